@@ -1,0 +1,66 @@
+// Package atomicfile replaces files so that a reader, and a machine that
+// loses power, sees the old content or the new, never a part: write beside,
+// fsync, rename, fsync the directory.
+package atomicfile
+
+import (
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// Write replaces path by data. When it returns nil the new content survives a
+// power cut. The temporary file is path with ".tmp" appended: two writers of
+// one path must exclude each other.
+func Write(path string, data []byte, mode fs.FileMode) error {
+	if err := WriteBeside(path+".tmp", data, mode); err != nil {
+		return err
+	}
+	return Rename(path+".tmp", path)
+}
+
+// WriteBeside writes and fsyncs a file without making its name durable; a
+// Rename to its final name does that.
+func WriteBeside(path string, data []byte, mode fs.FileMode) (err error) {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, mode)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if cerr := f.Close(); err == nil {
+			err = cerr
+		}
+	}()
+	if _, err := f.Write(data); err != nil {
+		return err
+	}
+	return f.Sync()
+}
+
+// Rename moves from to to within one file system and makes the new name
+// durable.
+func Rename(from, to string) error {
+	if err := os.Rename(from, to); err != nil {
+		return err
+	}
+	return SyncDir(filepath.Dir(to))
+}
+
+// SyncFile fsyncs the content of a file somebody else wrote.
+func SyncFile(path string) error { return syncPath(path) }
+
+// SyncDir makes the names in a directory durable.
+func SyncDir(dir string) error { return syncPath(dir) }
+
+func syncPath(path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if err := f.Sync(); err != nil {
+		return fmt.Errorf("fsync %s: %w", path, err)
+	}
+	return nil
+}

@@ -1,0 +1,237 @@
+package egress
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/subtle"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+)
+
+// Proxy is a SOCKS5 server (RFC 1928, RFC 1929) on a loopback port for our own
+// children. Whoever does not know the password of this run gets nothing.
+type Proxy struct {
+	dialer   *Dialer
+	listener net.Listener
+	password string
+
+	mu     sync.Mutex
+	denied map[string]error // by host:port, why it was last refused
+}
+
+const (
+	socksVersion   = 5
+	methodPassword = 2
+	methodNone     = 0xff
+	cmdConnect     = 1
+	addrIPv4       = 1
+	addrDomain     = 3
+	addrIPv6       = 4
+
+	replyOK      = 0
+	replyDenied  = 2
+	replyFailed  = 1
+	replyCommand = 7
+
+	handshakeTimeout = 10 * time.Second
+	proxyUser        = "git"
+)
+
+// NewProxy listens on a free loopback port. Serve must be called.
+func NewProxy(dialer *Dialer) (*Proxy, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, fmt.Errorf("listen for git's proxy: %w", err)
+	}
+	return &Proxy{dialer: dialer, listener: l, password: rand.Text(), denied: map[string]error{}}, nil
+}
+
+// URL is git's http.proxy. It carries the password of this run.
+func (p *Proxy) URL() string {
+	return fmt.Sprintf("socks5h://%s:%s@%s", proxyUser, p.password, p.listener.Addr())
+}
+
+// Serve answers until ctx ends, then closes every connection and returns nil.
+func (p *Proxy) Serve(ctx context.Context) error {
+	stop := context.AfterFunc(ctx, func() { p.listener.Close() })
+	defer stop()
+	var conns sync.WaitGroup
+	defer conns.Wait()
+	for {
+		conn, err := p.listener.Accept()
+		if err != nil {
+			if ctx.Err() != nil {
+				return nil
+			}
+			return fmt.Errorf("git's proxy: %w", err)
+		}
+		conns.Go(func() {
+			defer conn.Close()
+			stop := context.AfterFunc(ctx, func() { conn.Close() })
+			defer stop()
+			_ = p.handle(ctx, conn) // git reports a broken connection itself
+		})
+	}
+}
+
+// Denied tells why the policy refused host:port, if it did in this run.
+func (p *Proxy) Denied(hostport string) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.denied[hostport]
+}
+
+func (p *Proxy) handle(ctx context.Context, conn net.Conn) error {
+	if err := conn.SetDeadline(time.Now().Add(handshakeTimeout)); err != nil {
+		return err
+	}
+	target, err := p.handshake(conn)
+	if err != nil {
+		return err
+	}
+	up, err := p.dialer.DialContext(ctx, "tcp", target)
+	p.note(target, err)
+	if err != nil {
+		code := byte(replyFailed)
+		if errors.Is(err, ErrDenied) {
+			code = replyDenied
+		}
+		return reply(conn, code)
+	}
+	defer up.Close()
+	if err := reply(conn, replyOK); err != nil {
+		return err
+	}
+	if err := conn.SetDeadline(time.Time{}); err != nil {
+		return err
+	}
+	stop := context.AfterFunc(ctx, func() { up.Close() })
+	defer stop()
+	var both sync.WaitGroup
+	both.Go(func() { pipe(up, conn) })
+	both.Go(func() { pipe(conn, up) })
+	both.Wait()
+	return nil
+}
+
+func (p *Proxy) note(target string, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if errors.Is(err, ErrDenied) {
+		p.denied[target] = err
+	} else {
+		delete(p.denied, target)
+	}
+}
+
+func pipe(dst, src net.Conn) {
+	_, _ = io.Copy(dst, src)
+	if c, ok := dst.(*net.TCPConn); ok {
+		_ = c.CloseWrite()
+	}
+}
+
+func (p *Proxy) handshake(conn net.Conn) (target string, err error) {
+	methods, err := readList(conn, socksVersion)
+	if err != nil {
+		return "", err
+	}
+	if !contains(methods, methodPassword) {
+		_, err := conn.Write([]byte{socksVersion, methodNone})
+		return "", errors.Join(errors.New("no password offered"), err)
+	}
+	if _, err := conn.Write([]byte{socksVersion, methodPassword}); err != nil {
+		return "", err
+	}
+	user, err := readList(conn, 1)
+	if err != nil {
+		return "", err
+	}
+	var n [1]byte
+	if _, err := io.ReadFull(conn, n[:]); err != nil {
+		return "", err
+	}
+	pass := make([]byte, n[0])
+	if _, err := io.ReadFull(conn, pass); err != nil {
+		return "", err
+	}
+	if string(user) != proxyUser || subtle.ConstantTimeCompare(pass, []byte(p.password)) != 1 {
+		_, err := conn.Write([]byte{1, 1})
+		return "", errors.Join(errors.New("wrong password"), err)
+	}
+	if _, err := conn.Write([]byte{1, 0}); err != nil {
+		return "", err
+	}
+	return readRequest(conn)
+}
+
+// readList reads a version byte and a list with its length before it.
+func readList(r io.Reader, version byte) ([]byte, error) {
+	var head [2]byte
+	if _, err := io.ReadFull(r, head[:]); err != nil {
+		return nil, err
+	}
+	if head[0] != version {
+		return nil, fmt.Errorf("version %d", head[0])
+	}
+	list := make([]byte, head[1])
+	_, err := io.ReadFull(r, list)
+	return list, err
+}
+
+func readRequest(conn net.Conn) (string, error) {
+	var head [4]byte
+	if _, err := io.ReadFull(conn, head[:]); err != nil {
+		return "", err
+	}
+	if head[0] != socksVersion || head[1] != cmdConnect {
+		return "", errors.Join(errors.New("only CONNECT is served"), reply(conn, replyCommand))
+	}
+	var host string
+	switch head[3] {
+	case addrIPv4, addrIPv6:
+		b := make([]byte, map[byte]int{addrIPv4: 4, addrIPv6: 16}[head[3]])
+		if _, err := io.ReadFull(conn, b); err != nil {
+			return "", err
+		}
+		a, _ := netip.AddrFromSlice(b)
+		host = a.String()
+	case addrDomain:
+		var n [1]byte
+		if _, err := io.ReadFull(conn, n[:]); err != nil {
+			return "", err
+		}
+		b := make([]byte, n[0])
+		if _, err := io.ReadFull(conn, b); err != nil {
+			return "", err
+		}
+		host = string(b)
+	default:
+		return "", fmt.Errorf("address type %d", head[3])
+	}
+	var port [2]byte
+	if _, err := io.ReadFull(conn, port[:]); err != nil {
+		return "", err
+	}
+	return net.JoinHostPort(host, fmt.Sprint(binary.BigEndian.Uint16(port[:]))), nil
+}
+
+func reply(w io.Writer, code byte) error {
+	_, err := w.Write([]byte{socksVersion, code, 0, addrIPv4, 0, 0, 0, 0, 0, 0})
+	return err
+}
+
+func contains(list []byte, b byte) bool {
+	for _, x := range list {
+		if x == b {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,247 @@
+// Package giturl reads the address of an upstream repository as a person types
+// it, refuses what git would take for something else, and gives it one
+// canonical spelling, a key under which all spellings of one upstream are
+// equal, and a default name.
+//
+// Only what URL.String returns is ever handed to git.
+package giturl
+
+import (
+	"fmt"
+	"net/netip"
+	"net/url"
+	"strconv"
+	"strings"
+)
+
+// Bounds of an address.
+const (
+	maxURL  = 2048
+	maxHost = 253
+)
+
+// Error says why an address was refused. Code is stable: url_scheme, url_host,
+// url_port, url_userinfo, url_query, url_invalid, url_too_long.
+type Error struct {
+	Code    string
+	Message string
+	Hint    string
+}
+
+func (e *Error) Error() string { return e.Message }
+
+func refuse(code, hint, format string, args ...any) *Error {
+	return &Error{Code: code, Message: fmt.Sprintf(format, args...), Hint: hint}
+}
+
+// URL is an accepted address.
+type URL struct {
+	scheme string // http or https
+	host   string // lower case, no trailing dot; an IPv6 literal without brackets
+	port   string // "" where it is the scheme's own
+	path   string // starts with a slash, no trailing slash, ".git" as given
+}
+
+const exampleHint = "use an address like https://github.com/acme/big"
+
+// Parse reads one address. The error is always an *Error, and never repeats a
+// password.
+func Parse(raw string) (URL, error) {
+	u, err := parse(raw)
+	if err != nil {
+		return URL{}, err
+	}
+	return u, nil
+}
+
+func parse(raw string) (URL, *Error) {
+	if raw == "" {
+		return URL{}, refuse("url_invalid", exampleHint, "the upstream URL is empty")
+	}
+	if len(raw) > maxURL {
+		return URL{}, refuse("url_too_long", "", "the upstream URL has %d bytes, at most %d are taken", len(raw), maxURL)
+	}
+	for _, c := range raw {
+		if c <= ' ' || c == 0x7f || c == '\\' || c == '\u0085' || c == '\u00a0' || c == '\u2028' {
+			return URL{}, refuse("url_invalid", exampleHint, "the upstream URL has a space, a backslash or a control character in it")
+		}
+	}
+	if raw[0] == '-' {
+		return URL{}, refuse("url_invalid", exampleHint, "an upstream URL does not start with a dash")
+	}
+	scheme, rest, ok := strings.Cut(raw, "://")
+	if strings.Contains(scheme, "::") || (!ok && strings.Contains(raw, "::")) {
+		return URL{}, refuse("url_scheme", exampleHint, "remote helpers (%q) are not taken", before(raw, "::")+"::")
+	}
+	if !ok {
+		if s, _, found := strings.Cut(raw, ":"); found && (strings.EqualFold(s, "http") || strings.EqualFold(s, "https")) {
+			return URL{}, refuse("url_host", exampleHint, "the upstream URL has no host: %s: is not followed by //", strings.ToLower(s))
+		}
+		return URL{}, refuse("url_scheme", exampleHint, "the upstream URL has no scheme: paths and host:path forms are not taken")
+	}
+	scheme = strings.ToLower(scheme)
+	switch scheme {
+	case "http", "https":
+	case "ssh", "git+ssh", "ssh+git":
+		return URL{}, refuse("url_scheme", "use the https address of the same repository", "ssh upstreams are not supported yet")
+	default:
+		return URL{}, refuse("url_scheme", exampleHint, "scheme %.20q is not taken: only https and http are", scheme)
+	}
+	authority, _, _ := strings.Cut(rest, "/")
+	if strings.Contains(authority, "@") {
+		return URL{}, refuse("url_userinfo",
+			"leave user and password out; credentials will live in a file on the nodes, never in a URL",
+			"the upstream URL carries a user name or password")
+	}
+	u, err := url.Parse(scheme + "://" + rest)
+	if err != nil {
+		if strings.Contains(err.Error(), "port") {
+			return URL{}, refuse("url_port", exampleHint, "the port of the upstream URL is not a number from 1 to 65535")
+		}
+		return URL{}, refuse("url_invalid", exampleHint, "the upstream URL is not well formed")
+	}
+	if u.RawQuery != "" || u.ForceQuery || u.Fragment != "" || strings.Contains(rest, "#") {
+		return URL{}, refuse("url_query", "leave out everything from the ? or #", "the upstream URL has a query or a fragment")
+	}
+	host, herr := checkHost(u.Host, u.Hostname())
+	if herr != nil {
+		return URL{}, herr
+	}
+	port, perr := checkPort(scheme, u)
+	if perr != nil {
+		return URL{}, perr
+	}
+	path, patherr := checkPath(u)
+	if patherr != nil {
+		return URL{}, patherr
+	}
+	return URL{scheme: scheme, host: host, port: port, path: path}, nil
+}
+
+func before(s, sep string) string {
+	s, _, _ = strings.Cut(s, sep)
+	return s
+}
+
+func checkHost(authority, host string) (string, *Error) {
+	host = strings.TrimSuffix(strings.ToLower(host), ".")
+	if host == "" {
+		return "", refuse("url_host", exampleHint, "the upstream URL has no host")
+	}
+	if addr, err := netip.ParseAddr(host); err == nil {
+		if addr.Zone() != "" {
+			return "", refuse("url_host", exampleHint, "an address with a zone is not taken")
+		}
+		return addr.Unmap().String(), nil
+	}
+	if strings.HasPrefix(authority, "[") {
+		return "", refuse("url_host", exampleHint, "what stands in brackets is not an IPv6 address")
+	}
+	if len(host) > maxHost {
+		return "", refuse("url_too_long", "", "the host name has %d bytes, at most %d are possible", len(host), maxHost)
+	}
+	labels := strings.Split(host, ".")
+	for _, l := range labels {
+		if l == "" || len(l) > 63 || l[0] == '-' || l[len(l)-1] == '-' || strings.Trim(l, "abcdefghijklmnopqrstuvwxyz0123456789-_") != "" {
+			if len(l) > 63 {
+				return "", refuse("url_too_long", "", "a part of the host name has %d bytes, at most 63 are possible", len(l))
+			}
+			return "", refuse("url_host", "write an international name in its xn-- form", "%.80q is not a host name", host)
+		}
+	}
+	// 2130706433, 0x7f000001, 127.1 and 0177.0.0.1 are addresses to many
+	// resolvers and names to none: nobody means them well.
+	if last := labels[len(labels)-1]; isNumber(last) {
+		return "", refuse("address_denied", "write an IPv4 address as four decimal numbers", "%q is an address in disguise", host)
+	}
+	return host, nil
+}
+
+func isNumber(s string) bool {
+	if _, err := strconv.ParseUint(s, 10, 64); err == nil {
+		return true
+	}
+	if rest, ok := strings.CutPrefix(s, "0x"); ok {
+		return strings.Trim(rest, "0123456789abcdef") == ""
+	}
+	return strings.Trim(s, "0123456789") == ""
+}
+
+func checkPort(scheme string, u *url.URL) (string, *Error) {
+	port := u.Port()
+	if port == "" {
+		if strings.HasSuffix(u.Host, ":") {
+			return "", refuse("url_port", exampleHint, "the port of the upstream URL is empty")
+		}
+		return "", nil
+	}
+	n, err := strconv.Atoi(port)
+	if err != nil || n < 1 || n > 65535 {
+		return "", refuse("url_port", exampleHint, "port %.20q of the upstream URL is not a number from 1 to 65535", port)
+	}
+	if (scheme == "http" && n == 80) || (scheme == "https" && n == 443) {
+		return "", nil
+	}
+	return strconv.Itoa(n), nil
+}
+
+func checkPath(u *url.URL) (string, *Error) {
+	for _, c := range u.Path {
+		if c < ' ' || c == 0x7f || c == '\\' {
+			return "", refuse("url_invalid", exampleHint, "the path of the upstream URL has an escaped control character in it")
+		}
+	}
+	path := strings.TrimRight(u.EscapedPath(), "/")
+	if path == "" {
+		return "", refuse("url_invalid", exampleHint, "the upstream URL names a host but no repository")
+	}
+	for seg := range strings.SplitSeq(u.Path, "/") {
+		if seg == "." || seg == ".." {
+			return "", refuse("url_invalid", exampleHint, "the path of the upstream URL has %q in it", seg)
+		}
+	}
+	if strings.Contains(strings.TrimSuffix(u.Path, "/"), "//") {
+		return "", refuse("url_invalid", exampleHint, "the path of the upstream URL has an empty part")
+	}
+	return path, nil
+}
+
+// String is the canonical spelling.
+func (u URL) String() string { return u.scheme + "://" + u.authority() + u.path }
+
+// Host is the host's name or literal address, without port.
+func (u URL) Host() string { return u.host }
+
+// Literal is the address where the host is one.
+func (u URL) Literal() (netip.Addr, bool) {
+	a, err := netip.ParseAddr(u.host)
+	return a, err == nil
+}
+
+// Key is equal for the spellings of one upstream: scheme, ".git", a trailing
+// slash, the case of the host and, since forges fold it, of the path do not
+// count.
+func (u URL) Key() string {
+	return strings.ToLower(u.authority() + strings.TrimSuffix(u.path, ".git"))
+}
+
+// Name is the default name of a mirror: host and path, without ".git". A port
+// is joined with a plus sign, because a name has no colon.
+func (u URL) Name() string {
+	host := strings.ReplaceAll(u.host, ":", "-")
+	if u.port != "" {
+		host += "+" + u.port
+	}
+	return host + strings.TrimSuffix(u.path, ".git")
+}
+
+func (u URL) authority() string {
+	host := u.host
+	if strings.Contains(host, ":") {
+		host = "[" + host + "]"
+	}
+	if u.port != "" {
+		host += ":" + u.port
+	}
+	return host
+}

@@ -1,0 +1,118 @@
+package detect
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"gitmirror/internal/egress"
+	"gitmirror/mirror/failure"
+	"gitmirror/mirror/wire"
+)
+
+// maxRetryAfter bounds what an upstream may ask us to wait.
+const maxRetryAfter = time.Hour
+
+func ofStatus(resp *http.Response) *failure.Error {
+	host := resp.Request.URL.Host
+	f := failure.New(failure.Protocol, fmt.Sprintf("%s answered %d %s", host, resp.StatusCode, http.StatusText(resp.StatusCode)), nil)
+	switch code := resp.StatusCode; {
+	case code == http.StatusNotFound, code == http.StatusGone:
+		f.Class = failure.NotFound
+	case code == http.StatusUnauthorized, code == http.StatusForbidden, code == http.StatusProxyAuthRequired:
+		f.Class = failure.Auth
+	case code == http.StatusTooManyRequests:
+		f.Class = failure.RateLimited
+	case code == http.StatusUnavailableForLegalReasons:
+		f.Class = failure.Refused
+	case code >= 500:
+		f.Class = failure.Network
+	}
+	f.RetryAfter = retryAfter(resp.Header.Get("Retry-After"), time.Now())
+	return f
+}
+
+func retryAfter(v string, now time.Time) time.Duration {
+	if v == "" {
+		return 0
+	}
+	if strings.Trim(v, "0123456789") == "" {
+		sec, err := strconv.ParseInt(v, 10, 64)
+		if err != nil || sec > int64(maxRetryAfter/time.Second) {
+			return maxRetryAfter
+		}
+		return time.Duration(sec) * time.Second
+	}
+	at, err := http.ParseTime(v)
+	if err != nil {
+		return 0
+	}
+	return min(max(at.Sub(now), 0), maxRetryAfter)
+}
+
+func checkType(resp *http.Response, want string) error {
+	got, _, _ := strings.Cut(resp.Header.Get("Content-Type"), ";")
+	if strings.EqualFold(strings.TrimSpace(got), want) {
+		return nil
+	}
+	if got == "" {
+		got = "an unnamed type"
+	}
+	return failure.New(failure.Protocol, fmt.Sprintf("%s is not a git server at this address: it answers with %.60s", resp.Request.URL.Host, got), nil)
+}
+
+// classify turns whatever a check ended with into a *failure.Error.
+func classify(err error) *failure.Error {
+	var f *failure.Error
+	var dns *net.DNSError
+	var said *wire.ServerError
+	switch {
+	case errors.As(err, &f):
+		return f
+	case errors.Is(err, egress.ErrDenied):
+		return failure.New(failure.Refused, tidy(err), err)
+	case errors.As(err, &said):
+		return failure.New(failure.NotFound, "the upstream says: "+clean(said.Message), err)
+	case errors.Is(err, wire.ErrTooManyRefs):
+		return failure.New(failure.Refused, err.Error(), err)
+	case errors.Is(err, wire.ErrPacket), errors.Is(err, wire.ErrProtocol):
+		return failure.New(failure.Protocol, err.Error(), err)
+	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET):
+		return failure.New(failure.Network, "the upstream cut the connection in mid-answer", err)
+	case errors.As(err, &dns):
+		return failure.New(failure.Network, fmt.Sprintf("%s does not resolve", dns.Name), err)
+	}
+	f = failure.Of(err)
+	if f.Err == err {
+		f.Message = tidy(err)
+	}
+	return f
+}
+
+// tidy cuts the method and URL that net/http puts before the cause.
+func tidy(err error) string {
+	var op interface{ Unwrap() error }
+	for errors.As(err, &op) && strings.Contains(err.Error(), `": `) {
+		inner := op.Unwrap()
+		if inner == nil {
+			break
+		}
+		err = inner
+	}
+	return clean(err.Error())
+}
+
+func clean(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f {
+			return -1
+		}
+		return r
+	}, s[:min(len(s), 300)])
+}

@@ -1,0 +1,302 @@
+// Package detect asks an upstream whether its refs have changed, for almost
+// nothing: one POST on a kept-alive connection, a hash, a comparison. Only an
+// answer that differs is parsed.
+//
+// Protocol version 2 needs one request per check (ls-refs with the prefixes of
+// interest); what a server can do is learned once, and again after an odd
+// answer. Servers of version 0 are asked for their whole advertisement.
+package detect
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	"gitmirror/mirror/failure"
+	"gitmirror/mirror/wire"
+)
+
+// Fingerprint identifies an answer. It means something only for the URL and
+// prefixes it was got with.
+type Fingerprint [32]byte
+
+// Result is what a check found.
+type Result struct {
+	Fingerprint Fingerprint
+	Unchanged   bool         // the fingerprint is the one given
+	Advert      *wire.Advert // nil when unchanged
+}
+
+// Config bounds and identifies a Client. Zero values mean the defaults.
+type Config struct {
+	Transport     http.RoundTripper // goes out through the egress dialer
+	Agent         string            // default "gitmirror"
+	MaxBytes      int64             // of one answer; default 256 MiB
+	MaxRefs       int               // default 200,000
+	HeaderTimeout time.Duration     // until an answer begins; default 30 s
+	StallTimeout  time.Duration     // an answer must bring 1 KiB within it, or end; default 30 s
+}
+
+// Client checks upstreams. It is safe for concurrent use.
+type Client struct {
+	cfg  Config
+	http *http.Client
+
+	mu    sync.Mutex
+	known map[string]server
+}
+
+// server is what was learned about one upstream URL.
+type server struct {
+	base   string // where its redirects lead, without /info/refs
+	v2     bool
+	format string // object-format to send, empty where none was announced
+	unborn bool
+}
+
+// New returns a Client.
+func New(cfg Config) *Client {
+	if cfg.Agent == "" {
+		cfg.Agent = "gitmirror"
+	}
+	if cfg.MaxBytes == 0 {
+		cfg.MaxBytes = 256 << 20
+	}
+	if cfg.MaxRefs == 0 {
+		cfg.MaxRefs = 200_000
+	}
+	if cfg.HeaderTimeout == 0 {
+		cfg.HeaderTimeout = 30 * time.Second
+	}
+	if cfg.StallTimeout == 0 {
+		cfg.StallTimeout = 30 * time.Second
+	}
+	return &Client{cfg: cfg, known: map[string]server{}, http: &http.Client{Transport: cfg.Transport, CheckRedirect: checkRedirect}}
+}
+
+// NewTransport returns a transport fit for many upstreams: a pool per host, no
+// proxy from the environment, everything dialled through dial.
+func NewTransport(dial func(ctx context.Context, network, addr string) (net.Conn, error)) *http.Transport {
+	return &http.Transport{
+		DialContext:           dial,
+		ForceAttemptHTTP2:     true,
+		MaxIdleConnsPerHost:   4,
+		MaxIdleConns:          1024,
+		IdleConnTimeout:       5 * time.Minute,
+		TLSHandshakeTimeout:   10 * time.Second,
+		ExpectContinueTimeout: time.Second,
+		WriteBufferSize:       4 << 10,
+	}
+}
+
+const maxRedirects = 5
+
+// checkRedirect follows redirects of the first GET only, never from https to
+// http; each hop is dialled, and so checked, like the first.
+func checkRedirect(req *http.Request, via []*http.Request) error {
+	switch {
+	case via[0].Method != http.MethodGet:
+		return http.ErrUseLastResponse
+	case len(via) > maxRedirects:
+		return fmt.Errorf("more than %d redirects", maxRedirects)
+	case req.URL.Scheme != "https" && via[len(via)-1].URL.Scheme == "https":
+		return fmt.Errorf("redirected from https to %s", req.URL.Scheme)
+	case req.URL.User != nil:
+		return errors.New("redirected to an address with credentials")
+	}
+	return nil
+}
+
+// errRelearn says that a server no longer answers as it was learned to.
+var errRelearn = errors.New("answer does not fit what the server said it can do")
+
+// Check asks upstream for the refs under prefixes, and HEAD. last is the
+// fingerprint of the answer the caller has dealt with, zero for none. Errors
+// are *failure.Error.
+func (c *Client) Check(ctx context.Context, upstream string, prefixes []string, last Fingerprint) (Result, error) {
+	srv, learned := c.lookup(upstream)
+	if learned && srv.v2 {
+		res, err := c.lsRefs(ctx, srv, prefixes, last)
+		if err == nil {
+			return res, nil
+		}
+		c.forget(upstream)
+		if !errors.Is(err, errRelearn) {
+			return Result{}, classify(err)
+		}
+	}
+	srv, body, err := c.learn(ctx, upstream)
+	if err != nil {
+		return Result{}, classify(err)
+	}
+	var res Result
+	if srv.v2 {
+		res, err = c.lsRefs(ctx, srv, prefixes, last)
+	} else {
+		res, err = c.parse(wire.WithoutCapabilities(body), body, last, func(r io.Reader) (*wire.Advert, error) {
+			return wire.ParseV0(r, wire.Limits{Refs: c.cfg.MaxRefs})
+		})
+	}
+	if err != nil {
+		return Result{}, classify(err)
+	}
+	c.mu.Lock()
+	c.known[upstream] = srv
+	c.mu.Unlock()
+	return res, nil
+}
+
+func (c *Client) lookup(upstream string) (server, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s, ok := c.known[upstream]
+	return s, ok
+}
+
+func (c *Client) forget(upstream string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.known, upstream)
+}
+
+func (c *Client) learn(ctx context.Context, upstream string) (server, []byte, error) {
+	req, err := http.NewRequest(http.MethodGet, upstream+"/info/refs?service=git-upload-pack", nil)
+	if err != nil {
+		return server{}, nil, failure.New(failure.Protocol, "the upstream URL cannot be asked", err)
+	}
+	body, resp, err := c.do(ctx, req)
+	if err != nil {
+		return server{}, nil, err
+	}
+	if err := checkType(resp, "application/x-git-upload-pack-advertisement"); err != nil {
+		return server{}, nil, err
+	}
+	srv := server{base: baseOf(resp.Request.URL)}
+	caps, v2, err := wire.ParseCapabilities(body)
+	if err != nil {
+		return server{}, nil, err
+	}
+	if !v2 {
+		return srv, body, nil
+	}
+	srv.v2 = true
+	if srv.format = caps["object-format"]; srv.format != "" && srv.format != "sha1" {
+		return server{}, nil, failure.New(failure.Protocol, "the upstream's object format "+srv.format+" is not supported", nil)
+	}
+	srv.unborn = strings.Contains(caps["ls-refs"], "unborn")
+	return srv, nil, nil
+}
+
+func baseOf(u *url.URL) string {
+	final := *u
+	final.RawQuery = ""
+	return strings.TrimSuffix(final.String(), "/info/refs")
+}
+
+func (c *Client) lsRefs(ctx context.Context, srv server, prefixes []string, last Fingerprint) (Result, error) {
+	q := wire.LsRefs{Agent: c.cfg.Agent, Format: srv.format, Symrefs: true, Unborn: srv.unborn,
+		Prefixes: append([]string{"HEAD"}, prefixes...)}
+	body := q.Encode()
+	req, err := http.NewRequest(http.MethodPost, srv.base+"/git-upload-pack", bytes.NewReader(body))
+	if err != nil {
+		return Result{}, err
+	}
+	req.Header.Set("Content-Type", "application/x-git-upload-pack-request")
+	req.Header.Set("Accept", "application/x-git-upload-pack-result")
+	answer, resp, err := c.do(ctx, req)
+	if err != nil {
+		if resp != nil && resp.StatusCode != http.StatusTooManyRequests && resp.StatusCode < 500 {
+			return Result{}, fmt.Errorf("%w: %w", errRelearn, err)
+		}
+		return Result{}, err
+	}
+	if err := checkType(resp, "application/x-git-upload-pack-result"); err != nil {
+		return Result{}, fmt.Errorf("%w: %w", errRelearn, err)
+	}
+	return c.parse(answer, answer, last, func(r io.Reader) (*wire.Advert, error) {
+		return wire.ParseLsRefs(r, wire.Limits{Refs: c.cfg.MaxRefs})
+	})
+}
+
+// parse hashes first and parses only what differs from last.
+func (c *Client) parse(hashed, body []byte, last Fingerprint, parse func(io.Reader) (*wire.Advert, error)) (Result, error) {
+	res := Result{Fingerprint: sha256.Sum256(hashed)}
+	if res.Fingerprint == last {
+		res.Unchanged = true
+		return res, nil
+	}
+	var err error
+	res.Advert, err = parse(bytes.NewReader(body))
+	return res, err
+}
+
+// do sends one request and reads its whole answer under the client's bounds.
+// A status other than 200 is a *failure.Error; resp is there with it.
+func (c *Client) do(ctx context.Context, req *http.Request) ([]byte, *http.Response, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	late := time.AfterFunc(c.cfg.HeaderTimeout, func() {
+		cancel(failure.New(failure.Timeout, fmt.Sprintf("%s did not begin to answer within %s", req.URL.Host, c.cfg.HeaderTimeout), nil))
+	})
+	req.Header.Set("User-Agent", "git/"+c.cfg.Agent)
+	req.Header.Set("Git-Protocol", "version=2")
+	resp, err := c.http.Do(req.WithContext(ctx))
+	late.Stop()
+	if err != nil {
+		return nil, nil, causeOf(ctx, err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		_, _ = io.CopyN(io.Discard, resp.Body, 4096) // lets the connection be used again
+		return nil, resp, ofStatus(resp)
+	}
+	body, err := c.readAll(cancel, resp)
+	if err != nil {
+		return nil, nil, causeOf(ctx, err)
+	}
+	return body, resp, nil
+}
+
+func causeOf(ctx context.Context, err error) error {
+	if cause := context.Cause(ctx); cause != nil && errors.As(cause, new(*failure.Error)) {
+		return cause
+	}
+	return err
+}
+
+func (c *Client) readAll(cancel context.CancelCauseFunc, resp *http.Response) ([]byte, error) {
+	const enough = 1 << 10
+	host := resp.Request.URL.Host
+	stall := time.AfterFunc(c.cfg.StallTimeout, func() {
+		cancel(failure.New(failure.Timeout, fmt.Sprintf("%s sent less than 1 KiB of its answer in %s", host, c.cfg.StallTimeout), nil))
+	})
+	defer stall.Stop()
+	var buf bytes.Buffer
+	since := 0
+	chunk := make([]byte, 32<<10)
+	for {
+		n, err := resp.Body.Read(chunk)
+		buf.Write(chunk[:n])
+		if since += n; since >= enough {
+			since = 0
+			stall.Reset(c.cfg.StallTimeout)
+		}
+		switch {
+		case int64(buf.Len()) > c.cfg.MaxBytes:
+			return nil, failure.New(failure.Refused, fmt.Sprintf("%s sent more than %d MiB of refs", host, c.cfg.MaxBytes>>20), nil)
+		case err == io.EOF:
+			return buf.Bytes(), nil
+		case err != nil:
+			return nil, err
+		}
+	}
+}

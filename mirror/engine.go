@@ -1,0 +1,224 @@
+// Package mirror keeps bare copies of upstream repositories on this node's
+// disk and serves them. It is told what to hold (Set) and works towards that;
+// it asks a Publisher before anything new becomes visible, and copies from
+// peers it gets from Sources.
+//
+// It promises that a reader and a crash see one whole generation or the one
+// before it, that nothing is shown that the log has not committed, and that no
+// copy is deleted but by Remove. It knows no other node, no leader and no
+// table.
+//
+// Follow a push through it: check.go asks upstream (package detect), stages
+// and proves the objects (package fetch), and prepares the next ref table
+// (package store); publish.go has the log decide and activates; follow.go is
+// the same on a replica; git.go serves the result (package serve).
+package mirror
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	"golang.org/x/sync/semaphore"
+
+	"gitmirror/internal/egress"
+	"gitmirror/mirror/detect"
+	"gitmirror/mirror/fetch"
+	"gitmirror/mirror/git"
+	"gitmirror/mirror/schedule"
+	"gitmirror/mirror/serve"
+	"gitmirror/mirror/store"
+)
+
+// Config is what an Engine needs. Zero limits mean the defaults.
+type Config struct {
+	Dir       string // the node's data directory
+	StartID   string // unique to this run
+	Git       *git.Runner
+	Egress    *egress.Policy
+	Publisher Publisher
+	Sources   Sources
+	// Changed is told the id of a repository whose Status may have changed. It
+	// must not block.
+	Changed func(id string)
+	Agent   string // what we call ourselves to upstreams and clients
+	Log     *slog.Logger
+
+	Checks        int           // running at once; default 256
+	ChecksPerHost int           // default 8
+	Fetches       int64         // git fetches at once; default 4
+	Packs         int64         // git upload-packs at once; default 16
+	Stall         time.Duration // a fetch without progress ends; default 1 min
+	Detect        detect.Config // Transport and Agent are filled in
+}
+
+// Engine is the mirror of one node.
+type Engine struct {
+	cfg     Config
+	log     *slog.Logger
+	store   *store.Store
+	state   *store.State
+	detect  *detect.Client
+	fetch   *fetch.Fetcher
+	serve   *serve.Server
+	proxy   *egress.Proxy
+	fetches *semaphore.Weighted
+
+	mu      sync.Mutex
+	ctx     context.Context // of Run, nil before
+	jobs    map[string]*job
+	queue   schedule.Queue
+	hosts   map[string]*host
+	running int
+	workers sync.WaitGroup
+	wake    chan struct{}
+}
+
+// New opens the store below cfg.Dir and sweeps what a killed run left. Nothing
+// runs before Run.
+func New(ctx context.Context, cfg Config) (_ *Engine, err error) {
+	cfg.Checks = orDefault(cfg.Checks, 256)
+	cfg.ChecksPerHost = orDefault(cfg.ChecksPerHost, 8)
+	cfg.Fetches = orDefault(cfg.Fetches, 4)
+	cfg.Packs = orDefault(cfg.Packs, 16)
+	e := &Engine{cfg: cfg, log: cfg.Log, jobs: map[string]*job{}, hosts: map[string]*host{}, wake: make(chan struct{}, 1),
+		fetches: semaphore.NewWeighted(cfg.Fetches)}
+	if e.store, err = store.Open(cfg.Dir, cfg.StartID, cfg.Log); err != nil {
+		return nil, err
+	}
+	dialer := egress.NewDialer(cfg.Egress)
+	if e.proxy, err = egress.NewProxy(dialer); err != nil {
+		return nil, err
+	}
+	dcfg := cfg.Detect
+	dcfg.Agent = cfg.Agent
+	dcfg.Transport = detect.NewTransport(dialer.DialContext)
+	e.detect = detect.New(dcfg)
+	e.fetch = fetch.New(cfg.Git, cfg.Stall, cfg.Log)
+	scratch, err := e.store.Scratch()
+	if err != nil {
+		return nil, err
+	}
+	if e.serve, err = serve.New(ctx, cfg.Git, scratch, cfg.Agent, cfg.Packs, cfg.Log); err != nil {
+		return nil, err
+	}
+	if e.state, err = store.OpenState(cfg.Dir); err != nil {
+		return nil, err
+	}
+	return e, nil
+}
+
+func orDefault[T int | int64](v, def T) T {
+	if v == 0 {
+		return def
+	}
+	return v
+}
+
+// Run works until ctx ends, then waits for its workers and children and closes
+// the store. It returns nil unless something it needs broke.
+func (e *Engine) Run(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return e.proxy.Serve(ctx) })
+	g.Go(func() error { return e.flush(ctx) })
+	g.Go(func() error { e.dispatch(ctx); return nil })
+	err := g.Wait()
+	e.workers.Wait()
+	return errors.Join(err, e.state.Close())
+}
+
+func (e *Engine) flush(ctx context.Context) error {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for n := 1; ; n++ {
+		select {
+		case <-ctx.Done():
+			return nil
+		case now := <-tick.C:
+			if err := e.state.Flush(); err != nil {
+				return fmt.Errorf("write %s: %w", filepath.Join(e.cfg.Dir, "state.db"), err)
+			}
+			if n%3600 == 0 {
+				if err := e.store.EmptyTrash(now); err != nil {
+					e.log.Warn("cannot empty the trash", "err", err)
+				}
+			}
+		}
+	}
+}
+
+// Set replaces what this node shall hold. A repository that is missing from
+// the list is left alone: neither worked on nor removed.
+func (e *Engine) Set(list []Assignment) {
+	now := time.Now()
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	listed := make(map[string]bool, len(list))
+	for _, a := range list {
+		listed[a.ID] = true
+		j := e.jobs[a.ID]
+		if j == nil {
+			j = &job{id: a.ID}
+			e.jobs[a.ID] = j
+		}
+		e.assign(j, a, now)
+	}
+	for id, j := range e.jobs {
+		if !listed[id] {
+			j.assigned = false
+			e.queue.Remove(id)
+		}
+	}
+	e.signal()
+}
+
+// Status tells what this node holds of a repository; ok is false when it holds
+// nothing and was not asked to.
+func (e *Engine) Status(id string) (Status, bool) {
+	r := e.store.Repo(id)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	j := e.jobs[id]
+	if r == nil && j == nil {
+		return Status{}, false
+	}
+	var s Status
+	if r != nil {
+		s.Generation, s.Digest = r.Generation()
+	}
+	if j != nil {
+		s.Broken, s.Syncing = j.broken, j.syncing
+		s.LastCheck, s.Failures, s.Failure, s.Hold = j.lastCheck, j.failures, j.failure, j.hold
+		if j.want.Role == Owner && !j.want.Paused {
+			s.NextCheck = j.nextCheck
+		}
+	}
+	return s, true
+}
+
+// Syncing counts the repositories a git process works on.
+func (e *Engine) Syncing() int {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	n := 0
+	for _, j := range e.jobs {
+		if j.syncing {
+			n++
+		}
+	}
+	return n
+}
+
+// Holdings lists the ids of all repositories on this disk.
+func (e *Engine) Holdings() []string {
+	var ids []string
+	for _, r := range e.store.Repos() {
+		ids = append(ids, r.ID())
+	}
+	return ids
+}

@@ -1,0 +1,488 @@
+package mirror_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"gitmirror/internal/egress"
+	"gitmirror/internal/testlog"
+	"gitmirror/internal/upstream"
+	"gitmirror/mirror"
+	"gitmirror/mirror/failure"
+	"gitmirror/mirror/git"
+	"gitmirror/mirror/refs"
+)
+
+// book stands in for the replicated log: it commits what the state machine
+// would, and refuses what it would.
+type book struct {
+	mu    sync.Mutex
+	rows  map[string]mirror.Assignment
+	log   []mirror.Candidate
+	nodes []*node
+	fate  func(mirror.Candidate) mirror.Outcome // nil: as the rules say
+}
+
+func (b *book) Publish(_ context.Context, c mirror.Candidate) (mirror.Outcome, error) {
+	b.mu.Lock()
+	if b.fate != nil {
+		if o := b.fate(c); o != mirror.Committed {
+			b.mu.Unlock()
+			return o, fmt.Errorf("fate")
+		}
+	}
+	row := b.rows[c.Repo]
+	if row.Epoch != c.Epoch || row.Generation != c.FromGeneration {
+		b.mu.Unlock()
+		return mirror.Refused, fmt.Errorf("epoch %d generation %d", row.Epoch, row.Generation)
+	}
+	row.Generation, row.Digest = c.Generation, c.Digest
+	b.rows[c.Repo] = row
+	b.log = append(b.log, c)
+	b.mu.Unlock()
+	go b.tell()
+	return mirror.Committed, nil
+}
+
+// tell gives every node its assignments.
+func (b *book) tell() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, n := range b.nodes {
+		var list []mirror.Assignment
+		for id, row := range b.rows {
+			if role := n.roles[id]; role != "" {
+				row.Role = role
+				list = append(list, row)
+			}
+		}
+		n.engine.Set(list)
+	}
+}
+
+func (b *book) published() []mirror.Candidate {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return append([]mirror.Candidate(nil), b.log...)
+}
+
+type node struct {
+	engine *mirror.Engine
+	http   *httptest.Server
+	roles  map[string]mirror.Role
+	peers  func() []*node
+	stop   func()
+}
+
+func (n *node) For(id string) []mirror.Source {
+	var list []mirror.Source
+	for _, p := range n.peers() {
+		if p != n {
+			list = append(list, source{p, id})
+		}
+	}
+	return list
+}
+
+type source struct {
+	peer *node
+	id   string
+}
+
+func (s source) Name() string { return "peer" }
+func (s source) URL() string  { return s.peer.http.URL + "/" + s.id }
+func (s source) Table(_ context.Context, generation uint64) (*refs.Table, error) {
+	c, err := s.peer.engine.Open(s.id, true)
+	if err != nil {
+		return nil, err
+	}
+	if c.Table().Generation < generation {
+		return nil, fmt.Errorf("peer is at generation %d", c.Table().Generation)
+	}
+	return c.Table(), nil
+}
+
+func startNode(t *testing.T, b *book, dir string) *node {
+	t.Helper()
+	n := &node{roles: map[string]mirror.Role{}, peers: func() []*node { return b.nodes }}
+	runner, err := git.New(t.Context(), git.Config{Home: filepath.Join(dir, "home")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	policy, err := egress.NewPolicy([]string{"127.0.0.0/8"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	n.engine, err = mirror.New(t.Context(), mirror.Config{
+		Dir: dir, StartID: fmt.Sprint(time.Now().UnixNano()), Git: runner, Egress: policy, Publisher: b, Sources: n,
+		Changed: func(string) {}, Agent: "gitmirror/test", Log: testlog.New(t),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	n.http = httptest.NewServer(n.handler())
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- n.engine.Run(ctx) }()
+	n.stop = sync.OnceFunc(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Errorf("engine: %v", err)
+		}
+		n.http.Close()
+		runner.Close()
+	})
+	t.Cleanup(n.stop)
+	b.mu.Lock()
+	b.nodes = append(b.nodes, n)
+	b.mu.Unlock()
+	return n
+}
+
+func (n *node) handler() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		id, op, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
+		c, err := n.engine.Open(id, false)
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusNotFound)
+			return
+		}
+		if op == "info/refs" {
+			c.Advertise(w, r)
+		} else {
+			c.UploadPack(w, r)
+		}
+	})
+}
+
+func (n *node) generation(id string) uint64 {
+	s, _ := n.engine.Status(id)
+	return s.Generation
+}
+
+func newBook() *book { return &book{rows: map[string]mirror.Assignment{}} }
+
+func (b *book) add(id, url string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.rows[id] = mirror.Assignment{ID: id, Name: "up/" + id, URLs: []string{url}, Epoch: 1,
+		Policy: mirror.Policy{Interval: 100 * time.Millisecond, Prefixes: []string{"refs/heads/", "refs/tags/"}}}
+}
+
+func serveUpstream(t *testing.T) *upstream.Server {
+	t.Helper()
+	s, err := upstream.Serve(t.TempDir(), "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	return s
+}
+
+func sample(t *testing.T, s *upstream.Server, name string) *upstream.Repo {
+	t.Helper()
+	r, err := s.Repo(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	edit(t, r, func(e *upstream.Edit) {
+		e.Commit("main", "one", map[string]string{"a.txt": "a"})
+		e.Commit("side", "two", map[string]string{"b.txt": "b"})
+		e.Commit("main", "merge", map[string]string{"c.txt": "c"}, "side")
+		e.Branch("topic", "side")
+		e.Commit("alone", "on its own", map[string]string{"x.txt": "x"})
+		e.LightTag("light", "main")
+		e.Tag("v1", "main", "version one")
+	})
+	return r
+}
+
+func edit(t *testing.T, r *upstream.Repo, fn func(*upstream.Edit)) {
+	t.Helper()
+	if err := r.Edit(fn); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// gitClient runs git as a user of the mirror would.
+func gitClient(t *testing.T, dir string, args ...string) string {
+	t.Helper()
+	cmd := exec.Command("git", args...)
+	cmd.Dir, cmd.Env = dir, upstream.Environ(dir)
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("git %s: %v\n%s", strings.Join(args, " "), err, out)
+	}
+	return string(out)
+}
+
+// lsRemote is what a client sees: every ref, HEAD and the peeled tags, in both
+// protocol versions the same.
+func lsRemote(t *testing.T, url string) string {
+	t.Helper()
+	v2 := gitClient(t, t.TempDir(), "-c", "protocol.version=2", "ls-remote", "--symref", url)
+	v0 := gitClient(t, t.TempDir(), "-c", "protocol.version=0", "ls-remote", "--symref", url)
+	if d := cmp.Diff(v2, v0); d != "" {
+		t.Errorf("%s: protocol 2 and 0 differ:\n%s", url, d)
+	}
+	return v2
+}
+
+func same(t *testing.T, n *node, id string, up *upstream.Server, name string) bool {
+	t.Helper()
+	return lsRemote(t, n.http.URL+"/"+id) == lsRemote(t, up.URL(name))
+}
+
+func TestMirrorFollowsUpstream(t *testing.T) {
+	up := serveUpstream(t)
+	r := sample(t, up, "acme/big.git")
+	b := newBook()
+	owner, replica := startNode(t, b, t.TempDir()), startNode(t, b, t.TempDir())
+	b.add("repo1", up.URL("acme/big.git"))
+	owner.roles["repo1"], replica.roles["repo1"] = mirror.Owner, mirror.Replica
+	b.tell()
+	arrived := func(g uint64) {
+		t.Helper()
+		for _, n := range []*node{owner, replica} {
+			testlog.Eventually(t, fmt.Sprintf("generation %d", g), func() bool { return n.generation("repo1") == g })
+			if got, want := lsRemote(t, n.http.URL+"/repo1"), lsRemote(t, up.URL("acme/big.git")); got != want {
+				t.Errorf("generation %d differs from upstream:\n%s", g, cmp.Diff(want, got))
+			}
+			clone := filepath.Join(t.TempDir(), "c.git")
+			gitClient(t, t.TempDir(), "clone", "--quiet", "--mirror", n.http.URL+"/repo1", clone)
+			gitClient(t, clone, "fsck", "--strict")
+		}
+	}
+	arrived(1)
+	first := b.published()[0]
+	if !first.Baseline || len(first.Changes) != 0 {
+		t.Errorf("first publish: baseline %v with %d changes, want a baseline without", first.Baseline, len(first.Changes))
+	}
+
+	edit(t, r, func(e *upstream.Edit) {
+		e.Commit("main", "more", map[string]string{"d.txt": "d"})
+		e.Branch("fresh", "main")
+		e.Rewrite("alone")
+		e.Commit("alone", "rewritten", map[string]string{"z.txt": "z"})
+	})
+	arrived(2)
+	kinds := map[string]refs.Kind{}
+	for _, c := range b.published()[1].Changes {
+		kinds[c.Ref] = c.Kind
+	}
+	want := map[string]refs.Kind{"refs/heads/main": refs.Updated, "refs/heads/fresh": refs.Created, "refs/heads/alone": refs.Forced}
+	if d := cmp.Diff(want, kinds); d != "" {
+		t.Errorf("changes: %s", d)
+	}
+
+	if _, err := r.Git("update-ref", "-d", "refs/heads/topic"); err != nil {
+		t.Fatal(err)
+	}
+	arrived(3)
+	if _, err := r.Git("symbolic-ref", "HEAD", "refs/heads/side"); err != nil {
+		t.Fatal(err)
+	}
+	arrived(4)
+
+	// The rewritten branch was the only way to its old tip: that is kept, on the
+	// replica too, and not shown. The deleted one's lives on in main.
+	c, err := replica.engine.Open("repo1", true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	kept := 0
+	for _, ref := range c.Table().Refs {
+		if !ref.Public() {
+			kept++
+		}
+	}
+	if kept != 1 {
+		t.Errorf("%d tips were kept, want 1", kept)
+	}
+	if n := up.Count("acme/big.git", upstream.KindClone); n != 1 {
+		t.Errorf("upstream saw %d fetches without haves, want 1", n)
+	}
+	loose, err := filepath.Glob(filepath.Join(c.Dir(), "refs", "*"))
+	if err != nil || len(loose) > 0 {
+		t.Errorf("loose refs in a live repository: %v %v", loose, err)
+	}
+}
+
+func TestEmptyUpstreamIsAValidMirror(t *testing.T) {
+	up := serveUpstream(t)
+	r, err := up.Repo("void.git")
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := newBook()
+	n := startNode(t, b, t.TempDir())
+	b.add("void", up.URL("void.git"))
+	n.roles["void"] = mirror.Owner
+	b.tell()
+	testlog.Eventually(t, "the empty generation", func() bool { return n.generation("void") == 1 })
+	gitClient(t, t.TempDir(), "clone", "--quiet", n.http.URL+"/void", "c")
+	edit(t, r, func(e *upstream.Edit) { e.Commit("main", "first", map[string]string{"a": "a"}) })
+	testlog.Eventually(t, "the first commit", func() bool { return same(t, n, "void", up, "void.git") })
+}
+
+func TestEmptiedUpstreamIsHeld(t *testing.T) {
+	up := serveUpstream(t)
+	r := sample(t, up, "x.git")
+	b := newBook()
+	n := startNode(t, b, t.TempDir())
+	b.add("repox", up.URL("x.git"))
+	n.roles["repox"] = mirror.Owner
+	b.tell()
+	testlog.Eventually(t, "the clone", func() bool { return n.generation("repox") == 1 })
+	before := lsRemote(t, n.http.URL+"/repox")
+	_, list, err := r.Refs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, ref := range list {
+		if _, err := r.Git("update-ref", "-d", ref[0]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	testlog.Eventually(t, "the hold", func() bool {
+		s, _ := n.engine.Status("repox")
+		return s.Hold != nil && s.Hold.Reason == "empty"
+	})
+	if after := lsRemote(t, n.http.URL+"/repox"); after != before {
+		t.Errorf("an emptied upstream changed the mirror:\n%s", after)
+	}
+	edit(t, r, func(e *upstream.Edit) { e.Commit("main", "back", map[string]string{"a": "a"}) })
+	_, _ = r.Git("update-ref", "refs/heads/side", "refs/heads/main")
+	testlog.Eventually(t, "mass deletion being held too, or the hold to end", func() bool {
+		s, _ := n.engine.Status("repox")
+		return s.Hold == nil || s.Hold.Reason == "mass_delete"
+	})
+}
+
+func TestUndecidedPublishIsResolvedByTheLog(t *testing.T) {
+	up := serveUpstream(t)
+	r := sample(t, up, "x.git")
+	b := newBook()
+	dir := t.TempDir()
+	n := startNode(t, b, dir)
+	b.add("repox", up.URL("x.git"))
+	n.roles["repox"] = mirror.Owner
+	b.tell()
+	testlog.Eventually(t, "the clone", func() bool { return n.generation("repox") == 1 })
+	before := lsRemote(t, n.http.URL+"/repox")
+
+	asked := make(chan mirror.Candidate, 100)
+	b.mu.Lock()
+	b.fate = func(c mirror.Candidate) mirror.Outcome { asked <- c; return mirror.Unknown }
+	b.mu.Unlock()
+	edit(t, r, func(e *upstream.Edit) { e.Commit("main", "more", map[string]string{"d": "d"}) })
+	c1 := <-asked
+	c2 := <-asked
+	if c1.ID != c2.ID || c1.Digest != c2.Digest {
+		t.Errorf("an undecided candidate was not proposed again as itself: %s, then %s", c1.ID, c2.ID)
+	}
+	if after := lsRemote(t, n.http.URL+"/repox"); after != before {
+		t.Errorf("an undecided candidate is served:\n%s", after)
+	}
+	n.stop() // a restart does not forget it either
+	b.mu.Lock()
+	b.nodes = nil
+	row := b.rows["repox"]
+	row.Generation, row.Digest = c1.Generation, c1.Digest // it had been committed after all
+	b.rows["repox"] = row
+	b.mu.Unlock()
+	n = startNode(t, b, dir)
+	n.roles["repox"] = mirror.Owner
+	b.tell()
+	testlog.Eventually(t, "the committed candidate", func() bool { return same(t, n, "repox", up, "x.git") })
+	if got := n.generation("repox"); got != 2 {
+		t.Errorf("generation %d, want 2", got)
+	}
+}
+
+func TestStaleOwnerDiscardsItsCandidate(t *testing.T) {
+	up := serveUpstream(t)
+	r := sample(t, up, "x.git")
+	b := newBook()
+	n := startNode(t, b, t.TempDir())
+	b.add("repox", up.URL("x.git"))
+	n.roles["repox"] = mirror.Owner
+	b.tell()
+	testlog.Eventually(t, "the clone", func() bool { return n.generation("repox") == 1 })
+	before := lsRemote(t, n.http.URL+"/repox")
+	refused := make(chan struct{}, 100)
+	b.mu.Lock()
+	b.fate = func(c mirror.Candidate) mirror.Outcome { refused <- struct{}{}; return mirror.Refused }
+	b.mu.Unlock()
+	edit(t, r, func(e *upstream.Edit) { e.Commit("main", "more", map[string]string{"d": "d"}) })
+	<-refused
+	<-refused // it tries anew with a new candidate, and is refused again
+	if after := lsRemote(t, n.http.URL+"/repox"); after != before {
+		t.Errorf("a refused candidate is served:\n%s", after)
+	}
+}
+
+func TestReplicaRefusesATableThatIsNotThePublished(t *testing.T) {
+	up := serveUpstream(t)
+	sample(t, up, "x.git")
+	b := newBook()
+	owner, replica := startNode(t, b, t.TempDir()), startNode(t, b, t.TempDir())
+	b.add("repox", up.URL("x.git"))
+	owner.roles["repox"] = mirror.Owner
+	b.tell()
+	testlog.Eventually(t, "the clone", func() bool { return owner.generation("repox") == 1 })
+	b.mu.Lock()
+	row := b.rows["repox"]
+	row.Digest[0] ^= 1
+	row.Role = mirror.Replica
+	b.mu.Unlock()
+	replica.engine.Set([]mirror.Assignment{row})
+	testlog.Eventually(t, "the refusal", func() bool {
+		s, _ := replica.engine.Status("repox")
+		return s.Failure != nil && s.Failure.Class == failure.Corrupt
+	})
+	if g := replica.generation("repox"); g != 0 {
+		t.Errorf("the replica took generation %d with a wrong digest", g)
+	}
+}
+
+func TestAbsenceNeverDeletes(t *testing.T) {
+	up := serveUpstream(t)
+	sample(t, up, "x.git")
+	b := newBook()
+	dir := t.TempDir()
+	n := startNode(t, b, dir)
+	b.add("repox", up.URL("x.git"))
+	n.roles["repox"] = mirror.Owner
+	b.tell()
+	testlog.Eventually(t, "the clone", func() bool { return n.generation("repox") == 1 })
+	n.engine.Set(nil)
+	n.stop()
+	b.nodes = nil
+	n = startNode(t, b, dir)
+	n.engine.Set(nil)
+	if got := n.engine.Holdings(); len(got) != 1 {
+		t.Fatalf("a copy without a row is gone: %v", got)
+	}
+	if err := n.engine.Remove(t.Context(), "repox"); err != nil {
+		t.Fatal(err)
+	}
+	if got := n.engine.Holdings(); len(got) != 0 {
+		t.Fatalf("a removed copy is still there: %v", got)
+	}
+	trash, err := os.ReadDir(filepath.Join(dir, "trash"))
+	if err != nil || len(trash) != 1 {
+		t.Fatalf("trash holds %d entries (%v), want 1", len(trash), err)
+	}
+}

@@ -1,0 +1,66 @@
+// Package failure classifies what goes wrong between a mirror and its
+// upstream, so that it can be shown, counted and retried by its class.
+package failure
+
+import (
+	"context"
+	"errors"
+	"net"
+	"os"
+	"syscall"
+	"time"
+)
+
+// Class is a kind of failure. The names are part of the API.
+type Class string
+
+// The classes, by what a person would do about them.
+const (
+	NotFound    Class = "not_found"    // 404, 410: gone, moved, or private
+	Auth        Class = "auth"         // 401, 403: wants credentials we do not have
+	RateLimited Class = "rate_limited" // 429
+	Network     Class = "network"      // does not resolve, connect, or answers 5xx
+	Timeout     Class = "timeout"      // answers too slowly, or not at all
+	Protocol    Class = "protocol"     // answers, but not as a git server
+	Corrupt     Class = "corrupt"      // sends objects that fail git's checks
+	Disk        Class = "disk"         // our own disk
+	Refused     Class = "refused"      // we will not: address, limits, policy
+)
+
+// Error is a classified failure.
+type Error struct {
+	Class      Class
+	Message    string        // for people, one line, free of secrets and control characters
+	RetryAfter time.Duration // what the upstream asked for, 0 if nothing
+	Err        error
+}
+
+func (e *Error) Error() string { return e.Message }
+func (e *Error) Unwrap() error { return e.Err }
+
+// New returns a classified error.
+func New(class Class, message string, err error) *Error {
+	return &Error{Class: class, Message: message, Err: err}
+}
+
+// Of returns err as a classified error: itself where it is one, else by what
+// its chain tells, Network where that is nothing.
+func Of(err error) *Error {
+	var f *Error
+	if errors.As(err, &f) {
+		return f
+	}
+	return New(classOf(err), err.Error(), err)
+}
+
+func classOf(err error) Class {
+	var netErr net.Error
+	switch {
+	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &netErr) && netErr.Timeout():
+		return Timeout
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT), errors.Is(err, syscall.EROFS),
+		errors.Is(err, syscall.EIO), errors.As(err, new(*os.PathError)), errors.As(err, new(*os.LinkError)):
+		return Disk
+	}
+	return Network
+}

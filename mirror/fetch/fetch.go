@@ -1,0 +1,190 @@
+// Package fetch brings objects into a repository's staging area and proves
+// that they are whole, before anything of the live repository changes.
+//
+// Objects are asked for by id, exactly those an advertisement showed: what is
+// published is one moment of the upstream, however fast it moves meanwhile,
+// and no name of the upstream ever reaches git's argument list or file system.
+package fetch
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+
+	"gitmirror/mirror/failure"
+	"gitmirror/mirror/git"
+	"gitmirror/mirror/store"
+)
+
+// Fetcher runs git fetch. It is safe for concurrent use.
+type Fetcher struct {
+	git   *git.Runner
+	stall time.Duration
+	log   *slog.Logger
+}
+
+// New returns a Fetcher. A fetch that neither receives bytes nor says anything
+// for stall is killed; 0 means a minute.
+func New(runner *git.Runner, stall time.Duration, log *slog.Logger) *Fetcher {
+	if stall == 0 {
+		stall = time.Minute
+	}
+	return &Fetcher{git: runner, stall: stall, log: log}
+}
+
+// Source is where objects come from.
+type Source struct {
+	URL   string
+	Proxy string // git's http.proxy; empty for a peer, which is dialled directly
+}
+
+// cosmetic are flaws that old, honest histories have. They are noted, not
+// refused; everything else git's fsck calls an error is.
+var cosmetic = []string{
+	"missingSpaceBeforeDate", "missingSpaceBeforeEmail", "zeroPaddedFilemode", "zeroPaddedDate", "badTimezone",
+	"missingNameBeforeEmail", "badDateOverflow", "badDate", "missingEmail", "missingTaggerEntry", "badTagName", "duplicateEntries",
+}
+
+// Fetch brings the objects named by oids, and all they lead to, into staging,
+// and verifies that nothing is missing. Errors are *failure.Error.
+func (f *Fetcher) Fetch(ctx context.Context, st *store.Staging, src Source, oids []string) error {
+	if len(oids) == 0 {
+		return nil
+	}
+	if err := f.run(ctx, st, src, oids); err != nil {
+		return err
+	}
+	return f.verify(ctx, st, oids)
+}
+
+func (f *Fetcher) run(ctx context.Context, st *store.Staging, src Source, oids []string) error {
+	settings := []git.Setting{{Key: "http.proxy", Value: src.Proxy}}
+	for _, id := range cosmetic {
+		settings = append(settings, git.Setting{Key: "fetch.fsck." + id, Value: "warn"})
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	cmd := f.git.CommandWith(ctx, st.Dir(), settings, "fetch", "--stdin", "--progress",
+		"--no-tags", "--no-write-fetch-head", "--no-auto-maintenance", "--no-recurse-submodules", "--", src.URL)
+	cmd.Stdin = strings.NewReader(strings.Join(oids, "\n") + "\n")
+	tail := &git.Tail{}
+	cmd.Stderr = tail
+	if err := cmd.Start(); err != nil {
+		return failure.New(failure.Disk, "start git fetch: "+err.Error(), err)
+	}
+	done := make(chan struct{})
+	watching := make(chan struct{})
+	go func() { defer close(watching); f.watch(done, cancel, st, tail) }()
+	err := cmd.Wait()
+	close(done)
+	<-watching
+	if err != nil {
+		var stalled *failure.Error
+		if cause := context.Cause(ctx); errors.As(cause, &stalled) {
+			return stalled
+		}
+		if ctx.Err() != nil {
+			return failure.Of(context.Cause(ctx))
+		}
+		return classify(cmd.Failed(err, tail))
+	}
+	return nil
+}
+
+// watch cancels a fetch that makes no progress: no pack bytes and no new words
+// for the stall time.
+func (f *Fetcher) watch(done <-chan struct{}, cancel context.CancelCauseFunc, st *store.Staging, tail *git.Tail) {
+	tick := time.NewTicker(max(f.stall/12, 10*time.Millisecond))
+	defer tick.Stop()
+	var bytes int64
+	progress := time.Now()
+	for {
+		select {
+		case <-done:
+			return
+		case now := <-tick.C:
+			if got := st.Received(); got != bytes {
+				bytes, progress = got, now
+			}
+			if last := tail.LastWrite(); last.After(progress) {
+				progress = last
+			}
+			if now.Sub(progress) > f.stall {
+				cancel(failure.New(failure.Timeout, fmt.Sprintf("the fetch made no progress for %s (%d bytes received)", f.stall, bytes), nil))
+				return
+			}
+		}
+	}
+}
+
+// verify walks everything the new objects lead to and that the live repository
+// did not already have. --not --all would not see the alternates' refs.
+func (f *Fetcher) verify(ctx context.Context, st *store.Staging, oids []string) error {
+	cmd := f.git.Command(ctx, st.Dir(), "rev-list", "--objects", "--quiet", "--stdin", "--not", "--alternate-refs")
+	cmd.Stdin = strings.NewReader(strings.Join(oids, "\n") + "\n")
+	if err := cmd.RunCaptured(); err != nil {
+		if ctx.Err() != nil {
+			return failure.Of(ctx.Err())
+		}
+		return failure.New(failure.Corrupt, "the upstream's objects are not complete: "+err.Error(), err)
+	}
+	return nil
+}
+
+// Missing returns those oids that the repository in dir does not have.
+func (f *Fetcher) Missing(ctx context.Context, dir string, oids []string) ([]string, error) {
+	if len(oids) == 0 {
+		return nil, nil
+	}
+	cmd := f.git.Command(ctx, dir, "cat-file", "--batch-check=%(objectname)", "--buffer")
+	cmd.Stdin = strings.NewReader(strings.Join(oids, "\n") + "\n")
+	out, err := cmd.Output()
+	if err != nil {
+		return nil, failure.New(failure.Disk, err.Error(), err)
+	}
+	var missing []string
+	for line := range bytes.Lines(out) {
+		if oid, ok := strings.CutSuffix(strings.TrimSpace(string(line)), " missing"); ok {
+			missing = append(missing, oid)
+		}
+	}
+	return missing, nil
+}
+
+// classify reads git's words, which LC_ALL=C keeps in English.
+func classify(err error) *failure.Error {
+	text := err.Error()
+	var gerr *git.Error
+	if errors.As(err, &gerr) && gerr.Stderr != "" {
+		text = gerr.Stderr
+	}
+	class := failure.Network
+	for _, rule := range []struct {
+		class failure.Class
+		words []string
+	}{
+		{failure.Disk, []string{"No space left", "Disk quota", "Read-only file system", "Input/output error"}},
+		{failure.Corrupt, []string{"fsck", "index-pack failed", "inflate", "bad object", "missing necessary objects", "unresolved delta", "pack is corrupted", "pack has bad", "did not send all necessary"}},
+		{failure.Auth, []string{"Authentication failed", "could not read Username", "error: 401", "error: 403"}},
+		{failure.NotFound, []string{"not found", "error: 404", "error: 410"}},
+		{failure.RateLimited, []string{"error: 429"}},
+		{failure.Timeout, []string{"timed out", "Operation too slow"}},
+		{failure.Protocol, []string{"not valid: is this a git repository", "protocol error", "bad line length", "not our ref"}},
+	} {
+		for _, w := range rule.words {
+			if strings.Contains(text, w) {
+				class = rule.class
+				// An upstream that hangs up also breaks index-pack.
+				if rule.class == failure.Corrupt && (strings.Contains(text, "early EOF") || strings.Contains(text, "unexpected disconnect")) {
+					class = failure.Network
+				}
+				return failure.New(class, text, err)
+			}
+		}
+	}
+	return failure.New(class, text, err)
+}

@@ -1,0 +1,66 @@
+package mirror
+
+import (
+	"errors"
+	"net/http"
+
+	"gitmirror/mirror/refs"
+	"gitmirror/mirror/serve"
+	"gitmirror/mirror/store"
+)
+
+// ErrNoCopy is returned for a repository of which this node has nothing to
+// show.
+var ErrNoCopy = errors.New("no complete copy on this node")
+
+// Copy is one repository's live generation, for answering git clients.
+type Copy struct {
+	engine *Engine
+	view   serve.View
+}
+
+// Open returns what this node has of the repository with that id. hidden shows
+// private refs too, which only peers may see.
+func (e *Engine) Open(id string, hidden bool) (*Copy, error) {
+	r := e.store.Repo(id)
+	if r == nil {
+		return nil, ErrNoCopy
+	}
+	return e.open(r, hidden)
+}
+
+// OpenByName is Open for a node that has no table to look a name up in.
+func (e *Engine) OpenByName(name string) (*Copy, error) {
+	r := e.store.ByName(name)
+	if r == nil {
+		return nil, ErrNoCopy
+	}
+	return e.open(r, false)
+}
+
+func (e *Engine) open(r *store.Repo, hidden bool) (*Copy, error) {
+	t, err := r.Table()
+	if err != nil {
+		return nil, err
+	}
+	if t.Generation == 0 {
+		return nil, ErrNoCopy
+	}
+	return &Copy{engine: e, view: serve.View{Repo: r, Table: t, Hidden: hidden}}, nil
+}
+
+// Table is the generation this Copy shows.
+func (c *Copy) Table() *refs.Table { return c.view.Table }
+
+// Advertise answers GET info/refs?service=git-upload-pack.
+func (c *Copy) Advertise(w http.ResponseWriter, r *http.Request) {
+	c.engine.serve.Advertise(w, r, c.view)
+}
+
+// UploadPack answers POST git-upload-pack.
+func (c *Copy) UploadPack(w http.ResponseWriter, r *http.Request) {
+	c.engine.serve.UploadPack(w, r, c.view)
+}
+
+// Dir is where the copy's repository is on this disk.
+func (c *Copy) Dir() string { return c.view.Repo.Dir() }

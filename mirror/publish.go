@@ -1,0 +1,48 @@
+package mirror
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"gitmirror/internal/crashpoint"
+	"gitmirror/mirror/failure"
+	"gitmirror/mirror/refs"
+	"gitmirror/mirror/store"
+)
+
+// candidateOf describes next, prepared on top of table, for the log.
+func candidateOf(a Assignment, table, next *refs.Table) Candidate {
+	c := Candidate{
+		ID: next.Candidate, Repo: a.ID, Epoch: a.Epoch, FromGeneration: a.Generation, Generation: next.Generation,
+		Digest: next.Digest(), PublicDigest: next.PublicDigest(), Refs: next.PublicRefs(), Head: next.Head,
+		Baseline: table.Generation == 0,
+		Restored: table.Generation < a.Generation,
+	}
+	if !c.Baseline {
+		public := slices.DeleteFunc(slices.Clone(next.Refs), func(r refs.Ref) bool { return !r.Public() })
+		c.Changes = refs.Diff(table, public)
+	}
+	return c
+}
+
+// publish has the log decide about a prepared candidate and acts on its word.
+// A run that ends without one is resolved by the next assignment (decide).
+func (e *Engine) publish(ctx context.Context, repo *store.Repo, c Candidate) (outcome, error) {
+	crashpoint.Hit(crashpoint.BeforePublish)
+	verdict, err := e.cfg.Publisher.Publish(ctx, c)
+	switch verdict {
+	case Committed:
+		crashpoint.Hit(crashpoint.AfterPublish)
+		if _, err := repo.Activate(c.Generation, c.Digest); err != nil {
+			return outcome{}, failure.New(failure.Disk, err.Error(), err)
+		}
+		return outcome{SyncResult: SyncResult{Changed: true, Changes: c.Changes}}, nil
+	case Refused:
+		e.log.Info("publish refused, candidate discarded", "repo", repo.Name(), "generation", c.Generation, "epoch", c.Epoch, "err", err)
+		return outcome{waiting: true}, repo.Discard()
+	}
+	e.log.Warn("publish undecided, candidate kept", "repo", repo.Name(), "generation", c.Generation, "epoch", c.Epoch, "err", err)
+	f := failure.New(failure.Network, fmt.Sprintf("generation %d is prepared and waits for the cluster to decide", c.Generation), err)
+	return outcome{SyncResult: SyncResult{Failure: f}, waiting: true}, nil
+}

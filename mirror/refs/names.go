@@ -1,0 +1,116 @@
+package refs
+
+import (
+	"slices"
+	"strings"
+
+	"gitmirror/mirror/wire"
+)
+
+// Bounds on names that come from an upstream.
+const (
+	maxName      = 1024
+	maxComponent = 200
+)
+
+// ValidName applies the rules of git-check-ref-format(1) and our bounds to a
+// full ref name.
+func ValidName(name string) bool {
+	if !strings.HasPrefix(name, "refs/") || len(name) > maxName {
+		return false
+	}
+	for part := range strings.SplitSeq(name, "/") {
+		if part == "" || len(part) > maxComponent || part[0] == '.' || strings.HasSuffix(part, ".lock") {
+			return false
+		}
+	}
+	if strings.HasSuffix(name, ".") || strings.Contains(name, "..") || strings.Contains(name, "@{") {
+		return false
+	}
+	for i := 0; i < len(name); i++ {
+		switch c := name[i]; {
+		case c <= ' ', c == 0x7f, strings.IndexByte("~^:?*[\\", c) >= 0:
+			return false
+		}
+	}
+	return true
+}
+
+// Skipped is a ref of the upstream that is not mirrored, and why.
+type Skipped struct {
+	Name   string
+	Reason string // "invalid name", "private namespace", "conflicts with NAME"
+}
+
+// Select turns an advertisement into refs of a table: those under one of the
+// prefixes whose names are lawful. Where a name is also the directory of
+// another (a and a/b), the one that current already shows stays, else the
+// shorter; the other is skipped. A hostile name never hides its neighbours.
+func Select(advert *wire.Advert, prefixes []string, current *Table) (list []Ref, skipped []Skipped) {
+	for _, r := range advert.Refs {
+		if !slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(r.Name, p) }) {
+			continue
+		}
+		switch {
+		case !ValidName(r.Name):
+			skipped = append(skipped, Skipped{r.Name, "invalid name"})
+		case strings.HasPrefix(r.Name, Private):
+			skipped = append(skipped, Skipped{r.Name, "private namespace"})
+		default:
+			list = append(list, Ref{Name: r.Name, OID: r.OID})
+		}
+	}
+	Sort(list)
+	list = slices.CompactFunc(list, func(a, b Ref) bool { return a.Name == b.Name })
+	list, conflicts := withoutConflicts(list, current)
+	return list, append(skipped, conflicts...)
+}
+
+func withoutConflicts(list []Ref, current *Table) (kept []Ref, skipped []Skipped) {
+	names := make(map[string]bool, len(list))
+	for _, r := range list {
+		names[r.Name] = true
+	}
+	drop := map[string]string{}
+	for _, r := range list {
+		for dir := parent(r.Name); len(dir) > len("refs/"); dir = parent(dir) {
+			if !names[dir] || drop[dir] != "" || drop[r.Name] != "" {
+				continue
+			}
+			_, hasDir := current.Find(dir)
+			_, hasRef := current.Find(r.Name)
+			if hasRef && !hasDir {
+				drop[dir] = r.Name
+			} else {
+				drop[r.Name] = dir
+			}
+		}
+	}
+	if len(drop) == 0 {
+		return list, nil
+	}
+	for _, r := range list {
+		if other := drop[r.Name]; other != "" {
+			skipped = append(skipped, Skipped{r.Name, "conflicts with " + other})
+		} else {
+			kept = append(kept, r)
+		}
+	}
+	return kept, skipped
+}
+
+func parent(name string) string {
+	return name[:max(strings.LastIndexByte(name, '/'), 0)]
+}
+
+// SelectHead is the HEAD to show for an advertisement: its symbolic target
+// where that is a lawful branch name (unborn ones too), else its object.
+func SelectHead(advert *wire.Advert) Head {
+	if advert.HeadRef != "" {
+		if ValidName(advert.HeadRef) && strings.HasPrefix(advert.HeadRef, "refs/heads/") {
+			return Symbolic(advert.HeadRef)
+		}
+		return ""
+	}
+	return Head(advert.HeadOID)
+}

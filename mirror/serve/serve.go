@@ -1,0 +1,285 @@
+// Package serve answers git clients over smart HTTP from a mirror's active
+// generation. What refs there are is answered here, from the ref table, so
+// that refs and HEAD are of one moment; packs are made by git upload-pack.
+//
+// It speaks protocol versions 0 and 2, shallow and partial clones included. It
+// never receives a push.
+package serve
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"strings"
+
+	"golang.org/x/sync/semaphore"
+
+	"gitmirror/mirror/git"
+	"gitmirror/mirror/refs"
+	"gitmirror/mirror/store"
+	"gitmirror/mirror/wire"
+)
+
+// Server makes answers. It is safe for concurrent use.
+type Server struct {
+	git   *git.Runner
+	packs *semaphore.Weighted
+	caps  []string // of protocol 2, behind "version 2" and the agent
+	agent string
+	log   *slog.Logger
+}
+
+// maxRequest bounds what a client may send to ask for a pack, unpacked.
+const maxRequest = 64 << 20
+
+// New asks git what its upload-pack can do, so that we promise just that.
+// packs bounds how many packs are made at once.
+func New(ctx context.Context, runner *git.Runner, scratch string, agent string, packs int64, log *slog.Logger) (*Server, error) {
+	s := &Server{git: runner, packs: semaphore.NewWeighted(packs), agent: agent, log: log}
+	if err := runner.Command(ctx, scratch, "init", "--quiet", "--bare", "--template=", ".").RunCaptured(); err != nil {
+		return nil, fmt.Errorf("make scratch repository: %w", err)
+	}
+	cmd := runner.Command(ctx, scratch, "upload-pack", "--http-backend-info-refs", ".")
+	cmd.Env = append(cmd.Env, "GIT_PROTOCOL=version=2")
+	out, err := cmd.Output()
+	if err != nil {
+		return nil, fmt.Errorf("ask git for its capabilities: %w", err)
+	}
+	caps, ok, err := wire.ParseCapabilities(out)
+	if err != nil || !ok {
+		return nil, fmt.Errorf("git upload-pack does not speak protocol 2: %w", err)
+	}
+	for _, name := range []string{"ls-refs", "fetch", "server-option", "object-format"} {
+		if v, ok := caps[name]; ok && v != "" {
+			s.caps = append(s.caps, name+"="+v)
+		} else if ok {
+			s.caps = append(s.caps, name)
+		}
+	}
+	return s, nil
+}
+
+// View is what a client is shown of a repository.
+type View struct {
+	Repo   *store.Repo
+	Table  *refs.Table
+	Hidden bool // show private refs too: for peers, who copy everything
+}
+
+// Advertise answers GET info/refs?service=git-upload-pack.
+func (s *Server) Advertise(w http.ResponseWriter, r *http.Request, v View) {
+	var b bytes.Buffer
+	out := wire.NewWriter(&b)
+	out.Line("# service=git-upload-pack\n")
+	out.Flush()
+	if version2(r) {
+		out.Line("version 2\n")
+		out.Line("agent=%s\n", s.agent)
+		for _, c := range s.caps {
+			out.Line("%s\n", c)
+		}
+		out.Flush()
+	} else {
+		s.advertiseV0(out, v)
+	}
+	h := w.Header()
+	noCache(h)
+	h.Set("Content-Type", "application/x-git-upload-pack-advertisement")
+	_, _ = w.Write(b.Bytes())
+}
+
+func version2(r *http.Request) bool {
+	for part := range strings.SplitSeq(r.Header.Get("Git-Protocol"), ":") {
+		if part == "version=2" {
+			return true
+		}
+	}
+	return false
+}
+
+// v0caps are what upload-pack offers in version 0 with our configuration.
+const v0caps = "multi_ack thin-pack side-band side-band-64k ofs-delta shallow deepen-since deepen-not deepen-relative " +
+	"no-progress include-tag multi_ack_detailed allow-tip-sha1-in-want allow-reachable-sha1-in-want no-done filter object-format=sha1"
+
+func (s *Server) advertiseV0(out *wire.Writer, v View) {
+	caps := "\x00" + v0caps
+	if t := v.Table.Head.Target(); t != "" && v.Table.HeadOID() != "" {
+		caps += " symref=HEAD:" + t
+	}
+	caps += " agent=" + s.agent
+	line := func(oid, name string) {
+		out.Line("%s %s%s\n", oid, name, caps)
+		caps = ""
+	}
+	if oid := v.Table.HeadOID(); oid != "" {
+		line(oid, "HEAD")
+	}
+	for _, ref := range v.Table.Refs {
+		if !v.Hidden && !ref.Public() {
+			continue
+		}
+		line(ref.OID, ref.Name)
+		if ref.Peeled != "" {
+			line(ref.Peeled, ref.Name+"^{}")
+		}
+	}
+	if caps != "" {
+		line(strings.Repeat("0", 40), "capabilities^{}")
+	}
+	out.Flush()
+}
+
+func noCache(h http.Header) {
+	h.Set("Cache-Control", "no-cache, max-age=0, must-revalidate")
+	h.Set("X-Content-Type-Options", "nosniff")
+}
+
+// UploadPack answers POST git-upload-pack: ls-refs from the table, anything
+// else through git. It returns when the answer is complete or the client gone.
+func (s *Server) UploadPack(w http.ResponseWriter, r *http.Request, v View) {
+	if ct := r.Header.Get("Content-Type"); ct != "application/x-git-upload-pack-request" {
+		http.Error(w, "expected Content-Type application/x-git-upload-pack-request", http.StatusUnsupportedMediaType)
+		return
+	}
+	body, err := requestBody(r)
+	if err != nil {
+		http.Error(w, "cannot read the request: "+err.Error(), http.StatusBadRequest)
+		return
+	}
+	noCache(w.Header())
+	w.Header().Set("Content-Type", "application/x-git-upload-pack-result")
+	if !version2(r) {
+		s.pack(w, r, v, body, "")
+		return
+	}
+	var seen bytes.Buffer
+	p := wire.NewReader(io.TeeReader(body, &seen))
+	command, special, err := p.Line()
+	if err != nil || special {
+		http.Error(w, "the request is not the git protocol", http.StatusBadRequest)
+		return
+	}
+	if command == "command=ls-refs" {
+		q, err := wire.ReadLsRefs(p)
+		if err != nil {
+			http.Error(w, "the request is not the git protocol: "+err.Error(), http.StatusBadRequest)
+			return
+		}
+		var b bytes.Buffer
+		answerLsRefs(wire.NewWriter(&b), q, v)
+		_, _ = w.Write(b.Bytes())
+		return
+	}
+	s.pack(w, r, v, io.MultiReader(&seen, body), "version=2")
+}
+
+func answerLsRefs(out *wire.Writer, q wire.LsRefs, v View) {
+	wanted := func(name string) bool {
+		if len(q.Prefixes) == 0 {
+			return true
+		}
+		for _, p := range q.Prefixes {
+			if strings.HasPrefix(name, p) {
+				return true
+			}
+		}
+		return false
+	}
+	if head := v.Table.Head; head != "" && wanted("HEAD") {
+		oid, target := v.Table.HeadOID(), head.Target()
+		line := oid + " HEAD"
+		if oid == "" {
+			line = "unborn HEAD"
+		}
+		if q.Symrefs && target != "" {
+			line += " symref-target:" + target
+		}
+		if oid != "" || q.Unborn {
+			out.Line("%s\n", line)
+		}
+	}
+	for _, ref := range v.Table.Refs {
+		if !v.Hidden && !ref.Public() || !wanted(ref.Name) {
+			continue
+		}
+		if q.Peel && ref.Peeled != "" {
+			out.Line("%s %s peeled:%s\n", ref.OID, ref.Name, ref.Peeled)
+		} else {
+			out.Line("%s %s\n", ref.OID, ref.Name)
+		}
+	}
+	out.Flush()
+}
+
+func requestBody(r *http.Request) (io.Reader, error) {
+	var body io.Reader = io.LimitReader(r.Body, maxRequest)
+	switch r.Header.Get("Content-Encoding") {
+	case "", "identity":
+	case "gzip", "x-gzip":
+		z, err := gzip.NewReader(body)
+		if err != nil {
+			return nil, err
+		}
+		body = io.LimitReader(z, maxRequest)
+	default:
+		return nil, errors.New("unknown content encoding")
+	}
+	return body, nil
+}
+
+// pack runs git upload-pack on the repository. When it fails after the first
+// byte, the connection is cut: a client must not take a short pack for a whole
+// one.
+func (s *Server) pack(w http.ResponseWriter, r *http.Request, v View, body io.Reader, protocol string) {
+	ctx := r.Context()
+	if err := s.packs.Acquire(ctx, 1); err != nil {
+		return // the client has gone
+	}
+	defer s.packs.Release(1)
+	release, err := v.Repo.Acquire()
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusServiceUnavailable)
+		return
+	}
+	defer release()
+	cmd := s.git.Command(ctx, v.Repo.Dir(), "upload-pack", "--strict", "--stateless-rpc", ".")
+	if protocol != "" {
+		cmd.Env = append(cmd.Env, "GIT_PROTOCOL="+protocol)
+	}
+	out := &flushWriter{w: w, flusher: http.NewResponseController(w)}
+	// A client that sends a long list of haves is read while it is answered;
+	// HTTP/2 and recorders do not know the call and do not need it.
+	_ = out.flusher.EnableFullDuplex()
+	tail := &git.Tail{}
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = body, out, tail
+	if err := cmd.Run(); err != nil && ctx.Err() == nil {
+		s.log.Debug("upload-pack failed", "repo", v.Repo.Name(), "err", cmd.Failed(err, tail))
+		if out.n == 0 {
+			http.Error(w, "git upload-pack: "+tail.String(), http.StatusInternalServerError)
+			return
+		}
+		panic(http.ErrAbortHandler)
+	}
+}
+
+// flushWriter passes every write on at once: a client shows progress, and
+// knows that we live.
+type flushWriter struct {
+	w       io.Writer
+	flusher *http.ResponseController
+	n       int64
+}
+
+func (f *flushWriter) Write(p []byte) (int, error) {
+	n, err := f.w.Write(p)
+	f.n += int64(n)
+	if err == nil {
+		err = f.flusher.Flush()
+	}
+	return n, err
+}

@@ -1,0 +1,111 @@
+package mirror
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"gitmirror/mirror/failure"
+	"gitmirror/mirror/refs"
+	"gitmirror/mirror/store"
+)
+
+// settle brings one repository from where the disk is to where the assignment
+// is, as far as one run can: decide about a candidate, copy what was published
+// elsewhere, and, on the owner, ask upstream if ask is set.
+func (e *Engine) settle(ctx context.Context, j *job, a Assignment, ask bool) (out outcome) {
+	repo, err := e.store.Ensure(a.ID, a.Name)
+	if err != nil {
+		return failed(failure.New(failure.Disk, err.Error(), err))
+	}
+	defer func() { out.Generation, _ = repo.Generation() }()
+	table, err := repo.Table()
+	if err != nil {
+		return e.salvage(a, err)
+	}
+	done, out, err := e.decide(ctx, repo, a)
+	if err != nil {
+		return failed(failure.Of(err))
+	}
+	if !done {
+		return out
+	}
+	table, err = repo.Table()
+	if err != nil {
+		return e.salvage(a, err)
+	}
+	_, digest := repo.Generation()
+	behind := table.Generation < a.Generation || table.Generation == a.Generation && digest != a.Digest
+	switch {
+	case a.Role == Replica && behind:
+		return e.follow(ctx, j, repo, table, a)
+	case a.Role == Replica:
+		return outcome{}
+	case behind:
+		if out := e.catchUp(ctx, j, repo, table, a); out.waiting || out.Failure != nil {
+			return out
+		}
+		// What was published has been copied, or republished: the assignment
+		// that says so brings the next run.
+		return outcome{waiting: true}
+	case table.Generation > a.Generation:
+		// The log this node has applied is older than its own disk: it will
+		// catch up, and bring another assignment.
+		return outcome{waiting: true}
+	case ask:
+		return e.check(ctx, j, repo, table, a)
+	}
+	return outcome{}
+}
+
+func failed(f *failure.Error) outcome {
+	return outcome{SyncResult: SyncResult{Failure: f}, waiting: true}
+}
+
+// salvage deals with a ref table that cannot be read. A replica throws the
+// damaged copy away, into the trash, and copies anew; an owner says so and
+// waits for another node to take over.
+func (e *Engine) salvage(a Assignment, err error) outcome {
+	e.log.Error("copy is damaged", "repo", a.Name, "role", a.Role, "err", err)
+	if a.Role == Replica && errors.Is(err, refs.ErrDamaged) {
+		if terr := e.store.Trash(a.ID, e.now()); terr != nil {
+			err = errors.Join(err, terr)
+		}
+	}
+	out := failed(failure.New(failure.Corrupt, fmt.Sprintf("this node's copy is damaged: %v", err), err))
+	out.broken = true
+	return out
+}
+
+// decide applies the log's word on a candidate. done is false while there is
+// none. A refused candidate never touched what is served.
+func (e *Engine) decide(ctx context.Context, repo *store.Repo, a Assignment) (done bool, out outcome, err error) {
+	generation, digest, id, pending := repo.Candidate()
+	if !pending {
+		return true, outcome{}, nil
+	}
+	live, _ := repo.Generation()
+	switch {
+	case a.Generation == generation && a.Digest == digest:
+		_, err := repo.Activate(generation, digest)
+		return true, outcome{}, err
+	case a.Role == Owner && generation == a.Generation+1 && live == a.Generation:
+		// Prepared, but never answered for: this node died, or nobody decided.
+		// The changes are worked out again from the two tables.
+		table, err := repo.Table()
+		if err != nil {
+			return false, outcome{}, err
+		}
+		next, err := repo.CandidateTable()
+		if err != nil || id == "" {
+			return true, outcome{}, repo.Discard()
+		}
+		c := candidateOf(a, table, next)
+		if err := e.fetch.Judge(ctx, repo.Dir(), c.Changes); err != nil {
+			return false, outcome{}, err
+		}
+		out, err = e.publish(ctx, repo, c)
+		return false, out, err
+	}
+	return true, outcome{}, repo.Discard()
+}

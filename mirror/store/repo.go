@@ -1,0 +1,292 @@
+package store
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"weak"
+
+	"gitmirror/internal/atomicfile"
+	"gitmirror/internal/crashpoint"
+	"gitmirror/mirror/refs"
+)
+
+const (
+	tableFile     = "packed-refs"
+	candidateFile = "packed-refs.candidate"
+)
+
+// ErrGone is returned for a repository that was trashed meanwhile.
+var ErrGone = errors.New("repository was removed from this node")
+
+// Repo is one bare repository. Its methods may be called from any goroutine;
+// Adopt, Prepare, Activate and Discard exclude each other by their caller: one
+// worker owns a repository's generations at a time.
+type Repo struct {
+	id  string
+	dir string
+
+	// use is held shared while somebody reads or stages objects, exclusively to
+	// take the directory away.
+	use     sync.RWMutex
+	trashed bool
+
+	mu        sync.Mutex // guards what follows
+	name      string
+	live      mark
+	candidate *mark
+	table     weak.Pointer[refs.Table] // of live, while anybody uses it
+}
+
+// mark is what is known of a table without reading its refs.
+type mark struct {
+	Generation uint64
+	Candidate  string
+	Head       refs.Head
+	Digest     refs.Digest
+}
+
+func load(dir string) (*Repo, error) {
+	data, err := os.ReadFile(filepath.Join(dir, "repo.json"))
+	if err != nil {
+		return nil, err
+	}
+	var m meta
+	if err := json.Unmarshal(data, &m); err != nil {
+		return nil, fmt.Errorf("read repo.json: %w", err)
+	}
+	if m.ID+".git" != filepath.Base(dir) {
+		return nil, fmt.Errorf("repo.json is of %q", m.ID)
+	}
+	r := &Repo{id: m.ID, dir: dir, name: m.Name}
+	if err := r.sweep(); err != nil {
+		return nil, fmt.Errorf("sweep: %w", err)
+	}
+	live, err := readMark(filepath.Join(dir, tableFile))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	if live != nil {
+		r.live = *live
+	}
+	// A candidate that cannot be read was never acknowledged to anybody.
+	if r.candidate, err = readMark(filepath.Join(dir, candidateFile)); err != nil {
+		_ = os.Remove(filepath.Join(dir, candidateFile))
+	}
+	return r, nil
+}
+
+func readMark(path string) (*mark, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	line, err := bufio.NewReader(f).ReadString('\n')
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", filepath.Base(path), refs.ErrDamaged)
+	}
+	t, digest, err := refs.ReadHeader(line)
+	if err != nil {
+		return nil, err
+	}
+	return &mark{t.Generation, t.Candidate, t.Head, digest}, nil
+}
+
+// sweep removes what only a killed process leaves: temporary files, locks, and
+// packs that were moved in without their index.
+func (r *Repo) sweep() error {
+	for _, pattern := range []string{"*.tmp", "*.lock", "objects/pack/tmp_*", "objects/pack/*.lock", "objects/pack/*.keep"} {
+		found, err := filepath.Glob(filepath.Join(r.dir, pattern))
+		if err != nil {
+			return err
+		}
+		for _, f := range found {
+			if err := os.Remove(f); err != nil {
+				return err
+			}
+		}
+	}
+	packs, err := filepath.Glob(filepath.Join(r.dir, "objects/pack/*.pack"))
+	if err != nil {
+		return err
+	}
+	for _, p := range packs {
+		if _, err := os.Stat(strings.TrimSuffix(p, ".pack") + ".idx"); errors.Is(err, fs.ErrNotExist) {
+			if err := os.Remove(p); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// ID is the repository's id in the table.
+func (r *Repo) ID() string { return r.id }
+
+// Dir is where git finds the repository. Use it between Acquire and release.
+func (r *Repo) Dir() string { return r.dir }
+
+// Name is the name it was last told.
+func (r *Repo) Name() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.name
+}
+
+func (r *Repo) rename(name string) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.name == name {
+		return nil
+	}
+	data, err := json.Marshal(meta{r.id, name})
+	if err != nil {
+		return err
+	}
+	if err := atomicfile.Write(filepath.Join(r.dir, "repo.json"), data, 0o644); err != nil {
+		return err
+	}
+	r.name = name
+	return nil
+}
+
+// Acquire keeps the directory in place until release is called.
+func (r *Repo) Acquire() (release func(), err error) {
+	r.use.RLock()
+	if r.trashed {
+		r.use.RUnlock()
+		return nil, ErrGone
+	}
+	return sync.OnceFunc(r.use.RUnlock), nil
+}
+
+// Generation is the live generation and its digest; 0 when nothing was ever
+// activated.
+func (r *Repo) Generation() (uint64, refs.Digest) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.live.Generation, r.live.Digest
+}
+
+// Table returns the live ref table, empty before the first generation. It is
+// read from disk when nobody holds it. An error means the file is damaged.
+func (r *Repo) Table() (*refs.Table, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.live.Generation == 0 {
+		return &refs.Table{}, nil
+	}
+	if t := r.table.Value(); t != nil {
+		return t, nil
+	}
+	t, err := readTable(filepath.Join(r.dir, tableFile))
+	if err != nil {
+		return nil, fmt.Errorf("repository %s: %w", r.name, err)
+	}
+	r.table = weak.Make(t)
+	return t, nil
+}
+
+func readTable(path string) (*refs.Table, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	return refs.Decode(data)
+}
+
+// Candidate is the prepared generation that waits for the log's word: its
+// generation, digest and id. ok is false when there is none.
+func (r *Repo) Candidate() (generation uint64, digest refs.Digest, id string, ok bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.candidate == nil {
+		return 0, refs.Digest{}, "", false
+	}
+	return r.candidate.Generation, r.candidate.Digest, r.candidate.Candidate, true
+}
+
+// CandidateTable reads the prepared table, to publish it again.
+func (r *Repo) CandidateTable() (*refs.Table, error) {
+	return readTable(filepath.Join(r.dir, candidateFile))
+}
+
+// Prepare makes t a durable candidate beside the live table, replacing any
+// earlier one. Its objects must have been adopted. Nothing becomes visible.
+func (r *Repo) Prepare(t *refs.Table) error {
+	release, err := r.Acquire()
+	if err != nil {
+		return err
+	}
+	defer release()
+	if err := atomicfile.Write(filepath.Join(r.dir, candidateFile), t.Encode(), 0o644); err != nil {
+		return fmt.Errorf("write candidate: %w", err)
+	}
+	r.mu.Lock()
+	r.candidate = &mark{t.Generation, t.Candidate, t.Head, t.Digest()}
+	r.mu.Unlock()
+	crashpoint.Hit(crashpoint.CandidateWritten)
+	return nil
+}
+
+// Activate makes the candidate live if it is that generation with that digest,
+// and tells whether the live table is that one now. One rename does it; it is
+// repeatable after a crash at any point.
+func (r *Repo) Activate(generation uint64, digest refs.Digest) (bool, error) {
+	release, err := r.Acquire()
+	if err != nil {
+		return false, err
+	}
+	defer release()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.live.Generation == generation && r.live.Digest == digest {
+		return true, nil
+	}
+	c := r.candidate
+	if c == nil || c.Generation != generation || c.Digest != digest {
+		return false, nil
+	}
+	if err := atomicfile.Rename(filepath.Join(r.dir, candidateFile), filepath.Join(r.dir, tableFile)); err != nil {
+		return false, fmt.Errorf("activate generation %d: %w", generation, err)
+	}
+	r.live, r.candidate, r.table = *c, nil, weak.Pointer[refs.Table]{}
+	crashpoint.Hit(crashpoint.TableActivated)
+	return true, r.showHead(c.Head)
+}
+
+// showHead keeps git's own HEAD file in step for people who look at the disk;
+// clients are answered from the table.
+func (r *Repo) showHead(head refs.Head) error {
+	content := string(head)
+	if content == "" {
+		content = "ref: refs/heads/main"
+	}
+	path := filepath.Join(r.dir, "HEAD")
+	if old, err := os.ReadFile(path); err == nil && string(bytes.TrimSpace(old)) == content {
+		return nil
+	}
+	return atomicfile.Write(path, []byte(content+"\n"), 0o644)
+}
+
+// Discard removes the candidate.
+func (r *Repo) Discard() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.candidate == nil {
+		return nil
+	}
+	if err := os.Remove(filepath.Join(r.dir, candidateFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	r.candidate = nil
+	return nil
+}

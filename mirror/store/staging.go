@@ -1,0 +1,114 @@
+package store
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"gitmirror/internal/atomicfile"
+	"gitmirror/internal/crashpoint"
+)
+
+// Staging is a throw-away repository whose objects are those of the live one
+// and whatever is fetched on top. Nothing in it is visible before Adopt.
+type Staging struct {
+	repo *Repo
+	dir  string
+}
+
+// Stage makes a staging repository for r. The caller has acquired r and
+// calls Remove in the end, whatever happened.
+func (s *Store) Stage(r *Repo) (*Staging, error) {
+	dir, err := os.MkdirTemp(s.staging, r.id+".")
+	if err != nil {
+		return nil, fmt.Errorf("make staging: %w", err)
+	}
+	st := &Staging{repo: r, dir: dir}
+	live, err := filepath.Abs(filepath.Join(r.dir, "objects"))
+	if err != nil {
+		return nil, err
+	}
+	for _, sub := range []string{"objects/pack", "objects/info", "refs"} {
+		if err := os.MkdirAll(filepath.Join(dir, sub), 0o755); err != nil {
+			return st, err
+		}
+	}
+	for _, f := range []struct{ name, content string }{
+		{"HEAD", "ref: refs/heads/none\n"},
+		{"config", "[core]\n\trepositoryformatversion = 0\n\tbare = true\n"},
+		{"objects/info/alternates", live + "\n"},
+	} {
+		if err := os.WriteFile(filepath.Join(dir, f.name), []byte(f.content), 0o644); err != nil {
+			return st, err
+		}
+	}
+	return st, nil
+}
+
+// Dir is where git finds the staging repository.
+func (s *Staging) Dir() string { return s.dir }
+
+// Remove deletes the staging repository and what was not adopted.
+func (s *Staging) Remove() error { return os.RemoveAll(s.dir) }
+
+// Received is how many bytes of packs have arrived so far.
+func (s *Staging) Received() int64 {
+	var n int64
+	entries, err := os.ReadDir(filepath.Join(s.dir, "objects/pack"))
+	if err != nil {
+		return 0
+	}
+	for _, e := range entries {
+		if info, err := e.Info(); err == nil {
+			n += info.Size()
+		}
+	}
+	return n
+}
+
+// Adopt moves the fetched packs into the live repository and makes them
+// durable there. No ref names them yet: a crash leaves garbage, never damage.
+// The index goes last, because git takes a pack for usable when it sees one.
+func (s *Staging) Adopt() error {
+	from := filepath.Join(s.dir, "objects/pack")
+	to := filepath.Join(s.repo.dir, "objects/pack")
+	packs, err := filepath.Glob(filepath.Join(from, "pack-*.pack"))
+	if err != nil {
+		return err
+	}
+	for _, pack := range packs {
+		base := strings.TrimSuffix(filepath.Base(pack), ".pack")
+		for _, ext := range []string{".pack", ".rev", ".idx"} {
+			file := filepath.Join(from, base+ext)
+			if _, err := os.Stat(file); err != nil {
+				if ext == ".rev" && os.IsNotExist(err) {
+					continue
+				}
+				return fmt.Errorf("adopt objects: %w", err)
+			}
+			if err := atomicfile.SyncFile(file); err != nil {
+				return fmt.Errorf("adopt objects: %w", err)
+			}
+			if err := os.Rename(file, filepath.Join(to, base+ext)); err != nil {
+				return fmt.Errorf("adopt objects: %w", err)
+			}
+		}
+	}
+	if len(packs) > 0 {
+		if err := atomicfile.SyncDir(to); err != nil {
+			return fmt.Errorf("adopt objects: %w", err)
+		}
+	}
+	crashpoint.Hit(crashpoint.ObjectsMoved)
+	return nil
+}
+
+// Scratch makes an empty directory that lives as long as this run.
+func (s *Store) Scratch() (string, error) {
+	dir, err := os.MkdirTemp(s.staging, "scratch.")
+	if err != nil {
+		return "", fmt.Errorf("make scratch directory: %w", err)
+	}
+	return dir, nil
+}

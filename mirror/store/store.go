@@ -1,0 +1,246 @@
+// Package store keeps bare repositories on this disk so that a reader and a
+// crash see one whole generation or the one before, never a mixture.
+//
+// Layout, below the root:
+//
+//	repos/<xx>/<id>.git/           a bare repository; no loose refs, ever
+//	  packed-refs                  the live ref table (package refs): the commit point
+//	  packed-refs.candidate        a prepared one, complete and durable, not yet live
+//	  repo.json                    id and name, so that a node alone can serve
+//	  objects/pack/                packs, moved in whole
+//	staging/<start id>/            half-done work of this run; swept at the next start
+//	trash/<id>.<time>.git          removed repositories, emptied after a day
+//	state.db                       due times and the like: see State
+//
+// A generation is two durable steps: objects are moved in (no ref names them),
+// then the table is replaced by one rename. Git itself never writes refs here.
+// What the store does not know: which generation is right. It is told.
+package store
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"gitmirror/internal/atomicfile"
+)
+
+// TrashAfter is how long a removed repository can still be taken out of the
+// trash by hand.
+const TrashAfter = 24 * time.Hour
+
+// Store is the directory tree of one node. Only one process may open it.
+type Store struct {
+	root    string
+	staging string
+	log     *slog.Logger
+
+	mu    sync.RWMutex
+	repos map[string]*Repo
+}
+
+// Open makes the tree where it is missing, finds the repositories and sweeps
+// what a killed run left: staging, temporary files and locks. Candidates stay:
+// the log decides about them. startID names this run's staging.
+func Open(root, startID string, log *slog.Logger) (*Store, error) {
+	s := &Store{root: root, staging: filepath.Join(root, "staging", startID), log: log, repos: map[string]*Repo{}}
+	for _, dir := range []string{"repos", "trash"} {
+		if err := os.MkdirAll(filepath.Join(root, dir), 0o755); err != nil {
+			return nil, fmt.Errorf("make store: %w", err)
+		}
+	}
+	if err := os.RemoveAll(filepath.Join(root, "staging")); err != nil {
+		return nil, fmt.Errorf("sweep staging: %w", err)
+	}
+	if err := os.MkdirAll(s.staging, 0o755); err != nil {
+		return nil, fmt.Errorf("make staging: %w", err)
+	}
+	dirs, err := filepath.Glob(filepath.Join(root, "repos", "*", "*.git"))
+	if err != nil {
+		return nil, err
+	}
+	for _, dir := range dirs {
+		r, err := load(dir)
+		if err != nil {
+			// Existence is not completeness: without its repo.json a directory is
+			// the remains of a Create that never answered.
+			log.Warn("unusable repository directory, left alone", "dir", dir, "err", err)
+			continue
+		}
+		s.repos[r.id] = r
+	}
+	return s, s.emptyTrash(time.Now())
+}
+
+// meta is repo.json.
+type meta struct {
+	ID   string `json:"id"`
+	Name string `json:"name"`
+}
+
+// Repo returns the repository of that id, or nil.
+func (s *Store) Repo(id string) *Repo {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.repos[id]
+}
+
+// Repos returns all repositories, in no order.
+func (s *Store) Repos() []*Repo {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	list := make([]*Repo, 0, len(s.repos))
+	for _, r := range s.repos {
+		list = append(list, r)
+	}
+	return list
+}
+
+// ByName finds a repository by the name it had when it was last told. It
+// serves nodes that have no table to ask; names fold case.
+func (s *Store) ByName(name string) *Repo {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	for _, r := range s.repos {
+		if strings.EqualFold(r.Name(), name) {
+			return r
+		}
+	}
+	return nil
+}
+
+// Ensure returns the repository of that id, making an empty one if there is
+// none, and has it remember the name.
+func (s *Store) Ensure(id, name string) (*Repo, error) {
+	if !lawfulID(id) {
+		return nil, fmt.Errorf("unlawful repository id %q", id)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if r := s.repos[id]; r != nil {
+		return r, r.rename(name)
+	}
+	dir := s.dir(id)
+	if err := create(dir, meta{id, name}); err != nil {
+		return nil, fmt.Errorf("create repository %s: %w", name, err)
+	}
+	r, err := load(dir)
+	if err != nil {
+		return nil, err
+	}
+	s.repos[id] = r
+	return r, nil
+}
+
+// Trash takes the repository out of service: its directory leaves the tree at
+// once and is emptied a day later. It waits for readers of the repository.
+func (s *Store) Trash(id string, now time.Time) error {
+	s.mu.Lock()
+	r := s.repos[id]
+	delete(s.repos, id)
+	s.mu.Unlock()
+	if r == nil {
+		return nil
+	}
+	r.use.Lock()
+	defer r.use.Unlock()
+	r.trashed = true
+	to := filepath.Join(s.root, "trash", fmt.Sprintf("%s.%d.git", id, now.UnixNano()))
+	if err := atomicfile.Rename(r.dir, to); err != nil {
+		return fmt.Errorf("trash repository: %w", err)
+	}
+	return atomicfile.SyncDir(filepath.Dir(r.dir))
+}
+
+func (s *Store) emptyTrash(now time.Time) error {
+	entries, err := os.ReadDir(filepath.Join(s.root, "trash"))
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		info, err := e.Info()
+		if err != nil || now.Sub(trashedAt(e.Name(), info)) < TrashAfter {
+			continue
+		}
+		if err := os.RemoveAll(filepath.Join(s.root, "trash", e.Name())); err != nil {
+			return fmt.Errorf("empty trash: %w", err)
+		}
+	}
+	return nil
+}
+
+// EmptyTrash deletes what has been in the trash for TrashAfter.
+func (s *Store) EmptyTrash(now time.Time) error { return s.emptyTrash(now) }
+
+func trashedAt(name string, info fs.FileInfo) time.Time {
+	parts := strings.Split(name, ".")
+	var nanos int64
+	if len(parts) == 3 {
+		if _, err := fmt.Sscan(parts[1], &nanos); err == nil {
+			return time.Unix(0, nanos)
+		}
+	}
+	return info.ModTime()
+}
+
+func (s *Store) dir(id string) string {
+	return filepath.Join(s.root, "repos", strings.ToLower(id[len(id)-2:]), id+".git")
+}
+
+func lawfulID(id string) bool {
+	if len(id) < 4 || len(id) > 64 {
+		return false
+	}
+	return strings.IndexFunc(id, func(c rune) bool {
+		return (c < '0' || c > '9') && (c < 'a' || c > 'z') && (c < 'A' || c > 'Z')
+	}) < 0
+}
+
+// create builds a repository directory under a name of its own and renames it
+// into place, so that one that exists is whole.
+func create(dir string, m meta) error {
+	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
+		return err
+	}
+	tmp := dir + ".making"
+	if err := os.RemoveAll(tmp); err != nil {
+		return err
+	}
+	for _, sub := range []string{"objects/pack", "objects/info", "refs"} {
+		if err := os.MkdirAll(filepath.Join(tmp, sub), 0o755); err != nil {
+			return err
+		}
+	}
+	data, err := json.Marshal(m)
+	if err != nil {
+		return err
+	}
+	for _, f := range []struct{ name, content string }{
+		{"HEAD", "ref: refs/heads/main\n"},
+		{"config", "[core]\n\trepositoryformatversion = 0\n\tbare = true\n"},
+		{"repo.json", string(data)},
+	} {
+		if err := atomicfile.WriteBeside(filepath.Join(tmp, f.name), []byte(f.content), 0o644); err != nil {
+			return err
+		}
+	}
+	for _, sub := range []string{"objects/pack", "objects", ""} {
+		if err := atomicfile.SyncDir(filepath.Join(tmp, sub)); err != nil {
+			return err
+		}
+	}
+	if err := atomicfile.Rename(tmp, dir); err != nil {
+		if errors.Is(err, fs.ErrExist) {
+			return fmt.Errorf("%s is in the way; move it aside: %w", dir, err)
+		}
+		return err
+	}
+	return atomicfile.SyncDir(filepath.Dir(filepath.Dir(dir)))
+}

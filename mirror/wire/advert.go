@@ -1,0 +1,151 @@
+package wire
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+)
+
+// AdvertRef is one ref as a server shows it. Nothing in it is trusted: not
+// the name, and not that OID exists.
+type AdvertRef struct {
+	Name string
+	OID  string // hex
+}
+
+// Advert is what a server shows: its refs, without HEAD, and where HEAD is.
+type Advert struct {
+	Refs []AdvertRef
+	// HeadRef is HEAD's target ("refs/heads/main", which may be unborn); empty
+	// when HEAD is detached or absent. HeadOID is HEAD's object, if it has one.
+	HeadRef, HeadOID string
+}
+
+// Limits bounds what a server may show.
+type Limits struct {
+	Refs int // refs of one repo
+}
+
+// ErrTooManyRefs reports an advertisement over the limit.
+var ErrTooManyRefs = errors.New("too many refs")
+
+// ServerError is an ERR packet: what the server says for people.
+type ServerError struct{ Message string }
+
+func (e *ServerError) Error() string { return "server says: " + e.Message }
+
+func (a *Advert) add(name, oid, symref string, limits Limits) error {
+	if name == "HEAD" {
+		a.HeadRef, a.HeadOID = symref, oid
+		return nil
+	}
+	if len(a.Refs) >= limits.Refs {
+		return fmt.Errorf("%w: more than %d", ErrTooManyRefs, limits.Refs)
+	}
+	a.Refs = append(a.Refs, AdvertRef{Name: strings.Clone(name), OID: strings.Clone(oid)})
+	return nil
+}
+
+// ParseV0 reads a version 0 (or 1) advertisement: pkt-lines after the
+// "# service" header, which is skipped where it is there. Peeled lines are
+// dropped, a peeled id is only the server's word.
+func ParseV0(r io.Reader, limits Limits) (*Advert, error) {
+	p, a := NewReader(r), &Advert{}
+	first := true
+	headRef := ""
+	for {
+		line, special, err := p.Line()
+		if err != nil {
+			return nil, unexpected(err)
+		}
+		if special {
+			if first {
+				continue // the flush after "# service=git-upload-pack"
+			}
+			break
+		}
+		if first && (strings.HasPrefix(line, "# service=") || line == "version 1") {
+			continue
+		}
+		if msg, ok := strings.CutPrefix(line, "ERR "); ok {
+			return nil, &ServerError{Message: msg}
+		}
+		if strings.HasPrefix(line, "shallow ") {
+			return nil, fmt.Errorf("%w: the upstream is a shallow repository", ErrProtocol)
+		}
+		if first {
+			first = false
+			var caps string
+			line, caps, _ = strings.Cut(line, "\x00")
+			for _, c := range strings.Fields(caps) {
+				if target, ok := strings.CutPrefix(c, "symref=HEAD:"); ok {
+					headRef = target
+				}
+				if f, ok := strings.CutPrefix(c, "object-format="); ok && f != "sha1" {
+					return nil, fmt.Errorf("%w: object format %s is not supported", ErrProtocol, f)
+				}
+			}
+		}
+		oid, name, ok := strings.Cut(line, " ")
+		if !ok || !IsOID(oid) {
+			return nil, fmt.Errorf("%w: advertisement line %.80q", ErrProtocol, line)
+		}
+		if name == "capabilities^{}" || strings.HasSuffix(name, "^{}") {
+			continue
+		}
+		if err := a.add(name, oid, "", limits); err != nil {
+			return nil, err
+		}
+	}
+	a.HeadRef = headRef
+	return a, nil
+}
+
+// WithoutCapabilities strips the capability list from the first ref line of a
+// version 0 advertisement: servers put session ids and versions there, which
+// must not look like a change.
+func WithoutCapabilities(body []byte) []byte {
+	if i := indexNUL(body); i >= 0 {
+		rest := body[i:]
+		for j, c := range rest {
+			if c == '\n' {
+				return append(append(make([]byte, 0, len(body)), body[:i]...), rest[j:]...)
+			}
+		}
+	}
+	return body
+}
+
+func indexNUL(b []byte) int {
+	for i, c := range b {
+		if c == 0 {
+			return i
+		}
+	}
+	return -1
+}
+
+// IsOID tells whether s is the hex id of a SHA-1 object, lower case.
+func IsOID(s string) bool {
+	if len(s) != 40 {
+		return false
+	}
+	for i := 0; i < len(s); i++ {
+		if c := s[i]; (c < '0' || c > '9') && (c < 'a' || c > 'f') {
+			return false
+		}
+	}
+	return true
+}
+
+// ErrProtocol reports an answer that is well framed but not what the protocol
+// allows.
+var ErrProtocol = errors.New("not the git protocol")
+
+func unexpected(err error) error {
+	if err == io.EOF {
+		return io.ErrUnexpectedEOF
+	}
+	return err
+}
