@@ -1,0 +1,237 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/raft"
+)
+
+// term is one stretch of this node's leadership.
+type term struct {
+	ctx   context.Context
+	end   context.CancelCauseFunc
+	ready chan struct{} // closed once everything before the term is applied here
+}
+
+// leadership is this node's term, if it has one.
+type leadership struct {
+	mu      sync.Mutex
+	current *term
+	changed signal // a term began or ended here, or another node leads
+}
+
+func (l *leadership) term() *term {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.current
+}
+
+// turn ends the current term, and begins the next when this node leads.
+func (l *leadership) turn(leading bool) *term {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.current != nil {
+		l.current.end(ErrTermOver)
+		l.current = nil
+	}
+	if leading {
+		t := &term{ready: make(chan struct{})}
+		t.ctx, t.end = context.WithCancelCause(context.Background())
+		l.current = t
+	}
+	return l.current
+}
+
+// followRaft turns raft's notices into terms. It drains them until ctx ends,
+// because raft blocks where they are not taken.
+func (c *Cluster) followRaft(ctx context.Context) {
+	defer c.leadership.turn(false)
+	for {
+		select {
+		case leading := <-c.notices:
+			if t := c.leadership.turn(leading); t != nil {
+				c.wg.Go(func() { c.establish(t) })
+			}
+		case <-c.observations:
+		case <-ctx.Done():
+			return
+		}
+		c.leadership.changed.fire()
+	}
+}
+
+// establish waits until this node has applied all that was committed before
+// its term, and retries for as long as the term lasts.
+func (c *Cluster) establish(t *term) {
+	for {
+		err := c.await(t.ctx, func() error { return c.raft.Barrier(enqueueTimeout).Error() })
+		if err == nil {
+			close(t.ready)
+			c.leadership.changed.fire()
+			return
+		}
+		select {
+		case <-t.ctx.Done():
+			return
+		case <-time.After(c.cfg.Timing.election() / 4):
+			c.cfg.Log.Debug("establish leadership: try again", "term", c.Term(), "err", err)
+		}
+	}
+}
+
+// Leader is the node that leads, as far as this node knows: its id and the
+// address of its peer port, or empty when there is none.
+func (c *Cluster) Leader() (id, addr string) {
+	address, server := c.raft.LeaderWithID()
+	return string(server), string(address)
+}
+
+// IsLeader says whether this node believes that it leads.
+func (c *Cluster) IsLeader() bool { return c.raft.State() == raft.Leader }
+
+// LeaderChanged is closed when this node next learns of a new leader, or of
+// the loss of one.
+func (c *Cluster) LeaderChanged() <-chan struct{} { return c.leadership.changed.next() }
+
+// termPause is how long WhileLeader waits before it runs fn again in a term
+// in which it failed.
+const termPause = time.Second
+
+// WhileLeader runs fn once in each term of this node's leadership, after
+// everything committed before has been applied here, with a context that ends
+// with the term. It never runs two at a time: fn must return when its context
+// ends. An error of fn within a term is logged, and fn is run again a second
+// later. WhileLeader returns when ctx ends, or the cluster is closed.
+func (c *Cluster) WhileLeader(ctx context.Context, fn func(ctx context.Context) error) error {
+	for {
+		t, err := c.nextTerm(ctx)
+		if err != nil {
+			return fmt.Errorf("wait for leadership: %w", err)
+		}
+		c.serve(ctx, t, fn)
+	}
+}
+
+// nextTerm waits for a term that is established.
+func (c *Cluster) nextTerm(ctx context.Context) (*term, error) {
+	for {
+		changed := c.leadership.changed.next()
+		if t := c.leadership.term(); t != nil {
+			select {
+			case <-t.ready:
+				if ctx.Err() == nil {
+					return t, nil
+				}
+			default:
+			}
+		}
+		select {
+		case <-changed:
+		case <-c.down:
+			return nil, ErrClosed
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+	}
+}
+
+// serve runs fn until the term or ctx ends.
+func (c *Cluster) serve(ctx context.Context, t *term, fn func(ctx context.Context) error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	defer context.AfterFunc(t.ctx, func() { cancel(context.Cause(t.ctx)) })()
+
+	for ctx.Err() == nil {
+		err := fn(ctx)
+		if err == nil {
+			<-ctx.Done()
+			return
+		}
+		if ctx.Err() != nil {
+			return
+		}
+		c.cfg.Log.Error("work of the leader failed, starting it again", "term", c.Term(), "err", err)
+		select {
+		case <-ctx.Done():
+		case <-time.After(termPause):
+		}
+	}
+}
+
+// ReadIndex returns an index such that a read from any state machine that has
+// applied it sees everything committed before the call. It asks a majority
+// whether this node still leads, and fails with ErrNotLeader if not.
+func (c *Cluster) ReadIndex(ctx context.Context) (uint64, error) {
+	t := c.leadership.term()
+	if t == nil {
+		return 0, fmt.Errorf("read index: %w", c.notLeader())
+	}
+	// A new leader does not know how much is committed until an entry of its
+	// own term is.
+	select {
+	case <-t.ready:
+	case <-t.ctx.Done():
+		return 0, fmt.Errorf("read index: %w", c.notLeader())
+	case <-ctx.Done():
+		return 0, fmt.Errorf("read index: %w", context.Cause(ctx))
+	}
+	index := c.raft.CommitIndex()
+	err := c.await(ctx, c.confirmLeadership)
+	switch {
+	case err == nil:
+		return index, nil
+	case errors.Is(err, raft.ErrNotLeader), errors.Is(err, raft.ErrLeadershipLost), errors.Is(err, raft.ErrLeadershipTransferInProgress):
+		return 0, fmt.Errorf("read index: %w", c.notLeader())
+	default:
+		return 0, fmt.Errorf("read index: %w", err)
+	}
+}
+
+// confirmLeadership asks a majority of voters. VerifyLeader counts the answers
+// of non-voters too, so where there are any that could make up a majority, an
+// entry has to be committed.
+func (c *Cluster) confirmLeadership() error {
+	voters, others := 0, 0
+	for _, server := range c.raft.GetConfiguration().Configuration().Servers {
+		if server.Suffrage == raft.Voter {
+			voters++
+		} else {
+			others++
+		}
+	}
+	if voters > 1 && others > 0 {
+		return c.raft.Barrier(enqueueTimeout).Error()
+	}
+	return c.raft.VerifyLeader().Error()
+}
+
+// CommitIndex is the end of what this node knows to be committed.
+func (c *Cluster) CommitIndex() uint64 { return c.raft.CommitIndex() }
+
+// Term is the raft term this node is in.
+func (c *Cluster) Term() uint64 { return c.raft.CurrentTerm() }
+
+// LastContact is when this node last heard from a leader: now, if it leads,
+// and zero if it never did.
+func (c *Cluster) LastContact() time.Time {
+	if c.IsLeader() {
+		return time.Now()
+	}
+	return c.raft.LastContact()
+}
+
+// TransferLeadership hands leadership to the voter that is furthest ahead.
+func (c *Cluster) TransferLeadership(ctx context.Context) error {
+	err := c.await(ctx, func() error { return c.raft.LeadershipTransfer().Error() })
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, raft.ErrNotLeader):
+		err = c.notLeader()
+	}
+	return fmt.Errorf("transfer leadership: %w", err)
+}

@@ -1,0 +1,206 @@
+package cluster
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"strconv"
+	"sync"
+	"sync/atomic"
+
+	"github.com/google/uuid"
+	"github.com/hashicorp/raft"
+)
+
+// Cluster is this node's part in a cluster.
+type Cluster struct {
+	cfg       Config
+	port      *Port
+	dialer    *net.Dialer
+	store     *store
+	transport *raftTransport
+	raft      *raft.Raft
+	opened    atomic.Pointer[raft.Raft] // raft, for what raft itself calls before NewRaft has returned
+	gossip    *gossip
+
+	leadership   leadership
+	notices      chan bool             // from raft: this node leads, or no longer does
+	observations chan raft.Observation // from raft: another leads
+	progress     *progress
+	applied      *applied
+	quietUpTo    atomic.Uint64 // no command of ours between applied.index and it
+
+	member      atomic.Bool // a configuration has named this node
+	removed     chan struct{}
+	removedOnce sync.Once
+
+	fatal   chan error
+	closing atomic.Bool
+	stop    context.CancelFunc // ends what wg waits for
+	wg      sync.WaitGroup
+	down    chan struct{} // closed when raft is
+
+	closeOnce sync.Once
+	closed    chan struct{}
+	closeErr  error
+}
+
+// Open takes part in the cluster cfg.ClusterID through a port, which belongs
+// to the Cluster from then on. A node with raft state in cfg.Dir goes on where
+// it was; one without founds a cluster of one if cfg.Founder, or else waits
+// for a leader that adds it. Open does not wait for a leader.
+func Open(ctx context.Context, cfg Config, port *Port) (*Cluster, error) {
+	cfg = cfg.withDefaults(port.Addr())
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	ip, portNumber, err := resolve(ctx, cfg.Advertise)
+	if err != nil {
+		return nil, err
+	}
+	id := identity{cluster: uuid.MustParse(cfg.ClusterID), node: uuid.MustParse(cfg.ID)}
+	tenant, err := port.attach(id, cfg.Log)
+	if err != nil {
+		return nil, err
+	}
+
+	c := &Cluster{
+		cfg:          cfg,
+		port:         port,
+		dialer:       &net.Dialer{},
+		notices:      make(chan bool, 16),
+		observations: make(chan raft.Observation, 16),
+		progress:     newProgress(),
+		removed:      make(chan struct{}),
+		fatal:        make(chan error, 1),
+		down:         make(chan struct{}),
+		closed:       make(chan struct{}),
+	}
+	c.applied = &applied{FSM: cfg.FSM, configured: c.watchRemoval}
+	running, stop := context.WithCancel(context.Background())
+	c.stop = stop
+
+	wire := &packets{tenant: tenant, udp: port.udp, ip: ip, port: portNumber, dialer: c.dialer, log: cfg.Log}
+	if err := c.openParts(wire); err != nil {
+		c.undo()
+		return nil, fmt.Errorf("open cluster: %w", err)
+	}
+	c.wg.Go(func() { c.followRaft(running) })
+	c.wg.Go(func() {
+		if err := newWatchdog(cfg.Dir, cfg.DiskTimeout, (*os.File).Sync).run(running); err != nil {
+			c.fail(err)
+		}
+	})
+	if cfg.Seeds != nil {
+		c.wg.Go(func() { c.keepContact(running) })
+	}
+	return c, nil
+}
+
+// openParts starts gossip first, because raft asks it for addresses.
+func (c *Cluster) openParts(wire *packets) error {
+	gossip, err := startGossip(c.cfg, wire, newBridge(c.cfg.Log, gossipCeiling, &c.closing))
+	if err != nil {
+		return err
+	}
+	c.gossip = gossip
+	return c.openRaft(wire.tenant)
+}
+
+func (c *Cluster) openRaft(tenant *tenant) error {
+	log := newBridge(c.cfg.Log, raftCeiling, &c.closing).hclog()
+	store, err := openStore(c.cfg.Dir, log)
+	if err != nil {
+		return err
+	}
+	c.store = store
+
+	lookup := &addresses{
+		self:      raft.ServerID(c.cfg.ID),
+		advertise: raft.ServerAddress(c.cfg.Advertise),
+		gossiped:  c.gossip.alive,
+		agreed:    c.agreedAddr,
+	}
+	streams := &raftStreams{tenant: tenant, advertise: hostPort(c.cfg.Advertise), dialer: c.dialer}
+	c.transport = newRaftTransport(streams, lookup, c.progress, log)
+
+	conf := raftConfig(c.cfg)
+	conf.NotifyCh = c.notices
+	conf.Logger = log
+	if c.cfg.Founder {
+		if err := store.found(conf, c.transport, c.cfg.Advertise); err != nil {
+			return err
+		}
+	}
+	c.raft, err = raft.NewRaft(conf, c.applied, store, store.stable, store.snapshots, c.transport)
+	if err != nil {
+		return fmt.Errorf("start raft: %w", err)
+	}
+	c.opened.Store(c.raft)
+	c.raft.RegisterObserver(raft.NewObserver(c.observations, true, func(o *raft.Observation) bool {
+		_, ok := o.Data.(raft.LeaderObservation)
+		return ok
+	}))
+	if _, ok := c.agreedAddr(c.cfg.ID); ok {
+		c.member.Store(true)
+	}
+	return nil
+}
+
+func raftConfig(cfg Config) *raft.Config {
+	conf := raft.DefaultConfig() // with PreVote
+	conf.LocalID = raft.ServerID(cfg.ID)
+	conf.HeartbeatTimeout = cfg.Timing.election()
+	conf.ElectionTimeout = cfg.Timing.election()
+	conf.LeaderLeaseTimeout = cfg.Timing.lease()
+	conf.SnapshotInterval = cfg.SnapshotInterval
+	conf.SnapshotThreshold = cfg.SnapshotThreshold
+	conf.TrailingLogs = cfg.TrailingLogs
+	conf.ShutdownOnRemove = false
+	conf.NoLegacyTelemetry = true
+	return conf
+}
+
+// resolve finds the IP address that gossip needs.
+func resolve(ctx context.Context, advertise string) (net.IP, int, error) {
+	host, port, err := net.SplitHostPort(advertise)
+	if err != nil {
+		return nil, 0, fmt.Errorf("resolve advertised address: %w", err)
+	}
+	number, err := strconv.ParseUint(port, 10, 16)
+	if err != nil {
+		return nil, 0, fmt.Errorf("resolve advertised address: %w", err)
+	}
+	ips, err := net.DefaultResolver.LookupIP(ctx, "ip", host)
+	if err != nil {
+		return nil, 0, fmt.Errorf("resolve advertised address: %w", err)
+	}
+	ip := ips[0]
+	if v4 := ip.To4(); v4 != nil {
+		ip = v4
+	}
+	return ip, int(number), nil
+}
+
+// Dial opens a connection to the peer port of another node, for HTTP.
+func (c *Cluster) Dial(ctx context.Context, addr string) (net.Conn, error) {
+	conn, err := c.dialer.DialContext(ctx, "tcp", addr)
+	if err != nil {
+		return nil, fmt.Errorf("dial peer: %w", err)
+	}
+	return conn, nil
+}
+
+// Closed is closed when Shutdown or Abort is done.
+func (c *Cluster) Closed() <-chan struct{} { return c.closed }
+
+// Fatal delivers the reason for which the process has to end.
+func (c *Cluster) Fatal() <-chan error { return c.fatal }
+
+func (c *Cluster) fail(err error) {
+	select {
+	case c.fatal <- err:
+	default: // the first reason is enough
+	}
+}

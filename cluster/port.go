@@ -1,0 +1,282 @@
+package cluster
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+)
+
+const (
+	firstByteTimeout = 5 * time.Second
+	maxUnidentified  = 256
+	bindAttempts     = 16 // for port 0: until one is free for TCP and UDP alike
+)
+
+// Port is the peer port: TCP for raft, gossip streams and HTTP between nodes,
+// told apart by their first bytes, and UDP for gossip. It serves HTTP from the
+// start, and raft and gossip once a Cluster has been opened on it.
+type Port struct {
+	tcp *net.TCPListener
+	udp *net.UDPConn
+	web *queue
+
+	patience time.Duration
+	slots    chan struct{} // one for each connection that is not yet handed on
+	tenant   atomic.Pointer[tenant]
+
+	mu     sync.Mutex
+	conns  map[net.Conn]struct{} // to be closed with the port; nil once it is
+	closed chan struct{}
+	wg     sync.WaitGroup
+}
+
+// tenant is the cluster opened on a port.
+type tenant struct {
+	identity
+	raft   *queue
+	gossip *queue
+	log    *slog.Logger
+	quota  *quota
+}
+
+// Listen binds TCP and UDP on the same port of host:port and starts to sort
+// connections. Port 0 chooses one that is free for both.
+func Listen(bind string) (*Port, error) { return listen(bind, firstByteTimeout, maxUnidentified) }
+
+func listen(bind string, patience time.Duration, unidentified int) (*Port, error) {
+	tcp, udp, err := bindPair(bind)
+	if err != nil {
+		return nil, err
+	}
+	p := &Port{
+		tcp: tcp, udp: udp,
+		web:      newQueue(tcp.Addr()),
+		patience: patience,
+		slots:    make(chan struct{}, unidentified),
+		conns:    make(map[net.Conn]struct{}),
+		closed:   make(chan struct{}),
+	}
+	p.wg.Go(p.accept)
+	return p, nil
+}
+
+func bindPair(bind string) (*net.TCPListener, *net.UDPConn, error) {
+	_, port, err := net.SplitHostPort(bind)
+	if err != nil {
+		return nil, nil, fmt.Errorf("bind peer port %q: %w", bind, err)
+	}
+	attempts := 1
+	if n, err := strconv.Atoi(port); err == nil && n == 0 {
+		attempts = bindAttempts
+	}
+	for {
+		attempts--
+		tcp, udp, err := bindOnce(bind)
+		if err == nil || attempts <= 0 || !errors.Is(err, ErrPortBusy) {
+			return tcp, udp, err
+		}
+	}
+}
+
+func bindOnce(bind string) (*net.TCPListener, *net.UDPConn, error) {
+	l, err := net.Listen("tcp", bind)
+	if err != nil {
+		return nil, nil, bindError("tcp", bind, err)
+	}
+	tcp := l.(*net.TCPListener)
+	at := tcp.Addr().(*net.TCPAddr)
+	udp, err := net.ListenUDP("udp", &net.UDPAddr{IP: at.IP, Port: at.Port, Zone: at.Zone})
+	if err != nil {
+		_ = tcp.Close()
+		return nil, nil, bindError("udp", at.String(), err)
+	}
+	return tcp, udp, nil
+}
+
+func bindError(network, addr string, err error) error {
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return &PortBusyError{Network: network, Addr: addr, Err: err}
+	}
+	return fmt.Errorf("bind %s %s: %w", network, addr, err)
+}
+
+// Addr is the bound address, with the port that was chosen.
+func (p *Port) Addr() string { return p.tcp.Addr().String() }
+
+// HTTP accepts the connections that begin with a letter from A to Z. Closing
+// it leaves the port open.
+func (p *Port) HTTP() net.Listener { return p.web }
+
+// Close stops listening, closes every connection except those accepted from
+// HTTP, and waits for its goroutines. It is idempotent.
+func (p *Port) Close() error {
+	p.mu.Lock()
+	conns := p.conns
+	p.conns = nil
+	p.mu.Unlock()
+	if conns == nil {
+		return nil
+	}
+	close(p.closed)
+	err := errors.Join(p.tcp.Close(), p.udp.Close(), p.web.Close())
+	p.detach()
+	for conn := range conns {
+		_ = conn.Close()
+	}
+	p.wg.Wait()
+	if err != nil {
+		return fmt.Errorf("close peer port: %w", err)
+	}
+	return nil
+}
+
+// attach lets raft and gossip streams in.
+func (p *Port) attach(id identity, log *slog.Logger) (*tenant, error) {
+	t := &tenant{
+		identity: id,
+		raft:     newQueue(p.tcp.Addr()),
+		gossip:   newQueue(p.tcp.Addr()),
+		log:      log,
+		quota:    newQuota(repeatInterval),
+	}
+	if !p.tenant.CompareAndSwap(nil, t) {
+		return nil, fmt.Errorf("open cluster on %s: the port already serves one", p.Addr())
+	}
+	return t, nil
+}
+
+// detach closes the door to raft and gossip, and the streams waiting behind it.
+func (p *Port) detach() {
+	if t := p.tenant.Swap(nil); t != nil {
+		_ = t.raft.Close()
+		_ = t.gossip.Close()
+	}
+}
+
+func (p *Port) accept() {
+	const maxPause = time.Second
+	var pause time.Duration
+	for {
+		conn, err := p.tcp.Accept()
+		if err != nil {
+			// Out of file descriptors, or a connection reset in the backlog:
+			// listening goes on.
+			pause = min(max(2*pause, 5*time.Millisecond), maxPause)
+			select {
+			case <-p.closed:
+				return
+			case <-time.After(pause):
+				continue
+			}
+		}
+		pause = 0
+		select {
+		case p.slots <- struct{}{}:
+			p.wg.Go(func() {
+				defer func() { <-p.slots }()
+				p.sort(conn)
+			})
+		default:
+			p.warn(conn, errors.New("too many have not said what they want"))
+			_ = conn.Close()
+		}
+	}
+}
+
+// sort hands a connection to whom its first bytes are for, or closes it.
+func (p *Port) sort(raw net.Conn) {
+	conn := &owned{Conn: raw, port: p}
+	if !p.own(conn) {
+		_ = raw.Close()
+		return
+	}
+	if err := p.route(conn); err != nil {
+		if !errors.Is(err, io.EOF) {
+			p.warn(conn, err)
+		}
+		_ = conn.Close()
+	}
+}
+
+func (p *Port) route(conn *owned) error {
+	deadline := time.Now().Add(p.patience)
+	if err := conn.SetReadDeadline(deadline); err != nil {
+		return fmt.Errorf("read first byte: %w", err)
+	}
+	var first [1]byte
+	if _, err := io.ReadFull(conn, first[:]); err != nil {
+		return fmt.Errorf("read first byte: %w", err)
+	}
+	if first[0] >= 'A' && first[0] <= 'Z' {
+		if err := conn.SetReadDeadline(time.Time{}); err != nil {
+			return fmt.Errorf("hand on connection: %w", err)
+		}
+		// The HTTP server owns it from here on; nobody accepting closes it.
+		if !p.web.put(&replayed{Conn: conn.Conn, unread: first[:]}, time.Until(deadline)) {
+			return errors.New("nobody serves HTTP here")
+		}
+		p.disown(conn)
+		return nil
+	}
+
+	t := p.tenant.Load()
+	if t == nil {
+		return io.EOF // not part of a cluster yet: nothing to tell
+	}
+	if err := t.readPreface(conn, first[0]); err != nil {
+		return err
+	}
+	if err := conn.SetReadDeadline(time.Time{}); err != nil {
+		return fmt.Errorf("hand on connection: %w", err)
+	}
+	to := t.raft
+	if first[0] == tagGossip {
+		to = t.gossip
+	}
+	if !to.put(conn, time.Until(deadline)) {
+		return io.EOF // shutting down
+	}
+	return nil
+}
+
+// warn logs a refusal, at most once in a while for each sender and reason.
+func (p *Port) warn(conn net.Conn, err error) {
+	t := p.tenant.Load()
+	if t == nil {
+		return
+	}
+	host, _, _ := net.SplitHostPort(conn.RemoteAddr().String())
+	repeated, ok := t.quota.take(host + " " + err.Error())
+	if !ok {
+		return
+	}
+	log := t.log
+	if repeated > 0 {
+		log = log.With("repeated", repeated)
+	}
+	log.Warn("refused connection", "remote", host, "err", err)
+}
+
+// own remembers a connection to be closed with the port, unless that is.
+func (p *Port) own(conn net.Conn) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.conns == nil {
+		return false
+	}
+	p.conns[conn] = struct{}{}
+	return true
+}
+
+func (p *Port) disown(conn net.Conn) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.conns, conn)
+}
