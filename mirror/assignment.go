@@ -94,6 +94,7 @@ type Status struct {
 	Digest     refs.Digest
 	Broken     bool // what is on this disk cannot be used
 	Syncing    bool // a git process works on it
+	Checked    bool // as owner, in this run: Failure and Hold are news
 	LastCheck  time.Time
 	NextCheck  time.Time
 	Failures   int // in a row

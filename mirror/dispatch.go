@@ -135,7 +135,7 @@ type outcome struct {
 func (e *Engine) book(j *job, a Assignment, out outcome) {
 	now := time.Now()
 	if out.checked {
-		j.lastCheck = out.checkedAt
+		j.lastCheck, j.checked = out.checkedAt, a.Role == Owner
 	}
 	j.broken = out.broken
 	if out.checked || a.Role != Owner {

@@ -192,7 +192,7 @@ func (e *Engine) Status(id string) (Status, bool) {
 		s.Generation, s.Digest = r.Generation()
 	}
 	if j != nil {
-		s.Broken, s.Syncing = j.broken, j.syncing
+		s.Broken, s.Syncing, s.Checked = j.broken, j.syncing, j.checked
 		s.LastCheck, s.Failures, s.Failure, s.Hold = j.lastCheck, j.failures, j.failure, j.hold
 		if j.want.Role == Owner && !j.want.Paused {
 			s.NextCheck = j.nextCheck
@@ -201,17 +201,21 @@ func (e *Engine) Status(id string) (Status, bool) {
 	return s, true
 }
 
-// Syncing counts the repositories a git process works on.
-func (e *Engine) Syncing() int {
+// Counts sums up all repositories: those a git process works on, and those
+// this node owns whose last check is older than three intervals.
+func (e *Engine) Counts() (syncing, stale int) {
+	now := time.Now()
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	n := 0
 	for _, j := range e.jobs {
 		if j.syncing {
-			n++
+			syncing++
+		}
+		if j.assigned && !j.want.Paused && j.want.Role == Owner && !j.lastCheck.IsZero() && now.Sub(j.lastCheck) > 3*j.want.Policy.Interval+time.Minute {
+			stale++
 		}
 	}
-	return n
+	return syncing, stale
 }
 
 // Holdings lists the ids of all repositories on this disk.

@@ -30,6 +30,7 @@ type job struct {
 
 	broken    bool
 	syncing   bool
+	checked   bool // upstream was asked since this node last became owner
 	lastCheck time.Time
 	nextCheck time.Time // when upstream is asked next, while this node owns it
 	failures  int
@@ -62,6 +63,7 @@ func (e *Engine) assign(j *job, a Assignment, now time.Time) {
 		// A new owner starts soon, but the repositories of a lost node not all
 		// at once.
 		j.nextCheck = now.Add(rand.N(min(a.Policy.Interval, 5*time.Second) + 1))
+		j.checked = false
 	case a.Role == Owner && old.Policy.Interval != a.Policy.Interval:
 		j.nextCheck = now.Add(schedule.Jitter(a.Policy.Interval))
 	}
@@ -182,21 +184,32 @@ type SyncResult struct {
 // waits share it.
 func (e *Engine) Sync(ctx context.Context, id string) (SyncResult, error) {
 	result := make(chan SyncResult, 1)
-	e.mu.Lock()
-	j := e.jobs[id]
-	if j == nil || !j.assigned || j.want.Role != Owner {
-		e.mu.Unlock()
-		return SyncResult{}, ErrNotOwner
+	if err := e.request(id, result); err != nil {
+		return SyncResult{}, err
 	}
-	j.waiters = append(j.waiters, result)
-	j.forced = true
-	e.kick(j, time.Now())
-	e.signal()
-	e.mu.Unlock()
 	select {
 	case r := <-result:
 		return r, nil
 	case <-ctx.Done():
 		return SyncResult{}, ctx.Err()
 	}
+}
+
+// Request is Sync without the wait.
+func (e *Engine) Request(id string) error { return e.request(id, nil) }
+
+func (e *Engine) request(id string, result chan<- SyncResult) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	j := e.jobs[id]
+	if j == nil || !j.assigned || j.want.Role != Owner {
+		return ErrNotOwner
+	}
+	if result != nil {
+		j.waiters = append(j.waiters, result)
+	}
+	j.forced = true
+	e.kick(j, time.Now())
+	e.signal()
+	return nil
 }

@@ -1,0 +1,171 @@
+// Package agent connects this node's rows of the replicated table with its
+// mirror: rows become assignments, what the mirror achieved becomes reports,
+// candidates become publishes.
+//
+// It is level-triggered: it compares what the table says with what the disk
+// holds and works on the difference, so that a lost report or a restart costs
+// nothing but time. It starts only when this node has applied what a leader
+// had committed, and deletes only what the log says is to leave this node.
+package agent
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	"golang.org/x/sync/errgroup"
+
+	"gitmirror/fsm"
+	"gitmirror/fsm/command"
+	"gitmirror/mirror"
+	"gitmirror/mirror/refs"
+)
+
+// Proposer commits a command through whoever leads. Propose blocks until the
+// command is applied on this node, retrying under one request id; an error
+// means that it may or may not be.
+type Proposer interface {
+	Propose(ctx context.Context, msg proto.Message, requestID string) (*command.Outcome, error)
+}
+
+// Peers reaches the copies on other nodes.
+type Peers interface {
+	Table(ctx context.Context, addr, id string, generation uint64) ([]byte, error)
+	// GitURL is where git fetches a repository from the node at addr.
+	GitURL(addr, id string) string
+}
+
+// Mirror is what the agent needs of the mirror engine.
+type Mirror interface {
+	Set([]mirror.Assignment)
+	Remove(ctx context.Context, id string) error
+	Status(id string) (mirror.Status, bool)
+}
+
+// Config is what an Agent needs.
+type Config struct {
+	Self     string // node id
+	State    *fsm.State
+	Proposer Proposer
+	Peers    Peers
+	Log      *slog.Logger
+}
+
+// Agent is this node's hand on its rows.
+type Agent struct {
+	cfg    Config
+	log    *slog.Logger
+	mirror Mirror
+
+	mu    sync.Mutex
+	dirty map[string]bool // repos whose report may be due
+	wake  chan struct{}
+}
+
+// New returns an Agent. Attach gives it its mirror, before Run.
+func New(cfg Config) *Agent {
+	return &Agent{cfg: cfg, log: cfg.Log, dirty: map[string]bool{}, wake: make(chan struct{}, 1)}
+}
+
+// Attach connects the mirror, which is built with this agent as its Publisher
+// and Sources.
+func (a *Agent) Attach(m Mirror) { a.mirror = m }
+
+// Changed notes that the status of a repo may have changed. It does not block.
+func (a *Agent) Changed(id string) {
+	a.mu.Lock()
+	a.dirty[id] = true
+	a.mu.Unlock()
+	select {
+	case a.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Run works until ctx ends. The caller has made sure that this node has caught
+// up with the log: rows from before that must not start any work.
+func (a *Agent) Run(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return a.assign(ctx) })
+	g.Go(func() error { return a.report(ctx) })
+	return g.Wait()
+}
+
+// assignSpacing lets a burst of log entries become one pass over the rows.
+const assignSpacing = 20 * time.Millisecond
+
+// assign keeps the mirror's assignments at what the table says.
+func (a *Agent) assign(ctx context.Context) error {
+	given := map[string]uint64{} // row version by id, of what was handed out
+	for {
+		changed := a.cfg.State.Changed()
+		began := time.Now()
+		a.pass(ctx, given)
+		pause := time.NewTimer(max(assignSpacing, 4*time.Since(began)))
+		select {
+		case <-ctx.Done():
+			pause.Stop()
+			return nil
+		case <-pause.C:
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-changed:
+		}
+	}
+}
+
+// pass hands out this node's rows as they are now.
+func (a *Agent) pass(ctx context.Context, given map[string]uint64) {
+	view := a.cfg.State.View()
+	self := view.NodeByID(a.cfg.Self)
+	if self == nil {
+		return
+	}
+	var list []mirror.Assignment
+	var leaving []string
+	view.Repos("", func(r *fsm.Repo) bool {
+		cp, ok := r.Copy(self.Num)
+		switch {
+		case !ok:
+			return true
+		case cp.State == fsm.CopyLeaving:
+			leaving = append(leaving, r.ID)
+		default:
+			list = append(list, assignmentOf(r, self.Num))
+		}
+		if given[r.ID] != r.Version {
+			given[r.ID] = r.Version
+			a.Changed(r.ID)
+		}
+		return true
+	})
+	a.mirror.Set(list)
+	for _, id := range leaving {
+		if _, held := a.mirror.Status(id); !held {
+			continue
+		}
+		if err := a.mirror.Remove(ctx, id); err != nil {
+			a.log.Warn("cannot remove a copy", "repo", id, "err", err)
+			continue
+		}
+		a.log.Info("removed a copy", "repo", id)
+		a.Changed(id)
+	}
+}
+
+func assignmentOf(r *fsm.Repo, self fsm.NodeNum) mirror.Assignment {
+	as := mirror.Assignment{
+		ID: r.ID, Name: r.Name, URLs: r.URLs, Role: mirror.Replica, Paused: r.Paused,
+		Policy: mirror.Policy{Interval: r.Policy.Interval, Prefixes: r.Policy.Refspecs},
+		Epoch:  r.Epoch, Generation: r.Generation, Digest: refs.Digest(r.Digest),
+	}
+	if r.Owner == self {
+		as.Role = mirror.Owner
+	}
+	return as
+}

@@ -1,0 +1,163 @@
+package agent
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"gitmirror/fsm"
+	"gitmirror/fsm/command"
+	"gitmirror/mirror"
+)
+
+const (
+	reportSpacing = time.Second // one command per node and second
+	reportBatch   = 500
+	reportTimeout = 10 * time.Second
+)
+
+// report tells the log what it does not know yet of this node's copies, in
+// batches. What could not be told stays dirty.
+func (a *Agent) report(ctx context.Context) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-a.wake:
+		}
+		// A moment lets what happens together be told together.
+		if !pause(ctx, 50*time.Millisecond) {
+			return nil
+		}
+		for {
+			msg, ids := a.batch()
+			if len(ids) == 0 {
+				break
+			}
+			if len(msg.Copies)+len(msg.Health) > 0 {
+				pctx, cancel := context.WithTimeout(ctx, reportTimeout)
+				_, err := a.cfg.Proposer.Propose(pctx, msg, "")
+				cancel()
+				if err != nil {
+					a.log.Debug("report not taken yet", "err", err)
+					for _, id := range ids {
+						a.Changed(id)
+					}
+				}
+				if !pause(ctx, reportSpacing) {
+					return nil
+				}
+			}
+		}
+	}
+}
+
+func pause(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-t.C:
+		return true
+	}
+}
+
+// batch takes up to reportBatch dirty repos and builds the report of those for
+// which the table is behind.
+func (a *Agent) batch() (*command.Report, []string) {
+	a.mu.Lock()
+	var ids []string
+	for id := range a.dirty {
+		if len(ids) == reportBatch {
+			break
+		}
+		ids = append(ids, id)
+		delete(a.dirty, id)
+	}
+	a.mu.Unlock()
+	msg := &command.Report{Node: a.cfg.Self}
+	view := a.cfg.State.View()
+	self := view.NodeByID(a.cfg.Self)
+	if self == nil {
+		return msg, ids
+	}
+	for _, id := range ids {
+		r := view.Repo(id)
+		if r == nil {
+			continue
+		}
+		cp, ok := r.Copy(self.Num)
+		if !ok {
+			continue
+		}
+		status, held := a.mirror.Status(id)
+		if c := copyReport(r, cp, status, held); c != nil {
+			msg.Copies = append(msg.Copies, c)
+		}
+		if r.Owner == self.Num {
+			if h := healthReport(r, status); h != nil {
+				msg.Health = append(msg.Health, h)
+			}
+		}
+	}
+	return msg, ids
+}
+
+// copyReport returns what the table does not know of a copy yet, or nil.
+func copyReport(r *fsm.Repo, cp fsm.Copy, s mirror.Status, held bool) *command.CopyReport {
+	switch {
+	case cp.State == fsm.CopyLeaving:
+		if held {
+			return nil
+		}
+		return &command.CopyReport{Repo: r.ID, State: command.CopyState_COPY_STATE_LEAVING, Gone: true}
+	case s.Broken || s.Generation == 0 && cp.State == fsm.CopyReady:
+		if cp.State == fsm.CopyBroken {
+			return nil
+		}
+		return &command.CopyReport{Repo: r.ID, State: command.CopyState_COPY_STATE_BROKEN}
+	case s.Generation == 0 || s.Generation > r.Generation || cp.State == fsm.CopyReady && cp.Generation == s.Generation:
+		return nil
+	case s.Generation == r.Generation && fsm.Digest(s.Digest) != r.Digest:
+		return nil
+	case s.Generation < r.Generation && cp.State != fsm.CopyReady:
+		return nil // complete, but of another day: it counts when it has caught up
+	}
+	return &command.CopyReport{Repo: r.ID, State: command.CopyState_COPY_STATE_READY, Generation: s.Generation}
+}
+
+// healthReport returns the owner's news of a repo's health, or nil. Only a
+// change of class is news.
+func healthReport(r *fsm.Repo, s mirror.Status) *command.HealthReport {
+	if !s.Checked && s.Failure == nil {
+		return nil
+	}
+	h := &command.HealthReport{Repo: r.ID, Epoch: r.Epoch}
+	known := ""
+	if r.Error != nil {
+		known = r.Error.Class
+	}
+	if s.Failure != nil {
+		h.ErrorClass, h.Message = string(s.Failure.Class), clip(s.Failure.Message, 500)
+	}
+	held := ""
+	if r.Hold != nil {
+		held = r.Hold.Reason
+	}
+	if s.Hold != nil {
+		h.HoldReason, h.HoldDigest = s.Hold.Reason, s.Hold.Observed[:]
+	}
+	if known == h.ErrorClass && held == h.HoldReason {
+		return nil
+	}
+	return h
+}
+
+// clip shortens a message for the log, which takes nothing but UTF-8.
+func clip(s string, n int) string {
+	if len(s) > n {
+		s = s[:n-3] + "..."
+	}
+	return strings.ToValidUTF8(s, "?")
+}

@@ -1,0 +1,226 @@
+package api
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// ErrNoNode reports that none of the addresses answered.
+var ErrNoNode = errors.New("no gitmirror node answered")
+
+// Client asks any node of a cluster. It is safe for concurrent use.
+type Client struct {
+	addrs []string
+	http  *http.Client
+}
+
+// NewClient returns a client for base URLs like http://127.0.0.1:7654, tried
+// in turn until one answers. A bare host:port is taken as http.
+func NewClient(addrs ...string) *Client {
+	c := &Client{http: &http.Client{Transport: &http.Transport{Proxy: nil, MaxIdleConnsPerHost: 8, IdleConnTimeout: time.Minute}}}
+	for _, a := range addrs {
+		for part := range strings.SplitSeq(a, ",") {
+			if part = strings.TrimRight(strings.TrimSpace(part), "/"); part == "" {
+				continue
+			}
+			if !strings.Contains(part, "://") {
+				part = "http://" + part
+			}
+			c.addrs = append(c.addrs, part)
+		}
+	}
+	return c
+}
+
+// Addrs are the base URLs the client tries.
+func (c *Client) Addrs() []string { return c.addrs }
+
+// Close lets go of idle connections.
+func (c *Client) Close() { c.http.CloseIdleConnections() }
+
+// call is one request and where its answer goes.
+type call struct {
+	method, path string
+	query        url.Values
+	body         any    // encoded as JSON where not nil
+	key          string // Idempotency-Key
+	out          any
+}
+
+// do tries each address until one answers at all; a problem is an answer,
+// unless it says that this node cannot decide (503) and another may.
+func (c *Client) do(ctx context.Context, rq call) error {
+	var body []byte
+	if rq.body != nil {
+		var err error
+		if body, err = json.Marshal(rq.body); err != nil {
+			return err
+		}
+	}
+	if len(c.addrs) == 0 {
+		return fmt.Errorf("%w: no address given", ErrNoNode)
+	}
+	var unavailable, unreachable error
+	for _, addr := range c.addrs {
+		err := c.ask(ctx, addr, rq, body)
+		var p *Problem
+		switch {
+		case err == nil:
+			return nil
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case errors.As(err, &p) && p.Status == http.StatusServiceUnavailable:
+			unavailable = err
+		case errors.As(err, &p):
+			return err
+		default:
+			unreachable = err
+		}
+	}
+	if unavailable != nil {
+		return unavailable
+	}
+	return fmt.Errorf("%w at %s: %w", ErrNoNode, strings.Join(c.addrs, ", "), unreachable)
+}
+
+func (c *Client) ask(ctx context.Context, addr string, rq call, body []byte) error {
+	target := addr + "/api/v1/" + rq.path
+	if len(rq.query) > 0 {
+		target += "?" + rq.query.Encode()
+	}
+	req, err := http.NewRequestWithContext(ctx, rq.method, target, bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	if rq.method != http.MethodGet {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	if rq.key != "" {
+		req.Header.Set("Idempotency-Key", rq.key)
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	data, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return fmt.Errorf("read the answer: %w", err)
+	}
+	if resp.StatusCode >= 400 {
+		return problemOf(resp, data)
+	}
+	if rq.out == nil || len(data) == 0 {
+		return nil
+	}
+	if err := json.Unmarshal(data, rq.out); err != nil {
+		return fmt.Errorf("%s answered with something that is not the API's JSON: %w", addr, err)
+	}
+	return nil
+}
+
+func problemOf(resp *http.Response, data []byte) error {
+	p := &Problem{}
+	if err := json.Unmarshal(data, p); err != nil || p.Code == "" {
+		return fmt.Errorf("%s answered %s: is this a gitmirror node?", resp.Request.URL.Host, resp.Status)
+	}
+	p.Status = resp.StatusCode
+	return p
+}
+
+// Status returns the cluster's state.
+func (c *Client) Status(ctx context.Context) (*Status, error) {
+	var s Status
+	return &s, c.do(ctx, call{method: http.MethodGet, path: "status", out: &s})
+}
+
+// Nodes lists the members.
+func (c *Client) Nodes(ctx context.Context) (*NodeList, error) {
+	var l NodeList
+	return &l, c.do(ctx, call{method: http.MethodGet, path: "nodes", out: &l})
+}
+
+// Node returns one member by name.
+func (c *Client) Node(ctx context.Context, name string) (*Node, error) {
+	var n Node
+	return &n, c.do(ctx, call{method: http.MethodGet, path: "nodes/" + url.PathEscape(name), out: &n})
+}
+
+// RemoveNode has the cluster forget a node that is gone.
+func (c *Client) RemoveNode(ctx context.Context, name string) error {
+	return c.do(ctx, call{method: http.MethodDelete, path: "nodes/" + url.PathEscape(name)})
+}
+
+// Query selects repos.
+type Query struct {
+	Pattern string // part of the name, or a glob
+	State   string
+	Limit   int
+	Cursor  string
+}
+
+// Repos returns one page. It may be short, and empty, while NextCursor is set.
+func (c *Client) Repos(ctx context.Context, q Query) (*RepoList, error) {
+	v := url.Values{}
+	for key, value := range map[string]string{"q": q.Pattern, "state": q.State, "cursor": q.Cursor} {
+		if value != "" {
+			v.Set(key, value)
+		}
+	}
+	if q.Limit > 0 {
+		v.Set("limit", strconv.Itoa(q.Limit))
+	}
+	var l RepoList
+	return &l, c.do(ctx, call{method: http.MethodGet, path: "repos", query: v, out: &l})
+}
+
+// Repo returns one repo by name.
+func (c *Client) Repo(ctx context.Context, name string) (*Repo, error) {
+	var r Repo
+	return &r, c.do(ctx, call{method: http.MethodGet, path: "repos/" + escapeName(name), out: &r})
+}
+
+// Add asks for one repo. key makes a repeated call the same call.
+func (c *Client) Add(ctx context.Context, a AddRepo, key string) (*Repo, error) {
+	var r Repo
+	return &r, c.do(ctx, call{method: http.MethodPost, path: "repos", body: a, key: key, out: &r})
+}
+
+// AddMany asks for many repos, at most 1,000 a call.
+func (c *Client) AddMany(ctx context.Context, a AddRepos, key string) (*AddResults, error) {
+	var r AddResults
+	return &r, c.do(ctx, call{method: http.MethodPost, path: "repos", body: a, key: key, out: &r})
+}
+
+// Remove has every copy of a repo deleted.
+func (c *Client) Remove(ctx context.Context, name, key string) error {
+	return c.do(ctx, call{method: http.MethodDelete, path: "repos/" + escapeName(name), key: key})
+}
+
+// Sync has upstream asked now. With wait it returns what that came to, at the
+// latest after wait.
+func (c *Client) Sync(ctx context.Context, name string, wait time.Duration) (*SyncOutcome, error) {
+	v := url.Values{}
+	if wait > 0 {
+		v.Set("wait", wait.String())
+	}
+	var s SyncOutcome
+	return &s, c.do(ctx, call{method: http.MethodPost, path: "repos/" + escapeName(name) + ":sync", query: v, out: &s})
+}
+
+func escapeName(name string) string {
+	parts := strings.Split(name, "/")
+	for i, p := range parts {
+		parts[i] = url.PathEscape(p)
+	}
+	return strings.Join(parts, "/")
+}

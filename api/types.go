@@ -1,0 +1,174 @@
+// Package api is the language between a node and its clients: the JSON of the
+// HTTP API, its problems and their codes, and a client for it. Fields are only
+// ever added.
+package api
+
+import "time"
+
+// Status is the answer to GET /api/v1/status: the cluster as the answering
+// node sees it.
+type Status struct {
+	ClusterID  string     `json:"cluster_id"`
+	Verdict    string     `json:"verdict"` // healthy, degraded, no_quorum
+	Leader     string     `json:"leader"`  // node name, empty when there is none
+	Tolerates  int        `json:"tolerates"`
+	Nodes      []Node     `json:"nodes"`
+	Repos      RepoCounts `json:"repos"`
+	AnsweredBy string     `json:"answered_by"`
+}
+
+// The verdicts.
+const (
+	Healthy  = "healthy"
+	Degraded = "degraded" // a voter is down, or a repo lacks copies
+	NoQuorum = "no_quorum"
+)
+
+// Node is one member.
+type Node struct {
+	Name    string    `json:"name"`
+	ID      string    `json:"id"`
+	State   string    `json:"state"` // up, suspect, down, draining, left
+	Role    string    `json:"role"`  // leader, voter, nonvoter
+	HTTP    string    `json:"http"`
+	Peer    string    `json:"peer"`
+	Owned   int       `json:"owned"`   // repos it polls upstream for
+	Copies  int       `json:"copies"`  // repos it holds or shall hold
+	Leaving int       `json:"leaving"` // copies it is to delete
+	Since   time.Time `json:"since"`   // when State began
+	Flaps   uint32    `json:"flaps"`   // times it went down
+	Version string    `json:"version"`
+}
+
+// RepoCounts counts repos by state; Syncing and Stale count across states.
+type RepoCounts struct {
+	Total    int `json:"total"`
+	Pending  int `json:"pending"`
+	Cloning  int `json:"cloning"`
+	Ready    int `json:"ready"`
+	Failing  int `json:"failing"`
+	Held     int `json:"held"`
+	Parked   int `json:"parked"`
+	Paused   int `json:"paused"`
+	Removing int `json:"removing"`
+	Syncing  int `json:"syncing"`
+	Stale    int `json:"stale"` // not checked for three intervals, as far as owners answer
+}
+
+// Repo is one mirrored repository.
+type Repo struct {
+	ID         string            `json:"id"`
+	Name       string            `json:"name"`
+	URLs       []string          `json:"urls"`
+	State      string            `json:"state"` // pending cloning ready failing held parked paused removing
+	Reason     string            `json:"reason,omitempty"`
+	Owner      string            `json:"owner"` // node name
+	Epoch      uint64            `json:"epoch"`
+	Generation uint64            `json:"generation"`
+	Durable    bool              `json:"durable"` // survives the loss of any one node
+	Refs       uint32            `json:"refs"`
+	RefsDigest string            `json:"refs_digest"`
+	Head       string            `json:"head"`
+	Labels     map[string]string `json:"labels"`
+	Replicas   int               `json:"replicas"`
+	IntervalMS int64             `json:"interval_ms"`
+	Copies     []Copy            `json:"copies"`
+	LastCheck  *time.Time        `json:"last_check"` // null where the owner did not answer
+	LastChange *time.Time        `json:"last_change"`
+	NextCheck  *time.Time        `json:"next_check"`
+	Error      *RepoError        `json:"error"`
+}
+
+// Copy is one node's copy of a repo.
+type Copy struct {
+	Node       string `json:"node"`
+	State      string `json:"state"` // wanted ready broken leaving
+	Generation uint64 `json:"generation"`
+}
+
+// RepoError is why a repo is failing.
+type RepoError struct {
+	Class   string    `json:"class"`
+	Message string    `json:"message"`
+	Since   time.Time `json:"since"`
+	Count   *int      `json:"count"` // failures in a row; null where the owner did not answer
+}
+
+// RepoList is a page of repos, in order of name.
+type RepoList struct {
+	Repos      []Repo `json:"repos"`
+	NextCursor string `json:"next_cursor"` // empty on the last page
+}
+
+// NodeList is the answer to GET /api/v1/nodes.
+type NodeList struct {
+	Nodes []Node `json:"nodes"`
+}
+
+// AddRepo asks for one repo. URL and URLs are joined; the first is preferred.
+type AddRepo struct {
+	URL      string            `json:"url,omitempty"`
+	URLs     []string          `json:"urls,omitempty"`
+	Name     string            `json:"name,omitempty"`
+	Replicas int               `json:"replicas,omitempty"` // default 2
+	Interval string            `json:"interval,omitempty"` // like "90s"; default 1m
+	Labels   map[string]string `json:"labels,omitempty"`
+}
+
+// AddRepos asks for many.
+type AddRepos struct {
+	Repos []AddRepo `json:"repos"`
+}
+
+// AddResult is one repo's result of many: the row or the problem.
+type AddResult struct {
+	Repo    *Repo    `json:"repo,omitempty"`
+	Problem *Problem `json:"problem,omitempty"`
+}
+
+// AddResults are the results of AddRepos, in its order.
+type AddResults struct {
+	Results []AddResult `json:"results"`
+}
+
+// Change is one ref's step.
+type Change struct {
+	Ref  string `json:"ref"`
+	Old  string `json:"old"`
+	New  string `json:"new"`
+	Kind string `json:"kind"` // created updated forced deleted
+}
+
+// SyncOutcome is what a requested check came to.
+type SyncOutcome struct {
+	Repo         string     `json:"repo"`
+	Outcome      string     `json:"outcome"` // unchanged, changed, failed, held, accepted
+	Generation   uint64     `json:"generation"`
+	Changes      []Change   `json:"changes"`
+	CopiesBehind []string   `json:"copies_behind"` // nodes that do not have the generation yet
+	Error        *RepoError `json:"error"`
+}
+
+// The outcomes of a check.
+const (
+	SyncUnchanged = "unchanged"
+	SyncChanged   = "changed"
+	SyncFailed    = "failed"
+	SyncHeld      = "held"
+	SyncPaused    = "paused"
+	SyncAccepted  = "accepted" // not waited for
+)
+
+// Problem is an error answer (RFC 9457, application/problem+json).
+type Problem struct {
+	Type   string `json:"type"`
+	Title  string `json:"title"`
+	Status int    `json:"status"`
+	Detail string `json:"detail"` // what and why, for people
+	Code   string `json:"code"`   // stable, for programs
+	Hint   string `json:"hint,omitempty"`
+	// Existing names the row in the way of a conflict.
+	Existing string `json:"existing,omitempty"`
+}
+
+func (p *Problem) Error() string { return p.Detail }

@@ -1,0 +1,141 @@
+package coordinator
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"gitmirror/fsm"
+	"gitmirror/fsm/command"
+)
+
+// Added is the result for one of many: the id of its row, or an error, a
+// *Refusal where the request is at fault.
+type Added struct {
+	ID  string
+	Err error
+}
+
+// Add admits, places and commits new repos, each for itself. The error is for
+// all of them: nothing may have been done. key makes a repeated call the same
+// call; it must not be empty.
+func (c *Coordinator) Add(ctx context.Context, repos []NewRepo, key string) ([]Added, error) {
+	results := make([]Added, len(repos))
+	var rows []*command.NewRepo
+	var where []int
+	c.mu.Lock()
+	place := c.placer()
+	for i, n := range repos {
+		row, err := c.admit(n)
+		if err != nil {
+			results[i].Err = err
+			continue
+		}
+		place.put(row)
+		rows, where = append(rows, row), append(where, i)
+	}
+	c.mu.Unlock()
+	items, err := c.add(ctx, rows, key)
+	if err != nil {
+		return nil, err
+	}
+	for k, item := range items {
+		results[where[k]] = addedOf(item)
+	}
+	return results, nil
+}
+
+// add commits rows, in as many commands as it takes.
+func (c *Coordinator) add(ctx context.Context, rows []*command.NewRepo, key string) ([]*command.Item, error) {
+	if len(rows) == 0 {
+		return nil, nil
+	}
+	out, err := c.cfg.Proposer.Propose(ctx, &command.AddRepos{Repos: rows}, key)
+	if errors.Is(err, fsm.ErrTooLarge) && len(rows) > 1 {
+		// A call repeated with the same key is cut in the same places.
+		half := len(rows) / 2
+		first, err := c.add(ctx, rows[:half], key+"/0")
+		if err != nil {
+			return nil, err
+		}
+		second, err := c.add(ctx, rows[half:], key+"/1")
+		return append(first, second...), err
+	}
+	if err == nil {
+		err = fsm.AsError(out)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("add repos: %w", err)
+	}
+	if len(out.Items) != len(rows) {
+		return nil, &Refusal{Code: "key_reused", Message: "this Idempotency-Key was used for another request",
+			Hint: "use a new key for each new request"}
+	}
+	return out.Items, nil
+}
+
+func addedOf(item *command.Item) Added {
+	switch item.Code {
+	case "":
+		return Added{ID: item.Repo}
+	case fsm.CodeConflictName:
+		return Added{Err: &Refusal{Code: item.Code, Message: item.Message, Existing: item.Existing,
+			Hint: "choose another name with --name"}}
+	case fsm.CodeConflictURL:
+		return Added{Err: &Refusal{Code: item.Code, Message: item.Message, Existing: item.Existing,
+			Hint: "gitmirror repo show " + item.Existing}}
+	}
+	return Added{Err: &Refusal{Code: item.Code, Message: item.Message}}
+}
+
+// Remove has every copy of the repos deleted. Each id gets an error or nil.
+func (c *Coordinator) Remove(ctx context.Context, ids []string, key string) ([]error, error) {
+	out, err := c.cfg.Proposer.Propose(ctx, &command.RemoveRepos{Ids: ids}, key)
+	if err == nil {
+		err = fsm.AsError(out)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("remove repos: %w", err)
+	}
+	errs := make([]error, len(ids))
+	for i := range errs {
+		if i < len(out.Items) {
+			errs[i] = fsm.ItemError(out.Items[i])
+		}
+	}
+	return errs, nil
+}
+
+// RemoveNode forgets a node that is down. Refused while it is up, and while it
+// holds the only ready copy of anything.
+func (c *Coordinator) RemoveNode(ctx context.Context, id, key string) error {
+	n := c.cfg.State.View().NodeByID(id)
+	switch {
+	case n == nil:
+		return &Refusal{Code: fsm.CodeNotFound, Message: "no such node"}
+	case n.ID == c.cfg.Self || n.State == fsm.NodeUp:
+		return &Refusal{Code: "node_up", Message: fmt.Sprintf("node %s is up: removing it would take its copies away from under it", n.Name),
+			Hint: "stop it first, and wait until `gitmirror node show " + n.Name + "` says down"}
+	}
+	out, err := c.cfg.Proposer.Propose(ctx, &command.RemoveNode{Id: id}, key)
+	if err != nil {
+		return fmt.Errorf("remove node: %w", err)
+	}
+	if err := fsm.AsError(out); err != nil {
+		var r *fsm.Refused
+		if errors.As(err, &r) && r.Code == fsm.CodeLastCopy {
+			return &Refusal{Code: r.Code, Message: r.Message, Hint: "bring the node back, or remove those repos first with: gitmirror repo rm NAME --yes"}
+		}
+		return err
+	}
+	return nil // consensus follows the table, see voters
+}
+
+// Join takes a node in, or records its new addresses.
+func (c *Coordinator) Join(ctx context.Context, n *command.Node) error {
+	out, err := c.cfg.Proposer.Propose(ctx, &command.PutNode{Node: n}, "")
+	if err != nil {
+		return fmt.Errorf("record node %s: %w", n.Name, err)
+	}
+	return fsm.AsError(out)
+}

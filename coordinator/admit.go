@@ -1,0 +1,108 @@
+package coordinator
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/oklog/ulid/v2"
+
+	"gitmirror/fsm/command"
+	"gitmirror/internal/giturl"
+)
+
+// NewRepo is what somebody asks to have mirrored.
+type NewRepo struct {
+	URLs     []string
+	Name     string        // empty: from the first URL
+	Replicas int           // 0: default
+	Interval time.Duration // 0: default
+	Labels   map[string]string
+}
+
+// Refusal is a request that was understood and not done. Code is stable.
+type Refusal struct {
+	Code     string
+	Message  string
+	Hint     string
+	Existing string // name of the row in the way
+}
+
+func (r *Refusal) Error() string { return r.Message }
+
+// Bounds of what is asked for.
+const (
+	MinInterval = time.Second
+	maxInterval = 30 * 24 * time.Hour
+	maxReplicas = 20
+	maxURLs     = 10
+	maxLabels   = 32
+	maxLabel    = 200
+)
+
+// admit checks one request and turns it into a row without copies.
+func (c *Coordinator) admit(n NewRepo) (*command.NewRepo, error) {
+	row := &command.NewRepo{Id: ulid.Make().String(), Name: n.Name, Policy: &command.Policy{}, Labels: n.Labels}
+	if len(n.URLs) == 0 || len(n.URLs) > maxURLs {
+		return nil, &Refusal{Code: "url_invalid", Message: fmt.Sprintf("a repo has 1 to %d upstream URLs, not %d", maxURLs, len(n.URLs))}
+	}
+	for i, raw := range n.URLs {
+		u, err := giturl.Parse(raw)
+		if err != nil {
+			return nil, refusalOf(err)
+		}
+		if addr, ok := u.Literal(); ok {
+			if err := c.cfg.Egress.Check(addr); err != nil {
+				return nil, &Refusal{Code: "address_denied", Message: err.Error(),
+					Hint: "start the nodes with --allow-upstream and the network of the upstream"}
+			}
+		}
+		row.Urls = append(row.Urls, u.String())
+		if !slices.Contains(row.UrlKeys, u.Key()) {
+			row.UrlKeys = append(row.UrlKeys, u.Key())
+		} else {
+			return nil, &Refusal{Code: "url_invalid", Message: fmt.Sprintf("%s is given twice", u)}
+		}
+		if i == 0 && row.Name == "" {
+			row.Name = u.Name()
+		}
+	}
+	if err := giturl.CheckName(row.Name); err != nil {
+		return nil, refusalOf(err)
+	}
+	if n.Replicas < 0 || n.Replicas > maxReplicas {
+		return nil, &Refusal{Code: "replicas_invalid", Message: fmt.Sprintf("%d replicas are not possible, 1 to %d are", n.Replicas, maxReplicas)}
+	}
+	row.Policy.Replicas = uint32(n.Replicas)
+	if n.Interval != 0 && (n.Interval < MinInterval || n.Interval > maxInterval) {
+		return nil, &Refusal{Code: "interval_invalid", Message: fmt.Sprintf("an interval of %s is not possible, %s to %s are", n.Interval, MinInterval, maxInterval)}
+	}
+	row.Policy.IntervalMs = n.Interval.Milliseconds()
+	return row, checkLabels(n.Labels)
+}
+
+func checkLabels(labels map[string]string) error {
+	if len(labels) > maxLabels {
+		return &Refusal{Code: "labels_invalid", Message: fmt.Sprintf("%d labels are too many, at most %d are kept", len(labels), maxLabels)}
+	}
+	for k, v := range labels {
+		bad := func(s string) bool {
+			return len(s) > maxLabel || !utf8.ValidString(s) || strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f })
+		}
+		if k == "" || bad(k) || bad(v) {
+			return &Refusal{Code: "labels_invalid", Message: fmt.Sprintf("label %.40q is empty, longer than %d bytes or has control characters", k, maxLabel)}
+		}
+	}
+	return nil
+}
+
+func refusalOf(err error) error {
+	var e *giturl.Error
+	if errors.As(err, &e) {
+		return &Refusal{Code: e.Code, Message: e.Message, Hint: e.Hint}
+	}
+	return err
+}

@@ -1,0 +1,72 @@
+package coordinator
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"gitmirror/fsm"
+	"gitmirror/fsm/command"
+)
+
+// unseenFor is how long a node that gossip has not met in this term counts as
+// alive: a leader that has just started knows nobody yet.
+const unseenFor = 5 * time.Second
+
+// liveness brings the nodes' states in the table to what gossip says.
+func (c *Coordinator) liveness(ctx context.Context) error {
+	alive := c.cfg.Members.Alive()
+	now := time.Now()
+	for _, n := range c.cfg.State.View().Nodes() {
+		want := c.judge(n, alive, now)
+		if want == command.NodeState_NODE_STATE_UNSPECIFIED {
+			continue
+		}
+		c.log.Info("node changed state", "node", n.Name, "from", n.State, "to", nodeStateName(want))
+		out, err := c.cfg.Proposer.Propose(ctx, &command.SetNodeState{Id: n.ID, State: want}, "")
+		if err == nil {
+			err = fsm.AsError(out)
+		}
+		if err != nil {
+			return fmt.Errorf("record that node %s is %s: %w", n.Name, nodeStateName(want), err)
+		}
+	}
+	return nil
+}
+
+// judge returns the state a node should get, or unspecified for no change.
+func (c *Coordinator) judge(n *fsm.Node, alive map[string]bool, now time.Time) command.NodeState {
+	up, known := alive[n.ID]
+	if n.ID == c.cfg.Self {
+		up, known = true, true
+	}
+	if known {
+		delete(c.missing, n.ID)
+	} else {
+		since, ok := c.missing[n.ID]
+		if !ok {
+			c.missing[n.ID] = now
+			since = now
+		}
+		if now.Sub(since) < unseenFor {
+			return command.NodeState_NODE_STATE_UNSPECIFIED
+		}
+	}
+	switch {
+	case up && (n.State == fsm.NodeDown || n.State == fsm.NodeSuspect || n.State == fsm.NodeLeft):
+		return command.NodeState_NODE_STATE_UP
+	case !up && (n.State == fsm.NodeUp || n.State == fsm.NodeSuspect):
+		return command.NodeState_NODE_STATE_DOWN
+	}
+	return command.NodeState_NODE_STATE_UNSPECIFIED
+}
+
+func nodeStateName(s command.NodeState) fsm.NodeState {
+	switch s {
+	case command.NodeState_NODE_STATE_UP:
+		return fsm.NodeUp
+	case command.NodeState_NODE_STATE_DOWN:
+		return fsm.NodeDown
+	}
+	return fsm.NodeState(s.String())
+}

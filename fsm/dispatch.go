@@ -1,0 +1,95 @@
+package fsm
+
+import (
+	"fmt"
+
+	"google.golang.org/protobuf/proto"
+
+	"gitmirror/fsm/command"
+)
+
+// commands is every command of the log. A number is never reused: a retired
+// one stays here as a comment. A new field that changes what a command means
+// raises its version, so that older releases stop instead of differing.
+var commands = map[uint32]kind{
+	1:  kindOf("found-cluster", 1, (*State).foundCluster),
+	2:  kindOf("put-node", 1, (*State).putNode),
+	3:  kindOf("set-node-state", 1, (*State).setNodeState),
+	4:  kindOf("remove-node", 1, (*State).removeNode),
+	10: kindOf("add-repos", 1, (*State).addRepos),
+	11: kindOf("remove-repos", 1, (*State).removeRepos),
+	12: kindOf("publish", 1, (*State).publish),
+	13: kindOf("report", 1, (*State).report),
+	14: kindOf("place", 1, (*State).place),
+	15: kindOf("assign-owners", 1, (*State).assignOwners),
+}
+
+// kind is one kind of command: how to read it, and what it does.
+type kind struct {
+	name    string
+	version uint32 // the newest that this release understands
+	message proto.Message
+	decode  func(payload []byte) (applier, error)
+}
+
+// applier is a command that has been read.
+type applier func(*State, entry) *command.Outcome
+
+func kindOf[M any, P interface {
+	*M
+	proto.Message
+}](name string, version uint32, apply func(*State, entry, P) *command.Outcome) kind {
+	return kind{
+		name:    name,
+		version: version,
+		message: P(new(M)),
+		decode: func(payload []byte) (applier, error) {
+			msg := P(new(M))
+			if err := proto.Unmarshal(payload, msg); err != nil {
+				return nil, err
+			}
+			return func(s *State, e entry) *command.Outcome { return apply(s, e, msg) }, nil
+		},
+	}
+}
+
+// decoded is an entry that can be applied.
+type decoded struct {
+	number    uint32
+	requestID string
+	atMS      int64
+	apply     applier
+}
+
+// decode reads an entry. On an error the result holds what could be read.
+func decode(data []byte) (decoded, error) {
+	var env command.Envelope
+	if err := proto.Unmarshal(data, &env); err != nil {
+		return decoded{}, fmt.Errorf("%w (envelope: %v)", ErrUndecodable, err)
+	}
+	d := decoded{number: env.GetNumber(), requestID: env.GetRequestId(), atMS: env.GetAtUnixMs()}
+	k, known := commands[env.GetNumber()]
+	if !known {
+		return d, fmt.Errorf("%w (unknown number)", ErrUndecodable)
+	}
+	if v := env.GetVersion(); v == 0 || v > k.version {
+		return d, fmt.Errorf("%w (%s in version %d, this release reads 1 to %d)", ErrUndecodable, k.name, v, k.version)
+	}
+	var err error
+	if d.apply, err = k.decode(env.GetPayload()); err != nil {
+		return d, fmt.Errorf("%w (%s: %v)", ErrUndecodable, k.name, err)
+	}
+	return d, nil
+}
+
+// batch answers for each row of a command for itself.
+func batch[T any](rows []T, each func(T) *command.Item) *command.Outcome {
+	if len(rows) > MaxItems {
+		return refuse(CodeInvalid, "%d rows, more than %d", len(rows), MaxItems)
+	}
+	items := make([]*command.Item, len(rows))
+	for i, row := range rows {
+		items[i] = each(row)
+	}
+	return &command.Outcome{Items: items}
+}

@@ -1,0 +1,116 @@
+package fsm
+
+import (
+	"time"
+
+	"github.com/tidwall/btree"
+	"google.golang.org/protobuf/proto"
+
+	"gitmirror/fsm/command"
+)
+
+// Types of events.
+const (
+	EventNodeJoined     = "node_joined"
+	EventNodeUp         = "node_up"
+	EventNodeDown       = "node_down"
+	EventNodeRemoved    = "node_removed"
+	EventRepoAdded      = "repo_added"
+	EventRepoRemoved    = "repo_removed"
+	EventOwnerChanged   = "owner_changed"
+	EventBaseline       = "baseline"  // the first publish
+	EventPublished      = "published" // every later one
+	EventGenerationLost = "generation_lost"
+	EventFailing        = "failing"
+	EventHeld           = "held"
+	EventRecovered      = "recovered"
+)
+
+// Event is something that happened to a repo or a node. Every generation of a
+// repo has exactly one of baseline, published and generation_lost.
+type Event struct {
+	Seq          uint64 // 1, 2, …; never reused
+	Index        uint64 // of the entry
+	At           time.Time
+	Type         string
+	Repo         string // id; empty for nodes
+	Name         string // of the repo or node
+	Generation   uint64
+	Epoch        uint64
+	Changes      []*command.Change // the first of them, not to be written to
+	ChangesTotal uint32
+	Detail       string
+}
+
+const (
+	maxEvents     = 10_000
+	maxEventBytes = 32 << 20
+)
+
+// ring keeps the latest events, bounded by number and by size.
+type ring struct {
+	tree  *btree.BTreeG[*Event]
+	last  uint64 // highest sequence number given out
+	bytes int
+}
+
+func newRing() ring {
+	return ring{tree: btree.NewBTreeGOptions(func(a, b *Event) bool { return a.Seq < b.Seq }, unlocked)}
+}
+
+func (r *ring) clone() ring {
+	c := *r
+	c.tree = r.tree.Copy()
+	return c
+}
+
+// add gives the event its number and stores it, at the cost of the oldest.
+func (r *ring) add(e *Event) {
+	r.last++
+	e.Seq = r.last
+	r.load(e)
+	for r.tree.Len() > maxEvents || r.bytes > maxEventBytes && r.tree.Len() > 1 {
+		oldest, _ := r.tree.PopMin()
+		r.bytes -= oldest.size()
+	}
+}
+
+func (r *ring) load(e *Event) {
+	r.tree.Load(e)
+	r.bytes += e.size()
+}
+
+func (r *ring) after(seq uint64) []Event {
+	var list []Event
+	if seq >= r.last {
+		return nil
+	}
+	r.tree.Ascend(&Event{Seq: seq + 1}, func(e *Event) bool {
+		list = append(list, *e)
+		return true
+	})
+	return list
+}
+
+// size is about what the event takes in memory. It depends on its content
+// alone, so that all nodes drop the same events.
+func (e *Event) size() int {
+	n := 256 + len(e.Detail)
+	for _, c := range e.Changes {
+		n += 96 + proto.Size(c)
+	}
+	return n
+}
+
+// record stores an event about a row.
+func (t *tables) record(e entry, kind string, row *Repo, detail string) {
+	t.events.add(&Event{
+		Index: e.index, At: e.at, Type: kind, Repo: row.ID, Name: row.Name,
+		Generation: row.Generation, Epoch: row.Epoch, Detail: detail,
+	})
+}
+
+// recordNode stores an event about a node.
+func (t *tables) recordNode(e entry, kind string, n *Node, detail string) {
+	t.events.add(&Event{Index: e.index, At: e.at, Type: kind, Name: n.Name, Detail: detail})
+}

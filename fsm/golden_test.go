@@ -1,0 +1,88 @@
+package fsm
+
+import (
+	"encoding/hex"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"google.golang.org/protobuf/proto"
+
+	"gitmirror/fsm/command"
+)
+
+var update = flag.Bool("update", false, "write the golden files; only ever for a new command")
+
+// samples has one command of each number, every field set. A new field gets a
+// new sample: what an old release wrote must stay readable.
+var samples = map[uint32]proto.Message{
+	1: &command.FoundCluster{ClusterId: "cluster-1"},
+	2: &command.PutNode{Node: &command.Node{Id: "n1", Name: "node-1", Peer: "10.0.0.1:7655", Http: "http://10.0.0.1:7654", Zone: "west", Weight: 2, Version: "1.0.0"}},
+	3: &command.SetNodeState{Id: "n1", State: command.NodeState_NODE_STATE_DRAINING},
+	4: &command.RemoveNode{Id: "n1"},
+	10: addRepos(&command.NewRepo{
+		Id: "r1", Name: "host/a", Urls: []string{"https://host/a"}, UrlKeys: []string{"host/a"},
+		Policy: &command.Policy{Replicas: 3, IntervalMs: 5000, Refspecs: []string{"refs/heads/"}},
+		Labels: map[string]string{"b": "2", "a": "1"}, Copies: []string{"n1", "n2"}, Owner: "n1",
+	}),
+	11: &command.RemoveRepos{Ids: []string{"r1", "r2"}},
+	12: &command.Publish{
+		Repo: "r1", Node: "n1", Epoch: 2, FromGeneration: 3, Generation: 4, Candidate: "c1",
+		Digest: digest(1), RefsDigest: digest(2), Refs: 5, Head: "ref: refs/heads/main",
+		Changes:      []*command.Change{{Ref: "refs/heads/main", Old: "11", New: "22", Kind: command.ChangeKind_CHANGE_KIND_FORCED}},
+		ChangesTotal: 6, Baseline: true, Restored: true,
+	},
+	13: &command.Report{
+		Node:   "n1",
+		Copies: []*command.CopyReport{{Repo: "r1", State: command.CopyState_COPY_STATE_LEAVING, Generation: 4, Gone: true}},
+		Health: []*command.HealthReport{{Repo: "r1", Epoch: 2, ErrorClass: "auth", Message: "no", HoldReason: "empty", HoldDigest: digest(3)}},
+	},
+	14: &command.Place{Rows: []*command.Placement{{Repo: "r1", RowVersion: 7, Add: []string{"n1"}, Leave: []string{"n2"}}}},
+	15: &command.AssignOwners{Rows: []*command.Ownership{{Repo: "r1", Epoch: 2, Owner: "n1"}}},
+}
+
+func goldenPath(number uint32) string {
+	return filepath.Join("testdata", fmt.Sprintf("%d-%s.golden", number, commands[number].name))
+}
+
+func TestGoldenFiles(t *testing.T) {
+	for number := range samples {
+		if _, known := commands[number]; !known {
+			t.Errorf("sample %d is of no command", number)
+		}
+	}
+	for number, kind := range commands {
+		t.Run(kind.name, func(t *testing.T) {
+			sample := samples[number]
+			if sample == nil {
+				t.Fatalf("command %d has no sample", number)
+			}
+			data, err := Encode(sample, "request-1", epoch)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if *update {
+				if err := os.WriteFile(goldenPath(number), []byte(hex.EncodeToString(data)+"\n"), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			golden, err := os.ReadFile(goldenPath(number))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := hex.EncodeToString(data); got != strings.TrimSpace(string(golden)) {
+				t.Errorf("the encoding of command %d changed: nodes of two releases would disagree\ngot  %s\nwant %s", number, got, golden)
+			}
+			if cmd, err := decode(data); err != nil || cmd.number != number || cmd.requestID != "request-1" || cmd.atMS != epoch.UnixMilli() {
+				t.Errorf("decode: %+v, %v", cmd, err)
+			}
+		})
+	}
+	files, err := filepath.Glob("testdata/*.golden")
+	if err != nil || len(files) != len(commands) {
+		t.Errorf("%d golden files for %d commands: a retired number keeps its line in commands as a comment (%v)", len(files), len(commands), err)
+	}
+}

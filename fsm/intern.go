@@ -1,0 +1,95 @@
+package fsm
+
+import (
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"gitmirror/fsm/command"
+)
+
+// interner keeps one value of each policy and each set of labels: a million
+// rows have a handful of them. It holds no state of its own, only memory, and
+// is rebuilt by a restore.
+type interner struct {
+	policies map[string]*Policy
+	labels   map[string]map[string]string
+}
+
+// What a policy means where it says nothing.
+const (
+	DefaultReplicas = 2
+	DefaultInterval = time.Minute
+)
+
+var defaultRefspecs = []string{"refs/heads/", "refs/tags/"}
+
+// newPolicy resolves the defaults.
+func newPolicy(p *command.Policy) Policy {
+	policy := Policy{
+		Replicas: int(p.GetReplicas()),
+		Interval: time.Duration(p.GetIntervalMs()) * time.Millisecond,
+		Refspecs: p.GetRefspecs(),
+	}
+	if policy.Replicas == 0 {
+		policy.Replicas = DefaultReplicas
+	}
+	if policy.Interval == 0 {
+		policy.Interval = DefaultInterval
+	}
+	if len(policy.Refspecs) == 0 {
+		policy.Refspecs = defaultRefspecs
+	}
+	return policy
+}
+
+func (in *interner) policy(p Policy) *Policy {
+	var key strings.Builder
+	key.WriteString(strconv.Itoa(p.Replicas))
+	key.WriteByte(' ')
+	key.WriteString(p.Interval.String())
+	for _, spec := range p.Refspecs {
+		key.WriteByte(' ')
+		key.WriteString(strconv.Quote(spec))
+	}
+	if in.policies == nil {
+		in.policies = map[string]*Policy{}
+	}
+	known := in.policies[key.String()]
+	if known == nil {
+		known = &p
+		in.policies[key.String()] = known
+	}
+	return known
+}
+
+func (in *interner) labelSet(labels map[string]string) map[string]string {
+	if len(labels) == 0 {
+		return nil
+	}
+	var key strings.Builder
+	for _, k := range slices.Sorted(maps.Keys(labels)) {
+		key.WriteString(strconv.Quote(k))
+		key.WriteString(strconv.Quote(labels[k]))
+	}
+	if in.labels == nil {
+		in.labels = map[string]map[string]string{}
+	}
+	known := in.labels[key.String()]
+	if known == nil {
+		known = labels
+		in.labels[key.String()] = known
+	}
+	return known
+}
+
+// part returns s, as a piece of whole where it is one: most urls end in the
+// name of their repo, and a million rows share those bytes.
+func part(whole, s string) string {
+	if i := strings.Index(whole, s); i >= 0 {
+		return whole[i : i+len(s)]
+	}
+	return s
+}

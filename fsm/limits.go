@@ -1,0 +1,153 @@
+package fsm
+
+import (
+	"fmt"
+
+	"gitmirror/fsm/command"
+)
+
+// Bounds of a command. Apply refuses what is beyond them, so they may be
+// raised in a release, but never lowered.
+const (
+	MaxEntry   = 256 << 10 // bytes of an encoded command
+	MaxItems   = 1000      // rows of a batch
+	MaxChanges = 200       // changes that a publish carries
+
+	maxID      = 128
+	maxName    = 400
+	maxURL     = 2048
+	maxURLs    = 16
+	maxText    = 1024 // messages, addresses, HEAD
+	maxWord    = 64   // classes and reasons
+	maxLabels  = 64
+	maxLabel   = 256
+	maxCopies  = 64
+	maxPolicy  = 64 // refspecs
+	maxRefspec = 512
+)
+
+// between says what is wrong with a field's length, or nothing.
+func between(field, value string, least, most int) error {
+	if len(value) < least {
+		return fmt.Errorf("%s is missing", field)
+	}
+	if len(value) > most {
+		return fmt.Errorf("%s has %d bytes, more than %d", field, len(value), most)
+	}
+	return nil
+}
+
+func firstError(errs ...error) error {
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// plainName refuses what could not stand in a path, a cursor or a log line.
+func plainName(name string) error {
+	if err := between("name", name, 1, maxName); err != nil {
+		return err
+	}
+	for i := range len(name) {
+		if c := name[i]; c <= ' ' || c == 0x7f || c == ':' {
+			return fmt.Errorf("name %q has a blank, a control character or a colon", name)
+		}
+	}
+	return nil
+}
+
+func checkNode(n *command.Node) error {
+	return firstError(
+		between("node id", n.GetId(), 1, maxID),
+		plainName(n.GetName()),
+		between("peer address", n.GetPeer(), 0, maxText),
+		between("http address", n.GetHttp(), 0, maxText),
+		between("zone", n.GetZone(), 0, maxLabel),
+		between("version", n.GetVersion(), 0, maxLabel),
+	)
+}
+
+func checkNewRepo(r *command.NewRepo) error {
+	if err := firstError(between("repo id", r.GetId(), 1, maxID), plainName(r.GetName()), checkPolicy(r.GetPolicy())); err != nil {
+		return err
+	}
+	switch {
+	case len(r.GetUrls()) == 0:
+		return fmt.Errorf("url is missing")
+	case len(r.GetUrls()) > maxURLs:
+		return fmt.Errorf("%d urls, more than %d", len(r.GetUrls()), maxURLs)
+	case len(r.GetUrlKeys()) != len(r.GetUrls()):
+		return fmt.Errorf("%d url keys for %d urls", len(r.GetUrlKeys()), len(r.GetUrls()))
+	case len(r.GetLabels()) > maxLabels:
+		return fmt.Errorf("%d labels, more than %d", len(r.GetLabels()), maxLabels)
+	case len(r.GetCopies()) > maxCopies:
+		return fmt.Errorf("%d copies, more than %d", len(r.GetCopies()), maxCopies)
+	}
+	for i, url := range r.GetUrls() {
+		if err := firstError(between("url", url, 1, maxURL), between("url key", r.GetUrlKeys()[i], 1, maxURL)); err != nil {
+			return err
+		}
+	}
+	for key, value := range r.GetLabels() {
+		if len(key) == 0 || len(key) > maxLabel || len(value) > maxLabel {
+			return fmt.Errorf("a label is empty or has more than %d bytes", maxLabel)
+		}
+	}
+	return nil
+}
+
+func checkPolicy(p *command.Policy) error {
+	const year = 366 * 24 * 3600 * 1000
+	switch {
+	case p.GetReplicas() > maxCopies:
+		return fmt.Errorf("%d replicas, more than %d", p.GetReplicas(), maxCopies)
+	case p.GetIntervalMs() < 0 || p.GetIntervalMs() > year:
+		return fmt.Errorf("interval of %d ms is not between 0 and a year", p.GetIntervalMs())
+	case len(p.GetRefspecs()) > maxPolicy:
+		return fmt.Errorf("%d refspecs, more than %d", len(p.GetRefspecs()), maxPolicy)
+	}
+	for _, spec := range p.GetRefspecs() {
+		if err := between("refspec", spec, 1, maxRefspec); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func checkPublish(p *command.Publish) error {
+	if err := firstError(
+		between("repo", p.GetRepo(), 1, maxID),
+		between("node", p.GetNode(), 1, maxID),
+		between("candidate", p.GetCandidate(), 1, maxID),
+		between("head", p.GetHead(), 0, maxText),
+	); err != nil {
+		return err
+	}
+	switch {
+	case len(p.GetDigest()) != len(Digest{}) || len(p.GetRefsDigest()) != len(Digest{}):
+		return fmt.Errorf("digests of %d and %d bytes, want %d", len(p.GetDigest()), len(p.GetRefsDigest()), len(Digest{}))
+	case len(p.GetChanges()) > MaxChanges:
+		return fmt.Errorf("%d changes, more than %d: send the first and the count", len(p.GetChanges()), MaxChanges)
+	case int(p.GetChangesTotal()) < len(p.GetChanges()):
+		return fmt.Errorf("%d changes of a total of %d", len(p.GetChanges()), p.GetChangesTotal())
+	}
+	for _, c := range p.GetChanges() {
+		if c.GetRef() == "" {
+			return fmt.Errorf("a change without a ref")
+		}
+	}
+	return nil
+}
+
+func checkHealth(h *command.HealthReport) error {
+	if n := len(h.GetHoldDigest()); n != 0 && n != len(Digest{}) {
+		return fmt.Errorf("hold digest of %d bytes, want %d", n, len(Digest{}))
+	}
+	return firstError(
+		between("error class", h.GetErrorClass(), 0, maxWord),
+		between("hold reason", h.GetHoldReason(), 0, maxWord),
+	)
+}

@@ -1,0 +1,186 @@
+package fsm
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+
+	"gitmirror/fsm/command"
+)
+
+// nodeTable is all nodes, with the ways to find them. It is never changed but
+// replaced: nodes are few, and change seldom.
+type nodeTable struct {
+	byNum  map[NodeNum]*Node
+	byID   map[string]*Node
+	byName map[string]*Node // folded; a node that left gives way
+	sorted []*Node          // by folded name, then number
+}
+
+func newNodeTable(byNum map[NodeNum]*Node) *nodeTable {
+	t := &nodeTable{
+		byNum:  byNum,
+		byID:   make(map[string]*Node, len(byNum)),
+		byName: make(map[string]*Node, len(byNum)),
+		sorted: slices.SortedFunc(maps.Values(byNum), func(a, b *Node) int {
+			return cmp.Or(cmp.Compare(fold(a.Name), fold(b.Name)), cmp.Compare(a.Num, b.Num))
+		}),
+	}
+	for _, n := range t.sorted {
+		t.byID[n.ID] = n
+		if other := t.byName[fold(n.Name)]; other == nil || other.State == NodeLeft {
+			t.byName[fold(n.Name)] = n
+		}
+	}
+	return t
+}
+
+// with returns the table with n in it, in the place of its namesake by number.
+func (t *nodeTable) with(n *Node) *nodeTable {
+	byNum := maps.Clone(t.byNum)
+	if byNum == nil {
+		byNum = map[NodeNum]*Node{}
+	}
+	byNum[n.Num] = n
+	return newNodeTable(byNum)
+}
+
+func (t *nodeTable) without(n *Node) *nodeTable {
+	byNum := maps.Clone(t.byNum)
+	delete(byNum, n.Num)
+	return newNodeTable(byNum)
+}
+
+// rival returns another node that has this name and has not left.
+func (t *nodeTable) rival(id, name string) *Node {
+	n := t.byName[fold(name)]
+	if n == nil || n.ID == id || n.State == NodeLeft {
+		return nil
+	}
+	return n
+}
+
+func refuseName(name string, rival *Node) *command.Outcome {
+	return refuse(CodeConflictNode,
+		"node name %q is taken by node %s (%s); start this one with another --name, or remove the other with: gitmirror node rm %s",
+		name, rival.ID, rival.State, rival.Name)
+}
+
+func (s *State) foundCluster(_ entry, c *command.FoundCluster) *command.Outcome {
+	if err := between("cluster id", c.GetClusterId(), 1, maxID); err != nil {
+		return refuse(CodeInvalid, "%v", err)
+	}
+	if s.tables.clusterID != "" {
+		return refuse(CodeClusterNamed, "the cluster has the id %s already", s.tables.clusterID)
+	}
+	s.tables.clusterID = c.GetClusterId()
+	return done()
+}
+
+func (s *State) putNode(e entry, c *command.PutNode) *command.Outcome {
+	t, n := &s.tables, c.GetNode()
+	if err := checkNode(n); err != nil {
+		return refuse(CodeInvalid, "%v", err)
+	}
+	if rival := t.nodes.rival(n.GetId(), n.GetName()); rival != nil {
+		return refuseName(n.GetName(), rival)
+	}
+	next := Node{State: NodeUp, Since: e.at, JoinedAt: e.at}
+	if known := t.nodes.byID[n.GetId()]; known != nil {
+		next = *known
+	} else {
+		t.lastNode++
+		next.Num = t.lastNode
+	}
+	joined := next.ID == ""
+	next.ID, next.Name, next.Peer, next.HTTP = n.GetId(), n.GetName(), n.GetPeer(), n.GetHttp()
+	next.Zone, next.Version, next.Weight = n.GetZone(), n.GetVersion(), max(n.GetWeight(), 1)
+	t.nodes = t.nodes.with(&next)
+	if joined {
+		t.recordNode(e, EventNodeJoined, &next, next.Peer)
+	}
+	return done()
+}
+
+func (s *State) setNodeState(e entry, c *command.SetNodeState) *command.Outcome {
+	t := &s.tables
+	state, known := nodeStates[c.GetState()]
+	if !known {
+		return refuse(CodeInvalid, "%d is no state of a node", c.GetState())
+	}
+	n := t.nodes.byID[c.GetId()]
+	if n == nil {
+		return refuse(CodeNotFound, "no node %q", c.GetId())
+	}
+	if n.State == state {
+		return done()
+	}
+	if rival := t.nodes.rival(n.ID, n.Name); rival != nil {
+		return refuseName(n.Name, rival)
+	}
+	next := *n
+	next.State, next.Since = state, e.at
+	if state == NodeDown && n.State != NodeLeft {
+		next.Flaps++
+	}
+	t.nodes = t.nodes.with(&next)
+	switch {
+	case state == NodeDown:
+		t.recordNode(e, EventNodeDown, &next, "was "+string(n.State))
+	case state == NodeUp && (n.State == NodeDown || n.State == NodeLeft):
+		t.recordNode(e, EventNodeUp, &next, "was "+string(n.State))
+	}
+	return done()
+}
+
+var nodeStates = map[command.NodeState]NodeState{
+	command.NodeState_NODE_STATE_UP:       NodeUp,
+	command.NodeState_NODE_STATE_SUSPECT:  NodeSuspect,
+	command.NodeState_NODE_STATE_DOWN:     NodeDown,
+	command.NodeState_NODE_STATE_DRAINING: NodeDraining,
+	command.NodeState_NODE_STATE_LEFT:     NodeLeft,
+}
+
+// removeNode forgets a node and its copies. It walks the whole table: an
+// index of rows by node would cost every node memory for a rare command.
+func (s *State) removeNode(e entry, c *command.RemoveNode) *command.Outcome {
+	t := &s.tables
+	n := t.nodes.byID[c.GetId()]
+	if n == nil {
+		return refuse(CodeNotFound, "no node %q", c.GetId())
+	}
+	var rows []*Repo
+	var last int
+	var first string
+	t.byName.Scan(func(row *Repo) bool {
+		held, holds := row.Copy(n.Num)
+		if !holds {
+			return true
+		}
+		rows = append(rows, row)
+		if held.State == CopyReady && row.Generation > 0 && !row.Removed && row.ready() == 1 {
+			if last++; last == 1 {
+				first = row.Name
+			}
+		}
+		return true
+	})
+	if last > 0 {
+		return refuse(CodeLastCopy, "node %s holds the only ready copy of %d repos, %s the first of them; drain it first, or remove them", n.Name, last, first)
+	}
+	orphans := 0
+	for _, row := range rows {
+		next := row.edit()
+		next.dropCopy(n.Num)
+		if row.Owner == n.Num {
+			next.Owner = 0
+			next.Epoch++
+			orphans++
+		}
+		t.settle(e, next)
+	}
+	t.nodes = t.nodes.without(n)
+	t.recordNode(e, EventNodeRemoved, n, fmt.Sprintf("held %d copies, owned %d repos", len(rows), orphans))
+	return done()
+}

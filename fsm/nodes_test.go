@@ -1,0 +1,97 @@
+package fsm
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+
+	"gitmirror/fsm/command"
+)
+
+func TestClusterIsNamedOnce(t *testing.T) {
+	m := cluster(t)
+	out := m.refused(CodeClusterNamed, &command.FoundCluster{ClusterId: "other"})
+	if err := AsError(out); !errors.Is(err, ErrClusterNamed) || errors.Is(err, ErrNotFound) {
+		t.Errorf("AsError = %v", err)
+	}
+	m.refused(CodeInvalid, &command.FoundCluster{})
+}
+
+func TestNodeNameIsUniqueUntilItLeaves(t *testing.T) {
+	m := cluster(t)
+	twin := putNode("d")
+	twin.Node.Name = "NODE-A"
+	out := m.refused(CodeConflictNode, twin)
+	if !strings.Contains(out.Message, " a ") || !strings.Contains(out.Message, "gitmirror node rm") {
+		t.Errorf("message %q lacks the other id or the hint", out.Message)
+	}
+	m.ok(setNode("a", command.NodeState_NODE_STATE_LEFT))
+	m.ok(twin)
+	if n := m.state.View().NodeByName("node-a"); n.ID != "d" || n.Num != 4 {
+		t.Errorf("node-a is %+v, want d with number 4", n)
+	}
+	m.refused(CodeConflictNode, setNode("a", command.NodeState_NODE_STATE_UP))
+	m.refused(CodeConflictNode, putNode("a"))
+}
+
+func TestPutNodeUpdates(t *testing.T) {
+	m := cluster(t)
+	before := *m.state.View().NodeByID("b")
+	change := putNode("b")
+	change.Node.Zone, change.Node.Weight = "west", 3
+	m.ok(change)
+	after := m.state.View().NodeByID("b")
+	before.Zone, before.Weight = "west", 3
+	if *after != before {
+		t.Errorf("after update %+v, want %+v", *after, before)
+	}
+	if got := m.eventTypes("node-b"); !slices.Equal(got, []string{EventNodeJoined}) {
+		t.Errorf("events %v", got)
+	}
+}
+
+func TestNodeStatesAndFlaps(t *testing.T) {
+	m := cluster(t)
+	since := m.state.View().NodeByID("a").Since
+	m.ok(setNode("a", command.NodeState_NODE_STATE_UP))
+	if got := m.state.View().NodeByID("a").Since; !got.Equal(since) {
+		t.Errorf("since moved from %v to %v without a change", since, got)
+	}
+	for range 2 {
+		m.ok(setNode("a", command.NodeState_NODE_STATE_SUSPECT))
+		m.ok(setNode("a", command.NodeState_NODE_STATE_DOWN))
+		m.ok(setNode("a", command.NodeState_NODE_STATE_UP))
+	}
+	n := m.state.View().NodeByID("a")
+	if n.Flaps != 2 || n.State != NodeUp || !n.Since.Equal(m.now) {
+		t.Errorf("node %+v, want 2 flaps, up since %v", n, m.now)
+	}
+	want := []string{EventNodeJoined, EventNodeDown, EventNodeUp, EventNodeDown, EventNodeUp}
+	if got := m.eventTypes("node-a"); !slices.Equal(got, want) {
+		t.Errorf("events %v, want %v", got, want)
+	}
+	m.refused(CodeInvalid, setNode("a", 99))
+	m.refused(CodeNotFound, setNode("z", command.NodeState_NODE_STATE_UP))
+}
+
+func TestRemoveNodeKeepsTheLastReadyCopy(t *testing.T) {
+	m := cluster(t)
+	m.ok(addRepos(newRepo("one"), newRepo("two")))
+	m.ok(publish("one", 1))
+	out := m.refused(CodeLastCopy, &command.RemoveNode{Id: "a"})
+	if !strings.Contains(out.Message, "1 repos") || !strings.Contains(out.Message, "host/Acme/one") {
+		t.Errorf("message %q lacks the count or the first name", out.Message)
+	}
+	m.ok(reportReady("b", "one", 1))
+	m.ok(&command.RemoveNode{Id: "a"})
+	row := m.repo("one")
+	if row.Owner != 0 || row.Epoch != 2 || len(row.Copies) != 1 {
+		t.Errorf("row %+v, want no owner, epoch 2 and one copy", row)
+	}
+	m.refused(CodeNotFound, &command.RemoveNode{Id: "a"})
+	m.ok(putNode("a"))
+	if n := m.state.View().NodeByID("a"); n.Num != 4 {
+		t.Errorf("a node's number was given out twice: %+v", n)
+	}
+}

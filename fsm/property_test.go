@@ -1,0 +1,197 @@
+package fsm
+
+import (
+	"bytes"
+	"fmt"
+	"testing"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+	"pgregory.net/rapid"
+
+	"gitmirror/fsm/command"
+)
+
+// Few ids, so that commands meet.
+var (
+	someNode  = rapid.SampledFrom([]string{"a", "b", "c", "d", ""})
+	someRepo  = rapid.SampledFrom([]string{"one", "two", "three", "four", ""})
+	someCount = rapid.Uint64Range(0, 4)
+	someNodes = rapid.SliceOfN(someNode, 0, 3)
+	someBool  = rapid.Bool()
+)
+
+func someCommand(t *rapid.T, v *View) proto.Message {
+	repo, node := someRepo.Draw(t, "repo"), someNode.Draw(t, "node")
+	row := v.Repo(repo)
+	if row == nil {
+		row = &Repo{}
+	}
+	if owner := v.Node(row.Owner); owner != nil && rapid.IntRange(0, 3).Draw(t, "owner") > 0 {
+		node = owner.ID
+	}
+	// Mostly the guard that is right, so that commands get through.
+	guess := func(right uint64) uint64 {
+		if rapid.IntRange(0, 4).Draw(t, "guess") > 0 {
+			return right
+		}
+		return someCount.Draw(t, "wrong")
+	}
+	switch rapid.SampledFrom([]uint32{1, 2, 2, 3, 4, 10, 10, 11, 12, 12, 12, 13, 13, 14, 15}).Draw(t, "number") {
+	case 1:
+		return &command.FoundCluster{ClusterId: node}
+	case 2:
+		return &command.PutNode{Node: &command.Node{Id: node, Name: someNode.Draw(t, "name"), Weight: uint32(someCount.Draw(t, "weight"))}}
+	case 3:
+		return setNode(node, command.NodeState(rapid.IntRange(0, 6).Draw(t, "state")))
+	case 4:
+		return &command.RemoveNode{Id: node}
+	case 10:
+		r := newRepo(repo)
+		r.Name = "host/" + someRepo.Draw(t, "name")
+		r.Copies, r.Owner = someNodes.Draw(t, "copies"), someNode.Draw(t, "owner")
+		r.Labels = map[string]string{"x": node, "y": repo}
+		r.Policy = &command.Policy{Replicas: uint32(someCount.Draw(t, "replicas"))}
+		return addRepos(r, newRepo(someRepo.Draw(t, "second")))
+	case 11:
+		return &command.RemoveRepos{Ids: []string{repo}}
+	case 12:
+		p := publish(repo, guess(row.Generation+1))
+		p.Node, p.Epoch, p.FromGeneration = node, guess(row.Epoch), guess(row.Generation)
+		p.Restored = someBool.Draw(t, "restored")
+		return p
+	case 13:
+		return &command.Report{
+			Node: node,
+			Copies: []*command.CopyReport{{
+				Repo: repo, State: command.CopyState(rapid.IntRange(0, 4).Draw(t, "state")),
+				Generation: guess(row.Generation), Gone: someBool.Draw(t, "gone"),
+			}},
+			Health: []*command.HealthReport{{
+				Repo: repo, Epoch: guess(row.Epoch),
+				ErrorClass: rapid.SampledFrom([]string{"", "auth"}).Draw(t, "class"),
+				HoldReason: rapid.SampledFrom([]string{"", "empty"}).Draw(t, "hold"),
+			}},
+		}
+	case 14:
+		return &command.Place{Rows: []*command.Placement{{
+			Repo: repo, RowVersion: guess(row.Version),
+			Add: someNodes.Draw(t, "add"), Leave: someNodes.Draw(t, "leave"),
+		}}}
+	}
+	return assign(repo, guess(row.Epoch), node)
+}
+
+// TestSameLogSameState applies one random history to two machines, and to a
+// third one that is restored from a snapshot now and then.
+func TestSameLogSameState(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		one, two, three := New(), New(), New()
+		now := epoch
+		n := rapid.IntRange(1, 60).Draw(t, "entries")
+		for index := uint64(1); index <= uint64(n); index++ {
+			before := one.View()
+			now = now.Add(time.Duration(rapid.IntRange(-60, 1800).Draw(t, "seconds")) * time.Second)
+			request := rapid.SampledFrom([]string{"", "", "", "r1", "r2", "r3"}).Draw(t, "request")
+			data, err := Encode(someCommand(t, before), request, now)
+			if err != nil {
+				t.Fatal(err)
+			}
+			first := one.Apply(index, data)
+			if first.Err != nil {
+				t.Fatal(first.Err)
+			}
+			for _, s := range []*State{two, three} {
+				if r := s.Apply(index, data); !proto.Equal(first.Outcome, r.Outcome) {
+					t.Fatalf("outcomes %v and %v", first, r)
+				}
+			}
+			checkRows(t, before, one.View())
+			if rapid.IntRange(0, 9).Draw(t, "restart") == 0 {
+				snapshot := snapshotOf(t, three)
+				three = New()
+				if err := three.Restore(bytes.NewReader(snapshot)); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		want := snapshotOf(t, one)
+		if !bytes.Equal(want, snapshotOf(t, two)) || !bytes.Equal(want, snapshotOf(t, three)) {
+			t.Fatal("the same log made different states")
+		}
+	})
+}
+
+func snapshotOf(t *rapid.T, s *State) []byte {
+	var b bytes.Buffer
+	if err := s.Capture().Persist(&b); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+// checkRows wants every row whole, and found in each way it should be found.
+func checkRows(t *rapid.T, before, v *View) {
+	live, removed := 0, 0
+	v.Repos("", func(r *Repo) bool {
+		if err := soundRow(v, r); err != nil {
+			t.Fatalf("row %+v: %v", r, err)
+		}
+		if r.Removed {
+			removed++
+		} else {
+			live++
+		}
+		old := before.Repo(r.ID)
+		if old != nil && (r.Epoch < old.Epoch || r.Generation < old.Generation && r.AddedAt.Equal(old.AddedAt)) {
+			t.Fatalf("row went back from %+v to %+v", old, r)
+		}
+		if old != nil && old.Owner != r.Owner && old.Epoch == r.Epoch {
+			t.Fatalf("the owner changed without a new epoch: %+v to %+v", old, r)
+		}
+		if old != nil && !old.Removed && !r.Removed && old.Generation > 0 && old.ready() > 0 && r.ready() == 0 && !brokeDown(old, r) {
+			t.Fatalf("the last ready copy went: %+v to %+v", old, r)
+		}
+		return true
+	})
+	if live != v.Len() || removed != v.RemovedLen() {
+		t.Fatalf("%d live and %d removed rows, the view says %d and %d", live, removed, v.Len(), v.RemovedLen())
+	}
+}
+
+// brokeDown tells whether a ready copy was reported broken: the one way in
+// which the last one may be lost.
+func brokeDown(old, r *Repo) bool {
+	for _, c := range r.Copies {
+		if was, _ := old.Copy(c.Node); c.State == CopyBroken && was.State == CopyReady {
+			return true
+		}
+	}
+	return false
+}
+
+func soundRow(v *View, r *Repo) error {
+	for i, c := range r.Copies {
+		if v.Node(c.Node) == nil || i > 0 && r.Copies[i-1].Node >= c.Node {
+			return fmt.Errorf("copy %+v of no node, or out of order", c)
+		}
+		if c.Generation > r.Generation {
+			return fmt.Errorf("copy %+v is ahead of the row", c)
+		}
+	}
+	if r.Owner != 0 {
+		if c, holds := r.Copy(r.Owner); !holds || c.State == CopyLeaving {
+			return fmt.Errorf("owner without a copy")
+		}
+	}
+	if r.Removed {
+		if len(r.Copies) == 0 || r.Owner != 0 {
+			return fmt.Errorf("removed, but without copies or with an owner")
+		}
+		return nil
+	}
+	if v.Repo(r.ID) != r || v.RepoByName(r.Name) != r || v.RepoByURLKey(r.URLKeys[0]) != r {
+		return fmt.Errorf("not found by id, name or url")
+	}
+	return nil
+}

@@ -1,0 +1,143 @@
+package fsm
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"gitmirror/fsm/command"
+)
+
+// published1 is a cluster with repo one at generation 1, owned by a.
+func published1(t testing.TB) *machine {
+	m := cluster(t)
+	m.ok(addRepos(newRepo("one")))
+	m.ok(publish("one", 1))
+	return m
+}
+
+func TestPublish(t *testing.T) {
+	m := published1(t)
+	second := publish("one", 2)
+	second.Changes = []*command.Change{{Ref: "refs/heads/main", Old: "1", New: "2", Kind: command.ChangeKind_CHANGE_KIND_UPDATED}}
+	second.ChangesTotal = 7
+	m.ok(second)
+	row := m.repo("one")
+	if row.Generation != 2 || row.Digest != Digest(digest(2)) || row.RefsDigest != Digest(digest(102)) ||
+		row.Refs != 3 || row.Head != "ref: refs/heads/main" || row.Candidate != "one-2" || !row.ChangedAt.Equal(m.now) {
+		t.Errorf("row %+v", row)
+	}
+	if c, _ := row.Copy(1); c != (Copy{Node: 1, State: CopyReady, Generation: 2}) {
+		t.Errorf("the owner's copy is %+v", c)
+	}
+	if got := m.eventTypes(row.Name); !slices.Equal(got, []string{EventRepoAdded, EventBaseline, EventPublished}) {
+		t.Errorf("events %v", got)
+	}
+	events := m.state.View().Events(0)
+	if last := events[len(events)-1]; last.Generation != 2 || len(last.Changes) != 1 || last.ChangesTotal != 7 {
+		t.Errorf("event %+v", last)
+	}
+}
+
+func TestPublishTwiceIsOnce(t *testing.T) {
+	m := published1(t)
+	before := m.rows()
+	m.ok(publish("one", 1))
+	m.ok(assign("one", 1, "b"))
+	afterMove := m.rows()
+	m.ok(publish("one", 1)) // a retry that comes late is still true
+	if m.rows() != afterMove || before == afterMove {
+		t.Error("publishing a candidate again changed something")
+	}
+}
+
+func TestPublishRefusesStaleEpoch(t *testing.T) {
+	m := published1(t)
+	m.ok(assign("one", 1, "b"))
+	m.refused(CodeNotOwner, publish("one", 2))
+	m.ok(assign("one", 2, "a")) // a owns it again, but a's earlier work must not count
+	m.refused(CodeStaleEpoch, publish("one", 2))
+	fresh := publish("one", 2)
+	fresh.Epoch = 3
+	m.ok(fresh)
+}
+
+func TestPublishRefusesStaleFromGeneration(t *testing.T) {
+	m := published1(t)
+	m.ok(publish("one", 2))
+	rival := publish("one", 2)
+	rival.Candidate = "another"
+	m.refused(CodeStaleGeneration, rival)
+	skip := publish("one", 3)
+	skip.Generation = 4
+	m.refused(CodeStaleGeneration, skip)
+	ahead := publish("one", 4)
+	m.refused(CodeStaleGeneration, ahead)
+}
+
+func TestPublishRefusesNonsense(t *testing.T) {
+	m := published1(t)
+	for name, edit := range map[string]func(*command.Publish){
+		"short digest":     func(p *command.Publish) { p.Digest = p.Digest[1:] },
+		"no refs digest":   func(p *command.Publish) { p.RefsDigest = nil },
+		"no candidate":     func(p *command.Publish) { p.Candidate = "" },
+		"too many":         func(p *command.Publish) { p.Changes = make([]*command.Change, MaxChanges+1) },
+		"short total":      func(p *command.Publish) { p.Changes = []*command.Change{{Ref: "r"}} },
+		"change of no ref": func(p *command.Publish) { p.Changes, p.ChangesTotal = []*command.Change{{}}, 1 },
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := publish("one", 2)
+			edit(p)
+			m.refused(CodeInvalid, p)
+		})
+	}
+	m.refused(CodeNotFound, publish("none", 1))
+	m.ok(&command.RemoveRepos{Ids: []string{"one"}})
+	m.refused(CodeNotFound, publish("one", 2))
+}
+
+func TestRestoredPublishTellsWhatIsLost(t *testing.T) {
+	m := published1(t)
+	m.ok(reportReady("b", "one", 1))
+	m.ok(publish("one", 2))
+	m.ok(assign("one", 1, "b"))
+	p := publish("one", 3)
+	p.Node, p.Epoch, p.Restored = "b", 2, true
+	m.ok(p)
+	events := m.state.View().Events(0)
+	last := events[len(events)-1]
+	if last.Type != EventGenerationLost || last.Generation != 3 ||
+		!strings.Contains(last.Detail, "generation 2 is lost") || !strings.Contains(last.Detail, "generation 1 had") {
+		t.Errorf("event %+v", last)
+	}
+}
+
+func TestPublishEndsFailureAndHold(t *testing.T) {
+	m := published1(t)
+	m.ok(&command.Report{Node: "a", Health: []*command.HealthReport{{Repo: "one", Epoch: 1, ErrorClass: "network", HoldReason: "empty"}}})
+	m.ok(publish("one", 2))
+	if row := m.repo("one"); row.Error != nil || row.Hold != nil {
+		t.Errorf("row %+v", row)
+	}
+}
+
+func TestDurableNeedsTwoCopies(t *testing.T) {
+	m := cluster(t)
+	m.ok(addRepos(newRepo("one")))
+	durable := func() bool { return m.repo("one").Durable() }
+	if durable() {
+		t.Error("durable before the first publish")
+	}
+	m.ok(publish("one", 1))
+	if durable() {
+		t.Error("durable with one copy")
+	}
+	m.ok(reportReady("b", "one", 1))
+	if !durable() {
+		t.Error("not durable with two copies")
+	}
+	m.ok(publish("one", 2))
+	if durable() {
+		t.Error("durable while the second copy is behind")
+	}
+}

@@ -1,0 +1,89 @@
+package fsm
+
+import (
+	"time"
+
+	"gitmirror/fsm/snapshot"
+)
+
+// How rows become records. The way back is in restore.go.
+
+func metaRecord(t *tables) *snapshot.Record {
+	return &snapshot.Record{Kind: &snapshot.Record_Meta{Meta: &snapshot.Meta{
+		ClusterId: t.clusterID,
+		NowMs:     t.nowMS,
+		LastNode:  uint32(t.lastNode),
+		LastEvent: t.events.last,
+	}}}
+}
+
+func nodeRecord(n *Node) *snapshot.Record {
+	return &snapshot.Record{Kind: &snapshot.Record_Node{Node: &snapshot.Node{
+		Num: uint32(n.Num), Id: n.ID, Name: n.Name, Peer: n.Peer, Http: n.HTTP,
+		Zone: n.Zone, Version: n.Version, Weight: n.Weight, State: string(n.State),
+		SinceMs: toMS(n.Since), JoinedMs: toMS(n.JoinedAt), Flaps: n.Flaps,
+	}}}
+}
+
+func policyRecord(num uint32, p *Policy) *snapshot.Record {
+	return &snapshot.Record{Kind: &snapshot.Record_Policy{Policy: &snapshot.Policy{
+		Num: num, Replicas: uint32(p.Replicas), IntervalMs: p.Interval.Milliseconds(), Refspecs: p.Refspecs,
+	}}}
+}
+
+func repoRecord(r *Repo, policy uint32) *snapshot.Record {
+	rec := &snapshot.Repo{
+		Id: r.ID, Name: r.Name, Urls: r.URLs, UrlKeys: r.URLKeys, Policy: policy, Labels: r.Labels,
+		Paused: r.Paused, Removed: r.Removed, Owner: uint32(r.Owner), Epoch: r.Epoch,
+		Generation: r.Generation, Digest: digestBytes(r.Digest), RefsDigest: digestBytes(r.RefsDigest),
+		Refs: r.Refs, Head: r.Head, Candidate: r.Candidate,
+		AddedMs: toMS(r.AddedAt), ChangedMs: toMS(r.ChangedAt), Version: r.Version,
+		Copies: make([]*snapshot.Copy, len(r.Copies)),
+	}
+	for i, c := range r.Copies {
+		rec.Copies[i] = &snapshot.Copy{Node: uint32(c.Node), State: string(c.State), Generation: c.Generation}
+	}
+	if f := r.Error; f != nil {
+		rec.Error = &snapshot.Failure{Class: f.Class, Message: f.Message, SinceMs: toMS(f.Since)}
+	}
+	if h := r.Hold; h != nil {
+		rec.Hold = &snapshot.Hold{Reason: h.Reason, SinceMs: toMS(h.Since), Observed: digestBytes(h.Observed)}
+	}
+	return &snapshot.Record{Kind: &snapshot.Record_Repo{Repo: rec}}
+}
+
+func eventRecord(e *Event) *snapshot.Record {
+	return &snapshot.Record{Kind: &snapshot.Record_Event{Event: &snapshot.Event{
+		Seq: e.Seq, Index: e.Index, AtMs: toMS(e.At), Type: e.Type, Repo: e.Repo, Name: e.Name,
+		Generation: e.Generation, Epoch: e.Epoch, Changes: e.Changes, ChangesTotal: e.ChangesTotal,
+		Detail: e.Detail,
+	}}}
+}
+
+func requestRecord(r *request) *snapshot.Record {
+	return &snapshot.Record{Kind: &snapshot.Record_Request{Request: &snapshot.Request{
+		Id: r.id, AtMs: r.atMS, Outcome: r.outcome,
+	}}}
+}
+
+// toMS is 0 for the zero time, which the clock of the log never shows.
+func toMS(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMilli()
+}
+
+func fromMS(ms int64) time.Time {
+	if ms == 0 {
+		return time.Time{}
+	}
+	return atTime(ms)
+}
+
+func digestBytes(d Digest) []byte {
+	if d.IsZero() {
+		return nil
+	}
+	return d[:]
+}

@@ -1,0 +1,146 @@
+package fsm
+
+import (
+	"strings"
+
+	"gitmirror/fsm/command"
+)
+
+// report takes in what one node says about its copies, and about the health
+// of the repos it owns. Each line stands for itself; what has been overtaken
+// is answered with a code and changes nothing.
+func (s *State) report(e entry, c *command.Report) *command.Outcome {
+	node := s.tables.nodes.byID[c.GetNode()]
+	if node == nil {
+		return refuse(CodeNotFound, "no node %q", c.GetNode())
+	}
+	if n := len(c.GetCopies()) + len(c.GetHealth()); n > MaxItems {
+		return refuse(CodeInvalid, "%d rows, more than %d", n, MaxItems)
+	}
+	copies := batch(c.GetCopies(), func(r *command.CopyReport) *command.Item { return s.reportCopy(e, node, r) })
+	health := batch(c.GetHealth(), func(r *command.HealthReport) *command.Item { return s.reportHealth(e, node, r) })
+	return &command.Outcome{Items: append(copies.Items, health.Items...)}
+}
+
+func (s *State) reportCopy(e entry, node *Node, r *command.CopyReport) *command.Item {
+	t, id := &s.tables, r.GetRepo()
+	row := t.repo(id)
+	if row == nil {
+		return refuseItem(id, CodeNotFound, "no repo %q", id)
+	}
+	held, holds := row.Copy(node.Num)
+	if !holds {
+		return refuseItem(id, CodeNotFound, "no copy of %s on %s", row.Name, node.Name)
+	}
+	if r.GetGone() {
+		return s.copyGone(e, row, held)
+	}
+	next := held
+	switch {
+	case r.GetState() == command.CopyState_COPY_STATE_READY:
+		if r.GetGeneration() == 0 || r.GetGeneration() > row.Generation {
+			return refuseItem(id, CodeInvalid, "%s is at generation %d: %d cannot be ready", row.Name, row.Generation, r.GetGeneration())
+		}
+		next.State, next.Generation = CopyReady, r.GetGeneration()
+		if row.Owner == node.Num {
+			// The owner's own publish may have overtaken its report.
+			next.Generation = max(held.Generation, next.Generation)
+		}
+	case r.GetState() == command.CopyState_COPY_STATE_BROKEN:
+		next.State = CopyBroken
+	default:
+		return refuseItem(id, CodeInvalid, "%s is nothing to report of a copy", r.GetState())
+	}
+	if held.State == CopyLeaving || next == held {
+		return ok(id)
+	}
+	changed := row.edit()
+	changed.putCopy(next)
+	t.replace(e, changed)
+	return ok(id)
+}
+
+// copyGone drops a copy that was told to leave. A node that lost a copy which
+// should be there reports it broken: only the log decides that data may go.
+func (s *State) copyGone(e entry, row *Repo, held Copy) *command.Item {
+	if held.State != CopyLeaving {
+		return refuseItem(row.ID, CodeInvalid, "the copy of %s is %s, it was not told to leave", row.Name, held.State)
+	}
+	next := row.edit()
+	next.dropCopy(held.Node)
+	s.tables.settle(e, next)
+	return ok(row.ID)
+}
+
+func (s *State) reportHealth(e entry, node *Node, r *command.HealthReport) *command.Item {
+	t, id := &s.tables, r.GetRepo()
+	if err := checkHealth(r); err != nil {
+		return refuseItem(id, CodeInvalid, "%v", err)
+	}
+	row := t.liveRepo(id)
+	switch {
+	case row == nil:
+		return refuseItem(id, CodeNotFound, "no repo %q", id)
+	case row.Owner != node.Num:
+		return refuseItem(id, CodeNotOwner, "node %s does not own %s", node.Name, row.Name)
+	case row.Epoch != r.GetEpoch():
+		return refuseItem(id, CodeStaleEpoch, "%s is in epoch %d, not %d", row.Name, row.Epoch, r.GetEpoch())
+	}
+	failure, hold := nextFailure(e, row.Error, r), nextHold(e, row.Hold, r)
+	if failure == row.Error && hold == row.Hold {
+		return ok(id)
+	}
+	next := row.edit()
+	next.Error, next.Hold = failure, hold
+	t.replace(e, next)
+	t.recordHealth(e, row, next)
+	return ok(id)
+}
+
+// nextFailure keeps the old value as long as the class is the same: a failure
+// that goes on is no news.
+func nextFailure(e entry, old *Failure, r *command.HealthReport) *Failure {
+	class := r.GetErrorClass()
+	switch {
+	case class == "":
+		return nil
+	case old != nil && old.Class == class:
+		return old
+	}
+	return &Failure{Class: class, Message: clip(r.GetMessage()), Since: e.at}
+}
+
+func nextHold(e entry, old *Hold, r *command.HealthReport) *Hold {
+	if r.GetHoldReason() == "" {
+		return nil
+	}
+	hold := Hold{Reason: r.GetHoldReason(), Since: e.at}
+	copy(hold.Observed[:], r.GetHoldDigest())
+	if old != nil && old.Reason == hold.Reason {
+		hold.Since = old.Since
+		if hold == *old {
+			return old
+		}
+	}
+	return &hold
+}
+
+func (t *tables) recordHealth(e entry, row, next *Repo) {
+	if f := next.Error; f != nil && f != row.Error {
+		t.record(e, EventFailing, next, strings.TrimSuffix(f.Class+": "+f.Message, ": "))
+	}
+	if h := next.Hold; h != nil && (row.Hold == nil || row.Hold.Reason != h.Reason) {
+		t.record(e, EventHeld, next, h.Reason)
+	}
+	if next.Error == nil && next.Hold == nil {
+		t.record(e, EventRecovered, next, "")
+	}
+}
+
+// clip cuts a message to the length that the table keeps, between characters.
+func clip(message string) string {
+	if len(message) <= maxText {
+		return message
+	}
+	return strings.ToValidUTF8(message[:maxText], "")
+}

@@ -1,0 +1,101 @@
+package fsm
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"gitmirror/fsm/command"
+)
+
+func TestReportedCopies(t *testing.T) {
+	m := published1(t)
+	m.refused(CodeNotFound, reportReady("z", "one", 1))
+	m.refused(CodeNotFound, reportReady("b", "none", 1))
+	m.refused(CodeNotFound, reportReady("c", "one", 1))
+	m.refused(CodeInvalid, reportReady("b", "one", 2))
+	m.refused(CodeInvalid, reportReady("b", "one", 0))
+	m.refused(CodeInvalid, reportCopy("b", "one", command.CopyState_COPY_STATE_WANTED, 1))
+	m.ok(reportReady("b", "one", 1))
+	version := m.repo("one").Version
+	m.ok(reportReady("b", "one", 1))
+	if got := m.repo("one").Version; got != version {
+		t.Error("a report without news changed the row")
+	}
+	m.ok(reportCopy("b", "one", command.CopyState_COPY_STATE_BROKEN, 0))
+	if got := m.copyState("one", "b"); got != CopyBroken {
+		t.Errorf("copy is %s", got)
+	}
+}
+
+func TestLateReportOfTheOwnerDoesNotUndoItsPublish(t *testing.T) {
+	m := published1(t)
+	m.ok(publish("one", 2))
+	m.ok(reportReady("a", "one", 1))
+	if c, _ := m.repo("one").Copy(1); c.Generation != 2 {
+		t.Errorf("the owner's copy went back to %d", c.Generation)
+	}
+}
+
+func TestGoneOnlyForLeaving(t *testing.T) {
+	m := published1(t)
+	m.ok(reportReady("b", "one", 1))
+	m.refused(CodeInvalid, reportGone("b", "one"))
+	m.ok(reportCopy("b", "one", command.CopyState_COPY_STATE_BROKEN, 0))
+	m.refused(CodeInvalid, reportGone("b", "one"))
+	m.ok(m.placing("one", nil, []string{"b"}))
+	m.ok(reportReady("b", "one", 1)) // too late: it goes on leaving
+	if got := m.copyState("one", "b"); got != CopyLeaving {
+		t.Fatalf("copy is %s", got)
+	}
+	m.ok(reportGone("b", "one"))
+	if n := len(m.repo("one").Copies); n != 1 {
+		t.Errorf("%d copies, want 1", n)
+	}
+}
+
+func health(edit func(*command.HealthReport)) *command.Report {
+	h := &command.HealthReport{Repo: "one", Epoch: 1}
+	edit(h)
+	return &command.Report{Node: "a", Health: []*command.HealthReport{h}}
+}
+
+func failing(class, message string) *command.Report {
+	return health(func(h *command.HealthReport) { h.ErrorClass, h.Message = class, message })
+}
+
+func TestHealth(t *testing.T) {
+	m := published1(t)
+	m.ok(failing("network", "first"))
+	since := m.now
+	m.ok(failing("network", "second"))
+	if got := *m.repo("one").Error; got != (Failure{"network", "first", since}) {
+		t.Errorf("failure %+v", got)
+	}
+	m.ok(failing("auth", strings.Repeat("ü", maxText)))
+	if got := m.repo("one").Error; got.Class != "auth" || !got.Since.Equal(m.now) || len(got.Message) != maxText {
+		t.Errorf("failure %+v", got)
+	}
+	m.ok(health(func(h *command.HealthReport) { h.HoldReason, h.HoldDigest = "empty", digest(1) }))
+	since = m.now
+	m.ok(health(func(h *command.HealthReport) { h.HoldReason, h.HoldDigest = "empty", digest(2) }))
+	if got := *m.repo("one").Hold; got != (Hold{"empty", since, Digest(digest(2))}) {
+		t.Errorf("hold %+v", got)
+	}
+	m.ok(health(func(*command.HealthReport) {}))
+	want := []string{EventRepoAdded, EventBaseline, EventFailing, EventFailing, EventHeld, EventRecovered}
+	if got := m.eventTypes("host/Acme/one"); !slices.Equal(got, want) {
+		t.Errorf("events %v, want %v", got, want)
+	}
+}
+
+func TestHealthOfAnotherEpochIsIgnored(t *testing.T) {
+	m := published1(t)
+	m.refused(CodeStaleEpoch, health(func(h *command.HealthReport) { h.Epoch, h.ErrorClass = 2, "network" }))
+	m.refused(CodeInvalid, health(func(h *command.HealthReport) { h.HoldDigest = []byte{1} }))
+	stranger := failing("network", "")
+	stranger.Node = "b"
+	m.refused(CodeNotOwner, stranger)
+	m.ok(&command.RemoveRepos{Ids: []string{"one"}})
+	m.refused(CodeNotFound, failing("network", ""))
+}

@@ -1,0 +1,116 @@
+package fsm
+
+import (
+	"slices"
+
+	"gitmirror/fsm/command"
+)
+
+func (s *State) addRepos(e entry, c *command.AddRepos) *command.Outcome {
+	return batch(c.GetRepos(), func(r *command.NewRepo) *command.Item { return s.addRepo(e, r) })
+}
+
+func (s *State) addRepo(e entry, r *command.NewRepo) *command.Item {
+	t, id := &s.tables, r.GetId()
+	if err := checkNewRepo(r); err != nil {
+		return refuseItem(id, CodeInvalid, "%v", err)
+	}
+	if other := t.repoByName(r.GetName()); other != nil {
+		item := refuseItem(id, CodeConflictName, "there is a repo %s already", other.Name)
+		item.Existing = other.Name
+		return item
+	}
+	for i, key := range r.GetUrlKeys() {
+		if other := t.repoByURLKey(key); other != nil {
+			item := refuseItem(id, CodeConflictURL, "%s mirrors %s already", other.Name, r.GetUrls()[i])
+			item.Existing = other.Name
+			return item
+		}
+	}
+	if other := t.repo(id); other != nil {
+		return refuseItem(id, CodeInvalid, "the id belongs to %s", other.Name)
+	}
+	row := s.newRow(e, r)
+	if refused := s.firstCopies(row, r); refused != nil {
+		return refused
+	}
+	t.insert(row)
+	t.record(e, EventRepoAdded, row, "")
+	return ok(id)
+}
+
+// newRow makes a row without copies.
+func (s *State) newRow(e entry, r *command.NewRepo) *Repo {
+	row := &Repo{
+		ID:      r.GetId(),
+		Name:    r.GetName(),
+		URLs:    slices.Clip(r.GetUrls()),
+		URLKeys: slices.Clip(r.GetUrlKeys()),
+		Policy:  s.shared.policy(newPolicy(r.GetPolicy())),
+		Labels:  s.shared.labelSet(r.GetLabels()),
+		AddedAt: e.at,
+		Version: e.index,
+	}
+	row.share()
+	return row
+}
+
+// share lets the strings of a new row share their bytes.
+func (r *Repo) share() {
+	r.Name = part(r.URLs[0], r.Name)
+	for i, key := range r.URLKeys {
+		r.URLKeys[i] = part(r.URLs[i], key)
+	}
+	r.fold = part(r.URLKeys[0], fold(r.Name))
+}
+
+// firstCopies gives a new row the copies and the owner that it asks for.
+func (s *State) firstCopies(row *Repo, r *command.NewRepo) *command.Item {
+	row.Copies = make([]Copy, 0, len(r.GetCopies()))
+	for _, id := range r.GetCopies() {
+		n := s.tables.nodes.byID[id]
+		if n == nil {
+			return refuseItem(row.ID, CodeNotFound, "no node %q", id)
+		}
+		if _, twice := row.Copy(n.Num); twice {
+			return refuseItem(row.ID, CodeInvalid, "two copies on node %s", n.Name)
+		}
+		row.putCopy(Copy{Node: n.Num, State: CopyWanted})
+	}
+	if r.GetOwner() == "" {
+		return nil
+	}
+	owner := s.tables.nodes.byID[r.GetOwner()]
+	if owner == nil {
+		return refuseItem(row.ID, CodeNotFound, "no node %q", r.GetOwner())
+	}
+	if _, holds := row.Copy(owner.Num); !holds {
+		return refuseItem(row.ID, CodeInvalid, "owner %s has no copy", owner.Name)
+	}
+	row.Owner, row.Epoch = owner.Num, 1
+	return nil
+}
+
+func (s *State) removeRepos(e entry, c *command.RemoveRepos) *command.Outcome {
+	return batch(c.GetIds(), func(id string) *command.Item { return s.removeRepo(e, id) })
+}
+
+// removeRepo is the one command that lets the last copy leave: an operator
+// asked for it.
+func (s *State) removeRepo(e entry, id string) *command.Item {
+	t := &s.tables
+	row := t.liveRepo(id)
+	if row == nil {
+		return refuseItem(id, CodeNotFound, "no repo %q", id)
+	}
+	next := row.edit()
+	next.Removed, next.Owner = true, 0
+	next.Epoch++
+	for i := range next.Copies {
+		next.Copies[i].State = CopyLeaving
+	}
+	t.retire(e, row, next)
+	t.settle(e, next)
+	t.record(e, EventRepoRemoved, next, "")
+	return ok(id)
+}

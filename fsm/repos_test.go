@@ -1,0 +1,172 @@
+package fsm
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"gitmirror/fsm/command"
+)
+
+func TestAddRepo(t *testing.T) {
+	m := cluster(t)
+	m.ok(addRepos(newRepo("one")))
+	v := m.state.View()
+	row := v.RepoByName("HOST/acme/ONE")
+	if row == nil || row != v.Repo("one") || row != v.RepoByURLKey("host/acme/one") {
+		t.Fatalf("the row is not found in every way: %+v", row)
+	}
+	want := &Repo{
+		ID: "one", Name: "host/Acme/one", fold: "host/acme/one",
+		URLs: []string{"https://host/Acme/one"}, URLKeys: []string{"host/acme/one"},
+		Policy: &Policy{Replicas: 2, Interval: time.Minute, Refspecs: []string{"refs/heads/", "refs/tags/"}},
+		Owner:  1, Epoch: 1, Version: m.index, AddedAt: m.now,
+		Copies: []Copy{{Node: 1, State: CopyWanted}, {Node: 2, State: CopyWanted}},
+	}
+	if diff := cmp.Diff(want, row, cmp.AllowUnexported(Repo{})); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestAddReposAnswersPerRow(t *testing.T) {
+	m := cluster(t)
+	m.ok(addRepos(newRepo("one")))
+	change := func(id string, edit func(*command.NewRepo)) *command.NewRepo {
+		r := newRepo(id)
+		edit(r)
+		return r
+	}
+	out := m.do(addRepos(
+		newRepo("two"),
+		change("three", func(r *command.NewRepo) { r.Name = "host/ACME/two" }),
+		change("four", func(r *command.NewRepo) { r.UrlKeys[0] = "host/acme/one" }),
+		change("five", func(r *command.NewRepo) { r.Copies = []string{"z"} }),
+		change("six", func(r *command.NewRepo) { r.Owner = "c" }),
+		change("seven", func(r *command.NewRepo) { r.Copies = []string{"a", "a"} }),
+		change("eight", func(r *command.NewRepo) { r.Name = "with:colon" }),
+		change("nine", func(r *command.NewRepo) { r.UrlKeys = nil }),
+		change("one", func(r *command.NewRepo) { r.Name, r.UrlKeys[0] = "other", "other" }),
+		change("ten", func(r *command.NewRepo) { r.Copies, r.Owner = nil, "" }),
+	))
+	var got []string
+	for _, item := range out.Items {
+		got = append(got, item.Code+" "+item.Existing)
+	}
+	want := []string{" ", "conflict_name host/Acme/two", "conflict_url host/Acme/one", "not_found ",
+		"invalid ", "invalid ", "invalid ", "invalid ", "invalid ", " "}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+	if row := m.repo("ten"); row.Epoch != 0 || row.Owner != 0 {
+		t.Errorf("a row without an owner has %+v", row)
+	}
+	if n := m.state.View().Len(); n != 3 {
+		t.Errorf("%d live rows, want 3", n)
+	}
+}
+
+func TestTooManyRowsAreRefused(t *testing.T) {
+	m := cluster(t)
+	m.refused(CodeInvalid, &command.RemoveRepos{Ids: make([]string, MaxItems+1)})
+	m.refused(CodeInvalid, &command.Report{Node: "a",
+		Copies: make([]*command.CopyReport, MaxItems), Health: make([]*command.HealthReport, 1)})
+}
+
+func TestRemovedRowWaitsForItsCopies(t *testing.T) {
+	m := cluster(t)
+	m.ok(addRepos(newRepo("one")))
+	m.ok(publish("one", 1))
+	m.ok(&command.RemoveRepos{Ids: []string{"one"}})
+	m.refused(CodeNotFound, &command.RemoveRepos{Ids: []string{"one"}})
+	row := m.repo("one")
+	if !row.Removed || row.Owner != 0 || row.Epoch != 2 || m.copyState("one", "a") != CopyLeaving {
+		t.Errorf("removed row %+v", row)
+	}
+	again := newRepo("again")
+	again.Name, again.Urls, again.UrlKeys = row.Name, row.URLs, row.URLKeys
+	m.ok(addRepos(again))
+	if v := m.state.View(); v.Len() != 1 || v.RemovedLen() != 1 || v.RepoByName(row.Name).ID != "again" {
+		t.Errorf("%d live and %d removed rows", v.Len(), v.RemovedLen())
+	}
+	m.ok(reportGone("a", "one"))
+	m.ok(reportGone("b", "one"))
+	if v := m.state.View(); v.Repo("one") != nil || v.RemovedLen() != 0 || v.RepoByURLKey("host/acme/one").ID != "again" {
+		t.Error("the row did not go with its last copy")
+	}
+}
+
+func TestRemovedRowGoesWithItsLastNode(t *testing.T) {
+	m := cluster(t)
+	lone := newRepo("lone")
+	lone.Copies, lone.Owner = []string{"c"}, "c"
+	bare := newRepo("bare")
+	bare.Copies, bare.Owner = nil, ""
+	m.ok(addRepos(lone, bare))
+	m.ok(&command.RemoveRepos{Ids: []string{"lone", "bare"}})
+	if v := m.state.View(); v.RemovedLen() != 1 {
+		t.Errorf("%d removed rows, want lone alone", v.RemovedLen())
+	}
+	m.ok(&command.RemoveNode{Id: "c"})
+	if v := m.state.View(); v.RemovedLen() != 0 {
+		t.Errorf("%d removed rows, want none", v.RemovedLen())
+	}
+}
+
+func TestReposInPages(t *testing.T) {
+	m := cluster(t)
+	var want []string
+	for i := range 200 {
+		id := fmt.Sprintf("%03d", i)
+		m.ok(addRepos(newRepo(id)))
+		if i%3 == 0 {
+			m.ok(&command.RemoveRepos{Ids: []string{id}})
+			heir := newRepo(id)
+			heir.Id = "heir-" + id
+			m.ok(addRepos(heir))
+			want = append(want, heir.Id)
+		}
+		want = append(want, id)
+	}
+	v := m.state.View()
+	var got []string
+	for cursor, more := "", true; more; {
+		more = false
+		n := 0
+		v.Repos(cursor, func(r *Repo) bool {
+			got = append(got, r.ID)
+			cursor, more = Cursor(r), true
+			n++
+			return n < 7
+		})
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("pages show\n%v, want\n%v", got, want)
+	}
+}
+
+func TestViewNeverChanges(t *testing.T) {
+	m := cluster(t)
+	m.ok(addRepos(newRepo("one"), newRepo("two")))
+	old, capture := m.state.View(), m.state.Capture()
+	before := m.snapshot()
+	m.ok(publish("one", 1))
+	m.ok(&command.RemoveRepos{Ids: []string{"two"}})
+	m.ok(putNode("d"))
+	if old.Repo("one").Generation != 0 || old.RepoByName("host/acme/two") == nil || len(old.Nodes()) != 3 {
+		t.Error("the old view shows what came after it")
+	}
+	var after bytes.Buffer
+	if err := capture.Persist(&after); err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(before, after.Bytes()) {
+		t.Error("the old capture holds what came after it")
+	}
+	if first, second := m.state.View(), m.state.View(); first != second {
+		t.Error("a view is made twice for one index")
+	}
+}

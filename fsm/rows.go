@@ -1,0 +1,210 @@
+package fsm
+
+import (
+	"cmp"
+	"encoding/hex"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// NodeNum is the short name of a node inside the table. 0 is none; a number is
+// never given out twice.
+type NodeNum uint32
+
+// NodeState is what the leader knows of a node's life.
+type NodeState string
+
+// The states of a node.
+const (
+	NodeUp       NodeState = "up"
+	NodeSuspect  NodeState = "suspect"
+	NodeDown     NodeState = "down"
+	NodeDraining NodeState = "draining"
+	NodeLeft     NodeState = "left"
+)
+
+// Node is a member of the cluster.
+type Node struct {
+	Num      NodeNum
+	ID       string // made once per data directory
+	Name     string // unique, case-folded, among nodes that have not left
+	Peer     string
+	HTTP     string
+	Zone     string
+	Version  string
+	Weight   uint32
+	State    NodeState
+	Since    time.Time // of State
+	JoinedAt time.Time
+	Flaps    uint32 // times it went down
+}
+
+// CopyState is how far one node is with one repo.
+type CopyState string
+
+// The states of a copy.
+const (
+	CopyWanted  CopyState = "wanted"
+	CopyReady   CopyState = "ready"
+	CopyBroken  CopyState = "broken"
+	CopyLeaving CopyState = "leaving"
+)
+
+// Copy is one node's copy of a repo.
+type Copy struct {
+	Node       NodeNum
+	State      CopyState
+	Generation uint64 // as last reported
+}
+
+// Policy is how a repo is mirrored, defaults resolved. Rows with equal
+// policies share one value.
+type Policy struct {
+	Replicas int
+	Interval time.Duration
+	Refspecs []string
+}
+
+// Failure is why a repo cannot be brought up to date.
+type Failure struct {
+	Class   string
+	Message string // of the first failure of this class
+	Since   time.Time
+}
+
+// Hold is why a repo shall not be brought up to date without an operator.
+type Hold struct {
+	Reason   string
+	Since    time.Time
+	Observed Digest // what upstream showed
+}
+
+// Repo is one row. A stored row never changes: a command replaces it.
+type Repo struct {
+	ID, Name   string
+	URLs       []string // ordered fallbacks
+	URLKeys    []string // one per url: equal for equal upstreams
+	Policy     *Policy
+	Labels     map[string]string
+	Paused     bool
+	Removed    bool    // waits for its last copies to go
+	Owner      NodeNum // the node that polls upstream
+	Epoch      uint64  // raised whenever an owner is given or taken: the fencing number
+	Generation uint64  // count of publishes
+	Digest     Digest  // of the whole ref table
+	RefsDigest Digest  // of the public refs
+	Refs       uint32  // public refs
+	Head       string
+	Candidate  string // the ref table that became Generation
+	Error      *Failure
+	Hold       *Hold
+	Copies     []Copy // by node
+	AddedAt    time.Time
+	ChangedAt  time.Time // of the last publish
+	Version    uint64    // log index of the row's last change
+
+	fold string // of Name; the key of the table
+}
+
+// Copy returns the copy on node n.
+func (r *Repo) Copy(n NodeNum) (Copy, bool) {
+	i, ok := r.find(n)
+	if !ok {
+		return Copy{}, false
+	}
+	return r.Copies[i], true
+}
+
+// Durable tells whether what is published survives the loss of any one node:
+// two ready copies have reported it, whatever the policy asks for.
+func (r *Repo) Durable() bool {
+	n := 0
+	for _, c := range r.Copies {
+		if c.State == CopyReady && c.Generation == r.Generation {
+			n++
+		}
+	}
+	return r.Generation > 0 && n >= 2
+}
+
+// ready counts the ready copies.
+func (r *Repo) ready() int {
+	n := 0
+	for _, c := range r.Copies {
+		if c.State == CopyReady {
+			n++
+		}
+	}
+	return n
+}
+
+func (r *Repo) find(n NodeNum) (int, bool) {
+	return slices.BinarySearchFunc(r.Copies, n, func(c Copy, n NodeNum) int {
+		return cmp.Compare(c.Node, n)
+	})
+}
+
+// edit returns a row that may be changed without touching r. Its copies may
+// be changed too; everything else it shares is replaced, never written to.
+func (r *Repo) edit() *Repo {
+	next := *r
+	next.Copies = slices.Clone(r.Copies)
+	return &next
+}
+
+// putCopy sets the copy on c.Node, in order. The receiver must come from edit.
+func (r *Repo) putCopy(c Copy) {
+	i, ok := r.find(c.Node)
+	if ok {
+		r.Copies[i] = c
+		return
+	}
+	r.Copies = slices.Insert(r.Copies, i, c)
+}
+
+// dropCopy forgets the copy on n. The receiver must come from edit.
+func (r *Repo) dropCopy(n NodeNum) {
+	if i, ok := r.find(n); ok {
+		r.Copies = slices.Delete(r.Copies, i, i+1)
+	}
+}
+
+// Digest names a ref table.
+type Digest [20]byte
+
+// String is the digest in hex.
+func (d Digest) String() string { return hex.EncodeToString(d[:]) }
+
+// IsZero tells whether d names nothing.
+func (d Digest) IsZero() bool { return d == Digest{} }
+
+// ParseDigest reads what String wrote.
+func ParseDigest(s string) (Digest, error) {
+	var d Digest
+	if len(s) != hex.EncodedLen(len(d)) {
+		return Digest{}, fmt.Errorf("parse digest %q: want %d hex digits", s, hex.EncodedLen(len(d)))
+	}
+	if _, err := hex.Decode(d[:], []byte(s)); err != nil {
+		return Digest{}, fmt.Errorf("parse digest %q: %w", s, err)
+	}
+	return d, nil
+}
+
+// fold makes names comparable without regard to case. Only ASCII letters are
+// folded: Unicode's tables grow with each Go release, and nodes of different
+// releases must agree.
+func fold(name string) string {
+	for i := range len(name) {
+		if c := name[i]; 'A' <= c && c <= 'Z' {
+			b := []byte(name)
+			for ; i < len(b); i++ {
+				if c := b[i]; 'A' <= c && c <= 'Z' {
+					b[i] = c + ('a' - 'A')
+				}
+			}
+			return string(b)
+		}
+	}
+	return name
+}

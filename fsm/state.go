@@ -1,0 +1,121 @@
+package fsm
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"gitmirror/fsm/command"
+)
+
+// State is the state machine. Entries are applied one after the other; every
+// other method may be called from any goroutine at any time.
+type State struct {
+	mu       sync.Mutex
+	tables   tables
+	requests requests
+	shared   interner
+	view     *View         // of tables as they are, nil when not asked for yet
+	changed  chan struct{} // nil when nobody asked yet
+}
+
+// Result is what Apply answers.
+type Result struct {
+	Outcome *command.Outcome // not to be written to; nil when Err is set
+	Err     error            // a *FatalError: nothing changed, the node must stop
+}
+
+// entry is what a command may know of the log entry it came in.
+type entry struct {
+	index uint64
+	at    time.Time // never before that of an earlier entry
+}
+
+// New returns the state before the first entry.
+func New() *State {
+	return &State{tables: newTables(), requests: newRequests()}
+}
+
+// Apply brings the entry into the state. An entry with a request id that is
+// remembered answers as the first one did, and changes nothing.
+func (s *State) Apply(index uint64, data []byte) Result {
+	cmd, err := decode(data)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err == nil && index <= s.tables.index {
+		err = ErrOutOfOrder
+	}
+	if err != nil {
+		return Result{Err: &FatalError{Index: index, Number: cmd.number, Err: err}}
+	}
+
+	s.tables.index = index
+	s.tables.tick(cmd.atMS)
+	s.wake()
+	s.requests.forget(s.tables.nowMS)
+	if outcome, known := s.requests.find(cmd.requestID); known {
+		return Result{Outcome: outcome}
+	}
+	outcome := cmd.apply(s, entry{index: index, at: atTime(s.tables.nowMS)})
+	outcome.Index = index
+	s.requests.remember(cmd.requestID, s.tables.nowMS, outcome)
+	return Result{Outcome: outcome}
+}
+
+// View returns the state as it is now. It is cheap, and cheaper still when
+// nothing was applied since the last call.
+func (s *State) View() *View {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.freeze()
+}
+
+func (s *State) freeze() *View {
+	if s.view == nil {
+		s.view = &View{tables: s.tables.clone()}
+	}
+	return s.view
+}
+
+// Changed returns a channel that is closed by the next entry applied or
+// snapshot restored. Ask for it before looking at the View, or miss a change.
+func (s *State) Changed() <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.next()
+}
+
+func (s *State) next() <-chan struct{} {
+	if s.changed == nil {
+		s.changed = make(chan struct{})
+	}
+	return s.changed
+}
+
+// wake tells those who wait that the state is another one.
+func (s *State) wake() {
+	s.view = nil
+	if s.changed != nil {
+		close(s.changed)
+		s.changed = nil
+	}
+}
+
+// Wait returns when the entry at index, or a later one, has been applied. Only
+// commands count: raft's own entries do not come by here.
+func (s *State) Wait(ctx context.Context, index uint64) error {
+	for {
+		s.mu.Lock()
+		if s.tables.index >= index {
+			s.mu.Unlock()
+			return nil
+		}
+		changed := s.next()
+		s.mu.Unlock()
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}

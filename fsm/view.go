@@ -1,0 +1,68 @@
+package fsm
+
+import "strings"
+
+// View is the state after one entry. It never changes, and neither do the
+// rows it returns: they are shared, so they are not to be written to.
+type View struct{ tables tables }
+
+// Index is that of the last entry applied.
+func (v *View) Index() uint64 { return v.tables.index }
+
+// ClusterID is empty until the cluster has been founded.
+func (v *View) ClusterID() string { return v.tables.clusterID }
+
+// Nodes returns all nodes by name.
+func (v *View) Nodes() []*Node { return v.tables.nodes.sorted }
+
+// Node returns the node of that number, or nil.
+func (v *View) Node(n NodeNum) *Node { return v.tables.nodes.byNum[n] }
+
+// NodeByID returns the node of that id, or nil.
+func (v *View) NodeByID(id string) *Node { return v.tables.nodes.byID[id] }
+
+// NodeByName returns the node of that name in any case, or nil. A node that
+// left is only found while no other has its name.
+func (v *View) NodeByName(name string) *Node { return v.tables.nodes.byName[fold(name)] }
+
+// Repo returns the row of that id, removed ones too, or nil.
+func (v *View) Repo(id string) *Repo { return v.tables.repo(id) }
+
+// RepoByName returns the live row of that name in any case, or nil.
+func (v *View) RepoByName(name string) *Repo { return v.tables.repoByName(name) }
+
+// RepoByURLKey returns the live row that mirrors that upstream, or nil.
+func (v *View) RepoByURLKey(key string) *Repo { return v.tables.repoByURLKey(key) }
+
+// Len counts the live rows.
+func (v *View) Len() int { return v.tables.live }
+
+// RemovedLen counts the rows that wait for their last copies to go.
+func (v *View) RemovedLen() int { return v.tables.byID.Len() - v.tables.live }
+
+// Repos calls fn with each row behind the cursor, in the order of their names,
+// until fn returns false. The empty cursor is before the first row.
+func (v *View) Repos(after string, fn func(*Repo) bool) {
+	if after == "" {
+		v.tables.byName.Scan(fn)
+		return
+	}
+	name, id, removed := strings.Cut(after, ":")
+	pivot := &Repo{fold: name, ID: id, Removed: removed}
+	v.tables.byName.Ascend(pivot, func(row *Repo) bool {
+		return !nameLess(pivot, row) || fn(row)
+	})
+}
+
+// Cursor returns the place of a row in the order of Repos. It stays valid when
+// the row goes. Clients treat it as opaque.
+func Cursor(row *Repo) string {
+	if row.Removed {
+		return row.fold + ":" + row.ID
+	}
+	return row.fold
+}
+
+// Events returns the events behind the sequence number, oldest first. What
+// happened long ago is not kept.
+func (v *View) Events(after uint64) []Event { return v.tables.events.after(after) }

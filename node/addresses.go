@@ -1,0 +1,72 @@
+package node
+
+import (
+	"errors"
+	"fmt"
+	"net"
+
+	"gitmirror/cluster"
+)
+
+// checkAddresses refuses what would open this node to others without the
+// operator having said so.
+func checkAddresses(cfg Config) error {
+	for _, a := range []struct{ flag, value string }{{"--http", cfg.HTTP}, {"--peer", cfg.Peer}} {
+		if _, _, err := net.SplitHostPort(a.value); err != nil {
+			return &Error{Code: 2, Message: fmt.Sprintf("%s %q is not host:port", a.flag, a.value), Try: a.flag + " 127.0.0.1:7654"}
+		}
+	}
+	for _, a := range []struct{ flag, value string }{{"--advertise", cfg.Advertise}, {"--advertise-http", cfg.AdvertiseHTTP}} {
+		if a.value == "" {
+			continue
+		}
+		if host, _, err := net.SplitHostPort(a.value); err != nil || host == "" {
+			return &Error{Code: 2, Message: fmt.Sprintf("%s %q is not host:port", a.flag, a.value), Try: a.flag + " HOST:PORT, as others reach this node"}
+		}
+	}
+	if !loopback(cfg.Peer) && !cfg.InsecurePeers {
+		return &Error{Code: 2, Message: fmt.Sprintf("the peer address %s can be reached from other hosts, and peers do not authenticate each other yet", cfg.Peer),
+			Try: "on a network where every host is trusted, add --insecure-peers"}
+	}
+	for _, a := range []struct{ flag, value, advertise string }{{"--peer", cfg.Peer, cfg.Advertise}, {"--http", cfg.HTTP, cfg.AdvertiseHTTP}} {
+		if wildcard(a.value) && a.advertise == "" {
+			return &Error{Code: 2, Message: fmt.Sprintf("%s %s listens everywhere, so others must be told where: --advertise%s is missing", a.flag, a.value, map[string]string{"--http": "-http"}[a.flag]),
+				Try: fmt.Sprintf("--advertise%s HOST:PORT", map[string]string{"--http": "-http"}[a.flag])}
+		}
+	}
+	return nil
+}
+
+func loopback(hostport string) bool {
+	host, _, err := net.SplitHostPort(hostport)
+	if err != nil {
+		return false
+	}
+	if host == "localhost" {
+		return true
+	}
+	ip := net.ParseIP(host)
+	return ip != nil && ip.IsLoopback()
+}
+
+func wildcard(hostport string) bool {
+	host, _, err := net.SplitHostPort(hostport)
+	ip := net.ParseIP(host)
+	return err == nil && (host == "" || ip != nil && ip.IsUnspecified())
+}
+
+// listen binds both ports.
+func listen(cfg Config) (http net.Listener, port *cluster.Port, err error) {
+	if port, err = cluster.Listen(cfg.Peer); err != nil {
+		if errors.Is(err, cluster.ErrPortBusy) {
+			err = &Error{Message: fmt.Sprintf("cannot listen on the peer address: %v", err), Err: err,
+				Try: "choose another with --peer, or stop what uses it"}
+		}
+		return nil, nil, err
+	}
+	if http, err = net.Listen("tcp", cfg.HTTP); err != nil {
+		return nil, nil, errors.Join(&Error{Message: fmt.Sprintf("cannot listen on the API address: %v", err), Err: err,
+			Try: "choose another with --http, or stop what uses it"}, port.Close())
+	}
+	return http, port, nil
+}

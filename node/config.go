@@ -1,0 +1,54 @@
+// Package node puts one node together: it builds the parts in order, runs them
+// and stops them in reverse. It decides nothing.
+package node
+
+import (
+	"log/slog"
+	"time"
+)
+
+// Config says how a node is started. The command line fills it in.
+type Config struct {
+	Name          string
+	Dir           string   // data directory, made if missing
+	HTTP          string   // host:port of the API, the pages and git
+	Peer          string   // host:port, TCP and UDP, of raft, gossip and node-to-node calls
+	Advertise     string   // peer address others dial; default Peer as bound
+	AdvertiseHTTP string   // address clients dial; default HTTP as bound
+	Join          []string // peer addresses of members; empty: found a cluster, or go on with the one joined
+	Timing        string   // of raft: fast, normal, slow
+	ReplaceAfter  time.Duration
+	AllowUpstream []string // CIDR prefixes exempt from the egress deny list
+	InsecurePeers bool     // peers do not authenticate each other: needed for a reachable peer address
+	InsecureAPI   bool     // take writes from a reachable API address
+	Version       string
+	Log           *slog.Logger
+	Ready         func(Info) // called once, when the node serves; may be nil
+}
+
+// Info is what a started node says of itself.
+type Info struct {
+	Name      string
+	ClusterID string
+	HTTP      string // base URL
+	Peer      string // host:port
+	Founded   bool   // this start founded the cluster
+}
+
+// Error is a reason not to start, or to stop, that a person can do something
+// about.
+type Error struct {
+	Message string
+	Try     string // what to try next, may be empty
+	Code    int    // exit code
+	Err     error
+}
+
+func (e *Error) Error() string { return e.Message }
+func (e *Error) Unwrap() error { return e.Err }
+
+// Hint is what to try next.
+func (e *Error) Hint() string { return e.Try }
+
+// ExitCode is what the process should exit with.
+func (e *Error) ExitCode() int { return max(e.Code, 1) }

@@ -1,0 +1,95 @@
+package node
+
+import (
+	"context"
+	"errors"
+
+	"gitmirror/cluster"
+	"gitmirror/coordinator"
+	"gitmirror/peer"
+)
+
+// consensus shows the cluster to the server and the coordinator in their
+// terms.
+type consensus struct {
+	*cluster.Cluster
+	self  string
+	peers *peer.Client
+	ready <-chan struct{}
+}
+
+// Roles are by node id.
+func (c consensus) Roles() map[string]string {
+	roles := map[string]string{}
+	servers, err := c.Cluster.Servers()
+	if err != nil {
+		return roles
+	}
+	leader, _ := c.Leader()
+	for _, s := range servers {
+		switch {
+		case s.ID == leader:
+			roles[s.ID] = "leader"
+		case s.Voter:
+			roles[s.ID] = "voter"
+		default:
+			roles[s.ID] = "nonvoter"
+		}
+	}
+	return roles
+}
+
+// Alive tells by node id what gossip knows.
+func (c consensus) Alive() map[string]bool {
+	alive := map[string]bool{}
+	for _, m := range c.Members() {
+		alive[m.ID] = m.Alive
+	}
+	return alive
+}
+
+// Dead is the opposite of Alive, of the known.
+func (c consensus) Dead() map[string]bool {
+	dead := map[string]bool{}
+	for id, alive := range c.Alive() {
+		dead[id] = !alive
+	}
+	return dead
+}
+
+// ReadIndex asks the leader, wherever it is.
+func (c consensus) ReadIndex(ctx context.Context) (uint64, error) {
+	id, addr := c.Leader()
+	switch id {
+	case "":
+		return 0, errNoLeader
+	case c.self:
+		return c.Cluster.ReadIndex(ctx)
+	}
+	return c.peers.ReadIndex(ctx, addr)
+}
+
+// Ready is nil once this node has caught up with a leader in this run.
+func (c consensus) Ready() error {
+	select {
+	case <-c.ready:
+		return nil
+	default:
+		return errors.New("this node has not caught up with a leader yet")
+	}
+}
+
+// voters is the raft configuration as the coordinator sees it.
+type voters struct{ *cluster.Cluster }
+
+func (v voters) Servers() ([]coordinator.Server, error) {
+	servers, err := v.Cluster.Servers()
+	if err != nil {
+		return nil, err
+	}
+	list := make([]coordinator.Server, len(servers))
+	for i, s := range servers {
+		list[i] = coordinator.Server{ID: s.ID, Addr: s.Addr, Voter: s.Voter}
+	}
+	return list, nil
+}

@@ -1,0 +1,105 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"gitmirror/api"
+	"gitmirror/mirror"
+	"gitmirror/peer"
+	"gitmirror/server"
+)
+
+// copies shows the mirror to the server and to peers in their terms.
+type copies struct {
+	engine *mirror.Engine
+	// base is this run: a check that was asked for and not waited for ends with
+	// it, not with the request.
+	base context.Context
+}
+
+type openCopy struct{ *mirror.Copy }
+
+func (c openCopy) Generation() uint64 { return c.Table().Generation }
+
+// Open is for clients: public refs only.
+func (c copies) Open(id string) (server.Copy, error) { return opened(c.engine.Open(id, false)) }
+
+// OpenAll is for peers: everything.
+func (c copies) OpenAll(id string) (server.Copy, error) { return opened(c.engine.Open(id, true)) }
+
+func (c copies) OpenByName(name string) (server.Copy, error) {
+	return opened(c.engine.OpenByName(name))
+}
+
+func opened(copy *mirror.Copy, err error) (server.Copy, error) {
+	if err != nil {
+		return nil, err
+	}
+	return openCopy{copy}, nil
+}
+
+// Table is the file form of the table served here.
+func (c copies) Table(id string, generation uint64) ([]byte, error) {
+	open, err := c.engine.Open(id, true)
+	if err != nil {
+		return nil, &api.Problem{Status: http.StatusNotFound, Code: "not_found", Detail: err.Error()}
+	}
+	t := open.Table()
+	if t.Generation < generation {
+		return nil, &api.Problem{Status: http.StatusConflict, Code: "stale_generation",
+			Detail: fmt.Sprintf("this node is at generation %d, not %d", t.Generation, generation)}
+	}
+	return t.Encode(), nil
+}
+
+// Live tells what only this node knows of repos.
+func (c copies) Live(ids []string) peer.LiveAnswer {
+	a := peer.LiveAnswer{Repos: map[string]peer.Live{}}
+	for _, id := range ids {
+		if s, ok := c.engine.Status(id); ok {
+			a.Repos[id] = peer.Live{LastCheck: s.LastCheck, NextCheck: s.NextCheck, Failures: s.Failures, Syncing: s.Syncing}
+		}
+	}
+	a.Syncing, a.Stale = c.engine.Counts()
+	return a
+}
+
+// Sync has upstream asked now.
+func (c copies) Sync(ctx context.Context, id string, wait bool) (api.SyncOutcome, error) {
+	out := api.SyncOutcome{Outcome: api.SyncAccepted}
+	if !wait {
+		return out, asProblem(c.engine.Request(id))
+	}
+	res, err := c.engine.Sync(ctx, id)
+	if err != nil {
+		return out, asProblem(err)
+	}
+	out.Generation = res.Generation
+	for _, ch := range res.Changes {
+		out.Changes = append(out.Changes, api.Change{Ref: ch.Ref, Old: ch.Old, New: ch.New, Kind: string(ch.Kind)})
+	}
+	switch {
+	case res.Failure != nil:
+		out.Outcome = api.SyncFailed
+		out.Error = &api.RepoError{Class: string(res.Failure.Class), Message: res.Failure.Message, Since: time.Now().UTC()}
+	case res.Hold != nil:
+		out.Outcome = api.SyncHeld
+		out.Error = &api.RepoError{Class: res.Hold.Reason, Message: mirror.HoldMessage(res.Hold.Reason), Since: time.Now().UTC()}
+	case res.Changed:
+		out.Outcome = api.SyncChanged
+	default:
+		out.Outcome = api.SyncUnchanged
+	}
+	return out, nil
+}
+
+func asProblem(err error) error {
+	if errors.Is(err, mirror.ErrNotOwner) {
+		return &api.Problem{Status: http.StatusServiceUnavailable, Code: "not_owner", Detail: err.Error(), Hint: "ownership has just moved; try again"}
+	}
+	return err
+}

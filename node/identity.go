@@ -1,0 +1,98 @@
+package node
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/google/uuid"
+
+	"gitmirror/internal/atomicfile"
+)
+
+// identity is node.json: who this data directory is.
+type identity struct {
+	Format    int    `json:"format"`
+	ID        string `json:"id"`
+	ClusterID string `json:"cluster_id,omitempty"` // empty until it has joined or founded one
+	// Founding is set from the decision to found a cluster until that has
+	// happened: only then may a node start consensus on its own.
+	Founding bool `json:"founding,omitempty"`
+}
+
+// dataFormat is the layout of the data directory. A newer one is refused.
+const dataFormat = 1
+
+func loadIdentity(dir string) (*identity, error) {
+	path := filepath.Join(dir, "node.json")
+	data, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		id := &identity{Format: dataFormat, ID: uuid.NewString()}
+		return id, id.save(dir)
+	}
+	if err != nil {
+		return nil, err
+	}
+	id := &identity{}
+	if err := json.Unmarshal(data, id); err != nil {
+		return nil, &Error{Message: fmt.Sprintf("%s cannot be read: %v", path, err), Err: err,
+			Try: "restore it from a backup, or start this node anew with an empty --data directory"}
+	}
+	if id.Format > dataFormat {
+		return nil, &Error{Message: fmt.Sprintf("%s has format %d, this gitmirror knows up to %d", path, id.Format, dataFormat),
+			Try: "start it with the newer gitmirror that wrote it"}
+	}
+	if uuid.Validate(id.ID) != nil {
+		return nil, &Error{Message: path + " has no node id", Try: "start this node anew with an empty --data directory"}
+	}
+	return id, nil
+}
+
+func (id *identity) save(dir string) error {
+	data, err := json.MarshalIndent(id, "", "  ")
+	if err != nil {
+		return err
+	}
+	return atomicfile.Write(filepath.Join(dir, "node.json"), append(data, '\n'), 0o600)
+}
+
+// lockPatience is how long a start waits for the git children of a killed run:
+// they inherited the lock and end with their parent.
+const lockPatience = 10 * time.Second
+
+// lockDir makes the data directory and takes it for this process. The lock is
+// inherited by children, so that it outlives us as long as one of them lives.
+func lockDir(ctx context.Context, dir string) (*os.File, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, &Error{Message: fmt.Sprintf("cannot make the data directory: %v", err), Try: "choose another with --data", Err: err}
+	}
+	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, &Error{Message: fmt.Sprintf("cannot use the data directory: %v", err), Try: "choose another with --data, or mend its permissions", Err: err}
+	}
+	ctx, cancel := context.WithTimeout(ctx, lockPatience)
+	defer cancel()
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+		if err == nil {
+			return f, nil
+		}
+		if !errors.Is(err, syscall.EWOULDBLOCK) {
+			return nil, errors.Join(fmt.Errorf("lock the data directory: %w", err), f.Close())
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return nil, errors.Join(&Error{Message: fmt.Sprintf("the data directory %s is in use by another process", dir),
+				Try: "stop the other node, or choose another directory with --data"}, f.Close())
+		}
+	}
+}

@@ -1,0 +1,165 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"gitmirror/api"
+	"gitmirror/peer"
+)
+
+const (
+	joinEvery   = 500 * time.Millisecond
+	joinSayEach = 10 * time.Second
+	callTimeout = 5 * time.Second
+)
+
+// join asks the seeds to take this node in until one does, and returns the
+// cluster's id. It says every ten seconds why it is not in yet. A refusal is
+// final.
+func (n *node) join(ctx context.Context) (string, error) {
+	said := time.Now().Add(-joinSayEach + time.Second)
+	for {
+		var last error
+		for _, seed := range n.cfg.Join {
+			clusterID, err := n.joinThrough(ctx, seed)
+			if err == nil {
+				return clusterID, nil
+			}
+			var p *api.Problem
+			if errors.As(err, &p) && p.Status >= 400 && p.Status < 500 {
+				return "", refusedJoin(seed, p)
+			}
+			last = fmt.Errorf("%s: %w", seed, err)
+		}
+		if now := time.Now(); now.Sub(said) >= joinSayEach {
+			n.log.Warn("not joined yet, trying again", "err", last)
+			said = now
+		}
+		t := time.NewTimer(joinEvery)
+		select {
+		case <-t.C:
+		case <-ctx.Done():
+			t.Stop()
+			return "", ctx.Err()
+		}
+	}
+}
+
+func refusedJoin(seed string, p *api.Problem) *Error {
+	e := &Error{Message: fmt.Sprintf("the cluster at %s refused this node: %s", seed, p.Detail), Try: p.Hint, Code: 1, Err: p}
+	switch {
+	case p.Code == "conflict_node":
+		e.Code = 6
+		e.Try = "choose another with --name; or, where the other is gone for good: gitmirror node rm NAME --yes"
+	case p.Code == "node_removed":
+		e.Code = 6
+	case p.Status == 400:
+		e.Code = 2
+	}
+	return e
+}
+
+func (n *node) joinThrough(ctx context.Context, seed string) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	h, err := n.peers.Hello(ctx, seed)
+	if err != nil {
+		return "", err
+	}
+	if h.ID == n.id.ID {
+		return "", errors.New("that is this node itself")
+	}
+	if h.Leader == "" {
+		return "", errors.New("it has no leader now")
+	}
+	a, err := n.peers.Join(ctx, h.Leader, n.joinRequest())
+	return a.ClusterID, err
+}
+
+func (n *node) joinRequest() peer.JoinRequest {
+	return peer.JoinRequest{ID: n.id.ID, Name: n.cfg.Name, Peer: n.info.Peer, HTTP: n.info.HTTP, Version: n.cfg.Version, ClusterID: n.id.ClusterID}
+}
+
+// checkSeeds refuses to go on when --join points at another cluster than the
+// one this data directory belongs to. Seeds that do not answer prove nothing.
+func (n *node) checkSeeds(ctx context.Context) error {
+	for _, seed := range n.cfg.Join {
+		ctx, cancel := context.WithTimeout(ctx, time.Second)
+		h, err := n.peers.Hello(ctx, seed)
+		cancel()
+		if err == nil && h.ClusterID != "" && h.ClusterID != n.id.ClusterID {
+			return &Error{Code: 6, Message: fmt.Sprintf("%s belongs to cluster %s, but this data directory to cluster %s", seed, h.ClusterID, n.id.ClusterID),
+				Try: "start without --join to go on in its own cluster, or with an empty --data directory to join the other"}
+		}
+	}
+	n.log.Info("this node has a cluster already, --join is not needed", "join", strings.Join(n.cfg.Join, ","), "cluster", n.id.ClusterID)
+	return nil
+}
+
+// announce has the table say what is true of this node: its name, addresses
+// and version. It returns when it does, or when the node was removed.
+func (n *node) announce(ctx context.Context) error {
+	alone := time.Now()
+	for {
+		if row := n.machine.state.View().NodeByID(n.id.ID); row != nil && row.Name == n.cfg.Name && row.Peer == n.info.Peer &&
+			row.HTTP == n.info.HTTP && row.Version == n.cfg.Version && n.consensus.Ready() == nil {
+			return nil
+		}
+		err := n.announceOnce(ctx, time.Since(alone) > 3*time.Second)
+		var p *api.Problem
+		if errors.As(err, &p) && p.Status >= 400 && p.Status < 500 {
+			return refusedJoin("its peers", p)
+		}
+		t := time.NewTimer(joinEvery)
+		select {
+		case <-t.C:
+		case <-ctx.Done():
+			t.Stop()
+			return nil
+		}
+	}
+}
+
+// announceOnce tells the leader. A node that moved may not hear from one: then
+// it asks those it knew.
+func (n *node) announceOnce(ctx context.Context, ask bool) error {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	id, addr := n.cluster.Leader()
+	switch {
+	case id == n.id.ID:
+		_, err := n.member.Join(ctx, n.joinRequest())
+		return err
+	case id != "":
+		_, err := n.peers.Join(ctx, addr, n.joinRequest())
+		return err
+	case !ask:
+		return nil
+	}
+	var errs []error
+	for _, addr := range n.seeds() {
+		if h, err := n.peers.Hello(ctx, addr); err == nil && h.ClusterID == n.id.ClusterID && h.Leader != "" && h.ID != n.id.ID {
+			_, err := n.peers.Join(ctx, h.Leader, n.joinRequest())
+			if err == nil {
+				return nil
+			}
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// seeds are where members should be: as the table says, and as we were told.
+func (n *node) seeds() []string {
+	var list []string
+	for _, row := range n.machine.state.View().Nodes() {
+		if row.ID != n.id.ID {
+			list = append(list, row.Peer)
+		}
+	}
+	return append(list, n.cfg.Join...)
+}

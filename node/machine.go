@@ -1,0 +1,58 @@
+package node
+
+import (
+	"io"
+	"sync"
+
+	"github.com/hashicorp/raft"
+
+	"gitmirror/fsm"
+)
+
+// machine is the state machine in the form raft wants it.
+type machine struct {
+	state *fsm.State
+	fatal chan error
+
+	mu     sync.Mutex
+	broken error // after it nothing is applied any more
+}
+
+func newMachine() *machine {
+	return &machine{state: fsm.New(), fatal: make(chan error, 1)}
+}
+
+// Apply returns a *command.Outcome, or an error that ends this process.
+func (m *machine) Apply(l *raft.Log) any {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.broken != nil {
+		return m.broken
+	}
+	r := m.state.Apply(l.Index, l.Data)
+	if r.Err != nil {
+		m.broken = r.Err
+		m.fatal <- r.Err
+		return r.Err
+	}
+	return r.Outcome
+}
+
+func (m *machine) Snapshot() (raft.FSMSnapshot, error) { return snapshot{m.state.Capture()}, nil }
+
+func (m *machine) Restore(r io.ReadCloser) error {
+	defer r.Close()
+	return m.state.Restore(r)
+}
+
+type snapshot struct{ capture *fsm.Capture }
+
+func (s snapshot) Persist(sink raft.SnapshotSink) error {
+	if err := s.capture.Persist(sink); err != nil {
+		_ = sink.Cancel()
+		return err
+	}
+	return sink.Close()
+}
+
+func (s snapshot) Release() {}

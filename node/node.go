@@ -1,0 +1,310 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"sync/atomic"
+	"time"
+
+	"github.com/google/uuid"
+	"golang.org/x/sync/errgroup"
+
+	"gitmirror/agent"
+	"gitmirror/cluster"
+	"gitmirror/coordinator"
+	"gitmirror/internal/egress"
+	"gitmirror/mirror"
+	"gitmirror/mirror/git"
+	"gitmirror/peer"
+	"gitmirror/server"
+)
+
+// parts are what a running node is made of.
+type parts struct {
+	machine     *machine
+	cluster     *cluster.Cluster
+	consensus   consensus
+	coordinator *coordinator.Coordinator
+	agent       *agent.Agent
+	engine      *mirror.Engine
+	copies      copies
+	server      *server.Server
+}
+
+// node is a node from the first step of its start to the last of its stop.
+type node struct {
+	cfg    Config
+	log    *slog.Logger
+	id     *identity
+	info   Info
+	lock   *os.File
+	git    *git.Runner
+	web    net.Listener
+	port   *cluster.Port
+	peers  *peer.Client
+	member *member
+	ready  chan struct{} // closed once caught up
+	*parts               // nil until built
+	built  atomic.Pointer[parts]
+}
+
+// Run runs a node until ctx ends, then stops it in good order: no new requests,
+// work ended or killed after a bound, leadership handed over, gossip left,
+// stores closed. It returns nil after that, or the reason it could not go on.
+func Run(ctx context.Context, cfg Config) (err error) {
+	n := &node{cfg: cfg, log: cfg.Log.With("node", cfg.Name), ready: make(chan struct{})}
+	// 1. Who are we, and is the directory ours alone?
+	if err := n.identify(ctx); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, n.lock.Close()) }()
+	// 2. Is there a git that will do?
+	if n.git, err = git.New(ctx, git.Config{Home: filepath.Join(cfg.Dir, "home"), Lock: n.lock}); err != nil {
+		if errors.Is(err, git.ErrMissing) || errors.Is(err, git.ErrTooOld) {
+			err = &Error{Message: err.Error(), Try: "install git and start again", Err: err}
+		}
+		return err
+	}
+	defer n.git.Close()
+	// 3. The ports, and who answers on the peer port before there is anything
+	// else to say than hello.
+	if n.web, n.port, err = listen(cfg); err != nil {
+		return err
+	}
+	defer n.web.Close()
+	n.introduce()
+	peerServer := n.servePeers()
+	defer peerServer.Close()
+	// 4. The cluster: founded, joined, or the one we are in.
+	if err := n.enter(ctx); err != nil {
+		return errors.Join(err, n.port.Close())
+	}
+	// 5. Everything else, in order of need.
+	if err := n.build(ctx); err != nil {
+		return err
+	}
+	// 6. Run, and stop in reverse.
+	return n.run(ctx)
+}
+
+func (n *node) identify(ctx context.Context) (err error) {
+	bad := func(format string, args ...any) error { return &Error{Code: 2, Message: fmt.Sprintf(format, args...)} }
+	if err := checkNodeName(n.cfg.Name, bad); err != nil {
+		return err
+	}
+	if err := checkAddresses(n.cfg); err != nil {
+		return err
+	}
+	if _, err := cluster.ParseTiming(n.cfg.Timing); err != nil {
+		return bad("--raft-timing %q is not one of fast, normal and slow", n.cfg.Timing)
+	}
+	if _, err := egress.NewPolicy(n.cfg.AllowUpstream); err != nil {
+		return bad("--allow-upstream: %v", err)
+	}
+	if n.lock, err = lockDir(ctx, n.cfg.Dir); err != nil {
+		return err
+	}
+	if n.id, err = loadIdentity(n.cfg.Dir); err != nil {
+		return errors.Join(err, n.lock.Close())
+	}
+	return nil
+}
+
+// introduce settles the addresses others reach this node by.
+func (n *node) introduce() {
+	n.info = Info{Name: n.cfg.Name, Peer: n.port.Addr(), HTTP: "http://" + n.web.Addr().String()}
+	if n.cfg.Advertise != "" {
+		n.info.Peer = n.cfg.Advertise
+	}
+	if n.cfg.AdvertiseHTTP != "" {
+		n.info.HTTP = "http://" + n.cfg.AdvertiseHTTP
+	}
+	n.peers = peer.NewClient(func() string { return n.id.ClusterID })
+	n.member = &member{cfg: n.cfg, id: n.id, parts: n.built.Load}
+}
+
+// enter makes sure that this node has a cluster.
+func (n *node) enter(ctx context.Context) error {
+	switch {
+	case n.id.ClusterID != "" && len(n.cfg.Join) > 0:
+		if err := n.checkSeeds(ctx); err != nil {
+			return err
+		}
+	case n.id.ClusterID != "":
+	case len(n.cfg.Join) == 0:
+		n.id.ClusterID, n.id.Founding = uuid.NewString(), true
+		if err := n.id.save(n.cfg.Dir); err != nil {
+			return err
+		}
+	default:
+		id, err := n.join(ctx)
+		if err != nil {
+			return err
+		}
+		n.id.ClusterID = id
+		if err := n.id.save(n.cfg.Dir); err != nil {
+			return err
+		}
+		n.log.Info("joined", "cluster", id)
+	}
+	n.info.ClusterID, n.info.Founded = n.id.ClusterID, n.id.Founding
+	return nil
+}
+
+// build constructs the parts. Nothing of it works before run.
+func (n *node) build(ctx context.Context) (err error) {
+	p := &parts{machine: newMachine()}
+	n.parts = p
+	timing, err := cluster.ParseTiming(n.cfg.Timing)
+	if err != nil {
+		return err
+	}
+	p.cluster, err = cluster.Open(ctx, cluster.Config{
+		ID: n.id.ID, Name: n.cfg.Name, ClusterID: n.id.ClusterID, Dir: filepath.Join(n.cfg.Dir, "raft"), Advertise: n.info.Peer,
+		Timing: timing, Founder: n.id.Founding, FSM: p.machine, Log: n.log, Seeds: n.seeds,
+	}, n.port)
+	if err != nil {
+		return errors.Join(err, n.port.Close())
+	}
+	policy, err := egress.NewPolicy(n.cfg.AllowUpstream)
+	if err != nil {
+		return err
+	}
+	propose := &proposer{self: n.id.ID, cluster: p.cluster, peers: n.peers}
+	p.consensus = consensus{Cluster: p.cluster, self: n.id.ID, peers: n.peers, ready: n.ready}
+	p.agent = agent.New(agent.Config{Self: n.id.ID, State: p.machine.state, Proposer: propose, Peers: gitPeers{n.peers}, Log: n.log})
+	p.engine, err = mirror.New(ctx, mirror.Config{
+		Dir: n.cfg.Dir, StartID: uuid.NewString(), Git: n.git, Egress: policy, Publisher: p.agent, Sources: p.agent,
+		Changed: p.agent.Changed, Agent: "gitmirror/" + n.cfg.Version, Log: n.log,
+	})
+	if err != nil {
+		return errors.Join(err, p.cluster.Shutdown(ctx))
+	}
+	p.agent.Attach(p.engine)
+	p.copies = copies{engine: p.engine, base: ctx}
+	p.coordinator = coordinator.New(coordinator.Config{
+		Self: n.id.ID, ClusterID: n.id.ClusterID, State: p.machine.state, Proposer: propose, Members: p.consensus, Voters: voters{p.cluster},
+		Egress: policy, ReplaceAfter: n.cfg.ReplaceAfter, Log: n.log,
+	})
+	p.server = server.New(server.Config{
+		Self: n.id.ID, State: p.machine.state, Consensus: p.consensus, Writer: writer{p.coordinator}, Git: p.copies,
+		Peers: n.peers, Local: p.copies, ReadOnly: !loopback(n.cfg.HTTP) && !n.cfg.InsecureAPI, Log: n.log,
+	})
+	n.built.Store(p)
+	return nil
+}
+
+// gitPeers adds to the peer client where git fetches from.
+type gitPeers struct{ *peer.Client }
+
+func (gitPeers) GitURL(addr, id string) string { return "http://" + addr + peer.PathGit + id }
+
+// stopBound is how long requests in flight may take to end when the node stops.
+const stopBound = 5 * time.Second
+
+// run runs the parts until ctx ends or one of them cannot go on, then stops
+// them in reverse:
+//
+//  1. the API and git port takes no new requests, running ones end or are cut;
+//  2. the mirror ends: its git children are killed, nothing half-done shows;
+//  3. leadership goes to another voter, gossip hears of the leave, raft closes;
+//  4. the peer port closes last, its server with it (in Run).
+func (n *node) run(ctx context.Context) error {
+	work, stopWork := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopWork()
+	g, gctx := errgroup.WithContext(work)
+	web := &http.Server{Handler: n.server.Handler(), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
+		ErrorLog: slog.NewLogLogger(n.log.Handler(), slog.LevelDebug), BaseContext: func(net.Listener) context.Context { return work }}
+	g.Go(func() error { return n.engine.Run(gctx) })
+	g.Go(func() error { return n.cluster.WhileLeader(gctx, n.coordinator.Lead) })
+	g.Go(func() error { return n.catchUp(gctx) })
+	g.Go(func() error { return n.announce(gctx) })
+	g.Go(func() error { return n.watch(gctx) })
+	g.Go(func() error {
+		if err := web.Serve(n.web); !errors.Is(err, http.ErrServerClosed) {
+			return fmt.Errorf("serve HTTP: %w", err)
+		}
+		return nil
+	})
+	if n.cfg.Ready != nil {
+		n.cfg.Ready(n.info)
+	}
+	select {
+	case <-ctx.Done():
+		n.log.Info("stopping")
+	case <-gctx.Done():
+	}
+	bound, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopBound)
+	defer cancel()
+	if err := web.Shutdown(bound); err != nil {
+		n.log.Warn("cutting requests that did not end in time", "bound", stopBound)
+		_ = web.Close()
+	}
+	stopWork()
+	err := g.Wait()
+	leave, cancelLeave := context.WithTimeout(context.WithoutCancel(ctx), stopBound)
+	defer cancelLeave()
+	err = errors.Join(err, n.cluster.Shutdown(leave))
+	n.peers.Close()
+	n.log.Info("stopped")
+	return err
+}
+
+// catchUp waits until this node has applied what a leader has committed, and
+// lets the agent work from then on.
+func (n *node) catchUp(ctx context.Context) error {
+	for {
+		once, cancel := context.WithTimeout(ctx, callTimeout)
+		index, err := n.consensus.ReadIndex(once)
+		if err == nil {
+			err = n.cluster.WaitApplied(once, index)
+		}
+		cancel()
+		if err == nil {
+			if err := n.founded(); err != nil {
+				return err
+			}
+			close(n.ready)
+			n.log.Info("caught up", "index", index)
+			return n.agent.Run(ctx)
+		}
+		t := time.NewTimer(retryAfter)
+		select {
+		case <-t.C:
+		case <-ctx.Done():
+			t.Stop()
+			return nil
+		}
+	}
+}
+
+// founded notes that there is a cluster now: losing raft's directory must never
+// make a second one of the same name.
+func (n *node) founded() error {
+	if !n.id.Founding {
+		return nil
+	}
+	n.id.Founding = false
+	return n.id.save(n.cfg.Dir)
+}
+
+// watch ends the node where going on would be wrong.
+func (n *node) watch(ctx context.Context) error {
+	select {
+	case <-ctx.Done():
+		return nil
+	case err := <-n.machine.fatal:
+		return &Error{Message: err.Error(), Try: "upgrade this node to the release of the others", Err: err}
+	case err := <-n.cluster.Fatal():
+		return &Error{Message: err.Error(), Try: "look after the disk of the --data directory, then start again", Err: err}
+	case <-n.cluster.Removed():
+		return &Error{Message: "this node was removed from the cluster", Code: 6,
+			Try: "start it with an empty --data directory and --join to have it in again"}
+	}
+}

@@ -1,0 +1,82 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"gitmirror/api"
+	"gitmirror/coordinator"
+	"gitmirror/fsm"
+	"gitmirror/server"
+)
+
+// writer is the coordinator in the server's terms.
+type writer struct{ *coordinator.Coordinator }
+
+func (w writer) Add(ctx context.Context, repos []api.AddRepo, key string) ([]server.Added, error) {
+	results := make([]server.Added, len(repos))
+	var list []coordinator.NewRepo
+	var where []int
+	for i, a := range repos {
+		n := coordinator.NewRepo{URLs: a.URLs, Name: a.Name, Replicas: a.Replicas, Labels: a.Labels}
+		if a.URL != "" {
+			n.URLs = append([]string{a.URL}, a.URLs...)
+		}
+		if a.Interval != "" {
+			d, err := time.ParseDuration(a.Interval)
+			if err != nil {
+				results[i].Problem = &api.Problem{Status: http.StatusBadRequest, Code: "interval_invalid",
+					Detail: fmt.Sprintf("the interval %.40q is not a duration", a.Interval), Hint: "write it like 90s, 5m or 1h"}
+				continue
+			}
+			n.Interval = d
+			if d == 0 {
+				n.Interval = -1 // asked for, and refused as out of bounds
+			}
+		}
+		list, where = append(list, n), append(where, i)
+	}
+	added, err := w.Coordinator.Add(ctx, list, key)
+	if err != nil {
+		return nil, problemOf(err)
+	}
+	for k, a := range added {
+		results[where[k]].ID = a.ID
+		if a.Err != nil {
+			var p *api.Problem
+			if !errors.As(problemOf(a.Err), &p) {
+				return nil, a.Err
+			}
+			results[where[k]].Problem = p
+		}
+	}
+	return results, nil
+}
+
+func (w writer) Remove(ctx context.Context, id, key string) error {
+	errs, err := w.Coordinator.Remove(ctx, []string{id}, key)
+	if err == nil {
+		err = errs[0]
+	}
+	return problemOf(err)
+}
+
+func (w writer) RemoveNode(ctx context.Context, id, key string) error {
+	return problemOf(w.Coordinator.RemoveNode(ctx, id, key))
+}
+
+// problemOf turns refusals into what a client is told; other errors stay.
+func problemOf(err error) error {
+	var r *coordinator.Refusal
+	var f *fsm.Refused
+	switch {
+	case errors.As(err, &r):
+		return &api.Problem{Status: server.StatusOf(r.Code), Code: r.Code, Detail: r.Message, Hint: r.Hint, Existing: r.Existing}
+	case errors.As(err, &f):
+		return &api.Problem{Status: server.StatusOf(f.Code), Code: f.Code, Detail: f.Error()}
+	}
+	return err
+}

@@ -1,0 +1,188 @@
+package peer
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strconv"
+	"syscall"
+	"time"
+
+	"gitmirror/api"
+)
+
+// Client calls other nodes by their peer address. It is safe for concurrent
+// use.
+type Client struct {
+	cluster func() string
+	http    *http.Client
+}
+
+// NewClient returns a client that names cluster() with every call; empty while
+// this node has not joined one.
+func NewClient(cluster func() string) *Client {
+	return &Client{cluster: cluster, http: &http.Client{Transport: &http.Transport{
+		DialContext:           (&net.Dialer{Timeout: 2 * time.Second}).DialContext,
+		MaxIdleConnsPerHost:   16,
+		IdleConnTimeout:       time.Minute,
+		ResponseHeaderTimeout: 0, // calls have their own bounds
+	}}}
+}
+
+// Close lets go of idle connections.
+func (c *Client) Close() { c.http.CloseIdleConnections() }
+
+// Transport is the round tripper for forwarded requests.
+func (c *Client) Transport() http.RoundTripper { return roundTripper{c} }
+
+type roundTripper struct{ c *Client }
+
+func (rt roundTripper) RoundTrip(r *http.Request) (*http.Response, error) {
+	r.Header.Set(headerCluster, rt.c.cluster())
+	return rt.c.http.Transport.RoundTrip(r)
+}
+
+// Hello asks who is at addr.
+func (c *Client) Hello(ctx context.Context, addr string) (Hello, error) {
+	var h Hello
+	err := c.call(ctx, http.MethodGet, addr, pathHello, nil, &h)
+	return h, err
+}
+
+// Join asks the leader at addr to take this node in.
+func (c *Client) Join(ctx context.Context, addr string, rq JoinRequest) (JoinAnswer, error) {
+	var a JoinAnswer
+	err := c.call(ctx, http.MethodPost, addr, pathJoin, rq, &a)
+	return a, err
+}
+
+// ReadIndex asks the leader at addr.
+func (c *Client) ReadIndex(ctx context.Context, addr string) (uint64, error) {
+	var a struct {
+		Index uint64 `json:"index"`
+	}
+	err := c.call(ctx, http.MethodGet, addr, pathIndex, nil, &a)
+	return a.Index, err
+}
+
+// Live asks the node at addr for what it knows of repos it works on.
+func (c *Client) Live(ctx context.Context, addr string, ids []string) (LiveAnswer, error) {
+	var a LiveAnswer
+	err := c.call(ctx, http.MethodPost, addr, pathLive, ids, &a)
+	return a, err
+}
+
+// Sync has the owner at addr ask upstream now.
+func (c *Client) Sync(ctx context.Context, addr, id string, wait bool) (api.SyncOutcome, error) {
+	var o api.SyncOutcome
+	err := c.call(ctx, http.MethodPost, addr, fmt.Sprintf("/peer/v1/repos/%s/sync?wait=%t", url.PathEscape(id), wait), struct{}{}, &o)
+	return o, err
+}
+
+// Table fetches the ref table the node at addr serves of a repo, if it is at
+// least of that generation.
+func (c *Client) Table(ctx context.Context, addr, id string, generation uint64) ([]byte, error) {
+	path := fmt.Sprintf("/peer/v1/repos/%s/table?generation=%d", url.PathEscape(id), generation)
+	resp, err := c.send(ctx, http.MethodGet, addr, path, nil)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	return io.ReadAll(resp.Body)
+}
+
+// Propose has the leader at addr commit an entry. An error that wraps
+// ErrUnknown means that it may be committed; one that wraps ErrNotLeader, or a
+// refused connection, that it was not.
+func (c *Client) Propose(ctx context.Context, addr string, entry []byte) (outcome []byte, index uint64, err error) {
+	resp, err := c.send(ctx, http.MethodPost, addr, pathPropose, entry)
+	if err != nil {
+		if !notSent(err) && !errors.Is(err, ErrNotLeader) && !errors.Is(err, ErrOtherCluster) {
+			err = fmt.Errorf("%w: %w", ErrUnknown, err)
+		}
+		return nil, 0, err
+	}
+	defer resp.Body.Close()
+	if outcome, err = io.ReadAll(resp.Body); err != nil {
+		return nil, 0, fmt.Errorf("%w: %w", ErrUnknown, err)
+	}
+	index, err = strconv.ParseUint(resp.Header.Get(headerIndex), 10, 64)
+	if err != nil {
+		return nil, 0, fmt.Errorf("%w: answer without an index", ErrUnknown)
+	}
+	return outcome, index, nil
+}
+
+func notSent(err error) bool {
+	var op *net.OpError
+	return errors.Is(err, syscall.ECONNREFUSED) || errors.As(err, &op) && op.Op == "dial"
+}
+
+func (c *Client) call(ctx context.Context, method, addr, path string, in, out any) error {
+	var body []byte
+	if in != nil {
+		var err error
+		if body, err = json.Marshal(in); err != nil {
+			return err
+		}
+	}
+	resp, err := c.send(ctx, method, addr, path, body)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	if err := json.NewDecoder(resp.Body).Decode(out); err != nil {
+		return fmt.Errorf("%s does not answer like a gitmirror node's peer port: %w", addr, err)
+	}
+	return nil
+}
+
+func (c *Client) send(ctx context.Context, method, addr, path string, body []byte) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(ctx, method, "http://"+addr+path, bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set(headerCluster, c.cluster())
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	if resp.StatusCode == http.StatusOK {
+		return resp, nil
+	}
+	defer resp.Body.Close()
+	data, err := io.ReadAll(io.LimitReader(resp.Body, 64<<10))
+	if err != nil {
+		return nil, err
+	}
+	return nil, errorOf(addr, resp, data)
+}
+
+// The codes of problems that mean one of our errors.
+const (
+	codeNotLeader    = "not_leader"
+	codeUnknown      = "unknown_outcome"
+	codeOtherCluster = "other_cluster"
+)
+
+func errorOf(addr string, resp *http.Response, data []byte) error {
+	p := &api.Problem{}
+	if err := json.Unmarshal(data, p); err != nil || p.Code == "" {
+		return fmt.Errorf("%s answered %s: is this a gitmirror node's peer port?", addr, resp.Status)
+	}
+	switch p.Code {
+	case codeNotLeader:
+		return fmt.Errorf("%w: %s", ErrNotLeader, p.Detail)
+	case codeUnknown:
+		return fmt.Errorf("%w: %s", ErrUnknown, p.Detail)
+	case codeOtherCluster:
+		return fmt.Errorf("%w: %s", ErrOtherCluster, p.Detail)
+	}
+	return p
+}

@@ -1,0 +1,148 @@
+package peer
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+
+	"gitmirror/api"
+)
+
+const maxCall = 1 << 20
+
+// Handlers are what the peer port serves besides calls.
+type Handlers struct {
+	Cluster func() string // this node's cluster, empty while it has none
+	Node    Node
+	Git     http.Handler // PathGit, prefix stripped
+	Serve   http.Handler // PathServe, prefix stripped
+	API     http.Handler // forwarded requests
+}
+
+// Handler serves the peer port. Everything but Hello and a first Join must be
+// meant for this cluster.
+func (h Handlers) Handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET "+pathHello, func(w http.ResponseWriter, r *http.Request) { answer(w, h.Node.Hello(), nil) })
+	mux.HandleFunc("POST "+pathJoin, h.join)
+	mux.Handle("POST "+pathPropose, h.member(h.propose))
+	mux.Handle("GET "+pathIndex, h.member(h.index))
+	mux.Handle("GET "+pathTable, h.member(h.table))
+	mux.Handle("POST "+pathSync, h.member(h.sync))
+	mux.Handle("POST "+pathLive, h.member(h.live))
+	// git cannot be told to send our header: what it reads here is not secret.
+	mux.Handle(PathGit, http.StripPrefix(PathGit[:len(PathGit)-1], h.Git))
+	mux.Handle(PathServe, h.member(http.StripPrefix(PathServe[:len(PathServe)-1], h.Serve).ServeHTTP))
+	mux.Handle("/api/", h.member(h.API.ServeHTTP))
+	return mux
+}
+
+func (h Handlers) member(next http.HandlerFunc) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if theirs, ours := r.Header.Get(headerCluster), h.Cluster(); theirs != ours || ours == "" {
+			refuse(w, &api.Problem{Status: http.StatusMisdirectedRequest, Code: codeOtherCluster,
+				Detail: fmt.Sprintf("this node is of cluster %q, the call is meant for %q", ours, theirs)})
+			return
+		}
+		next(w, r)
+	})
+}
+
+func (h Handlers) join(w http.ResponseWriter, r *http.Request) {
+	var rq JoinRequest
+	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxCall)).Decode(&rq); err != nil {
+		refuse(w, malformed(err))
+		return
+	}
+	if ours := h.Cluster(); rq.ClusterID != "" && rq.ClusterID != ours {
+		refuse(w, &api.Problem{Status: http.StatusMisdirectedRequest, Code: codeOtherCluster,
+			Detail: fmt.Sprintf("this node is of cluster %s, yours is of %s", ours, rq.ClusterID)})
+		return
+	}
+	a, err := h.Node.Join(r.Context(), rq)
+	answer(w, a, err)
+}
+
+func (h Handlers) propose(w http.ResponseWriter, r *http.Request) {
+	entry, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxCall))
+	if err != nil {
+		refuse(w, malformed(err))
+		return
+	}
+	outcome, index, err := h.Node.Propose(r.Context(), entry)
+	if err != nil {
+		answer(w, nil, err)
+		return
+	}
+	w.Header().Set(headerIndex, strconv.FormatUint(index, 10))
+	_, _ = w.Write(outcome)
+}
+
+func (h Handlers) index(w http.ResponseWriter, r *http.Request) {
+	index, err := h.Node.ReadIndex(r.Context())
+	answer(w, map[string]uint64{"index": index}, err)
+}
+
+func (h Handlers) table(w http.ResponseWriter, r *http.Request) {
+	generation, err := strconv.ParseUint(r.URL.Query().Get("generation"), 10, 64)
+	if err != nil {
+		refuse(w, malformed(err))
+		return
+	}
+	data, err := h.Node.Table(r.PathValue("id"), generation)
+	if err != nil {
+		answer(w, nil, err)
+		return
+	}
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	_, _ = w.Write(data)
+}
+
+func (h Handlers) sync(w http.ResponseWriter, r *http.Request) {
+	o, err := h.Node.Sync(r.Context(), r.PathValue("id"), r.URL.Query().Get("wait") == "true")
+	answer(w, o, err)
+}
+
+func (h Handlers) live(w http.ResponseWriter, r *http.Request) {
+	var ids []string
+	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxCall)).Decode(&ids); err != nil {
+		refuse(w, malformed(err))
+		return
+	}
+	answer(w, h.Node.Live(ids), nil)
+}
+
+func malformed(err error) *api.Problem {
+	return &api.Problem{Status: http.StatusBadRequest, Code: "malformed", Detail: "the call cannot be read: " + err.Error()}
+}
+
+func answer(w http.ResponseWriter, v any, err error) {
+	if err != nil {
+		refuse(w, problemOf(err))
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(v)
+}
+
+func problemOf(err error) *api.Problem {
+	var p *api.Problem
+	switch {
+	case errors.As(err, &p):
+		return p
+	case errors.Is(err, ErrNotLeader):
+		return &api.Problem{Status: http.StatusServiceUnavailable, Code: codeNotLeader, Detail: err.Error()}
+	case errors.Is(err, ErrUnknown):
+		return &api.Problem{Status: http.StatusServiceUnavailable, Code: codeUnknown, Detail: err.Error()}
+	}
+	return &api.Problem{Status: http.StatusInternalServerError, Code: "failed", Detail: err.Error()}
+}
+
+func refuse(w http.ResponseWriter, p *api.Problem) {
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(p.Status)
+	_ = json.NewEncoder(w).Encode(p)
+}

@@ -1,0 +1,105 @@
+// Package peer is how nodes talk to each other: plain HTTP on the peer port,
+// JSON for calls, smart HTTP for packs. A call names the cluster it is meant
+// for, and a node of another cluster refuses it.
+//
+// The package carries bytes and small records. What a call means is decided by
+// whoever implements Node.
+package peer
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"gitmirror/api"
+)
+
+// Paths below the peer port. Whatever is not here is the public API, forwarded
+// by a node that does not lead.
+const (
+	pathHello   = "/peer/v1/hello"
+	pathJoin    = "/peer/v1/join"
+	pathPropose = "/peer/v1/propose"
+	pathIndex   = "/peer/v1/index"
+	pathTable   = "/peer/v1/repos/{id}/table"
+	pathSync    = "/peer/v1/repos/{id}/sync"
+	pathLive    = "/peer/v1/live"
+
+	// PathGit is where a peer fetches from, by repository id, private refs
+	// included; PathServe serves a client's git request that another node passed
+	// on.
+	PathGit   = "/peer/git/"
+	PathServe = "/peer/serve/"
+
+	headerCluster = "X-Gitmirror-Cluster"
+	headerIndex   = "X-Gitmirror-Index"
+	// HeaderForwarded marks a request that was forwarded once: it is answered or
+	// refused, never forwarded again.
+	HeaderForwarded = "X-Gitmirror-Forwarded"
+)
+
+// Hello is what a node says of itself to anybody.
+type Hello struct {
+	ClusterID string `json:"cluster_id"` // empty while it has not joined
+	ID        string `json:"id"`
+	Name      string `json:"name"`
+	Version   string `json:"version"`
+	Leader    string `json:"leader"` // peer address, empty when it knows none
+}
+
+// JoinRequest is a node that wants in, or tells its new addresses.
+type JoinRequest struct {
+	ID        string `json:"id"`
+	Name      string `json:"name"`
+	Peer      string `json:"peer"`
+	HTTP      string `json:"http"`
+	Version   string `json:"version"`
+	ClusterID string `json:"cluster_id"` // empty the first time
+}
+
+// JoinAnswer tells a node what it has joined.
+type JoinAnswer struct {
+	ClusterID string   `json:"cluster_id"`
+	Peers     []string `json:"peers"` // peer addresses of the members
+}
+
+// Live is what only the node that works on a repo knows.
+type Live struct {
+	LastCheck time.Time `json:"last_check"`
+	NextCheck time.Time `json:"next_check"`
+	Failures  int       `json:"failures"`
+	Syncing   bool      `json:"syncing"`
+}
+
+// LiveAnswer is one node's Live of the repos it was asked about.
+type LiveAnswer struct {
+	Repos   map[string]Live `json:"repos"` // by repo id
+	Syncing int             `json:"syncing"` // of all repos of the node
+	Stale   int             `json:"stale"`   // owned ones not checked for three intervals
+}
+
+// Node is what a node does for its peers. Its errors may be *api.Problem,
+// which reach the caller as such.
+type Node interface {
+	Hello() Hello
+	// Join is answered by the leader.
+	Join(ctx context.Context, rq JoinRequest) (JoinAnswer, error)
+	// Propose commits a log entry; only the leader does. It returns what the
+	// state machine made of it. ErrUnknown: it may have been committed.
+	Propose(ctx context.Context, entry []byte) (outcome []byte, index uint64, err error)
+	// ReadIndex is answered by the leader, see cluster.
+	ReadIndex(ctx context.Context) (uint64, error)
+	// Table is the file form of the ref table this node serves of the repo.
+	Table(id string, generation uint64) ([]byte, error)
+	// Sync has the owner ask upstream now and, where wait is set, waits for what
+	// that comes to.
+	Sync(ctx context.Context, id string, wait bool) (api.SyncOutcome, error)
+	Live(ids []string) LiveAnswer
+}
+
+// The ways a call can end that a caller acts on.
+var (
+	ErrNotLeader    = errors.New("the peer is not the leader")
+	ErrUnknown      = errors.New("the outcome is unknown")
+	ErrOtherCluster = errors.New("the peer belongs to another cluster")
+)

@@ -1,0 +1,121 @@
+package server
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+
+	"gitmirror/fsm"
+)
+
+// gitRequest is what a path below /git/ asks for.
+type gitRequest struct {
+	name string // of the repo
+	op   string // info/refs or git-upload-pack
+}
+
+func parseGit(r *http.Request) (rq gitRequest, ok bool) {
+	path, err := url.PathUnescape(strings.TrimPrefix(r.URL.EscapedPath(), "/git/"))
+	if err != nil {
+		return rq, false
+	}
+	for _, op := range []string{"info/refs", "git-upload-pack", "git-receive-pack"} {
+		if name, found := strings.CutSuffix(path, "/"+op); found {
+			return gitRequest{name: strings.TrimSuffix(name, ".git"), op: op}, true
+		}
+	}
+	return rq, false
+}
+
+// gitRefuse says something that git shows its user: plain text, as "remote:".
+func gitRefuse(w http.ResponseWriter, status int, message string) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.Header().Set("Cache-Control", "no-cache")
+	w.WriteHeader(status)
+	_, _ = w.Write([]byte("gitmirror: " + message + "\n"))
+}
+
+// git serves clones and fetches: from the copy here when it is at the
+// generation the table names, else from a node that is, else from the older,
+// complete one here.
+func (s *Server) git(w http.ResponseWriter, r *http.Request) {
+	rq, ok := parseGit(r)
+	if !ok {
+		gitRefuse(w, http.StatusNotFound, "nothing is served at this path; clone with git's smart HTTP from /git/NAME")
+		return
+	}
+	view := s.cfg.State.View()
+	row := view.RepoByName(rq.name)
+	switch {
+	case rq.op == "git-receive-pack" || r.URL.Query().Get("service") == "git-receive-pack":
+		s.refusePush(w, rq, row)
+		return
+	case rq.op == "info/refs" && (r.Method != http.MethodGet || r.URL.Query().Get("service") != "git-upload-pack"),
+		rq.op == "git-upload-pack" && r.Method != http.MethodPost:
+		gitRefuse(w, http.StatusNotFound, "only git's smart HTTP protocol is served")
+		return
+	}
+	if row == nil {
+		s.gitUntabled(w, r, rq)
+		return
+	}
+	mine, err := s.cfg.Git.Open(row.ID)
+	if err == nil && mine.Generation() >= row.Generation {
+		answer(w, r, rq.op, mine)
+		return
+	}
+	if s.stream(w, r, rq, view, row) {
+		return
+	}
+	if err == nil {
+		answer(w, r, rq.op, mine)
+		return
+	}
+	if row.Generation == 0 {
+		state, reason := s.shape(view).state(row)
+		gitRefuse(w, http.StatusServiceUnavailable, row.Name+" has no complete copy yet: it is "+state+" ("+reason+")")
+		return
+	}
+	gitRefuse(w, http.StatusServiceUnavailable, row.Name+" is not on this node, and no node that holds it answers; it is on "+holders(view, row))
+}
+
+// gitUntabled answers for a name the table does not have: a node that has not
+// caught up yet serves what it finds on its own disk.
+func (s *Server) gitUntabled(w http.ResponseWriter, r *http.Request, rq gitRequest) {
+	if s.cfg.Consensus.Ready() != nil {
+		if mine, err := s.cfg.Git.OpenByName(rq.name); err == nil {
+			answer(w, r, rq.op, mine)
+			return
+		}
+	}
+	gitRefuse(w, http.StatusNotFound, "there is no mirror named "+clip(rq.name))
+}
+
+func answer(w http.ResponseWriter, r *http.Request, op string, c Copy) {
+	if op == "info/refs" {
+		c.Advertise(w, r)
+	} else {
+		c.UploadPack(w, r)
+	}
+}
+
+func (s *Server) refusePush(w http.ResponseWriter, rq gitRequest, row *fsm.Repo) {
+	if row == nil {
+		gitRefuse(w, http.StatusNotFound, "there is no mirror named "+clip(rq.name))
+		return
+	}
+	gitRefuse(w, http.StatusForbidden, row.Name+" is a read-only mirror; push to its upstream: "+row.URLs[0])
+}
+
+func holders(view *fsm.View, row *fsm.Repo) string {
+	var names []string
+	for _, c := range row.Copies {
+		if n := view.Node(c.Node); n != nil && c.State == fsm.CopyReady {
+			names = append(names, n.Name+" ("+n.HTTP+")")
+		}
+	}
+	if len(names) == 0 {
+		return "no node"
+	}
+	return strings.Join(names, " and ")
+}

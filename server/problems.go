@@ -1,0 +1,109 @@
+package server
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+
+	"gitmirror/api"
+	"gitmirror/fsm"
+)
+
+// refuse writes a problem. Title and type follow from the rest.
+func refuse(w http.ResponseWriter, p *api.Problem) {
+	out := *p
+	out.Type = "about:blank"
+	out.Title = http.StatusText(p.Status)
+	w.Header().Set("Content-Type", "application/problem+json")
+	if p.Status == http.StatusServiceUnavailable {
+		w.Header().Set("Retry-After", "1")
+	}
+	w.WriteHeader(p.Status)
+	_ = json.NewEncoder(w).Encode(out)
+}
+
+func badRequest(code, format string, args ...any) *api.Problem {
+	return &api.Problem{Status: http.StatusBadRequest, Code: code, Detail: fmt.Sprintf(format, args...)}
+}
+
+func notFound(what, name string) *api.Problem {
+	return &api.Problem{Status: http.StatusNotFound, Code: "not_found", Detail: fmt.Sprintf("there is no %s named %q", what, clip(name)),
+		Hint: "gitmirror " + what + " ls"}
+}
+
+func clip(s string) string {
+	if len(s) > 200 {
+		return s[:200] + "..."
+	}
+	return s
+}
+
+var noLeader = &api.Problem{Status: http.StatusServiceUnavailable, Code: "no_leader",
+	Detail: "the cluster has no leader now: nothing can be written",
+	Hint:   "a new leader is elected within seconds while most voters are up: gitmirror status"}
+
+// problemOf turns an error of a write into what the client is told.
+func problemOf(err error) *api.Problem {
+	var p *api.Problem
+	var refused *fsm.Refused
+	switch {
+	case errors.As(err, &p):
+		return p
+	case errors.As(err, &refused):
+		return &api.Problem{Status: StatusOf(refused.Code), Code: refused.Code, Detail: refused.Error()}
+	}
+	return &api.Problem{Status: http.StatusServiceUnavailable, Code: "unknown_outcome",
+		Detail: "the cluster did not decide in time; the write may still happen: " + err.Error(),
+		Hint:   "repeat it with the same Idempotency-Key, or look whether it has happened"}
+}
+
+// StatusOf is the HTTP status that goes with a refusal's code.
+func StatusOf(code string) int {
+	switch {
+	case code == fsm.CodeNotFound:
+		return http.StatusNotFound
+	case strings.HasPrefix(code, "conflict_"), strings.HasPrefix(code, "stale_"),
+		code == fsm.CodeLastCopy, code == fsm.CodeNotOwner, code == "node_up", code == "key_reused":
+		return http.StatusConflict
+	}
+	return http.StatusBadRequest
+}
+
+const maxBody = 4 << 20
+
+// decode reads a JSON body strictly: one value, known fields, bounded.
+func decode(w http.ResponseWriter, r *http.Request, v any) *api.Problem {
+	d := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody))
+	d.DisallowUnknownFields()
+	err := d.Decode(v)
+	if err == nil {
+		if _, more := d.Token(); more != io.EOF {
+			err = errors.New("something follows the JSON value")
+			if errors.As(more, new(*http.MaxBytesError)) {
+				err = more
+			}
+		}
+	}
+	var tooLarge *http.MaxBytesError
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &tooLarge):
+		return &api.Problem{Status: http.StatusRequestEntityTooLarge, Code: "too_large",
+			Detail: fmt.Sprintf("the body has more than %d bytes", tooLarge.Limit), Hint: "send fewer repos at a time"}
+	case errors.Is(err, io.EOF):
+		return badRequest("json_invalid", "the body is empty, JSON is expected")
+	}
+	return badRequest("json_invalid", "the body is not the JSON expected here: %s", strings.TrimPrefix(err.Error(), "json: "))
+}
+
+func writeJSON(w http.ResponseWriter, status int, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
+	_ = e.Encode(v)
+}

@@ -1,0 +1,213 @@
+package server
+
+import (
+	"encoding/base64"
+	"net/http"
+	"net/url"
+	"path"
+	"strconv"
+	"strings"
+
+	"gitmirror/api"
+	"gitmirror/fsm"
+)
+
+const (
+	defaultPage = 100
+	maxPage     = 1000
+	maxExamined = 20_000 // rows one page looks at: it may be short, with a cursor
+	maxAdd      = 1000
+)
+
+// repoPath routes below /api/v1/repos/: names have slashes, and a verb follows
+// the last colon. %2F equals a slash.
+func (s *Server) repoPath(readOnly bool) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		rest, err := url.PathUnescape(strings.TrimPrefix(r.URL.EscapedPath(), "/api/v1/repos/"))
+		if err != nil || rest == "" {
+			refuse(w, notFound("repo", rest))
+			return
+		}
+		name, verb := rest, ""
+		if i := strings.LastIndexByte(rest, ':'); i >= 0 {
+			name, verb = rest[:i], rest[i+1:]
+		}
+		switch {
+		case verb == "" && r.Method == http.MethodGet:
+			s.read(func(w http.ResponseWriter, r *http.Request) { s.repo(w, r, name) })(w, r)
+		case verb == "" && r.Method == http.MethodDelete:
+			s.write(readOnly, func(w http.ResponseWriter, r *http.Request) { s.removeRepo(w, r, name) })(w, r)
+		case verb == "sync" && r.Method == http.MethodPost:
+			s.sync(w, r, name, readOnly)
+		case verb != "" && verb != "sync":
+			refuse(w, &api.Problem{Status: http.StatusNotFound, Code: "no_such_verb", Detail: "there is no verb " + strconv.Quote(clip(verb))})
+		default:
+			refuse(w, &api.Problem{Status: http.StatusMethodNotAllowed, Code: "method", Detail: r.Method + " is not possible here"})
+		}
+	}
+}
+
+func (s *Server) repo(w http.ResponseWriter, r *http.Request, name string) {
+	view := s.cfg.State.View()
+	row := view.RepoByName(name)
+	if row == nil {
+		refuse(w, notFound("repo", name))
+		return
+	}
+	writeJSON(w, http.StatusOK, s.renderOne(r, view, row))
+}
+
+func (s *Server) renderOne(r *http.Request, view *fsm.View, row *fsm.Repo) api.Repo {
+	return s.renderAll(r, view, []*fsm.Repo{row})[0]
+}
+
+func (s *Server) renderAll(r *http.Request, view *fsm.View, rows []*fsm.Repo) []api.Repo {
+	sh := s.shape(view)
+	live := s.live(r.Context(), view, rows)
+	list := make([]api.Repo, len(rows))
+	for i, row := range rows {
+		if l, ok := live[row.ID]; ok {
+			list[i] = sh.render(row, &l)
+		} else {
+			list[i] = sh.render(row, nil)
+		}
+	}
+	return list
+}
+
+// repos is one page, in order of name.
+func (s *Server) repos(w http.ResponseWriter, r *http.Request) {
+	q := r.URL.Query()
+	limit := defaultPage
+	if v := q.Get("limit"); v != "" {
+		n, err := strconv.Atoi(v)
+		if err != nil || n < 1 || n > maxPage {
+			refuse(w, badRequest("query_invalid", "limit is a number from 1 to %d", maxPage))
+			return
+		}
+		limit = n
+	}
+	cursor, err := base64.RawURLEncoding.DecodeString(q.Get("cursor"))
+	if err != nil {
+		refuse(w, badRequest("query_invalid", "the cursor is not one that was given out"))
+		return
+	}
+	want, pattern := q.Get("state"), strings.ToLower(q.Get("q"))
+	if _, err := path.Match(pattern, ""); err != nil {
+		refuse(w, badRequest("query_invalid", "the pattern %q is not well formed", clip(pattern)))
+		return
+	}
+	if want != "" && !strings.Contains(" pending cloning ready failing held parked paused removing ", " "+want+" ") {
+		refuse(w, badRequest("query_invalid", "%q is no state; the states are pending, cloning, ready, failing, held, parked, paused and removing", clip(want)))
+		return
+	}
+	view := s.cfg.State.View()
+	sh := s.shape(view)
+	rows := []*fsm.Repo{}
+	examined, next := 0, ""
+	view.Repos(string(cursor), func(row *fsm.Repo) bool {
+		if len(rows) == limit || examined == maxExamined {
+			return false
+		}
+		examined++
+		next = fsm.Cursor(row)
+		if !matches(row.Name, pattern) {
+			return true
+		}
+		if state, _ := sh.state(row); want != "" && state != want {
+			return true
+		}
+		rows = append(rows, row)
+		return true
+	})
+	out := api.RepoList{Repos: s.renderAll(r, view, rows)}
+	more := false
+	if next != "" {
+		view.Repos(next, func(*fsm.Repo) bool { more = true; return false })
+	}
+	if more {
+		out.NextCursor = base64.RawURLEncoding.EncodeToString([]byte(next))
+	}
+	writeJSON(w, http.StatusOK, out)
+}
+
+// matches finds pattern in name, or has it match as a glob where it is one.
+func matches(name, pattern string) bool {
+	name = strings.ToLower(name)
+	if strings.ContainsAny(pattern, "*?[") {
+		ok, _ := path.Match(pattern, name)
+		if !ok && !strings.Contains(pattern, "/") {
+			ok, _ = path.Match(pattern, path.Base(name))
+		}
+		return ok
+	}
+	return strings.Contains(name, pattern)
+}
+
+// addRequest is the body of POST /api/v1/repos: one repo, or many.
+type addRequest struct {
+	api.AddRepo
+	Repos []api.AddRepo `json:"repos"`
+}
+
+func (s *Server) addRepos(w http.ResponseWriter, r *http.Request) {
+	var rq addRequest
+	if p := decode(w, r, &rq); p != nil {
+		refuse(w, p)
+		return
+	}
+	many := rq.Repos != nil
+	list := rq.Repos
+	switch {
+	case !many:
+		list = []api.AddRepo{rq.AddRepo}
+	case rq.URL != "" || len(rq.URLs) > 0 || rq.Name != "":
+		refuse(w, badRequest("json_invalid", "the body has both one repo and a list of repos"))
+		return
+	case len(list) == 0 || len(list) > maxAdd:
+		refuse(w, badRequest("json_invalid", "a list has 1 to %d repos, this one has %d", maxAdd, len(list)))
+		return
+	}
+	added, err := s.cfg.Writer.Add(r.Context(), list, key(r))
+	if err != nil {
+		refuse(w, problemOf(err))
+		return
+	}
+	view := s.cfg.State.View()
+	sh := s.shape(view)
+	results := make([]api.AddResult, len(added))
+	for i, a := range added {
+		if results[i].Problem = a.Problem; a.Problem != nil {
+			results[i].Problem.Title = http.StatusText(a.Problem.Status)
+			continue
+		}
+		if row := view.Repo(a.ID); row != nil {
+			repo := sh.render(row, nil)
+			results[i].Repo = &repo
+		} else { // added by the first request with this key, and removed since
+			results[i].Problem = &api.Problem{Status: http.StatusNotFound, Code: fsm.CodeNotFound, Detail: "it was added before, and has been removed since"}
+		}
+	}
+	switch {
+	case many:
+		writeJSON(w, http.StatusOK, api.AddResults{Results: results})
+	case results[0].Problem != nil:
+		refuse(w, results[0].Problem)
+	default:
+		w.Header().Set("Location", "/api/v1/repos/"+results[0].Repo.Name)
+		writeJSON(w, http.StatusCreated, results[0].Repo)
+	}
+}
+
+func (s *Server) removeRepo(w http.ResponseWriter, r *http.Request, name string) {
+	row := s.cfg.State.View().RepoByName(name)
+	if row == nil {
+		refuse(w, notFound("repo", name))
+		return
+	}
+	if err := s.cfg.Writer.Remove(r.Context(), row.ID, key(r)); err != nil {
+		refuse(w, problemOf(err))
+		return
+	}
+	w.WriteHeader(http.StatusNoContent)
+}

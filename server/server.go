@@ -1,0 +1,188 @@
+// Package server is a node's HTTP face: the API, git and the probes, the same
+// on every node. Reads are answered from this node's own state and say how old
+// it is; writes go to the leader by themselves; git is served from the copy
+// here, or streamed from a node that has one.
+//
+// It renders and routes. What is true is decided elsewhere.
+package server
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"strconv"
+	"time"
+
+	"gitmirror/api"
+	"gitmirror/fsm"
+	"gitmirror/peer"
+)
+
+// State is the replicated table on this node.
+type State interface {
+	View() *fsm.View
+	Changed() <-chan struct{}
+}
+
+// Consensus is what the server asks of the raft group.
+type Consensus interface {
+	// Leader is the leading node's id and peer address, empty when there is none.
+	Leader() (id, addr string)
+	LeaderChanged() <-chan struct{}
+	// Roles are "leader", "voter" or "nonvoter" by node id.
+	Roles() map[string]string
+	// Dead tells by node id whom gossip takes for dead.
+	Dead() map[string]bool
+	// ReadIndex returns, from the leader, an index to wait for.
+	ReadIndex(ctx context.Context) (uint64, error)
+	WaitApplied(ctx context.Context, index uint64) error
+	// Ready is nil once this node has applied what a leader had committed when it
+	// was first heard; else it says what is missing.
+	Ready() error
+}
+
+// Writer carries out writes. It is called on the leader only. Its errors are
+// *api.Problem where the request is at fault.
+type Writer interface {
+	Add(ctx context.Context, repos []api.AddRepo, key string) ([]Added, error)
+	Remove(ctx context.Context, id, key string) error
+	RemoveNode(ctx context.Context, id, key string) error
+}
+
+// Added is one result of Writer.Add: a repo id or a problem.
+type Added struct {
+	ID      string
+	Problem *api.Problem
+}
+
+// Git is this node's copies, by repo id.
+type Git interface {
+	Open(id string) (Copy, error)
+	// OpenByName is for a node that has not caught up with the table.
+	OpenByName(name string) (Copy, error)
+}
+
+// Copy is one copy's live generation.
+type Copy interface {
+	Generation() uint64
+	Advertise(w http.ResponseWriter, r *http.Request)
+	UploadPack(w http.ResponseWriter, r *http.Request)
+}
+
+// Peers reaches the other nodes by peer address.
+type Peers interface {
+	Live(ctx context.Context, addr string, ids []string) (peer.LiveAnswer, error)
+	Sync(ctx context.Context, addr, id string, wait bool) (api.SyncOutcome, error)
+	Transport() http.RoundTripper
+}
+
+// Local is what this node does as a peer of itself.
+type Local interface {
+	Live(ids []string) peer.LiveAnswer
+	Sync(ctx context.Context, id string, wait bool) (api.SyncOutcome, error)
+}
+
+// Config is what a Server needs.
+type Config struct {
+	Self      string // node id
+	State     State
+	Consensus Consensus
+	Writer    Writer
+	Git       Git
+	Peers     Peers
+	Local     Local
+	ReadOnly  bool // refuse writes that come in by the public port
+	Log       *slog.Logger
+}
+
+// Server answers HTTP.
+type Server struct {
+	cfg Config
+	log *slog.Logger
+}
+
+// New returns a Server.
+func New(cfg Config) *Server { return &Server{cfg: cfg, log: cfg.Log} }
+
+// Handler serves the public port.
+func (s *Server) Handler() http.Handler { return s.handler(s.cfg.ReadOnly) }
+
+// Forwarded serves the API for requests that another node passed on over the
+// peer port.
+func (s *Server) Forwarded() http.Handler { return s.handler(false) }
+
+func (s *Server) handler(readOnly bool) http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /livez", s.livez)
+	mux.HandleFunc("GET /readyz", s.readyz)
+	mux.HandleFunc("/git/", s.git)
+	mux.HandleFunc("GET /api/v1/status", s.read(s.status))
+	mux.HandleFunc("GET /api/v1/nodes", s.read(s.nodes))
+	mux.HandleFunc("GET /api/v1/nodes/{name}", s.read(s.node))
+	mux.HandleFunc("DELETE /api/v1/nodes/{name}", s.write(readOnly, s.removeNode))
+	mux.HandleFunc("GET /api/v1/repos", s.read(s.repos))
+	mux.HandleFunc("POST /api/v1/repos", s.write(readOnly, s.addRepos))
+	mux.HandleFunc("/api/v1/repos/", s.repoPath(readOnly))
+	mux.HandleFunc("/", s.elsewhere)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("X-Content-Type-Options", "nosniff")
+		w.Header().Set("X-Gitmirror-Index", strconv.FormatUint(s.cfg.State.View().Index(), 10))
+		mux.ServeHTTP(w, r)
+	})
+}
+
+func (s *Server) elsewhere(w http.ResponseWriter, r *http.Request) {
+	if r.URL.Path == "/" && r.Method == http.MethodGet {
+		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		_, _ = w.Write([]byte("gitmirror\n\n  GET /api/v1/status   the cluster\n  GET /api/v1/repos    what is mirrored\n  git clone http://" + r.Host + "/git/NAME\n"))
+		return
+	}
+	refuse(w, &api.Problem{Status: http.StatusNotFound, Code: "no_such_path", Detail: "there is nothing at " + strconv.Quote(r.URL.Path),
+		Hint: "the API is below /api/v1/, repositories are below /git/"})
+}
+
+func (s *Server) livez(w http.ResponseWriter, r *http.Request) {
+	_, _ = w.Write([]byte("ok\n"))
+}
+
+func (s *Server) readyz(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	if err := s.cfg.Consensus.Ready(); err != nil {
+		w.WriteHeader(http.StatusServiceUnavailable)
+		_, _ = w.Write([]byte("not ready: " + err.Error() + "\n"))
+		return
+	}
+	_, _ = w.Write([]byte("ok\n"))
+}
+
+const readTimeout = 5 * time.Second
+
+// read answers from this node's state, or, with ?consistent=true, from a state
+// that has everything committed before the request.
+func (s *Server) read(answer http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if v := r.URL.Query().Get("consistent"); v != "" && v != "true" && v != "false" {
+			refuse(w, badRequest("query_invalid", "consistent is true or false"))
+			return
+		} else if v == "true" {
+			if err := s.catchUp(r.Context()); err != nil {
+				refuse(w, &api.Problem{Status: http.StatusServiceUnavailable, Code: "not_consistent",
+					Detail: "this node cannot prove that its state is the newest: " + err.Error(),
+					Hint:   "ask without consistent=true for what this node has, or ask again when there is a leader"})
+				return
+			}
+			w.Header().Set("X-Gitmirror-Index", strconv.FormatUint(s.cfg.State.View().Index(), 10))
+		}
+		answer(w, r)
+	}
+}
+
+func (s *Server) catchUp(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, readTimeout)
+	defer cancel()
+	index, err := s.cfg.Consensus.ReadIndex(ctx)
+	if err != nil {
+		return err
+	}
+	return s.cfg.Consensus.WaitApplied(ctx, index)
+}

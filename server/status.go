@@ -1,0 +1,153 @@
+package server
+
+import (
+	"net/http"
+	"sync"
+
+	"gitmirror/api"
+	"gitmirror/fsm"
+	"gitmirror/peer"
+)
+
+func (s *Server) status(w http.ResponseWriter, r *http.Request) {
+	view := s.cfg.State.View()
+	sh := s.shape(view)
+	st := api.Status{ClusterID: view.ClusterID(), Nodes: s.nodeList(view)}
+	if self := view.NodeByID(s.cfg.Self); self != nil {
+		st.AnsweredBy = self.Name
+	}
+	below := 0
+	view.Repos("", func(r *fsm.Repo) bool {
+		state, _ := sh.state(r)
+		count(&st.Repos, state)
+		if sh.below(r) {
+			below++
+		}
+		return true
+	})
+	var mu sync.Mutex
+	s.ask(r.Context(), view, func(*fsm.Node) []string { return []string{} }, func(_ *fsm.Node, a peer.LiveAnswer) {
+		mu.Lock()
+		defer mu.Unlock()
+		st.Repos.Syncing += a.Syncing
+		st.Repos.Stale += a.Stale
+	})
+	voters, up := 0, 0
+	for _, n := range st.Nodes {
+		if n.Role == roleLeader {
+			st.Leader = n.Name
+		}
+		if n.Role == roleLeader || n.Role == roleVoter {
+			voters++
+			if n.State == string(fsm.NodeUp) || n.State == string(fsm.NodeDraining) {
+				up++
+			}
+		}
+	}
+	st.Tolerates = max(up-voters/2-1, 0)
+	switch {
+	case st.Leader == "":
+		st.Verdict, st.Tolerates = api.NoQuorum, 0
+	case up < voters || below > 0:
+		st.Verdict = api.Degraded
+	default:
+		st.Verdict = api.Healthy
+	}
+	writeJSON(w, http.StatusOK, st)
+}
+
+func count(c *api.RepoCounts, state string) {
+	if state == stateRemoving {
+		c.Removing++
+		return
+	}
+	c.Total++
+	switch state {
+	case statePending:
+		c.Pending++
+	case stateCloning:
+		c.Cloning++
+	case stateReady:
+		c.Ready++
+	case stateFailing:
+		c.Failing++
+	case stateHeld:
+		c.Held++
+	case statePaused:
+		c.Paused++
+	}
+}
+
+const (
+	roleLeader   = "leader"
+	roleVoter    = "voter"
+	roleNonvoter = "nonvoter"
+)
+
+// nodeList is the table's nodes with what they hold. Without a leader nobody
+// keeps the table's states true: then a node that gossip takes for dead is
+// shown as suspect.
+func (s *Server) nodeList(view *fsm.View) []api.Node {
+	roles := s.cfg.Consensus.Roles()
+	leader, _ := s.cfg.Consensus.Leader()
+	var dead map[string]bool
+	if leader == "" {
+		dead = s.cfg.Consensus.Dead()
+	}
+	owned, copies, leaving := map[fsm.NodeNum]int{}, map[fsm.NodeNum]int{}, map[fsm.NodeNum]int{}
+	view.Repos("", func(r *fsm.Repo) bool {
+		owned[r.Owner]++
+		for _, c := range r.Copies {
+			if c.State == fsm.CopyLeaving {
+				leaving[c.Node]++
+			} else {
+				copies[c.Node]++
+			}
+		}
+		return true
+	})
+	list := []api.Node{}
+	for _, n := range view.Nodes() {
+		out := api.Node{Name: n.Name, ID: n.ID, State: string(n.State), Role: roles[n.ID], HTTP: n.HTTP, Peer: n.Peer,
+			Owned: owned[n.Num], Copies: copies[n.Num], Leaving: leaving[n.Num], Since: n.Since.UTC(), Flaps: n.Flaps, Version: n.Version}
+		if out.Role == "" {
+			out.Role = roleNonvoter
+		}
+		if dead[n.ID] && n.State == fsm.NodeUp {
+			out.State = string(fsm.NodeSuspect)
+		}
+		list = append(list, out)
+	}
+	return list
+}
+
+func (s *Server) nodes(w http.ResponseWriter, r *http.Request) {
+	writeJSON(w, http.StatusOK, api.NodeList{Nodes: s.nodeList(s.cfg.State.View())})
+}
+
+func (s *Server) node(w http.ResponseWriter, r *http.Request) {
+	view := s.cfg.State.View()
+	n := view.NodeByName(r.PathValue("name"))
+	if n == nil {
+		refuse(w, notFound("node", r.PathValue("name")))
+		return
+	}
+	for _, out := range s.nodeList(view) {
+		if out.ID == n.ID {
+			writeJSON(w, http.StatusOK, out)
+		}
+	}
+}
+
+func (s *Server) removeNode(w http.ResponseWriter, r *http.Request) {
+	n := s.cfg.State.View().NodeByName(r.PathValue("name"))
+	if n == nil {
+		refuse(w, notFound("node", r.PathValue("name")))
+		return
+	}
+	if err := s.cfg.Writer.RemoveNode(r.Context(), n.ID, key(r)); err != nil {
+		refuse(w, problemOf(err))
+		return
+	}
+	w.WriteHeader(http.StatusNoContent)
+}

@@ -1,0 +1,113 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"time"
+
+	"gitmirror/api"
+	"gitmirror/fsm"
+)
+
+const (
+	maxWait       = 10 * time.Minute
+	copyPatience  = 5 * time.Second // how long a sync waits for the other copies
+	acceptTimeout = 5 * time.Second
+)
+
+// sync has the owner of a repo ask upstream now, whatever its interval says.
+// With ?wait=30s it answers what that came to; else that it was accepted.
+func (s *Server) sync(w http.ResponseWriter, r *http.Request, name string, readOnly bool) {
+	if readOnly {
+		s.write(true, nil)(w, r)
+		return
+	}
+	wait := time.Duration(0)
+	if v := r.URL.Query().Get("wait"); v != "" {
+		d, err := time.ParseDuration(v)
+		if err != nil || d < 0 || d > maxWait {
+			refuse(w, badRequest("query_invalid", "wait is a duration from 0s to %s, like 30s", maxWait))
+			return
+		}
+		wait = d
+	}
+	view := s.cfg.State.View()
+	row := view.RepoByName(name)
+	if row == nil {
+		refuse(w, notFound("repo", name))
+		return
+	}
+	owner := view.Node(row.Owner)
+	if owner == nil {
+		refuse(w, &api.Problem{Status: http.StatusServiceUnavailable, Code: "no_owner", Detail: fmt.Sprintf("no live node owns %s now", row.Name),
+			Hint: "gitmirror repo show " + row.Name})
+		return
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), max(wait, acceptTimeout))
+	defer cancel()
+	out, err := s.syncAt(ctx, owner, row.ID, wait > 0)
+	switch {
+	case err != nil && ctx.Err() != nil && r.Context().Err() == nil:
+		refuse(w, &api.Problem{Status: http.StatusGatewayTimeout, Code: "wait_over", Detail: fmt.Sprintf("the check of %s did not end within %s; it goes on", row.Name, wait),
+			Hint: "gitmirror repo show " + row.Name})
+		return
+	case err != nil:
+		p := problemOf(err)
+		if p.Code == "unknown_outcome" {
+			p = &api.Problem{Status: http.StatusServiceUnavailable, Code: "owner_unreachable",
+				Detail: fmt.Sprintf("the owner %s of %s does not answer: %v", owner.Name, row.Name, err),
+				Hint:   "another node takes over within seconds; try again"}
+		}
+		refuse(w, p)
+		return
+	}
+	out.Repo = row.Name
+	if out.Changes == nil {
+		out.Changes = []api.Change{}
+	}
+	out.CopiesBehind = []string{}
+	if wait > 0 {
+		out.CopiesBehind = s.awaitCopies(r.Context(), row.ID, out.Generation)
+	}
+	status := http.StatusOK
+	if wait == 0 {
+		status = http.StatusAccepted
+	}
+	writeJSON(w, status, out)
+}
+
+func (s *Server) syncAt(ctx context.Context, owner *fsm.Node, id string, wait bool) (api.SyncOutcome, error) {
+	if owner.ID == s.cfg.Self {
+		return s.cfg.Local.Sync(ctx, id, wait)
+	}
+	return s.cfg.Peers.Sync(ctx, owner.Peer, id, wait)
+}
+
+// awaitCopies returns when every live ready copy has reported the generation,
+// or after a while the names of those that have not.
+func (s *Server) awaitCopies(ctx context.Context, id string, generation uint64) []string {
+	ctx, cancel := context.WithTimeout(ctx, copyPatience)
+	defer cancel()
+	for {
+		changed := s.cfg.State.Changed()
+		behind := []string{}
+		view := s.cfg.State.View()
+		if row := view.Repo(id); row != nil {
+			for _, c := range row.Copies {
+				n := view.Node(c.Node)
+				if n != nil && n.State == fsm.NodeUp && c.State == fsm.CopyReady && c.Generation < generation {
+					behind = append(behind, n.Name)
+				}
+			}
+		}
+		if len(behind) == 0 {
+			return behind
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return behind
+		}
+	}
+}

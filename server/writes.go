@@ -1,0 +1,100 @@
+package server
+
+import (
+	"context"
+	"crypto/rand"
+	"log/slog"
+	"mime"
+	"net/http"
+	"net/http/httputil"
+	"time"
+
+	"gitmirror/api"
+	"gitmirror/peer"
+)
+
+const (
+	writeTimeout   = 10 * time.Second
+	leaderPatience = 2 * time.Second // an election is usually over within it
+)
+
+// write checks what every write has in common and has the leader carry it out:
+// here, or over the peer port.
+func (s *Server) write(readOnly bool, do http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if readOnly {
+			refuse(w, &api.Problem{Status: http.StatusForbidden, Code: "read_only_address",
+				Detail: "this address is reachable by others and takes no writes: clients are not authenticated",
+				Hint:   "write through a loopback address of a node, or start it with --insecure-api"})
+			return
+		}
+		if ct, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || ct != "application/json" {
+			refuse(w, &api.Problem{Status: http.StatusUnsupportedMediaType, Code: "content_type",
+				Detail: "a write needs the header Content-Type: application/json"})
+			return
+		}
+		if len(r.Header.Get("Idempotency-Key")) > 200 {
+			refuse(w, badRequest("key_invalid", "the Idempotency-Key has more than 200 bytes"))
+			return
+		}
+		id, addr := s.leader(r.Context())
+		switch {
+		case id == s.cfg.Self:
+			ctx, cancel := context.WithTimeout(r.Context(), writeTimeout)
+			defer cancel()
+			do(w, r.WithContext(ctx))
+		case addr == "" || r.Header.Get(peer.HeaderForwarded) != "":
+			refuse(w, noLeader)
+		default:
+			s.forward(addr).ServeHTTP(w, r)
+		}
+	}
+}
+
+// leader waits a moment for there to be one.
+func (s *Server) leader(ctx context.Context) (id, addr string) {
+	ctx, cancel := context.WithTimeout(ctx, leaderPatience)
+	defer cancel()
+	for {
+		changed := s.cfg.Consensus.LeaderChanged()
+		if id, addr = s.cfg.Consensus.Leader(); id != "" {
+			return id, addr
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return "", ""
+		}
+	}
+}
+
+// forward passes a request on to the leader's peer port, once.
+func (s *Server) forward(addr string) http.Handler {
+	return &httputil.ReverseProxy{
+		Transport: s.cfg.Peers.Transport(),
+		ErrorLog:  slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+		Rewrite: func(pr *httputil.ProxyRequest) {
+			pr.Out.URL.Scheme, pr.Out.URL.Host = "http", addr
+			pr.Out.Host = ""
+			pr.Out.Header.Set(peer.HeaderForwarded, s.cfg.Self)
+		},
+		ModifyResponse: func(resp *http.Response) error {
+			resp.Header.Del("X-Content-Type-Options") // ours is there already
+			return nil
+		},
+		ErrorHandler: func(w http.ResponseWriter, r *http.Request, err error) {
+			s.log.Debug("forwarding to the leader failed", "leader", addr, "err", err)
+			p := *noLeader
+			p.Detail = "the leader did not answer; the write may or may not have happened"
+			refuse(w, &p)
+		},
+	}
+}
+
+// key is what makes a repeated request the same request.
+func key(r *http.Request) string {
+	if k := r.Header.Get("Idempotency-Key"); k != "" {
+		return "api/" + k
+	}
+	return "api/" + rand.Text()
+}
