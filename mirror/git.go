@@ -1,6 +1,7 @@
 package mirror
 
 import (
+	"context"
 	"errors"
 	"net/http"
 
@@ -27,6 +28,16 @@ func (e *Engine) Open(id string, hidden bool) (*Copy, error) {
 		return nil, ErrNoCopy
 	}
 	return e.open(r, hidden)
+}
+
+// OpenAt is Open once the live generation is at least that one: a peer may hear
+// of a publish before this node, which published it, has activated it. When
+// that does not happen before ctx ends, it opens what there is.
+func (e *Engine) OpenAt(ctx context.Context, id string, generation uint64, hidden bool) (*Copy, error) {
+	if r := e.store.Repo(id); r != nil {
+		_ = r.Await(ctx, generation)
+	}
+	return e.Open(id, hidden)
 }
 
 // OpenByName is Open for a node that has no table to look a name up in.

@@ -14,12 +14,7 @@ import (
 )
 
 // copies shows the mirror to the server and to peers in their terms.
-type copies struct {
-	engine *mirror.Engine
-	// base is this run: a check that was asked for and not waited for ends with
-	// it, not with the request.
-	base context.Context
-}
+type copies struct{ engine *mirror.Engine }
 
 type openCopy struct{ *mirror.Copy }
 
@@ -42,9 +37,14 @@ func opened(copy *mirror.Copy, err error) (server.Copy, error) {
 	return openCopy{copy}, nil
 }
 
+// tablePatience is how long a peer that asks for a generation waits for it.
+const tablePatience = 2 * time.Second
+
 // Table is the file form of the table served here.
-func (c copies) Table(id string, generation uint64) ([]byte, error) {
-	open, err := c.engine.Open(id, true)
+func (c copies) Table(ctx context.Context, id string, generation uint64) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, tablePatience)
+	defer cancel()
+	open, err := c.engine.OpenAt(ctx, id, generation, true)
 	if err != nil {
 		return nil, &api.Problem{Status: http.StatusNotFound, Code: "not_found", Detail: err.Error()}
 	}

@@ -113,12 +113,12 @@ func (m *member) ReadIndex(ctx context.Context) (uint64, error) {
 	return index, err
 }
 
-func (m *member) Table(id string, generation uint64) ([]byte, error) {
+func (m *member) Table(ctx context.Context, id string, generation uint64) ([]byte, error) {
 	p := m.parts()
 	if p == nil {
 		return nil, errStarting
 	}
-	return p.copies.Table(id, generation)
+	return p.copies.Table(ctx, id, generation)
 }
 
 func (m *member) Sync(ctx context.Context, id string, wait bool) (api.SyncOutcome, error) {

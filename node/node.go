@@ -58,7 +58,7 @@ type node struct {
 // work ended or killed after a bound, leadership handed over, gossip left,
 // stores closed. It returns nil after that, or the reason it could not go on.
 func Run(ctx context.Context, cfg Config) (err error) {
-	n := &node{cfg: cfg, log: cfg.Log.With("node", cfg.Name), ready: make(chan struct{})}
+	n := &node{cfg: cfg, log: cfg.Log.With("self", cfg.Name), ready: make(chan struct{})}
 	// 1. Who are we, and is the directory ours alone?
 	if err := n.identify(ctx); err != nil {
 		return err
@@ -187,7 +187,7 @@ func (n *node) build(ctx context.Context) (err error) {
 		return errors.Join(err, p.cluster.Shutdown(ctx))
 	}
 	p.agent.Attach(p.engine)
-	p.copies = copies{engine: p.engine, base: ctx}
+	p.copies = copies{engine: p.engine}
 	p.coordinator = coordinator.New(coordinator.Config{
 		Self: n.id.ID, ClusterID: n.id.ClusterID, State: p.machine.state, Proposer: propose, Members: p.consensus, Voters: voters{p.cluster},
 		Egress: policy, ReplaceAfter: n.cfg.ReplaceAfter, Log: n.log,
@@ -222,7 +222,12 @@ func (n *node) run(ctx context.Context) error {
 	web := &http.Server{Handler: n.server.Handler(), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
 		ErrorLog: slog.NewLogLogger(n.log.Handler(), slog.LevelDebug), BaseContext: func(net.Listener) context.Context { return work }}
 	g.Go(func() error { return n.engine.Run(gctx) })
-	g.Go(func() error { return n.cluster.WhileLeader(gctx, n.coordinator.Lead) })
+	g.Go(func() error {
+		if err := n.cluster.WhileLeader(gctx, n.coordinator.Lead); gctx.Err() == nil {
+			return err
+		}
+		return nil
+	})
 	g.Go(func() error { return n.catchUp(gctx) })
 	g.Go(func() error { return n.announce(gctx) })
 	g.Go(func() error { return n.watch(gctx) })

@@ -92,7 +92,7 @@ func (h Handlers) table(w http.ResponseWriter, r *http.Request) {
 		refuse(w, malformed(err))
 		return
 	}
-	data, err := h.Node.Table(r.PathValue("id"), generation)
+	data, err := h.Node.Table(r.Context(), r.PathValue("id"), generation)
 	if err != nil {
 		answer(w, nil, err)
 		return

@@ -73,7 +73,7 @@ type Live struct {
 
 // LiveAnswer is one node's Live of the repos it was asked about.
 type LiveAnswer struct {
-	Repos   map[string]Live `json:"repos"` // by repo id
+	Repos   map[string]Live `json:"repos"`   // by repo id
 	Syncing int             `json:"syncing"` // of all repos of the node
 	Stale   int             `json:"stale"`   // owned ones not checked for three intervals
 }
@@ -89,8 +89,9 @@ type Node interface {
 	Propose(ctx context.Context, entry []byte) (outcome []byte, index uint64, err error)
 	// ReadIndex is answered by the leader, see cluster.
 	ReadIndex(ctx context.Context) (uint64, error)
-	// Table is the file form of the ref table this node serves of the repo.
-	Table(id string, generation uint64) ([]byte, error)
+	// Table is the file form of the ref table this node serves of the repo. It may
+	// wait a moment for the generation to arrive.
+	Table(ctx context.Context, id string, generation uint64) ([]byte, error)
 	// Sync has the owner ask upstream now and, where wait is set, waits for what
 	// that comes to.
 	Sync(ctx context.Context, id string, wait bool) (api.SyncOutcome, error)

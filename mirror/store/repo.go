@@ -3,6 +3,7 @@ package store
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -43,6 +44,7 @@ type Repo struct {
 	live      mark
 	candidate *mark
 	table     weak.Pointer[refs.Table] // of live, while anybody uses it
+	activated chan struct{}            // closed by the next Activate; nil while nobody waits
 }
 
 // mark is what is known of a table without reading its refs.
@@ -176,6 +178,27 @@ func (r *Repo) Generation() (uint64, refs.Digest) {
 	return r.live.Generation, r.live.Digest
 }
 
+// Await waits until the live generation is at least that one.
+func (r *Repo) Await(ctx context.Context, generation uint64) error {
+	for {
+		r.mu.Lock()
+		if r.live.Generation >= generation {
+			r.mu.Unlock()
+			return nil
+		}
+		if r.activated == nil {
+			r.activated = make(chan struct{})
+		}
+		activated := r.activated
+		r.mu.Unlock()
+		select {
+		case <-activated:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
 // Table returns the live ref table, empty before the first generation. It is
 // read from disk when nobody holds it. An error means the file is damaged.
 func (r *Repo) Table() (*refs.Table, error) {
@@ -259,6 +282,10 @@ func (r *Repo) Activate(generation uint64, digest refs.Digest) (bool, error) {
 		return false, fmt.Errorf("activate generation %d: %w", generation, err)
 	}
 	r.live, r.candidate, r.table = *c, nil, weak.Pointer[refs.Table]{}
+	if r.activated != nil {
+		close(r.activated)
+		r.activated = nil
+	}
 	crashpoint.Hit(crashpoint.TableActivated)
 	return true, r.showHead(c.Head)
 }
