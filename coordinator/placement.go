@@ -22,6 +22,10 @@ const maxWanted = 200
 // are no longer needed.
 func (c *Coordinator) placement(ctx context.Context) error {
 	t := c.survey()
+	if t.brake && !c.braked {
+		c.log.Warn("too many nodes are down at once to replace their copies; remove nodes that will not come back with: gitmirror node rm NAME")
+	}
+	c.braked = t.brake
 	if len(t.rows) == 0 {
 		return nil
 	}
@@ -70,12 +74,14 @@ type table struct {
 	load  map[fsm.NodeNum]int // copies that count
 	// wanted counts copies in the making, by node.
 	wanted map[fsm.NodeNum]int
+	brake  bool // too many nodes are gone at once to act on it
 }
 
 func (c *Coordinator) survey() *table {
 	view := c.cfg.State.View()
 	t := &table{view: view, byNum: map[fsm.NodeNum]*fsm.Node{}, load: map[fsm.NodeNum]int{}, wanted: map[fsm.NodeNum]int{}}
-	states := c.nodeStates(view, time.Now())
+	states, brake := c.nodeStates(view, time.Now())
+	t.brake = brake
 	for _, n := range view.Nodes() {
 		t.byNum[n.Num] = n
 		t.nodes = append(t.nodes, ring.Node{ID: uint32(n.Num), Zone: n.Zone, Capacity: uint64(max(n.Weight, 1)), State: states[n.Num]})
@@ -104,8 +110,8 @@ const brakeShare = 4
 
 // nodeStates turns the table's node states into the planner's. A node that is
 // down is expected back until ReplaceAfter.
-func (c *Coordinator) nodeStates(view *fsm.View, now time.Time) map[fsm.NodeNum]ring.NodeState {
-	states := map[fsm.NodeNum]ring.NodeState{}
+func (c *Coordinator) nodeStates(view *fsm.View, now time.Time) (states map[fsm.NodeNum]ring.NodeState, brake bool) {
+	states = map[fsm.NodeNum]ring.NodeState{}
 	nodes := view.Nodes()
 	gone := 0
 	for _, n := range nodes {
@@ -124,20 +130,15 @@ func (c *Coordinator) nodeStates(view *fsm.View, now time.Time) map[fsm.NodeNum]
 			}
 		}
 	}
-	if gone > max(1, len(nodes)/brakeShare) {
-		if !c.braked {
-			c.log.Warn("too many nodes are down at once to replace their copies; remove nodes that will not come back with: gitmirror node rm NAME", "down", gone, "nodes", len(nodes))
-		}
-		c.braked = true
-		for num, s := range states {
-			if n := view.Node(num); s == ring.Gone && n.State == fsm.NodeDown {
-				states[num] = ring.Down
-			}
-		}
-	} else {
-		c.braked = false
+	if gone <= max(1, len(nodes)/brakeShare) {
+		return states, false
 	}
-	return states
+	for num, s := range states {
+		if n := view.Node(num); s == ring.Gone && n.State == fsm.NodeDown {
+			states[num] = ring.Down
+		}
+	}
+	return states, true
 }
 
 func hashOf(id string) uint64 {

@@ -1,0 +1,278 @@
+package cli
+
+import (
+	"strings"
+
+	urfave "github.com/urfave/cli/v2"
+)
+
+// invocation is a command line as the command tree reads it.
+type invocation struct {
+	args  []string // program, command path, flags, "--", positional arguments
+	json  bool     // errors are wanted as JSON
+	group bool     // a command without its verb: there is only help to show
+}
+
+// verbs are other words for the ones we document.
+var verbs = map[string]string{"list": "ls", "get": "show", "create": "add", "remove": "rm", "delete": "rm"}
+
+// arrange puts flags before positional arguments, wherever they were given:
+// the flag package stops at the first word that is not a flag, and would take
+// the flags behind it for arguments. It refuses words that are no command and
+// flags that the command does not have, naming what is nearest.
+func arrange(app *urfave.App, args []string) (invocation, error) {
+	words, flags, err := split(app, args[1:])
+	line := invocation{args: args[:1:1]}
+	for _, f := range flags {
+		line.json = line.json || (f.is("output", "o") && f.value == "json")
+	}
+	if err != nil {
+		return line, err
+	}
+
+	var command *urfave.Command // nil: the program itself
+	children, help := app.Commands, false
+	for len(children) > 0 && len(words) > 0 && !words[0].literal {
+		word := words[0].text
+		words = words[1:]
+		if word == "help" {
+			help = true
+			continue
+		}
+		next := child(children, word)
+		if next == nil {
+			return line, unknownCommand(command, children, word)
+		}
+		command, children = next, next.Subcommands
+		line.args = append(line.args, command.Name)
+	}
+	for _, f := range flags {
+		help = help || f.is("help", "h")
+		if command == nil && len(words) == 0 && f.is("version", "v") {
+			line.args = append(line.args, "version")
+			return line, nil
+		}
+	}
+	switch line.group = len(children) > 0; {
+	case help:
+		line.group = false
+		line.args = append(line.args, "--help")
+		return line, nil
+	case line.group && len(words) > 0:
+		return line, unknownCommand(command, children, words[0].text)
+	case line.group:
+		if command == nil && len(flags) > 0 && !flags[0].known {
+			return line, unknownFlag("gitmirror", nil, flags[0])
+		}
+		line.args = append(line.args, "--help")
+		return line, nil
+	}
+	for _, f := range flags {
+		if !f.known || !hasFlag(command, f.name) {
+			return line, unknownFlag("gitmirror "+strings.Join(line.args[1:], " "), command, f)
+		}
+		line.args = append(line.args, f.tokens...)
+	}
+	line.args = append(line.args, "--")
+	for _, w := range words {
+		line.args = append(line.args, w.text)
+	}
+	return line, nil
+}
+
+type word struct {
+	text    string
+	literal bool // stood behind "--": never a command
+}
+
+type givenFlag struct {
+	name   string
+	value  string
+	tokens []string // as given
+	known  bool     // some command has it
+}
+
+func (f givenFlag) is(names ...string) bool {
+	for _, n := range names {
+		if f.name == n {
+			return true
+		}
+	}
+	return false
+}
+
+// split tells flags with their values from the other words. A flag has one
+// meaning in the whole tree, so this does not need to know the command.
+func split(app *urfave.App, args []string) (words []word, flags []givenFlag, err error) {
+	takesValue := map[string]bool{"help": false, "h": false, "version": false, "v": false}
+	for f := range allFlags(app.Commands) {
+		for _, name := range f.Names() {
+			_, isBool := f.(*urfave.BoolFlag)
+			takesValue[name] = !isBool
+		}
+	}
+	for i := 0; i < len(args); i++ {
+		arg := args[i]
+		if arg == "--" {
+			for _, rest := range args[i+1:] {
+				words = append(words, word{text: rest, literal: true})
+			}
+			break
+		}
+		if len(arg) < 2 || arg[0] != '-' {
+			words = append(words, word{text: arg})
+			continue
+		}
+		name, value, hasValue := strings.Cut(strings.TrimPrefix(arg[1:], "-"), "=")
+		f := givenFlag{name: name, value: value, tokens: args[i : i+1]}
+		var wants bool
+		if wants, f.known = takesValue[name]; wants && !hasValue {
+			if i++; i == len(args) {
+				return words, flags, usagef("", "the flag %s needs a value", arg)
+			}
+			f.value, f.tokens = args[i], []string{arg, args[i]}
+		}
+		flags = append(flags, f)
+	}
+	return words, flags, nil
+}
+
+func allFlags(commands []*urfave.Command) func(yield func(urfave.Flag) bool) {
+	return func(yield func(urfave.Flag) bool) {
+		for _, c := range commands {
+			for _, f := range c.Flags {
+				if !yield(f) {
+					return
+				}
+			}
+			for f := range allFlags(c.Subcommands) {
+				if !yield(f) {
+					return
+				}
+			}
+		}
+	}
+}
+
+func child(commands []*urfave.Command, name string) *urfave.Command {
+	for _, n := range []string{name, verbs[name]} {
+		for _, c := range commands {
+			if c.Name == n {
+				return c
+			}
+		}
+	}
+	return nil
+}
+
+func hasFlag(c *urfave.Command, name string) bool {
+	for _, f := range c.Flags {
+		for _, n := range f.Names() {
+			if n == name {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func unknownCommand(parent *urfave.Command, children []*urfave.Command, name string) error {
+	path := "gitmirror"
+	if parent != nil {
+		path += " " + parent.Name
+	}
+	var names []string
+	for _, c := range children {
+		names = append(names, c.Name)
+	}
+	if near := nearest(name, names); near != "" {
+		return usagef(path+" "+near+" --help", "%s has no command %q; did you mean %q?", path, name, near)
+	}
+	return usagef(path+" --help", "%s has no command %q", path, name)
+}
+
+func unknownFlag(path string, c *urfave.Command, f givenFlag) error {
+	var names []string
+	if c != nil {
+		for _, flag := range c.Flags {
+			names = append(names, visibleNames(flag)...)
+		}
+	}
+	spelled, _, _ := strings.Cut(f.tokens[0], "=")
+	if near := nearest(f.name, names); near != "" {
+		return usagef(path+" --help", "%s has no flag %s; did you mean --%s?", path, spelled, near)
+	}
+	return usagef(path+" --help", "%s has no flag %s", path, spelled)
+}
+
+// visibleNames are the long names of a flag that help shows.
+func visibleNames(f urfave.Flag) []string {
+	if v, ok := f.(urfave.VisibleFlag); ok && !v.IsVisible() {
+		return nil
+	}
+	return f.Names()[:1]
+}
+
+// usageError is what urfave calls where a flag's value does not parse.
+func usageError(c *urfave.Context, err error, _ bool) error {
+	help := "gitmirror --help"
+	if c.Command != nil && c.Command.HelpName != "" {
+		help = c.Command.HelpName + " --help"
+	}
+	what := strings.Replace(err.Error(), " for flag -", " for flag --", 1)
+	what = strings.TrimSuffix(what, ": parse error")
+	f := usagef(help, "%s", what)
+	if c.Command != nil {
+		for _, flag := range c.Command.Flags {
+			if strings.HasSuffix(what, "--"+flag.Names()[0]) {
+				f.Cause = expects(flag)
+			}
+		}
+	}
+	return f
+}
+
+func expects(f urfave.Flag) string {
+	switch f.(type) {
+	case *urfave.DurationFlag:
+		return "a duration is wanted, like 90s, 5m or 1h30m"
+	case *urfave.IntFlag:
+		return "a whole number is wanted"
+	case *urfave.BoolFlag:
+		return "true or false is wanted"
+	}
+	return ""
+}
+
+// nearest is the candidate that a slip of the fingers could have made into
+// word, or "".
+func nearest(word string, candidates []string) string {
+	best, bound := "", len(word)/3+1
+	for _, c := range candidates {
+		if d := distance(word, c); d <= bound {
+			best, bound = c, d-1
+		}
+	}
+	return best
+}
+
+// distance is Levenshtein's: how many letters are to be added, dropped or
+// replaced.
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := diagonal
+			if a[i] != b[j] {
+				cost = 1 + min(diagonal, row[j], row[j+1])
+			}
+			diagonal, row[j+1] = row[j+1], cost
+		}
+	}
+	return row[len(b)]
+}

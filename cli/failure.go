@@ -1,0 +1,175 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"unicode"
+
+	"gitmirror/api"
+)
+
+// The exit codes: a contract. A code not listed is a failure.
+const (
+	exitOK          = 0
+	exitFailed      = 1
+	exitUsage       = 2 // bad usage, or input that was refused
+	exitPartFailed  = 3
+	exitNotFound    = 5
+	exitConflict    = 6
+	exitUnavailable = 7 // no node, or no leader
+	exitTimeout     = 8
+	exitInterrupted = 130
+)
+
+// Failure is an error as the user sees it: what, why, and what to try next.
+type Failure struct {
+	What  string
+	Cause string
+	Try   string // one command or remark a line
+	Code  string // stable, for programs
+	Exit  int
+}
+
+func (f *Failure) Error() string { return f.What }
+
+// usagef is a Failure of the command line itself. try may be empty.
+func usagef(try, format string, args ...any) *Failure {
+	if try == "" {
+		try = "gitmirror --help"
+	}
+	return &Failure{What: fmt.Errorf(format, args...).Error(), Try: try, Code: "usage", Exit: exitUsage}
+}
+
+// explain makes a Failure of any error. stopped tells that the user
+// interrupted the command.
+func explain(err error, stopped bool) *Failure {
+	var (
+		f       *Failure
+		problem *api.Problem
+	)
+	if stopped && (errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)) {
+		return &Failure{What: "interrupted", Try: "gitmirror status", Code: "interrupted", Exit: exitInterrupted}
+	}
+	if errors.As(err, &f) {
+		return f
+	}
+	switch {
+	case errors.As(err, &problem):
+		f = ofProblem(problem)
+	case errors.Is(err, api.ErrNoNode):
+		f = noNode(err)
+	case errors.Is(err, context.DeadlineExceeded):
+		f = &Failure{What: "no answer in time", Code: "timeout", Exit: exitTimeout,
+			Try: "gitmirror status\nthe same command with a longer --timeout"}
+	default:
+		f = &Failure{What: err.Error(), Code: "failed", Exit: exitFailed}
+	}
+	f.advise(err)
+	if f.Try == "" {
+		f.Try = "gitmirror --help"
+	}
+	return f
+}
+
+// advise takes over what an error knows of its cause, of what to try, and of
+// the exit code.
+func (f *Failure) advise(err error) {
+	var advised interface {
+		error
+		Hint() string
+	}
+	if errors.As(err, &advised) {
+		if advised.Hint() != "" {
+			f.Try = advised.Hint()
+		}
+		if inner := errors.Unwrap(advised); inner != nil && !strings.Contains(f.What, inner.Error()) {
+			f.Cause = inner.Error()
+		}
+	}
+	var code interface{ ExitCode() int }
+	if errors.As(err, &code) {
+		f.Exit = code.ExitCode()
+	}
+}
+
+func ofProblem(p *api.Problem) *Failure {
+	f := &Failure{What: p.Detail, Code: p.Code, Try: p.Hint, Exit: exitFailed}
+	if f.What == "" {
+		f.What = p.Title
+	}
+	fallback := "gitmirror status"
+	switch p.Status {
+	case http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType, http.StatusUnprocessableEntity:
+		f.Exit, fallback = exitUsage, "gitmirror --help"
+	case http.StatusNotFound:
+		f.Exit, fallback = exitNotFound, "gitmirror repo ls"
+	case http.StatusConflict, http.StatusPreconditionFailed:
+		f.Exit = exitConflict
+		if p.Existing != "" {
+			fallback = "gitmirror repo show " + p.Existing
+		}
+	case http.StatusServiceUnavailable:
+		f.Exit = exitUnavailable
+	case http.StatusGatewayTimeout:
+		f.Exit = exitTimeout
+	}
+	if f.Try == "" {
+		f.Try = fallback
+	}
+	return f
+}
+
+func noNode(err error) *Failure {
+	what, cause, _ := strings.Cut(err.Error(), ": ")
+	if dial := (*url.Error)(nil); errors.As(err, &dial) {
+		cause = dial.Err.Error()
+	}
+	return &Failure{
+		What: what, Cause: cause, Code: "no_node", Exit: exitUnavailable,
+		Try: "gitmirror demo --keep                        a cluster to try things on, on this machine\n" +
+			"gitmirror start                              a node of your own\n" +
+			"gitmirror status --addr http://HOST:7654     where a node runs, or set GITMIRROR_ADDR",
+	}
+}
+
+// write prints the failure for people.
+func (f *Failure) write(w io.Writer) {
+	for _, part := range []struct{ label, text string }{{"Error: ", f.What}, {"Cause: ", f.Cause}, {"Try:   ", f.Try}} {
+		if part.text != "" {
+			text := strings.ReplaceAll(strings.TrimSpace(printable(part.text)), "\n", "\n       ")
+			_, _ = fmt.Fprintf(w, "%s%s\n", part.label, text)
+		}
+	}
+}
+
+// writeJSON prints the failure for programs.
+func (f *Failure) writeJSON(w io.Writer) {
+	type body struct {
+		Code    string `json:"code"`
+		Message string `json:"message"`
+		Cause   string `json:"cause,omitempty"`
+		Hint    string `json:"hint"`
+	}
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
+	_ = enc.Encode(struct {
+		Error body `json:"error"`
+	}{body{f.Code, f.What, f.Cause, f.Try}})
+}
+
+// printable replaces what a terminal would act upon, line ends apart: a
+// message may quote an upstream.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r != '\n' && (unicode.IsControl(r) || unicode.Is(unicode.Cf, r)) {
+			return unicode.ReplacementChar
+		}
+		return r
+	}, s)
+}

@@ -1,0 +1,172 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"strings"
+	"time"
+
+	"gitmirror/api"
+
+	urfave "github.com/urfave/cli/v2"
+)
+
+// Where a node is asked when --addr does not say.
+const (
+	addrEnv     = "GITMIRROR_ADDR"
+	defaultAddr = "http://127.0.0.1:7654"
+)
+
+// The default bounds of one call and of a --wait.
+const (
+	callTimeout = 30 * time.Second
+	waitTimeout = 10 * time.Minute
+)
+
+// leaf is a command that does something. Every leaf takes the same four flags
+// besides its own, so that an alias can carry them; where one means nothing it
+// is not shown.
+type leaf struct {
+	path     string // "repo add"
+	args     string // for the usage line
+	usage    string // one line
+	about    string // further lines of help
+	examples []string
+	flags    []urfave.Flag
+	min, max int  // how many arguments it takes; max < 0: any number
+	local    bool // asks no node
+	run      func(ctx context.Context, s *session, c *urfave.Context) error
+}
+
+// unlimited is leaf.max for commands that take any number of arguments.
+const unlimited = -1
+
+func (l leaf) command(p program) *urfave.Command {
+	words := strings.Fields(l.path)
+	usage := []string{"gitmirror " + l.path, "[flags]"}
+	if l.args != "" {
+		usage = append(usage, l.args)
+	}
+	about := l.about
+	if about != "" {
+		about += "\n\n"
+	}
+	about += "Examples:\n  " + strings.Join(l.examples, "\n  ")
+	return &urfave.Command{
+		Name: words[len(words)-1], Usage: l.usage, UsageText: strings.Join(usage, " "), ArgsUsage: l.args,
+		Description: about, Flags: append(l.flags, commonFlags(l.local)...),
+		HideHelpCommand: true, OnUsageError: usageError,
+		Action: func(c *urfave.Context) error {
+			s, err := newSession(p, c, !l.local)
+			if err != nil {
+				return err
+			}
+			defer s.close()
+			if err := l.checkArgs(c.Args().Slice()); err != nil {
+				return err
+			}
+			return l.run(c.Context, s, c)
+		},
+	}
+}
+
+func commonFlags(local bool) []urfave.Flag {
+	return []urfave.Flag{
+		&urfave.StringSliceFlag{Name: "addr", Usage: "`URL` of a node; several, repeated or with commas, are tried in turn", DefaultText: "$" + addrEnv + ", or " + defaultAddr, Hidden: local},
+		&urfave.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "`FORMAT` of the output: table or json", Value: "table"},
+		&urfave.DurationFlag{Name: "timeout", Usage: "`DURATION` of a call, or of a whole --wait", DefaultText: "30s, with --wait 10m", Hidden: local},
+		&urfave.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "no progress and no remarks; lists print names alone", DisableDefaultText: true},
+	}
+}
+
+func (l leaf) checkArgs(args []string) error {
+	help := "gitmirror " + l.path + " --help"
+	for _, a := range args {
+		if a == "" {
+			return usagef(help, "an argument of gitmirror %s is empty", l.path)
+		}
+	}
+	switch n := len(args); {
+	case n < l.min:
+		return usagef(help, "gitmirror %s needs %s", l.path, l.args)
+	case l.max >= 0 && n > l.max:
+		return usagef(help, "gitmirror %s does not take the argument %q", l.path, args[l.max])
+	}
+	return nil
+}
+
+// session is one command being run: its streams, its common flags and the
+// cluster it talks to.
+type session struct {
+	program
+	json, quiet bool
+	timeout     time.Duration // 0: the default
+	addrs       []string      // given on the command line; empty otherwise
+	client      *api.Client
+}
+
+func newSession(p program, c *urfave.Context, asksNode bool) (*session, error) {
+	s := &session{program: p, quiet: c.Bool("quiet"), timeout: c.Duration("timeout")}
+	help := c.Command.HelpName + " --help"
+	switch o := c.String("output"); o {
+	case "table":
+	case "json":
+		s.json = true
+	default:
+		return nil, usagef(help, "output format %q is neither table nor json", o)
+	}
+	if s.timeout < 0 {
+		return nil, usagef(help, "--timeout %s is negative", s.timeout)
+	}
+	if !asksNode {
+		return s, nil
+	}
+	s.addrs = c.StringSlice("addr")
+	for _, addrs := range [][]string{s.addrs, {envAddr()}, {defaultAddr}} {
+		if s.client = api.NewClient(addrs...); len(s.client.Addrs()) > 0 {
+			break
+		}
+	}
+	for _, a := range s.client.Addrs() {
+		if err := checkAddr(a); err != nil {
+			return nil, usagef(c.Command.HelpName+" --addr "+defaultAddr, "the address %q %w", a, err)
+		}
+	}
+	return s, nil
+}
+
+func (s *session) close() {
+	if s.client != nil {
+		s.client.Close()
+	}
+}
+
+func envAddr() string { return os.Getenv(addrEnv) }
+
+func checkAddr(addr string) error {
+	u, err := url.Parse(addr)
+	switch {
+	case err != nil:
+		return errors.New("is not a URL")
+	case u.Scheme != "http" && u.Scheme != "https":
+		return errors.New("is neither http nor https")
+	case u.Hostname() == "":
+		return errors.New("has no host")
+	case u.User != nil || u.RawQuery != "" || u.Fragment != "":
+		return errors.New("is more than scheme, host and port")
+	}
+	return nil
+}
+
+// command is a command line to show to the user: with the --addr that this one
+// was given.
+func (s *session) command(format string, args ...any) string {
+	line := "gitmirror " + fmt.Sprintf(format, args...)
+	if len(s.addrs) > 0 {
+		line += " --addr " + strings.Join(s.addrs, ",")
+	}
+	return line
+}

@@ -1,0 +1,127 @@
+package render
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"gitmirror/api"
+
+	"github.com/dustin/go-humanize"
+)
+
+// Repos draws a line a repo.
+func (p Printer) Repos(repos []api.Repo) error {
+	columns := []column{{head: "NAME", cut: true}, {head: "STATE"}, {head: "OWNER"}, {head: "COPIES"}, {head: "GEN", right: true, drop: 4},
+		{head: "REFS", right: true, drop: 3}, {head: "LAST CHECK", drop: 1}, {head: "LAST CHANGE", drop: 2}, {head: "ERROR", cut: true}}
+	var rows [][]string
+	for _, r := range repos {
+		rows = append(rows, []string{cell(r.Name), p.repoState(&r), cell(r.Owner), CopyCount(&r), strconv.FormatUint(r.Generation, 10),
+			strconv.FormatUint(uint64(r.Refs), 10), p.ago(r.LastCheck), p.ago(r.LastChange), repoError(r.Error)})
+	}
+	return p.table(columns, rows)
+}
+
+// Repo draws all there is to know of one repo. base is the URL of a node to
+// clone from.
+func (p Printer) Repo(r *api.Repo, base string) error {
+	if _, err := fmt.Fprintf(p.Out, "%s  %s\n", cell(r.Name), p.repoState(r)); err != nil {
+		return err
+	}
+	durable := "one copy has it yet"
+	if r.Durable {
+		durable = "survives the loss of any one node"
+	}
+	list := [][2]string{}
+	for i, u := range r.URLs {
+		key := "upstream"
+		if i > 0 {
+			key = "fallback"
+		}
+		list = append(list, [2]string{key, cell(u)})
+	}
+	list = append(list,
+		[2]string{"owner", fmt.Sprintf("%s (epoch %d)", cell(r.Owner), r.Epoch)},
+		[2]string{"copies", CopyCount(r) + " ready"},
+		[2]string{"generation", fmt.Sprintf("%d (%s)", r.Generation, durable)},
+		[2]string{"refs", humanize.Comma(int64(r.Refs)) + ", HEAD " + cell(strings.TrimPrefix(r.Head, "ref: "))},
+		[2]string{"refs digest", cell(r.RefsDigest)},
+		[2]string{"interval", (time.Duration(r.IntervalMS) * time.Millisecond).String()},
+		[2]string{"last check", p.ago(r.LastCheck) + ", next " + p.until(r.NextCheck)},
+		[2]string{"last change", p.ago(r.LastChange)},
+	)
+	if r.Error != nil {
+		times := ""
+		if r.Error.Count != nil {
+			times = fmt.Sprintf("%s in a row, ", count(*r.Error.Count, "time", "times"))
+		}
+		list = append(list, [2]string{"error", p.colored(red, fmt.Sprintf("%s (%ssince %s)", repoError(r.Error), times, p.ago(&r.Error.Since)))})
+	}
+	for _, key := range sortedKeys(r.Labels) {
+		list = append(list, [2]string{"label", cell(key) + "=" + cell(r.Labels[key])})
+	}
+	list = append(list, [2]string{"id", cell(r.ID)}, [2]string{"clone", CloneCommand(base, r.Name)})
+	if err := p.pairs(list); err != nil {
+		return err
+	}
+	if _, err := fmt.Fprintln(p.Out); err != nil {
+		return err
+	}
+	var rows [][]string
+	for _, c := range r.Copies {
+		role := "copy"
+		if c.Node == r.Owner {
+			role = "owner"
+		}
+		rows = append(rows, []string{cell(c.Node), role, p.copyState(c.State), strconv.FormatUint(c.Generation, 10)})
+	}
+	return p.table([]column{{head: "NODE"}, {head: "ROLE"}, {head: "STATE"}, {head: "GENERATION", right: true}}, rows)
+}
+
+// CloneCommand is the line with which a repo is cloned from the node at base.
+func CloneCommand(base, name string) string {
+	return "git clone " + strings.TrimRight(base, "/") + "/git/" + cell(name)
+}
+
+func (p Printer) repoState(r *api.Repo) string {
+	state, color := cell(r.State), yellow
+	switch r.State {
+	case "ready":
+		color = green
+	case "failing", "held", "parked":
+		color = red
+	}
+	if r.Reason != "" {
+		state += ":" + cell(r.Reason)
+	}
+	return p.colored(color, state)
+}
+
+func (p Printer) copyState(state string) string {
+	switch state {
+	case "ready":
+		return p.colored(green, state)
+	case "broken":
+		return p.colored(red, state)
+	}
+	return p.colored(yellow, cell(state))
+}
+
+// CopyCount is how many copies are ready, of how many there shall be.
+func CopyCount(r *api.Repo) string {
+	ready := 0
+	for _, c := range r.Copies {
+		if c.State == "ready" {
+			ready++
+		}
+	}
+	return fmt.Sprintf("%d/%d", ready, r.Replicas)
+}
+
+func repoError(e *api.RepoError) string {
+	if e == nil {
+		return "-"
+	}
+	return cell(e.Class + ": " + e.Message)
+}

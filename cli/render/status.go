@@ -1,0 +1,133 @@
+package render
+
+import (
+	"fmt"
+	"strings"
+
+	"gitmirror/api"
+)
+
+// Status draws the verdict, the nodes, and what wants attention.
+func (p Printer) Status(s *api.Status) error {
+	if _, err := fmt.Fprintf(p.Out, "%s\n\n", p.verdict(s)); err != nil {
+		return err
+	}
+	if err := p.Nodes(s.Nodes); err != nil {
+		return err
+	}
+	return p.attention(s)
+}
+
+// Verdict is the cluster's state in one sentence.
+func Verdict(s *api.Status) string { return Printer{}.verdict(s) }
+
+func (p Printer) verdict(s *api.Status) string {
+	up := 0
+	for _, n := range s.Nodes {
+		if n.State == "up" || n.State == "draining" {
+			up++
+		}
+	}
+	state := "is " + p.colored(yellow, strings.ToUpper(cell(s.Verdict)))
+	switch s.Verdict {
+	case api.Healthy:
+		state = "is " + p.colored(green, "HEALTHY")
+	case api.NoQuorum:
+		state = "has " + p.colored(red, "NO QUORUM")
+	}
+	sentence := fmt.Sprintf("Cluster %s %s: %d of %s up, %s.", ShortID(s.ClusterID), state, up,
+		count(len(s.Nodes), "node", "nodes"), tolerance(s))
+	return sentence + " " + repoCounts(s.Repos) + "."
+}
+
+func tolerance(s *api.Status) string {
+	switch {
+	case s.Verdict == api.NoQuorum:
+		return "no writes until a majority is back"
+	case s.Tolerates == 0:
+		return "tolerates no failure"
+	}
+	return "tolerates " + count(s.Tolerates, "failure", "failures")
+}
+
+func repoCounts(c api.RepoCounts) string {
+	parts := []string{count(c.Total, "repository", "repositories")}
+	for _, n := range []struct {
+		count int
+		word  string
+	}{
+		{c.Ready, "ready"}, {c.Pending, "pending"}, {c.Cloning, "cloning"}, {c.Failing, "failing"}, {c.Held, "held"},
+		{c.Parked, "parked"}, {c.Paused, "paused"}, {c.Removing, "being removed"}, {c.Syncing, "syncing now"}, {c.Stale, "stale"},
+	} {
+		if n.count > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", n.count, n.word))
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
+// ShortID is the beginning of an id, enough for people to tell it from another.
+func ShortID(id string) string {
+	if id == "" {
+		return "?"
+	}
+	if len(id) > 8 {
+		return cell(id[:8])
+	}
+	return cell(id)
+}
+
+// attention draws a line for each thing a person should look at, with the
+// command to look with.
+func (p Printer) attention(s *api.Status) error {
+	var lines [][2]string
+	add := func(command, format string, args ...any) {
+		lines = append(lines, [2]string{fmt.Sprintf(format, args...), p.command(command)})
+	}
+	if s.Leader == "" {
+		add("node ls", "no leader: writes are refused")
+	}
+	for _, n := range s.Nodes {
+		if n.State != "up" && n.State != "draining" && n.State != "left" {
+			add("node show "+n.Name, "%s is %s", cell(n.Name), cell(n.State))
+		}
+	}
+	for _, r := range []struct {
+		count int
+		state string
+		what  string
+	}{
+		{s.Repos.Failing, "failing", "failing"}, {s.Repos.Held, "held", "held: upstream lost refs, the last good ones are served"},
+		{s.Repos.Parked, "parked", "parked"}, {s.Repos.Paused, "paused", "paused"},
+	} {
+		if r.count > 0 {
+			add("repo ls --state "+r.state, "%s %s", count(r.count, "repository", "repositories"), r.what)
+		}
+	}
+	if s.Repos.Stale > 0 {
+		add("repo ls", "%s not checked for three intervals", count(s.Repos.Stale, "repository", "repositories"))
+	}
+	if waiting := s.Repos.Pending + s.Repos.Cloning; s.Verdict == api.Degraded && waiting > 0 {
+		add("repo ls --state cloning", "%s without all copies yet", count(waiting, "repository", "repositories"))
+	}
+	if len(s.Nodes) == 1 && s.Nodes[0].Peer != "" {
+		add("start --join "+s.Nodes[0].Peer, "one node alone: its loss stops everything; run on another host")
+		lines[len(lines)-1][1] = "gitmirror start --join " + cell(s.Nodes[0].Peer)
+	}
+	if len(lines) == 0 {
+		return nil
+	}
+	width := 0
+	for _, l := range lines {
+		width = max(width, len(l[0]))
+	}
+	if _, err := fmt.Fprintf(p.Out, "\nAttention\n"); err != nil {
+		return err
+	}
+	for _, l := range lines {
+		if _, err := fmt.Fprintf(p.Out, "  %s %-*s  %s\n", p.colored(yellow, "!"), width, l[0], l[1]); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,150 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"gitmirror/api"
+
+	urfave "github.com/urfave/cli/v2"
+)
+
+// importBatch is how many repos one call adds.
+const importBatch = 500
+
+type repoImportOptions struct {
+	file     string // "-": stdin
+	replicas int
+	interval time.Duration
+}
+
+func repoImportLeaf() leaf {
+	return leaf{
+		path: "repo import", args: "FILE|-", usage: "mirror every repository of a list", min: 1, max: 1,
+		about: `A line each: URL, or URL NAME; empty lines and what follows a # are skipped.
+A line that is refused is named, and the others are added all the same.`,
+		examples: []string{"gitmirror repo import repos.txt --interval 10m", "gh repo list acme --json url -q '.[].url' | gitmirror repo import -"},
+		flags:    policyFlags(),
+		run: func(ctx context.Context, s *session, c *urfave.Context) error {
+			if err := checkPolicy(c); err != nil {
+				return err
+			}
+			return repoImport(ctx, s, repoImportOptions{file: c.Args().First(), replicas: c.Int("replicas"), interval: c.Duration("interval")})
+		},
+	}
+}
+
+// importResult is what became of one line.
+type importResult struct {
+	Line    int          `json:"line"`
+	URL     string       `json:"url"`
+	Repo    *api.Repo    `json:"repo,omitempty"`
+	Problem *api.Problem `json:"problem,omitempty"`
+}
+
+func repoImport(ctx context.Context, s *session, o repoImportOptions) error {
+	entries, err := readImport(s.In, o.file)
+	if err != nil {
+		return err
+	}
+	if len(entries) == 0 {
+		s.remark("There is no URL in %s.", importName(o.file))
+	}
+	results := make([]importResult, 0, len(entries))
+	var t tally
+	progress := newProgress(s)
+	defer progress.end()
+	for len(entries) > 0 && t.broke == nil {
+		batch := entries[:min(importBatch, len(entries))]
+		entries = entries[len(batch):]
+		done, err := addBatch(ctx, s, batch, o)
+		if err != nil {
+			if t.ok+len(t.failures) == 0 {
+				return err
+			}
+			t.stop(err, len(batch)+len(entries), fmt.Sprintf("from line %d on", batch[0].line))
+			break
+		}
+		for _, r := range done {
+			if r.Problem != nil {
+				progress.end()
+				t.fail(s, fmt.Sprintf("line %d, %s", r.Line, r.URL), r.Problem)
+			} else {
+				t.ok++
+			}
+		}
+		results = append(results, done...)
+		progress.update(fmt.Sprintf("%d lines done, %d to go", len(results), len(entries)))
+	}
+	progress.end()
+	s.say("Added %d, refused %d%s", t.ok, len(t.failures), t.rest())
+	err = s.showJSON(struct {
+		Results []importResult `json:"results"`
+		Added   int            `json:"added"`
+		Failed  int            `json:"failed"`
+	}{results, t.ok, len(t.failures)})
+	if err != nil {
+		return err
+	}
+	return t.imported()
+}
+
+// addBatch adds what it can of the batch; a line that is no URL [NAME] is
+// refused here and not sent.
+func addBatch(ctx context.Context, s *session, batch []importEntry, o repoImportOptions) ([]importResult, error) {
+	results := make([]importResult, len(batch))
+	var ask api.AddRepos
+	var sent []int
+	for i, e := range batch {
+		results[i] = importResult{Line: e.line, URL: redact(e.url), Problem: e.problem}
+		if e.problem == nil {
+			ask.Repos = append(ask.Repos, api.AddRepo{URL: e.url, Name: e.name, Replicas: o.replicas, Interval: o.interval.String()})
+			sent = append(sent, i)
+		}
+	}
+	if len(sent) == 0 {
+		return results, nil
+	}
+	var answer *api.AddResults
+	err := s.write(ctx, func(ctx context.Context, key string) (err error) {
+		answer, err = s.client.AddMany(ctx, ask, key)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	if len(answer.Results) != len(sent) {
+		return nil, fmt.Errorf("asked for %d repositories, the node answered for %d", len(sent), len(answer.Results))
+	}
+	for j, i := range sent {
+		results[i].Repo, results[i].Problem = answer.Results[j].Repo, answer.Results[j].Problem
+	}
+	return results, nil
+}
+
+func importName(file string) string {
+	if file == "-" {
+		return "the standard input"
+	}
+	return file
+}
+
+func readImport(stdin io.Reader, file string) ([]importEntry, error) {
+	in := stdin
+	if file != "-" {
+		f, err := os.Open(file)
+		if err != nil {
+			return nil, &Failure{What: "cannot read the list", Cause: err.Error(), Code: "usage", Exit: exitUsage, Try: "gitmirror repo import --help"}
+		}
+		defer f.Close()
+		in = f
+	}
+	entries, err := parseImport(in)
+	if err != nil {
+		return nil, &Failure{What: "cannot read " + importName(file), Cause: err.Error(), Code: "usage", Exit: exitUsage, Try: "gitmirror repo import --help"}
+	}
+	return entries, nil
+}

@@ -1,0 +1,206 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"gitmirror/api"
+	"gitmirror/cli/render"
+
+	urfave "github.com/urfave/cli/v2"
+	"golang.org/x/sync/errgroup"
+)
+
+// syncsAtOnce bounds the calls in flight.
+const syncsAtOnce = 16
+
+type repoSyncOptions struct {
+	names []string
+	all   bool
+	wait  bool
+}
+
+func repoSyncLeaf() leaf {
+	return leaf{
+		path: "repo sync", args: "NAME...|--all", usage: "have upstream looked at now", max: unlimited,
+		about: `With --wait it returns when what was found is committed and every live copy has
+it, and says which refs changed. A held or paused repository is looked at once and
+counts as failed.`,
+		examples: []string{"gitmirror repo sync github.com/acme/big --wait", "gitmirror repo sync --all"},
+		flags: []urfave.Flag{
+			&urfave.BoolFlag{Name: "all", Usage: "every repository", DisableDefaultText: true},
+			&urfave.BoolFlag{Name: "wait", Usage: "return when it is done, at the latest after --timeout", DisableDefaultText: true},
+		},
+		run: func(ctx context.Context, s *session, c *urfave.Context) error {
+			o := repoSyncOptions{names: c.Args().Slice(), all: c.Bool("all"), wait: c.Bool("wait")}
+			switch {
+			case o.all && len(o.names) > 0:
+				return usagef("gitmirror repo sync --all", "--all and names exclude each other")
+			case !o.all && len(o.names) == 0:
+				return usagef("gitmirror repo sync --all", "gitmirror repo sync needs NAME..., or --all")
+			}
+			return repoSync(ctx, s, o)
+		},
+	}
+}
+
+// syncResult is one repo's outcome, or why there is none.
+type syncResult struct {
+	*api.SyncOutcome
+	Repo    string       `json:"repo"`
+	Problem *api.Problem `json:"problem,omitempty"`
+	err     error
+}
+
+func repoSync(ctx context.Context, s *session, o repoSyncOptions) error {
+	if o.wait {
+		var cancel context.CancelFunc
+		ctx, cancel = s.whole(ctx)
+		defer cancel()
+	}
+	names := o.names
+	if o.all {
+		list, err := s.repos(ctx, repoLsOptions{})
+		if err != nil {
+			return err
+		}
+		for _, r := range list.Repos {
+			names = append(names, r.Name)
+		}
+	}
+	results := syncAll(ctx, s, names, o.wait)
+	if ctx.Err() != nil && interrupted(ctx.Err()) {
+		return ctx.Err()
+	}
+	if !o.all && len(names) == 1 {
+		return syncedOne(s, results[0])
+	}
+	var t tally
+	for i := range results {
+		if err := synced(s, &results[i]); err != nil {
+			t.fail(s, results[i].Repo, err)
+		} else {
+			t.ok++
+		}
+	}
+	err := s.showJSON(struct {
+		Results []syncResult `json:"results"`
+	}{results})
+	if err != nil {
+		return err
+	}
+	return t.result("repositories", "synced")
+}
+
+func syncAll(ctx context.Context, s *session, names []string, wait bool) []syncResult {
+	results := make([]syncResult, len(names))
+	var g errgroup.Group
+	g.SetLimit(syncsAtOnce)
+	for i, name := range names {
+		g.Go(func() error {
+			results[i] = syncOne(ctx, s, name, wait)
+			return nil
+		})
+	}
+	_ = g.Wait() // every result has its own error
+	return results
+}
+
+func syncOne(ctx context.Context, s *session, name string, wait bool) syncResult {
+	r := syncResult{Repo: name}
+	for {
+		r.err = s.write(ctx, func(ctx context.Context, _ string) (err error) {
+			r.SyncOutcome, err = s.client.Sync(ctx, name, serverWait(ctx, wait))
+			return err
+		})
+		// The node waits for a while only; we may have longer.
+		if !wait || r.err == nil || explain(r.err, false).Exit != exitTimeout || ctx.Err() != nil {
+			break
+		}
+	}
+	if r.err = notFound(r.err, s.command("repo ls")); r.err != nil {
+		f := explain(r.err, false)
+		r.SyncOutcome, r.Problem = nil, &api.Problem{Title: f.What, Detail: f.What, Code: f.Code, Hint: f.Try}
+	} else if wait && r.Outcome == api.SyncAccepted {
+		r.err = &Failure{What: name + ": the check is not done yet: --timeout ran out", Cause: "the work goes on", Code: "timeout", Exit: exitTimeout, Try: s.command("repo show %s", name)}
+	}
+	return r
+}
+
+// serverWait is how long the node is to wait: it answers before we stop
+// listening, and may take some seconds more to see the copies follow.
+func serverWait(ctx context.Context, wait bool) time.Duration {
+	end, ok := ctx.Deadline()
+	if !wait || !ok {
+		return 0
+	}
+	left := time.Until(end)
+	return min(max(left-6*time.Second, left/2, time.Millisecond), 5*time.Minute).Round(time.Millisecond)
+}
+
+func syncedOne(s *session, r syncResult) error {
+	err := synced(s, &r)
+	if r.SyncOutcome != nil {
+		if jsonErr := s.showJSON(r.SyncOutcome); jsonErr != nil {
+			return jsonErr
+		}
+	}
+	return err
+}
+
+// synced prints what a check came to, and returns what makes it a failure.
+func synced(s *session, r *syncResult) error {
+	if r.err != nil {
+		return r.err
+	}
+	o := r.SyncOutcome
+	switch o.Outcome {
+	case api.SyncAccepted:
+		s.say("%s: will be looked at now", r.Repo)
+	case api.SyncUnchanged:
+		s.say("%s: unchanged, generation %d", r.Repo, o.Generation)
+	case api.SyncChanged:
+		s.say("%s: %s, generation %d", r.Repo, changed(len(o.Changes)), o.Generation)
+		printChanges(s, o.Changes)
+	}
+	if len(o.CopiesBehind) > 0 {
+		s.remark("%s: not there yet on %s", r.Repo, render.And(o.CopiesBehind))
+	}
+	switch o.Outcome {
+	case api.SyncFailed, api.SyncHeld, api.SyncPaused:
+		f := &Failure{What: "the check of " + r.Repo + " came to: " + o.Outcome, Code: "sync_" + o.Outcome, Exit: exitFailed, Try: s.command("repo show %s", r.Repo)}
+		if o.Error != nil {
+			f.Cause = o.Error.Class + ": " + o.Error.Message
+		}
+		return f
+	}
+	return nil
+}
+
+func changed(n int) string {
+	if n == 1 {
+		return "1 ref changed"
+	}
+	return fmt.Sprintf("%d refs changed", n)
+}
+
+// shownChanges is how many changed refs are printed one by one.
+const shownChanges = 50
+
+func printChanges(s *session, changes []api.Change) {
+	for i, c := range changes {
+		if i == shownChanges {
+			s.say("  and %d more; all of them: %s", len(changes)-i, s.command("repo sync NAME --wait -o json"))
+			return
+		}
+		s.say("  %-8s %s  %s -> %s", c.Kind, c.Ref, shortOID(c.Old), shortOID(c.New))
+	}
+}
+
+func shortOID(oid string) string {
+	if oid == "" || oid == "0000000000000000000000000000000000000000" {
+		return "none"
+	}
+	return oid[:min(10, len(oid))]
+}

@@ -1,0 +1,160 @@
+package cli
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"time"
+
+	"gitmirror/api"
+	"gitmirror/cli/render"
+
+	"github.com/google/uuid"
+	"golang.org/x/term"
+)
+
+// read makes one call that changes nothing. A node that cannot answer yet is
+// asked again for a while.
+func (s *session) read(ctx context.Context, call func(ctx context.Context) error) error {
+	return s.settle(ctx, call, unavailable)
+}
+
+// write makes one call that changes something, with a key that makes its
+// repetitions one and the same call: while a new leader is elected it is
+// repeated until one has decided.
+func (s *session) write(ctx context.Context, call func(ctx context.Context, key string) error) error {
+	key := uuid.NewString()
+	return s.settle(ctx, func(ctx context.Context) error { return call(ctx, key) }, func(err error) bool {
+		return unavailable(err) || errors.Is(err, api.ErrNoNode)
+	})
+}
+
+func unavailable(err error) bool {
+	var p *api.Problem
+	return errors.As(err, &p) && p.Status == http.StatusServiceUnavailable
+}
+
+func (s *session) settle(ctx context.Context, call func(ctx context.Context) error, again func(error) bool) error {
+	timeout := s.timeout
+	if timeout == 0 {
+		timeout = callTimeout
+	}
+	if _, bounded := ctx.Deadline(); !bounded {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, timeout)
+		defer cancel()
+	}
+	pause, told := 100*time.Millisecond, false
+	for end := time.Now().Add(s.patience); ; {
+		err := call(ctx)
+		if err == nil || !again(err) || time.Now().Add(pause).After(end) {
+			return err
+		}
+		if !told {
+			s.remark("No leader answers yet, trying for %s.", s.patience)
+			told = true
+		}
+		if !sleep(ctx, pause) {
+			return err
+		}
+		pause = min(2*pause, time.Second)
+	}
+}
+
+// sleep waits for d, or returns false when ctx ends.
+func sleep(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-t.C:
+		return true
+	}
+}
+
+// whole bounds everything that follows, a --wait, by one time-out.
+func (s *session) whole(ctx context.Context) (context.Context, context.CancelFunc) {
+	timeout := s.timeout
+	if timeout == 0 {
+		timeout = waitTimeout
+	}
+	return context.WithTimeout(ctx, timeout)
+}
+
+// show prints data to stdout: v as JSON, or what table draws.
+func (s *session) show(v any, table func(p render.Printer) error) error {
+	if s.json {
+		return writeJSON(s.Out, v)
+	}
+	buffer := bufio.NewWriter(s.Out)
+	if err := table(s.printer(buffer)); err != nil {
+		return err
+	}
+	return buffer.Flush()
+}
+
+func writeJSON(w io.Writer, v any) error {
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	return enc.Encode(v)
+}
+
+// printer draws onto w for the terminal that stdout is, if it is one.
+func (s *session) printer(w io.Writer) render.Printer {
+	width := terminalWidth(s.Out)
+	return render.Printer{Out: w, Width: width, Color: width > 0 && os.Getenv("NO_COLOR") == "", Now: time.Now(),
+		Command: func(line string) string { return s.command("%s", line) }}
+}
+
+// say prints the outcome of a change to stdout, for people.
+func (s *session) say(format string, args ...any) {
+	if !s.quiet && !s.json {
+		_, _ = fmt.Fprintf(s.Out, "%s\n", printable(fmt.Sprintf(format, args...)))
+	}
+}
+
+// remark prints a side note to stderr.
+func (s *session) remark(format string, args ...any) {
+	if !s.quiet && !s.json {
+		_, _ = fmt.Fprintf(s.Err, "%s\n", printable(fmt.Sprintf(format, args...)))
+	}
+}
+
+// showJSON prints v where JSON is wanted, after say has told people.
+func (s *session) showJSON(v any) error {
+	if !s.json {
+		return nil
+	}
+	return writeJSON(s.Out, v)
+}
+
+// notFound gives a 404 the command that lists what there is.
+func notFound(err error, list string) error {
+	var p *api.Problem
+	if !errors.As(err, &p) || p.Status != http.StatusNotFound || p.Hint != "" {
+		return err
+	}
+	f := ofProblem(p)
+	f.Try = list
+	return f
+}
+
+// terminalWidth is how wide the terminal is that w writes to, 0 where it is none.
+func terminalWidth(w any) int {
+	f, ok := w.(*os.File)
+	if !ok || !term.IsTerminal(int(f.Fd())) {
+		return 0
+	}
+	width, _, err := term.GetSize(int(f.Fd()))
+	if err != nil || width <= 0 {
+		return 80
+	}
+	return width
+}

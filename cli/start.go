@@ -1,0 +1,154 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"gitmirror/node"
+
+	urfave "github.com/urfave/cli/v2"
+)
+
+type startOptions struct {
+	config    node.Config
+	logLevel  string
+	logFormat string
+}
+
+func startLeaf() leaf {
+	return leaf{
+		path: "start", usage: "run a node",
+		about: `With an empty data directory and without --join the node founds a cluster of one.
+With --join it joins the cluster of any member. A node that is in a cluster already
+goes on with it; --join is ignored then. When it serves it prints its addresses and
+the line with which the next node joins; logs go to stderr. SIGTERM or Ctrl-C ends
+it in good order, a second one at once.`,
+		examples: []string{
+			"gitmirror start",
+			"gitmirror start --name n1 --data d1 --http 127.0.0.1:7654 --peer 127.0.0.1:7655",
+			"gitmirror start --name n2 --data d2 --http 127.0.0.1:7664 --peer 127.0.0.1:7665 --join 127.0.0.1:7655",
+		},
+		flags: []urfave.Flag{
+			&urfave.StringFlag{Name: "name", Usage: "`NAME` of the node, unique in the cluster (default: the host name)", EnvVars: env("NAME")},
+			&urfave.StringFlag{Name: "data", Usage: "data `DIRECTORY`, made if missing", Value: "gitmirror-data", EnvVars: env("DATA"), TakesFile: true},
+			&urfave.StringFlag{Name: "http", Usage: "`HOST:PORT` of the API, the web page and git", Value: "127.0.0.1:7654", EnvVars: env("HTTP")},
+			&urfave.StringFlag{Name: "peer", Usage: "`HOST:PORT`, TCP and UDP, for the other nodes", Value: "127.0.0.1:7655", EnvVars: env("PEER")},
+			&urfave.StringFlag{Name: "advertise", Usage: "`HOST:PORT` that other nodes reach --peer at, where that is another", EnvVars: env("ADVERTISE")},
+			&urfave.StringFlag{Name: "advertise-http", Usage: "`HOST:PORT` that clients reach --http at, where that is another", EnvVars: env("ADVERTISE_HTTP")},
+			&urfave.StringSliceFlag{Name: "join", Usage: "peer `HOST:PORT` of a member of the cluster to join; repeatable", EnvVars: env("JOIN")},
+			&urfave.StringFlag{Name: "raft-timing", Usage: "`PACE` at which a dead leader is noticed: fast, normal, or slow for far or busy networks", Value: "normal", EnvVars: env("RAFT_TIMING")},
+			&urfave.DurationFlag{Name: "replace-after", Usage: "`DURATION` a node is down before its copies are made anew elsewhere", Value: 10 * time.Minute, DefaultText: "10m", EnvVars: env("REPLACE_AFTER")},
+			&urfave.StringSliceFlag{Name: "allow-upstream", Usage: "`CIDR` of private or loopback addresses that upstreams may have; repeatable", EnvVars: env("ALLOW_UPSTREAM")},
+			&urfave.BoolFlag{Name: "insecure-peers", Usage: "take a --peer address that others can reach: peers do not authenticate each other yet", EnvVars: env("INSECURE_PEERS"), DisableDefaultText: true},
+			&urfave.BoolFlag{Name: "insecure-api", Usage: "take writes on a --http address that others can reach: clients do not authenticate yet", EnvVars: env("INSECURE_API"), DisableDefaultText: true},
+			&urfave.StringFlag{Name: "log-level", Usage: "`LEVEL` of the log: debug, info, warn or error", Value: "info", EnvVars: env("LOG_LEVEL")},
+			&urfave.StringFlag{Name: "log-format", Usage: "`FORMAT` of the log: text or json", Value: "text", EnvVars: env("LOG_FORMAT")},
+		},
+		local: true,
+		run: func(ctx context.Context, s *session, c *urfave.Context) error {
+			return start(ctx, s, startOptions{
+				config: node.Config{
+					Name: c.String("name"), Dir: c.String("data"), HTTP: c.String("http"), Peer: c.String("peer"),
+					Advertise: c.String("advertise"), AdvertiseHTTP: c.String("advertise-http"), Join: c.StringSlice("join"),
+					Timing: c.String("raft-timing"), ReplaceAfter: c.Duration("replace-after"), AllowUpstream: c.StringSlice("allow-upstream"),
+					InsecurePeers: c.Bool("insecure-peers"), InsecureAPI: c.Bool("insecure-api"),
+				},
+				logLevel: c.String("log-level"), logFormat: c.String("log-format"),
+			})
+		},
+	}
+}
+
+func env(flag string) []string { return []string{"GITMIRROR_" + flag} }
+
+func start(ctx context.Context, s *session, o startOptions) error {
+	cfg := o.config
+	if cfg.Name == "" {
+		name, err := os.Hostname()
+		if err != nil {
+			return usagef("gitmirror start --name NAME", "this host does not know its name: %w", err)
+		}
+		cfg.Name = name
+	}
+	if err := oneOf("raft-timing", cfg.Timing, "fast", "normal", "slow"); err != nil {
+		return err
+	}
+	if cfg.ReplaceAfter <= 0 {
+		return usagef("gitmirror start --help", "--replace-after %s is no time to wait", cfg.ReplaceAfter)
+	}
+	log, err := newLogger(s.Err, o.logLevel, o.logFormat)
+	if err != nil {
+		return err
+	}
+	cfg.Log, cfg.Version = log, readBuild().Version
+	cfg.Ready = func(info node.Info) { announce(s, info) }
+	if err := node.Run(ctx, cfg); err != nil {
+		return stopped(err)
+	}
+	return nil
+}
+
+// stopped is why a node did not start, or did not go on.
+func stopped(err error) error {
+	f := &Failure{What: err.Error(), Code: "failed", Exit: exitFailed, Try: "gitmirror start --help"}
+	f.advise(err)
+	return f
+}
+
+// announce says where the node is and how the next one joins.
+func announce(s *session, info node.Info) {
+	join := "gitmirror start --join " + info.Peer
+	if s.json {
+		_ = writeJSON(s.Out, struct {
+			Name      string `json:"name"`
+			ClusterID string `json:"cluster_id"`
+			HTTP      string `json:"http"`
+			Peer      string `json:"peer"`
+			Founded   bool   `json:"founded"`
+			Join      string `json:"join"`
+		}{info.Name, info.ClusterID, info.HTTP, info.Peer, info.Founded, join})
+		return
+	}
+	founded := ""
+	if info.Founded {
+		founded = "  (a new cluster)"
+	}
+	s.say(`gitmirror %s  node %s  cluster %s%s
+  web page and API   %s
+  clone              git clone %s/git/NAME
+To add a node, run on another host (or here with its own --name, --data, --http and --peer):
+  %s`, readBuild().Version, info.Name, info.ClusterID, founded, info.HTTP, info.HTTP, join)
+}
+
+func newLogger(w io.Writer, level, format string) (*slog.Logger, error) {
+	levels := map[string]slog.Level{"debug": slog.LevelDebug, "info": slog.LevelInfo, "warn": slog.LevelWarn, "error": slog.LevelError}
+	if err := oneOf("log-level", level, "debug", "info", "warn", "error"); err != nil {
+		return nil, err
+	}
+	if err := oneOf("log-format", format, "text", "json"); err != nil {
+		return nil, err
+	}
+	options := &slog.HandlerOptions{Level: levels[level]}
+	if format == "json" {
+		return slog.New(slog.NewJSONHandler(w, options)), nil
+	}
+	return slog.New(slog.NewTextHandler(w, options)), nil
+}
+
+// oneOf refuses a flag's value that is not one of the words.
+func oneOf(flag, value string, words ...string) error {
+	if slices.Contains(words, value) {
+		return nil
+	}
+	hint := ""
+	if near := nearest(value, words); near != "" {
+		hint = fmt.Sprintf("; did you mean %q?", near)
+	}
+	return usagef("gitmirror start --"+flag+" "+words[0], "--%s %q is none of %s%s", flag, value, strings.Join(words, ", "), hint)
+}

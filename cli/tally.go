@@ -1,0 +1,95 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// tally counts how a command did that works on several things.
+type tally struct {
+	ok       int
+	failures []*Failure
+	broke    *Failure // why the rest was not tried, nil where all was
+	untried  int
+}
+
+// fail prints one failure, as it happens, and counts it.
+func (t *tally) fail(s *session, thing string, err error) {
+	f := explain(err, false)
+	one := *f
+	one.What = thing + ": " + f.What
+	t.failures = append(t.failures, &one)
+	if s.json {
+		one.writeJSON(s.Err)
+	} else {
+		one.write(s.Err)
+	}
+}
+
+// stop says that the rest, n things, was not tried, and why.
+func (t *tally) stop(err error, n int, which string) {
+	f := *explain(err, interrupted(err))
+	f.What = fmt.Sprintf("stopped, %s: %s", which, f.What)
+	t.broke, t.untried = &f, n
+}
+
+// rest is how many were not tried, for a summary.
+func (t *tally) rest() string {
+	if t.untried == 0 {
+		return ""
+	}
+	return fmt.Sprintf(", not tried %d", t.untried)
+}
+
+// result is nil where nothing failed. Where everything did it fails as the
+// failures did, if they agree, else as exitFailed.
+func (t *tally) result(things, done string) error {
+	n := len(t.failures)
+	switch {
+	case t.broke != nil:
+		if t.ok > 0 && t.broke.Exit != exitInterrupted {
+			t.broke.Exit = exitPartFailed
+		}
+		return t.broke
+	case n == 0:
+		return nil
+	}
+	total := t.ok + n
+	f := &Failure{
+		What: fmt.Sprintf("%d of %d %s were not %s", n, total, things, done), Code: "part_failed", Exit: exitPartFailed,
+		Try: "see the errors above; what was " + done + " stays",
+	}
+	if t.ok == 0 {
+		f.Code, f.Exit, f.Try = "failed", t.failures[0].Exit, t.failures[0].Try
+		for _, other := range t.failures {
+			if other.Exit != f.Exit {
+				f.Exit, f.Try = exitFailed, "see the errors above"
+			}
+		}
+	}
+	return f
+}
+
+// imported is result for lines of a list: where all were refused, the list was.
+func (t *tally) imported() error {
+	err := t.result("lines", "added")
+	if f := (*Failure)(nil); errors.As(err, &f) && t.ok == 0 && t.broke == nil {
+		f.Code, f.Exit = "refused", exitUsage
+	}
+	return err
+}
+
+// redact takes a user name and a password out of an address that is to be
+// shown, well formed or not.
+func redact(address string) string {
+	at := strings.LastIndex(address, "@")
+	if at < 0 {
+		return address
+	}
+	scheme := ""
+	if s, _, ok := strings.Cut(address, "://"); ok && len(s)+3 <= at {
+		scheme = s + "://"
+	}
+	return scheme + "***" + address[at:]
+}
