@@ -1,0 +1,115 @@
+package e2e
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"gitmirror/internal/upstream"
+)
+
+// Every git child of a run has the environment that one function builds:
+// nothing of ours leaks into it, nothing of this machine's git configuration is
+// read, and no secret stands in an argument list.
+func TestEnvironmentOfEveryGitChild(t *testing.T) {
+	f, up := newFleet(t, 1), newForge(t)
+	seen := watchChildren(t, f.nodes[0].cmd.Process.Pid)
+	for i := range 5 {
+		name := fmt.Sprintf("r%d", i)
+		up.sample(name)
+		up.edit(name, func(e *upstream.Edit) {
+			for k := range 40 {
+				e.Commit(fmt.Sprintf("b%d", k), "x", map[string]string{"x": strings.Repeat(fmt.Sprint(k), 20000)})
+			}
+		})
+		f.nodes[0].add(up, name, 1)
+		up.push(name, "more")
+		up.shows(name, f.nodes)
+	}
+	children := seen()
+	if len(children) == 0 {
+		t.Fatal("no git child was seen: nothing is tested")
+	}
+	kinds := map[string]int{}
+	for _, c := range children {
+		kinds[c.what]++
+		for _, want := range []string{"GIT_CONFIG_NOSYSTEM=1", "GIT_CONFIG_GLOBAL=/dev/null", "GIT_TERMINAL_PROMPT=0", "GIT_ALLOW_PROTOCOL=http:https", "LC_ALL=C", "GIT_NO_LAZY_FETCH=1"} {
+			if !strings.Contains(c.environ, "\x00"+want+"\x00") {
+				t.Errorf("%s lacks %s", c.what, want)
+			}
+		}
+		if strings.Contains(c.environ, "CANARY") || strings.Contains(c.environ, "SSH_AUTH_SOCK") {
+			t.Errorf("%s inherited our environment", c.what)
+		}
+		if strings.Contains(c.cmdline, "socks5h") {
+			t.Errorf("%s has the proxy's password in its arguments", c.what)
+		}
+		if !strings.Contains(c.environ, "\x00HOME="+filepath.Join(f.nodes[0].dir, "home")+"\x00") {
+			t.Errorf("%s has another home than ours", c.what)
+		}
+	}
+	t.Logf("children seen: %v", kinds)
+}
+
+type child struct{ what, environ, cmdline string }
+
+// watchChildren samples the git descendants of a process until the returned
+// function is called.
+func watchChildren(t *testing.T, root int) func() map[int]child {
+	t.Helper()
+	seen := map[int]child{}
+	stop, done := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		tick := time.NewTicker(time.Millisecond)
+		defer tick.Stop()
+		for {
+			select {
+			case <-stop:
+				return
+			case <-tick.C:
+				sample(root, seen)
+			}
+		}
+	}()
+	return sync.OnceValue(func() map[int]child { close(stop); <-done; return seen })
+}
+
+func sample(root int, seen map[int]child) {
+	procs, _ := filepath.Glob("/proc/[0-9]*")
+	parents := map[int]int{}
+	for _, dir := range procs {
+		pid, _ := strconv.Atoi(filepath.Base(dir))
+		stat, err := os.ReadFile(dir + "/stat")
+		if err != nil {
+			continue
+		}
+		fields := strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')')+1:]))
+		parents[pid], _ = strconv.Atoi(fields[1])
+	}
+	for pid := range parents {
+		ours := false
+		for p := parents[pid]; p > 1; p = parents[p] {
+			if p == root {
+				ours = true
+				break
+			}
+		}
+		if !ours {
+			continue
+		}
+		cmdline, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
+		environ, _ := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid))
+		args := strings.Split(string(cmdline), "\x00")
+		// Between fork and exec a child still shows our own image.
+		if len(environ) == 0 || len(args) < 2 || !strings.HasPrefix(filepath.Base(args[0]), "git") || strings.HasPrefix(filepath.Base(args[0]), "gitmirror") {
+			continue
+		}
+		seen[pid] = child{what: filepath.Base(args[0]) + " " + args[1], environ: "\x00" + string(environ), cmdline: string(cmdline)}
+	}
+}
