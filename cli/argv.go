@@ -8,6 +8,7 @@ import (
 
 // invocation is a command line as the command tree reads it.
 type invocation struct {
+	path  string   // "gitmirror repo add", as far as it is known
 	args  []string // program, command path, flags, "--", positional arguments
 	json  bool     // errors are wanted as JSON
 	group bool     // a command without its verb: there is only help to show
@@ -22,7 +23,7 @@ var verbs = map[string]string{"list": "ls", "get": "show", "create": "add", "rem
 // flags that the command does not have, naming what is nearest.
 func arrange(app *urfave.App, args []string) (invocation, error) {
 	words, flags, err := split(app, args[1:])
-	line := invocation{args: args[:1:1]}
+	line := invocation{path: app.Name, args: []string{app.Name}}
 	for _, f := range flags {
 		line.json = line.json || (f.is("output", "o") && f.value == "json")
 	}
@@ -45,6 +46,7 @@ func arrange(app *urfave.App, args []string) (invocation, error) {
 		}
 		command, children = next, next.Subcommands
 		line.args = append(line.args, command.Name)
+		line.path += " " + command.Name
 	}
 	for _, f := range flags {
 		help = help || f.is("help", "h")
@@ -69,7 +71,7 @@ func arrange(app *urfave.App, args []string) (invocation, error) {
 	}
 	for _, f := range flags {
 		if !f.known || !hasFlag(command, f.name) {
-			return line, unknownFlag("gitmirror "+strings.Join(line.args[1:], " "), command, f)
+			return line, unknownFlag(line.path, command, f)
 		}
 		line.args = append(line.args, f.tokens...)
 	}
@@ -242,37 +244,4 @@ func expects(f urfave.Flag) string {
 		return "true or false is wanted"
 	}
 	return ""
-}
-
-// nearest is the candidate that a slip of the fingers could have made into
-// word, or "".
-func nearest(word string, candidates []string) string {
-	best, bound := "", len(word)/3+1
-	for _, c := range candidates {
-		if d := distance(word, c); d <= bound {
-			best, bound = c, d-1
-		}
-	}
-	return best
-}
-
-// distance is Levenshtein's: how many letters are to be added, dropped or
-// replaced.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost = 1 + min(diagonal, row[j], row[j+1])
-			}
-			diagonal, row[j+1] = row[j+1], cost
-		}
-	}
-	return row[len(b)]
 }

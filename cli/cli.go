@@ -57,6 +57,9 @@ func (p program) main(ctx context.Context, args []string) int {
 		return exitOK
 	}
 	f := explain(err, ctx.Err() != nil)
+	if f.Try == "" && f.Exit != exitInterrupted {
+		f.Try = line.path + " --help"
+	}
 	if line.json {
 		f.writeJSON(p.Err)
 	} else {

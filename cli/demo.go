@@ -40,8 +40,11 @@ func runDemo(ctx context.Context, s *session, o demo.Options) error {
 		o.Out = nil
 	}
 	err := demo.Run(ctx, o)
-	if d := (*demo.Difference)(nil); errors.As(err, &d) {
-		return &Failure{What: "the mirrors differ from upstream", Cause: d.Error(), Code: "difference", Exit: exitFailed, Try: "gitmirror demo --keep"}
+	if interrupted(err) {
+		return &Failure{What: "interrupted; the nodes are stopped, and nothing is left behind", Code: "interrupted", Exit: exitInterrupted}
+	}
+	if found := (demo.Differences)(nil); errors.As(err, &found) {
+		return &Failure{What: "the mirrors differ from upstream", Cause: found.Error(), Code: "difference", Exit: exitFailed, Try: "gitmirror demo --keep"}
 	}
 	return err
 }

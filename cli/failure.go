@@ -53,11 +53,11 @@ func explain(err error, stopped bool) *Failure {
 		f       *Failure
 		problem *api.Problem
 	)
-	if stopped && (errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)) {
-		return &Failure{What: "interrupted", Try: "gitmirror status", Code: "interrupted", Exit: exitInterrupted}
-	}
 	if errors.As(err, &f) {
 		return f
+	}
+	if stopped && (errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)) {
+		return &Failure{What: "interrupted", Try: "gitmirror status", Code: "interrupted", Exit: exitInterrupted}
 	}
 	switch {
 	case errors.As(err, &problem):
@@ -71,9 +71,6 @@ func explain(err error, stopped bool) *Failure {
 		f = &Failure{What: err.Error(), Code: "failed", Exit: exitFailed}
 	}
 	f.advise(err)
-	if f.Try == "" {
-		f.Try = "gitmirror --help"
-	}
 	return f
 }
 
@@ -106,7 +103,7 @@ func ofProblem(p *api.Problem) *Failure {
 	fallback := "gitmirror status"
 	switch p.Status {
 	case http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType, http.StatusUnprocessableEntity:
-		f.Exit, fallback = exitUsage, "gitmirror --help"
+		f.Exit, fallback = exitUsage, ""
 	case http.StatusNotFound:
 		f.Exit, fallback = exitNotFound, "gitmirror repo ls"
 	case http.StatusConflict, http.StatusPreconditionFailed:
@@ -123,6 +120,15 @@ func ofProblem(p *api.Problem) *Failure {
 		f.Try = fallback
 	}
 	return f
+}
+
+// asProblem is an error as the API would tell it, for JSON output.
+func asProblem(err error) *api.Problem {
+	if p := (*api.Problem)(nil); errors.As(err, &p) {
+		return p
+	}
+	f := explain(err, false)
+	return &api.Problem{Title: f.What, Detail: f.What, Code: f.Code, Hint: f.Try}
 }
 
 func noNode(err error) *Failure {

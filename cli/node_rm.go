@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 
+	"gitmirror/api"
+
 	urfave "github.com/urfave/cli/v2"
 )
 
@@ -45,5 +47,11 @@ func nodeRm(ctx context.Context, s *session, o nodeRmOptions) error {
 
 // removed is what the rm commands print as JSON.
 type removed struct {
-	Removed []string `json:"removed"`
+	Removed []string    `json:"removed"`
+	Failed  []unremoved `json:"failed,omitempty"`
+}
+
+type unremoved struct {
+	Name    string       `json:"name"`
+	Problem *api.Problem `json:"problem"`
 }

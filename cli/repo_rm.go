@@ -51,6 +51,7 @@ func repoRm(ctx context.Context, s *session, o repoRmOptions) error {
 				return err
 			}
 			t.fail(s, name, err)
+			done.Failed = append(done.Failed, unremoved{Name: name, Problem: asProblem(err)})
 			continue
 		}
 		t.ok++

@@ -120,8 +120,7 @@ func syncOne(ctx context.Context, s *session, name string, wait bool) syncResult
 		}
 	}
 	if r.err = notFound(r.err, s.command("repo ls")); r.err != nil {
-		f := explain(r.err, false)
-		r.SyncOutcome, r.Problem = nil, &api.Problem{Title: f.What, Detail: f.What, Code: f.Code, Hint: f.Try}
+		r.SyncOutcome, r.Problem = nil, asProblem(r.err)
 	} else if wait && r.Outcome == api.SyncAccepted {
 		r.err = &Failure{What: name + ": the check is not done yet: --timeout ran out", Cause: "the work goes on", Code: "timeout", Exit: exitTimeout, Try: s.command("repo show %s", name)}
 	}

@@ -141,9 +141,9 @@ func notFound(err error, list string) error {
 	if !errors.As(err, &p) || p.Status != http.StatusNotFound || p.Hint != "" {
 		return err
 	}
-	f := ofProblem(p)
-	f.Try = list
-	return f
+	hinted := *p
+	hinted.Hint = list
+	return &hinted
 }
 
 // terminalWidth is how wide the terminal is that w writes to, 0 where it is none.

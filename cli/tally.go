@@ -14,15 +14,14 @@ type tally struct {
 	untried  int
 }
 
-// fail prints one failure, as it happens, and counts it.
+// fail prints one failure, as it happens, and counts it. As JSON it is part of
+// the output.
 func (t *tally) fail(s *session, thing string, err error) {
 	f := explain(err, false)
 	one := *f
 	one.What = thing + ": " + f.What
 	t.failures = append(t.failures, &one)
-	if s.json {
-		one.writeJSON(s.Err)
-	} else {
+	if !s.json {
 		one.write(s.Err)
 	}
 }

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -14,12 +13,20 @@ import (
 // pollEvery is how often a row is looked at while it is waited for.
 const pollEvery = 250 * time.Millisecond
 
+// Bounds of one look at a row, and of how long looks may go wrong in a row: a
+// new leader is elected meanwhile, or the node we ask has not heard of the row.
+const (
+	lookTimeout  = 10 * time.Second
+	lookPatience = 15 * time.Second
+)
+
 // waitReady returns the rows of the repos once all are ready. It gives up at
 // the end of ctx, and on the first that will not get there by itself.
 func waitReady(ctx context.Context, s *session, names []string) ([]*api.Repo, error) {
 	began, rows := time.Now(), make([]*api.Repo, len(names))
 	progress := newProgress(s)
 	defer progress.end()
+	answered := began
 	for ready := 0; ready < len(names); {
 		ready = 0
 		for i, name := range names {
@@ -27,10 +34,17 @@ func waitReady(ctx context.Context, s *session, names []string) ([]*api.Repo, er
 				ready++
 				continue
 			}
-			r, err := s.repo(ctx, name)
-			if err != nil {
-				return nil, waitFailed(ctx, s, err, name, rows[i])
+			r, err := look(ctx, s, name)
+			if ctx.Err() != nil {
+				return nil, waitOver(ctx, s, name, rows[i])
 			}
+			if err != nil {
+				if rows[i] != nil && notThere(err) || time.Since(answered) > lookPatience {
+					return nil, err
+				}
+				break
+			}
+			answered = time.Now()
 			if rows[i] = r; r.State == "ready" {
 				progress.end()
 				s.say("Ready after %s: %s, generation %d, %d refs, HEAD %s", took(began), r.Name, r.Generation, r.Refs, strings.TrimPrefix(r.Head, "ref: "))
@@ -42,12 +56,22 @@ func waitReady(ctx context.Context, s *session, names []string) ([]*api.Repo, er
 		if ready < len(names) {
 			progress.update(waiting(rows, began))
 			if !sleep(ctx, pollEvery) {
-				return nil, waitFailed(ctx, s, ctx.Err(), firstWaiting(names, rows), nil)
+				i := firstWaiting(rows)
+				return nil, waitOver(ctx, s, names[i], rows[i])
 			}
 		}
 	}
 	return rows, nil
 }
+
+func look(ctx context.Context, s *session, name string) (*api.Repo, error) {
+	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
+	defer cancel()
+	r, err := s.client.Repo(ctx, name)
+	return r, notFound(err, s.command("repo ls"))
+}
+
+func notThere(err error) bool { return explain(err, false).Exit == exitNotFound }
 
 // hopeless is the failure of a repo that waiting does not help: a first
 // failure may pass, a second in a row is reported.
@@ -69,9 +93,10 @@ func hopeless(s *session, r *api.Repo) *Failure {
 	}
 }
 
-func waitFailed(ctx context.Context, s *session, err error, name string, last *api.Repo) error {
-	if !errors.Is(err, context.DeadlineExceeded) || ctx.Err() == nil {
-		return err
+// waitOver is the failure of a wait whose time is over.
+func waitOver(ctx context.Context, s *session, name string, last *api.Repo) error {
+	if interrupted(ctx.Err()) {
+		return &Failure{What: "interrupted", Cause: "the work goes on", Code: "interrupted", Exit: exitInterrupted, Try: s.command("repo show %s", name)}
 	}
 	f := &Failure{What: name + " is not ready yet: --timeout ran out", Cause: "the work goes on", Code: "timeout", Exit: exitTimeout, Try: s.command("repo show %s", name)}
 	if last != nil {
@@ -80,13 +105,14 @@ func waitFailed(ctx context.Context, s *session, err error, name string, last *a
 	return f
 }
 
-func firstWaiting(names []string, rows []*api.Repo) string {
+// firstWaiting is the index of a row that is not ready; there is one.
+func firstWaiting(rows []*api.Repo) int {
 	for i, r := range rows {
 		if r == nil || r.State != "ready" {
-			return names[i]
+			return i
 		}
 	}
-	return names[0]
+	return 0
 }
 
 func waiting(rows []*api.Repo, began time.Time) string {
@@ -127,44 +153,5 @@ func took(began time.Time) time.Duration {
 		return d.Round(time.Second)
 	} else {
 		return d.Round(100 * time.Millisecond)
-	}
-}
-
-// progress shows how far something is: one line that changes where stderr is a
-// terminal, else a line each ten seconds, nothing with -q.
-type progress struct {
-	s     *session
-	width int // of the terminal; 0: none
-	last  time.Time
-	shown bool
-}
-
-const plainEvery = 10 * time.Second
-
-func newProgress(s *session) *progress {
-	return &progress{s: s, width: terminalWidth(s.Err), last: time.Now()}
-}
-
-func (p *progress) update(line string) {
-	switch {
-	case p.s.quiet || p.s.json:
-	case p.width > 0:
-		line = printable(line)
-		if r := []rune(line); len(r) >= p.width {
-			line = string(r[:p.width-1])
-		}
-		_, _ = fmt.Fprintf(p.s.Err, "\r%s\x1b[K", line)
-		p.shown = true
-	case time.Since(p.last) >= plainEvery:
-		p.s.remark("%s", line)
-		p.last = time.Now()
-	}
-}
-
-// end takes the line away again.
-func (p *progress) end() {
-	if p.shown {
-		_, _ = fmt.Fprint(p.s.Err, "\r\x1b[K")
-		p.shown = false
 	}
 }

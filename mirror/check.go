@@ -3,6 +3,7 @@ package mirror
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -20,7 +21,7 @@ func (e *Engine) now() time.Time { return time.Now() }
 
 // check asks upstream, its urls in order until one answers, and publishes what
 // is new.
-func (e *Engine) check(ctx context.Context, j *job, repo *store.Repo, table *refs.Table, a Assignment) outcome {
+func (e *Engine) check(ctx context.Context, j *job, repo *store.Repo, a Assignment) outcome {
 	out := outcome{checked: true, checkedAt: e.now()}
 	if j.seen == nil {
 		j.seen = map[string]detect.Fingerprint{}
@@ -33,7 +34,7 @@ func (e *Engine) check(ctx context.Context, j *job, repo *store.Repo, table *ref
 		}
 		if err == nil {
 			var taken outcome
-			taken, err = e.take(ctx, j, repo, table, a, upstream, res.Advert)
+			taken, err = e.take(ctx, j, repo, a, upstream, res.Advert)
 			if err == nil {
 				// What was shown has been dealt with only when it is what is live,
 				// or when holding it back was the answer.
@@ -43,6 +44,7 @@ func (e *Engine) check(ctx context.Context, j *job, repo *store.Repo, table *ref
 				taken.checked, taken.checkedAt = true, out.checkedAt
 				return taken
 			}
+			out.broken = out.broken || taken.broken
 		}
 		if first == nil {
 			first = failure.Of(err)
@@ -57,7 +59,11 @@ func (e *Engine) check(ctx context.Context, j *job, repo *store.Repo, table *ref
 
 // take makes what upstream shows the next generation: stage, prove, prepare,
 // publish. Until publish, nothing that is served has changed.
-func (e *Engine) take(ctx context.Context, j *job, repo *store.Repo, table *refs.Table, a Assignment, upstream string, advert *wire.Advert) (outcome, error) {
+func (e *Engine) take(ctx context.Context, j *job, repo *store.Repo, a Assignment, upstream string, advert *wire.Advert) (outcome, error) {
+	table, err := repo.Table()
+	if err != nil {
+		return outcome{broken: errors.Is(err, refs.ErrDamaged)}, failure.New(failure.Corrupt, "this node's copy is damaged: "+err.Error(), err)
+	}
 	list, skipped := refs.Select(advert, a.Policy.Prefixes, table)
 	if len(skipped) > 0 {
 		e.log.Debug("upstream refs not mirrored", "repo", a.Name, "count", len(skipped), "first", skipped[0].Name, "reason", skipped[0].Reason)

@@ -14,16 +14,16 @@ import (
 
 // follow copies the published generation from a peer: its ref table, which
 // must have the digest the log names, then the objects that are missing here.
-func (e *Engine) follow(ctx context.Context, j *job, repo *store.Repo, table *refs.Table, a Assignment) outcome {
+func (e *Engine) follow(ctx context.Context, j *job, repo *store.Repo, a Assignment) error {
 	sources := e.cfg.Sources.For(a.ID)
 	if len(sources) == 0 {
-		return failed(failure.New(failure.Network, fmt.Sprintf("no live node holds generation %d", a.Generation), nil))
+		return failure.New(failure.Network, fmt.Sprintf("no live node holds generation %d", a.Generation), nil)
 	}
 	var errs []error
 	for _, src := range sources {
 		err := e.copyFrom(ctx, j, repo, a, src)
 		if err == nil {
-			return outcome{}
+			return nil
 		}
 		errs = append(errs, fmt.Errorf("from %s: %w", src.Name(), err))
 		if ctx.Err() != nil {
@@ -32,7 +32,7 @@ func (e *Engine) follow(ctx context.Context, j *job, repo *store.Repo, table *re
 	}
 	err := errors.Join(errs...)
 	e.log.Debug("cannot copy yet", "repo", a.Name, "generation", a.Generation, "err", err)
-	return failed(failure.New(failure.Of(errs[0]).Class, errs[0].Error(), err))
+	return failure.New(failure.Of(errs[0]).Class, errs[0].Error(), err)
 }
 
 func (e *Engine) copyFrom(ctx context.Context, j *job, repo *store.Repo, a Assignment, src Source) error {
@@ -66,24 +66,24 @@ func (e *Engine) copyFrom(ctx context.Context, j *job, repo *store.Repo, a Assig
 // catchUp is for an owner whose copy is behind what was published: a peer may
 // still have it; where none answers, the generation is lost, and this node
 // publishes what it has, under a new number.
-func (e *Engine) catchUp(ctx context.Context, j *job, repo *store.Repo, table *refs.Table, a Assignment) outcome {
-	out := e.follow(ctx, j, repo, table, a)
-	if out.Failure == nil {
-		return out
+func (e *Engine) catchUp(ctx context.Context, j *job, repo *store.Repo, a Assignment) (outcome, error) {
+	err := e.follow(ctx, j, repo, a)
+	if err == nil {
+		return outcome{}, nil
+	}
+	table, terr := repo.Table()
+	if terr != nil {
+		return outcome{}, terr
 	}
 	if table.Generation == 0 || ctx.Err() != nil {
-		return out // nothing to offer: wait for a peer
+		return outcome{}, err // nothing to offer: wait for a peer
 	}
 	e.log.Warn("published generation is lost, restoring an earlier one", "repo", a.Name, "lost", a.Generation, "have", table.Generation)
 	next := &refs.Table{Generation: a.Generation + 1, Candidate: rand.Text(), Head: table.Head, Refs: table.Refs}
 	if err := repo.Prepare(next); err != nil {
-		return failed(failure.New(failure.Disk, err.Error(), err))
+		return outcome{}, failure.New(failure.Disk, err.Error(), err)
 	}
 	c := candidateOf(a, table, next)
 	c.Changes = nil
-	res, err := e.publish(ctx, repo, c)
-	if err != nil {
-		return failed(failure.Of(err))
-	}
-	return res
+	return e.publish(ctx, repo, c)
 }

@@ -19,55 +19,61 @@ func (e *Engine) settle(ctx context.Context, j *job, a Assignment, ask bool) (ou
 		return failed(failure.New(failure.Disk, err.Error(), err))
 	}
 	defer func() { out.Generation, _ = repo.Generation() }()
-	table, err := repo.Table()
-	if err != nil {
-		return e.salvage(a, err)
-	}
 	done, out, err := e.decide(ctx, repo, a)
 	if err != nil {
-		return failed(failure.Of(err))
+		return e.failedOn(a, err)
 	}
 	if !done {
 		return out
 	}
-	table, err = repo.Table()
-	if err != nil {
-		return e.salvage(a, err)
-	}
-	_, digest := repo.Generation()
-	behind := table.Generation < a.Generation || table.Generation == a.Generation && digest != a.Digest
+	// The ref table is read only when something is to be done: most runs end
+	// without.
+	generation, digest := repo.Generation()
+	behind := generation < a.Generation || generation == a.Generation && digest != a.Digest
 	switch {
 	case a.Role == Replica && behind:
-		return e.follow(ctx, j, repo, table, a)
+		err = e.follow(ctx, j, repo, a)
 	case a.Role == Replica:
 		return outcome{}
 	case behind:
-		if out := e.catchUp(ctx, j, repo, table, a); out.waiting || out.Failure != nil {
-			return out
-		}
-		// What was published has been copied, or republished: the assignment
-		// that says so brings the next run.
-		return outcome{waiting: true}
-	case table.Generation > a.Generation:
+		// The assignment that says what was copied, or republished, brings the
+		// next run.
+		out, err = e.catchUp(ctx, j, repo, a)
+		out.waiting = true
+	case generation > a.Generation:
 		// The log this node has applied is older than its own disk: it will
 		// catch up, and bring another assignment.
 		return outcome{waiting: true}
 	case ask:
-		return e.check(ctx, j, repo, table, a)
+		return e.check(ctx, j, repo, a)
+	default:
+		return outcome{}
 	}
-	return outcome{}
+	if err != nil {
+		return e.failedOn(a, err)
+	}
+	return out
+}
+
+// failedOn is the outcome of a run that ended with err before upstream was
+// asked.
+func (e *Engine) failedOn(a Assignment, err error) outcome {
+	if errors.Is(err, refs.ErrDamaged) {
+		return e.salvage(a, err)
+	}
+	return failed(failure.Of(err))
 }
 
 func failed(f *failure.Error) outcome {
 	return outcome{SyncResult: SyncResult{Failure: f}, waiting: true}
 }
 
-// salvage deals with a ref table that cannot be read. A replica throws the
-// damaged copy away, into the trash, and copies anew; an owner says so and
-// waits for another node to take over.
+// salvage deals with a ref table that is damaged. A replica throws the copy
+// away, into the trash, and copies anew; an owner says so and waits for another
+// node to take over.
 func (e *Engine) salvage(a Assignment, err error) outcome {
 	e.log.Error("copy is damaged", "repo", a.Name, "role", a.Role, "err", err)
-	if a.Role == Replica && errors.Is(err, refs.ErrDamaged) {
+	if a.Role == Replica {
 		if terr := e.store.Trash(a.ID, e.now()); terr != nil {
 			err = errors.Join(err, terr)
 		}

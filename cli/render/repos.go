@@ -29,8 +29,11 @@ func (p Printer) Repo(r *api.Repo, base string) error {
 	if _, err := fmt.Fprintf(p.Out, "%s  %s\n", cell(r.Name), p.repoState(r)); err != nil {
 		return err
 	}
-	durable := "one copy has it yet"
-	if r.Durable {
+	durable := "only one copy has it yet"
+	switch {
+	case r.Generation == 0:
+		durable = "nothing published yet"
+	case r.Durable:
 		durable = "survives the loss of any one node"
 	}
 	list := [][2]string{}
@@ -47,7 +50,7 @@ func (p Printer) Repo(r *api.Repo, base string) error {
 		[2]string{"generation", fmt.Sprintf("%d (%s)", r.Generation, durable)},
 		[2]string{"refs", humanize.Comma(int64(r.Refs)) + ", HEAD " + cell(strings.TrimPrefix(r.Head, "ref: "))},
 		[2]string{"refs digest", cell(r.RefsDigest)},
-		[2]string{"interval", (time.Duration(r.IntervalMS) * time.Millisecond).String()},
+		[2]string{"interval", span(time.Duration(r.IntervalMS) * time.Millisecond)},
 		[2]string{"last check", p.ago(r.LastCheck) + ", next " + p.until(r.NextCheck)},
 		[2]string{"last change", p.ago(r.LastChange)},
 	)

@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"gitmirror/api"
+
+	"github.com/dustin/go-humanize"
 )
 
 // Status draws the verdict, the nodes, and what wants attention.
@@ -51,7 +53,11 @@ func tolerance(s *api.Status) string {
 }
 
 func repoCounts(c api.RepoCounts) string {
-	parts := []string{count(c.Total, "repository", "repositories")}
+	total := count(c.Total, "repository", "repositories")
+	if c.Total > 1 && c.Ready == c.Total {
+		total, c.Ready = total+", all ready", 0
+	}
+	parts := []string{total}
 	for _, n := range []struct {
 		count int
 		word  string
@@ -60,7 +66,7 @@ func repoCounts(c api.RepoCounts) string {
 		{c.Parked, "parked"}, {c.Paused, "paused"}, {c.Removing, "being removed"}, {c.Syncing, "syncing now"}, {c.Stale, "stale"},
 	} {
 		if n.count > 0 {
-			parts = append(parts, fmt.Sprintf("%d %s", n.count, n.word))
+			parts = append(parts, humanize.Comma(int64(n.count))+" "+n.word)
 		}
 	}
 	return strings.Join(parts, ", ")

@@ -95,17 +95,20 @@ func (p Printer) fit(columns []column, rows [][]string) []kept {
 		out[i] = true
 		total -= widths[i] + 2
 	}
-	var keep []kept
-	for i, c := range columns {
-		if out[i] {
+	cut := make([]int, len(columns))
+	for i, c := range slices.Backward(columns) { // what stands last is cut first
+		over := total - 2 - p.Width
+		if p.Width == 0 || over <= 0 || out[i] || !c.cut || widths[i] <= shortest {
 			continue
 		}
-		k := kept{index: i}
-		if over := total - 2 - p.Width; p.Width > 0 && c.cut && over > 0 && widths[i] > shortest {
-			k.width = max(shortest, widths[i]-over)
-			total -= widths[i] - k.width
+		cut[i] = max(shortest, widths[i]-over)
+		total -= widths[i] - cut[i]
+	}
+	var keep []kept
+	for i := range columns {
+		if !out[i] {
+			keep = append(keep, kept{index: i, width: cut[i]})
 		}
-		keep = append(keep, k)
 	}
 	return keep
 }
@@ -199,6 +202,18 @@ func cell(s string) string {
 		}
 		return r
 	}, s)
+}
+
+// span is a duration without the zeros at its end.
+func span(d time.Duration) string {
+	s := d.String()
+	if strings.HasSuffix(s, "m0s") {
+		s = strings.TrimSuffix(s, "0s")
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = strings.TrimSuffix(s, "0m")
+	}
+	return s
 }
 
 func count(n int, singular, plural string) string {

@@ -14,10 +14,14 @@ import (
 // power cut. The temporary file is path with ".tmp" appended: two writers of
 // one path must exclude each other.
 func Write(path string, data []byte, mode fs.FileMode) error {
-	if err := WriteBeside(path+".tmp", data, mode); err != nil {
-		return err
+	err := WriteBeside(path+".tmp", data, mode)
+	if err == nil {
+		err = Rename(path+".tmp", path)
 	}
-	return Rename(path+".tmp", path)
+	if err != nil {
+		_ = os.Remove(path + ".tmp") // a full disk wants its bytes back; the first error counts
+	}
+	return err
 }
 
 // WriteBeside writes and fsyncs a file without making its name durable; a

@@ -10,9 +10,9 @@ package detect
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"io"
 	"net"
 	"net/http"
@@ -25,9 +25,12 @@ import (
 	"gitmirror/mirror/wire"
 )
 
-// Fingerprint identifies an answer. It means something only for the URL and
-// prefixes it was got with.
-type Fingerprint [32]byte
+// Fingerprint identifies an answer, zero none. It means something only in this
+// process, for the URL and prefixes it was got with: it is a keyed hash, which
+// costs a fraction of a cryptographic one, and nobody outside can aim at.
+type Fingerprint uint64
+
+var seed = maphash.MakeSeed()
 
 // Result is what a check found.
 type Result struct {
@@ -89,7 +92,7 @@ func NewTransport(dial func(ctx context.Context, network, addr string) (net.Conn
 	return &http.Transport{
 		DialContext:           dial,
 		ForceAttemptHTTP2:     true,
-		MaxIdleConnsPerHost:   4,
+		MaxIdleConnsPerHost:   8, // as many as are asked at once
 		MaxIdleConns:          1024,
 		IdleConnTimeout:       5 * time.Minute,
 		TLSHandshakeTimeout:   10 * time.Second,
@@ -173,10 +176,12 @@ func (c *Client) learn(ctx context.Context, upstream string) (server, []byte, er
 	if err != nil {
 		return server{}, nil, failure.New(failure.Protocol, "the upstream URL cannot be asked", err)
 	}
-	body, resp, err := c.do(ctx, req)
+	var answer bytes.Buffer // kept for as long as it is parsed
+	resp, err := c.do(ctx, req, &answer)
 	if err != nil {
 		return server{}, nil, err
 	}
+	body := answer.Bytes()
 	if err := checkType(resp, "application/x-git-upload-pack-advertisement"); err != nil {
 		return server{}, nil, err
 	}
@@ -212,7 +217,9 @@ func (c *Client) lsRefs(ctx context.Context, srv server, prefixes []string, last
 	}
 	req.Header.Set("Content-Type", "application/x-git-upload-pack-request")
 	req.Header.Set("Accept", "application/x-git-upload-pack-result")
-	answer, resp, err := c.do(ctx, req)
+	answer := buffers.Get().(*bytes.Buffer)
+	defer recycle(answer)
+	resp, err := c.do(ctx, req, answer)
 	if err != nil {
 		if resp != nil && resp.StatusCode != http.StatusTooManyRequests && resp.StatusCode < 500 {
 			return Result{}, fmt.Errorf("%w: %w", errRelearn, err)
@@ -222,14 +229,14 @@ func (c *Client) lsRefs(ctx context.Context, srv server, prefixes []string, last
 	if err := checkType(resp, "application/x-git-upload-pack-result"); err != nil {
 		return Result{}, fmt.Errorf("%w: %w", errRelearn, err)
 	}
-	return c.parse(answer, answer, last, func(r io.Reader) (*wire.Advert, error) {
+	return c.parse(answer.Bytes(), answer.Bytes(), last, func(r io.Reader) (*wire.Advert, error) {
 		return wire.ParseLsRefs(r, wire.Limits{Refs: c.cfg.MaxRefs})
 	})
 }
 
 // parse hashes first and parses only what differs from last.
 func (c *Client) parse(hashed, body []byte, last Fingerprint, parse func(io.Reader) (*wire.Advert, error)) (Result, error) {
-	res := Result{Fingerprint: sha256.Sum256(hashed)}
+	res := Result{Fingerprint: Fingerprint(maphash.Bytes(seed, hashed)) | 1}
 	if res.Fingerprint == last {
 		res.Unchanged = true
 		return res, nil
@@ -239,9 +246,22 @@ func (c *Client) parse(hashed, body []byte, last Fingerprint, parse func(io.Read
 	return res, err
 }
 
-// do sends one request and reads its whole answer under the client's bounds.
-// A status other than 200 is a *failure.Error; resp is there with it.
-func (c *Client) do(ctx context.Context, req *http.Request) ([]byte, *http.Response, error) {
+// buffers are for answers: nearly all are hashed and forgotten.
+var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
+
+// keepBuffer is the largest buffer worth keeping.
+const keepBuffer = 4 << 20
+
+func recycle(b *bytes.Buffer) {
+	if b.Cap() <= keepBuffer {
+		b.Reset()
+		buffers.Put(b)
+	}
+}
+
+// do sends one request and reads its whole answer into buf, under the client's
+// bounds. A status other than 200 is a *failure.Error; resp is there with it.
+func (c *Client) do(ctx context.Context, req *http.Request, buf *bytes.Buffer) (*http.Response, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	late := time.AfterFunc(c.cfg.HeaderTimeout, func() {
@@ -252,18 +272,17 @@ func (c *Client) do(ctx context.Context, req *http.Request) ([]byte, *http.Respo
 	resp, err := c.http.Do(req.WithContext(ctx))
 	late.Stop()
 	if err != nil {
-		return nil, nil, causeOf(ctx, err)
+		return nil, causeOf(ctx, err)
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
 		_, _ = io.CopyN(io.Discard, resp.Body, 4096) // lets the connection be used again
-		return nil, resp, ofStatus(resp)
+		return resp, ofStatus(resp)
 	}
-	body, err := c.readAll(cancel, resp)
-	if err != nil {
-		return nil, nil, causeOf(ctx, err)
+	if err := c.readAll(cancel, resp, buf); err != nil {
+		return nil, causeOf(ctx, err)
 	}
-	return body, resp, nil
+	return resp, nil
 }
 
 func causeOf(ctx context.Context, err error) error {
@@ -273,30 +292,30 @@ func causeOf(ctx context.Context, err error) error {
 	return err
 }
 
-func (c *Client) readAll(cancel context.CancelCauseFunc, resp *http.Response) ([]byte, error) {
-	const enough = 1 << 10
+func (c *Client) readAll(cancel context.CancelCauseFunc, resp *http.Response, buf *bytes.Buffer) error {
+	const enough, chunk = 1 << 10, 32 << 10
 	host := resp.Request.URL.Host
 	stall := time.AfterFunc(c.cfg.StallTimeout, func() {
 		cancel(failure.New(failure.Timeout, fmt.Sprintf("%s sent less than 1 KiB of its answer in %s", host, c.cfg.StallTimeout), nil))
 	})
 	defer stall.Stop()
-	var buf bytes.Buffer
 	since := 0
-	chunk := make([]byte, 32<<10)
 	for {
-		n, err := resp.Body.Read(chunk)
-		buf.Write(chunk[:n])
+		buf.Grow(chunk)
+		room := buf.AvailableBuffer()
+		n, err := resp.Body.Read(room[:cap(room)])
+		buf.Write(room[:n])
 		if since += n; since >= enough {
 			since = 0
 			stall.Reset(c.cfg.StallTimeout)
 		}
 		switch {
 		case int64(buf.Len()) > c.cfg.MaxBytes:
-			return nil, failure.New(failure.Refused, fmt.Sprintf("%s sent more than %d MiB of refs", host, c.cfg.MaxBytes>>20), nil)
+			return failure.New(failure.Refused, fmt.Sprintf("%s sent more than %d MiB of refs", host, c.cfg.MaxBytes>>20), nil)
 		case err == io.EOF:
-			return buf.Bytes(), nil
+			return nil
 		case err != nil:
-			return nil, err
+			return err
 		}
 	}
 }

@@ -53,6 +53,7 @@ func (r *Runner) Environ(settings ...Setting) []string {
 		"GIT_PROTOCOL_FROM_USER=0",
 		"GIT_OPTIONAL_LOCKS=0",
 		"GIT_NO_LAZY_FETCH=1",
+		"GIT_NO_REPLACE_OBJECTS=1", // refs/replace may come from an upstream
 		"NO_PROXY=",
 		"LC_ALL=C",
 	}

@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 )
@@ -28,6 +29,8 @@ var (
 	ErrTooOld  = errors.New("git is too old")
 )
 
+var errClosed = errors.New("no git is started any more: this node is stopping")
+
 // Runner starts git children.
 type Runner struct {
 	bin     string
@@ -35,6 +38,8 @@ type Runner struct {
 	home    string
 	lock    *os.File
 	spawn   chan func()
+	closed  chan struct{}
+	close   func()
 }
 
 // Config says how a Runner starts its children.
@@ -44,7 +49,7 @@ type Config struct {
 }
 
 // New finds git on PATH and checks its version.
-func New(ctx context.Context, cfg Config) (*Runner, error) {
+func New(ctx context.Context, cfg Config) (_ *Runner, err error) {
 	bin, err := exec.LookPath("git")
 	if err != nil {
 		return nil, fmt.Errorf("%w on PATH: install git %d.%d or newer", ErrMissing, MinVersion[0], MinVersion[1])
@@ -56,8 +61,14 @@ func New(ctx context.Context, cfg Config) (*Runner, error) {
 	if err := os.MkdirAll(home, 0o700); err != nil {
 		return nil, err
 	}
-	r := &Runner{bin: bin, home: home, lock: cfg.Lock, spawn: make(chan func())}
-	go spawner(r.spawn)
+	r := &Runner{bin: bin, home: home, lock: cfg.Lock, spawn: make(chan func()), closed: make(chan struct{})}
+	r.close = sync.OnceFunc(func() { close(r.closed) })
+	go spawner(r.spawn, r.closed)
+	defer func() {
+		if err != nil {
+			r.Close()
+		}
+	}()
 	out, err := r.Command(ctx, home, "version").Output()
 	if err != nil {
 		return nil, fmt.Errorf("run %s version: %w", bin, err)
@@ -72,8 +83,9 @@ func New(ctx context.Context, cfg Config) (*Runner, error) {
 // Version is what git says of itself, "2.39.5".
 func (r *Runner) Version() string { return r.version }
 
-// Close ends the Runner. No child may be started afterwards.
-func (r *Runner) Close() { close(r.spawn) }
+// Close ends the Runner: children must have ended, and starting another is an
+// error.
+func (r *Runner) Close() { r.close() }
 
 func atLeast(version string, want [2]int) bool {
 	parts := strings.SplitN(version, ".", 3)
@@ -115,7 +127,13 @@ func (r *Runner) CommandWith(ctx context.Context, dir string, settings []Setting
 	cmd.Dir = dir
 	cmd.Env = r.Environ(settings...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
-	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+	cmd.Cancel = func() error {
+		err := syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
+		if errors.Is(err, syscall.ESRCH) {
+			return os.ErrProcessDone
+		}
+		return err
+	}
 	cmd.WaitDelay = 5 * time.Second
 	if r.lock != nil {
 		cmd.ExtraFiles = []*os.File{r.lock}
@@ -127,8 +145,12 @@ func (r *Runner) CommandWith(ctx context.Context, dir string, settings []Setting
 // process: Pdeathsig would otherwise fire when the starting thread ends.
 func (c *Cmd) Start() error {
 	errc := make(chan error, 1)
-	c.runner.spawn <- func() { errc <- c.Cmd.Start() }
-	return <-errc
+	select {
+	case c.runner.spawn <- func() { errc <- c.Cmd.Start() }:
+		return <-errc
+	case <-c.runner.closed:
+		return errClosed
+	}
 }
 
 // Run starts the child and waits for it.

@@ -2,12 +2,17 @@ package git
 
 import "runtime"
 
-// spawner runs every start on one operating system thread that never ends
-// before the process: the kernel sends Pdeathsig when the *thread* that forked
-// dies, and Go ends threads at will.
-func spawner(starts <-chan func()) {
+// spawner runs every start on one operating system thread, which lives as long
+// as the Runner: the kernel sends Pdeathsig when the *thread* that forked dies,
+// and Go ends threads at will unless one is locked.
+func spawner(starts <-chan func(), closed <-chan struct{}) {
 	runtime.LockOSThread()
-	for start := range starts {
-		start()
+	for {
+		select {
+		case start := <-starts:
+			start()
+		case <-closed:
+			return
+		}
 	}
 }

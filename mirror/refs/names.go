@@ -1,6 +1,7 @@
 package refs
 
 import (
+	"iter"
 	"slices"
 	"strings"
 
@@ -66,37 +67,71 @@ func Select(advert *wire.Advert, prefixes []string, current *Table) (list []Ref,
 	return list, append(skipped, conflicts...)
 }
 
+// withoutConflicts takes the names that current shows first, then the others
+// in order; one that is or has a directory among those taken is skipped.
 func withoutConflicts(list []Ref, current *Table) (kept []Ref, skipped []Skipped) {
 	names := make(map[string]bool, len(list))
 	for _, r := range list {
 		names[r.Name] = true
 	}
-	drop := map[string]string{}
-	for _, r := range list {
-		for dir := parent(r.Name); len(dir) > len("refs/"); dir = parent(dir) {
-			if !names[dir] || drop[dir] != "" || drop[r.Name] != "" {
+	if !slices.ContainsFunc(list, func(r Ref) bool {
+		for dir := range parents(r.Name) {
+			if names[dir] {
+				return true
+			}
+		}
+		return false
+	}) {
+		return list, nil
+	}
+	taken := map[string]string{} // ref or directory → the ref that made it so
+	conflict := func(name string) string {
+		if other := taken[name]; other != "" {
+			return other
+		}
+		for dir := range parents(name) {
+			if taken[dir] == dir {
+				return dir
+			}
+		}
+		return ""
+	}
+	lost := map[string]string{}
+	take := func(shown bool) {
+		for _, r := range list {
+			if _, ok := current.Find(r.Name); ok != shown {
 				continue
 			}
-			_, hasDir := current.Find(dir)
-			_, hasRef := current.Find(r.Name)
-			if hasRef && !hasDir {
-				drop[dir] = r.Name
-			} else {
-				drop[r.Name] = dir
+			if lost[r.Name] = conflict(r.Name); lost[r.Name] != "" {
+				continue
+			}
+			taken[r.Name] = r.Name
+			for dir := range parents(r.Name) {
+				taken[dir] = r.Name
 			}
 		}
 	}
-	if len(drop) == 0 {
-		return list, nil
-	}
+	take(true)
+	take(false)
 	for _, r := range list {
-		if other := drop[r.Name]; other != "" {
+		if other := lost[r.Name]; other != "" {
 			skipped = append(skipped, Skipped{r.Name, "conflicts with " + other})
 		} else {
 			kept = append(kept, r)
 		}
 	}
 	return kept, skipped
+}
+
+// parents yields the directories of a name, the innermost first.
+func parents(name string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for dir := parent(name); len(dir) > len("refs/"); dir = parent(dir) {
+			if !yield(dir) {
+				return
+			}
+		}
+	}
 }
 
 func parent(name string) string {

@@ -42,6 +42,7 @@ type Repo struct {
 	mu        sync.Mutex // guards what follows
 	name      string
 	live      mark
+	damaged   error // of the live table, found at start
 	candidate *mark
 	table     weak.Pointer[refs.Table] // of live, while anybody uses it
 	activated chan struct{}            // closed by the next Activate; nil while nobody waits
@@ -71,18 +72,33 @@ func load(dir string) (*Repo, error) {
 	if err := r.sweep(); err != nil {
 		return nil, fmt.Errorf("sweep: %w", err)
 	}
-	live, err := readMark(filepath.Join(dir, tableFile))
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	switch live, err := readMark(filepath.Join(dir, tableFile)); {
+	case err == nil:
+		r.live = *live
+	case errors.Is(err, refs.ErrDamaged):
+		r.damaged = err // a copy that has to be healed, not one that is not there
+	case !errors.Is(err, fs.ErrNotExist):
 		return nil, err
 	}
-	if live != nil {
-		r.live = *live
-	}
-	// A candidate that cannot be read was never acknowledged to anybody.
-	if r.candidate, err = readMark(filepath.Join(dir, candidateFile)); err != nil {
-		_ = os.Remove(filepath.Join(dir, candidateFile))
+	if err := r.findCandidate(); err != nil {
+		return nil, err
 	}
 	return r, nil
+}
+
+// findCandidate takes up what an earlier run prepared, if all of it is there: a
+// candidate that cannot be read must not replace a table that can.
+func (r *Repo) findCandidate() error {
+	t, err := r.CandidateTable()
+	switch {
+	case err == nil:
+		r.candidate = &mark{t.Generation, t.Candidate, t.Head, t.Digest()}
+	case errors.Is(err, refs.ErrDamaged):
+		return os.Remove(filepath.Join(r.dir, candidateFile))
+	case !errors.Is(err, fs.ErrNotExist):
+		return err
+	}
+	return nil
 }
 
 func readMark(path string) (*mark, error) {
@@ -105,8 +121,11 @@ func readMark(path string) (*mark, error) {
 // sweep removes what only a killed process leaves: temporary files, locks, and
 // packs that were moved in without their index.
 func (r *Repo) sweep() error {
-	for _, pattern := range []string{"*.tmp", "*.lock", "objects/pack/tmp_*", "objects/pack/*.lock", "objects/pack/*.keep"} {
-		found, err := filepath.Glob(filepath.Join(r.dir, pattern))
+	pack := filepath.Join(r.dir, "objects/pack")
+	for _, s := range []struct{ dir, pattern string }{
+		{r.dir, "*.tmp"}, {r.dir, "*.lock"}, {pack, "tmp_*"}, {pack, "*.lock"}, {pack, "*.keep"},
+	} {
+		found, err := matching(s.dir, s.pattern)
 		if err != nil {
 			return err
 		}
@@ -116,13 +135,17 @@ func (r *Repo) sweep() error {
 			}
 		}
 	}
-	packs, err := filepath.Glob(filepath.Join(r.dir, "objects/pack/*.pack"))
+	packs, err := matching(pack, "*.pack")
 	if err != nil {
 		return err
 	}
 	for _, p := range packs {
-		if _, err := os.Stat(strings.TrimSuffix(p, ".pack") + ".idx"); errors.Is(err, fs.ErrNotExist) {
-			if err := os.Remove(p); err != nil {
+		base := strings.TrimSuffix(p, ".pack")
+		if _, err := os.Stat(base + ".idx"); !errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		for _, f := range []string{base + ".rev", p} {
+			if err := os.Remove(f); err != nil && !errors.Is(err, fs.ErrNotExist) {
 				return err
 			}
 		}
@@ -204,6 +227,9 @@ func (r *Repo) Await(ctx context.Context, generation uint64) error {
 func (r *Repo) Table() (*refs.Table, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.damaged != nil {
+		return nil, fmt.Errorf("repository %s: %w", r.name, r.damaged)
+	}
 	if r.live.Generation == 0 {
 		return &refs.Table{}, nil
 	}
@@ -281,7 +307,7 @@ func (r *Repo) Activate(generation uint64, digest refs.Digest) (bool, error) {
 	if err := atomicfile.Rename(filepath.Join(r.dir, candidateFile), filepath.Join(r.dir, tableFile)); err != nil {
 		return false, fmt.Errorf("activate generation %d: %w", generation, err)
 	}
-	r.live, r.candidate, r.table = *c, nil, weak.Pointer[refs.Table]{}
+	r.live, r.damaged, r.candidate, r.table = *c, nil, nil, weak.Pointer[refs.Table]{}
 	if r.activated != nil {
 		close(r.activated)
 		r.activated = nil

@@ -73,9 +73,9 @@ func (s *Staging) Received() int64 {
 func (s *Staging) Adopt() error {
 	from := filepath.Join(s.dir, "objects/pack")
 	to := filepath.Join(s.repo.dir, "objects/pack")
-	packs, err := filepath.Glob(filepath.Join(from, "pack-*.pack"))
+	packs, err := matching(from, "pack-*.pack")
 	if err != nil {
-		return err
+		return fmt.Errorf("adopt objects: %w", err)
 	}
 	for _, pack := range packs {
 		base := strings.TrimSuffix(filepath.Base(pack), ".pack")

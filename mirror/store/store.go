@@ -62,21 +62,64 @@ func Open(root, startID string, log *slog.Logger) (*Store, error) {
 	if err := os.MkdirAll(s.staging, 0o755); err != nil {
 		return nil, fmt.Errorf("make staging: %w", err)
 	}
-	dirs, err := filepath.Glob(filepath.Join(root, "repos", "*", "*.git"))
+	if err := s.find(); err != nil {
+		return nil, err
+	}
+	return s, s.emptyTrash(time.Now())
+}
+
+// find loads every repository and removes those that were never finished.
+func (s *Store) find() error {
+	shards, err := matching(filepath.Join(s.root, "repos"), "*")
+	if err != nil {
+		return fmt.Errorf("find repositories: %w", err)
+	}
+	for _, shard := range shards {
+		if info, err := os.Stat(shard); err != nil || !info.IsDir() {
+			continue
+		}
+		half, err := matching(shard, "*"+making)
+		if err != nil {
+			return fmt.Errorf("find repositories: %w", err)
+		}
+		for _, dir := range half {
+			if err := os.RemoveAll(dir); err != nil {
+				return fmt.Errorf("sweep half-made repository: %w", err)
+			}
+		}
+		dirs, err := matching(shard, "*.git")
+		if err != nil {
+			return fmt.Errorf("find repositories: %w", err)
+		}
+		for _, dir := range dirs {
+			r, err := load(dir)
+			if err != nil {
+				// A whole repository has its repo.json: this is something else.
+				s.log.Warn("unusable repository directory, left alone", "dir", dir, "err", err)
+				continue
+			}
+			s.repos[r.id] = r
+		}
+	}
+	return nil
+}
+
+// matching lists the files of dir whose names match a pattern. Unlike
+// filepath.Glob it takes dir as it is, brackets and all, and hides no error.
+func matching(dir, pattern string) ([]string, error) {
+	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return nil, err
 	}
-	for _, dir := range dirs {
-		r, err := load(dir)
-		if err != nil {
-			// Existence is not completeness: without its repo.json a directory is
-			// the remains of a Create that never answered.
-			log.Warn("unusable repository directory, left alone", "dir", dir, "err", err)
-			continue
+	var found []string
+	for _, e := range entries {
+		if ok, err := filepath.Match(pattern, e.Name()); err != nil {
+			return nil, err
+		} else if ok {
+			found = append(found, filepath.Join(dir, e.Name()))
 		}
-		s.repos[r.id] = r
 	}
-	return s, s.emptyTrash(time.Now())
+	return found, nil
 }
 
 // meta is repo.json.
@@ -151,12 +194,15 @@ func (s *Store) Trash(id string, now time.Time) error {
 	}
 	r.use.Lock()
 	defer r.use.Unlock()
-	r.trashed = true
-	to := filepath.Join(s.root, "trash", fmt.Sprintf("%s.%d.git", id, now.UnixNano()))
-	if err := atomicfile.Rename(r.dir, to); err != nil {
+	trash := filepath.Join(s.root, "trash")
+	if err := os.Rename(r.dir, filepath.Join(trash, fmt.Sprintf("%s.%d.git", id, now.UnixNano()))); err != nil {
+		s.mu.Lock()
+		s.repos[id] = r // it is still there
+		s.mu.Unlock()
 		return fmt.Errorf("trash repository: %w", err)
 	}
-	return atomicfile.SyncDir(filepath.Dir(r.dir))
+	r.trashed = true
+	return errors.Join(atomicfile.SyncDir(trash), atomicfile.SyncDir(filepath.Dir(r.dir)))
 }
 
 func (s *Store) emptyTrash(now time.Time) error {
@@ -203,13 +249,15 @@ func lawfulID(id string) bool {
 	}) < 0
 }
 
+const making = ".making"
+
 // create builds a repository directory under a name of its own and renames it
 // into place, so that one that exists is whole.
 func create(dir string, m meta) error {
 	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
 		return err
 	}
-	tmp := dir + ".making"
+	tmp := dir + making
 	if err := os.RemoveAll(tmp); err != nil {
 		return err
 	}

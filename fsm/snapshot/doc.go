@@ -2,5 +2,3 @@
 // from snapshot.proto, written and read by package fsm. It promises nothing
 // beyond the encoding; what the fields mean is fsm's.
 package snapshot
-
-//go:generate protoc -I . -I ../command --go_out=. --go_opt=paths=source_relative snapshot.proto

@@ -1,0 +1,57 @@
+# One command for everything. `just` lists them.
+
+default:
+    @just --list
+
+# All that a change must pass, as CI runs it
+ci:
+    .ci/run
+
+# Format, vet, lint
+check:
+    test -z "$(gofmt -l .)"
+    go vet ./...
+    go vet -tags crashpoint ./...
+    go tool staticcheck ./...
+    go mod tidy -diff
+
+# All tests, with the race detector
+test *ARGS:
+    go test -race {{ARGS}} ./...
+
+# The same tests, with the data race detector off and the long sweeps on
+test-long:
+    GITMIRROR_LONG=1 go test -timeout 60m ./...
+
+# Tests of what must not race, several times over
+race:
+    go test -race -count=5 ./cluster/... ./fsm/... ./mirror/... ./node/...
+
+# Three nodes, sample upstreams, a killed leader
+demo *ARGS:
+    go run . demo {{ARGS}}
+
+# Three nodes that stay, to try things by hand
+cluster:
+    go run . demo --keep
+
+# Failover, and the cost of checks that find nothing, beside git fetch
+bench *ARGS:
+    go run ./internal/bench {{ARGS}}
+
+# Benchmarks of the table and the planner
+bench-table:
+    go test -run '^$' -bench . -benchtime 1x ./fsm ./ring
+
+# The static binary
+build:
+    CGO_ENABLED=0 go build -trimpath -o gitmirror .
+
+# Regenerate what protoc makes (needs protobuf-compiler)
+proto:
+    GOBIN="$PWD/bin" go install google.golang.org/protobuf/cmd/protoc-gen-go
+    PATH="$PWD/bin:$PATH" protoc -I fsm/command --go_out=fsm/command --go_opt=paths=source_relative command.proto
+    PATH="$PWD/bin:$PATH" protoc -I fsm/snapshot -I fsm/command --go_out=fsm/snapshot --go_opt=paths=source_relative snapshot.proto
+
+fmt:
+    gofmt -w .

@@ -1,0 +1,184 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"gitmirror/api"
+)
+
+func problem(status int, code string) *api.Problem {
+	return &api.Problem{Status: status, Code: code, Detail: "it went \x1b[31mwrong", Hint: "do better"}
+}
+
+func TestExitCodesOfProblems(t *testing.T) {
+	for status, want := range map[int]int{
+		400: exitUsage, 413: exitUsage, 415: exitUsage, 422: exitUsage, 404: exitNotFound, 409: exitConflict, 412: exitConflict,
+		503: exitUnavailable, 504: exitTimeout, 500: exitFailed, 403: exitFailed, 429: exitFailed,
+	} {
+		t.Run(fmt.Sprint(status), func(t *testing.T) {
+			fakeNode(t, func(int, request) any { return problem(status, "some_code") })
+			r := run(t, "repo", "show", "a/b").want(t, want)
+			if wanted := "Error: it went \ufffd[31mwrong\nTry:   do better\n"; !strings.HasSuffix(r.err, wanted) {
+				t.Errorf("stderr is %q", r.err)
+			}
+			r = run(t, "repo", "show", "a/b", "-o", "json").want(t, want)
+			var body struct {
+				Error struct{ Code, Message, Hint string }
+			}
+			if err := json.Unmarshal([]byte(r.err), &body); err != nil || body.Error.Code != "some_code" || body.Error.Hint != "do better" {
+				t.Errorf("%v in %s", err, r.err)
+			}
+		})
+	}
+}
+
+func TestProblemsWithoutAHintGetACommand(t *testing.T) {
+	for _, tt := range []struct {
+		p    *api.Problem
+		args string
+		try  string
+	}{
+		{&api.Problem{Status: 404, Code: "not_found", Detail: "no"}, "repo show x", "Try:   gitmirror repo ls"},
+		{&api.Problem{Status: 404, Code: "not_found", Detail: "no"}, "node show x", "Try:   gitmirror node ls"},
+		{&api.Problem{Status: 409, Code: "conflict", Detail: "no", Existing: "a/b"}, "repo add http://h/a", "Try:   gitmirror repo show a/b"},
+		{&api.Problem{Status: 400, Code: "bad", Detail: "no"}, "repo add http://h/a", "Try:   gitmirror repo add --help"},
+		{&api.Problem{Status: 500, Code: "broken", Detail: "no"}, "status", "Try:   gitmirror status"},
+	} {
+		fakeNode(t, func(int, request) any { return tt.p })
+		contains(t, tt.args, run(t, strings.Fields(tt.args)...).err, tt.try)
+	}
+}
+
+func TestSomethingElseThanANodeIsExit7(t *testing.T) {
+	fakeNode(t, func(int, request) any { return problem(http.StatusNotFound, "") })
+	contains(t, "stderr", run(t, "status").want(t, exitUnavailable).err, "is this a gitmirror node?")
+}
+
+func TestAddressesAreTriedInTurn(t *testing.T) {
+	f := fakeNode(t, func(int, request) any { return api.Status{Verdict: api.Healthy, ClusterID: "c"} })
+	run(t, "status", "--addr", "http://127.0.0.1:1", "--addr", f.URL).want(t, exitOK)
+	run(t, "status", "--addr", "127.0.0.1:1,"+f.URL).want(t, exitOK)
+}
+
+func TestAWriteIsRepeatedWithOneKeyUntilThereIsALeader(t *testing.T) {
+	f := fakeNode(t, func(n int, r request) any {
+		if n < 3 {
+			return problem(http.StatusServiceUnavailable, "no_leader")
+		}
+		return api.Repo{Name: "h/a", Owner: "n1"}
+	})
+	r := run(t, "repo", "add", "http://h/a").want(t, exitOK)
+	contains(t, "stderr", r.err, "No leader answers yet")
+	asked := f.requests()
+	if len(asked) != 3 || asked[0].key == "" || asked[0].key != asked[2].key {
+		t.Errorf("asked %+v", asked)
+	}
+	run(t, "repo", "add", "http://h/a").want(t, exitOK)
+	if again := f.requests()[3]; again.key == asked[0].key {
+		t.Error("another call has the same key")
+	}
+}
+
+func TestNoLeaderForLongIsExit7(t *testing.T) {
+	fakeNode(t, func(int, request) any { return problem(http.StatusServiceUnavailable, "no_leader") })
+	run(t, "repo", "rm", "a", "--yes").want(t, exitUnavailable)
+	run(t, "repo", "add", "http://h/a", "-q").want(t, exitUnavailable)
+}
+
+func TestTimeoutIsExit8(t *testing.T) {
+	release := make(chan struct{})
+	f := fakeNode(t, func(int, request) any { <-release; return nil })
+	t.Cleanup(func() { close(release) })
+	_ = f
+	contains(t, "stderr", run(t, "status", "--timeout", "50ms").want(t, exitTimeout).err, "no answer in time", "--timeout")
+}
+
+func TestInterruptionIsExit130(t *testing.T) {
+	release := make(chan struct{})
+	asked := make(chan struct{}, 10)
+	fakeNode(t, func(int, request) any { asked <- struct{}{}; <-release; return nil })
+	t.Cleanup(func() { close(release) })
+	for _, line := range []string{"status", "repo add http://h/a", "repo add http://h/a --wait", "repo sync a --wait", "repo sync a b"} {
+		ctx, cancel := context.WithCancel(t.Context())
+		go func() { <-asked; cancel() }()
+		runFor(ctx, "", strings.Fields(line)...).want(t, exitInterrupted)
+	}
+}
+
+type advisedError struct{ inner error }
+
+func (e advisedError) Error() string { return "the port is busy" }
+func (e advisedError) Hint() string  { return "another port" }
+func (e advisedError) ExitCode() int { return 6 }
+func (e advisedError) Unwrap() error { return e.inner }
+
+func TestErrorsThatKnowWhatToTry(t *testing.T) {
+	f := explain(fmt.Errorf("start: %w", advisedError{errors.New("bind: in use")}), false)
+	if f.Exit != 6 || f.Try != "another port" || f.Cause != "bind: in use" || f.What != "start: the port is busy" {
+		t.Errorf("%+v", f)
+	}
+}
+
+func TestRedact(t *testing.T) {
+	for in, want := range map[string]string{
+		"https://h/a":               "https://h/a",
+		"https://u:secret@h/a":      "https://***@h/a",
+		"https://u:sec@ret@h/a":     "https://***@h/a",
+		"u:secret@h:a":              "***@h:a",
+		"http:/u:secret@h/a":        "***@h/a",
+		"u@h/x://y":                 "***@h/x://y",
+		"https://h/a?token=s@cret#": "https://***@cret#",
+	} {
+		if got := redact(in); got != want {
+			t.Errorf("redact(%q) = %q, want %q", in, got, want)
+		}
+	}
+}
+
+func TestTally(t *testing.T) {
+	s := &session{program: program{Streams: Streams{Err: new(strings.Builder), Out: new(strings.Builder)}}}
+	refused := &Failure{What: "no", Exit: exitUsage}
+	absent := &Failure{What: "no", Exit: exitNotFound}
+	for _, tt := range []struct {
+		ok   int
+		errs []error
+		want int
+	}{
+		{2, nil, exitOK}, {1, []error{refused}, exitPartFailed}, {0, []error{absent, absent}, exitNotFound}, {0, []error{absent, refused}, exitFailed},
+	} {
+		tally := tally{ok: tt.ok}
+		for _, err := range tt.errs {
+			tally.fail(s, "thing", err)
+		}
+		code := exitOK
+		if err := tally.result("things", "done"); err != nil {
+			code = explain(err, false).Exit
+		}
+		if code != tt.want {
+			t.Errorf("%+v: %d", tt, code)
+		}
+	}
+}
+
+func TestWaitsAreBounded(t *testing.T) {
+	end, cancel := context.WithTimeout(t.Context(), 20*time.Minute)
+	defer cancel()
+	if d := serverWait(end, true); d != 5*time.Minute {
+		t.Errorf("asks a node to wait %s", d)
+	}
+	soon, cancel := context.WithTimeout(t.Context(), 4*time.Second)
+	defer cancel()
+	if d := serverWait(soon, true); d < time.Second || d > 2*time.Second {
+		t.Errorf("asks a node to wait %s of 4s", d)
+	}
+	if d := serverWait(end, false); d != 0 {
+		t.Errorf("asks a node to wait %s for nothing", d)
+	}
+}

@@ -1,0 +1,190 @@
+package render
+
+import (
+	"bytes"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"gitmirror/api"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/jedib0t/go-pretty/v6/text"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+var now = time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
+
+func before(d time.Duration) time.Time   { return now.Add(-d) }
+func beforeP(d time.Duration) *time.Time { t := before(d); return &t }
+
+func healthy() *api.Status {
+	node := func(i int, role string) api.Node {
+		return api.Node{Name: fmt.Sprintf("n%d", i), ID: fmt.Sprintf("id-%d", i), State: "up", Role: role, HTTP: fmt.Sprintf("http://10.0.0.1%d:7654", i), Peer: fmt.Sprintf("10.0.0.1%d:7655", i),
+			Owned: 137, Copies: 274, Since: before(time.Duration(i) * 26 * time.Hour), Version: "v0.1.0"}
+	}
+	return &api.Status{ClusterID: "01jd3k00-1111-2222", Verdict: api.Healthy, Leader: "n1", Tolerates: 1,
+		Nodes: []api.Node{node(1, "leader"), node(2, "voter"), node(3, "voter")}, Repos: api.RepoCounts{Total: 412, Ready: 412, Syncing: 3}}
+}
+
+func degraded() *api.Status {
+	s := healthy()
+	s.Verdict, s.Tolerates = api.Degraded, 0
+	s.Nodes[1].State, s.Nodes[1].Since, s.Nodes[1].Leaving, s.Nodes[1].Flaps = "down", before(90*time.Second), 12, 4
+	s.Nodes[2].Version = "v0.1.0-20261120115900-0123456789ab+dirty"
+	s.Repos = api.RepoCounts{Total: 1412, Ready: 1400, Cloning: 3, Failing: 7, Held: 1, Paused: 1, Stale: 2}
+	return s
+}
+
+func noQuorum() *api.Status {
+	s := degraded()
+	s.Verdict, s.Leader = api.NoQuorum, ""
+	s.Nodes[0].State = "suspect"
+	return s
+}
+
+func alone() *api.Status {
+	s := healthy()
+	s.Nodes, s.Tolerates, s.Repos = s.Nodes[:1], 0, api.RepoCounts{Total: 1, Pending: 1}
+	return s
+}
+
+func repos() []api.Repo {
+	times := 3
+	return []api.Repo{
+		{ID: "01", Name: "github.com/acme/big", URLs: []string{"https://github.com/acme/big", "https://mirror.example.org/acme/big"}, State: "ready", Owner: "n2", Epoch: 3, Generation: 117,
+			Durable: true, Refs: 1204, RefsDigest: "9f2c", Head: "refs/heads/main", Labels: map[string]string{"team": "core"}, Replicas: 2, IntervalMS: 60000,
+			Copies:    []api.Copy{{Node: "n2", State: "ready", Generation: 117}, {Node: "n1", State: "ready", Generation: 117}},
+			LastCheck: beforeP(12 * time.Second), LastChange: beforeP(3 * time.Hour), NextCheck: beforeP(-48 * time.Second)},
+		{ID: "02", Name: "git.example.org/a/very/long/path/to/some-repository-with-a-name", URLs: []string{"https://git.example.org/a/very/long/path/to/some-repository-with-a-name"},
+			State: "failing", Owner: "n3", Epoch: 1, Replicas: 3, IntervalMS: 1000, Copies: []api.Copy{{Node: "n3", State: "wanted"}, {Node: "n1", State: "broken"}},
+			Error: &api.RepoError{Class: "network", Message: "dial tcp: lookup git.example.org:\nno such \x1b[2Jhost, tried for a long time \u202e", Since: before(41 * time.Minute), Count: &times}},
+		{ID: "03", Name: "h/held", URLs: []string{"https://h/held"}, State: "held", Reason: "mass_delete", Replicas: 2, IntervalMS: 3600000},
+	}
+}
+
+func TestGolden(t *testing.T) {
+	drawings := map[string]func(p Printer) error{
+		"healthy":  func(p Printer) error { return p.Status(healthy()) },
+		"degraded": func(p Printer) error { return p.Status(degraded()) },
+		"noquorum": func(p Printer) error { return p.Status(noQuorum()) },
+		"alone":    func(p Printer) error { return p.Status(alone()) },
+		"repos":    func(p Printer) error { return p.Repos(repos()) },
+		"repo":     func(p Printer) error { return p.Repo(&repos()[0], "http://10.0.0.11:7654/") },
+		"broken":   func(p Printer) error { return p.Repo(&repos()[1], "http://10.0.0.11:7654") },
+		"node":     func(p Printer) error { return p.Node(&degraded().Nodes[1]) },
+	}
+	for name, draw := range drawings {
+		for _, look := range []struct {
+			name  string
+			width int
+			color bool
+		}{{"pipe", 0, false}, {"80", 80, false}, {"200", 200, false}, {"80-color", 80, true}} {
+			t.Run(name+"/"+look.name, func(t *testing.T) {
+				var b bytes.Buffer
+				if err := draw(Printer{Out: &b, Width: look.width, Color: look.color, Now: now}); err != nil {
+					t.Fatal(err)
+				}
+				checkDrawing(t, b.String(), look.color)
+				golden(t, name+"-"+look.name, b.Bytes())
+			})
+		}
+	}
+}
+
+// checkDrawing holds what is true of every drawing.
+func checkDrawing(t *testing.T, s string, color bool) {
+	t.Helper()
+	if !color && strings.Contains(s, "\x1b") {
+		t.Error("there is an escape sequence where no colour was wanted")
+	}
+	for line := range strings.Lines(s) {
+		if line = strings.TrimSuffix(line, "\n"); strings.TrimRight(line, " ") != line {
+			t.Errorf("the line %q ends in spaces", line)
+		}
+		for _, r := range line {
+			if r == '\u202e' || r == '\r' || r == '\t' {
+				t.Errorf("%q is in the line %q", r, line)
+			}
+		}
+	}
+}
+
+func golden(t *testing.T, name string, got []byte) {
+	t.Helper()
+	path := filepath.Join("testdata", name+".golden")
+	if *update {
+		if err := os.WriteFile(path, got, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), string(got)); diff != "" {
+		t.Errorf("%s (-want +got), go test -update writes it anew:\n%s", path, diff)
+	}
+}
+
+// The colours are only added: without them every word is the same.
+func TestColourIsNeverTheOnlySign(t *testing.T) {
+	var plain, color bytes.Buffer
+	if err := (Printer{Out: &plain, Now: now}).Status(degraded()); err != nil {
+		t.Fatal(err)
+	}
+	if err := (Printer{Out: &color, Now: now, Color: true}).Status(degraded()); err != nil {
+		t.Fatal(err)
+	}
+	if got := text.StripEscape(color.String()); got != plain.String() {
+		t.Errorf("without its colours:\n%s\nplain:\n%s", got, plain.String())
+	}
+}
+
+func TestTablesFitTheTerminal(t *testing.T) {
+	for _, width := range []int{80, 100, 120, 200} {
+		var b bytes.Buffer
+		if err := (Printer{Out: &b, Now: now, Width: width}).Repos(repos()); err != nil {
+			t.Fatal(err)
+		}
+		for line := range strings.Lines(b.String()) {
+			if n := text.StringWidthWithoutEscSequences(strings.TrimSpace(line)); n > width {
+				t.Errorf("a line of %d columns on %d: %s", n, width, line)
+			}
+		}
+	}
+}
+
+func TestAPipeGetsEverything(t *testing.T) {
+	var b bytes.Buffer
+	if err := (Printer{Out: &b, Now: now}).Repos(repos()); err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range repos() {
+		if !strings.Contains(b.String(), r.Name) {
+			t.Errorf("%s is not whole", r.Name)
+		}
+	}
+	if !strings.Contains(b.String(), "tried for a long time") || !strings.Contains(b.String(), "LAST CHANGE") {
+		t.Errorf("something is cut or left out:\n%s", b.String())
+	}
+}
+
+func TestAgo(t *testing.T) {
+	p := Printer{Now: now}
+	for d, want := range map[time.Duration]string{
+		0: "now", -time.Hour: "now", 900 * time.Millisecond: "now", 59 * time.Second: "59s ago", 61 * time.Second: "1m ago", 3 * time.Hour: "3h ago", 49 * time.Hour: "2d ago", 400 * 24 * time.Hour: "400d ago",
+	} {
+		if got := p.ago(beforeP(d)); got != want {
+			t.Errorf("%s: %q, want %q", d, got, want)
+		}
+	}
+	if got := p.ago(nil) + p.until(nil) + p.until(beforeP(-90*time.Second)); got != "--in 1m" {
+		t.Errorf("%q", got)
+	}
+}

@@ -1,0 +1,372 @@
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"gitmirror/api"
+)
+
+func row(name, state string) api.Repo {
+	return api.Repo{ID: "01", Name: name, URLs: []string{"https://" + name}, State: state, Owner: "n2", Generation: 3, Refs: 5, Head: "refs/heads/main", Replicas: 2,
+		Labels: map[string]string{}, Copies: []api.Copy{{Node: "n2", State: "ready", Generation: 3}, {Node: "n1", State: "wanted"}}}
+}
+
+func failing(class string, times int) api.Repo {
+	r := row("h/a", "failing")
+	r.Error = &api.RepoError{Class: class, Message: "upstream says no", Since: time.Now(), Count: &times}
+	return r
+}
+
+func TestRepoLsMergesAllPages(t *testing.T) {
+	f := fakeNode(t, func(n int, _ request) any {
+		l := api.RepoList{Repos: []api.Repo{}}
+		if n != 2 { // a page may be empty and not the last
+			l.Repos = append(l.Repos, row(fmt.Sprintf("h/%d", n), "ready"))
+		}
+		if n < 3 {
+			l.NextCursor = fmt.Sprint("after", n)
+		}
+		return l
+	})
+	r := run(t, "repo", "ls", "h/*", "--state", "ready", "-o", "json").want(t, exitOK)
+	var list api.RepoList
+	if err := json.Unmarshal([]byte(r.out), &list); err != nil || len(list.Repos) != 2 || list.NextCursor != "" {
+		t.Errorf("%v: %s", err, r.out)
+	}
+	want := []string{"GET /api/v1/repos?limit=500&q=h%2F%2A&state=ready", "GET /api/v1/repos?cursor=after1&limit=500&q=h%2F%2A&state=ready"}
+	for i, line := range want {
+		if got := f.requests()[i].line; got != line {
+			t.Errorf("asked %s, want %s", got, line)
+		}
+	}
+}
+
+func TestRepoLsStopsAtTheLimit(t *testing.T) {
+	f := fakeNode(t, func(n int, _ request) any {
+		l := api.RepoList{NextCursor: fmt.Sprint("after", n)}
+		for i := range 500 {
+			l.Repos = append(l.Repos, row(fmt.Sprintf("h/%d-%d", n, i), "ready"))
+		}
+		if n == 2 {
+			l.Repos = l.Repos[:20]
+		}
+		return l
+	})
+	r := run(t, "repo", "ls", "--limit", "520", "-q").want(t, exitOK)
+	if lines := strings.Count(r.out, "\n"); lines != 520 || len(f.requests()) != 2 {
+		t.Errorf("%d lines of %d pages", lines, len(f.requests()))
+	}
+	contains(t, "second page", f.requests()[1].line, "limit=20")
+}
+
+func TestRepoLsEndsWhereTheCursorStands(t *testing.T) {
+	fakeNode(t, func(int, request) any { return api.RepoList{NextCursor: "same"} })
+	contains(t, "stderr", run(t, "repo", "ls").want(t, exitFailed).err, "does not get past")
+}
+
+func TestEmptyListIsNoFailure(t *testing.T) {
+	fakeNode(t, func(int, request) any { return api.RepoList{Repos: []api.Repo{}} })
+	r := run(t, "repo", "ls").want(t, exitOK)
+	contains(t, "stderr", r.err, "repo add")
+	if r = run(t, "repo", "ls", "-o", "json").want(t, exitOK); !strings.Contains(r.out, `"repos": []`) || r.err != "" {
+		t.Errorf("%q, %q", r.out, r.err)
+	}
+}
+
+// -o json prints what the API said.
+func TestJSONIsTheBody(t *testing.T) {
+	since := time.Date(2026, 11, 20, 7, 0, 0, 0, time.UTC)
+	node := api.Node{Name: "n1", ID: "i", State: "up", Role: "leader", HTTP: "http://h:1", Peer: "h:2", Owned: 1, Copies: 2, Since: since, Version: "v1"}
+	repo := failing("network", 2)
+	for line, body := range map[string]any{
+		"status":                     api.Status{ClusterID: "c", Verdict: api.Degraded, Leader: "n1", Nodes: []api.Node{node}, Repos: api.RepoCounts{Total: 3, Stale: 1}},
+		"repo show h/a":              repo,
+		"repo ls":                    api.RepoList{Repos: []api.Repo{repo}},
+		"repo add http://h/a":        repo,
+		"repo sync h/a":              api.SyncOutcome{Repo: "h/a", Outcome: api.SyncAccepted, Changes: []api.Change{}, CopiesBehind: []string{}},
+		"node ls":                    api.NodeList{Nodes: []api.Node{node}},
+		"node show n1":               node,
+		"repo add http://h/a http:b": api.AddResults{Results: []api.AddResult{{Repo: &repo}, {Repo: &repo}}},
+	} {
+		fakeNode(t, func(int, request) any { return body })
+		r := run(t, append(strings.Fields(line), "-o", "json")...).want(t, exitOK)
+		data, err := json.Marshal(body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var want, got any
+		if err := json.Unmarshal(data, &want); err != nil {
+			t.Fatal(err)
+		}
+		if err := json.Unmarshal([]byte(r.out), &got); err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: %v\ngot  %s\nwant %s", line, err, r.out, data)
+		}
+		if r.err != "" {
+			t.Errorf("%s: stderr %s", line, r.err)
+		}
+	}
+}
+
+func TestRepoAddWaits(t *testing.T) {
+	states := []any{problem(http.StatusNotFound, "not_found"), row("h/a", "pending"), row("h/a", "cloning"), problem(http.StatusServiceUnavailable, "busy"), row("h/a", "ready")}
+	f := fakeNode(t, func(n int, r request) any {
+		if strings.HasPrefix(r.line, "POST") {
+			return row("h/a", "pending")
+		}
+		return states[min(n-2, len(states)-1)]
+	})
+	r := run(t, "repo", "add", "https://h/a", "--wait", "--replicas", "3", "--interval", "90s").want(t, exitOK)
+	contains(t, "stdout", r.out, "Added h/a: owner n2, copies on n2 and n1", "Ready after ", "5 refs", "clone: git clone "+f.URL+"/git/h/a")
+	contains(t, "request", f.requests()[0].body, `"url":"https://h/a"`, `"replicas":3`, `"interval":"1m30s"`)
+}
+
+func TestRepoAddReportsWhatWillNotGetReady(t *testing.T) {
+	held := row("h/a", "held")
+	held.Reason = "empty"
+	for name, tt := range map[string]struct {
+		states []api.Repo
+		code   int
+		text   string
+	}{
+		"fails twice":         {[]api.Repo{failing("network", 1), failing("network", 2)}, exitFailed, "Cause: upstream says no"},
+		"is not there":        {[]api.Repo{failing("not_found", 1)}, exitFailed, "cannot be mirrored: not_found"},
+		"held":                {[]api.Repo{held}, exitFailed, "h/a is held\nCause: empty"},
+		"fails once, then on": {[]api.Repo{failing("timeout", 1), row("h/a", "ready")}, exitOK, ""},
+		"never":               {[]api.Repo{row("h/a", "cloning")}, exitTimeout, "it is cloning; the work goes on"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			fakeNode(t, func(n int, r request) any {
+				if strings.HasPrefix(r.line, "POST") {
+					return row("h/a", "pending")
+				}
+				return tt.states[min(n-2, len(tt.states)-1)]
+			})
+			timeout := "30s"
+			if tt.code == exitTimeout {
+				timeout = "300ms"
+			}
+			r := run(t, "repo", "add", "https://h/a", "--wait", "--timeout", timeout).want(t, tt.code)
+			contains(t, "stderr", r.err, tt.text)
+		})
+	}
+}
+
+func TestRepoAddMany(t *testing.T) {
+	ok := row("h/a", "pending")
+	fakeNode(t, func(int, request) any {
+		return api.AddResults{Results: []api.AddResult{{Repo: &ok}, {Problem: &api.Problem{Status: 400, Code: "url_userinfo", Detail: "has a password"}}}}
+	})
+	r := run(t, "repo", "add", "https://h/a", "https://u:secret@h/b").want(t, exitPartFailed)
+	contains(t, "stderr", r.err, "Error: https://***@h/b: has a password", "1 of 2 URLs were not added")
+	if strings.Contains(r.out+r.err, "secret") {
+		t.Error("the password is repeated")
+	}
+}
+
+func TestRepoRm(t *testing.T) {
+	f := fakeNode(t, func(_ int, r request) any {
+		switch {
+		case strings.HasSuffix(r.line, "/gone"):
+			return problem(http.StatusNotFound, "not_found")
+		case strings.HasPrefix(r.line, "GET"):
+			return row("h/a", "ready")
+		}
+		return nil
+	})
+	r := run(t, "repo", "rm", "h/a").want(t, exitUsage)
+	contains(t, "stderr", r.err, "Remove h/a and its 2 copies, on n2 and n1.", "Try:   gitmirror repo rm h/a --yes")
+	for _, rq := range f.requests() {
+		if !strings.HasPrefix(rq.line, "GET") {
+			t.Fatalf("without --yes it asked %s", rq.line)
+		}
+	}
+	r = run(t, "repo", "rm", "h/a", "gone", "--yes").want(t, exitPartFailed)
+	contains(t, "stdout", r.out, "Removed h/a")
+	run(t, "repo", "rm", "--yes", "gone").want(t, exitNotFound)
+	r = run(t, "repo", "rm", "h/a", "gone", "--yes", "-o", "json").want(t, exitPartFailed)
+	var body removed
+	if err := json.Unmarshal([]byte(r.out), &body); err != nil || len(body.Removed) != 1 || len(body.Failed) != 1 {
+		t.Errorf("%v: %s", err, r.out)
+	}
+}
+
+func TestRepoSync(t *testing.T) {
+	outcomes := map[string]any{
+		"same":   api.SyncOutcome{Outcome: api.SyncUnchanged, Generation: 4},
+		"new":    api.SyncOutcome{Outcome: api.SyncChanged, Generation: 5, Changes: []api.Change{{Ref: "refs/heads/x", Old: "1111111111111", New: "2222222222222", Kind: "forced"}}},
+		"behind": api.SyncOutcome{Outcome: api.SyncChanged, CopiesBehind: []string{"n3"}},
+		"failed": api.SyncOutcome{Outcome: api.SyncFailed, Error: &api.RepoError{Class: "auth", Message: "401"}},
+		"held":   api.SyncOutcome{Outcome: api.SyncHeld},
+		"paused": api.SyncOutcome{Outcome: api.SyncPaused},
+		"gone":   problem(http.StatusNotFound, "not_found"),
+	}
+	fakeNode(t, func(_ int, r request) any {
+		if strings.HasPrefix(r.line, "GET") {
+			return api.RepoList{Repos: []api.Repo{row("same", "ready"), row("new", "ready")}}
+		}
+		name, _, _ := strings.Cut(strings.TrimPrefix(r.line, "POST /api/v1/repos/"), ":sync")
+		return outcomes[name]
+	})
+	for line, want := range map[string]struct {
+		code int
+		text string
+	}{
+		"same":              {exitOK, "same: unchanged, generation 4"},
+		"new":               {exitOK, "forced   refs/heads/x  1111111111 -> 2222222222"},
+		"behind":            {exitOK, "not there yet on n3"},
+		"failed":            {exitFailed, "Cause: auth: 401"},
+		"held":              {exitFailed, "came to: held"},
+		"paused":            {exitFailed, "came to: paused"},
+		"gone":              {exitNotFound, "do better"},
+		"same failed":       {exitPartFailed, "1 of 2 repositories were not synced"},
+		"failed held":       {exitFailed, "2 of 2"},
+		"--all":             {exitOK, "new: 1 ref changed"},
+		"same gone -o json": {exitPartFailed, `"problem"`},
+	} {
+		r := run(t, append([]string{"repo", "sync", "--wait"}, strings.Fields(line)...)...).want(t, want.code)
+		contains(t, line, r.out+r.err, want.text)
+	}
+}
+
+func TestRepoSyncAsksAgainWhereTheNodeStopsWaiting(t *testing.T) {
+	f := fakeNode(t, func(n int, _ request) any {
+		if n < 3 {
+			return problem(http.StatusGatewayTimeout, "wait_over")
+		}
+		return api.SyncOutcome{Outcome: api.SyncUnchanged}
+	})
+	run(t, "repo", "sync", "a", "--wait").want(t, exitOK)
+	if n := len(f.requests()); n != 3 {
+		t.Errorf("asked %d times", n)
+	}
+	contains(t, "request", f.requests()[0].line, "wait=5m")
+}
+
+func TestParseImport(t *testing.T) {
+	entries, err := parseImport(strings.NewReader("\ufeffhttps://h/a\r\n\n# a comment\n  https://h/b  other/name # why\nhttps://h/c#frag\nhttps://h/d x y\n\t\nhttps://h/e"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	type line struct {
+		n         int
+		url, name string
+		bad       bool
+	}
+	var got []line
+	for _, e := range entries {
+		got = append(got, line{e.line, e.url, e.name, e.problem != nil})
+	}
+	want := []line{{1, "https://h/a", "", false}, {4, "https://h/b", "other/name", false}, {5, "https://h/c#frag", "", false}, {6, "https://h/d", "", true}, {8, "https://h/e", "", false}}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got  %v\nwant %v", got, want)
+	}
+	if _, err := parseImport(strings.NewReader("a\n" + strings.Repeat("x", longestLine+1))); err == nil || !strings.Contains(err.Error(), "line 2") {
+		t.Errorf("a line that is too long: %v", err)
+	}
+}
+
+// importer adds all but the URLs that end in "bad", and all batches but those
+// after the first few.
+func importer(t *testing.T, batches int) *fake {
+	return fakeNode(t, func(n int, r request) any {
+		var ask api.AddRepos
+		if err := json.Unmarshal([]byte(r.body), &ask); err != nil {
+			t.Error(err)
+		}
+		if n > batches {
+			return problem(http.StatusServiceUnavailable, "no_leader")
+		}
+		var out api.AddResults
+		for _, a := range ask.Repos {
+			repo := row(a.URL, "pending")
+			result := api.AddResult{Repo: &repo}
+			if strings.HasSuffix(a.URL, "bad") {
+				result = api.AddResult{Problem: problem(http.StatusBadRequest, "url_invalid")}
+			}
+			out.Results = append(out.Results, result)
+		}
+		return out
+	})
+}
+
+func TestRepoImport(t *testing.T) {
+	var list strings.Builder
+	for i := range 1200 {
+		fmt.Fprintf(&list, "https://h/%d\n", i)
+	}
+	f := importer(t, 10)
+	r := runWith(t, list.String(), "repo", "import", "-", "--interval", "5m").want(t, exitOK)
+	contains(t, "stdout", r.out, "Added 1200, refused 0")
+	if n := len(f.requests()); n != 3 {
+		t.Errorf("%d batches", n)
+	}
+	keys := map[string]bool{}
+	for _, rq := range f.requests() {
+		keys[rq.key] = true
+		contains(t, "request", rq.body, `"interval":"5m0s"`)
+	}
+	if len(keys) != 3 {
+		t.Errorf("%d keys for 3 batches", len(keys))
+	}
+
+	r = runWith(t, "https://h/ok\nhttps://u:pw@h/bad\na b c\n", "repo", "import", "-").want(t, exitPartFailed)
+	contains(t, "stderr", r.err, "Error: line 2, https://***@h/bad: it went", "Error: line 3, a: there are 3 words", "2 of 3 lines were not added")
+	contains(t, "stdout", r.out, "Added 1, refused 2")
+	runWith(t, "https://h/bad\nx y z\n", "repo", "import", "-").want(t, exitUsage)
+	runWith(t, "# nothing\n", "repo", "import", "-").want(t, exitOK)
+	run(t, "repo", "import", t.TempDir()+"/missing").want(t, exitUsage)
+
+	r = runWith(t, "https://h/ok\nhttps://h/bad\n", "repo", "import", "-", "-o", "json").want(t, exitPartFailed)
+	var body struct {
+		Results       []importResult
+		Added, Failed int
+	}
+	if err := json.Unmarshal([]byte(r.out), &body); err != nil || body.Added != 1 || body.Failed != 1 || body.Results[1].Problem == nil {
+		t.Errorf("%v: %s", err, r.out)
+	}
+}
+
+func TestRepoImportThatStopsHalfWay(t *testing.T) {
+	importer(t, 1)
+	r := runWith(t, strings.Repeat("https://h/x\n", 700), "repo", "import", "-").want(t, exitPartFailed)
+	contains(t, "output", r.out+r.err, "stopped, from line 501 on", "Added 500, refused 0, not tried 200")
+	importer(t, 0)
+	runWith(t, "https://h/x\n", "repo", "import", "-").want(t, exitUnavailable)
+}
+
+func TestNodeRm(t *testing.T) {
+	fakeNode(t, func(_ int, r request) any {
+		if strings.HasPrefix(r.line, "GET") {
+			return api.Node{Name: "n2", State: "down", Copies: 4}
+		}
+		return nil
+	})
+	contains(t, "stderr", run(t, "node", "rm", "n2").want(t, exitUsage).err, "the 4 copies it holds", "Try:   gitmirror node rm n2 --yes")
+	contains(t, "stdout", run(t, "node", "rm", "n2", "--yes").want(t, exitOK).out, "Removed node n2")
+}
+
+func TestCompletion(t *testing.T) {
+	fakeNode(t, func(_ int, r request) any {
+		if strings.Contains(r.line, "nodes") {
+			return api.NodeList{Nodes: []api.Node{{Name: "n1"}, {Name: "n2"}}}
+		}
+		return api.RepoList{Repos: []api.Repo{row("h/a", "ready")}}
+	})
+	for line, want := range map[string]string{
+		"re": "repo\n", "repo s": "show\nsync\n", "repo add --na": "--name\n", "repo add --wait --re": "--replicas\n",
+		"node show n": "n1\nn2\n", "repo rm h": "h/a\n", "completion z": "zsh\n", "demo --sab": "", "nothing x": "",
+	} {
+		if r := run(t, append(strings.Fields(line), completionMarker)...).want(t, exitOK); r.out != want {
+			t.Errorf("%s<tab>: %q, want %q", line, r.out, want)
+		}
+	}
+	for shell, part := range map[string]string{"bash": "complete -o default -F _gitmirror gitmirror", "zsh": "compdef _gitmirror gitmirror", "fish": "complete -c gitmirror"} {
+		contains(t, shell, run(t, "completion", shell).want(t, exitOK).out, part)
+	}
+}

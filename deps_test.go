@@ -1,0 +1,123 @@
+package main
+
+import (
+	"encoding/json"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "gitmirror"
+
+// allowed says which of our packages a package may import, and why no more.
+// internal/* leaves may be imported by anyone, unless a rule says otherwise.
+var allowed = map[string]struct {
+	imports []string
+	why     string
+}{
+	"":            {[]string{"cli"}, "main hands arguments, streams and signals to cli"},
+	"api":         {nil, "the wire types are what clients see: they follow nothing of ours"},
+	"ring":        {nil, "placement is a pure function"},
+	"cluster":     {nil, "the consensus shell does not know the business"},
+	"mirror":      {[]string{"mirror/..."}, "the engine must work, and be tested, without a cluster"},
+	"fsm":         {[]string{"fsm/..."}, "the state machine knows no network, clock or disk"},
+	"coordinator": {[]string{"fsm", "fsm/command", "ring"}, "the leader decides from the table; raft and HTTP are its caller's"},
+	"agent":       {[]string{"fsm", "fsm/command", "mirror", "mirror/refs"}, "the agent joins the table and the mirror, and nothing else"},
+	"peer":        {[]string{"api"}, "calls carry bytes; what they mean is decided by who implements them"},
+	"server":      {[]string{"api", "fsm", "peer"}, "the server renders and routes; it builds nothing"},
+	"cli":         {[]string{"api", "node", "demo", "cli/..."}, "the command line is a client of the API; only start runs a node"},
+	"cli/render":  {[]string{"api"}, "tables are rendered from what the API answers"},
+	"demo":        {[]string{"api", "cli/render", "mirror/refs"}, "the demo drives real processes from outside; to spoil a copy it must write its file"},
+	"node": {[]string{"agent", "api", "cluster", "coordinator", "fsm", "fsm/command", "mirror", "mirror/git", "mirror/refs", "peer", "server"},
+		"the composition root may know everything but its own users"},
+}
+
+// forbidden are imports of others' packages that a package must not have, even
+// through one of ours.
+var forbidden = map[string][]string{
+	"fsm":  {"github.com/hashicorp/raft", "net/http", "os/exec", "math/rand", "math/rand/v2"},
+	"ring": {"math/rand", "math/rand/v2", "net", "os", "time"},
+	"api":  {"github.com/urfave/cli/v2"},
+}
+
+type goPackage struct {
+	ImportPath string
+	Imports    []string
+}
+
+func TestWhoMayImportWhom(t *testing.T) {
+	out, err := exec.Command("go", "list", "-json=ImportPath,Imports", "./...").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := map[string]bool{}
+	for d := json.NewDecoder(strings.NewReader(string(out))); d.More(); {
+		var p goPackage
+		if err := d.Decode(&p); err != nil {
+			t.Fatal(err)
+		}
+		name := local(p.ImportPath)
+		seen[name] = true
+		rule, ok := allowed[root(name)]
+		if own, exact := allowed[name]; exact {
+			rule, ok = own, true
+		}
+		if strings.HasPrefix(name, "internal/") || name == "e2e" {
+			checkLeaf(t, name, p.Imports)
+			continue
+		}
+		if !ok {
+			t.Errorf("package %s has no rule here: say what it may import, and why", name)
+			continue
+		}
+		for _, imp := range p.Imports {
+			if ours := local(imp); imp != ours && !strings.HasPrefix(ours, "internal/") && !permits(rule.imports, ours) {
+				t.Errorf("%s imports %s: %s", name, ours, rule.why)
+			}
+			if slices.Contains(forbidden[name], imp) {
+				t.Errorf("%s imports %s: %s", name, imp, rule.why)
+			}
+		}
+	}
+	for name := range allowed {
+		if !seen[name] {
+			t.Errorf("there is a rule for %q, but no such package", name)
+		}
+	}
+}
+
+// checkLeaf: what anyone may import imports none of us but other leaves. The
+// benchmarks drive the product from outside.
+func checkLeaf(t *testing.T, name string, imports []string) {
+	if name == "internal/bench" || name == "internal/clustertest" || name == "e2e" {
+		return
+	}
+	for _, imp := range imports {
+		if ours := local(imp); imp != ours && !strings.HasPrefix(ours, "internal/") {
+			t.Errorf("%s imports %s: an internal leaf may be imported by anyone, so it imports none of us", name, ours)
+		}
+	}
+}
+
+func permits(list []string, name string) bool {
+	return slices.ContainsFunc(list, func(p string) bool {
+		if prefix, ok := strings.CutSuffix(p, "/..."); ok {
+			return name == prefix || strings.HasPrefix(name, prefix+"/")
+		}
+		return name == p
+	})
+}
+
+// local cuts the module's name off one of our import paths; others stay whole.
+func local(path string) string {
+	if path == module {
+		return ""
+	}
+	return strings.TrimPrefix(path, module+"/")
+}
+
+func root(name string) string {
+	name, _, _ = strings.Cut(name, "/")
+	return name
+}

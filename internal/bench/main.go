@@ -1,0 +1,97 @@
+// Command bench measures what gitmirror is chosen for, beside what its users
+// would run otherwise, from separate processes on this machine: how long the
+// cluster takes no writes after its leader is killed, and what a check that
+// finds nothing costs.
+//
+// It prints figures and judges none.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+)
+
+func main() {
+	trials := flag.Int("trials", 20, "leaders to kill")
+	timing := flag.String("raft-timing", "normal", "raft timing of the nodes")
+	seconds := flag.Int("seconds", 20, "how long to count checks")
+	only := flag.String("only", "", "failover or checks; empty: both")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, *trials, *timing, *seconds, *only); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		stop()
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, trials int, timing string, seconds int, only string) error {
+	dir, err := os.MkdirTemp("", "gitmirror-bench-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	binary := filepath.Join(dir, "gitmirror")
+	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", binary, "gitmirror")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	build.Stderr = os.Stderr
+	if err := build.Run(); err != nil {
+		return fmt.Errorf("build gitmirror: %w", err)
+	}
+	fmt.Printf("Machine: %s, %d cores, %s, %s\n", cpuModel(), runtime.NumCPU(), runtime.Version(), gitVersion())
+	if only != "checks" {
+		if err := failover(ctx, binary, dir, trials, timing); err != nil {
+			return fmt.Errorf("failover: %w", err)
+		}
+	}
+	if only != "failover" {
+		if err := checks(ctx, binary, dir, time.Duration(seconds)*time.Second); err != nil {
+			return fmt.Errorf("checks: %w", err)
+		}
+	}
+	return nil
+}
+
+func cpuModel() string {
+	data, _ := os.ReadFile("/proc/cpuinfo")
+	for line := range strings.Lines(string(data)) {
+		if name, ok := strings.CutPrefix(line, "model name"); ok {
+			return strings.TrimSpace(strings.TrimLeft(name, "\t :"))
+		}
+	}
+	return runtime.GOARCH
+}
+
+func gitVersion() string {
+	out, err := exec.Command("git", "version").Output()
+	if err != nil {
+		return "git missing"
+	}
+	return strings.TrimSpace(string(out))
+}
+
+// quantile of sorted values, by the nearest rank.
+func quantile(sorted []time.Duration, q float64) time.Duration {
+	if len(sorted) == 0 {
+		return 0
+	}
+	i := int(q*float64(len(sorted))+0.9999) - 1
+	return sorted[min(max(i, 0), len(sorted)-1)]
+}
+
+func sorted(d []time.Duration) []time.Duration {
+	s := slices.Clone(d)
+	slices.Sort(s)
+	return s
+}

@@ -1,0 +1,122 @@
+package main
+
+import (
+	"bufio"
+	"errors"
+	"net"
+	"net/url"
+	"os"
+	"os/exec"
+	"regexp"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+func TestMain(m *testing.M) { testscript.Main(m, map[string]func(){"gitmirror": main}) }
+
+// The stories in testdata/script run the real program. Besides testscript's
+// own commands they have
+//
+//	exits CODE PROGRAM ARGS...    run a program that must end with that code
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:  "testdata/script",
+		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){"exits": exits},
+		Setup: func(env *testscript.Env) error {
+			env.Setenv("TMPDIR", env.WorkDir)
+			return nil
+		},
+	})
+}
+
+func exits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: exits CODE PROGRAM ARGS...")
+	}
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	err = ts.Exec(args[1], args[2:]...)
+	code := 0
+	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
+		code = exit.ExitCode()
+	} else {
+		ts.Check(err)
+	}
+	if code != want {
+		ts.Fatalf("exit code %d, want %d\n%s%s", code, want, ts.ReadFile("stdout"), ts.ReadFile("stderr"))
+	}
+}
+
+// However the demo ends, its nodes end with it, and on an interruption it
+// leaves no file behind.
+func TestDemoLeavesNothingBehind(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		signal syscall.Signal
+		code   int
+		clean  bool
+	}{{"interrupted", syscall.SIGINT, 130, true}, {"killed", syscall.SIGKILL, -1, false}} {
+		t.Run(tt.name, func(t *testing.T) {
+			tmp := t.TempDir()
+			demo := exec.Command("gitmirror", "demo")
+			demo.Env = append(os.Environ(), "TMPDIR="+tmp)
+			var stderr strings.Builder
+			demo.Stderr = &stderr
+			stdout, err := demo.StdoutPipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := demo.Start(); err != nil {
+				t.Fatal(err)
+			}
+			nodes := addresses(stdout, 3)
+			_ = demo.Process.Signal(tt.signal)
+			_ = demo.Wait()
+			if len(nodes) != 3 {
+				t.Fatalf("it named %d nodes: %v\n%s", len(nodes), nodes, &stderr)
+			}
+			if code := demo.ProcessState.ExitCode(); code != tt.code {
+				t.Errorf("exit code %d, want %d\n%s", code, tt.code, &stderr)
+			}
+			for _, addr := range nodes {
+				awaitSilence(t, addr)
+			}
+			left, err := os.ReadDir(tmp)
+			if err != nil || tt.clean && len(left) > 0 {
+				t.Errorf("left behind: %v, %v", left, err)
+			}
+		})
+	}
+}
+
+// addresses reads the host:port of n nodes off the demo's story.
+func addresses(story interface{ Read([]byte) (int, error) }, n int) (found []string) {
+	node := regexp.MustCompile(`^ +n\d +(http://\S+)`)
+	for lines := bufio.NewScanner(story); len(found) < n && lines.Scan(); {
+		if m := node.FindStringSubmatch(lines.Text()); m != nil {
+			if u, err := url.Parse(m[1]); err == nil {
+				found = append(found, u.Host)
+			}
+		}
+	}
+	return found
+}
+
+func awaitSilence(t *testing.T, addr string) {
+	t.Helper()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); <-tick.C {
+		conn, err := net.DialTimeout("tcp", addr, time.Second)
+		if err != nil {
+			return
+		}
+		_ = conn.Close()
+	}
+	t.Errorf("a node still answers at %s", addr)
+}
