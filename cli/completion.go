@@ -32,6 +32,7 @@ func completion(s *session, app *urfave.App, shell string) error {
 		if script, err = app.ToFishCompletion(); err != nil {
 			return fmt.Errorf("make the fish completion: %w", err)
 		}
+		script = strings.ReplaceAll(script, "`", "") // they mark a value's name in help
 	}
 	if script == "" {
 		return usagef("gitmirror completion bash", "there is no completion for the shell %q, but for bash, zsh and fish", shell)

@@ -40,11 +40,14 @@ func runDemo(ctx context.Context, s *session, o demo.Options) error {
 		o.Out = nil
 	}
 	err := demo.Run(ctx, o)
-	if interrupted(err) {
+	found := demo.Differences(nil)
+	switch {
+	case interrupted(err):
 		return &Failure{What: "interrupted; the nodes are stopped, and nothing is left behind", Code: "interrupted", Exit: exitInterrupted}
-	}
-	if found := (demo.Differences)(nil); errors.As(err, &found) {
+	case errors.As(err, &found):
 		return &Failure{What: "the mirrors differ from upstream", Cause: found.Error(), Code: "difference", Exit: exitFailed, Try: "gitmirror demo --keep"}
+	case errors.Is(err, demo.ErrNoGit):
+		return &Failure{What: err.Error(), Code: "no_git", Exit: exitFailed, Try: "install git and start again"}
 	}
 	return err
 }

@@ -54,7 +54,7 @@ func waitReady(ctx context.Context, s *session, names []string) ([]*api.Repo, er
 			}
 		}
 		if ready < len(names) {
-			progress.update(waiting(rows, began))
+			progress.update(waiting(names, rows, began))
 			if !sleep(ctx, pollEvery) {
 				i := firstWaiting(rows)
 				return nil, waitOver(ctx, s, names[i], rows[i])
@@ -115,7 +115,7 @@ func firstWaiting(rows []*api.Repo) int {
 	return 0
 }
 
-func waiting(rows []*api.Repo, began time.Time) string {
+func waiting(names []string, rows []*api.Repo, began time.Time) string {
 	ready := 0
 	var last *api.Repo
 	for _, r := range rows {
@@ -128,9 +128,9 @@ func waiting(rows []*api.Repo, began time.Time) string {
 			last = r
 		}
 	}
-	line := took(began).String()
+	line := fmt.Sprintf("%s: waiting, %s", names[firstWaiting(rows)], took(began))
 	if last != nil {
-		line = fmt.Sprintf("%s: %s, owner %s, copies %s, %s", last.Name, last.State, or(last.Owner, "not chosen"), render.CopyCount(last), line)
+		line = fmt.Sprintf("%s: %s, owner %s, copies %s, %s", last.Name, last.State, or(last.Owner, "not chosen"), render.CopyCount(last), took(began))
 		if last.Error != nil {
 			line += ", " + last.Error.Class + ": " + last.Error.Message
 		}

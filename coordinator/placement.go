@@ -249,6 +249,9 @@ func (t *table) eligible(r *fsm.Repo, plan []uint32) []uint32 {
 			most = max(most, cp.Generation)
 		}
 	}
+	if cp, ok := r.Copy(r.Owner); ok && r.Generation == 0 && live(cp) {
+		return []uint32{uint32(r.Owner)} // it is cloning: upstream is cloned once
+	}
 	var all, planned []uint32
 	for _, cp := range r.Copies {
 		if !live(cp) || cp.Generation < most || r.Generation > 0 && cp.State != fsm.CopyReady {

@@ -113,5 +113,5 @@ func (d *demo) tellRequests() {
 			checks++
 		}
 	}
-	d.say("   upstream saw %d clones of %d repositories, %d fetches of what changed, %d looks", clones, len(d.mirrors), fetches, checks)
+	d.say("   upstream served %d clones (the empty one has nothing to clone), %d fetches of what changed, %d looks", clones, fetches, checks)
 }

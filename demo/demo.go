@@ -31,11 +31,14 @@ type Options struct {
 	Print     render.Printer // draws tables onto Out
 }
 
+// ErrNoGit is why there can be no demo: upstream, and the comparison, are git.
+var ErrNoGit = errors.New("git was not found on PATH")
+
 // Run tells the story. It returns Differences where a mirror does not show
 // what upstream has.
 func Run(ctx context.Context, o Options) (err error) {
 	if _, err := exec.LookPath("git"); err != nil {
-		return errors.New("git is needed, and is not on PATH")
+		return ErrNoGit
 	}
 	dir, err := os.MkdirTemp("", "gitmirror-demo-")
 	if err != nil {
@@ -43,7 +46,7 @@ func Run(ctx context.Context, o Options) (err error) {
 	}
 	d := &demo{Options: o, teller: &teller{out: o.Out, began: time.Now()}, dir: dir, spawner: newSpawner()}
 	defer func() {
-		if err != nil && ctx.Err() == nil && !errors.As(err, new(Differences)) {
+		if err != nil && ctx.Err() == nil && !errors.As(err, new(Differences)) && !errors.As(err, new(*api.Problem)) {
 			d.showLogs()
 		}
 		err = errors.Join(err, d.cleanUp())

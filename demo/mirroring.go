@@ -2,6 +2,7 @@ package demo
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/url"
 	"os"
@@ -86,6 +87,10 @@ const (
 // readyTimeout is how long all first clones may take together.
 const readyTimeout = 15 * time.Minute
 
+// toleratedFailures is how often in a row a first clone may fail before there
+// is no point in waiting on.
+const toleratedFailures = 3
+
 func (d *demo) mirrorThem(ctx context.Context) error {
 	done := d.chapter("Mirror them: %d copies each, upstream looked at every %s", replicas, interval)
 	var ask api.AddRepos
@@ -104,6 +109,7 @@ func (d *demo) mirrorThem(ctx context.Context) error {
 		}
 	}
 	shown, last := -1, time.Now()
+	var hopeless error
 	err = await(ctx, readyTimeout, "all mirrors to be ready", func(ctx context.Context) (bool, error) {
 		list, err := c.Repos(ctx, api.Query{Limit: 500})
 		if err != nil {
@@ -115,16 +121,19 @@ func (d *demo) mirrorThem(ctx context.Context) error {
 				ready++
 			}
 			if r.State == "failing" && r.Error != nil {
-				err = fmt.Errorf("%s: %s: %s", r.Name, r.Error.Class, r.Error.Message)
+				err = fmt.Errorf("mirror %s: %s: %s", r.Name, r.Error.Class, r.Error.Message)
+				if n := r.Error.Count; n != nil && *n >= toleratedFailures {
+					hopeless = err
+				}
 			}
 		}
 		if ready != shown && time.Since(last) > time.Second || ready == len(d.mirrors) {
 			d.say("   %2d of %d ready", ready, len(d.mirrors))
 			shown, last = ready, time.Now()
 		}
-		return ready == len(d.mirrors), err
+		return ready == len(d.mirrors) || hopeless != nil, err
 	})
-	if err != nil {
+	if err = errors.Join(err, hopeless); err != nil {
 		return err
 	}
 	done()

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -210,4 +211,13 @@ func follows(t *testing.T, nodes []*running, up *upstream.Server, path, name str
 			return err == nil && out == want
 		})
 	}
+}
+
+// commit is an edit that adds one commit to main.
+func commit(what string) func(*upstream.Edit) {
+	return func(e *upstream.Edit) { e.Commit("main", what, map[string]string{"pushed.txt": what}) }
+}
+
+func sortedUnique(list []string) []string {
+	return slices.Compact(slices.Sorted(slices.Values(list)))
 }

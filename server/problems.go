@@ -12,17 +12,22 @@ import (
 	"gitmirror/fsm"
 )
 
-// refuse writes a problem. Title and type follow from the rest.
+// refuse writes a problem.
 func refuse(w http.ResponseWriter, p *api.Problem) {
-	out := *p
-	out.Type = "about:blank"
-	out.Title = http.StatusText(p.Status)
+	out := complete(p)
 	w.Header().Set("Content-Type", "application/problem+json")
 	if p.Status == http.StatusServiceUnavailable {
 		w.Header().Set("Retry-After", "1")
 	}
 	w.WriteHeader(p.Status)
 	_ = json.NewEncoder(w).Encode(out)
+}
+
+// complete fills in what RFC 9457 wants and follows from the rest.
+func complete(p *api.Problem) *api.Problem {
+	out := *p
+	out.Type, out.Title = "about:blank", http.StatusText(p.Status)
+	return &out
 }
 
 func badRequest(code, format string, args ...any) *api.Problem {
@@ -74,30 +79,32 @@ func StatusOf(code string) int {
 
 const maxBody = 4 << 20
 
-// decode reads a JSON body strictly: one value, known fields, bounded.
-func decode(w http.ResponseWriter, r *http.Request, v any) *api.Problem {
-	d := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody))
+// decode reads a JSON body strictly: one value, of known fields.
+func decode(r *http.Request, v any) *api.Problem {
+	d := json.NewDecoder(r.Body)
 	d.DisallowUnknownFields()
 	err := d.Decode(v)
 	if err == nil {
 		if _, more := d.Token(); more != io.EOF {
 			err = errors.New("something follows the JSON value")
-			if errors.As(more, new(*http.MaxBytesError)) {
-				err = more
-			}
 		}
 	}
-	var tooLarge *http.MaxBytesError
 	switch {
 	case err == nil:
 		return nil
-	case errors.As(err, &tooLarge):
-		return &api.Problem{Status: http.StatusRequestEntityTooLarge, Code: "too_large",
-			Detail: fmt.Sprintf("the body has more than %d bytes", tooLarge.Limit), Hint: "send fewer repos at a time"}
 	case errors.Is(err, io.EOF):
 		return badRequest("json_invalid", "the body is empty, JSON is expected")
 	}
 	return badRequest("json_invalid", "the body is not the JSON expected here: %s", strings.TrimPrefix(err.Error(), "json: "))
+}
+
+func unreadable(err error) *api.Problem {
+	var tooLarge *http.MaxBytesError
+	if errors.As(err, &tooLarge) {
+		return &api.Problem{Status: http.StatusRequestEntityTooLarge, Code: "too_large",
+			Detail: fmt.Sprintf("the body has more than %d bytes", tooLarge.Limit), Hint: "send fewer repos at a time"}
+	}
+	return badRequest("body_unreadable", "the body cannot be read: %v", err)
 }
 
 func writeJSON(w http.ResponseWriter, status int, v any) {

@@ -152,7 +152,7 @@ type addRequest struct {
 
 func (s *Server) addRepos(w http.ResponseWriter, r *http.Request) {
 	var rq addRequest
-	if p := decode(w, r, &rq); p != nil {
+	if p := decode(r, &rq); p != nil {
 		refuse(w, p)
 		return
 	}
@@ -177,15 +177,15 @@ func (s *Server) addRepos(w http.ResponseWriter, r *http.Request) {
 	sh := s.shape(view)
 	results := make([]api.AddResult, len(added))
 	for i, a := range added {
-		if results[i].Problem = a.Problem; a.Problem != nil {
-			results[i].Problem.Title = http.StatusText(a.Problem.Status)
+		if a.Problem != nil {
+			results[i].Problem = complete(a.Problem)
 			continue
 		}
 		if row := view.Repo(a.ID); row != nil {
 			repo := sh.render(row, nil)
 			results[i].Repo = &repo
 		} else { // added by the first request with this key, and removed since
-			results[i].Problem = &api.Problem{Status: http.StatusNotFound, Code: fsm.CodeNotFound, Detail: "it was added before, and has been removed since"}
+			results[i].Problem = complete(&api.Problem{Status: http.StatusNotFound, Code: fsm.CodeNotFound, Detail: "it was added before, and has been removed since"})
 		}
 	}
 	switch {

@@ -1,8 +1,10 @@
 package server
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
+	"io"
 	"log/slog"
 	"mime"
 	"net/http"
@@ -37,6 +39,14 @@ func (s *Server) write(readOnly bool, do http.HandlerFunc) http.HandlerFunc {
 			refuse(w, badRequest("key_invalid", "the Idempotency-Key has more than 200 bytes"))
 			return
 		}
+		// A body that is too large is refused here, not in the middle of a call to
+		// the leader.
+		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+		if err != nil {
+			refuse(w, unreadable(err))
+			return
+		}
+		r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
 		id, addr := s.leader(r.Context())
 		switch {
 		case id == s.cfg.Self:

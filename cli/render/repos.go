@@ -18,7 +18,7 @@ func (p Printer) Repos(repos []api.Repo) error {
 	var rows [][]string
 	for _, r := range repos {
 		rows = append(rows, []string{cell(r.Name), p.repoState(&r), cell(r.Owner), CopyCount(&r), strconv.FormatUint(r.Generation, 10),
-			strconv.FormatUint(uint64(r.Refs), 10), p.ago(r.LastCheck), p.ago(r.LastChange), repoError(r.Error)})
+			strconv.FormatUint(uint64(r.Refs), 10), p.ago(r.LastCheck), p.ago(r.LastChange), trouble(&r)})
 	}
 	return p.table(columns, rows)
 }
@@ -26,7 +26,11 @@ func (p Printer) Repos(repos []api.Repo) error {
 // Repo draws all there is to know of one repo. base is the URL of a node to
 // clone from.
 func (p Printer) Repo(r *api.Repo, base string) error {
-	if _, err := fmt.Fprintf(p.Out, "%s  %s\n", cell(r.Name), p.repoState(r)); err != nil {
+	reason := ""
+	if r.Reason != "" {
+		reason = ", " + cell(r.Reason)
+	}
+	if _, err := fmt.Fprintf(p.Out, "%s  %s%s\n", cell(r.Name), p.repoState(r), reason); err != nil {
 		return err
 	}
 	durable := "only one copy has it yet"
@@ -59,7 +63,7 @@ func (p Printer) Repo(r *api.Repo, base string) error {
 		if r.Error.Count != nil {
 			times = fmt.Sprintf("%s in a row, ", count(*r.Error.Count, "time", "times"))
 		}
-		list = append(list, [2]string{"error", p.colored(red, fmt.Sprintf("%s (%ssince %s)", repoError(r.Error), times, p.ago(&r.Error.Since)))})
+		list = append(list, [2]string{"error", p.colored(red, fmt.Sprintf("%s (%ssince %s)", trouble(r), times, p.ago(&r.Error.Since)))})
 	}
 	for _, key := range sortedKeys(r.Labels) {
 		list = append(list, [2]string{"label", cell(key) + "=" + cell(r.Labels[key])})
@@ -88,17 +92,14 @@ func CloneCommand(base, name string) string {
 }
 
 func (p Printer) repoState(r *api.Repo) string {
-	state, color := cell(r.State), yellow
+	color := yellow
 	switch r.State {
 	case "ready":
 		color = green
 	case "failing", "held", "parked":
 		color = red
 	}
-	if r.Reason != "" {
-		state += ":" + cell(r.Reason)
-	}
-	return p.colored(color, state)
+	return p.colored(color, cell(r.State))
 }
 
 func (p Printer) copyState(state string) string {
@@ -122,9 +123,10 @@ func CopyCount(r *api.Repo) string {
 	return fmt.Sprintf("%d/%d", ready, r.Replicas)
 }
 
-func repoError(e *api.RepoError) string {
-	if e == nil {
-		return "-"
+// trouble is why a repo is not what it should be.
+func trouble(r *api.Repo) string {
+	if r.Error != nil {
+		return cell(r.Error.Class + ": " + r.Error.Message)
 	}
-	return cell(e.Class + ": " + e.Message)
+	return cell(r.Reason)
 }

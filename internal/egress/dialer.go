@@ -13,10 +13,20 @@ const connectTimeout = 10 * time.Second
 // Dialer dials upstreams under a policy.
 type Dialer struct {
 	policy *Policy
+	lookup func(ctx context.Context, host string) ([]netip.Addr, error)
+	dial   func(ctx context.Context, network, address string) (net.Conn, error)
 }
 
 // NewDialer returns a Dialer.
-func NewDialer(policy *Policy) *Dialer { return &Dialer{policy: policy} }
+func NewDialer(policy *Policy) *Dialer {
+	return &Dialer{
+		policy: policy,
+		lookup: func(ctx context.Context, host string) ([]netip.Addr, error) {
+			return net.DefaultResolver.LookupNetIP(ctx, "ip", host)
+		},
+		dial: (&net.Dialer{}).DialContext,
+	}
+}
 
 // DialContext has the form net/http wants. All addresses of a name must pass
 // the policy, not only the one dialled: a name that resolves to a public and a
@@ -32,10 +42,9 @@ func (d *Dialer) DialContext(ctx context.Context, network, address string) (net.
 	if err != nil {
 		return nil, err
 	}
-	var dialer net.Dialer
 	var firstErr error
-	for _, a := range addrs {
-		conn, err := dialer.DialContext(ctx, "tcp", net.JoinHostPort(a.String(), port))
+	for i, a := range addrs {
+		conn, err := d.dialOne(ctx, len(addrs)-i, net.JoinHostPort(a.String(), port))
 		if err == nil {
 			return conn, nil
 		}
@@ -46,11 +55,22 @@ func (d *Dialer) DialContext(ctx context.Context, network, address string) (net.
 	return nil, firstErr
 }
 
+// dialOne dials a literal address within its share of the time: one that does
+// not answer must not use up what the others need.
+func (d *Dialer) dialOne(ctx context.Context, left int, address string) (net.Conn, error) {
+	if deadline, ok := ctx.Deadline(); ok {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, time.Until(deadline)/time.Duration(left))
+		defer cancel()
+	}
+	return d.dial(ctx, "tcp", address)
+}
+
 func (d *Dialer) resolve(ctx context.Context, host string) ([]netip.Addr, error) {
 	if a, err := netip.ParseAddr(host); err == nil {
 		return []netip.Addr{a}, d.policy.Check(a)
 	}
-	addrs, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
+	addrs, err := d.lookup(ctx, host)
 	if err != nil {
 		return nil, err
 	}

@@ -46,7 +46,7 @@ var denied = prefixes(
 	"0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12",
 	"192.0.0.0/24", "192.0.2.0/24", "192.88.99.0/24", "192.168.0.0/16", "198.18.0.0/15", "198.51.100.0/24",
 	"203.0.113.0/24", "224.0.0.0/4", "240.0.0.0/4",
-	"::/96", "64:ff9b:1::/48", "100::/64", "2001:db8::/32", "fc00::/7", "fe80::/10", "fec0::/10", "ff00::/8",
+	"::/96", "64:ff9b:1::/48", "100::/64", "2001:db8::/32", "3fff::/20", "5f00::/16", "fc00::/7", "fe80::/10", "fec0::/10", "ff00::/8",
 )
 
 func prefixes(list ...string) []netip.Prefix {
@@ -66,7 +66,7 @@ func (p *Policy) Check(addr netip.Addr) error {
 			if !d.Contains(candidate) || p.allowed(candidate) {
 				continue
 			}
-			return fmt.Errorf("%w: %s is loopback, private or reserved; a node may reach it when started with --allow-upstream %s", ErrDenied, addr, addr)
+			return fmt.Errorf("%w: %s is loopback, private or reserved; a node may reach it when started with --allow-upstream %s", ErrDenied, addr, candidate)
 		}
 	}
 	return nil

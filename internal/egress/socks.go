@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -20,9 +21,6 @@ type Proxy struct {
 	dialer   *Dialer
 	listener net.Listener
 	password string
-
-	mu     sync.Mutex
-	denied map[string]error // by host:port, why it was last refused
 }
 
 const (
@@ -40,6 +38,7 @@ const (
 	replyCommand = 7
 
 	handshakeTimeout = 10 * time.Second
+	acceptPause      = 100 * time.Millisecond
 	proxyUser        = "git"
 )
 
@@ -49,7 +48,7 @@ func NewProxy(dialer *Dialer) (*Proxy, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listen for git's proxy: %w", err)
 	}
-	return &Proxy{dialer: dialer, listener: l, password: rand.Text(), denied: map[string]error{}}, nil
+	return &Proxy{dialer: dialer, listener: l, password: rand.Text()}, nil
 }
 
 // URL is git's http.proxy. It carries the password of this run.
@@ -69,7 +68,14 @@ func (p *Proxy) Serve(ctx context.Context) error {
 			if ctx.Err() != nil {
 				return nil
 			}
-			return fmt.Errorf("git's proxy: %w", err)
+			if !passing(err) {
+				return fmt.Errorf("git's proxy: %w", err)
+			}
+			select {
+			case <-ctx.Done():
+			case <-time.After(acceptPause):
+			}
+			continue
 		}
 		conns.Go(func() {
 			defer conn.Close()
@@ -80,11 +86,11 @@ func (p *Proxy) Serve(ctx context.Context) error {
 	}
 }
 
-// Denied tells why the policy refused host:port, if it did in this run.
-func (p *Proxy) Denied(hostport string) error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.denied[hostport]
+// passing tells errors of Accept that end by themselves: a client that went
+// away, and a lack of file descriptors.
+func passing(err error) bool {
+	return errors.Is(err, syscall.ECONNABORTED) || errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) ||
+		errors.Is(err, syscall.ENOBUFS) || errors.Is(err, syscall.ENOMEM)
 }
 
 func (p *Proxy) handle(ctx context.Context, conn net.Conn) error {
@@ -96,7 +102,6 @@ func (p *Proxy) handle(ctx context.Context, conn net.Conn) error {
 		return err
 	}
 	up, err := p.dialer.DialContext(ctx, "tcp", target)
-	p.note(target, err)
 	if err != nil {
 		code := byte(replyFailed)
 		if errors.Is(err, ErrDenied) {
@@ -114,25 +119,20 @@ func (p *Proxy) handle(ctx context.Context, conn net.Conn) error {
 	stop := context.AfterFunc(ctx, func() { up.Close() })
 	defer stop()
 	var both sync.WaitGroup
-	both.Go(func() { pipe(up, conn) })
-	both.Go(func() { pipe(conn, up) })
+	both.Go(func() {
+		_, _ = io.Copy(up, conn)
+		up.Close() // git never closes one direction alone: it is done, or was killed
+	})
+	both.Go(func() {
+		_, _ = io.Copy(conn, up)
+		closeWrite(conn)
+	})
 	both.Wait()
 	return nil
 }
 
-func (p *Proxy) note(target string, err error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if errors.Is(err, ErrDenied) {
-		p.denied[target] = err
-	} else {
-		delete(p.denied, target)
-	}
-}
-
-func pipe(dst, src net.Conn) {
-	_, _ = io.Copy(dst, src)
-	if c, ok := dst.(*net.TCPConn); ok {
+func closeWrite(conn net.Conn) {
+	if c, ok := conn.(*net.TCPConn); ok {
 		_ = c.CloseWrite()
 	}
 }
@@ -190,7 +190,7 @@ func readRequest(conn net.Conn) (string, error) {
 	if _, err := io.ReadFull(conn, head[:]); err != nil {
 		return "", err
 	}
-	if head[0] != socksVersion || head[1] != cmdConnect {
+	if head[0] != socksVersion  {
 		return "", errors.Join(errors.New("only CONNECT is served"), reply(conn, replyCommand))
 	}
 	var host string

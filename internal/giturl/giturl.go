@@ -7,11 +7,13 @@
 package giturl
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"net/url"
 	"strconv"
 	"strings"
+	"unicode"
 )
 
 // Bounds of an address.
@@ -61,17 +63,12 @@ func parse(raw string) (URL, *Error) {
 	if len(raw) > maxURL {
 		return URL{}, refuse("url_too_long", "", "the upstream URL has %d bytes, at most %d are taken", len(raw), maxURL)
 	}
-	for _, c := range raw {
-		if c <= ' ' || c == 0x7f || c == '\\' || c == '\u0085' || c == '\u00a0' || c == '\u2028' {
-			return URL{}, refuse("url_invalid", exampleHint, "the upstream URL has a space, a backslash or a control character in it")
-		}
-	}
 	if raw[0] == '-' {
 		return URL{}, refuse("url_invalid", exampleHint, "an upstream URL does not start with a dash")
 	}
 	scheme, rest, ok := strings.Cut(raw, "://")
 	if strings.Contains(scheme, "::") || (!ok && strings.Contains(raw, "::")) {
-		return URL{}, refuse("url_scheme", exampleHint, "remote helpers (%q) are not taken", before(raw, "::")+"::")
+		return URL{}, refuse("url_scheme", exampleHint, "remote helpers, like ext::, are not taken")
 	}
 	if !ok {
 		if s, _, found := strings.Cut(raw, ":"); found && (strings.EqualFold(s, "http") || strings.EqualFold(s, "https")) {
@@ -85,7 +82,14 @@ func parse(raw string) (URL, *Error) {
 	case "ssh", "git+ssh", "ssh+git":
 		return URL{}, refuse("url_scheme", "use the https address of the same repository", "ssh upstreams are not supported yet")
 	default:
-		return URL{}, refuse("url_scheme", exampleHint, "scheme %.20q is not taken: only https and http are", scheme)
+		named := "this scheme" // what else stands there may be a password that lost its way
+		if strings.Trim(scheme, "abcdefghijklmnopqrstuvwxyz0123456789+-.") == "" {
+			named = fmt.Sprintf("scheme %.20q", scheme)
+		}
+		return URL{}, refuse("url_scheme", exampleHint, "%s is not taken: only https and http are", named)
+	}
+	if strings.ContainsFunc(rest, unwritable) {
+		return URL{}, refuse("url_invalid", exampleHint, "the upstream URL has a space, a backslash or a control character in it")
 	}
 	authority, _, _ := strings.Cut(rest, "/")
 	if strings.Contains(authority, "@") {
@@ -95,7 +99,7 @@ func parse(raw string) (URL, *Error) {
 	}
 	u, err := url.Parse(scheme + "://" + rest)
 	if err != nil {
-		if strings.Contains(err.Error(), "port") {
+		if cause := errors.Unwrap(err); cause != nil && strings.HasPrefix(cause.Error(), "invalid port") {
 			return URL{}, refuse("url_port", exampleHint, "the port of the upstream URL is not a number from 1 to 65535")
 		}
 		return URL{}, refuse("url_invalid", exampleHint, "the upstream URL is not well formed")
@@ -118,9 +122,10 @@ func parse(raw string) (URL, *Error) {
 	return URL{scheme: scheme, host: host, port: port, path: path}, nil
 }
 
-func before(s, sep string) string {
-	s, _, _ = strings.Cut(s, sep)
-	return s
+// unwritable are the characters that stand in no address, but may make
+// something else of it for a terminal, a log or another parser.
+func unwritable(c rune) bool {
+	return c == '\\' || unicode.IsSpace(c) || unicode.IsControl(c) || unicode.In(c, unicode.Cf, unicode.Zl, unicode.Zp)
 }
 
 func checkHost(authority, host string) (string, *Error) {
@@ -185,25 +190,28 @@ func checkPort(scheme string, u *url.URL) (string, *Error) {
 	return strconv.Itoa(n), nil
 }
 
+// checkPath returns the path in the one spelling that escapes what must be and
+// nothing else.
 func checkPath(u *url.URL) (string, *Error) {
-	for _, c := range u.Path {
-		if c < ' ' || c == 0x7f || c == '\\' {
-			return "", refuse("url_invalid", exampleHint, "the path of the upstream URL has an escaped control character in it")
-		}
+	if strings.ContainsFunc(strings.ReplaceAll(u.Path, " ", ""), unwritable) {
+		return "", refuse("url_invalid", exampleHint, "the path of the upstream URL has an escaped control character in it")
 	}
-	path := strings.TrimRight(u.EscapedPath(), "/")
+	if strings.Contains(strings.ToLower(u.EscapedPath()), "%2f") {
+		return "", refuse("url_invalid", exampleHint, "the path of the upstream URL has an escaped slash in it")
+	}
+	path := strings.TrimRight(u.Path, "/")
 	if path == "" {
 		return "", refuse("url_invalid", exampleHint, "the upstream URL names a host but no repository")
 	}
-	for seg := range strings.SplitSeq(u.Path, "/") {
-		if seg == "." || seg == ".." {
+	for seg := range strings.SplitSeq(path[1:], "/") {
+		switch seg {
+		case "":
+			return "", refuse("url_invalid", exampleHint, "the path of the upstream URL has an empty part")
+		case ".", "..":
 			return "", refuse("url_invalid", exampleHint, "the path of the upstream URL has %q in it", seg)
 		}
 	}
-	if strings.Contains(strings.TrimSuffix(u.Path, "/"), "//") {
-		return "", refuse("url_invalid", exampleHint, "the path of the upstream URL has an empty part")
-	}
-	return path, nil
+	return (&url.URL{Path: path}).EscapedPath(), nil
 }
 
 // String is the canonical spelling.
@@ -222,7 +230,7 @@ func (u URL) Literal() (netip.Addr, bool) {
 // slash, the case of the host and, since forges fold it, of the path do not
 // count.
 func (u URL) Key() string {
-	return strings.ToLower(u.authority() + strings.TrimSuffix(u.path, ".git"))
+	return strings.TrimSuffix(strings.ToLower(u.authority()+u.path), ".git")
 }
 
 // Name is the default name of a mirror: host and path, without ".git". A port

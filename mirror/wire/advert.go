@@ -78,7 +78,7 @@ func ParseV0(r io.Reader, limits Limits) (*Advert, error) {
 			first = false
 			var caps string
 			line, caps, _ = strings.Cut(line, "\x00")
-			for _, c := range strings.Fields(caps) {
+			for c := range strings.SplitSeq(caps, " ") {
 				if target, ok := strings.CutPrefix(c, "symref=HEAD:"); ok {
 					headRef = target
 				}

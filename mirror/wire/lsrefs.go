@@ -109,7 +109,7 @@ func ParseLsRefs(r io.Reader, limits Limits) (*Advert, error) {
 		}
 		name, attrs, _ := strings.Cut(rest, " ")
 		symref := ""
-		for attr := range strings.FieldsSeq(attrs) {
+		for attr := range strings.SplitSeq(attrs, " ") {
 			if t, ok := strings.CutPrefix(attr, "symref-target:"); ok {
 				symref = strings.Clone(t)
 			}

@@ -1,0 +1,230 @@
+package egress
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/url"
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"gitmirror/internal/testlog"
+	"gitmirror/internal/upstream"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// startProxy serves until the test ends, and checks that it does end.
+func startProxy(t *testing.T, d *Dialer) (*Proxy, *url.URL) {
+	t.Helper()
+	p, err := NewProxy(d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	u, err := url.Parse(p.URL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- p.Serve(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Errorf("proxy: %v", err)
+		}
+	})
+	return p, u
+}
+
+// talk sends the parts of a conversation, reading as many bytes after each as
+// it expects, and returns the last answer: what came of it before the end.
+func talk(t *testing.T, u *url.URL, steps ...string) (net.Conn, []byte) {
+	t.Helper()
+	conn, err := net.Dial("tcp", u.Host)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	var answer []byte
+	for i, s := range steps {
+		if _, err := conn.Write([]byte(s)); err != nil {
+			t.Fatal(err)
+		}
+		answer = make([]byte, 2)
+		if i == 2 { // greeting, password, request
+			answer = make([]byte, 10)
+		}
+		n, err := io.ReadFull(conn, answer)
+		if answer = answer[:n]; err != nil {
+			return conn, answer
+		}
+	}
+	return conn, answer
+}
+
+const offersPassword = "\x05\x01\x02"
+
+func login(u *url.URL) string {
+	pass, _ := u.User.Password()
+	return "\x01" + string(rune(len(u.User.Username()))) + u.User.Username() + string(rune(len(pass))) + pass
+}
+
+func TestStrangersGetNothing(t *testing.T) {
+	w := &world{}
+	_, u := startProxy(t, w.dialer(policy(t)))
+	closed := func(conn net.Conn) bool { n, err := conn.Read(make([]byte, 1)); return n == 0 && err != nil }
+	for name, tc := range map[string]struct {
+		steps []string
+		want  string
+	}{
+		"no authentication":   {[]string{"\x05\x01\x00"}, "\x05\xff"},
+		"no method":           {[]string{"\x05\x00"}, "\x05\xff"},
+		"wrong password":      {[]string{offersPassword, "\x01\x03git\x03abc"}, "\x01\x01"},
+		"empty password":      {[]string{offersPassword, "\x01\x03git\x00"}, "\x01\x01"},
+		"wrong user":          {[]string{offersPassword, strings.Replace(login(u), "git", "got", 1)}, "\x01\x01"},
+		"SOCKS4":              {[]string{"\x04\x01\x00\x50\x08\x08\x08\x08\x00"}, ""},
+		"HTTP":                {[]string{"GET / HTTP/1.0\r\n\r\n"}, ""},
+		"request at once":     {[]string{offersPassword, "\x05\x01\x00\x01\x08\x08\x08\x08\x00\x50"}, ""},
+		"unknown type":        {[]string{offersPassword, login(u), "\x05\x01\x00\x07aaaaaa"}, ""},
+		"version in the mid":  {[]string{offersPassword, login(u), "\x04\x01\x00\x01\x08\x08\x08\x08\x00\x50"}, "\x05\x07\x00\x01\x00\x00\x00\x00\x00\x00"},
+		"BIND":                {[]string{offersPassword, login(u), "\x05\x02\x00\x01\x08\x08\x08\x08\x00\x50"}, "\x05\x07\x00\x01\x00\x00\x00\x00\x00\x00"},
+		"UDP ASSOCIATE":       {[]string{offersPassword, login(u), "\x05\x03\x00\x01\x08\x08\x08\x08\x00\x50"}, "\x05\x07\x00\x01\x00\x00\x00\x00\x00\x00"},
+		"denied IPv4":         {[]string{offersPassword, login(u), "\x05\x01\x00\x01\x7f\x00\x00\x01\x00\x50"}, "\x05\x02\x00\x01\x00\x00\x00\x00\x00\x00"},
+		"denied IPv6":         {[]string{offersPassword, login(u), "\x05\x01\x00\x04" + strings.Repeat("\x00", 15) + "\x01\x00\x50"}, "\x05\x02\x00\x01\x00\x00\x00\x00\x00\x00"},
+		"denied literal name": {[]string{offersPassword, login(u), "\x05\x01\x00\x03\x09127.0.0.1\x00\x50"}, "\x05\x02\x00\x01\x00\x00\x00\x00\x00\x00"},
+		"unknown name":        {[]string{offersPassword, login(u), "\x05\x01\x00\x03\x01x\x00\x50"}, "\x05\x01\x00\x01\x00\x00\x00\x00\x00\x00"},
+		"empty name":          {[]string{offersPassword, login(u), "\x05\x01\x00\x03\x00\x00\x50"}, "\x05\x01\x00\x01\x00\x00\x00\x00\x00\x00"},
+	} {
+		conn, got := talk(t, u, tc.steps...)
+		if string(got) != tc.want {
+			t.Errorf("%s: answered %x, want %x", name, got, tc.want)
+		}
+		if !closed(conn) {
+			t.Errorf("%s: the connection stays open", name)
+		}
+	}
+	if len(w.dialed) > 0 {
+		t.Errorf("dialled %v", w.dialed)
+	}
+}
+
+// echo is a server on the loopback interface, which the tests allow.
+func echo(t *testing.T, network, addr string) (port string) {
+	t.Helper()
+	l, err := net.Listen(network, addr)
+	if err != nil {
+		t.Skipf("no %s here: %v", network, err)
+	}
+	t.Cleanup(func() { l.Close() })
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() { _, _ = io.Copy(c, c); c.Close() }()
+		}
+	}()
+	n := l.Addr().(*net.TCPAddr).Port
+	return string([]byte{byte(n >> 8), byte(n)})
+}
+
+func TestTargets(t *testing.T) {
+	d := NewDialer(policy(t, "127.0.0.0/8", "::1"))
+	_, u := startProxy(t, d)
+	p4 := echo(t, "tcp4", "127.0.0.1:0")
+	targets := map[string]string{
+		"IPv4":         "\x01\x7f\x00\x00\x01" + p4,
+		"name":         "\x03\x09localhost" + p4,
+		"literal name": "\x03\x09127.0.0.1" + p4,
+		"mapped IPv6":  "\x04" + strings.Repeat("\x00", 10) + "\xff\xff\x7f\x00\x00\x01" + p4,
+	}
+	if l, err := net.Listen("tcp6", "[::1]:0"); err == nil {
+		l.Close()
+		targets["IPv6"] = "\x04" + strings.Repeat("\x00", 15) + "\x01" + echo(t, "tcp6", "[::1]:0")
+	}
+	for name, target := range targets {
+		conn, got := talk(t, u, offersPassword, login(u), "\x05\x01\x00"+target)
+		if len(got) != 10 || got[1] != 0 {
+			t.Errorf("%s: answered %x", name, got)
+			continue
+		}
+		back := make([]byte, 4)
+		if _, err := conn.Write([]byte("ping")); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.ReadFull(conn, back); err != nil || string(back) != "ping" {
+			t.Errorf("%s: echoed %q, %v", name, back, err)
+		}
+	}
+}
+
+// An upstream that never closes must not keep a connection of a git that was
+// killed.
+func TestKilledClientFreesTheConnection(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	_, u := startProxy(t, NewDialer(policy(t, "127.0.0.1")))
+	port := l.Addr().(*net.TCPAddr).Port
+	conn, _ := talk(t, u, offersPassword, login(u), "\x05\x01\x00\x01\x7f\x00\x00\x01"+string([]byte{byte(port >> 8), byte(port)}))
+	up, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer up.Close()
+	conn.Close()
+	if _, err := up.Read(make([]byte, 1)); err == nil {
+		t.Fatal("read from a client that has gone")
+	}
+	testlog.Eventually(t, "writing to fail", func() bool {
+		_, err := up.Write([]byte("x"))
+		return errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNRESET)
+	})
+}
+
+func TestGitGoesThrough(t *testing.T) {
+	up, err := upstream.Serve(t.TempDir(), "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer up.Close()
+	r, err := up.Repo("x.git")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Edit(func(e *upstream.Edit) { e.Commit("main", "one", map[string]string{"a": "a"}) }); err != nil {
+		t.Fatal(err)
+	}
+	lsRemote := func(allow ...string) (string, error) {
+		_, u := startProxy(t, NewDialer(policy(t, allow...)))
+		cmd := exec.Command("git", "ls-remote", up.URL("x.git"))
+		for _, kv := range upstream.Environ(t.TempDir()) {
+			if !strings.HasPrefix(kv, "NO_PROXY=") {
+				cmd.Env = append(cmd.Env, kv)
+			}
+		}
+		cmd.Env = append(cmd.Env, "NO_PROXY=", "GIT_CONFIG_COUNT=1", "GIT_CONFIG_KEY_0=http.proxy", "GIT_CONFIG_VALUE_0="+u.String())
+		out, err := cmd.CombinedOutput()
+		return string(out), err
+	}
+	if out, err := lsRemote("127.0.0.1"); err != nil || !strings.Contains(out, "refs/heads/main") {
+		t.Errorf("allowed: %v\n%s", err, out)
+	}
+	seen := len(up.Requests())
+	out, err := lsRemote()
+	if err == nil || !strings.Contains(out, "SOCKS5") || !strings.Contains(out, "(2)") {
+		t.Errorf("denied: %v\n%s", err, out)
+	}
+	if len(up.Requests()) != seen {
+		t.Error("a denied address was reached")
+	}
+}

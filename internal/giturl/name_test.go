@@ -1,0 +1,40 @@
+package giturl_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"gitmirror/internal/giturl"
+)
+
+func TestNames(t *testing.T) {
+	for _, bad := range []string{
+		"", ".", "..", "/", "/abs", "a/", "a//b", "../../etc/x", "a/../../b", "a/./b", "-rf", "--help", "a/-b", "a b", "a;id", "$(id)", "`id`", "a\nb",
+		"x.git", "x.GIT", "x.lock", "x.git/config", "a/b.Lock/c", ".hidden", "a/.git", "+a", "a:b", `a\b`, "%2e%2e%2fetc", `..%5c..`, "a%b", "a*", "a?b",
+		"\u00e9", "a\u200bb", "a\x00b", "a<b>", "a'b", strings.Repeat("a", 401), strings.Repeat("a", 4096), strings.Repeat("a/", 20) + "a", strings.Repeat("a/", 499) + "a",
+	} {
+		var e *giturl.Error
+		if err := giturl.CheckName(bad); !errors.As(err, &e) || e.Code != "name_invalid" || !strings.Contains(e.Hint, "--name") {
+			t.Errorf("%.80q: %v, want name_invalid with a hint", bad, err)
+		} else if strings.ContainsFunc(e.Message, func(r rune) bool { return r < ' ' }) || len(e.Message) > 600 {
+			t.Errorf("%.80q: message %q", bad, e.Message)
+		}
+	}
+	for _, good := range []string{
+		"a", "github.com/acme/big", "host+8443/x", "~user/x", "_x", "0", "A/b", "a.b-c_d~e+f", "gitlab", "locksmith", "x.gitx", "a.lock.b",
+		strings.Repeat("a", 400), strings.Repeat("a/", 19) + "a",
+	} {
+		if err := giturl.CheckName(good); err != nil {
+			t.Errorf("%.80q: %v", good, err)
+		}
+	}
+}
+
+func TestDefaultNamesOfOrdinaryURLsAreNames(t *testing.T) {
+	for _, raw := range []string{"https://github.com/acme/big.git", "http://h:8080/~u/x", "http://127.0.0.1:9000/up.git", "https://[2001:db8::1]/x"} {
+		if name := mustParse(t, raw).Name(); giturl.CheckName(name) != nil {
+			t.Errorf("%s: default name %q: %v", raw, name, giturl.CheckName(name))
+		}
+	}
+}

@@ -1,0 +1,119 @@
+package node_test
+
+import (
+	"errors"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"gitmirror/api"
+	"gitmirror/node"
+)
+
+// refusal wants a start to fail with words and a hint.
+func refusal(t *testing.T, cfg node.Config, code int, words ...string) {
+	t.Helper()
+	_, err := try(t, cfg)
+	var e *node.Error
+	if !errors.As(err, &e) {
+		t.Fatalf("start was answered with %v, want a refusal about %v", err, words)
+	}
+	for _, w := range words {
+		if !strings.Contains(e.Error()+" "+e.Hint(), w) {
+			t.Errorf("the refusal does not mention %q:\n%s\nTry: %s", w, e.Error(), e.Hint())
+		}
+	}
+	if e.ExitCode() != code {
+		t.Errorf("exit code %d, want %d (%s)", e.ExitCode(), code, e)
+	}
+}
+
+func TestStartRefusals(t *testing.T) {
+	first := cluster(t, 1)[0]
+	busy, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer busy.Close()
+	newer := t.TempDir()
+	if err := os.WriteFile(filepath.Join(newer, "node.json"), []byte(`{"format":99,"id":"x"}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		name  string
+		cfg   node.Config
+		code  int
+		words []string
+	}{
+		{"the name is taken", node.Config{Name: "N1", Join: []string{first.info.Peer}}, 6, []string{"n1", "--name", "node rm"}},
+		{"the directory is in use", node.Config{Name: "x", Dir: first.cfg.Dir}, 1, []string{"in use", "--data"}},
+		{"the API port is busy", node.Config{Name: "x", HTTP: busy.Addr().String()}, 1, []string{busy.Addr().String(), "--http"}},
+		{"the peer port is busy", node.Config{Name: "x", Peer: busy.Addr().String()}, 1, []string{busy.Addr().String(), "--peer"}},
+		{"peers in the open", node.Config{Name: "x", Peer: "0.0.0.0:0", Advertise: "192.0.2.1:7655"}, 2, []string{"--insecure-peers"}},
+		{"listening everywhere, reachable nowhere", node.Config{Name: "x", Peer: "0.0.0.0:0", InsecurePeers: true}, 2, []string{"--advertise"}},
+		{"no address", node.Config{Name: "x", HTTP: "7654"}, 2, []string{"host:port"}},
+		{"a bad name", node.Config{Name: "a b"}, 2, []string{"--name"}},
+		{"a bad prefix", node.Config{Name: "x", AllowUpstream: []string{"10.0.0.0/99"}}, 2, []string{"--allow-upstream"}},
+		{"a newer data directory", node.Config{Name: "x", Dir: newer}, 1, []string{"newer"}},
+	} {
+		t.Run(c.name, func(t *testing.T) { refusal(t, c.cfg, c.code, c.words...) })
+	}
+	if s, err := first.client.Status(t.Context()); err != nil || len(s.Nodes) != 1 || s.Verdict != api.Healthy {
+		t.Errorf("refused starts left their mark: %+v, %v", s, err)
+	}
+}
+
+func TestAnotherClustersPortIsRefused(t *testing.T) {
+	ours, theirs := start(t, node.Config{Name: "a"}), start(t, node.Config{Name: "b"})
+	for _, r := range []*running{ours, theirs} {
+		r.eventually(t, "a leader", func(s *api.Status) bool { return s.Leader != "" })
+	}
+	if err := ours.stop(); err != nil {
+		t.Fatal(err)
+	}
+	refusal(t, node.Config{Name: "a", Dir: ours.cfg.Dir, Join: []string{theirs.info.Peer}}, 6, theirs.info.ClusterID, ours.info.ClusterID, "--data")
+	again := start(t, node.Config{Name: "a", Dir: ours.cfg.Dir})
+	if again.info.ClusterID != ours.info.ClusterID || again.info.Founded {
+		t.Errorf("restarted into %+v, want cluster %s, not founded anew", again.info, ours.info.ClusterID)
+	}
+}
+
+func TestGitMissingOrTooOld(t *testing.T) {
+	bin := t.TempDir()
+	t.Setenv("PATH", bin)
+	refusal(t, node.Config{Name: "x"}, 1, "git was not found", "install git")
+	if err := os.WriteFile(filepath.Join(bin, "git"), []byte("#!/bin/sh\necho git version 2.20.1\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	refusal(t, node.Config{Name: "x"}, 1, "too old", "2.20.1", "install git")
+}
+
+func TestRestartKeepsIdentityAndCopies(t *testing.T) {
+	up := serveUpstream(t)
+	sample(t, up, "a")
+	r := start(t, node.Config{Name: "n1"})
+	r.eventually(t, "a leader", func(s *api.Status) bool { return s.Leader != "" })
+	row := r.add(t, api.AddRepo{URL: up.URL("a"), Name: "a"})
+	before, err := r.client.Node(t.Context(), "n1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := r.stop(); err != nil {
+		t.Fatal(err)
+	}
+	// Other ports: the node tells the cluster where it is now.
+	r = start(t, node.Config{Name: "n1", Dir: r.cfg.Dir, Join: []string{"127.0.0.1:1"}})
+	got := r.await(t, "a", "ready", func(x *api.Repo) bool { return x.State == "ready" })
+	if got.ID != row.ID || got.Generation != row.Generation || got.Epoch != row.Epoch {
+		t.Errorf("after the restart %+v, before %+v", got, row)
+	}
+	r.eventually(t, "the new addresses", func(s *api.Status) bool {
+		return len(s.Nodes) == 1 && s.Nodes[0].ID == before.ID && s.Nodes[0].HTTP == r.info.HTTP && s.Nodes[0].Peer == r.info.Peer
+	})
+	follows(t, []*running{r}, up, "a", "a")
+	if n := up.Count("a", "clone"); n != 1 {
+		t.Errorf("upstream saw %d clones, want 1", n)
+	}
+}
