@@ -51,6 +51,9 @@ func (d *demo) compare(ctx context.Context) error {
 		d.say("   found what differs: %d", len(found))
 		return found
 	}
+	if d.sabotaged != "" {
+		return fmt.Errorf("the comparison did not find what was taken away: %s", d.sabotaged)
+	}
 	done()
 	d.say("   %d clones, %d refs compared, no difference", len(d.mirrors)*len(survivors), refs)
 	d.tellRequests()

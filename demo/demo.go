@@ -68,6 +68,8 @@ type demo struct {
 	mirrors []*mirrored
 	late    *mirrored       // added after the leader's death
 	orphans map[string]bool // what the dead leader owned
+
+	sabotaged string // what is missing where, empty where nothing is
 }
 
 // run is the story, chapter by chapter.

@@ -15,39 +15,69 @@ import (
 )
 
 // sabotage drops one branch from one copy, on the disk of a survivor that is
-// stopped meanwhile, with a digest that fits: what is served is whole, and
-// wrong. Only a comparison with upstream can find that.
+// dead meanwhile, with a digest that fits: what is served is whole, and wrong.
+// Only a comparison with upstream can find that.
+//
+// A new owner would, because it looks upstream. So the node is back before the
+// others take it for dead, and where ownership moves all the same, we try
+// again.
 func (d *demo) sabotage(ctx context.Context) error {
 	c := d.client()
 	defer c.Close()
-	row, n, err := d.victim(ctx, c)
-	if err != nil {
-		return err
+	for range 5 {
+		row, n, err := d.victim(ctx, c)
+		if err != nil {
+			return err
+		}
+		d.chapter("Sabotage: drop a branch of %s from the copy on %s, behind the cluster's back", row.Name, n.name)
+		n.kill()
+		ref, err := dropBranch(n.dir, row.ID)
+		if err != nil {
+			return err
+		}
+		if err := d.restart(ctx, n); err != nil {
+			return err
+		}
+		lasting, err := d.lasts(ctx, n, row, ref)
+		if err != nil {
+			return err
+		}
+		if lasting {
+			d.sabotaged = fmt.Sprintf("%s of %s on %s", ref, row.Name, n.name)
+			return nil
+		}
+		d.say("   it got a new owner, which mended it: once more")
 	}
-	d.chapter("Sabotage: drop a branch of %s from the copy on %s, behind the cluster's back", row.Name, n.name)
-	n.stop()
-	ref, err := dropBranch(n.dir, row.ID)
-	if err != nil {
-		return err
-	}
-	if err := d.restart(ctx, n); err != nil {
-		return err
-	}
-	return await(ctx, 10*time.Second, fmt.Sprintf("%s to serve %s without %s", n.name, row.Name, ref), func(ctx context.Context) (bool, error) {
+	return errors.New("the cluster mends faster than we can spoil")
+}
+
+// steadyFor is longer than the others need to take a node for dead.
+const steadyFor = 5 * time.Second
+
+// lasts tells whether a node goes on serving a repo without ref, with nothing
+// under way that would change that.
+func (d *demo) lasts(ctx context.Context, n *process, row *api.Repo, ref string) (bool, error) {
+	moved := false
+	began := time.Now()
+	err := await(ctx, failoverTimeout, fmt.Sprintf("%s to serve %s without %s", n.name, row.Name, ref), func(ctx context.Context) (bool, error) {
+		r, err := n.client.Repo(ctx, row.Name)
+		if err != nil {
+			return false, err
+		}
 		got, err := d.lsRemote(ctx, n.HTTP+"/git/"+row.Name)
 		if err != nil {
 			return false, err
 		}
-		if _, there := got.refs[ref]; there {
-			return false, errors.New("it repaired its copy")
-		}
-		return true, nil
+		_, there := got.refs[ref]
+		moved = there || r.Epoch != row.Epoch
+		return moved || time.Since(began) > steadyFor, nil
 	})
+	return !moved, err
 }
 
-// victim is a copy that upstream's next look does not mend: not its owner's,
-// of a repo with branches to lose, on a node that does not lead.
-func (d *demo) victim(ctx context.Context, c *api.Client) (*api.Repo, *process, error) {
+// victim is a copy that upstream's next look does not mend: not its owner's, of
+// a repo with branches to lose; on a node that does not lead, if there is one.
+func (d *demo) victim(ctx context.Context, c *api.Client) (row *api.Repo, n *process, err error) {
 	st, err := c.Status(ctx)
 	if err != nil {
 		return nil, nil, err
@@ -58,13 +88,19 @@ func (d *demo) victim(ctx context.Context, c *api.Client) (*api.Repo, *process, 
 	}
 	for _, r := range list.Repos {
 		for _, copied := range r.Copies {
-			n := d.node(copied.Node)
-			if copied.State == "ready" && copied.Node != r.Owner && copied.Node != st.Leader && n != nil && n.running() && r.Refs > 1 {
-				return &r, n, nil
+			holder := d.node(copied.Node)
+			if copied.State != "ready" || copied.Generation != r.Generation || copied.Node == r.Owner || holder == nil || !holder.running() || r.Refs < 2 {
+				continue
+			}
+			if row == nil || copied.Node != st.Leader {
+				row, n = &r, holder
 			}
 		}
 	}
-	return nil, nil, errors.New("there is no copy to sabotage")
+	if row == nil {
+		return nil, nil, errors.New("there is no copy to sabotage")
+	}
+	return row, n, nil
 }
 
 // dropBranch removes the first branch that HEAD is not on from the ref table

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -44,12 +45,14 @@ func TestMain(m *testing.M) {
 type fleet struct {
 	t     *testing.T
 	nodes []*proc
+	flags []string // of every start
 }
 
 // proc is one node; its directory and ports outlive its processes.
 type proc struct {
 	t          *testing.T
 	name, dir  string
+	flags      []string
 	http, peer string // fixed by the first start
 	client     *api.Client
 	cmd        *exec.Cmd
@@ -62,7 +65,12 @@ type proc struct {
 // they are up and as many vote as shall.
 func newFleet(t *testing.T, n int, env ...string) *fleet {
 	t.Helper()
-	f := &fleet{t: t}
+	return (&fleet{t: t}).grow(n, env...)
+}
+
+// grow starts n nodes of a fleet that has none.
+func (f *fleet) grow(n int, env ...string) *fleet {
+	f.t.Helper()
 	for i := range n {
 		f.join(fmt.Sprintf("n%d", i+1), env...)
 	}
@@ -72,7 +80,7 @@ func newFleet(t *testing.T, n int, env ...string) *fleet {
 
 func (f *fleet) join(name string, env ...string) *proc {
 	f.t.Helper()
-	p := &proc{t: f.t, name: name, dir: filepath.Join(f.t.TempDir(), name)}
+	p := &proc{t: f.t, name: name, dir: filepath.Join(f.t.TempDir(), name), flags: f.flags}
 	var args []string
 	if len(f.nodes) > 0 {
 		args = []string{"--join", f.nodes[0].peer}
@@ -151,7 +159,7 @@ func (p *proc) start(env []string, args ...string) {
 		http, peer = strings.TrimPrefix(p.http, "http://"), p.peer
 	}
 	args = append([]string{"start", "-o", "json", "--name", p.name, "--data", p.dir, "--http", http, "--peer", peer,
-		"--allow-upstream", "127.0.0.0/8", "--log-level", "debug"}, args...)
+		"--allow-upstream", "127.0.0.0/8", "--log-level", "debug"}, slices.Concat(p.flags, args)...)
 	if p.log == nil {
 		f, err := os.Create(filepath.Join(p.t.TempDir(), p.name+".log"))
 		if err != nil {

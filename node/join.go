@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -153,13 +154,26 @@ func (n *node) announceOnce(ctx context.Context, ask bool) error {
 	return errors.Join(errs...)
 }
 
-// seeds are where members should be: as the table says, and as we were told.
+// seeds are where members should be: as the table says, which is empty at first
+// after a restart, as the raft configuration says, and as we were told.
 func (n *node) seeds() []string {
-	var list []string
-	for _, row := range n.machine.state.View().Nodes() {
+	list := slices.Clone(n.cfg.Join)
+	p := n.built.Load()
+	if p == nil { // gossip asks before everything is put together
+		return list
+	}
+	for _, row := range p.machine.state.View().Nodes() {
 		if row.ID != n.id.ID {
 			list = append(list, row.Peer)
 		}
 	}
-	return append(list, n.cfg.Join...)
+	if servers, err := p.cluster.Servers(); err == nil {
+		for _, s := range servers {
+			if s.ID != n.id.ID {
+				list = append(list, s.Addr)
+			}
+		}
+	}
+	slices.Sort(list)
+	return slices.Compact(list)
 }

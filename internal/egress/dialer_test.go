@@ -37,6 +37,8 @@ func (w *world) dialer(p *Policy) *Dialer {
 		w.dialed = append(w.dialed, address)
 		host, _, _ := net.SplitHostPort(address)
 		switch {
+		case ctx.Err() != nil:
+			return nil, ctx.Err()
 		case slices.Contains(w.hangs, host):
 			<-ctx.Done()
 			return nil, ctx.Err()

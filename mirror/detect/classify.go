@@ -10,6 +10,7 @@ import (
 	"strings"
 	"syscall"
 	"time"
+	"unicode"
 
 	"gitmirror/internal/egress"
 	"gitmirror/mirror/failure"
@@ -67,8 +68,15 @@ func checkType(resp *http.Response, want string) error {
 	return failure.New(failure.Protocol, fmt.Sprintf("%s is not a git server at this address: it answers with %.60s", resp.Request.URL.Host, got), nil)
 }
 
-// classify turns whatever a check ended with into a *failure.Error.
+// classify turns whatever a check ended with into a *failure.Error, whose
+// message holds no more of the upstream's words than a terminal can bear.
 func classify(err error) *failure.Error {
+	f := classOf(err)
+	f.Message = clean(f.Message)
+	return f
+}
+
+func classOf(err error) *failure.Error {
 	var f *failure.Error
 	var dns *net.DNSError
 	var said *wire.ServerError
@@ -78,7 +86,7 @@ func classify(err error) *failure.Error {
 	case errors.Is(err, egress.ErrDenied):
 		return failure.New(failure.Refused, tidy(err), err)
 	case errors.As(err, &said):
-		return failure.New(failure.NotFound, "the upstream says: "+clean(said.Message), err)
+		return failure.New(failure.NotFound, "the upstream says: "+said.Message, err)
 	case errors.Is(err, wire.ErrTooManyRefs):
 		return failure.New(failure.Refused, err.Error(), err)
 	case errors.Is(err, wire.ErrPacket), errors.Is(err, wire.ErrProtocol):
@@ -105,14 +113,19 @@ func tidy(err error) string {
 		}
 		err = inner
 	}
-	return clean(err.Error())
+	return err.Error()
 }
 
 func clean(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f {
+	s = strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) || unicode.Is(unicode.Cf, r) {
 			return -1
 		}
 		return r
-	}, s[:min(len(s), 300)])
+	}, s)
+	const enough = 300
+	if len(s) > enough {
+		s = strings.ToValidUTF8(s[:enough], "") + "…"
+	}
+	return s
 }

@@ -47,6 +47,7 @@ type Config struct {
 	MaxRefs       int               // default 200,000
 	HeaderTimeout time.Duration     // until an answer begins; default 30 s
 	StallTimeout  time.Duration     // an answer must bring 1 KiB within it, or end; default 30 s
+	AnswerTimeout time.Duration     // until an answer ends; default 10 min
 }
 
 // Client checks upstreams. It is safe for concurrent use.
@@ -82,6 +83,9 @@ func New(cfg Config) *Client {
 	}
 	if cfg.StallTimeout == 0 {
 		cfg.StallTimeout = 30 * time.Second
+	}
+	if cfg.AnswerTimeout == 0 {
+		cfg.AnswerTimeout = 10 * time.Minute
 	}
 	return &Client{cfg: cfg, known: map[string]server{}, http: &http.Client{Transport: cfg.Transport, CheckRedirect: checkRedirect}}
 }
