@@ -190,7 +190,7 @@ func readRequest(conn net.Conn) (string, error) {
 	if _, err := io.ReadFull(conn, head[:]); err != nil {
 		return "", err
 	}
-	if head[0] != socksVersion  {
+	if head[0] != socksVersion || head[1] != cmdConnect {
 		return "", errors.Join(errors.New("only CONNECT is served"), reply(conn, replyCommand))
 	}
 	var host string

@@ -271,10 +271,13 @@ func (c *Client) do(ctx context.Context, req *http.Request, buf *bytes.Buffer) (
 	late := time.AfterFunc(c.cfg.HeaderTimeout, func() {
 		cancel(failure.New(failure.Timeout, fmt.Sprintf("%s did not begin to answer within %s", req.URL.Host, c.cfg.HeaderTimeout), nil))
 	})
+	defer late.Stop()
 	req.Header.Set("User-Agent", "git/"+c.cfg.Agent)
 	req.Header.Set("Git-Protocol", "version=2")
+	// Nothing is sent for this key. It tells net/http that the request may be
+	// repeated when the server closed a kept-alive connection just then.
+	req.Header["X-Idempotency-Key"] = nil
 	resp, err := c.http.Do(req.WithContext(ctx))
-	late.Stop()
 	if err != nil {
 		return nil, causeOf(ctx, err)
 	}
@@ -283,6 +286,7 @@ func (c *Client) do(ctx context.Context, req *http.Request, buf *bytes.Buffer) (
 		_, _ = io.CopyN(io.Discard, resp.Body, 4096) // lets the connection be used again
 		return resp, ofStatus(resp)
 	}
+	late.Stop()
 	if err := c.readAll(cancel, resp, buf); err != nil {
 		return nil, causeOf(ctx, err)
 	}
@@ -303,6 +307,10 @@ func (c *Client) readAll(cancel context.CancelCauseFunc, resp *http.Response, bu
 		cancel(failure.New(failure.Timeout, fmt.Sprintf("%s sent less than 1 KiB of its answer in %s", host, c.cfg.StallTimeout), nil))
 	})
 	defer stall.Stop()
+	end := time.AfterFunc(c.cfg.AnswerTimeout, func() {
+		cancel(failure.New(failure.Timeout, fmt.Sprintf("%s did not end its answer within %s", host, c.cfg.AnswerTimeout), nil))
+	})
+	defer end.Stop()
 	since := 0
 	for {
 		buf.Grow(chunk)

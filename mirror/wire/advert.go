@@ -1,9 +1,12 @@
 package wire
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
+	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -102,28 +105,29 @@ func ParseV0(r io.Reader, limits Limits) (*Advert, error) {
 	return a, nil
 }
 
-// WithoutCapabilities strips the capability list from the first ref line of a
-// version 0 advertisement: servers put session ids and versions there, which
-// must not look like a change.
+// WithoutCapabilities cuts the capability list out of a version 0
+// advertisement, with the length of its line: servers put session ids and
+// versions there, which must not look like a change. Where HEAD leads stays.
 func WithoutCapabilities(body []byte) []byte {
-	if i := indexNUL(body); i >= 0 {
-		rest := body[i:]
-		for j, c := range rest {
-			if c == '\n' {
-				return append(append(make([]byte, 0, len(body)), body[:i]...), rest[j:]...)
-			}
+	for at := 0; at+4 <= len(body); {
+		n, err := strconv.ParseUint(string(body[at:at+4]), 16, 16)
+		end := at + max(int(n), 4)
+		if err != nil || end > len(body) {
+			break
 		}
+		line, caps, ok := bytes.Cut(body[at+4:end], []byte{0})
+		if ok {
+			out := append(slices.Clip(body[:at]), line...)
+			for c := range bytes.FieldsSeq(caps) {
+				if bytes.HasPrefix(c, []byte("symref=")) {
+					out = append(append(out, ' '), c...)
+				}
+			}
+			return append(out, body[end:]...)
+		}
+		at = end
 	}
 	return body
-}
-
-func indexNUL(b []byte) int {
-	for i, c := range b {
-		if c == 0 {
-			return i
-		}
-	}
-	return -1
 }
 
 // IsOID tells whether s is the hex id of a SHA-1 object, lower case.

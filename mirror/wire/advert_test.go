@@ -64,17 +64,20 @@ func TestWithoutCapabilities(t *testing.T) {
 	answer := func(caps, tip string) []byte {
 		return []byte(packets(service, "0000", oidA+" HEAD\x00"+caps+"\n", tip+" refs/heads/main\n", "0000"))
 	}
-	one, two := answer("agent=git/1 session-id=aaa", oidA), answer("agent=git/2 session-id=bbb", oidA)
+	one, two := answer("agent=git/1 session-id=aaa", oidA), answer("agent=git/2.39.5 session-id=b", oidA)
 	if bytes.Equal(one, two) || !bytes.Equal(wire.WithoutCapabilities(one), wire.WithoutCapabilities(two)) {
 		t.Error("capabilities look like a change")
 	}
 	if bytes.Equal(wire.WithoutCapabilities(one), wire.WithoutCapabilities(answer("agent=git/1 session-id=aaa", oidB))) {
 		t.Error("a moved branch does not look like a change")
 	}
+	if bytes.Equal(wire.WithoutCapabilities(answer("symref=HEAD:refs/heads/a", oidA)), wire.WithoutCapabilities(answer("symref=HEAD:refs/heads/b", oidA))) {
+		t.Error("a HEAD that moved to another branch of the same commit does not look like a change")
+	}
 	if want := answer("agent=git/1 session-id=aaa", oidA); !bytes.Equal(one, want) {
 		t.Error("the answer itself was changed")
 	}
-	for _, s := range []string{"", "no nul\n", "nul\x00but no line end"} {
+	for _, s := range []string{"", "no nul\n", "nul\x00but no line end", "00ffnul\x00but cut off", packets(oidA + " HEAD\n")} {
 		if got := string(wire.WithoutCapabilities([]byte(s))); got != s {
 			t.Errorf("%q became %q", s, got)
 		}
