@@ -148,6 +148,17 @@ func TestWritesGoToTheLeaderByThemselves(t *testing.T) {
 	nodes := cluster(t, 3)
 	for _, r := range nodes {
 		sample(t, up, r.cfg.Name)
+		body := `{"url":"https://example.invalid/` + r.cfg.Name + `","interval":"1h"}`
+		status, _, h := r.call(t, http.MethodPost, "/api/v1/repos", body)
+		if status != http.StatusCreated || len(h.Values("X-Gitmirror-Index")) != 1 || h.Get("Location") == "" {
+			t.Errorf("add through %s: %d, headers %v", r.cfg.Name, status, h)
+		}
+		if _, err := r.client.Repo(t.Context(), "example.invalid/"+r.cfg.Name); err != nil {
+			t.Errorf("%s does not have what was just written through it: %v", r.cfg.Name, err)
+		}
+		if err := r.client.Remove(t.Context(), "example.invalid/"+r.cfg.Name, ""); err != nil {
+			t.Errorf("remove through %s: %v", r.cfg.Name, err)
+		}
 		row, err := r.client.Add(t.Context(), api.AddRepo{URL: up.URL(r.cfg.Name), Name: r.cfg.Name, Interval: "1s"}, "same-key-"+r.cfg.Name)
 		if err != nil {
 			t.Fatalf("add through %s: %v", r.cfg.Name, err)

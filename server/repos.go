@@ -173,6 +173,7 @@ func (s *Server) addRepos(w http.ResponseWriter, r *http.Request) {
 		refuse(w, problemOf(err))
 		return
 	}
+	s.stamp(w)
 	view := s.cfg.State.View()
 	sh := s.shape(view)
 	results := make([]api.AddResult, len(added))
@@ -209,5 +210,6 @@ func (s *Server) removeRepo(w http.ResponseWriter, r *http.Request, name string)
 		refuse(w, problemOf(err))
 		return
 	}
+	s.stamp(w)
 	w.WriteHeader(http.StatusNoContent)
 }

@@ -126,9 +126,16 @@ func (s *Server) handler(readOnly bool) http.Handler {
 	mux.HandleFunc("/", s.elsewhere)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("X-Content-Type-Options", "nosniff")
-		w.Header().Set("X-Gitmirror-Index", strconv.FormatUint(s.cfg.State.View().Index(), 10))
+		s.stamp(w)
 		mux.ServeHTTP(w, r)
 	})
+}
+
+const headerIndex = "X-Gitmirror-Index"
+
+// stamp says how far the state is that an answer comes from.
+func (s *Server) stamp(w http.ResponseWriter) {
+	w.Header().Set(headerIndex, strconv.FormatUint(s.cfg.State.View().Index(), 10))
 }
 
 func (s *Server) elsewhere(w http.ResponseWriter, r *http.Request) {
@@ -171,7 +178,7 @@ func (s *Server) read(answer http.HandlerFunc) http.HandlerFunc {
 					Hint:   "ask without consistent=true for what this node has, or ask again when there is a leader"})
 				return
 			}
-			w.Header().Set("X-Gitmirror-Index", strconv.FormatUint(s.cfg.State.View().Index(), 10))
+			s.stamp(w)
 		}
 		answer(w, r)
 	}

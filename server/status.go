@@ -149,5 +149,6 @@ func (s *Server) removeNode(w http.ResponseWriter, r *http.Request) {
 		refuse(w, problemOf(err))
 		return
 	}
+	s.stamp(w)
 	w.WriteHeader(http.StatusNoContent)
 }

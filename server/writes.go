@@ -9,6 +9,7 @@ import (
 	"mime"
 	"net/http"
 	"net/http/httputil"
+	"strconv"
 	"time"
 
 	"gitmirror/api"
@@ -56,6 +57,7 @@ func (s *Server) write(readOnly bool, do http.HandlerFunc) http.HandlerFunc {
 		case addr == "" || r.Header.Get(peer.HeaderForwarded) != "":
 			refuse(w, noLeader)
 		default:
+			clear(w.Header()) // the leader's answer brings its own
 			s.forward(addr).ServeHTTP(w, r)
 		}
 	}
@@ -89,7 +91,12 @@ func (s *Server) forward(addr string) http.Handler {
 			pr.Out.Header.Set(peer.HeaderForwarded, s.cfg.Self)
 		},
 		ModifyResponse: func(resp *http.Response) error {
-			resp.Header.Del("X-Content-Type-Options") // ours is there already
+			// Whoever reads from this node next finds what was written.
+			if index, err := strconv.ParseUint(resp.Header.Get(headerIndex), 10, 64); err == nil {
+				ctx, cancel := context.WithTimeout(resp.Request.Context(), leaderPatience)
+				defer cancel()
+				_ = s.cfg.Consensus.WaitApplied(ctx, index)
+			}
 			return nil
 		},
 		ErrorHandler: func(w http.ResponseWriter, r *http.Request, err error) {
