@@ -21,7 +21,7 @@ func (e *Engine) now() time.Time { return time.Now() }
 
 // check asks upstream, its urls in order until one answers, and publishes what
 // is new.
-func (e *Engine) check(ctx context.Context, j *job, repo *store.Repo, a Assignment) outcome {
+func (e *Engine) check(ctx context.Context, j *job, a Assignment) outcome {
 	out := outcome{checked: true, checkedAt: e.now()}
 	if j.seen == nil {
 		j.seen = map[string]detect.Fingerprint{}
@@ -34,7 +34,7 @@ func (e *Engine) check(ctx context.Context, j *job, repo *store.Repo, a Assignme
 		}
 		if err == nil {
 			var taken outcome
-			taken, err = e.take(ctx, j, repo, a, upstream, res.Advert)
+			taken, err = e.take(ctx, j, a, upstream, res.Advert)
 			if err == nil {
 				// What was shown has been dealt with only when it is what is live,
 				// or when holding it back was the answer.
@@ -59,7 +59,11 @@ func (e *Engine) check(ctx context.Context, j *job, repo *store.Repo, a Assignme
 
 // take makes what upstream shows the next generation: stage, prove, prepare,
 // publish. Until publish, nothing that is served has changed.
-func (e *Engine) take(ctx context.Context, j *job, repo *store.Repo, a Assignment, upstream string, advert *wire.Advert) (outcome, error) {
+func (e *Engine) take(ctx context.Context, j *job, a Assignment, upstream string, advert *wire.Advert) (outcome, error) {
+	repo, err := e.store.Ensure(a.ID, a.Name)
+	if err != nil {
+		return outcome{}, failure.New(failure.Disk, err.Error(), err)
+	}
 	table, err := repo.Table()
 	if err != nil {
 		return outcome{broken: errors.Is(err, refs.ErrDamaged)}, failure.New(failure.Corrupt, "this node's copy is damaged: "+err.Error(), err)

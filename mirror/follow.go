@@ -9,19 +9,18 @@ import (
 	"gitmirror/mirror/failure"
 	"gitmirror/mirror/fetch"
 	"gitmirror/mirror/refs"
-	"gitmirror/mirror/store"
 )
 
 // follow copies the published generation from a peer: its ref table, which
 // must have the digest the log names, then the objects that are missing here.
-func (e *Engine) follow(ctx context.Context, j *job, repo *store.Repo, a Assignment) error {
+func (e *Engine) follow(ctx context.Context, j *job, a Assignment) error {
 	sources := e.cfg.Sources.For(a.ID)
 	if len(sources) == 0 {
 		return failure.New(failure.Network, fmt.Sprintf("no live node holds generation %d", a.Generation), nil)
 	}
 	var errs []error
 	for _, src := range sources {
-		err := e.copyFrom(ctx, j, repo, a, src)
+		err := e.copyFrom(ctx, j, a, src)
 		if err == nil {
 			return nil
 		}
@@ -35,7 +34,7 @@ func (e *Engine) follow(ctx context.Context, j *job, repo *store.Repo, a Assignm
 	return failure.New(failure.Of(errs[0]).Class, errs[0].Error(), err)
 }
 
-func (e *Engine) copyFrom(ctx context.Context, j *job, repo *store.Repo, a Assignment, src Source) error {
+func (e *Engine) copyFrom(ctx context.Context, j *job, a Assignment, src Source) error {
 	next, err := src.Table(ctx, a.Generation)
 	if err != nil {
 		return err
@@ -45,6 +44,10 @@ func (e *Engine) copyFrom(ctx context.Context, j *job, repo *store.Repo, a Assig
 	}
 	if next.Digest() != a.Digest {
 		return failure.New(failure.Corrupt, fmt.Sprintf("its generation %d is not the one that was published", a.Generation), nil)
+	}
+	repo, err := e.store.Ensure(a.ID, a.Name)
+	if err != nil {
+		return failure.New(failure.Disk, err.Error(), err)
 	}
 	release, err := repo.Acquire()
 	if err != nil {
@@ -66,17 +69,21 @@ func (e *Engine) copyFrom(ctx context.Context, j *job, repo *store.Repo, a Assig
 // catchUp is for an owner whose copy is behind what was published: a peer may
 // still have it; where none answers, the generation is lost, and this node
 // publishes what it has, under a new number.
-func (e *Engine) catchUp(ctx context.Context, j *job, repo *store.Repo, a Assignment) (outcome, error) {
-	err := e.follow(ctx, j, repo, a)
+func (e *Engine) catchUp(ctx context.Context, j *job, a Assignment) (outcome, error) {
+	err := e.follow(ctx, j, a)
 	if err == nil {
 		return outcome{}, nil
+	}
+	repo := e.store.Repo(a.ID)
+	if repo == nil {
+		return outcome{}, err // nothing to offer: wait for a peer
 	}
 	table, terr := repo.Table()
 	if terr != nil {
 		return outcome{}, terr
 	}
 	if table.Generation == 0 || ctx.Err() != nil {
-		return outcome{}, err // nothing to offer: wait for a peer
+		return outcome{}, err
 	}
 	e.log.Warn("published generation is lost, restoring an earlier one", "repo", a.Name, "lost", a.Generation, "have", table.Generation)
 	next := &refs.Table{Generation: a.Generation + 1, Candidate: rand.Text(), Head: table.Head, Refs: table.Refs}

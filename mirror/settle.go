@@ -14,38 +14,37 @@ import (
 // is, as far as one run can: decide about a candidate, copy what was published
 // elsewhere, and, on the owner, ask upstream if ask is set.
 func (e *Engine) settle(ctx context.Context, j *job, a Assignment, ask bool) (out outcome) {
-	repo, err := e.store.Ensure(a.ID, a.Name)
-	if err != nil {
-		return failed(failure.New(failure.Disk, err.Error(), err))
-	}
-	defer func() { out.Generation, _ = repo.Generation() }()
-	done, out, err := e.decide(ctx, repo, a)
+	defer func() {
+		if repo := e.store.Repo(a.ID); repo != nil {
+			out.Generation, _ = repo.Generation()
+		}
+	}()
+	generation, digest, undecided, err := e.onDisk(ctx, a)
 	if err != nil {
 		return e.failedOn(a, err)
 	}
-	if !done {
-		return out
+	if undecided != nil {
+		return *undecided
 	}
 	// The ref table is read only when something is to be done: most runs end
 	// without.
-	generation, digest := repo.Generation()
 	behind := generation < a.Generation || generation == a.Generation && digest != a.Digest
 	switch {
 	case a.Role == Replica && behind:
-		err = e.follow(ctx, j, repo, a)
+		err = e.follow(ctx, j, a)
 	case a.Role == Replica:
 		return outcome{}
 	case behind:
 		// The assignment that says what was copied, or republished, brings the
 		// next run.
-		out, err = e.catchUp(ctx, j, repo, a)
+		out, err = e.catchUp(ctx, j, a)
 		out.waiting = true
 	case generation > a.Generation:
 		// The log this node has applied is older than its own disk: it will
 		// catch up, and bring another assignment.
 		return outcome{waiting: true}
 	case ask:
-		return e.check(ctx, j, repo, a)
+		return e.check(ctx, j, a)
 	default:
 		return outcome{}
 	}
@@ -53,6 +52,29 @@ func (e *Engine) settle(ctx context.Context, j *job, a Assignment, ask bool) (ou
 		return e.failedOn(a, err)
 	}
 	return out
+}
+
+// onDisk is what this node holds of a repository once a candidate has been
+// decided about: generation 0 where nothing is there, since a repository gets
+// its directory when there is something to put into it. undecided is the
+// outcome of the run where the log has no word yet.
+func (e *Engine) onDisk(ctx context.Context, a Assignment) (generation uint64, digest refs.Digest, undecided *outcome, err error) {
+	if e.store.Repo(a.ID) == nil {
+		return 0, refs.Digest{}, nil, nil
+	}
+	repo, err := e.store.Ensure(a.ID, a.Name)
+	if err != nil {
+		return 0, digest, nil, failure.New(failure.Disk, err.Error(), err)
+	}
+	done, out, err := e.decide(ctx, repo, a)
+	if err != nil {
+		return 0, digest, nil, err
+	}
+	if !done {
+		undecided = &out
+	}
+	generation, digest = repo.Generation()
+	return generation, digest, undecided, nil
 }
 
 // failedOn is the outcome of a run that ended with err before upstream was

@@ -95,25 +95,21 @@ func (f *Fetcher) run(ctx context.Context, st *store.Staging, src Source, oids [
 	return nil
 }
 
-// watch cancels a fetch that makes no progress: no pack bytes and no new words
-// for the stall time.
+// watch cancels a fetch that waits for its upstream in vain.
 func (f *Fetcher) watch(done <-chan struct{}, cancel context.CancelCauseFunc, st *store.Staging, tail *git.Tail) {
 	tick := time.NewTicker(max(f.stall/12, 10*time.Millisecond))
 	defer tick.Stop()
-	var bytes int64
-	progress := time.Now()
+	p := progress{stall: f.stall, gained: time.Now()}
 	for {
 		select {
 		case <-done:
 			return
 		case now := <-tick.C:
-			if got := st.Received(); got != bytes {
-				bytes, progress = got, now
+			bytes, whole := st.Received()
+			if whole || tail.Phase() == "Resolving deltas" {
+				p.gained = now // git is at work alone, for as long as that takes
 			}
-			if last := tail.LastWrite(); last.After(progress) {
-				progress = last
-			}
-			if now.Sub(progress) > f.stall {
+			if p.stalled(now, bytes, tail.LastWrite()) {
 				cancel(failure.New(failure.Timeout, fmt.Sprintf("the fetch made no progress for %s (%d bytes received)", f.stall, bytes), nil))
 				return
 			}

@@ -1,6 +1,7 @@
 package git
 
 import (
+	"bytes"
 	"strings"
 	"sync"
 	"time"
@@ -33,6 +34,16 @@ func (t *Tail) LastWrite() time.Time {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.last
+}
+
+// Phase is what git is at: the beginning of the last line, up to the colon. The
+// words of the other side are all in the phase "remote".
+func (t *Tail) Phase() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	last := bytes.TrimRight(t.buf, "\r\n")
+	phase, _, _ := bytes.Cut(last[bytes.LastIndexAny(last, "\r\n")+1:], []byte(":"))
+	return string(phase)
 }
 
 // String returns the last complete messages on one line, without progress,

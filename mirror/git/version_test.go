@@ -77,13 +77,21 @@ exit 7`)
 
 func TestTailKeepsTheEndOfEndlessOutput(t *testing.T) {
 	tail := &git.Tail{}
-	if !tail.LastWrite().IsZero() {
+	if !tail.LastWrite().IsZero() || tail.Phase() != "" {
 		t.Error("something was written to a new Tail")
 	}
 	for range 1000 {
 		if n, err := fmt.Fprintf(tail, "noise %s\n", strings.Repeat("x", 500)); n != 507 || err != nil {
 			t.Fatal(n, err)
 		}
+	}
+	fmt.Fprint(tail, "remote: Resolving deltas: 50%\r")
+	if p := tail.Phase(); p != "remote" {
+		t.Errorf("phase %q, want the remote's", p)
+	}
+	fmt.Fprint(tail, "Resolving deltas:  50% (1/2)\rResolving deltas: 100% (2/2), done.\n")
+	if p := tail.Phase(); p != "Resolving deltas" {
+		t.Errorf("phase %q", p)
 	}
 	fmt.Fprint(tail, "fatal: the end\n")
 	if s := tail.String(); !strings.HasSuffix(s, "fatal: the end") || len(s) > 4096 {

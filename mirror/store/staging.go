@@ -52,19 +52,20 @@ func (s *Staging) Dir() string { return s.dir }
 // Remove deletes the staging repository and what was not adopted.
 func (s *Staging) Remove() error { return os.RemoveAll(s.dir) }
 
-// Received is how many bytes of packs have arrived so far.
-func (s *Staging) Received() int64 {
-	var n int64
+// Received is how many bytes of packs have arrived so far. whole is true once a
+// pack has its index: then nothing more is expected from anybody.
+func (s *Staging) Received() (n int64, whole bool) {
 	entries, err := os.ReadDir(filepath.Join(s.dir, "objects/pack"))
 	if err != nil {
-		return 0
+		return 0, false
 	}
 	for _, e := range entries {
 		if info, err := e.Info(); err == nil {
 			n += info.Size()
 		}
+		whole = whole || strings.HasPrefix(e.Name(), "pack-") && strings.HasSuffix(e.Name(), ".idx")
 	}
-	return n
+	return n, whole
 }
 
 // Adopt moves the fetched packs into the live repository and makes them

@@ -18,14 +18,18 @@ func TestAdoptMovesWholePacksOnly(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if st.Received() != 0 {
-		t.Errorf("received %d bytes of nothing", st.Received())
+	if n, whole := st.Received(); n != 0 || whole {
+		t.Errorf("received %d bytes of nothing, whole: %v", n, whole)
+	}
+	write(t, filepath.Join(st.Dir(), "objects/pack/tmp_idx_x"))
+	if n, whole := st.Received(); n != 1 || whole {
+		t.Errorf("received %d bytes, whole: %v", n, whole)
 	}
 	for _, f := range []string{"pack-1.pack", "pack-1.idx", "pack-2.pack", "pack-2.rev", "pack-2.idx", "tmp_pack_x"} {
 		write(t, filepath.Join(st.Dir(), "objects/pack", f))
 	}
-	if st.Received() != 6 {
-		t.Errorf("received %d bytes, want 6", st.Received())
+	if n, whole := st.Received(); n != 7 || !whole {
+		t.Errorf("received %d bytes, whole: %v, want 7", n, whole)
 	}
 	if d := cmp.Diff(before, files(t, r.Dir())); d != "" {
 		t.Errorf("staging changed the live repository:\n%s", d)

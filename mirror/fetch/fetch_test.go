@@ -1,0 +1,269 @@
+package fetch_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/hex"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"gitmirror/internal/egress"
+	"gitmirror/internal/upstream"
+	"gitmirror/mirror/failure"
+	"gitmirror/mirror/fetch"
+)
+
+func TestFetchBringsWhatIsNamedAndNoMore(t *testing.T) {
+	g := newRig(t, 0)
+	g.edit(t, func(e *upstream.Edit) {
+		e.Commit("main", "one", map[string]string{"a": "a"})
+		e.Commit("secret", "two", map[string]string{"b": "b"})
+		e.Tag("v1", "main", "version")
+	})
+	main, tag, other := g.tip(t, "main"), g.tip(t, "refs/tags/v1"), g.tip(t, "secret")
+	if err := g.fetch(t, g.up.URL("x.git"), main, tag); err != nil {
+		t.Fatal(err)
+	}
+	missing, err := g.fetcher.Missing(t.Context(), g.live.Dir(), []string{main, tag, other, g.tip(t, "main^{tree}")})
+	if err != nil || len(missing) != 1 || missing[0] != other {
+		t.Errorf("missing %v, %v, want %s alone", missing, err, other)
+	}
+	out, err := exec.Command("git", "-C", g.live.Dir(), "-c", "safe.directory=*", "fsck", "--strict", main, tag).CombinedOutput()
+	if err != nil {
+		t.Errorf("fsck: %v\n%s", err, out)
+	}
+	g.edit(t, func(e *upstream.Edit) { e.Commit("main", "three", map[string]string{"c": "c"}) })
+	if err := g.fetch(t, g.up.URL("x.git"), g.tip(t, "main")); err != nil {
+		t.Fatal(err)
+	}
+	if err := g.fetch(t, "http://127.0.0.1:1/nobody"); err != nil {
+		t.Errorf("fetching nothing asked somebody: %v", err)
+	}
+	if missing, err := g.fetcher.Missing(t.Context(), g.live.Dir(), nil); missing != nil || err != nil {
+		t.Errorf("missing of nothing: %v, %v", missing, err)
+	}
+}
+
+// tree is the content of a tree object with one entry.
+func tree(t *testing.T, mode, name, oid string) string {
+	t.Helper()
+	raw, err := hex.DecodeString(oid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fmt.Sprintf("%s %s\x00%s", mode, name, raw)
+}
+
+func commit(tree, author string) string {
+	return fmt.Sprintf("tree %s\nauthor %s\ncommitter %s\n\nmessage\n", tree, author, author)
+}
+
+const honest = "A <a@example.invalid> 1700000000 +0000"
+
+func TestDangerousObjectsAreRefused(t *testing.T) {
+	g := newRig(t, 0)
+	blob := g.object(t, "blob", "x")
+	modules := g.object(t, "blob", "[submodule \"x\"]\n\tpath = x\n\turl = --upload-pack=touch /tmp/pwned\n")
+	linked := g.object(t, "blob", "target")
+	for name, content := range map[string]string{
+		".git":                      tree(t, "40000", ".git", g.object(t, "tree", tree(t, "100644", "config", blob))),
+		"..":                        tree(t, "40000", "..", g.object(t, "tree", tree(t, "100644", "x", blob))),
+		"a slash in a name":         tree(t, "100644", "a/b", blob),
+		"evil .gitmodules":          tree(t, "100644", ".gitmodules", modules),
+		"symbolic .gitmodules":      tree(t, "120000", ".gitmodules", linked),
+		"git~1":                     tree(t, "40000", "git~1", g.object(t, "tree", tree(t, "100644", "config", blob))),
+		"tree with an unknown blob": tree(t, "100644", "x", strings.Repeat("1", 40)),
+	} {
+		t.Run(name, func(t *testing.T) {
+			tip := g.object(t, "commit", commit(g.object(t, "tree", content), honest))
+			if _, err := g.repo.Git("update-ref", "refs/heads/evil", tip); err != nil {
+				t.Fatal(err)
+			}
+			g.refuses(t, g.up.URL("x.git"), failure.Corrupt, tip)
+		})
+	}
+	tip := g.object(t, "commit", "tree "+g.object(t, "tree", "")+"\nnonsense\n")
+	if _, err := g.repo.Git("update-ref", "refs/heads/evil", tip); err != nil {
+		t.Fatal(err)
+	}
+	g.refuses(t, g.up.URL("x.git"), failure.Corrupt, tip)
+}
+
+func TestOldFlawsAreAccepted(t *testing.T) {
+	g := newRig(t, 0)
+	blob := g.object(t, "blob", "x")
+	plain := g.object(t, "tree", tree(t, "100644", "x", blob))
+	tips := []string{
+		g.object(t, "commit", commit(plain, "A <a@example.invalid> 1700000000 +07")),
+		g.object(t, "commit", commit(plain, "A <a@example.invalid>1700000000 +0000")),
+		g.object(t, "commit", commit(plain, "A<a@example.invalid> 1700000000 +0000")),
+		g.object(t, "commit", commit(plain, "A <a@example.invalid> 0001700000000 +0000")),
+		g.object(t, "commit", commit(plain, "<a@example.invalid> 1700000000 +0000")),
+		g.object(t, "commit", commit(g.object(t, "tree", tree(t, "040000", "dir", plain)), honest)),
+	}
+	tips = append(tips, g.object(t, "tag", "object "+tips[0]+"\ntype commit\ntag v1\n\nno tagger\n"))
+	for i, tip := range tips {
+		if _, err := g.repo.Git("update-ref", fmt.Sprintf("refs/tags/t%d", i), tip); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := g.fetch(t, g.up.URL("x.git"), tips...); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestUpstreamWithAMissingObject(t *testing.T) {
+	g := newRig(t, 0)
+	g.edit(t, func(e *upstream.Edit) { e.Commit("main", "one", map[string]string{"a": "alpha", "b": "beta"}) })
+	tip, blob := g.tip(t, "main"), g.tip(t, "main:a")
+	if err := os.Remove(filepath.Join(g.repo.Dir, "objects", blob[:2], blob[2:])); err != nil {
+		t.Fatal(err)
+	}
+	g.refuses(t, g.up.URL("x.git"), failure.Corrupt, tip)
+	// A tip that is not there at all: the upstream may have moved on meanwhile.
+	g.refuses(t, g.up.URL("x.git"), failure.Protocol, strings.Repeat("1", 40))
+}
+
+func TestTamperedPacks(t *testing.T) {
+	g := newRig(t, 0)
+	g.edit(t, func(e *upstream.Edit) {
+		for i := range 50 {
+			e.Commit("main", "c", map[string]string{"f": strings.Repeat(fmt.Sprintf("%d ", i), 500)})
+		}
+	})
+	tip := g.tip(t, "main")
+	for _, share := range []int{10, 50, 99} {
+		url := g.tampered(t, func(b []byte) []byte { return b[:len(b)*share/100] })
+		g.refuses(t, url, failure.Network, tip)
+	}
+	flip := func(fromEnd int) func([]byte) []byte {
+		return func(b []byte) []byte { b = bytes.Clone(b); b[len(b)-fromEnd] ^= 1; return b }
+	}
+	g.refuses(t, g.tampered(t, flip(10)), failure.Corrupt, tip)  // in the trailing checksum
+	g.refuses(t, g.tampered(t, flip(200)), failure.Corrupt, tip) // in an object
+	g.refuses(t, g.tampered(t, func(b []byte) []byte { // claims 2^32-1 objects
+		i := bytes.Index(b, []byte("PACK\x00\x00\x00\x02"))
+		b = bytes.Clone(b)
+		copy(b[i+8:], "\xff\xff\xff\xff")
+		return b
+	}), failure.Corrupt, tip)
+	if err := g.fetch(t, g.up.URL("x.git"), tip); err != nil {
+		t.Errorf("an honest answer afterwards: %v", err)
+	}
+}
+
+// onPack lets everything through but the request for a pack.
+func onPack(up *upstream.Server, answer http.HandlerFunc) {
+	posts := 0
+	up.Intercept(func(w http.ResponseWriter, r *http.Request) bool {
+		if r.Method != http.MethodPost {
+			return false
+		}
+		if posts++; posts == 1 { // ls-refs
+			return false
+		}
+		answer(w, r)
+		return true
+	})
+}
+
+func TestUpstreamFailuresHaveTheirClass(t *testing.T) {
+	g := newRig(t, 0)
+	g.edit(t, func(e *upstream.Edit) { e.Commit("main", "one", map[string]string{"a": "a"}) })
+	tip := g.tip(t, "main")
+	for code, class := range map[int]failure.Class{
+		401: failure.Auth, 403: failure.Auth, 404: failure.NotFound, 410: failure.NotFound, 429: failure.RateLimited, 500: failure.Network, 503: failure.Network,
+	} {
+		g.up.Intercept(func(w http.ResponseWriter, _ *http.Request) bool { w.WriteHeader(code); return true })
+		g.refuses(t, g.up.URL("x.git"), class, tip)
+	}
+	g.up.Intercept(func(w http.ResponseWriter, _ *http.Request) bool {
+		w.Header().Set("Content-Type", "text/html")
+		_, _ = w.Write([]byte("<html>"))
+		return true
+	})
+	g.refuses(t, g.up.URL("x.git"), failure.Protocol, tip)
+	g.refuses(t, "http://127.0.0.1:1/x", failure.Network, tip)
+}
+
+func TestStalledFetchIsKilled(t *testing.T) {
+	g := newRig(t, 300*time.Millisecond)
+	g.edit(t, func(e *upstream.Edit) { e.Commit("main", "one", map[string]string{"a": "a"}) })
+	tip := g.tip(t, "main")
+	for name, answer := range map[string]http.HandlerFunc{
+		"before the answer": func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() },
+		"in mid-answer": func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Type", "application/x-git-upload-pack-result")
+			_, _ = w.Write([]byte("000dpackfile\n"))
+			_ = http.NewResponseController(w).Flush()
+			<-r.Context().Done()
+		},
+		"talking for ever": func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Type", "application/x-git-upload-pack-result")
+			_, _ = w.Write([]byte("000dpackfile\n"))
+			for i := 0; r.Context().Err() == nil; i++ {
+				text := fmt.Sprintf("\x02\x1b[31mCounting objects: %d\r", i)
+				fmt.Fprintf(w, "%04x%s", len(text)+4, text)
+				_ = http.NewResponseController(w).Flush()
+				select {
+				case <-r.Context().Done():
+				case <-time.After(20 * time.Millisecond):
+				}
+			}
+		},
+	} {
+		onPack(g.up, answer)
+		begin := time.Now()
+		f := g.refuses(t, g.up.URL("x.git"), failure.Timeout, tip)
+		if d := time.Since(begin); d > 20*time.Second {
+			t.Errorf("%s: killed only after %s (%s)", name, d, f.Message)
+		}
+	}
+}
+
+func TestCancelledFetchEnds(t *testing.T) {
+	g := newRig(t, 0)
+	g.edit(t, func(e *upstream.Edit) { e.Commit("main", "one", map[string]string{"a": "a"}) })
+	ctx, cancel := context.WithCancel(t.Context())
+	onPack(g.up, func(_ http.ResponseWriter, r *http.Request) { cancel(); <-r.Context().Done() })
+	st, err := g.store.Stage(g.live)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := g.fetcher.Fetch(ctx, st, fetch.Source{URL: g.up.URL("x.git")}, []string{g.tip(t, "main")}); err == nil {
+		t.Error("a cancelled fetch succeeded")
+	}
+}
+
+func TestDeniedAddressIsRefused(t *testing.T) {
+	g := newRig(t, 0)
+	policy, err := egress.NewPolicy(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	proxy, err := egress.NewProxy(egress.NewDialer(policy))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- proxy.Serve(ctx) }()
+	defer func() { cancel(); <-done }()
+	st, err := g.store.Stage(g.live)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = g.fetcher.Fetch(t.Context(), st, fetch.Source{URL: g.up.URL("x.git"), Proxy: proxy.URL()}, []string{strings.Repeat("1", 40)})
+	if f := failure.Of(err); f.Class != failure.Refused || strings.Contains(f.Message, proxy.URL()) {
+		t.Errorf("class %s: %s", f.Class, f.Message)
+	}
+	if n := len(g.up.Requests()); n > 0 {
+		t.Errorf("a denied address got %d requests", n)
+	}
+}

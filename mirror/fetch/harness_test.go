@@ -1,0 +1,164 @@
+package fetch_test
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+	"unicode"
+
+	"gitmirror/internal/testlog"
+	"gitmirror/internal/upstream"
+	"gitmirror/mirror/failure"
+	"gitmirror/mirror/fetch"
+	"gitmirror/mirror/git"
+	"gitmirror/mirror/store"
+)
+
+// rig is a store to fetch into and an upstream to fetch from.
+type rig struct {
+	up      *upstream.Server
+	repo    *upstream.Repo
+	store   *store.Store
+	live    *store.Repo
+	fetcher *fetch.Fetcher
+}
+
+func newRig(t *testing.T, stall time.Duration) *rig {
+	t.Helper()
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	g := &rig{}
+	var err error
+	g.up, err = upstream.Serve(t.TempDir(), "127.0.0.1:0")
+	must(err)
+	t.Cleanup(func() { _ = g.up.Close() })
+	g.repo, err = g.up.Repo("x.git")
+	must(err)
+	g.store, err = store.Open(t.TempDir(), "run", testlog.New(t))
+	must(err)
+	g.live, err = g.store.Ensure("01JREPO1", "acme/x")
+	must(err)
+	g.fetcher = newFetcher(t, stall)
+	return g
+}
+
+func newFetcher(t *testing.T, stall time.Duration) *fetch.Fetcher {
+	t.Helper()
+	runner, err := git.New(t.Context(), git.Config{Home: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(runner.Close)
+	return fetch.New(runner, stall, testlog.New(t))
+}
+
+func (g *rig) edit(t *testing.T, fn func(*upstream.Edit)) {
+	t.Helper()
+	if err := g.repo.Edit(fn); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// tip is what git makes of a name in the upstream.
+func (g *rig) tip(t *testing.T, name string) string {
+	t.Helper()
+	oid, err := g.repo.Git("rev-parse", name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return oid
+}
+
+// object puts an object into the upstream that git would not make by itself.
+func (g *rig) object(t *testing.T, kind, content string) string {
+	t.Helper()
+	cmd := exec.Command("git", "hash-object", "-t", kind, "--literally", "-w", "--stdin")
+	cmd.Dir, cmd.Env, cmd.Stdin = g.repo.Dir, upstream.Environ(g.repo.Dir), strings.NewReader(content)
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimSpace(string(out))
+}
+
+// fetch stages the objects from url, adopting them when that succeeds, and
+// leaves nothing behind.
+func (g *rig) fetch(t *testing.T, url string, oids ...string) error {
+	t.Helper()
+	st, err := g.store.Stage(g.live)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = g.fetcher.Fetch(t.Context(), st, fetch.Source{URL: url}, oids)
+	if err == nil {
+		err = st.Adopt()
+	}
+	if err := st.Remove(); err != nil {
+		t.Error(err)
+	}
+	return err
+}
+
+// refuses checks that a fetch fails with that class, and brought nothing into
+// the live repository.
+func (g *rig) refuses(t *testing.T, url string, class failure.Class, oids ...string) *failure.Error {
+	t.Helper()
+	err := g.fetch(t, url, oids...)
+	var f *failure.Error
+	if !errors.As(err, &f) {
+		t.Fatalf("%v, want class %s", err, class)
+	}
+	if f.Class != class {
+		t.Errorf("class %s (%s), want %s", f.Class, f.Message, class)
+	}
+	if f.Message == "" || strings.ContainsFunc(f.Message, unicode.IsControl) {
+		t.Errorf("message %q", f.Message)
+	}
+	packs, err := os.ReadDir(filepath.Join(g.live.Dir(), "objects/pack"))
+	if err != nil || len(packs) > 0 {
+		t.Errorf("the live repository has %v, %v", packs, err)
+	}
+	return f
+}
+
+// tampered serves the upstream with the answers that bring packs changed.
+func (g *rig) tampered(t *testing.T, change func(pack []byte) []byte) string {
+	t.Helper()
+	target, err := url.Parse(g.up.URL(""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	proxy := &httputil.ReverseProxy{
+		Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(target) },
+		ModifyResponse: func(resp *http.Response) error {
+			body, err := io.ReadAll(resp.Body)
+			if err != nil {
+				return err
+			}
+			if bytes.Contains(body, []byte("packfile\n")) {
+				body = change(body)
+			}
+			resp.Body, resp.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
+			resp.Header.Set("Content-Length", strconv.Itoa(len(body)))
+			return nil
+		},
+	}
+	s := httptest.NewServer(proxy)
+	t.Cleanup(s.Close)
+	return s.URL + "/x.git"
+}

@@ -1,0 +1,44 @@
+package fetch
+
+import (
+	"testing"
+	"time"
+)
+
+func TestProgress(t *testing.T) {
+	const stall = time.Minute
+	begin := time.Unix(1_700_000_000, 0)
+	after := func(d time.Duration, bytesPerSecond float64, talks bool) bool {
+		p := progress{stall: stall, gained: begin}
+		for s := time.Duration(0); s <= d; s += time.Second {
+			now, word := begin.Add(s), time.Time{}
+			if talks {
+				word = now
+			}
+			if p.stalled(now, int64(bytesPerSecond*s.Seconds()), word) {
+				return true
+			}
+		}
+		return false
+	}
+	for _, tc := range []struct {
+		name   string
+		d      time.Duration
+		bytes  float64
+		talks  bool
+		stalls bool
+	}{
+		{"silent, within its time", stall, 0, false, false},
+		{"silent", stall + 2*time.Second, 0, false, true},
+		{"talking about it", 14 * stall, 0, true, false},
+		{"talking for ever", 17 * stall, 0, true, true},
+		{"downloading", 1000 * stall, 100, false, false},
+		{"downloading and talking", 1000 * stall, 100, true, false},
+		{"trickling", 3 * stall, 1, false, true},
+		{"trickling and talking", 20 * stall, 0.9, true, true},
+	} {
+		if got := after(tc.d, tc.bytes, tc.talks); got != tc.stalls {
+			t.Errorf("%s for %s: stalled %v, want %v", tc.name, tc.d, got, tc.stalls)
+		}
+	}
+}
