@@ -11,6 +11,7 @@ package agent
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -60,14 +61,15 @@ type Agent struct {
 	log    *slog.Logger
 	mirror Mirror
 
-	mu    sync.Mutex
-	dirty map[string]bool // repos whose report may be due
-	wake  chan struct{}
+	mu       sync.Mutex
+	dirty    map[string]bool // repos whose report may be due
+	removing map[string]bool // copies on their way into the trash
+	wake     chan struct{}
 }
 
 // New returns an Agent. Attach gives it its mirror, before Run.
 func New(cfg Config) *Agent {
-	return &Agent{cfg: cfg, log: cfg.Log, dirty: map[string]bool{}, wake: make(chan struct{}, 1)}
+	return &Agent{cfg: cfg, log: cfg.Log, dirty: map[string]bool{}, removing: map[string]bool{}, wake: make(chan struct{}, 1)}
 }
 
 // Attach connects the mirror, which is built with this agent as its Publisher
@@ -89,7 +91,7 @@ func (a *Agent) Changed(id string) {
 // up with the log: rows from before that must not start any work.
 func (a *Agent) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return a.assign(ctx) })
+	g.Go(func() error { return a.assign(ctx, g) })
 	g.Go(func() error { return a.report(ctx) })
 	return g.Wait()
 }
@@ -97,13 +99,16 @@ func (a *Agent) Run(ctx context.Context) error {
 // assignSpacing lets a burst of log entries become one pass over the rows.
 const assignSpacing = 20 * time.Millisecond
 
-// assign keeps the mirror's assignments at what the table says.
-func (a *Agent) assign(ctx context.Context) error {
+// assign keeps the mirror's assignments at what the table says; removals run in
+// g, because they wait for clients that are still reading.
+func (a *Agent) assign(ctx context.Context, g *errgroup.Group) error {
 	given := map[string]uint64{} // row version by id, of what was handed out
 	for {
 		changed := a.cfg.State.Changed()
 		began := time.Now()
-		a.pass(ctx, given)
+		for _, id := range a.pass(given) {
+			g.Go(func() error { a.remove(ctx, id); return nil })
+		}
 		pause := time.NewTimer(max(assignSpacing, 4*time.Since(began)))
 		select {
 		case <-ctx.Done():
@@ -119,15 +124,15 @@ func (a *Agent) assign(ctx context.Context) error {
 	}
 }
 
-// pass hands out this node's rows as they are now.
-func (a *Agent) pass(ctx context.Context, given map[string]uint64) {
+// pass hands out this node's rows as they are now, and returns the copies whose
+// removal has to begin.
+func (a *Agent) pass(given map[string]uint64) (leaving []string) {
 	view := a.cfg.State.View()
 	self := view.NodeByID(a.cfg.Self)
 	if self == nil {
-		return
+		return nil
 	}
 	var list []mirror.Assignment
-	var leaving []string
 	view.Repos("", func(r *fsm.Repo) bool {
 		cp, ok := r.Copy(self.Num)
 		switch {
@@ -145,17 +150,31 @@ func (a *Agent) pass(ctx context.Context, given map[string]uint64) {
 		return true
 	})
 	a.mirror.Set(list)
-	for _, id := range leaving {
-		if _, held := a.mirror.Status(id); !held {
-			continue
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return slices.DeleteFunc(leaving, func(id string) bool {
+		_, held := a.mirror.Status(id)
+		if !held || a.removing[id] {
+			return true
 		}
-		if err := a.mirror.Remove(ctx, id); err != nil {
-			a.log.Warn("cannot remove a copy", "repo", id, "err", err)
-			continue
-		}
-		a.log.Info("removed a copy", "repo", id)
-		a.Changed(id)
+		a.removing[id] = true
+		return false
+	})
+}
+
+// remove takes a copy that is to leave out of service. What fails is tried again
+// when its row is next looked at.
+func (a *Agent) remove(ctx context.Context, id string) {
+	err := a.mirror.Remove(ctx, id)
+	a.mu.Lock()
+	delete(a.removing, id)
+	a.mu.Unlock()
+	if err != nil {
+		a.log.Warn("cannot remove a copy", "repo", id, "err", err)
+		return
 	}
+	a.log.Info("removed a copy", "repo", id)
+	a.Changed(id)
 }
 
 func assignmentOf(r *fsm.Repo, self fsm.NodeNum) mirror.Assignment {

@@ -92,8 +92,15 @@ func (f *Fetcher) run(ctx context.Context, st *store.Staging, src Source, oids [
 		}
 		return classify(cmd.Failed(err, tail))
 	}
+	if !tail.Saw(receiving) {
+		return failure.New(failure.Protocol, "the upstream does not speak git's smart protocol any more", nil)
+	}
 	return nil
 }
+
+// receiving is what git says when a pack comes through the smart protocol. Over
+// the dumb one, which git falls back to by itself, objects come unchecked.
+const receiving = "Receiving objects"
 
 // watch cancels a fetch that waits for its upstream in vain.
 func (f *Fetcher) watch(done <-chan struct{}, cancel context.CancelCauseFunc, st *store.Staging, tail *git.Tail) {
@@ -158,13 +165,15 @@ func classify(err error) *failure.Error {
 	if errors.As(err, &gerr) && gerr.Stderr != "" {
 		text = gerr.Stderr
 	}
-	class := failure.Network
 	for _, rule := range []struct {
 		class failure.Class
 		words []string
 	}{
 		{failure.Disk, []string{"No space left", "Disk quota", "Read-only file system", "Input/output error"}},
-		{failure.Corrupt, []string{"fsck", "index-pack failed", "inflate", "bad object", "missing necessary objects", "unresolved delta", "pack is corrupted", "pack has bad", "did not send all necessary"}},
+		{failure.Corrupt, []string{"corruption on the remote side"}},
+		// Whoever hangs up breaks index-pack and the framing, too.
+		{failure.Network, []string{"early EOF", "unexpected disconnect", "body are still expected"}},
+		{failure.Corrupt, []string{"fsck", "index-pack failed", "invalid index-pack output", "inflate", "bad object", "missing necessary objects", "unresolved delta", "pack is corrupted", "pack has bad", "did not send all necessary"}},
 		{failure.Auth, []string{"Authentication failed", "could not read Username", "error: 401", "error: 403"}},
 		{failure.NotFound, []string{"not found", "error: 404", "error: 410"}},
 		{failure.RateLimited, []string{"error: 429"}},
@@ -173,14 +182,12 @@ func classify(err error) *failure.Error {
 	} {
 		for _, w := range rule.words {
 			if strings.Contains(text, w) {
-				class = rule.class
-				// An upstream that hangs up also breaks index-pack.
-				if rule.class == failure.Corrupt && (strings.Contains(text, "early EOF") || strings.Contains(text, "unexpected disconnect")) {
-					class = failure.Network
-				}
-				return failure.New(class, text, err)
+				return failure.New(rule.class, text, err)
 			}
 		}
 	}
-	return failure.New(class, text, err)
+	if strings.Contains(text, "SOCKS5") && strings.Contains(text, "(2)") { // our own proxy's answer
+		return failure.New(failure.Refused, "the upstream led git to an address that is denied", err)
+	}
+	return failure.New(failure.Network, text, err)
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -142,30 +143,26 @@ func TestTamperedPacks(t *testing.T) {
 		url := g.tampered(t, func(b []byte) []byte { return b[:len(b)*share/100] })
 		g.refuses(t, url, failure.Network, tip)
 	}
-	flip := func(fromEnd int) func([]byte) []byte {
-		return func(b []byte) []byte { b = bytes.Clone(b); b[len(b)-fromEnd] ^= 1; return b }
+	for name, change := range map[string]func([]byte){
+		"checksum at the end":    func(pack []byte) { pack[len(pack)-3] ^= 1 },
+		"within an object":       func(pack []byte) { pack[len(pack)/2] ^= 1 },
+		"2^32-1 objects":         func(pack []byte) { copy(pack[8:], "\xff\xff\xff\xff") },
+		"no object":              func(pack []byte) { copy(pack[8:], "\x00\x00\x00\x00") },
+		"an unknown pack format": func(pack []byte) { pack[7] = 9 },
+	} {
+		t.Log(name)
+		g.refuses(t, g.tampered(t, inPack(t, func(pack []byte) []byte { change(pack); return pack })), failure.Corrupt, tip)
 	}
-	g.refuses(t, g.tampered(t, flip(10)), failure.Corrupt, tip)  // in the trailing checksum
-	g.refuses(t, g.tampered(t, flip(200)), failure.Corrupt, tip) // in an object
-	g.refuses(t, g.tampered(t, func(b []byte) []byte { // claims 2^32-1 objects
-		i := bytes.Index(b, []byte("PACK\x00\x00\x00\x02"))
-		b = bytes.Clone(b)
-		copy(b[i+8:], "\xff\xff\xff\xff")
-		return b
-	}), failure.Corrupt, tip)
+	g.refuses(t, g.tampered(t, inPack(t, func(pack []byte) []byte { return pack[:len(pack)/2] })), failure.Network, tip)
 	if err := g.fetch(t, g.up.URL("x.git"), tip); err != nil {
 		t.Errorf("an honest answer afterwards: %v", err)
 	}
 }
 
-// onPack lets everything through but the request for a pack.
+// onPack answers requests for a pack.
 func onPack(up *upstream.Server, answer http.HandlerFunc) {
-	posts := 0
 	up.Intercept(func(w http.ResponseWriter, r *http.Request) bool {
 		if r.Method != http.MethodPost {
-			return false
-		}
-		if posts++; posts == 1 { // ls-refs
 			return false
 		}
 		answer(w, r)
@@ -183,13 +180,33 @@ func TestUpstreamFailuresHaveTheirClass(t *testing.T) {
 		g.up.Intercept(func(w http.ResponseWriter, _ *http.Request) bool { w.WriteHeader(code); return true })
 		g.refuses(t, g.up.URL("x.git"), class, tip)
 	}
-	g.up.Intercept(func(w http.ResponseWriter, _ *http.Request) bool {
-		w.Header().Set("Content-Type", "text/html")
-		_, _ = w.Write([]byte("<html>"))
-		return true
-	})
-	g.refuses(t, g.up.URL("x.git"), failure.Protocol, tip)
 	g.refuses(t, "http://127.0.0.1:1/x", failure.Network, tip)
+}
+
+// Git falls back to the dumb protocol when a server offers it, and takes loose
+// objects and packs from there that no fsck has seen.
+func TestDumbServerIsRefused(t *testing.T) {
+	for name, packed := range map[string]bool{"loose": false, "packed": true} {
+		t.Run(name, func(t *testing.T) {
+			g := newRig(t, 0)
+			blob := g.object(t, "blob", "x")
+			evil := g.object(t, "tree", tree(t, "40000", ".git", g.object(t, "tree", tree(t, "100644", "config", blob))))
+			tip := g.object(t, "commit", commit(evil, honest))
+			for _, args := range [][]string{{"update-ref", "refs/heads/main", tip}, {"update-server-info"}} {
+				if _, err := g.repo.Git(args...); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if packed {
+				if _, err := g.repo.Git("repack", "-a", "-d"); err != nil {
+					t.Fatal(err)
+				}
+			}
+			dumb := httptest.NewServer(http.FileServer(http.Dir(g.repo.Dir)))
+			defer dumb.Close()
+			g.refuses(t, dumb.URL, failure.Protocol, tip)
+		})
+	}
 }
 
 func TestStalledFetchIsKilled(t *testing.T) {

@@ -23,6 +23,7 @@ import (
 	"gitmirror/mirror/fetch"
 	"gitmirror/mirror/git"
 	"gitmirror/mirror/store"
+	"gitmirror/mirror/wire"
 )
 
 // rig is a store to fetch into and an upstream to fetch from.
@@ -134,6 +135,36 @@ func (g *rig) refuses(t *testing.T, url string, class failure.Class, oids ...str
 		t.Errorf("the live repository has %v, %v", packs, err)
 	}
 	return f
+}
+
+// inPack changes the pack within an answer and frames it anew.
+func inPack(t *testing.T, change func(pack []byte) []byte) func([]byte) []byte {
+	return func(answer []byte) []byte {
+		var out bytes.Buffer
+		w, p := wire.NewWriter(&out), wire.NewReader(bytes.NewReader(answer))
+		var pack []byte
+		for {
+			kind, payload, err := p.Next()
+			switch {
+			case err != nil:
+				t.Error(err)
+				return nil
+			case kind != wire.Data:
+				pack = change(pack)
+				for len(pack) > 0 {
+					n := min(len(pack), wire.MaxPayload-1)
+					w.Line("%s", append([]byte{1}, pack[:n]...))
+					pack = pack[n:]
+				}
+				w.Flush()
+				return out.Bytes()
+			case payload[0] == 1:
+				pack = append(pack, payload[1:]...)
+			case payload[0] != 2:
+				w.Line("%s", payload)
+			}
+		}
+	}
 }
 
 // tampered serves the upstream with the answers that bring packs changed.

@@ -9,12 +9,15 @@ import (
 
 const tailBytes = 4096
 
-// Tail keeps the end of what a child prints and knows when it last printed.
-// It may be read while the child runs.
+// Tail keeps the end of what a child prints, and knows when it last printed
+// and what phases it went through. It may be read while the child runs.
 type Tail struct {
-	mu   sync.Mutex
-	buf  []byte
-	last time.Time
+	mu    sync.Mutex
+	buf   []byte
+	last  time.Time
+	line  []byte          // the beginning of the present line
+	phase string          // of the last line
+	saw   map[string]bool // phases
 }
 
 // Write takes everything and keeps the end.
@@ -26,7 +29,41 @@ func (t *Tail) Write(p []byte) (int, error) {
 	if extra := len(t.buf) - tailBytes; extra > 0 {
 		t.buf = append(t.buf[:0], t.buf[extra:]...)
 	}
+	for _, c := range p {
+		switch {
+		case c == '\n' || c == '\r':
+			t.line = t.line[:0]
+		case len(t.line) < 64:
+			if t.line = append(t.line, c); c == ':' && bytes.IndexByte(t.line, ':') == len(t.line)-1 {
+				t.enter(string(t.line[:len(t.line)-1]))
+			}
+		}
+	}
 	return len(p), nil
+}
+
+func (t *Tail) enter(phase string) {
+	if t.saw == nil {
+		t.saw = map[string]bool{}
+	}
+	if t.phase = phase; len(t.saw) < 100 {
+		t.saw[phase] = true
+	}
+}
+
+// Phase is what the child is at: how its last line begins, up to a colon. Git
+// puts "remote: " before every line of the other side.
+func (t *Tail) Phase() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.phase
+}
+
+// Saw tells whether the child went through a phase.
+func (t *Tail) Saw(phase string) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.saw[phase]
 }
 
 // LastWrite is when the child last printed, zero if never.
@@ -34,16 +71,6 @@ func (t *Tail) LastWrite() time.Time {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.last
-}
-
-// Phase is what git is at: the beginning of the last line, up to the colon. The
-// words of the other side are all in the phase "remote".
-func (t *Tail) Phase() string {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	last := bytes.TrimRight(t.buf, "\r\n")
-	phase, _, _ := bytes.Cut(last[bytes.LastIndexAny(last, "\r\n")+1:], []byte(":"))
-	return string(phase)
 }
 
 // String returns the last complete messages on one line, without progress,

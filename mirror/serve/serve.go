@@ -16,6 +16,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
+	"time"
 
 	"golang.org/x/sync/semaphore"
 
@@ -255,6 +256,7 @@ func (s *Server) pack(w http.ResponseWriter, r *http.Request, v View, body io.Re
 	// A client that sends a long list of haves is read while it is answered;
 	// HTTP/2 and recorders do not know the call and do not need it.
 	_ = out.flusher.EnableFullDuplex()
+	defer func() { _ = out.flusher.SetWriteDeadline(time.Time{}) }()
 	tail := &git.Tail{}
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = body, out, tail
 	if err := cmd.Run(); err != nil && ctx.Err() == nil {
@@ -267,6 +269,10 @@ func (s *Server) pack(w http.ResponseWriter, r *http.Request, v View, body io.Re
 	}
 }
 
+// slowClient is how long a client may take for one write, 32 KiB at most, before
+// its place goes to another.
+const slowClient = 2 * time.Minute
+
 // flushWriter passes every write on at once: a client shows progress, and
 // knows that we live.
 type flushWriter struct {
@@ -276,6 +282,7 @@ type flushWriter struct {
 }
 
 func (f *flushWriter) Write(p []byte) (int, error) {
+	_ = f.flusher.SetWriteDeadline(time.Now().Add(slowClient)) // recorders know no deadlines
 	n, err := f.w.Write(p)
 	f.n += int64(n)
 	if err == nil {

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -75,6 +76,13 @@ func (s *Staging) Adopt() error {
 	from := filepath.Join(s.dir, "objects/pack")
 	to := filepath.Join(s.repo.dir, "objects/pack")
 	packs, err := matching(from, "pack-*.pack")
+	if err != nil {
+		return fmt.Errorf("adopt objects: %w", err)
+	}
+	loose, err := matching(filepath.Join(s.dir, "objects"), "[0-9a-f][0-9a-f]")
+	if err == nil && len(loose) > 0 {
+		err = errors.New("there are some outside of packs")
+	}
 	if err != nil {
 		return fmt.Errorf("adopt objects: %w", err)
 	}
