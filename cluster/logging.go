@@ -76,6 +76,8 @@ var routine = map[string]bool{
 	"failed to get previous log":                        true,
 	"appendEntries rejected, sending older logs":        true,
 	"no known peers, aborting election":                 true,
+	"heartbeat timeout reached, starting election":      true,
+	"Election timeout reached, restarting election":     true,
 	"rejecting pre-vote request since we have a leader": true,
 	"rejecting vote request since we have a leader":     true,
 }

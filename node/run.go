@@ -1,0 +1,148 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// stopBound is how long requests in flight may take to end when the node stops.
+const stopBound = 5 * time.Second
+
+// run runs the parts until ctx ends or one of them cannot go on, then stops
+// them in reverse:
+//
+//  1. the API and git port takes no new requests, running ones end or are cut;
+//  2. the mirror ends: its git children are killed, nothing half-done shows;
+//  3. leadership goes to another voter, gossip hears of the leave, raft closes;
+//  4. the peer port closes last, its server with it (in Run).
+func (n *node) run(ctx context.Context) error {
+	work, stopWork := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopWork()
+	g, gctx := errgroup.WithContext(work)
+	web := &http.Server{Handler: n.server.Handler(), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
+		ErrorLog: slog.NewLogLogger(n.log.Handler(), slog.LevelDebug), BaseContext: func(net.Listener) context.Context { return work }}
+	g.Go(func() error { return n.engine.Run(gctx) })
+	g.Go(func() error {
+		if err := n.cluster.WhileLeader(gctx, n.coordinator.Lead); gctx.Err() == nil {
+			return err
+		}
+		return nil
+	})
+	g.Go(func() error { return n.catchUp(gctx) })
+	g.Go(func() error { return n.announce(gctx) })
+	g.Go(func() error { return n.watch(gctx) })
+	g.Go(func() error { n.tellLeader(gctx); return nil })
+	g.Go(func() error {
+		if err := web.Serve(n.web); !errors.Is(err, http.ErrServerClosed) {
+			return fmt.Errorf("serve HTTP: %w", err)
+		}
+		return nil
+	})
+	if n.cfg.Ready != nil {
+		n.cfg.Ready(n.info)
+	}
+	select {
+	case <-ctx.Done():
+		n.log.Info("stopping")
+	case <-gctx.Done():
+	}
+	bound, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopBound)
+	defer cancel()
+	if err := web.Shutdown(bound); err != nil {
+		n.log.Warn("cutting requests that did not end in time", "bound", stopBound)
+		_ = web.Close()
+	}
+	stopWork()
+	err := g.Wait()
+	leave, cancelLeave := context.WithTimeout(context.WithoutCancel(ctx), stopBound)
+	defer cancelLeave()
+	err = errors.Join(err, n.cluster.Shutdown(leave))
+	n.peers.Close()
+	n.log.Info("stopped")
+	return err
+}
+
+// catchUp waits until this node has applied what a leader has committed, and
+// lets the agent work from then on.
+func (n *node) catchUp(ctx context.Context) error {
+	for {
+		once, cancel := context.WithTimeout(ctx, callTimeout)
+		index, err := n.consensus.ReadIndex(once)
+		if err == nil {
+			err = n.cluster.WaitApplied(once, index)
+		}
+		cancel()
+		if err == nil {
+			if err := n.founded(); err != nil {
+				return err
+			}
+			close(n.ready)
+			n.log.Info("caught up", "index", index)
+			return n.agent.Run(ctx)
+		}
+		t := time.NewTimer(retryAfter)
+		select {
+		case <-t.C:
+		case <-ctx.Done():
+			t.Stop()
+			return nil
+		}
+	}
+}
+
+// founded notes that there is a cluster now: losing raft's directory must never
+// make a second one of the same name.
+func (n *node) founded() error {
+	if !n.id.Founding {
+		return nil
+	}
+	n.id.Founding = false
+	return n.id.save(n.cfg.Dir)
+}
+
+// tellLeader logs each change of leader, once.
+func (n *node) tellLeader(ctx context.Context) {
+	last := ""
+	for {
+		changed := n.cluster.LeaderChanged()
+		if id, addr := n.cluster.Leader(); id != last {
+			name := addr
+			if row := n.machine.state.View().NodeByID(id); row != nil {
+				name = row.Name
+			}
+			if id == "" {
+				n.log.Warn("the leader is lost", "term", n.cluster.Term())
+			} else {
+				n.log.Info("there is a leader", "leader", name, "term", n.cluster.Term())
+			}
+			last = id
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// watch ends the node where going on would be wrong.
+func (n *node) watch(ctx context.Context) error {
+	select {
+	case <-ctx.Done():
+		return nil
+	case err := <-n.machine.fatal:
+		return &Error{Message: err.Error(), Try: "upgrade this node to the release of the others", Err: err}
+	case err := <-n.cluster.Fatal():
+		return &Error{Message: err.Error(), Try: "look after the disk of the --data directory, then start again", Err: err}
+	case <-n.cluster.Removed():
+		return &Error{Message: "this node was removed from the cluster", Code: 6,
+			Try: "start it with an empty --data directory and --join to have it in again"}
+	}
+}
