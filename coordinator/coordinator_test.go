@@ -1,0 +1,227 @@
+package coordinator
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"gitmirror/fsm"
+)
+
+func TestNewReposAreSpreadEvenly(t *testing.T) {
+	w := newWorld(t, 3)
+	w.look()
+	w.add(300)
+	owned, copies := map[fsm.NodeNum]int{}, map[fsm.NodeNum]int{}
+	for _, r := range w.rows() {
+		owned[r.Owner]++
+		for _, c := range r.Copies {
+			copies[c.Node]++
+		}
+	}
+	for _, n := range w.state.View().Nodes() {
+		if owned[n.Num] != 100 || copies[n.Num] != 200 {
+			t.Errorf("%s owns %d and holds %d, want 100 and 200", n.Name, owned[n.Num], copies[n.Num])
+		}
+	}
+	w.settle()
+	if before := w.proposals; true {
+		w.look()
+		if w.proposals != before {
+			t.Error("a settled cluster is not left alone")
+		}
+	}
+}
+
+func TestVotersFollowTheNodes(t *testing.T) {
+	w := newWorld(t, 1)
+	for _, c := range []struct{ nodes, voters int }{{1, 1}, {2, 1}, {3, 3}, {4, 3}, {5, 5}, {6, 5}, {7, 5}} {
+		for len(w.state.View().Nodes()) < c.nodes {
+			w.join(len(w.state.View().Nodes()) + 1)
+		}
+		w.settle()
+		if len(w.servers) != c.nodes || w.voters() != c.voters {
+			t.Errorf("%d nodes: %d in consensus, %d vote, want %d voters", c.nodes, len(w.servers), w.voters(), c.voters)
+		}
+	}
+}
+
+func TestTwoVotersAreNeverLeftAlone(t *testing.T) {
+	w := newWorld(t, 3)
+	w.lagging[id(3)] = true
+	w.settle()
+	if w.voters() != 1 {
+		t.Errorf("%d voters while the third node lags: losing either would lose the cluster", w.voters())
+	}
+	w.lagging[id(3)] = false
+	w.settle()
+	if w.voters() != 3 {
+		t.Errorf("%d voters, want 3", w.voters())
+	}
+}
+
+func TestAVoterThatIsGoneIsReplaced(t *testing.T) {
+	w := newWorld(t, 4)
+	w.settle()
+	var dead string
+	for _, s := range w.servers {
+		if s.Voter && s.ID != id(1) {
+			dead = s.ID
+		}
+	}
+	w.alive[dead] = false
+	w.settle()
+	if !w.server(dead).Voter {
+		t.Error("a voter lost its vote as soon as it was down")
+	}
+	w.later(11 * time.Minute)
+	w.settle()
+	if w.server(dead).Voter || w.voters() != 3 {
+		t.Errorf("%d voters, the dead one among them: %v", w.voters(), w.server(dead).Voter)
+	}
+}
+
+// later makes what has happened so far older.
+func (w *world) later(d time.Duration) {
+	w.c.cfg.ReplaceAfter -= d
+}
+
+func TestOwnersOfADeadNodeMoveAtOnceAndCopiesLater(t *testing.T) {
+	w := newWorld(t, 3)
+	w.settle()
+	w.add(30)
+	w.settle()
+	w.alive[id(2)] = false
+	w.settle()
+	dead := w.state.View().NodeByID(id(2))
+	for _, r := range w.rows() {
+		if r.Owner == dead.Num || r.Owner == 0 {
+			t.Errorf("%s is owned by %d after the death of %d", r.Name, r.Owner, dead.Num)
+		}
+		if len(r.Copies) != 2 {
+			t.Errorf("%s has %d copies: a node that is down for a moment is expected back", r.Name, len(r.Copies))
+		}
+	}
+	w.later(11 * time.Minute)
+	w.settle()
+	for _, r := range w.rows() {
+		ready := 0
+		for _, c := range r.Copies {
+			if c.Node != dead.Num && c.State == fsm.CopyReady {
+				ready++
+			}
+		}
+		if ready != 2 {
+			t.Errorf("%s has %d copies on the living, want 2", r.Name, ready)
+		}
+	}
+}
+
+func TestMassFailureIsNotActedOn(t *testing.T) {
+	w := newWorld(t, 5)
+	w.settle()
+	w.add(20)
+	w.settle()
+	for _, n := range []int{4, 5} {
+		w.alive[id(n)] = false
+	}
+	w.settle()
+	w.later(11 * time.Minute)
+	w.settle()
+	for _, r := range w.rows() {
+		if len(r.Copies) != 2 {
+			t.Errorf("%s has %d copies: two of five nodes at once is no broken node", r.Name, len(r.Copies))
+		}
+	}
+}
+
+func TestAKeyIsAnsweredOnce(t *testing.T) {
+	w := newWorld(t, 1)
+	w.look()
+	repos := []NewRepo{{URLs: []string{"https://example.org/a"}}, {URLs: []string{"https://example.org/a.git"}}}
+	first, err := w.c.Add(context.Background(), repos, "key")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var r *Refusal
+	if first[0].Err != nil || !errors.As(first[1].Err, &r) || r.Existing != "example.org/a" {
+		t.Fatalf("results %+v: want the first added, the second refused for it", first)
+	}
+	again, err := w.c.Add(context.Background(), repos, "key")
+	if err != nil || again[0].ID != first[0].ID || again[1].Err == nil {
+		t.Errorf("the same call again: %+v, %v", again, err)
+	}
+	if _, err := w.c.Add(context.Background(), repos[:1], "key"); err == nil {
+		t.Error("a key used for another request was not refused")
+	}
+	if n := w.state.View().Len(); n != 1 {
+		t.Errorf("%d rows, want 1", n)
+	}
+}
+
+// Whatever dies, comes back, joins and is added: no published repo is ever
+// without a ready copy, and when it is quiet each has the copies it should, and
+// a live owner.
+func TestNoRepoIsEverWithoutAReadyCopy(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		w := newWorld(t, 3)
+		w.settle()
+		w.add(5)
+		published := func() {
+			for _, r := range w.rows() {
+				ready := 0
+				for _, c := range r.Copies {
+					if c.State == fsm.CopyReady {
+						ready++
+					}
+				}
+				if r.Generation > 0 && ready == 0 {
+					rt.Fatalf("%s has no ready copy: %+v", r.Name, r.Copies)
+				}
+			}
+		}
+		for range rapid.IntRange(1, 25).Draw(rt, "steps") {
+			switch rapid.SampledFrom([]string{"look", "work", "kill", "revive", "join", "add", "push", "age"}).Draw(rt, "step") {
+			case "look":
+				w.look()
+			case "work":
+				w.work()
+			case "kill":
+				n := rapid.IntRange(2, len(w.alive)).Draw(rt, "victim")
+				w.alive[id(n)] = false
+			case "revive":
+				w.alive[id(rapid.IntRange(1, len(w.alive)).Draw(rt, "back"))] = true
+			case "join":
+				if len(w.alive) < 6 {
+					w.join(len(w.alive) + 1)
+				}
+			case "add":
+				w.add(rapid.IntRange(1, 4).Draw(rt, "repos"))
+			case "push":
+				for _, r := range w.rows() {
+					n := w.state.View().Node(r.Owner)
+					if cp, ok := r.Copy(r.Owner); ok && n != nil && w.alive[n.ID] && cp.Generation == r.Generation {
+						w.publish(r)
+						break
+					}
+				}
+			case "age":
+				w.later(4 * time.Minute)
+			}
+			published()
+		}
+		for n := range w.alive {
+			w.alive[n] = true
+		}
+		w.settle()
+		published()
+		for _, r := range w.rows() {
+			if len(r.Copies) != min(2, len(w.alive)) || r.Owner == 0 || !r.Durable() {
+				rt.Fatalf("at rest %s has owner %d and copies %+v", r.Name, r.Owner, r.Copies)
+			}
+		}
+	})
+}
