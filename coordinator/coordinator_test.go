@@ -162,6 +162,19 @@ func TestAKeyIsAnsweredOnce(t *testing.T) {
 	}
 }
 
+// ready counts the ready copies of each row.
+func (w *world) ready() map[string]int {
+	count := map[string]int{}
+	for _, r := range w.rows() {
+		for _, c := range r.Copies {
+			if c.State == fsm.CopyReady {
+				count[r.ID]++
+			}
+		}
+	}
+	return count
+}
+
 // Whatever dies, comes back, joins and is added: no published repo is ever
 // without a ready copy, and when it is quiet each has the copies it should, and
 // a live owner.
@@ -171,14 +184,9 @@ func TestNoRepoIsEverWithoutAReadyCopy(t *testing.T) {
 		w.settle()
 		w.add(5)
 		published := func() {
+			ready := w.ready()
 			for _, r := range w.rows() {
-				ready := 0
-				for _, c := range r.Copies {
-					if c.State == fsm.CopyReady {
-						ready++
-					}
-				}
-				if r.Generation > 0 && ready == 0 {
+				if r.Generation > 0 && ready[r.ID] == 0 {
 					rt.Fatalf("%s has no ready copy: %+v", r.Name, r.Copies)
 				}
 			}
@@ -186,7 +194,13 @@ func TestNoRepoIsEverWithoutAReadyCopy(t *testing.T) {
 		for range rapid.IntRange(1, 25).Draw(rt, "steps") {
 			switch rapid.SampledFrom([]string{"look", "work", "kill", "revive", "join", "add", "push", "age"}).Draw(rt, "step") {
 			case "look":
+				before := w.ready()
 				w.look()
+				for id, n := range w.ready() {
+					if n < min(before[id], fsm.DefaultReplicas) {
+						rt.Fatalf("the leader took %s from %d ready copies to %d", id, before[id], n)
+					}
+				}
 			case "work":
 				w.work()
 			case "kill":
