@@ -23,10 +23,16 @@ func TestMain(m *testing.M) { testscript.Main(m, map[string]func(){"gitmirror": 
 // own commands they have
 //
 //	exits CODE PROGRAM ARGS...    run a program that must end with that code
+//	forge NAME...                 serve sample repositories; $FORGE is where
+//	push NAME                     add a commit to one of them
+//	node NAME ARGS...             start a node; $NAME_HTTP and $NAME_PEER are where
+//	end NAME SIGNAL               end it
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
-		Dir:  "testdata/script",
-		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){"exits": exits},
+		Dir: "testdata/script",
+		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
+			"exits": exits, "forge": forge, "push": push, "node": startNode, "end": stopNode,
+		},
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("TMPDIR", env.WorkDir)
 			return nil

@@ -15,6 +15,9 @@ type Status struct {
 	Nodes      []Node     `json:"nodes"`
 	Repos      RepoCounts `json:"repos"`
 	AnsweredBy string     `json:"answered_by"`
+	// CatchingUp is true while the answering node does not know the table since
+	// its start: what it shows is what it has, and incomplete.
+	CatchingUp bool `json:"catching_up"`
 }
 
 // The verdicts.

@@ -120,6 +120,23 @@ func TestOwnersOfADeadNodeMoveAtOnceAndCopiesLater(t *testing.T) {
 	}
 }
 
+func TestACopyNeverMadeDoesNotWaitForItsNode(t *testing.T) {
+	w := newWorld(t, 3)
+	w.settle()
+	w.add(6)
+	w.alive[id(2)] = false // before it has made a single copy
+	w.settle()
+	dead := w.state.View().NodeByID(id(2))
+	for _, r := range w.rows() {
+		if ready := w.ready()[r.ID]; ready != 2 {
+			t.Errorf("%s has %d ready copies, want 2 on the living: %+v", r.Name, ready, r.Copies)
+		}
+		if cp, ok := r.Copy(dead.Num); ok && cp.State != fsm.CopyLeaving {
+			t.Errorf("%s still waits for the dead node: %+v", r.Name, r.Copies)
+		}
+	}
+}
+
 func TestMassFailureIsNotActedOn(t *testing.T) {
 	w := newWorld(t, 5)
 	w.settle()

@@ -148,9 +148,13 @@ func hashOf(id string) uint64 {
 }
 
 // holders lists a row's copies that count, those in the making first and then
-// by the load of their node: where one has to go, it is the last.
+// by the load of their node: where one has to go, it is the last. A node that is
+// down keeps its copies for a while, but not those it never made.
 func (t *table) holders(r *fsm.Repo) []uint32 {
-	copies := slices.DeleteFunc(slices.Clone(r.Copies), func(cp fsm.Copy) bool { return cp.State == fsm.CopyLeaving })
+	copies := slices.DeleteFunc(slices.Clone(r.Copies), func(cp fsm.Copy) bool {
+		n := t.byNum[cp.Node]
+		return cp.State == fsm.CopyLeaving || cp.State == fsm.CopyWanted && n != nil && n.State == fsm.NodeDown
+	})
 	slices.SortStableFunc(copies, func(a, b fsm.Copy) int {
 		if wa, wb := a.State == fsm.CopyWanted, b.State == fsm.CopyWanted; wa != wb {
 			if wa {

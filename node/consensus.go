@@ -79,6 +79,16 @@ func (c consensus) Ready() error {
 	}
 }
 
+// Await waits until Ready is nil.
+func (c consensus) Await(ctx context.Context) error {
+	select {
+	case <-c.ready:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
 // voters is the raft configuration as the coordinator sees it.
 type voters struct{ *cluster.Cluster }
 

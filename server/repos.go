@@ -34,7 +34,7 @@ func (s *Server) repoPath(readOnly bool) http.HandlerFunc {
 		}
 		switch {
 		case verb == "" && r.Method == http.MethodGet:
-			s.read(func(w http.ResponseWriter, r *http.Request) { s.repo(w, r, name) })(w, r)
+			s.informed(func(w http.ResponseWriter, r *http.Request) { s.repo(w, r, name) })(w, r)
 		case verb == "" && r.Method == http.MethodDelete:
 			s.write(readOnly, func(w http.ResponseWriter, r *http.Request) { s.removeRepo(w, r, name) })(w, r)
 		case verb == "sync" && r.Method == http.MethodPost:

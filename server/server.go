@@ -37,8 +37,9 @@ type Consensus interface {
 	ReadIndex(ctx context.Context) (uint64, error)
 	WaitApplied(ctx context.Context, index uint64) error
 	// Ready is nil once this node has applied what a leader had committed when it
-	// was first heard; else it says what is missing.
+	// was first heard; else it says what is missing. Await waits for that.
 	Ready() error
+	Await(ctx context.Context) error
 }
 
 // Writer carries out writes. It is called on the leader only. Its errors are
@@ -117,10 +118,10 @@ func (s *Server) handler(readOnly bool) http.Handler {
 	mux.HandleFunc("GET /readyz", s.readyz)
 	mux.HandleFunc("/git/", s.git)
 	mux.HandleFunc("GET /api/v1/status", s.read(s.status))
-	mux.HandleFunc("GET /api/v1/nodes", s.read(s.nodes))
-	mux.HandleFunc("GET /api/v1/nodes/{name}", s.read(s.node))
+	mux.HandleFunc("GET /api/v1/nodes", s.informed(s.nodes))
+	mux.HandleFunc("GET /api/v1/nodes/{name}", s.informed(s.node))
 	mux.HandleFunc("DELETE /api/v1/nodes/{name}", s.write(readOnly, s.removeNode))
-	mux.HandleFunc("GET /api/v1/repos", s.read(s.repos))
+	mux.HandleFunc("GET /api/v1/repos", s.informed(s.repos))
 	mux.HandleFunc("POST /api/v1/repos", s.write(readOnly, s.addRepos))
 	mux.HandleFunc("/api/v1/repos/", s.repoPath(readOnly))
 	mux.HandleFunc("/", s.elsewhere)
@@ -182,6 +183,34 @@ func (s *Server) read(answer http.HandlerFunc) http.HandlerFunc {
 		}
 		answer(w, r)
 	}
+}
+
+// startPatience is how long a read waits for a node that has just started to
+// learn the table.
+const startPatience = 3 * time.Second
+
+// informed is read for what a node must not answer before it knows the table:
+// "there is none" would be a lie.
+func (s *Server) informed(answer http.HandlerFunc) http.HandlerFunc {
+	return s.read(func(w http.ResponseWriter, r *http.Request) {
+		if p := s.uninformed(r.Context()); p != nil {
+			refuse(w, p)
+			return
+		}
+		s.stamp(w)
+		answer(w, r)
+	})
+}
+
+func (s *Server) uninformed(ctx context.Context) *api.Problem {
+	ctx, cancel := context.WithTimeout(ctx, startPatience)
+	defer cancel()
+	if err := s.cfg.Consensus.Await(ctx); err != nil {
+		return &api.Problem{Status: http.StatusServiceUnavailable, Code: "not_caught_up",
+			Detail: "this node has started, has not heard from a leader since, and does not know the cluster's table yet",
+			Hint:   "ask another node, or wait until most voters are up: gitmirror status"}
+	}
+	return nil
 }
 
 func (s *Server) catchUp(ctx context.Context) error {

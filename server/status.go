@@ -10,9 +10,10 @@ import (
 )
 
 func (s *Server) status(w http.ResponseWriter, r *http.Request) {
+	catchingUp := s.uninformed(r.Context()) != nil
 	view := s.cfg.State.View()
 	sh := s.shape(view)
-	st := api.Status{ClusterID: view.ClusterID(), Nodes: s.nodeList(view)}
+	st := api.Status{CatchingUp: catchingUp, ClusterID: view.ClusterID(), Nodes: s.nodeList(view)}
 	if self := view.NodeByID(s.cfg.Self); self != nil {
 		st.AnsweredBy = self.Name
 	}

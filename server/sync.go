@@ -32,6 +32,10 @@ func (s *Server) sync(w http.ResponseWriter, r *http.Request, name string, readO
 		}
 		wait = d
 	}
+	if p := s.uninformed(r.Context()); p != nil {
+		refuse(w, p)
+		return
+	}
 	view := s.cfg.State.View()
 	row := view.RepoByName(name)
 	if row == nil {

@@ -53,6 +53,12 @@ func (s *Server) write(readOnly bool, do http.HandlerFunc) http.HandlerFunc {
 		case id == s.cfg.Self:
 			ctx, cancel := context.WithTimeout(r.Context(), writeTimeout)
 			defer cancel()
+			// A new leader may be behind what the last one acknowledged; and one
+			// that was cut off must not answer from the past.
+			if err := s.catchUp(ctx); err != nil {
+				refuse(w, noLeader)
+				return
+			}
 			do(w, r.WithContext(ctx))
 		case addr == "" || r.Header.Get(peer.HeaderForwarded) != "":
 			refuse(w, noLeader)

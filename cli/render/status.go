@@ -90,6 +90,9 @@ func (p Printer) attention(s *api.Status) error {
 	add := func(command, format string, args ...any) {
 		lines = append(lines, [2]string{fmt.Sprintf(format, args...), p.command(command)})
 	}
+	if s.CatchingUp {
+		add("status", "%s has started and not caught up yet: what it shows is incomplete", cell(s.AnsweredBy))
+	}
 	if s.Leader == "" {
 		add("node ls", "no leader: writes are refused")
 	}
