@@ -107,7 +107,27 @@ func TestAllKilledAndRestarted(t *testing.T) {
 		f.nodes[1].add(up, name, 2)
 	}
 	all(f.nodes, (*proc).kill)
-	all(f.nodes, func(p *proc) { p.start(nil) })
+	// One alone knows no table: it serves what is on its disk, and does not claim
+	// that there is nothing else.
+	alone := f.nodes[0]
+	alone.start(nil)
+	served := 0
+	for _, name := range []string{"a", "b", "c"} {
+		if _, err := gitTry(t, t.TempDir(), "clone", "--quiet", alone.gitURL(name), "c"); err == nil {
+			served++
+		}
+	}
+	if served != 2 {
+		t.Errorf("a node that is alone after a restart serves %d repos, want the 2 it holds", served)
+	}
+	_, err := alone.client.Repo(t.Context(), "a")
+	if p, ok := err.(*api.Problem); !ok || p.Status != http.StatusServiceUnavailable || p.Code != "not_caught_up" {
+		t.Errorf("it answers for a repo with %v, want 503 not_caught_up", err)
+	}
+	if s, err := alone.client.Status(t.Context()); err != nil || s.Verdict != api.NoQuorum || !s.CatchingUp {
+		t.Errorf("its status is %+v, %v; want no_quorum and catching up", s, err)
+	}
+	all(f.others(alone), func(p *proc) { p.start(nil) })
 	f.settled(3)
 	for _, name := range []string{"a", "b", "c"} {
 		up.push(name, "after the restart")

@@ -87,6 +87,8 @@ func (s *Server) gitUntabled(w http.ResponseWriter, r *http.Request, rq gitReque
 			answer(w, r, rq.op, mine)
 			return
 		}
+		gitRefuse(w, http.StatusServiceUnavailable, "this node has started and does not know yet where "+clip(rq.name)+" is; ask another, or wait for a leader")
+		return
 	}
 	gitRefuse(w, http.StatusNotFound, "there is no mirror named "+clip(rq.name))
 }
