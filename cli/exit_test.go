@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"os/exec"
 	"strings"
 	"testing"
 	"time"
@@ -122,6 +123,13 @@ func (e advisedError) Unwrap() error { return e.inner }
 func TestErrorsThatKnowWhatToTry(t *testing.T) {
 	f := explain(fmt.Errorf("start: %w", advisedError{errors.New("bind: in use")}), false)
 	if f.Exit != 6 || f.Try != "another port" || f.Cause != "bind: in use" || f.What != "start: the port is busy" {
+		t.Errorf("%+v", f)
+	}
+}
+
+func TestTheExitCodeOfAChildIsNotOurs(t *testing.T) {
+	err := exec.Command("sh", "-c", "exit 128").Run()
+	if f := explain(fmt.Errorf("git: %w", err), false); f.Exit != exitFailed {
 		t.Errorf("%+v", f)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"os/exec"
 	"strings"
 	"unicode"
 
@@ -91,7 +92,9 @@ func (f *Failure) advise(err error) {
 	}
 	var code interface{ ExitCode() int }
 	if errors.As(err, &code) {
-		f.Exit = code.ExitCode()
+		if _, child := code.(*exec.ExitError); !child { // that code is git's, not ours
+			f.Exit = code.ExitCode()
+		}
 	}
 }
 

@@ -44,15 +44,17 @@ func Run(ctx context.Context, o Options) (err error) {
 	if err != nil {
 		return fmt.Errorf("make a directory to work in: %w", err)
 	}
-	d := &demo{Options: o, teller: &teller{out: o.Out, began: time.Now()}, dir: dir, spawner: newSpawner()}
+	ctx, abort := context.WithCancelCause(ctx)
+	defer abort(nil)
+	d := &demo{Options: o, teller: &teller{out: o.Out, began: time.Now()}, dir: dir, spawner: newSpawner(), abort: abort}
 	defer func() {
-		if err != nil && ctx.Err() == nil && !errors.As(err, new(Differences)) && !errors.As(err, new(*api.Problem)) {
+		if ctx.Err() != nil && err != nil {
+			err = context.Cause(ctx) // what else went wrong followed from it
+		}
+		if err != nil && !errors.Is(err, context.Canceled) && !errors.As(err, new(Differences)) && !errors.As(err, new(*api.Problem)) {
 			d.showLogs()
 		}
 		err = errors.Join(err, d.cleanUp())
-		if ctx.Err() != nil && err != nil {
-			err = ctx.Err() // what else went wrong followed from it
-		}
 	}()
 	return d.run(ctx)
 }
@@ -63,6 +65,7 @@ type demo struct {
 	*teller
 	*spawner
 	dir     string
+	abort   context.CancelCauseFunc // ends the story, with the reason
 	nodes   []*process
 	forge   *upstream.Server
 	mirrors []*mirrored

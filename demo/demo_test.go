@@ -15,7 +15,7 @@ import (
 
 func testDemo(t *testing.T) *demo {
 	t.Helper()
-	d := &demo{teller: &teller{began: time.Now()}, dir: t.TempDir(), spawner: newSpawner()}
+	d := &demo{teller: &teller{began: time.Now()}, dir: t.TempDir(), spawner: newSpawner(), abort: func(error) {}}
 	t.Cleanup(d.spawner.close)
 	return d
 }
@@ -140,7 +140,7 @@ func TestManyDifferencesAreCounted(t *testing.T) {
 	}
 }
 
-func TestDropBranchLeavesAWholeTable(t *testing.T) {
+func TestDropRefLeavesAWholeTable(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "repos", "01", "01ABC.git", "packed-refs")
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
@@ -151,7 +151,7 @@ func TestDropBranchLeavesAWholeTable(t *testing.T) {
 	if err := os.WriteFile(path, before.Encode(), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	name, err := dropBranch(dir, "01ABC")
+	name, err := dropRef(dir, "01ABC")
 	if err != nil || name != "refs/heads/b" {
 		t.Fatalf("%q, %v", name, err)
 	}
@@ -163,8 +163,11 @@ func TestDropBranchLeavesAWholeTable(t *testing.T) {
 	if err != nil || len(after.Refs) != 1 || after.Generation != 4 || after.Head != before.Head {
 		t.Errorf("%+v, %v", after, err)
 	}
-	if _, err := dropBranch(dir, "01ABC"); err == nil {
-		t.Error("it dropped the branch that HEAD is on")
+	if name, err := dropRef(dir, "01ABC"); err != nil || name != "refs/heads/a" {
+		t.Errorf("of the only one left: %q, %v", name, err)
+	}
+	if _, err := dropRef(dir, "01ABC"); err == nil {
+		t.Error("it dropped a ref from an empty table")
 	}
 }
 

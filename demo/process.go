@@ -59,6 +59,7 @@ type process struct {
 	mu     sync.Mutex
 	cmd    *exec.Cmd
 	exited chan struct{}
+	ending bool // we have it end: its exit is no surprise
 }
 
 // announced is what a node says of itself on stdout once it serves.
@@ -126,11 +127,17 @@ func (d *demo) launch(ctx context.Context, n *process, more ...string) error {
 	}
 	exited := make(chan struct{})
 	n.mu.Lock()
-	n.cmd, n.exited = cmd, exited
+	n.cmd, n.exited, n.ending = cmd, exited, false
 	n.mu.Unlock()
 	go func() {
 		_ = cmd.Wait()
 		_ = out.Close()
+		n.mu.Lock()
+		surprise := !n.ending
+		n.mu.Unlock()
+		if surprise {
+			d.abort(fmt.Errorf("%s ended by itself: %s", n.name, cmd.ProcessState))
+		}
 		close(exited)
 	}()
 	heard := make(chan error, 1)
@@ -185,8 +192,12 @@ func (n *process) pid() int {
 	return n.cmd.Process.Pid
 }
 
+// signal sends a signal that ends the node.
 func (n *process) signal(s syscall.Signal) {
 	if n.running() {
+		n.mu.Lock()
+		n.ending = true
+		n.mu.Unlock()
 		_ = n.cmd.Process.Signal(s)
 	}
 }

@@ -7,14 +7,13 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	"gitmirror/api"
 	"gitmirror/mirror/refs"
 )
 
-// sabotage drops one branch from one copy, on the disk of a survivor that is
+// sabotage drops one ref from one copy, on the disk of a survivor that is
 // dead meanwhile, with a digest that fits: what is served is whole, and wrong.
 // Only a comparison with upstream can find that.
 //
@@ -29,9 +28,9 @@ func (d *demo) sabotage(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		d.chapter("Sabotage: drop a branch of %s from the copy on %s, behind the cluster's back", row.Name, n.name)
+		d.chapter("Sabotage: drop a ref of %s from the copy on %s, behind the cluster's back", row.Name, n.name)
 		n.kill()
-		ref, err := dropBranch(n.dir, row.ID)
+		ref, err := dropRef(n.dir, row.ID)
 		if err != nil {
 			return err
 		}
@@ -89,7 +88,7 @@ func (d *demo) victim(ctx context.Context, c *api.Client) (row *api.Repo, n *pro
 	for _, r := range list.Repos {
 		for _, copied := range r.Copies {
 			holder := d.node(copied.Node)
-			if copied.State != "ready" || copied.Generation != r.Generation || copied.Node == r.Owner || holder == nil || !holder.running() || r.Refs < 2 {
+			if copied.State != "ready" || copied.Generation != r.Generation || copied.Node == r.Owner || holder == nil || !holder.running() || r.Refs == 0 {
 				continue
 			}
 			if row == nil || copied.Node != st.Leader {
@@ -103,9 +102,9 @@ func (d *demo) victim(ctx context.Context, c *api.Client) (row *api.Repo, n *pro
 	return row, n, nil
 }
 
-// dropBranch removes the first branch that HEAD is not on from the ref table
-// on disk, and returns its name.
-func dropBranch(dataDir, id string) (string, error) {
+// dropRef removes a ref from the ref table on disk, one that HEAD is not on if
+// there is one, and returns its name.
+func dropRef(dataDir, id string) (string, error) {
 	found, err := filepath.Glob(filepath.Join(dataDir, "repos", "*", id+".git", "packed-refs"))
 	if err != nil || len(found) != 1 {
 		return "", fmt.Errorf("find the ref table of %s: %d files, %w", id, len(found), err)
@@ -118,11 +117,12 @@ func dropBranch(dataDir, id string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	i := slices.IndexFunc(table.Refs, func(r refs.Ref) bool {
-		return r.Public() && !strings.HasSuffix(string(table.Head), r.Name)
-	})
+	i := slices.IndexFunc(table.Refs, func(r refs.Ref) bool { return r.Public() && r.Name != table.Head.Target() })
 	if i < 0 {
-		return "", fmt.Errorf("%s has no branch to drop", id)
+		i = slices.IndexFunc(table.Refs, refs.Ref.Public)
+	}
+	if i < 0 {
+		return "", fmt.Errorf("%s has no ref to drop", id)
 	}
 	name := table.Refs[i].Name
 	table.Refs = slices.Delete(table.Refs, i, i+1)

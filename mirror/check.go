@@ -110,10 +110,11 @@ func (e *Engine) stage(ctx context.Context, j *job, repo *store.Repo, list []ref
 	if err != nil || len(missing) == 0 {
 		return err
 	}
-	if err := e.fetches.Acquire(ctx, 1); err != nil {
+	release, err := e.fetchSlot(ctx, j)
+	if err != nil {
 		return failure.Of(err)
 	}
-	defer e.fetches.Release(1)
+	defer release()
 	e.setSyncing(j, true)
 	defer e.setSyncing(j, false)
 	staging, err := e.store.Stage(repo)
@@ -134,6 +135,21 @@ func (e *Engine) stage(ctx context.Context, j *job, repo *store.Repo, list []ref
 		return failure.New(failure.Disk, err.Error(), err)
 	}
 	return nil
+}
+
+// fetchSlot waits for a turn to fetch: its host's, then one of all.
+func (e *Engine) fetchSlot(ctx context.Context, j *job) (release func(), err error) {
+	e.mu.Lock()
+	ofHost := j.host.fetches
+	e.mu.Unlock()
+	if err := ofHost.Acquire(ctx, 1); err != nil {
+		return nil, err
+	}
+	if err := e.fetches.Acquire(ctx, 1); err != nil {
+		ofHost.Release(1)
+		return nil, err
+	}
+	return func() { e.fetches.Release(1); ofHost.Release(1) }, nil
 }
 
 func (e *Engine) setSyncing(j *job, on bool) {

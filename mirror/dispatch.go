@@ -5,6 +5,8 @@ import (
 	"errors"
 	"time"
 
+	"golang.org/x/sync/semaphore"
+
 	"gitmirror/mirror/schedule"
 )
 
@@ -54,13 +56,13 @@ func (e *Engine) signal() {
 // admit starts a job, or lets it wait for its host. Engine.mu is held.
 func (e *Engine) admit(id string) {
 	j := e.jobs[id]
-	if j == nil || !j.assigned || j.running || j.parked {
+	if j == nil || !j.assigned || j.running || j.parked || e.ctx.Err() != nil {
 		return
 	}
 	name := hostOf(j.want)
 	h := e.hosts[name]
 	if h == nil {
-		h = &host{}
+		h = &host{fetches: semaphore.NewWeighted(e.fetchShare(name))}
 		e.hosts[name] = h
 	}
 	if name != "" && h.running >= e.cfg.ChecksPerHost {
@@ -70,13 +72,22 @@ func (e *Engine) admit(id string) {
 	}
 	h.running++
 	e.running++
-	j.running = true
+	j.running, j.host = true, h
 	ctx, cancel := context.WithCancel(e.ctx)
 	j.cancel, j.done = cancel, make(chan struct{})
 	e.workers.Go(func() {
 		defer cancel()
 		e.work(ctx, j, name)
 	})
+}
+
+// fetchShare is how many fetches one host's repositories may have under way:
+// fetches that hang there must leave room for the others'. Peers share all.
+func (e *Engine) fetchShare(host string) int64 {
+	if host == "" {
+		return e.cfg.Fetches
+	}
+	return max(e.cfg.Fetches-1, 1)
 }
 
 // work runs a job once and books what came of it.
@@ -150,7 +161,8 @@ func (e *Engine) book(j *job, a Assignment, out outcome) {
 	switch {
 	case !owner || !out.checked:
 	case out.Failure != nil:
-		j.nextCheck = now.Add(schedule.Jitter(schedule.Backoff(out.Failure, j.failures, j.want.Policy.Interval)))
+		wait := schedule.Jitter(schedule.Backoff(out.Failure, j.failures, j.want.Policy.Interval))
+		j.nextCheck = now.Add(max(wait, out.Failure.RetryAfter))
 	default:
 		j.nextCheck = out.checkedAt.Add(schedule.Jitter(j.want.Policy.Interval))
 	}

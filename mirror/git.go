@@ -50,8 +50,12 @@ func (e *Engine) OpenByName(name string) (*Copy, error) {
 }
 
 func (e *Engine) open(r *store.Repo, hidden bool) (*Copy, error) {
+	before, _ := r.Generation()
 	t, err := r.Table()
 	if err != nil {
+		if now, _ := r.Generation(); now != before {
+			e.settleSoon(r.ID()) // it has just been found damaged
+		}
 		return nil, err
 	}
 	if t.Generation == 0 {

@@ -6,6 +6,8 @@ import (
 	"net/url"
 	"time"
 
+	"golang.org/x/sync/semaphore"
+
 	"gitmirror/mirror/detect"
 	"gitmirror/mirror/failure"
 	"gitmirror/mirror/refs"
@@ -21,9 +23,10 @@ type job struct {
 	assigned bool
 
 	running bool
-	parked  bool // waits for its host
-	again   bool // something changed while it ran: run once more
-	forced  bool // the next run asks upstream whatever the time is
+	host    *host // while it runs
+	parked  bool  // waits for its host
+	again   bool  // something changed while it ran: run once more
+	forced  bool  // the next run asks upstream whatever the time is
 	waiters []chan<- SyncResult
 	cancel  context.CancelFunc
 	done    chan struct{} // closed when the present run ends
@@ -45,6 +48,7 @@ type job struct {
 type host struct {
 	running int
 	waiting []string
+	fetches *semaphore.Weighted
 }
 
 // assign gives j its newest assignment and decides when it runs next.
@@ -117,6 +121,16 @@ func (e *Engine) kick(j *job, now time.Time) {
 		return
 	}
 	e.queue.Advance(j.id, now)
+}
+
+// settleSoon has a repository looked at whose disk is not what it was.
+func (e *Engine) settleSoon(id string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if j := e.jobs[id]; j != nil && j.assigned && !j.want.Paused {
+		e.kick(j, time.Now())
+		e.signal()
+	}
 }
 
 // hostOf is the host whose share a job takes: its first upstream's. Replicas

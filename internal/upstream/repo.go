@@ -60,7 +60,7 @@ type Edit struct {
 	script bytes.Buffer
 	mark   int
 	clock  int64
-	marks  map[string]int // of the branches this edit has touched
+	tips   map[string]string // of the branches this edit has touched; empty: begun anew
 }
 
 // Edit runs fn and applies what it asked for: objects first, then every ref.
@@ -69,7 +69,7 @@ func (r *Repo) Edit(fn func(e *Edit)) error {
 	if out, err := r.Git("log", "-1", "--all", "--format=%ct"); err == nil && out != "" {
 		_, _ = fmt.Sscan(out, &stamp)
 	}
-	e := &Edit{repo: r, marks: map[string]int{}, clock: stamp + 60}
+	e := &Edit{repo: r, tips: map[string]string{}, clock: stamp + 60}
 	fn(e)
 	_, err := run(r.Dir, &e.script, "fast-import", "--quiet", "--force", "--date-format=raw")
 	return err
@@ -92,7 +92,7 @@ func (e *Edit) Commit(branch, message string, files map[string]string, merge ...
 		fmt.Fprintf(&e.script, "M 100644 inline %s\n", path)
 		e.data(files[path])
 	}
-	e.marks[branch] = e.mark
+	e.tips[branch] = fmt.Sprintf(":%d", e.mark)
 }
 
 // Branch sets a branch to another's tip, or to any commit git can name.
@@ -102,6 +102,7 @@ func (e *Edit) Branch(branch, target string) {
 		from = target
 	}
 	fmt.Fprintf(&e.script, "reset refs/heads/%s\nfrom %s\n\n", branch, from)
+	e.tips[branch] = from
 }
 
 // LightTag sets refs/tags/name to a branch's tip; Tag makes an annotated one.
@@ -118,16 +119,13 @@ func (e *Edit) Tag(name, branch, message string) {
 
 // Rewrite begins a branch anew: its next commit has no parent.
 func (e *Edit) Rewrite(branch string) {
-	e.marks[branch] = -1
+	e.tips[branch] = ""
 	fmt.Fprintf(&e.script, "reset refs/heads/%s\n\n", branch)
 }
 
 func (e *Edit) tip(branch string) string {
-	switch m := e.marks[branch]; {
-	case m > 0:
-		return fmt.Sprintf(":%d", m)
-	case m < 0:
-		return ""
+	if tip, ok := e.tips[branch]; ok {
+		return tip
 	}
 	if out, err := e.repo.Git("rev-parse", "--verify", "--quiet", "refs/heads/"+branch); err == nil {
 		return out

@@ -172,7 +172,7 @@ func classify(err error) *failure.Error {
 		{failure.Disk, []string{"No space left", "Disk quota", "Read-only file system", "Input/output error"}},
 		{failure.Corrupt, []string{"corruption on the remote side"}},
 		// Whoever hangs up breaks index-pack and the framing, too.
-		{failure.Network, []string{"early EOF", "unexpected disconnect", "body are still expected"}},
+		{failure.Network, []string{"early EOF", "unexpected disconnect", "body are still expected", "of length header were received"}},
 		{failure.Corrupt, []string{"fsck", "index-pack failed", "invalid index-pack output", "inflate", "bad object", "missing necessary objects", "unresolved delta", "pack is corrupted", "pack has bad", "did not send all necessary"}},
 		{failure.Auth, []string{"Authentication failed", "could not read Username", "error: 401", "error: 403"}},
 		{failure.NotFound, []string{"not found", "error: 404", "error: 410"}},

@@ -1,7 +1,6 @@
 package fetch_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/hex"
 	"fmt"
@@ -144,16 +143,16 @@ func TestTamperedPacks(t *testing.T) {
 		g.refuses(t, url, failure.Network, tip)
 	}
 	for name, change := range map[string]func([]byte){
-		"checksum at the end":    func(pack []byte) { pack[len(pack)-3] ^= 1 },
-		"within an object":       func(pack []byte) { pack[len(pack)/2] ^= 1 },
-		"2^32-1 objects":         func(pack []byte) { copy(pack[8:], "\xff\xff\xff\xff") },
-		"no object":              func(pack []byte) { copy(pack[8:], "\x00\x00\x00\x00") },
-		"an unknown pack format": func(pack []byte) { pack[7] = 9 },
+		"checksum at the end": func(pack []byte) { pack[len(pack)-3] ^= 1 },
+		"within an object":    func(pack []byte) { pack[len(pack)/2] ^= 1 },
+		"2^32-1 objects":      func(pack []byte) { copy(pack[8:], "\xff\xff\xff\xff") },
+		"no object":           func(pack []byte) { copy(pack[8:], "\x00\x00\x00\x00") },
 	} {
 		t.Log(name)
 		g.refuses(t, g.tampered(t, inPack(t, func(pack []byte) []byte { change(pack); return pack })), failure.Corrupt, tip)
 	}
 	g.refuses(t, g.tampered(t, inPack(t, func(pack []byte) []byte { return pack[:len(pack)/2] })), failure.Network, tip)
+	g.refuses(t, g.tampered(t, inPack(t, func(pack []byte) []byte { pack[7] = 9; return pack })), failure.Protocol, tip) // version 9
 	if err := g.fetch(t, g.up.URL("x.git"), tip); err != nil {
 		t.Errorf("an honest answer afterwards: %v", err)
 	}

@@ -35,9 +35,9 @@ func Backoff(f *failure.Error, n int, interval time.Duration) time.Duration {
 	if n > 2 {
 		base = max(base, slow[f.Class])
 	}
-	d := base << min(n-1, 12)
-	if d > MaxInterval || d <= 0 {
-		d = MaxInterval
+	d := MaxInterval
+	if shift := min(max(n-1, 0), 12); base <= MaxInterval>>shift {
+		d = base << shift
 	}
 	return max(d, interval, f.RetryAfter)
 }

@@ -160,12 +160,12 @@ func (s *Server) UploadPack(w http.ResponseWriter, r *http.Request, v View) {
 	}
 	var seen bytes.Buffer
 	p := wire.NewReader(io.TeeReader(body, &seen))
-	command, special, err := p.Line()
-	if err != nil || special {
-		http.Error(w, "the request is not the git protocol", http.StatusBadRequest)
+	command, err := readCommand(p)
+	if err != nil {
+		http.Error(w, "the request is not the git protocol: "+err.Error(), http.StatusBadRequest)
 		return
 	}
-	if command == "command=ls-refs" {
+	if command == "ls-refs" {
 		q, err := wire.ReadLsRefs(p)
 		if err != nil {
 			http.Error(w, "the request is not the git protocol: "+err.Error(), http.StatusBadRequest)
@@ -177,44 +177,6 @@ func (s *Server) UploadPack(w http.ResponseWriter, r *http.Request, v View) {
 		return
 	}
 	s.pack(w, r, v, io.MultiReader(&seen, body), "version=2")
-}
-
-func answerLsRefs(out *wire.Writer, q wire.LsRefs, v View) {
-	wanted := func(name string) bool {
-		if len(q.Prefixes) == 0 {
-			return true
-		}
-		for _, p := range q.Prefixes {
-			if strings.HasPrefix(name, p) {
-				return true
-			}
-		}
-		return false
-	}
-	if head := v.Table.Head; head != "" && wanted("HEAD") {
-		oid, target := v.Table.HeadOID(), head.Target()
-		line := oid + " HEAD"
-		if oid == "" {
-			line = "unborn HEAD"
-		}
-		if q.Symrefs && target != "" {
-			line += " symref-target:" + target
-		}
-		if oid != "" || q.Unborn {
-			out.Line("%s\n", line)
-		}
-	}
-	for _, ref := range v.Table.Refs {
-		if !v.Hidden && !ref.Public() || !wanted(ref.Name) {
-			continue
-		}
-		if q.Peel && ref.Peeled != "" {
-			out.Line("%s %s peeled:%s\n", ref.OID, ref.Name, ref.Peeled)
-		} else {
-			out.Line("%s %s\n", ref.OID, ref.Name)
-		}
-	}
-	out.Flush()
 }
 
 func requestBody(r *http.Request) (io.Reader, error) {
@@ -233,6 +195,9 @@ func requestBody(r *http.Request) (io.Reader, error) {
 	return body, nil
 }
 
+// hidden keeps git from showing what we do not, should it ever be asked.
+var hidden = []git.Setting{{Key: "transfer.hideRefs", Value: strings.TrimSuffix(refs.Private, "/")}}
+
 // pack runs git upload-pack on the repository. When it fails after the first
 // byte, the connection is cut: a client must not take a short pack for a whole
 // one.
@@ -248,7 +213,7 @@ func (s *Server) pack(w http.ResponseWriter, r *http.Request, v View, body io.Re
 		return
 	}
 	defer release()
-	cmd := s.git.Command(ctx, v.Repo.Dir(), "upload-pack", "--strict", "--stateless-rpc", ".")
+	cmd := s.git.CommandWith(ctx, v.Repo.Dir(), hidden, "upload-pack", "--strict", "--stateless-rpc", ".")
 	if protocol != "" {
 		cmd.Env = append(cmd.Env, "GIT_PROTOCOL="+protocol)
 	}
@@ -259,9 +224,9 @@ func (s *Server) pack(w http.ResponseWriter, r *http.Request, v View, body io.Re
 	defer func() { _ = out.flusher.SetWriteDeadline(time.Time{}) }()
 	tail := &git.Tail{}
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = body, out, tail
-	if err := cmd.Run(); err != nil && ctx.Err() == nil {
+	if err := cmd.Run(); err != nil {
 		s.log.Debug("upload-pack failed", "repo", v.Repo.Name(), "err", cmd.Failed(err, tail))
-		if out.n == 0 {
+		if out.n == 0 && ctx.Err() == nil {
 			http.Error(w, "git upload-pack: "+tail.String(), http.StatusInternalServerError)
 			return
 		}

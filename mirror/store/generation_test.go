@@ -148,6 +148,9 @@ func TestDamagedTableIsAnError(t *testing.T) {
 		if table, err := r.Table(); !errors.Is(err, refs.ErrDamaged) {
 			t.Errorf("%s: table %v, error %v, want ErrDamaged", name, table, err)
 		}
+		if g, _ := r.Generation(); g != 0 {
+			t.Errorf("%s: generation %d is said to be live", name, g)
+		}
 		// Either way out works: the next generation, or the trash and a new copy.
 		prepare(t, r, two)
 		activate(t, r, two)

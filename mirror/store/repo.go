@@ -237,6 +237,12 @@ func (r *Repo) Table() (*refs.Table, error) {
 		return t, nil
 	}
 	t, err := readTable(filepath.Join(r.dir, tableFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		err = fmt.Errorf("%w: %w", refs.ErrDamaged, err)
+	}
+	if errors.Is(err, refs.ErrDamaged) {
+		r.damaged, r.live = err, mark{} // nothing is live any more: whoever follows copies it anew
+	}
 	if err != nil {
 		return nil, fmt.Errorf("repository %s: %w", r.name, err)
 	}

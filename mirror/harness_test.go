@@ -1,0 +1,249 @@
+package mirror_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"gitmirror/internal/egress"
+	"gitmirror/internal/testlog"
+	"gitmirror/internal/upstream"
+	"gitmirror/mirror"
+	"gitmirror/mirror/git"
+	"gitmirror/mirror/refs"
+)
+
+// book stands in for the replicated log: it commits what the state machine
+// would, and refuses what it would.
+type book struct {
+	mu    sync.Mutex
+	rows  map[string]mirror.Assignment
+	log   []mirror.Candidate
+	nodes []*node
+	fate  func(mirror.Candidate) mirror.Outcome // nil: as the rules say
+}
+
+func (b *book) Publish(_ context.Context, c mirror.Candidate) (mirror.Outcome, error) {
+	b.mu.Lock()
+	if b.fate != nil {
+		if o := b.fate(c); o != mirror.Committed {
+			b.mu.Unlock()
+			return o, fmt.Errorf("fate")
+		}
+	}
+	row := b.rows[c.Repo]
+	if row.Epoch != c.Epoch || row.Generation != c.FromGeneration {
+		b.mu.Unlock()
+		return mirror.Refused, fmt.Errorf("epoch %d generation %d", row.Epoch, row.Generation)
+	}
+	row.Generation, row.Digest = c.Generation, c.Digest
+	b.rows[c.Repo] = row
+	b.log = append(b.log, c)
+	b.mu.Unlock()
+	go b.tell()
+	return mirror.Committed, nil
+}
+
+// tell gives every node its assignments.
+func (b *book) tell() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, n := range b.nodes {
+		var list []mirror.Assignment
+		for id, row := range b.rows {
+			if role := n.roles[id]; role != "" {
+				row.Role = role
+				list = append(list, row)
+			}
+		}
+		n.engine.Set(list)
+	}
+}
+
+func (b *book) published() []mirror.Candidate {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return append([]mirror.Candidate(nil), b.log...)
+}
+
+type node struct {
+	engine *mirror.Engine
+	http   *httptest.Server
+	dir    string
+	roles  map[string]mirror.Role
+	peers  func() []*node
+	stop   func()
+}
+
+func (n *node) For(id string) []mirror.Source {
+	var list []mirror.Source
+	for _, p := range n.peers() {
+		if p != n {
+			list = append(list, source{p, id})
+		}
+	}
+	return list
+}
+
+type source struct {
+	peer *node
+	id   string
+}
+
+func (s source) Name() string { return "peer" }
+func (s source) URL() string  { return s.peer.http.URL + "/" + s.id }
+func (s source) Table(_ context.Context, generation uint64) (*refs.Table, error) {
+	c, err := s.peer.engine.Open(s.id, true)
+	if err != nil {
+		return nil, err
+	}
+	if c.Table().Generation < generation {
+		return nil, fmt.Errorf("peer is at generation %d", c.Table().Generation)
+	}
+	return c.Table(), nil
+}
+
+func startNode(t *testing.T, b *book, dir string, options ...func(*mirror.Config)) *node {
+	t.Helper()
+	n := &node{roles: map[string]mirror.Role{}, peers: func() []*node { return b.nodes }}
+	runner, err := git.New(t.Context(), git.Config{Home: filepath.Join(dir, "home")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	policy, err := egress.NewPolicy([]string{"127.0.0.0/8"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg := mirror.Config{
+		Dir: dir, StartID: fmt.Sprint(time.Now().UnixNano()), Git: runner, Egress: policy, Publisher: b, Sources: n,
+		Changed: func(string) {}, Agent: "gitmirror/test", Log: testlog.New(t),
+	}
+	for _, o := range options {
+		o(&cfg)
+	}
+	n.dir = dir
+	n.engine, err = mirror.New(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n.http = httptest.NewServer(n.handler())
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- n.engine.Run(ctx) }()
+	n.stop = sync.OnceFunc(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Errorf("engine: %v", err)
+		}
+		n.http.Close()
+		runner.Close()
+	})
+	t.Cleanup(n.stop)
+	b.mu.Lock()
+	b.nodes = append(b.nodes, n)
+	b.mu.Unlock()
+	return n
+}
+
+func (n *node) handler() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		id, op, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
+		c, err := n.engine.Open(id, false)
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusNotFound)
+			return
+		}
+		if op == "info/refs" {
+			c.Advertise(w, r)
+		} else {
+			c.UploadPack(w, r)
+		}
+	})
+}
+
+func (n *node) generation(id string) uint64 {
+	s, _ := n.engine.Status(id)
+	return s.Generation
+}
+
+func newBook() *book { return &book{rows: map[string]mirror.Assignment{}} }
+
+func (b *book) add(id, url string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.rows[id] = mirror.Assignment{ID: id, Name: "up/" + id, URLs: []string{url}, Epoch: 1,
+		Policy: mirror.Policy{Interval: 100 * time.Millisecond, Prefixes: []string{"refs/heads/", "refs/tags/"}}}
+}
+
+func serveUpstream(t *testing.T) *upstream.Server {
+	t.Helper()
+	s, err := upstream.Serve(t.TempDir(), "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	return s
+}
+
+func sample(t *testing.T, s *upstream.Server, name string) *upstream.Repo {
+	t.Helper()
+	r, err := s.Repo(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	edit(t, r, func(e *upstream.Edit) {
+		e.Commit("main", "one", map[string]string{"a.txt": "a"})
+		e.Commit("side", "two", map[string]string{"b.txt": "b"})
+		e.Commit("main", "merge", map[string]string{"c.txt": "c"}, "side")
+		e.Branch("topic", "side")
+		e.Commit("alone", "on its own", map[string]string{"x.txt": "x"})
+		e.LightTag("light", "main")
+		e.Tag("v1", "main", "version one")
+	})
+	return r
+}
+
+func edit(t *testing.T, r *upstream.Repo, fn func(*upstream.Edit)) {
+	t.Helper()
+	if err := r.Edit(fn); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// gitClient runs git as a user of the mirror would.
+func gitClient(t *testing.T, dir string, args ...string) string {
+	t.Helper()
+	cmd := exec.Command("git", args...)
+	cmd.Dir, cmd.Env = dir, upstream.Environ(dir)
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("git %s: %v\n%s", strings.Join(args, " "), err, out)
+	}
+	return string(out)
+}
+
+// lsRemote is what a client sees: every ref, HEAD and the peeled tags, in both
+// protocol versions the same.
+func lsRemote(t *testing.T, url string) string {
+	t.Helper()
+	v2 := gitClient(t, t.TempDir(), "-c", "protocol.version=2", "ls-remote", "--symref", url)
+	v0 := gitClient(t, t.TempDir(), "-c", "protocol.version=0", "ls-remote", "--symref", url)
+	if d := cmp.Diff(v2, v0); d != "" {
+		t.Errorf("%s: protocol 2 and 0 differ:\n%s", url, d)
+	}
+	return v2
+}
+
+func same(t *testing.T, n *node, id string, up *upstream.Server, name string) bool {
+	t.Helper()
+	return lsRemote(t, n.http.URL+"/"+id) == lsRemote(t, up.URL(name))
+}

@@ -1,0 +1,206 @@
+package serve_test
+
+import (
+	"bytes"
+	"compress/gzip"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+
+	"gitmirror/internal/upstream"
+	"gitmirror/mirror/refs"
+)
+
+const (
+	request = "application/x-git-upload-pack-request"
+	agent   = "agent=x"
+)
+
+func packets(lines ...string) string {
+	var b strings.Builder
+	for _, l := range lines {
+		if l == "0000" || l == "0001" {
+			b.WriteString(l)
+		} else {
+			fmt.Fprintf(&b, "%04x%s", len(l)+4, l)
+		}
+	}
+	return b.String()
+}
+
+func post(t *testing.T, url, body string, headers ...string) (int, http.Header, string) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url+"/git-upload-pack", strings.NewReader(body))
+	must(t, err)
+	for i := 0; i < len(headers); i += 2 {
+		req.Header.Set(headers[i], headers[i+1])
+	}
+	resp, err := http.DefaultClient.Do(req)
+	must(t, err)
+	defer resp.Body.Close()
+	answer, _ := io.ReadAll(resp.Body)
+	return resp.StatusCode, resp.Header, string(answer)
+}
+
+func TestOddRequests(t *testing.T) {
+	g := newRig(t)
+	g.publish(t, nil, sample)
+	v2 := []string{"Content-Type", request, "Git-Protocol", "version=2"}
+	lsRefs := packets("command=ls-refs\n", agent, "0001", "0000")
+	for _, tc := range []struct {
+		name    string
+		body    string
+		headers []string
+		status  int
+	}{
+		{"ls-refs", lsRefs, v2, 200},
+		{"another content type", lsRefs, []string{"Content-Type", "text/plain", "Git-Protocol", "version=2"}, 415},
+		{"form", lsRefs, []string{"Content-Type", "application/x-www-form-urlencoded"}, 415},
+		{"unknown encoding", lsRefs, append(v2, "Content-Encoding", "br"), 400},
+		{"not gzip", lsRefs, append(v2, "Content-Encoding", "gzip"), 400},
+		{"empty", "", v2, 400},
+		{"rubbish", "GET / HTTP/1.0", v2, 400},
+		{"a flush", "0000", v2, 400},
+		{"no command", packets(agent, "0001", "0000"), v2, 400},
+		{"capabilities without end", strings.Repeat(packets(agent), 1000), v2, 400},
+		{"ls-refs without end", packets("command=ls-refs\n", "0001", "peel"), v2, 400},
+	} {
+		if status, _, answer := post(t, g.url, tc.body, tc.headers...); status != tc.status {
+			t.Errorf("%s: %d, want %d: %.200s", tc.name, status, tc.status, answer)
+		}
+	}
+	_, headers, _ := post(t, g.url, lsRefs, v2...)
+	if ct, cc := headers.Get("Content-Type"), headers.Get("Cache-Control"); ct != "application/x-git-upload-pack-result" || !strings.Contains(cc, "no-cache") {
+		t.Errorf("content type %q, cache control %q", ct, cc)
+	}
+}
+
+// Capabilities may stand before the command: git's own ls-refs must not answer
+// in our place, with what we hide.
+func TestCommandBehindCapabilities(t *testing.T) {
+	g := newRig(t)
+	must(t, g.upstream.Edit(sample))
+	lost, err := g.upstream.Git("rev-parse", "side")
+	must(t, err)
+	g.publish(t, []refs.Ref{{Name: "refs/gitmirror/kept/1700000000/heads/x", OID: lost}}, nil)
+	for _, body := range []string{
+		packets("command=ls-refs\n", agent, "0001", "0000"),
+		packets(agent, "command=ls-refs\n", "0001", "0000"),
+		packets(agent, "object-format=sha1", "command=ls-refs", "0001", "symrefs", "peel", "0000"),
+	} {
+		status, _, answer := post(t, g.url, body, "Content-Type", request, "Git-Protocol", "version=2")
+		if status != 200 || !strings.Contains(answer, "refs/heads/main") || strings.Contains(answer, "gitmirror") {
+			t.Errorf("%q: %d %s", body, status, answer)
+		}
+	}
+}
+
+func TestUnpackedRequestsAreBounded(t *testing.T) {
+	g := newRig(t)
+	g.publish(t, nil, sample)
+	var bomb bytes.Buffer
+	z := gzip.NewWriter(&bomb)
+	_, _ = io.WriteString(z, packets("command=ls-refs\n", "0001"))
+	prefix := strings.Repeat(packets("ref-prefix "+strings.Repeat("x", 1000)), 1000)
+	for range 80 { // about 80 MB
+		_, _ = io.WriteString(z, prefix)
+	}
+	_, _ = io.WriteString(z, "0000")
+	must(t, z.Close())
+	status, _, answer := post(t, g.url, bomb.String(), "Content-Type", request, "Git-Protocol", "version=2", "Content-Encoding", "gzip")
+	if status != 400 {
+		t.Errorf("%d %.100s", status, answer)
+	}
+}
+
+func TestUnknownObjectIsSaid(t *testing.T) {
+	g := newRig(t)
+	g.publish(t, nil, sample)
+	each(t, func(t *testing.T, version string) {
+		dir := t.TempDir()
+		run(t, dir, "init", "--quiet", ".")
+		if out, err := try(t, dir, "-c", version, "fetch", g.url, strings.Repeat("1", 40)); err == nil || !strings.Contains(out, "not our ref") && !strings.Contains(out, "unadvertised object") {
+			t.Errorf("%v\n%s", err, out)
+		}
+	})
+}
+
+// A repository that is taken away is an error that a client shows, not an
+// empty clone.
+func TestTrashedRepository(t *testing.T) {
+	g := newRig(t)
+	table := g.publish(t, nil, sample)
+	must(t, g.store.Trash("01JREPO1", fixedTime))
+	status, _, answer := post(t, g.url, packets("command=fetch", "0001", "want "+table.Refs[0].OID+"\n", "done\n", "0000"), "Content-Type", request, "Git-Protocol", "version=2")
+	if status != http.StatusServiceUnavailable {
+		t.Errorf("%d %s", status, answer)
+	}
+	if out, err := try(t, t.TempDir(), "clone", g.url, "x"); err == nil {
+		t.Errorf("cloned what is gone: %s", out)
+	}
+}
+
+// A pack that git did not finish must not end like one that is whole.
+func TestKilledGitCutsTheConnection(t *testing.T) {
+	g := newRig(t)
+	noise := make([]byte, 12<<20)
+	_, _ = rand.NewChaCha8([32]byte{}).Read(noise)
+	g.publish(t, nil, func(e *upstream.Edit) { e.Commit("main", "one", map[string]string{"noise": string(noise)}) })
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, g.url+"/git-upload-pack",
+		strings.NewReader(packets("command=fetch", "0001", "want "+g.table.Refs[0].OID+"\n", "done\n", "0000")))
+	must(t, err)
+	req.Header.Set("Content-Type", request)
+	req.Header.Set("Git-Protocol", "version=2")
+	resp, err := http.DefaultClient.Do(req)
+	must(t, err)
+	defer resp.Body.Close()
+	_, err = io.ReadFull(resp.Body, make([]byte, 64<<10))
+	must(t, err)
+	for _, pid := range uploadPacks(t, g.live.Dir()) {
+		must(t, syscall.Kill(pid, syscall.SIGKILL))
+	}
+	if n, err := io.Copy(io.Discard, resp.Body); err == nil {
+		t.Errorf("%d bytes that end as if they were all", n)
+	}
+}
+
+// uploadPacks finds the git processes that serve a repository.
+func uploadPacks(t *testing.T, dir string) (pids []int) {
+	t.Helper()
+	cwds, err := filepath.Glob("/proc/[0-9]*/cwd")
+	must(t, err)
+	for _, link := range cwds {
+		cmdline, _ := os.ReadFile(filepath.Join(filepath.Dir(link), "cmdline"))
+		if cwd, err := os.Readlink(link); err == nil && cwd == dir && strings.Contains(string(cmdline), "upload-pack") {
+			pid, err := strconv.Atoi(filepath.Base(filepath.Dir(link)))
+			must(t, err)
+			pids = append(pids, pid)
+		}
+	}
+	if len(pids) == 0 {
+		t.Fatal("no git serves the repository")
+	}
+	return pids
+}
+
+func TestDamagedPackIsNoSuccess(t *testing.T) {
+	g := newRig(t)
+	g.publish(t, nil, sample)
+	packs, err := filepath.Glob(filepath.Join(g.live.Dir(), "objects/pack/*.pack"))
+	must(t, err)
+	for _, p := range packs {
+		damage(t, p)
+	}
+	each(t, func(t *testing.T, version string) {
+		if out, err := try(t, t.TempDir(), "-c", version, "clone", "--mirror", g.url, "m"); err == nil {
+			t.Errorf("a clone of a damaged repository succeeds:\n%s", out)
+		}
+	})
+}
