@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -23,10 +24,16 @@ type Client struct {
 	http  *http.Client
 }
 
+const dialTimeout = 3 * time.Second
+
 // NewClient returns a client for base URLs like http://127.0.0.1:7654, tried
 // in turn until one answers. A bare host:port is taken as http.
 func NewClient(addrs ...string) *Client {
-	c := &Client{http: &http.Client{Transport: &http.Transport{Proxy: nil, MaxIdleConnsPerHost: 8, IdleConnTimeout: time.Minute}}}
+	c := &Client{http: &http.Client{Transport: &http.Transport{
+		// An address that does not even refuse leaves time for the next.
+		DialContext:         (&net.Dialer{Timeout: dialTimeout}).DialContext,
+		MaxIdleConnsPerHost: 8, IdleConnTimeout: time.Minute,
+	}}}
 	for _, a := range addrs {
 		for part := range strings.SplitSeq(a, ",") {
 			if part = strings.TrimRight(strings.TrimSpace(part), "/"); part == "" {

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/cgi"
@@ -65,7 +66,10 @@ func Serve(root, addr string) (*Server, error) {
 	s := &Server{Root: abs, url: "http://" + l.Addr().String()}
 	backend := &cgi.Handler{
 		Path: filepath.Join(strings.TrimSpace(string(execPath)), "git-http-backend"),
-		Env:  append(Environ(abs), "GIT_PROJECT_ROOT="+abs, "GIT_HTTP_EXPORT_ALL=1"),
+		// Clients that hang up, on purpose or dying, are no news.
+		Logger: log.New(io.Discard, "", 0),
+		Stderr: io.Discard,
+		Env:    append(Environ(abs), "GIT_PROJECT_ROOT="+abs, "GIT_HTTP_EXPORT_ALL=1"),
 	}
 	s.http = &http.Server{Handler: s.handler(backend), ReadHeaderTimeout: 10 * time.Second}
 	go func() { _ = s.http.Serve(l) }()
