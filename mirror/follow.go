@@ -16,7 +16,7 @@ import (
 func (e *Engine) follow(ctx context.Context, j *job, a Assignment) error {
 	sources := e.cfg.Sources.For(a.ID)
 	if len(sources) == 0 {
-		return failure.New(failure.Network, fmt.Sprintf("no live node holds generation %d", a.Generation), nil)
+		return failure.New(failure.Network, fmt.Sprintf("no live node holds generation %d", a.Generation), errNoHolder)
 	}
 	var errs []error
 	for _, src := range sources {
@@ -66,6 +66,13 @@ func (e *Engine) copyFrom(ctx context.Context, j *job, a Assignment, src Source)
 	return nil
 }
 
+// errNoHolder says that the table names no live node to copy from.
+var errNoHolder = errors.New("no holder")
+
+// triesBeforeLoss is how often holders that should have a generation are asked
+// before it is given up: some ten seconds.
+const triesBeforeLoss = 6
+
 // catchUp is for an owner whose copy is behind what was published: a peer may
 // still have it; where none answers, the generation is lost, and this node
 // publishes what it has, under a new number.
@@ -82,7 +89,10 @@ func (e *Engine) catchUp(ctx context.Context, j *job, a Assignment) (outcome, er
 	if terr != nil {
 		return outcome{}, terr
 	}
-	if table.Generation == 0 || ctx.Err() != nil {
+	e.mu.Lock()
+	tries := j.retries
+	e.mu.Unlock()
+	if table.Generation == 0 || ctx.Err() != nil || !errors.Is(err, errNoHolder) && tries < triesBeforeLoss {
 		return outcome{}, err
 	}
 	e.log.Warn("published generation is lost, restoring an earlier one", "repo", a.Name, "lost", a.Generation, "have", table.Generation)

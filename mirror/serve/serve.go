@@ -147,7 +147,7 @@ func (s *Server) UploadPack(w http.ResponseWriter, r *http.Request, v View) {
 		http.Error(w, "expected Content-Type application/x-git-upload-pack-request", http.StatusUnsupportedMediaType)
 		return
 	}
-	body, err := requestBody(r)
+	body, err := readRequest(w, r)
 	if err != nil {
 		http.Error(w, "cannot read the request: "+err.Error(), http.StatusBadRequest)
 		return
@@ -158,8 +158,7 @@ func (s *Server) UploadPack(w http.ResponseWriter, r *http.Request, v View) {
 		s.pack(w, r, v, body, "")
 		return
 	}
-	var seen bytes.Buffer
-	p := wire.NewReader(io.TeeReader(body, &seen))
+	p := wire.NewReader(bytes.NewReader(body))
 	command, err := readCommand(p)
 	if err != nil {
 		http.Error(w, "the request is not the git protocol: "+err.Error(), http.StatusBadRequest)
@@ -176,7 +175,20 @@ func (s *Server) UploadPack(w http.ResponseWriter, r *http.Request, v View) {
 		_, _ = w.Write(b.Bytes())
 		return
 	}
-	s.pack(w, r, v, io.MultiReader(&seen, body), "version=2")
+	s.pack(w, r, v, body, "version=2")
+}
+
+// readRequest reads what a client sends, all of it, before a place is taken for
+// its answer: a client that dawdles holds up nobody.
+func readRequest(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	deadline := http.NewResponseController(w)
+	_ = deadline.SetReadDeadline(time.Now().Add(slowClient)) // recorders know no deadlines
+	defer func() { _ = deadline.SetReadDeadline(time.Time{}) }()
+	body, err := requestBody(r)
+	if err != nil {
+		return nil, err
+	}
+	return io.ReadAll(body)
 }
 
 func requestBody(r *http.Request) (io.Reader, error) {
@@ -201,10 +213,10 @@ var hidden = []git.Setting{{Key: "transfer.hideRefs", Value: strings.TrimSuffix(
 // pack runs git upload-pack on the repository. When it fails after the first
 // byte, the connection is cut: a client must not take a short pack for a whole
 // one.
-func (s *Server) pack(w http.ResponseWriter, r *http.Request, v View, body io.Reader, protocol string) {
+func (s *Server) pack(w http.ResponseWriter, r *http.Request, v View, body []byte, protocol string) {
 	ctx := r.Context()
 	if err := s.packs.Acquire(ctx, 1); err != nil {
-		return // the client has gone
+		panic(http.ErrAbortHandler) // the client has gone
 	}
 	defer s.packs.Release(1)
 	release, err := v.Repo.Acquire()
@@ -218,12 +230,9 @@ func (s *Server) pack(w http.ResponseWriter, r *http.Request, v View, body io.Re
 		cmd.Env = append(cmd.Env, "GIT_PROTOCOL="+protocol)
 	}
 	out := &flushWriter{w: w, flusher: http.NewResponseController(w)}
-	// A client that sends a long list of haves is read while it is answered;
-	// HTTP/2 and recorders do not know the call and do not need it.
-	_ = out.flusher.EnableFullDuplex()
 	defer func() { _ = out.flusher.SetWriteDeadline(time.Time{}) }()
 	tail := &git.Tail{}
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = body, out, tail
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(body), out, tail
 	if err := cmd.Run(); err != nil {
 		s.log.Debug("upload-pack failed", "repo", v.Repo.Name(), "err", cmd.Failed(err, tail))
 		if out.n == 0 && ctx.Err() == nil {

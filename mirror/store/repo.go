@@ -310,13 +310,18 @@ func (r *Repo) Activate(generation uint64, digest refs.Digest) (bool, error) {
 	if c == nil || c.Generation != generation || c.Digest != digest {
 		return false, nil
 	}
-	if err := atomicfile.Rename(filepath.Join(r.dir, candidateFile), filepath.Join(r.dir, tableFile)); err != nil {
+	if err := os.Rename(filepath.Join(r.dir, candidateFile), filepath.Join(r.dir, tableFile)); err != nil {
 		return false, fmt.Errorf("activate generation %d: %w", generation, err)
 	}
+	// From here on it is live, durable or not: what is in memory must not differ
+	// from the disk.
 	r.live, r.damaged, r.candidate, r.table = *c, nil, nil, weak.Pointer[refs.Table]{}
 	if r.activated != nil {
 		close(r.activated)
 		r.activated = nil
+	}
+	if err := atomicfile.SyncDir(r.dir); err != nil {
+		return true, fmt.Errorf("activate generation %d: %w", generation, err)
 	}
 	crashpoint.Hit(crashpoint.TableActivated)
 	return true, r.showHead(c.Head)
