@@ -8,6 +8,7 @@ import (
 
 	"gitmirror/cluster"
 	"gitmirror/internal/clustertest"
+	"gitmirror/internal/testlog"
 )
 
 func member(at *clustertest.Node, id string) cluster.Member {
@@ -26,7 +27,7 @@ func TestMembersDescribeThemselves(t *testing.T) {
 	}
 	for _, at := range g.Nodes {
 		for _, n := range g.Nodes {
-			clustertest.Eventually(t, n.Config.Name+" seen by "+at.Config.Name, func() bool {
+			testlog.Eventually(t, n.Config.Name+" seen by "+at.Config.Name, func() bool {
 				m := member(at, n.Config.ID)
 				return m.Alive && m.Name == n.Config.Name && m.Addr == n.Addr() && string(m.Meta) == "zone="+n.Config.Name
 			})
@@ -40,7 +41,7 @@ func TestGossipFindsTheDeadAndTheReturned(t *testing.T) {
 		start := time.Now()
 		for _, at := range g.Nodes {
 			if at != n {
-				clustertest.Eventually(t, "the others to notice", func() bool { return member(at, n.Config.ID).Alive == want })
+				testlog.Eventually(t, "the others to notice", func() bool { return member(at, n.Config.ID).Alive == want })
 			}
 		}
 		return time.Since(start).Round(10 * time.Millisecond)
@@ -77,7 +78,7 @@ func TestSeedsAreDialledAgain(t *testing.T) {
 	seeds = []string{reserve(t)}
 	g.Start(true)
 	late := g.StartAt(seeds[0])
-	clustertest.Eventually(t, "the seed that came late", func() bool { return member(g.Nodes[0], late.Config.ID).Alive })
+	testlog.Eventually(t, "the seed that came late", func() bool { return member(g.Nodes[0], late.Config.ID).Alive })
 }
 
 // reserve finds an address that nobody listens on.

@@ -9,6 +9,7 @@ import (
 
 	"gitmirror/cluster"
 	"gitmirror/internal/clustertest"
+	"gitmirror/internal/testlog"
 )
 
 func TestAnotherLeadsWhenTheLeaderDies(t *testing.T) {
@@ -33,7 +34,7 @@ func TestAnotherLeadsWhenTheLeaderDies(t *testing.T) {
 	}
 
 	g.Restart(old)
-	clustertest.Eventually(t, "the dead node to catch up", func() bool { return count(old) == 2 })
+	testlog.Eventually(t, "the dead node to catch up", func() bool { return count(old) == 2 })
 }
 
 func TestShutdownHandsLeadershipOver(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 
 	"gitmirror/cluster"
 	"gitmirror/internal/clustertest"
+	"gitmirror/internal/testlog"
 )
 
 func TestRestartKeepsWhatWasCommitted(t *testing.T) {
@@ -91,7 +92,7 @@ func TestNodesFindEachOtherAfterAllHaveMoved(t *testing.T) {
 		return err
 	})
 	for _, n := range g.Nodes[:2] {
-		clustertest.Eventually(t, "both entries", func() bool { return count(n) == 2 })
+		testlog.Eventually(t, "both entries", func() bool { return count(n) == 2 })
 	}
 }
 

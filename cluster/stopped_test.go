@@ -16,6 +16,7 @@ import (
 
 	"gitmirror/cluster"
 	"gitmirror/internal/clustertest"
+	"gitmirror/internal/testlog"
 )
 
 // childEnv makes the test binary run TestChild as a node of its own.
@@ -121,7 +122,7 @@ func TestStoppedProcessComesBackByItself(t *testing.T) {
 	wait := func(want bool) time.Duration {
 		start := time.Now()
 		for _, n := range g.Nodes {
-			clustertest.Eventually(t, "the state of the child", func() bool { return member(n, c.id).Alive == want })
+			testlog.Eventually(t, "the state of the child", func() bool { return member(n, c.id).Alive == want })
 		}
 		return time.Since(start).Round(10 * time.Millisecond)
 	}

@@ -7,6 +7,7 @@ import (
 
 	"gitmirror/cluster"
 	"gitmirror/internal/clustertest"
+	"gitmirror/internal/testlog"
 )
 
 func TestVoterLifecycle(t *testing.T) {
@@ -24,7 +25,7 @@ func TestVoterLifecycle(t *testing.T) {
 		t.Errorf("promote a stranger: %v, want ErrNotServer", err)
 	}
 	g.Add(n)
-	clustertest.Eventually(t, "the new node to catch up", func() bool { return count(n) == 100 })
+	testlog.Eventually(t, "the new node to catch up", func() bool { return count(n) == 100 })
 	wantVotes(t, leader, map[*clustertest.Node]bool{leader: true, n: false})
 
 	g.Promote(n)
@@ -96,12 +97,12 @@ func TestCaughtUpServerThatDiesIsNoLongerCalledSo(t *testing.T) {
 			follower = n
 		}
 	}
-	clustertest.Eventually(t, "the follower to be caught up", func() bool { return leader.CaughtUp(follower.Config.ID) })
+	testlog.Eventually(t, "the follower to be caught up", func() bool { return leader.CaughtUp(follower.Config.ID) })
 	if follower.CaughtUp(leader.Config.ID) {
 		t.Error("a follower claims to know the leader's progress")
 	}
 	g.Abort(follower)
-	clustertest.Eventually(t, "the dead follower to be called lagging", func() bool { return !leader.CaughtUp(follower.Config.ID) })
+	testlog.Eventually(t, "the dead follower to be called lagging", func() bool { return !leader.CaughtUp(follower.Config.ID) })
 }
 
 func TestRemovedVoterIsTold(t *testing.T) {

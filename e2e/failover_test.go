@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"gitmirror/api"
+	"gitmirror/internal/gittest"
 	"gitmirror/internal/testlog"
 )
 
@@ -113,7 +114,7 @@ func TestAllKilledAndRestarted(t *testing.T) {
 	alone.start(nil)
 	served := 0
 	for _, name := range []string{"a", "b", "c"} {
-		if _, err := gitTry(t, t.TempDir(), "clone", "--quiet", alone.gitURL(name), "c"); err == nil {
+		if _, err := gittest.Try(t, t.TempDir(), "clone", "--quiet", alone.gitURL(name), "c"); err == nil {
 			served++
 		}
 	}
@@ -164,7 +165,7 @@ func TestOneOfThreeLeft(t *testing.T) {
 			up.shows(name, []*proc{last})
 			continue
 		}
-		out, err := gitTry(t, t.TempDir(), "clone", last.gitURL(name), "c")
+		out, err := gittest.Try(t, t.TempDir(), "clone", last.gitURL(name), "c")
 		if err == nil {
 			t.Errorf("%s was cloned from a node that has no copy", name)
 		}
@@ -237,9 +238,9 @@ func TestOwnerPausedBeforePublish(t *testing.T) {
 			t.Errorf("%s shows generation %d with digest %s, want 2 with %s", p.name, r.Generation, r.RefsDigest, edge.RefsDigest)
 		}
 	}
-	first := lsRemote(t, f.nodes[0].gitURL("a"))
+	first := gittest.LsRemote(t, f.nodes[0].gitURL("a"))
 	for _, p := range f.nodes[1:] {
-		if got := lsRemote(t, p.gitURL("a")); got != first {
+		if got := gittest.LsRemote(t, p.gitURL("a")); got != first {
 			t.Errorf("%s serves another generation than %s", p.name, f.nodes[0].name)
 		}
 	}

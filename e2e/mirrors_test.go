@@ -2,13 +2,12 @@ package e2e
 
 import (
 	"fmt"
-	"os/exec"
 	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
 	"gitmirror/api"
+	"gitmirror/internal/gittest"
 	"gitmirror/internal/testlog"
 	"gitmirror/internal/upstream"
 )
@@ -102,40 +101,18 @@ func (p *proc) await(name, what string, ok func(*api.Repo) bool) *api.Repo {
 
 func (p *proc) gitURL(name string) string { return p.http + "/git/" + name }
 
-func gitTry(t *testing.T, dir string, args ...string) (string, error) {
-	t.Helper()
-	cmd := exec.CommandContext(t.Context(), "git", args...)
-	cmd.Dir, cmd.Env = dir, upstream.Environ(dir)
-	out, err := cmd.CombinedOutput()
-	return string(out), err
-}
-
-func gitRun(t *testing.T, dir string, args ...string) string {
-	t.Helper()
-	out, err := gitTry(t, dir, args...)
-	if err != nil {
-		t.Fatalf("git %s: %v\n%s", strings.Join(args, " "), err, out)
-	}
-	return out
-}
-
-func lsRemote(t *testing.T, url string) string {
-	t.Helper()
-	return gitRun(t, t.TempDir(), "ls-remote", "--symref", url)
-}
-
 // shows waits until each node shows of the repo what upstream shows, then
 // clones it from each and checks every object.
 func (f *forge) shows(name string, nodes []*proc) {
 	f.t.Helper()
-	want := lsRemote(f.t, f.URL(name))
+	want := gittest.LsRemote(f.t, f.URL(name))
 	for _, p := range nodes {
 		testlog.EventuallyIn(f.t, 90*time.Second, name+" on "+p.name+" to be what upstream shows", func() bool {
-			out, err := gitTry(f.t, f.t.TempDir(), "ls-remote", "--symref", p.gitURL(name))
+			out, err := gittest.Try(f.t, f.t.TempDir(), "ls-remote", "--symref", p.gitURL(name))
 			return err == nil && out == want
 		})
 		clone := filepath.Join(f.t.TempDir(), "clone.git")
-		gitRun(f.t, f.t.TempDir(), "clone", "--quiet", "--mirror", p.gitURL(name), clone)
-		gitRun(f.t, clone, "fsck", "--strict")
+		gittest.Run(f.t, f.t.TempDir(), "clone", "--quiet", "--mirror", p.gitURL(name), clone)
+		gittest.Run(f.t, clone, "fsck", "--strict")
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"gitmirror/api"
+	"gitmirror/internal/gittest"
 	"gitmirror/internal/testlog"
 )
 
@@ -206,7 +207,7 @@ func TestSyncOnRequest(t *testing.T) {
 			t.Errorf("copies behind after the wait: %v", out.CopiesBehind)
 		}
 		for _, n := range nodes {
-			if got, want := lsRemote(t, n.gitURL("a")), lsRemote(t, up.URL("a")); got != want {
+			if got, want := gittest.LsRemote(t, n.gitURL("a")), gittest.LsRemote(t, up.URL("a")); got != want {
 				t.Errorf("%s does not serve what the sync brought", n.cfg.Name)
 			}
 		}
@@ -227,7 +228,7 @@ func TestSyncOnRequest(t *testing.T) {
 	if row.Error == nil || row.Error.Class != "not_found" || row.Error.Count == nil {
 		t.Errorf("the failing row says %+v", row.Error)
 	}
-	gitRun(t, t.TempDir(), "clone", "--quiet", nodes[0].gitURL("a"), "last-good") // still served
+	gittest.Run(t, t.TempDir(), "clone", "--quiet", nodes[0].gitURL("a"), "last-good") // still served
 	up.Intercept(nil)
 	if _, err := nodes[1].client.Sync(t.Context(), "a", 30e9); err != nil {
 		t.Error(err)
@@ -241,8 +242,8 @@ func TestPushIsRefusedInWordsThatGitShows(t *testing.T) {
 	nodes := cluster(t, 1)
 	nodes[0].add(t, api.AddRepo{URL: up.URL("a"), Name: "a"})
 	dir := t.TempDir()
-	gitRun(t, dir, "clone", "--quiet", nodes[0].gitURL("a"), "c")
-	out, err := gitTry(t, dir+"/c", "push", "origin", "HEAD:refs/heads/mine")
+	gittest.Run(t, dir, "clone", "--quiet", nodes[0].gitURL("a"), "c")
+	out, err := gittest.Try(t, dir+"/c", "push", "origin", "HEAD:refs/heads/mine")
 	if err == nil || !strings.Contains(out, "read-only mirror") || !strings.Contains(out, up.URL("a")) {
 		t.Errorf("push: %v\n%s", err, out)
 	}

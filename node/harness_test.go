@@ -3,15 +3,14 @@ package node_test
 import (
 	"context"
 	"fmt"
-	"os/exec"
 	"path/filepath"
 	"slices"
-	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"gitmirror/api"
+	"gitmirror/internal/gittest"
 	"gitmirror/internal/testlog"
 	"gitmirror/internal/upstream"
 	"gitmirror/node"
@@ -179,35 +178,13 @@ func edit(t *testing.T, r *upstream.Repo, fn func(*upstream.Edit)) {
 	}
 }
 
-// gitTry runs git as a user of the mirror would.
-func gitTry(t *testing.T, dir string, args ...string) (string, error) {
-	cmd := exec.CommandContext(t.Context(), "git", args...)
-	cmd.Dir, cmd.Env = dir, upstream.Environ(dir)
-	out, err := cmd.CombinedOutput()
-	return string(out), err
-}
-
-func gitRun(t *testing.T, dir string, args ...string) string {
-	t.Helper()
-	out, err := gitTry(t, dir, args...)
-	if err != nil {
-		t.Fatalf("git %s: %v\n%s", strings.Join(args, " "), err, out)
-	}
-	return out
-}
-
-func lsRemote(t *testing.T, url string) string {
-	t.Helper()
-	return gitRun(t, t.TempDir(), "ls-remote", "--symref", url)
-}
-
 // follows waits until every node shows what upstream shows.
 func follows(t *testing.T, nodes []*running, up *upstream.Server, path, name string) {
 	t.Helper()
-	want := lsRemote(t, up.URL(path))
+	want := gittest.LsRemote(t, up.URL(path))
 	for _, r := range nodes {
 		testlog.Eventually(t, name+" on "+r.cfg.Name+" to be what upstream shows", func() bool {
-			out, err := gitTry(t, t.TempDir(), "ls-remote", "--symref", r.gitURL(name))
+			out, err := gittest.Try(t, t.TempDir(), "ls-remote", "--symref", r.gitURL(name))
 			return err == nil && out == want
 		})
 	}

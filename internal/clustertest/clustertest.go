@@ -15,6 +15,7 @@ import (
 	"github.com/hashicorp/raft"
 
 	"gitmirror/cluster"
+	"gitmirror/internal/testlog"
 )
 
 // Patience is how long anything may take before a test gives up on it.
@@ -88,7 +89,7 @@ func (g *Group) start(founder bool, bind string) *Node {
 		Dir:       g.t.TempDir(),
 		Timing:    cluster.TimingFast,
 		Founder:   founder,
-		Log:       Logger(g.t),
+		Log:       testlog.New(g.t),
 		// A machine that runs a dozen tests at once may stall for longer
 		// than a product should.
 		DiskTimeout: Patience,
@@ -185,7 +186,7 @@ func (g *Group) Promote(n *Node) {
 func (g *Group) Leader() *Node {
 	g.t.Helper()
 	var leader *Node
-	Eventually(g.t, "one leader that all know", func() bool {
+	testlog.Eventually(g.t, "one leader that all know", func() bool {
 		leader = nil
 		for _, n := range g.running() {
 			if n.IsLeader() {
@@ -237,25 +238,11 @@ func (g *Group) OnLeader(what string, do func(ctx context.Context, leader *Node)
 	ctx, cancel := context.WithTimeout(context.Background(), Patience)
 	defer cancel()
 	var last error
-	Eventually(g.t, what, func() bool {
+	testlog.Eventually(g.t, what, func() bool {
 		last = do(ctx, g.Leader())
 		if last != nil {
 			g.t.Logf("%s: %v", what, last)
 		}
 		return last == nil
 	})
-}
-
-// Eventually waits for a condition, and fails the test when it does not come.
-func Eventually(t testing.TB, what string, condition func() bool) {
-	t.Helper()
-	deadline := time.Now().Add(Patience)
-	ticker := time.NewTicker(5 * time.Millisecond)
-	defer ticker.Stop()
-	for !condition() {
-		if time.Now().After(deadline) {
-			t.Fatalf("not within %v: %s", Patience, what)
-		}
-		<-ticker.C
-	}
 }
