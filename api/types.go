@@ -64,7 +64,7 @@ type Repo struct {
 	Name       string            `json:"name"`
 	URLs       []string          `json:"urls"`
 	State      string            `json:"state"` // pending cloning ready failing held parked paused removing
-	Reason     string            `json:"reason,omitempty"`
+	Reason     string            `json:"reason"`
 	Owner      string            `json:"owner"` // node name
 	Epoch      uint64            `json:"epoch"`
 	Generation uint64            `json:"generation"`

@@ -286,3 +286,42 @@ func TestJoiningNodeTakesItsShare(t *testing.T) {
 		}
 	}
 }
+
+// With five nodes two may die at once: here the leader, and another that owns.
+func TestLeaderAndOwnerKilledAtOnce(t *testing.T) {
+	f, up := newFleet(t, 5), newForge(t)
+	names := []string{"a", "b", "c", "d", "e"}
+	for _, name := range names {
+		up.sample(name)
+		f.nodes[0].add(up, name, 3)
+	}
+	leader := f.leader()
+	var owner *proc
+	for _, name := range names {
+		if r := leader.await(name, "owned", func(r *api.Repo) bool { return r.Owner != "" }); r.Owner != leader.name {
+			owner = f.node(r.Owner)
+		}
+	}
+	if owner == nil {
+		t.Fatal("the leader owns everything: owners are not spread")
+	}
+	all([]*proc{leader, owner}, (*proc).kill)
+	rest := f.others(leader, owner)
+	for _, name := range names {
+		up.push(name, "after both died")
+	}
+	for _, name := range names {
+		rest[0].await(name, "owned by a living node", func(r *api.Repo) bool {
+			return r.Owner != "" && r.Owner != leader.name && r.Owner != owner.name
+		})
+		up.shows(name, rest)
+		if n := up.clones(name); n != 1 {
+			t.Errorf("upstream saw %d clones of %s, want 1", n, name)
+		}
+	}
+	all([]*proc{leader, owner}, func(p *proc) { p.start(nil) })
+	f.settled(5)
+	for _, name := range names {
+		up.shows(name, f.nodes)
+	}
+}
