@@ -23,8 +23,8 @@ func TestNewReposAreSpreadEvenly(t *testing.T) {
 		}
 	}
 	for _, n := range w.state.View().Nodes() {
-		if owned[n.Num] != 100 || copies[n.Num] != 200 {
-			t.Errorf("%s owns %d and holds %d, want 100 and 200", n.Name, owned[n.Num], copies[n.Num])
+		if o, c := owned[n.Num], copies[n.Num]; o < 95 || o > 105 || c < 195 || c > 205 {
+			t.Errorf("%s owns %d and holds %d, want 100 and 200, 5 more or less", n.Name, o, c)
 		}
 	}
 	w.settle()

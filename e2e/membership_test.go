@@ -1,8 +1,10 @@
 package e2e
 
 import (
+	"net"
 	"os/exec"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -130,4 +132,25 @@ func TestOrderlyStopHandsLeadershipOver(t *testing.T) {
 	old.start(nil)
 	f.settled(3)
 	up.shows("a", f.nodes)
+}
+
+// A request that does not end holds an orderly stop up for a while; a second
+// signal does not wait for it.
+func TestSecondSignalEndsAtOnce(t *testing.T) {
+	p := newFleet(t, 1).nodes[0]
+	conn, err := net.Dial("tcp", strings.TrimPrefix(p.http, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if _, err := conn.Write([]byte("GET /livez HTTP/1.1\r\nHost: x\r\n")); err != nil {
+		t.Fatal(err)
+	}
+	p.signal(syscall.SIGTERM)
+	testlog.Eventually(t, "the stop to begin", func() bool { return strings.Contains(p.tail(), "msg=stopping") })
+	p.signal(syscall.SIGTERM)
+	<-p.exited
+	if code := p.state.ExitCode(); code != 128+int(syscall.SIGTERM) {
+		t.Errorf("exit code %d, want %d", code, 128+int(syscall.SIGTERM))
+	}
 }
