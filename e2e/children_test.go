@@ -3,6 +3,7 @@ package e2e
 import (
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -17,7 +18,8 @@ import (
 // nothing of ours leaks into it, nothing of this machine's git configuration is
 // read, and no secret stands in an argument list.
 func TestEnvironmentOfEveryGitChild(t *testing.T) {
-	f, up := newFleet(t, 1), newForge(t)
+	dir, records := recorder(t)
+	f, up := newFleet(t, 1, "PATH="+dir+":"+os.Getenv("PATH")), newForge(t)
 	seen := watchChildren(t, f.nodes[0].cmd.Process.Pid)
 	for i := range 5 {
 		name := fmt.Sprintf("r%d", i)
@@ -31,12 +33,8 @@ func TestEnvironmentOfEveryGitChild(t *testing.T) {
 		up.push(name, "more")
 		up.shows(name, f.nodes)
 	}
-	children := seen()
 	kinds := map[string]int{}
-	for _, c := range children {
-		if !c.confirmed {
-			continue
-		}
+	check := func(c child) {
 		kinds[c.what]++
 		for _, want := range []string{"GIT_CONFIG_NOSYSTEM=1", "GIT_CONFIG_GLOBAL=/dev/null", "GIT_TERMINAL_PROMPT=0", "GIT_ALLOW_PROTOCOL=http:https", "LC_ALL=C", "GIT_NO_LAZY_FETCH=1"} {
 			if !strings.Contains(c.environ, "\x00"+want+"\x00") {
@@ -53,8 +51,50 @@ func TestEnvironmentOfEveryGitChild(t *testing.T) {
 			t.Errorf("%s has another home than ours", c.what)
 		}
 	}
+	for _, c := range records() {
+		check(c)
+	}
+	for _, c := range seen() { // git's own children too, as far as they live long enough
+		if c.confirmed {
+			check(c)
+		}
+	}
 	if kinds["git fetch"] == 0 {
 		t.Fatalf("no git fetch was seen, only %v: nothing is tested", kinds)
+	}
+}
+
+// recorder makes a git that writes down /proc/<pid>/environ of itself before it
+// becomes the real one: none that a node starts is missed.
+func recorder(t *testing.T) (dir string, records func() []child) {
+	t.Helper()
+	real, err := exec.LookPath("git")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir, notes := t.TempDir(), t.TempDir()
+	script := fmt.Sprintf("#!/bin/sh\ncat /proc/$$/environ >%s/$$.$1.env\ncat /proc/$$/cmdline >%s/$$.$1.cmd\nexec %s \"$@\"\n", notes, notes, real)
+	if err := os.WriteFile(filepath.Join(dir, "git"), []byte(script), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return dir, func() []child {
+		files, err := filepath.Glob(filepath.Join(notes, "*.env"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var list []child
+		for _, f := range files {
+			environ, err := os.ReadFile(f)
+			if err != nil {
+				t.Fatal(err)
+			}
+			cmdline, err := os.ReadFile(strings.TrimSuffix(f, ".env") + ".cmd")
+			if err != nil {
+				t.Fatal(err)
+			}
+			list = append(list, child{what: "git " + strings.Split(filepath.Base(f), ".")[1], environ: "\x00" + string(environ), cmdline: string(cmdline)})
+		}
+		return list
 	}
 }
 

@@ -5,10 +5,13 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
 	"gitmirror/api"
+	"gitmirror/internal/atomicfile"
 	"gitmirror/internal/gittest"
 	"gitmirror/internal/testlog"
 )
@@ -300,4 +303,41 @@ func TestImportOfManyAnswersForEach(t *testing.T) {
 	if len(got) != 998 || !bytes.Equal([]byte(strings.Join(got, "\n")), []byte(strings.Join(sortedUnique(got), "\n"))) {
 		t.Errorf("pages brought %d names, not 998 in order", len(got))
 	}
+}
+
+func TestEmptiedUpstreamShowsAsHeld(t *testing.T) {
+	up := serveUpstream(t)
+	r := sample(t, up, "a")
+	n := cluster(t, 1)[0]
+	n.add(t, api.AddRepo{URL: up.URL("a"), Name: "a"})
+	before := gittest.LsRemote(t, n.gitURL("a"))
+	if _, err := r.Git("pack-refs", "--all"); err != nil {
+		t.Fatal(err)
+	}
+	good, err := os.ReadFile(filepath.Join(r.Dir, "packed-refs"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	refs := func(content []byte) { // all at once, as a forge would
+		if err := atomicfile.Write(filepath.Join(r.Dir, "packed-refs"), content, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	refs(nil)
+	row := n.await(t, "a", "held", func(x *api.Repo) bool { return x.State == "held" })
+	if row.Reason != "empty" || row.Generation != 1 {
+		t.Errorf("held for %q at generation %d, want empty at 1", row.Reason, row.Generation)
+	}
+	if s, err := n.client.Status(t.Context()); err != nil || s.Repos.Held != 1 {
+		t.Errorf("status counts %+v, %v; want one held", s.Repos, err)
+	}
+	out, err := n.client.Sync(t.Context(), "a", 30e9)
+	if err != nil || out.Outcome != api.SyncHeld || out.Error == nil || out.Error.Class != "empty" {
+		t.Errorf("sync of what is held: %+v, %v", out, err)
+	}
+	if after := gittest.LsRemote(t, n.gitURL("a")); after != before {
+		t.Errorf("the hold changed what is served:\n%s", after)
+	}
+	refs(good)
+	n.await(t, "a", "let go", func(x *api.Repo) bool { return x.State == "ready" })
 }

@@ -117,3 +117,25 @@ func TestRestartKeepsIdentityAndCopies(t *testing.T) {
 		t.Errorf("upstream saw %d clones, want 1", n)
 	}
 }
+
+// On an address that others reach, reads and git are for all, writes are not.
+func TestReachableAddressTakesNoWrites(t *testing.T) {
+	free, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, port, err := net.SplitHostPort(free.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	free.Close()
+	r := start(t, node.Config{Name: "n1", HTTP: "0.0.0.0:" + port, AdvertiseHTTP: "127.0.0.1:" + port})
+	if status, _, _ := r.call(t, "GET", "/api/v1/status", ""); status != 200 {
+		t.Errorf("a read was answered with %d", status)
+	}
+	for _, w := range [][2]string{{"POST", "/api/v1/repos"}, {"DELETE", "/api/v1/repos/a"}, {"POST", "/api/v1/repos/a:sync"}, {"DELETE", "/api/v1/nodes/n1"}} {
+		if status, p, _ := r.call(t, w[0], w[1], "{}"); status != 403 || p.Code != "read_only_address" || p.Hint == "" {
+			t.Errorf("%s %s: %d %s, want 403 read_only_address", w[0], w[1], status, p.Code)
+		}
+	}
+}
