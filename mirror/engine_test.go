@@ -17,7 +17,7 @@ import (
 )
 
 func TestMirrorFollowsUpstream(t *testing.T) {
-	up := serveUpstream(t)
+	up := gittest.Upstream(t)
 	r := sample(t, up, "acme/big.git")
 	b := newBook()
 	owner, replica := startNode(t, b, t.TempDir()), startNode(t, b, t.TempDir())
@@ -39,7 +39,7 @@ func TestMirrorFollowsUpstream(t *testing.T) {
 		t.Errorf("first publish: baseline %v with %d changes, want a baseline without", first.Baseline, len(first.Changes))
 	}
 
-	edit(t, r, func(e *upstream.Edit) {
+	gittest.Edit(t, r, func(e *upstream.Edit) {
 		e.Commit("main", "more", map[string]string{"d.txt": "d"})
 		e.Branch("fresh", "main")
 		e.Rewrite("alone")
@@ -92,7 +92,7 @@ func TestMirrorFollowsUpstream(t *testing.T) {
 }
 
 func TestEmptyUpstreamIsAValidMirror(t *testing.T) {
-	up := serveUpstream(t)
+	up := gittest.Upstream(t)
 	r, err := up.Repo("void.git")
 	if err != nil {
 		t.Fatal(err)
@@ -104,12 +104,12 @@ func TestEmptyUpstreamIsAValidMirror(t *testing.T) {
 	b.tell()
 	testlog.Eventually(t, "the empty generation", func() bool { return n.generation("void") == 1 })
 	gittest.Run(t, t.TempDir(), "clone", "--quiet", n.http.URL+"/void", "c")
-	edit(t, r, func(e *upstream.Edit) { e.Commit("main", "first", map[string]string{"a": "a"}) })
+	gittest.Edit(t, r, func(e *upstream.Edit) { e.Commit("main", "first", map[string]string{"a": "a"}) })
 	testlog.Eventually(t, "the first commit", func() bool { return same(t, n, "void", up, "void.git") })
 }
 
 func TestEmptiedUpstreamIsHeld(t *testing.T) {
-	up := serveUpstream(t)
+	up := gittest.Upstream(t)
 	r := sample(t, up, "x.git")
 	b := newBook()
 	n := startNode(t, b, t.TempDir())
@@ -132,7 +132,7 @@ func TestEmptiedUpstreamIsHeld(t *testing.T) {
 	if after := lsRemote(t, n.http.URL+"/repox"); after != before {
 		t.Errorf("an emptied upstream changed the mirror:\n%s", after)
 	}
-	edit(t, r, func(e *upstream.Edit) { e.Commit("main", "back", map[string]string{"a": "a"}) })
+	gittest.Edit(t, r, func(e *upstream.Edit) { e.Commit("main", "back", map[string]string{"a": "a"}) })
 	_, _ = r.Git("update-ref", "refs/heads/side", "refs/heads/main")
 	testlog.Eventually(t, "mass deletion being held too, or the hold to end", func() bool {
 		s, _ := n.engine.Status("repox")
@@ -141,7 +141,7 @@ func TestEmptiedUpstreamIsHeld(t *testing.T) {
 }
 
 func TestUndecidedPublishIsResolvedByTheLog(t *testing.T) {
-	up := serveUpstream(t)
+	up := gittest.Upstream(t)
 	r := sample(t, up, "x.git")
 	b := newBook()
 	dir := t.TempDir()
@@ -156,7 +156,7 @@ func TestUndecidedPublishIsResolvedByTheLog(t *testing.T) {
 	b.mu.Lock()
 	b.fate = func(c mirror.Candidate) mirror.Outcome { asked <- c; return mirror.Unknown }
 	b.mu.Unlock()
-	edit(t, r, func(e *upstream.Edit) { e.Commit("main", "more", map[string]string{"d": "d"}) })
+	gittest.Edit(t, r, func(e *upstream.Edit) { e.Commit("main", "more", map[string]string{"d": "d"}) })
 	c1 := <-asked
 	c2 := <-asked
 	if c1.ID != c2.ID || c1.Digest != c2.Digest {
@@ -182,7 +182,7 @@ func TestUndecidedPublishIsResolvedByTheLog(t *testing.T) {
 }
 
 func TestStaleOwnerDiscardsItsCandidate(t *testing.T) {
-	up := serveUpstream(t)
+	up := gittest.Upstream(t)
 	r := sample(t, up, "x.git")
 	b := newBook()
 	n := startNode(t, b, t.TempDir())
@@ -195,7 +195,7 @@ func TestStaleOwnerDiscardsItsCandidate(t *testing.T) {
 	b.mu.Lock()
 	b.fate = func(c mirror.Candidate) mirror.Outcome { refused <- struct{}{}; return mirror.Refused }
 	b.mu.Unlock()
-	edit(t, r, func(e *upstream.Edit) { e.Commit("main", "more", map[string]string{"d": "d"}) })
+	gittest.Edit(t, r, func(e *upstream.Edit) { e.Commit("main", "more", map[string]string{"d": "d"}) })
 	<-refused
 	<-refused // it tries anew with a new candidate, and is refused again
 	if after := lsRemote(t, n.http.URL+"/repox"); after != before {
@@ -204,7 +204,7 @@ func TestStaleOwnerDiscardsItsCandidate(t *testing.T) {
 }
 
 func TestReplicaRefusesATableThatIsNotThePublished(t *testing.T) {
-	up := serveUpstream(t)
+	up := gittest.Upstream(t)
 	sample(t, up, "x.git")
 	b := newBook()
 	owner, replica := startNode(t, b, t.TempDir()), startNode(t, b, t.TempDir())
@@ -230,7 +230,7 @@ func TestReplicaRefusesATableThatIsNotThePublished(t *testing.T) {
 // A generation only its owner had is lost with it: the next owner publishes what
 // it has, under a number of its own, and asks upstream at once.
 func TestLostGenerationIsRestoredUnderANewNumber(t *testing.T) {
-	up := serveUpstream(t)
+	up := gittest.Upstream(t)
 	r := sample(t, up, "x.git")
 	b := newBook()
 	first, second := startNode(t, b, t.TempDir()), startNode(t, b, t.TempDir())
@@ -242,7 +242,7 @@ func TestLostGenerationIsRestoredUnderANewNumber(t *testing.T) {
 	delete(second.roles, "repox")
 	b.mu.Unlock()
 	second.engine.Set(nil)
-	edit(t, r, func(e *upstream.Edit) { e.Commit("main", "seen by the first alone", map[string]string{"d": "d"}) })
+	gittest.Edit(t, r, func(e *upstream.Edit) { e.Commit("main", "seen by the first alone", map[string]string{"d": "d"}) })
 	testlog.Eventually(t, "the second generation", func() bool { return first.generation("repox") == 2 })
 	first.stop()
 	b.mu.Lock()
@@ -273,7 +273,7 @@ func TestLostGenerationIsRestoredUnderANewNumber(t *testing.T) {
 }
 
 func TestAbsenceNeverDeletes(t *testing.T) {
-	up := serveUpstream(t)
+	up := gittest.Upstream(t)
 	sample(t, up, "x.git")
 	b := newBook()
 	dir := t.TempDir()

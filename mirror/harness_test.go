@@ -184,23 +184,13 @@ func (b *book) add(id, url string) {
 		Policy: mirror.Policy{Interval: 100 * time.Millisecond, Prefixes: []string{"refs/heads/", "refs/tags/"}}}
 }
 
-func serveUpstream(t *testing.T) *upstream.Server {
-	t.Helper()
-	s, err := upstream.Serve(t.TempDir(), "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = s.Close() })
-	return s
-}
-
 func sample(t *testing.T, s *upstream.Server, name string) *upstream.Repo {
 	t.Helper()
 	r, err := s.Repo(name)
 	if err != nil {
 		t.Fatal(err)
 	}
-	edit(t, r, func(e *upstream.Edit) {
+	gittest.Edit(t, r, func(e *upstream.Edit) {
 		e.Commit("main", "one", map[string]string{"a.txt": "a"})
 		e.Commit("side", "two", map[string]string{"b.txt": "b"})
 		e.Commit("main", "merge", map[string]string{"c.txt": "c"}, "side")
@@ -210,13 +200,6 @@ func sample(t *testing.T, s *upstream.Server, name string) *upstream.Repo {
 		e.Tag("v1", "main", "version one")
 	})
 	return r
-}
-
-func edit(t *testing.T, r *upstream.Repo, fn func(*upstream.Edit)) {
-	t.Helper()
-	if err := r.Edit(fn); err != nil {
-		t.Fatal(err)
-	}
 }
 
 // lsRemote is what a client sees: every ref, HEAD and the peeled tags, in both

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"gitmirror/internal/gittest"
 	"gitmirror/internal/testlog"
 	"gitmirror/internal/upstream"
 	"gitmirror/mirror"
@@ -66,7 +67,7 @@ func wantsPack(r *http.Request) bool {
 }
 
 func TestLostUpstreamKeepsItsMirrorAndDelaysNobody(t *testing.T) {
-	up := serveUpstream(t)
+	up := gittest.Upstream(t)
 	sample(t, up, "lost.git")
 	good := sample(t, up, "good.git")
 	b := newBook()
@@ -77,7 +78,7 @@ func TestLostUpstreamKeepsItsMirrorAndDelaysNobody(t *testing.T) {
 	before := lsRemote(t, n.http.URL+"/repolost")
 	requestsFor(up, "lost.git", func(w http.ResponseWriter, _ *http.Request) bool { http.NotFound(w, nil); return true })
 	failsAs(t, n, "repolost", failure.NotFound)
-	edit(t, good, func(e *upstream.Edit) { e.Commit("main", "more", map[string]string{"d": "d"}) })
+	gittest.Edit(t, good, func(e *upstream.Edit) { e.Commit("main", "more", map[string]string{"d": "d"}) })
 	arrives(t, n, "repogood", 2)
 	if after := lsRemote(t, n.http.URL+"/repolost"); after != before {
 		t.Errorf("a lost upstream changed its mirror:\n%s", after)
@@ -92,7 +93,7 @@ func TestLostUpstreamKeepsItsMirrorAndDelaysNobody(t *testing.T) {
 }
 
 func TestHangingHostDelaysOnlyItsOwn(t *testing.T) {
-	bad, good := serveUpstream(t), serveUpstream(t)
+	bad, good := gittest.Upstream(t), gittest.Upstream(t)
 	bad.Intercept(func(_ http.ResponseWriter, r *http.Request) bool { <-r.Context().Done(); return true })
 	sample(t, good, "x.git")
 	b := newBook()
@@ -107,7 +108,7 @@ func TestHangingHostDelaysOnlyItsOwn(t *testing.T) {
 }
 
 func TestHangingFetchesLeaveRoomForOthers(t *testing.T) {
-	bad, good := serveUpstream(t), serveUpstream(t)
+	bad, good := gittest.Upstream(t), gittest.Upstream(t)
 	urls := map[string]string{}
 	for i := range 6 {
 		name := fmt.Sprintf("bad%d.git", i)
@@ -135,7 +136,7 @@ func TestHangingFetchesLeaveRoomForOthers(t *testing.T) {
 }
 
 func TestStalledFetchFreesItsSlot(t *testing.T) {
-	up := serveUpstream(t)
+	up := gittest.Upstream(t)
 	sample(t, up, "x.git")
 	up.Intercept(func(_ http.ResponseWriter, r *http.Request) bool {
 		if wantsPack(r) {
@@ -155,7 +156,7 @@ func TestStalledFetchFreesItsSlot(t *testing.T) {
 }
 
 func TestBrokenPackPublishesNothing(t *testing.T) {
-	up := serveUpstream(t)
+	up := gittest.Upstream(t)
 	sample(t, up, "x.git")
 	up.Intercept(func(w http.ResponseWriter, r *http.Request) bool {
 		if !wantsPack(r) {
@@ -183,7 +184,7 @@ func TestBrokenPackPublishesNothing(t *testing.T) {
 }
 
 func TestDangerousObjectPublishesNothing(t *testing.T) {
-	up := serveUpstream(t)
+	up := gittest.Upstream(t)
 	r := sample(t, up, "x.git")
 	b := newBook()
 	n := startNode(t, b, t.TempDir())
@@ -232,7 +233,7 @@ func copyDir(t *testing.T, n *node, id string) string {
 }
 
 func TestFailuresAreAskedLessAndLess(t *testing.T) {
-	up := serveUpstream(t)
+	up := gittest.Upstream(t)
 	code, wait := http.StatusNotFound, ""
 	up.Intercept(func(w http.ResponseWriter, _ *http.Request) bool {
 		w.Header().Set("Retry-After", wait)
@@ -268,7 +269,7 @@ func TestFailuresAreAskedLessAndLess(t *testing.T) {
 }
 
 func TestRemoveEndsAHangingFetch(t *testing.T) {
-	up := serveUpstream(t)
+	up := gittest.Upstream(t)
 	sample(t, up, "x.git")
 	hanging := make(chan bool, 10)
 	up.Intercept(func(_ http.ResponseWriter, r *http.Request) bool {

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"gitmirror/internal/gittest"
 	"gitmirror/internal/testlog"
 	"gitmirror/internal/upstream"
 	"gitmirror/mirror"
@@ -138,7 +139,7 @@ func TestReadersNeverSeeAMixture(t *testing.T) {
 	if os.Getenv("GITMIRROR_LONG") != "" {
 		publishes, branches = 200, 500
 	}
-	up := serveUpstream(t)
+	up := gittest.Upstream(t)
 	repo, err := up.Repo("x.git")
 	if err != nil {
 		t.Fatal(err)

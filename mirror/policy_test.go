@@ -11,13 +11,14 @@ import (
 	"testing"
 	"time"
 
+	"gitmirror/internal/gittest"
 	"gitmirror/internal/testlog"
 	"gitmirror/internal/upstream"
 	"gitmirror/mirror"
 )
 
 func TestOnlyThePolicysRefsAreMirrored(t *testing.T) {
-	up := serveUpstream(t)
+	up := gittest.Upstream(t)
 	r := sample(t, up, "x.git")
 	for _, ref := range []string{"refs/pull/1/head", "refs/merge-requests/2/head", "refs/keep-around/x"} {
 		if _, err := r.Git("update-ref", ref, "refs/heads/main"); err != nil {
@@ -34,7 +35,7 @@ func TestOnlyThePolicysRefsAreMirrored(t *testing.T) {
 }
 
 func TestPrivateNamespaceOfAnUpstreamIsNotMirrored(t *testing.T) {
-	up := serveUpstream(t)
+	up := gittest.Upstream(t)
 	r := sample(t, up, "x.git")
 	for _, ref := range []string{"refs/pull/1/head", "refs/gitmirror/kept/1/heads/x"} {
 		if _, err := r.Git("update-ref", ref, "refs/heads/main"); err != nil {
@@ -65,7 +66,7 @@ func TestPrivateNamespaceOfAnUpstreamIsNotMirrored(t *testing.T) {
 }
 
 func TestNextURLWhereTheFirstFails(t *testing.T) {
-	up := serveUpstream(t)
+	up := gittest.Upstream(t)
 	sample(t, up, "second.git")
 	b := newBook()
 	n := startNode(t, b, t.TempDir())
@@ -82,12 +83,12 @@ func TestNextURLWhereTheFirstFails(t *testing.T) {
 }
 
 func TestMassDeletionIsHeldUntilItIsTakenBack(t *testing.T) {
-	up := serveUpstream(t)
+	up := gittest.Upstream(t)
 	r, err := up.Repo("x.git")
 	if err != nil {
 		t.Fatal(err)
 	}
-	edit(t, r, func(e *upstream.Edit) {
+	gittest.Edit(t, r, func(e *upstream.Edit) {
 		e.Commit("main", "one", map[string]string{"a": "a"})
 		for i := range 14 {
 			e.Branch(fmt.Sprintf("b%02d", i), "main")
@@ -135,7 +136,7 @@ func TestMassDeletionIsHeldUntilItIsTakenBack(t *testing.T) {
 	if after := lsRemote(t, n.http.URL+"/repox"); after != before {
 		t.Errorf("a held deletion changed what is served:\n%s", after)
 	}
-	edit(t, r, func(e *upstream.Edit) {
+	gittest.Edit(t, r, func(e *upstream.Edit) {
 		for i := 4; i < 10; i++ {
 			e.Branch(fmt.Sprintf("b%02d", i), "main")
 		}
@@ -150,7 +151,7 @@ func TestMassDeletionIsHeldUntilItIsTakenBack(t *testing.T) {
 
 // What is asked for while a check runs is one more check, however often.
 func TestRequestsShareOneRunningAndOneQueuedCheck(t *testing.T) {
-	up := serveUpstream(t)
+	up := gittest.Upstream(t)
 	r := sample(t, up, "x.git")
 	b := newBook()
 	n := startNode(t, b, t.TempDir())
@@ -201,7 +202,7 @@ func TestRequestsShareOneRunningAndOneQueuedCheck(t *testing.T) {
 
 	// The outcome is that of a check that began after the request.
 	for i := range 10 {
-		edit(t, r, func(e *upstream.Edit) { e.Commit("main", "more", map[string]string{"n": fmt.Sprint(i)}) })
+		gittest.Edit(t, r, func(e *upstream.Edit) { e.Commit("main", "more", map[string]string{"n": fmt.Sprint(i)}) })
 		res, err := n.engine.Sync(t.Context(), "repox")
 		if err != nil || res.Failure != nil || len(res.Changes) != 1 || res.Generation != uint64(i+2) {
 			t.Fatalf("%+v, %v", res, err)
@@ -232,7 +233,7 @@ func TestSyncOfWhatIsNotOwned(t *testing.T) {
 
 // A damaged copy is thrown away, or replaced, and copied from a peer anew.
 func TestDamagedCopyHeals(t *testing.T) {
-	up := serveUpstream(t)
+	up := gittest.Upstream(t)
 	r := sample(t, up, "x.git")
 	b := newBook()
 	dirs := []string{t.TempDir(), t.TempDir()}
@@ -275,7 +276,7 @@ func TestDamagedCopyHeals(t *testing.T) {
 			})
 		}
 	}
-	edit(t, r, func(e *upstream.Edit) { e.Commit("main", "more", map[string]string{"d": "d"}) })
+	gittest.Edit(t, r, func(e *upstream.Edit) { e.Commit("main", "more", map[string]string{"d": "d"}) })
 	for _, n := range []*node{owner, replica} {
 		testlog.Eventually(t, "the next push", func() bool { return same(t, n, "repox", up, "x.git") })
 	}

@@ -48,7 +48,7 @@ func (r *running) call(t *testing.T, method, path, body string, header ...string
 }
 
 func TestBadInputChangesNothing(t *testing.T) {
-	up := serveUpstream(t)
+	up := gittest.Upstream(t)
 	sample(t, up, "acme/big.git")
 	nodes := cluster(t, 3)
 	nodes[0].add(t, api.AddRepo{URL: up.URL("acme/big.git"), Name: "acme/big"})
@@ -148,7 +148,7 @@ func TestBadInputChangesNothing(t *testing.T) {
 }
 
 func TestWritesGoToTheLeaderByThemselves(t *testing.T) {
-	up := serveUpstream(t)
+	up := gittest.Upstream(t)
 	nodes := cluster(t, 3)
 	for _, r := range nodes {
 		sample(t, up, r.cfg.Name)
@@ -192,13 +192,13 @@ func TestWritesGoToTheLeaderByThemselves(t *testing.T) {
 }
 
 func TestSyncOnRequest(t *testing.T) {
-	up := serveUpstream(t)
+	up := gittest.Upstream(t)
 	r := sample(t, up, "a")
 	nodes := cluster(t, 3)
 	nodes[0].add(t, api.AddRepo{URL: up.URL("a"), Name: "a", Interval: "1h"})
 	for i, via := range nodes {
 		via.await(t, "a", "known", func(x *api.Repo) bool { return x.Owner != "" })
-		edit(t, r, commit("sync "+via.cfg.Name))
+		gittest.Edit(t, r, commit("sync "+via.cfg.Name))
 		out, err := via.client.Sync(t.Context(), "a", 30e9)
 		if err != nil {
 			t.Fatalf("sync through %s: %v", via.cfg.Name, err)
@@ -240,7 +240,7 @@ func TestSyncOnRequest(t *testing.T) {
 }
 
 func TestPushIsRefusedInWordsThatGitShows(t *testing.T) {
-	up := serveUpstream(t)
+	up := gittest.Upstream(t)
 	sample(t, up, "a")
 	nodes := cluster(t, 1)
 	nodes[0].add(t, api.AddRepo{URL: up.URL("a"), Name: "a"})
@@ -306,7 +306,7 @@ func TestImportOfManyAnswersForEach(t *testing.T) {
 }
 
 func TestEmptiedUpstreamShowsAsHeld(t *testing.T) {
-	up := serveUpstream(t)
+	up := gittest.Upstream(t)
 	r := sample(t, up, "a")
 	n := cluster(t, 1)[0]
 	n.add(t, api.AddRepo{URL: up.URL("a"), Name: "a"})

@@ -4,11 +4,12 @@ import (
 	"testing"
 
 	"gitmirror/api"
+	"gitmirror/internal/gittest"
 	"gitmirror/internal/upstream"
 )
 
 func TestThreeNodesMirrorAndFollow(t *testing.T) {
-	up := serveUpstream(t)
+	up := gittest.Upstream(t)
 	r := sample(t, up, "acme/big.git")
 	nodes := cluster(t, 3)
 	row := nodes[1].add(t, api.AddRepo{URL: up.URL("acme/big.git"), Name: "acme/big"})
@@ -16,7 +17,7 @@ func TestThreeNodesMirrorAndFollow(t *testing.T) {
 		t.Errorf("row %+v, want two copies, an owner and generation 1", row)
 	}
 	follows(t, nodes, up, "acme/big.git", "acme/big")
-	edit(t, r, func(e *upstream.Edit) {
+	gittest.Edit(t, r, func(e *upstream.Edit) {
 		e.Commit("main", "more", map[string]string{"d.txt": "d"})
 		e.Branch("fresh", "main")
 	})

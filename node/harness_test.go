@@ -146,36 +146,19 @@ func (r *running) await(t *testing.T, name, what string, ok func(*api.Repo) bool
 
 func (r *running) gitURL(name string) string { return r.info.HTTP + "/git/" + name }
 
-func serveUpstream(t *testing.T) *upstream.Server {
-	t.Helper()
-	s, err := upstream.Serve(t.TempDir(), "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = s.Close() })
-	return s
-}
-
 func sample(t *testing.T, s *upstream.Server, name string) *upstream.Repo {
 	t.Helper()
 	r, err := s.Repo(name)
 	if err != nil {
 		t.Fatal(err)
 	}
-	edit(t, r, func(e *upstream.Edit) {
+	gittest.Edit(t, r, func(e *upstream.Edit) {
 		e.Commit("main", "one", map[string]string{"a.txt": name})
 		e.Commit("side", "two", map[string]string{"b.txt": "b"})
 		e.Commit("main", "merge", map[string]string{"c.txt": "c"}, "side")
 		e.Tag("v1", "main", "version one")
 	})
 	return r
-}
-
-func edit(t *testing.T, r *upstream.Repo, fn func(*upstream.Edit)) {
-	t.Helper()
-	if err := r.Edit(fn); err != nil {
-		t.Fatal(err)
-	}
 }
 
 // follows waits until every node shows what upstream shows.

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"gitmirror/api"
+	"gitmirror/internal/gittest"
 	"gitmirror/node"
 )
 
@@ -91,7 +92,7 @@ func TestGitMissingOrTooOld(t *testing.T) {
 }
 
 func TestRestartKeepsIdentityAndCopies(t *testing.T) {
-	up := serveUpstream(t)
+	up := gittest.Upstream(t)
 	sample(t, up, "a")
 	r := start(t, node.Config{Name: "n1"})
 	r.eventually(t, "a leader", func(s *api.Status) bool { return s.Leader != "" })

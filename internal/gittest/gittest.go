@@ -1,5 +1,6 @@
-// Package gittest runs the git client as a user of a mirror would, with no
-// configuration of this machine.
+// Package gittest is both ends of a mirror for tests: an upstream that is served,
+// and the git client as a user of the mirror would run it, with no configuration
+// of this machine.
 package gittest
 
 import (
@@ -33,4 +34,23 @@ func Run(t testing.TB, dir string, args ...string) string {
 func LsRemote(t testing.TB, url string) string {
 	t.Helper()
 	return Run(t, t.TempDir(), "ls-remote", "--symref", url)
+}
+
+// Upstream serves sample repositories until the test ends.
+func Upstream(t testing.TB) *upstream.Server {
+	t.Helper()
+	s, err := upstream.Serve(t.TempDir(), "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	return s
+}
+
+// Edit changes an upstream, or fails the test.
+func Edit(t testing.TB, r *upstream.Repo, fn func(*upstream.Edit)) {
+	t.Helper()
+	if err := r.Edit(fn); err != nil {
+		t.Fatal(err)
+	}
 }
