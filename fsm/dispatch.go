@@ -11,11 +11,16 @@ import (
 // commands is every command of the log. A number is never reused: a retired
 // one stays here as a comment. A new field that changes what a command means
 // raises its version, so that older releases stop instead of differing.
+//
+// A command that a later cluster format brought is marked with since: members
+// of an earlier one could not apply it.
 var commands = map[uint32]kind{
 	1:  kindOf("found-cluster", 1, (*State).foundCluster),
 	2:  kindOf("put-node", 1, (*State).putNode),
 	3:  kindOf("set-node-state", 1, (*State).setNodeState),
 	4:  kindOf("remove-node", 1, (*State).removeNode),
+	5:  kindOf("raise-format", 1, (*State).raiseFormat),
+	6:  kindOf("tick", 1, (*State).tick).since(2),
 	10: kindOf("add-repos", 1, (*State).addRepos),
 	11: kindOf("remove-repos", 1, (*State).removeRepos),
 	12: kindOf("publish", 1, (*State).publish),
@@ -28,6 +33,7 @@ var commands = map[uint32]kind{
 type kind struct {
 	name    string
 	version uint32 // the newest that this release understands
+	format  uint32 // the cluster format that brought it
 	message proto.Message
 	decode  func(payload []byte) (applier, error)
 }
@@ -42,6 +48,7 @@ func kindOf[M any, P interface {
 	return kind{
 		name:    name,
 		version: version,
+		format:  1,
 		message: P(new(M)),
 		decode: func(payload []byte) (applier, error) {
 			msg := P(new(M))
@@ -51,6 +58,11 @@ func kindOf[M any, P interface {
 			return func(s *State, e entry) *command.Outcome { return apply(s, e, msg) }, nil
 		},
 	}
+}
+
+func (k kind) since(format uint32) kind {
+	k.format = format
+	return k
 }
 
 // decoded is an entry that can be applied.
@@ -69,7 +81,7 @@ func decode(data []byte) (decoded, error) {
 	}
 	d := decoded{number: env.GetNumber(), requestID: env.GetRequestId(), atMS: env.GetAtUnixMs()}
 	k, known := commands[env.GetNumber()]
-	if !known {
+	if !known || k.format > Format {
 		return d, fmt.Errorf("%w (unknown number)", ErrUndecodable)
 	}
 	if v := env.GetVersion(); v == 0 || v > k.version {

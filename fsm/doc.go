@@ -9,6 +9,6 @@
 //
 // It does not promise that names, urls or refs make sense to Git: it checks
 // lengths, references and the rules that keep copies safe. It knows no raft,
-// no network, no clock and no disk. Time is what the proposers stamped on
-// their entries, and never runs backwards.
+// no network, no clock and no disk. Time is what the leader stamped on the
+// entries.
 package fsm

@@ -19,6 +19,9 @@ const (
 	CodeNotOwner        = "not_owner"
 	CodeLastCopy        = "last_copy"
 	CodeClusterNamed    = "cluster_named"
+	CodeConflictAddress = "conflict_address"
+	CodeStaleRun        = "stale_run"
+	CodeFormat          = "format_too_old"
 	CodeInvalid         = "invalid"
 )
 
@@ -34,6 +37,9 @@ var (
 	ErrNotOwner        error = &Refused{Code: CodeNotOwner}
 	ErrLastCopy        error = &Refused{Code: CodeLastCopy}
 	ErrClusterNamed    error = &Refused{Code: CodeClusterNamed}
+	ErrConflictAddress error = &Refused{Code: CodeConflictAddress}
+	ErrStaleRun        error = &Refused{Code: CodeStaleRun}
+	ErrFormat          error = &Refused{Code: CodeFormat}
 	ErrInvalid         error = &Refused{Code: CodeInvalid}
 )
 
@@ -81,6 +87,9 @@ var (
 	// ErrOutOfOrder is inside the FatalError of an entry whose index is not
 	// above the last one applied.
 	ErrOutOfOrder = errors.New("log entry out of order")
+	// ErrNotAdmitted says that an entry was not appended, because a member could
+	// not apply it.
+	ErrNotAdmitted = errors.New("the entry cannot enter the log")
 	// ErrTooLarge is returned for a command that does not fit into one entry.
 	ErrTooLarge = errors.New("command too large: split it")
 	// ErrSnapshot is inside every error about a snapshot's content.

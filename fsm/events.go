@@ -15,6 +15,8 @@ const (
 	EventNodeUp         = "node_up"
 	EventNodeDown       = "node_down"
 	EventNodeRemoved    = "node_removed"
+	EventNodeImpaired   = "node_impaired" // its disk, or all of its copies
+	EventNodeRecovered  = "node_recovered"
 	EventRepoAdded      = "repo_added"
 	EventRepoRemoved    = "repo_removed"
 	EventOwnerChanged   = "owner_changed"
@@ -78,6 +80,12 @@ func (r *ring) add(e *Event) {
 func (r *ring) load(e *Event) {
 	r.tree.Load(e)
 	r.bytes += e.size()
+}
+
+// find returns the event of that number, or nil where it is not kept any more.
+func (r *ring) find(seq uint64) *Event {
+	e, _ := r.tree.Get(&Event{Seq: seq})
+	return e
 }
 
 func (r *ring) after(seq uint64) []Event {

@@ -19,10 +19,12 @@ var update = flag.Bool("update", false, "write the golden files; only ever for a
 // samples has one command of each number, every field set. A new field gets a
 // new sample: what an old release wrote must stay readable.
 var samples = map[uint32]proto.Message{
-	1: &command.FoundCluster{ClusterId: "cluster-1"},
-	2: &command.PutNode{Node: &command.Node{Id: "n1", Name: "node-1", Peer: "10.0.0.1:7655", Http: "http://10.0.0.1:7654", Zone: "west", Weight: 2, Version: "1.0.0"}},
+	1: &command.FoundCluster{ClusterId: "cluster-1", Format: 2},
+	2: &command.PutNode{Node: &command.Node{Id: "n1", Name: "node-1", Peer: "10.0.0.1:7655", Http: "http://10.0.0.1:7654", Zone: "west", Weight: 2, Version: "1.0.0", Run: "run-2", Format: 2}, ReplacesRun: "run-1"},
 	3: &command.SetNodeState{Id: "n1", State: command.NodeState_NODE_STATE_DRAINING},
 	4: &command.RemoveNode{Id: "n1"},
+	5: &command.RaiseFormat{Format: 2},
+	6: &command.Tick{},
 	10: addRepos(&command.NewRepo{
 		Id: "r1", Name: "host/a", Urls: []string{"https://host/a"}, UrlKeys: []string{"host/a"},
 		Policy: &command.Policy{Replicas: 3, IntervalMs: 5000, Refspecs: []string{"refs/heads/"}},
@@ -34,11 +36,13 @@ var samples = map[uint32]proto.Message{
 		Digest: digest(1), RefsDigest: digest(2), Refs: 5, Head: "ref: refs/heads/main",
 		Changes:      []*command.Change{{Ref: "refs/heads/main", Old: "11", New: "22", Kind: command.ChangeKind_CHANGE_KIND_FORCED}},
 		ChangesTotal: 6, Baseline: true, Restored: true,
+		BaseGeneration: 3, BaseDigest: digest(4), Complete: true, Rebuilt: true, Recovered: []uint64{1, 2},
 	},
 	13: &command.Report{
-		Node:   "n1",
-		Copies: []*command.CopyReport{{Repo: "r1", State: command.CopyState_COPY_STATE_LEAVING, Generation: 4, Gone: true}},
-		Health: []*command.HealthReport{{Repo: "r1", Epoch: 2, ErrorClass: "auth", Message: "no", HoldReason: "empty", HoldDigest: digest(3)}},
+		Node:      "n1",
+		Copies:    []*command.CopyReport{{Repo: "r1", State: command.CopyState_COPY_STATE_LEAVING, Generation: 4, Gone: true}},
+		Health:    []*command.HealthReport{{Repo: "r1", Epoch: 2, ErrorClass: "auth", Message: "no", HoldReason: "empty", HoldDigest: digest(3)}},
+		Condition: &command.NodeCondition{Disk: DiskFull, DiskMessage: "4 % free", Sick: "four copies broke"},
 	},
 	14: &command.Place{Rows: []*command.Placement{{Repo: "r1", RowVersion: 7, Add: []string{"n1"}, Leave: []string{"n2"}}}},
 	15: &command.AssignOwners{Rows: []*command.Ownership{{Repo: "r1", Epoch: 2, Owner: "n1"}}},

@@ -24,6 +24,7 @@ const (
 	maxCopies  = 64
 	maxPolicy  = 64 // refspecs
 	maxRefspec = 512
+	maxLost    = 8 // lost generations a row remembers
 )
 
 // between says what is wrong with a field's length, or nothing.
@@ -67,6 +68,7 @@ func checkNode(n *command.Node) error {
 		between("http address", n.GetHttp(), 0, maxText),
 		between("zone", n.GetZone(), 0, maxLabel),
 		between("version", n.GetVersion(), 0, maxLabel),
+		between("run", n.GetRun(), 0, maxID),
 	)
 }
 
@@ -129,6 +131,10 @@ func checkPublish(p *command.Publish) error {
 	switch {
 	case len(p.GetDigest()) != len(Digest{}) || len(p.GetRefsDigest()) != len(Digest{}):
 		return fmt.Errorf("digests of %d and %d bytes, want %d", len(p.GetDigest()), len(p.GetRefsDigest()), len(Digest{}))
+	case len(p.GetBaseDigest()) != 0 && len(p.GetBaseDigest()) != len(Digest{}):
+		return fmt.Errorf("base digest of %d bytes, want %d", len(p.GetBaseDigest()), len(Digest{}))
+	case len(p.GetRecovered()) > maxLost:
+		return fmt.Errorf("%d recovered generations, more than %d", len(p.GetRecovered()), maxLost)
 	case len(p.GetChanges()) > MaxChanges:
 		return fmt.Errorf("%d changes, more than %d: send the first and the count", len(p.GetChanges()), MaxChanges)
 	case int(p.GetChangesTotal()) < len(p.GetChanges()):
@@ -138,6 +144,15 @@ func checkPublish(p *command.Publish) error {
 		if c.GetRef() == "" {
 			return fmt.Errorf("a change without a ref")
 		}
+	}
+	return nil
+}
+
+func checkCondition(c *command.NodeCondition) error {
+	switch c.GetDisk() {
+	case "", DiskLow, DiskFull, DiskFailing:
+	default:
+		return fmt.Errorf("%.40q is no condition of a disk", c.GetDisk())
 	}
 	return nil
 }

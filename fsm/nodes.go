@@ -74,7 +74,7 @@ func (s *State) foundCluster(_ entry, c *command.FoundCluster) *command.Outcome 
 	if s.tables.clusterID != "" {
 		return refuse(CodeClusterNamed, "the cluster has the id %s already", s.tables.clusterID)
 	}
-	s.tables.clusterID = c.GetClusterId()
+	s.tables.clusterID, s.tables.format = c.GetClusterId(), max(c.GetFormat(), 1)
 	return done()
 }
 
@@ -86,21 +86,50 @@ func (s *State) putNode(e entry, c *command.PutNode) *command.Outcome {
 	if rival := t.nodes.rival(n.GetId(), n.GetName()); rival != nil {
 		return refuseName(n.GetName(), rival)
 	}
+	if format := max(n.GetFormat(), 1); format < t.format {
+		return refuse(CodeFormat, "%s speaks cluster formats up to %d, this cluster is at %d; upgrade it", n.GetName(), format, t.format)
+	}
 	next := Node{State: NodeUp, Since: e.at, JoinedAt: e.at}
-	if known := t.nodes.byID[n.GetId()]; known != nil {
+	known := t.nodes.byID[n.GetId()]
+	if known != nil {
+		if known.Run != n.GetRun() && known.Run != c.GetReplacesRun() {
+			return refuse(CodeStaleRun, "another process has run as node %s since", known.Name)
+		}
 		next = *known
-	} else {
+	}
+	if refused := t.takeAddress(n); refused != nil {
+		return refused
+	}
+	if known == nil {
 		t.lastNode++
 		next.Num = t.lastNode
 	}
 	joined := next.ID == ""
 	next.ID, next.Name, next.Peer, next.HTTP = n.GetId(), n.GetName(), n.GetPeer(), n.GetHttp()
 	next.Zone, next.Version, next.Weight = n.GetZone(), n.GetVersion(), max(n.GetWeight(), 1)
+	next.Run, next.Format = n.GetRun(), max(n.GetFormat(), 1)
 	t.nodes = t.nodes.with(&next)
 	if joined {
 		t.recordNode(e, EventNodeJoined, &next, next.Peer)
 	}
 	return done()
+}
+
+// takeAddress refuses a peer address that another living node has. A node that
+// is down gives its address up: whoever has it now was asked, and answered.
+func (t *tables) takeAddress(n *command.Node) *command.Outcome {
+	for _, other := range t.nodes.sorted {
+		if n.GetPeer() == "" || other.Peer != n.GetPeer() || other.ID == n.GetId() {
+			continue
+		}
+		if other.State.Live() {
+			return refuse(CodeConflictAddress, "the peer address %s is that of node %s, which is %s; start this one with another --peer or --advertise", n.GetPeer(), other.Name, other.State)
+		}
+		moved := *other
+		moved.Peer, moved.HTTP = "", ""
+		t.nodes = t.nodes.with(&moved)
+	}
+	return nil
 }
 
 func (s *State) setNodeState(e entry, c *command.SetNodeState) *command.Outcome {
@@ -159,7 +188,7 @@ func (s *State) removeNode(e entry, c *command.RemoveNode) *command.Outcome {
 			return true
 		}
 		rows = append(rows, row)
-		if held.State == CopyReady && row.Generation > 0 && !row.Removed && row.ready() == 1 {
+		if held.State == CopyReady && row.Generation > 0 && !row.Removed && t.liveReady(row, n.Num) == 0 {
 			if last++; last == 1 {
 				first = row.Name
 			}
@@ -167,7 +196,7 @@ func (s *State) removeNode(e entry, c *command.RemoveNode) *command.Outcome {
 		return true
 	})
 	if last > 0 {
-		return refuse(CodeLastCopy, "node %s holds the only ready copy of %d repos, %s the first of them; drain it first, or remove them", n.Name, last, first)
+		return refuse(CodeLastCopy, "node %s holds the only copy of %d repos that is not on another node that is down too, %s the first of them; bring a node back that has a copy, or remove them", n.Name, last, first)
 	}
 	orphans := 0
 	for _, row := range rows {

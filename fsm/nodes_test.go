@@ -95,3 +95,89 @@ func TestRemoveNodeKeepsTheLastReadyCopy(t *testing.T) {
 		t.Errorf("a node's number was given out twice: %+v", n)
 	}
 }
+
+func TestOnlyTheRunInTheRowMayChangeIt(t *testing.T) {
+	m := cluster(t)
+	put := func(run, replaces, http string) *command.PutNode {
+		p := putNode("d")
+		p.Node.Run, p.Node.Http, p.ReplacesRun = run, http, replaces
+		return p
+	}
+	m.ok(put("run-1", "", "http://one"))
+	m.ok(put("run-1", "", "http://two"))
+	m.refused(CodeStaleRun, put("run-2", "", "http://copy"))
+	m.ok(put("run-2", "run-1", "http://three")) // a restart knows the run before
+	m.refused(CodeStaleRun, put("run-1", "", "http://paused"))
+	m.refused(CodeStaleRun, put("run-3", "run-1", "http://copy"))
+	if n := m.state.View().NodeByID("d"); n.Run != "run-2" || n.HTTP != "http://three" {
+		t.Errorf("row %+v", n)
+	}
+}
+
+func TestTheAddressOfADownNodePasses(t *testing.T) {
+	m := cluster(t)
+	newcomer := putNode("d")
+	newcomer.Node.Peer = "a:7655"
+	m.refused(CodeConflictAddress, newcomer)
+	m.ok(setNode("a", command.NodeState_NODE_STATE_DOWN))
+	m.ok(newcomer)
+	v := m.state.View()
+	if v.NodeByID("a").Peer != "" || v.NodeByID("d").Peer != "a:7655" {
+		t.Errorf("a has %q, d has %q", v.NodeByID("a").Peer, v.NodeByID("d").Peer)
+	}
+}
+
+func TestAFormatIsRaisedWhenAllSpeakIt(t *testing.T) {
+	m := cluster(t)
+	speak := func(name string) *command.PutNode {
+		p := putNode(name)
+		p.Node.Format = 2
+		return p
+	}
+	m.ok(speak("a"))
+	m.ok(speak("b"))
+	if out := m.refused(CodeFormat, &command.RaiseFormat{Format: 2}); !strings.Contains(out.Message, "node-c") {
+		t.Errorf("message %q does not name who holds it up", out.Message)
+	}
+	m.ok(speak("c"))
+	m.ok(&command.RaiseFormat{Format: 2})
+	m.ok(&command.RaiseFormat{Format: 1})
+	if got := m.state.View().Format(); got != 2 {
+		t.Errorf("format %d, want 2: it is never lowered", got)
+	}
+	m.refused(CodeFormat, putNode("d"))
+	m.refused(CodeFormat, putNode("c")) // a downgrade
+}
+
+func TestConditionOfANode(t *testing.T) {
+	m := cluster(t)
+	tell := func(c *command.NodeCondition) *command.Report { return &command.Report{Node: "a", Condition: c} }
+	m.ok(tell(&command.NodeCondition{Disk: DiskFull, DiskMessage: "4 % free"}))
+	n := m.state.View().NodeByID("a")
+	if n.Disk == nil || n.Disk.Class != DiskFull || !n.Disk.Since.Equal(m.now) || n.Sick != nil || !n.Serves() {
+		t.Errorf("node %+v, disk %+v", n, n.Disk)
+	}
+	m.ok(tell(&command.NodeCondition{Sick: "four copies broke within a minute"}))
+	if n := m.state.View().NodeByID("a"); n.Disk != nil || n.Sick == nil || n.Serves() {
+		t.Errorf("node %+v", n)
+	}
+	m.ok(&command.Report{Node: "a"})
+	if m.state.View().NodeByID("a").Sick == nil {
+		t.Error("a report without a condition ended one")
+	}
+	m.ok(tell(&command.NodeCondition{}))
+	want := []string{EventNodeJoined, EventNodeImpaired, EventNodeRecovered, EventNodeImpaired, EventNodeRecovered}
+	if got := m.eventTypes("node-a"); !slices.Equal(got, want) {
+		t.Errorf("events %v, want %v", got, want)
+	}
+	m.refused(CodeInvalid, tell(&command.NodeCondition{Disk: "haunted"}))
+}
+
+func TestRemoveNodeCountsOnlyCopiesOnLiveNodes(t *testing.T) {
+	m := cluster(t)
+	m.ok(addRepos(newRepo("one")))
+	m.ok(publish("one", 1))
+	m.ok(reportReady("b", "one", 1))
+	m.ok(setNode("b", command.NodeState_NODE_STATE_DOWN))
+	m.refused(CodeLastCopy, &command.RemoveNode{Id: "a"})
+}

@@ -35,8 +35,8 @@ func (s *State) placeRow(e entry, p *command.Placement) *command.Item {
 	if len(next.Copies) > maxCopies {
 		return refuseItem(id, CodeInvalid, "%d copies, more than %d", len(next.Copies), maxCopies)
 	}
-	if len(p.GetLeave()) > 0 && row.Generation > 0 && next.ready() == 0 {
-		return refuseItem(id, CodeLastCopy, "no ready copy of %s would be left", row.Name)
+	if len(p.GetLeave()) > 0 && row.Generation > 0 && t.liveReady(next, 0) == 0 {
+		return refuseItem(id, CodeLastCopy, "no ready copy of %s would be left on a node that lives", row.Name)
 	}
 	if !slices.Equal(row.Copies, next.Copies) {
 		t.replace(e, next)

@@ -34,6 +34,14 @@ func TestLastReadyCopyNeverLeaves(t *testing.T) {
 	m.ok(m.placing("one", nil, []string{"b"}))
 }
 
+func TestACopyOnADeadNodeIsNotOneThatIsLeft(t *testing.T) {
+	m := published1(t)
+	m.ok(reportReady("b", "one", 1))
+	m.ok(assign("one", 1, "b"))
+	m.ok(setNode("b", command.NodeState_NODE_STATE_DOWN))
+	m.refused(CodeLastCopy, m.placing("one", nil, []string{"a"}))
+}
+
 func TestAssignOwners(t *testing.T) {
 	m := published1(t)
 	m.refused(CodeStaleEpoch, assign("one", 0, "b"))

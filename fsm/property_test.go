@@ -19,6 +19,7 @@ var (
 	someCount = rapid.Uint64Range(0, 4)
 	someNodes = rapid.SliceOfN(someNode, 0, 3)
 	someBool  = rapid.Bool()
+	someRun   = rapid.SampledFrom([]string{"", "run-1", "run-2"})
 )
 
 func someCommand(t *rapid.T, v *View) proto.Message {
@@ -37,15 +38,23 @@ func someCommand(t *rapid.T, v *View) proto.Message {
 		}
 		return someCount.Draw(t, "wrong")
 	}
-	switch rapid.SampledFrom([]uint32{1, 2, 2, 3, 4, 10, 10, 11, 12, 12, 12, 13, 13, 14, 15}).Draw(t, "number") {
+	switch rapid.SampledFrom([]uint32{1, 2, 2, 3, 4, 5, 6, 10, 10, 11, 12, 12, 12, 13, 13, 14, 15}).Draw(t, "number") {
 	case 1:
 		return &command.FoundCluster{ClusterId: node}
 	case 2:
-		return &command.PutNode{Node: &command.Node{Id: node, Name: someNode.Draw(t, "name"), Weight: uint32(someCount.Draw(t, "weight"))}}
+		return &command.PutNode{
+			Node: &command.Node{Id: node, Name: someNode.Draw(t, "name"), Weight: uint32(someCount.Draw(t, "weight")),
+				Peer: someNode.Draw(t, "peer"), Run: someRun.Draw(t, "run"), Format: uint32(someCount.Draw(t, "format"))},
+			ReplacesRun: someRun.Draw(t, "replaces"),
+		}
 	case 3:
 		return setNode(node, command.NodeState(rapid.IntRange(0, 6).Draw(t, "state")))
 	case 4:
 		return &command.RemoveNode{Id: node}
+	case 5:
+		return &command.RaiseFormat{Format: uint32(rapid.IntRange(0, 2).Draw(t, "format"))}
+	case 6:
+		return &command.Tick{}
 	case 10:
 		r := newRepo(repo)
 		r.Name = "host/" + someRepo.Draw(t, "name")
@@ -58,11 +67,14 @@ func someCommand(t *rapid.T, v *View) proto.Message {
 	case 12:
 		p := publish(repo, guess(row.Generation+1))
 		p.Node, p.Epoch, p.FromGeneration = node, guess(row.Epoch), guess(row.Generation)
-		p.Restored = someBool.Draw(t, "restored")
+		p.Restored, p.Complete = someBool.Draw(t, "restored"), someBool.Draw(t, "complete")
+		p.BaseGeneration, p.BaseDigest = someCount.Draw(t, "base"), digest(4)
+		p.Recovered = rapid.SliceOfN(someCount, 0, 2).Draw(t, "recovered")
 		return p
 	case 13:
 		return &command.Report{
-			Node: node,
+			Node:      node,
+			Condition: &command.NodeCondition{Disk: rapid.SampledFrom([]string{"", DiskLow, DiskFull}).Draw(t, "disk"), Sick: someRun.Draw(t, "sick")},
 			Copies: []*command.CopyReport{{
 				Repo: repo, State: command.CopyState(rapid.IntRange(0, 4).Draw(t, "state")),
 				Generation: guess(row.Generation), Gone: someBool.Draw(t, "gone"),
@@ -92,6 +104,9 @@ func TestSameLogSameState(t *testing.T) {
 		for index := uint64(1); index <= uint64(n); index++ {
 			before := one.View()
 			now = now.Add(time.Duration(rapid.IntRange(-60, 1800).Draw(t, "seconds")) * time.Second)
+			if rapid.IntRange(0, 19).Draw(t, "jump") == 0 {
+				now = now.Add(time.Duration(rapid.IntRange(-1000, 1000).Draw(t, "hours")) * time.Hour)
+			}
 			request := rapid.SampledFrom([]string{"", "", "", "r1", "r2", "r3"}).Draw(t, "request")
 			data, err := Encode(someCommand(t, before), request, now)
 			if err != nil {

@@ -2,6 +2,7 @@ package fsm
 
 import (
 	"fmt"
+	"slices"
 
 	"gitmirror/fsm/command"
 )
@@ -25,8 +26,10 @@ func (s *State) publish(e entry, c *command.Publish) *command.Outcome {
 		return refused
 	}
 	next := published(e, row, c)
+	event := publishEvent(e, row, next, c)
+	t.events.add(event)
+	next.event = event.Seq
 	t.replace(e, next)
-	t.events.add(publishEvent(e, row, next, c))
 	if row.Error != nil || row.Hold != nil {
 		t.record(e, EventRecovered, next, "")
 	}
@@ -60,8 +63,27 @@ func published(e entry, row *Repo, c *command.Publish) *Repo {
 	next.Candidate = c.GetCandidate()
 	next.ChangedAt = e.at
 	next.Error, next.Hold = nil, nil
+	next.Base = Generation{Number: c.GetBaseGeneration()}
+	copy(next.Base.Digest[:], c.GetBaseDigest())
+	next.Lost = stillLost(row, c)
 	next.putCopy(Copy{Node: row.Owner, State: CopyReady, Generation: next.Generation})
 	return next
+}
+
+// stillLost lists the generations of which not everything is at the owner: a
+// copy that has one of them live must not throw it away. The oldest give way.
+func stillLost(row *Repo, c *command.Publish) []Generation {
+	lost := slices.DeleteFunc(slices.Clone(row.Lost), func(g Generation) bool {
+		return slices.Contains(c.GetRecovered(), g.Number)
+	})
+	if row.Generation > 0 && !c.GetComplete() {
+		lost = append(lost, Generation{row.Generation, row.Digest})
+	}
+	lost = lost[max(0, len(lost)-maxLost):]
+	if len(lost) == 0 {
+		return nil
+	}
+	return lost
 }
 
 func publishEvent(e entry, row, next *Repo, c *command.Publish) *Event {
@@ -71,10 +93,12 @@ func publishEvent(e entry, row, next *Repo, c *command.Publish) *Event {
 		Changes: c.GetChanges(), ChangesTotal: c.GetChangesTotal(),
 	}
 	switch {
+	case c.GetRestored() && c.GetRebuilt():
+		event.Type = EventGenerationLost
+		event.Detail = fmt.Sprintf("generation %d has no live holder: its refs were rebuilt from the logged changes", row.Generation)
 	case c.GetRestored():
 		event.Type = EventGenerationLost
-		had, _ := row.Copy(row.Owner)
-		event.Detail = fmt.Sprintf("generation %d is lost: back to what generation %d had", row.Generation, had.Generation)
+		event.Detail = fmt.Sprintf("generation %d has no live holder: back to what generation %d had", row.Generation, c.GetBaseGeneration())
 	case c.GetBaseline():
 		event.Type = EventBaseline
 	}

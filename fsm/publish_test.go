@@ -102,12 +102,12 @@ func TestRestoredPublishTellsWhatIsLost(t *testing.T) {
 	m.ok(publish("one", 2))
 	m.ok(assign("one", 1, "b"))
 	p := publish("one", 3)
-	p.Node, p.Epoch, p.Restored = "b", 2, true
+	p.Node, p.Epoch, p.Restored, p.BaseGeneration = "b", 2, true, 1
 	m.ok(p)
 	events := m.state.View().Events(0)
 	last := events[len(events)-1]
 	if last.Type != EventGenerationLost || last.Generation != 3 ||
-		!strings.Contains(last.Detail, "generation 2 is lost") || !strings.Contains(last.Detail, "generation 1 had") {
+		!strings.Contains(last.Detail, "generation 2 has no live holder") || !strings.Contains(last.Detail, "generation 1 had") {
 		t.Errorf("event %+v", last)
 	}
 }
@@ -139,5 +139,54 @@ func TestDurableNeedsTwoCopies(t *testing.T) {
 	m.ok(publish("one", 2))
 	if durable() {
 		t.Error("durable while the second copy is behind")
+	}
+}
+
+func TestWhatAnOwnerLacksIsRemembered(t *testing.T) {
+	m := published1(t)
+	m.ok(reportReady("b", "one", 1))
+	m.ok(publish("one", 2)) // complete is not set: the owner lacks something of 1
+	if got := m.repo("one").Lost; !slices.Equal(got, []Generation{{1, Digest(digest(1))}}) {
+		t.Errorf("lost %v, want generation 1", got)
+	}
+	third := publish("one", 3)
+	third.Complete, third.BaseGeneration, third.BaseDigest = true, 2, digest(2)
+	m.ok(third)
+	row := m.repo("one")
+	if len(row.Lost) != 1 || row.Base != (Generation{2, Digest(digest(2))}) {
+		t.Errorf("row %+v: a complete publish must neither add to the lost nor drop them", row)
+	}
+	fourth := publish("one", 4)
+	fourth.Complete, fourth.Recovered = true, []uint64{1}
+	m.ok(fourth)
+	if got := m.repo("one").Lost; got != nil {
+		t.Errorf("lost %v after its recovery", got)
+	}
+	for gen := uint64(5); gen < 20; gen++ {
+		m.ok(publish("one", gen))
+	}
+	if got := m.repo("one").Lost; len(got) != maxLost || got[maxLost-1].Number != 18 {
+		t.Errorf("lost %v, want the latest %d", got, maxLost)
+	}
+}
+
+func TestLoggedChangesAreWholeOrNotThere(t *testing.T) {
+	m := published1(t)
+	logged := func() bool { _, ok := m.state.View().LoggedChanges(m.repo("one")); return ok }
+	if logged() {
+		t.Error("a baseline has no changes")
+	}
+	second := publish("one", 2)
+	second.Changes = []*command.Change{{Ref: "refs/heads/main", Old: "1", New: "2", Kind: command.ChangeKind_CHANGE_KIND_UPDATED}}
+	second.ChangesTotal = 1
+	m.ok(second)
+	if changes, ok := m.state.View().LoggedChanges(m.repo("one")); !ok || len(changes) != 1 || changes[0].New != "2" {
+		t.Errorf("changes %v, %v", changes, ok)
+	}
+	third := publish("one", 3)
+	third.Changes, third.ChangesTotal = second.Changes, 2
+	m.ok(third)
+	if logged() {
+		t.Error("one change of two was taken for all")
 	}
 }

@@ -14,6 +14,8 @@ func metaRecord(t *tables) *snapshot.Record {
 		NowMs:     t.nowMS,
 		LastNode:  uint32(t.lastNode),
 		LastEvent: t.events.last,
+		Format:    t.format,
+		JumpedMs:  t.jumpedMS,
 	}}}
 }
 
@@ -22,6 +24,7 @@ func nodeRecord(n *Node) *snapshot.Record {
 		Num: uint32(n.Num), Id: n.ID, Name: n.Name, Peer: n.Peer, Http: n.HTTP,
 		Zone: n.Zone, Version: n.Version, Weight: n.Weight, State: string(n.State),
 		SinceMs: toMS(n.Since), JoinedMs: toMS(n.JoinedAt), Flaps: n.Flaps,
+		Run: n.Run, Format: n.Format, Disk: failureRecord(n.Disk), Sick: failureRecord(n.Sick),
 	}}}
 }
 
@@ -43,13 +46,22 @@ func repoRecord(r *Repo, policy uint32) *snapshot.Record {
 	for i, c := range r.Copies {
 		rec.Copies[i] = &snapshot.Copy{Node: uint32(c.Node), State: string(c.State), Generation: c.Generation}
 	}
-	if f := r.Error; f != nil {
-		rec.Error = &snapshot.Failure{Class: f.Class, Message: f.Message, SinceMs: toMS(f.Since)}
+	rec.BaseGeneration, rec.BaseDigest, rec.PublishedEvent = r.Base.Number, digestBytes(r.Base.Digest), r.event
+	for _, g := range r.Lost {
+		rec.Lost = append(rec.Lost, &snapshot.Generation{Number: g.Number, Digest: digestBytes(g.Digest)})
 	}
+	rec.Error = failureRecord(r.Error)
 	if h := r.Hold; h != nil {
 		rec.Hold = &snapshot.Hold{Reason: h.Reason, SinceMs: toMS(h.Since), Observed: digestBytes(h.Observed)}
 	}
 	return &snapshot.Record{Kind: &snapshot.Record_Repo{Repo: rec}}
+}
+
+func failureRecord(f *Failure) *snapshot.Failure {
+	if f == nil {
+		return nil
+	}
+	return &snapshot.Failure{Class: f.Class, Message: f.Message, SinceMs: toMS(f.Since)}
 }
 
 func eventRecord(e *Event) *snapshot.Record {

@@ -17,9 +17,55 @@ func (s *State) report(e entry, c *command.Report) *command.Outcome {
 	if n := len(c.GetCopies()) + len(c.GetHealth()); n > MaxItems {
 		return refuse(CodeInvalid, "%d rows, more than %d", n, MaxItems)
 	}
+	if c.GetCondition() != nil {
+		if err := checkCondition(c.GetCondition()); err != nil {
+			return refuse(CodeInvalid, "%v", err)
+		}
+		s.reportCondition(e, node, c.GetCondition())
+	}
 	copies := batch(c.GetCopies(), func(r *command.CopyReport) *command.Item { return s.reportCopy(e, node, r) })
 	health := batch(c.GetHealth(), func(r *command.HealthReport) *command.Item { return s.reportHealth(e, node, r) })
 	return &command.Outcome{Items: append(copies.Items, health.Items...)}
+}
+
+// reportCondition notes what keeps a node from its work.
+func (s *State) reportCondition(e entry, node *Node, c *command.NodeCondition) {
+	sick := ""
+	if c.GetSick() != "" {
+		sick = "sick"
+	}
+	next := *node
+	next.Disk = condition(e, node.Disk, c.GetDisk(), c.GetDiskMessage())
+	next.Sick = condition(e, node.Sick, sick, c.GetSick())
+	if next == *node {
+		return
+	}
+	s.tables.nodes = s.tables.nodes.with(&next)
+	for _, change := range []struct {
+		what     string
+		old, now *Failure
+	}{{"disk", node.Disk, next.Disk}, {"copies", node.Sick, next.Sick}} {
+		switch {
+		case change.old == nil && change.now != nil:
+			s.tables.recordNode(e, EventNodeImpaired, &next, change.what+" "+change.now.Class+": "+change.now.Message)
+		case change.old != nil && change.now == nil:
+			s.tables.recordNode(e, EventNodeRecovered, &next, change.what)
+		}
+	}
+}
+
+func condition(e entry, old *Failure, class, message string) *Failure {
+	next := Failure{Class: class, Message: clip(message), Since: e.at}
+	if old != nil && old.Class == class {
+		next.Since = old.Since
+	}
+	switch {
+	case class == "":
+		return nil
+	case old != nil && next == *old:
+		return old
+	}
+	return &next
 }
 
 func (s *State) reportCopy(e entry, node *Node, r *command.CopyReport) *command.Item {

@@ -9,9 +9,12 @@ import (
 	"gitmirror/fsm/command"
 )
 
+// A request is remembered for an hour, and in any case while it is one of the
+// latest rememberLeast: a wrong clock must not make a retry a second request.
 const (
-	rememberFor  = int64(time.Hour / time.Millisecond)
-	rememberSize = 16 << 20
+	rememberFor   = int64(time.Hour / time.Millisecond)
+	rememberLeast = 10_000
+	rememberSize  = 16 << 20
 )
 
 // requests remembers what was answered to a request id, so that a proposer who
@@ -61,9 +64,9 @@ func (r *requests) remember(id string, nowMS int64, outcome *command.Outcome) {
 	}
 }
 
-// forget drops what is older than an hour.
+// forget drops what is older than an hour and not among the latest.
 func (r *requests) forget(nowMS int64) {
-	for {
+	for r.queue.Len() > rememberLeast {
 		oldest, any := r.queue.Min()
 		if !any || nowMS-oldest.atMS < rememberFor {
 			return

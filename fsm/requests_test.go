@@ -26,12 +26,52 @@ func TestRequestIDAnswersOnce(t *testing.T) {
 	}
 }
 
-func TestRequestsAreForgottenAfterAnHour(t *testing.T) {
+func TestRequestsAreForgottenByTimeAndCount(t *testing.T) {
+	m := cluster(t)
+	known := func(id string) bool {
+		_, known := m.state.requests.find(id)
+		return known
+	}
+	m.request("r1", addRepos(newRepo("one")))
+	for range 5 {
+		m.now = m.now.Add(50 * time.Minute)
+		m.do(&command.RemoveRepos{})
+	}
+	if !known("r1") {
+		t.Error("forgotten, though it is one of the latest")
+	}
+	for i := range rememberLeast + 1 {
+		m.request(fmt.Sprint("later", i), &command.RemoveRepos{})
+	}
+	if known("r1") {
+		t.Error("remembered after an hour and many others")
+	}
+	if !known("later1") {
+		t.Error("forgotten within the hour, and among the latest")
+	}
+}
+
+func TestAWrongClockForgetsNoRequest(t *testing.T) {
 	m := cluster(t)
 	m.request("r1", addRepos(newRepo("one")))
-	m.now = m.now.Add(time.Hour)
-	if out := m.request("r1", addRepos(newRepo("one"))); out.Items[0].Code != CodeConflictName {
-		t.Errorf("remembered after an hour: %v", out)
+	for i := range rememberLeast + 10 {
+		m.now = m.now.Add(-time.Second) // all within the same second
+		m.request(fmt.Sprint("later", i), &command.RemoveRepos{})
+	}
+	m.now = m.now.Add(3 * 365 * 24 * time.Hour)
+	m.do(&command.RemoveRepos{})
+	if _, known := m.state.requests.find("r1"); !known {
+		t.Error("a jump of three years made a request of this minute forgotten")
+	}
+	if m.state.View().DatesHold() {
+		t.Error("dates hold right after a jump")
+	}
+	for range 26 {
+		m.now = m.now.Add(59 * time.Minute)
+		m.do(&command.RemoveRepos{})
+	}
+	if _, known := m.state.requests.find("r1"); known || !m.state.View().DatesHold() {
+		t.Errorf("a day later: known %v, dates hold %v", known, m.state.View().DatesHold())
 	}
 }
 
@@ -49,7 +89,22 @@ func TestRequestMemoryIsBounded(t *testing.T) {
 	}
 }
 
-func TestClockNeverRunsBackwards(t *testing.T) {
+func TestAJumpOfTheClockIsFollowedBothWays(t *testing.T) {
+	m := cluster(t)
+	right := m.now
+	m.now = right.Add(3 * 365 * 24 * time.Hour)
+	m.ok(addRepos(newRepo("one")))
+	m.now = right.Add(time.Minute)
+	m.ok(addRepos(newRepo("two")))
+	if got := m.repo("two").AddedAt; !got.Equal(m.now) {
+		t.Errorf("added at %v after the clock was set right, want %v", got, m.now)
+	}
+	if m.state.View().DatesHold() {
+		t.Error("dates hold right after a jump back")
+	}
+}
+
+func TestSmallStepsBackAreHeldOff(t *testing.T) {
 	m := cluster(t)
 	latest := m.now
 	m.now = m.now.Add(-time.Hour)

@@ -98,6 +98,10 @@ func (b *builder) addMeta(m *snapshot.Meta) error {
 	b.tables.nowMS = m.GetNowMs()
 	b.tables.lastNode = NodeNum(m.GetLastNode())
 	b.tables.events.last = m.GetLastEvent()
+	b.tables.jumpedMS = m.GetJumpedMs()
+	if b.tables.format = max(m.GetFormat(), 1); b.tables.format > Format {
+		return damaged("cluster format %d, this binary speaks up to %d: upgrade this node", b.tables.format, Format)
+	}
 	return nil
 }
 
@@ -110,6 +114,7 @@ func (b *builder) addNode(n *snapshot.Node) error {
 		Num: num, ID: n.GetId(), Name: n.GetName(), Peer: n.GetPeer(), HTTP: n.GetHttp(),
 		Zone: n.GetZone(), Version: n.GetVersion(), Weight: n.GetWeight(), State: NodeState(n.GetState()),
 		Since: fromMS(n.GetSinceMs()), JoinedAt: fromMS(n.GetJoinedMs()), Flaps: n.GetFlaps(),
+		Run: n.GetRun(), Format: n.GetFormat(), Disk: failureOf(n.GetDisk()), Sick: failureOf(n.GetSick()),
 	}
 	return nil
 }
@@ -140,9 +145,14 @@ func (b *builder) addRepo(r *snapshot.Repo) error {
 	}
 	copy(row.Digest[:], r.GetDigest())
 	copy(row.RefsDigest[:], r.GetRefsDigest())
-	if f := r.GetError(); f != nil {
-		row.Error = &Failure{Class: f.GetClass(), Message: f.GetMessage(), Since: fromMS(f.GetSinceMs())}
+	row.Base.Number, row.event = r.GetBaseGeneration(), r.GetPublishedEvent()
+	copy(row.Base.Digest[:], r.GetBaseDigest())
+	for _, g := range r.GetLost() {
+		lost := Generation{Number: g.GetNumber()}
+		copy(lost.Digest[:], g.GetDigest())
+		row.Lost = append(row.Lost, lost)
 	}
+	row.Error = failureOf(r.GetError())
 	if h := r.GetHold(); h != nil {
 		row.Hold = &Hold{Reason: h.GetReason(), Since: fromMS(h.GetSinceMs())}
 		copy(row.Hold.Observed[:], h.GetObserved())
@@ -158,6 +168,13 @@ func (b *builder) addRepo(r *snapshot.Repo) error {
 	row.share()
 	b.tables.insert(row)
 	return nil
+}
+
+func failureOf(f *snapshot.Failure) *Failure {
+	if f == nil {
+		return nil
+	}
+	return &Failure{Class: f.GetClass(), Message: f.GetMessage(), Since: fromMS(f.GetSinceMs())}
 }
 
 // copyStates also spares each restored copy its own string.

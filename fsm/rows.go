@@ -38,7 +38,25 @@ type Node struct {
 	Since    time.Time // of State
 	JoinedAt time.Time
 	Flaps    uint32 // times it went down
+	Run      string // ULID of the process that is this node, made at its start
+	Format   uint32 // the newest cluster format its binary speaks
+
+	Disk *Failure // what keeps it from writing, class DiskLow, DiskFull or DiskFailing
+	Sick *Failure // why none of its copies is served
 }
+
+// What keeps a node from writing.
+const (
+	DiskLow     = "low"     // no clones
+	DiskFull    = "full"    // no fetches either
+	DiskFailing = "failing" // writes end in errors
+)
+
+// Live tells whether a node in this state can be counted on now.
+func (s NodeState) Live() bool { return s == NodeUp || s == NodeSuspect || s == NodeDraining }
+
+// Serves tells whether clients get its copies.
+func (n *Node) Serves() bool { return n.State.Live() && n.Sick == nil }
 
 // CopyState is how far one node is with one repo.
 type CopyState string
@@ -96,7 +114,9 @@ type Repo struct {
 	RefsDigest Digest  // of the public refs
 	Refs       uint32  // public refs
 	Head       string
-	Candidate  string // the ref table that became Generation
+	Candidate  string       // the ref table that became Generation
+	Base       Generation   // the table that Generation was made on
+	Lost       []Generation // published once, and not all there any more; whoever has one offers it
 	Error      *Failure
 	Hold       *Hold
 	Copies     []Copy // by node
@@ -104,7 +124,14 @@ type Repo struct {
 	ChangedAt  time.Time // of the last publish
 	Version    uint64    // log index of the row's last change
 
-	fold string // of Name; the key of the table
+	event uint64 // sequence number of the last publish's
+	fold  string // of Name; the key of the table
+}
+
+// Generation names one published table.
+type Generation struct {
+	Number uint64
+	Digest Digest
 }
 
 // Copy returns the copy on node n.
@@ -126,6 +153,17 @@ func (r *Repo) Durable() bool {
 		}
 	}
 	return r.Generation > 0 && n >= 2
+}
+
+// liveReady counts the ready copies on nodes that live, but for one.
+func (t *tables) liveReady(r *Repo, but NodeNum) int {
+	n := 0
+	for _, c := range r.Copies {
+		if node := t.nodes.byNum[c.Node]; c.State == CopyReady && c.Node != but && node != nil && node.State.Live() {
+			n++
+		}
+	}
+	return n
 }
 
 // ready counts the ready copies.

@@ -28,7 +28,7 @@ type Result struct {
 // entry is what a command may know of the log entry it came in.
 type entry struct {
 	index uint64
-	at    time.Time // never before that of an earlier entry
+	at    time.Time // log time
 }
 
 // New returns the state before the first entry.
@@ -50,9 +50,11 @@ func (s *State) Apply(index uint64, data []byte) Result {
 	}
 
 	s.tables.index = index
-	s.tables.tick(cmd.atMS)
+	s.tables.tell(cmd.atMS)
 	s.wake()
-	s.requests.forget(s.tables.nowMS)
+	if s.tables.datesHold() {
+		s.requests.forget(s.tables.nowMS)
+	}
 	if outcome, known := s.requests.find(cmd.requestID); known {
 		return Result{Outcome: outcome}
 	}

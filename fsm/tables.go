@@ -10,8 +10,10 @@ import (
 // trees share their nodes until one side changes them.
 type tables struct {
 	index     uint64
-	nowMS     int64 // the latest time any entry carried
+	nowMS     int64 // log time, see clock.go
+	jumpedMS  int64 // log time after its last jump, 0 for none
 	clusterID string
+	format    uint32 // the cluster format, see format.go
 	nodes     *nodeTable
 	lastNode  NodeNum // highest number given out
 
@@ -31,6 +33,7 @@ var unlocked = btree.Options{NoLocks: true}
 
 func newTables() tables {
 	return tables{
+		format: 1,
 		nodes:  newNodeTable(nil),
 		byID:   btree.NewBTreeGOptions(func(a, b *Repo) bool { return a.ID < b.ID }, unlocked),
 		byName: btree.NewBTreeGOptions(nameLess, unlocked),
@@ -60,13 +63,6 @@ func (r *Repo) rank() string {
 		return r.ID
 	}
 	return ""
-}
-
-// tick moves the clock. It never runs backwards, never shows the zero time,
-// and never goes where a date cannot be written any more.
-func (t *tables) tick(atMS int64) {
-	const year9999 = 253_402_300_799_999
-	t.nowMS = max(t.nowMS, min(atMS, year9999), 1)
 }
 
 func (t *tables) repo(id string) *Repo {

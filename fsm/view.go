@@ -1,6 +1,10 @@
 package fsm
 
-import "strings"
+import (
+	"strings"
+
+	"gitmirror/fsm/command"
+)
 
 // View is the state after one entry. It never changes, and neither do the
 // rows it returns: they are shared, so they are not to be written to.
@@ -24,6 +28,19 @@ func (v *View) NodeByID(id string) *Node { return v.tables.nodes.byID[id] }
 // NodeByName returns the node of that name in any case, or nil. A node that
 // left is only found while no other has its name.
 func (v *View) NodeByName(name string) *Node { return v.tables.nodes.byName[fold(name)] }
+
+// Format is the cluster format: what may stand in the log and in snapshots.
+func (v *View) Format() uint32 { return v.tables.format }
+
+// LoggedChanges returns how the refs of the row's base became those of its
+// generation, if the log still has all of it.
+func (v *View) LoggedChanges(row *Repo) ([]*command.Change, bool) {
+	e := v.tables.events.find(row.event)
+	if e == nil || e.Repo != row.ID || e.Generation != row.Generation || int(e.ChangesTotal) != len(e.Changes) || e.Type == EventBaseline {
+		return nil, false
+	}
+	return e.Changes, true
+}
 
 // Repo returns the row of that id, removed ones too, or nil.
 func (v *View) Repo(id string) *Repo { return v.tables.repo(id) }

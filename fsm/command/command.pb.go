@@ -199,7 +199,7 @@ type Envelope struct {
 	Number        uint32                 `protobuf:"varint,1,opt,name=number,proto3" json:"number,omitempty"`                       // kind of command, see fsm/dispatch.go
 	Version       uint32                 `protobuf:"varint,2,opt,name=version,proto3" json:"version,omitempty"`                     // version of the payload's meaning
 	RequestId     string                 `protobuf:"bytes,3,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"` // made by the proposer; a second entry with it answers as the first did
-	AtUnixMs      int64                  `protobuf:"varint,4,opt,name=at_unix_ms,json=atUnixMs,proto3" json:"at_unix_ms,omitempty"` // the proposer's clock: the state machine has none
+	AtUnixMs      int64                  `protobuf:"varint,4,opt,name=at_unix_ms,json=atUnixMs,proto3" json:"at_unix_ms,omitempty"` // log time, stamped by the leader: the state machine has no clock
 	Payload       []byte                 `protobuf:"bytes,5,opt,name=payload,proto3" json:"payload,omitempty"`                      // one of the messages below
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -274,6 +274,7 @@ func (x *Envelope) GetPayload() []byte {
 type FoundCluster struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	ClusterId     string                 `protobuf:"bytes,1,opt,name=cluster_id,json=clusterId,proto3" json:"cluster_id,omitempty"`
+	Format        uint32                 `protobuf:"varint,2,opt,name=format,proto3" json:"format,omitempty"` // the cluster format to begin with; 0 means 1
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -315,6 +316,13 @@ func (x *FoundCluster) GetClusterId() string {
 	return ""
 }
 
+func (x *FoundCluster) GetFormat() uint32 {
+	if x != nil {
+		return x.Format
+	}
+	return 0
+}
+
 // Node describes a member as it describes itself.
 type Node struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -325,6 +333,8 @@ type Node struct {
 	Zone          string                 `protobuf:"bytes,5,opt,name=zone,proto3" json:"zone,omitempty"`
 	Weight        uint32                 `protobuf:"varint,6,opt,name=weight,proto3" json:"weight,omitempty"` // share of the copies relative to other nodes; 0 means 1
 	Version       string                 `protobuf:"bytes,7,opt,name=version,proto3" json:"version,omitempty"`
+	Run           string                 `protobuf:"bytes,8,opt,name=run,proto3" json:"run,omitempty"`        // ULID, made at each start of the process
+	Format        uint32                 `protobuf:"varint,9,opt,name=format,proto3" json:"format,omitempty"` // the newest cluster format its binary speaks; 0 means 1
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -408,10 +418,26 @@ func (x *Node) GetVersion() string {
 	return ""
 }
 
-// PutNode adds a node or changes its description. Number 2.
+func (x *Node) GetRun() string {
+	if x != nil {
+		return x.Run
+	}
+	return ""
+}
+
+func (x *Node) GetFormat() uint32 {
+	if x != nil {
+		return x.Format
+	}
+	return 0
+}
+
+// PutNode adds a node or changes its description. Number 2. Only the run in the
+// row may change it, or a run that knows that one as its own.
 type PutNode struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Node          *Node                  `protobuf:"bytes,1,opt,name=node,proto3" json:"node,omitempty"`
+	ReplacesRun   string                 `protobuf:"bytes,2,opt,name=replaces_run,json=replacesRun,proto3" json:"replaces_run,omitempty"` // the row's run, if this is a later run of the same data dir
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -451,6 +477,13 @@ func (x *PutNode) GetNode() *Node {
 		return x.Node
 	}
 	return nil
+}
+
+func (x *PutNode) GetReplacesRun() string {
+	if x != nil {
+		return x.ReplacesRun
+	}
+	return ""
 }
 
 // SetNodeState records what the leader knows of a node's life. Number 3.
@@ -551,6 +584,90 @@ func (x *RemoveNode) GetId() string {
 	return ""
 }
 
+// RaiseFormat lets the cluster use what every member understands by now. Number
+// 5. Never lowered; refused while a member speaks less.
+type RaiseFormat struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Format        uint32                 `protobuf:"varint,1,opt,name=format,proto3" json:"format,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RaiseFormat) Reset() {
+	*x = RaiseFormat{}
+	mi := &file_command_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RaiseFormat) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RaiseFormat) ProtoMessage() {}
+
+func (x *RaiseFormat) ProtoReflect() protoreflect.Message {
+	mi := &file_command_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RaiseFormat.ProtoReflect.Descriptor instead.
+func (*RaiseFormat) Descriptor() ([]byte, []int) {
+	return file_command_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *RaiseFormat) GetFormat() uint32 {
+	if x != nil {
+		return x.Format
+	}
+	return 0
+}
+
+// Tick tells the time to a log that would not hear it otherwise. Number 6, since
+// format 2.
+type Tick struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Tick) Reset() {
+	*x = Tick{}
+	mi := &file_command_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Tick) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Tick) ProtoMessage() {}
+
+func (x *Tick) ProtoReflect() protoreflect.Message {
+	mi := &file_command_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Tick.ProtoReflect.Descriptor instead.
+func (*Tick) Descriptor() ([]byte, []int) {
+	return file_command_proto_rawDescGZIP(), []int{7}
+}
+
 // Policy is how one repo is mirrored. Zero values mean the default.
 type Policy struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -563,7 +680,7 @@ type Policy struct {
 
 func (x *Policy) Reset() {
 	*x = Policy{}
-	mi := &file_command_proto_msgTypes[6]
+	mi := &file_command_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -575,7 +692,7 @@ func (x *Policy) String() string {
 func (*Policy) ProtoMessage() {}
 
 func (x *Policy) ProtoReflect() protoreflect.Message {
-	mi := &file_command_proto_msgTypes[6]
+	mi := &file_command_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -588,7 +705,7 @@ func (x *Policy) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Policy.ProtoReflect.Descriptor instead.
 func (*Policy) Descriptor() ([]byte, []int) {
-	return file_command_proto_rawDescGZIP(), []int{6}
+	return file_command_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Policy) GetReplicas() uint32 {
@@ -629,7 +746,7 @@ type NewRepo struct {
 
 func (x *NewRepo) Reset() {
 	*x = NewRepo{}
-	mi := &file_command_proto_msgTypes[7]
+	mi := &file_command_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -641,7 +758,7 @@ func (x *NewRepo) String() string {
 func (*NewRepo) ProtoMessage() {}
 
 func (x *NewRepo) ProtoReflect() protoreflect.Message {
-	mi := &file_command_proto_msgTypes[7]
+	mi := &file_command_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -654,7 +771,7 @@ func (x *NewRepo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NewRepo.ProtoReflect.Descriptor instead.
 func (*NewRepo) Descriptor() ([]byte, []int) {
-	return file_command_proto_rawDescGZIP(), []int{7}
+	return file_command_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *NewRepo) GetId() string {
@@ -723,7 +840,7 @@ type AddRepos struct {
 
 func (x *AddRepos) Reset() {
 	*x = AddRepos{}
-	mi := &file_command_proto_msgTypes[8]
+	mi := &file_command_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -735,7 +852,7 @@ func (x *AddRepos) String() string {
 func (*AddRepos) ProtoMessage() {}
 
 func (x *AddRepos) ProtoReflect() protoreflect.Message {
-	mi := &file_command_proto_msgTypes[8]
+	mi := &file_command_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -748,7 +865,7 @@ func (x *AddRepos) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AddRepos.ProtoReflect.Descriptor instead.
 func (*AddRepos) Descriptor() ([]byte, []int) {
-	return file_command_proto_rawDescGZIP(), []int{8}
+	return file_command_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *AddRepos) GetRepos() []*NewRepo {
@@ -769,7 +886,7 @@ type RemoveRepos struct {
 
 func (x *RemoveRepos) Reset() {
 	*x = RemoveRepos{}
-	mi := &file_command_proto_msgTypes[9]
+	mi := &file_command_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -781,7 +898,7 @@ func (x *RemoveRepos) String() string {
 func (*RemoveRepos) ProtoMessage() {}
 
 func (x *RemoveRepos) ProtoReflect() protoreflect.Message {
-	mi := &file_command_proto_msgTypes[9]
+	mi := &file_command_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -794,7 +911,7 @@ func (x *RemoveRepos) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RemoveRepos.ProtoReflect.Descriptor instead.
 func (*RemoveRepos) Descriptor() ([]byte, []int) {
-	return file_command_proto_rawDescGZIP(), []int{9}
+	return file_command_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *RemoveRepos) GetIds() []string {
@@ -816,7 +933,7 @@ type Change struct {
 
 func (x *Change) Reset() {
 	*x = Change{}
-	mi := &file_command_proto_msgTypes[10]
+	mi := &file_command_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -828,7 +945,7 @@ func (x *Change) String() string {
 func (*Change) ProtoMessage() {}
 
 func (x *Change) ProtoReflect() protoreflect.Message {
-	mi := &file_command_proto_msgTypes[10]
+	mi := &file_command_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -841,7 +958,7 @@ func (x *Change) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Change.ProtoReflect.Descriptor instead.
 func (*Change) Descriptor() ([]byte, []int) {
-	return file_command_proto_rawDescGZIP(), []int{10}
+	return file_command_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Change) GetRef() string {
@@ -888,15 +1005,20 @@ type Publish struct {
 	Head           string                 `protobuf:"bytes,10,opt,name=head,proto3" json:"head,omitempty"`                              // "ref: refs/heads/main", an object id, or empty
 	Changes        []*Change              `protobuf:"bytes,11,rep,name=changes,proto3" json:"changes,omitempty"`                        // at most 200
 	ChangesTotal   uint32                 `protobuf:"varint,12,opt,name=changes_total,json=changesTotal,proto3" json:"changes_total,omitempty"`
-	Baseline       bool                   `protobuf:"varint,13,opt,name=baseline,proto3" json:"baseline,omitempty"` // the first publish: no changes
-	Restored       bool                   `protobuf:"varint,14,opt,name=restored,proto3" json:"restored,omitempty"` // the owner republishes what it has: an earlier generation is lost
+	Baseline       bool                   `protobuf:"varint,13,opt,name=baseline,proto3" json:"baseline,omitempty"`                                   // the first publish: no changes
+	Restored       bool                   `protobuf:"varint,14,opt,name=restored,proto3" json:"restored,omitempty"`                                   // the owner republishes what it has: an earlier generation is lost
+	BaseGeneration uint64                 `protobuf:"varint,15,opt,name=base_generation,json=baseGeneration,proto3" json:"base_generation,omitempty"` // of the table this one was made on, 0 for none
+	BaseDigest     []byte                 `protobuf:"bytes,16,opt,name=base_digest,json=baseDigest,proto3" json:"base_digest,omitempty"`              // its digest, empty for none
+	Complete       bool                   `protobuf:"varint,17,opt,name=complete,proto3" json:"complete,omitempty"`                                   // the owner has the objects of from_generation's table
+	Rebuilt        bool                   `protobuf:"varint,18,opt,name=rebuilt,proto3" json:"rebuilt,omitempty"`                                     // the base is from_generation, its refs rebuilt from the logged changes
+	Recovered      []uint64               `protobuf:"varint,19,rep,packed,name=recovered,proto3" json:"recovered,omitempty"`                          // lost generations whose tips are here now, live or kept
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
 }
 
 func (x *Publish) Reset() {
 	*x = Publish{}
-	mi := &file_command_proto_msgTypes[11]
+	mi := &file_command_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -908,7 +1030,7 @@ func (x *Publish) String() string {
 func (*Publish) ProtoMessage() {}
 
 func (x *Publish) ProtoReflect() protoreflect.Message {
-	mi := &file_command_proto_msgTypes[11]
+	mi := &file_command_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -921,7 +1043,7 @@ func (x *Publish) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Publish.ProtoReflect.Descriptor instead.
 func (*Publish) Descriptor() ([]byte, []int) {
-	return file_command_proto_rawDescGZIP(), []int{11}
+	return file_command_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Publish) GetRepo() string {
@@ -1022,6 +1144,41 @@ func (x *Publish) GetRestored() bool {
 	return false
 }
 
+func (x *Publish) GetBaseGeneration() uint64 {
+	if x != nil {
+		return x.BaseGeneration
+	}
+	return 0
+}
+
+func (x *Publish) GetBaseDigest() []byte {
+	if x != nil {
+		return x.BaseDigest
+	}
+	return nil
+}
+
+func (x *Publish) GetComplete() bool {
+	if x != nil {
+		return x.Complete
+	}
+	return false
+}
+
+func (x *Publish) GetRebuilt() bool {
+	if x != nil {
+		return x.Rebuilt
+	}
+	return false
+}
+
+func (x *Publish) GetRecovered() []uint64 {
+	if x != nil {
+		return x.Recovered
+	}
+	return nil
+}
+
 // CopyReport tells what a node holds of one repo.
 type CopyReport struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1035,7 +1192,7 @@ type CopyReport struct {
 
 func (x *CopyReport) Reset() {
 	*x = CopyReport{}
-	mi := &file_command_proto_msgTypes[12]
+	mi := &file_command_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1047,7 +1204,7 @@ func (x *CopyReport) String() string {
 func (*CopyReport) ProtoMessage() {}
 
 func (x *CopyReport) ProtoReflect() protoreflect.Message {
-	mi := &file_command_proto_msgTypes[12]
+	mi := &file_command_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1060,7 +1217,7 @@ func (x *CopyReport) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CopyReport.ProtoReflect.Descriptor instead.
 func (*CopyReport) Descriptor() ([]byte, []int) {
-	return file_command_proto_rawDescGZIP(), []int{12}
+	return file_command_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *CopyReport) GetRepo() string {
@@ -1106,7 +1263,7 @@ type HealthReport struct {
 
 func (x *HealthReport) Reset() {
 	*x = HealthReport{}
-	mi := &file_command_proto_msgTypes[13]
+	mi := &file_command_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1118,7 +1275,7 @@ func (x *HealthReport) String() string {
 func (*HealthReport) ProtoMessage() {}
 
 func (x *HealthReport) ProtoReflect() protoreflect.Message {
-	mi := &file_command_proto_msgTypes[13]
+	mi := &file_command_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1131,7 +1288,7 @@ func (x *HealthReport) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HealthReport.ProtoReflect.Descriptor instead.
 func (*HealthReport) Descriptor() ([]byte, []int) {
-	return file_command_proto_rawDescGZIP(), []int{13}
+	return file_command_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *HealthReport) GetRepo() string {
@@ -1176,19 +1333,82 @@ func (x *HealthReport) GetHoldDigest() []byte {
 	return nil
 }
 
+// NodeCondition tells what keeps a node from doing its work; empty fields mean
+// that nothing does.
+type NodeCondition struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Disk          string                 `protobuf:"bytes,1,opt,name=disk,proto3" json:"disk,omitempty"` // "low": no clones; "full": no fetches; "failing": no writes
+	DiskMessage   string                 `protobuf:"bytes,2,opt,name=disk_message,json=diskMessage,proto3" json:"disk_message,omitempty"`
+	Sick          string                 `protobuf:"bytes,3,opt,name=sick,proto3" json:"sick,omitempty"` // why none of its copies is served
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *NodeCondition) Reset() {
+	*x = NodeCondition{}
+	mi := &file_command_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *NodeCondition) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*NodeCondition) ProtoMessage() {}
+
+func (x *NodeCondition) ProtoReflect() protoreflect.Message {
+	mi := &file_command_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use NodeCondition.ProtoReflect.Descriptor instead.
+func (*NodeCondition) Descriptor() ([]byte, []int) {
+	return file_command_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *NodeCondition) GetDisk() string {
+	if x != nil {
+		return x.Disk
+	}
+	return ""
+}
+
+func (x *NodeCondition) GetDiskMessage() string {
+	if x != nil {
+		return x.DiskMessage
+	}
+	return ""
+}
+
+func (x *NodeCondition) GetSick() string {
+	if x != nil {
+		return x.Sick
+	}
+	return ""
+}
+
 // Report is one node's batch, at most one a second. Number 13.
 type Report struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Node          string                 `protobuf:"bytes,1,opt,name=node,proto3" json:"node,omitempty"`
 	Copies        []*CopyReport          `protobuf:"bytes,2,rep,name=copies,proto3" json:"copies,omitempty"`
 	Health        []*HealthReport        `protobuf:"bytes,3,rep,name=health,proto3" json:"health,omitempty"`
+	Condition     *NodeCondition         `protobuf:"bytes,4,opt,name=condition,proto3" json:"condition,omitempty"` // absent: no news
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Report) Reset() {
 	*x = Report{}
-	mi := &file_command_proto_msgTypes[14]
+	mi := &file_command_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1200,7 +1420,7 @@ func (x *Report) String() string {
 func (*Report) ProtoMessage() {}
 
 func (x *Report) ProtoReflect() protoreflect.Message {
-	mi := &file_command_proto_msgTypes[14]
+	mi := &file_command_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1213,7 +1433,7 @@ func (x *Report) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Report.ProtoReflect.Descriptor instead.
 func (*Report) Descriptor() ([]byte, []int) {
-	return file_command_proto_rawDescGZIP(), []int{14}
+	return file_command_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Report) GetNode() string {
@@ -1237,6 +1457,13 @@ func (x *Report) GetHealth() []*HealthReport {
 	return nil
 }
 
+func (x *Report) GetCondition() *NodeCondition {
+	if x != nil {
+		return x.Condition
+	}
+	return nil
+}
+
 // Placement changes which nodes shall hold one repo.
 type Placement struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1250,7 +1477,7 @@ type Placement struct {
 
 func (x *Placement) Reset() {
 	*x = Placement{}
-	mi := &file_command_proto_msgTypes[15]
+	mi := &file_command_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1262,7 +1489,7 @@ func (x *Placement) String() string {
 func (*Placement) ProtoMessage() {}
 
 func (x *Placement) ProtoReflect() protoreflect.Message {
-	mi := &file_command_proto_msgTypes[15]
+	mi := &file_command_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1275,7 +1502,7 @@ func (x *Placement) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Placement.ProtoReflect.Descriptor instead.
 func (*Placement) Descriptor() ([]byte, []int) {
-	return file_command_proto_rawDescGZIP(), []int{15}
+	return file_command_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Placement) GetRepo() string {
@@ -1316,7 +1543,7 @@ type Place struct {
 
 func (x *Place) Reset() {
 	*x = Place{}
-	mi := &file_command_proto_msgTypes[16]
+	mi := &file_command_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1328,7 +1555,7 @@ func (x *Place) String() string {
 func (*Place) ProtoMessage() {}
 
 func (x *Place) ProtoReflect() protoreflect.Message {
-	mi := &file_command_proto_msgTypes[16]
+	mi := &file_command_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1341,7 +1568,7 @@ func (x *Place) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Place.ProtoReflect.Descriptor instead.
 func (*Place) Descriptor() ([]byte, []int) {
-	return file_command_proto_rawDescGZIP(), []int{16}
+	return file_command_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Place) GetRows() []*Placement {
@@ -1362,7 +1589,7 @@ type Ownership struct {
 
 func (x *Ownership) Reset() {
 	*x = Ownership{}
-	mi := &file_command_proto_msgTypes[17]
+	mi := &file_command_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1374,7 +1601,7 @@ func (x *Ownership) String() string {
 func (*Ownership) ProtoMessage() {}
 
 func (x *Ownership) ProtoReflect() protoreflect.Message {
-	mi := &file_command_proto_msgTypes[17]
+	mi := &file_command_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1387,7 +1614,7 @@ func (x *Ownership) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ownership.ProtoReflect.Descriptor instead.
 func (*Ownership) Descriptor() ([]byte, []int) {
-	return file_command_proto_rawDescGZIP(), []int{17}
+	return file_command_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Ownership) GetRepo() string {
@@ -1421,7 +1648,7 @@ type AssignOwners struct {
 
 func (x *AssignOwners) Reset() {
 	*x = AssignOwners{}
-	mi := &file_command_proto_msgTypes[18]
+	mi := &file_command_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1433,7 +1660,7 @@ func (x *AssignOwners) String() string {
 func (*AssignOwners) ProtoMessage() {}
 
 func (x *AssignOwners) ProtoReflect() protoreflect.Message {
-	mi := &file_command_proto_msgTypes[18]
+	mi := &file_command_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1446,7 +1673,7 @@ func (x *AssignOwners) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AssignOwners.ProtoReflect.Descriptor instead.
 func (*AssignOwners) Descriptor() ([]byte, []int) {
-	return file_command_proto_rawDescGZIP(), []int{18}
+	return file_command_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *AssignOwners) GetRows() []*Ownership {
@@ -1469,7 +1696,7 @@ type Item struct {
 
 func (x *Item) Reset() {
 	*x = Item{}
-	mi := &file_command_proto_msgTypes[19]
+	mi := &file_command_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1481,7 +1708,7 @@ func (x *Item) String() string {
 func (*Item) ProtoMessage() {}
 
 func (x *Item) ProtoReflect() protoreflect.Message {
-	mi := &file_command_proto_msgTypes[19]
+	mi := &file_command_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1494,7 +1721,7 @@ func (x *Item) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Item.ProtoReflect.Descriptor instead.
 func (*Item) Descriptor() ([]byte, []int) {
-	return file_command_proto_rawDescGZIP(), []int{19}
+	return file_command_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Item) GetRepo() string {
@@ -1538,7 +1765,7 @@ type Outcome struct {
 
 func (x *Outcome) Reset() {
 	*x = Outcome{}
-	mi := &file_command_proto_msgTypes[20]
+	mi := &file_command_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1550,7 +1777,7 @@ func (x *Outcome) String() string {
 func (*Outcome) ProtoMessage() {}
 
 func (x *Outcome) ProtoReflect() protoreflect.Message {
-	mi := &file_command_proto_msgTypes[20]
+	mi := &file_command_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1563,7 +1790,7 @@ func (x *Outcome) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Outcome.ProtoReflect.Descriptor instead.
 func (*Outcome) Descriptor() ([]byte, []int) {
-	return file_command_proto_rawDescGZIP(), []int{20}
+	return file_command_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Outcome) GetCode() string {
@@ -1606,10 +1833,11 @@ const file_command_proto_rawDesc = "" +
 	"request_id\x18\x03 \x01(\tR\trequestId\x12\x1c\n" +
 	"\n" +
 	"at_unix_ms\x18\x04 \x01(\x03R\batUnixMs\x12\x18\n" +
-	"\apayload\x18\x05 \x01(\fR\apayload\"-\n" +
+	"\apayload\x18\x05 \x01(\fR\apayload\"E\n" +
 	"\fFoundCluster\x12\x1d\n" +
 	"\n" +
-	"cluster_id\x18\x01 \x01(\tR\tclusterId\"\x98\x01\n" +
+	"cluster_id\x18\x01 \x01(\tR\tclusterId\x12\x16\n" +
+	"\x06format\x18\x02 \x01(\rR\x06format\"\xc2\x01\n" +
 	"\x04Node\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x12\n" +
@@ -1617,15 +1845,21 @@ const file_command_proto_rawDesc = "" +
 	"\x04http\x18\x04 \x01(\tR\x04http\x12\x12\n" +
 	"\x04zone\x18\x05 \x01(\tR\x04zone\x12\x16\n" +
 	"\x06weight\x18\x06 \x01(\rR\x06weight\x12\x18\n" +
-	"\aversion\x18\a \x01(\tR\aversion\"6\n" +
+	"\aversion\x18\a \x01(\tR\aversion\x12\x10\n" +
+	"\x03run\x18\b \x01(\tR\x03run\x12\x16\n" +
+	"\x06format\x18\t \x01(\rR\x06format\"Y\n" +
 	"\aPutNode\x12+\n" +
-	"\x04node\x18\x01 \x01(\v2\x17.gitmirror.command.NodeR\x04node\"R\n" +
+	"\x04node\x18\x01 \x01(\v2\x17.gitmirror.command.NodeR\x04node\x12!\n" +
+	"\freplaces_run\x18\x02 \x01(\tR\vreplacesRun\"R\n" +
 	"\fSetNodeState\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x122\n" +
 	"\x05state\x18\x02 \x01(\x0e2\x1c.gitmirror.command.NodeStateR\x05state\"\x1c\n" +
 	"\n" +
 	"RemoveNode\x12\x0e\n" +
-	"\x02id\x18\x01 \x01(\tR\x02id\"a\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\"%\n" +
+	"\vRaiseFormat\x12\x16\n" +
+	"\x06format\x18\x01 \x01(\rR\x06format\"\x06\n" +
+	"\x04Tick\"a\n" +
 	"\x06Policy\x12\x1a\n" +
 	"\breplicas\x18\x01 \x01(\rR\breplicas\x12\x1f\n" +
 	"\vinterval_ms\x18\x02 \x01(\x03R\n" +
@@ -1651,7 +1885,7 @@ const file_command_proto_rawDesc = "" +
 	"\x03ref\x18\x01 \x01(\tR\x03ref\x12\x10\n" +
 	"\x03old\x18\x02 \x01(\tR\x03old\x12\x10\n" +
 	"\x03new\x18\x03 \x01(\tR\x03new\x121\n" +
-	"\x04kind\x18\x04 \x01(\x0e2\x1d.gitmirror.command.ChangeKindR\x04kind\"\xa1\x03\n" +
+	"\x04kind\x18\x04 \x01(\x0e2\x1d.gitmirror.command.ChangeKindR\x04kind\"\xbf\x04\n" +
 	"\aPublish\x12\x12\n" +
 	"\x04repo\x18\x01 \x01(\tR\x04repo\x12\x12\n" +
 	"\x04node\x18\x02 \x01(\tR\x04node\x12\x14\n" +
@@ -1670,7 +1904,13 @@ const file_command_proto_rawDesc = "" +
 	"\achanges\x18\v \x03(\v2\x19.gitmirror.command.ChangeR\achanges\x12#\n" +
 	"\rchanges_total\x18\f \x01(\rR\fchangesTotal\x12\x1a\n" +
 	"\bbaseline\x18\r \x01(\bR\bbaseline\x12\x1a\n" +
-	"\brestored\x18\x0e \x01(\bR\brestored\"\x88\x01\n" +
+	"\brestored\x18\x0e \x01(\bR\brestored\x12'\n" +
+	"\x0fbase_generation\x18\x0f \x01(\x04R\x0ebaseGeneration\x12\x1f\n" +
+	"\vbase_digest\x18\x10 \x01(\fR\n" +
+	"baseDigest\x12\x1a\n" +
+	"\bcomplete\x18\x11 \x01(\bR\bcomplete\x12\x18\n" +
+	"\arebuilt\x18\x12 \x01(\bR\arebuilt\x12\x1c\n" +
+	"\trecovered\x18\x13 \x03(\x04R\trecovered\"\x88\x01\n" +
 	"\n" +
 	"CopyReport\x12\x12\n" +
 	"\x04repo\x18\x01 \x01(\tR\x04repo\x122\n" +
@@ -1688,11 +1928,16 @@ const file_command_proto_rawDesc = "" +
 	"\vhold_reason\x18\x05 \x01(\tR\n" +
 	"holdReason\x12\x1f\n" +
 	"\vhold_digest\x18\x06 \x01(\fR\n" +
-	"holdDigest\"\x8c\x01\n" +
+	"holdDigest\"Z\n" +
+	"\rNodeCondition\x12\x12\n" +
+	"\x04disk\x18\x01 \x01(\tR\x04disk\x12!\n" +
+	"\fdisk_message\x18\x02 \x01(\tR\vdiskMessage\x12\x12\n" +
+	"\x04sick\x18\x03 \x01(\tR\x04sick\"\xcc\x01\n" +
 	"\x06Report\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\tR\x04node\x125\n" +
 	"\x06copies\x18\x02 \x03(\v2\x1d.gitmirror.command.CopyReportR\x06copies\x127\n" +
-	"\x06health\x18\x03 \x03(\v2\x1f.gitmirror.command.HealthReportR\x06health\"h\n" +
+	"\x06health\x18\x03 \x03(\v2\x1f.gitmirror.command.HealthReportR\x06health\x12>\n" +
+	"\tcondition\x18\x04 \x01(\v2 .gitmirror.command.NodeConditionR\tcondition\"h\n" +
 	"\tPlacement\x12\x12\n" +
 	"\x04repo\x18\x01 \x01(\tR\x04repo\x12\x1f\n" +
 	"\vrow_version\x18\x02 \x01(\x04R\n" +
@@ -1751,53 +1996,57 @@ func file_command_proto_rawDescGZIP() []byte {
 }
 
 var file_command_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_command_proto_msgTypes = make([]protoimpl.MessageInfo, 22)
+var file_command_proto_msgTypes = make([]protoimpl.MessageInfo, 25)
 var file_command_proto_goTypes = []any{
-	(NodeState)(0),       // 0: gitmirror.command.NodeState
-	(ChangeKind)(0),      // 1: gitmirror.command.ChangeKind
-	(CopyState)(0),       // 2: gitmirror.command.CopyState
-	(*Envelope)(nil),     // 3: gitmirror.command.Envelope
-	(*FoundCluster)(nil), // 4: gitmirror.command.FoundCluster
-	(*Node)(nil),         // 5: gitmirror.command.Node
-	(*PutNode)(nil),      // 6: gitmirror.command.PutNode
-	(*SetNodeState)(nil), // 7: gitmirror.command.SetNodeState
-	(*RemoveNode)(nil),   // 8: gitmirror.command.RemoveNode
-	(*Policy)(nil),       // 9: gitmirror.command.Policy
-	(*NewRepo)(nil),      // 10: gitmirror.command.NewRepo
-	(*AddRepos)(nil),     // 11: gitmirror.command.AddRepos
-	(*RemoveRepos)(nil),  // 12: gitmirror.command.RemoveRepos
-	(*Change)(nil),       // 13: gitmirror.command.Change
-	(*Publish)(nil),      // 14: gitmirror.command.Publish
-	(*CopyReport)(nil),   // 15: gitmirror.command.CopyReport
-	(*HealthReport)(nil), // 16: gitmirror.command.HealthReport
-	(*Report)(nil),       // 17: gitmirror.command.Report
-	(*Placement)(nil),    // 18: gitmirror.command.Placement
-	(*Place)(nil),        // 19: gitmirror.command.Place
-	(*Ownership)(nil),    // 20: gitmirror.command.Ownership
-	(*AssignOwners)(nil), // 21: gitmirror.command.AssignOwners
-	(*Item)(nil),         // 22: gitmirror.command.Item
-	(*Outcome)(nil),      // 23: gitmirror.command.Outcome
-	nil,                  // 24: gitmirror.command.NewRepo.LabelsEntry
+	(NodeState)(0),        // 0: gitmirror.command.NodeState
+	(ChangeKind)(0),       // 1: gitmirror.command.ChangeKind
+	(CopyState)(0),        // 2: gitmirror.command.CopyState
+	(*Envelope)(nil),      // 3: gitmirror.command.Envelope
+	(*FoundCluster)(nil),  // 4: gitmirror.command.FoundCluster
+	(*Node)(nil),          // 5: gitmirror.command.Node
+	(*PutNode)(nil),       // 6: gitmirror.command.PutNode
+	(*SetNodeState)(nil),  // 7: gitmirror.command.SetNodeState
+	(*RemoveNode)(nil),    // 8: gitmirror.command.RemoveNode
+	(*RaiseFormat)(nil),   // 9: gitmirror.command.RaiseFormat
+	(*Tick)(nil),          // 10: gitmirror.command.Tick
+	(*Policy)(nil),        // 11: gitmirror.command.Policy
+	(*NewRepo)(nil),       // 12: gitmirror.command.NewRepo
+	(*AddRepos)(nil),      // 13: gitmirror.command.AddRepos
+	(*RemoveRepos)(nil),   // 14: gitmirror.command.RemoveRepos
+	(*Change)(nil),        // 15: gitmirror.command.Change
+	(*Publish)(nil),       // 16: gitmirror.command.Publish
+	(*CopyReport)(nil),    // 17: gitmirror.command.CopyReport
+	(*HealthReport)(nil),  // 18: gitmirror.command.HealthReport
+	(*NodeCondition)(nil), // 19: gitmirror.command.NodeCondition
+	(*Report)(nil),        // 20: gitmirror.command.Report
+	(*Placement)(nil),     // 21: gitmirror.command.Placement
+	(*Place)(nil),         // 22: gitmirror.command.Place
+	(*Ownership)(nil),     // 23: gitmirror.command.Ownership
+	(*AssignOwners)(nil),  // 24: gitmirror.command.AssignOwners
+	(*Item)(nil),          // 25: gitmirror.command.Item
+	(*Outcome)(nil),       // 26: gitmirror.command.Outcome
+	nil,                   // 27: gitmirror.command.NewRepo.LabelsEntry
 }
 var file_command_proto_depIdxs = []int32{
 	5,  // 0: gitmirror.command.PutNode.node:type_name -> gitmirror.command.Node
 	0,  // 1: gitmirror.command.SetNodeState.state:type_name -> gitmirror.command.NodeState
-	9,  // 2: gitmirror.command.NewRepo.policy:type_name -> gitmirror.command.Policy
-	24, // 3: gitmirror.command.NewRepo.labels:type_name -> gitmirror.command.NewRepo.LabelsEntry
-	10, // 4: gitmirror.command.AddRepos.repos:type_name -> gitmirror.command.NewRepo
+	11, // 2: gitmirror.command.NewRepo.policy:type_name -> gitmirror.command.Policy
+	27, // 3: gitmirror.command.NewRepo.labels:type_name -> gitmirror.command.NewRepo.LabelsEntry
+	12, // 4: gitmirror.command.AddRepos.repos:type_name -> gitmirror.command.NewRepo
 	1,  // 5: gitmirror.command.Change.kind:type_name -> gitmirror.command.ChangeKind
-	13, // 6: gitmirror.command.Publish.changes:type_name -> gitmirror.command.Change
+	15, // 6: gitmirror.command.Publish.changes:type_name -> gitmirror.command.Change
 	2,  // 7: gitmirror.command.CopyReport.state:type_name -> gitmirror.command.CopyState
-	15, // 8: gitmirror.command.Report.copies:type_name -> gitmirror.command.CopyReport
-	16, // 9: gitmirror.command.Report.health:type_name -> gitmirror.command.HealthReport
-	18, // 10: gitmirror.command.Place.rows:type_name -> gitmirror.command.Placement
-	20, // 11: gitmirror.command.AssignOwners.rows:type_name -> gitmirror.command.Ownership
-	22, // 12: gitmirror.command.Outcome.items:type_name -> gitmirror.command.Item
-	13, // [13:13] is the sub-list for method output_type
-	13, // [13:13] is the sub-list for method input_type
-	13, // [13:13] is the sub-list for extension type_name
-	13, // [13:13] is the sub-list for extension extendee
-	0,  // [0:13] is the sub-list for field type_name
+	17, // 8: gitmirror.command.Report.copies:type_name -> gitmirror.command.CopyReport
+	18, // 9: gitmirror.command.Report.health:type_name -> gitmirror.command.HealthReport
+	19, // 10: gitmirror.command.Report.condition:type_name -> gitmirror.command.NodeCondition
+	21, // 11: gitmirror.command.Place.rows:type_name -> gitmirror.command.Placement
+	23, // 12: gitmirror.command.AssignOwners.rows:type_name -> gitmirror.command.Ownership
+	25, // 13: gitmirror.command.Outcome.items:type_name -> gitmirror.command.Item
+	14, // [14:14] is the sub-list for method output_type
+	14, // [14:14] is the sub-list for method input_type
+	14, // [14:14] is the sub-list for extension type_name
+	14, // [14:14] is the sub-list for extension extendee
+	0,  // [0:14] is the sub-list for field type_name
 }
 
 func init() { file_command_proto_init() }
@@ -1811,7 +2060,7 @@ func file_command_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_command_proto_rawDesc), len(file_command_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   22,
+			NumMessages:   25,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -197,6 +197,8 @@ type Meta struct {
 	NowMs         int64                  `protobuf:"varint,2,opt,name=now_ms,json=nowMs,proto3" json:"now_ms,omitempty"`             // the latest time that any entry carried
 	LastNode      uint32                 `protobuf:"varint,3,opt,name=last_node,json=lastNode,proto3" json:"last_node,omitempty"`    // highest node number given out
 	LastEvent     uint64                 `protobuf:"varint,4,opt,name=last_event,json=lastEvent,proto3" json:"last_event,omitempty"` // highest event sequence given out
+	Format        uint32                 `protobuf:"varint,5,opt,name=format,proto3" json:"format,omitempty"`                        // the cluster format
+	JumpedMs      int64                  `protobuf:"varint,6,opt,name=jumped_ms,json=jumpedMs,proto3" json:"jumped_ms,omitempty"`    // log time after its last jump, 0 for none
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -259,6 +261,20 @@ func (x *Meta) GetLastEvent() uint64 {
 	return 0
 }
 
+func (x *Meta) GetFormat() uint32 {
+	if x != nil {
+		return x.Format
+	}
+	return 0
+}
+
+func (x *Meta) GetJumpedMs() int64 {
+	if x != nil {
+		return x.JumpedMs
+	}
+	return 0
+}
+
 type Node struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Num           uint32                 `protobuf:"varint,1,opt,name=num,proto3" json:"num,omitempty"`
@@ -273,6 +289,10 @@ type Node struct {
 	SinceMs       int64                  `protobuf:"varint,10,opt,name=since_ms,json=sinceMs,proto3" json:"since_ms,omitempty"`
 	JoinedMs      int64                  `protobuf:"varint,11,opt,name=joined_ms,json=joinedMs,proto3" json:"joined_ms,omitempty"`
 	Flaps         uint32                 `protobuf:"varint,12,opt,name=flaps,proto3" json:"flaps,omitempty"`
+	Run           string                 `protobuf:"bytes,13,opt,name=run,proto3" json:"run,omitempty"`
+	Format        uint32                 `protobuf:"varint,14,opt,name=format,proto3" json:"format,omitempty"`
+	Disk          *Failure               `protobuf:"bytes,15,opt,name=disk,proto3" json:"disk,omitempty"`
+	Sick          *Failure               `protobuf:"bytes,16,opt,name=sick,proto3" json:"sick,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -389,6 +409,34 @@ func (x *Node) GetFlaps() uint32 {
 		return x.Flaps
 	}
 	return 0
+}
+
+func (x *Node) GetRun() string {
+	if x != nil {
+		return x.Run
+	}
+	return ""
+}
+
+func (x *Node) GetFormat() uint32 {
+	if x != nil {
+		return x.Format
+	}
+	return 0
+}
+
+func (x *Node) GetDisk() *Failure {
+	if x != nil {
+		return x.Disk
+	}
+	return nil
+}
+
+func (x *Node) GetSick() *Failure {
+	if x != nil {
+		return x.Sick
+	}
+	return nil
 }
 
 type Policy struct {
@@ -640,31 +688,35 @@ func (x *Hold) GetObserved() []byte {
 }
 
 type Repo struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
-	Name          string                 `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
-	Urls          []string               `protobuf:"bytes,3,rep,name=urls,proto3" json:"urls,omitempty"`
-	UrlKeys       []string               `protobuf:"bytes,4,rep,name=url_keys,json=urlKeys,proto3" json:"url_keys,omitempty"`
-	Policy        uint32                 `protobuf:"varint,5,opt,name=policy,proto3" json:"policy,omitempty"`
-	Labels        map[string]string      `protobuf:"bytes,6,rep,name=labels,proto3" json:"labels,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
-	Paused        bool                   `protobuf:"varint,7,opt,name=paused,proto3" json:"paused,omitempty"`
-	Removed       bool                   `protobuf:"varint,8,opt,name=removed,proto3" json:"removed,omitempty"`
-	Owner         uint32                 `protobuf:"varint,9,opt,name=owner,proto3" json:"owner,omitempty"`
-	Epoch         uint64                 `protobuf:"varint,10,opt,name=epoch,proto3" json:"epoch,omitempty"`
-	Generation    uint64                 `protobuf:"varint,11,opt,name=generation,proto3" json:"generation,omitempty"`
-	Digest        []byte                 `protobuf:"bytes,12,opt,name=digest,proto3" json:"digest,omitempty"`
-	RefsDigest    []byte                 `protobuf:"bytes,13,opt,name=refs_digest,json=refsDigest,proto3" json:"refs_digest,omitempty"`
-	Refs          uint32                 `protobuf:"varint,14,opt,name=refs,proto3" json:"refs,omitempty"`
-	Head          string                 `protobuf:"bytes,15,opt,name=head,proto3" json:"head,omitempty"`
-	Candidate     string                 `protobuf:"bytes,16,opt,name=candidate,proto3" json:"candidate,omitempty"`
-	Error         *Failure               `protobuf:"bytes,17,opt,name=error,proto3" json:"error,omitempty"`
-	Hold          *Hold                  `protobuf:"bytes,18,opt,name=hold,proto3" json:"hold,omitempty"`
-	Copies        []*Copy                `protobuf:"bytes,19,rep,name=copies,proto3" json:"copies,omitempty"`
-	AddedMs       int64                  `protobuf:"varint,20,opt,name=added_ms,json=addedMs,proto3" json:"added_ms,omitempty"`
-	ChangedMs     int64                  `protobuf:"varint,21,opt,name=changed_ms,json=changedMs,proto3" json:"changed_ms,omitempty"`
-	Version       uint64                 `protobuf:"varint,22,opt,name=version,proto3" json:"version,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	state          protoimpl.MessageState `protogen:"open.v1"`
+	Id             string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Name           string                 `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	Urls           []string               `protobuf:"bytes,3,rep,name=urls,proto3" json:"urls,omitempty"`
+	UrlKeys        []string               `protobuf:"bytes,4,rep,name=url_keys,json=urlKeys,proto3" json:"url_keys,omitempty"`
+	Policy         uint32                 `protobuf:"varint,5,opt,name=policy,proto3" json:"policy,omitempty"`
+	Labels         map[string]string      `protobuf:"bytes,6,rep,name=labels,proto3" json:"labels,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	Paused         bool                   `protobuf:"varint,7,opt,name=paused,proto3" json:"paused,omitempty"`
+	Removed        bool                   `protobuf:"varint,8,opt,name=removed,proto3" json:"removed,omitempty"`
+	Owner          uint32                 `protobuf:"varint,9,opt,name=owner,proto3" json:"owner,omitempty"`
+	Epoch          uint64                 `protobuf:"varint,10,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	Generation     uint64                 `protobuf:"varint,11,opt,name=generation,proto3" json:"generation,omitempty"`
+	Digest         []byte                 `protobuf:"bytes,12,opt,name=digest,proto3" json:"digest,omitempty"`
+	RefsDigest     []byte                 `protobuf:"bytes,13,opt,name=refs_digest,json=refsDigest,proto3" json:"refs_digest,omitempty"`
+	Refs           uint32                 `protobuf:"varint,14,opt,name=refs,proto3" json:"refs,omitempty"`
+	Head           string                 `protobuf:"bytes,15,opt,name=head,proto3" json:"head,omitempty"`
+	Candidate      string                 `protobuf:"bytes,16,opt,name=candidate,proto3" json:"candidate,omitempty"`
+	Error          *Failure               `protobuf:"bytes,17,opt,name=error,proto3" json:"error,omitempty"`
+	Hold           *Hold                  `protobuf:"bytes,18,opt,name=hold,proto3" json:"hold,omitempty"`
+	Copies         []*Copy                `protobuf:"bytes,19,rep,name=copies,proto3" json:"copies,omitempty"`
+	AddedMs        int64                  `protobuf:"varint,20,opt,name=added_ms,json=addedMs,proto3" json:"added_ms,omitempty"`
+	ChangedMs      int64                  `protobuf:"varint,21,opt,name=changed_ms,json=changedMs,proto3" json:"changed_ms,omitempty"`
+	Version        uint64                 `protobuf:"varint,22,opt,name=version,proto3" json:"version,omitempty"`
+	BaseGeneration uint64                 `protobuf:"varint,23,opt,name=base_generation,json=baseGeneration,proto3" json:"base_generation,omitempty"`
+	BaseDigest     []byte                 `protobuf:"bytes,24,opt,name=base_digest,json=baseDigest,proto3" json:"base_digest,omitempty"`
+	PublishedEvent uint64                 `protobuf:"varint,25,opt,name=published_event,json=publishedEvent,proto3" json:"published_event,omitempty"` // sequence number of the last publish's event
+	Lost           []*Generation          `protobuf:"bytes,26,rep,name=lost,proto3" json:"lost,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *Repo) Reset() {
@@ -851,6 +903,86 @@ func (x *Repo) GetVersion() uint64 {
 	return 0
 }
 
+func (x *Repo) GetBaseGeneration() uint64 {
+	if x != nil {
+		return x.BaseGeneration
+	}
+	return 0
+}
+
+func (x *Repo) GetBaseDigest() []byte {
+	if x != nil {
+		return x.BaseDigest
+	}
+	return nil
+}
+
+func (x *Repo) GetPublishedEvent() uint64 {
+	if x != nil {
+		return x.PublishedEvent
+	}
+	return 0
+}
+
+func (x *Repo) GetLost() []*Generation {
+	if x != nil {
+		return x.Lost
+	}
+	return nil
+}
+
+type Generation struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Number        uint64                 `protobuf:"varint,1,opt,name=number,proto3" json:"number,omitempty"`
+	Digest        []byte                 `protobuf:"bytes,2,opt,name=digest,proto3" json:"digest,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Generation) Reset() {
+	*x = Generation{}
+	mi := &file_snapshot_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Generation) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Generation) ProtoMessage() {}
+
+func (x *Generation) ProtoReflect() protoreflect.Message {
+	mi := &file_snapshot_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Generation.ProtoReflect.Descriptor instead.
+func (*Generation) Descriptor() ([]byte, []int) {
+	return file_snapshot_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *Generation) GetNumber() uint64 {
+	if x != nil {
+		return x.Number
+	}
+	return 0
+}
+
+func (x *Generation) GetDigest() []byte {
+	if x != nil {
+		return x.Digest
+	}
+	return nil
+}
+
 type Event struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Seq           uint64                 `protobuf:"varint,1,opt,name=seq,proto3" json:"seq,omitempty"`
@@ -870,7 +1002,7 @@ type Event struct {
 
 func (x *Event) Reset() {
 	*x = Event{}
-	mi := &file_snapshot_proto_msgTypes[8]
+	mi := &file_snapshot_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -882,7 +1014,7 @@ func (x *Event) String() string {
 func (*Event) ProtoMessage() {}
 
 func (x *Event) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[8]
+	mi := &file_snapshot_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -895,7 +1027,7 @@ func (x *Event) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Event.ProtoReflect.Descriptor instead.
 func (*Event) Descriptor() ([]byte, []int) {
-	return file_snapshot_proto_rawDescGZIP(), []int{8}
+	return file_snapshot_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Event) GetSeq() uint64 {
@@ -986,7 +1118,7 @@ type Request struct {
 
 func (x *Request) Reset() {
 	*x = Request{}
-	mi := &file_snapshot_proto_msgTypes[9]
+	mi := &file_snapshot_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -998,7 +1130,7 @@ func (x *Request) String() string {
 func (*Request) ProtoMessage() {}
 
 func (x *Request) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[9]
+	mi := &file_snapshot_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1011,7 +1143,7 @@ func (x *Request) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Request.ProtoReflect.Descriptor instead.
 func (*Request) Descriptor() ([]byte, []int) {
-	return file_snapshot_proto_rawDescGZIP(), []int{9}
+	return file_snapshot_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Request) GetId() string {
@@ -1048,7 +1180,7 @@ type End struct {
 
 func (x *End) Reset() {
 	*x = End{}
-	mi := &file_snapshot_proto_msgTypes[10]
+	mi := &file_snapshot_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1060,7 +1192,7 @@ func (x *End) String() string {
 func (*End) ProtoMessage() {}
 
 func (x *End) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[10]
+	mi := &file_snapshot_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1073,7 +1205,7 @@ func (x *End) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use End.ProtoReflect.Descriptor instead.
 func (*End) Descriptor() ([]byte, []int) {
-	return file_snapshot_proto_rawDescGZIP(), []int{10}
+	return file_snapshot_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *End) GetNodes() uint64 {
@@ -1117,14 +1249,16 @@ const file_snapshot_proto_rawDesc = "" +
 	"\x05event\x18\x05 \x01(\v2\x19.gitmirror.snapshot.EventH\x00R\x05event\x127\n" +
 	"\arequest\x18\x06 \x01(\v2\x1b.gitmirror.snapshot.RequestH\x00R\arequest\x12+\n" +
 	"\x03end\x18\a \x01(\v2\x17.gitmirror.snapshot.EndH\x00R\x03endB\x06\n" +
-	"\x04kind\"x\n" +
+	"\x04kind\"\xad\x01\n" +
 	"\x04Meta\x12\x1d\n" +
 	"\n" +
 	"cluster_id\x18\x01 \x01(\tR\tclusterId\x12\x15\n" +
 	"\x06now_ms\x18\x02 \x01(\x03R\x05nowMs\x12\x1b\n" +
 	"\tlast_node\x18\x03 \x01(\rR\blastNode\x12\x1d\n" +
 	"\n" +
-	"last_event\x18\x04 \x01(\x04R\tlastEvent\"\x8e\x02\n" +
+	"last_event\x18\x04 \x01(\x04R\tlastEvent\x12\x16\n" +
+	"\x06format\x18\x05 \x01(\rR\x06format\x12\x1b\n" +
+	"\tjumped_ms\x18\x06 \x01(\x03R\bjumpedMs\"\x9a\x03\n" +
 	"\x04Node\x12\x10\n" +
 	"\x03num\x18\x01 \x01(\rR\x03num\x12\x0e\n" +
 	"\x02id\x18\x02 \x01(\tR\x02id\x12\x12\n" +
@@ -1138,7 +1272,11 @@ const file_snapshot_proto_rawDesc = "" +
 	"\bsince_ms\x18\n" +
 	" \x01(\x03R\asinceMs\x12\x1b\n" +
 	"\tjoined_ms\x18\v \x01(\x03R\bjoinedMs\x12\x14\n" +
-	"\x05flaps\x18\f \x01(\rR\x05flaps\"s\n" +
+	"\x05flaps\x18\f \x01(\rR\x05flaps\x12\x10\n" +
+	"\x03run\x18\r \x01(\tR\x03run\x12\x16\n" +
+	"\x06format\x18\x0e \x01(\rR\x06format\x12/\n" +
+	"\x04disk\x18\x0f \x01(\v2\x1b.gitmirror.snapshot.FailureR\x04disk\x12/\n" +
+	"\x04sick\x18\x10 \x01(\v2\x1b.gitmirror.snapshot.FailureR\x04sick\"s\n" +
 	"\x06Policy\x12\x10\n" +
 	"\x03num\x18\x01 \x01(\rR\x03num\x12\x1a\n" +
 	"\breplicas\x18\x02 \x01(\rR\breplicas\x12\x1f\n" +
@@ -1158,7 +1296,7 @@ const file_snapshot_proto_rawDesc = "" +
 	"\x04Hold\x12\x16\n" +
 	"\x06reason\x18\x01 \x01(\tR\x06reason\x12\x19\n" +
 	"\bsince_ms\x18\x02 \x01(\x03R\asinceMs\x12\x1a\n" +
-	"\bobserved\x18\x03 \x01(\fR\bobserved\"\xce\x05\n" +
+	"\bobserved\x18\x03 \x01(\fR\bobserved\"\xf5\x06\n" +
 	"\x04Repo\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x12\n" +
@@ -1186,10 +1324,19 @@ const file_snapshot_proto_rawDesc = "" +
 	"\badded_ms\x18\x14 \x01(\x03R\aaddedMs\x12\x1d\n" +
 	"\n" +
 	"changed_ms\x18\x15 \x01(\x03R\tchangedMs\x12\x18\n" +
-	"\aversion\x18\x16 \x01(\x04R\aversion\x1a9\n" +
+	"\aversion\x18\x16 \x01(\x04R\aversion\x12'\n" +
+	"\x0fbase_generation\x18\x17 \x01(\x04R\x0ebaseGeneration\x12\x1f\n" +
+	"\vbase_digest\x18\x18 \x01(\fR\n" +
+	"baseDigest\x12'\n" +
+	"\x0fpublished_event\x18\x19 \x01(\x04R\x0epublishedEvent\x122\n" +
+	"\x04lost\x18\x1a \x03(\v2\x1e.gitmirror.snapshot.GenerationR\x04lost\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xa8\x02\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"<\n" +
+	"\n" +
+	"Generation\x12\x16\n" +
+	"\x06number\x18\x01 \x01(\x04R\x06number\x12\x16\n" +
+	"\x06digest\x18\x02 \x01(\fR\x06digest\"\xa8\x02\n" +
 	"\x05Event\x12\x10\n" +
 	"\x03seq\x18\x01 \x01(\x04R\x03seq\x12\x14\n" +
 	"\x05index\x18\x02 \x01(\x04R\x05index\x12\x13\n" +
@@ -1227,7 +1374,7 @@ func file_snapshot_proto_rawDescGZIP() []byte {
 	return file_snapshot_proto_rawDescData
 }
 
-var file_snapshot_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
+var file_snapshot_proto_msgTypes = make([]protoimpl.MessageInfo, 13)
 var file_snapshot_proto_goTypes = []any{
 	(*Record)(nil),          // 0: gitmirror.snapshot.Record
 	(*Meta)(nil),            // 1: gitmirror.snapshot.Meta
@@ -1237,32 +1384,36 @@ var file_snapshot_proto_goTypes = []any{
 	(*Failure)(nil),         // 5: gitmirror.snapshot.Failure
 	(*Hold)(nil),            // 6: gitmirror.snapshot.Hold
 	(*Repo)(nil),            // 7: gitmirror.snapshot.Repo
-	(*Event)(nil),           // 8: gitmirror.snapshot.Event
-	(*Request)(nil),         // 9: gitmirror.snapshot.Request
-	(*End)(nil),             // 10: gitmirror.snapshot.End
-	nil,                     // 11: gitmirror.snapshot.Repo.LabelsEntry
-	(*command.Change)(nil),  // 12: gitmirror.command.Change
-	(*command.Outcome)(nil), // 13: gitmirror.command.Outcome
+	(*Generation)(nil),      // 8: gitmirror.snapshot.Generation
+	(*Event)(nil),           // 9: gitmirror.snapshot.Event
+	(*Request)(nil),         // 10: gitmirror.snapshot.Request
+	(*End)(nil),             // 11: gitmirror.snapshot.End
+	nil,                     // 12: gitmirror.snapshot.Repo.LabelsEntry
+	(*command.Change)(nil),  // 13: gitmirror.command.Change
+	(*command.Outcome)(nil), // 14: gitmirror.command.Outcome
 }
 var file_snapshot_proto_depIdxs = []int32{
 	1,  // 0: gitmirror.snapshot.Record.meta:type_name -> gitmirror.snapshot.Meta
 	2,  // 1: gitmirror.snapshot.Record.node:type_name -> gitmirror.snapshot.Node
 	3,  // 2: gitmirror.snapshot.Record.policy:type_name -> gitmirror.snapshot.Policy
 	7,  // 3: gitmirror.snapshot.Record.repo:type_name -> gitmirror.snapshot.Repo
-	8,  // 4: gitmirror.snapshot.Record.event:type_name -> gitmirror.snapshot.Event
-	9,  // 5: gitmirror.snapshot.Record.request:type_name -> gitmirror.snapshot.Request
-	10, // 6: gitmirror.snapshot.Record.end:type_name -> gitmirror.snapshot.End
-	11, // 7: gitmirror.snapshot.Repo.labels:type_name -> gitmirror.snapshot.Repo.LabelsEntry
-	5,  // 8: gitmirror.snapshot.Repo.error:type_name -> gitmirror.snapshot.Failure
-	6,  // 9: gitmirror.snapshot.Repo.hold:type_name -> gitmirror.snapshot.Hold
-	4,  // 10: gitmirror.snapshot.Repo.copies:type_name -> gitmirror.snapshot.Copy
-	12, // 11: gitmirror.snapshot.Event.changes:type_name -> gitmirror.command.Change
-	13, // 12: gitmirror.snapshot.Request.outcome:type_name -> gitmirror.command.Outcome
-	13, // [13:13] is the sub-list for method output_type
-	13, // [13:13] is the sub-list for method input_type
-	13, // [13:13] is the sub-list for extension type_name
-	13, // [13:13] is the sub-list for extension extendee
-	0,  // [0:13] is the sub-list for field type_name
+	9,  // 4: gitmirror.snapshot.Record.event:type_name -> gitmirror.snapshot.Event
+	10, // 5: gitmirror.snapshot.Record.request:type_name -> gitmirror.snapshot.Request
+	11, // 6: gitmirror.snapshot.Record.end:type_name -> gitmirror.snapshot.End
+	5,  // 7: gitmirror.snapshot.Node.disk:type_name -> gitmirror.snapshot.Failure
+	5,  // 8: gitmirror.snapshot.Node.sick:type_name -> gitmirror.snapshot.Failure
+	12, // 9: gitmirror.snapshot.Repo.labels:type_name -> gitmirror.snapshot.Repo.LabelsEntry
+	5,  // 10: gitmirror.snapshot.Repo.error:type_name -> gitmirror.snapshot.Failure
+	6,  // 11: gitmirror.snapshot.Repo.hold:type_name -> gitmirror.snapshot.Hold
+	4,  // 12: gitmirror.snapshot.Repo.copies:type_name -> gitmirror.snapshot.Copy
+	8,  // 13: gitmirror.snapshot.Repo.lost:type_name -> gitmirror.snapshot.Generation
+	13, // 14: gitmirror.snapshot.Event.changes:type_name -> gitmirror.command.Change
+	14, // 15: gitmirror.snapshot.Request.outcome:type_name -> gitmirror.command.Outcome
+	16, // [16:16] is the sub-list for method output_type
+	16, // [16:16] is the sub-list for method input_type
+	16, // [16:16] is the sub-list for extension type_name
+	16, // [16:16] is the sub-list for extension extendee
+	0,  // [0:16] is the sub-list for field type_name
 }
 
 func init() { file_snapshot_proto_init() }
@@ -1285,7 +1436,7 @@ func file_snapshot_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_snapshot_proto_rawDesc), len(file_snapshot_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   12,
+			NumMessages:   13,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

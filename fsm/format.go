@@ -1,0 +1,72 @@
+package fsm
+
+import (
+	"fmt"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	"gitmirror/fsm/command"
+)
+
+// The cluster format says what may stand in the log and in snapshots:
+//
+//	1  everything up to 15 but what follows
+//	2  tick
+//
+// Every member says in its row which format its binary speaks. The leader
+// raises the cluster's to what all of them speak, and never lowers it. A
+// command of a later format is refused until then; a binary that speaks less is
+// refused when it joins, and stops when it starts.
+
+// Admit is asked by the leader before an entry is appended: it returns the
+// entry stamped with the leader's log time, or an error that wraps
+// ErrNotAdmitted when a member could not apply it. What Admit lets through,
+// every member can decode.
+func Admit(entry []byte, format uint32, at time.Time) ([]byte, error) {
+	if len(entry) > MaxEntry {
+		return nil, fmt.Errorf("%w: it has %d bytes, more than %d", ErrNotAdmitted, len(entry), MaxEntry)
+	}
+	d, err := decode(entry)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrNotAdmitted, err)
+	}
+	k := commands[d.number]
+	if k.format > max(format, 1) {
+		return nil, fmt.Errorf("%w: %s needs cluster format %d, the cluster is at %d: upgrade all nodes first", ErrNotAdmitted, k.name, k.format, max(format, 1))
+	}
+	if err := between("request id", d.requestID, 0, maxID); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrNotAdmitted, err)
+	}
+	var env command.Envelope
+	if err := proto.Unmarshal(entry, &env); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrNotAdmitted, err)
+	}
+	env.AtUnixMs = at.UnixMilli()
+	return proto.MarshalOptions{Deterministic: true}.Marshal(&env)
+}
+
+func (s *State) raiseFormat(_ entry, c *command.RaiseFormat) *command.Outcome {
+	t := &s.tables
+	if c.GetFormat() <= t.format {
+		return done()
+	}
+	if n := t.nodes.speaksLess(c.GetFormat()); n != nil {
+		return refuse(CodeFormat, "node %s speaks cluster format %d, not %d", n.Name, n.Format, c.GetFormat())
+	}
+	t.format = c.GetFormat()
+	return done()
+}
+
+// speaksLess returns a node that does not speak the format, or nil.
+func (t *nodeTable) speaksLess(format uint32) *Node {
+	for _, n := range t.sorted {
+		if n.Format < format {
+			return n
+		}
+	}
+	return nil
+}
+
+// tick does nothing: its entry has told the time.
+func (s *State) tick(entry, *command.Tick) *command.Outcome { return done() }

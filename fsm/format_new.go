@@ -1,0 +1,6 @@
+//go:build !oldformat
+
+package fsm
+
+// Format is the newest cluster format that this binary speaks.
+const Format uint32 = 2
