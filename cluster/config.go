@@ -24,6 +24,16 @@ type Config struct {
 	Dir       string // raft's log, votes and snapshots; made if missing
 	Advertise string // host:port that other nodes dial; default the bound address
 
+	// LogID is the log that Dir must hold: what LogMade was told by an earlier
+	// Open. A node that starts over with an empty log could vote, and forget
+	// what it has acknowledged, so Open refuses with ErrLogLost. Empty while
+	// LogMade has not returned yet.
+	LogID string
+	// LogMade notes, durably, the id of the log in Dir. Open calls it when
+	// LogID is empty, after the log is durable and before this node answers
+	// anybody. May be nil.
+	LogMade func(id string) error
+
 	Timing  Timing // default TimingNormal
 	Founder bool   // start a cluster of one, unless Dir already holds raft state
 	FSM     raft.FSM

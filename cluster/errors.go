@@ -29,6 +29,10 @@ var (
 	// ErrLocked says that another process holds the raft directory.
 	ErrLocked = errors.New("the raft store is held by another process")
 
+	// ErrLogLost says that the log this node has kept is not there any more.
+	// The error is a *LogLostError.
+	ErrLogLost = errors.New("this node's log is lost")
+
 	// ErrNotCaughtUp refuses to give a vote to a server that is not known
 	// to hold nearly all of the log.
 	ErrNotCaughtUp = errors.New("the server has not caught up with the log")
@@ -77,3 +81,16 @@ func (e *PortBusyError) Is(target error) bool { return target == ErrPortBusy }
 
 // Unwrap is the error of the operating system.
 func (e *PortBusyError) Unwrap() error { return e.Err }
+
+// LogLostError is ErrLogLost with the file that should hold the log.
+type LogLostError struct {
+	Path   string
+	Reason string // completes "the log at Path"
+}
+
+func (e *LogLostError) Error() string {
+	return fmt.Sprintf("the raft log at %s %s, and without it this node may vote against what it has acknowledged", e.Path, e.Reason)
+}
+
+// Is matches ErrLogLost.
+func (e *LogLostError) Is(target error) bool { return target == ErrLogLost }

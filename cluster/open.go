@@ -110,7 +110,7 @@ func (c *Cluster) openParts(wire *packets) error {
 
 func (c *Cluster) openRaft(tenant *tenant) error {
 	log := newBridge(c.cfg.Log, raftCeiling, &c.closing).hclog()
-	store, err := openStore(c.cfg.Dir, log)
+	store, err := openStore(c.cfg.Dir, c.cfg.LogID, log)
 	if err != nil {
 		return err
 	}
@@ -131,6 +131,11 @@ func (c *Cluster) openRaft(tenant *tenant) error {
 	if c.cfg.Founder {
 		if err := store.found(conf, c.transport, c.cfg.Advertise); err != nil {
 			return err
+		}
+	}
+	if c.cfg.LogID == "" && c.cfg.LogMade != nil {
+		if err := c.cfg.LogMade(store.id); err != nil {
+			return fmt.Errorf("note the raft log: %w", err)
 		}
 	}
 	c.raft, err = raft.NewRaft(conf, c.applied, store, store.stable, store.snapshots, c.transport)

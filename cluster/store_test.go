@@ -9,7 +9,7 @@ import (
 )
 
 func TestFoundingSurvivesACrashHalfway(t *testing.T) {
-	s, err := openStore(t.TempDir(), hclog.NewNullLogger())
+	s, err := openStore(t.TempDir(), "", hclog.NewNullLogger())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -24,6 +24,9 @@ type identity struct {
 	// Founding is set from the decision to found a cluster until that has
 	// happened: only then may a node start consensus on its own.
 	Founding bool `json:"founding,omitempty"`
+	// Log is the id of the raft log in this directory, noted before anything
+	// in it is acknowledged: a start without that log is refused.
+	Log string `json:"log,omitempty"`
 }
 
 // dataFormat is the layout of the data directory. A newer one is refused.
