@@ -18,12 +18,25 @@ type Status struct {
 	// CatchingUp is true while the answering node does not know the table since
 	// its start: what it shows is what it has, and incomplete.
 	CatchingUp bool `json:"catching_up"`
+	// Trouble is what nodes have failed at for ten seconds; the verdict is
+	// degraded while there is any.
+	Trouble []Trouble `json:"trouble"`
+}
+
+// Trouble is a part of a node's work for the cluster, the leader's as a rule,
+// that keeps failing.
+type Trouble struct {
+	Node    string    `json:"node"`    // that fails at it
+	Step    string    `json:"step"`    // like voters or placement
+	Subject string    `json:"subject"` // the node it is about, may be empty
+	Message string    `json:"message"`
+	Since   time.Time `json:"since"`
 }
 
 // The verdicts.
 const (
 	Healthy  = "healthy"
-	Degraded = "degraded" // a voter is down, or a repo lacks copies
+	Degraded = "degraded" // a voter is down, a repo lacks copies, or there is trouble
 	NoQuorum = "no_quorum"
 )
 

@@ -130,12 +130,3 @@ func (c *Coordinator) RemoveNode(ctx context.Context, id, key string) error {
 	}
 	return nil // consensus follows the table, see voters
 }
-
-// Join takes a node in, or records its new addresses.
-func (c *Coordinator) Join(ctx context.Context, n *command.Node) error {
-	out, err := c.cfg.Proposer.Propose(ctx, &command.PutNode{Node: n}, "")
-	if err != nil {
-		return fmt.Errorf("record node %s: %w", n.Name, err)
-	}
-	return fsm.AsError(out)
-}

@@ -10,7 +10,7 @@ package coordinator
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"log/slog"
 	"sync"
 	"time"
@@ -67,6 +67,8 @@ type Config struct {
 	Proposer     Proposer
 	Members      Members
 	Voters       Voters
+	Nodes        Nodes
+	Clock        *LogClock      // stamps what this node appends while it leads
 	Egress       *egress.Policy // checks literal addresses of new upstreams
 	ReplaceAfter time.Duration  // a node down so long loses its copies to others
 	Log          *slog.Logger
@@ -79,6 +81,9 @@ type Coordinator struct {
 
 	mu    sync.Mutex
 	loads *loads // for placing new repos
+
+	troubles troubles
+	absent   absences
 
 	// Of the present term's loop.
 	missing map[string]time.Time // nodes gossip does not know, since when
@@ -99,29 +104,21 @@ const (
 	lookShare   = 10
 )
 
-// Lead runs the leader's loop until ctx, the term, ends. Failures of a step are
-// logged once and tried again.
+// Lead runs the leader's loop until ctx, the term, ends. A part that fails is
+// tried again, and shown by Trouble when it has failed for a while.
 func (c *Coordinator) Lead(ctx context.Context) error {
-	c.missing, c.braked = map[string]time.Time{}, false
-	c.mu.Lock()
-	c.loads = nil
-	c.mu.Unlock()
+	c.begin()
+	var timekeeper sync.WaitGroup
+	defer timekeeper.Wait()
+	timekeeper.Go(func() { c.keepTime(ctx) })
 	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
-	last := ""
 	for {
 		stateChanged, membersChanged := c.cfg.State.Changed(), c.cfg.Members.MembersChanged()
 		began := time.Now()
-		if err := c.look(ctx); err != nil {
-			if ctx.Err() != nil {
-				return nil
-			}
-			if err.Error() != last {
-				c.log.Warn("coordination step failed, trying again", "err", err)
-			}
-			last = err.Error()
-		} else {
-			last = ""
+		_ = c.look(ctx) // each part keeps account of its failures
+		if ctx.Err() != nil {
+			return nil
 		}
 		pause := time.NewTimer(max(lookSpacing, lookShare*time.Since(began)))
 		select {
@@ -140,14 +137,30 @@ func (c *Coordinator) Lead(ctx context.Context) error {
 	}
 }
 
+// begin forgets what was known in another term.
+func (c *Coordinator) begin() {
+	c.missing, c.braked = map[string]time.Time{}, false
+	c.troubles.reset()
+	c.absent.reset()
+	c.cfg.Clock.begin()
+	c.mu.Lock()
+	c.loads = nil
+	c.mu.Unlock()
+}
+
 // look takes one look at everything and acts on it, in the order of urgency.
+// Steps, and the nodes within a step, are independent of each other: what fails
+// for one holds up none of the rest.
 func (c *Coordinator) look(ctx context.Context) error {
-	for _, step := range []func(context.Context) error{c.found, c.liveness, c.voters, c.placement} {
-		if err := step(ctx); err != nil {
-			return err
-		}
-	}
-	return nil
+	defer c.troubles.swept()
+	return errors.Join(
+		c.attempt(ctx, "found", "", c.found),
+		c.liveness(ctx),
+		c.voters(ctx),
+		c.placement(ctx),
+		c.attempt(ctx, "format", "", c.format),
+		c.attempt(ctx, "time", "", c.tick),
+	)
 }
 
 // found names a new cluster.
@@ -155,22 +168,18 @@ func (c *Coordinator) found(ctx context.Context) error {
 	if c.cfg.State.View().ClusterID() != "" {
 		return nil
 	}
-	out, err := c.cfg.Proposer.Propose(ctx, &command.FoundCluster{ClusterId: c.cfg.ClusterID}, "")
-	if err != nil {
-		return fmt.Errorf("name the cluster: %w", err)
-	}
-	return fsm.AsError(out)
+	return c.propose(ctx, &command.FoundCluster{ClusterId: c.cfg.ClusterID, Format: fsm.Format})
 }
 
-// each proposes the rows in batches a command can hold.
+// each proposes the rows in batches a command can hold. A batch that fails does
+// not hold up the next.
 func each[T any](rows []T, propose func(batch []T) error) error {
 	const batch = 500
+	var errs []error
 	for len(rows) > 0 {
 		n := min(batch, len(rows))
-		if err := propose(rows[:n]); err != nil {
-			return err
-		}
+		errs = append(errs, propose(rows[:n]))
 		rows = rows[n:]
 	}
-	return nil
+	return errors.Join(errs...)
 }

@@ -2,6 +2,7 @@ package coordinator
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -17,21 +18,21 @@ const unseenFor = 5 * time.Second
 func (c *Coordinator) liveness(ctx context.Context) error {
 	alive := c.cfg.Members.Alive()
 	now := time.Now()
+	var errs []error
 	for _, n := range c.cfg.State.View().Nodes() {
 		want := c.judge(n, alive, now)
 		if want == command.NodeState_NODE_STATE_UNSPECIFIED {
 			continue
 		}
-		c.log.Info("node changed state", "node", n.Name, "from", n.State, "to", nodeStateName(want))
-		out, err := c.cfg.Proposer.Propose(ctx, &command.SetNodeState{Id: n.ID, State: want}, "")
-		if err == nil {
-			err = fsm.AsError(out)
-		}
-		if err != nil {
-			return fmt.Errorf("record that node %s is %s: %w", n.Name, nodeStateName(want), err)
-		}
+		errs = append(errs, c.attempt(ctx, "liveness", n.Name, func(ctx context.Context) error {
+			c.log.Info("node changed state", "node", n.Name, "from", n.State, "to", nodeStateName(want))
+			if err := c.propose(ctx, &command.SetNodeState{Id: n.ID, State: want}); err != nil {
+				return fmt.Errorf("record that node %s is %s: %w", n.Name, nodeStateName(want), err)
+			}
+			return nil
+		}))
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 // judge returns the state a node should get, or unspecified for no change.

@@ -3,6 +3,7 @@ package coordinator
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"hash/fnv"
 	"slices"
@@ -30,9 +31,13 @@ func (c *Coordinator) placement(ctx context.Context) error {
 		return nil
 	}
 	owners, placements := t.decide()
-	if err := c.assign(ctx, owners); err != nil {
-		return err
-	}
+	return errors.Join(
+		c.attempt(ctx, "owners", "", func(ctx context.Context) error { return c.assign(ctx, owners) }),
+		c.attempt(ctx, "placement", "", func(ctx context.Context) error { return c.place(ctx, placements) }),
+	)
+}
+
+func (c *Coordinator) place(ctx context.Context, placements []*command.Placement) error {
 	return each(placements, func(batch []*command.Placement) error {
 		out, err := c.cfg.Proposer.Propose(ctx, &command.Place{Rows: batch}, "")
 		if err != nil {
@@ -124,7 +129,7 @@ func (c *Coordinator) nodeStates(view *fsm.View, now time.Time) (states map[fsm.
 			states[n.Num] = ring.Gone
 		default:
 			states[n.Num] = ring.Down
-			if c.goneFor(n, now) {
+			if c.gone(view, n, now) {
 				states[n.Num] = ring.Gone
 				gone++
 			}

@@ -3,6 +3,7 @@ package coordinator
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -22,48 +23,83 @@ func votersFor(n int) int {
 	return maxVoters
 }
 
-// voters brings the raft configuration to the table's nodes: one change at a
-// time, and never a vote for a node that lags.
-func (c *Coordinator) voters(ctx context.Context) error {
-	for range 2 * maxVoters {
-		changed, err := c.stepVoters(ctx)
-		if err != nil || !changed {
-			return err
-		}
-	}
-	return nil
-}
-
 const maxVoters = 5
 
-func (c *Coordinator) stepVoters(ctx context.Context) (changed bool, err error) {
+// voters brings the raft configuration to the table's nodes, and never gives a
+// vote to a node that lags. A node that raft does not take in holds up neither
+// the others nor the votes.
+func (c *Coordinator) voters(ctx context.Context) error {
+	servers, err := c.cfg.Voters.Servers()
+	if err != nil {
+		return c.attempt(ctx, "voters", "", func(context.Context) error { return err })
+	}
+	view := c.cfg.State.View()
+	errs := []error{c.dropServers(ctx, view, servers), c.placeServers(ctx, view, servers)}
+	return errors.Join(append(errs, c.attempt(ctx, "votes", "", func(ctx context.Context) error {
+		for range 2 * maxVoters {
+			if changed, err := c.balanceVotes(ctx); err != nil || !changed {
+				return err
+			}
+		}
+		return nil
+	}))...)
+}
+
+// dropServers removes from consensus whom the table does not have.
+func (c *Coordinator) dropServers(ctx context.Context, view *fsm.View, servers []Server) error {
+	var errs []error
+	for _, s := range servers {
+		if view.NodeByID(s.ID) != nil || s.ID == c.cfg.Self {
+			continue
+		}
+		errs = append(errs, c.attempt(ctx, "voters", s.ID, func(ctx context.Context) error {
+			c.log.Info("removing a node from consensus that is not in the table", "node", s.ID)
+			return c.cfg.Voters.RemoveServer(ctx, s.ID)
+		}))
+	}
+	return errors.Join(errs...)
+}
+
+// placeServers adds to consensus whom the table has, and follows their
+// addresses. Addresses that were given up are freed first: raft refuses an
+// address that two servers have.
+func (c *Coordinator) placeServers(ctx context.Context, view *fsm.View, servers []Server) error {
+	inRaft := map[string]Server{}
+	for _, s := range servers {
+		inRaft[s.ID] = s
+	}
+	var errs []error
+	for _, freeing := range []bool{true, false} {
+		for _, n := range view.Nodes() {
+			s, known := inRaft[n.ID]
+			addr := n.Peer
+			if addr == "" {
+				addr = nowhere(n.ID)
+			}
+			if freeing != (n.Peer == "") || !known && freeing || known && s.Addr == addr || n.State == fsm.NodeLeft {
+				continue
+			}
+			errs = append(errs, c.attempt(ctx, "voters", n.Name, func(ctx context.Context) error {
+				if err := c.cfg.Voters.AddNonvoter(ctx, n.ID, addr); err != nil {
+					return fmt.Errorf("have node %s in consensus at %s: %w", n.Name, n.Peer, err)
+				}
+				return nil
+			}))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// nowhere is the address of a server whose address another node has now: the
+// top-level domain is reserved for names that never resolve (RFC 6761).
+func nowhere(id string) string { return id + ".invalid:1" }
+
+func (c *Coordinator) balanceVotes(ctx context.Context) (changed bool, err error) {
 	servers, err := c.cfg.Voters.Servers()
 	if err != nil {
 		return false, err
 	}
-	view := c.cfg.State.View()
-	inRaft := map[string]Server{}
-	for _, s := range servers {
-		inRaft[s.ID] = s
-		if view.NodeByID(s.ID) == nil && s.ID != c.cfg.Self {
-			c.log.Info("removing a node from consensus that is not in the table", "node", s.ID)
-			return true, c.cfg.Voters.RemoveServer(ctx, s.ID)
-		}
-	}
-	for _, n := range view.Nodes() {
-		s, ok := inRaft[n.ID]
-		if (!ok || s.Addr != n.Peer) && n.State != fsm.NodeLeft {
-			if err := c.cfg.Voters.AddNonvoter(ctx, n.ID, n.Peer); err != nil {
-				return false, fmt.Errorf("add node %s to consensus: %w", n.Name, err)
-			}
-			return true, nil
-		}
-	}
-	return c.balanceVotes(ctx, view, servers)
-}
-
-func (c *Coordinator) balanceVotes(ctx context.Context, view *fsm.View, servers []Server) (changed bool, err error) {
-	now := time.Now()
+	view, now := c.cfg.State.View(), time.Now()
 	var voting, ready []*fsm.Node
 	for _, s := range servers {
 		n := view.NodeByID(s.ID)
@@ -97,7 +133,7 @@ func (c *Coordinator) balanceVotes(ctx context.Context, view *fsm.View, servers 
 	case len(voting) > want && spare >= 0:
 		c.log.Info("taking a vote", "node", voting[spare].Name, "voters", len(voting)-1)
 		return true, c.cfg.Voters.Demote(ctx, voting[spare].ID)
-	case len(voting) == want && len(ready) > 0 && spare >= 0 && c.goneFor(voting[spare], now):
+	case len(voting) == want && len(ready) > 0 && spare >= 0 && c.gone(view, voting[spare], now):
 		// A voter that is gone for good costs a failure we could tolerate.
 		c.log.Info("giving a vote in place of a node that is down", "node", ready[0].Name, "instead", voting[spare].Name)
 		return true, c.cfg.Voters.Promote(ctx, ready[0].ID)
@@ -105,6 +141,8 @@ func (c *Coordinator) balanceVotes(ctx context.Context, view *fsm.View, servers 
 	return false, nil
 }
 
-func (c *Coordinator) goneFor(n *fsm.Node, now time.Time) bool {
-	return n.State == fsm.NodeDown && now.Sub(n.Since) > c.cfg.ReplaceAfter
+// gone tells whether a node has been down for so long that it is not expected
+// back.
+func (c *Coordinator) gone(view *fsm.View, n *fsm.Node, now time.Time) bool {
+	return n.State == fsm.NodeDown && c.absent.of(view, n, now) > c.cfg.ReplaceAfter
 }

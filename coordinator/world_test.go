@@ -2,6 +2,7 @@ package coordinator
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -25,6 +26,9 @@ type world struct {
 	servers   []Server
 	lagging   map[string]bool
 	proposals int
+	refuses   map[string]bool          // nodes that raft does not take in
+	answers   map[string]Process       // by peer address
+	clocks    map[string]time.Duration // by peer address: how far ahead of ours
 	c         *Coordinator
 }
 
@@ -35,8 +39,8 @@ func newWorld(t testing.TB, nodes int) *world {
 	}
 	w := &world{t: t, state: fsm.New(), now: time.Now(), alive: map[string]bool{}, lagging: map[string]bool{}}
 	w.c = New(Config{Self: id(1), ClusterID: "c", State: w.state, Proposer: w, Members: w, Voters: w, Egress: policy,
-		ReplaceAfter: 10 * time.Minute, Log: testlog.New(t)})
-	w.c.missing = map[string]time.Time{}
+		ReplaceAfter: 10 * time.Minute, Log: testlog.New(t), Nodes: w, Clock: NewLogClock(w.state)})
+	w.c.begin()
 	w.servers = []Server{{ID: id(1), Addr: "h1:1", Voter: true}}
 	for i := range nodes {
 		w.join(i + 1)
@@ -44,10 +48,10 @@ func newWorld(t testing.TB, nodes int) *world {
 	return w
 }
 
-func id(n int) string { return fmt.Sprintf("node-%d", n) }
+func id(n int) string { return fmt.Sprintf("00000000-0000-0000-0000-%012d", n) }
 
 func (w *world) join(n int) {
-	w.apply(&command.PutNode{Node: &command.Node{Id: id(n), Name: fmt.Sprintf("n%d", n), Peer: fmt.Sprintf("h%d:1", n)}})
+	w.apply(&command.PutNode{Node: &command.Node{Id: id(n), Name: fmt.Sprintf("n%d", n), Peer: fmt.Sprintf("h%d:1", n), Format: fsm.Format}})
 	w.alive[id(n)] = true
 }
 
@@ -56,6 +60,9 @@ func (w *world) Propose(_ context.Context, msg proto.Message, requestID string) 
 	entry, err := fsm.Encode(msg, requestID, w.now)
 	if err != nil {
 		return nil, err
+	}
+	if w.c != nil {
+		w.c.cfg.Clock.set([]time.Time{w.now}) // w.now is what the leader takes for log time
 	}
 	w.index++
 	w.proposals++
@@ -88,7 +95,27 @@ func (w *world) server(id string) *Server {
 	return nil
 }
 
+// Greet and Clock implement Nodes.
+func (w *world) Greet(ctx context.Context, addr string) (Process, error) {
+	if p, ok := w.answers[addr]; ok {
+		return p, nil
+	}
+	return Process{}, errors.New("connection refused")
+}
+
+func (w *world) Clock(ctx context.Context, addr string) (time.Time, error) {
+	return time.Now().Add(w.clocks[addr]), nil
+}
+
 func (w *world) AddNonvoter(_ context.Context, id, addr string) error {
+	if w.refuses[id] {
+		return errors.New("refused by decree")
+	}
+	for _, s := range w.servers {
+		if s.ID != id && s.Addr == addr {
+			return fmt.Errorf("found duplicate address in configuration: %v", addr)
+		}
+	}
 	if s := w.server(id); s != nil {
 		s.Addr = addr
 		return nil

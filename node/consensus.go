@@ -3,9 +3,11 @@ package node
 import (
 	"context"
 	"errors"
+	"time"
 
 	"gitmirror/cluster"
 	"gitmirror/coordinator"
+	"gitmirror/leader"
 	"gitmirror/peer"
 )
 
@@ -25,10 +27,10 @@ func (c consensus) Roles() map[string]string {
 	if err != nil {
 		return roles
 	}
-	leader, _ := c.Leader()
+	first, _ := c.Leader()
 	for _, s := range servers {
 		switch {
-		case s.ID == leader:
+		case s.ID == first:
 			roles[s.ID] = "leader"
 		case s.Voter:
 			roles[s.ID] = "voter"
@@ -62,7 +64,7 @@ func (c consensus) ReadIndex(ctx context.Context) (uint64, error) {
 	id, addr := c.Leader()
 	switch id {
 	case "":
-		return 0, errNoLeader
+		return 0, leader.ErrNone
 	case c.self:
 		return c.Cluster.ReadIndex(ctx)
 	}
@@ -77,6 +79,16 @@ func (c consensus) Ready() error {
 	default:
 		return errors.New("this node has not caught up with a leader yet")
 	}
+}
+
+// ledWithin is how long ago a leader may have been heard for this node to count
+// as led: some elections take as long.
+const ledWithin = 5 * time.Second
+
+// Led tells whether this node leads, or has heard from a leader a moment ago.
+func (c consensus) Led() bool {
+	id, _ := c.Leader()
+	return id != "" && time.Since(c.LastContact()) < ledWithin
 }
 
 // Await waits until Ready is nil.

@@ -8,11 +8,13 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"sync"
 	"syscall"
 	"time"
 
 	"github.com/google/uuid"
 
+	"gitmirror/fsm"
 	"gitmirror/internal/atomicfile"
 )
 
@@ -27,7 +29,21 @@ type identity struct {
 	// Log is the id of the raft log in this directory, noted before anything
 	// in it is acknowledged: a start without that log is refused.
 	Log string `json:"log,omitempty"`
+	// Runs are the latest processes of this directory, each noted before it is
+	// announced: a directory that does not know the run in its row is a copy.
+	Runs []string `json:"runs,omitempty"`
+	// ClusterFormat is the newest cluster format seen: a binary that speaks less
+	// cannot read what this directory holds.
+	ClusterFormat uint32 `json:"cluster_format,omitempty"`
+	// Members are the peer addresses of the other members, as last known.
+	Members []string `json:"members,omitempty"`
+
+	mu sync.Mutex // of changes while the node runs
 }
+
+// maxRuns is how many runs a directory remembers: more than a node can have
+// between two words with a leader.
+const maxRuns = 100
 
 // dataFormat is the layout of the data directory. A newer one is refused.
 const dataFormat = 1
@@ -54,7 +70,34 @@ func loadIdentity(dir string) (*identity, error) {
 	if uuid.Validate(id.ID) != nil {
 		return nil, &Error{Message: path + " has no node id", Try: "start this node anew with an empty --data directory"}
 	}
+	if id.ClusterFormat > fsm.Format {
+		return nil, &Error{Message: fmt.Sprintf("%s belongs to a cluster of format %d, this gitmirror speaks up to %d", dir, id.ClusterFormat, fsm.Format),
+			Try: "start it with the newer gitmirror that the other nodes run"}
+	}
 	return id, nil
+}
+
+// begin notes a new run, durably.
+func (id *identity) begin(dir, run string) error {
+	return id.update(dir, func() {
+		id.Runs = append(id.Runs, run)
+		id.Runs = id.Runs[max(0, len(id.Runs)-maxRuns):]
+	})
+}
+
+// members are the peer addresses of other members, as last known.
+func (id *identity) members() []string {
+	id.mu.Lock()
+	defer id.mu.Unlock()
+	return id.Members
+}
+
+// update changes node.json while other parts may do so too.
+func (id *identity) update(dir string, change func()) error {
+	id.mu.Lock()
+	defer id.mu.Unlock()
+	change()
+	return id.save(dir)
 }
 
 func (id *identity) save(dir string) error {

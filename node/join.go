@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"gitmirror/api"
+	"gitmirror/coordinator"
+	"gitmirror/fsm"
 	"gitmirror/peer"
 )
 
@@ -56,7 +58,7 @@ func refusedJoin(seed string, p *api.Problem) *Error {
 	case p.Code == "conflict_node":
 		e.Code = 6
 		e.Try = "choose another with --name; or, where the other is gone for good: gitmirror node rm NAME --yes"
-	case p.Code == "node_removed":
+	case p.Code == "node_removed", p.Code == coordinator.CodeCopied, p.Code == fsm.CodeConflictAddress:
 		e.Code = 6
 	case p.Status == 400:
 		e.Code = 2
@@ -82,7 +84,8 @@ func (n *node) joinThrough(ctx context.Context, seed string) (string, error) {
 }
 
 func (n *node) joinRequest() peer.JoinRequest {
-	return peer.JoinRequest{ID: n.id.ID, Name: n.cfg.Name, Peer: n.info.Peer, HTTP: n.info.HTTP, Version: n.cfg.Version, ClusterID: n.id.ClusterID}
+	return peer.JoinRequest{ID: n.id.ID, Name: n.cfg.Name, Peer: n.info.Peer, HTTP: n.info.HTTP, Version: n.cfg.Version, ClusterID: n.id.ClusterID,
+		Run: n.runID, Runs: n.id.Runs, Format: fsm.Format}
 }
 
 // checkSeeds refuses to go on when --join points at another cluster than the
@@ -107,7 +110,7 @@ func (n *node) announce(ctx context.Context) error {
 	alone := time.Now()
 	for {
 		if row := n.machine.state.View().NodeByID(n.id.ID); row != nil && row.Name == n.cfg.Name && row.Peer == n.info.Peer &&
-			row.HTTP == n.info.HTTP && row.Version == n.cfg.Version && n.consensus.Ready() == nil {
+			row.HTTP == n.info.HTTP && row.Version == n.cfg.Version && row.Run == n.runID && row.Format == fsm.Format && n.consensus.Ready() == nil {
 			return nil
 		}
 		err := n.announceOnce(ctx, time.Since(alone) > 3*time.Second)
@@ -157,13 +160,13 @@ func (n *node) announceOnce(ctx context.Context, ask bool) error {
 // seeds are where members should be: as the table says, which is empty at first
 // after a restart, as the raft configuration says, and as we were told.
 func (n *node) seeds() []string {
-	list := slices.Clone(n.cfg.Join)
+	list := slices.Concat(n.cfg.Join, n.id.members())
 	p := n.built.Load()
 	if p == nil { // gossip asks before everything is put together
 		return list
 	}
 	for _, row := range p.machine.state.View().Nodes() {
-		if row.ID != n.id.ID {
+		if row.ID != n.id.ID && row.Peer != "" {
 			list = append(list, row.Peer)
 		}
 	}

@@ -9,8 +9,7 @@ import (
 
 // logMade notes the raft log of this directory: see identity.Log.
 func (n *node) logMade(id string) error {
-	n.id.Log = id
-	return n.id.save(n.cfg.Dir)
+	return n.id.update(n.cfg.Dir, func() { n.id.Log = id })
 }
 
 // storeProblem adds to what is wrong with the raft directory what to do about

@@ -4,30 +4,35 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 
 	"google.golang.org/protobuf/proto"
 
 	"gitmirror/api"
 	"gitmirror/cluster"
+	"gitmirror/coordinator"
+	"gitmirror/fsm"
 	"gitmirror/fsm/command"
 	"gitmirror/internal/giturl"
+	"gitmirror/internal/wallclock"
+	"gitmirror/membership"
 	"gitmirror/peer"
 )
 
 // member answers the calls of other nodes. Until the node has been put
 // together only hello answers.
 type member struct {
-	cfg   Config
-	id    *identity
-	parts func() *parts // nil while starting
+	cfg    Config
+	id     *identity
+	run    string
+	parts  func() *parts // nil while starting
+	claims membership.Claims
 }
 
 var errStarting = &api.Problem{Status: http.StatusServiceUnavailable, Code: "starting", Detail: "this node is starting"}
 
 func (m *member) Hello() peer.Hello {
-	h := peer.Hello{ClusterID: m.id.ClusterID, ID: m.id.ID, Name: m.cfg.Name, Version: m.cfg.Version}
+	h := peer.Hello{ClusterID: m.id.ClusterID, ID: m.id.ID, Name: m.cfg.Name, Run: m.run, Version: m.cfg.Version}
 	if p := m.parts(); p != nil {
 		_, h.Leader = p.cluster.Leader()
 	}
@@ -51,11 +56,12 @@ func (m *member) Join(ctx context.Context, rq peer.JoinRequest) (peer.JoinAnswer
 			Detail: fmt.Sprintf("node %s was removed from this cluster", rq.Name),
 			Hint:   "start it with an empty --data directory and --join to have it in again"}
 	}
-	err := p.coordinator.Join(ctx, &command.Node{Id: rq.ID, Name: rq.Name, Peer: rq.Peer, Http: rq.HTTP, Version: rq.Version})
+	err := p.coordinator.Join(ctx, coordinator.Applicant{Runs: rq.Runs, Node: &command.Node{
+		Id: rq.ID, Name: rq.Name, Peer: rq.Peer, Http: rq.HTTP, Version: rq.Version, Run: rq.Run, Format: rq.Format}})
 	if err != nil {
 		return peer.JoinAnswer{}, problemOf(err)
 	}
-	a := peer.JoinAnswer{ClusterID: m.id.ClusterID}
+	a := peer.JoinAnswer{ClusterID: m.id.ClusterID, Format: p.machine.state.View().Format()}
 	for _, n := range p.machine.state.View().Nodes() {
 		if n.ID != rq.ID {
 			a.Peers = append(a.Peers, n.Peer)
@@ -67,9 +73,6 @@ func (m *member) Join(ctx context.Context, rq peer.JoinRequest) (peer.JoinAnswer
 func checkJoin(rq peer.JoinRequest) error {
 	bad := func(format string, args ...any) error {
 		return &api.Problem{Status: http.StatusBadRequest, Code: "join_invalid", Detail: fmt.Sprintf(format, args...)}
-	}
-	if _, _, err := net.SplitHostPort(rq.Peer); err != nil {
-		return bad("the peer address %q is not host:port", rq.Peer)
 	}
 	return checkNodeName(rq.Name, bad)
 }
@@ -86,16 +89,14 @@ func (m *member) Propose(ctx context.Context, entry []byte) ([]byte, uint64, err
 	if p == nil {
 		return nil, 0, errStarting
 	}
-	response, index, err := p.cluster.Apply(ctx, entry)
+	out, index, err := p.reach.Commit(ctx, entry)
 	switch {
+	case errors.Is(err, fsm.ErrNotAdmitted):
+		return nil, 0, &api.Problem{Status: http.StatusBadRequest, Code: "entry_invalid", Detail: err.Error()}
 	case errors.Is(err, cluster.ErrNotLeader), errors.Is(err, cluster.ErrBusy):
 		return nil, 0, fmt.Errorf("%w: %w", peer.ErrNotLeader, err)
 	case err != nil:
 		return nil, 0, fmt.Errorf("%w: %w", peer.ErrUnknown, err)
-	}
-	out, ok := response.(*command.Outcome)
-	if !ok {
-		return nil, 0, fmt.Errorf("%w: the state machine answered %T", peer.ErrUnknown, response)
 	}
 	data, err := proto.Marshal(out)
 	return data, index, err
@@ -134,5 +135,55 @@ func (m *member) Live(ids []string) peer.LiveAnswer {
 	if p == nil {
 		return peer.LiveAnswer{}
 	}
-	return p.copies.Live(ids)
+	a := p.copies.Live(ids)
+	a.Trouble = p.trouble()
+	return a
+}
+
+// Pulse tells how this node is, from memory alone: who asks wants to know
+// whether it is well, and must not wait for what is not.
+func (m *member) Pulse() peer.Pulse {
+	out := peer.Pulse{ID: m.id.ID, Run: m.run, Now: wallclock.Now().UTC()}
+	if p := m.parts(); p != nil {
+		out.Marks = p.marks()
+	}
+	return out
+}
+
+// Whois tells what this node knows of a process that says to be a member.
+func (m *member) Whois(claim peer.Claim) peer.Whois {
+	out := peer.Whois{Seen: m.claims.Note(claim)}
+	p := m.parts()
+	if p == nil {
+		return out
+	}
+	if row := p.machine.state.View().NodeByID(claim.ID); row != nil {
+		out.Known, out.Name, out.Run = true, row.Name, row.Run
+		out.Seen = append(out.Seen, row.Peer)
+	}
+	for _, g := range p.cluster.Members() {
+		if g.ID == claim.ID {
+			out.Seen = append(out.Seen, g.Addr)
+		}
+	}
+	return out
+}
+
+// Member tells whether a node is a member, if this one leads beyond doubt.
+func (m *member) Member(ctx context.Context, id string) (peer.Membership, error) {
+	p := m.parts()
+	if p == nil {
+		return peer.Membership{}, errStarting
+	}
+	index, err := p.cluster.ReadIndex(ctx)
+	if errors.Is(err, cluster.ErrNotLeader) {
+		err = peer.ErrNotLeader
+	}
+	if err == nil {
+		err = p.cluster.WaitApplied(ctx, index)
+	}
+	if err != nil {
+		return peer.Membership{}, err
+	}
+	return peer.Membership{In: p.machine.state.View().NodeByID(id) != nil}, nil
 }

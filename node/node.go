@@ -11,11 +11,14 @@ import (
 	"sync/atomic"
 
 	"github.com/google/uuid"
+	"github.com/oklog/ulid/v2"
 
 	"gitmirror/agent"
 	"gitmirror/cluster"
 	"gitmirror/coordinator"
 	"gitmirror/internal/egress"
+	"gitmirror/leader"
+	"gitmirror/membership"
 	"gitmirror/mirror"
 	"gitmirror/mirror/git"
 	"gitmirror/peer"
@@ -29,6 +32,8 @@ type parts struct {
 	consensus   consensus
 	coordinator *coordinator.Coordinator
 	agent       *agent.Agent
+	reach       *leader.Reach
+	agreement   *membership.Agreement
 	engine      *mirror.Engine
 	copies      copies
 	server      *server.Server
@@ -39,6 +44,7 @@ type node struct {
 	cfg    Config
 	log    *slog.Logger
 	id     *identity
+	runID  string // ULID of this process, its run of the data directory
 	info   Info
 	lock   *os.File
 	git    *git.Runner
@@ -110,6 +116,10 @@ func (n *node) identify(ctx context.Context) (err error) {
 	if n.id, err = loadIdentity(n.cfg.Dir); err != nil {
 		return errors.Join(err, n.lock.Close())
 	}
+	n.runID = ulid.Make().String()
+	if err := n.id.begin(n.cfg.Dir, n.runID); err != nil {
+		return errors.Join(err, n.lock.Close())
+	}
 	return nil
 }
 
@@ -123,7 +133,7 @@ func (n *node) introduce() {
 		n.info.HTTP = "http://" + n.cfg.AdvertiseHTTP
 	}
 	n.peers = peer.NewClient(func() string { return n.id.ClusterID })
-	n.member = &member{cfg: n.cfg, id: n.id, parts: n.built.Load}
+	n.member = &member{cfg: n.cfg, id: n.id, run: n.runID, parts: n.built.Load}
 }
 
 // enter makes sure that this node has a cluster.
@@ -150,6 +160,9 @@ func (n *node) enter(ctx context.Context) error {
 		}
 		n.log.Info("joined", "cluster", id)
 	}
+	if err := n.onlyProcess(ctx); err != nil {
+		return err
+	}
 	n.info.ClusterID, n.info.Founded = n.id.ClusterID, n.id.Founding
 	return nil
 }
@@ -174,7 +187,11 @@ func (n *node) build(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	propose := &proposer{self: n.id.ID, cluster: p.cluster, peers: n.peers}
+	clock := coordinator.NewLogClock(p.machine.state)
+	propose := &leader.Reach{Self: n.id.ID, Consensus: p.cluster, Peers: n.peers, Now: clock.Now,
+		Format: func() uint32 { return p.machine.state.View().Format() }}
+	p.reach = propose
+	p.agreement = &membership.Agreement{ID: n.id.ID, Marks: p.marks, Voters: p.voters, Call: n.peers}
 	p.consensus = consensus{Cluster: p.cluster, self: n.id.ID, peers: n.peers, ready: n.ready}
 	p.agent = agent.New(agent.Config{Self: n.id.ID, State: p.machine.state, Proposer: propose, Peers: gitPeers{n.peers}, Log: n.log})
 	p.engine, err = mirror.New(ctx, mirror.Config{
@@ -188,11 +205,11 @@ func (n *node) build(ctx context.Context) (err error) {
 	p.copies = copies{engine: p.engine}
 	p.coordinator = coordinator.New(coordinator.Config{
 		Self: n.id.ID, ClusterID: n.id.ClusterID, State: p.machine.state, Proposer: propose, Members: p.consensus, Voters: voters{p.cluster},
-		Egress: policy, ReplaceAfter: n.cfg.ReplaceAfter, Log: n.log,
+		Nodes: greeter{n.peers}, Clock: clock, Egress: policy, ReplaceAfter: n.cfg.ReplaceAfter, Log: n.log,
 	})
 	p.server = server.New(server.Config{
 		Self: n.id.ID, State: p.machine.state, Consensus: p.consensus, Writer: writer{p.coordinator}, Git: p.copies,
-		Peers: n.peers, Local: p.copies, ReadOnly: !loopback(n.cfg.HTTP) && !n.cfg.InsecureAPI, Log: n.log,
+		Peers: n.peers, Local: n.member, ReadOnly: !loopback(n.cfg.HTTP) && !n.cfg.InsecureAPI, Log: n.log,
 	})
 	n.built.Store(p)
 	return nil

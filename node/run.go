@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+
+	"gitmirror/membership"
 )
 
 // stopBound is how long requests in flight may take to end when the node stops.
@@ -38,6 +40,8 @@ func (n *node) run(ctx context.Context) error {
 	g.Go(func() error { return n.catchUp(gctx) })
 	g.Go(func() error { return n.announce(gctx) })
 	g.Go(func() error { return n.watch(gctx) })
+	g.Go(func() error { return n.stand(gctx) })
+	g.Go(func() error { return n.remember(gctx) })
 	g.Go(func() error { n.tellLeader(gctx); return nil })
 	g.Go(func() error {
 		if err := web.Serve(n.web); !errors.Is(err, http.ErrServerClosed) {
@@ -69,6 +73,8 @@ func (n *node) run(ctx context.Context) error {
 	return err
 }
 
+const catchUpRetry = 100 * time.Millisecond
+
 // catchUp waits until this node has applied what a leader has committed, and
 // lets the agent work from then on.
 func (n *node) catchUp(ctx context.Context) error {
@@ -87,7 +93,7 @@ func (n *node) catchUp(ctx context.Context) error {
 			n.log.Info("caught up", "index", index)
 			return n.agent.Run(ctx)
 		}
-		t := time.NewTimer(retryAfter)
+		t := time.NewTimer(catchUpRetry)
 		select {
 		case <-t.C:
 		case <-ctx.Done():
@@ -103,8 +109,7 @@ func (n *node) founded() error {
 	if !n.id.Founding {
 		return nil
 	}
-	n.id.Founding = false
-	return n.id.save(n.cfg.Dir)
+	return n.id.update(n.cfg.Dir, func() { n.id.Founding = false })
 }
 
 // tellLeader logs each change of leader, once.
@@ -142,7 +147,6 @@ func (n *node) watch(ctx context.Context) error {
 	case err := <-n.cluster.Fatal():
 		return &Error{Message: err.Error(), Try: "look after the disk of the --data directory, then start again", Err: err}
 	case <-n.cluster.Removed():
-		return &Error{Message: "this node was removed from the cluster", Code: 6,
-			Try: "start it with an empty --data directory and --join to have it in again"}
+		return removed(membership.ErrOut)
 	}
 }

@@ -33,6 +33,9 @@ func (h Handlers) Handler() http.Handler {
 	mux.Handle("GET "+pathTable, h.member(h.table))
 	mux.Handle("POST "+pathSync, h.member(h.sync))
 	mux.Handle("POST "+pathLive, h.member(h.live))
+	mux.Handle("GET "+pathPulse, h.member(func(w http.ResponseWriter, r *http.Request) { answer(w, h.Node.Pulse(), nil) }))
+	mux.Handle("POST "+pathWhois, h.member(h.whois))
+	mux.Handle("GET "+pathMember, h.member(h.memberOf))
 	// git cannot be told to send our header: what it reads here is not secret.
 	mux.Handle(PathGit, http.StripPrefix(PathGit[:len(PathGit)-1], h.Git))
 	mux.Handle(PathServe, h.member(http.StripPrefix(PathServe[:len(PathServe)-1], h.Serve).ServeHTTP))

@@ -24,6 +24,9 @@ const (
 	pathTable   = "/peer/v1/repos/{id}/table"
 	pathSync    = "/peer/v1/repos/{id}/sync"
 	pathLive    = "/peer/v1/live"
+	pathPulse   = "/peer/v1/pulse"
+	pathWhois   = "/peer/v1/whois"
+	pathMember  = "/peer/v1/member"
 
 	// PathGit is where a peer fetches from, by repository id, private refs
 	// included; PathServe serves a client's git request that another node passed
@@ -43,24 +46,29 @@ type Hello struct {
 	ClusterID string `json:"cluster_id"` // empty while it has not joined
 	ID        string `json:"id"`
 	Name      string `json:"name"`
+	Run       string `json:"run"` // ULID of this process
 	Version   string `json:"version"`
 	Leader    string `json:"leader"` // peer address, empty when it knows none
 }
 
 // JoinRequest is a node that wants in, or tells its new addresses.
 type JoinRequest struct {
-	ID        string `json:"id"`
-	Name      string `json:"name"`
-	Peer      string `json:"peer"`
-	HTTP      string `json:"http"`
-	Version   string `json:"version"`
-	ClusterID string `json:"cluster_id"` // empty the first time
+	ID        string   `json:"id"`
+	Name      string   `json:"name"`
+	Peer      string   `json:"peer"`
+	HTTP      string   `json:"http"`
+	Version   string   `json:"version"`
+	Run       string   `json:"run"`        // of this process
+	Runs      []string `json:"runs"`       // of this data directory, the latest of them
+	Format    uint32   `json:"format"`     // the newest cluster format it speaks
+	ClusterID string   `json:"cluster_id"` // empty the first time
 }
 
 // JoinAnswer tells a node what it has joined.
 type JoinAnswer struct {
 	ClusterID string   `json:"cluster_id"`
-	Peers     []string `json:"peers"` // peer addresses of the members
+	Format    uint32   `json:"format"` // the cluster's
+	Peers     []string `json:"peers"`  // peer addresses of the members
 }
 
 // Live is what only the node that works on a repo knows.
@@ -76,6 +84,8 @@ type LiveAnswer struct {
 	Repos   map[string]Live `json:"repos"`   // by repo id
 	Syncing int             `json:"syncing"` // of all repos of the node
 	Stale   int             `json:"stale"`   // owned ones not checked for three intervals
+	// Trouble is what the node, as leader, has failed at for a while.
+	Trouble []api.Trouble `json:"trouble,omitempty"`
 }
 
 // Node is what a node does for its peers. Its errors may be *api.Problem,
@@ -96,6 +106,14 @@ type Node interface {
 	// that comes to.
 	Sync(ctx context.Context, id string, wait bool) (api.SyncOutcome, error)
 	Live(ids []string) LiveAnswer
+	// Pulse tells how this node is, from memory alone.
+	Pulse() Pulse
+	// Whois tells what this node knows of whoever says to be the node of that id,
+	// and notes the claim.
+	Whois(claim Claim) Whois
+	// Member tells whether the node of that id is a member. It is answered by a
+	// leader that has just made sure that it leads.
+	Member(ctx context.Context, id string) (Membership, error)
 }
 
 // The ways a call can end that a caller acts on.

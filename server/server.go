@@ -39,6 +39,8 @@ type Consensus interface {
 	// Ready is nil once this node has applied what a leader had committed when it
 	// was first heard; else it says what is missing. Await waits for that.
 	Ready() error
+	// Led tells whether this node leads, or has heard from a leader a moment ago.
+	Led() bool
 	Await(ctx context.Context) error
 }
 
@@ -155,12 +157,27 @@ func (s *Server) livez(w http.ResponseWriter, r *http.Request) {
 
 func (s *Server) readyz(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	if err := s.cfg.Consensus.Ready(); err != nil {
+	if reason := s.notReady(r.URL.Query().Has("noleader")); reason != "" {
 		w.WriteHeader(http.StatusServiceUnavailable)
-		_, _ = w.Write([]byte("not ready: " + err.Error() + "\n"))
+		_, _ = w.Write([]byte("not ready: " + reason + "\n"))
 		return
 	}
 	_, _ = w.Write([]byte("ok\n"))
+}
+
+// notReady says why requests should go to another node. Those for git alone
+// (noleader) are served without a leader too: the copies here are what they
+// are. Only while there is one, and this node is about to learn from it what it
+// missed, others know better.
+func (s *Server) notReady(noleader bool) string {
+	err, led := s.cfg.Consensus.Ready(), s.cfg.Consensus.Led()
+	switch {
+	case err != nil && (led || !noleader):
+		return err.Error()
+	case !led && !noleader:
+		return "this node has not heard from a leader for a while; git alone is served: /readyz?noleader"
+	}
+	return ""
 }
 
 const readTimeout = 5 * time.Second

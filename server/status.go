@@ -13,7 +13,7 @@ func (s *Server) status(w http.ResponseWriter, r *http.Request) {
 	catchingUp := s.uninformed(r.Context()) != nil
 	view := s.cfg.State.View()
 	sh := s.shape(view)
-	st := api.Status{CatchingUp: catchingUp, ClusterID: view.ClusterID(), Nodes: s.nodeList(view)}
+	st := api.Status{CatchingUp: catchingUp, ClusterID: view.ClusterID(), Nodes: s.nodeList(view), Trouble: []api.Trouble{}}
 	if self := view.NodeByID(s.cfg.Self); self != nil {
 		st.AnsweredBy = self.Name
 	}
@@ -27,9 +27,13 @@ func (s *Server) status(w http.ResponseWriter, r *http.Request) {
 		return true
 	})
 	var mu sync.Mutex
-	s.ask(r.Context(), view, func(*fsm.Node) []string { return []string{} }, func(_ *fsm.Node, a peer.LiveAnswer) {
+	s.ask(r.Context(), view, func(*fsm.Node) []string { return []string{} }, func(n *fsm.Node, a peer.LiveAnswer) {
 		mu.Lock()
 		defer mu.Unlock()
+		for _, t := range a.Trouble {
+			t.Node = n.Name
+			st.Trouble = append(st.Trouble, t)
+		}
 		st.Repos.Syncing += a.Syncing
 		st.Repos.Stale += a.Stale
 	})
@@ -49,7 +53,7 @@ func (s *Server) status(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case st.Leader == "":
 		st.Verdict, st.Tolerates = api.NoQuorum, 0
-	case up < voters || below > 0:
+	case up < voters || below > 0 || len(st.Trouble) > 0:
 		st.Verdict = api.Degraded
 	default:
 		st.Verdict = api.Healthy

@@ -101,6 +101,13 @@ func (p Printer) attention(s *api.Status) error {
 			add("node show "+n.Name, "%s is %s", cell(n.Name), cell(n.State))
 		}
 	}
+	for _, t := range s.Trouble {
+		about := cell(t.Step)
+		if t.Subject != "" {
+			about += " of " + cell(t.Subject)
+		}
+		add("node ls", "%s fails at %s: %s", cell(t.Node), about, cell(t.Message))
+	}
 	for _, r := range []struct {
 		count int
 		state string

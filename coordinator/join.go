@@ -1,0 +1,135 @@
+package coordinator
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+	"google.golang.org/protobuf/proto"
+
+	"gitmirror/fsm"
+	"gitmirror/fsm/command"
+)
+
+// Process is who answers at a peer address.
+type Process struct {
+	ID, Run string
+}
+
+// Nodes reaches other nodes by their peer address.
+type Nodes interface {
+	// Greet asks who is at addr.
+	Greet(ctx context.Context, addr string) (Process, error)
+	// Clock reads a node's clock.
+	Clock(ctx context.Context, addr string) (time.Time, error)
+}
+
+// Applicant is a process that wants to be written down as a node, for the first
+// time or with what has changed.
+type Applicant struct {
+	Node *command.Node // with its run
+	Runs []string      // earlier runs of its data directory
+}
+
+// greetTimeout bounds one greeting. Who is asked is running, or is not.
+const greetTimeout = 2 * time.Second
+
+// Join takes a node in, or records its new run and addresses. Before anything is
+// written, the applicant has answered at the address it gave, as this node and
+// in this run; and no other process of the same data directory lives.
+func (c *Coordinator) Join(ctx context.Context, a Applicant) error {
+	n := a.Node
+	if err := checkApplicant(n); err != nil {
+		return err
+	}
+	put := &command.PutNode{Node: n}
+	if row := c.cfg.State.View().NodeByID(n.GetId()); row != nil && row.Run != n.GetRun() {
+		if err := c.onlyOne(ctx, row, a); err != nil {
+			return err
+		}
+		put.ReplacesRun = row.Run
+	}
+	if err := c.answers(ctx, n); err != nil {
+		return err
+	}
+	return c.propose(ctx, put)
+}
+
+func checkApplicant(n *command.Node) error {
+	bad := func(format string, args ...any) error {
+		return &Refusal{Code: "join_invalid", Message: fmt.Sprintf(format, args...)}
+	}
+	if uuid.Validate(n.GetId()) != nil {
+		return bad("the node id %.60q is not a UUID", n.GetId())
+	}
+	if n.GetRun() == "" {
+		return bad("the node says no run: upgrade it")
+	}
+	host, port, err := net.SplitHostPort(n.GetPeer())
+	if ip := net.ParseIP(host); err != nil || host == "" || port == "" || port == "0" || ip != nil && ip.IsUnspecified() {
+		return bad("the peer address %.100q is not one that other nodes can reach; start the node with --advertise HOST:PORT", n.GetPeer())
+	}
+	return nil
+}
+
+// onlyOne refuses a second process of one data directory: a copy of it that
+// does not know what the other has done since, or a twin of one that lives.
+func (c *Coordinator) onlyOne(ctx context.Context, row *fsm.Node, a Applicant) error {
+	const hint = "start it with an empty --data directory and --join"
+	if row.Run != "" && !slices.Contains(a.Runs, row.Run) {
+		return &Refusal{Code: CodeCopied, Hint: hint,
+			Message: fmt.Sprintf("this data directory is a copy of %s's: another process has run as %s since", row.Name, row.Name)}
+	}
+	if row.Peer == "" {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, greetTimeout)
+	defer cancel()
+	who, err := c.cfg.Nodes.Greet(ctx, row.Peer)
+	if err == nil && who.ID == row.ID && who.Run != a.Node.GetRun() {
+		return &Refusal{Code: CodeCopied, Hint: hint,
+			Message: fmt.Sprintf("this data directory is a copy of %s's, which runs at %s", row.Name, row.Peer)}
+	}
+	return nil
+}
+
+// answers makes sure that the applicant is where it says: a row with an address
+// that nobody answers at, or another does, would fail everybody who uses it.
+func (c *Coordinator) answers(ctx context.Context, n *command.Node) error {
+	if n.GetId() == c.cfg.Self {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, greetTimeout)
+	defer cancel()
+	who, err := c.cfg.Nodes.Greet(ctx, n.GetPeer())
+	switch {
+	case err != nil:
+		return &Refusal{Code: CodeUnreachable, Message: fmt.Sprintf("the leader cannot reach %s at its peer address %s: %v", n.GetName(), n.GetPeer(), err),
+			Hint: "start it with the --advertise HOST:PORT at which other nodes reach it"}
+	case who.ID != n.GetId():
+		return &Refusal{Code: fsm.CodeConflictAddress, Message: fmt.Sprintf("at the peer address %s another node answers", n.GetPeer()),
+			Hint: "start it with its own --peer or --advertise"}
+	case who.Run != n.GetRun():
+		return &Refusal{Code: CodeCopied, Message: fmt.Sprintf("at the peer address %s another process of the same data directory answers", n.GetPeer()),
+			Hint: "start it with an empty --data directory and --join"}
+	}
+	return nil
+}
+
+// Codes of refused joins.
+const (
+	CodeCopied      = "node_copied"      // final: the data directory is another's
+	CodeUnreachable = "node_unreachable" // the applicant may try again
+)
+
+// propose commits one command and returns its refusal as an error.
+func (c *Coordinator) propose(ctx context.Context, msg proto.Message) error {
+	out, err := c.cfg.Proposer.Propose(ctx, msg, "")
+	if err == nil {
+		err = fsm.AsError(out)
+	}
+	return err
+}

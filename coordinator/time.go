@@ -1,0 +1,198 @@
+package coordinator
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"gitmirror/fsm"
+	"gitmirror/fsm/command"
+	"gitmirror/internal/wallclock"
+)
+
+const (
+	askClocksEvery = 5 * time.Second
+	askClocksBound = time.Second
+
+	// tickAfter is how long the log may say nothing before the leader tells it
+	// the time: an hour of silence would look like a jump.
+	tickAfter = 10 * time.Minute
+)
+
+// LogClock is the clock that entries are stamped with while this node leads:
+// the median of the clocks of the nodes that live, carried on by the monotonic
+// clock in between. A node whose clock is wrong has no more say in it than any
+// other. It is safe for concurrent use.
+type LogClock struct {
+	state State
+
+	mu    sync.Mutex
+	at    time.Time // log time ...
+	taken time.Time // ... at this moment of the monotonic clock; zero before the first
+}
+
+// NewLogClock returns a clock that goes on from what the log said last.
+func NewLogClock(state State) *LogClock { return &LogClock{state: state} }
+
+// Now is log time.
+func (c *LogClock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.now()
+}
+
+func (c *LogClock) now() time.Time {
+	if c.taken.IsZero() {
+		c.restart()
+	}
+	return c.at.Add(time.Since(c.taken))
+}
+
+// restart takes up what the log says: this node did not lead, or has just
+// started. A log that never heard the time is told ours.
+func (c *LogClock) restart() {
+	c.taken = time.Now()
+	if c.at = c.state.View().Now(); c.at.IsZero() {
+		c.at = wallclock.Now().Round(0)
+	}
+}
+
+// begin is called at the beginning of a term: another leader may have told the
+// log a later time than this node knows.
+func (c *LogClock) begin() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.now().Before(c.state.View().Now()) {
+		c.restart()
+	}
+}
+
+// set moves the clock to the median of readings that were taken just now. Of an
+// even number it takes, of the two in the middle, the one closer to the log.
+func (c *LogClock) set(readings []time.Time) {
+	if len(readings) == 0 {
+		return
+	}
+	slices.SortFunc(readings, time.Time.Compare)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	median := readings[len(readings)/2]
+	if n := len(readings); n%2 == 0 {
+		now := c.now()
+		if lower := readings[n/2-1]; now.Sub(lower).Abs() < median.Sub(now).Abs() {
+			median = lower
+		}
+	}
+	c.at, c.taken = median.Round(0), time.Now()
+}
+
+// keepTime asks the living for their clocks while the term lasts.
+func (c *Coordinator) keepTime(ctx context.Context) {
+	tick := time.NewTicker(askClocksEvery)
+	defer tick.Stop()
+	for {
+		c.cfg.Clock.set(c.readClocks(ctx))
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+func (c *Coordinator) readClocks(ctx context.Context) []time.Time {
+	ctx, cancel := context.WithTimeout(ctx, askClocksBound)
+	defer cancel()
+	var mu sync.Mutex
+	readings := map[string]func(now time.Time) time.Time{}
+	var wg sync.WaitGroup
+	for _, n := range c.cfg.State.View().Nodes() {
+		if n.ID == c.cfg.Self || !n.State.Live() || n.Peer == "" {
+			continue
+		}
+		wg.Go(func() {
+			asked := time.Now()
+			theirs, err := c.cfg.Nodes.Clock(ctx, n.Peer)
+			if err != nil {
+				return
+			}
+			answered := time.Now()
+			theirs = theirs.Add(answered.Sub(asked) / 2)
+			mu.Lock()
+			defer mu.Unlock()
+			readings[n.ID] = func(now time.Time) time.Time { return theirs.Add(now.Sub(answered)) }
+		})
+	}
+	wg.Wait()
+	now := time.Now()
+	list := []time.Time{wallclock.Now().Round(0)}
+	for _, at := range readings {
+		list = append(list, at(now))
+	}
+	return list
+}
+
+// tick tells the time to a log that has not heard it for a while.
+func (c *Coordinator) tick(ctx context.Context) error {
+	view := c.cfg.State.View()
+	if view.Format() < 2 || view.Now().IsZero() || c.cfg.Clock.Now().Sub(view.Now()) < tickAfter {
+		return nil
+	}
+	return c.propose(ctx, &command.Tick{})
+}
+
+// format raises the cluster format to what every member speaks.
+func (c *Coordinator) format(ctx context.Context) error {
+	view := c.cfg.State.View()
+	if view.ClusterID() == "" || len(view.Nodes()) == 0 {
+		return nil
+	}
+	least := fsm.Format
+	for _, n := range view.Nodes() {
+		least = min(least, n.Format)
+	}
+	if least <= view.Format() {
+		return nil
+	}
+	c.log.Info("raising the cluster format", "from", view.Format(), "to", least)
+	return c.propose(ctx, &command.RaiseFormat{Format: least})
+}
+
+// absences measures how long nodes have been down on this node's monotonic
+// clock: no wrong clock stops the replacement of what they held, or hurries it.
+// What was measured before this term is taken from the log, if its dates hold.
+type absences struct {
+	mu    sync.Mutex
+	known map[string]absence // by node id
+}
+
+type absence struct {
+	since    time.Time // of the row's state, to tell one absence from the next
+	seen     time.Time // when this leader first saw it
+	credited time.Duration
+}
+
+func (a *absences) of(view *fsm.View, n *fsm.Node, now time.Time) time.Duration {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	seen, ok := a.known[n.ID]
+	if !ok || !seen.since.Equal(n.Since) {
+		seen = absence{since: n.Since, seen: now}
+		if view.DatesHold() {
+			seen.credited = max(view.Now().Sub(n.Since), 0)
+		}
+		if a.known == nil {
+			a.known = map[string]absence{}
+		}
+		a.known[n.ID] = seen
+	}
+	return seen.credited + now.Sub(seen.seen)
+}
+
+// reset begins a term: what was measured in an earlier one is in the log.
+func (a *absences) reset() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.known = nil
+}

@@ -1,0 +1,126 @@
+package leader
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	"gitmirror/api"
+	"gitmirror/cluster"
+	"gitmirror/fsm"
+	"gitmirror/fsm/command"
+	"gitmirror/internal/wallclock"
+)
+
+// Consensus is the raft group, in the words of package cluster.
+type Consensus interface {
+	Leader() (id, addr string)
+	LeaderChanged() <-chan struct{}
+	Apply(ctx context.Context, entry []byte) (response any, index uint64, err error)
+	WaitApplied(ctx context.Context, index uint64) error
+}
+
+// Peers has the leader at addr commit an entry, and returns what its state
+// machine made of it.
+type Peers interface {
+	Propose(ctx context.Context, addr string, entry []byte) (outcome []byte, index uint64, err error)
+}
+
+// Reach reaches whoever leads. It is safe for concurrent use.
+type Reach struct {
+	Self      string // node id
+	Consensus Consensus
+	Peers     Peers
+	Format    func() uint32    // the cluster format
+	Now       func() time.Time // log time, while this node leads
+}
+
+// retryAfter is the pause before another try where nothing announces that it
+// would go better.
+const retryAfter = 100 * time.Millisecond
+
+// ErrNone says that there is no leader now.
+var ErrNone = errors.New("there is no leader")
+
+// Propose blocks until the command is applied on this node. While ctx lasts it
+// tries again, with the same entry: a request id makes that harmless, and
+// commands without one are harmless to repeat. An error means that it may or may
+// not be committed, but for one that wraps fsm.ErrNotAdmitted.
+func (r *Reach) Propose(ctx context.Context, msg proto.Message, requestID string) (*command.Outcome, error) {
+	entry, err := fsm.Encode(msg, requestID, wallclock.Now())
+	if err != nil {
+		return nil, err
+	}
+	var last error
+	for {
+		changed := r.Consensus.LeaderChanged()
+		out, index, err := r.once(ctx, entry)
+		if err == nil {
+			return out, r.Consensus.WaitApplied(ctx, index)
+		}
+		if final(err) {
+			return nil, err
+		}
+		if last == nil || ctx.Err() == nil {
+			last = err
+		}
+		again := time.NewTimer(retryAfter)
+		select {
+		case <-changed:
+		case <-again.C:
+		case <-ctx.Done():
+			again.Stop()
+			return nil, fmt.Errorf("%w (%w)", last, ctx.Err())
+		}
+		again.Stop()
+	}
+}
+
+// final tells errors that another try will not mend.
+func final(err error) bool {
+	var fatal *fsm.FatalError
+	var refused *api.Problem
+	return errors.Is(err, cluster.ErrClosed) || errors.As(err, &fatal) || errors.Is(err, fsm.ErrNotAdmitted) ||
+		errors.As(err, &refused) && refused.Status >= http.StatusBadRequest && refused.Status < http.StatusInternalServerError
+}
+
+func (r *Reach) once(ctx context.Context, entry []byte) (*command.Outcome, uint64, error) {
+	id, addr := r.Consensus.Leader()
+	switch id {
+	case "":
+		return nil, 0, ErrNone
+	case r.Self:
+		return r.Commit(ctx, entry)
+	}
+	data, index, err := r.Peers.Propose(ctx, addr, entry)
+	if err != nil {
+		return nil, 0, err
+	}
+	out := &command.Outcome{}
+	if err := proto.Unmarshal(data, out); err != nil {
+		return nil, 0, fmt.Errorf("read the leader's answer: %w", err)
+	}
+	return out, index, nil
+}
+
+// Commit appends an entry as the leader, if every member can apply it. The
+// entry may come from anybody.
+func (r *Reach) Commit(ctx context.Context, entry []byte) (*command.Outcome, uint64, error) {
+	admitted, err := fsm.Admit(entry, r.Format(), r.Now())
+	if err != nil {
+		return nil, 0, err
+	}
+	response, index, err := r.Consensus.Apply(ctx, admitted)
+	if err != nil {
+		return nil, 0, err
+	}
+	out, ok := response.(*command.Outcome)
+	if !ok {
+		return nil, 0, fmt.Errorf("the state machine answered %T", response)
+	}
+	return out, index, nil
+}

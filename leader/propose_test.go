@@ -1,0 +1,97 @@
+package leader
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"testing"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	"gitmirror/api"
+	"gitmirror/cluster"
+	"gitmirror/fsm"
+	"gitmirror/fsm/command"
+)
+
+// group is a raft group of this node and one other.
+type group struct {
+	leader   string
+	state    *fsm.State
+	index    uint64
+	applied  [][]byte
+	failures []error // of the next calls, here or there
+}
+
+func (g *group) Leader() (id, addr string)                       { return g.leader, "addr of " + g.leader }
+func (g *group) LeaderChanged() <-chan struct{}                  { return nil }
+func (g *group) WaitApplied(ctx context.Context, _ uint64) error { return ctx.Err() }
+func (g *group) Propose(_ context.Context, _ string, entry []byte) ([]byte, uint64, error) {
+	response, index, err := g.Apply(nil, entry)
+	if err != nil {
+		return nil, 0, err
+	}
+	data, err := proto.Marshal(response.(*command.Outcome))
+	return data, index, err
+}
+
+func (g *group) Apply(_ context.Context, entry []byte) (any, uint64, error) {
+	if len(g.failures) > 0 {
+		err := g.failures[0]
+		g.failures = g.failures[1:]
+		return nil, 0, err
+	}
+	g.index++
+	g.applied = append(g.applied, entry)
+	r := g.state.Apply(g.index, entry)
+	return r.Outcome, g.index, r.Err
+}
+
+var logTime = time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC)
+
+func newReach(leader string) (*Reach, *group) {
+	g := &group{leader: leader, state: fsm.New()}
+	return &Reach{Self: "me", Consensus: g, Peers: g, Format: func() uint32 { return 1 }, Now: func() time.Time { return logTime }}, g
+}
+
+func TestNothingEntersTheLogThatAMemberCannotApply(t *testing.T) {
+	r, g := newReach("me")
+	if _, _, err := r.Commit(t.Context(), []byte("garbage")); !errors.Is(err, fsm.ErrNotAdmitted) {
+		t.Errorf("garbage: %v", err)
+	}
+	if _, err := r.Propose(t.Context(), &command.Tick{}, ""); !errors.Is(err, fsm.ErrNotAdmitted) {
+		t.Errorf("a command of a later format: %v", err)
+	}
+	if len(g.applied) != 0 {
+		t.Errorf("%d entries were appended", len(g.applied))
+	}
+}
+
+func TestTheLeaderStampsItsOwnTime(t *testing.T) {
+	r, g := newReach("me")
+	if _, err := r.Propose(t.Context(), &command.FoundCluster{ClusterId: "c"}, ""); err != nil {
+		t.Fatal(err)
+	}
+	if got := g.state.View().Now(); !got.Equal(logTime) {
+		t.Errorf("the log says %v, want the leader's %v", got, logTime)
+	}
+}
+
+func TestAProposalIsRetriedWithTheSameEntry(t *testing.T) {
+	r, g := newReach("other")
+	g.failures = []error{errors.New("connection refused"), cluster.ErrUnknown}
+	out, err := r.Propose(t.Context(), &command.FoundCluster{ClusterId: "c"}, "id")
+	if err != nil || out.Code != "" || len(g.applied) != 1 {
+		t.Errorf("%v, %v after %d entries", out, err, len(g.applied))
+	}
+}
+
+func TestARefusalIsNotRetried(t *testing.T) {
+	r, g := newReach("other")
+	refusal := &api.Problem{Status: http.StatusBadRequest, Code: "entry_invalid"}
+	g.failures = []error{refusal}
+	if _, err := r.Propose(t.Context(), &command.FoundCluster{ClusterId: "c"}, ""); !errors.Is(err, refusal) || len(g.applied) != 0 {
+		t.Errorf("%v after %d entries", err, len(g.applied))
+	}
+}

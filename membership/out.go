@@ -1,0 +1,69 @@
+package membership
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"gitmirror/peer"
+)
+
+// ErrOut says that this node is no member any more.
+var ErrOut = errors.New("this node was removed from the cluster")
+
+// Outlook watches whether the cluster still has this node. A node that was
+// removed while it was paused or cut off is not told: nobody talks to it any
+// more.
+type Outlook struct {
+	ID      string
+	Cluster func() string   // id of the cluster
+	Led     func() bool     // a leader leads, or was heard a moment ago
+	Members func() []string // peer addresses of other members
+	Call    Caller
+}
+
+const (
+	lookEvery    = time.Second
+	leaderlessBy = 5 // looks without a leader after which members are asked, and asked again
+)
+
+// Run returns ErrOut when a leader that has made sure that it leads says that
+// this node is not a member, and nil when ctx ends. It asks for as long as there
+// is no leader.
+func (o Outlook) Run(ctx context.Context) error {
+	tick := time.NewTicker(lookEvery)
+	defer tick.Stop()
+	leaderless := 0 // counted in looks: a process that was stopped has not waited
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+		if o.Led() {
+			leaderless = 0
+			continue
+		}
+		if leaderless++; leaderless%leaderlessBy == 0 && o.out(ctx) {
+			return ErrOut
+		}
+	}
+}
+
+// out asks the members who leads, and whoever leads whether this node is in.
+func (o Outlook) out(ctx context.Context) bool {
+	var leaders []string
+	for _, h := range askAll(ctx, o.Members(), o.Call.Hello) {
+		if h.ClusterID == o.Cluster() && h.ID != o.ID {
+			leaders = append(leaders, h.Leader)
+		}
+	}
+	for _, m := range askAll(ctx, leaders, func(ctx context.Context, addr string) (peer.Membership, error) {
+		return o.Call.Member(ctx, addr, o.ID)
+	}) {
+		if !m.In {
+			return true
+		}
+	}
+	return false
+}

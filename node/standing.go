@@ -1,0 +1,150 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"gitmirror/api"
+	"gitmirror/coordinator"
+	"gitmirror/membership"
+	"gitmirror/peer"
+)
+
+// onlyProcess makes sure, before consensus starts, that no other process is
+// this node.
+func (n *node) onlyProcess(ctx context.Context) error {
+	self := membership.Self{ID: n.id.ID, Run: n.runID, Runs: n.id.Runs}
+	err := membership.OnlyProcess(ctx, self, n.info.Peer, slices.Concat(n.cfg.Join, n.id.members()), n.peers)
+	if errors.Is(err, membership.ErrCopied) {
+		return copied(err)
+	}
+	return err
+}
+
+func copied(err error) *Error {
+	return &Error{Code: 6, Message: err.Error(), Err: err, Try: "start it with an empty --data directory and --join"}
+}
+
+func removed(err error) *Error {
+	return &Error{Code: 6, Message: "this node was removed from the cluster", Err: err,
+		Try: "start it with an empty --data directory and --join to have it in again"}
+}
+
+// stand ends the node when it finds that it is not the node that it says it is
+// any more: removed, taken over by another process, or outvoted about the table.
+func (n *node) stand(ctx context.Context) error {
+	outlook := membership.Outlook{ID: n.id.ID, Cluster: func() string { return n.id.ClusterID }, Led: n.consensus.Led, Members: n.seeds, Call: n.peers}
+	results := make(chan error, 2)
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	for _, watch := range []func(context.Context) error{outlook.Run, n.agreement.Run} {
+		go func() { results <- watch(ctx) }()
+	}
+	seen := false
+	for {
+		changed := n.machine.state.Changed()
+		row := n.machine.state.View().NodeByID(n.id.ID)
+		switch {
+		case row == nil && seen:
+			return removed(membership.ErrOut)
+		case row != nil:
+			seen = true
+			if row.Run != "" && !slices.Contains(n.id.Runs, row.Run) {
+				return copied(fmt.Errorf("%w of %s's: another process runs as %s now", membership.ErrCopied, row.Name, row.Name))
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-changed:
+		case err := <-results:
+			switch {
+			case errors.Is(err, membership.ErrOut):
+				return removed(err)
+			case errors.Is(err, membership.ErrOutvoted):
+				return &Error{Message: err.Error(), Err: err,
+					Try: fmt.Sprintf("remove the node from the cluster: gitmirror node rm %s --yes, then start it with an empty --data directory", n.cfg.Name)}
+			}
+		}
+	}
+}
+
+// remember keeps in node.json what a later start needs to know before it has
+// heard from anybody.
+func (n *node) remember(ctx context.Context) error {
+	for {
+		changed := n.machine.state.Changed()
+		format, members := n.machine.state.View().Format(), n.memberAddresses()
+		if n.consensus.Ready() == nil && (format > n.id.ClusterFormat || !slices.Equal(members, n.id.members())) {
+			err := n.id.update(n.cfg.Dir, func() { n.id.ClusterFormat, n.id.Members = max(format, n.id.ClusterFormat), members })
+			if err != nil {
+				n.log.Warn("cannot write node.json", "err", err)
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-changed:
+		}
+	}
+}
+
+// memberAddresses are the peer addresses in the table, but for this node's.
+func (n *node) memberAddresses() []string {
+	var list []string
+	for _, row := range n.machine.state.View().Nodes() {
+		if row.ID != n.id.ID && row.Peer != "" {
+			list = append(list, row.Peer)
+		}
+	}
+	return list
+}
+
+// greeter is the peer client in the coordinator's terms.
+type greeter struct{ *peer.Client }
+
+func (g greeter) Greet(ctx context.Context, addr string) (coordinator.Process, error) {
+	h, err := g.Hello(ctx, addr)
+	return coordinator.Process{ID: h.ID, Run: h.Run}, err
+}
+
+func (g greeter) Clock(ctx context.Context, addr string) (time.Time, error) {
+	p, err := g.Pulse(ctx, addr)
+	return p.Now, err
+}
+
+// marks are the digests of this node's table, for others to compare.
+func (p *parts) marks() []peer.Mark { return nil }
+
+// voters are the peer addresses of the nodes that vote, by id.
+func (p *parts) voters() map[string]string {
+	list := map[string]string{}
+	servers, err := p.cluster.Servers()
+	if err != nil {
+		return list
+	}
+	for _, s := range servers {
+		if s.Voter {
+			list[s.ID] = s.Addr
+		}
+	}
+	return list
+}
+
+// trouble is what this node has to say under Attention: what it fails at as
+// leader, and a table that differs from another's.
+func (p *parts) trouble() []api.Trouble {
+	var list []api.Trouble
+	if p.cluster.IsLeader() {
+		for _, t := range p.coordinator.Trouble() {
+			list = append(list, api.Trouble{Step: t.Step, Subject: t.Subject, Message: t.Message, Since: t.Since.UTC()})
+		}
+	}
+	if doubt, since := p.agreement.Doubt(); doubt != "" {
+		list = append(list, api.Trouble{Step: "agreement", Message: doubt, Since: since.UTC()})
+	}
+	return list
+}
