@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -52,6 +53,7 @@ type fleet struct {
 type proc struct {
 	t          *testing.T
 	name, dir  string
+	binary     string // another than the one under test, may be empty
 	flags      []string
 	http, peer string // fixed by the first start
 	client     *api.Client
@@ -88,6 +90,46 @@ func (f *fleet) join(name string, env ...string) *proc {
 	f.nodes = append(f.nodes, p)
 	p.start(env, args...)
 	return p
+}
+
+// refused wants a start of p to end with that exit code and these words, and a
+// hint.
+func (p *proc) refused(code int, args []string, words ...string) {
+	p.t.Helper()
+	program := binary
+	if p.binary != "" {
+		program = p.binary
+	}
+	ctx, cancel := context.WithTimeout(p.t.Context(), 30*time.Second)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, program, append([]string{"start", "--name", p.name, "--data", p.dir, "--http", "127.0.0.1:0", "--peer", "127.0.0.1:0"}, args...)...)
+	out, err := cmd.CombinedOutput()
+	if err == nil || cmd.ProcessState.ExitCode() != code || !strings.Contains(string(out), "Try:") {
+		p.t.Errorf("the start of %s ended with %v, want exit code %d and a hint\n%s", p.name, err, code, out)
+	}
+	for _, w := range words {
+		if !strings.Contains(string(out), w) {
+			p.t.Errorf("the refused start of %s does not say %q:\n%s", p.name, w, out)
+		}
+	}
+}
+
+// ends wants the process to end by itself with that exit code and these words.
+func (p *proc) ends(code int, words ...string) {
+	p.t.Helper()
+	select {
+	case <-p.exited:
+	case <-time.After(30 * time.Second):
+		p.t.Fatalf("%s goes on", p.name)
+	}
+	if got := p.state.ExitCode(); got != code {
+		p.t.Errorf("%s ended with %d, want %d\n%s", p.name, got, code, p.tail())
+	}
+	for _, w := range words {
+		if !strings.Contains(p.tail(), w) {
+			p.t.Errorf("%s ended without a word of %q:\n%s", p.name, w, p.tail())
+		}
+	}
 }
 
 func (f *fleet) settled(n int) {
@@ -168,7 +210,11 @@ func (p *proc) start(env []string, args ...string) {
 		p.log = f
 		p.t.Cleanup(p.end)
 	}
-	p.cmd = exec.Command(binary, args...)
+	program := binary
+	if p.binary != "" {
+		program = p.binary
+	}
+	p.cmd = exec.Command(program, args...)
 	p.cmd.Env = append(os.Environ(), append([]string{"GITMIRROR_TEST_CANARY=canary"}, env...)...)
 	p.cmd.Stderr = p.log
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}

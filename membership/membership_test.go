@@ -115,7 +115,7 @@ func TestTwoThatStartAtOnceHearOfEachOther(t *testing.T) {
 }
 
 func TestANodeThatIsOutKnowsIt(t *testing.T) {
-	in, out := &peer.Membership{In: true}, &peer.Membership{}
+	in, out := &peer.Membership{In: true, Run: "r1"}, &peer.Membership{}
 	member := func(cluster, leader string) peer.Hello {
 		return peer.Hello{ID: "other", ClusterID: cluster, Leader: leader}
 	}
@@ -137,7 +137,7 @@ func TestANodeThatIsOutKnowsIt(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 				defer cancel()
-				o := Outlook{ID: "me", Cluster: func() string { return "c" }, Led: func() bool { return c.led },
+				o := Outlook{Self: Self{ID: "me", Run: "r2", Runs: []string{"r1", "r2"}}, Cluster: func() string { return "c" }, Led: func() bool { return c.led },
 					Members: func() []string { return []string{"a", "b"} }, Call: c.crowd}
 				began := time.Now()
 				err := o.Run(ctx)
@@ -185,4 +185,15 @@ func TestWhoIsOutvotedEnds(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestAProcessThatWasReplacedWhileAwayKnowsIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := Outlook{Self: Self{ID: "me", Run: "r2", Runs: []string{"r1", "r2"}}, Cluster: func() string { return "c" },
+			Led: func() bool { return false }, Members: func() []string { return []string{"a"} },
+			Call: crowd{"a": {hello: peer.Hello{ID: "other", ClusterID: "c", Leader: "lead"}}, "lead": {member: &peer.Membership{In: true, Run: "r9"}}}}
+		if err := o.Run(t.Context()); !errors.Is(err, ErrCopied) {
+			t.Errorf("Run returned %v", err)
+		}
+	})
 }

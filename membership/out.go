@@ -3,6 +3,7 @@ package membership
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"gitmirror/peer"
@@ -11,11 +12,11 @@ import (
 // ErrOut says that this node is no member any more.
 var ErrOut = errors.New("this node was removed from the cluster")
 
-// Outlook watches whether the cluster still has this node. A node that was
-// removed while it was paused or cut off is not told: nobody talks to it any
-// more.
+// Outlook watches whether the cluster still has this node, and this process as
+// it. A node that was removed, or replaced by another process of its directory,
+// while it was paused or cut off is not told: nobody talks to it any more.
 type Outlook struct {
-	ID      string
+	Self    Self
 	Cluster func() string   // id of the cluster
 	Led     func() bool     // a leader leads, or was heard a moment ago
 	Members func() []string // peer addresses of other members
@@ -28,8 +29,9 @@ const (
 )
 
 // Run returns ErrOut when a leader that has made sure that it leads says that
-// this node is not a member, and nil when ctx ends. It asks for as long as there
-// is no leader.
+// this node is not a member, an error that wraps ErrCopied when it says that
+// another process is, and nil when ctx ends. It asks for as long as there is no
+// leader.
 func (o Outlook) Run(ctx context.Context) error {
 	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
@@ -44,26 +46,32 @@ func (o Outlook) Run(ctx context.Context) error {
 			leaderless = 0
 			continue
 		}
-		if leaderless++; leaderless%leaderlessBy == 0 && o.out(ctx) {
-			return ErrOut
+		if leaderless++; leaderless%leaderlessBy != 0 {
+			continue
+		}
+		if err := o.ask(ctx); err != nil {
+			return err
 		}
 	}
 }
 
-// out asks the members who leads, and whoever leads whether this node is in.
-func (o Outlook) out(ctx context.Context) bool {
+// ask asks the members who leads, and whoever leads whether this node is in.
+func (o Outlook) ask(ctx context.Context) error {
 	var leaders []string
 	for _, h := range askAll(ctx, o.Members(), o.Call.Hello) {
-		if h.ClusterID == o.Cluster() && h.ID != o.ID {
+		if h.ClusterID == o.Cluster() && h.ID != o.Self.ID {
 			leaders = append(leaders, h.Leader)
 		}
 	}
 	for _, m := range askAll(ctx, leaders, func(ctx context.Context, addr string) (peer.Membership, error) {
-		return o.Call.Member(ctx, addr, o.ID)
+		return o.Call.Member(ctx, addr, o.Self.ID)
 	}) {
-		if !m.In {
-			return true
+		switch {
+		case !m.In:
+			return ErrOut
+		case m.Run != "" && !o.Self.knows(m.Run):
+			return fmt.Errorf("%w: another process runs as this node now", ErrCopied)
 		}
 	}
-	return false
+	return nil
 }

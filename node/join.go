@@ -60,6 +60,8 @@ func refusedJoin(seed string, p *api.Problem) *Error {
 		e.Try = "choose another with --name; or, where the other is gone for good: gitmirror node rm NAME --yes"
 	case p.Code == "node_removed", p.Code == coordinator.CodeCopied, p.Code == fsm.CodeConflictAddress:
 		e.Code = 6
+	case p.Code == fsm.CodeFormat:
+		e.Try = "start it with the gitmirror that the other nodes run"
 	case p.Status == 400:
 		e.Code = 2
 	}

@@ -185,5 +185,9 @@ func (m *member) Member(ctx context.Context, id string) (peer.Membership, error)
 	if err != nil {
 		return peer.Membership{}, err
 	}
-	return peer.Membership{In: p.machine.state.View().NodeByID(id) != nil}, nil
+	row := p.machine.state.View().NodeByID(id)
+	if row == nil {
+		return peer.Membership{}, nil
+	}
+	return peer.Membership{In: true, Run: row.Run}, nil
 }

@@ -16,12 +16,15 @@ import (
 // onlyProcess makes sure, before consensus starts, that no other process is
 // this node.
 func (n *node) onlyProcess(ctx context.Context) error {
-	self := membership.Self{ID: n.id.ID, Run: n.runID, Runs: n.id.Runs}
-	err := membership.OnlyProcess(ctx, self, n.info.Peer, slices.Concat(n.cfg.Join, n.id.members()), n.peers)
+	err := membership.OnlyProcess(ctx, n.self(), n.info.Peer, slices.Concat(n.cfg.Join, n.id.members()), n.peers)
 	if errors.Is(err, membership.ErrCopied) {
 		return copied(err)
 	}
 	return err
+}
+
+func (n *node) self() membership.Self {
+	return membership.Self{ID: n.id.ID, Run: n.runID, Runs: n.id.Runs}
 }
 
 func copied(err error) *Error {
@@ -36,7 +39,7 @@ func removed(err error) *Error {
 // stand ends the node when it finds that it is not the node that it says it is
 // any more: removed, taken over by another process, or outvoted about the table.
 func (n *node) stand(ctx context.Context) error {
-	outlook := membership.Outlook{ID: n.id.ID, Cluster: func() string { return n.id.ClusterID }, Led: n.consensus.Led, Members: n.seeds, Call: n.peers}
+	outlook := membership.Outlook{Self: n.self(), Cluster: func() string { return n.id.ClusterID }, Led: n.consensus.Led, Members: n.seeds, Call: n.peers}
 	results := make(chan error, 2)
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -64,6 +67,8 @@ func (n *node) stand(ctx context.Context) error {
 			switch {
 			case errors.Is(err, membership.ErrOut):
 				return removed(err)
+			case errors.Is(err, membership.ErrCopied):
+				return copied(err)
 			case errors.Is(err, membership.ErrOutvoted):
 				return &Error{Message: err.Error(), Err: err,
 					Try: fmt.Sprintf("remove the node from the cluster: gitmirror node rm %s --yes, then start it with an empty --data directory", n.cfg.Name)}

@@ -41,7 +41,8 @@ type Whois struct {
 
 // Membership is a leader's word on one node.
 type Membership struct {
-	In bool `json:"in"`
+	In  bool   `json:"in"`
+	Run string `json:"run"` // that the table has of it
 }
 
 // Pulse asks the node at addr how it is.
