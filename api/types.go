@@ -56,14 +56,19 @@ type Node struct {
 	Version string    `json:"version"`
 }
 
-// RepoCounts counts repos by state; Syncing and Stale count across states.
+// RepoCounts counts repos by the state that is shown; Total is all but those
+// being removed; Syncing and Stale count across states.
 type RepoCounts struct {
 	Total    int `json:"total"`
+	Unserved int `json:"unserved"`
 	Pending  int `json:"pending"`
 	Cloning  int `json:"cloning"`
+	Copying  int `json:"copying"`
+	Behind   int `json:"behind"`
 	Ready    int `json:"ready"`
 	Failing  int `json:"failing"`
 	Held     int `json:"held"`
+	Retired  int `json:"retired"`
 	Parked   int `json:"parked"`
 	Paused   int `json:"paused"`
 	Removing int `json:"removing"`
@@ -76,7 +81,7 @@ type Repo struct {
 	ID         string            `json:"id"`
 	Name       string            `json:"name"`
 	URLs       []string          `json:"urls"`
-	State      string            `json:"state"` // pending cloning ready failing held parked paused removing
+	State      string            `json:"state"` // one of States
 	Reason     string            `json:"reason"`
 	Owner      string            `json:"owner"` // node name
 	Epoch      uint64            `json:"epoch"`

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -77,7 +78,7 @@ func notThere(err error) bool { return explain(err, false).Exit == exitNotFound 
 // failure may pass, a second in a row is reported.
 func hopeless(s *session, r *api.Repo) *Failure {
 	switch {
-	case r.State == "held" || r.State == "parked" || r.State == "paused" || r.State == "removing":
+	case slices.Contains([]string{api.StateHeld, api.StateRetired, api.StateParked, api.StatePaused, api.StateRemoving}, r.State):
 		return &Failure{What: fmt.Sprintf("%s is %s", r.Name, r.State), Cause: r.Reason, Code: r.State, Exit: exitFailed, Try: s.command("repo show %s", r.Name)}
 	case r.State != "failing" || r.Error == nil:
 		return nil

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -97,8 +98,8 @@ func (s *Server) repos(w http.ResponseWriter, r *http.Request) {
 		refuse(w, badRequest("query_invalid", "the pattern %q is not well formed", clip(pattern)))
 		return
 	}
-	if want != "" && !strings.Contains(" pending cloning ready failing held parked paused removing ", " "+want+" ") {
-		refuse(w, badRequest("query_invalid", "%q is no state; the states are pending, cloning, ready, failing, held, parked, paused and removing", clip(want)))
+	if want != "" && !slices.Contains(api.States, want) {
+		refuse(w, badRequest("query_invalid", "%q is no state; the states are %s", clip(want), strings.Join(api.States, ", ")))
 		return
 	}
 	view := s.cfg.State.View()
@@ -114,7 +115,7 @@ func (s *Server) repos(w http.ResponseWriter, r *http.Request) {
 		if !matches(row.Name, pattern) {
 			return true
 		}
-		if state, _ := sh.state(row); want != "" && state != want {
+		if want != "" && !sh.in(row, want) {
 			return true
 		}
 		rows = append(rows, row)

@@ -2,23 +2,13 @@ package server
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	"gitmirror/api"
 	"gitmirror/fsm"
 	"gitmirror/peer"
-)
-
-// The states a repo is shown in.
-const (
-	statePending  = "pending"  // nobody works on it yet
-	stateCloning  = "cloning"  // not everything asked for is there yet
-	stateReady    = "ready"    // published, with all the copies there can be
-	stateFailing  = "failing"  // upstream cannot be followed
-	stateHeld     = "held"     // upstream shows what is not followed without a person
-	statePaused   = "paused"   // on request
-	stateRemoving = "removing" // its copies are being deleted
 )
 
 // shape is what rows are judged against: the nodes as they are.
@@ -30,45 +20,104 @@ type shape struct {
 func (s *Server) shape(view *fsm.View) shape {
 	sh := shape{view: view}
 	for _, n := range view.Nodes() {
-		if n.State == fsm.NodeUp || n.State == fsm.NodeSuspect {
+		if n.State.Live() {
 			sh.live++
 		}
 	}
 	return sh
 }
 
-// state is the one function that says which state a row is in, and why.
+// verdict is one state that is true of a row, and why.
+type verdict struct{ state, reason string }
+
+// state is the state that a row is shown in, and why.
 func (sh shape) state(r *fsm.Repo) (state, reason string) {
-	ready, onDown := 0, []string(nil)
+	first := sh.states(r)[0]
+	return first.state, first.reason
+}
+
+// in tells whether a state is among those that are true of a row.
+func (sh shape) in(r *fsm.Repo, state string) bool {
+	return slices.ContainsFunc(sh.states(r), func(v verdict) bool { return v.state == state })
+}
+
+// states is the one function that says which states are true of a row, those
+// that want attention most first. There is always one.
+func (sh shape) states(r *fsm.Repo) []verdict {
+	if r.Removed {
+		return []verdict{{api.StateRemoving, fmt.Sprintf("%d copies to delete", len(r.Copies))}}
+	}
+	var list []verdict
+	add := func(state, reason string) { list = append(list, verdict{state, reason}) }
+	served, newest, away := sh.copies(r)
+	want := min(r.Policy.Replicas, max(sh.live, 1))
+	if r.Generation > 0 && served == 0 {
+		add(api.StateUnserved, strings.TrimPrefix(away+"; no other node has a copy", "; "))
+	}
+	if r.Hold != nil {
+		add(api.StateHeld, r.Hold.Reason)
+	}
+	if r.Paused {
+		add(api.StatePaused, "")
+	}
+	if r.Error != nil {
+		add(api.StateFailing, r.Error.Class)
+	}
+	switch owner := sh.view.Node(r.Owner); {
+	case r.Generation == 0 && (owner == nil || !owner.State.Live()):
+		add(api.StatePending, "no live node owns it")
+	case r.Generation == 0:
+		add(api.StateCloning, "from upstream")
+	}
+	if served > 0 && served < want {
+		add(api.StateCopying, strings.TrimSuffix(fmt.Sprintf("%d of %d copies; %s", served, want, away), "; "))
+	}
+	if served > 0 && newest < r.Generation {
+		add(api.StateBehind, strings.TrimSuffix(fmt.Sprintf("serves generation %d of %d; %s", newest, r.Generation, sh.whoHas(r)), "; "))
+	}
+	if len(list) == 0 {
+		add(api.StateReady, away)
+	}
+	return list
+}
+
+// copies counts the complete copies that clients get, with the newest generation
+// among them, and says of the others where they are.
+func (sh shape) copies(r *fsm.Repo) (served int, newest uint64, away string) {
+	var list []string
 	for _, c := range r.Copies {
-		if c.State != fsm.CopyReady {
+		if c.State != fsm.CopyReady && (c.State != fsm.CopyLeaving || c.Generation == 0) {
 			continue
 		}
-		ready++
-		if n := sh.view.Node(c.Node); n != nil && n.State == fsm.NodeDown {
-			onDown = append(onDown, n.Name)
+		n := sh.view.Node(c.Node)
+		switch {
+		case n == nil:
+		case !n.State.Live():
+			list = append(list, "copy on "+n.Name+" is down")
+		case n.Sick != nil:
+			list = append(list, "copy on "+n.Name+" is out of service")
+		default:
+			newest = max(newest, c.Generation)
+			if c.State == fsm.CopyReady {
+				served++
+			}
 		}
 	}
-	want := min(r.Policy.Replicas, max(sh.live, 1))
-	switch {
-	case r.Removed:
-		return stateRemoving, fmt.Sprintf("%d copies to delete", len(r.Copies))
-	case r.Paused:
-		return statePaused, ""
-	case r.Hold != nil:
-		return stateHeld, r.Hold.Reason
-	case r.Error != nil:
-		return stateFailing, r.Error.Class
-	case r.Generation == 0 && r.Owner == 0:
-		return statePending, "no live node owns it"
-	case r.Generation == 0:
-		return stateCloning, "from upstream"
-	case ready < want:
-		return stateCloning, fmt.Sprintf("%d of %d copies ready", ready, want)
-	case len(onDown) > 0:
-		return stateReady, "copy on " + strings.Join(onDown, ", ") + " is down"
+	return served, newest, strings.Join(list, ", ")
+}
+
+// whoHas names the nodes whose copies have the row's generation.
+func (sh shape) whoHas(r *fsm.Repo) string {
+	var list []string
+	for _, c := range r.Copies {
+		if n := sh.view.Node(c.Node); n != nil && c.State == fsm.CopyReady && c.Generation == r.Generation {
+			list = append(list, fmt.Sprintf("%s (%s)", n.Name, n.State))
+		}
 	}
-	return stateReady, ""
+	if len(list) == 0 {
+		return "no node has the newest"
+	}
+	return "the newest is on " + strings.Join(list, ", ")
 }
 
 // below tells whether a published row has fewer live copies than it could.
@@ -76,13 +125,8 @@ func (sh shape) below(r *fsm.Repo) bool {
 	if r.Removed || r.Generation == 0 {
 		return false
 	}
-	live := 0
-	for _, c := range r.Copies {
-		if n := sh.view.Node(c.Node); c.State == fsm.CopyReady && n != nil && n.State != fsm.NodeDown && n.State != fsm.NodeLeft {
-			live++
-		}
-	}
-	return live < min(r.Policy.Replicas, len(sh.view.Nodes()))
+	served, _, _ := sh.copies(r)
+	return served < min(r.Policy.Replicas, len(sh.view.Nodes()))
 }
 
 // render is a row as the API shows it. live is nil where the owner did not

@@ -62,25 +62,10 @@ func (s *Server) status(w http.ResponseWriter, r *http.Request) {
 }
 
 func count(c *api.RepoCounts, state string) {
-	if state == stateRemoving {
-		c.Removing++
-		return
+	if state != api.StateRemoving {
+		c.Total++
 	}
-	c.Total++
-	switch state {
-	case statePending:
-		c.Pending++
-	case stateCloning:
-		c.Cloning++
-	case stateReady:
-		c.Ready++
-	case stateFailing:
-		c.Failing++
-	case stateHeld:
-		c.Held++
-	case statePaused:
-		c.Paused++
-	}
+	*c.Of(state)++
 }
 
 const (

@@ -37,7 +37,8 @@ func degraded() *api.Status {
 	s.Verdict, s.Tolerates = api.Degraded, 0
 	s.Nodes[1].State, s.Nodes[1].Since, s.Nodes[1].Leaving, s.Nodes[1].Flaps = "down", before(90*time.Second), 12, 4
 	s.Nodes[2].Version = "v0.1.0-20261120115900-0123456789ab+dirty"
-	s.Repos = api.RepoCounts{Total: 1412, Ready: 1400, Cloning: 3, Failing: 7, Held: 1, Paused: 1, Stale: 2}
+	s.Repos = api.RepoCounts{Total: 1412, Ready: 1396, Unserved: 1, Cloning: 1, Copying: 3, Behind: 2, Failing: 7, Held: 1, Paused: 1, Stale: 2}
+	s.Trouble = []api.Trouble{{Node: "n1", Step: "voters", Subject: "n4", Message: "have node n4 in consensus: duplicate address", Since: before(time.Minute)}}
 	return s
 }
 

@@ -96,7 +96,7 @@ func (p Printer) repoState(r *api.Repo) string {
 	switch r.State {
 	case "ready":
 		color = green
-	case "failing", "held", "parked":
+	case api.StateUnserved, api.StateFailing, api.StateHeld, api.StateParked:
 		color = red
 	}
 	return p.colored(color, cell(r.State))

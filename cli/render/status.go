@@ -2,6 +2,7 @@ package render
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"gitmirror/api"
@@ -58,17 +59,20 @@ func repoCounts(c api.RepoCounts) string {
 		total, c.Ready = total+", all ready", 0
 	}
 	parts := []string{total}
-	for _, n := range []struct {
-		count int
-		word  string
-	}{
-		{c.Ready, "ready"}, {c.Pending, "pending"}, {c.Cloning, "cloning"}, {c.Failing, "failing"}, {c.Held, "held"},
-		{c.Parked, "parked"}, {c.Paused, "paused"}, {c.Removing, "being removed"}, {c.Syncing, "syncing now"}, {c.Stale, "stale"},
-	} {
-		if n.count > 0 {
-			parts = append(parts, humanize.Comma(int64(n.count))+" "+n.word)
+	add := func(n int, word string) {
+		if n > 0 {
+			parts = append(parts, humanize.Comma(int64(n))+" "+word)
 		}
 	}
+	for _, state := range slices.Backward(api.States) { // what is well first
+		if state == api.StateRemoving {
+			add(c.Removing, "being removed")
+		} else {
+			add(*c.Of(state), state)
+		}
+	}
+	add(c.Syncing, "syncing now")
+	add(c.Stale, "stale")
 	return strings.Join(parts, ", ")
 }
 
@@ -92,6 +96,9 @@ func (p Printer) attention(s *api.Status) error {
 	}
 	if s.CatchingUp {
 		add("status", "%s has started and not caught up yet: what it shows is incomplete", cell(s.AnsweredBy))
+	}
+	if n := s.Repos.Unserved; n > 0 {
+		add("repo ls --state unserved", "%s published and served by no node", count(n, "repository", "repositories"))
 	}
 	if s.Leader == "" {
 		add("node ls", "no leader: writes are refused")
@@ -123,8 +130,11 @@ func (p Printer) attention(s *api.Status) error {
 	if s.Repos.Stale > 0 {
 		add("repo ls", "%s not checked for three intervals", count(s.Repos.Stale, "repository", "repositories"))
 	}
-	if waiting := s.Repos.Pending + s.Repos.Cloning; s.Verdict == api.Degraded && waiting > 0 {
-		add("repo ls --state cloning", "%s without all copies yet", count(waiting, "repository", "repositories"))
+	if n := s.Repos.Behind; n > 0 {
+		add("repo ls --state behind", "%s served without what was published last", count(n, "repository", "repositories"))
+	}
+	if n := s.Repos.Copying; n > 0 {
+		add("repo ls --state copying", "%s with fewer copies than there could be", count(n, "repository", "repositories"))
 	}
 	if len(s.Nodes) == 1 && s.Nodes[0].Peer != "" {
 		add("start --join "+s.Nodes[0].Peer, "one node alone: its loss stops everything; run on another host")

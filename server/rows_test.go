@@ -1,0 +1,178 @@
+package server
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	"gitmirror/api"
+	"gitmirror/fsm"
+	"gitmirror/fsm/command"
+)
+
+// table is a state machine with nodes n1, n2 and n3, and a repo with copies on
+// n1, its owner, and n2.
+type table struct {
+	t     *testing.T
+	state *fsm.State
+	index uint64
+}
+
+func newTable(t *testing.T) *table {
+	tb := &table{t: t, state: fsm.New()}
+	for _, n := range []string{"n1", "n2", "n3"} {
+		tb.do(&command.PutNode{Node: &command.Node{Id: n, Name: n, Peer: n + ":1", Http: "http://" + n}})
+	}
+	tb.do(&command.AddRepos{Repos: []*command.NewRepo{{Id: "r", Name: "r", Urls: []string{"https://h/r"}, UrlKeys: []string{"h/r"}, Copies: []string{"n1", "n2"}, Owner: "n1"}}})
+	return tb
+}
+
+func (tb *table) do(msg proto.Message) *table {
+	tb.t.Helper()
+	data, err := fsm.Encode(msg, "", time.Unix(1e9, 0))
+	if err != nil {
+		tb.t.Fatal(err)
+	}
+	tb.index++
+	r := tb.state.Apply(tb.index, data)
+	if r.Err != nil {
+		tb.t.Fatal(r.Err)
+	}
+	for _, code := range append([]string{r.Outcome.Code}, codes(r.Outcome.Items)...) {
+		if code != "" {
+			tb.t.Fatalf("%T: %v", msg, r.Outcome)
+		}
+	}
+	return tb
+}
+
+func codes(items []*command.Item) (list []string) {
+	for _, i := range items {
+		list = append(list, i.Code)
+	}
+	return list
+}
+
+func (tb *table) publish(generation uint64) *table {
+	return tb.do(&command.Publish{Repo: "r", Node: "n1", Epoch: 1, FromGeneration: generation - 1, Generation: generation, Complete: true,
+		Candidate: fmt.Sprint("c", generation), Digest: make([]byte, 20), RefsDigest: make([]byte, 20), Refs: 1})
+}
+
+func (tb *table) ready(node string, generation uint64) *table {
+	return tb.do(&command.Report{Node: node, Copies: []*command.CopyReport{{Repo: "r", State: command.CopyState_COPY_STATE_READY, Generation: generation}}})
+}
+
+func (tb *table) broken(node string) *table {
+	return tb.do(&command.Report{Node: node, Copies: []*command.CopyReport{{Repo: "r", State: command.CopyState_COPY_STATE_BROKEN}}})
+}
+
+func (tb *table) down(node string) *table {
+	return tb.do(&command.SetNodeState{Id: node, State: command.NodeState_NODE_STATE_DOWN})
+}
+
+func (tb *table) sick(node string) *table {
+	return tb.do(&command.Report{Node: node, Condition: &command.NodeCondition{Sick: "its disk eats packs"}})
+}
+
+func (tb *table) health(class, hold string) *table {
+	return tb.do(&command.Report{Node: "n1", Health: []*command.HealthReport{{Repo: "r", Epoch: 1, ErrorClass: class, HoldReason: hold}}})
+}
+
+func (tb *table) shape() shape {
+	s := New(Config{})
+	return s.shape(tb.state.View())
+}
+
+// The state shown is the first of all that are true, and the reason names who
+// has to be looked after.
+func TestStatesOfARepo(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		make   func(*table)
+		states string // all that are true, in order
+		reason string // a part of the first's
+	}{
+		{"added", func(tb *table) {}, "cloning", "from upstream"},
+		{"its owner dies before the first clone", func(tb *table) { tb.down("n1") }, "pending", "no live node"},
+		{"the first clone fails", func(tb *table) { tb.health("auth", "") }, "failing cloning", "auth"},
+		{"one copy of two", func(tb *table) { tb.publish(1) }, "copying", "1 of 2"},
+		{"both", func(tb *table) { tb.publish(1).ready("n2", 1) }, "ready", ""},
+		{"a replica follows in a moment", func(tb *table) { tb.publish(1).ready("n2", 1).publish(2) }, "ready", ""},
+		{"a copy breaks", func(tb *table) { tb.publish(1).ready("n2", 1).broken("n2") }, "copying", "1 of 2"},
+		{"a node with a copy dies", func(tb *table) { tb.publish(1).ready("n2", 1).down("n2") }, "copying", "copy on n2 is down"},
+		{"the owner dies with the newest", func(tb *table) { tb.publish(1).ready("n2", 1).publish(2).down("n1") }, "copying behind", "1 of 2"},
+		{"the owner dies with the newest, and two are left", func(tb *table) {
+			tb.publish(1).ready("n2", 1).do(&command.Place{Rows: []*command.Placement{{Repo: "r", RowVersion: tb.state.View().Repo("r").Version, Add: []string{"n3"}}}})
+			tb.ready("n3", 1).publish(2).down("n1")
+		}, "behind", "serves generation 1 of 2; the newest is on n1 (down)"},
+		{"both die", func(tb *table) { tb.publish(1).ready("n2", 1).down("n1").down("n2") }, "unserved", "copy on n1 is down, copy on n2 is down"},
+		{"the only copy breaks", func(tb *table) { tb.publish(1).broken("n1") }, "unserved", "no other node has a copy"},
+		{"a sick node serves nothing", func(tb *table) { tb.publish(1).sick("n1") }, "unserved", "copy on n1 is out of service"},
+		{"held", func(tb *table) { tb.publish(1).ready("n2", 1).health("", "empty") }, "held", "empty"},
+		{"held and failing and short of a copy", func(tb *table) { tb.publish(1).health("network", "empty") }, "held failing copying", "empty"},
+		{"unserved comes before all that waits", func(tb *table) { tb.publish(1).health("network", "empty").down("n1") }, "unserved held failing", "copy on n1 is down"},
+		{"removed", func(tb *table) { tb.publish(1).do(&command.RemoveRepos{Ids: []string{"r"}}) }, "removing", "2 copies"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			tb := newTable(t)
+			c.make(tb)
+			sh, row := tb.shape(), tb.state.View().Repo("r")
+			var got []string
+			for _, v := range sh.states(row) {
+				got = append(got, v.state)
+			}
+			if strings.Join(got, " ") != c.states {
+				t.Errorf("states %v, want %s", got, c.states)
+			}
+			state, reason := sh.state(row)
+			if state != got[0] || !strings.Contains(reason, c.reason) {
+				t.Errorf("shown as %s (%s), want the first, with %q", state, reason, c.reason)
+			}
+			for _, s := range api.States {
+				if sh.in(row, s) != slices.Contains(got, s) {
+					t.Errorf("a filter for %s finds it: %v", s, sh.in(row, s))
+				}
+			}
+		})
+	}
+}
+
+func TestEveryStateIsCountedOnce(t *testing.T) {
+	var c api.RepoCounts
+	for _, s := range api.States {
+		if c.Of(s) == nil {
+			t.Fatalf("no counter for %s", s)
+		}
+		count(&c, s)
+		if *c.Of(s) != 1 {
+			t.Errorf("%s is counted %d times", s, *c.Of(s))
+		}
+	}
+	if c.Total != len(api.States)-1 {
+		t.Errorf("total %d, want all but removing", c.Total)
+	}
+}
+
+func TestBelowCountsWhatClientsGet(t *testing.T) {
+	for name, c := range map[string]struct {
+		make func(*table)
+		want bool
+	}{
+		"both":         {func(tb *table) { tb.publish(1).ready("n2", 1) }, false},
+		"one":          {func(tb *table) { tb.publish(1) }, true},
+		"one down":     {func(tb *table) { tb.publish(1).ready("n2", 1).down("n2") }, true},
+		"one sick":     {func(tb *table) { tb.publish(1).ready("n2", 1).sick("n2") }, true},
+		"nothing yet":  {func(tb *table) {}, false},
+		"being undone": {func(tb *table) { tb.publish(1).do(&command.RemoveRepos{Ids: []string{"r"}}) }, false},
+	} {
+		tb := newTable(t)
+		c.make(tb)
+		if got := tb.shape().below(tb.state.View().Repo("r")); got != c.want {
+			t.Errorf("%s: below %v, want %v", name, got, c.want)
+		}
+	}
+}
