@@ -18,6 +18,7 @@ type applied struct {
 	configured func(raft.Configuration)
 	index      atomic.Uint64 // of the last command applied or snapshot restored
 	changed    signal
+	refused    error // why the state machine did not take the last snapshot
 }
 
 // Apply implements raft.FSM.
@@ -41,6 +42,7 @@ func (a *applied) Restore(snapshot io.ReadCloser) error {
 		inner = wrapped.WrappedReadCloser()
 	}
 	if err := a.FSM.Restore(snapshot); err != nil {
+		a.refused = err // raft only logs it
 		return err
 	}
 	if indexed, ok := inner.(*indexedSnapshot); ok {
@@ -54,21 +56,10 @@ func (a *applied) reached(index uint64) {
 	a.changed.fire()
 }
 
-// indexedSnapshots makes snapshots that know their index when restored.
-type indexedSnapshots struct{ raft.SnapshotStore }
-
+// indexedSnapshot is a snapshot that knows its index when restored.
 type indexedSnapshot struct {
 	io.ReadCloser
 	index uint64
-}
-
-// Open implements raft.SnapshotStore.
-func (s indexedSnapshots) Open(id string) (*raft.SnapshotMeta, io.ReadCloser, error) {
-	meta, content, err := s.SnapshotStore.Open(id)
-	if err != nil {
-		return nil, nil, err
-	}
-	return meta, &indexedSnapshot{ReadCloser: content, index: meta.Index}, nil
 }
 
 // AppliedIndex is the index up to which the state machine of this node has
@@ -81,7 +72,7 @@ func (c *Cluster) AppliedIndex() uint64 {
 	// it, as long as no command is in between.
 	for index < queued {
 		var entry raft.Log
-		err := c.store.GetLog(index+1, &entry)
+		err := c.store.ledger.entry(index+1, &entry)
 		if err == nil && entry.Type == raft.LogCommand {
 			break
 		}

@@ -50,6 +50,8 @@ type Config struct {
 	SnapshotThreshold uint64        // entries since the last that make it due; default 8192
 	TrailingLogs      uint64        // entries kept behind it for followers that lag; default 10240
 
+	faults func(op string) error // of tests: called before each operation on the store
+
 	DiskTimeout time.Duration // a probe of Dir unanswered for so long is fatal; default 2 s
 }
 

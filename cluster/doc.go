@@ -6,8 +6,9 @@
 // run by WhileLeader never outlives its term of leadership unless it ignores
 // its context; that ReadIndex and WaitApplied together make a read
 // linearizable; that bytes of another cluster, or meant for another node, are
-// refused at the door; and that a node whose disk stops answering reports it
-// on Fatal instead of leading on.
+// refused at the door; that a node whose disk stops answering, or fails, reports
+// it on Fatal instead of leading on; and that an entry, a vote or a snapshot that
+// is not what was written is neither used nor sent.
 //
 // It does not promise that an entry whose Apply ended in ErrUnknown was lost:
 // it may be committed, now or later. It does not promise that Members is

@@ -5,7 +5,6 @@ import (
 	"fmt"
 
 	"github.com/hashicorp/raft"
-	raftboltdb "github.com/hashicorp/raft-boltdb/v2"
 )
 
 const (
@@ -30,7 +29,7 @@ func (s *store) found(conf *raft.Config, transport raft.Transport, advertise str
 // forgetHalfFounded undoes what a crash in the middle of founding leaves: a
 // term, and no entry. raft takes it for the state of a cluster.
 func (s *store) forgetHalfFounded() error {
-	last, err := s.LastIndex()
+	_, last, err := s.ledger.bounds()
 	if err != nil {
 		return fmt.Errorf("read raft log: %w", err)
 	}
@@ -39,7 +38,7 @@ func (s *store) forgetHalfFounded() error {
 		return fmt.Errorf("list snapshots: %w", err)
 	}
 	term, err := s.stable.GetUint64([]byte(termKey))
-	if err != nil && !errors.Is(err, raftboltdb.ErrKeyNotFound) {
+	if err != nil && !errors.Is(err, errNoValue) {
 		return fmt.Errorf("read raft term: %w", err)
 	}
 	if last > 0 || len(snapshots) > 0 || term != bootstrapTerm {

@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net"
@@ -87,6 +88,7 @@ func Open(ctx context.Context, cfg Config, port *Port) (*Cluster, error) {
 		return nil, fmt.Errorf("open cluster: %w", err)
 	}
 	c.wg.Go(func() { c.followRaft(running) })
+	c.wg.Go(func() { c.mendLog(running) })
 	c.wg.Go(func() {
 		if err := newWatchdog(cfg.Dir, cfg.DiskTimeout, (*os.File).Sync).run(running); err != nil {
 			c.fail(err)
@@ -110,11 +112,12 @@ func (c *Cluster) openParts(wire *packets) error {
 
 func (c *Cluster) openRaft(tenant *tenant) error {
 	log := newBridge(c.cfg.Log, raftCeiling, &c.closing).hclog()
-	store, err := openStore(c.cfg.Dir, c.cfg.LogID, log)
+	store, err := openStore(c.cfg, log)
 	if err != nil {
 		return err
 	}
 	c.store = store
+	store.ledger.failed = c.storeFailed
 
 	lookup := &addresses{
 		self:      raft.ServerID(c.cfg.ID),
@@ -128,19 +131,8 @@ func (c *Cluster) openRaft(tenant *tenant) error {
 	conf := raftConfig(c.cfg)
 	conf.NotifyCh = c.notices
 	conf.Logger = log
-	if c.cfg.Founder {
-		if err := store.found(conf, c.transport, c.cfg.Advertise); err != nil {
-			return err
-		}
-	}
-	if c.cfg.LogID == "" && c.cfg.LogMade != nil {
-		if err := c.cfg.LogMade(store.id); err != nil {
-			return fmt.Errorf("note the raft log: %w", err)
-		}
-	}
-	c.raft, err = raft.NewRaft(conf, c.applied, store, store.stable, store.snapshots, c.transport)
-	if err != nil {
-		return fmt.Errorf("start raft: %w", err)
+	if err := c.startRaft(conf); err != nil {
+		return err
 	}
 	c.opened.Store(c.raft)
 	c.raft.RegisterObserver(raft.NewObserver(c.observations, true, func(o *raft.Observation) bool {
@@ -151,6 +143,58 @@ func (c *Cluster) openRaft(tenant *tenant) error {
 		c.member.Store(true)
 	}
 	return nil
+}
+
+// startRaft runs in a goroutine of its own, because the store ends the one whose
+// call it cannot answer.
+func (c *Cluster) startRaft(conf *raft.Config) error {
+	started := make(chan error, 1)
+	go func() {
+		defer close(started)
+		started <- c.startRaftHere(conf)
+	}()
+	if err, answered := <-started; answered {
+		return err
+	}
+	return c.store.ledger.failure()
+}
+
+func (c *Cluster) startRaftHere(conf *raft.Config) error {
+	if err := c.store.serve(c.handedOn); err != nil {
+		return err
+	}
+	if c.cfg.Founder {
+		if err := c.store.found(conf, c.transport, c.cfg.Advertise); err != nil {
+			return err
+		}
+	}
+	if c.cfg.LogID == "" && c.cfg.LogMade != nil {
+		if err := c.cfg.LogMade(c.store.id); err != nil {
+			return fmt.Errorf("note the raft log: %w", err)
+		}
+	}
+	started, err := raft.NewRaft(conf, c.applied, c.store, c.store.stable, c.store.snapshots, c.transport)
+	if err != nil {
+		return fmt.Errorf("start raft: %w", cmp.Or(c.applied.refused, err))
+	}
+	c.raft = started
+	return nil
+}
+
+// handedOn is the index up to which raft has read the log for the state
+// machine.
+func (c *Cluster) handedOn() uint64 {
+	if r := c.opened.Load(); r != nil {
+		return r.AppliedIndex()
+	}
+	return 0
+}
+
+// storeFailed ends this node's part. What raft logs from now on follows from
+// that, and would only hide the reason.
+func (c *Cluster) storeFailed(err error) {
+	c.closing.Store(true)
+	c.fail(err)
 }
 
 func raftConfig(cfg Config) *raft.Config {

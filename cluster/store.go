@@ -6,21 +6,16 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"time"
 
 	"github.com/google/uuid"
 	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/raft"
-	raftboltdb "github.com/hashicorp/raft-boltdb/v2"
-	"go.etcd.io/bbolt"
-	bolterrors "go.etcd.io/bbolt/errors"
 
 	"gitmirror/internal/atomicfile"
 )
 
 const (
 	storeFile       = "raft.db"
-	storeLockWait   = time.Second
 	snapshotsKept   = 2
 	cachedEntries   = 512
 	directoryAccess = 0o700
@@ -30,57 +25,52 @@ const (
 )
 
 // store is what raft keeps in its directory: raft.db, a bbolt file with the
-// log and the votes, and snapshots/.
+// log and the votes, and snapshots/. Only raft may use it as its LogStore: see
+// raftLog.
 type store struct {
 	*raft.LogCache
 	id        string // of the log, made with it
-	stable    *raftboltdb.BoltStore
-	snapshots raft.SnapshotStore
+	ledger    *ledger
+	stable    raftLog
+	snapshots *snapshots
+	spoiled   chan uint64 // indexes of damaged records that a snapshot has to replace
 }
 
-// openStore opens the log in dir. Where there is none it makes one, unless
-// logID says that there was one.
-func openStore(dir, logID string, log hclog.Logger) (*store, error) {
-	path := filepath.Join(dir, storeFile)
+// openStore opens the log in dir and verifies all of it. Where there is none it
+// makes one, unless cfg.LogID says that there was one.
+func openStore(cfg Config, log hclog.Logger) (*store, error) {
+	path := filepath.Join(cfg.Dir, storeFile)
 	_, err := os.Stat(path)
 	missing := errors.Is(err, fs.ErrNotExist)
 	switch {
-	case missing && logID != "":
+	case missing && cfg.LogID != "":
 		return nil, &LogLostError{Path: path, Reason: "is gone"}
 	case missing:
-		err = makeStore(dir, path)
+		err = makeStore(cfg.Dir, path)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("make raft store: %w", err)
 	}
-	bolt, err := openBolt(path)
+	info, err := os.Stat(path)
+	if err == nil && info.Size() == 0 {
+		return nil, &LogLostError{Path: path, Reason: "is empty"}
+	}
+	ledger, err := openLedger(path)
 	if err != nil {
 		return nil, err
 	}
-	s := &store{stable: bolt}
-	if err := errors.Join(s.identify(path, logID), s.complete(dir, log)); err != nil {
-		return nil, errors.Join(err, bolt.Close())
+	ledger.faults = cfg.faults
+	s := &store{ledger: ledger, spoiled: make(chan uint64, 1)}
+	if err = s.identify(path, cfg.LogID); err == nil {
+		err = s.complete(cfg.Dir, log)
 	}
-	return s, nil
-}
-
-func openBolt(path string) (*raftboltdb.BoltStore, error) {
-	bolt, err := raftboltdb.New(raftboltdb.Options{
-		Path: path,
-		BoltOptions: &bbolt.Options{
-			Timeout:        storeLockWait,
-			NoFreelistSync: true,
-			FreelistType:   bbolt.FreelistMapType,
-		},
-		MsgpackUseNewTimeFormat: true,
-	})
-	if errors.Is(err, bolterrors.ErrTimeout) {
-		err = ErrLocked
+	if err == nil {
+		err = s.inspect(cfg.Log)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("open %s: %w", path, err)
+		return nil, errors.Join(err, ledger.Close())
 	}
-	return bolt, nil
+	return s, nil
 }
 
 // makeStore makes an empty log with an id. It gets its name when it is whole
@@ -96,25 +86,25 @@ func makeStore(dir, path string) error {
 	if err := os.Remove(unfinished); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	bolt, err := openBolt(unfinished)
+	ledger, err := openLedger(unfinished)
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(bolt.Set([]byte(logIDKey), []byte(uuid.NewString())), bolt.Close()); err != nil {
+	if err := errors.Join(ledger.setValue([]byte(logIDKey), []byte(uuid.NewString())), ledger.Close()); err != nil {
 		return err
 	}
 	return atomicfile.Rename(unfinished, path)
 }
 
-// identify refuses any log but the one that was noted. A log without an id is
-// never ours: it was made by hand, or by the bbolt library from an empty file.
+// identify refuses any log but the one that was noted. A log without an id was
+// not made by makeStore.
 func (s *store) identify(path, logID string) error {
-	id, err := s.stable.Get([]byte(logIDKey))
+	id, err := s.ledger.value([]byte(logIDKey))
 	switch {
-	case errors.Is(err, raftboltdb.ErrKeyNotFound):
+	case errors.Is(err, errNoValue):
 		return &LogLostError{Path: path, Reason: "is empty"}
 	case err != nil:
-		return fmt.Errorf("read the id of %s: %w", path, err)
+		return err
 	case logID != "" && string(id) != logID:
 		return &LogLostError{Path: path, Reason: "is another log"}
 	}
@@ -123,20 +113,37 @@ func (s *store) identify(path, logID string) error {
 }
 
 func (s *store) complete(dir string, log hclog.Logger) error {
+	s.stable = raftLog{ledger: s.ledger, applied: func() uint64 { return 0 }, spoiled: s.spoil}
+	files, err := raft.NewFileSnapshotStoreWithLogger(dir, snapshotsKept, log)
+	if err != nil {
+		return &StoreError{Op: "open", Path: dir, Err: err}
+	}
+	s.snapshots = &snapshots{SnapshotStore: files, dir: dir, ledger: s.ledger, spoiled: s.spoil}
+	return nil
+}
+
+// serve gives raft its log. applied is how far the state machine is.
+func (s *store) serve(applied func() uint64) error {
+	s.stable.applied = applied
 	cache, err := raft.NewLogCache(cachedEntries, s.stable)
 	if err != nil {
 		return fmt.Errorf("make log cache: %w", err)
 	}
-	snapshots, err := raft.NewFileSnapshotStoreWithLogger(dir, snapshotsKept, log)
-	if err != nil {
-		return fmt.Errorf("open snapshots: %w", err)
-	}
-	s.LogCache, s.snapshots = cache, indexedSnapshots{snapshots}
+	s.LogCache = cache
 	return nil
 }
 
+// spoil asks for a snapshot that makes the record at index unnecessary. One
+// request at a time is enough: what is still damaged is found again.
+func (s *store) spoil(index uint64) {
+	select {
+	case s.spoiled <- index:
+	default:
+	}
+}
+
 func (s *store) Close() error {
-	if err := s.stable.Close(); err != nil {
+	if err := s.ledger.Close(); err != nil {
 		return fmt.Errorf("close raft store: %w", err)
 	}
 	return nil

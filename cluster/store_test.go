@@ -9,8 +9,11 @@ import (
 )
 
 func TestFoundingSurvivesACrashHalfway(t *testing.T) {
-	s, err := openStore(t.TempDir(), "", hclog.NewNullLogger())
+	s, err := openStore(Config{Dir: t.TempDir()}, hclog.NewNullLogger())
 	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.serve(func() uint64 { return 0 }); err != nil {
 		t.Fatal(err)
 	}
 	defer s.Close()

@@ -56,6 +56,9 @@ func (n *node) run(ctx context.Context) error {
 	case <-ctx.Done():
 		n.log.Info("stopping")
 	case <-gctx.Done():
+		if err := context.Cause(gctx); beyondTrust(err) {
+			return n.halt(err, web, g)
+		}
 	}
 	bound, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopBound)
 	defer cancel()
@@ -145,7 +148,7 @@ func (n *node) watch(ctx context.Context) error {
 	case err := <-n.machine.fatal:
 		return &Error{Message: err.Error(), Try: "upgrade this node to the release of the others", Err: err}
 	case err := <-n.cluster.Fatal():
-		return &Error{Message: err.Error(), Try: "look after the disk of the --data directory, then start again", Err: err}
+		return n.storeProblem(err)
 	case <-n.cluster.Removed():
 		return removed(membership.ErrOut)
 	}

@@ -1,0 +1,86 @@
+package cluster_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"gitmirror/cluster"
+	"gitmirror/internal/clustertest"
+)
+
+// An error of the disk ends the node at once, whatever raft was doing.
+func TestAnErrorOfTheStoreIsFatal(t *testing.T) {
+	for _, op := range []string{"append", "set", "read", "delete", "snapshot create", "snapshot write", "snapshot close"} {
+		t.Run(op, func(t *testing.T) {
+			var broken atomic.Bool
+			first := true
+			g := clustertest.New(t, 1, clustertest.Options{Config: func(c *cluster.Config) {
+				c.SnapshotThreshold, c.SnapshotInterval, c.TrailingLogs = 10, 20*time.Millisecond, 1
+				if first {
+					cluster.SetFaults(c, func(at string) error {
+						if broken.Load() && at == op {
+							return syscall.EIO
+						}
+						return nil
+					})
+				}
+				first = false
+			}})
+			n := g.Leader()
+			if op == "set" {
+				// A vote, or a term: only a new election writes them.
+				second := g.Start(false)
+				g.Add(second)
+				g.Promote(second)
+				broken.Store(true)
+				_ = n.TransferLeadership(deadline(t))
+			}
+			broken.Store(true)
+			ctx, cancel := context.WithTimeout(deadline(t), 10*time.Second)
+			defer cancel()
+			for ctx.Err() == nil {
+				once, stop := context.WithTimeout(ctx, 200*time.Millisecond)
+				_, _, _ = n.Apply(once, []byte("one"))
+				stop()
+				select {
+				case err := <-n.Fatal():
+					if !errors.Is(err, cluster.ErrStoreFailed) || !errors.Is(err, syscall.EIO) || strings.Contains(err.Error(), "\n") {
+						t.Errorf("the node ends with %v, want one line about its store", err)
+					}
+					return
+				default:
+				}
+			}
+			t.Error("the node goes on")
+		})
+	}
+}
+
+func TestTooManyOpenFilesIsNoErrorOfTheStore(t *testing.T) {
+	var tried atomic.Int32
+	g := clustertest.New(t, 1, clustertest.Options{Config: func(c *cluster.Config) {
+		c.SnapshotThreshold, c.SnapshotInterval, c.TrailingLogs = 10, 20*time.Millisecond, 1
+		cluster.SetFaults(c, func(at string) error {
+			if at == "snapshot create" && tried.Add(1) < 3 {
+				return syscall.EMFILE
+			}
+			return nil
+		})
+	}})
+	n := g.Leader()
+	for tried.Load() < 3 {
+		if _, _, err := n.Apply(deadline(t), []byte("one")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	select {
+	case err := <-n.Fatal():
+		t.Errorf("the node ends with %v", err)
+	default:
+	}
+}
