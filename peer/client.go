@@ -17,48 +17,56 @@ import (
 	"gitmirror/api"
 )
 
-// Client calls other nodes by their peer address. It is safe for concurrent
-// use.
+// Client calls other nodes by their peer address. Every call ends: an answer
+// begins within 5 s and then makes progress, or the peer is given up (see
+// SilentError). It is safe for concurrent use.
 type Client struct {
 	cluster func() string
-	http    *http.Client
+	http    *http.Transport
+	quick   patience // of calls that a node answers from what it has
 }
 
 // NewClient returns a client that names cluster() with every call; empty while
 // this node has not joined one.
 func NewClient(cluster func() string) *Client {
-	return &Client{cluster: cluster, http: &http.Client{Transport: &http.Transport{
-		DialContext:           (&net.Dialer{Timeout: 2 * time.Second}).DialContext,
-		MaxIdleConnsPerHost:   16,
-		IdleConnTimeout:       time.Minute,
-		ResponseHeaderTimeout: 0, // calls have their own bounds
-	}}}
+	return &Client{cluster: cluster, quick: patience{answerWithin, stallAfter, enough}, http: &http.Transport{
+		DialContext:         (&net.Dialer{Timeout: 2 * time.Second}).DialContext,
+		MaxIdleConnsPerHost: 16,
+		IdleConnTimeout:     time.Minute,
+	}}
 }
 
 // Close lets go of idle connections.
 func (c *Client) Close() { c.http.CloseIdleConnections() }
 
-// Transport is the round tripper for forwarded requests.
-func (c *Client) Transport() http.RoundTripper { return roundTripper{c} }
+// Transport is the round tripper for forwarded requests: an answer begins
+// within begin and then makes progress. 0 leaves the beginning to the request's
+// context.
+func (c *Client) Transport(begin time.Duration) http.RoundTripper {
+	return roundTripper{c, patience{begin, quietAfter, 1}}
+}
 
-type roundTripper struct{ c *Client }
+type roundTripper struct {
+	c        *Client
+	patience patience
+}
 
 func (rt roundTripper) RoundTrip(r *http.Request) (*http.Response, error) {
 	r.Header.Set(headerCluster, rt.c.cluster())
-	return rt.c.http.Transport.RoundTrip(r)
+	return rt.c.do(r, rt.patience)
 }
 
 // Hello asks who is at addr.
 func (c *Client) Hello(ctx context.Context, addr string) (Hello, error) {
 	var h Hello
-	err := c.call(ctx, http.MethodGet, addr, pathHello, nil, &h)
+	err := c.call(ctx, c.quick, http.MethodGet, addr, pathHello, nil, &h)
 	return h, err
 }
 
 // Join asks the leader at addr to take this node in.
 func (c *Client) Join(ctx context.Context, addr string, rq JoinRequest) (JoinAnswer, error) {
 	var a JoinAnswer
-	err := c.call(ctx, http.MethodPost, addr, pathJoin, rq, &a)
+	err := c.call(ctx, c.quick, http.MethodPost, addr, pathJoin, rq, &a)
 	return a, err
 }
 
@@ -67,21 +75,26 @@ func (c *Client) ReadIndex(ctx context.Context, addr string) (uint64, error) {
 	var a struct {
 		Index uint64 `json:"index"`
 	}
-	err := c.call(ctx, http.MethodGet, addr, pathIndex, nil, &a)
+	err := c.call(ctx, c.quick, http.MethodGet, addr, pathIndex, nil, &a)
 	return a.Index, err
 }
 
 // Live asks the node at addr for what it knows of repos it works on.
 func (c *Client) Live(ctx context.Context, addr string, ids []string) (LiveAnswer, error) {
 	var a LiveAnswer
-	err := c.call(ctx, http.MethodPost, addr, pathLive, ids, &a)
+	err := c.call(ctx, c.quick, http.MethodPost, addr, pathLive, ids, &a)
 	return a, err
 }
 
-// Sync has the owner at addr ask upstream now.
+// Sync has the owner at addr ask upstream now. Where it waits for what that
+// comes to, the peer says nothing until then, and ctx is the bound.
 func (c *Client) Sync(ctx context.Context, addr, id string, wait bool) (api.SyncOutcome, error) {
 	var o api.SyncOutcome
-	err := c.call(ctx, http.MethodPost, addr, fmt.Sprintf("/peer/v1/repos/%s/sync?wait=%t", url.PathEscape(id), wait), struct{}{}, &o)
+	p := c.quick
+	if wait {
+		p.begin = 0
+	}
+	err := c.call(ctx, p, http.MethodPost, addr, fmt.Sprintf("/peer/v1/repos/%s/sync?wait=%t", url.PathEscape(id), wait), struct{}{}, &o)
 	return o, err
 }
 
@@ -89,7 +102,7 @@ func (c *Client) Sync(ctx context.Context, addr, id string, wait bool) (api.Sync
 // least of that generation.
 func (c *Client) Table(ctx context.Context, addr, id string, generation uint64) ([]byte, error) {
 	path := fmt.Sprintf("/peer/v1/repos/%s/table?generation=%d", url.PathEscape(id), generation)
-	resp, err := c.send(ctx, http.MethodGet, addr, path, nil)
+	resp, err := c.send(ctx, c.quick, http.MethodGet, addr, path, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -101,7 +114,7 @@ func (c *Client) Table(ctx context.Context, addr, id string, generation uint64) 
 // ErrUnknown means that it may be committed; one that wraps ErrNotLeader, or a
 // refused connection, that it was not.
 func (c *Client) Propose(ctx context.Context, addr string, entry []byte) (outcome []byte, index uint64, err error) {
-	resp, err := c.send(ctx, http.MethodPost, addr, pathPropose, entry)
+	resp, err := c.send(ctx, c.quick, http.MethodPost, addr, pathPropose, entry)
 	if err != nil {
 		if !notSent(err) && !errors.Is(err, ErrNotLeader) && !errors.Is(err, ErrOtherCluster) {
 			err = fmt.Errorf("%w: %w", ErrUnknown, err)
@@ -124,7 +137,7 @@ func notSent(err error) bool {
 	return errors.Is(err, syscall.ECONNREFUSED) || errors.As(err, &op) && op.Op == "dial"
 }
 
-func (c *Client) call(ctx context.Context, method, addr, path string, in, out any) error {
+func (c *Client) call(ctx context.Context, p patience, method, addr, path string, in, out any) error {
 	var body []byte
 	if in != nil {
 		var err error
@@ -132,7 +145,7 @@ func (c *Client) call(ctx context.Context, method, addr, path string, in, out an
 			return err
 		}
 	}
-	resp, err := c.send(ctx, method, addr, path, body)
+	resp, err := c.send(ctx, p, method, addr, path, body)
 	if err != nil {
 		return err
 	}
@@ -143,13 +156,13 @@ func (c *Client) call(ctx context.Context, method, addr, path string, in, out an
 	return nil
 }
 
-func (c *Client) send(ctx context.Context, method, addr, path string, body []byte) (*http.Response, error) {
+func (c *Client) send(ctx context.Context, p patience, method, addr, path string, body []byte) (*http.Response, error) {
 	req, err := http.NewRequestWithContext(ctx, method, "http://"+addr+path, bytes.NewReader(body))
 	if err != nil {
 		return nil, err
 	}
 	req.Header.Set(headerCluster, c.cluster())
-	resp, err := c.http.Do(req)
+	resp, err := c.do(req, p)
 	if err != nil {
 		return nil, err
 	}

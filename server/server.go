@@ -76,7 +76,9 @@ type Copy interface {
 type Peers interface {
 	Live(ctx context.Context, addr string, ids []string) (peer.LiveAnswer, error)
 	Sync(ctx context.Context, addr, id string, wait bool) (api.SyncOutcome, error)
-	Transport() http.RoundTripper
+	// Transport forwards requests: an answer begins within begin and then makes
+	// progress, or the peer is given up.
+	Transport(begin time.Duration) http.RoundTripper
 }
 
 // Local is what this node does as a peer of itself.

@@ -3,7 +3,6 @@ package server
 import (
 	"bytes"
 	"cmp"
-	"context"
 	"errors"
 	"io"
 	"net/http"
@@ -73,14 +72,12 @@ func (s *Server) holding(view *fsm.View, row *fsm.Repo) []*fsm.Node {
 // askHolder sends the request to one node. A status other than 200 is an error:
 // the next node may do better.
 func (s *Server) askHolder(r *http.Request, n *fsm.Node, id, op string, body io.Reader) (*http.Response, error) {
-	ctx, cancel := context.WithCancelCause(r.Context())
 	url := "http://" + n.Peer + peer.PathServe + id + "/" + op
 	if r.URL.RawQuery != "" {
 		url += "?" + r.URL.RawQuery
 	}
-	req, err := http.NewRequestWithContext(ctx, r.Method, url, body)
+	req, err := http.NewRequestWithContext(r.Context(), r.Method, url, body)
 	if err != nil {
-		cancel(err)
 		return nil, err
 	}
 	for _, h := range []string{"Content-Type", "Content-Encoding", "Git-Protocol", "Accept"} {
@@ -92,33 +89,15 @@ func (s *Server) askHolder(r *http.Request, n *fsm.Node, id, op string, body io.
 	if op != "info/refs" {
 		patience = time.Minute // a large pack may take a while to begin
 	}
-	late := time.AfterFunc(patience, func() { cancel(errors.New("no answer within " + patience.String())) })
-	resp, err := s.cfg.Peers.Transport().RoundTrip(req)
-	if !late.Stop() || err != nil {
-		cancel(err)
-		if err == nil {
-			resp.Body.Close()
-			err = context.Cause(ctx)
-		}
+	resp, err := s.cfg.Peers.Transport(patience).RoundTrip(req)
+	if err != nil {
 		return nil, err
 	}
 	if resp.StatusCode != http.StatusOK {
 		resp.Body.Close()
-		cancel(nil)
 		return nil, errors.New(resp.Status)
 	}
-	resp.Body = &closing{resp.Body, func() { cancel(nil) }}
 	return resp, nil
-}
-
-type closing struct {
-	io.ReadCloser
-	then func()
-}
-
-func (c *closing) Close() error {
-	defer c.then()
-	return c.ReadCloser.Close()
 }
 
 // relay passes an answer on as it comes. When the other node dies in mid-pack

@@ -89,7 +89,7 @@ func (s *Server) leader(ctx context.Context) (id, addr string) {
 // forward passes a request on to the leader's peer port, once.
 func (s *Server) forward(addr string) http.Handler {
 	return &httputil.ReverseProxy{
-		Transport: s.cfg.Peers.Transport(),
+		Transport: s.cfg.Peers.Transport(writeTimeout + time.Second),
 		ErrorLog:  slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 		Rewrite: func(pr *httputil.ProxyRequest) {
 			pr.Out.URL.Scheme, pr.Out.URL.Host = "http", addr
