@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"gitmirror/mirror/detect"
@@ -19,27 +20,61 @@ import (
 // now is the engine's clock.
 func (e *Engine) now() time.Time { return time.Now() }
 
+// sight is an answer of an upstream that was dealt with, and the table that was
+// live when it had been. "Unchanged" means equal to what is live, so it counts
+// only for the same url, the same prefixes and that table.
+type sight struct {
+	fingerprint detect.Fingerprint
+	prefixes    string
+	live        refs.Digest
+}
+
+// lastSeen is the fingerprint with which an upstream would be unchanged, zero for
+// none.
+func (e *Engine) lastSeen(j *job, a Assignment, upstream string) detect.Fingerprint {
+	repo := e.store.Repo(a.ID)
+	if repo == nil {
+		return 0
+	}
+	_, live := repo.Generation()
+	s := j.seen[upstream]
+	if s.prefixes != strings.Join(a.Policy.Prefixes, " ") || s.live != live {
+		return 0
+	}
+	return s.fingerprint
+}
+
+// see notes that upstream's answer led to what is live now.
+func (e *Engine) see(j *job, a Assignment, upstream string, f detect.Fingerprint) {
+	repo := e.store.Repo(a.ID)
+	if repo == nil {
+		return
+	}
+	if j.seen == nil {
+		j.seen = map[string]sight{}
+	}
+	_, live := repo.Generation()
+	j.seen[upstream] = sight{f, strings.Join(a.Policy.Prefixes, " "), live}
+}
+
 // check asks upstream, its urls in order until one answers, and publishes what
 // is new.
-func (e *Engine) check(ctx context.Context, j *job, a Assignment) outcome {
+func (e *Engine) check(ctx context.Context, j *job, r *run) outcome {
+	a := r.a
 	out := outcome{checked: true, checkedAt: e.now()}
-	if j.seen == nil {
-		j.seen = map[string]detect.Fingerprint{}
-	}
 	var first *failure.Error
 	for _, upstream := range a.URLs {
-		res, err := e.detect.Check(ctx, upstream, a.Policy.Prefixes, j.seen[upstream])
+		res, err := e.detect.Check(ctx, upstream, a.Policy.Prefixes, e.lastSeen(j, a, upstream))
 		if err == nil && res.Unchanged {
 			return out
 		}
 		if err == nil {
 			var taken outcome
-			taken, err = e.take(ctx, j, a, upstream, res.Advert)
+			taken, err = e.take(ctx, j, r, upstream, res.Advert)
 			if err == nil {
-				// What was shown has been dealt with only when it is what is live,
-				// or when holding it back was the answer.
+				// What was shown has been dealt with only when it is what is live.
 				if taken.Failure == nil && !taken.waiting && taken.Hold == nil {
-					j.seen[upstream] = res.Fingerprint
+					e.see(j, a, upstream, res.Fingerprint)
 				}
 				taken.checked, taken.checkedAt = true, out.checkedAt
 				return taken
@@ -59,7 +94,8 @@ func (e *Engine) check(ctx context.Context, j *job, a Assignment) outcome {
 
 // take makes what upstream shows the next generation: stage, prove, prepare,
 // publish. Until publish, nothing that is served has changed.
-func (e *Engine) take(ctx context.Context, j *job, a Assignment, upstream string, advert *wire.Advert) (outcome, error) {
+func (e *Engine) take(ctx context.Context, j *job, r *run, upstream string, advert *wire.Advert) (outcome, error) {
+	a := r.a
 	repo, err := e.store.Ensure(a.ID, a.Name)
 	if err != nil {
 		return outcome{}, failure.New(failure.Disk, err.Error(), err)
@@ -85,7 +121,7 @@ func (e *Engine) take(ctx context.Context, j *job, a Assignment, upstream string
 		return outcome{}, err
 	}
 	defer release()
-	if err := e.stage(ctx, j, repo, list, head, fetch.Source{URL: upstream, Proxy: e.proxy.URL()}); err != nil {
+	if err := e.stage(ctx, j, repo, list, head, fetch.Source{URL: upstream, Proxy: e.proxy.URL()}, turns{r.host.fetches, e.fetches}); err != nil {
 		return outcome{}, err
 	}
 	next, err := e.nextTable(ctx, repo, table, list, changes, head)
@@ -105,12 +141,12 @@ func (e *Engine) take(ctx context.Context, j *job, a Assignment, upstream string
 
 // stage fetches the objects that list and head need and repo lacks, proves
 // them, and moves them in, where no ref names them yet.
-func (e *Engine) stage(ctx context.Context, j *job, repo *store.Repo, list []refs.Ref, head refs.Head, src fetch.Source) error {
+func (e *Engine) stage(ctx context.Context, j *job, repo *store.Repo, list []refs.Ref, head refs.Head, src fetch.Source, turn turns) error {
 	missing, err := e.fetch.Missing(ctx, repo.Dir(), tips(list, head))
 	if err != nil || len(missing) == 0 {
 		return err
 	}
-	release, err := e.fetchSlot(ctx, j)
+	release, err := turn.acquire(ctx)
 	if err != nil {
 		return failure.Of(err)
 	}
@@ -135,21 +171,6 @@ func (e *Engine) stage(ctx context.Context, j *job, repo *store.Repo, list []ref
 		return failure.New(failure.Disk, err.Error(), err)
 	}
 	return nil
-}
-
-// fetchSlot waits for a turn to fetch: its host's, then one of all.
-func (e *Engine) fetchSlot(ctx context.Context, j *job) (release func(), err error) {
-	e.mu.Lock()
-	ofHost := j.host.fetches
-	e.mu.Unlock()
-	if err := ofHost.Acquire(ctx, 1); err != nil {
-		return nil, err
-	}
-	if err := e.fetches.Acquire(ctx, 1); err != nil {
-		ofHost.Release(1)
-		return nil, err
-	}
-	return func() { e.fetches.Release(1); ofHost.Release(1) }, nil
 }
 
 func (e *Engine) setSyncing(j *job, on bool) {

@@ -4,16 +4,12 @@ import (
 	"context"
 	"errors"
 	"time"
-
-	"golang.org/x/sync/semaphore"
-
-	"gitmirror/mirror/schedule"
 )
 
 // ErrNotOwner is returned for what only the owner of a repository can do.
 var ErrNotOwner = errors.New("this node does not own the repository")
 
-// dispatch starts what is due while there is room: globally, and for the
+// dispatch starts what is due while there is room: in its lane, and for the
 // upstream's host, so that a host that hangs delays only its own.
 func (e *Engine) dispatch(ctx context.Context) {
 	e.mu.Lock()
@@ -29,8 +25,8 @@ func (e *Engine) dispatch(ctx context.Context) {
 		case <-timer.C:
 		}
 		e.mu.Lock()
-		now := time.Now()
-		for e.running < e.cfg.Checks {
+		now := e.now()
+		for {
 			id, ok := e.queue.Pop(now)
 			if !ok {
 				break
@@ -38,9 +34,8 @@ func (e *Engine) dispatch(ctx context.Context) {
 			e.admit(id)
 		}
 		next, ok := e.queue.Next()
-		full := e.running >= e.cfg.Checks
 		e.mu.Unlock()
-		if ok && !full {
+		if ok {
 			timer.Reset(max(time.Until(next), 0))
 		}
 	}
@@ -53,137 +48,101 @@ func (e *Engine) signal() {
 	}
 }
 
-// admit starts a job, or lets it wait for its host. Engine.mu is held.
+// run is one pass over a job, with the assignment it began with.
+type run struct {
+	a       Assignment
+	ask     bool // upstream is asked, if the disk is where the row is
+	forced  bool // somebody asked for that
+	waiters []chan<- syncAnswer
+	lane    *lane
+	host    *host // of the upstream; nil in the lane of peers
+	cancel  context.CancelCauseFunc
+	done    chan struct{} // closed when it ends
+}
+
+// admit starts a job, or parks it where it waits for a place. Engine.mu is held.
 func (e *Engine) admit(id string) {
 	j := e.jobs[id]
-	if j == nil || !j.assigned || j.running || j.parked || e.ctx.Err() != nil {
+	if j == nil || !j.assigned || j.run != nil || j.parked || e.ctx == nil || e.ctx.Err() != nil {
 		return
 	}
-	name := hostOf(j.want)
-	h := e.hosts[name]
-	if h == nil {
-		h = &host{fetches: semaphore.NewWeighted(e.fetchShare(name))}
-		e.hosts[name] = h
-	}
-	if name != "" && h.running >= e.cfg.ChecksPerHost {
-		h.waiting = append(h.waiting, id)
+	l := e.laneOf(j)
+	if l.running >= l.limit {
+		l.waiting = append(l.waiting, id)
 		j.parked = true
 		return
 	}
-	h.running++
-	e.running++
-	j.running, j.host = true, h
-	ctx, cancel := context.WithCancel(e.ctx)
-	j.cancel, j.done = cancel, make(chan struct{})
+	r := &run{a: j.want, lane: l, done: make(chan struct{})}
+	if l == &e.upstreams {
+		r.host = e.host(hostOf(j.want))
+		if r.host.running >= e.cfg.ChecksPerHost {
+			r.host.waiting = append(r.host.waiting, id)
+			j.parked = true
+			return
+		}
+		r.host.running++
+	}
+	l.running++
+	r.ask, r.forced, r.waiters = j.forced || !e.now().Before(j.nextCheck), j.forced, j.waiters
+	j.again, j.forced, j.waiters = false, false, nil
+	j.run = r
+	ctx, cancel := context.WithCancelCause(e.ctx)
+	r.cancel = cancel
 	e.workers.Go(func() {
-		defer cancel()
-		e.work(ctx, j, name)
+		defer cancel(nil)
+		e.work(ctx, j, r)
 	})
 }
 
-// fetchShare is how many fetches one host's repositories may have under way:
-// fetches that hang there must leave room for the others'. Peers share all.
-func (e *Engine) fetchShare(host string) int64 {
-	if host == "" {
-		return e.cfg.Fetches
-	}
-	return max(e.cfg.Fetches-1, 1)
-}
-
 // work runs a job once and books what came of it.
-func (e *Engine) work(ctx context.Context, j *job, hostName string) {
-	e.mu.Lock()
-	a, waiters := j.want, j.waiters
-	ask := j.forced || !time.Now().Before(j.nextCheck)
-	j.again, j.forced, j.waiters = false, false, nil
-	e.mu.Unlock()
-
-	out := e.settle(ctx, j, a, ask)
+func (e *Engine) work(ctx context.Context, j *job, r *run) {
+	out := e.settle(ctx, j, r)
 
 	e.mu.Lock()
-	if ctx.Err() == nil {
-		if !out.checked && out.Failure == nil && j.want.Role == Owner && j.assigned && len(waiters) > 0 {
-			// Who asked for a check gets one: this run had to settle first.
-			j.waiters, j.forced, waiters = append(waiters, j.waiters...), true, nil
+	j.run = nil
+	waiters, answer := r.waiters, syncAnswer{SyncResult: out.SyncResult}
+	switch {
+	case !j.assigned || j.want.Role != Owner:
+		answer = syncAnswer{err: ErrNotOwner}
+		waiters, j.waiters = append(waiters, j.waiters...), nil
+		if ctx.Err() == nil {
+			e.book(j, r.a, out)
+		} else if j.assigned {
+			e.again(j)
 		}
-		e.book(j, a, out)
-	}
-	j.running = false
-	close(j.done)
-	h := e.hosts[hostName]
-	h.running--
-	e.running--
-	for h.running < e.cfg.ChecksPerHost && len(h.waiting) > 0 {
-		id := h.waiting[0]
-		h.waiting = h.waiting[1:]
-		if next := e.jobs[id]; next != nil {
-			next.parked = false
-			e.admit(id)
+	case errors.Is(context.Cause(ctx), errOvertaken):
+		// What it came to answers yesterday's question: nothing of it is booked.
+		e.carryOver(j, r)
+		e.again(j)
+		waiters = nil
+	case ctx.Err() == nil:
+		if !out.checked && out.Failure == nil && len(waiters) > 0 {
+			// If a check was requested while this run was only settling the disk,
+			// run again: the requester was promised a check.
+			e.carryOver(j, r)
+			waiters = nil
 		}
+		e.book(j, r.a, out)
 	}
-	if h.running == 0 && len(h.waiting) == 0 {
-		delete(e.hosts, hostName)
-	}
+	e.leave(r)
+	close(r.done)
 	e.signal()
 	e.mu.Unlock()
 	for _, w := range waiters {
-		w <- out.SyncResult
+		w <- answer
 	}
 	e.cfg.Changed(j.id)
 }
 
-// outcome is what one run of a job came to.
-type outcome struct {
-	SyncResult
-	checked   bool // upstream was asked
-	checkedAt time.Time
-	waiting   bool // for the log or a peer: look again soon
-	broken    bool
+// carryOver hands what was asked of a run to the next.
+func (e *Engine) carryOver(j *job, r *run) {
+	j.waiters = append(r.waiters, j.waiters...)
+	j.forced = j.forced || r.forced
 }
 
-// book writes the outcome down and sets when the job runs next. Engine.mu is
-// held.
-func (e *Engine) book(j *job, a Assignment, out outcome) {
-	now := time.Now()
-	if out.checked {
-		j.lastCheck, j.checked = out.checkedAt, a.Role == Owner
-	}
-	j.broken = out.broken
-	if out.checked || a.Role != Owner {
-		j.hold = out.Hold
-		if j.failure = out.Failure; j.failure == nil {
-			j.failures = 0
-		} else {
-			j.failures++
-		}
-	}
-	owner := j.want.Role == Owner
-	switch {
-	case !owner || !out.checked:
-	case out.Failure != nil:
-		wait := schedule.Jitter(schedule.Backoff(out.Failure, j.failures, j.want.Policy.Interval))
-		j.nextCheck = now.Add(max(wait, out.Failure.RetryAfter))
-	default:
-		j.nextCheck = out.checkedAt.Add(schedule.Jitter(j.want.Policy.Interval))
-	}
-	if out.waiting && !j.again {
-		j.retries++
-	} else {
-		j.retries = 0
-	}
-	if !j.assigned || j.want.Paused {
-		return
-	}
-	switch {
-	case out.waiting:
-		e.queue.Set(j.id, now.Add(schedule.Jitter(min(200*time.Millisecond<<min(j.retries, 7), 20*time.Second))))
-	case owner:
-		e.queue.Set(j.id, j.nextCheck)
-	}
-	if owner {
-		e.remember(j)
-	}
-	if !out.waiting && (j.again || j.forced) {
-		e.queue.Set(j.id, now)
+// again has a job run as soon as there is room. Engine.mu is held.
+func (e *Engine) again(j *job) {
+	if !j.want.Paused {
+		e.queue.Set(j.id, e.now())
 	}
 }

@@ -49,9 +49,11 @@ type Config struct {
 	Agent   string // what we call ourselves to upstreams and clients
 	Log     *slog.Logger
 
-	Checks        int           // running at once; default 256
+	Checks        int           // of upstreams, running at once; default 256
 	ChecksPerHost int           // default 8
-	Fetches       int64         // git fetches at once; default 4
+	Copies        int           // from peers, running at once; default 64
+	CopiesPerPeer int           // default 8
+	Fetches       int64         // git fetches at once, from upstreams, and as many from peers; default 4
 	Packs         int64         // git upload-packs at once; default 16
 	Stall         time.Duration // a fetch without progress ends; default 1 min
 	Detect        detect.Config // Transport and Agent are filled in
@@ -59,24 +61,27 @@ type Config struct {
 
 // Engine is the mirror of one node.
 type Engine struct {
-	cfg     Config
-	log     *slog.Logger
-	store   *store.Store
-	state   *store.State
-	detect  *detect.Client
-	fetch   *fetch.Fetcher
-	serve   *serve.Server
-	proxy   *egress.Proxy
-	fetches *semaphore.Weighted
+	cfg         Config
+	log         *slog.Logger
+	store       *store.Store
+	state       *store.State
+	detect      *detect.Client
+	fetch       *fetch.Fetcher
+	serve       *serve.Server
+	proxy       *egress.Proxy
+	fetches     *semaphore.Weighted
+	peerFetches *semaphore.Weighted
 
-	mu      sync.Mutex
-	ctx     context.Context // of Run, nil before
-	jobs    map[string]*job
-	queue   schedule.Queue
-	hosts   map[string]*host
-	running int
-	workers sync.WaitGroup
-	wake    chan struct{}
+	mu        sync.Mutex
+	ctx       context.Context // of Run, nil before
+	jobs      map[string]*job
+	queue     schedule.Queue
+	upstreams lane
+	peers     lane
+	hosts     map[string]*host
+	atPeers   map[string]*peerPlaces // by the name of the peer
+	workers   sync.WaitGroup
+	wake      chan struct{}
 }
 
 // New opens the store below cfg.Dir and sweeps what a killed run left. Nothing
@@ -84,10 +89,13 @@ type Engine struct {
 func New(ctx context.Context, cfg Config) (_ *Engine, err error) {
 	cfg.Checks = orDefault(cfg.Checks, 256)
 	cfg.ChecksPerHost = orDefault(cfg.ChecksPerHost, 8)
+	cfg.Copies = orDefault(cfg.Copies, 64)
+	cfg.CopiesPerPeer = orDefault(cfg.CopiesPerPeer, 8)
 	cfg.Fetches = orDefault(cfg.Fetches, 4)
 	cfg.Packs = orDefault(cfg.Packs, 16)
-	e := &Engine{cfg: cfg, log: cfg.Log, jobs: map[string]*job{}, hosts: map[string]*host{}, wake: make(chan struct{}, 1),
-		fetches: semaphore.NewWeighted(cfg.Fetches)}
+	e := &Engine{cfg: cfg, log: cfg.Log, jobs: map[string]*job{}, hosts: map[string]*host{}, atPeers: map[string]*peerPlaces{},
+		upstreams: lane{limit: cfg.Checks}, peers: lane{limit: cfg.Copies}, wake: make(chan struct{}, 1),
+		fetches: semaphore.NewWeighted(cfg.Fetches), peerFetches: semaphore.NewWeighted(cfg.Fetches)}
 	if e.store, err = store.Open(cfg.Dir, cfg.StartID, cfg.Log); err != nil {
 		return nil, err
 	}

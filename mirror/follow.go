@@ -19,8 +19,15 @@ func (e *Engine) follow(ctx context.Context, j *job, a Assignment) error {
 		return failure.New(failure.Network, fmt.Sprintf("no live node holds generation %d", a.Generation), errNoHolder)
 	}
 	var errs []error
+	var busy *busyError
 	for _, src := range sources {
-		err := e.copyFrom(ctx, j, a, src)
+		place, free := e.atPeer(src.Name())
+		if !free {
+			busy = &busyError{src.Name()}
+			continue
+		}
+		err := e.copyFrom(ctx, j, a, src, turns{place.fetches, e.peerFetches})
+		e.leavePeer(src.Name(), place)
 		if err == nil {
 			return nil
 		}
@@ -29,12 +36,22 @@ func (e *Engine) follow(ctx context.Context, j *job, a Assignment) error {
 			break
 		}
 	}
+	if busy != nil {
+		return busy
+	}
 	err := errors.Join(errs...)
 	e.log.Debug("cannot copy yet", "repo", a.Name, "generation", a.Generation, "err", err)
 	return failure.New(failure.Of(errs[0]).Class, errs[0].Error(), err)
 }
 
-func (e *Engine) copyFrom(ctx context.Context, j *job, a Assignment, src Source) error {
+// busyError says that a peer that may have what is wanted has no place free.
+type busyError struct{ peer string }
+
+func (b *busyError) Error() string {
+	return "as many copies from " + b.peer + " as may be are under way"
+}
+
+func (e *Engine) copyFrom(ctx context.Context, j *job, a Assignment, src Source, turn turns) error {
 	next, err := src.Table(ctx, a.Generation)
 	if err != nil {
 		return err
@@ -54,7 +71,7 @@ func (e *Engine) copyFrom(ctx context.Context, j *job, a Assignment, src Source)
 		return err
 	}
 	defer release()
-	if err := e.stage(ctx, j, repo, next.Refs, next.Head, fetch.Source{URL: src.URL()}); err != nil {
+	if err := e.stage(ctx, j, repo, next.Refs, next.Head, fetch.Source{URL: src.URL()}, turn); err != nil {
 		return err
 	}
 	if err := repo.Prepare(next); err != nil {

@@ -22,7 +22,9 @@ func owned(t *testing.T, b *book, n *node, urls map[string]string) {
 	t.Helper()
 	for id, url := range urls {
 		b.add(id, url)
+		b.mu.Lock()
 		n.roles[id] = mirror.Owner
+		b.mu.Unlock()
 	}
 	b.tell()
 }

@@ -13,7 +13,8 @@ import (
 // settle brings one repository from where the disk is to where the assignment
 // is, as far as one run can: decide about a candidate, copy what was published
 // elsewhere, and, on the owner, ask upstream if ask is set.
-func (e *Engine) settle(ctx context.Context, j *job, a Assignment, ask bool) (out outcome) {
+func (e *Engine) settle(ctx context.Context, j *job, r *run) (out outcome) {
+	a := r.a
 	defer func() {
 		if repo := e.store.Repo(a.ID); repo != nil {
 			out.Generation, _ = repo.Generation()
@@ -43,8 +44,8 @@ func (e *Engine) settle(ctx context.Context, j *job, a Assignment, ask bool) (ou
 		// The log this node has applied is older than its own disk: it will
 		// catch up, and bring another assignment.
 		return outcome{waiting: true}
-	case ask:
-		return e.check(ctx, j, a)
+	case r.ask:
+		return e.check(ctx, j, r)
 	default:
 		return outcome{}
 	}
@@ -82,6 +83,10 @@ func (e *Engine) onDisk(ctx context.Context, a Assignment) (generation uint64, d
 func (e *Engine) failedOn(a Assignment, err error) outcome {
 	if errors.Is(err, refs.ErrDamaged) {
 		return e.salvage(a, err)
+	}
+	var busy *busyError
+	if errors.As(err, &busy) {
+		return outcome{waiting: true, busy: busy.peer}
 	}
 	return failed(failure.Of(err))
 }

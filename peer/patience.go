@@ -62,10 +62,10 @@ func (c *Client) do(req *http.Request, p patience) (*http.Response, error) {
 		if err == nil {
 			resp.Body.Close()
 		}
-		return nil, cause
+		err = cause
 	}
 	if err != nil {
-		cancel(nil)
+		cancel(err)
 		return nil, err
 	}
 	b := &watched{ReadCloser: resp.Body, ctx: ctx, cancel: cancel, patience: p}

@@ -41,6 +41,9 @@ func TestEveryCallOfASilentPeerEnds(t *testing.T) {
 		"table":   func(ctx context.Context) error { _, err := c.Table(ctx, addr, "x", 1); return err },
 		"sync":    func(ctx context.Context) error { _, err := c.Sync(ctx, addr, "x", false); return err },
 		"propose": func(ctx context.Context) error { _, _, err := c.Propose(ctx, addr, []byte("x")); return err },
+		"pulse":   func(ctx context.Context) error { _, err := c.Pulse(ctx, addr); return err },
+		"whois":   func(ctx context.Context) error { _, err := c.Whois(ctx, addr, Claim{}); return err },
+		"member":  func(ctx context.Context) error { _, err := c.Member(ctx, addr, "x"); return err },
 		"forward": func(ctx context.Context) error {
 			req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+addr+"/api/v1/status", nil)
 			if err != nil {

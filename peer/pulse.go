@@ -48,21 +48,21 @@ type Membership struct {
 // Pulse asks the node at addr how it is.
 func (c *Client) Pulse(ctx context.Context, addr string) (Pulse, error) {
 	var p Pulse
-	err := c.call(ctx, http.MethodGet, addr, pathPulse, nil, &p)
+	err := c.call(ctx, c.quick, http.MethodGet, addr, pathPulse, nil, &p)
 	return p, err
 }
 
 // Whois asks the member at addr what it knows of the node that the claim names.
 func (c *Client) Whois(ctx context.Context, addr string, claim Claim) (Whois, error) {
 	var w Whois
-	err := c.call(ctx, http.MethodPost, addr, pathWhois, claim, &w)
+	err := c.call(ctx, c.quick, http.MethodPost, addr, pathWhois, claim, &w)
 	return w, err
 }
 
 // Member asks the leader at addr whether the node of that id is a member.
 func (c *Client) Member(ctx context.Context, addr, id string) (Membership, error) {
 	var m Membership
-	err := c.call(ctx, http.MethodGet, addr, pathMember+"?id="+url.QueryEscape(id), nil, &m)
+	err := c.call(ctx, c.quick, http.MethodGet, addr, pathMember+"?id="+url.QueryEscape(id), nil, &m)
 	return m, err
 }
 

@@ -1,0 +1,68 @@
+package mirror
+
+import (
+	"slices"
+	"time"
+
+	"gitmirror/mirror/schedule"
+)
+
+// outcome is what one run of a job came to.
+type outcome struct {
+	SyncResult
+	checked   bool // upstream was asked
+	checkedAt time.Time
+	waiting   bool   // for the log or a peer: look again soon
+	busy      string // the peer that had no place
+	broken    bool
+}
+
+// book writes the outcome down and sets when the job runs next. Engine.mu is
+// held.
+func (e *Engine) book(j *job, a Assignment, out outcome) {
+	now := e.now()
+	if out.checked {
+		j.lastCheck, j.checked = out.checkedAt, a.Role == Owner
+	}
+	j.broken = out.broken
+	if out.checked || a.Role != Owner {
+		j.hold = out.Hold
+		if j.failure = out.Failure; j.failure == nil {
+			j.failures = 0
+		} else {
+			j.failures++
+		}
+	}
+	owner := j.want.Role == Owner
+	switch {
+	case !owner || !out.checked:
+	case out.Failure != nil:
+		wait := schedule.Jitter(schedule.Backoff(out.Failure, j.failures, j.want.Policy.Interval))
+		j.nextCheck = now.Add(max(wait, out.Failure.RetryAfter))
+	default:
+		j.nextCheck = out.checkedAt.Add(schedule.Jitter(j.want.Policy.Interval))
+	}
+	if out.waiting && !j.again {
+		j.retries++
+	} else {
+		j.retries = 0
+	}
+	if !j.assigned || j.want.Paused {
+		return
+	}
+	switch {
+	case out.waiting:
+		e.queue.Set(j.id, now.Add(schedule.Jitter(min(200*time.Millisecond<<min(j.retries, 7), 20*time.Second))))
+	case owner:
+		e.queue.Set(j.id, j.nextCheck)
+	}
+	if p := e.atPeers[out.busy]; p != nil && !slices.Contains(p.waiting, j.id) {
+		p.waiting = append(p.waiting, j.id)
+	}
+	if owner {
+		e.remember(j)
+	}
+	if !out.waiting && (j.again || j.forced) {
+		e.queue.Set(j.id, now)
+	}
+}

@@ -1,0 +1,151 @@
+package mirror
+
+import (
+	"context"
+
+	"golang.org/x/sync/semaphore"
+)
+
+// lane bounds how many jobs of one kind run at once. There are two, so that a
+// job that waits for a peer takes no place of those that ask an upstream.
+type lane struct {
+	limit   int
+	running int
+	waiting []string // jobs that are due, in the order they came
+}
+
+// host bounds how many repositories of one upstream host are worked on, and
+// how many of the fetches are theirs.
+type host struct {
+	name    string
+	running int
+	waiting []string
+	fetches *semaphore.Weighted
+}
+
+// peerPlaces bounds what is asked of one peer at a time: one that is frozen
+// must not take the places of those that copy from others.
+type peerPlaces struct {
+	running int
+	waiting []string // jobs that found no place, and no other peer
+	fetches *semaphore.Weighted
+}
+
+// laneOf is where the next run of j belongs. Engine.mu is held.
+func (e *Engine) laneOf(j *job) *lane {
+	if j.want.Role == Owner && !e.wantsPeer(j) {
+		return &e.upstreams
+	}
+	return &e.peers
+}
+
+// wantsPeer tells whether the next step of an owner is to copy from a peer: its
+// copy is behind what was published.
+func (e *Engine) wantsPeer(j *job) bool {
+	if j.want.Generation == 0 {
+		return false
+	}
+	r := e.store.Repo(j.id)
+	if r == nil {
+		return true
+	}
+	generation, digest := r.Generation()
+	return generation < j.want.Generation || generation == j.want.Generation && digest != j.want.Digest
+}
+
+// host returns the places of an upstream's host. Engine.mu is held.
+func (e *Engine) host(name string) *host {
+	h := e.hosts[name]
+	if h == nil {
+		h = &host{name: name, fetches: semaphore.NewWeighted(share(e.cfg.Fetches))}
+		e.hosts[name] = h
+	}
+	return h
+}
+
+// share is how many of n fetches one host or peer may have under way: those that
+// hang there must leave room for the others'.
+func share(n int64) int64 { return max(n-1, 1) }
+
+// leave gives back what a run held and starts who waited for it. Engine.mu is
+// held.
+func (e *Engine) leave(r *run) {
+	r.lane.running--
+	if h := r.host; h != nil {
+		h.running--
+		for h.running < e.cfg.ChecksPerHost && len(h.waiting) > 0 {
+			h.waiting = e.unpark(h.waiting)
+		}
+		if h.running == 0 && len(h.waiting) == 0 {
+			delete(e.hosts, h.name)
+		}
+	}
+	for r.lane.running < r.lane.limit && len(r.lane.waiting) > 0 {
+		r.lane.waiting = e.unpark(r.lane.waiting)
+	}
+}
+
+// unpark admits the first of those who wait and returns the others.
+func (e *Engine) unpark(waiting []string) []string {
+	id := waiting[0]
+	if j := e.jobs[id]; j != nil {
+		j.parked = false
+		e.admit(id)
+	}
+	return waiting[1:]
+}
+
+// atPeer takes a place at a peer, if one is free.
+func (e *Engine) atPeer(name string) (*peerPlaces, bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	p := e.atPeers[name]
+	if p == nil {
+		p = &peerPlaces{fetches: semaphore.NewWeighted(share(e.cfg.Fetches))}
+		e.atPeers[name] = p
+	}
+	if p.running >= e.cfg.CopiesPerPeer {
+		return nil, false
+	}
+	p.running++
+	return p, true
+}
+
+// leavePeer gives the place back, and has the first that waited for it tried.
+func (e *Engine) leavePeer(name string, p *peerPlaces) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	p.running--
+	for len(p.waiting) > 0 {
+		j := e.jobs[p.waiting[0]]
+		p.waiting = p.waiting[1:]
+		if j != nil && j.assigned && !j.want.Paused {
+			e.kick(j, e.now())
+			e.signal()
+			break
+		}
+	}
+	if p.running == 0 && len(p.waiting) == 0 {
+		delete(e.atPeers, name)
+	}
+}
+
+// turns are what a fetch waits for before it begins: its host's or peer's share,
+// then one of all.
+type turns []*semaphore.Weighted
+
+func (t turns) acquire(ctx context.Context) (release func(), err error) {
+	for i, s := range t {
+		if err := s.Acquire(ctx, 1); err != nil {
+			t[:i].release()
+			return nil, err
+		}
+	}
+	return t.release, nil
+}
+
+func (t turns) release() {
+	for _, s := range t {
+		s.Release(1)
+	}
+}
