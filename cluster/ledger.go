@@ -89,13 +89,9 @@ func (l *ledger) view(op string, call func(tx *bbolt.Tx) error) error {
 	var found error
 	err := l.inject(op)
 	if err == nil {
-		err = boltfile.Guard(func() error {
-			tx, err := l.db.Begin(false)
-			if err != nil {
-				return err
-			}
+		err = boltfile.View(l.db, func(tx *bbolt.Tx) error {
 			found = call(tx)
-			return tx.Rollback()
+			return nil
 		})
 	}
 	switch {
@@ -110,23 +106,13 @@ func (l *ledger) view(op string, call func(tx *bbolt.Tx) error) error {
 }
 
 // update runs a write, and returns when it is durable. Any error is the end.
-// There is no rollback: nothing is done with the file after an error.
 func (l *ledger) update(op string, call func(tx *bbolt.Tx) error) error {
 	if err := l.failure(); err != nil {
 		return err
 	}
 	err := l.inject(op)
 	if err == nil {
-		err = boltfile.Guard(func() error {
-			tx, err := l.db.Begin(true)
-			if err != nil {
-				return err
-			}
-			if err := call(tx); err != nil {
-				return err
-			}
-			return tx.Commit()
-		})
+		err = boltfile.Update(l.db, call)
 	}
 	switch {
 	case err == nil:

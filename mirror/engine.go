@@ -115,7 +115,7 @@ func New(ctx context.Context, cfg Config) (_ *Engine, err error) {
 	if e.serve, err = serve.New(ctx, cfg.Git, scratch, cfg.Agent, cfg.Packs, cfg.Log); err != nil {
 		return nil, err
 	}
-	if e.state, err = store.OpenState(cfg.Dir); err != nil {
+	if e.state, err = store.OpenState(cfg.Dir, cfg.Log); err != nil {
 		return nil, err
 	}
 	return e, nil

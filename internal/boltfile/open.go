@@ -103,3 +103,23 @@ func Guard(call func() error) (err error) {
 	}()
 	return call()
 }
+
+// View runs a guarded reading transaction.
+func View(db *bbolt.DB, call func(tx *bbolt.Tx) error) error {
+	return Guard(func() error { return db.View(call) })
+}
+
+// Update runs a guarded writing transaction. Unlike bbolt's own it does not roll
+// back after a panic.
+func Update(db *bbolt.DB, call func(tx *bbolt.Tx) error) error {
+	return Guard(func() error {
+		tx, err := db.Begin(true)
+		if err != nil {
+			return err
+		}
+		if err := call(tx); err != nil {
+			return errors.Join(err, tx.Rollback())
+		}
+		return tx.Commit()
+	})
+}

@@ -4,12 +4,16 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.etcd.io/bbolt"
-	berrors "go.etcd.io/bbolt/errors"
+
+	"gitmirror/internal/atomicfile"
+	"gitmirror/internal/boltfile"
 )
 
 // Due is what a node remembers of a repository between two runs: a restart
@@ -21,9 +25,15 @@ type Due struct {
 }
 
 // State is state.db. Writes are collected and made durable by Flush, many in
-// one transaction; a crash loses what was not flushed, which costs a check.
+// one transaction; a crash loses what was not flushed, which costs a check. So
+// does damage: the file is a cache, and a damaged one is set aside for a new one,
+// at the start and later.
 type State struct {
-	db *bbolt.DB
+	path string
+	log  *slog.Logger
+	db   atomic.Pointer[bbolt.DB]
+
+	replacing sync.Mutex // of a damaged file
 
 	mu    sync.Mutex
 	dirty map[string]*Due // nil: delete
@@ -31,24 +41,60 @@ type State struct {
 
 var dueBucket = []byte("due")
 
-// OpenState opens state.db below root. A damaged file is an error that names it.
-func OpenState(root string) (*State, error) {
-	path := filepath.Join(root, "state.db")
-	db, err := bbolt.Open(path, 0o600, &bbolt.Options{Timeout: time.Second, NoFreelistSync: true, FreelistType: bbolt.FreelistMapType})
-	if err != nil {
-		if errors.Is(err, berrors.ErrTimeout) {
-			err = errors.New("another process has it open")
-		}
-		return nil, fmt.Errorf("open %s: %w", path, err)
+// OpenState opens state.db below root.
+func OpenState(root string, log *slog.Logger) (*State, error) {
+	s := &State{path: filepath.Join(root, "state.db"), log: log, dirty: map[string]*Due{}}
+	err := s.open()
+	if errors.Is(err, boltfile.ErrDamaged) {
+		err = s.setAside(err)
 	}
-	err = db.Update(func(tx *bbolt.Tx) error {
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *State) open() error {
+	db, err := boltfile.Open(s.path)
+	if err != nil {
+		return err
+	}
+	err = boltfile.Update(db, func(tx *bbolt.Tx) error {
 		_, err := tx.CreateBucketIfNotExists(dueBucket)
 		return err
 	})
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("open %s: %w", path, err), db.Close())
+		return fmt.Errorf("open %s: %w", s.path, err)
 	}
-	return &State{db: db, dirty: map[string]*Due{}}, nil
+	s.db.Store(db)
+	return nil
+}
+
+// setAside renames a damaged file and opens a new one. A database that was open
+// is abandoned, not closed: see boltfile.Guard.
+func (s *State) setAside(damage error) error {
+	to := fmt.Sprintf("%s.damaged-%s", s.path, time.Now().UTC().Format("20060102T150405.000"))
+	if err := atomicfile.Rename(s.path, to); err != nil {
+		return fmt.Errorf("set %s aside: %w", s.path, err)
+	}
+	s.log.Warn("state.db was damaged and is set aside, due times start anew", "file", to, "err", damage)
+	return s.open()
+}
+
+// with runs a call on the database. When that shows damage, the file is set
+// aside, and what the call would have done is lost.
+func (s *State) with(call func(db *bbolt.DB) error) error {
+	db := s.db.Load()
+	err := call(db)
+	if !errors.Is(err, boltfile.ErrDamaged) {
+		return err
+	}
+	s.replacing.Lock()
+	defer s.replacing.Unlock()
+	if s.db.Load() != db {
+		return nil // somebody was faster
+	}
+	return s.setAside(err)
 }
 
 // Due returns what was remembered of a repository.
@@ -64,11 +110,13 @@ func (s *State) Due(id string) (Due, bool) {
 	}
 	var due Due
 	found := false
-	_ = s.db.View(func(tx *bbolt.Tx) error {
-		if v := tx.Bucket(dueBucket).Get([]byte(id)); v != nil {
-			found = json.Unmarshal(v, &due) == nil
-		}
-		return nil
+	_ = s.with(func(db *bbolt.DB) error {
+		return boltfile.View(db, func(tx *bbolt.Tx) error {
+			if v := tx.Bucket(dueBucket).Get([]byte(id)); v != nil {
+				found = json.Unmarshal(v, &due) == nil
+			}
+			return nil
+		})
 	})
 	return due, found
 }
@@ -96,28 +144,30 @@ func (s *State) Flush() error {
 	if len(batch) == 0 {
 		return nil
 	}
-	return s.db.Update(func(tx *bbolt.Tx) error {
-		b := tx.Bucket(dueBucket)
-		for id, d := range batch {
-			if d == nil {
-				if err := b.Delete([]byte(id)); err != nil {
+	return s.with(func(db *bbolt.DB) error {
+		return boltfile.Update(db, func(tx *bbolt.Tx) error {
+			b := tx.Bucket(dueBucket)
+			for id, d := range batch {
+				if d == nil {
+					if err := b.Delete([]byte(id)); err != nil {
+						return err
+					}
+					continue
+				}
+				v, err := json.Marshal(d)
+				if err != nil {
 					return err
 				}
-				continue
+				if err := b.Put([]byte(id), v); err != nil {
+					return err
+				}
 			}
-			v, err := json.Marshal(d)
-			if err != nil {
-				return err
-			}
-			if err := b.Put([]byte(id), v); err != nil {
-				return err
-			}
-		}
-		return nil
+			return nil
+		})
 	})
 }
 
 // Close flushes and closes the file.
 func (s *State) Close() error {
-	return errors.Join(s.Flush(), s.db.Close())
+	return errors.Join(s.Flush(), s.db.Load().Close())
 }

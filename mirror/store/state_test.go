@@ -9,12 +9,13 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"gitmirror/internal/testlog"
 	"gitmirror/mirror/store"
 )
 
 func openState(t *testing.T, root string) *store.State {
 	t.Helper()
-	s, err := store.OpenState(root)
+	s, err := store.OpenState(root, testlog.New(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -79,20 +80,74 @@ func TestFlushWithoutNewsWritesNothing(t *testing.T) {
 	}
 }
 
-func TestStateInUseOrDamaged(t *testing.T) {
+func TestStateInUse(t *testing.T) {
 	root := t.TempDir()
 	s := openState(t, root)
-	if _, err := store.OpenState(root); err == nil || !strings.Contains(err.Error(), "another process") {
+	if _, err := store.OpenState(root, testlog.New(t)); err == nil || !strings.Contains(err.Error(), "another process") {
 		t.Errorf("opened twice: %v", err)
 	}
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	path := filepath.Join(root, "state.db")
-	if err := os.WriteFile(path, []byte(strings.Repeat("rubbish ", 4096)), 0o600); err != nil {
+}
+
+// state.db is a cache: damage costs checks, never the start.
+func TestADamagedStateIsSetAside(t *testing.T) {
+	for name, spoil := range map[string]func(b []byte) []byte{
+		"rubbish":        func([]byte) []byte { return []byte(strings.Repeat("rubbish ", 4096)) },
+		"cut":            func(b []byte) []byte { return b[:5000] },
+		"a meta page":    func(b []byte) []byte { b[4096+20] ^= 1; return b },
+		"pages of zeros": func(b []byte) []byte { clear(b[2*4096:]); return b },
+	} {
+		t.Run(name, func(t *testing.T) {
+			root := t.TempDir()
+			s := openState(t, root)
+			s.Remember("a", store.Due{Failures: 1})
+			if err := s.Close(); err != nil {
+				t.Fatal(err)
+			}
+			path := filepath.Join(root, "state.db")
+			b, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(path, spoil(b), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			works(t, openState(t, root), root)
+		})
+	}
+}
+
+func TestAStateDamagedInUseIsSetAside(t *testing.T) {
+	root := t.TempDir()
+	s := openState(t, root)
+	if err := os.Truncate(filepath.Join(root, "state.db"), 4096); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := store.OpenState(root); err == nil || !strings.Contains(err.Error(), path) {
-		t.Errorf("a damaged file: %v, want an error that names it", err)
+	s.Remember("lost", store.Due{Failures: 1})
+	if err := s.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	works(t, s, root)
+}
+
+// works wants the state to remember again, and the damaged file to be kept.
+func works(t *testing.T, s *store.State, root string) {
+	t.Helper()
+	if _, ok := s.Due("a"); ok {
+		t.Error("something is remembered from a damaged file")
+	}
+	s.Remember("b", store.Due{Failures: 2})
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s = openState(t, root)
+	defer s.Close()
+	if got, ok := s.Due("b"); !ok || got.Failures != 2 {
+		t.Errorf("remembered %+v, %v", got, ok)
+	}
+	if kept, err := filepath.Glob(filepath.Join(root, "state.db.damaged-*")); err != nil || len(kept) != 1 {
+		t.Errorf("set aside: %v, %v, want one file", kept, err)
 	}
 }
