@@ -52,7 +52,9 @@ type Config struct {
 	State    *fsm.State
 	Proposer Proposer
 	Peers    Peers
-	Log      *slog.Logger
+	// ReplaceAfter is how long a node that went down is expected back.
+	ReplaceAfter time.Duration
+	Log          *slog.Logger
 }
 
 // Agent is this node's hand on its rows.
@@ -65,11 +67,13 @@ type Agent struct {
 	dirty    map[string]bool // repos whose report may be due
 	removing map[string]bool // copies on their way into the trash
 	wake     chan struct{}
+	news     news
 }
 
 // New returns an Agent. Attach gives it its mirror, before Run.
 func New(cfg Config) *Agent {
-	return &Agent{cfg: cfg, log: cfg.Log, dirty: map[string]bool{}, removing: map[string]bool{}, wake: make(chan struct{}, 1)}
+	return &Agent{cfg: cfg, log: cfg.Log, dirty: map[string]bool{}, removing: map[string]bool{}, wake: make(chan struct{}, 1),
+		news: news{spacing: messageSpacing, told: map[string]time.Time{}}}
 }
 
 // Attach connects the mirror, which is built with this agent as its Publisher

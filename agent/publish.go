@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	"gitmirror/fsm"
 	"gitmirror/fsm/command"
+	"gitmirror/internal/reflimit"
 	"gitmirror/mirror"
 	"gitmirror/mirror/refs"
 )
@@ -27,23 +29,33 @@ func (a *Agent) Publish(ctx context.Context, c mirror.Candidate) (mirror.Outcome
 	defer cancel()
 	msg := &command.Publish{
 		Repo: c.Repo, Node: a.cfg.Self, Epoch: c.Epoch, FromGeneration: c.FromGeneration, Generation: c.Generation,
-		Candidate: c.ID, Digest: c.Digest[:], RefsDigest: c.PublicDigest[:], Refs: uint32(c.Refs), Head: text(string(c.Head)),
-		Changes: changesOf(c.Changes), ChangesTotal: uint32(len(c.Changes)), Baseline: c.Baseline, Restored: c.Restored,
+		Candidate: c.ID, Digest: c.Digest[:], RefsDigest: c.PublicDigest[:], Refs: uint32(c.Refs), Head: clip(text(string(c.Head)), reflimit.Head),
+		Changes: changesOf(c.Changes), ChangesTotal: uint32(len(c.Changes)), Baseline: c.Baseline, Restored: c.Restored, Complete: c.Complete,
 	}
 	// The epoch is part of the id: a candidate refused under one owner may be
 	// right under the next, and must not be answered from memory.
 	out, err := a.cfg.Proposer.Propose(ctx, msg, fmt.Sprintf("publish/%s/%d", c.ID, c.Epoch))
-	if err != nil {
-		return mirror.Unknown, err
+	if err == nil {
+		err = fsm.AsError(out)
 	}
-	if err := fsm.AsError(out); err != nil {
-		var r *fsm.Refused
-		if errors.As(err, &r) {
-			return mirror.Refused, err
-		}
-		return mirror.Unknown, err
+	return outcomeOf(err), err
+}
+
+// overtaken are the refusals that say nothing against the candidate: the row is
+// not what it was prepared for any more.
+var overtaken = []error{fsm.ErrStaleEpoch, fsm.ErrStaleGeneration, fsm.ErrNotOwner, fsm.ErrNotFound}
+
+func outcomeOf(err error) mirror.Outcome {
+	var refused *fsm.Refused
+	switch {
+	case err == nil:
+		return mirror.Committed
+	case slices.ContainsFunc(overtaken, func(o error) bool { return errors.Is(err, o) }):
+		return mirror.Overtaken
+	case errors.As(err, &refused), errors.Is(err, fsm.ErrTooLarge):
+		return mirror.Refused
 	}
-	return mirror.Committed, nil
+	return mirror.Unknown
 }
 
 var kinds = map[refs.Kind]command.ChangeKind{
@@ -57,10 +69,11 @@ func changesOf(changes []refs.Change) []*command.Change {
 	var list []*command.Change
 	bytes := 0
 	for _, c := range changes {
-		if bytes += len(c.Ref) + 100; len(list) == fsm.MaxChanges || bytes > changesBytes {
+		ref := text(c.Ref) // may be longer than the name
+		if bytes += len(ref) + 100; len(list) == fsm.MaxChanges || bytes > changesBytes {
 			break
 		}
-		list = append(list, &command.Change{Ref: text(c.Ref), Old: c.Old, New: c.New, Kind: kinds[c.Kind]})
+		list = append(list, &command.Change{Ref: ref, Old: c.Old, New: c.New, Kind: kinds[c.Kind]})
 	}
 	return list
 }

@@ -96,8 +96,12 @@ func (a *Agent) batch() (*command.Report, []string) {
 			msg.Copies = append(msg.Copies, c)
 		}
 		if r.Owner == self.Num {
-			if h := healthReport(r, status); h != nil {
+			h, again := a.healthReport(r, status, time.Now())
+			if h != nil {
 				msg.Health = append(msg.Health, h)
+			}
+			if again > 0 {
+				time.AfterFunc(again, func() { a.Changed(id) })
 			}
 		}
 	}
@@ -125,33 +129,6 @@ func copyReport(r *fsm.Repo, cp fsm.Copy, s mirror.Status, held bool) *command.C
 		return nil // complete, but of another day: it counts when it has caught up
 	}
 	return &command.CopyReport{Repo: r.ID, State: command.CopyState_COPY_STATE_READY, Generation: s.Generation}
-}
-
-// healthReport returns the owner's news of a repo's health, or nil. Only a
-// change of class is news.
-func healthReport(r *fsm.Repo, s mirror.Status) *command.HealthReport {
-	if !s.Checked && s.Failure == nil {
-		return nil
-	}
-	h := &command.HealthReport{Repo: r.ID, Epoch: r.Epoch}
-	known := ""
-	if r.Error != nil {
-		known = r.Error.Class
-	}
-	if s.Failure != nil {
-		h.ErrorClass, h.Message = string(s.Failure.Class), clip(s.Failure.Message, 500)
-	}
-	held := ""
-	if r.Hold != nil {
-		held = r.Hold.Reason
-	}
-	if s.Hold != nil {
-		h.HoldReason, h.HoldDigest = s.Hold.Reason, s.Hold.Observed[:]
-	}
-	if known == h.ErrorClass && held == h.HoldReason {
-		return nil
-	}
-	return h
 }
 
 // clip shortens a message for the log, which takes nothing but UTF-8.

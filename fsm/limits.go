@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"gitmirror/fsm/command"
+	"gitmirror/internal/reflimit"
 )
 
 // Bounds of a command. Apply refuses what is beyond them, so they may be
@@ -17,7 +18,7 @@ const (
 	maxName    = 400
 	maxURL     = 2048
 	maxURLs    = 16
-	maxText    = 1024 // messages, addresses, HEAD
+	maxText    = 1024 // messages, addresses
 	maxWord    = 64   // classes and reasons
 	maxLabels  = 64
 	maxLabel   = 256
@@ -124,7 +125,7 @@ func checkPublish(p *command.Publish) error {
 		between("repo", p.GetRepo(), 1, maxID),
 		between("node", p.GetNode(), 1, maxID),
 		between("candidate", p.GetCandidate(), 1, maxID),
-		between("head", p.GetHead(), 0, maxText),
+		between("head", p.GetHead(), 0, reflimit.Head),
 	); err != nil {
 		return err
 	}

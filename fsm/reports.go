@@ -143,17 +143,21 @@ func (s *State) reportHealth(e entry, node *Node, r *command.HealthReport) *comm
 	return ok(id)
 }
 
-// nextFailure keeps the old value as long as the class is the same: a failure
-// that goes on is no news.
+// nextFailure takes the newest message, since the cause may have changed within
+// its class. Since is when the class began.
 func nextFailure(e entry, old *Failure, r *command.HealthReport) *Failure {
 	class := r.GetErrorClass()
-	switch {
-	case class == "":
+	if class == "" {
 		return nil
-	case old != nil && old.Class == class:
-		return old
 	}
-	return &Failure{Class: class, Message: clip(r.GetMessage()), Since: e.at}
+	next := Failure{Class: class, Message: clip(r.GetMessage()), Since: e.at}
+	if old != nil && old.Class == class {
+		next.Since = old.Since
+		if next == *old {
+			return old
+		}
+	}
+	return &next
 }
 
 func nextHold(e entry, old *Hold, r *command.HealthReport) *Hold {
@@ -172,7 +176,7 @@ func nextHold(e entry, old *Hold, r *command.HealthReport) *Hold {
 }
 
 func (t *tables) recordHealth(e entry, row, next *Repo) {
-	if f := next.Error; f != nil && f != row.Error {
+	if f := next.Error; f != nil && (row.Error == nil || row.Error.Class != f.Class) {
 		t.record(e, EventFailing, next, strings.TrimSuffix(f.Class+": "+f.Message, ": "))
 	}
 	if h := next.Hold; h != nil && (row.Hold == nil || row.Hold.Reason != h.Reason) {

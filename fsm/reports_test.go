@@ -69,7 +69,7 @@ func TestHealth(t *testing.T) {
 	m.ok(failing("network", "first"))
 	since := m.now
 	m.ok(failing("network", "second"))
-	if got := *m.repo("one").Error; got != (Failure{"network", "first", since}) {
+	if got := *m.repo("one").Error; got != (Failure{"network", "second", since}) {
 		t.Errorf("failure %+v", got)
 	}
 	m.ok(failing("auth", strings.Repeat("ü", maxText)))

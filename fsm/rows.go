@@ -87,8 +87,8 @@ type Policy struct {
 // Failure is why a repo cannot be brought up to date.
 type Failure struct {
 	Class   string
-	Message string // of the first failure of this class
-	Since   time.Time
+	Message string    // the newest
+	Since   time.Time // of the class
 }
 
 // Hold is why a repo shall not be brought up to date without an operator.

@@ -50,6 +50,7 @@ type Candidate struct {
 	Refs           int // public ones
 	Head           refs.Head
 	Changes        []refs.Change
+	Complete       bool // the objects of FromGeneration's table are here
 	Baseline       bool // the first generation: everything is new, nothing is a change
 	Restored       bool // this node republishes what it has: a later generation was lost
 }
@@ -61,7 +62,8 @@ type Outcome int
 const (
 	Unknown   Outcome = iota
 	Committed         // and applied on this node
-	Refused           // never will be
+	Overtaken         // never will be: the row has got another owner, epoch or generation, or is gone
+	Refused           // never will be, and nor will the next like it: the error says why
 )
 
 // Publisher proposes candidates to the log. Publish blocks until the outcome

@@ -27,6 +27,8 @@ func (e *Engine) book(j *job, a Assignment, out outcome) {
 	j.broken = out.broken
 	if out.checked || a.Role != Owner {
 		j.hold = out.Hold
+	}
+	if out.checked || out.Failure != nil || a.Role != Owner {
 		if j.failure = out.Failure; j.failure == nil {
 			j.failures = 0
 		} else {
@@ -35,7 +37,7 @@ func (e *Engine) book(j *job, a Assignment, out outcome) {
 	}
 	owner := j.want.Role == Owner
 	switch {
-	case !owner || !out.checked:
+	case !owner || !out.checked && (out.Failure == nil || out.waiting):
 	case out.Failure != nil:
 		wait := schedule.Jitter(schedule.Backoff(out.Failure, j.failures, j.want.Policy.Interval))
 		j.nextCheck = now.Add(max(wait, out.Failure.RetryAfter))

@@ -193,7 +193,7 @@ func TestStaleOwnerDiscardsItsCandidate(t *testing.T) {
 	before := lsRemote(t, n.http.URL+"/repox")
 	refused := make(chan struct{}, 100)
 	b.mu.Lock()
-	b.fate = func(c mirror.Candidate) mirror.Outcome { refused <- struct{}{}; return mirror.Refused }
+	b.fate = func(c mirror.Candidate) mirror.Outcome { refused <- struct{}{}; return mirror.Overtaken }
 	b.mu.Unlock()
 	gittest.Edit(t, r, func(e *upstream.Edit) { e.Commit("main", "more", map[string]string{"d": "d"}) })
 	<-refused

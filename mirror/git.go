@@ -72,9 +72,10 @@ func (c *Copy) Advertise(w http.ResponseWriter, r *http.Request) {
 	c.engine.serve.Advertise(w, r, c.view)
 }
 
-// UploadPack answers POST git-upload-pack.
-func (c *Copy) UploadPack(w http.ResponseWriter, r *http.Request) {
-	c.engine.serve.UploadPack(w, r, c.view)
+// UploadPack answers POST git-upload-pack. An error means that nothing was
+// written, because the repository has left this node.
+func (c *Copy) UploadPack(w http.ResponseWriter, r *http.Request) error {
+	return c.engine.serve.UploadPack(w, r, c.view)
 }
 
 // Dir is where the copy's repository is on this disk.

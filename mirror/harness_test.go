@@ -43,7 +43,7 @@ func (b *book) Publish(_ context.Context, c mirror.Candidate) (mirror.Outcome, e
 	row := b.rows[c.Repo]
 	if row.Epoch != c.Epoch || row.Generation != c.FromGeneration {
 		b.mu.Unlock()
-		return mirror.Refused, fmt.Errorf("epoch %d generation %d", row.Epoch, row.Generation)
+		return mirror.Overtaken, fmt.Errorf("epoch %d generation %d", row.Epoch, row.Generation)
 	}
 	row.Generation, row.Digest = c.Generation, c.Digest
 	b.rows[c.Repo] = row
@@ -165,7 +165,7 @@ func (n *node) handler() http.Handler {
 		if op == "info/refs" {
 			c.Advertise(w, r)
 		} else {
-			c.UploadPack(w, r)
+			_ = c.UploadPack(w, r)
 		}
 	})
 }

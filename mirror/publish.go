@@ -18,6 +18,7 @@ func candidateOf(a Assignment, table, next *refs.Table) Candidate {
 		Digest: next.Digest(), PublicDigest: next.PublicDigest(), Refs: next.PublicRefs(), Head: next.Head,
 		Baseline: table.Generation == 0,
 		Restored: table.Generation < a.Generation,
+		Complete: table.Generation == a.Generation,
 	}
 	if !c.Baseline {
 		public := slices.DeleteFunc(slices.Clone(next.Refs), func(r refs.Ref) bool { return !r.Public() })
@@ -38,9 +39,13 @@ func (e *Engine) publish(ctx context.Context, repo *store.Repo, c Candidate) (ou
 			return outcome{}, failure.New(failure.Disk, err.Error(), err)
 		}
 		return outcome{SyncResult: SyncResult{Changed: true, Changes: c.Changes}}, nil
-	case Refused:
-		e.log.Info("publish refused, candidate discarded", "repo", repo.Name(), "generation", c.Generation, "epoch", c.Epoch, "err", err)
+	case Overtaken:
+		e.log.Info("publish overtaken, candidate discarded", "repo", repo.Name(), "generation", c.Generation, "epoch", c.Epoch, "err", err)
 		return outcome{waiting: true}, repo.Discard()
+	case Refused:
+		// The next candidate would fare no better: a person has to hear of it.
+		f := failure.New(failure.Refused, fmt.Sprintf("the cluster refuses generation %d: %v", c.Generation, err), err)
+		return outcome{SyncResult: SyncResult{Failure: f}}, repo.Discard()
 	}
 	e.log.Warn("publish undecided, candidate kept", "repo", repo.Name(), "generation", c.Generation, "epoch", c.Epoch, "err", err)
 	f := failure.New(failure.Network, fmt.Sprintf("generation %d is prepared and waits for the cluster to decide", c.Generation), err)

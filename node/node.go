@@ -193,7 +193,8 @@ func (n *node) build(ctx context.Context) (err error) {
 	p.reach = propose
 	p.agreement = &membership.Agreement{ID: n.id.ID, Marks: p.marks, Voters: p.voters, Call: n.peers}
 	p.consensus = consensus{Cluster: p.cluster, self: n.id.ID, peers: n.peers, ready: n.ready}
-	p.agent = agent.New(agent.Config{Self: n.id.ID, State: p.machine.state, Proposer: propose, Peers: gitPeers{n.peers}, Log: n.log})
+	p.agent = agent.New(agent.Config{Self: n.id.ID, State: p.machine.state, Proposer: propose, Peers: gitPeers{n.peers},
+		ReplaceAfter: n.cfg.ReplaceAfter, Log: n.log})
 	p.engine, err = mirror.New(ctx, mirror.Config{
 		Dir: n.cfg.Dir, StartID: uuid.NewString(), Git: n.git, Egress: policy, Publisher: p.agent, Sources: p.agent,
 		Changed: p.agent.Changed, Agent: "gitmirror/" + n.cfg.Version, Log: n.log,

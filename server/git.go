@@ -59,17 +59,26 @@ func (s *Server) git(w http.ResponseWriter, r *http.Request) {
 		s.gitUntabled(w, r, rq)
 		return
 	}
-	mine, err := s.cfg.Git.Open(row.ID)
-	if err == nil && mine.Generation() >= row.Generation {
-		answer(w, r, rq.op, mine)
+	body, err := rewind(w, r)
+	if err != nil {
+		gitRefuse(w, http.StatusBadRequest, "the request cannot be read: "+err.Error())
 		return
 	}
-	if s.stream(w, r, rq, view, row) {
+	defer body.Close()
+	if s.serve(w, r, rq, body, view, row) {
 		return
 	}
-	if err == nil {
-		answer(w, r, rq.op, mine)
-		return
+	// What is to be refused may be known elsewhere already: a refusal is of the
+	// newest table that can be had.
+	if s.catchUp(r.Context()) == nil {
+		view = s.cfg.State.View()
+		newer := view.RepoByName(rq.name)
+		if newer != nil && newer.Version != row.Version && s.serve(w, r, rq, body, view, newer) {
+			return
+		}
+		if newer != nil {
+			row = newer
+		}
 	}
 	if row.Generation == 0 {
 		state, reason := s.shape(view).state(row)
@@ -79,12 +88,32 @@ func (s *Server) git(w http.ResponseWriter, r *http.Request) {
 	gitRefuse(w, http.StatusServiceUnavailable, row.Name+" is not on this node, and no node that holds it answers; it is on "+holders(view, row))
 }
 
+// serve answers from the best copy that there is, and returns false, with
+// nothing written, where there is none.
+func (s *Server) serve(w http.ResponseWriter, r *http.Request, rq gitRequest, body *rewindable, view *fsm.View, row *fsm.Repo) bool {
+	r.Body = body.reader()
+	mine, err := s.cfg.Git.Open(row.ID)
+	if err == nil && mine.Generation() >= row.Generation && answer(w, r, rq.op, mine) == nil {
+		return true
+	}
+	live, dead := s.holding(view, row)
+	if s.stream(w, r, rq, body, row, live, holderPatience) {
+		return true
+	}
+	r.Body = body.reader()
+	if err == nil && answer(w, r, rq.op, mine) == nil {
+		return true
+	}
+	// With nothing else to show, slow holders are waited for, and those that
+	// gossip takes for dead are tried.
+	return s.stream(w, r, rq, body, row, append(live, dead...), lastPatience)
+}
+
 // gitUntabled answers for a name the table does not have: a node that has not
 // caught up yet serves what it finds on its own disk.
 func (s *Server) gitUntabled(w http.ResponseWriter, r *http.Request, rq gitRequest) {
 	if s.cfg.Consensus.Ready() != nil {
-		if mine, err := s.cfg.Git.OpenByName(rq.name); err == nil {
-			answer(w, r, rq.op, mine)
+		if mine, err := s.cfg.Git.OpenByName(rq.name); err == nil && answer(w, r, rq.op, mine) == nil {
 			return
 		}
 		gitRefuse(w, http.StatusServiceUnavailable, "this node has started and does not know yet where "+clip(rq.name)+" is; ask another, or wait for a leader")
@@ -93,12 +122,14 @@ func (s *Server) gitUntabled(w http.ResponseWriter, r *http.Request, rq gitReque
 	gitRefuse(w, http.StatusNotFound, "there is no mirror named "+clip(rq.name))
 }
 
-func answer(w http.ResponseWriter, r *http.Request, op string, c Copy) {
+// answer has a copy answer. An error means that nothing was written: the copy is
+// not there any more.
+func answer(w http.ResponseWriter, r *http.Request, op string, c Copy) error {
 	if op == "info/refs" {
 		c.Advertise(w, r)
-	} else {
-		c.UploadPack(w, r)
+		return nil
 	}
+	return c.UploadPack(w, r)
 }
 
 func (s *Server) refusePush(w http.ResponseWriter, rq gitRequest, row *fsm.Repo) {

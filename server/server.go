@@ -69,7 +69,9 @@ type Git interface {
 type Copy interface {
 	Generation() uint64
 	Advertise(w http.ResponseWriter, r *http.Request)
-	UploadPack(w http.ResponseWriter, r *http.Request)
+	// UploadPack returns an error, with nothing written, when the copy has gone
+	// since it was opened.
+	UploadPack(w http.ResponseWriter, r *http.Request) error
 }
 
 // Peers reaches the other nodes by peer address.

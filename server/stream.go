@@ -1,7 +1,6 @@
 package server
 
 import (
-	"bytes"
 	"cmp"
 	"errors"
 	"io"
@@ -13,65 +12,51 @@ import (
 	"gitmirror/peer"
 )
 
-const (
-	// holderPatience is how long one holder may take to begin an answer to
-	// info/refs before the next is asked.
-	holderPatience = time.Second
-	// rewindable is how much of a request is kept so that it can be sent to a
-	// second holder. git's requests for packs are far smaller, as a rule.
-	rewindable = 1 << 20
+// patience is how long a holder may take to begin an answer before the next is
+// asked.
+type patience struct{ refs, pack time.Duration }
+
+var (
+	holderPatience = patience{refs: time.Second, pack: 10 * time.Second}
+	lastPatience   = patience{refs: 5 * time.Second, pack: time.Minute} // a large pack may take a while to begin
 )
 
-// stream answers a git request from another node's copy, those at the table's
-// generation first. It returns false when none answered, with nothing written.
-func (s *Server) stream(w http.ResponseWriter, r *http.Request, rq gitRequest, view *fsm.View, row *fsm.Repo) bool {
-	body, err := io.ReadAll(io.LimitReader(r.Body, rewindable))
-	if err != nil {
-		return false
-	}
-	whole := len(body) < rewindable
-	for _, n := range s.holding(view, row) {
-		var in io.Reader = bytes.NewReader(body)
-		if !whole {
-			in = io.MultiReader(in, r.Body)
-		}
-		resp, err := s.askHolder(r, n, row.ID, rq.op, in)
+// stream answers a git request from one of the nodes, the first that answers. It
+// returns false when none did, with nothing written.
+func (s *Server) stream(w http.ResponseWriter, r *http.Request, rq gitRequest, body *rewindable, row *fsm.Repo, nodes []*fsm.Node, p patience) bool {
+	for _, n := range nodes {
+		resp, err := s.askHolder(r, n, row.ID, rq.op, body.reader(), p)
 		if err != nil {
 			s.log.Debug("holder did not answer", "repo", row.Name, "node", n.Name, "err", err)
-			if !whole {
-				return false
-			}
 			continue
 		}
 		relay(w, resp)
 		return true
 	}
-	// What was read of the body is put back for the copy here.
-	r.Body = struct {
-		io.Reader
-		io.Closer
-	}{io.MultiReader(bytes.NewReader(body), r.Body), r.Body}
 	return false
 }
 
-// holding lists live nodes with a complete copy, the furthest ahead first.
-func (s *Server) holding(view *fsm.View, row *fsm.Repo) []*fsm.Node {
-	dead := s.cfg.Consensus.Dead()
+// holding lists the other nodes with a complete copy, the furthest ahead first;
+// apart from them those that gossip takes for dead.
+func (s *Server) holding(view *fsm.View, row *fsm.Repo) (live, dead []*fsm.Node) {
+	gone := s.cfg.Consensus.Dead()
 	copies := slices.Clone(row.Copies)
 	slices.SortStableFunc(copies, func(a, b fsm.Copy) int { return cmp.Compare(b.Generation, a.Generation) })
-	var list []*fsm.Node
 	for _, c := range copies {
-		n := view.Node(c.Node)
-		if n != nil && n.ID != s.cfg.Self && c.Generation > 0 && !dead[n.ID] {
-			list = append(list, n)
+		switch n := view.Node(c.Node); {
+		case n == nil || n.ID == s.cfg.Self || c.Generation == 0:
+		case gone[n.ID]:
+			dead = append(dead, n)
+		default:
+			live = append(live, n)
 		}
 	}
-	return list
+	return live, dead
 }
 
 // askHolder sends the request to one node. A status other than 200 is an error:
 // the next node may do better.
-func (s *Server) askHolder(r *http.Request, n *fsm.Node, id, op string, body io.Reader) (*http.Response, error) {
+func (s *Server) askHolder(r *http.Request, n *fsm.Node, id, op string, body io.Reader, p patience) (*http.Response, error) {
 	url := "http://" + n.Peer + peer.PathServe + id + "/" + op
 	if r.URL.RawQuery != "" {
 		url += "?" + r.URL.RawQuery
@@ -85,11 +70,11 @@ func (s *Server) askHolder(r *http.Request, n *fsm.Node, id, op string, body io.
 			req.Header.Set(h, v)
 		}
 	}
-	patience := holderPatience
+	begin := p.refs
 	if op != "info/refs" {
-		patience = time.Minute // a large pack may take a while to begin
+		begin = p.pack
 	}
-	resp, err := s.cfg.Peers.Transport(patience).RoundTrip(req)
+	resp, err := s.cfg.Peers.Transport(begin).RoundTrip(req)
 	if err != nil {
 		return nil, err
 	}
@@ -136,17 +121,17 @@ func (s *Server) ServeLocal() http.Handler {
 }
 
 // ByID serves git requests whose path is /<id>/<op> from what open returns.
-
 func ByID(open func(id string) (Copy, error)) http.Handler {
 	mux := http.NewServeMux()
 	handle := func(op string) http.HandlerFunc {
 		return func(w http.ResponseWriter, r *http.Request) {
 			c, err := open(r.PathValue("id"))
+			if err == nil {
+				err = answer(w, r, op, c)
+			}
 			if err != nil {
 				gitRefuse(w, http.StatusNotFound, err.Error())
-				return
 			}
-			answer(w, r, op, c)
 		}
 	}
 	mux.HandleFunc("GET /{id}/info/refs", handle("info/refs"))

@@ -5,23 +5,18 @@ import (
 	"slices"
 	"strings"
 
+	"gitmirror/internal/reflimit"
 	"gitmirror/mirror/wire"
-)
-
-// Bounds on names that come from an upstream.
-const (
-	maxName      = 1024
-	maxComponent = 200
 )
 
 // ValidName applies the rules of git-check-ref-format(1) and our bounds to a
 // full ref name.
 func ValidName(name string) bool {
-	if !strings.HasPrefix(name, "refs/") || len(name) > maxName {
+	if !strings.HasPrefix(name, "refs/") || len(name) > reflimit.Name {
 		return false
 	}
 	for part := range strings.SplitSeq(name, "/") {
-		if part == "" || len(part) > maxComponent || part[0] == '.' || strings.HasSuffix(part, ".lock") {
+		if part == "" || len(part) > reflimit.Component || part[0] == '.' || strings.HasSuffix(part, ".lock") {
 			return false
 		}
 	}

@@ -68,7 +68,9 @@ func newRig(t *testing.T) *rig {
 		case strings.HasSuffix(r.URL.Path, "/info/refs"):
 			server.Advertise(w, r, v)
 		case strings.HasSuffix(r.URL.Path, "/git-upload-pack"):
-			server.UploadPack(w, r, v)
+			if err := server.UploadPack(w, r, v); err != nil {
+				http.Error(w, err.Error(), http.StatusServiceUnavailable)
+			}
 		default:
 			http.NotFound(w, r)
 		}

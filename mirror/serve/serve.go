@@ -142,40 +142,41 @@ func noCache(h http.Header) {
 
 // UploadPack answers POST git-upload-pack: ls-refs from the table, anything
 // else through git. It returns when the answer is complete or the client gone.
-func (s *Server) UploadPack(w http.ResponseWriter, r *http.Request, v View) {
+// An error means that nothing was written, because the repository is gone:
+// somebody else may have it.
+func (s *Server) UploadPack(w http.ResponseWriter, r *http.Request, v View) error {
 	if ct := r.Header.Get("Content-Type"); ct != "application/x-git-upload-pack-request" {
 		http.Error(w, "expected Content-Type application/x-git-upload-pack-request", http.StatusUnsupportedMediaType)
-		return
+		return nil
 	}
 	body, err := readRequest(w, r)
 	if err != nil {
 		http.Error(w, "cannot read the request: "+err.Error(), http.StatusBadRequest)
-		return
+		return nil
 	}
 	noCache(w.Header())
 	w.Header().Set("Content-Type", "application/x-git-upload-pack-result")
 	if !version2(r) {
-		s.pack(w, r, v, body, "")
-		return
+		return s.pack(w, r, v, body, "")
 	}
 	p := wire.NewReader(bytes.NewReader(body))
 	command, err := readCommand(p)
 	if err != nil {
 		http.Error(w, "the request is not the git protocol: "+err.Error(), http.StatusBadRequest)
-		return
+		return nil
 	}
 	if command == "ls-refs" {
 		q, err := wire.ReadLsRefs(p)
 		if err != nil {
 			http.Error(w, "the request is not the git protocol: "+err.Error(), http.StatusBadRequest)
-			return
+			return nil
 		}
 		var b bytes.Buffer
 		answerLsRefs(wire.NewWriter(&b), q, v)
 		_, _ = w.Write(b.Bytes())
-		return
+		return nil
 	}
-	s.pack(w, r, v, body, "version=2")
+	return s.pack(w, r, v, body, "version=2")
 }
 
 // readRequest reads what a client sends, all of it, before a place is taken for
@@ -213,7 +214,7 @@ var hidden = []git.Setting{{Key: "transfer.hideRefs", Value: strings.TrimSuffix(
 // pack runs git upload-pack on the repository. When it fails after the first
 // byte, the connection is cut: a client must not take a short pack for a whole
 // one.
-func (s *Server) pack(w http.ResponseWriter, r *http.Request, v View, body []byte, protocol string) {
+func (s *Server) pack(w http.ResponseWriter, r *http.Request, v View, body []byte, protocol string) error {
 	ctx := r.Context()
 	if err := s.packs.Acquire(ctx, 1); err != nil {
 		panic(http.ErrAbortHandler) // the client has gone
@@ -221,8 +222,7 @@ func (s *Server) pack(w http.ResponseWriter, r *http.Request, v View, body []byt
 	defer s.packs.Release(1)
 	release, err := v.Repo.Acquire()
 	if err != nil {
-		http.Error(w, err.Error(), http.StatusServiceUnavailable)
-		return
+		return err
 	}
 	defer release()
 	cmd := s.git.CommandWith(ctx, v.Repo.Dir(), hidden, "upload-pack", "--strict", "--stateless-rpc", ".")
@@ -237,10 +237,11 @@ func (s *Server) pack(w http.ResponseWriter, r *http.Request, v View, body []byt
 		s.log.Debug("upload-pack failed", "repo", v.Repo.Name(), "err", cmd.Failed(err, tail))
 		if out.n == 0 && ctx.Err() == nil {
 			http.Error(w, "git upload-pack: "+tail.String(), http.StatusInternalServerError)
-			return
+			return nil
 		}
 		panic(http.ErrAbortHandler)
 	}
+	return nil
 }
 
 // slowClient is how long a client may take for one write, 32 KiB at most, before

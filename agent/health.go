@@ -1,0 +1,88 @@
+package agent
+
+import (
+	"regexp"
+	"sync"
+	"time"
+
+	"gitmirror/fsm"
+	"gitmirror/fsm/command"
+	"gitmirror/mirror"
+)
+
+// messageSpacing is how often a repo's failure may change its words in the log
+// while its class stays.
+const messageSpacing = time.Minute
+
+// messageBytes bounds the message of a failure in the log.
+const messageBytes = 500
+
+// news remembers when the words of a repo's failure were last written to the
+// log. A change of class is always news, a change of words once a minute.
+type news struct {
+	spacing time.Duration
+
+	mu   sync.Mutex
+	told map[string]time.Time
+}
+
+// take tells whether the repo's words may be told now; if not, when.
+func (n *news) take(repo string, now time.Time) (wait time.Duration) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if at, ok := n.told[repo]; ok && now.Sub(at) < n.spacing {
+		return n.spacing - now.Sub(at)
+	}
+	n.told[repo] = now
+	// What is older than the spacing says nothing any more.
+	for id, at := range n.told {
+		if now.Sub(at) >= n.spacing {
+			delete(n.told, id)
+		}
+	}
+	return 0
+}
+
+// healthReport returns the owner's news of a repo's health, or nil. again is
+// when a change of words that is not told yet may be.
+func (a *Agent) healthReport(r *fsm.Repo, s mirror.Status, now time.Time) (h *command.HealthReport, again time.Duration) {
+	if !s.Checked && s.Failure == nil {
+		return nil, 0
+	}
+	h = &command.HealthReport{Repo: r.ID, Epoch: r.Epoch}
+	knownClass, knownMessage, knownHold := "", "", ""
+	if r.Error != nil {
+		knownClass, knownMessage = r.Error.Class, r.Error.Message
+	}
+	if r.Hold != nil {
+		knownHold = r.Hold.Reason
+	}
+	if s.Failure != nil {
+		h.ErrorClass, h.Message = string(s.Failure.Class), clip(s.Failure.Message, messageBytes)
+	}
+	if s.Hold != nil {
+		h.HoldReason, h.HoldDigest = s.Hold.Reason, s.Hold.Observed[:]
+	}
+	switch {
+	case knownClass != h.ErrorClass, knownHold != h.HoldReason:
+		a.news.take(r.ID, now)
+		return h, 0
+	case h.ErrorClass == "" || gist(knownMessage) == gist(h.Message):
+		return nil, 0
+	}
+	if wait := a.news.take(r.ID, now); wait > 0 {
+		return nil, wait
+	}
+	return h, 0
+}
+
+var (
+	longHex = regexp.MustCompile(`\b[0-9a-f]{7,64}\b`)
+	figure  = regexp.MustCompile(`[0-9][0-9A-Za-zµ.:]*`)
+)
+
+// gist is what a message says beyond its figures: times, counts of bytes, ports
+// and object ids differ each time, and are no news.
+func gist(message string) string {
+	return figure.ReplaceAllString(longHex.ReplaceAllString(message, "#"), "#")
+}
