@@ -52,7 +52,15 @@ type Config struct {
 
 	faults func(op string) error // of tests: called before each operation on the store
 
-	DiskTimeout time.Duration // a probe of Dir unanswered for so long is fatal; default 2 s
+	// A node ends when a probe of Dir goes unanswered for too long. raft cannot
+	// depose a leader whose disk hangs, so a leader ends after DiskTimeout, if
+	// Replaceable says that others can do without it: that the other live voters
+	// whose own disks do not hang are a majority. Everybody else, and a leader
+	// that nobody could replace, waits for DiskPatience. Replaceable is called
+	// every 100 ms from DiskTimeout on, and must not block. May be nil: never.
+	Replaceable  func() bool
+	DiskTimeout  time.Duration // default 2 s
+	DiskPatience time.Duration // default 30 s
 }
 
 func (c Config) withDefaults(bound string) Config {
@@ -64,6 +72,7 @@ func (c Config) withDefaults(bound string) Config {
 	setDefault(&c.SnapshotThreshold, 8192)
 	setDefault(&c.TrailingLogs, 10240)
 	setDefault(&c.DiskTimeout, 2*time.Second)
+	setDefault(&c.DiskPatience, 30*time.Second)
 	return c
 }
 

@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"net"
-	"os"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -35,6 +34,8 @@ type Cluster struct {
 	member      atomic.Bool // a configuration has named this node
 	removed     chan struct{}
 	removedOnce sync.Once
+
+	disk diskHealth
 
 	fatal   chan error
 	closing atomic.Bool
@@ -90,7 +91,7 @@ func Open(ctx context.Context, cfg Config, port *Port) (*Cluster, error) {
 	c.wg.Go(func() { c.followRaft(running) })
 	c.wg.Go(func() { c.mendLog(running) })
 	c.wg.Go(func() {
-		if err := newWatchdog(cfg.Dir, cfg.DiskTimeout, (*os.File).Sync).run(running); err != nil {
+		if err := c.watchDisk(running); err != nil {
 			c.fail(err)
 		}
 	})

@@ -2,46 +2,101 @@ package cluster
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"sync/atomic"
+	"syscall"
 	"time"
 )
 
 const (
 	probeInterval = time.Second
 	watchTick     = 100 * time.Millisecond
+
+	// slowAnswer is how long a probe may take before the disk counts as one
+	// that hangs now, or was slow lately. It is well below DiskTimeout: of nodes
+	// that share a disk, all should say so by the time that one might end.
+	slowAnswer = 500 * time.Millisecond
+	slowMemory = time.Minute
 )
 
 // watchdog probes a disk. A leader whose disk hangs goes on sending
-// heartbeats, so nobody takes over, and nothing can be committed.
+// heartbeats, so nobody takes over, and nothing can be committed. But a disk
+// that hangs for all is not better elsewhere, so only who can be replaced ends
+// soon.
 type watchdog struct {
-	probe func() error // returns when the disk has answered
-	tick  time.Duration
-	every int // ticks between probes
-	limit int // ticks without an answer that are too many
+	probe       func() error // returns when the disk has answered
+	end         func()       // releases what probe holds
+	replaceable func() bool  // may this node end now because others can do without it?
+	tick        time.Duration
+	every       int // ticks between probes
+	soon        int // ticks without an answer that are too many for who can be replaced
+	limit       int // and for everybody
+	health      *diskHealth
 }
 
-func newWatchdog(dir string, timeout time.Duration, fsync func(*os.File) error) *watchdog {
-	path := filepath.Join(dir, "probe")
+// diskHealth is what a watchdog has seen lately.
+type diskHealth struct {
+	hangs, slow atomic.Bool
+}
+
+// DiskHangs says whether the disk of the raft directory has not answered for
+// half a second, or longer, or only with errors.
+func (c *Cluster) DiskHangs() bool { return c.disk.hangs.Load() }
+
+// DiskSlow says whether it was slow to answer within the last minute.
+func (c *Cluster) DiskSlow() bool { return c.disk.slow.Load() }
+
+// watchDisk returns when the node has to end over its disk, or ctx has ended.
+func (c *Cluster) watchDisk(ctx context.Context) error {
+	replaceable := func() bool { return c.cfg.Replaceable != nil && c.IsLeader() && c.cfg.Replaceable() }
+	return newWatchdog(c.cfg, replaceable, &c.disk, (*os.File).Sync).run(ctx)
+}
+
+func newWatchdog(cfg Config, replaceable func() bool, health *diskHealth, fsync func(*os.File) error) *watchdog {
+	p := &probeFile{path: filepath.Join(cfg.Dir, "probe"), fsync: fsync}
 	return &watchdog{
-		probe: func() error { return probeDisk(path, fsync) },
-		tick:  watchTick,
-		every: int(probeInterval / watchTick),
-		limit: max(1, int(timeout/watchTick)),
+		probe:       p.probe,
+		end:         p.close,
+		replaceable: replaceable,
+		tick:        watchTick,
+		every:       int(probeInterval / watchTick),
+		soon:        max(1, int(cfg.DiskTimeout/watchTick)),
+		limit:       max(1, int(cfg.DiskPatience/watchTick)),
+		health:      health,
 	}
 }
 
-func probeDisk(path string, fsync func(*os.File) error) error {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE, 0o600)
-	if err != nil {
+// probeFile is kept open: a lack of descriptors is not a dead disk.
+type probeFile struct {
+	path  string
+	fsync func(*os.File) error
+	file  *os.File
+}
+
+func (p *probeFile) probe() error {
+	if p.file == nil {
+		f, err := os.OpenFile(p.path, os.O_WRONLY|os.O_CREATE, 0o600)
+		if errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		p.file = f
+	}
+	if _, err := p.file.WriteAt([]byte(time.Now().Format(time.RFC3339Nano)), 0); err != nil {
 		return err
 	}
-	defer f.Close()
-	if _, err := f.WriteAt([]byte(time.Now().Format(time.RFC3339Nano)), 0); err != nil {
-		return err
+	return p.fsync(p.file)
+}
+
+func (p *probeFile) close() {
+	if p.file != nil {
+		_ = p.file.Close()
 	}
-	return fsync(f)
 }
 
 // run returns an error when the disk has not answered well for too long, and
@@ -56,28 +111,37 @@ func (w *watchdog) run(ctx context.Context) error {
 		pending   = false
 		unhealthy = 0       // ticks since the first probe that went unanswered was sent
 		untilNext = w.every // ticks
+		memory    = 0       // ticks for which the disk is still called slow
 		last      error
 	)
 	for {
 		select {
 		case <-ctx.Done():
-			if pending {
-				return w.drain(answer)
+			if !pending || w.drain(answer) {
+				w.end()
 			}
 			return nil
 		case last = <-answer:
 			pending = false
 			if last == nil {
 				unhealthy = 0
+				w.health.hangs.Store(false)
 			}
 			continue
 		case <-ticker.C:
 		}
+		memory--
 		if pending || last != nil {
-			if unhealthy++; unhealthy >= w.limit {
+			unhealthy++
+			if time.Duration(unhealthy)*w.tick >= slowAnswer {
+				memory = int(slowMemory / w.tick)
+				w.health.hangs.Store(true)
+			}
+			if unhealthy >= w.limit || unhealthy >= w.soon && w.replaceable() {
 				return diskError(last, time.Duration(unhealthy)*w.tick)
 			}
 		}
+		w.health.slow.Store(memory > 0)
 		if untilNext--; untilNext <= 0 && !pending {
 			untilNext, pending = w.every, true
 			go func() { answer <- w.probe() }()
@@ -87,12 +151,13 @@ func (w *watchdog) run(ctx context.Context) error {
 
 // drain waits a moment for the probe in flight, so that a healthy shutdown
 // leaves no goroutine behind.
-func (w *watchdog) drain(answer <-chan error) error {
+func (w *watchdog) drain(answer <-chan error) bool {
 	select {
 	case <-answer:
-	case <-time.After(time.Duration(w.limit) * w.tick):
+		return true
+	case <-time.After(time.Duration(w.soon) * w.tick):
+		return false
 	}
-	return nil
 }
 
 func diskError(last error, took time.Duration) error {

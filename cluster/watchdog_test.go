@@ -4,71 +4,136 @@ import (
 	"context"
 	"errors"
 	"os"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
 )
 
-func TestWatchdogReportsADiskThatDoesNotAnswer(t *testing.T) {
+func TestWatchdogDecides(t *testing.T) {
+	const never = time.Duration(0)
 	broken := errors.New("input/output error")
+	hung := func(ctx context.Context, n int) error {
+		if n >= 3 {
+			<-ctx.Done()
+		}
+		return nil
+	}
+	failing := func(ctx context.Context, n int) error {
+		if n >= 3 {
+			return broken
+		}
+		return nil
+	}
 	for name, c := range map[string]struct {
-		probe func(ctx context.Context, n int) error // n-th probe
-		want  error
+		probe       func(ctx context.Context, n int) error // n-th probe, one a second
+		replaceable func(since time.Duration) bool
+		after       time.Duration // of the third probe
+		want        error
+		slow        bool // at the end
 	}{
 		"healthy": {probe: func(context.Context, int) error { return nil }},
-		"slow":    {probe: func(context.Context, int) error { time.Sleep(1500 * time.Millisecond); return nil }},
-		"hiccup": {probe: func(ctx context.Context, n int) error {
+		"slow":    {probe: func(context.Context, int) error { time.Sleep(1500 * time.Millisecond); return nil }, slow: true},
+		"slow once, long ago": {probe: func(_ context.Context, n int) error {
+			if n == 3 {
+				time.Sleep(1500 * time.Millisecond)
+			}
+			return nil
+		}},
+		"hiccup": {probe: func(_ context.Context, n int) error {
 			if n == 3 {
 				return broken
 			}
 			return nil
 		}},
-		"hung": {probe: func(ctx context.Context, n int) error {
+		"hangs for 20 s, then is well": {probe: func(_ context.Context, n int) error {
 			if n == 3 {
-				<-ctx.Done()
+				time.Sleep(20 * time.Second)
 			}
 			return nil
-		}, want: ErrDiskHung},
-		"failing": {probe: func(ctx context.Context, n int) error {
-			if n >= 3 {
-				return broken
-			}
-			return nil
-		}, want: broken},
+		}},
+		"hung, others can do without": {hung, func(time.Duration) bool { return true }, 2 * time.Second, ErrDiskHung, true},
+		"hung, others cannot":         {hung, func(time.Duration) bool { return false }, 30 * time.Second, ErrDiskHung, true},
+		"hung, others can later":      {hung, func(since time.Duration) bool { return since > 10*time.Second }, 10 * time.Second, ErrDiskHung, true},
+		"failing, others can":         {failing, func(time.Duration) bool { return true }, 2 * time.Second, broken, true},
+		"failing, others cannot":      {failing, func(time.Duration) bool { return false }, 30 * time.Second, broken, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+				ctx, cancel := context.WithTimeout(t.Context(), 100*time.Second)
 				defer cancel()
-				w := newWatchdog("", 2*time.Second, nil)
+				start := time.Now().Add(3 * time.Second)
+				var health diskHealth
+				w := newWatchdog(Config{}.withDefaults(""), func() bool {
+					return c.replaceable != nil && c.replaceable(time.Since(start))
+				}, &health, nil)
 				n := 0
 				w.probe = func() error { n++; return c.probe(ctx, n) }
-				start := time.Now()
 				err := w.run(ctx)
 				if !errors.Is(err, c.want) {
 					t.Fatalf("got %v, want %v", err, c.want)
 				}
-				if took := time.Since(start); c.want != nil && took > 6*time.Second {
-					t.Errorf("noticed after %v, the third probe was due after 3s", took)
+				if took := time.Since(start); c.want != nil && (took < c.after-time.Second/2 || took > c.after+time.Second/2) {
+					t.Errorf("it ended %v after the third probe, want %v", took, c.after)
+				}
+				if hangs := health.hangs.Load(); health.slow.Load() != c.slow || c.want != nil && !hangs || !c.slow && hangs {
+					t.Errorf("slow is %v and hangs %v, want slow %v", health.slow.Load(), hangs, c.slow)
 				}
 			})
 		})
 	}
 }
 
-func TestProbeDiskSyncs(t *testing.T) {
-	path := t.TempDir() + "/probe"
-	synced := 0
-	for range 2 {
-		if err := probeDisk(path, func(*os.File) error { synced++; return nil }); err != nil {
-			t.Fatal(err)
+// A disk that all nodes share must show as hanging on all of them before the
+// leader among them would end.
+func TestAHangIsKnownBeforeItIsActedOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		var health diskHealth
+		w := newWatchdog(Config{}.withDefaults(""), func() bool { return false }, &health, nil)
+		w.probe = func() error { <-ctx.Done(); return nil }
+		go func() { _ = w.run(ctx) }()
+		// The probe may be sent a whole interval after the disk began to hang.
+		time.Sleep(1700 * time.Millisecond)
+		if !health.hangs.Load() {
+			t.Error("not known after 1.7 s, and a leader may end after 2 s")
 		}
+		cancel()
+		synctest.Wait()
+	})
+}
+
+func TestProbeSyncsAFileThatStaysOpen(t *testing.T) {
+	synced := 0
+	p := &probeFile{path: t.TempDir() + "/probe", fsync: func(*os.File) error { synced++; return nil }}
+	defer p.close()
+	if err := p.probe(); err != nil {
+		t.Fatal(err)
+	}
+	var before syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &before); err != nil {
+		t.Fatal(err)
+	}
+	none := before
+	none.Cur = 0
+	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &none); err != nil {
+		t.Fatal(err)
+	}
+	kept := p.probe()
+	fresh := (&probeFile{path: t.TempDir() + "/probe"}).probe()
+	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &before); err != nil {
+		t.Fatal(err)
+	}
+	if kept != nil || fresh != nil {
+		t.Errorf("without a descriptor left: %v; before the first probe: %v", kept, fresh)
 	}
 	if synced != 2 {
 		t.Errorf("synced %d times, want 2", synced)
 	}
 	failure := errors.New("injected")
-	if err := probeDisk(path, func(*os.File) error { return failure }); !errors.Is(err, failure) {
+	p.fsync = func(*os.File) error { return failure }
+	if err := p.probe(); !errors.Is(err, failure) {
 		t.Errorf("got %v", err)
 	}
 }

@@ -92,7 +92,7 @@ func (g *Group) start(founder bool, bind string) *Node {
 		Log:       testlog.New(g.t),
 		// A machine that runs a dozen tests at once may stall for longer
 		// than a product should.
-		DiskTimeout: Patience,
+		DiskTimeout: Patience, DiskPatience: 2 * Patience,
 	}}
 	if g.options.Config != nil {
 		g.options.Config(&n.Config)
