@@ -11,11 +11,12 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"gitmirror/internal/descriptors"
 )
 
 const (
 	firstByteTimeout = 5 * time.Second
-	maxUnidentified  = 256
 	bindAttempts     = 16 // for port 0: until one is free for TCP and UDP alike
 )
 
@@ -48,7 +49,9 @@ type tenant struct {
 
 // Listen binds TCP and UDP on the same port of host:port and starts to sort
 // connections. Port 0 chooses one that is free for both.
-func Listen(bind string) (*Port, error) { return listen(bind, firstByteTimeout, maxUnidentified) }
+func Listen(bind string) (*Port, error) {
+	return listen(bind, firstByteTimeout, descriptors.Ours().Unidentified)
+}
 
 func listen(bind string, patience time.Duration, unidentified int) (*Port, error) {
 	tcp, udp, err := bindPair(bind)

@@ -6,6 +6,7 @@ import (
 	"net"
 
 	"gitmirror/cluster"
+	"gitmirror/internal/descriptors"
 )
 
 // checkAddresses refuses what would open this node to others without the
@@ -56,7 +57,7 @@ func wildcard(hostport string) bool {
 }
 
 // listen binds both ports.
-func listen(cfg Config) (http net.Listener, port *cluster.Port, err error) {
+func listen(cfg Config) (web *descriptors.Gate, port *cluster.Port, err error) {
 	if port, err = cluster.Listen(cfg.Peer); err != nil {
 		if errors.Is(err, cluster.ErrPortBusy) {
 			err = &Error{Message: fmt.Sprintf("cannot listen on the peer address: %v", err), Err: err,
@@ -64,9 +65,10 @@ func listen(cfg Config) (http net.Listener, port *cluster.Port, err error) {
 		}
 		return nil, nil, err
 	}
-	if http, err = net.Listen("tcp", cfg.HTTP); err != nil {
+	http, err := net.Listen("tcp", cfg.HTTP)
+	if err != nil {
 		return nil, nil, errors.Join(&Error{Message: fmt.Sprintf("cannot listen on the API address: %v", err), Err: err,
 			Try: "choose another with --http, or stop what uses it"}, port.Close())
 	}
-	return http, port, nil
+	return descriptors.NewGate(http, descriptors.Ours().Public), port, nil
 }

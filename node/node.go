@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"os"
 	"path/filepath"
 	"sync/atomic"
@@ -16,6 +15,7 @@ import (
 	"gitmirror/agent"
 	"gitmirror/cluster"
 	"gitmirror/coordinator"
+	"gitmirror/internal/descriptors"
 	"gitmirror/internal/egress"
 	"gitmirror/leader"
 	"gitmirror/membership"
@@ -48,7 +48,7 @@ type node struct {
 	info   Info
 	lock   *os.File
 	git    *git.Runner
-	web    net.Listener
+	web    *descriptors.Gate
 	port   *cluster.Port
 	peers  *peer.Client
 	member *member

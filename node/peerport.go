@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"time"
 
+	"gitmirror/internal/descriptors"
 	"gitmirror/peer"
 	"gitmirror/server"
 )
@@ -31,9 +32,9 @@ func (n *node) servePeers() *http.Server {
 		Serve:   late(func(p *parts) http.Handler { return p.server.ServeLocal() }),
 		API:     late(func(p *parts) http.Handler { return p.server.Forwarded() }),
 	}
-	s := &http.Server{Handler: h.Handler(), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
+	l := descriptors.NewGate(n.port.HTTP(), descriptors.Ours().Peers)
+	s := &http.Server{Handler: h.Handler(), ConnState: l.State, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
 		ErrorLog: slog.NewLogLogger(n.log.Handler(), slog.LevelDebug)}
-	l := n.port.HTTP()
 	go func() {
 		if err := s.Serve(l); err != nil && !errors.Is(err, http.ErrServerClosed) && !errors.Is(err, net.ErrClosed) {
 			n.log.Debug("peer port stopped serving", "err", err)
