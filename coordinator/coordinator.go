@@ -84,6 +84,7 @@ type Coordinator struct {
 
 	troubles troubles
 	absent   absences
+	troubled troubled
 
 	// Of the present term's loop.
 	missing map[string]time.Time // nodes gossip does not know, since when
@@ -142,6 +143,7 @@ func (c *Coordinator) begin() {
 	c.missing, c.braked = map[string]time.Time{}, false
 	c.troubles.reset()
 	c.absent.reset()
+	c.troubled.reset()
 	c.cfg.Clock.begin()
 	c.mu.Lock()
 	c.loads = nil

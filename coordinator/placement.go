@@ -79,16 +79,19 @@ type table struct {
 	load  map[fsm.NodeNum]int // copies that count
 	// wanted counts copies in the making, by node.
 	wanted map[fsm.NodeNum]int
-	brake  bool // too many nodes are gone at once to act on it
+	brake  bool                 // too many nodes are gone at once to act on it
+	able   map[fsm.NodeNum]bool // nodes that can do an owner's work
 }
 
 func (c *Coordinator) survey() *table {
 	view := c.cfg.State.View()
-	t := &table{view: view, byNum: map[fsm.NodeNum]*fsm.Node{}, load: map[fsm.NodeNum]int{}, wanted: map[fsm.NodeNum]int{}}
-	states, brake := c.nodeStates(view, time.Now())
+	t := &table{view: view, byNum: map[fsm.NodeNum]*fsm.Node{}, load: map[fsm.NodeNum]int{}, wanted: map[fsm.NodeNum]int{}, able: map[fsm.NodeNum]bool{}}
+	now := time.Now()
+	states, brake := c.nodeStates(view, now)
 	t.brake = brake
 	for _, n := range view.Nodes() {
 		t.byNum[n.Num] = n
+		t.able[n.Num] = c.troubled.mayOwn(n, now)
 		t.nodes = append(t.nodes, ring.Node{ID: uint32(n.Num), Zone: n.Zone, Capacity: uint64(max(n.Weight, 1)), State: states[n.Num]})
 	}
 	view.Repos("", func(r *fsm.Repo) bool {
@@ -122,7 +125,7 @@ func (c *Coordinator) nodeStates(view *fsm.View, now time.Time) (states map[fsm.
 	for _, n := range nodes {
 		switch n.State {
 		case fsm.NodeUp:
-			states[n.Num] = ring.Active
+			states[n.Num] = upState(n)
 		case fsm.NodeDraining:
 			states[n.Num] = ring.Draining
 		case fsm.NodeLeft:
@@ -146,6 +149,19 @@ func (c *Coordinator) nodeStates(view *fsm.View, now time.Time) (states map[fsm.
 	return states, true
 }
 
+// upState is what the planner makes of a node that is up: one whose disk is
+// unwell keeps what it has and gets no more, one whose copies are out of
+// service is as good as down, and expected back.
+func upState(n *fsm.Node) ring.NodeState {
+	switch {
+	case n.Sick != nil:
+		return ring.Down
+	case n.Disk != nil:
+		return ring.Full
+	}
+	return ring.Active
+}
+
 func hashOf(id string) uint64 {
 	h := fnv.New64a()
 	_, _ = h.Write([]byte(id))
@@ -154,11 +170,11 @@ func hashOf(id string) uint64 {
 
 // holders lists a row's copies that count, those in the making first and then
 // by the load of their node: where one has to go, it is the last. A node that is
-// down keeps its copies for a while, but not those it never made.
+// down, or short of disk, keeps its copies, but not those it never made.
 func (t *table) holders(r *fsm.Repo) []uint32 {
 	copies := slices.DeleteFunc(slices.Clone(r.Copies), func(cp fsm.Copy) bool {
 		n := t.byNum[cp.Node]
-		return cp.State == fsm.CopyLeaving || cp.State == fsm.CopyWanted && n != nil && n.State == fsm.NodeDown
+		return cp.State == fsm.CopyLeaving || cp.State == fsm.CopyWanted && n != nil && (n.State == fsm.NodeDown || n.Disk != nil)
 	})
 	slices.SortStableFunc(copies, func(a, b fsm.Copy) int {
 		if wa, wb := a.State == fsm.CopyWanted, b.State == fsm.CopyWanted; wa != wb {
@@ -245,8 +261,9 @@ func (t *table) owners(plan [][]uint32) []*command.Ownership {
 }
 
 // eligible lists the nodes that may own a row: up, and with nothing less than
-// any other live copy. A live owner stays eligible while it is at work. Copies
-// the plan wants to drop are passed over where others are as good.
+// any other live copy. A live owner stays eligible while it is at work. Where
+// others are as good, nodes that cannot do an owner's work and copies that the
+// plan wants to drop are passed over.
 func (t *table) eligible(r *fsm.Repo, plan []uint32) []uint32 {
 	var most uint64
 	live := func(cp fsm.Copy) bool {
@@ -258,21 +275,21 @@ func (t *table) eligible(r *fsm.Repo, plan []uint32) []uint32 {
 			most = max(most, cp.Generation)
 		}
 	}
-	if cp, ok := r.Copy(r.Owner); ok && r.Generation == 0 && live(cp) {
+	if cp, ok := r.Copy(r.Owner); ok && r.Generation == 0 && live(cp) && t.able[r.Owner] {
 		return []uint32{uint32(r.Owner)} // it is cloning: upstream is cloned once
 	}
-	var all, planned []uint32
+	var all []uint32
 	for _, cp := range r.Copies {
-		if !live(cp) || cp.Generation < most || r.Generation > 0 && cp.State != fsm.CopyReady {
-			continue
-		}
-		all = append(all, uint32(cp.Node))
-		if slices.Contains(plan, uint32(cp.Node)) {
-			planned = append(planned, uint32(cp.Node))
+		if live(cp) && cp.Generation >= most && (r.Generation == 0 || cp.State == fsm.CopyReady) {
+			all = append(all, uint32(cp.Node))
 		}
 	}
-	if len(planned) > 0 {
-		return planned
+	prefer := func(good func(node uint32) bool) {
+		if some := slices.DeleteFunc(slices.Clone(all), func(n uint32) bool { return !good(n) }); len(some) > 0 {
+			all = some
+		}
 	}
+	prefer(func(n uint32) bool { return t.able[fsm.NodeNum(n)] })
+	prefer(func(n uint32) bool { return slices.Contains(plan, n) })
 	return all
 }

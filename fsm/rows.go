@@ -155,11 +155,11 @@ func (r *Repo) Durable() bool {
 	return r.Generation > 0 && n >= 2
 }
 
-// liveReady counts the ready copies on nodes that live, but for one.
+// liveReady counts the ready copies on nodes that live and serve, but for one.
 func (t *tables) liveReady(r *Repo, but NodeNum) int {
 	n := 0
 	for _, c := range r.Copies {
-		if node := t.nodes.byNum[c.Node]; c.State == CopyReady && c.Node != but && node != nil && node.State.Live() {
+		if node := t.nodes.byNum[c.Node]; c.State == CopyReady && c.Node != but && node != nil && node.Serves() {
 			n++
 		}
 	}
