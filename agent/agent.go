@@ -44,6 +44,7 @@ type Mirror interface {
 	Set([]mirror.Assignment)
 	Remove(ctx context.Context, id string) error
 	Status(id string) (mirror.Status, bool)
+	Condition() mirror.Condition
 }
 
 // Config is what an Agent needs.
@@ -68,12 +69,14 @@ type Agent struct {
 	removing map[string]bool // copies on their way into the trash
 	wake     chan struct{}
 	news     news
+
+	conditioned chan struct{}
 }
 
 // New returns an Agent. Attach gives it its mirror, before Run.
 func New(cfg Config) *Agent {
 	return &Agent{cfg: cfg, log: cfg.Log, dirty: map[string]bool{}, removing: map[string]bool{}, wake: make(chan struct{}, 1),
-		news: news{spacing: messageSpacing, told: map[string]time.Time{}}}
+		news: news{spacing: messageSpacing, told: map[string]time.Time{}}, conditioned: make(chan struct{}, 1)}
 }
 
 // Attach connects the mirror, which is built with this agent as its Publisher
@@ -97,6 +100,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return a.assign(ctx, g) })
 	g.Go(func() error { return a.report(ctx) })
+	g.Go(func() error { return a.reportCondition(ctx) })
 	return g.Wait()
 }
 

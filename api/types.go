@@ -36,7 +36,7 @@ type Trouble struct {
 // The verdicts.
 const (
 	Healthy  = "healthy"
-	Degraded = "degraded" // a voter is down, a repo lacks copies, or there is trouble
+	Degraded = "degraded" // a voter is down, a repo lacks copies, a node is impaired, or there is trouble
 	NoQuorum = "no_quorum"
 )
 
@@ -54,6 +54,17 @@ type Node struct {
 	Since   time.Time `json:"since"`   // when State began
 	Flaps   uint32    `json:"flaps"`   // times it went down
 	Version string    `json:"version"`
+	// Disk and Sick say what keeps the node from writing, and from serving; null
+	// when nothing does.
+	Disk *Impairment `json:"disk"`
+	Sick *Impairment `json:"sick"`
+}
+
+// Impairment is something that keeps a node from its work.
+type Impairment struct {
+	Class   string    `json:"class"` // low, full or failing for a disk; sick
+	Message string    `json:"message"`
+	Since   time.Time `json:"since"`
 }
 
 // RepoCounts counts repos by the state that is shown; Total is all but those

@@ -44,6 +44,7 @@ it in good order, a second one at once.`,
 			&urfave.StringSliceFlag{Name: "join", Usage: "peer `HOST:PORT` of a member of the cluster to join; repeatable", EnvVars: env("JOIN")},
 			&urfave.StringFlag{Name: "raft-timing", Usage: "`PACE` at which a dead leader is noticed: fast, normal, or slow for far or busy networks", Value: "normal", EnvVars: env("RAFT_TIMING")},
 			&urfave.DurationFlag{Name: "replace-after", Usage: "`DURATION` a node is down before its copies are made anew elsewhere", Value: 10 * time.Minute, DefaultText: "10m", EnvVars: env("REPLACE_AFTER")},
+			&urfave.Float64Flag{Name: "min-free", Usage: "`PERCENT` of the disk that stays free: below it no new copy is made, below half of it nothing is fetched; 0: never mind", Value: 10, EnvVars: env("MIN_FREE")},
 			&urfave.StringSliceFlag{Name: "allow-upstream", Usage: "`CIDR` of private or loopback addresses that upstreams may have; repeatable", EnvVars: env("ALLOW_UPSTREAM")},
 			&urfave.BoolFlag{Name: "insecure-peers", Usage: "take a --peer address that others can reach: peers do not authenticate each other yet", EnvVars: env("INSECURE_PEERS"), DisableDefaultText: true},
 			&urfave.BoolFlag{Name: "insecure-api", Usage: "take writes on a --http address that others can reach: clients do not authenticate yet", EnvVars: env("INSECURE_API"), DisableDefaultText: true},
@@ -56,7 +57,7 @@ it in good order, a second one at once.`,
 				config: node.Config{
 					Name: c.String("name"), Dir: c.String("data"), HTTP: c.String("http"), Peer: c.String("peer"),
 					Advertise: c.String("advertise"), AdvertiseHTTP: c.String("advertise-http"), Join: c.StringSlice("join"),
-					Timing: c.String("raft-timing"), ReplaceAfter: c.Duration("replace-after"), AllowUpstream: c.StringSlice("allow-upstream"),
+					Timing: c.String("raft-timing"), ReplaceAfter: c.Duration("replace-after"), MinFree: c.Float64("min-free"), AllowUpstream: c.StringSlice("allow-upstream"),
 					InsecurePeers: c.Bool("insecure-peers"), InsecureAPI: c.Bool("insecure-api"),
 				},
 				logLevel: c.String("log-level"), logFormat: c.String("log-format"),
@@ -81,6 +82,12 @@ func start(ctx context.Context, s *session, o startOptions) error {
 	}
 	if cfg.ReplaceAfter <= 0 {
 		return usagef("gitmirror start --help", "--replace-after %s is no time to wait", cfg.ReplaceAfter)
+	}
+	switch {
+	case cfg.MinFree < 0 || cfg.MinFree > 50:
+		return usagef("gitmirror start --min-free 10", "--min-free %g is not between 0 and 50 percent", cfg.MinFree)
+	case cfg.MinFree == 0:
+		cfg.MinFree = -1
 	}
 	log, err := newLogger(s.Err, o.logLevel, o.logFormat)
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"gitmirror/mirror/failure"
 	"gitmirror/mirror/schedule"
 )
 
@@ -33,6 +34,9 @@ func (e *Engine) book(j *job, a Assignment, out outcome) {
 			j.failures = 0
 		} else {
 			j.failures++
+			if j.failure.Class == failure.Disk {
+				e.space.Suspect()
+			}
 		}
 	}
 	owner := j.want.Role == Owner

@@ -151,6 +151,9 @@ func (e *Engine) stage(ctx context.Context, j *job, repo *store.Repo, list []ref
 		return failure.Of(err)
 	}
 	defer release()
+	if err := e.roomFor(repo); err != nil {
+		return err
+	}
 	e.setSyncing(j, true)
 	defer e.setSyncing(j, false)
 	staging, err := e.store.Stage(repo)

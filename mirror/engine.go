@@ -17,9 +17,7 @@ package mirror
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
-	"path/filepath"
 	"sync"
 	"time"
 
@@ -32,6 +30,7 @@ import (
 	"gitmirror/mirror/git"
 	"gitmirror/mirror/schedule"
 	"gitmirror/mirror/serve"
+	"gitmirror/mirror/space"
 	"gitmirror/mirror/store"
 )
 
@@ -46,8 +45,12 @@ type Config struct {
 	// Changed is told the id of a repository whose Status may have changed. It
 	// must not block.
 	Changed func(id string)
-	Agent   string // what we call ourselves to upstreams and clients
-	Log     *slog.Logger
+	// ConditionChanged is told that Condition may have changed. It must not block.
+	// May be nil.
+	ConditionChanged func()
+	Reserve          float64 // percent of the disk below which no new copy is made, and below half of it nothing is fetched; default 10
+	Agent            string  // what we call ourselves to upstreams and clients
+	Log              *slog.Logger
 
 	Checks        int           // of upstreams, running at once; default 256
 	ChecksPerHost int           // default 8
@@ -68,6 +71,7 @@ type Engine struct {
 	detect      *detect.Client
 	fetch       *fetch.Fetcher
 	serve       *serve.Server
+	space       *space.Guard
 	proxy       *egress.Proxy
 	fetches     *semaphore.Weighted
 	peerFetches *semaphore.Weighted
@@ -99,6 +103,10 @@ func New(ctx context.Context, cfg Config) (_ *Engine, err error) {
 	if e.store, err = store.Open(cfg.Dir, cfg.StartID, cfg.Log); err != nil {
 		return nil, err
 	}
+	if cfg.Reserve == 0 {
+		cfg.Reserve = 10
+	}
+	e.space = space.New(cfg.Dir, cfg.Reserve, e.spaceChanged)
 	dialer := egress.NewDialer(cfg.Egress)
 	if e.proxy, err = egress.NewProxy(dialer); err != nil {
 		return nil, err
@@ -133,6 +141,7 @@ func orDefault[T int | int64](v, def T) T {
 func (e *Engine) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return e.proxy.Serve(ctx) })
+	g.Go(func() error { return e.space.Run(ctx) })
 	g.Go(func() error { return e.flush(ctx) })
 	g.Go(func() error { e.dispatch(ctx); return nil })
 	err := g.Wait()
@@ -143,14 +152,20 @@ func (e *Engine) Run(ctx context.Context) error {
 func (e *Engine) flush(ctx context.Context) error {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
+	failing := false
 	for n := 1; ; n++ {
 		select {
 		case <-ctx.Done():
 			return nil
 		case now := <-tick.C:
-			if err := e.state.Flush(); err != nil {
-				return fmt.Errorf("write %s: %w", filepath.Join(e.cfg.Dir, "state.db"), err)
+			// Due times are worth no more than a check each: the node goes on
+			// without, and writes them when the disk takes them again.
+			err := e.state.Flush()
+			if err != nil && !failing {
+				e.log.Warn("cannot write state.db", "err", err)
+				e.space.Suspect()
 			}
+			failing = err != nil
 			if n%3600 == 0 {
 				if err := e.store.EmptyTrash(now); err != nil {
 					e.log.Warn("cannot empty the trash", "err", err)

@@ -18,6 +18,7 @@ type Config struct {
 	Join          []string // peer addresses of members; empty: found a cluster, or go on with the one joined
 	Timing        string   // of raft: fast, normal, slow
 	ReplaceAfter  time.Duration
+	MinFree       float64  // percent of the disk: below it no new copy is made, below half of it nothing is fetched; negative: never mind
 	AllowUpstream []string // CIDR prefixes exempt from the egress deny list
 	InsecurePeers bool     // peers do not authenticate each other: needed for a reachable peer address
 	InsecureAPI   bool     // take writes from a reachable API address

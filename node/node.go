@@ -197,7 +197,7 @@ func (n *node) build(ctx context.Context) (err error) {
 		ReplaceAfter: n.cfg.ReplaceAfter, Log: n.log})
 	p.engine, err = mirror.New(ctx, mirror.Config{
 		Dir: n.cfg.Dir, StartID: uuid.NewString(), Git: n.git, Egress: policy, Publisher: p.agent, Sources: p.agent,
-		Changed: p.agent.Changed, Agent: "gitmirror/" + n.cfg.Version, Log: n.log,
+		Changed: p.agent.Changed, ConditionChanged: p.agent.ConditionChanged, Reserve: n.cfg.MinFree, Agent: "gitmirror/" + n.cfg.Version, Log: n.log,
 	})
 	if err != nil {
 		return errors.Join(err, p.cluster.Shutdown(ctx))

@@ -65,7 +65,7 @@ func (sh shape) states(r *fsm.Repo) []verdict {
 	}
 	switch owner := sh.view.Node(r.Owner); {
 	case r.Generation == 0 && (owner == nil || !owner.State.Live()):
-		add(api.StatePending, "no live node owns it")
+		add(api.StatePending, "no live node owns it"+sh.whoCannot())
 	case r.Generation == 0:
 		add(api.StateCloning, "from upstream")
 	}
@@ -79,6 +79,26 @@ func (sh shape) states(r *fsm.Repo) []verdict {
 		add(api.StateReady, away)
 	}
 	return list
+}
+
+// whoCannot says why no node takes a new repo, where that is so.
+func (sh shape) whoCannot() string {
+	var why []string
+	for _, n := range sh.view.Nodes() {
+		switch {
+		case !n.State.Live():
+		case n.Sick != nil:
+			why = append(why, "the copies on "+n.Name+" are out of service")
+		case n.Disk != nil:
+			why = append(why, "the disk of "+n.Name+" is "+n.Disk.Class)
+		default:
+			return ""
+		}
+	}
+	if len(why) == 0 {
+		return ""
+	}
+	return ": " + strings.Join(why, ", ")
 }
 
 // copies counts the complete copies that clients get, with the newest generation

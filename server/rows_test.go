@@ -98,6 +98,12 @@ func TestStatesOfARepo(t *testing.T) {
 	}{
 		{"added", func(tb *table) {}, "cloning", "from upstream"},
 		{"its owner dies before the first clone", func(tb *table) { tb.down("n1") }, "pending", "no live node"},
+		{"every disk is full", func(tb *table) {
+			for _, n := range []string{"n1", "n2", "n3"} {
+				tb.do(&command.Report{Node: n, Condition: &command.NodeCondition{Disk: fsm.DiskFull}})
+			}
+			tb.down("n1")
+		}, "pending", "the disk of n2 is full, the disk of n3 is full"},
 		{"the first clone fails", func(tb *table) { tb.health("auth", "") }, "failing cloning", "auth"},
 		{"one copy of two", func(tb *table) { tb.publish(1) }, "copying", "1 of 2"},
 		{"both", func(tb *table) { tb.publish(1).ready("n2", 1) }, "ready", ""},

@@ -38,7 +38,9 @@ func (s *Server) status(w http.ResponseWriter, r *http.Request) {
 		st.Repos.Stale += a.Stale
 	})
 	voters, up := 0, 0
+	impaired := false
 	for _, n := range st.Nodes {
+		impaired = impaired || n.Disk != nil || n.Sick != nil
 		if n.Role == roleLeader {
 			st.Leader = n.Name
 		}
@@ -53,12 +55,19 @@ func (s *Server) status(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case st.Leader == "":
 		st.Verdict, st.Tolerates = api.NoQuorum, 0
-	case up < voters || below > 0 || len(st.Trouble) > 0:
+	case up < voters || below > 0 || impaired || len(st.Trouble) > 0:
 		st.Verdict = api.Degraded
 	default:
 		st.Verdict = api.Healthy
 	}
 	writeJSON(w, http.StatusOK, st)
+}
+
+func impairment(f *fsm.Failure) *api.Impairment {
+	if f == nil {
+		return nil
+	}
+	return &api.Impairment{Class: f.Class, Message: f.Message, Since: f.Since.UTC()}
 }
 
 func count(c *api.RepoCounts, state string) {
@@ -99,7 +108,8 @@ func (s *Server) nodeList(view *fsm.View) []api.Node {
 	list := []api.Node{}
 	for _, n := range view.Nodes() {
 		out := api.Node{Name: n.Name, ID: n.ID, State: string(n.State), Role: roles[n.ID], HTTP: n.HTTP, Peer: n.Peer,
-			Owned: owned[n.Num], Copies: copies[n.Num], Leaving: leaving[n.Num], Since: n.Since.UTC(), Flaps: n.Flaps, Version: n.Version}
+			Owned: owned[n.Num], Copies: copies[n.Num], Leaving: leaving[n.Num], Since: n.Since.UTC(), Flaps: n.Flaps, Version: n.Version,
+			Disk: impairment(n.Disk), Sick: impairment(n.Sick)}
 		if out.Role == "" {
 			out.Role = roleNonvoter
 		}

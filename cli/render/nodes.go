@@ -29,7 +29,7 @@ func (p Printer) Node(n *api.Node) error {
 	if !n.Since.IsZero() {
 		since += " (" + n.Since.UTC().Format(time.RFC3339) + ")"
 	}
-	return p.pairs([][2]string{
+	list := [][2]string{
 		{"id", cell(n.ID)},
 		{"version", cell(n.Version)},
 		{"http", cell(n.HTTP)},
@@ -39,7 +39,16 @@ func (p Printer) Node(n *api.Node) error {
 		{"leaving", count(n.Leaving, "copy", "copies")},
 		{cell(n.State) + " since", since},
 		{"went down", count(int(n.Flaps), "time", "times")},
-	})
+	}
+	for _, i := range []struct {
+		what string
+		*api.Impairment
+	}{{"disk", n.Disk}, {"copies", n.Sick}} {
+		if i.Impairment != nil {
+			list = append(list, [2]string{i.what, p.colored(red, fmt.Sprintf("%s: %s (since %s)", cell(i.Class), cell(i.Message), p.ago(&i.Since)))})
+		}
+	}
+	return p.pairs(list)
 }
 
 func (p Printer) nodeState(state string) string {

@@ -107,6 +107,12 @@ func (p Printer) attention(s *api.Status) error {
 		if n.State != "up" && n.State != "draining" && n.State != "left" {
 			add("node show "+n.Name, "%s is %s", cell(n.Name), cell(n.State))
 		}
+		if n.Disk != nil {
+			add("node show "+n.Name, "the disk of %s is %s", cell(n.Name), cell(n.Disk.Class))
+		}
+		if n.Sick != nil {
+			add("node show "+n.Name, "the copies on %s are out of service", cell(n.Name))
+		}
 	}
 	for _, t := range s.Trouble {
 		about := cell(t.Step)

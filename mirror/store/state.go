@@ -144,6 +144,20 @@ func (s *State) Flush() error {
 	if len(batch) == 0 {
 		return nil
 	}
+	err := s.write(batch)
+	if err != nil { // it stays to be written, but for what has changed since
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		for id, d := range batch {
+			if _, newer := s.dirty[id]; !newer {
+				s.dirty[id] = d
+			}
+		}
+	}
+	return err
+}
+
+func (s *State) write(batch map[string]*Due) error {
 	return s.with(func(db *bbolt.DB) error {
 		return boltfile.Update(db, func(tx *bbolt.Tx) error {
 			b := tx.Bucket(dueBucket)

@@ -1,0 +1,49 @@
+package mirror
+
+import (
+	"gitmirror/mirror/failure"
+	"gitmirror/mirror/space"
+	"gitmirror/mirror/store"
+)
+
+// Condition is what keeps this node from its work.
+type Condition struct {
+	Disk space.Condition
+	Sick string // why none of its copies is served; empty when they are
+}
+
+// Condition tells how this node is.
+func (e *Engine) Condition() Condition { return Condition{Disk: e.space.Now()} }
+
+// roomFor refuses to fetch what the disk does not take.
+func (e *Engine) roomFor(repo *store.Repo) error {
+	generation, _ := repo.Generation()
+	if c := e.space.Now(); !c.Takes(generation == 0) {
+		return failure.New(failure.Disk, "this node's disk: "+c.Message, nil)
+	}
+	return nil
+}
+
+// spaceChanged is called when the disk has got worse or better. What failed for
+// its sake is tried again as soon as it is better, whatever the backoff says.
+func (e *Engine) spaceChanged() {
+	c := e.space.Now()
+	if c.State == space.Well {
+		e.log.Info("the disk is well again")
+	} else {
+		e.log.Warn("the disk is not well", "state", string(c.State), "reason", c.Message)
+	}
+	e.mu.Lock()
+	now := e.now()
+	for _, j := range e.jobs {
+		if j.assigned && !j.want.Paused && j.failure != nil && j.failure.Class == failure.Disk && c.State != space.Failing {
+			j.nextCheck = now
+			e.kick(j, now)
+		}
+	}
+	e.signal()
+	e.mu.Unlock()
+	if e.cfg.ConditionChanged != nil {
+		e.cfg.ConditionChanged()
+	}
+}
