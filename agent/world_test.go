@@ -35,6 +35,14 @@ type disk struct {
 	assigned []mirror.Assignment
 	status   map[string]mirror.Status
 	removed  []string
+
+	condition mirror.Condition
+}
+
+func (d *disk) Condition() mirror.Condition {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.condition
 }
 
 func (d *disk) Set(list []mirror.Assignment) {

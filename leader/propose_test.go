@@ -27,8 +27,8 @@ type group struct {
 func (g *group) Leader() (id, addr string)                       { return g.leader, "addr of " + g.leader }
 func (g *group) LeaderChanged() <-chan struct{}                  { return nil }
 func (g *group) WaitApplied(ctx context.Context, _ uint64) error { return ctx.Err() }
-func (g *group) Propose(_ context.Context, _ string, entry []byte) ([]byte, uint64, error) {
-	response, index, err := g.Apply(nil, entry)
+func (g *group) Propose(ctx context.Context, _ string, entry []byte) ([]byte, uint64, error) {
+	response, index, err := g.Apply(ctx, entry)
 	if err != nil {
 		return nil, 0, err
 	}
