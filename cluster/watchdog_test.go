@@ -11,7 +11,6 @@ import (
 )
 
 func TestWatchdogDecides(t *testing.T) {
-	const never = time.Duration(0)
 	broken := errors.New("input/output error")
 	hung := func(ctx context.Context, n int) error {
 		if n >= 3 {

@@ -122,6 +122,10 @@ func TestSameLogSameState(t *testing.T) {
 				}
 			}
 			checkRows(t, before, one.View())
+			checkDigest(t, one.View())
+			if one.View().Digest() != three.View().Digest() {
+				t.Fatal("the same log made different digests")
+			}
 			if rapid.IntRange(0, 9).Draw(t, "restart") == 0 {
 				snapshot := snapshotOf(t, three)
 				three = New()

@@ -1,6 +1,7 @@
 package fsm
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -89,6 +90,23 @@ func (b *builder) complete(end *snapshot.End) error {
 		if c.got != c.want {
 			return damaged("%d %s, the end says %d", c.got, c.what, c.want)
 		}
+	}
+	// The rows were summed up anew: what the machine that wrote this had lost
+	// track of, or changed by mistake, shows here.
+	if got := t.digest(); !bytes.Equal(got[:], end.GetDigest()) {
+		return damaged("the table's digest is %s, the end says %x", got, end.GetDigest())
+	}
+	return b.addMarks(end.GetMarks())
+}
+
+func (b *builder) addMarks(marks []*snapshot.Mark) error {
+	var last uint64
+	for _, m := range marks {
+		mark := Mark{Index: m.GetIndex()}
+		if copy(mark.Digest[:], m.GetDigest()) != len(m.GetDigest()) || mark.Index <= last || mark.Index > b.tables.index {
+			return damaged("mark %d after %d", mark.Index, last)
+		}
+		b.tables.marks, last = append(b.tables.marks, mark), mark.Index
 	}
 	return nil
 }

@@ -61,11 +61,14 @@ func (c *Capture) persist(w *recordWriter) error {
 		w.write(requestRecord(r))
 		return w.err == nil
 	})
+	digest := t.digest()
 	w.write(&snapshot.Record{Kind: &snapshot.Record_End{End: &snapshot.End{
 		Nodes:    uint64(len(t.nodes.byNum)),
 		Repos:    uint64(t.byID.Len()),
 		Events:   uint64(t.events.tree.Len()),
 		Requests: uint64(c.requests.Len()),
+		Digest:   digest[:],
+		Marks:    markRecords(t.marks),
 	}}})
 	return w.finish()
 }

@@ -49,6 +49,8 @@ func (s *State) Apply(index uint64, data []byte) Result {
 		return Result{Err: &FatalError{Index: index, Number: cmd.number, Err: err}}
 	}
 
+	s.tables.markBefore(index)
+	defer s.tables.markAt(index)
 	s.tables.index = index
 	s.tables.tell(cmd.atMS)
 	s.wake()

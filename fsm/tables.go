@@ -23,6 +23,9 @@ type tables struct {
 	live   int
 
 	events ring
+
+	rows  sum    // of all rows, kept up with every change of one
+	marks []Mark // ascending; never written to but replaced
 }
 
 // urlEntry leads from an upstream to the live row that mirrors it.
@@ -94,6 +97,7 @@ func (t *tables) repoByURLKey(key string) *Repo {
 func (t *tables) insert(row *Repo) {
 	t.byID.Set(row)
 	t.byName.Set(row)
+	t.rows = t.rows.plus(sumOfRow(row))
 	if row.Removed {
 		return
 	}
@@ -106,8 +110,11 @@ func (t *tables) insert(row *Repo) {
 // replace stores next, made by edit, in the place of the row with its id.
 func (t *tables) replace(e entry, next *Repo) {
 	next.Version = e.index
-	t.byID.Set(next)
+	if before, known := t.byID.Set(next); known {
+		t.rows = t.rows.minus(sumOfRow(before))
+	}
 	t.byName.Set(next)
+	t.rows = t.rows.plus(sumOfRow(next))
 }
 
 // retire gives up the name and the urls of a live row, and stores it as next.
@@ -124,7 +131,9 @@ func (t *tables) retire(e entry, row, next *Repo) {
 // has gone.
 func (t *tables) settle(e entry, next *Repo) {
 	if next.Removed && len(next.Copies) == 0 {
-		t.byID.Delete(next)
+		if before, known := t.byID.Delete(next); known {
+			t.rows = t.rows.minus(sumOfRow(before))
+		}
 		t.byName.Delete(next)
 		return
 	}

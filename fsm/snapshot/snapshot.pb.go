@@ -1167,20 +1167,75 @@ func (x *Request) GetOutcome() *command.Outcome {
 	return nil
 }
 
-// End tells how many records of each kind came before it.
+// Mark is the digest of the table after every command with an index up to its own.
+type Mark struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Index         uint64                 `protobuf:"varint,1,opt,name=index,proto3" json:"index,omitempty"`
+	Digest        []byte                 `protobuf:"bytes,2,opt,name=digest,proto3" json:"digest,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Mark) Reset() {
+	*x = Mark{}
+	mi := &file_snapshot_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Mark) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Mark) ProtoMessage() {}
+
+func (x *Mark) ProtoReflect() protoreflect.Message {
+	mi := &file_snapshot_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Mark.ProtoReflect.Descriptor instead.
+func (*Mark) Descriptor() ([]byte, []int) {
+	return file_snapshot_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *Mark) GetIndex() uint64 {
+	if x != nil {
+		return x.Index
+	}
+	return 0
+}
+
+func (x *Mark) GetDigest() []byte {
+	if x != nil {
+		return x.Digest
+	}
+	return nil
+}
+
+// End tells how many records of each kind came before it, and what they add up to.
 type End struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Nodes         uint64                 `protobuf:"varint,1,opt,name=nodes,proto3" json:"nodes,omitempty"`
 	Repos         uint64                 `protobuf:"varint,2,opt,name=repos,proto3" json:"repos,omitempty"`
 	Events        uint64                 `protobuf:"varint,3,opt,name=events,proto3" json:"events,omitempty"`
 	Requests      uint64                 `protobuf:"varint,4,opt,name=requests,proto3" json:"requests,omitempty"`
+	Digest        []byte                 `protobuf:"bytes,5,opt,name=digest,proto3" json:"digest,omitempty"` // of the table
+	Marks         []*Mark                `protobuf:"bytes,6,rep,name=marks,proto3" json:"marks,omitempty"`   // ascending
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *End) Reset() {
 	*x = End{}
-	mi := &file_snapshot_proto_msgTypes[11]
+	mi := &file_snapshot_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1192,7 +1247,7 @@ func (x *End) String() string {
 func (*End) ProtoMessage() {}
 
 func (x *End) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[11]
+	mi := &file_snapshot_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1205,7 +1260,7 @@ func (x *End) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use End.ProtoReflect.Descriptor instead.
 func (*End) Descriptor() ([]byte, []int) {
-	return file_snapshot_proto_rawDescGZIP(), []int{11}
+	return file_snapshot_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *End) GetNodes() uint64 {
@@ -1234,6 +1289,20 @@ func (x *End) GetRequests() uint64 {
 		return x.Requests
 	}
 	return 0
+}
+
+func (x *End) GetDigest() []byte {
+	if x != nil {
+		return x.Digest
+	}
+	return nil
+}
+
+func (x *End) GetMarks() []*Mark {
+	if x != nil {
+		return x.Marks
+	}
+	return nil
 }
 
 var File_snapshot_proto protoreflect.FileDescriptor
@@ -1355,12 +1424,17 @@ const file_snapshot_proto_rawDesc = "" +
 	"\aRequest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x13\n" +
 	"\x05at_ms\x18\x02 \x01(\x03R\x04atMs\x124\n" +
-	"\aoutcome\x18\x03 \x01(\v2\x1a.gitmirror.command.OutcomeR\aoutcome\"e\n" +
+	"\aoutcome\x18\x03 \x01(\v2\x1a.gitmirror.command.OutcomeR\aoutcome\"4\n" +
+	"\x04Mark\x12\x14\n" +
+	"\x05index\x18\x01 \x01(\x04R\x05index\x12\x16\n" +
+	"\x06digest\x18\x02 \x01(\fR\x06digest\"\xad\x01\n" +
 	"\x03End\x12\x14\n" +
 	"\x05nodes\x18\x01 \x01(\x04R\x05nodes\x12\x14\n" +
 	"\x05repos\x18\x02 \x01(\x04R\x05repos\x12\x16\n" +
 	"\x06events\x18\x03 \x01(\x04R\x06events\x12\x1a\n" +
-	"\brequests\x18\x04 \x01(\x04R\brequestsB\x18Z\x16gitmirror/fsm/snapshotb\x06proto3"
+	"\brequests\x18\x04 \x01(\x04R\brequests\x12\x16\n" +
+	"\x06digest\x18\x05 \x01(\fR\x06digest\x12.\n" +
+	"\x05marks\x18\x06 \x03(\v2\x18.gitmirror.snapshot.MarkR\x05marksB\x18Z\x16gitmirror/fsm/snapshotb\x06proto3"
 
 var (
 	file_snapshot_proto_rawDescOnce sync.Once
@@ -1374,7 +1448,7 @@ func file_snapshot_proto_rawDescGZIP() []byte {
 	return file_snapshot_proto_rawDescData
 }
 
-var file_snapshot_proto_msgTypes = make([]protoimpl.MessageInfo, 13)
+var file_snapshot_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
 var file_snapshot_proto_goTypes = []any{
 	(*Record)(nil),          // 0: gitmirror.snapshot.Record
 	(*Meta)(nil),            // 1: gitmirror.snapshot.Meta
@@ -1387,10 +1461,11 @@ var file_snapshot_proto_goTypes = []any{
 	(*Generation)(nil),      // 8: gitmirror.snapshot.Generation
 	(*Event)(nil),           // 9: gitmirror.snapshot.Event
 	(*Request)(nil),         // 10: gitmirror.snapshot.Request
-	(*End)(nil),             // 11: gitmirror.snapshot.End
-	nil,                     // 12: gitmirror.snapshot.Repo.LabelsEntry
-	(*command.Change)(nil),  // 13: gitmirror.command.Change
-	(*command.Outcome)(nil), // 14: gitmirror.command.Outcome
+	(*Mark)(nil),            // 11: gitmirror.snapshot.Mark
+	(*End)(nil),             // 12: gitmirror.snapshot.End
+	nil,                     // 13: gitmirror.snapshot.Repo.LabelsEntry
+	(*command.Change)(nil),  // 14: gitmirror.command.Change
+	(*command.Outcome)(nil), // 15: gitmirror.command.Outcome
 }
 var file_snapshot_proto_depIdxs = []int32{
 	1,  // 0: gitmirror.snapshot.Record.meta:type_name -> gitmirror.snapshot.Meta
@@ -1399,21 +1474,22 @@ var file_snapshot_proto_depIdxs = []int32{
 	7,  // 3: gitmirror.snapshot.Record.repo:type_name -> gitmirror.snapshot.Repo
 	9,  // 4: gitmirror.snapshot.Record.event:type_name -> gitmirror.snapshot.Event
 	10, // 5: gitmirror.snapshot.Record.request:type_name -> gitmirror.snapshot.Request
-	11, // 6: gitmirror.snapshot.Record.end:type_name -> gitmirror.snapshot.End
+	12, // 6: gitmirror.snapshot.Record.end:type_name -> gitmirror.snapshot.End
 	5,  // 7: gitmirror.snapshot.Node.disk:type_name -> gitmirror.snapshot.Failure
 	5,  // 8: gitmirror.snapshot.Node.sick:type_name -> gitmirror.snapshot.Failure
-	12, // 9: gitmirror.snapshot.Repo.labels:type_name -> gitmirror.snapshot.Repo.LabelsEntry
+	13, // 9: gitmirror.snapshot.Repo.labels:type_name -> gitmirror.snapshot.Repo.LabelsEntry
 	5,  // 10: gitmirror.snapshot.Repo.error:type_name -> gitmirror.snapshot.Failure
 	6,  // 11: gitmirror.snapshot.Repo.hold:type_name -> gitmirror.snapshot.Hold
 	4,  // 12: gitmirror.snapshot.Repo.copies:type_name -> gitmirror.snapshot.Copy
 	8,  // 13: gitmirror.snapshot.Repo.lost:type_name -> gitmirror.snapshot.Generation
-	13, // 14: gitmirror.snapshot.Event.changes:type_name -> gitmirror.command.Change
-	14, // 15: gitmirror.snapshot.Request.outcome:type_name -> gitmirror.command.Outcome
-	16, // [16:16] is the sub-list for method output_type
-	16, // [16:16] is the sub-list for method input_type
-	16, // [16:16] is the sub-list for extension type_name
-	16, // [16:16] is the sub-list for extension extendee
-	0,  // [0:16] is the sub-list for field type_name
+	14, // 14: gitmirror.snapshot.Event.changes:type_name -> gitmirror.command.Change
+	15, // 15: gitmirror.snapshot.Request.outcome:type_name -> gitmirror.command.Outcome
+	11, // 16: gitmirror.snapshot.End.marks:type_name -> gitmirror.snapshot.Mark
+	17, // [17:17] is the sub-list for method output_type
+	17, // [17:17] is the sub-list for method input_type
+	17, // [17:17] is the sub-list for extension type_name
+	17, // [17:17] is the sub-list for extension extendee
+	0,  // [0:17] is the sub-list for field type_name
 }
 
 func init() { file_snapshot_proto_init() }
@@ -1436,7 +1512,7 @@ func file_snapshot_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_snapshot_proto_rawDesc), len(file_snapshot_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   13,
+			NumMessages:   14,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
