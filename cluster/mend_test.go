@@ -1,7 +1,11 @@
 package cluster_test
 
 import (
+	"fmt"
+	"os"
+	"path/filepath"
 	"testing"
+	"time"
 
 	"gitmirror/cluster"
 	"gitmirror/internal/clustertest"
@@ -35,4 +39,39 @@ func TestANewcomerIsNotSentADamagedRecord(t *testing.T) {
 		t.Errorf("the leader ends with %v", err)
 	default:
 	}
+}
+
+// Nor a damaged snapshot: a new one is taken.
+func TestANewcomerIsNotSentADamagedSnapshot(t *testing.T) {
+	g := clustertest.New(t, 1, clustertest.Options{Config: func(c *cluster.Config) {
+		c.SnapshotThreshold, c.SnapshotInterval, c.TrailingLogs = 40, 20*time.Millisecond, 1
+	}})
+	leader := g.Leader()
+	const entries = 100
+	var last uint64
+	for range entries {
+		var err error
+		if _, last, err = leader.Apply(deadline(t), []byte("one")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var found []string
+	testlog.Eventually(t, "the last snapshot that is due", func() bool {
+		found, _ = filepath.Glob(filepath.Join(leader.Config.Dir, "snapshots", "*", "state.bin"))
+		for _, path := range found {
+			var term, index uint64
+			if _, err := fmt.Sscanf(filepath.Base(filepath.Dir(path)), "%d-%d-", &term, &index); err == nil && index+40 > last {
+				return true
+			}
+		}
+		return false
+	})
+	for _, path := range found {
+		if err := os.WriteFile(path, []byte("damaged"), 0o600); err != nil && !os.IsNotExist(err) {
+			t.Fatal(err)
+		}
+	}
+	newcomer := g.Start(false)
+	g.Add(newcomer)
+	testlog.Eventually(t, "the newcomer to have everything", func() bool { return count(newcomer) == entries })
 }
