@@ -35,6 +35,8 @@ type Proposer interface {
 // Peers reaches the copies on other nodes.
 type Peers interface {
 	Table(ctx context.Context, addr, id string, generation uint64) ([]byte, error)
+	// Lost fetches the table of a generation that is lost elsewhere.
+	Lost(ctx context.Context, addr, id string, generation uint64) ([]byte, error)
 	// GitURL is where git fetches a repository from the node at addr.
 	GitURL(addr, id string) string
 }
@@ -69,6 +71,7 @@ type Agent struct {
 	removing map[string]bool // copies on their way into the trash
 	wake     chan struct{}
 	news     news
+	down     map[fsm.NodeNum]outage // nodes that are down, as long as this agent has known
 
 	conditioned chan struct{}
 }
@@ -76,7 +79,7 @@ type Agent struct {
 // New returns an Agent. Attach gives it its mirror, before Run.
 func New(cfg Config) *Agent {
 	return &Agent{cfg: cfg, log: cfg.Log, dirty: map[string]bool{}, removing: map[string]bool{}, wake: make(chan struct{}, 1),
-		news: news{spacing: messageSpacing, told: map[string]time.Time{}}, conditioned: make(chan struct{}, 1)}
+		down: map[fsm.NodeNum]outage{}, news: news{spacing: messageSpacing, told: map[string]time.Time{}}, conditioned: make(chan struct{}, 1)}
 }
 
 // Attach connects the mirror, which is built with this agent as its Publisher
@@ -140,6 +143,7 @@ func (a *Agent) pass(given map[string]uint64) (leaving []string) {
 	if self == nil {
 		return nil
 	}
+	a.watchNodes(view, time.Now())
 	var list []mirror.Assignment
 	view.Repos("", func(r *fsm.Repo) bool {
 		cp, ok := r.Copy(self.Num)
@@ -185,11 +189,20 @@ func (a *Agent) remove(ctx context.Context, id string) {
 	a.Changed(id)
 }
 
+func generationOf(g fsm.Generation) mirror.Generation {
+	return mirror.Generation{Number: g.Number, Digest: refs.Digest(g.Digest)}
+}
+
 func assignmentOf(r *fsm.Repo, self fsm.NodeNum) mirror.Assignment {
 	as := mirror.Assignment{
 		ID: r.ID, Name: r.Name, URLs: r.URLs, Role: mirror.Replica, Paused: r.Paused,
 		Policy: mirror.Policy{Interval: r.Policy.Interval, Prefixes: r.Policy.Refspecs},
 		Epoch:  r.Epoch, Generation: r.Generation, Digest: refs.Digest(r.Digest),
+		PublicDigest: refs.Digest(r.RefsDigest), Refs: int(r.Refs), Head: refs.Head(r.Head),
+		Base: generationOf(r.Base),
+	}
+	for _, g := range r.Lost {
+		as.Lost = append(as.Lost, generationOf(g))
 	}
 	if r.Owner == self {
 		as.Role = mirror.Owner

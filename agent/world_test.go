@@ -119,6 +119,6 @@ func (w *world) row(id string) *fsm.Repo { return w.state.View().Repo(id) }
 // candidate is the next generation of a row, as the mirror prepares it.
 func (w *world) candidate(id string) mirror.Candidate {
 	r := w.row(id)
-	return mirror.Candidate{ID: fmt.Sprintf("candidate-%d", r.Generation+1), Repo: id, Epoch: r.Epoch, FromGeneration: r.Generation,
+	return mirror.Candidate{ID: fmt.Sprintf("candidate-%s-%d", id, r.Generation+1), Repo: id, Epoch: r.Epoch, FromGeneration: r.Generation,
 		Generation: r.Generation + 1, Head: "ref: refs/heads/main", Complete: true}
 }

@@ -35,6 +35,21 @@ type Assignment struct {
 	Epoch      uint64      // raised at each change of owner
 	Generation uint64      // the published one, 0 for none
 	Digest     refs.Digest // of that generation's whole table
+
+	// What else is known of that generation where its table is not at hand.
+	PublicDigest refs.Digest
+	Refs         int // public ones
+	Head         refs.Head
+	Base         Generation // the table it was made on
+	// Lost are generations that were published once, and that the owner does not
+	// have all of: whoever has one keeps it aside and offers it.
+	Lost []Generation
+}
+
+// Generation names one published table.
+type Generation struct {
+	Number uint64
+	Digest refs.Digest
 }
 
 // Candidate is a prepared generation: its objects and its ref table are
@@ -50,9 +65,12 @@ type Candidate struct {
 	Refs           int // public ones
 	Head           refs.Head
 	Changes        []refs.Change
-	Complete       bool // the objects of FromGeneration's table are here
-	Baseline       bool // the first generation: everything is new, nothing is a change
-	Restored       bool // this node republishes what it has: a later generation was lost
+	Base           Generation // what Changes are relative to; zero for nothing
+	Complete       bool       // the objects of FromGeneration's table are here
+	Baseline       bool       // the first generation: everything is new, nothing is a change
+	Restored       bool       // FromGeneration's table is not at hand: this one is made without
+	Rebuilt        bool       // but its refs are known: Base is FromGeneration
+	Recovered      []uint64   // lost generations whose tips are all in this table, or behind it
 }
 
 // Outcome is what became of a Candidate.
@@ -73,22 +91,6 @@ type Publisher interface {
 	Publish(ctx context.Context, c Candidate) (Outcome, error)
 }
 
-// Source is a peer that holds a copy.
-type Source interface {
-	// Name is for people.
-	Name() string
-	// Table fetches the peer's live ref table if it is at least that
-	// generation.
-	Table(ctx context.Context, generation uint64) (*refs.Table, error)
-	// URL is where git fetches the peer's objects from.
-	URL() string
-}
-
-// Sources finds peers to copy from, the best first. It does not block.
-type Sources interface {
-	For(repo string) []Source
-}
-
 // Status is what this node knows of one of its copies. Nothing of it is in the
 // log.
 type Status struct {
@@ -102,7 +104,12 @@ type Status struct {
 	Failures   int // in a row
 	Failure    *failure.Error
 	Hold       *Hold
+	Behind     *Behind
 }
+
+// Behind says that the owner's copy is older than what was published. It serves
+// what it has, and looks for the newer one at holders and at upstream.
+type Behind struct{ Have, Published uint64 }
 
 // Hold says why what upstream shows is not followed.
 type Hold struct {

@@ -16,16 +16,21 @@ type outcome struct {
 	waiting   bool   // for the log or a peer: look again soon
 	busy      string // the peer that had no place
 	broken    bool
+	rerun     bool // at once, in the lane that fits by now
+	next      step // of an owner that is behind
 }
 
 // book writes the outcome down and sets when the job runs next. Engine.mu is
 // held.
-func (e *Engine) book(j *job, a Assignment, out outcome) {
-	now := e.now()
+func (e *Engine) book(j *job, r *run, out outcome) {
+	now, a := e.now(), r.a
 	if out.checked {
 		j.lastCheck, j.checked = out.checkedAt, a.Role == Owner
 	}
-	j.broken = out.broken
+	j.broken, j.step = out.broken, out.next
+	if r.step == recoverLost {
+		j.nextRecover = now.Add(recoverEvery)
+	}
 	if out.checked || a.Role != Owner {
 		j.hold = out.Hold
 	}
@@ -57,10 +62,15 @@ func (e *Engine) book(j *job, a Assignment, out outcome) {
 		return
 	}
 	switch {
+	case out.rerun:
+		e.queue.Set(j.id, now)
 	case out.waiting:
 		e.queue.Set(j.id, now.Add(schedule.Jitter(min(200*time.Millisecond<<min(j.retries, 7), 20*time.Second))))
 	case owner:
 		e.queue.Set(j.id, j.nextCheck)
+		if len(j.want.Lost) > 0 {
+			e.queue.Advance(j.id, j.nextRecover)
+		}
 	}
 	if p := e.atPeers[out.busy]; p != nil && !slices.Contains(p.waiting, j.id) {
 		p.waiting = append(p.waiting, j.id)

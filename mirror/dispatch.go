@@ -51,6 +51,7 @@ func (e *Engine) signal() {
 // run is one pass over a job, with the assignment it began with.
 type run struct {
 	a       Assignment
+	step    step
 	ask     bool // upstream is asked, if the disk is where the row is
 	forced  bool // somebody asked for that
 	waiters []chan<- syncAnswer
@@ -66,13 +67,17 @@ func (e *Engine) admit(id string) {
 	if j == nil || !j.assigned || j.run != nil || j.parked || e.ctx == nil || e.ctx.Err() != nil {
 		return
 	}
-	l := e.laneOf(j)
+	next := e.stepOf(j)
+	l := e.laneOf(j, next)
+	if l.closed {
+		return
+	}
 	if l.running >= l.limit {
 		l.waiting = append(l.waiting, id)
 		j.parked = true
 		return
 	}
-	r := &run{a: j.want, lane: l, done: make(chan struct{})}
+	r := &run{a: j.want, step: next, lane: l, done: make(chan struct{})}
 	if l == &e.upstreams {
 		r.host = e.host(hostOf(j.want))
 		if r.host.running >= e.cfg.ChecksPerHost {
@@ -106,7 +111,7 @@ func (e *Engine) work(ctx context.Context, j *job, r *run) {
 		answer = syncAnswer{err: ErrNotOwner}
 		waiters, j.waiters = append(waiters, j.waiters...), nil
 		if ctx.Err() == nil {
-			e.book(j, r.a, out)
+			e.book(j, r, out)
 		} else if j.assigned {
 			e.again(j)
 		}
@@ -116,13 +121,13 @@ func (e *Engine) work(ctx context.Context, j *job, r *run) {
 		e.again(j)
 		waiters = nil
 	case ctx.Err() == nil:
-		if !out.checked && out.Failure == nil && len(waiters) > 0 {
+		if !out.checked && out.Failure == nil && (r.forced || len(waiters) > 0) {
 			// If a check was requested while this run was only settling the disk,
 			// run again: the requester was promised a check.
 			e.carryOver(j, r)
 			waiters = nil
 		}
-		e.book(j, r.a, out)
+		e.book(j, r, out)
 	}
 	e.leave(r)
 	close(r.done)

@@ -220,6 +220,9 @@ func (e *Engine) Status(id string) (Status, bool) {
 		if j.want.Role == Owner && !j.want.Paused {
 			s.NextCheck = j.nextCheck
 		}
+		if j.assigned && j.want.Role == Owner && s.Generation > 0 && s.Generation < j.want.Generation {
+			s.Behind = &Behind{Have: s.Generation, Published: j.want.Generation}
+		}
 	}
 	return s, true
 }

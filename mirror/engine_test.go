@@ -227,51 +227,6 @@ func TestReplicaRefusesATableThatIsNotThePublished(t *testing.T) {
 	}
 }
 
-// A generation only its owner had is lost with it: the next owner publishes what
-// it has, under a number of its own, and asks upstream at once.
-func TestLostGenerationIsRestoredUnderANewNumber(t *testing.T) {
-	up := gittest.Upstream(t)
-	r := sample(t, up, "x.git")
-	b := newBook()
-	first, second := startNode(t, b, t.TempDir()), startNode(t, b, t.TempDir())
-	b.add("repox", up.URL("x.git"))
-	first.roles["repox"], second.roles["repox"] = mirror.Owner, mirror.Replica
-	b.tell()
-	testlog.Eventually(t, "both copies", func() bool { return first.generation("repox") == 1 && second.generation("repox") == 1 })
-	b.mu.Lock()
-	delete(second.roles, "repox")
-	b.mu.Unlock()
-	second.engine.Set(nil)
-	gittest.Edit(t, r, func(e *upstream.Edit) { e.Commit("main", "seen by the first alone", map[string]string{"d": "d"}) })
-	testlog.Eventually(t, "the second generation", func() bool { return first.generation("repox") == 2 })
-	first.stop()
-	b.mu.Lock()
-	b.nodes = b.nodes[1:]
-	second.roles["repox"] = mirror.Owner
-	row := b.rows["repox"]
-	row.Epoch++
-	b.rows["repox"] = row
-	b.mu.Unlock()
-	b.tell()
-	testlog.Eventually(t, "upstream's state", func() bool { return same(t, second, "repox", up, "x.git") })
-	log := b.published()
-	var restored []uint64
-	for _, c := range log {
-		if c.Restored {
-			restored = append(restored, c.Generation)
-		}
-	}
-	if d := cmp.Diff([]uint64{3}, restored); d != "" {
-		t.Errorf("restored generations: %s", d)
-	}
-	if log[2].Digest != log[0].Digest {
-		t.Error("what was restored is not what the copy had")
-	}
-	if last := log[len(log)-1]; last.Generation != 4 || last.Digest == log[1].Digest && last.FromGeneration != 3 {
-		t.Errorf("after the restoration: %+v", last)
-	}
-}
-
 func TestAbsenceNeverDeletes(t *testing.T) {
 	up := gittest.Upstream(t)
 	sample(t, up, "x.git")

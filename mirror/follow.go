@@ -2,19 +2,17 @@ package mirror
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 
 	"gitmirror/mirror/failure"
 	"gitmirror/mirror/fetch"
-	"gitmirror/mirror/refs"
 )
 
 // follow copies the published generation from a peer: its ref table, which
 // must have the digest the log names, then the objects that are missing here.
 func (e *Engine) follow(ctx context.Context, j *job, a Assignment) error {
-	sources := e.cfg.Sources.For(a.ID)
+	sources := e.cfg.Sources.For(a.ID).Live
 	if len(sources) == 0 {
 		return failure.New(failure.Network, fmt.Sprintf("no live node holds generation %d", a.Generation), errNoHolder)
 	}
@@ -85,39 +83,3 @@ func (e *Engine) copyFrom(ctx context.Context, j *job, a Assignment, src Source,
 
 // errNoHolder says that the table names no live node to copy from.
 var errNoHolder = errors.New("no holder")
-
-// triesBeforeLoss is how often holders that should have a generation are asked
-// before it is given up: some ten seconds.
-const triesBeforeLoss = 6
-
-// catchUp is for an owner whose copy is behind what was published: a peer may
-// still have it; where none answers, the generation is lost, and this node
-// publishes what it has, under a new number.
-func (e *Engine) catchUp(ctx context.Context, j *job, a Assignment) (outcome, error) {
-	err := e.follow(ctx, j, a)
-	if err == nil {
-		return outcome{}, nil
-	}
-	repo := e.store.Repo(a.ID)
-	if repo == nil {
-		return outcome{}, err // nothing to offer: wait for a peer
-	}
-	table, terr := repo.Table()
-	if terr != nil {
-		return outcome{}, terr
-	}
-	e.mu.Lock()
-	tries := j.retries
-	e.mu.Unlock()
-	if table.Generation == 0 || ctx.Err() != nil || !errors.Is(err, errNoHolder) && tries < triesBeforeLoss {
-		return outcome{}, err
-	}
-	e.log.Warn("published generation is lost, restoring an earlier one", "repo", a.Name, "lost", a.Generation, "have", table.Generation)
-	next := &refs.Table{Generation: a.Generation + 1, Candidate: rand.Text(), Head: table.Head, Refs: table.Refs}
-	if err := repo.Prepare(next); err != nil {
-		return outcome{}, failure.New(failure.Disk, err.Error(), err)
-	}
-	c := candidateOf(a, table, next)
-	c.Changes = nil
-	return e.publish(ctx, repo, c)
-}

@@ -22,8 +22,12 @@ type frozen struct {
 	calls *atomic.Int64
 }
 
-func (f frozen) Name() string { return f.name }
-func (f frozen) URL() string  { return "http://127.0.0.1:1/" }
+func (f frozen) Name() string       { return f.name }
+func (f frozen) Generation() uint64 { return 7 }
+func (f frozen) Lost(ctx context.Context, generation uint64) (*refs.Table, error) {
+	return f.Table(ctx, generation)
+}
+func (f frozen) URL() string { return "http://127.0.0.1:1/" }
 func (f frozen) Table(ctx context.Context, _ uint64) (*refs.Table, error) {
 	f.calls.Add(1)
 	<-ctx.Done()
@@ -33,7 +37,8 @@ func (f frozen) Table(ctx context.Context, _ uint64) (*refs.Table, error) {
 // sourcesOf finds peers by a function.
 type sourcesOf func(id string) []mirror.Source
 
-func (f sourcesOf) For(id string) []mirror.Source { return f(id) }
+func (f sourcesOf) For(id string) mirror.Holders        { return mirror.Holders{Live: f(id)} }
+func (f sourcesOf) Logged(string) ([]refs.Change, bool) { return nil, false }
 
 func published(id string, role mirror.Role, generation uint64) mirror.Assignment {
 	return mirror.Assignment{ID: id, Name: id, URLs: []string{"http://127.0.0.1:1/" + id}, Role: role, Epoch: 1, Generation: generation, Digest: refs.Digest{1},

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -25,11 +26,12 @@ import (
 // book stands in for the replicated log: it commits what the state machine
 // would, and refuses what it would.
 type book struct {
-	mu    sync.Mutex
-	rows  map[string]mirror.Assignment
-	log   []mirror.Candidate
-	nodes []*node
-	fate  func(mirror.Candidate) mirror.Outcome // nil: as the rules say
+	mu      sync.Mutex
+	rows    map[string]mirror.Assignment
+	log     []mirror.Candidate
+	nodes   []*node
+	forgets bool                                  // what changed
+	fate    func(mirror.Candidate) mirror.Outcome // nil: as the rules say
 }
 
 func (b *book) Publish(_ context.Context, c mirror.Candidate) (mirror.Outcome, error) {
@@ -45,7 +47,11 @@ func (b *book) Publish(_ context.Context, c mirror.Candidate) (mirror.Outcome, e
 		b.mu.Unlock()
 		return mirror.Overtaken, fmt.Errorf("epoch %d generation %d", row.Epoch, row.Generation)
 	}
-	row.Generation, row.Digest = c.Generation, c.Digest
+	row.Lost = slices.DeleteFunc(slices.Clone(row.Lost), func(g mirror.Generation) bool { return slices.Contains(c.Recovered, g.Number) })
+	if row.Generation > 0 && !c.Complete {
+		row.Lost = append(row.Lost, mirror.Generation{Number: row.Generation, Digest: row.Digest})
+	}
+	row.Generation, row.Digest, row.PublicDigest, row.Refs, row.Head, row.Base = c.Generation, c.Digest, c.PublicDigest, c.Refs, c.Head, c.Base
 	b.rows[c.Repo] = row
 	b.log = append(b.log, c)
 	b.mu.Unlock()
@@ -76,22 +82,38 @@ func (b *book) published() []mirror.Candidate {
 }
 
 type node struct {
-	engine *mirror.Engine
-	http   *httptest.Server
-	dir    string
-	roles  map[string]mirror.Role
-	peers  func() []*node
-	stop   func()
+	engine   *mirror.Engine
+	http     *httptest.Server
+	dir      string
+	roles    map[string]mirror.Role
+	book     *book
+	peers    func() []*node
+	expected []mirror.Expected // guarded by book.mu
+	stop     func()
 }
 
-func (n *node) For(id string) []mirror.Source {
-	var list []mirror.Source
+func (n *node) For(id string) mirror.Holders {
+	n.book.mu.Lock()
+	defer n.book.mu.Unlock()
+	h := mirror.Holders{Expected: n.expected}
 	for _, p := range n.peers() {
-		if p != n {
-			list = append(list, source{p, id})
+		if s, ok := p.engine.Status(id); p != n && ok && s.Generation > 0 {
+			h.Live = append(h.Live, source{p, id})
 		}
 	}
-	return list
+	return h
+}
+
+// Logged is what the last publish said.
+func (n *node) Logged(id string) ([]refs.Change, bool) {
+	n.book.mu.Lock()
+	defer n.book.mu.Unlock()
+	for _, c := range slices.Backward(n.book.log) {
+		if c.Repo == id {
+			return c.Changes, !c.Baseline && !n.book.forgets
+		}
+	}
+	return nil, false
 }
 
 type source struct {
@@ -99,8 +121,12 @@ type source struct {
 	id   string
 }
 
-func (s source) Name() string { return "peer" }
-func (s source) URL() string  { return s.peer.http.URL + "/" + s.id }
+func (s source) Name() string       { return "peer" }
+func (s source) Generation() uint64 { return s.peer.generation(s.id) }
+func (s source) Lost(_ context.Context, generation uint64) (*refs.Table, error) {
+	return s.peer.engine.Lost(s.id, generation)
+}
+func (s source) URL() string { return s.peer.http.URL + "/" + s.id }
 func (s source) Table(_ context.Context, generation uint64) (*refs.Table, error) {
 	c, err := s.peer.engine.Open(s.id, true)
 	if err != nil {
@@ -114,7 +140,7 @@ func (s source) Table(_ context.Context, generation uint64) (*refs.Table, error)
 
 func startNode(t *testing.T, b *book, dir string, options ...func(*mirror.Config)) *node {
 	t.Helper()
-	n := &node{roles: map[string]mirror.Role{}, peers: func() []*node { return b.nodes }}
+	n := &node{roles: map[string]mirror.Role{}, book: b, peers: func() []*node { return b.nodes }}
 	runner, err := git.New(t.Context(), git.Config{Home: filepath.Join(dir, "home")})
 	if err != nil {
 		t.Fatal(err)

@@ -33,6 +33,9 @@ type job struct {
 	hold      *Hold
 	retries   int // of following a peer, in a row
 
+	step        step      // what an owner that is behind does next
+	nextRecover time.Time // when an owner asks for lost generations next
+
 	seen map[string]sight // by upstream URL: answers that were dealt with
 }
 
@@ -51,16 +54,26 @@ func (e *Engine) assign(j *job, a Assignment, now time.Time) {
 	switch {
 	case !known:
 		j.nextCheck = e.firstDue(j, a, now)
+		if a.Role == Owner && e.isBehind(j) {
+			j.nextCheck = now
+		}
 	case a.Role == Owner && (old.Role != Owner || old.Epoch != a.Epoch):
 		// A new owner starts soon, but the repositories of a lost node not all
 		// at once.
 		j.nextCheck = now.Add(rand.N(min(a.Policy.Interval, 5*time.Second) + 1))
-		j.checked = false
+		j.checked, j.step = false, checkUpstream
+		if e.isBehind(j) {
+			j.nextCheck = now // what is lost elsewhere may be at upstream: it is asked at once
+		}
 	case a.Role == Owner && old.Policy.Interval != a.Policy.Interval:
 		j.nextCheck = now.Add(schedule.Jitter(a.Policy.Interval))
 	}
 	if a.Role == Owner {
 		e.queue.Advance(j.id, j.nextCheck)
+	}
+	if a.Role == Owner && len(a.Lost) > 0 && len(a.Lost) != len(old.Lost) {
+		j.nextRecover = now
+		e.kick(j, now)
 	}
 	if a.Generation != old.Generation || a.Digest != old.Digest || a.Epoch != old.Epoch || a.Role != old.Role || !known {
 		if e.unsettled(j) {

@@ -12,6 +12,7 @@ type lane struct {
 	limit   int
 	running int
 	waiting []string // jobs that are due, in the order they came
+	closed  bool     // nothing more is started
 }
 
 // host bounds how many repositories of one upstream host are worked on, and
@@ -31,26 +32,12 @@ type peerPlaces struct {
 	fetches *semaphore.Weighted
 }
 
-// laneOf is where the next run of j belongs. Engine.mu is held.
-func (e *Engine) laneOf(j *job) *lane {
-	if j.want.Role == Owner && !e.wantsPeer(j) {
+// laneOf is where a run of j for that step belongs.
+func (e *Engine) laneOf(j *job, s step) *lane {
+	if j.want.Role == Owner && (s == checkUpstream || s == askUpstream) {
 		return &e.upstreams
 	}
 	return &e.peers
-}
-
-// wantsPeer tells whether the next step of an owner is to copy from a peer: its
-// copy is behind what was published.
-func (e *Engine) wantsPeer(j *job) bool {
-	if j.want.Generation == 0 {
-		return false
-	}
-	r := e.store.Repo(j.id)
-	if r == nil {
-		return true
-	}
-	generation, digest := r.Generation()
-	return generation < j.want.Generation || generation == j.want.Generation && digest != j.want.Digest
 }
 
 // host returns the places of an upstream's host. Engine.mu is held.

@@ -6,6 +6,9 @@ import "errors"
 // longer holds.
 var errOvertaken = errors.New("the assignment has changed")
 
+// errStopping is the cause with which checks end before the node does.
+var errStopping = errors.New("this node is stopping")
+
 // overtaken tells whether the run under way works on what nobody wants any more:
 // it may be waiting for a peer that is frozen, and the new assignment may be
 // what came of that. Engine.mu is held.

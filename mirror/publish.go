@@ -11,20 +11,35 @@ import (
 	"gitmirror/mirror/store"
 )
 
-// candidateOf describes next, prepared on top of table, for the log.
-func candidateOf(a Assignment, table, next *refs.Table) Candidate {
+// candidate describes next, prepared on top of live, for the log. Changes are
+// those from the base, with their kinds.
+func (e *Engine) candidate(ctx context.Context, repo *store.Repo, a Assignment, live, next *refs.Table, b base, changes []refs.Change) (Candidate, error) {
 	c := Candidate{
 		ID: next.Candidate, Repo: a.ID, Epoch: a.Epoch, FromGeneration: a.Generation, Generation: next.Generation,
 		Digest: next.Digest(), PublicDigest: next.PublicDigest(), Refs: next.PublicRefs(), Head: next.Head,
-		Baseline: table.Generation == 0,
-		Restored: table.Generation < a.Generation,
-		Complete: table.Generation == a.Generation,
+		Base: b.of, Baseline: a.Generation == 0, Restored: live.Generation < a.Generation, Rebuilt: b.rebuilt,
 	}
-	if !c.Baseline {
-		public := slices.DeleteFunc(slices.Clone(next.Refs), func(r refs.Ref) bool { return !r.Public() })
-		c.Changes = refs.Diff(table, public)
+	if b.of.Number > 0 {
+		c.Changes = changes
 	}
-	return c
+	var err error
+	c.Complete, err = e.complete(ctx, repo, a, live, next, b)
+	return c, err
+}
+
+// candidateAgain is candidate for a table that an earlier run prepared.
+func (e *Engine) candidateAgain(ctx context.Context, repo *store.Repo, a Assignment, next *refs.Table) (Candidate, error) {
+	live, err := repo.Table()
+	if err != nil {
+		return Candidate{}, err
+	}
+	b := e.baseOf(a, live)
+	public := slices.DeleteFunc(slices.Clone(next.Refs), func(r refs.Ref) bool { return !r.Public() })
+	changes := refs.Diff(b.table, public)
+	if err := e.judge(ctx, repo, b, changes); err != nil {
+		return Candidate{}, err
+	}
+	return e.candidate(ctx, repo, a, live, next, b, changes)
 }
 
 // publish has the log decide about a prepared candidate and acts on its word.

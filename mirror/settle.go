@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"gitmirror/mirror/failure"
 	"gitmirror/mirror/refs"
@@ -12,7 +13,7 @@ import (
 
 // settle brings one repository from where the disk is to where the assignment
 // is, as far as one run can: decide about a candidate, copy what was published
-// elsewhere, and, on the owner, ask upstream if ask is set.
+// elsewhere, and, on the owner, ask upstream if that is due.
 func (e *Engine) settle(ctx context.Context, j *job, r *run) (out outcome) {
 	a := r.a
 	defer func() {
@@ -35,15 +36,18 @@ func (e *Engine) settle(ctx context.Context, j *job, r *run) (out outcome) {
 		err = e.follow(ctx, j, a)
 	case a.Role == Replica:
 		return outcome{}
+	case behind && r.step == checkUpstream:
+		return outcome{rerun: true} // it was not when this run was given its place
 	case behind:
-		// The assignment that says what was copied, or republished, brings the
-		// next run.
-		out, err = e.catchUp(ctx, j, a)
-		out.waiting = true
+		out, err = e.catchUp(ctx, j, r, generation)
 	case generation > a.Generation:
 		// The log this node has applied is older than its own disk: it will
 		// catch up, and bring another assignment.
 		return outcome{waiting: true}
+	case r.step == recoverLost:
+		out, err = e.recover(ctx, j, a)
+	case r.ask && r.host == nil:
+		return outcome{rerun: true} // what it waited for has come, and upstream has another lane
 	case r.ask:
 		return e.check(ctx, j, r)
 	default:
@@ -67,15 +71,47 @@ func (e *Engine) onDisk(ctx context.Context, a Assignment) (generation uint64, d
 	if err != nil {
 		return 0, digest, nil, failure.New(failure.Disk, err.Error(), err)
 	}
+	if err := e.tendAsides(repo, a); err != nil {
+		return 0, digest, nil, err
+	}
 	done, out, err := e.decide(ctx, repo, a)
 	if err != nil {
 		return 0, digest, nil, err
 	}
 	if !done {
 		undecided = &out
+	} else if err := repo.Damaged(); err != nil {
+		return 0, digest, nil, err
 	}
 	generation, digest = repo.Generation()
 	return generation, digest, undecided, nil
+}
+
+// tendAsides sets the live table aside when the row says that its generation is
+// lost elsewhere, before anything may replace it, and drops those that the row
+// no longer names.
+func (e *Engine) tendAsides(repo *store.Repo, a Assignment) error {
+	generation, digest := repo.Generation()
+	if slices.Contains(a.Lost, Generation{generation, digest}) && !slices.Contains(repo.Asides(), generation) {
+		live, err := repo.Table()
+		if err != nil {
+			return err
+		}
+		if err := repo.SetAside(live); err != nil {
+			return failure.New(failure.Disk, err.Error(), err)
+		}
+		e.log.Info("a generation that is lost elsewhere is kept aside", "repo", a.Name, "generation", generation)
+	}
+	for _, n := range repo.Asides() {
+		named := slices.ContainsFunc(a.Lost, func(g Generation) bool { return g.Number == n })
+		if named || n >= a.Generation {
+			continue
+		}
+		if err := repo.DropAside(n); err != nil {
+			return failure.New(failure.Disk, err.Error(), err)
+		}
+	}
+	return nil
 }
 
 // failedOn is the outcome of a run that ended with err before upstream was
@@ -95,15 +131,12 @@ func failed(f *failure.Error) outcome {
 	return outcome{SyncResult: SyncResult{Failure: f}, waiting: true}
 }
 
-// salvage deals with a ref table that is damaged. A replica throws the copy
-// away, into the trash, and copies anew; an owner says so and waits for another
-// node to take over.
+// salvage throws a copy whose ref table is damaged away, into the trash: the
+// next run finds none here, and copies or clones it anew.
 func (e *Engine) salvage(a Assignment, err error) outcome {
-	e.log.Error("copy is damaged", "repo", a.Name, "role", a.Role, "err", err)
-	if a.Role == Replica {
-		if terr := e.store.Trash(a.ID, e.now()); terr != nil {
-			err = errors.Join(err, terr)
-		}
+	e.log.Error("copy is damaged and goes to the trash", "repo", a.Name, "role", a.Role, "err", err)
+	if terr := e.store.Trash(a.ID, e.now()); terr != nil {
+		err = errors.Join(err, terr)
 	}
 	out := failed(failure.New(failure.Corrupt, fmt.Sprintf("this node's copy is damaged: %v", err), err))
 	out.broken = true
@@ -122,19 +155,15 @@ func (e *Engine) decide(ctx context.Context, repo *store.Repo, a Assignment) (do
 	case a.Generation == generation && a.Digest == digest:
 		_, err := repo.Activate(generation, digest)
 		return true, outcome{}, err
-	case a.Role == Owner && generation == a.Generation+1 && live == a.Generation:
+	case a.Role == Owner && generation == a.Generation+1 && live <= a.Generation && repo.Damaged() == nil:
 		// Prepared, but never answered for: this node died, or nobody decided.
 		// The changes are worked out again from the two tables.
-		table, err := repo.Table()
-		if err != nil {
-			return false, outcome{}, err
-		}
 		next, err := repo.CandidateTable()
 		if err != nil || id == "" {
 			return true, outcome{}, repo.Discard()
 		}
-		c := candidateOf(a, table, next)
-		if err := e.fetch.Judge(ctx, repo.Dir(), c.Changes); err != nil {
+		c, err := e.candidateAgain(ctx, repo, a, next)
+		if err != nil {
 			return false, outcome{}, err
 		}
 		out, err = e.publish(ctx, repo, c)

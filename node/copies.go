@@ -56,6 +56,15 @@ func (c copies) Table(ctx context.Context, id string, generation uint64) ([]byte
 	return t.Encode(), nil
 }
 
+// Lost is the file form of a table that is lost elsewhere.
+func (c copies) Lost(id string, generation uint64) ([]byte, error) {
+	t, err := c.engine.Lost(id, generation)
+	if err != nil {
+		return nil, &api.Problem{Status: http.StatusNotFound, Code: "not_found", Detail: err.Error()}
+	}
+	return t.Encode(), nil
+}
+
 // Live tells what only this node knows of repos.
 func (c copies) Live(ids []string) peer.LiveAnswer {
 	a := peer.LiveAnswer{Repos: map[string]peer.Live{}}

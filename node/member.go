@@ -122,6 +122,14 @@ func (m *member) Table(ctx context.Context, id string, generation uint64) ([]byt
 	return p.copies.Table(ctx, id, generation)
 }
 
+func (m *member) Lost(_ context.Context, id string, generation uint64) ([]byte, error) {
+	p := m.parts()
+	if p == nil {
+		return nil, errStarting
+	}
+	return p.copies.Lost(id, generation)
+}
+
 func (m *member) Sync(ctx context.Context, id string, wait bool) (api.SyncOutcome, error) {
 	p := m.parts()
 	if p == nil {

@@ -21,9 +21,11 @@ const stopBound = 5 * time.Second
 // them in reverse:
 //
 //  1. the API and git port takes no new requests, running ones end or are cut;
-//  2. the mirror ends: its git children are killed, nothing half-done shows;
-//  3. leadership goes to another voter, gossip hears of the leave, raft closes;
-//  4. the peer port closes last, its server with it (in Run).
+//  2. checks end, while peers are served on until what only this node has is on
+//     another (handOver);
+//  3. the mirror ends: its git children are killed, nothing half-done shows;
+//  4. leadership goes to another voter, gossip hears of the leave, raft closes;
+//  5. the peer port closes last, its server with it (in Run).
 func (n *node) run(ctx context.Context) error {
 	work, stopWork := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopWork()
@@ -65,6 +67,9 @@ func (n *node) run(ctx context.Context) error {
 	if err := web.Shutdown(bound); err != nil {
 		n.log.Warn("cutting requests that did not end in time", "bound", stopBound)
 		_ = web.Close()
+	}
+	if ctx.Err() != nil {
+		n.handOver(gctx)
 	}
 	stopWork()
 	err := g.Wait()

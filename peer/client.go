@@ -110,6 +110,17 @@ func (c *Client) Table(ctx context.Context, addr, id string, generation uint64) 
 	return io.ReadAll(resp.Body)
 }
 
+// Lost fetches the table of a generation that the node at addr has live or keeps
+// aside.
+func (c *Client) Lost(ctx context.Context, addr, id string, generation uint64) ([]byte, error) {
+	resp, err := c.send(ctx, c.quick, http.MethodGet, addr, fmt.Sprintf("/peer/v1/repos/%s/table?lost=%d", url.PathEscape(id), generation), nil)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	return io.ReadAll(resp.Body)
+}
+
 // Propose has the leader at addr commit an entry. An error that wraps
 // ErrUnknown means that it may be committed; one that wraps ErrNotLeader, or a
 // refused connection, that it was not.

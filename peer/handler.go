@@ -90,12 +90,16 @@ func (h Handlers) index(w http.ResponseWriter, r *http.Request) {
 }
 
 func (h Handlers) table(w http.ResponseWriter, r *http.Request) {
-	generation, err := strconv.ParseUint(r.URL.Query().Get("generation"), 10, 64)
+	number, table := r.URL.Query().Get("generation"), h.Node.Table
+	if r.URL.Query().Has("lost") {
+		number, table = r.URL.Query().Get("lost"), h.Node.Lost
+	}
+	generation, err := strconv.ParseUint(number, 10, 64)
 	if err != nil {
 		refuse(w, malformed(err))
 		return
 	}
-	data, err := h.Node.Table(r.Context(), r.PathValue("id"), generation)
+	data, err := table(r.Context(), r.PathValue("id"), generation)
 	if err != nil {
 		answer(w, nil, err)
 		return

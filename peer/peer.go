@@ -102,6 +102,9 @@ type Node interface {
 	// Table is the file form of the ref table this node serves of the repo. It may
 	// wait a moment for the generation to arrive.
 	Table(ctx context.Context, id string, generation uint64) ([]byte, error)
+	// Lost is the table of a generation that is lost elsewhere, and that this node
+	// has live or keeps aside.
+	Lost(ctx context.Context, id string, generation uint64) ([]byte, error)
 	// Sync has the owner ask upstream now and, where wait is set, waits for what
 	// that comes to.
 	Sync(ctx context.Context, id string, wait bool) (api.SyncOutcome, error)

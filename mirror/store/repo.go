@@ -44,6 +44,7 @@ type Repo struct {
 	live      mark
 	damaged   error // of the live table, found at start
 	candidate *mark
+	asides    []uint64                 // generations of tables that were set aside; replaced, never changed
 	table     weak.Pointer[refs.Table] // of live, while anybody uses it
 	activated chan struct{}            // closed by the next Activate; nil while nobody waits
 }
@@ -83,7 +84,8 @@ func load(dir string) (*Repo, error) {
 	if err := r.findCandidate(); err != nil {
 		return nil, err
 	}
-	return r, nil
+	r.asides, err = r.findAsides()
+	return r, err
 }
 
 // findCandidate takes up what an earlier run prepared, if all of it is there: a
@@ -199,6 +201,13 @@ func (r *Repo) Generation() (uint64, refs.Digest) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.live.Generation, r.live.Digest
+}
+
+// Damaged tells that the live table cannot be read.
+func (r *Repo) Damaged() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.damaged
 }
 
 // Await waits until the live generation is at least that one.

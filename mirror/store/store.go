@@ -6,6 +6,7 @@
 //	repos/<xx>/<id>.git/           a bare repository; no loose refs, ever
 //	  packed-refs                  the live ref table (package refs): the commit point
 //	  packed-refs.candidate        a prepared one, complete and durable, not yet live
+//	  packed-refs.lost.<n>         one that was live here and is published nowhere else
 //	  repo.json                    id and name, so that a node alone can serve
 //	  objects/pack/                packs, moved in whole
 //	staging/<start id>/            half-done work of this run; swept at the next start
@@ -171,7 +172,15 @@ func (s *Store) Ensure(id, name string) (*Repo, error) {
 		return r, r.rename(name)
 	}
 	dir := s.dir(id)
-	if err := create(dir, meta{id, name}); err != nil {
+	err := create(dir, meta{id, name})
+	if _, ours := os.Stat(filepath.Join(dir, "objects", "pack")); errors.Is(err, fs.ErrExist) && ours == nil {
+		// A repository of that name that could not be loaded is what damage left.
+		s.log.Warn("an unusable repository directory goes to the trash", "dir", dir)
+		if err = os.Rename(dir, s.trashed(id, time.Now())); err == nil {
+			err = create(dir, meta{id, name})
+		}
+	}
+	if err != nil {
 		return nil, fmt.Errorf("create repository %s: %w", name, err)
 	}
 	r, err := load(dir)
@@ -195,7 +204,14 @@ func (s *Store) Trash(id string, now time.Time) error {
 	r.use.Lock()
 	defer r.use.Unlock()
 	trash := filepath.Join(s.root, "trash")
-	if err := os.Rename(r.dir, filepath.Join(trash, fmt.Sprintf("%s.%d.git", id, now.UnixNano()))); err != nil {
+	err := os.Rename(r.dir, s.trashed(id, now))
+	if _, there := os.Lstat(r.dir); errors.Is(there, fs.ErrNotExist) {
+		r.trashed = true
+		if err != nil {
+			return nil // somebody has removed it
+		}
+	}
+	if err != nil {
 		s.mu.Lock()
 		s.repos[id] = r // it is still there
 		s.mu.Unlock()
@@ -203,6 +219,10 @@ func (s *Store) Trash(id string, now time.Time) error {
 	}
 	r.trashed = true
 	return errors.Join(atomicfile.SyncDir(trash), atomicfile.SyncDir(filepath.Dir(r.dir)))
+}
+
+func (s *Store) trashed(id string, now time.Time) string {
+	return filepath.Join(s.root, "trash", fmt.Sprintf("%s.%d.git", id, now.UnixNano()))
 }
 
 func (s *Store) emptyTrash(now time.Time) error {

@@ -1,0 +1,52 @@
+package mirror
+
+import (
+	"context"
+	"slices"
+
+	"gitmirror/mirror/refs"
+)
+
+// Source is a peer that holds a copy. Its calls end with ctx, and by themselves
+// when the peer is silent.
+type Source interface {
+	// Name is for people, and tells peers apart.
+	Name() string
+	// Generation is what the peer has, as it last reported.
+	Generation() uint64
+	// Table fetches the peer's live ref table if it is at least that
+	// generation.
+	Table(ctx context.Context, generation uint64) (*refs.Table, error)
+	// Lost fetches the table of a lost generation that the peer has live or
+	// keeps aside.
+	Lost(ctx context.Context, generation uint64) (*refs.Table, error)
+	// URL is where git fetches the peer's objects from.
+	URL() string
+}
+
+// Sources knows who else holds copies, and what the log says of them. It does
+// not block.
+type Sources interface {
+	For(repo string) Holders
+	// Logged returns how the refs of the published generation's base became its
+	// own, if the log still has all of it.
+	Logged(repo string) ([]refs.Change, bool)
+}
+
+// Holders are the other nodes with a copy of a repository.
+type Holders struct {
+	Live     []Source   // can be asked, the best first
+	Expected []Expected // are down, but not for so long that they are given up
+}
+
+// Expected is a holder that may come back.
+type Expected struct {
+	Name       string
+	Generation uint64
+}
+
+// may tells whether a holder of at least that generation is live or expected.
+func (h Holders) may(generation uint64) bool {
+	return slices.ContainsFunc(h.Live, func(s Source) bool { return s.Generation() >= generation }) ||
+		slices.ContainsFunc(h.Expected, func(x Expected) bool { return x.Generation >= generation })
+}
