@@ -58,6 +58,9 @@ type Config struct {
 	// ReplaceAfter is how long a node that went down is expected back.
 	ReplaceAfter time.Duration
 	Log          *slog.Logger
+	// CaughtUp is closed when this node has applied what a leader had committed in
+	// this run.
+	CaughtUp <-chan struct{}
 }
 
 // Agent is this node's hand on its rows.
@@ -97,9 +100,14 @@ func (a *Agent) Changed(id string) {
 	}
 }
 
-// Run works until ctx ends. The caller has made sure that this node has caught
-// up with the log: rows from before that must not start any work.
+// Run works until ctx ends, from when this node has caught up with the log: rows
+// from before that are of another day, and must not start any work.
 func (a *Agent) Run(ctx context.Context) error {
+	select {
+	case <-a.cfg.CaughtUp:
+	case <-ctx.Done():
+		return nil
+	}
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return a.assign(ctx, g) })
 	g.Go(func() error { return a.report(ctx) })

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"time"
 
+	"google.golang.org/protobuf/proto"
+
 	"gitmirror/fsm"
 	"gitmirror/fsm/command"
 	"gitmirror/mirror"
@@ -14,6 +16,11 @@ const (
 	reportSpacing = time.Second // one command per node and second
 	reportBatch   = 500
 	reportTimeout = 10 * time.Second
+
+	// A report is full before it is too large for an entry, however long the names
+	// and messages in it are: the last row may be beyond the bound.
+	reportBytes = fsm.MaxEntry / 2
+	rowOverhead = 8
 )
 
 // report tells the log what it does not know yet of this node's copies, in
@@ -82,7 +89,14 @@ func (a *Agent) batch() (*command.Report, []string) {
 	if self == nil {
 		return msg, ids
 	}
-	for _, id := range ids {
+	size := 0
+	for i, id := range ids {
+		if size > reportBytes {
+			for _, later := range ids[i:] {
+				a.Changed(later)
+			}
+			return msg, ids[:i]
+		}
 		r := view.Repo(id)
 		if r == nil {
 			continue
@@ -94,11 +108,13 @@ func (a *Agent) batch() (*command.Report, []string) {
 		status, held := a.mirror.Status(id)
 		if c := copyReport(r, cp, status, held); c != nil {
 			msg.Copies = append(msg.Copies, c)
+			size += proto.Size(c) + rowOverhead
 		}
 		if r.Owner == self.Num {
 			h, again := a.healthReport(r, status, time.Now())
 			if h != nil {
 				msg.Health = append(msg.Health, h)
+				size += proto.Size(h) + rowOverhead
 			}
 			if again > 0 {
 				time.AfterFunc(again, func() { a.Changed(id) })

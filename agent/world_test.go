@@ -23,10 +23,11 @@ type world struct {
 	state *fsm.State
 	disk  *disk
 
-	mu    sync.Mutex
-	index uint64
-	now   time.Time
-	log   []proto.Message
+	caughtUp chan struct{}
+	mu       sync.Mutex
+	index    uint64
+	now      time.Time
+	log      []proto.Message
 }
 
 // disk stands in for the mirror: what it was told, and what it says it has.
@@ -71,7 +72,8 @@ func (d *disk) Status(id string) (mirror.Status, bool) {
 func newWorld(t *testing.T, repos ...string) *world {
 	t.Helper()
 	w := &world{t: t, state: fsm.New(), now: time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC), disk: &disk{status: map[string]mirror.Status{}}}
-	w.agent = New(Config{Self: "a", State: w.state, Proposer: w, Log: testlog.New(t), ReplaceAfter: 10 * time.Minute})
+	w.caughtUp = make(chan struct{})
+	w.agent = New(Config{Self: "a", CaughtUp: w.caughtUp, State: w.state, Proposer: w, Log: testlog.New(t), ReplaceAfter: 10 * time.Minute})
 	w.agent.Attach(w.disk)
 	for _, n := range []string{"a", "b", "c"} {
 		w.do(&command.PutNode{Node: &command.Node{Id: n, Name: n, Peer: n + ":1", Format: fsm.Format}})

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hashicorp/raft"
+
 	"gitmirror/cluster"
 	"gitmirror/internal/clustertest"
 	"gitmirror/internal/testlog"
@@ -180,4 +182,72 @@ func TestReadIndexNeedsAMajority(t *testing.T) {
 	if index, err := leader.ReadIndex(deadline(t)); err == nil {
 		t.Errorf("read index %d with one voter of three", index)
 	}
+}
+
+// gated is a Counter that applies nothing while it is shut.
+type gated struct {
+	clustertest.Counter
+	open chan struct{}
+}
+
+func (g *gated) Apply(entry *raft.Log) any {
+	<-g.open
+	return g.Counter.Apply(entry)
+}
+
+// A new leader does nothing before its state machine has applied what was
+// committed before its term.
+func TestWhileLeaderStartsWithEverythingApplied(t *testing.T) {
+	var gates []*gated
+	g := clustertest.New(t, 3, clustertest.Options{FSM: func() raft.FSM {
+		m := &gated{open: make(chan struct{})}
+		gates = append(gates, m)
+		return m
+	}})
+	old := g.Leader()
+	ctx, cancel := context.WithCancel(deadline(t))
+	var work sync.WaitGroup
+	seen := make(chan uint64, 16)
+	for i, n := range g.Nodes {
+		if n == old {
+			close(gates[i].open)
+			continue
+		}
+		work.Go(func() {
+			_ = n.WhileLeader(ctx, func(ctx context.Context) error {
+				seen <- gates[i].Count()
+				<-ctx.Done()
+				return nil
+			})
+		})
+	}
+	for range 5 {
+		if _, _, err := old.Apply(ctx, []byte("entry")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	g.Abort(old)
+	testlog.Eventually(t, "a new leader", func() bool {
+		for _, n := range g.Nodes {
+			if n != old && n.IsLeader() {
+				return true
+			}
+		}
+		return false
+	})
+	select {
+	case n := <-seen:
+		t.Errorf("the leader's work began with %d of 5 entries applied", n)
+	case <-time.After(300 * time.Millisecond): // it would have begun by now
+	}
+	for i, n := range g.Nodes {
+		if n != old {
+			close(gates[i].open)
+		}
+	}
+	if n := <-seen; n != 5 {
+		t.Errorf("the leader's work began with %d of 5 entries applied", n)
+	}
+	cancel()
+	work.Wait()
 }

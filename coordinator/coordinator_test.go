@@ -9,6 +9,7 @@ import (
 	"pgregory.net/rapid"
 
 	"gitmirror/fsm"
+	"gitmirror/fsm/command"
 )
 
 func TestNewReposAreSpreadEvenly(t *testing.T) {
@@ -255,4 +256,82 @@ func TestNoRepoIsEverWithoutAReadyCopy(t *testing.T) {
 			}
 		}
 	})
+}
+
+// The successor of a dead owner is the live copy that is furthest ahead, wherever
+// loads would rather have it.
+func TestTheNewOwnerIsTheCopyFurthestAhead(t *testing.T) {
+	for ahead := 2; ahead <= 3; ahead++ {
+		w := newWorld(t, 4)
+		w.settle()
+		results, err := w.c.Add(context.Background(), []NewRepo{{URLs: []string{"https://example.org/x"}, Replicas: 4}}, "add")
+		if err != nil || results[0].Err != nil {
+			t.Fatal(err, results)
+		}
+		w.settle()
+		row := func() *fsm.Repo { return w.rows()[0] }
+		owner := w.state.View().Node(row().Owner)
+		var others []string
+		for _, n := range w.state.View().Nodes() {
+			if n.ID != owner.ID && n.ID != id(1) {
+				others = append(others, n.ID)
+			}
+		}
+		w.publish(row())
+		w.publish(row())
+		first := others[ahead%len(others)]
+		for _, n := range others {
+			generation := uint64(2)
+			if n == first {
+				generation = 3
+			}
+			w.report(w.state.View().NodeByID(n).Num, &command.CopyReport{Repo: row().ID, State: command.CopyState_COPY_STATE_READY, Generation: generation})
+		}
+		if owner.ID == id(1) {
+			w.apply(&command.SetNodeState{Id: owner.ID, State: command.NodeState_NODE_STATE_DOWN})
+			w.c.cfg.Self = others[0]
+		}
+		w.alive[owner.ID] = false
+		w.look()
+		if got := w.state.View().Node(row().Owner); got == nil || got.ID != first {
+			t.Errorf("the new owner is %+v, want %s, which has generation 3", got, first)
+		}
+	}
+}
+
+// When the nodes with all copies of a repo are not expected back, a copy in the
+// making gets the ownership: only an owner asks upstream.
+func TestTheLastHopeOfALostRepoOwnsIt(t *testing.T) {
+	w := newWorld(t, 9)
+	w.settle()
+	results, err := w.c.Add(context.Background(), []NewRepo{{URLs: []string{"https://example.org/x"}}}, "add")
+	if err != nil || results[0].Err != nil {
+		t.Fatal(err, results)
+	}
+	w.settle()
+	row := func() *fsm.Repo { return w.rows()[0] }
+	w.publish(row())
+	dead := map[fsm.NodeNum]bool{}
+	for _, cp := range row().Copies {
+		n := w.state.View().Node(cp.Node)
+		dead[cp.Node] = true
+		w.alive[n.ID] = false
+	}
+	for _, n := range w.state.View().Nodes() {
+		if !dead[n.Num] {
+			w.c.cfg.Self = n.ID // no leader is down in its own eyes
+		}
+	}
+	w.look()
+	w.look()
+	if !dead[row().Owner] {
+		t.Error("ownership went to a copy that has nothing while its holders are expected back")
+	}
+	w.later(11 * time.Minute)
+	for range 5 {
+		w.look()
+	}
+	if owner := row().Owner; dead[owner] || owner == 0 {
+		t.Errorf("owner %d, copies %+v: nobody asks upstream", owner, row().Copies)
+	}
 }

@@ -81,17 +81,19 @@ type table struct {
 	wanted map[fsm.NodeNum]int
 	brake  bool                 // too many nodes are gone at once to act on it
 	able   map[fsm.NodeNum]bool // nodes that can do an owner's work
+	gone   map[fsm.NodeNum]bool // nodes that are not expected back
 }
 
 func (c *Coordinator) survey() *table {
 	view := c.cfg.State.View()
-	t := &table{view: view, byNum: map[fsm.NodeNum]*fsm.Node{}, load: map[fsm.NodeNum]int{}, wanted: map[fsm.NodeNum]int{}, able: map[fsm.NodeNum]bool{}}
+	t := &table{view: view, byNum: map[fsm.NodeNum]*fsm.Node{}, load: map[fsm.NodeNum]int{}, wanted: map[fsm.NodeNum]int{}, able: map[fsm.NodeNum]bool{}, gone: map[fsm.NodeNum]bool{}}
 	now := time.Now()
 	states, brake := c.nodeStates(view, now)
 	t.brake = brake
 	for _, n := range view.Nodes() {
 		t.byNum[n.Num] = n
 		t.able[n.Num] = c.troubled.mayOwn(n, now)
+		t.gone[n.Num] = states[n.Num] == ring.Gone
 		t.nodes = append(t.nodes, ring.Node{ID: uint32(n.Num), Zone: n.Zone, Capacity: uint64(max(n.Weight, 1)), State: states[n.Num]})
 	}
 	view.Repos("", func(r *fsm.Repo) bool {
@@ -278,9 +280,14 @@ func (t *table) eligible(r *fsm.Repo, plan []uint32) []uint32 {
 	if cp, ok := r.Copy(r.Owner); ok && r.Generation == 0 && live(cp) && t.able[r.Owner] {
 		return []uint32{uint32(r.Owner)} // it is cloning: upstream is cloned once
 	}
+	// When all copies are on nodes that are not expected back, one in the making is
+	// the last hope: it is made from upstream, and only an owner asks it.
+	lost := !slices.ContainsFunc(r.Copies, func(cp fsm.Copy) bool {
+		return cp.State == fsm.CopyReady && t.byNum[cp.Node] != nil && !t.gone[cp.Node]
+	})
 	var all []uint32
 	for _, cp := range r.Copies {
-		if live(cp) && cp.Generation >= most && (r.Generation == 0 || cp.State == fsm.CopyReady) {
+		if live(cp) && cp.Generation >= most && (r.Generation == 0 || cp.State == fsm.CopyReady || lost) {
 			all = append(all, uint32(cp.Node))
 		}
 	}

@@ -59,6 +59,7 @@ func (p *proc) diskOf(name string) string {
 // A node whose disk is full gives what it owns to others, says so, keeps serving
 // what it has, and goes on by itself when there is room again.
 func TestFullDiskMovesOwnershipAndSaysSo(t *testing.T) {
+	t.Parallel()
 	f, up := &fleet{t: t}, newForge(t)
 	disk := smallDisk(t, "300")
 	small := &proc{t: t, name: "n1", dir: filepath.Join(disk, "data")}
@@ -111,6 +112,7 @@ func TestFullDiskMovesOwnershipAndSaysSo(t *testing.T) {
 
 // The last bytes of a disk are the raft log's.
 func TestADiskWithoutAByteKeepsTheLogGoing(t *testing.T) {
+	t.Parallel()
 	disk := smallDisk(t, "200")
 	p := &proc{t: t, name: "n1", dir: filepath.Join(disk, "data")}
 	f := &fleet{t: t, nodes: []*proc{p}}

@@ -254,7 +254,7 @@ func (p *proc) start(env []string, args ...string) {
 
 func (p *proc) tail() string {
 	data, _ := os.ReadFile(p.log.Name())
-	return string(data[max(0, len(data)-8000):])
+	return string(data[max(0, len(data)-60000):])
 }
 
 // end kills what is left and shows the log of a failed test.

@@ -18,6 +18,7 @@ import (
 // A fresh node at a dead one's address is taken in, and nothing else waits for
 // it: the dead one's repos go on, and it may come back elsewhere.
 func TestFreshNodeAtADeadOnesAddress(t *testing.T) {
+	t.Parallel()
 	f, up := newFleet(t, 3), newForge(t)
 	for _, name := range []string{"a", "b", "c"} {
 		up.sample(name)
@@ -41,6 +42,7 @@ func TestFreshNodeAtADeadOnesAddress(t *testing.T) {
 
 // A node that cannot be reached at the address it gives leaves nothing behind.
 func TestUnreachableAddressIsNotWrittenDown(t *testing.T) {
+	t.Parallel()
 	f := newFleet(t, 1)
 	lost := &proc{t: t, name: "n2", dir: filepath.Join(t.TempDir(), "n2")}
 	lost.refused(2, []string{"--join", f.nodes[0].peer, "--advertise", "127.0.0.1:0"}, "127.0.0.1:0")
@@ -62,6 +64,7 @@ func (p *proc) duplicate() *proc {
 }
 
 func TestCopiedDirectoryIsNoSecondNode(t *testing.T) {
+	t.Parallel()
 	f, up := newFleet(t, 3), newForge(t)
 	up.sample("a")
 	f.nodes[0].add(up, "a", 3)
@@ -83,6 +86,7 @@ func TestCopiedDirectoryIsNoSecondNode(t *testing.T) {
 
 // A process that was paused while another took its place ends when it wakes up.
 func TestPausedProcessFindsAnotherInItsPlace(t *testing.T) {
+	t.Parallel()
 	f, up := newFleet(t, 3), newForge(t)
 	up.sample("a")
 	f.nodes[0].add(up, "a", 3)
@@ -103,6 +107,7 @@ func TestPausedProcessFindsAnotherInItsPlace(t *testing.T) {
 }
 
 func TestNodeRemovedWhilePausedEnds(t *testing.T) {
+	t.Parallel()
 	f, up := newFleet(t, 3), newForge(t)
 	up.sample("a")
 	f.nodes[0].add(up, "a", 2)
@@ -129,6 +134,7 @@ func (p *proc) readyz(query string) int {
 }
 
 func TestReadyWantsALeader(t *testing.T) {
+	t.Parallel()
 	f := newFleet(t, 3)
 	last := f.nodes[2]
 	if got := last.readyz(""); got != http.StatusOK {
@@ -151,6 +157,7 @@ func TestReadyWantsALeader(t *testing.T) {
 
 // A peer that proposes what nobody can apply is told so, and nobody falls.
 func TestGarbageDoesNotEnterTheLog(t *testing.T) {
+	t.Parallel()
 	f := newFleet(t, 3)
 	leader := f.leader()
 	s, err := leader.client.Status(t.Context())
@@ -184,6 +191,7 @@ func TestGarbageDoesNotEnterTheLog(t *testing.T) {
 // A clock that is wrong by years is only wrong: it neither tells the cluster the
 // time, nor stops or hurries anything.
 func TestOneClockIsYearsAhead(t *testing.T) {
+	t.Parallel()
 	f := &fleet{t: t, flags: []string{"--replace-after", "4s"}}
 	f.join("n1", "GITMIRROR_TEST_CLOCK=26280h") // it founds, and leads at first
 	for i := 2; i <= 4; i++ {

@@ -23,6 +23,7 @@ var oldBinary = sync.OnceValues(func() (string, error) {
 // been, the cluster uses what is new; after that an older binary is refused,
 // when it starts and when it joins.
 func TestRollingUpgradeAndNoWayBack(t *testing.T) {
+	t.Parallel()
 	old, err := oldBinary()
 	if err != nil {
 		t.Fatal(err)

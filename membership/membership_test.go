@@ -197,3 +197,46 @@ func TestAProcessThatWasReplacedWhileAwayKnowsIt(t *testing.T) {
 		}
 	})
 }
+
+func TestALeaderMayEndOnlyWhenTheOthersCanGoOn(t *testing.T) {
+	well := func(id string) *peer.Pulse { return &peer.Pulse{ID: id} }
+	hangs := func(id string) *peer.Pulse { return &peer.Pulse{ID: id, LogHangs: true} }
+	three := map[string]string{"me": "m", "a": "a", "b": "b"}
+	for _, c := range []struct {
+		name   string
+		crowd  crowd
+		voters map[string]string
+		want   bool
+	}{
+		{"both are well", crowd{"a": {pulse: well("a")}, "b": {pulse: well("b")}}, three, true},
+		{"one is dead", crowd{"a": {pulse: well("a")}}, three, false},
+		{"one hangs too", crowd{"a": {pulse: well("a")}, "b": {pulse: hangs("b")}}, three, false},
+		{"one shared disk", crowd{"a": {pulse: hangs("a")}, "b": {pulse: hangs("b")}}, three, false},
+		{"alone", crowd{}, map[string]string{"me": "m"}, false},
+		{"who answers is no voter", crowd{"a": {pulse: well("a")}, "b": {pulse: well("x")}}, three, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				hanging := false
+				s := &Standby{ID: "me", Hangs: func() bool { return hanging }, Voters: func() map[string]string { return c.voters }, Call: c.crowd}
+				if s.Enough() {
+					t.Error("enough before anybody was asked")
+				}
+				hanging = true
+				ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+				defer cancel()
+				_ = s.Run(ctx)
+				if s.Enough() != c.want {
+					t.Errorf("enough: %v, want %v", s.Enough(), c.want)
+				}
+				hanging = false
+				again, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+				defer cancel()
+				_ = s.Run(again)
+				if s.Enough() {
+					t.Error("enough, though nothing hangs")
+				}
+			})
+		})
+	}
+}

@@ -13,7 +13,7 @@ type Condition struct {
 }
 
 // Condition tells how this node is.
-func (e *Engine) Condition() Condition { return Condition{Disk: e.space.Now()} }
+func (e *Engine) Condition() Condition { return Condition{Disk: e.space.Now(), Sick: e.sickness()} }
 
 // roomFor refuses to fetch what the disk does not take.
 func (e *Engine) roomFor(repo *store.Repo) error {

@@ -28,6 +28,7 @@ import (
 	"gitmirror/mirror/detect"
 	"gitmirror/mirror/fetch"
 	"gitmirror/mirror/git"
+	"gitmirror/mirror/refs"
 	"gitmirror/mirror/schedule"
 	"gitmirror/mirror/serve"
 	"gitmirror/mirror/space"
@@ -48,9 +49,11 @@ type Config struct {
 	// ConditionChanged is told that Condition may have changed. It must not block.
 	// May be nil.
 	ConditionChanged func()
-	Reserve          float64 // percent of the disk below which no new copy is made, and below half of it nothing is fetched; default 10
-	Agent            string  // what we call ourselves to upstreams and clients
-	Log              *slog.Logger
+	// LogTime is the time that dates are measured by; default the clock's.
+	LogTime func() refs.LogTime
+	Reserve float64 // percent of the disk below which no new copy is made, and below half of it nothing is fetched; default 10
+	Agent   string  // what we call ourselves to upstreams and clients
+	Log     *slog.Logger
 
 	Checks        int           // of upstreams, running at once; default 256
 	ChecksPerHost int           // default 8
@@ -72,6 +75,7 @@ type Engine struct {
 	fetch       *fetch.Fetcher
 	serve       *serve.Server
 	space       *space.Guard
+	proofs      *proofs
 	proxy       *egress.Proxy
 	fetches     *semaphore.Weighted
 	peerFetches *semaphore.Weighted
@@ -97,14 +101,17 @@ func New(ctx context.Context, cfg Config) (_ *Engine, err error) {
 	cfg.CopiesPerPeer = orDefault(cfg.CopiesPerPeer, 8)
 	cfg.Fetches = orDefault(cfg.Fetches, 4)
 	cfg.Packs = orDefault(cfg.Packs, 16)
-	e := &Engine{cfg: cfg, log: cfg.Log, jobs: map[string]*job{}, hosts: map[string]*host{}, atPeers: map[string]*peerPlaces{},
-		upstreams: lane{limit: cfg.Checks}, peers: lane{limit: cfg.Copies}, wake: make(chan struct{}, 1),
-		fetches: semaphore.NewWeighted(cfg.Fetches), peerFetches: semaphore.NewWeighted(cfg.Fetches)}
-	if e.store, err = store.Open(cfg.Dir, cfg.StartID, cfg.Log); err != nil {
-		return nil, err
+	if cfg.LogTime == nil {
+		cfg.LogTime = func() refs.LogTime { return refs.LogTime{Now: time.Now(), DatesHold: true} }
 	}
 	if cfg.Reserve == 0 {
 		cfg.Reserve = 10
+	}
+	e := &Engine{cfg: cfg, log: cfg.Log, jobs: map[string]*job{}, hosts: map[string]*host{}, atPeers: map[string]*peerPlaces{},
+		proofs: newProofs(), upstreams: lane{limit: cfg.Checks}, peers: lane{limit: cfg.Copies}, wake: make(chan struct{}, 1),
+		fetches: semaphore.NewWeighted(cfg.Fetches), peerFetches: semaphore.NewWeighted(cfg.Fetches)}
+	if e.store, err = store.Open(cfg.Dir, cfg.StartID, cfg.Log); err != nil {
+		return nil, err
 	}
 	e.space = space.New(cfg.Dir, cfg.Reserve, e.spaceChanged)
 	dialer := egress.NewDialer(cfg.Egress)
@@ -120,7 +127,7 @@ func New(ctx context.Context, cfg Config) (_ *Engine, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if e.serve, err = serve.New(ctx, cfg.Git, scratch, cfg.Agent, cfg.Packs, cfg.Log); err != nil {
+	if e.serve, err = serve.New(ctx, serve.Config{Git: cfg.Git, Scratch: scratch, Agent: cfg.Agent, Packs: cfg.Packs, Suspect: e.suspect, Log: cfg.Log}); err != nil {
 		return nil, err
 	}
 	if e.state, err = store.OpenState(cfg.Dir, cfg.Log); err != nil {
@@ -142,12 +149,20 @@ func (e *Engine) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return e.proxy.Serve(ctx) })
 	g.Go(func() error { return e.space.Run(ctx) })
+	g.Go(func() error { e.proveAll(ctx); return nil })
 	g.Go(func() error { return e.flush(ctx) })
 	g.Go(func() error { e.dispatch(ctx); return nil })
 	err := g.Wait()
 	e.workers.Wait()
 	return errors.Join(err, e.state.Close())
 }
+
+// When the trash is looked at, in seconds of a run: soon, for nodes that seldom
+// run for long, but not before the log has been heard.
+const (
+	trashFirst = 60
+	trashEvery = 3600
+)
 
 func (e *Engine) flush(ctx context.Context) error {
 	tick := time.NewTicker(time.Second)
@@ -157,7 +172,7 @@ func (e *Engine) flush(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return nil
-		case now := <-tick.C:
+		case <-tick.C:
 			// Due times are worth no more than a check each: the node goes on
 			// without, and writes them when the disk takes them again.
 			err := e.state.Flush()
@@ -166,8 +181,8 @@ func (e *Engine) flush(ctx context.Context) error {
 				e.space.Suspect()
 			}
 			failing = err != nil
-			if n%3600 == 0 {
-				if err := e.store.EmptyTrash(now); err != nil {
+			if at := e.cfg.LogTime(); n%trashEvery == trashFirst && at.DatesHold {
+				if err := e.store.EmptyTrash(at.Now); err != nil {
 					e.log.Warn("cannot empty the trash", "err", err)
 				}
 			}
@@ -204,13 +219,13 @@ func (e *Engine) Set(list []Assignment) {
 // nothing and was not asked to.
 func (e *Engine) Status(id string) (Status, bool) {
 	r := e.store.Repo(id)
+	var s Status
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	j := e.jobs[id]
 	if r == nil && j == nil {
 		return Status{}, false
 	}
-	var s Status
 	if r != nil {
 		s.Generation, s.Digest = r.Generation()
 	}

@@ -50,6 +50,9 @@ func (e *Engine) OpenByName(name string) (*Copy, error) {
 }
 
 func (e *Engine) open(r *store.Repo, hidden bool) (*Copy, error) {
+	if err := e.fit(r.ID()); err != nil {
+		return nil, err
+	}
 	before, _ := r.Generation()
 	t, err := r.Table()
 	if err != nil {
@@ -73,10 +76,14 @@ func (c *Copy) Advertise(w http.ResponseWriter, r *http.Request) {
 }
 
 // UploadPack answers POST git-upload-pack. An error means that nothing was
-// written, because the repository has left this node.
+// written: the repository has left this node, or cannot be read (a *FailedError,
+// which holds what git had to say).
 func (c *Copy) UploadPack(w http.ResponseWriter, r *http.Request) error {
 	return c.engine.serve.UploadPack(w, r, c.view)
 }
+
+// FailedError says that a pack could not be made, before anything of it was sent.
+type FailedError = serve.FailedError
 
 // Dir is where the copy's repository is on this disk.
 func (c *Copy) Dir() string { return c.view.Repo.Dir() }

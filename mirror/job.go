@@ -106,7 +106,11 @@ func (e *Engine) firstDue(j *job, a Assignment, now time.Time) time.Time {
 	if a.Role != Owner || e.store.Repo(j.id) == nil {
 		return now
 	}
-	if latest := now.Add(a.Policy.Interval); due.NextCheck.After(latest) && due.Failures == 0 {
+	latest := now.Add(a.Policy.Interval)
+	if due.Failures > 0 {
+		latest = now.Add(max(a.Policy.Interval, schedule.MaxInterval)) // the clock may have been wrong
+	}
+	if due.NextCheck.After(latest) {
 		return latest
 	}
 	if due.NextCheck.Before(now) {

@@ -117,7 +117,7 @@ func (e *Engine) withTipsOf(ctx context.Context, repo *store.Repo, live *refs.Ta
 		return nil, err
 	}
 	all := slices.DeleteFunc(slices.Clone(live.Refs), func(r refs.Ref) bool { return !r.Public() })
-	all = append(all, refs.Kept(old, gone, e.now())...)
+	all = append(all, refs.Kept(old, gone, e.cfg.LogTime())...)
 	refs.Sort(all)
 	return &refs.Table{Candidate: rand.Text(), Head: live.Head, Refs: all}, nil
 }

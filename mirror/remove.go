@@ -2,7 +2,6 @@ package mirror
 
 import (
 	"context"
-	"time"
 )
 
 // Remove cancels what runs for the repository, takes its copy out of service
@@ -28,7 +27,7 @@ func (e *Engine) Remove(ctx context.Context, id string) error {
 			return ctx.Err()
 		}
 	}
-	if err := e.store.Trash(id, time.Now()); err != nil {
+	if err := e.store.Trash(id, e.cfg.LogTime().Now); err != nil {
 		return err
 	}
 	e.state.Forget(id)

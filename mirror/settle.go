@@ -135,7 +135,7 @@ func failed(f *failure.Error) outcome {
 // next run finds none here, and copies or clones it anew.
 func (e *Engine) salvage(a Assignment, err error) outcome {
 	e.log.Error("copy is damaged and goes to the trash", "repo", a.Name, "role", a.Role, "err", err)
-	if terr := e.store.Trash(a.ID, e.now()); terr != nil {
+	if terr := e.store.Trash(a.ID, e.cfg.LogTime().Now); terr != nil {
 		err = errors.Join(err, terr)
 	}
 	out := failed(failure.New(failure.Corrupt, fmt.Sprintf("this node's copy is damaged: %v", err), err))

@@ -79,7 +79,7 @@ func (e *Engine) nextTable(ctx context.Context, repo *store.Repo, live *refs.Tab
 	if err != nil {
 		return nil, err
 	}
-	all := append(slices.Clone(list), refs.Kept(live, gone, e.now())...)
+	all := append(slices.Clone(list), refs.Kept(live, gone, e.cfg.LogTime())...)
 	refs.Sort(all)
 	return &refs.Table{Candidate: rand.Text(), Head: head, Refs: all}, nil
 }

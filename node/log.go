@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"gitmirror/cluster"
+	"gitmirror/membership"
 )
 
 // logMade notes the raft log of this directory: see identity.Log.
@@ -41,7 +42,8 @@ func (n *node) storeProblem(err error) error {
 // beyondTrust tells whether nothing may be written to the log any more, so that
 // a stop in good order would only take time.
 func beyondTrust(err error) bool {
-	return errors.Is(err, cluster.ErrDamaged) || errors.Is(err, cluster.ErrStoreFailed) || errors.Is(err, cluster.ErrDiskHung)
+	return errors.Is(err, cluster.ErrDamaged) || errors.Is(err, cluster.ErrStoreFailed) || errors.Is(err, cluster.ErrDiskHung) ||
+		errors.Is(err, membership.ErrOutvoted)
 }
 
 // haltBound is how long the parts may take to end where the process ends anyway.

@@ -3,10 +3,13 @@ package node
 import (
 	"io"
 	"sync"
+	"time"
 
 	"github.com/hashicorp/raft"
 
 	"gitmirror/fsm"
+	"gitmirror/internal/crashpoint"
+	"gitmirror/mirror/refs"
 )
 
 // machine is the state machine in the form raft wants it.
@@ -15,7 +18,8 @@ type machine struct {
 	fatal chan error
 
 	mu     sync.Mutex
-	broken error // after it nothing is applied any more
+	broken error     // after it nothing is applied any more
+	heard  time.Time // when an entry was last applied here
 }
 
 func newMachine() *machine {
@@ -29,13 +33,27 @@ func (m *machine) Apply(l *raft.Log) any {
 	if m.broken != nil {
 		return m.broken
 	}
-	r := m.state.Apply(l.Index, l.Data)
+	r := m.state.Apply(l.Index, crashpoint.Spoil(l.Data))
+	m.heard = time.Now()
 	if r.Err != nil {
 		m.broken = r.Err
 		m.fatal <- r.Err
 		return r.Err
 	}
 	return r.Outcome
+}
+
+// logTime is what the log says the time is: its last entry's, and what has gone
+// by since. A log that never heard the time is told this node's.
+func (m *machine) logTime() refs.LogTime {
+	m.mu.Lock()
+	heard := m.heard
+	m.mu.Unlock()
+	view := m.state.View()
+	if view.Now().IsZero() || heard.IsZero() {
+		return refs.LogTime{Now: time.Now()}
+	}
+	return refs.LogTime{Now: view.Now().Add(time.Since(heard)), DatesHold: view.DatesHold()}
 }
 
 func (m *machine) Snapshot() (raft.FSMSnapshot, error) { return snapshot{m.state.Capture()}, nil }

@@ -153,7 +153,7 @@ func (m *member) Live(ids []string) peer.LiveAnswer {
 func (m *member) Pulse() peer.Pulse {
 	out := peer.Pulse{ID: m.id.ID, Run: m.run, Now: wallclock.Now().UTC()}
 	if p := m.parts(); p != nil {
-		out.Marks = p.marks()
+		out.Marks, out.LogHangs = p.marks(), p.cluster.DiskHangs()
 	}
 	return out
 }

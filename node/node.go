@@ -34,6 +34,7 @@ type parts struct {
 	agent       *agent.Agent
 	reach       *leader.Reach
 	agreement   *membership.Agreement
+	standby     *membership.Standby
 	engine      *mirror.Engine
 	copies      copies
 	server      *server.Server
@@ -175,10 +176,11 @@ func (n *node) build(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	var standby atomic.Pointer[membership.Standby] // of the cluster that is being opened
 	p.cluster, err = cluster.Open(ctx, cluster.Config{
 		ID: n.id.ID, Name: n.cfg.Name, ClusterID: n.id.ClusterID, Dir: filepath.Join(n.cfg.Dir, "raft"), Advertise: n.info.Peer,
 		Timing: timing, Founder: n.id.Founding, FSM: p.machine, Log: n.log, Seeds: n.seeds,
-		LogID: n.id.Log, LogMade: n.logMade,
+		LogID: n.id.Log, LogMade: n.logMade, Replaceable: func() bool { s := standby.Load(); return s != nil && s.Enough() },
 	}, n.port)
 	if err != nil {
 		return errors.Join(n.storeProblem(err), n.port.Close())
@@ -191,13 +193,15 @@ func (n *node) build(ctx context.Context) (err error) {
 	propose := &leader.Reach{Self: n.id.ID, Consensus: p.cluster, Peers: n.peers, Now: clock.Now,
 		Format: func() uint32 { return p.machine.state.View().Format() }}
 	p.reach = propose
+	p.standby = &membership.Standby{ID: n.id.ID, Hangs: p.cluster.DiskHangs, Voters: p.voters, Call: n.peers}
+	standby.Store(p.standby)
 	p.agreement = &membership.Agreement{ID: n.id.ID, Marks: p.marks, Voters: p.voters, Call: n.peers}
 	p.consensus = consensus{Cluster: p.cluster, self: n.id.ID, peers: n.peers, ready: n.ready}
-	p.agent = agent.New(agent.Config{Self: n.id.ID, State: p.machine.state, Proposer: propose, Peers: gitPeers{n.peers},
+	p.agent = agent.New(agent.Config{Self: n.id.ID, CaughtUp: n.ready, State: p.machine.state, Proposer: propose, Peers: gitPeers{n.peers},
 		ReplaceAfter: n.cfg.ReplaceAfter, Log: n.log})
 	p.engine, err = mirror.New(ctx, mirror.Config{
 		Dir: n.cfg.Dir, StartID: uuid.NewString(), Git: n.git, Egress: policy, Publisher: p.agent, Sources: p.agent,
-		Changed: p.agent.Changed, ConditionChanged: p.agent.ConditionChanged, Reserve: n.cfg.MinFree, Agent: "gitmirror/" + n.cfg.Version, Log: n.log,
+		Changed: p.agent.Changed, ConditionChanged: p.agent.ConditionChanged, LogTime: p.machine.logTime, Reserve: n.cfg.MinFree, Agent: "gitmirror/" + n.cfg.Version, Log: n.log,
 	})
 	if err != nil {
 		return errors.Join(err, p.cluster.Shutdown(ctx))

@@ -40,6 +40,7 @@ func (n *node) run(ctx context.Context) error {
 		return nil
 	})
 	g.Go(func() error { return n.catchUp(gctx) })
+	g.Go(func() error { return n.agent.Run(gctx) })
 	g.Go(func() error { return n.announce(gctx) })
 	g.Go(func() error { return n.watch(gctx) })
 	g.Go(func() error { return n.stand(gctx) })
@@ -83,8 +84,8 @@ func (n *node) run(ctx context.Context) error {
 
 const catchUpRetry = 100 * time.Millisecond
 
-// catchUp waits until this node has applied what a leader has committed, and
-// lets the agent work from then on.
+// catchUp waits until this node has applied what a leader has committed: the agent
+// works from then on.
 func (n *node) catchUp(ctx context.Context) error {
 	for {
 		once, cancel := context.WithTimeout(ctx, callTimeout)
@@ -99,7 +100,7 @@ func (n *node) catchUp(ctx context.Context) error {
 			}
 			close(n.ready)
 			n.log.Info("caught up", "index", index)
-			return n.agent.Run(ctx)
+			return nil
 		}
 		t := time.NewTimer(catchUpRetry)
 		select {

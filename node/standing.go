@@ -40,10 +40,10 @@ func removed(err error) *Error {
 // any more: removed, taken over by another process, or outvoted about the table.
 func (n *node) stand(ctx context.Context) error {
 	outlook := membership.Outlook{Self: n.self(), Cluster: func() string { return n.id.ClusterID }, Led: n.consensus.Led, Members: n.seeds, Call: n.peers}
-	results := make(chan error, 2)
+	results := make(chan error, 3)
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	for _, watch := range []func(context.Context) error{outlook.Run, n.agreement.Run} {
+	for _, watch := range []func(context.Context) error{outlook.Run, n.agreement.Run, n.standby.Run} {
 		go func() { results <- watch(ctx) }()
 	}
 	seen := false
@@ -122,7 +122,13 @@ func (g greeter) Clock(ctx context.Context, addr string) (time.Time, error) {
 }
 
 // marks are the digests of this node's table, for others to compare.
-func (p *parts) marks() []peer.Mark { return nil }
+func (p *parts) marks() []peer.Mark {
+	var list []peer.Mark
+	for _, m := range p.machine.state.View().Marks() {
+		list = append(list, peer.Mark{Index: m.Index, Sum: m.Digest.String()})
+	}
+	return list
+}
 
 // voters are the peer addresses of the nodes that vote, by id.
 func (p *parts) voters() map[string]string {

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"errors"
 	"net/http"
 	"net/url"
 	"strings"
@@ -65,7 +66,8 @@ func (s *Server) git(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer body.Close()
-	if s.serve(w, r, rq, body, view, row) {
+	served, failed := s.serve(w, r, rq, body, view, row)
+	if served {
 		return
 	}
 	// What is to be refused may be known elsewhere already: a refusal is of the
@@ -73,12 +75,18 @@ func (s *Server) git(w http.ResponseWriter, r *http.Request) {
 	if s.catchUp(r.Context()) == nil {
 		view = s.cfg.State.View()
 		newer := view.RepoByName(rq.name)
-		if newer != nil && newer.Version != row.Version && s.serve(w, r, rq, body, view, newer) {
-			return
+		if newer != nil && newer.Version != row.Version {
+			if served, failed = s.serve(w, r, rq, body, view, newer); served {
+				return
+			}
 		}
 		if newer != nil {
 			row = newer
 		}
+	}
+	if failed != nil {
+		failed.Answer(w) // no copy can do it: git says why
+		return
 	}
 	if row.Generation == 0 {
 		state, reason := s.shape(view).state(row)
@@ -88,25 +96,37 @@ func (s *Server) git(w http.ResponseWriter, r *http.Request) {
 	gitRefuse(w, http.StatusServiceUnavailable, row.Name+" is not on this node, and no node that holds it answers; it is on "+holders(view, row))
 }
 
+// Unable is an error of a copy that could not answer and has written nothing:
+// another may do better. Where none does, Answer sends what there is to say.
+type Unable interface {
+	error
+	Answer(w http.ResponseWriter)
+}
+
 // serve answers from the best copy that there is, and returns false, with
-// nothing written, where there is none.
-func (s *Server) serve(w http.ResponseWriter, r *http.Request, rq gitRequest, body *rewindable, view *fsm.View, row *fsm.Repo) bool {
-	r.Body = body.reader()
+// nothing written, where there is none; failed is why the copy here could not.
+func (s *Server) serve(w http.ResponseWriter, r *http.Request, rq gitRequest, body *rewindable, view *fsm.View, row *fsm.Repo) (served bool, failed Unable) {
 	mine, err := s.cfg.Git.Open(row.ID)
-	if err == nil && mine.Generation() >= row.Generation && answer(w, r, rq.op, mine) == nil {
-		return true
+	here := func() bool {
+		if err == nil {
+			r.Body = body.reader()
+			if err = answer(w, r, rq.op, mine); err == nil {
+				return true
+			}
+			errors.As(err, &failed)
+		}
+		return false
+	}
+	if err == nil && mine.Generation() >= row.Generation && here() {
+		return true, nil
 	}
 	live, dead := s.holding(view, row)
-	if s.stream(w, r, rq, body, row, live, holderPatience) {
-		return true
-	}
-	r.Body = body.reader()
-	if err == nil && answer(w, r, rq.op, mine) == nil {
-		return true
+	if s.stream(w, r, rq, body, row, live, holderPatience) || here() {
+		return true, nil
 	}
 	// With nothing else to show, slow holders are waited for, and those that
 	// gossip takes for dead are tried.
-	return s.stream(w, r, rq, body, row, append(live, dead...), lastPatience)
+	return s.stream(w, r, rq, body, row, append(live, dead...), lastPatience), failed
 }
 
 // gitUntabled answers for a name the table does not have: a node that has not

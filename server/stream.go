@@ -37,7 +37,7 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request, rq gitRequest, b
 }
 
 // holding lists the other nodes with a complete copy, the furthest ahead first;
-// apart from them those that gossip takes for dead.
+// apart from them those that gossip takes for dead, or that serve nothing.
 func (s *Server) holding(view *fsm.View, row *fsm.Repo) (live, dead []*fsm.Node) {
 	gone := s.cfg.Consensus.Dead()
 	copies := slices.Clone(row.Copies)
@@ -45,7 +45,7 @@ func (s *Server) holding(view *fsm.View, row *fsm.Repo) (live, dead []*fsm.Node)
 	for _, c := range copies {
 		switch n := view.Node(c.Node); {
 		case n == nil || n.ID == s.cfg.Self || c.Generation == 0:
-		case gone[n.ID]:
+		case gone[n.ID] || n.Sick != nil:
 			dead = append(dead, n)
 		default:
 			live = append(live, n)

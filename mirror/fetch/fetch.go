@@ -11,6 +11,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"strings"
 	"time"
@@ -156,6 +157,20 @@ func (f *Fetcher) Missing(ctx context.Context, dir string, oids []string) ([]str
 		}
 	}
 	return missing, nil
+}
+
+// Packs returns an error when not everything that the oids lead to can be read: it
+// makes the pack that a clone would get, and throws it away.
+func (f *Fetcher) Packs(ctx context.Context, dir string, oids []string) error {
+	cmd := f.git.Command(ctx, dir, "pack-objects", "--revs", "--stdout", "--quiet", "--delta-base-offset")
+	cmd.Stdin = strings.NewReader(strings.Join(oids, "\n") + "\n")
+	cmd.Stdout = io.Discard
+	tail := &git.Tail{}
+	cmd.Stderr = tail
+	if err := cmd.Run(); err != nil {
+		return failure.New(failure.Corrupt, "no pack can be made of it: "+cmd.Failed(err, tail).Error(), err)
+	}
+	return nil
 }
 
 // classify reads git's words, which LC_ALL=C keeps in English.

@@ -11,14 +11,22 @@ const KeepFor = 30 * 24 * time.Hour
 
 const keptPrefix = Private + "kept/"
 
+// LogTime is what the log says the time is, and whether something may be given up
+// because of its date: a clock that was wrong a moment ago must cost nothing.
+type LogTime struct {
+	Now       time.Time
+	DatesHold bool
+}
+
 // Kept returns the private refs of the next table: those of old that have not
-// expired at now, and one for every tip in lost, the changes that took it
-// away. refs/gitmirror/kept/<unix seconds>/heads/topic was refs/heads/topic.
-func Kept(old *Table, lost []Change, now time.Time) []Ref {
+// expired, and one for every tip in lost, the changes that took it away.
+// refs/gitmirror/kept/<unix seconds>/heads/topic was refs/heads/topic.
+func Kept(old *Table, lost []Change, at LogTime) []Ref {
+	now := at.Now
 	var kept []Ref
 	seen := map[string]bool{}
 	for _, r := range old.Refs {
-		if r.Public() || expired(r.Name, now) {
+		if r.Public() || at.DatesHold && expired(r.Name, now) {
 			continue
 		}
 		kept = append(kept, r)

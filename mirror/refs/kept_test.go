@@ -16,16 +16,16 @@ var noon = time.Unix(1_700_000_000, 0)
 
 func TestLostTipsAreKeptForThirtyDays(t *testing.T) {
 	lost := []refs.Change{{Ref: "refs/heads/topic", Old: strings.Repeat("a", 40), Kind: refs.Deleted}}
-	kept := refs.Kept(&refs.Table{}, lost, noon)
+	kept := refs.Kept(&refs.Table{}, lost, at(noon))
 	want := []refs.Ref{{Name: "refs/gitmirror/kept/1700000000/heads/topic", OID: strings.Repeat("a", 40)}}
 	if d := cmp.Diff(want, kept); d != "" {
 		t.Fatal(d)
 	}
 	old := &refs.Table{Refs: append(kept, refs.Ref{Name: "refs/heads/main", OID: strings.Repeat("b", 40)})}
-	if got := refs.Kept(old, nil, noon.Add(refs.KeepFor)); len(got) != 1 {
+	if got := refs.Kept(old, nil, at(noon.Add(refs.KeepFor))); len(got) != 1 {
 		t.Errorf("after exactly %s %d tips are kept, want 1", refs.KeepFor, len(got))
 	}
-	if got := refs.Kept(old, nil, noon.Add(refs.KeepFor+time.Second)); len(got) != 0 {
+	if got := refs.Kept(old, nil, at(noon.Add(refs.KeepFor+time.Second))); len(got) != 0 {
 		t.Errorf("after more than %s still kept: %v", refs.KeepFor, got)
 	}
 }
@@ -35,7 +35,7 @@ func TestForeignPrivateRefsDoNotExpire(t *testing.T) {
 	for _, n := range []string{"refs/gitmirror/kept/soon/heads/x", "refs/gitmirror/pins/x"} {
 		old.Refs = append(old.Refs, refs.Ref{Name: n, OID: strings.Repeat("a", 40)})
 	}
-	if got := refs.Kept(old, nil, noon.Add(100*refs.KeepFor)); len(got) != 2 {
+	if got := refs.Kept(old, nil, at(noon.Add(100*refs.KeepFor))); len(got) != 2 {
 		t.Errorf("kept %v, want both", got)
 	}
 }
@@ -56,7 +56,7 @@ func TestNoKeptTipReplacesAnother(t *testing.T) {
 			want[oid] = true
 			lost = append(lost, refs.Change{Ref: ref, Old: oid, Kind: refs.Forced})
 		}
-		table = &refs.Table{Refs: refs.Kept(table, lost, noon)}
+		table = &refs.Table{Refs: refs.Kept(table, lost, at(noon))}
 	}
 	got := map[string]bool{}
 	for i, r := range table.Refs {
@@ -82,7 +82,7 @@ func TestKeptProperties(t *testing.T) {
 				lost = append(lost, refs.Change{Ref: r.Name, Old: r.OID, Kind: refs.Deleted})
 			}
 		}
-		kept := refs.Kept(old, lost, noon)
+		kept := refs.Kept(old, lost, at(noon))
 		have := map[string]bool{}
 		for _, r := range kept {
 			have[r.OID] = true
@@ -93,4 +93,18 @@ func TestKeptProperties(t *testing.T) {
 			}
 		}
 	})
+}
+
+func at(t time.Time) refs.LogTime { return refs.LogTime{Now: t, DatesHold: true} }
+
+// A clock that is 31 days ahead expires nothing while the log's dates do not hold.
+func TestAWrongClockExpiresNothing(t *testing.T) {
+	lost := []refs.Change{{Ref: "refs/heads/topic", Old: strings.Repeat("a", 40), Kind: refs.Deleted}}
+	old := &refs.Table{Refs: refs.Kept(&refs.Table{}, lost, at(noon))}
+	if got := refs.Kept(old, nil, refs.LogTime{Now: noon.Add(31 * 24 * time.Hour)}); len(got) != 1 {
+		t.Errorf("%d kept refs are left, want the one", len(got))
+	}
+	if got := refs.Kept(old, nil, at(noon.Add(31*24*time.Hour))); len(got) != 0 {
+		t.Errorf("%d kept refs are left after 31 days", len(got))
+	}
 }

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -42,13 +43,17 @@ func must(t *testing.T, err error) {
 	}
 }
 
+// suspected counts the repositories that serving has found wanting.
+var suspected atomic.Int32
+
 func newRig(t *testing.T) *rig {
 	t.Helper()
 	g := &rig{}
 	runner, err := git.New(t.Context(), git.Config{Home: t.TempDir()})
 	must(t, err)
 	t.Cleanup(runner.Close)
-	server, err := serve.New(t.Context(), runner, t.TempDir(), "gitmirror/test", 4, testlog.New(t))
+	server, err := serve.New(t.Context(), serve.Config{Git: runner, Scratch: t.TempDir(), Agent: "gitmirror/test", Packs: 4, Log: testlog.New(t),
+		Suspect: func(*store.Repo, error) { suspected.Add(1) }})
 	must(t, err)
 	g.fetcher = fetch.New(runner, 0, testlog.New(t))
 	g.upstream, err = upstream.Create(t.TempDir() + "/x.git")

@@ -33,15 +33,29 @@ type Server struct {
 	caps  []string // of protocol 2, behind "version 2" and the agent
 	agent string
 	log   *slog.Logger
+
+	suspect func(r *store.Repo, err error)
 }
 
 // maxRequest bounds what a client may send to ask for a pack, unpacked.
 const maxRequest = 64 << 20
 
+// Config is what a Server needs.
+type Config struct {
+	Git     *git.Runner
+	Scratch string // an empty directory
+	Agent   string // what we call ourselves to clients
+	Packs   int64  // made at once
+	// Suspect is told of a repository whose own tips could not be packed. It must
+	// not block.
+	Suspect func(r *store.Repo, err error)
+	Log     *slog.Logger
+}
+
 // New asks git what its upload-pack can do, so that we promise just that.
-// packs bounds how many packs are made at once.
-func New(ctx context.Context, runner *git.Runner, scratch string, agent string, packs int64, log *slog.Logger) (*Server, error) {
-	s := &Server{git: runner, packs: semaphore.NewWeighted(packs), agent: agent, log: log}
+func New(ctx context.Context, cfg Config) (*Server, error) {
+	runner, scratch := cfg.Git, cfg.Scratch
+	s := &Server{git: runner, packs: semaphore.NewWeighted(cfg.Packs), agent: cfg.Agent, log: cfg.Log, suspect: cfg.Suspect}
 	if err := runner.Command(ctx, scratch, "init", "--quiet", "--bare", "--template=", ".").RunCaptured(); err != nil {
 		return nil, fmt.Errorf("make scratch repository: %w", err)
 	}
@@ -231,15 +245,31 @@ func (s *Server) pack(w http.ResponseWriter, r *http.Request, v View, body []byt
 	}
 	out := &flushWriter{w: w, flusher: http.NewResponseController(w)}
 	defer func() { _ = out.flusher.SetWriteDeadline(time.Time{}) }()
+	hold := &holding{out: out, until: time.Now().Add(holdFor)}
 	tail := &git.Tail{}
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(body), out, tail
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(body), hold, tail
 	if err := cmd.Run(); err != nil {
-		s.log.Debug("upload-pack failed", "repo", v.Repo.Name(), "err", cmd.Failed(err, tail))
-		if out.n == 0 && ctx.Err() == nil {
-			http.Error(w, "git upload-pack: "+tail.String(), http.StatusInternalServerError)
+		failed := cmd.Failed(err, tail)
+		s.log.Debug("upload-pack failed", "repo", v.Repo.Name(), "err", failed)
+		if ctx.Err() != nil || out.err != nil {
+			panic(http.ErrAbortHandler) // the client has gone
+		}
+		answer := &FailedError{Reason: tail.String(), held: hold.held}
+		if !asksForOurs(body, v.Table) {
+			if hold.open {
+				panic(http.ErrAbortHandler)
+			}
+			answer.Answer(w)
 			return nil
 		}
-		panic(http.ErrAbortHandler)
+		s.suspect(v.Repo, failed)
+		if hold.open {
+			panic(http.ErrAbortHandler)
+		}
+		return answer
+	}
+	if !hold.open {
+		_ = hold.release() // a client that has gone by now is nobody's failure
 	}
 	return nil
 }
@@ -253,15 +283,17 @@ const slowClient = 2 * time.Minute
 type flushWriter struct {
 	w       io.Writer
 	flusher *http.ResponseController
-	n       int64
+	err     error // of a write: the client has gone
 }
 
 func (f *flushWriter) Write(p []byte) (int, error) {
 	_ = f.flusher.SetWriteDeadline(time.Now().Add(slowClient)) // recorders know no deadlines
 	n, err := f.w.Write(p)
-	f.n += int64(n)
 	if err == nil {
 		err = f.flusher.Flush()
+	}
+	if err != nil {
+		f.err = err
 	}
 	return n, err
 }

@@ -259,6 +259,15 @@ func (r *Repo) Table() (*refs.Table, error) {
 	return t, nil
 }
 
+// Damage notes that the copy's objects cannot be read: from now on nothing is
+// live, and whoever reconciles it makes it anew.
+func (r *Repo) Damage(err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.damaged, r.live = fmt.Errorf("%w: %w", refs.ErrDamaged, err), mark{}
+	r.table = weak.Pointer[refs.Table]{}
+}
+
 func readTable(path string) (*refs.Table, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {

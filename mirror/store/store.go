@@ -66,7 +66,7 @@ func Open(root, startID string, log *slog.Logger) (*Store, error) {
 	if err := s.find(); err != nil {
 		return nil, err
 	}
-	return s, s.emptyTrash(time.Now())
+	return s, nil
 }
 
 // find loads every repository and removes those that were never finished.
@@ -225,7 +225,9 @@ func (s *Store) trashed(id string, now time.Time) string {
 	return filepath.Join(s.root, "trash", fmt.Sprintf("%s.%d.git", id, now.UnixNano()))
 }
 
-func (s *Store) emptyTrash(now time.Time) error {
+// EmptyTrash deletes what has been in the trash for TrashAfter, by the clock that
+// Trash was told.
+func (s *Store) EmptyTrash(now time.Time) error {
 	entries, err := os.ReadDir(filepath.Join(s.root, "trash"))
 	if err != nil {
 		return err
@@ -241,9 +243,6 @@ func (s *Store) emptyTrash(now time.Time) error {
 	}
 	return nil
 }
-
-// EmptyTrash deletes what has been in the trash for TrashAfter.
-func (s *Store) EmptyTrash(now time.Time) error { return s.emptyTrash(now) }
 
 func trashedAt(name string, info fs.FileInfo) time.Time {
 	parts := strings.Split(name, ".")

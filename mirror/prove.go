@@ -1,0 +1,260 @@
+package mirror
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/semaphore"
+
+	"gitmirror/mirror/refs"
+	"gitmirror/mirror/store"
+)
+
+// A copy that is shown as ready must be one that can be cloned. What its own
+// table names is looked for once at each start, and what a pack cannot be made
+// of when a client has asked for it; strangers ask for nonsense, so no more often
+// than once a minute.
+const (
+	proofSpacing = time.Minute
+	proofsAtOnce = 2
+	proofRetry   = 2 * time.Second // between the two tests that make a copy broken
+
+	// brokenLimit is how many copies may break within brokenWithin before it is the
+	// node that is taken for broken. Until that is known, none is thrown away.
+	brokenLimit  = 3
+	brokenWithin = time.Minute
+	brokenWait   = 5 * time.Second
+
+	sickRetry = 15 * time.Second // between two tests of the copies of a sick node
+)
+
+// proofs is what is known of the copies' wholeness.
+type proofs struct {
+	mu      sync.Mutex
+	last    map[string]time.Time // test of a repository that was asked for
+	broken  map[string]time.Time // out of service, since
+	sick    string               // why nothing is served
+	running *semaphore.Weighted
+}
+
+func newProofs() *proofs { return &proofs{running: semaphore.NewWeighted(proofsAtOnce)} }
+
+var (
+	errSick   = errors.New("the copies on this node are out of service")
+	errBroken = errors.New("this node's copy cannot be read")
+)
+
+// fit refuses to show what cannot be cloned.
+func (e *Engine) fit(id string) error {
+	p := e.proofs
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch {
+	case p.sick != "":
+		return fmt.Errorf("%w: %w: %s", ErrNoCopy, errSick, p.sick)
+	case !p.broken[id].IsZero():
+		return fmt.Errorf("%w: %w", ErrNoCopy, errBroken)
+	}
+	return nil
+}
+
+// suspect has a repository tested whose own tips could not be packed.
+func (e *Engine) suspect(r *store.Repo, err error) {
+	p := e.proofs
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now := e.now()
+	if at, tested := p.last[r.ID()]; tested && now.Sub(at) < proofSpacing {
+		return
+	}
+	if p.last == nil {
+		p.last = map[string]time.Time{}
+	}
+	p.last[r.ID()] = now
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.ctx == nil || e.ctx.Err() != nil {
+		return
+	}
+	e.log.Info("a pack could not be made, testing the copy", "repo", r.Name(), "err", err)
+	ctx := e.ctx
+	e.workers.Go(func() { e.prove(ctx, r, e.fetch.Packs) })
+}
+
+// proveAll tests at start what is on the disk: that the tips of each table are
+// there.
+func (e *Engine) proveAll(ctx context.Context) {
+	var tests sync.WaitGroup
+	defer tests.Wait()
+	for _, r := range e.store.Repos() {
+		if ctx.Err() != nil {
+			return
+		}
+		if e.proofs.running.Acquire(ctx, 1) != nil { // one waits, not all
+			return
+		}
+		e.proofs.running.Release(1)
+		tests.Go(func() { e.prove(ctx, r, e.tipsThere) })
+	}
+}
+
+// tipsThere returns an error when a tip is missing.
+func (e *Engine) tipsThere(ctx context.Context, dir string, oids []string) error {
+	missing, err := e.fetch.Missing(ctx, dir, oids)
+	if err == nil && len(missing) > 0 {
+		err = fmt.Errorf("%d objects that its refs name are missing, %s the first of them", len(missing), missing[0])
+	}
+	return err
+}
+
+// prove tests one copy, and takes it out of service when the test fails twice.
+func (e *Engine) prove(ctx context.Context, r *store.Repo, test func(ctx context.Context, dir string, oids []string) error) {
+	if err := e.proofs.running.Acquire(ctx, 1); err != nil {
+		return
+	}
+	defer e.proofs.running.Release(1)
+	first := e.proveOnce(ctx, r, test)
+	if first == nil || ctx.Err() != nil {
+		return
+	}
+	again := time.NewTimer(proofRetry)
+	defer again.Stop()
+	select {
+	case <-ctx.Done():
+		return
+	case <-again.C:
+	}
+	if err := e.proveOnce(ctx, r, test); err != nil && ctx.Err() == nil {
+		e.broke(ctx, r, err)
+	}
+}
+
+func (e *Engine) proveOnce(ctx context.Context, r *store.Repo, test func(ctx context.Context, dir string, oids []string) error) error {
+	release, err := r.Acquire()
+	if err != nil {
+		return nil // it has left this node
+	}
+	defer release()
+	table, err := r.Table()
+	if err != nil || table.Generation == 0 {
+		return nil // reconciling finds out, and deals with it
+	}
+	return test(ctx, r.Dir(), tips(table.Refs, refs.Head(table.HeadOID())))
+}
+
+// broke takes a copy out of service. It is given up a moment later, unless so
+// many break that it is the node: then nothing is thrown away.
+func (e *Engine) broke(ctx context.Context, r *store.Repo, err error) {
+	p := e.proofs
+	p.mu.Lock()
+	now := e.now()
+	if p.broken == nil {
+		p.broken = map[string]time.Time{}
+	}
+	p.broken[r.ID()] = now
+	recent := 0
+	for _, at := range p.broken {
+		if now.Sub(at) < brokenWithin {
+			recent++
+		}
+	}
+	fallsIll := recent > brokenLimit && p.sick == ""
+	if fallsIll {
+		p.sick = fmt.Sprintf("%d copies broke within a minute, the last of them %s: %v", recent, r.Name(), err)
+	}
+	p.mu.Unlock()
+	e.log.Error("a copy cannot be read, it is out of service", "repo", r.Name(), "err", err)
+	if fallsIll {
+		e.log.Error("too many copies broke at once: none of this node's is served until all can be read; look after its disk", "copies", recent)
+		if e.cfg.ConditionChanged != nil {
+			e.cfg.ConditionChanged()
+		}
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.ctx == nil || e.ctx.Err() != nil {
+		return
+	}
+	if fallsIll {
+		e.workers.Go(func() { e.convalesce(ctx) })
+		return
+	}
+	e.workers.Go(func() { e.giveUp(ctx, r, err) })
+}
+
+// giveUp has a broken copy made anew, once it is clear that it is not the node.
+func (e *Engine) giveUp(ctx context.Context, r *store.Repo, err error) {
+	wait := time.NewTimer(brokenWait)
+	defer wait.Stop()
+	select {
+	case <-ctx.Done():
+		return
+	case <-wait.C:
+	}
+	p := e.proofs
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.sick != "" {
+		return
+	}
+	r.Damage(err)
+	delete(p.broken, r.ID())
+	e.settleSoon(r.ID())
+}
+
+// convalesce tests the broken copies of a sick node until all can be read.
+func (e *Engine) convalesce(ctx context.Context) {
+	tick := time.NewTicker(sickRetry)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		if e.allWhole(ctx) {
+			break
+		}
+	}
+	p := e.proofs
+	p.mu.Lock()
+	p.sick, p.broken = "", nil
+	p.mu.Unlock()
+	e.log.Info("all copies can be read again, they are served")
+	if e.cfg.ConditionChanged != nil {
+		e.cfg.ConditionChanged()
+	}
+}
+
+func (e *Engine) allWhole(ctx context.Context) bool {
+	p := e.proofs
+	p.mu.Lock()
+	var ids []string
+	for id := range p.broken {
+		ids = append(ids, id)
+	}
+	p.mu.Unlock()
+	slices.Sort(ids)
+	for _, id := range ids {
+		r := e.store.Repo(id)
+		if r == nil {
+			continue
+		}
+		if err := e.proveOnce(ctx, r, e.fetch.Packs); err != nil || ctx.Err() != nil {
+			return false
+		}
+	}
+	return true
+}
+
+// sickness is why none of this node's copies is served, empty when they are.
+func (e *Engine) sickness() string {
+	p := e.proofs
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.sick
+}

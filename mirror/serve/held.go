@@ -1,0 +1,115 @@
+package serve
+
+import (
+	"bytes"
+	"io"
+	"net/http"
+	"strconv"
+	"time"
+
+	"gitmirror/mirror/refs"
+)
+
+// FailedError says that a pack could not be made, before anything of it was sent:
+// another copy may do better. Where none does, Answer sends what git had to say
+// here.
+type FailedError struct {
+	Reason string // git's words
+	held   []byte
+}
+
+func (e *FailedError) Error() string { return "no pack could be made: " + e.Reason }
+
+// Answer sends what was held back.
+func (e *FailedError) Answer(w http.ResponseWriter) {
+	noCache(w.Header())
+	if len(e.held) == 0 {
+		http.Error(w, "git upload-pack: "+e.Reason, http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "application/x-git-upload-pack-result")
+	_, _ = w.Write(e.held)
+}
+
+// Bounds of what is held back while it is not known whether there will be a
+// pack: a client shall see progress.
+const (
+	holdBytes = 64 << 10
+	holdFor   = 5 * time.Second
+)
+
+// holding passes an answer of git upload-pack on from where its pack begins, or
+// from the bounds above. What comes before it is held back: what fails there can
+// be answered by another copy.
+type holding struct {
+	out   io.Writer
+	until time.Time
+	held  []byte
+	open  bool
+}
+
+func (h *holding) Write(p []byte) (int, error) {
+	if h.open {
+		return h.out.Write(p)
+	}
+	h.held = append(h.held, p...)
+	if len(h.held) < holdBytes && time.Now().Before(h.until) && !hasPack(h.held) {
+		return len(p), nil
+	}
+	return len(p), h.release()
+}
+
+// release sends what is held, and lets everything through from then on.
+func (h *holding) release() error {
+	h.open = true
+	_, err := h.out.Write(h.held)
+	h.held = nil
+	return err
+}
+
+// hasPack tells whether an answer has come to the bytes of a pack: a packet of
+// sideband 1, or, without sidebands, the pack's own beginning.
+func hasPack(answer []byte) bool {
+	for len(answer) >= 4 {
+		if bytes.HasPrefix(answer, []byte("PACK")) {
+			return true
+		}
+		n, err := strconv.ParseUint(string(answer[:4]), 16, 16)
+		switch {
+		case err != nil:
+			return true // not packets: nothing to wait for
+		case n < 4: // flush, delimiter, end
+			answer = answer[4:]
+			continue
+		case n > 4 && len(answer) > 4 && answer[4] == 1:
+			return true
+		case int(n) > len(answer):
+			return false
+		}
+		answer = answer[n:]
+	}
+	return false
+}
+
+// asksForOurs tells whether a request wants a tip that the table shows. What
+// else is asked for may be nonsense, and its failure says nothing of the copy.
+func asksForOurs(body []byte, t *refs.Table) bool {
+	wanted := map[string]bool{}
+	for rest := body; ; {
+		i := bytes.Index(rest, []byte("want "))
+		if i < 0 || len(rest) < i+5+40 {
+			break
+		}
+		wanted[string(rest[i+5:i+45])] = true
+		rest = rest[i+45:]
+	}
+	if wanted[t.HeadOID()] {
+		return true
+	}
+	for _, r := range t.Refs {
+		if wanted[r.OID] {
+			return true
+		}
+	}
+	return false
+}

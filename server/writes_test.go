@@ -1,0 +1,116 @@
+package server
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"gitmirror/api"
+	"gitmirror/fsm"
+	"gitmirror/internal/testlog"
+)
+
+// group is a raft group as the server sees it, and a Writer, that write down what
+// they are asked.
+type group struct {
+	leader  string
+	confirm error // of ReadIndex
+	applied error // of WaitApplied
+	ready   error
+	led     bool
+	asked   []string
+}
+
+func (g *group) Leader() (id, addr string)      { return g.leader, "addr" }
+func (g *group) LeaderChanged() <-chan struct{} { return nil }
+func (g *group) Roles() map[string]string       { return nil }
+func (g *group) Dead() map[string]bool          { return nil }
+func (g *group) Ready() error                   { return g.ready }
+func (g *group) Led() bool                      { return g.led }
+func (g *group) Await(context.Context) error    { return g.ready }
+func (g *group) ReadIndex(context.Context) (uint64, error) {
+	g.asked = append(g.asked, "confirm")
+	return 7, g.confirm
+}
+
+func (g *group) WaitApplied(context.Context, uint64) error {
+	g.asked = append(g.asked, "apply")
+	return g.applied
+}
+
+func (g *group) Add(context.Context, []api.AddRepo, string) ([]Added, error) {
+	g.asked = append(g.asked, "write")
+	return []Added{{Problem: &api.Problem{Status: http.StatusConflict, Code: "conflict_name"}}}, nil
+}
+func (g *group) Remove(context.Context, string, string) error     { return nil }
+func (g *group) RemoveNode(context.Context, string, string) error { return nil }
+
+func (g *group) post(t *testing.T, header ...string) *httptest.ResponseRecorder {
+	t.Helper()
+	s := New(Config{Self: "me", State: fsm.New(), Consensus: g, Writer: g, Log: testlog.New(t)})
+	r := httptest.NewRequest(http.MethodPost, "/api/v1/repos", bytes.NewReader([]byte(`{"url":"https://h/r"}`)))
+	r.Header.Set("Content-Type", "application/json")
+	for i := 0; i+1 < len(header); i += 2 {
+		r.Header.Set(header[i], header[i+1])
+	}
+	w := httptest.NewRecorder()
+	s.Handler().ServeHTTP(w, r)
+	return w
+}
+
+// A new leader writes only after it has made sure that it leads, and has applied
+// what the last one acknowledged.
+func TestALeaderCatchesUpBeforeItWrites(t *testing.T) {
+	g := &group{leader: "me"}
+	if w := g.post(t); w.Code != http.StatusConflict {
+		t.Fatalf("%d %s", w.Code, w.Body)
+	}
+	if got := strings.Join(g.asked, " "); got != "confirm apply write" {
+		t.Errorf("the order was %q", got)
+	}
+	for name, g := range map[string]*group{
+		"it does not lead any more":  {leader: "me", confirm: errors.New("lost")},
+		"it has not applied all yet": {leader: "me", applied: context.DeadlineExceeded},
+		"there is no leader":         {},
+	} {
+		if w := g.post(t); w.Code != http.StatusServiceUnavailable || strings.Contains(strings.Join(g.asked, " "), "write") {
+			t.Errorf("%s: %d after %v", name, w.Code, g.asked)
+		}
+	}
+}
+
+// A request that was forwarded is not forwarded again, however the leader moves.
+func TestAWriteIsForwardedOnce(t *testing.T) {
+	g := &group{leader: "other"}
+	if w := g.post(t, "X-Gitmirror-Forwarded", "third"); w.Code != http.StatusServiceUnavailable {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+}
+
+func TestWhoIsReady(t *testing.T) {
+	for _, c := range []struct {
+		name           string
+		ready          error
+		led            bool
+		all, gitServes int
+	}{
+		{"led and caught up", nil, true, 200, 200},
+		{"without a leader", nil, false, 503, 200},
+		{"catching up with a leader", errors.New("not caught up"), true, 503, 503},
+		{"restarted without a quorum", errors.New("not caught up"), false, 503, 200},
+	} {
+		g := &group{ready: c.ready, led: c.led}
+		s := New(Config{Self: "me", State: fsm.New(), Consensus: g, Writer: g, Log: testlog.New(t)})
+		for query, want := range map[string]int{"": c.all, "?noleader": c.gitServes} {
+			w := httptest.NewRecorder()
+			s.Handler().ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/readyz"+query, nil))
+			if w.Code != want {
+				t.Errorf("%s: /readyz%s is %d, want %d", c.name, query, w.Code, want)
+			}
+		}
+	}
+}
