@@ -64,17 +64,9 @@ func (e *Engine) fit(id string) error {
 
 // suspect has a repository tested whose own tips could not be packed.
 func (e *Engine) suspect(r *store.Repo, err error) {
-	p := e.proofs
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	now := e.now()
-	if at, tested := p.last[r.ID()]; tested && now.Sub(at) < proofSpacing {
+	if !e.proofs.due(r.ID(), e.now()) {
 		return
 	}
-	if p.last == nil {
-		p.last = map[string]time.Time{}
-	}
-	p.last[r.ID()] = now
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.ctx == nil || e.ctx.Err() != nil {
@@ -83,6 +75,20 @@ func (e *Engine) suspect(r *store.Repo, err error) {
 	e.log.Info("a pack could not be made, testing the copy", "repo", r.Name(), "err", err)
 	ctx := e.ctx
 	e.workers.Go(func() { e.prove(ctx, r, e.fetch.Packs) })
+}
+
+// due tells whether a suspected copy may be tested now, and takes it for tested.
+func (p *proofs) due(id string, now time.Time) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if at, tested := p.last[id]; tested && now.Sub(at) < proofSpacing {
+		return false
+	}
+	if p.last == nil {
+		p.last = map[string]time.Time{}
+	}
+	p.last[id] = now
+	return true
 }
 
 // proveAll tests at start what is on the disk: that the tips of each table are

@@ -1,0 +1,153 @@
+package mirror
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"gitmirror/internal/testlog"
+	"gitmirror/mirror/refs"
+	"gitmirror/mirror/store"
+)
+
+// ward is an engine that has copies and nothing else to do.
+type ward struct {
+	*Engine
+	copies []*store.Repo
+	told   int // times its condition changed
+}
+
+func newWard(t *testing.T, ctx context.Context, copies int) *ward {
+	t.Helper()
+	s, err := store.Open(t.TempDir(), "run", testlog.New(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &ward{}
+	w.Engine = &Engine{store: s, proofs: newProofs(), jobs: map[string]*job{}, wake: make(chan struct{}, 1), log: testlog.New(t), ctx: ctx,
+		cfg: Config{Changed: func(string) {}, ConditionChanged: func() { w.told++ }}}
+	for i := range copies {
+		r, err := s.Ensure(fmt.Sprintf("REPO%d", i), fmt.Sprintf("r%d", i))
+		if err != nil {
+			t.Fatal(err)
+		}
+		table := &refs.Table{Generation: 1, Candidate: "c", Refs: []refs.Ref{{Name: "refs/heads/main", OID: strings.Repeat("a", 40)}}}
+		if err := r.Prepare(table); err != nil {
+			t.Fatal(err)
+		}
+		if ok, err := r.Activate(1, table.Digest()); !ok || err != nil {
+			t.Fatal(ok, err)
+		}
+		w.copies = append(w.copies, r)
+	}
+	return w
+}
+
+var errUnreadable = errors.New("bit rot")
+
+// failing fails the first n tests.
+func failing(n int) func(context.Context, string, []string) error {
+	return func(context.Context, string, []string) error {
+		if n--; n >= 0 {
+			return errUnreadable
+		}
+		return nil
+	}
+}
+
+func (w *ward) served(t *testing.T, i int) bool {
+	t.Helper()
+	_, err := w.Open(w.copies[i].ID(), false)
+	return err == nil
+}
+
+func TestOneFailedTestIsNoBrokenCopy(t *testing.T) {
+	for failures, broken := range map[int]bool{0: false, 1: false, 2: true} {
+		synctest.Test(t, func(t *testing.T) {
+			ctx, cancel := context.WithCancel(t.Context())
+			w := newWard(t, ctx, 1)
+			w.prove(ctx, w.copies[0], failing(failures))
+			if w.served(t, 0) == broken {
+				t.Errorf("after %d failures it is served: %v", failures, !broken)
+			}
+			time.Sleep(brokenWait + time.Second)
+			synctest.Wait()
+			if damaged := w.copies[0].Damaged() != nil; damaged != broken {
+				t.Errorf("after %d failures it is given up: %v", failures, damaged)
+			}
+			cancel()
+			w.workers.Wait()
+		})
+	}
+}
+
+func TestManyBrokenCopiesAreOneSickNode(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		w := newWard(t, ctx, 6)
+		for i := range brokenLimit + 1 {
+			w.broke(ctx, w.copies[i], errUnreadable)
+		}
+		if w.sickness() == "" || w.told != 1 {
+			t.Fatalf("sick %q, told %d times", w.sickness(), w.told)
+		}
+		time.Sleep(2 * brokenWait)
+		synctest.Wait()
+		for i, r := range w.copies {
+			if r.Damaged() != nil {
+				t.Errorf("copy %d of a sick node was given up", i)
+			}
+			if w.served(t, i) {
+				t.Errorf("copy %d of a sick node is served", i)
+			}
+		}
+		cancel()
+		w.workers.Wait()
+	})
+}
+
+func TestCopiesThatBreakNowAndThenAreNoSickNode(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		w := newWard(t, ctx, 6)
+		for _, r := range w.copies {
+			w.broke(ctx, r, errUnreadable)
+			time.Sleep(brokenWithin/2 + time.Second)
+			synctest.Wait()
+			if r.Damaged() == nil {
+				t.Error("a broken copy was not given up")
+			}
+		}
+		if sick := w.sickness(); sick != "" {
+			t.Errorf("sick: %s", sick)
+		}
+		cancel()
+		w.workers.Wait()
+	})
+}
+
+// Strangers ask for nonsense: a copy is tested once a minute, however often packs
+// fail.
+func TestSuspicionsAreTestedOnceAMinute(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newProofs()
+		now := time.Now()
+		tests := 0
+		for range 180 {
+			if p.due("r", now) {
+				tests++
+			}
+			now = now.Add(time.Second)
+		}
+		if tests != 3 {
+			t.Errorf("%d tests in three minutes, want 3", tests)
+		}
+		if !p.due("other", now) {
+			t.Error("another copy's test is held off, too")
+		}
+	})
+}
