@@ -133,4 +133,9 @@ func TestASickNodeOwnsNothingAndLosesNothing(t *testing.T) {
 	if w.owned(3) != 0 || after != before || before == 0 {
 		t.Errorf("it owns %d, and holds %d of %d copies", w.owned(3), after, before)
 	}
+	w.apply(&command.Report{Node: id(3), Condition: &command.NodeCondition{}})
+	w.settle()
+	if got := w.owned(3); got != 0 {
+		t.Errorf("it owns %d as soon as it is well", got)
+	}
 }
