@@ -36,7 +36,8 @@ const (
 type proofs struct {
 	mu      sync.Mutex
 	last    map[string]time.Time // test of a repository that was asked for
-	broken  map[string]time.Time // out of service, since
+	broken  map[string]bool      // out of service
+	breaks  []time.Time          // when copies broke, within brokenWithin
 	sick    string               // why nothing is served
 	running *semaphore.Weighted
 }
@@ -56,7 +57,7 @@ func (e *Engine) fit(id string) error {
 	switch {
 	case p.sick != "":
 		return fmt.Errorf("%w: %w: %s", ErrNoCopy, errSick, p.sick)
-	case !p.broken[id].IsZero():
+	case p.broken[id]:
 		return fmt.Errorf("%w: %w", ErrNoCopy, errBroken)
 	}
 	return nil
@@ -159,15 +160,11 @@ func (e *Engine) broke(ctx context.Context, r *store.Repo, err error) {
 	p.mu.Lock()
 	now := e.now()
 	if p.broken == nil {
-		p.broken = map[string]time.Time{}
+		p.broken = map[string]bool{}
 	}
-	p.broken[r.ID()] = now
-	recent := 0
-	for _, at := range p.broken {
-		if now.Sub(at) < brokenWithin {
-			recent++
-		}
-	}
+	p.broken[r.ID()] = true
+	p.breaks = append(slices.DeleteFunc(p.breaks, func(at time.Time) bool { return now.Sub(at) >= brokenWithin }), now)
+	recent := len(p.breaks)
 	fallsIll := recent > brokenLimit && p.sick == ""
 	if fallsIll {
 		p.sick = fmt.Sprintf("%d copies broke within a minute, the last of them %s: %v", recent, r.Name(), err)
@@ -228,7 +225,7 @@ func (e *Engine) convalesce(ctx context.Context) {
 	}
 	p := e.proofs
 	p.mu.Lock()
-	p.sick, p.broken = "", nil
+	p.sick, p.broken, p.breaks = "", nil, nil
 	p.mu.Unlock()
 	e.log.Info("all copies can be read again, they are served")
 	if e.cfg.ConditionChanged != nil {

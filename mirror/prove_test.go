@@ -110,6 +110,28 @@ func TestManyBrokenCopiesAreOneSickNode(t *testing.T) {
 	})
 }
 
+// It is not only the copies that break at once: those of a minute count, given up
+// meanwhile or not.
+func TestCopiesThatBreakWithinAMinuteAreASickNode(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		w := newWard(t, ctx, 6)
+		for _, r := range w.copies[:brokenLimit+1] {
+			w.broke(ctx, r, errUnreadable)
+			time.Sleep(brokenWait + 5*time.Second)
+			synctest.Wait()
+		}
+		if w.sickness() == "" {
+			t.Error("four copies broke within forty seconds, and the node is well")
+		}
+		if w.copies[brokenLimit].Damaged() != nil {
+			t.Error("the copy that made the node sick was given up")
+		}
+		cancel()
+		w.workers.Wait()
+	})
+}
+
 func TestCopiesThatBreakNowAndThenAreNoSickNode(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
