@@ -78,6 +78,13 @@ func (e *Engine) suspect(r *store.Repo, err error) {
 	e.workers.Go(func() { e.prove(ctx, r, e.fetch.Packs) })
 }
 
+// forget is called when a broken copy has left: another takes its place.
+func (p *proofs) forget(id string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.broken, id)
+}
+
 // due tells whether a suspected copy may be tested now, and takes it for tested.
 func (p *proofs) due(id string, now time.Time) bool {
 	p.mu.Lock()
@@ -147,7 +154,10 @@ func (e *Engine) proveOnce(ctx context.Context, r *store.Repo, test func(ctx con
 	}
 	defer release()
 	table, err := r.Table()
-	if err != nil || table.Generation == 0 {
+	switch {
+	case errors.Is(err, refs.ErrDamaged) && e.sickness() != "":
+		return err
+	case err != nil || table.Generation == 0:
 		return nil // reconciling finds out, and deals with it
 	}
 	return test(ctx, r.Dir(), tips(table.Refs, refs.Head(table.HeadOID())))
@@ -156,37 +166,49 @@ func (e *Engine) proveOnce(ctx context.Context, r *store.Repo, test func(ctx con
 // broke takes a copy out of service. It is given up a moment later, unless so
 // many break that it is the node: then nothing is thrown away.
 func (e *Engine) broke(ctx context.Context, r *store.Repo, err error) {
+	e.log.Error("a copy cannot be read, it is out of service", "repo", r.Name(), "err", err)
+	if e.countBroken(r.ID(), r.Name(), err) {
+		return
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.ctx != nil && e.ctx.Err() == nil {
+		e.workers.Go(func() { e.giveUp(ctx, r, err) })
+	}
+}
+
+// countBroken notes that a copy broke, and tells whether it is the node that is
+// taken for broken now.
+func (e *Engine) countBroken(id, name string, err error) (sick bool) {
 	p := e.proofs
 	p.mu.Lock()
 	now := e.now()
 	if p.broken == nil {
 		p.broken = map[string]bool{}
 	}
-	p.broken[r.ID()] = true
-	p.breaks = append(slices.DeleteFunc(p.breaks, func(at time.Time) bool { return now.Sub(at) >= brokenWithin }), now)
-	recent := len(p.breaks)
-	fallsIll := recent > brokenLimit && p.sick == ""
-	if fallsIll {
-		p.sick = fmt.Sprintf("%d copies broke within a minute, the last of them %s: %v", recent, r.Name(), err)
+	if !p.broken[id] {
+		p.breaks = append(slices.DeleteFunc(p.breaks, func(at time.Time) bool { return now.Sub(at) >= brokenWithin }), now)
 	}
-	p.mu.Unlock()
-	e.log.Error("a copy cannot be read, it is out of service", "repo", r.Name(), "err", err)
+	p.broken[id] = true
+	fallsIll := len(p.breaks) > brokenLimit && p.sick == ""
 	if fallsIll {
-		e.log.Error("too many copies broke at once: none of this node's is served until all can be read; look after its disk", "copies", recent)
-		if e.cfg.ConditionChanged != nil {
-			e.cfg.ConditionChanged()
-		}
+		p.sick = fmt.Sprintf("%d copies broke within a minute, the last of them %s: %v", len(p.breaks), name, err)
+	}
+	sick = p.sick != ""
+	p.mu.Unlock()
+	if !fallsIll {
+		return sick
+	}
+	e.log.Error("too many copies broke at once: none of this node's is served until all can be read; look after its disk")
+	if e.cfg.ConditionChanged != nil {
+		e.cfg.ConditionChanged()
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.ctx == nil || e.ctx.Err() != nil {
-		return
-	}
-	if fallsIll {
+	if ctx := e.ctx; ctx != nil && ctx.Err() == nil {
 		e.workers.Go(func() { e.convalesce(ctx) })
-		return
 	}
-	e.workers.Go(func() { e.giveUp(ctx, r, err) })
+	return true
 }
 
 // giveUp has a broken copy made anew, once it is clear that it is not the node.
@@ -205,7 +227,6 @@ func (e *Engine) giveUp(ctx context.Context, r *store.Repo, err error) {
 		return
 	}
 	r.Damage(err)
-	delete(p.broken, r.ID())
 	e.settleSoon(r.ID())
 }
 

@@ -132,12 +132,17 @@ func failed(f *failure.Error) outcome {
 }
 
 // salvage throws a copy whose ref table is damaged away, into the trash: the
-// next run finds none here, and copies or clones it anew.
+// next run finds none here, and copies or clones it anew. When many are damaged at
+// once, it is the node, and nothing is thrown away.
 func (e *Engine) salvage(a Assignment, err error) outcome {
+	if e.countBroken(a.ID, a.Name, err) {
+		return failed(failure.New(failure.Corrupt, fmt.Sprintf("this node's copy is damaged, as others are: %v", err), err))
+	}
 	e.log.Error("copy is damaged and goes to the trash", "repo", a.Name, "role", a.Role, "err", err)
 	if terr := e.store.Trash(a.ID, e.cfg.LogTime().Now); terr != nil {
 		err = errors.Join(err, terr)
 	}
+	e.proofs.forget(a.ID)
 	out := failed(failure.New(failure.Corrupt, fmt.Sprintf("this node's copy is damaged: %v", err), err))
 	out.broken = true
 	return out
