@@ -3,6 +3,7 @@ package e2e
 import (
 	"fmt"
 	"net/http"
+	"os"
 	"strings"
 	"sync"
 	"syscall"
@@ -217,6 +218,9 @@ func TestOwnerPausedBeforePublish(t *testing.T) {
 	owner := f.node(row.Owner)
 	rest := f.others(owner)
 	up.push("a", "prepared by the old owner")
+	testlog.Eventually(t, "the owner to stop with its candidate", owner.stopped)
+	// What the next owner publishes under the same number is something else.
+	up.push("a", "while the old owner sleeps")
 	rest[0].await("a", "owned by another", func(r *api.Repo) bool { return r.Owner != "" && r.Owner != owner.name })
 	edge := rest[0].await("a", "published by the new owner", func(r *api.Repo) bool { return r.Generation == 2 })
 	up.Intercept(func(w http.ResponseWriter, r *http.Request) bool { // nothing newer hides what happens
@@ -244,6 +248,16 @@ func TestOwnerPausedBeforePublish(t *testing.T) {
 			t.Errorf("%s serves another generation than %s", p.name, f.nodes[0].name)
 		}
 	}
+}
+
+// stopped tells whether the process is stopped by a signal.
+func (p *proc) stopped() bool {
+	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.cmd.Process.Pid))
+	if err != nil {
+		return false
+	}
+	_, rest, ok := strings.Cut(string(data), ") ")
+	return ok && strings.HasPrefix(rest, "T")
 }
 
 func TestJoiningNodeTakesItsShare(t *testing.T) {

@@ -3,6 +3,7 @@ package mirror_test
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -200,6 +201,40 @@ func TestStaleOwnerDiscardsItsCandidate(t *testing.T) {
 	<-refused // it tries anew with a new candidate, and is refused again
 	if after := lsRemote(t, n.http.URL+"/repox"); after != before {
 		t.Errorf("a refused candidate is served:\n%s", after)
+	}
+}
+
+// Another owner has published something else under the number of a candidate that
+// waits here: the candidate is not served, even while nobody has the other.
+func TestACandidateThatLostItsNumberIsNotServed(t *testing.T) {
+	up := gittest.Upstream(t)
+	r := sample(t, up, "x.git")
+	b := newBook()
+	n := startNode(t, b, t.TempDir())
+	b.add("repox", up.URL("x.git"))
+	n.roles["repox"] = mirror.Owner
+	b.tell()
+	testlog.Eventually(t, "the clone", func() bool { return n.generation("repox") == 1 })
+	before := lsRemote(t, n.http.URL+"/repox")
+	asked := make(chan mirror.Candidate, 100)
+	b.mu.Lock()
+	b.fate = func(c mirror.Candidate) mirror.Outcome { asked <- c; return mirror.Unknown }
+	b.mu.Unlock()
+	gittest.Edit(t, r, func(e *upstream.Edit) { e.Commit("main", "more", map[string]string{"d": "d"}) })
+	c := <-asked
+	b.mu.Lock()
+	row := b.rows["repox"]
+	row.Generation, row.Digest, row.Epoch = c.Generation, c.Digest, row.Epoch+1
+	row.Digest[0] ^= 1
+	row.Role = mirror.Replica
+	b.mu.Unlock()
+	n.engine.Set([]mirror.Assignment{row})
+	testlog.Eventually(t, "the search for a holder", func() bool {
+		s, _ := n.engine.Status("repox")
+		return s.Failure != nil && strings.Contains(s.Failure.Message, "no live node holds generation 2")
+	})
+	if after := lsRemote(t, n.http.URL+"/repox"); after != before || n.generation("repox") != 1 {
+		t.Errorf("generation %d is served:\n%s", n.generation("repox"), after)
 	}
 }
 
