@@ -52,12 +52,13 @@ type Config struct {
 
 	faults func(op string) error // of tests: called before each operation on the store
 
-	// A node ends when a probe of Dir goes unanswered for too long. raft cannot
-	// depose a leader whose disk hangs, so a leader ends after DiskTimeout, if
-	// Replaceable says that others can do without it: that the other live voters
-	// whose own disks do not hang are a majority. Everybody else, and a leader
-	// that nobody could replace, waits for DiskPatience. Replaceable is called
-	// every 100 ms from DiskTimeout on, and must not block. May be nil: never.
+	// A node ends when a probe of Dir goes unanswered, or a write to the log does
+	// not end, for too long. raft cannot depose a leader whose disk hangs, so a
+	// leader ends after DiskTimeout, if Replaceable says that others can do without
+	// it: that the other live voters whose own disks do not hang are a majority.
+	// Everybody else, and a leader that nobody could replace, waits for
+	// DiskPatience. Replaceable is called every 100 ms from DiskTimeout on, and must
+	// not block. May be nil: never.
 	Replaceable  func() bool
 	DiskTimeout  time.Duration // default 2 s
 	DiskPatience time.Duration // default 30 s

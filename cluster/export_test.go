@@ -1,10 +1,6 @@
 package cluster
 
-import (
-	"bytes"
-
-	"go.etcd.io/bbolt"
-)
+import "github.com/hashicorp/raft"
 
 // SetFaults has f called before each operation on the store of a cluster that
 // is opened with c: append, delete, set, read, snapshot create, snapshot write,
@@ -13,12 +9,13 @@ func SetFaults(c *Config, f func(op string) error) { c.faults = f }
 
 // Spoil changes a record of the log on the disk of a running node.
 func Spoil(c *Cluster, index uint64) error {
-	return c.store.ledger.db.Update(func(tx *bbolt.Tx) error {
-		b := tx.Bucket(logBucket)
-		record := bytes.Clone(b.Get(key(index)))
-		record[len(record)-1] ^= 1
-		return b.Put(key(index), record)
-	})
+	bolt := c.store.ledger.bolt
+	var record raft.Log
+	if err := bolt.GetLog(index, &record); err != nil {
+		return err
+	}
+	record.Data[len(record.Data)-1] ^= 1
+	return bolt.StoreLog(&record)
 }
 
 // CachedEntries is how many entries raft does not read from the disk.

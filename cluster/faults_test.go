@@ -61,6 +61,58 @@ func TestAnErrorOfTheStoreIsFatal(t *testing.T) {
 	}
 }
 
+// A log that hangs, on a disk whose other files can be written, is a disk that
+// hangs.
+func TestAWriteThatHangsIsFatal(t *testing.T) {
+	for _, op := range []string{"append", "set", "delete"} {
+		t.Run(op, func(t *testing.T) {
+			var hung atomic.Bool
+			released := make(chan struct{})
+			first := true
+			g := clustertest.New(t, 1, clustertest.Options{Config: func(c *cluster.Config) {
+				c.SnapshotThreshold, c.SnapshotInterval, c.TrailingLogs = 10, 20*time.Millisecond, 1
+				if first {
+					c.DiskTimeout, c.DiskPatience = time.Second, 2*time.Second
+					c.Replaceable = func() bool { return true }
+					cluster.SetFaults(c, func(at string) error {
+						if hung.Load() && at == op {
+							<-released
+						}
+						return nil
+					})
+				}
+				first = false
+			}})
+			t.Cleanup(func() { close(released) })
+			n := g.Leader()
+			if op == "set" { // see TestAnErrorOfTheStoreIsFatal
+				second := g.Start(false)
+				g.Add(second)
+				g.Promote(second)
+				hung.Store(true)
+				_ = n.TransferLeadership(deadline(t))
+			}
+			hung.Store(true)
+			ctx, cancel := context.WithTimeout(deadline(t), 20*time.Second)
+			defer cancel()
+			for ctx.Err() == nil {
+				once, stop := context.WithTimeout(ctx, 200*time.Millisecond)
+				_, _, _ = n.Apply(once, []byte("one"))
+				stop()
+				select {
+				case err := <-n.Fatal():
+					if !errors.Is(err, cluster.ErrDiskHung) || !strings.Contains(err.Error(), "("+op+")") {
+						t.Errorf("the node ends with %v, want a hang that names the write", err)
+					}
+					return
+				default:
+				}
+			}
+			t.Error("the node goes on")
+		})
+	}
+}
+
 func TestTooManyOpenFilesIsNoErrorOfTheStore(t *testing.T) {
 	var tried atomic.Int32
 	g := clustertest.New(t, 1, clustertest.Options{Config: func(c *cluster.Config) {

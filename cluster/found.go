@@ -7,10 +7,7 @@ import (
 	"github.com/hashicorp/raft"
 )
 
-const (
-	termKey       = "CurrentTerm" // raft's own name for it
-	bootstrapTerm = 1
-)
+const bootstrapTerm = 1
 
 // found makes this node a cluster of one, unless it is part of one already.
 func (s *store) found(conf *raft.Config, transport raft.Transport, advertise string) error {
@@ -29,7 +26,7 @@ func (s *store) found(conf *raft.Config, transport raft.Transport, advertise str
 // forgetHalfFounded undoes what a crash in the middle of founding leaves: a
 // term, and no entry. raft takes it for the state of a cluster.
 func (s *store) forgetHalfFounded() error {
-	_, last, err := s.ledger.bounds()
+	last, err := s.ledger.last()
 	if err != nil {
 		return fmt.Errorf("read raft log: %w", err)
 	}
@@ -38,7 +35,7 @@ func (s *store) forgetHalfFounded() error {
 		return fmt.Errorf("list snapshots: %w", err)
 	}
 	term, err := s.stable.GetUint64([]byte(termKey))
-	if err != nil && !errors.Is(err, errNoValue) {
+	if err != nil {
 		return fmt.Errorf("read raft term: %w", err)
 	}
 	if last > 0 || len(snapshots) > 0 || term != bootstrapTerm {

@@ -2,7 +2,6 @@ package cluster
 
 import (
 	"cmp"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -11,7 +10,6 @@ import (
 	"slices"
 
 	"github.com/hashicorp/raft"
-	"go.etcd.io/bbolt"
 )
 
 // snapshotName is what raft calls a snapshot's directory: term-index-time.
@@ -111,49 +109,46 @@ func (s *store) inspect(log *slog.Logger) error {
 // scan verifies the log. It returns the last damaged record up to base, and an
 // error about the first one behind it.
 func (s *store) scan(base uint64) (spoiled uint64, err error) {
-	next := base + 1
-	err = s.ledger.view("read", func(tx *bbolt.Tx) error {
-		return tx.Bucket(logBucket).ForEach(func(k, v []byte) error {
-			bad := func(err error) error { return &DamagedError{Path: s.ledger.path, Index: next, Err: err} }
-			if len(k) != 8 {
-				return bad(errChecksum)
-			}
-			index := binary.BigEndian.Uint64(k)
-			var record raft.Log
-			err := decodeRecord(index, v, &record)
-			switch {
-			case index <= base:
-				// Gaps are lawful here: an installed snapshot leaves one.
-				if err != nil {
-					spoiled = index
-				}
-				return nil
-			case index != next:
-				return bad(errors.New("it is missing"))
-			case err != nil:
-				return bad(err)
-			}
-			next++
-			return nil
-		})
-	})
-	return spoiled, err
+	last, err := s.ledger.last()
+	if err != nil {
+		return 0, err
+	}
+	var record raft.Log
+	for index := base + 1; index <= last; index++ {
+		err := s.ledger.entry(index, &record)
+		if errors.Is(err, raft.ErrLogNotFound) {
+			return 0, &DamagedError{Path: s.ledger.path, Index: index, Err: errMissing}
+		}
+		if err != nil {
+			return 0, err
+		}
+	}
+	// An installed snapshot may leave a gap, of any size. What lies below it is of
+	// no use to a peer, which would need what is missing too.
+	for index := min(base, last); index > 0; index-- {
+		err := s.ledger.entry(index, &record)
+		var damaged *DamagedError
+		switch {
+		case errors.Is(err, raft.ErrLogNotFound):
+			return 0, nil
+		case errors.As(err, &damaged) && damaged.Index == index:
+			return index, nil
+		case err != nil:
+			return 0, err
+		}
+	}
+	return 0, nil
 }
 
 func (s *store) inspectValues() error {
-	_, last, err := s.ledger.bounds()
-	if err != nil {
-		return err
-	}
-	for _, name := range []string{termKey, "LastVoteTerm", "LastVoteCand"} {
+	for _, name := range raftValues {
 		value, err := s.ledger.value([]byte(name))
 		switch {
-		case errors.Is(err, errNoValue) && (name != termKey || last == 0):
 		case errors.Is(err, errNoValue):
-			return &DamagedError{Path: s.ledger.path, Value: name, Err: errors.New("it is missing")}
+			return &DamagedError{Path: s.ledger.path, Value: name, Err: errMissing}
 		case err != nil:
 			return err
-		case name != "LastVoteCand" && len(value) != 8:
+		case name != votedForKey && len(value) != 8:
 			return &DamagedError{Path: s.ledger.path, Value: name, Err: errChecksum}
 		}
 	}

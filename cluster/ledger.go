@@ -1,37 +1,37 @@
 package cluster
 
 import (
-	"encoding/binary"
+	"cmp"
 	"errors"
+	"fmt"
 	"sync"
 
 	"github.com/hashicorp/raft"
+	raftboltdb "github.com/hashicorp/raft-boltdb/v2"
 	"go.etcd.io/bbolt"
 	bolterrors "go.etcd.io/bbolt/errors"
 
 	"gitmirror/internal/boltfile"
 )
 
-var (
-	logBucket  = []byte("log")
-	confBucket = []byte("conf")
+// ledgerBuckets are raft-boltdb's.
+var ledgerBuckets = []string{"conf", "logs"}
 
-	// errNoValue is raft's way to say that a key was never set: it compares
-	// the text.
-	errNoValue = errors.New("not found")
-)
+// errNoValue is raft's way to say that a key was never set: it compares the
+// text, which is raft-boltdb's.
+var errNoValue = raftboltdb.ErrKeyNotFound
 
-// ledger is raft.db: the log and raft's few values, each with a checksum that
-// is verified at every read. raft-boltdb is not used because bbolt, when it
-// panics over a damaged page, must not be made to roll back: see boltfile.Guard.
+// ledger is raft.db: raft-boltdb's log and raft's few values, each with a checksum
+// that is verified at every read.
 //
 // The first write that fails, and the first damage outside of a record, is its
 // last: it reports that on failed, and nothing is read or written any more. What
 // a disk did not take once may look written, and may be gone after the next
 // power cut.
 type ledger struct {
-	db     *bbolt.DB
+	bolt   *raftboltdb.BoltStore
 	path   string
+	writes writes
 	faults func(op string) error // of tests, before each operation; may be nil
 	failed func(error)           // told once, of the first failure
 
@@ -40,7 +40,11 @@ type ledger struct {
 }
 
 func openLedger(path string) (*ledger, error) {
-	db, err := boltfile.Open(path)
+	l := &ledger{path: path, failed: func(error) {}}
+	err := boltfile.OpenBy(path, ledgerBuckets, func(options *bbolt.Options) (err error) {
+		l.bolt, err = raftboltdb.New(raftboltdb.Options{Path: path, BoltOptions: options})
+		return err
+	})
 	switch {
 	case errors.Is(err, boltfile.ErrInUse):
 		return nil, ErrLocked
@@ -48,17 +52,6 @@ func openLedger(path string) (*ledger, error) {
 		return nil, &DamagedError{Path: path, Err: err}
 	case err != nil:
 		return nil, &StoreError{Op: "open", Path: path, Err: err}
-	}
-	l := &ledger{db: db, path: path, failed: func(error) {}}
-	err = l.update("open", func(tx *bbolt.Tx) error {
-		_, err := tx.CreateBucketIfNotExists(logBucket)
-		if err == nil {
-			_, err = tx.CreateBucketIfNotExists(confBucket)
-		}
-		return err
-	})
-	if err != nil {
-		return nil, errors.Join(err, l.Close())
 	}
 	return l, nil
 }
@@ -80,39 +73,14 @@ func (l *ledger) failure() error {
 	return l.broken
 }
 
-// view runs a read. What it finds wrong is an error of call; what bbolt finds
-// wrong is the end.
-func (l *ledger) view(op string, call func(tx *bbolt.Tx) error) error {
-	if err := l.failure(); err != nil {
-		return err
-	}
-	var found error
-	err := l.inject(op)
-	if err == nil {
-		err = boltfile.View(l.db, func(tx *bbolt.Tx) error {
-			found = call(tx)
-			return nil
-		})
-	}
-	switch {
-	case err == nil:
-		return found
-	case errors.Is(err, bolterrors.ErrDatabaseNotOpen):
-		return ErrClosed
-	case errors.Is(err, boltfile.ErrDamaged):
-		return l.fail(&DamagedError{Path: l.path, Err: err})
-	}
-	return l.fail(&StoreError{Op: op, Path: l.path, Err: err})
-}
-
-// update runs a write, and returns when it is durable. Any error is the end.
-func (l *ledger) update(op string, call func(tx *bbolt.Tx) error) error {
+// do runs a call of raft-boltdb. Any error of it is the end.
+func (l *ledger) do(op string, call func() error) error {
 	if err := l.failure(); err != nil {
 		return err
 	}
 	err := l.inject(op)
 	if err == nil {
-		err = boltfile.Update(l.db, call)
+		err = boltfile.Guard(call)
 	}
 	switch {
 	case err == nil:
@@ -123,6 +91,12 @@ func (l *ledger) update(op string, call func(tx *bbolt.Tx) error) error {
 		return l.fail(&DamagedError{Path: l.path, Err: err})
 	}
 	return l.fail(&StoreError{Op: op, Path: l.path, Err: err})
+}
+
+// write is do for what changes the file, and returns when that is durable.
+func (l *ledger) write(op string, call func() error) error {
+	defer l.writes.begin(op)()
+	return l.do(op, call)
 }
 
 func (l *ledger) inject(op string) error {
@@ -137,89 +111,95 @@ func (l *ledger) Close() error {
 	if l.failure() != nil {
 		return nil
 	}
-	return l.db.Close()
+	return l.bolt.Close()
 }
 
-func key(index uint64) []byte { return binary.BigEndian.AppendUint64(nil, index) }
+// first is the index of the first record, or 0 of an empty log.
+func (l *ledger) first() (uint64, error) { return l.end(l.bolt.FirstIndex) }
 
-// bounds are the first and the last index, or 0 and 0 of an empty log.
-func (l *ledger) bounds() (first, last uint64, err error) {
-	err = l.view("read", func(tx *bbolt.Tx) error {
-		cursor := tx.Bucket(logBucket).Cursor()
-		low, _ := cursor.First()
-		high, _ := cursor.Last()
-		if low == nil {
-			return nil
-		}
-		if len(low) != 8 || len(high) != 8 {
-			return &DamagedError{Path: l.path, Err: errors.New("an index of the log cannot be read")}
-		}
-		first, last = binary.BigEndian.Uint64(low), binary.BigEndian.Uint64(high)
-		return nil
+// last is the index of the last record, or 0 of an empty log.
+func (l *ledger) last() (uint64, error) { return l.end(l.bolt.LastIndex) }
+
+func (l *ledger) end(call func() (uint64, error)) (index uint64, err error) {
+	err = l.do("read", func() (err error) {
+		index, err = call()
+		return err
 	})
-	return first, last, err
+	return index, err
 }
 
 // entry reads a record. It fails with raft.ErrLogNotFound where there is none,
 // and with a *DamagedError that has the index where it is not what was written.
 func (l *ledger) entry(index uint64, into *raft.Log) error {
-	return l.view("read", func(tx *bbolt.Tx) error {
-		b := tx.Bucket(logBucket).Get(key(index))
-		if b == nil {
-			return raft.ErrLogNotFound
+	var record raft.Log
+	var wrong error // with the record, and not with the file
+	err := l.do("read", func() error {
+		err := l.bolt.GetLog(index, &record)
+		switch {
+		case err == nil:
+			err = unseal(index, &record)
+		case errors.Is(err, raft.ErrLogNotFound):
+			wrong = raft.ErrLogNotFound
+			return nil
+		case errors.Is(err, bolterrors.ErrDatabaseNotOpen), errors.Is(err, bolterrors.ErrInvalidMapping):
+			return err
+		case faulted(err):
+			return fmt.Errorf("%w (%v)", boltfile.ErrDamaged, err)
+		default:
+			err = errEncoding
 		}
-		if err := decodeRecord(index, b, into); err != nil {
-			return &DamagedError{Path: l.path, Index: index, Err: err}
+		if err != nil {
+			wrong = &DamagedError{Path: l.path, Index: index, Err: err}
 		}
 		return nil
 	})
+	if err == nil && wrong == nil {
+		*into = record
+	}
+	return cmp.Or(err, wrong)
+}
+
+// faulted says whether the decoder of raft-boltdb, which recovers from all that
+// happens to it, met a fault of the memory map.
+func faulted(err error) bool {
+	var recovered interface{ Cause() error }
+	var fault interface{ Addr() uintptr } // see debug.SetPanicOnFault
+	return errors.As(err, &recovered) && errors.As(recovered.Cause(), &fault)
 }
 
 func (l *ledger) append(entries []*raft.Log) error {
-	return l.update("append", func(tx *bbolt.Tx) error {
-		b := tx.Bucket(logBucket)
-		for _, e := range entries {
-			if err := b.Put(key(e.Index), encodeRecord(e)); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
+	records := make([]*raft.Log, len(entries))
+	for i, e := range entries {
+		records[i] = sealed(e)
+	}
+	return l.write("append", func() error { return l.bolt.StoreLogs(records) })
 }
 
 // drop deletes the records from first to last.
 func (l *ledger) drop(first, last uint64) error {
-	return l.update("delete", func(tx *bbolt.Tx) error {
-		// Deleting moves the cursor: look up the next one each time.
-		b := tx.Bucket(logBucket)
-		cursor := b.Cursor()
-		for k, _ := cursor.Seek(key(first)); len(k) == 8 && binary.BigEndian.Uint64(k) <= last; k, _ = cursor.Seek(key(first)) {
-			if err := b.Delete(k); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
+	return l.write("delete", func() error { return l.bolt.DeleteRange(first, last) })
 }
 
 // value reads one of raft's values. It fails with errNoValue where none is set.
 func (l *ledger) value(name []byte) (value []byte, err error) {
-	err = l.view("read", func(tx *bbolt.Tx) error {
-		b := tx.Bucket(confBucket).Get(name)
-		if b == nil {
-			return errNoValue
+	var wrong error
+	err = l.do("read", func() error {
+		b, err := l.bolt.Get(name)
+		if errors.Is(err, errNoValue) {
+			wrong = errNoValue
+			return nil
 		}
-		var bad error
-		if value, bad = decodeValue(name, b); bad != nil {
-			return &DamagedError{Path: l.path, Value: string(name), Err: bad}
+		if err != nil {
+			return err
+		}
+		if value, err = unsealValue(name, b); err != nil {
+			wrong = &DamagedError{Path: l.path, Value: string(name), Err: err}
 		}
 		return nil
 	})
-	return value, err
+	return value, cmp.Or(err, wrong)
 }
 
 func (l *ledger) setValue(name, value []byte) error {
-	return l.update("set", func(tx *bbolt.Tx) error {
-		return tx.Bucket(confBucket).Put(name, encodeValue(name, value))
-	})
+	return l.write("set", func() error { return l.bolt.Set(name, sealedValue(name, value)) })
 }

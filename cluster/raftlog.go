@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 
 	"github.com/hashicorp/raft"
 )
@@ -48,13 +49,13 @@ func (r raftLog) GetLog(index uint64, into *raft.Log) error {
 
 // FirstIndex implements raft.LogStore.
 func (r raftLog) FirstIndex() (uint64, error) {
-	first, _, err := r.bounds()
+	first, err := r.first()
 	return first, r.check(err)
 }
 
 // LastIndex implements raft.LogStore.
 func (r raftLog) LastIndex() (uint64, error) {
-	_, last, err := r.bounds()
+	last, err := r.last()
 	return last, r.check(err)
 }
 
@@ -82,6 +83,9 @@ func (r raftLog) Set(name, value []byte) error { return r.check(r.setValue(name,
 // Get implements raft.StableStore.
 func (r raftLog) Get(name []byte) ([]byte, error) {
 	value, err := r.value(name)
+	if errors.Is(err, errNoValue) && slices.Contains(raftValues, string(name)) {
+		err = &DamagedError{Path: r.path, Value: string(name), Err: errMissing}
+	}
 	if errors.Is(err, errNoValue) {
 		return nil, errNoValue
 	}

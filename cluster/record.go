@@ -4,76 +4,82 @@ import (
 	"encoding/binary"
 	"errors"
 	"hash/crc32"
-	"time"
 
 	"github.com/hashicorp/raft"
 )
 
-// A record of the log is
+// raft-boltdb encodes entries with MessagePack, which shows few errors. So the
+// Extensions of each that is stored end with the CRC-32C (4 bytes) of
 //
-//	CRC-32C of what follows (4 bytes)
-//	index (8)  term (8)  type (1)  when it was appended, in unix nanoseconds, 0 for unknown (8)
-//	size of raft's extensions (uvarint)  extensions  data
+//	index (8)  term (8)  type (1)  when it was appended, in unix seconds (8) and nanoseconds (4)
+//	size of raft's own extensions (8)  these  data
 //
-// and a value of raft's (term, votes) is CRC-32C of its key and itself (4), and
-// then itself. All numbers but the uvarint are big endian.
-const recordHead = 4 + 8 + 8 + 1 + 8
+// and a value of raft's (term, votes) ends with the CRC-32C (4) of its key and
+// itself. All numbers are big endian.
+const sumSize = 4
 
 var (
 	castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 	errChecksum = errors.New("its checksum is wrong")
+	errEncoding = errors.New("it cannot be decoded")
+	errMissing  = errors.New("it is missing")
 )
 
-func encodeRecord(l *raft.Log) []byte {
-	b := make([]byte, 4, recordHead+binary.MaxVarintLen32+len(l.Extensions)+len(l.Data))
-	b = binary.BigEndian.AppendUint64(b, l.Index)
-	b = binary.BigEndian.AppendUint64(b, l.Term)
-	b = append(b, byte(l.Type))
-	var at int64
-	if !l.AppendedAt.IsZero() {
-		at = l.AppendedAt.UnixNano()
-	}
-	b = binary.BigEndian.AppendUint64(b, uint64(at))
-	b = binary.AppendUvarint(b, uint64(len(l.Extensions)))
-	b = append(append(b, l.Extensions...), l.Data...)
-	binary.BigEndian.PutUint32(b, crc32.Checksum(b[4:], castagnoli))
-	return b
+// sealed is the entry with its checksum. It shares the data, and nothing else,
+// with l, which raft goes on using.
+func sealed(l *raft.Log) *raft.Log {
+	s := *l
+	s.Extensions = make([]byte, 0, len(l.Extensions)+sumSize)
+	s.Extensions = append(s.Extensions, l.Extensions...)
+	s.Extensions = binary.BigEndian.AppendUint32(s.Extensions, entrySum(l))
+	return &s
 }
 
-// decodeRecord reads a record of that index. It keeps nothing of b.
-func decodeRecord(index uint64, b []byte, l *raft.Log) error {
-	if len(b) <= recordHead || binary.BigEndian.Uint32(b) != crc32.Checksum(b[4:], castagnoli) ||
-		binary.BigEndian.Uint64(b[4:]) != index {
+// unseal verifies an entry that was stored under that index, and takes its
+// checksum away.
+func unseal(index uint64, l *raft.Log) error {
+	own := len(l.Extensions) - sumSize
+	if own < 0 || l.Index != index {
 		return errChecksum
 	}
-	*l = raft.Log{Index: index, Term: binary.BigEndian.Uint64(b[12:]), Type: raft.LogType(b[20])}
-	if at := int64(binary.BigEndian.Uint64(b[21:])); at != 0 {
-		l.AppendedAt = time.Unix(0, at)
+	sum := binary.BigEndian.Uint32(l.Extensions[own:])
+	l.Extensions = l.Extensions[:own:own]
+	if own == 0 {
+		l.Extensions = nil
 	}
-	size, n := binary.Uvarint(b[recordHead:])
-	rest := b[recordHead:]
-	if n <= 0 || size > uint64(len(rest)-n) {
+	if entrySum(l) != sum {
 		return errChecksum
-	}
-	rest = rest[n:]
-	if size > 0 {
-		l.Extensions = append([]byte(nil), rest[:size]...)
-	}
-	if data := rest[size:]; len(data) > 0 {
-		l.Data = append([]byte(nil), data...)
 	}
 	return nil
 }
 
-func encodeValue(key, value []byte) []byte {
-	sum := crc32.Update(crc32.Checksum(key, castagnoli), castagnoli, value)
-	return append(binary.BigEndian.AppendUint32(nil, sum), value...)
+func entrySum(l *raft.Log) uint32 {
+	head := make([]byte, 0, 8+8+1+8+4+8)
+	head = binary.BigEndian.AppendUint64(head, l.Index)
+	head = binary.BigEndian.AppendUint64(head, l.Term)
+	head = append(head, byte(l.Type))
+	head = binary.BigEndian.AppendUint64(head, uint64(l.AppendedAt.Unix()))
+	head = binary.BigEndian.AppendUint32(head, uint32(l.AppendedAt.Nanosecond()))
+	head = binary.BigEndian.AppendUint64(head, uint64(len(l.Extensions)))
+	sum := crc32.Checksum(head, castagnoli)
+	sum = crc32.Update(sum, castagnoli, l.Extensions)
+	return crc32.Update(sum, castagnoli, l.Data)
 }
 
-func decodeValue(key, b []byte) ([]byte, error) {
-	if len(b) < 4 || binary.BigEndian.Uint32(b) != crc32.Update(crc32.Checksum(key, castagnoli), castagnoli, b[4:]) {
+func sealedValue(name, value []byte) []byte {
+	s := append(make([]byte, 0, len(value)+sumSize), value...)
+	return binary.BigEndian.AppendUint32(s, valueSum(name, value))
+}
+
+func unsealValue(name, b []byte) ([]byte, error) {
+	size := len(b) - sumSize
+	if size < 0 || binary.BigEndian.Uint32(b[size:]) != valueSum(name, b[:size]) {
 		return nil, errChecksum
 	}
-	return append([]byte(nil), b[4:]...), nil
+	return b[:size:size], nil
+}
+
+func valueSum(name, value []byte) uint32 {
+	return crc32.Update(crc32.Checksum(name, castagnoli), castagnoli, value)
 }

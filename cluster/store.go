@@ -22,7 +22,16 @@ const (
 
 	// logIDKey is where a log keeps its id, beside raft's own keys.
 	logIDKey = "LogID"
+
+	// raft's own names for them
+	termKey     = "CurrentTerm"
+	voteTermKey = "LastVoteTerm"
+	votedForKey = "LastVoteCand"
 )
+
+// raftValues are all that raft keeps beside its log. A new log has them too, so
+// that one that is missing was lost, and is not taken for a vote never given.
+var raftValues = []string{termKey, voteTermKey, votedForKey}
 
 // store is what raft keeps in its directory: raft.db, a bbolt file with the
 // log and the votes, and snapshots/. Only raft may use it as its LogStore: see
@@ -90,7 +99,15 @@ func makeStore(dir, path string) error {
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(ledger.setValue([]byte(logIDKey), []byte(uuid.NewString())), ledger.Close()); err != nil {
+	var zero [8]byte
+	err = errors.Join(
+		ledger.setValue([]byte(termKey), zero[:]),
+		ledger.setValue([]byte(voteTermKey), zero[:]),
+		ledger.setValue([]byte(votedForKey), nil),
+		ledger.setValue([]byte(logIDKey), []byte(uuid.NewString())),
+		ledger.Close(),
+	)
+	if err != nil {
 		return err
 	}
 	return atomicfile.Rename(unfinished, path)

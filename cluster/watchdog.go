@@ -22,17 +22,18 @@ const (
 	slowMemory = time.Minute
 )
 
-// watchdog probes a disk. A leader whose disk hangs goes on sending
-// heartbeats, so nobody takes over, and nothing can be committed. But a disk
-// that hangs for all is not better elsewhere, so only who can be replaced ends
-// soon.
+// watchdog probes a disk, and looks at the writes to the log. A leader whose disk
+// hangs goes on sending heartbeats, so nobody takes over, and nothing can be
+// committed. But a disk that hangs for all is not better elsewhere, so only who
+// can be replaced ends soon.
 type watchdog struct {
-	probe       func() error // returns when the disk has answered
-	end         func()       // releases what probe holds
-	replaceable func() bool  // may this node end now because others can do without it?
+	probe       func() error                  // returns when the disk has answered
+	oldest      func() (id uint64, op string) // see writes
+	end         func()                        // releases what probe holds
+	replaceable func() bool                   // may this node end now because others can do without it?
 	tick        time.Duration
 	every       int // ticks between probes
-	soon        int // ticks without an answer that are too many for who can be replaced
+	soon        int // ticks without an answer, or of one write, that are too many for who can be replaced
 	limit       int // and for everybody
 	health      *diskHealth
 }
@@ -43,7 +44,8 @@ type diskHealth struct {
 }
 
 // DiskHangs says whether the disk of the raft directory has not answered for
-// half a second, or longer, or only with errors.
+// half a second, or longer, or only with errors, or has not ended a write to the
+// log.
 func (c *Cluster) DiskHangs() bool { return c.disk.hangs.Load() }
 
 // DiskSlow says whether it was slow to answer within the last minute.
@@ -52,13 +54,16 @@ func (c *Cluster) DiskSlow() bool { return c.disk.slow.Load() }
 // watchDisk returns when the node has to end over its disk, or ctx has ended.
 func (c *Cluster) watchDisk(ctx context.Context) error {
 	replaceable := func() bool { return c.cfg.Replaceable != nil && c.IsLeader() && c.cfg.Replaceable() }
-	return newWatchdog(c.cfg, replaceable, &c.disk, (*os.File).Sync).run(ctx)
+	w := newWatchdog(c.cfg, replaceable, &c.disk, (*os.File).Sync)
+	w.oldest = c.store.ledger.writes.oldest
+	return w.run(ctx)
 }
 
 func newWatchdog(cfg Config, replaceable func() bool, health *diskHealth, fsync func(*os.File) error) *watchdog {
 	p := &probeFile{path: filepath.Join(cfg.Dir, "probe"), fsync: fsync}
 	return &watchdog{
 		probe:       p.probe,
+		oldest:      new(writes).oldest,
 		end:         p.close,
 		replaceable: replaceable,
 		tick:        watchTick,
@@ -99,8 +104,8 @@ func (p *probeFile) close() {
 	}
 }
 
-// run returns an error when the disk has not answered well for too long, and
-// nil when ctx ends. It counts ticks of its own instead of time, so that a
+// run returns an error when the disk has not answered well for too long, or a
+// write to the log has not ended, and nil when ctx ends. It counts ticks of its own instead of time, so that a
 // process that was stopped for a while does not blame the disk. A probe that
 // never returns keeps its goroutine: the process is about to end.
 func (w *watchdog) run(ctx context.Context) error {
@@ -112,6 +117,7 @@ func (w *watchdog) run(ctx context.Context) error {
 		unhealthy = 0       // ticks since the first probe that went unanswered was sent
 		untilNext = w.every // ticks
 		memory    = 0       // ticks for which the disk is still called slow
+		write     oldestWrite
 		last      error
 	)
 	for {
@@ -125,7 +131,6 @@ func (w *watchdog) run(ctx context.Context) error {
 			pending = false
 			if last == nil {
 				unhealthy = 0
-				w.health.hangs.Store(false)
 			}
 			continue
 		case <-ticker.C:
@@ -133,15 +138,21 @@ func (w *watchdog) run(ctx context.Context) error {
 		memory--
 		if pending || last != nil {
 			unhealthy++
-			if time.Duration(unhealthy)*w.tick >= slowAnswer {
-				memory = int(slowMemory / w.tick)
-				w.health.hangs.Store(true)
-			}
-			if unhealthy >= w.limit || unhealthy >= w.soon && w.replaceable() {
-				return diskError(last, time.Duration(unhealthy)*w.tick)
-			}
 		}
+		write.look(w.oldest())
+		waited := max(unhealthy, write.ticks)
+		hangs := time.Duration(waited)*w.tick >= slowAnswer
+		if hangs {
+			memory = int(slowMemory / w.tick)
+		}
+		w.health.hangs.Store(hangs)
 		w.health.slow.Store(memory > 0)
+		if waited >= w.limit || waited >= w.soon && w.replaceable() {
+			if write.ticks > unhealthy {
+				last = fmt.Errorf("a write to %s has not ended (%s)", storeFile, write.op)
+			}
+			return diskError(last, time.Duration(waited)*w.tick)
+		}
 		if untilNext--; untilNext <= 0 && !pending {
 			untilNext, pending = w.every, true
 			go func() { answer <- w.probe() }()

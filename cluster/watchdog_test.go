@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"strings"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -101,6 +102,72 @@ func TestAHangIsKnownBeforeItIsActedOn(t *testing.T) {
 		cancel()
 		synctest.Wait()
 	})
+}
+
+// The log alone may hang while the probe's file can be written.
+func TestAWriteThatDoesNotEndIsAHang(t *testing.T) {
+	for name, c := range map[string]struct {
+		replaceable bool
+		takes       time.Duration // a write, one a second
+		waiting     bool          // another write waits for it all the time
+		after       time.Duration // it ends; 0: never
+		slow        bool
+	}{
+		"quick":                       {takes: 100 * time.Millisecond},
+		"many, each quick":            {replaceable: true, takes: 999 * time.Millisecond, waiting: true, slow: true},
+		"long":                        {takes: 20 * time.Second, slow: true},
+		"long, others can do without": {replaceable: true, takes: 20 * time.Second, after: 2 * time.Second, slow: true},
+		"for ever":                    {takes: time.Hour, after: 30 * time.Second, slow: true},
+		"for ever, another waits":     {replaceable: true, takes: time.Hour, waiting: true, after: 2 * time.Second, slow: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				ctx, cancel := context.WithTimeout(t.Context(), 50*time.Second)
+				defer cancel()
+				var running writes
+				go func() {
+					for ctx.Err() == nil {
+						end := running.begin("append")
+						var waited func()
+						if c.waiting {
+							waited = running.begin("delete")
+						}
+						select {
+						case <-time.After(c.takes):
+						case <-ctx.Done():
+						}
+						end()
+						if waited != nil {
+							waited()
+						}
+						select {
+						case <-time.After(time.Second):
+						case <-ctx.Done():
+						}
+					}
+				}()
+				var health diskHealth
+				w := newWatchdog(Config{}.withDefaults(""), func() bool { return c.replaceable }, &health, nil)
+				w.probe = func() error { return nil }
+				w.oldest = running.oldest
+				start := time.Now()
+				err := w.run(ctx)
+				switch took := time.Since(start); {
+				case c.after == 0 && err != nil:
+					t.Errorf("it ended after %v with %v", took, err)
+				case c.after > 0 && (!errors.Is(err, ErrDiskHung) || !strings.Contains(err.Error(), "append")):
+					t.Errorf("it ended with %v, want a hang that names the write", err)
+				case c.after > 0 && (took < c.after || took > c.after+time.Second/2):
+					t.Errorf("it ended after %v, want %v", took, c.after)
+				}
+				if hangs := health.hangs.Load(); health.slow.Load() != c.slow || c.after > 0 && !hangs {
+					t.Errorf("slow is %v and hangs %v, want slow %v", health.slow.Load(), hangs, c.slow)
+				}
+				cancel()
+				synctest.Wait()
+			})
+		})
+	}
 }
 
 func TestProbeSyncsAFileThatStaysOpen(t *testing.T) {

@@ -1,6 +1,7 @@
 package boltfile
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -11,16 +12,18 @@ import (
 	"go.etcd.io/bbolt"
 )
 
+var sampleBuckets = []string{"log", "conf", "small"}
+
 // sample writes a file with two buckets of several levels, and a small one.
 func sample(t *testing.T, path string) {
 	t.Helper()
-	db, err := Open(path)
+	db, err := Open(path, sampleBuckets...)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for round := range 3 { // so that there are free pages
 		err := db.Update(func(tx *bbolt.Tx) error {
-			for _, name := range []string{"log", "conf", "small"} {
+			for _, name := range sampleBuckets {
 				b, err := tx.CreateBucketIfNotExists([]byte(name))
 				if err != nil {
 					return err
@@ -44,7 +47,7 @@ func sample(t *testing.T, path string) {
 
 // use reads and writes all of a file.
 func use(path string) error {
-	db, err := Open(path)
+	db, err := Open(path, sampleBuckets...)
 	if err != nil {
 		return err
 	}
@@ -117,14 +120,77 @@ func TestNoDamageEndsTheProcess(t *testing.T) {
 	}
 }
 
+// A damaged count or name must not make keys vanish.
+func TestNoKeyVanishes(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "db")
+	db, err := Open(path, sampleBuckets...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = db.Update(func(tx *bbolt.Tx) error {
+		for i, name := range []string{"conf", "log"} { // one inline, one with a page of its own
+			b, err := tx.CreateBucket([]byte(name))
+			if err != nil {
+				return err
+			}
+			if err := b.Put([]byte("key"), make([]byte, 100+3000*i)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err := errors.Join(err, db.Close()); err != nil {
+		t.Fatal(err)
+	}
+	sound, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := func() (n int, err error) {
+		db, err := Open(path, sampleBuckets...)
+		if err != nil {
+			return 0, err
+		}
+		err = View(db, func(tx *bbolt.Tx) error {
+			for _, name := range []string{"conf", "log"} {
+				if b := tx.Bucket([]byte(name)); b != nil {
+					_ = b.ForEach(func(k, v []byte) error { n++; return nil })
+				}
+			}
+			return nil
+		})
+		return n, errors.Join(err, db.Close())
+	}
+	if n, err := found(); n != 2 || err != nil {
+		t.Fatalf("%d keys, %v", n, err)
+	}
+	for i := range 8 * 4096 * 6 {
+		at := 2*4096 + i/8 // behind the metas
+		if at%4096 >= 100 {
+			continue // values
+		}
+		spoiled := bytes.Clone(sound)
+		spoiled[at] ^= 1 << (i % 8)
+		if check(bytes.NewReader(spoiled), int64(len(spoiled)), sampleBuckets) != nil {
+			continue
+		}
+		if err := os.WriteFile(path, spoiled, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if n, err := found(); err == nil && n != 2 {
+			t.Fatalf("bit %d of byte %d of page %d: %d keys are left", i%8, at%4096, at/4096, n)
+		}
+	}
+}
+
 func TestAFileInUseIsNotCalledDamaged(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "db")
-	db, err := Open(path)
+	db, err := Open(path, sampleBuckets...)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	if _, err := Open(path); !errors.Is(err, ErrInUse) {
+	if _, err := Open(path, sampleBuckets...); !errors.Is(err, ErrInUse) {
 		t.Errorf("opened with %v, want ErrInUse", err)
 	}
 }
@@ -133,7 +199,7 @@ func TestAFileInUseIsNotCalledDamaged(t *testing.T) {
 func TestAFaultIsAnError(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "db")
 	sample(t, path)
-	db, err := Open(path)
+	db, err := Open(path, sampleBuckets...)
 	if err != nil {
 		t.Fatal(err)
 	}

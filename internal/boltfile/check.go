@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"io"
+	"slices"
 )
 
 // A bbolt file, version 2, is pages of one size in the byte order of the
@@ -16,8 +17,10 @@ import (
 // Pages 0 and 1 are metas: the one with the higher transaction is the valid
 // tree. A branch page has count elements (position of the key 4, its size 4,
 // child page 8), a leaf page has (flags 4, position 4, key size 4, value size 4);
-// positions count from the element. The value of a nested bucket is (root page
-// 8, sequence 8), with the leaf page itself behind it if root is 0.
+// positions count from the element. Keys and values follow the last element
+// without gaps, so that a wrong count shows; behind the last of them are zeros. The
+// value of a bucket is (root page 8, sequence 8), with the leaf page itself behind
+// it if root is 0.
 const (
 	pageHeader  = 16
 	elementSize = 16
@@ -32,6 +35,8 @@ const (
 	boltMagic   = 0xED0CDAED
 	boltVersion = 2
 	noFreelist  = ^uint64(0)
+
+	longFreelist = 0xFFFF
 )
 
 var order = binary.NativeEndian
@@ -50,7 +55,7 @@ func damage(format string, args ...any) error {
 // check reads every page that bbolt can reach and refuses what would lead it
 // astray. Both metas must be sound: if the newer one is not, bbolt would take
 // the other, and what was committed last would be gone without a word.
-func check(f io.ReaderAt, size int64) error {
+func check(f io.ReaderAt, size int64, buckets []string) error {
 	var metas [2]meta
 	for i := range metas {
 		m, err := readMeta(f, int64(i)*int64(metas[0].pageSize), uint64(i))
@@ -66,7 +71,7 @@ func check(f io.ReaderAt, size int64) error {
 	if metas[0].pageSize != metas[1].pageSize || m.pages > uint64(size)/uint64(m.pageSize) {
 		return damage("it has %d bytes, and should have %d pages of %d", size, m.pages, m.pageSize)
 	}
-	w := walk{file: f, meta: m, used: make([]bool, m.pages)}
+	w := walk{file: f, meta: m, buckets: buckets, used: make([]bool, m.pages)}
 	w.used[0], w.used[1] = true, true
 	if err := w.tree(m.root, nil, nil); err != nil {
 		return err
@@ -100,11 +105,13 @@ func unreadable(what string, id uint64, err error) error {
 	return fmt.Errorf("read %s %d: %w", what, id, err)
 }
 
-// walk visits the pages of one tree of buckets.
+// walk visits the pages of a tree of buckets, which nest no further.
 type walk struct {
-	file io.ReaderAt
-	meta meta
-	used []bool // pages that were visited
+	file    io.ReaderAt
+	meta    meta
+	buckets []string // that there may be
+	inside  bool     // one of them, and no longer in the tree of buckets
+	used    []bool   // pages that were visited
 }
 
 // page reads a page, with those that belong to it, and takes them.
@@ -143,7 +150,10 @@ func (w *walk) tree(id uint64, low, high []byte) error {
 	}
 	switch order.Uint16(page[8:]) {
 	case leafPage:
-		return w.leaf(page, id, low, high, true)
+		if order.Uint16(page[10:]) == 0 && (low != nil || high != nil) {
+			return damage("page %d is empty", id)
+		}
+		return w.leaf(page, id, low, high)
 	case branchPage:
 		return w.branch(page, id, low, high)
 	}
@@ -156,9 +166,10 @@ func (w *walk) branch(page []byte, id uint64, low, high []byte) error {
 		return damage("page %d has %d children", id, count)
 	}
 	keys, children := make([][]byte, count), make([]uint64, count)
+	next := pageHeader + count*elementSize
 	for i := range count {
 		at := pageHeader + i*elementSize
-		key, ok := cut(page, at, order.Uint32(page[at:]), order.Uint32(page[at+4:]))
+		key, ok := cut(page, at, order.Uint32(page[at:]), order.Uint32(page[at+4:]), &next)
 		if !ok || !between(key, low, high) || i > 0 && bytes.Compare(keys[i-1], key) >= 0 {
 			return damage("page %d, key %d", id, i)
 		}
@@ -176,36 +187,39 @@ func (w *walk) branch(page []byte, id uint64, low, high []byte) error {
 	return nil
 }
 
-// leaf checks a leaf page, or one inside a value, which nests no further.
-func (w *walk) leaf(page []byte, id uint64, low, high []byte, nests bool) error {
+// leaf checks a leaf page, or one inside a value.
+func (w *walk) leaf(page []byte, id uint64, low, high []byte) error {
 	count := int(order.Uint16(page[10:]))
-	if pageHeader+count*elementSize > len(page) {
+	next := pageHeader + count*elementSize
+	if next > len(page) || count == 0 && bytes.ContainsFunc(page[next:], func(r rune) bool { return r != 0 }) {
 		return damage("page %d has %d keys", id, count)
 	}
 	var last []byte
 	for i := range count {
 		at := pageHeader + i*elementSize
 		pos, keySize := order.Uint32(page[at+4:]), order.Uint32(page[at+8:])
-		key, ok := cut(page, at, pos, keySize)
-		value, ok2 := cut(page, at+int(keySize), pos, order.Uint32(page[at+12:]))
+		key, ok := cut(page, at, pos, keySize, &next)
+		value, ok2 := cut(page, at+int(keySize), pos, order.Uint32(page[at+12:]), &next)
 		if !ok || !ok2 || !between(key, low, high) || i > 0 && bytes.Compare(last, key) >= 0 {
 			return damage("page %d, key %d", id, i)
 		}
 		last = key
 		switch flags := order.Uint32(page[at:]); {
-		case flags == 0:
-		case flags == 1 && nests:
+		case flags == 0 && w.inside:
+		case flags == 1 && !w.inside && slices.Contains(w.buckets, string(key)):
 			if err := w.bucket(value, id); err != nil {
 				return err
 			}
 		default:
-			return damage("page %d, flags of key %d", id, i)
+			return damage("page %d, kind or name of key %d", id, i)
 		}
 	}
 	return nil
 }
 
 func (w *walk) bucket(value []byte, id uint64) error {
+	w.inside = true
+	defer func() { w.inside = false }()
 	if len(value) < bucketSize {
 		return damage("page %d, a bucket of %d bytes", id, len(value))
 	}
@@ -216,24 +230,28 @@ func (w *walk) bucket(value []byte, id uint64) error {
 	if len(inline) < pageHeader || order.Uint16(inline[8:]) != leafPage {
 		return damage("page %d, a bucket without its page", id)
 	}
-	return w.leaf(inline, id, nil, nil, false)
+	return w.leaf(inline, id, nil, nil)
 }
 
-// freelist checks the list of free pages, which only a new file has.
+// freelist checks the list of free pages. Its length stands in the head of the
+// page, or, if it does not fit there, before the list.
 func (w *walk) freelist() error {
 	if w.meta.freelist == noFreelist {
-		return nil
+		return damage("it has no freelist")
 	}
 	page, err := w.page(w.meta.freelist)
 	if err != nil {
 		return err
 	}
-	count := int(order.Uint16(page[10:]))
-	if order.Uint16(page[8:]) != freelistPage || count == 0xFFFF || pageHeader+8*count > len(page) {
+	count, list := uint64(order.Uint16(page[10:])), page[pageHeader:]
+	if count == longFreelist {
+		count, list = order.Uint64(list), list[8:]
+	}
+	if order.Uint16(page[8:]) != freelistPage || count > uint64(len(list)/8) {
 		return damage("page %d is no freelist", w.meta.freelist)
 	}
 	for i := range count {
-		free := order.Uint64(page[pageHeader+8*i:])
+		free := order.Uint64(list[8*i:])
 		if free < 2 || free >= w.meta.pages || w.used[free] {
 			return damage("page %d is free and in use", free)
 		}
@@ -242,12 +260,14 @@ func (w *walk) freelist() error {
 	return nil
 }
 
-func cut(page []byte, at int, pos, size uint32) ([]byte, bool) {
+// cut is what an element says is at next, and moves that behind it.
+func cut(page []byte, at int, pos, size uint32, next *int) ([]byte, bool) {
 	from := uint64(at) + uint64(pos)
 	to := from + uint64(size)
-	if to > uint64(len(page)) {
+	if to > uint64(len(page)) || from != uint64(*next) {
 		return nil, false
 	}
+	*next = int(to)
 	return page[from:to], true
 }
 

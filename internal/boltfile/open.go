@@ -3,10 +3,11 @@
 // bbolt trusts its file: a bit that has flipped in a page, or a file that was
 // cut, ends the process in a panic, a fault, or a recursion without end, some of
 // them in goroutines of its own. Open checks the structure of the whole file
-// first, and Guard turns what goes wrong later into an error.
+// first, and Guard turns what goes wrong later into an error. The file keeps its
+// freelist, which leaves bbolt nothing to do in goroutines.
 //
-// It does not promise that the values are those that were written: only keys,
-// and the way from page to page, are checked. Who needs more puts checksums into
+// It does not promise that the values are those that were written: only the order
+// of keys, and the way from page to page, are checked. Who needs more puts checksums into
 // the values. It does not notice what changes in the file behind a page that
 // bbolt is just about to write.
 package boltfile
@@ -34,33 +35,42 @@ var (
 // lockWait is how long Open waits for another process to close the file.
 const lockWait = time.Second
 
-// Open opens a file, or makes it where there is none, without a freelist on
-// the disk. It fails with ErrInUse and ErrDamaged.
-func Open(path string) (*bbolt.DB, error) {
-	if err := checkUnused(path); err != nil {
-		return nil, fmt.Errorf("open %s: %w", path, err)
-	}
+// Open opens a file, or makes it where there is none. It fails with ErrInUse and
+// ErrDamaged. A file with a bucket that is none of buckets is damaged: one by such
+// a name was lost.
+func Open(path string, buckets ...string) (*bbolt.DB, error) {
 	var db *bbolt.DB
-	err := Guard(func() (err error) {
-		db, err = bbolt.Open(path, 0o600, &bbolt.Options{
-			Timeout:        lockWait,
-			NoFreelistSync: true,
-			FreelistType:   bbolt.FreelistMapType,
-		})
+	err := OpenBy(path, buckets, func(options *bbolt.Options) (err error) {
+		db, err = bbolt.Open(path, 0o600, options)
 		return err
 	})
+	return db, err
+}
+
+// OpenBy is Open for who has bbolt opened by somebody else, with these options.
+//
+// The freelist is kept in the file. Without one, bbolt reads every page whenever
+// it opens the file or takes back a transaction whose commit has failed, and does
+// so in a goroutine whose panic nobody can catch.
+func OpenBy(path string, buckets []string, open func(*bbolt.Options) error) error {
+	err := checkUnused(path, buckets)
+	if err == nil {
+		err = Guard(func() error {
+			return open(&bbolt.Options{Timeout: lockWait, FreelistType: bbolt.FreelistMapType})
+		})
+	}
 	if errors.Is(err, bolterrors.ErrTimeout) {
 		err = ErrInUse
 	}
 	if err != nil {
-		return nil, fmt.Errorf("open %s: %w", path, err)
+		return fmt.Errorf("open %s: %w", path, err)
 	}
-	return db, nil
+	return nil
 }
 
 // checkUnused checks a file while nobody writes to it. An empty file is one
 // that bbolt has yet to fill.
-func checkUnused(path string) error {
+func checkUnused(path string, buckets []string) error {
 	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -86,14 +96,12 @@ func checkUnused(path string) error {
 	if err != nil || info.Size() == 0 {
 		return err
 	}
-	return check(f, info.Size())
+	return check(f, info.Size(), buckets)
 }
 
 // Guard runs a call that reads or writes a bbolt file, and makes an error,
 // ErrDamaged, of a panic and of a fault of the memory map. After one the database
-// must not be used, nor closed: bbolt's locks may be taken for ever, and the
-// rollback of a writing transaction reads the whole file in a goroutine that
-// nobody guards.
+// must not be used, nor closed: bbolt's locks may be taken for ever.
 func Guard(call func() error) (err error) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
@@ -110,7 +118,7 @@ func View(db *bbolt.DB, call func(tx *bbolt.Tx) error) error {
 }
 
 // Update runs a guarded writing transaction. Unlike bbolt's own it does not roll
-// back after a panic.
+// back after a panic, for which bbolt would read more of a file that is damaged.
 func Update(db *bbolt.DB, call func(tx *bbolt.Tx) error) error {
 	return Guard(func() error {
 		tx, err := db.Begin(true)

@@ -55,7 +55,7 @@ func OpenState(root string, log *slog.Logger) (*State, error) {
 }
 
 func (s *State) open() error {
-	db, err := boltfile.Open(s.path)
+	db, err := boltfile.Open(s.path, string(dueBucket))
 	if err != nil {
 		return err
 	}
