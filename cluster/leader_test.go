@@ -128,7 +128,8 @@ func TestWhileLeaderRetriesWithinTheTerm(t *testing.T) {
 }
 
 func TestReadIndex(t *testing.T) {
-	g := clustertest.New(t, 3, clustertest.Options{})
+	// One leader throughout: a busy machine must not elect another.
+	g := clustertest.New(t, 3, clustertest.Options{Config: func(c *cluster.Config) { c.Timing = cluster.TimingSlow }})
 	ctx := deadline(t)
 	leader := g.Leader()
 	read := func(wantCount uint64) {

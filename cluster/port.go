@@ -34,6 +34,9 @@ type Port struct {
 
 	mu     sync.Mutex
 	conns  map[net.Conn]struct{} // to be closed with the port; nil once it is
+	lanes  map[*owned]struct{}   // those of conns that were handed to raft or gossip
+	places int                   // of them
+	silent time.Duration         // after which a newcomer may have a place
 	closed chan struct{}
 	wg     sync.WaitGroup
 }
@@ -64,6 +67,9 @@ func listen(bind string, patience time.Duration, unidentified int) (*Port, error
 		patience: patience,
 		slots:    make(chan struct{}, unidentified),
 		conns:    make(map[net.Conn]struct{}),
+		lanes:    make(map[*owned]struct{}),
+		places:   descriptors.Ours().Streams,
+		silent:   silentStream,
 		closed:   make(chan struct{}),
 	}
 	p.wg.Go(p.accept)
@@ -196,6 +202,7 @@ func (p *Port) accept() {
 // sort hands a connection to whom its first bytes are for, or closes it.
 func (p *Port) sort(raw net.Conn) {
 	conn := &owned{Conn: raw, port: p}
+	conn.moved.Store(time.Now().UnixNano())
 	if !p.own(conn) {
 		_ = raw.Close()
 		return
@@ -243,10 +250,43 @@ func (p *Port) route(conn *owned) error {
 	if first[0] == tagGossip {
 		to = t.gossip
 	}
+	if !p.place(conn) {
+		return errCrowded
+	}
 	if !to.put(conn, time.Until(deadline)) {
 		return io.EOF // shutting down
 	}
 	return nil
+}
+
+// silentStream is how long a stream must have moved nothing for a newcomer to take
+// its place. Between members hardly one is silent for a second.
+const silentStream = 10 * time.Second
+
+var errCrowded = errors.New("too many streams are open, and none of them is silent")
+
+// place finds room for a stream, at the cost of the one that has been silent for
+// longest: who only knows the cluster's id must not take what the log needs.
+func (p *Port) place(conn *owned) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.lanes) >= p.places {
+		var victim *owned
+		last := time.Now().Add(-p.silent).UnixNano()
+		for c := range p.lanes {
+			if at := c.moved.Load(); at <= last {
+				victim, last = c, at
+			}
+		}
+		if victim == nil {
+			return false
+		}
+		delete(p.lanes, victim)
+		delete(p.conns, victim)
+		_ = victim.Conn.Close()
+	}
+	p.lanes[conn] = struct{}{}
+	return true
 }
 
 // warn logs a refusal, at most once in a while for each sender and reason.
@@ -256,7 +296,7 @@ func (p *Port) warn(conn net.Conn, err error) {
 		return
 	}
 	host, _, _ := net.SplitHostPort(conn.RemoteAddr().String())
-	repeated, ok := t.quota.take(host + " " + err.Error())
+	repeated, ok := t.quota.take(host + " " + kindOf(err))
 	if !ok {
 		return
 	}
@@ -265,6 +305,17 @@ func (p *Port) warn(conn net.Conn, err error) {
 		log = log.With("repeated", repeated)
 	}
 	log.Warn("refused connection", "remote", host, "err", err)
+}
+
+// kindOf is what errors have in common that differ in the ids and ports they
+// name: a stranger must not fill the log by changing those.
+func kindOf(err error) string {
+	for _, kind := range []error{errForeignCluster, errForeignNode, errUnknownTag, errCrowded} {
+		if errors.Is(err, kind) {
+			return kind.Error()
+		}
+	}
+	return withoutDigits(err.Error())
 }
 
 // own remembers a connection to be closed with the port, unless that is.
@@ -282,4 +333,7 @@ func (p *Port) disown(conn net.Conn) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	delete(p.conns, conn)
+	if c, ok := conn.(*owned); ok {
+		delete(p.lanes, c)
+	}
 }

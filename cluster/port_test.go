@@ -224,3 +224,44 @@ func TestListenSaysWhoIsBusy(t *testing.T) {
 		t.Errorf("udp: %v", err)
 	}
 }
+
+// Who knows the cluster's id can open streams, but not more than have a place:
+// the one that is silent gives way, and those that are used stay.
+func TestSilentStreamsGiveWay(t *testing.T) {
+	p, tenant, _ := openPort(t, 30*time.Second, 8)
+	p.mu.Lock()
+	p.places, p.silent = 3, 0
+	p.mu.Unlock()
+	var held []net.Conn
+	for range 3 {
+		held = append(held, dialPort(t, p, tenant.raftPreface(tenant.node)))
+		if _, err := tenant.raft.Accept(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	newcomer := dialPort(t, p, tenant.raftPreface(tenant.node))
+	if _, err := tenant.raft.Accept(); err != nil {
+		t.Fatal(err)
+	}
+	wantClosed(t, held[0])
+	p.mu.Lock()
+	if len(p.lanes) != 3 {
+		t.Errorf("%d streams have a place, want 3", len(p.lanes))
+	}
+	p.silent = time.Hour // from here on none is silent
+	p.mu.Unlock()
+	wantClosed(t, dialPort(t, p, tenant.raftPreface(tenant.node)))
+	_ = newcomer.Close()
+}
+
+// A refusal is logged once in a while however the ids and ports in it change.
+func TestChangingIdsDoNotFillTheLog(t *testing.T) {
+	p, tenant, log := openPort(t, 30*time.Second, 64)
+	for range 50 {
+		foreign := identity{cluster: uuid.New(), node: tenant.node}
+		wantClosed(t, dialPort(t, p, foreign.raftPreface(tenant.node)))
+	}
+	if n := strings.Count(log.String(), "refused connection"); n != 1 {
+		t.Errorf("%d lines for 50 strangers from one address", n)
+	}
+}

@@ -16,6 +16,8 @@ const ownAgainAfter = 10 * time.Minute
 type troubled struct {
 	mu   sync.Mutex
 	last map[string]time.Time // by node id
+
+	moves map[string]time.Time // of repos that their owner could not write, by id
 }
 
 // mayOwn tells whether a node can do an owner's work: fetch what is new, and
@@ -34,8 +36,31 @@ func (t *troubled) mayOwn(n *fsm.Node, now time.Time) bool {
 	return !was || now.Sub(at) >= ownAgainAfter
 }
 
+// mayMove tells whether a repo that its owner cannot write may get another: once
+// in ten minutes. moved takes note that it does.
+func (t *troubled) mayMove(repo string, now time.Time) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	at, was := t.moves[repo]
+	return !was || now.Sub(at) >= ownAgainAfter
+}
+
+func (t *troubled) moved(repo string, now time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.moves == nil {
+		t.moves = map[string]time.Time{}
+	}
+	for id, at := range t.moves {
+		if now.Sub(at) >= ownAgainAfter {
+			delete(t.moves, id)
+		}
+	}
+	t.moves[repo] = now
+}
+
 func (t *troubled) reset() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.last = nil
+	t.last, t.moves = nil, nil
 }

@@ -139,3 +139,35 @@ func TestASickNodeOwnsNothingAndLosesNothing(t *testing.T) {
 		t.Errorf("it owns %d as soon as it is well", got)
 	}
 }
+
+// A repo that its owner alone cannot write moves, though the node is well as a
+// whole; and not again within ten minutes.
+func TestARepoThatItsOwnerCannotWriteMovesOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 3)
+		w.settle()
+		w.add(1)
+		w.settle()
+		row := func() *fsm.Repo { return w.rows()[0] }
+		fail := func() {
+			w.apply(&command.Report{Node: w.state.View().Node(row().Owner).ID, Health: []*command.HealthReport{{Repo: row().ID, Epoch: row().Epoch, ErrorClass: "disk"}}})
+		}
+		first := row().Owner
+		fail()
+		w.settle()
+		second := row().Owner
+		if second == first {
+			t.Fatal("it stays with the owner that cannot write it")
+		}
+		fail()
+		w.settle()
+		if row().Owner != second {
+			t.Error("it moved again at once")
+		}
+		time.Sleep(ownAgainAfter + time.Second)
+		w.look()
+		if row().Owner == second {
+			t.Error("it does not move again after ten minutes")
+		}
+	})
+}

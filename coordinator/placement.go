@@ -82,12 +82,16 @@ type table struct {
 	brake  bool                 // too many nodes are gone at once to act on it
 	able   map[fsm.NodeNum]bool // nodes that can do an owner's work
 	gone   map[fsm.NodeNum]bool // nodes that are not expected back
+
+	now      time.Time
+	troubled *troubled
 }
 
 func (c *Coordinator) survey() *table {
 	view := c.cfg.State.View()
 	t := &table{view: view, byNum: map[fsm.NodeNum]*fsm.Node{}, load: map[fsm.NodeNum]int{}, wanted: map[fsm.NodeNum]int{}, able: map[fsm.NodeNum]bool{}, gone: map[fsm.NodeNum]bool{}}
 	now := time.Now()
+	t.now, t.troubled = now, &c.troubled
 	states, brake := c.nodeStates(view, now)
 	t.brake = brake
 	for _, n := range view.Nodes() {
@@ -256,11 +260,18 @@ func (t *table) owners(plan [][]uint32) []*command.Ownership {
 	var changes []*command.Ownership
 	for i, r := range t.rows {
 		if num := fsm.NodeNum(next[i]); num != r.Owner && num != 0 {
+			if unwritable(r) {
+				t.troubled.moved(r.ID, t.now)
+			}
 			changes = append(changes, &command.Ownership{Repo: r.ID, Epoch: r.Epoch, Owner: t.byNum[num].ID})
 		}
 	}
 	return changes
 }
+
+// unwritable tells whether the owner of a row cannot write its copy, though its
+// disk may be well as a whole.
+func unwritable(r *fsm.Repo) bool { return r.Error != nil && r.Error.Class == "disk" }
 
 // eligible lists the nodes that may own a row: up, and with nothing less than
 // any other live copy. A live owner stays eligible while it is at work. Where
@@ -297,6 +308,9 @@ func (t *table) eligible(r *fsm.Repo, plan []uint32) []uint32 {
 		}
 	}
 	prefer(func(n uint32) bool { return t.able[fsm.NodeNum(n)] })
+	if unwritable(r) && t.troubled.mayMove(r.ID, t.now) {
+		prefer(func(n uint32) bool { return fsm.NodeNum(n) != r.Owner })
+	}
 	prefer(func(n uint32) bool { return slices.Contains(plan, n) })
 	return all
 }

@@ -3,6 +3,7 @@ package membership
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -112,6 +113,20 @@ func TestTwoThatStartAtOnceHearOfEachOther(t *testing.T) {
 			t.Errorf("a claim of long ago is held against %v", others)
 		}
 	})
+}
+
+func TestClaimsOfStrangersAreBounded(t *testing.T) {
+	var c Claims
+	c.Note(peer.Claim{ID: "me", Run: "long", Addr: strings.Repeat("x", 1<<20)})
+	if len(c.known) != 0 {
+		t.Error("a claim of a megabyte is remembered")
+	}
+	for i := range 2 * maxClaims {
+		c.Note(peer.Claim{ID: "me", Run: fmt.Sprint(i), Addr: "a"})
+	}
+	if others := c.Note(peer.Claim{ID: "me", Run: "mine", Addr: "b"}); len(c.known) > maxClaims || len(others) > maxTold {
+		t.Errorf("%d claims are remembered, %d told", len(c.known), len(others))
+	}
 }
 
 func TestANodeThatIsOutKnowsIt(t *testing.T) {

@@ -94,13 +94,21 @@ type Claims struct {
 	known map[peer.Claim]time.Time
 }
 
+// Anybody who reaches the peer port can claim: what a claim may hold, how many are
+// kept and how many are told bounds what that costs.
 const (
-	claimFor  = 30 * time.Second
-	maxClaims = 1000
+	claimFor      = 30 * time.Second
+	maxClaims     = 1000
+	maxTold       = 16
+	maxClaimField = 300 // bytes of an address, the longest of them
 )
 
-// Note remembers a claim and returns where others claimed to be the same node.
+// Note remembers a claim and returns where others claimed to be the same node, as
+// far as they are told. What is too long to be a claim is not remembered.
 func (c *Claims) Note(claim peer.Claim) (others []string) {
+	if max(len(claim.ID), len(claim.Run), len(claim.Addr)) > maxClaimField {
+		return nil
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now := time.Now()
@@ -108,7 +116,7 @@ func (c *Claims) Note(claim peer.Claim) (others []string) {
 		switch {
 		case now.Sub(at) > claimFor:
 			delete(c.known, known)
-		case known.ID == claim.ID && known.Run != claim.Run:
+		case known.ID == claim.ID && known.Run != claim.Run && len(others) < maxTold:
 			others = append(others, known.Addr)
 		}
 	}

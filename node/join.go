@@ -109,7 +109,7 @@ func (n *node) checkSeeds(ctx context.Context) error {
 // announce has the table say what is true of this node: its name, addresses
 // and version. It returns when it does, or when the node was removed.
 func (n *node) announce(ctx context.Context) error {
-	alone := time.Now()
+	alone, said := time.Now(), time.Now().Add(-joinSayEach+time.Second)
 	for {
 		if row := n.machine.state.View().NodeByID(n.id.ID); row != nil && row.Name == n.cfg.Name && row.Peer == n.info.Peer &&
 			row.HTTP == n.info.HTTP && row.Version == n.cfg.Version && row.Run == n.runID && row.Format == fsm.Format && n.consensus.Ready() == nil {
@@ -119,6 +119,10 @@ func (n *node) announce(ctx context.Context) error {
 		var p *api.Problem
 		if errors.As(err, &p) && p.Status >= 400 && p.Status < 500 {
 			return refusedJoin("its peers", p)
+		}
+		if now := time.Now(); p != nil && now.Sub(said) >= joinSayEach {
+			n.log.Warn("the leader does not write down where this node is, trying again", "err", err, "try", p.Hint)
+			said = now
 		}
 		t := time.NewTimer(joinEvery)
 		select {

@@ -148,6 +148,11 @@ func notSent(err error) bool {
 	return errors.Is(err, syscall.ECONNREFUSED) || errors.As(err, &op) && op.Op == "dial"
 }
 
+// maxAnswer bounds the answer to a call: whoever sits at an address that a
+// stranger gave must not fill our memory. The largest is that about a page of
+// repos.
+const maxAnswer = 4 << 20
+
 func (c *Client) call(ctx context.Context, p patience, method, addr, path string, in, out any) error {
 	var body []byte
 	if in != nil {
@@ -161,7 +166,7 @@ func (c *Client) call(ctx context.Context, p patience, method, addr, path string
 		return err
 	}
 	defer resp.Body.Close()
-	if err := json.NewDecoder(resp.Body).Decode(out); err != nil {
+	if err := json.NewDecoder(io.LimitReader(resp.Body, maxAnswer)).Decode(out); err != nil {
 		return fmt.Errorf("%s does not answer like a gitmirror node's peer port: %w", addr, err)
 	}
 	return nil

@@ -68,6 +68,8 @@ func problemOf(err error) *api.Problem {
 // StatusOf is the HTTP status that goes with a refusal's code.
 func StatusOf(code string) int {
 	switch {
+	case code == "node_unreachable": // it may be reachable in a moment
+		return http.StatusServiceUnavailable
 	case code == fsm.CodeNotFound:
 		return http.StatusNotFound
 	case strings.HasPrefix(code, "conflict_"), strings.HasPrefix(code, "stale_"),

@@ -19,6 +19,7 @@ type Shares struct {
 	Public       int // of clients
 	Peers        int // of other nodes, HTTP
 	Unidentified int // on the peer port, before they have said what they want
+	Streams      int // on the peer port, of raft and gossip
 }
 
 // most is what even a boundless limit allows: a connection costs memory too.
@@ -29,7 +30,7 @@ const most = 8192
 func Share(limit uint64) Shares {
 	n := int(min(limit, math.MaxInt32))
 	part := func(of int) int { return max(4, min(n/of, most)) }
-	return Shares{Public: part(4), Peers: part(8), Unidentified: min(max(part(16), 64), 256)}
+	return Shares{Public: part(4), Peers: part(8), Unidentified: min(max(part(16), 64), 256), Streams: part(8)}
 }
 
 // Ours are the shares of this process. The limit is read once: it is set by who

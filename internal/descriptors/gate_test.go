@@ -78,7 +78,17 @@ func TestANewcomerTakesThePlaceOfTheIdlest(t *testing.T) {
 					}
 				}
 				idle = append(idle, c)
-				testlog.Eventually(t, "the connection to be let in", func() bool { g.mu.Lock(); defer g.mu.Unlock(); return len(g.conns) == i+1 })
+				testlog.Eventually(t, "the connection to be let in, and idle", func() bool {
+					g.mu.Lock()
+					defer g.mu.Unlock()
+					idle := 0
+					for _, c := range g.conns {
+						if c.idle {
+							idle++
+						}
+					}
+					return idle == i+1
+				})
 			}
 			if err := answered(dial(t, addr, whole)); err != nil {
 				t.Fatalf("the newcomer: %v", err)
