@@ -44,10 +44,11 @@ func (m *member) Join(ctx context.Context, rq peer.JoinRequest) (peer.JoinAnswer
 	if p == nil {
 		return peer.JoinAnswer{}, errStarting
 	}
-	if !p.cluster.IsLeader() {
-		return peer.JoinAnswer{}, peer.ErrNotLeader
-	}
 	if err := checkJoin(rq); err != nil {
+		return peer.JoinAnswer{}, err
+	}
+	// A new leader's table may be of long ago: it must not be compared with.
+	if err := p.caughtUp(ctx); err != nil {
 		return peer.JoinAnswer{}, err
 	}
 	view := p.machine.state.View()
@@ -177,20 +178,26 @@ func (m *member) Whois(claim peer.Claim) peer.Whois {
 	return out
 }
 
+// caughtUp returns when this node has made sure that it leads, and has applied all
+// that was committed before.
+func (p *parts) caughtUp(ctx context.Context) error {
+	index, err := p.cluster.ReadIndex(ctx)
+	if errors.Is(err, cluster.ErrNotLeader) {
+		return peer.ErrNotLeader
+	}
+	if err != nil {
+		return err
+	}
+	return p.cluster.WaitApplied(ctx, index)
+}
+
 // Member tells whether a node is a member, if this one leads beyond doubt.
 func (m *member) Member(ctx context.Context, id string) (peer.Membership, error) {
 	p := m.parts()
 	if p == nil {
 		return peer.Membership{}, errStarting
 	}
-	index, err := p.cluster.ReadIndex(ctx)
-	if errors.Is(err, cluster.ErrNotLeader) {
-		err = peer.ErrNotLeader
-	}
-	if err == nil {
-		err = p.cluster.WaitApplied(ctx, index)
-	}
-	if err != nil {
+	if err := p.caughtUp(ctx); err != nil {
 		return peer.Membership{}, err
 	}
 	row := p.machine.state.View().NodeByID(id)
