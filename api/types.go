@@ -94,6 +94,7 @@ type Repo struct {
 	URLs       []string          `json:"urls"`
 	State      string            `json:"state"` // one of States
 	Reason     string            `json:"reason"`
+	Also       []string          `json:"also"`  // other states that are true, with their reasons
 	Owner      string            `json:"owner"` // node name
 	Epoch      uint64            `json:"epoch"`
 	Generation uint64            `json:"generation"`

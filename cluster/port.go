@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -29,7 +30,6 @@ type Port struct {
 	web *queue
 
 	patience time.Duration
-	slots    chan struct{} // one for each connection that is not yet handed on
 	tenant   atomic.Pointer[tenant]
 
 	mu     sync.Mutex
@@ -37,8 +37,11 @@ type Port struct {
 	lanes  map[*owned]struct{}   // those of conns that were handed to raft or gossip
 	places int                   // of them
 	silent time.Duration         // after which a newcomer may have a place
-	closed chan struct{}
-	wg     sync.WaitGroup
+
+	waiting      []net.Conn // have not said what they want, the oldest first
+	unidentified int        // how many may
+	closed       chan struct{}
+	wg           sync.WaitGroup
 }
 
 // tenant is the cluster opened on a port.
@@ -65,12 +68,13 @@ func listen(bind string, patience time.Duration, unidentified int) (*Port, error
 		tcp: tcp, udp: udp,
 		web:      newQueue(tcp.Addr()),
 		patience: patience,
-		slots:    make(chan struct{}, unidentified),
 		conns:    make(map[net.Conn]struct{}),
 		lanes:    make(map[*owned]struct{}),
 		places:   descriptors.Ours().Streams,
 		silent:   silentStream,
-		closed:   make(chan struct{}),
+
+		unidentified: unidentified,
+		closed:       make(chan struct{}),
 	}
 	p.wg.Go(p.accept)
 	return p, nil
@@ -186,16 +190,37 @@ func (p *Port) accept() {
 			}
 		}
 		pause = 0
-		select {
-		case p.slots <- struct{}{}:
-			p.wg.Go(func() {
-				defer func() { <-p.slots }()
-				p.sort(conn)
-			})
-		default:
-			p.warn(conn, errors.New("too many have not said what they want"))
-			_ = conn.Close()
+		if silent := p.waits(conn); silent != nil {
+			p.warn(silent, errors.New("too many have not said what they want"))
+			_ = silent.Close()
 		}
+		p.wg.Go(func() {
+			defer p.settled(conn)
+			p.sort(conn)
+		})
+	}
+}
+
+// waits notes a connection that has not said what it wants. When there are too
+// many it returns the one that has waited for longest: members say it at once,
+// and must not be kept out by those who say nothing.
+func (p *Port) waits(conn net.Conn) (silent net.Conn) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.waiting = append(p.waiting, conn)
+	if len(p.waiting) <= p.unidentified {
+		return nil
+	}
+	silent, p.waiting = p.waiting[0], p.waiting[1:]
+	return silent
+}
+
+// settled forgets a connection that has been sorted, one way or the other.
+func (p *Port) settled(conn net.Conn) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if i := slices.Index(p.waiting, conn); i >= 0 {
+		p.waiting = slices.Delete(p.waiting, i, i+1)
 	}
 }
 

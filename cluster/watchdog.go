@@ -95,7 +95,19 @@ func (p *probeFile) probe() error {
 	if _, err := p.file.WriteAt([]byte(time.Now().Format(time.RFC3339Nano)), 0); err != nil {
 		return err
 	}
-	return p.fsync(p.file)
+	if err := p.fsync(p.file); err != nil {
+		return err
+	}
+	// What was taken away can be written to for ever.
+	named, err := os.Stat(p.path)
+	if err != nil {
+		return fmt.Errorf("the raft directory was taken away: %w", err)
+	}
+	opened, err := p.file.Stat()
+	if err == nil && !os.SameFile(named, opened) {
+		err = errors.New("the raft directory was replaced")
+	}
+	return err
 }
 
 func (p *probeFile) close() {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -201,5 +202,31 @@ func TestProbeSyncsAFileThatStaysOpen(t *testing.T) {
 	p.fsync = func(*os.File) error { return failure }
 	if err := p.probe(); !errors.Is(err, failure) {
 		t.Errorf("got %v", err)
+	}
+}
+
+// A file that no name leads to can be written to for ever.
+func TestProbeNoticesThatItsDirectoryWasTakenAway(t *testing.T) {
+	for name, replace := range map[string]bool{"taken away": false, "replaced": true} {
+		dir := filepath.Join(t.TempDir(), "raft")
+		if err := os.Mkdir(dir, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		p := &probeFile{path: filepath.Join(dir, "probe"), fsync: (*os.File).Sync}
+		defer p.close()
+		if err := p.probe(); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Rename(dir, dir+".old"); err != nil {
+			t.Fatal(err)
+		}
+		if replace {
+			if err := os.CopyFS(dir, os.DirFS(dir+".old")); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := p.probe(); err == nil {
+			t.Errorf("a directory that was %s is not noticed", name)
+		}
 	}
 }

@@ -2,6 +2,7 @@ package coordinator
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"slices"
@@ -55,7 +56,13 @@ func (c *Coordinator) Join(ctx context.Context, a Applicant) error {
 	if err := c.answers(ctx, n); err != nil {
 		return err
 	}
-	return c.propose(ctx, put)
+	err := c.propose(ctx, put)
+	if errors.Is(err, fsm.ErrConflictAddress) {
+		// It has answered there: whoever had the address is only not known to be down
+		// yet, or to have moved.
+		return &Refusal{Code: CodeUnreachable, Message: err.Error(), Hint: "it is tried again by itself"}
+	}
+	return err
 }
 
 func checkApplicant(n *command.Node) error {

@@ -70,6 +70,7 @@ type decoded struct {
 	number    uint32
 	requestID string
 	atMS      int64
+	payload   []byte
 	apply     applier
 }
 
@@ -79,7 +80,7 @@ func decode(data []byte) (decoded, error) {
 	if err := proto.Unmarshal(data, &env); err != nil {
 		return decoded{}, fmt.Errorf("%w (envelope: %v)", ErrUndecodable, err)
 	}
-	d := decoded{number: env.GetNumber(), requestID: env.GetRequestId(), atMS: env.GetAtUnixMs()}
+	d := decoded{number: env.GetNumber(), requestID: env.GetRequestId(), atMS: env.GetAtUnixMs(), payload: env.GetPayload()}
 	k, known := commands[env.GetNumber()]
 	if !known || k.format > Format {
 		return d, fmt.Errorf("%w (unknown number)", ErrUndecodable)

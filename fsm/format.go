@@ -35,6 +35,12 @@ func Admit(entry []byte, format uint32, at time.Time) ([]byte, error) {
 	if k.format > max(format, 1) {
 		return nil, fmt.Errorf("%w: %s needs cluster format %d, the cluster is at %d: upgrade all nodes first", ErrNotAdmitted, k.name, k.format, max(format, 1))
 	}
+	var raise command.RaiseFormat
+	if name := k.message.ProtoReflect().Descriptor().FullName(); name == raise.ProtoReflect().Descriptor().FullName() {
+		if err := proto.Unmarshal(d.payload, &raise); err != nil || raise.GetFormat() > Format {
+			return nil, fmt.Errorf("%w: cluster format %d is beyond this leader's %d", ErrNotAdmitted, raise.GetFormat(), Format)
+		}
+	}
 	if err := between("request id", d.requestID, 0, maxID); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrNotAdmitted, err)
 	}

@@ -22,15 +22,20 @@ func TestAdmitLetsNothingInThatAMemberCannotApply(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	raise, err := Encode(&command.RaiseFormat{Format: Format + 1}, "", epoch)
+	if err != nil {
+		t.Fatal(err)
+	}
 	for name, entry := range map[string][]byte{
-		"garbage":         []byte("garbage"),
-		"empty":           {},
-		"unknown number":  envelope(&command.Envelope{Number: 99, Version: 1}),
-		"newer version":   envelope(&command.Envelope{Number: 10, Version: 9}),
-		"broken payload":  envelope(&command.Envelope{Number: 10, Version: 1, Payload: []byte{0xff}}),
-		"long request id": envelope(&command.Envelope{Number: 11, Version: 1, RequestId: string(make([]byte, maxID+1))}),
-		"too large":       envelope(&command.Envelope{Number: 11, Version: 1, RequestId: string(make([]byte, MaxEntry))}),
-		"later format":    tick,
+		"garbage":          []byte("garbage"),
+		"empty":            {},
+		"unknown number":   envelope(&command.Envelope{Number: 99, Version: 1}),
+		"newer version":    envelope(&command.Envelope{Number: 10, Version: 9}),
+		"broken payload":   envelope(&command.Envelope{Number: 10, Version: 1, Payload: []byte{0xff}}),
+		"long request id":  envelope(&command.Envelope{Number: 11, Version: 1, RequestId: string(make([]byte, maxID+1))}),
+		"too large":        envelope(&command.Envelope{Number: 11, Version: 1, RequestId: string(make([]byte, MaxEntry))}),
+		"later format":     tick,
+		"format beyond us": raise,
 	} {
 		if out, err := Admit(entry, 1, epoch); !errors.Is(err, ErrNotAdmitted) || out != nil {
 			t.Errorf("%s: admitted as %x, %v", name, out, err)

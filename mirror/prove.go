@@ -75,7 +75,7 @@ func (e *Engine) suspect(r *store.Repo, err error) {
 	}
 	e.log.Info("a pack could not be made, testing the copy", "repo", r.Name(), "err", err)
 	ctx := e.ctx
-	e.workers.Go(func() { e.prove(ctx, r, e.fetch.Packs) })
+	e.workers.Go(func() { e.prove(ctx, r, e.fetch.Verify) })
 }
 
 // forget is called when a broken copy has left: another takes its place.
@@ -116,13 +116,40 @@ func (e *Engine) proveAll(ctx context.Context) {
 	}
 }
 
-// tipsThere returns an error when a tip is missing.
+// tipsThere returns an error when a tip is missing. That git could not be asked
+// says nothing of the copy.
 func (e *Engine) tipsThere(ctx context.Context, dir string, oids []string) error {
 	missing, err := e.fetch.Missing(ctx, dir, oids)
 	if err == nil && len(missing) > 0 {
-		err = fmt.Errorf("%d objects that its refs name are missing, %s the first of them", len(missing), missing[0])
+		return fmt.Errorf("%d objects that its refs name are missing, %s the first of them", len(missing), missing[0])
 	}
-	return err
+	return nil
+}
+
+// scrubEvery is how often every byte of a copy is read: what a disk has changed in
+// the middle of a pack is passed on unseen otherwise, and fails at the client.
+const scrubEvery = 24 * time.Hour
+
+// scrub reads the copies one after the other, each once a day, beginning with the
+// start.
+func (e *Engine) scrub(ctx context.Context) {
+	tick := time.NewTicker(time.Minute)
+	defer tick.Stop()
+	read := map[string]time.Time{}
+	for {
+		for _, r := range e.store.Repos() {
+			if at, ok := read[r.ID()]; ctx.Err() != nil || ok && e.now().Sub(at) < scrubEvery {
+				continue
+			}
+			read[r.ID()] = e.now()
+			e.prove(ctx, r, e.fetch.Verify)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
 }
 
 // prove tests one copy, and takes it out of service when the test fails twice.
@@ -157,8 +184,11 @@ func (e *Engine) proveOnce(ctx context.Context, r *store.Repo, test func(ctx con
 	switch {
 	case errors.Is(err, refs.ErrDamaged) && e.sickness() != "":
 		return err
-	case err != nil || table.Generation == 0:
-		return nil // reconciling finds out, and deals with it
+	case err != nil:
+		e.settleSoon(r.ID()) // reading has found out, and reconciling deals with it
+		return nil
+	case table.Generation == 0:
+		return nil
 	}
 	return test(ctx, r.Dir(), tips(table.Refs, refs.Head(table.HeadOID())))
 }
@@ -268,7 +298,7 @@ func (e *Engine) allWhole(ctx context.Context) bool {
 		if r == nil {
 			continue
 		}
-		if err := e.proveOnce(ctx, r, e.fetch.Packs); err != nil || ctx.Err() != nil {
+		if err := e.proveOnce(ctx, r, e.fetch.Verify); err != nil || ctx.Err() != nil {
 			return false
 		}
 	}

@@ -52,6 +52,13 @@ func loadIdentity(dir string) (*identity, error) {
 	path := filepath.Join(dir, "node.json")
 	data, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
+		// node.json is durable before the log is made: a log without it is of an
+		// identity that is lost, and must not vote for a new one.
+		log := filepath.Join(dir, "raft", "raft.db")
+		if _, err := os.Lstat(log); !errors.Is(err, fs.ErrNotExist) {
+			return nil, &Error{Message: fmt.Sprintf("%s is gone, but the raft log %s is there: whose it is, is lost", path, log), Err: err,
+				Try: "restore node.json from a backup, or start this node anew with an empty --data directory"}
+		}
 		id := &identity{Format: dataFormat, ID: uuid.NewString()}
 		return id, id.save(dir)
 	}

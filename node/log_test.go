@@ -2,6 +2,8 @@ package node_test
 
 import (
 	"encoding/json"
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"testing"
@@ -20,6 +22,24 @@ func TestANodeWithoutItsLogDoesNotStart(t *testing.T) {
 	}
 	again := node.Config{Name: "n3", Dir: lost.cfg.Dir, Join: []string{nodes[0].info.Peer}}
 	refusal(t, again, 1, "raft.db is gone", "gitmirror node rm n3", "empty --data")
+}
+
+// What the log voted for, it voted for under an identity that is not known.
+func TestALogWithoutItsNodeJSONIsRefused(t *testing.T) {
+	nodes := cluster(t, 3)
+	lost := nodes[2]
+	if err := lost.stop(); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(lost.cfg.Dir, "node.json")
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	again := node.Config{Name: "n4", Dir: lost.cfg.Dir, Join: []string{nodes[0].info.Peer}}
+	refusal(t, again, 1, "node.json is gone", "restore", "empty --data")
+	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("node.json after the refusal: %v", err)
+	}
 }
 
 // A crash in the middle of founding leaves the intention, and maybe a log

@@ -72,6 +72,9 @@ func (sh shape) states(r *fsm.Repo) []verdict {
 	if served > 0 && served < want {
 		add(api.StateCopying, strings.TrimSuffix(fmt.Sprintf("%d of %d copies; %s", served, want, away), "; "))
 	}
+	if current := sh.current(r); served >= want && newest == r.Generation && current < want && sh.view.Now().Sub(r.ChangedAt) > followBound {
+		add(api.StateCopying, fmt.Sprintf("%d of %d copies have generation %d", current, want, r.Generation))
+	}
 	if served > 0 && newest < r.Generation {
 		add(api.StateBehind, strings.TrimSuffix(fmt.Sprintf("serves generation %d of %d; %s", newest, r.Generation, sh.whoHas(r)), "; "))
 	}
@@ -126,6 +129,20 @@ func (sh shape) copies(r *fsm.Repo) (served int, newest uint64, away string) {
 	return served, newest, strings.Join(list, ", ")
 }
 
+// followBound is how long copies may take to follow a generation before that is
+// shown: large ones take their time.
+const followBound = time.Minute
+
+// current counts the copies that clients get with the row's generation.
+func (sh shape) current(r *fsm.Repo) (n int) {
+	for _, c := range r.Copies {
+		if node := sh.view.Node(c.Node); c.State == fsm.CopyReady && c.Generation == r.Generation && node != nil && node.Serves() {
+			n++
+		}
+	}
+	return n
+}
+
 // whoHas names the nodes whose copies have the row's generation.
 func (sh shape) whoHas(r *fsm.Repo) string {
 	var list []string
@@ -160,7 +177,11 @@ func (sh shape) render(r *fsm.Repo, live *peer.Live) api.Repo {
 	if out.Labels == nil {
 		out.Labels = map[string]string{}
 	}
-	out.State, out.Reason = sh.state(r)
+	states := sh.states(r)
+	out.State, out.Reason, out.Also = states[0].state, states[0].reason, []string{}
+	for _, v := range states[1:] {
+		out.Also = append(out.Also, strings.TrimSuffix(v.state+": "+v.reason, ": "))
+	}
 	if r.Generation > 0 {
 		out.RefsDigest = r.RefsDigest.String()
 		out.LastChange = timeOf(r.ChangedAt)

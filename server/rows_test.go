@@ -20,10 +20,11 @@ type table struct {
 	t     *testing.T
 	state *fsm.State
 	index uint64
+	at    time.Time
 }
 
 func newTable(t *testing.T) *table {
-	tb := &table{t: t, state: fsm.New()}
+	tb := &table{t: t, state: fsm.New(), at: time.Unix(1e9, 0)}
 	for _, n := range []string{"n1", "n2", "n3"} {
 		tb.do(&command.PutNode{Node: &command.Node{Id: n, Name: n, Peer: n + ":1", Http: "http://" + n}})
 	}
@@ -33,7 +34,7 @@ func newTable(t *testing.T) *table {
 
 func (tb *table) do(msg proto.Message) *table {
 	tb.t.Helper()
-	data, err := fsm.Encode(msg, "", time.Unix(1e9, 0))
+	data, err := fsm.Encode(msg, "", tb.at)
 	if err != nil {
 		tb.t.Fatal(err)
 	}
@@ -82,6 +83,12 @@ func (tb *table) health(class, hold string) *table {
 	return tb.do(&command.Report{Node: "n1", Health: []*command.HealthReport{{Repo: "r", Epoch: 1, ErrorClass: class, HoldReason: hold}}})
 }
 
+// later lets time pass in the log.
+func (tb *table) later(d time.Duration) *table {
+	tb.at = tb.at.Add(d)
+	return tb.do(&command.Report{Node: "n3"})
+}
+
 func (tb *table) shape() shape {
 	s := New(Config{})
 	return s.shape(tb.state.View())
@@ -108,6 +115,7 @@ func TestStatesOfARepo(t *testing.T) {
 		{"one copy of two", func(tb *table) { tb.publish(1) }, "copying", "1 of 2"},
 		{"both", func(tb *table) { tb.publish(1).ready("n2", 1) }, "ready", ""},
 		{"a replica follows in a moment", func(tb *table) { tb.publish(1).ready("n2", 1).publish(2) }, "ready", ""},
+		{"a replica cannot follow", func(tb *table) { tb.publish(1).ready("n2", 1).publish(2).later(2 * time.Minute) }, "copying", "1 of 2 copies have generation 2"},
 		{"a copy breaks", func(tb *table) { tb.publish(1).ready("n2", 1).broken("n2") }, "copying", "1 of 2"},
 		{"a node with a copy dies", func(tb *table) { tb.publish(1).ready("n2", 1).down("n2") }, "copying", "copy on n2 is down"},
 		{"the owner dies with the newest", func(tb *table) { tb.publish(1).ready("n2", 1).publish(2).down("n1") }, "copying behind", "1 of 2"},
@@ -137,6 +145,9 @@ func TestStatesOfARepo(t *testing.T) {
 			state, reason := sh.state(row)
 			if state != got[0] || !strings.Contains(reason, c.reason) {
 				t.Errorf("shown as %s (%s), want the first, with %q", state, reason, c.reason)
+			}
+			if shown := sh.render(row, nil); len(shown.Also) != len(got)-1 || !slices.EqualFunc(shown.Also, got[1:], strings.HasPrefix) {
+				t.Errorf("shown besides: %q, want %q", shown.Also, got[1:])
 			}
 			for _, s := range api.States {
 				if sh.in(row, s) != slices.Contains(got, s) {

@@ -48,6 +48,9 @@ func (p Printer) Repo(r *api.Repo, base string) error {
 		}
 		list = append(list, [2]string{key, cell(u)})
 	}
+	for _, also := range r.Also {
+		list = append(list, [2]string{"also", cell(also)})
+	}
 	list = append(list,
 		[2]string{"owner", fmt.Sprintf("%s (epoch %d)", cell(r.Owner), r.Epoch)},
 		[2]string{"copies", CopyCount(r) + " ready"},

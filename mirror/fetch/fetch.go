@@ -12,7 +12,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
+	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -159,16 +162,48 @@ func (f *Fetcher) Missing(ctx context.Context, dir string, oids []string) ([]str
 	return missing, nil
 }
 
-// Packs returns an error when not everything that the oids lead to can be read: it
-// makes the pack that a clone would get, and throws it away.
-func (f *Fetcher) Packs(ctx context.Context, dir string, oids []string) error {
+// Verify returns an error when not everything that the oids lead to can be read:
+// each pack is read and checked, and then the pack is made that a clone would
+// get. A git that cannot be run, or is killed, says nothing of the copy.
+func (f *Fetcher) Verify(ctx context.Context, dir string, oids []string) error {
+	indexes, err := filepath.Glob(filepath.Join(dir, "objects/pack/*.idx"))
+	if err != nil {
+		return nil
+	}
+	// Packs are sent as they lie on the disk, unchecked: only reading them tells.
+	for _, index := range indexes {
+		cmd := f.git.Command(ctx, dir, "verify-pack", "--", index)
+		if err := cmd.RunCaptured(); err != nil {
+			if _, gone := os.Lstat(index); errors.Is(gone, fs.ErrNotExist) {
+				continue // repacked meanwhile
+			}
+			if err := evidence(ctx, err); err != nil {
+				return err
+			}
+		}
+	}
+	return f.packs(ctx, dir, oids)
+}
+
+// evidence is an error of a git that has read a copy and found it wanting: git
+// says so with its own exit codes. nil where it could not be run, was killed, or
+// was stopped.
+func evidence(ctx context.Context, err error) error {
+	var exit interface{ ExitCode() int }
+	if ctx.Err() != nil || !errors.As(err, &exit) || exit.ExitCode() != 1 && exit.ExitCode() != 128 {
+		return nil
+	}
+	return failure.New(failure.Corrupt, "it cannot be read: "+err.Error(), err)
+}
+
+func (f *Fetcher) packs(ctx context.Context, dir string, oids []string) error {
 	cmd := f.git.Command(ctx, dir, "pack-objects", "--revs", "--stdout", "--quiet", "--delta-base-offset")
 	cmd.Stdin = strings.NewReader(strings.Join(oids, "\n") + "\n")
 	cmd.Stdout = io.Discard
 	tail := &git.Tail{}
 	cmd.Stderr = tail
 	if err := cmd.Run(); err != nil {
-		return failure.New(failure.Corrupt, "no pack can be made of it: "+cmd.Failed(err, tail).Error(), err)
+		return evidence(ctx, cmd.Failed(err, tail))
 	}
 	return nil
 }

@@ -1,0 +1,53 @@
+package fetch_test
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"gitmirror/internal/upstream"
+)
+
+// A flipped bit in the middle of a pack would be passed on as it is.
+func TestVerifyFindsAnyFlippedBit(t *testing.T) {
+	g := newRig(t, 0)
+	g.edit(t, func(e *upstream.Edit) {
+		e.Commit("main", "one", map[string]string{"a": strings.Repeat("some text. ", 20)})
+	})
+	main := g.tip(t, "main")
+	if err := g.fetch(t, g.up.URL("x.git"), main); err != nil {
+		t.Fatal(err)
+	}
+	packs, err := filepath.Glob(filepath.Join(g.live.Dir(), "objects/pack/*.pack"))
+	if err != nil || len(packs) != 1 {
+		t.Fatalf("packs %v, %v", packs, err)
+	}
+	whole, err := os.ReadFile(packs[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(packs[0], 0o644); err != nil {
+		t.Fatal(err)
+	}
+	verify := func(ctx context.Context) error { return g.fetcher.Verify(ctx, g.live.Dir(), []string{main}) }
+	if err := verify(t.Context()); err != nil {
+		t.Errorf("a whole copy: %v", err)
+	}
+	for at := 0; at < len(whole); at += 1 + len(whole)/20 {
+		data := append([]byte(nil), whole...)
+		data[at] ^= 1
+		if err := os.WriteFile(packs[0], data, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if verify(t.Context()) == nil {
+			t.Errorf("a flipped bit at byte %d of %d is not found", at, len(whole))
+		}
+	}
+	stopped, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := verify(stopped); err != nil {
+		t.Errorf("a test that was stopped gives evidence: %v", err)
+	}
+}
