@@ -83,7 +83,10 @@ func (n *node) remember(ctx context.Context) error {
 	for {
 		changed := n.machine.state.Changed()
 		format, members := n.machine.state.View().Format(), n.memberAddresses()
-		if n.consensus.Ready() == nil && (format > n.id.ClusterFormat || !slices.Equal(members, n.id.members())) {
+		var soon <-chan time.Time // becoming ready changes nothing in the table
+		if n.consensus.Ready() != nil {
+			soon = time.After(time.Second)
+		} else if format > n.id.ClusterFormat || !slices.Equal(members, n.id.members()) {
 			err := n.id.update(n.cfg.Dir, func() { n.id.ClusterFormat, n.id.Members = max(format, n.id.ClusterFormat), members })
 			if err != nil {
 				n.log.Warn("cannot write node.json", "err", err)
@@ -93,6 +96,7 @@ func (n *node) remember(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-changed:
+		case <-soon:
 		}
 	}
 }
