@@ -33,6 +33,9 @@ type Config struct {
 	// LogID is empty, after the log is durable and before this node answers
 	// anybody. May be nil.
 	LogMade func(id string) error
+	// Mark is a file outside of Dir that keeps how far the log was: Open refuses,
+	// with ErrLogLost, a Dir that was put back from a backup. Empty: none.
+	Mark string
 
 	Timing  Timing // default TimingNormal
 	Founder bool   // start a cluster of one, unless Dir already holds raft state

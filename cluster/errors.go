@@ -89,7 +89,7 @@ type LogLostError struct {
 }
 
 func (e *LogLostError) Error() string {
-	return fmt.Sprintf("the raft log at %s %s, and without it this node may vote against what it has acknowledged", e.Path, e.Reason)
+	return fmt.Sprintf("the raft log at %s %s: this node might vote against what it has acknowledged", e.Path, e.Reason)
 }
 
 // Is matches ErrLogLost.

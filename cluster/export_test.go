@@ -20,3 +20,6 @@ func Spoil(c *Cluster, index uint64) error {
 
 // CachedEntries is how many entries raft does not read from the disk.
 const CachedEntries = cachedEntries
+
+// Snapshot has raft take a snapshot, and cut its log.
+func Snapshot(c *Cluster) error { return c.raft.Snapshot().Error() }

@@ -41,6 +41,9 @@ func (s *store) forgetHalfFounded() error {
 	if last > 0 || len(snapshots) > 0 || term != bootstrapTerm {
 		return nil
 	}
+	if err := s.ledger.mark.lower(func(r *reach) { r.current = 0 }); err != nil {
+		return fmt.Errorf("reset raft term: %w", err)
+	}
 	if err := s.stable.SetUint64([]byte(termKey), 0); err != nil {
 		return fmt.Errorf("reset raft term: %w", err)
 	}

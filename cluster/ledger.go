@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"cmp"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"sync"
@@ -32,6 +33,7 @@ type ledger struct {
 	bolt   *raftboltdb.BoltStore
 	path   string
 	writes writes
+	mark   *highMark             // nil while the file is being made, or where there is none
 	faults func(op string) error // of tests, before each operation; may be nil
 	failed func(error)           // told once, of the first failure
 
@@ -109,9 +111,9 @@ func (l *ledger) inject(op string) error {
 // Close leaves the file alone after a failure: bbolt's locks may be taken.
 func (l *ledger) Close() error {
 	if l.failure() != nil {
-		return nil
+		return l.mark.Close()
 	}
-	return l.bolt.Close()
+	return errors.Join(l.bolt.Close(), l.mark.Close())
 }
 
 // first is the index of the first record, or 0 of an empty log.
@@ -172,12 +174,36 @@ func (l *ledger) append(entries []*raft.Log) error {
 	for i, e := range entries {
 		records[i] = sealed(e)
 	}
-	return l.write("append", func() error { return l.bolt.StoreLogs(records) })
+	return l.write("append", func() error {
+		if err := l.bolt.StoreLogs(records); err != nil || len(entries) == 0 {
+			return err
+		}
+		end := entries[len(entries)-1]
+		l.mark.follow(func(r *reach) { r.term, r.index = end.Term, end.Index })
+		return nil
+	})
 }
 
 // drop deletes the records from first to last.
 func (l *ledger) drop(first, last uint64) error {
-	return l.write("delete", func() error { return l.bolt.DeleteRange(first, last) })
+	end, err := l.last()
+	if err != nil {
+		return err
+	}
+	var left raft.Log // the new end, if the log becomes shorter
+	if last >= end && first > 0 {
+		if err := l.entry(first-1, &left); err != nil && l.failure() != nil {
+			return err
+		}
+	}
+	return l.write("delete", func() error {
+		if last >= end {
+			if err := l.mark.lower(func(r *reach) { r.term, r.index = left.Term, left.Index }); err != nil {
+				return err
+			}
+		}
+		return l.bolt.DeleteRange(first, last)
+	})
 }
 
 // value reads one of raft's values. It fails with errNoValue where none is set.
@@ -201,5 +227,47 @@ func (l *ledger) value(name []byte) (value []byte, err error) {
 }
 
 func (l *ledger) setValue(name, value []byte) error {
-	return l.write("set", func() error { return l.bolt.Set(name, sealedValue(name, value)) })
+	return l.write("set", func() error {
+		if err := l.bolt.Set(name, sealedValue(name, value)); err != nil {
+			return err
+		}
+		switch string(name) {
+		case termKey:
+			l.mark.follow(func(r *reach) { r.current = number(value) })
+		case voteTermKey:
+			l.mark.follow(func(r *reach) { r.voted = number(value) })
+		}
+		return nil
+	})
+}
+
+// reach is how far the log is, entries that are only in a snapshot apart.
+func (l *ledger) reach() (r reach, err error) {
+	end, err := l.last()
+	if err != nil {
+		return r, err
+	}
+	var record raft.Log
+	if end > 0 {
+		if err := l.entry(end, &record); err != nil && l.failure() != nil {
+			return r, err
+		}
+	}
+	current, err := l.value([]byte(termKey))
+	if err != nil {
+		return r, err
+	}
+	voted, err := l.value([]byte(voteTermKey))
+	if err != nil {
+		return r, err
+	}
+	return reach{term: record.Term, index: record.Index, current: number(current), voted: number(voted)}, nil
+}
+
+// number reads one of raft's numbers, or 0 from what is none.
+func number(value []byte) uint64 {
+	if len(value) != 8 {
+		return 0
+	}
+	return binary.BigEndian.Uint64(value)
 }

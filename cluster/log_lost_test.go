@@ -94,3 +94,81 @@ func TestTheLogIsNotedBeforeItIsUsed(t *testing.T) {
 		t.Errorf("opened with %v, want the failure of LogMade", err)
 	}
 }
+
+// What was acknowledged after a backup of raft's directory was made is gone when
+// it is put back.
+func TestALogPutBackFromABackupIsRefused(t *testing.T) {
+	for name, later := range map[string]func(t *testing.T, g *clustertest.Group, n *clustertest.Node){
+		"an entry": func(t *testing.T, g *clustertest.Group, n *clustertest.Node) {
+			if _, _, err := n.Apply(deadline(t), []byte("acknowledged")); err != nil {
+				t.Fatal(err)
+			}
+		},
+		"a term": func(t *testing.T, g *clustertest.Group, n *clustertest.Node) {
+			g.Abort(n)
+			g.Restart(n)
+			g.Leader()
+		},
+		"a snapshot of it all": func(t *testing.T, g *clustertest.Group, n *clustertest.Node) {
+			if _, _, err := n.Apply(deadline(t), []byte("acknowledged")); err != nil {
+				t.Fatal(err)
+			}
+			if err := cluster.Snapshot(n.Cluster); err != nil {
+				t.Fatal(err)
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := clustertest.New(t, 1, clustertest.Options{Config: func(c *cluster.Config) { c.TrailingLogs = 1 }})
+			n := g.Leader()
+			if _, _, err := n.Apply(deadline(t), []byte("one")); err != nil {
+				t.Fatal(err)
+			}
+			backup := filepath.Join(t.TempDir(), "raft") // of a running node: nothing is being written
+			if err := os.CopyFS(backup, os.DirFS(n.Config.Dir)); err != nil {
+				t.Fatal(err)
+			}
+			later(t, g, n)
+			g.Abort(n)
+			if err := reopen(t, n.Config); err != nil {
+				t.Fatalf("the log is the newest, yet: %v", err)
+			}
+			if err := errors.Join(os.RemoveAll(n.Config.Dir), os.CopyFS(n.Config.Dir, os.DirFS(backup))); err != nil {
+				t.Fatal(err)
+			}
+			for range 2 {
+				if err := reopen(t, n.Config); !errors.Is(err, cluster.ErrLogLost) {
+					t.Fatalf("opened with %v, want ErrLogLost", err)
+				}
+			}
+		})
+	}
+}
+
+// The mark is not fsynced: whatever a power cut leaves of it refuses no log.
+func TestAMarkThatIsOlderOrUnreadableRefusesNothing(t *testing.T) {
+	g := clustertest.New(t, 1, clustertest.Options{})
+	n := g.Leader()
+	older, err := os.ReadFile(n.Config.Mark)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := n.Apply(deadline(t), []byte("one")); err != nil {
+		t.Fatal(err)
+	}
+	g.Abort(n)
+	flipped := append([]byte(nil), older...)
+	flipped[30] = 0xff // of the index
+	for name, left := range map[string][]byte{"older": older, "flipped": flipped, "half": older[:30], "empty": nil, "zeros": make([]byte, len(older))} {
+		if err := os.WriteFile(n.Config.Mark, left, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := reopen(t, n.Config); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if err := os.Remove(n.Config.Mark); err != nil {
+		t.Fatal(err)
+	}
+	g.Restart(n)
+}

@@ -76,10 +76,31 @@ func openStore(cfg Config, log hclog.Logger) (*store, error) {
 	if err == nil {
 		err = s.inspect(cfg.Log)
 	}
+	if err == nil && cfg.Mark != "" {
+		err = s.compare(cfg)
+	}
 	if err != nil {
 		return nil, errors.Join(err, ledger.Close())
 	}
 	return s, nil
+}
+
+// compare refuses a log that is behind its mark, and keeps the mark from then on.
+func (s *store) compare(cfg Config) error {
+	mark, err := openMark(cfg.Mark, s.id, cfg.Log)
+	if err != nil {
+		return &StoreError{Op: "open", Path: cfg.Mark, Err: err}
+	}
+	s.ledger.mark = mark
+	is, err := s.ledger.reach()
+	if err != nil {
+		return err
+	}
+	if was := mark.at; is.behind(was) {
+		return &LogLostError{Path: s.ledger.path, Reason: fmt.Sprintf("is an older state of itself (it is in term %d and ends with entry %d of term %d; it was in term %d, with entry %d of term %d)",
+			is.current, is.index, is.term, was.current, was.index, was.term)}
+	}
+	return nil
 }
 
 // makeStore makes an empty log with an id. It gets its name when it is whole

@@ -180,7 +180,7 @@ func (n *node) build(ctx context.Context) (err error) {
 	p.cluster, err = cluster.Open(ctx, cluster.Config{
 		ID: n.id.ID, Name: n.cfg.Name, ClusterID: n.id.ClusterID, Dir: filepath.Join(n.cfg.Dir, "raft"), Advertise: n.info.Peer,
 		Timing: timing, Founder: n.id.Founding, FSM: p.machine, Log: n.log, Seeds: n.seeds,
-		LogID: n.id.Log, LogMade: n.logMade, Replaceable: func() bool { s := standby.Load(); return s != nil && s.Enough() },
+		LogID: n.id.Log, LogMade: n.logMade, Mark: filepath.Join(n.cfg.Dir, "raft.mark"), Replaceable: func() bool { s := standby.Load(); return s != nil && s.Enough() },
 	}, n.port)
 	if err != nil {
 		return errors.Join(n.storeProblem(err), n.port.Close())

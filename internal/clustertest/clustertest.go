@@ -8,6 +8,7 @@ package clustertest
 
 import (
 	"context"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -81,12 +82,13 @@ func (g *Group) StartAt(addr string) *Node {
 
 func (g *Group) start(founder bool, bind string) *Node {
 	g.t.Helper()
-	id := uuid.NewString()
+	id, dir := uuid.NewString(), g.t.TempDir()
 	n := &Node{Config: cluster.Config{
 		ID:        id,
 		Name:      "node-" + id[:4],
 		ClusterID: g.id,
-		Dir:       g.t.TempDir(),
+		Dir:       filepath.Join(dir, "raft"),
+		Mark:      filepath.Join(dir, "raft.mark"),
 		Timing:    cluster.TimingFast,
 		Founder:   founder,
 		Log:       testlog.New(g.t),

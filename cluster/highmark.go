@@ -1,0 +1,135 @@
+package cluster
+
+import (
+	"cmp"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"log/slog"
+	"os"
+	"sync"
+
+	"github.com/google/uuid"
+)
+
+// reach is how far a log and the values beside it are. None of it ever goes back
+// by itself, but for the end of the log when a leader overwrites what was never
+// committed.
+type reach struct {
+	term, index uint64 // of the last entry
+	current     uint64 // the term that the node is in
+	voted       uint64 // the term of its last vote
+}
+
+// behind tells whether a log that reaches r lacks something of one that reached
+// other. A later term's entry stands on all that was committed before it.
+func (r reach) behind(other reach) bool {
+	end := cmp.Or(cmp.Compare(r.term, other.term), cmp.Compare(r.index, other.index))
+	return end < 0 || r.current < other.current || r.voted < other.voted
+}
+
+// highMark is a file outside of raft's directory that says how far the log inside
+// was. A directory that was put back from a backup, or with a file system, is older
+// than that: it would vote against what it has acknowledged.
+//
+// It is written after each change of the log, and not fsynced: what a power cut
+// takes of it, or a disk that does not take it, makes it older, and an older mark
+// refuses nothing. Only where the log goes back it is durable first.
+//
+//	"GMHM"  id of the log (16 bytes)
+//	term and index of the last entry, current term, term of the last vote (8 each)
+//	CRC-32C of all that (4)
+type highMark struct {
+	file *os.File
+	id   uuid.UUID // of the log
+	log  *slog.Logger
+
+	mu     sync.Mutex
+	at     reach
+	failed bool // to write it, once or more
+}
+
+const (
+	markMagic = "GMHM"
+	markSize  = len(markMagic) + 16 + 4*8 + 4
+)
+
+// openMark opens the mark of the log with that id, or makes it. One of another log,
+// or one that cannot be read, says nothing.
+func openMark(path, logID string, log *slog.Logger) (*highMark, error) {
+	id, err := uuid.Parse(logID)
+	if err != nil {
+		return nil, fmt.Errorf("id of the raft log: %w", err)
+	}
+	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	m := &highMark{file: file, id: id, log: log}
+	data := make([]byte, markSize)
+	if _, err := file.ReadAt(data, 0); err != nil && !errors.Is(err, io.EOF) {
+		return nil, errors.Join(err, file.Close())
+	}
+	if at := m.decode(data); at != nil {
+		m.at = *at
+	}
+	return m, nil
+}
+
+func (m *highMark) decode(data []byte) *reach {
+	body := data[:markSize-4]
+	if string(body[:4]) != markMagic || uuid.UUID(body[4:20]) != m.id ||
+		crc32.Checksum(body, castagnoli) != binary.BigEndian.Uint32(data[markSize-4:]) {
+		return nil
+	}
+	n := func(i int) uint64 { return binary.BigEndian.Uint64(body[20+8*i:]) }
+	return &reach{term: n(0), index: n(1), current: n(2), voted: n(3)}
+}
+
+// follow has the mark follow what the log has become.
+func (m *highMark) follow(change func(*reach)) {
+	if m == nil {
+		return
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	err := m.write(change)
+	if err != nil && !m.failed {
+		m.log.Warn("cannot write how far the raft log is: until that succeeds, a log put back from a backup may not be noticed", "file", m.file.Name(), "err", err)
+	}
+	m.failed = err != nil
+}
+
+// lower changes the mark durably, before the log goes back.
+func (m *highMark) lower(change func(*reach)) error {
+	if m == nil {
+		return nil
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if err := m.write(change); err != nil {
+		return err
+	}
+	return m.file.Sync()
+}
+
+func (m *highMark) write(change func(*reach)) error {
+	change(&m.at)
+	data := append([]byte(markMagic), m.id[:]...)
+	for _, n := range []uint64{m.at.term, m.at.index, m.at.current, m.at.voted} {
+		data = binary.BigEndian.AppendUint64(data, n)
+	}
+	data = binary.BigEndian.AppendUint32(data, crc32.Checksum(data, castagnoli))
+	_, err := m.file.WriteAt(data, 0)
+	return err
+}
+
+// Close closes the file.
+func (m *highMark) Close() error {
+	if m == nil {
+		return nil
+	}
+	return m.file.Close()
+}
