@@ -37,6 +37,8 @@ type Peers interface {
 	Table(ctx context.Context, addr, id string, generation uint64) ([]byte, error)
 	// Lost fetches the table of a generation that is lost elsewhere.
 	Lost(ctx context.Context, addr, id string, generation uint64) ([]byte, error)
+	// Doubt tells the node at addr that its copy may be damaged.
+	Doubt(ctx context.Context, addr, id string) error
 	// GitURL is where git fetches a repository from the node at addr.
 	GitURL(addr, id string) string
 }
@@ -119,7 +121,7 @@ func (a *Agent) Run(ctx context.Context) error {
 const assignSpacing = 20 * time.Millisecond
 
 // assign keeps the mirror's assignments at what the table says; removals run in
-// g, because they wait for clients that are still reading.
+// g, because they wait for what the mirror does with the copy.
 func (a *Agent) assign(ctx context.Context, g *errgroup.Group) error {
 	given := map[string]uint64{} // row version by id, of what was handed out
 	for {

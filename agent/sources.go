@@ -101,6 +101,8 @@ func (s source) Name() string       { return s.name }
 func (s source) Generation() uint64 { return s.generation }
 func (s source) URL() string        { return s.peers.GitURL(s.addr, s.id) }
 
+func (s source) Doubt(ctx context.Context) error { return s.peers.Doubt(ctx, s.addr, s.id) }
+
 func (s source) Lost(ctx context.Context, generation uint64) (*refs.Table, error) {
 	data, err := s.peers.Lost(ctx, s.addr, s.id, generation)
 	if err != nil {

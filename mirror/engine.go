@@ -149,7 +149,7 @@ func (e *Engine) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return e.proxy.Serve(ctx) })
 	g.Go(func() error { return e.space.Run(ctx) })
-	g.Go(func() error { e.proveAll(ctx); e.scrub(ctx); return nil })
+	g.Go(func() error { e.proveAll(ctx); e.scrub(ctx, e.fetch.Verify); return nil })
 	g.Go(func() error { return e.flush(ctx) })
 	g.Go(func() error { e.dispatch(ctx); return nil })
 	err := g.Wait()

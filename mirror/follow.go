@@ -70,6 +70,7 @@ func (e *Engine) copyFrom(ctx context.Context, j *job, a Assignment, src Source,
 	}
 	defer release()
 	if err := e.stage(ctx, j, repo, next.Refs, next.Head, fetch.Source{URL: src.URL()}, turn); err != nil {
+		e.doubt(ctx, a, src, err)
 		return err
 	}
 	if err := repo.Prepare(next); err != nil {
@@ -79,6 +80,19 @@ func (e *Engine) copyFrom(ctx context.Context, j *job, a Assignment, src Source,
 		return failure.New(failure.Disk, err.Error(), err)
 	}
 	return nil
+}
+
+// doubt tells a peer whose objects fail git's checks. A pack is sent as it lies on
+// the disk, so that its holder does not see what is wrong with it, and might stay
+// the only source for a day.
+func (e *Engine) doubt(ctx context.Context, a Assignment, src Source, err error) {
+	if err == nil || failure.Of(err).Class != failure.Corrupt {
+		return
+	}
+	e.log.Warn("a peer's copy is damaged, telling it", "repo", a.Name, "node", src.Name(), "err", err)
+	if err := src.Doubt(ctx); err != nil {
+		e.log.Debug("cannot tell a peer that its copy is damaged", "repo", a.Name, "node", src.Name(), "err", err)
+	}
 }
 
 // errNoHolder says that the table names no live node to copy from.

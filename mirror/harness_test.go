@@ -126,7 +126,8 @@ func (s source) Generation() uint64 { return s.peer.generation(s.id) }
 func (s source) Lost(_ context.Context, generation uint64) (*refs.Table, error) {
 	return s.peer.engine.Lost(s.id, generation)
 }
-func (s source) URL() string { return s.peer.http.URL + "/" + s.id }
+func (s source) Doubt(context.Context) error { s.peer.engine.Doubt(s.id); return nil }
+func (s source) URL() string                 { return s.peer.http.URL + "/" + s.id }
 func (s source) Table(_ context.Context, generation uint64) (*refs.Table, error) {
 	c, err := s.peer.engine.Open(s.id, true)
 	if err != nil {

@@ -63,7 +63,15 @@ func (e *Engine) fit(id string) error {
 	return nil
 }
 
-// suspect has a repository tested whose own tips could not be packed.
+// Doubt has a copy tested that somebody could not read: a peer's word is a reason to
+// look, and no evidence.
+func (e *Engine) Doubt(id string) {
+	if r := e.store.Repo(id); r != nil {
+		e.suspect(r, errors.New("a peer says that what it was sent is damaged"))
+	}
+}
+
+// suspect has a repository tested that may be damaged.
 func (e *Engine) suspect(r *store.Repo, err error) {
 	if !e.proofs.due(r.ID(), e.now()) {
 		return
@@ -73,7 +81,7 @@ func (e *Engine) suspect(r *store.Repo, err error) {
 	if e.ctx == nil || e.ctx.Err() != nil {
 		return
 	}
-	e.log.Info("a pack could not be made, testing the copy", "repo", r.Name(), "err", err)
+	e.log.Info("a copy may be damaged, testing it", "repo", r.Name(), "err", err)
 	ctx := e.ctx
 	e.workers.Go(func() { e.prove(ctx, r, e.fetch.Verify) })
 }
@@ -128,32 +136,49 @@ func (e *Engine) tipsThere(ctx context.Context, dir string, oids []string) error
 
 // scrubEvery is how often every byte of a copy is read: what a disk has changed in
 // the middle of a pack is passed on unseen otherwise, and fails at the client.
-const scrubEvery = 24 * time.Hour
+const (
+	scrubEvery = 24 * time.Hour
+	scrubLook  = time.Minute // between two looks for a copy that is due
+)
 
-// scrub reads the copies one after the other, each once a day, beginning with the
-// start.
-func (e *Engine) scrub(ctx context.Context) {
-	tick := time.NewTicker(time.Minute)
-	defer tick.Stop()
+// scrub reads the copies one after the other, each once a day: those that are here
+// at the start then, later ones a day after they were made, which read all of them.
+// It rests for as long as it reads, so that it never has more than half of a disk.
+func (e *Engine) scrub(ctx context.Context, test proof) {
 	read := map[string]time.Time{}
+	for _, r := range e.store.Repos() {
+		read[r.ID()] = e.now().Add(-scrubEvery)
+	}
+	rest := time.NewTimer(0)
+	defer rest.Stop()
 	for {
-		for _, r := range e.store.Repos() {
-			if at, ok := read[r.ID()]; ctx.Err() != nil || ok && e.now().Sub(at) < scrubEvery {
-				continue
-			}
-			read[r.ID()] = e.now()
-			e.prove(ctx, r, e.fetch.Verify)
-		}
 		select {
 		case <-ctx.Done():
 			return
-		case <-tick.C:
+		case <-rest.C:
+		}
+		rest.Reset(scrubLook)
+		for _, r := range e.store.Repos() {
+			began := e.now()
+			at, known := read[r.ID()]
+			if !known {
+				read[r.ID()] = began
+			}
+			if known && began.Sub(at) >= scrubEvery {
+				read[r.ID()] = began
+				e.prove(ctx, r, test)
+				rest.Reset(e.now().Sub(began))
+				break
+			}
 		}
 	}
 }
 
+// proof is a test of the copy in dir, whose tips are oids.
+type proof func(ctx context.Context, dir string, oids []string) error
+
 // prove tests one copy, and takes it out of service when the test fails twice.
-func (e *Engine) prove(ctx context.Context, r *store.Repo, test func(ctx context.Context, dir string, oids []string) error) {
+func (e *Engine) prove(ctx context.Context, r *store.Repo, test proof) {
 	if err := e.proofs.running.Acquire(ctx, 1); err != nil {
 		return
 	}
@@ -174,7 +199,7 @@ func (e *Engine) prove(ctx context.Context, r *store.Repo, test func(ctx context
 	}
 }
 
-func (e *Engine) proveOnce(ctx context.Context, r *store.Repo, test func(ctx context.Context, dir string, oids []string) error) error {
+func (e *Engine) proveOnce(ctx context.Context, r *store.Repo, test proof) error {
 	release, err := r.Acquire()
 	if err != nil {
 		return nil // it has left this node

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -31,20 +33,26 @@ func newWard(t *testing.T, ctx context.Context, copies int) *ward {
 	w.Engine = &Engine{store: s, proofs: newProofs(), jobs: map[string]*job{}, wake: make(chan struct{}, 1), log: testlog.New(t), ctx: ctx,
 		cfg: Config{Changed: func(string) {}, ConditionChanged: func() { w.told++ }}}
 	for i := range copies {
-		r, err := s.Ensure(fmt.Sprintf("REPO%d", i), fmt.Sprintf("r%d", i))
-		if err != nil {
-			t.Fatal(err)
-		}
-		table := &refs.Table{Generation: 1, Candidate: "c", Refs: []refs.Ref{{Name: "refs/heads/main", OID: strings.Repeat("a", 40)}}}
-		if err := r.Prepare(table); err != nil {
-			t.Fatal(err)
-		}
-		if ok, err := r.Activate(1, table.Digest()); !ok || err != nil {
-			t.Fatal(ok, err)
-		}
-		w.copies = append(w.copies, r)
+		w.copy(t, i)
 	}
 	return w
+}
+
+// copy makes another copy.
+func (w *ward) copy(t *testing.T, i int) {
+	t.Helper()
+	r, err := w.store.Ensure(fmt.Sprintf("REPO%d", i), fmt.Sprintf("r%d", i))
+	if err != nil {
+		t.Fatal(err)
+	}
+	table := &refs.Table{Generation: 1, Candidate: "c", Refs: []refs.Ref{{Name: "refs/heads/main", OID: strings.Repeat("a", 40)}}}
+	if err := r.Prepare(table); err != nil {
+		t.Fatal(err)
+	}
+	if ok, err := r.Activate(1, table.Digest()); !ok || err != nil {
+		t.Fatal(ok, err)
+	}
+	w.copies = append(w.copies, r)
 }
 
 var errUnreadable = errors.New("bit rot")
@@ -171,5 +179,48 @@ func TestSuspicionsAreTestedOnceAMinute(t *testing.T) {
 		if !p.due("other", now) {
 			t.Error("another copy's test is held off, too")
 		}
+	})
+}
+
+// Every copy that was here at the start is read then, and each once a day: one that
+// is made later was read when it was made.
+func TestEveryCopyIsReadOnceADay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		w := newWard(t, ctx, 3)
+		var mu sync.Mutex
+		reads := map[string]int{}
+		go w.scrub(ctx, func(_ context.Context, dir string, _ []string) error {
+			time.Sleep(time.Minute)
+			mu.Lock()
+			defer mu.Unlock()
+			reads[filepath.Base(dir)]++
+			return nil
+		})
+		counts := func(want ...int) {
+			t.Helper()
+			mu.Lock()
+			defer mu.Unlock()
+			for i, n := range want {
+				if got := reads[fmt.Sprintf("REPO%d.git", i)]; got != n {
+					t.Errorf("copy %d was read %d times, want %d", i, got, n)
+				}
+			}
+		}
+		time.Sleep(4*time.Minute + time.Second) // two are read, and after each there was a rest
+		mu.Lock()
+		if len(reads) != 2 {
+			t.Errorf("%d copies were read within four minutes, want 2", len(reads))
+		}
+		mu.Unlock()
+		time.Sleep(6 * time.Minute)
+		w.copy(t, 3)
+		counts(1, 1, 1, 0)
+		time.Sleep(23 * time.Hour)
+		counts(1, 1, 1, 0)
+		time.Sleep(2 * time.Hour)
+		counts(2, 2, 2, 1)
+		cancel()
+		synctest.Wait()
 	})
 }

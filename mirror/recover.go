@@ -85,6 +85,7 @@ func (e *Engine) findLost(ctx context.Context, j *job, repo *store.Repo, a Assig
 		}
 		if err == nil {
 			err = e.stage(ctx, j, repo, t.Refs, t.Head, fetch.Source{URL: src.URL()}, turns{place.fetches, e.peerFetches})
+			e.doubt(ctx, a, src, err)
 		}
 		e.leavePeer(src.Name(), place)
 		if err == nil {

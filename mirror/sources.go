@@ -22,6 +22,9 @@ type Source interface {
 	Lost(ctx context.Context, generation uint64) (*refs.Table, error)
 	// URL is where git fetches the peer's objects from.
 	URL() string
+	// Doubt tells the peer that what it sent is damaged: it looks at its copy
+	// itself, and believes nobody.
+	Doubt(ctx context.Context) error
 }
 
 // Sources knows who else holds copies, and what the log says of them. It does

@@ -39,6 +39,9 @@ func (e *Engine) stage(ctx context.Context, j *job, repo *store.Repo, list []ref
 		return failure.New(failure.Disk, err.Error(), err)
 	}
 	if err := e.fetch.Fetch(ctx, staging, src, missing); err != nil {
+		if failure.Of(err).Class == failure.Corrupt {
+			e.suspect(repo, err) // what it was to be put together with may be damaged as well
+		}
 		return err
 	}
 	if err := staging.Adopt(); err != nil {

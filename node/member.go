@@ -123,6 +123,12 @@ func (m *member) Table(ctx context.Context, id string, generation uint64) ([]byt
 	return p.copies.Table(ctx, id, generation)
 }
 
+func (m *member) Doubt(id string) {
+	if p := m.parts(); p != nil {
+		p.engine.Doubt(id)
+	}
+}
+
 func (m *member) Lost(_ context.Context, id string, generation uint64) ([]byte, error) {
 	p := m.parts()
 	if p == nil {

@@ -98,6 +98,12 @@ func (c *Client) Sync(ctx context.Context, addr, id string, wait bool) (api.Sync
 	return o, err
 }
 
+// Doubt tells the node at addr that what it sent of a repo is damaged.
+func (c *Client) Doubt(ctx context.Context, addr, id string) error {
+	var none struct{}
+	return c.call(ctx, c.quick, http.MethodPost, addr, fmt.Sprintf("/peer/v1/repos/%s/doubt", url.PathEscape(id)), none, &none)
+}
+
 // Table fetches the ref table the node at addr serves of a repo, if it is at
 // least of that generation.
 func (c *Client) Table(ctx context.Context, addr, id string, generation uint64) ([]byte, error) {

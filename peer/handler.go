@@ -31,6 +31,7 @@ func (h Handlers) Handler() http.Handler {
 	mux.Handle("POST "+pathPropose, h.member(h.propose))
 	mux.Handle("GET "+pathIndex, h.member(h.index))
 	mux.Handle("GET "+pathTable, h.member(h.table))
+	mux.Handle("POST "+pathDoubt, h.member(h.doubt))
 	mux.Handle("POST "+pathSync, h.member(h.sync))
 	mux.Handle("POST "+pathLive, h.member(h.live))
 	mux.Handle("GET "+pathPulse, h.member(func(w http.ResponseWriter, r *http.Request) { answer(w, h.Node.Pulse(), nil) }))
@@ -106,6 +107,11 @@ func (h Handlers) table(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	_, _ = w.Write(data)
+}
+
+func (h Handlers) doubt(w http.ResponseWriter, r *http.Request) {
+	h.Node.Doubt(r.PathValue("id"))
+	answer(w, struct{}{}, nil)
 }
 
 func (h Handlers) sync(w http.ResponseWriter, r *http.Request) {

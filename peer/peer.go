@@ -22,6 +22,7 @@ const (
 	pathPropose = "/peer/v1/propose"
 	pathIndex   = "/peer/v1/index"
 	pathTable   = "/peer/v1/repos/{id}/table"
+	pathDoubt   = "/peer/v1/repos/{id}/doubt"
 	pathSync    = "/peer/v1/repos/{id}/sync"
 	pathLive    = "/peer/v1/live"
 	pathPulse   = "/peer/v1/pulse"
@@ -105,6 +106,8 @@ type Node interface {
 	// Lost is the table of a generation that is lost elsewhere, and that this node
 	// has live or keeps aside.
 	Lost(ctx context.Context, id string, generation uint64) ([]byte, error)
+	// Doubt has this node look whether its copy is damaged.
+	Doubt(id string)
 	// Sync has the owner ask upstream now and, where wait is set, waits for what
 	// that comes to.
 	Sync(ctx context.Context, id string, wait bool) (api.SyncOutcome, error)

@@ -147,12 +147,16 @@ func TestTrashedRepository(t *testing.T) {
 	}
 }
 
-// A pack that git did not finish must not end like one that is whole.
-func TestKilledGitCutsTheConnection(t *testing.T) {
-	g := newRig(t)
-	noise := make([]byte, 12<<20)
-	_, _ = rand.NewChaCha8([32]byte{}).Read(noise)
-	g.publish(t, nil, func(e *upstream.Edit) { e.Commit("main", "one", map[string]string{"noise": string(noise)}) })
+// noise is what nothing compresses.
+func noise(seed byte, size int) string {
+	b := make([]byte, size)
+	_, _ = rand.NewChaCha8([32]byte{seed}).Read(b)
+	return string(b)
+}
+
+// slowly asks for everything, and reads only the beginning of the answer.
+func (g *rig) slowly(t *testing.T) io.Reader {
+	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, g.url+"/git-upload-pack",
 		strings.NewReader(packets("command=fetch", "0001", "want "+g.table.Refs[0].OID+"\n", "done\n", "0000")))
 	must(t, err)
@@ -160,13 +164,38 @@ func TestKilledGitCutsTheConnection(t *testing.T) {
 	req.Header.Set("Git-Protocol", "version=2")
 	resp, err := http.DefaultClient.Do(req)
 	must(t, err)
-	defer resp.Body.Close()
+	t.Cleanup(func() { _ = resp.Body.Close() })
 	_, err = io.ReadFull(resp.Body, make([]byte, 64<<10))
 	must(t, err)
+	return resp.Body
+}
+
+// A client that takes its time gets all of what it asked for, and a copy that is
+// damaged or has to leave does not wait for it.
+func TestASlowClientHoldsUpNobody(t *testing.T) {
+	g := newRig(t)
+	g.publish(t, nil, func(e *upstream.Edit) { e.Commit("main", "one", map[string]string{"a": noise(1, 12<<20)}) })
+	g.publish(t, nil, func(e *upstream.Edit) { e.Commit("main", "two", map[string]string{"b": noise(2, 12<<20)}) })
+	rest := g.slowly(t)
+	must(t, g.store.Trash("01JREPO1", fixedTime))
+	_, err := g.store.Ensure("01JREPO1", "acme/x") // another takes its place on the disk
+	must(t, err)
+	answer, err := io.ReadAll(rest)
+	must(t, err)
+	if len(answer) < 24<<20-64<<10 || !bytes.HasSuffix(answer, []byte("0000")) {
+		t.Errorf("the answer ended early, after %d bytes more", len(answer))
+	}
+}
+
+// A pack that git did not finish must not end like one that is whole.
+func TestKilledGitCutsTheConnection(t *testing.T) {
+	g := newRig(t)
+	g.publish(t, nil, func(e *upstream.Edit) { e.Commit("main", "one", map[string]string{"noise": noise(0, 12<<20)}) })
+	rest := g.slowly(t)
 	for _, pid := range uploadPacks(t, g.live.Dir()) {
 		must(t, syscall.Kill(pid, syscall.SIGKILL))
 	}
-	if n, err := io.Copy(io.Discard, resp.Body); err == nil {
+	if n, err := io.Copy(io.Discard, rest); err == nil {
 		t.Errorf("%d bytes that end as if they were all", n)
 	}
 }

@@ -238,7 +238,7 @@ func (s *Server) pack(w http.ResponseWriter, r *http.Request, v View, body []byt
 	if err != nil {
 		return err
 	}
-	defer release()
+	defer release() // again, where git does not start
 	cmd := s.git.CommandWith(ctx, v.Repo.Dir(), hidden, "upload-pack", "--strict", "--stateless-rpc", ".")
 	if protocol != "" {
 		cmd.Env = append(cmd.Env, "GIT_PROTOCOL="+protocol)
@@ -248,7 +248,12 @@ func (s *Server) pack(w http.ResponseWriter, r *http.Request, v View, body []byt
 	hold := &holding{out: out, until: time.Now().Add(holdFor)}
 	tail := &git.Tail{}
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(body), hold, tail
-	if err := cmd.Run(); err != nil {
+	err = cmd.Start()
+	release() // git stands in the directory, wherever that goes: a slow client keeps it from nobody
+	if err == nil {
+		err = cmd.Wait()
+	}
+	if err != nil {
 		failed := cmd.Failed(err, tail)
 		s.log.Debug("upload-pack failed", "repo", v.Repo.Name(), "err", failed)
 		if ctx.Err() != nil || out.err != nil {

@@ -192,7 +192,7 @@ func (s *Store) Ensure(id, name string) (*Repo, error) {
 }
 
 // Trash takes the repository out of service: its directory leaves the tree at
-// once and is emptied a day later. It waits for readers of the repository.
+// once and is emptied a day later. It waits for whoever has acquired it.
 func (s *Store) Trash(id string, now time.Time) error {
 	s.mu.Lock()
 	r := s.repos[id]

@@ -1,0 +1,78 @@
+package mirror_test
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"gitmirror/internal/gittest"
+	"gitmirror/internal/testlog"
+	"gitmirror/mirror"
+)
+
+// flip changes one bit in the middle of each pack of a node's copy.
+func (n *node) flip(t *testing.T, id string) {
+	t.Helper()
+	packs, err := filepath.Glob(filepath.Join(n.dir, "repos", "*", id+".git", "objects", "pack", "*.pack"))
+	if err != nil || len(packs) == 0 {
+		t.Fatalf("no packs of %s: %v", id, err)
+	}
+	for _, p := range packs {
+		data, err := os.ReadFile(p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		data[len(data)/2] ^= 1
+		if err := os.Chmod(p, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(p, data, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// git sends packs as they lie on the disk: the holder of a damaged copy, the only
+// one there is, hears of it from who copies, looks itself, and clones anew.
+func TestAHolderHearsThatItsCopyIsDamaged(t *testing.T) {
+	up := gittest.Upstream(t)
+	sample(t, up, "x.git")
+	b := newBook()
+	owner := startNode(t, b, t.TempDir())
+	b.add("repox", up.URL("x.git"))
+	owner.roles["repox"] = mirror.Owner
+	b.tell()
+	testlog.Eventually(t, "the clone", func() bool { return owner.generation("repox") == 1 })
+	owner.flip(t, "repox")
+
+	replica := startNode(t, b, t.TempDir())
+	replica.roles["repox"] = mirror.Replica
+	b.tell()
+	testlog.Eventually(t, "both to have a copy that is whole", func() bool {
+		return owner.generation("repox") > 0 && replica.generation("repox") > 0 && same(t, replica, "repox", up, "x.git")
+	})
+	for _, n := range []*node{owner, replica} {
+		dir := filepath.Join(t.TempDir(), "clone.git")
+		gittest.Run(t, t.TempDir(), "clone", "--quiet", "--mirror", n.http.URL+"/repox", dir)
+		gittest.Run(t, dir, "fsck", "--strict")
+	}
+}
+
+// A peer's word alone takes nothing out of service.
+func TestADoubtIsNoEvidence(t *testing.T) {
+	up := gittest.Upstream(t)
+	sample(t, up, "x.git")
+	b := newBook()
+	n := startNode(t, b, t.TempDir())
+	b.add("repox", up.URL("x.git"))
+	n.roles["repox"] = mirror.Owner
+	b.tell()
+	testlog.Eventually(t, "the clone", func() bool { return n.generation("repox") == 1 })
+	n.engine.Doubt("repox")
+	n.engine.Doubt("nobody")
+	n.stop() // waits for the test to end
+	trash, err := os.ReadDir(filepath.Join(n.dir, "trash"))
+	if err != nil || len(trash) != 0 {
+		t.Errorf("the trash holds %v, %v", trash, err)
+	}
+}
