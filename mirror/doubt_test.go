@@ -1,12 +1,14 @@
 package mirror_test
 
 import (
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"testing"
 
 	"gitmirror/internal/gittest"
 	"gitmirror/internal/testlog"
+	"gitmirror/internal/upstream"
 	"gitmirror/mirror"
 )
 
@@ -36,7 +38,10 @@ func (n *node) flip(t *testing.T, id string) {
 // one there is, hears of it from who copies, looks itself, and clones anew.
 func TestAHolderHearsThatItsCopyIsDamaged(t *testing.T) {
 	up := gittest.Upstream(t)
-	sample(t, up, "x.git")
+	r := sample(t, up, "x.git")
+	noise := make([]byte, 100_000) // most of the pack: a blob, which git does not read to send it
+	_, _ = rand.NewChaCha8([32]byte{}).Read(noise)
+	gittest.Edit(t, r, func(e *upstream.Edit) { e.Commit("main", "noise", map[string]string{"noise": string(noise)}) })
 	b := newBook()
 	owner := startNode(t, b, t.TempDir())
 	b.add("repox", up.URL("x.git"))
