@@ -20,6 +20,7 @@ type Cluster struct {
 	dialer    *net.Dialer
 	store     *store
 	transport *raftTransport
+	endCalls  context.CancelFunc // of raft to others
 	raft      *raft.Raft
 	opened    atomic.Pointer[raft.Raft] // raft, for what raft itself calls before NewRaft has returned
 	gossip    *gossip
@@ -127,7 +128,9 @@ func (c *Cluster) openRaft(tenant *tenant) error {
 		gossiped:  c.gossip.alive,
 		agreed:    c.agreedAddr,
 	}
-	streams := &raftStreams{tenant: tenant, advertise: hostPort(c.cfg.Advertise), dialer: c.dialer}
+	calls, endCalls := context.WithCancel(context.Background())
+	c.endCalls = endCalls
+	streams := &raftStreams{tenant: tenant, advertise: hostPort(c.cfg.Advertise), dialer: c.dialer, calls: calls}
 	c.transport = newRaftTransport(streams, lookup, c.progress, log)
 
 	conf := raftConfig(c.cfg)

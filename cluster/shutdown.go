@@ -71,7 +71,9 @@ func (c *Cluster) hasOtherVoter() bool {
 func (c *Cluster) stopRaft(ctx context.Context) error {
 	done := make(chan error, 1)
 	go func() {
-		err := c.raft.Shutdown().Error()
+		stopped := c.raft.Shutdown()
+		c.endCalls() // one to a node that is frozen would be waited for
+		err := stopped.Error()
 		c.transport.CloseStreams()
 		done <- errors.Join(err, c.store.Close())
 	}()
@@ -90,6 +92,9 @@ func (c *Cluster) undo() {
 	c.port.detach()
 	if c.gossip != nil {
 		_ = c.gossip.stop(false)
+	}
+	if c.endCalls != nil {
+		c.endCalls()
 	}
 	if c.raft != nil {
 		_ = c.raft.Shutdown().Error()

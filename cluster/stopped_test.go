@@ -134,3 +134,24 @@ func TestStoppedProcessComesBackByItself(t *testing.T) {
 	c.signal(t, syscall.SIGKILL)
 	t.Logf("SIGKILL noticed by all after %v", wait(false))
 }
+
+// A node stops in good order while another is frozen in the middle of a call.
+func TestAFrozenVoterHoldsUpNoStop(t *testing.T) {
+	g := clustertest.New(t, 2, clustertest.Options{})
+	c := startChild(t, g.Nodes[0].Config.ClusterID, g.Nodes[0].Addr())
+	frozen := &clustertest.Node{Config: cluster.Config{ID: c.id, Name: "child", Advertise: c.addr}}
+	g.Add(frozen)
+	g.Promote(frozen)
+	c.signal(t, syscall.SIGSTOP)
+	leader := g.Leader()
+	for range 3 { // it is called, and does not answer
+		if _, _, err := leader.Apply(deadline(t), []byte("more")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	if err := leader.Shutdown(ctx); err != nil {
+		t.Errorf("shutdown: %v", err)
+	}
+}

@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"context"
 	"fmt"
 	"net"
 	"strings"
@@ -21,6 +22,18 @@ type raftStreams struct {
 	*tenant
 	advertise hostPort
 	dialer    *net.Dialer
+	calls     context.Context // of all calls to others: raft knows no other way to end one
+}
+
+// call is a stream to another node, which ends with all calls.
+type call struct {
+	net.Conn
+	stop func() bool
+}
+
+func (c *call) Close() error {
+	c.stop()
+	return c.Conn.Close()
 }
 
 // hostPort is a net.Addr that may hold a name.
@@ -43,13 +56,14 @@ func (s *raftStreams) Dial(target raft.ServerAddress, timeout time.Duration) (ne
 	if err != nil {
 		return nil, fmt.Errorf("dial raft at %s: %w", target, err)
 	}
-	dialer := *s.dialer
-	dialer.Timeout = timeout
-	deadline := time.Now().Add(timeout)
-	conn, err := dialer.Dial("tcp", addr)
+	ctx, cancel := context.WithTimeout(s.calls, timeout)
+	defer cancel()
+	deadline, _ := ctx.Deadline()
+	stream, err := s.dialer.DialContext(ctx, "tcp", addr)
 	if err != nil {
 		return nil, err
 	}
+	conn := &call{Conn: stream, stop: context.AfterFunc(s.calls, func() { _ = stream.Close() })}
 	if err := writePreface(conn, s.raftPreface(to), deadline); err != nil {
 		_ = conn.Close()
 		return nil, err

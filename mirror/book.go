@@ -29,7 +29,8 @@ func (e *Engine) book(j *job, r *run, out outcome) {
 	}
 	j.broken, j.step = out.broken, out.next
 	if r.step == recoverLost {
-		j.nextRecover = now.Add(recoverEvery)
+		j.nextRecover = now.Add(min(recoverSoon<<min(j.recovers, 10), recoverSeldom))
+		j.recovers++
 	}
 	if out.checked || a.Role != Owner {
 		j.hold = out.Hold

@@ -35,6 +35,7 @@ type job struct {
 
 	step        step      // what an owner that is behind does next
 	nextRecover time.Time // when an owner asks for lost generations next
+	recovers    int       // how often it has, in a row
 
 	seen map[string]sight // by upstream URL: answers that were dealt with
 }
@@ -72,7 +73,7 @@ func (e *Engine) assign(j *job, a Assignment, now time.Time) {
 		e.queue.Advance(j.id, j.nextCheck)
 	}
 	if a.Role == Owner && len(a.Lost) > 0 && len(a.Lost) != len(old.Lost) {
-		j.nextRecover = now
+		j.nextRecover, j.recovers = now, 0
 		e.kick(j, now)
 	}
 	if a.Generation != old.Generation || a.Digest != old.Digest || a.Epoch != old.Epoch || a.Role != old.Role || !known {

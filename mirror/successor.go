@@ -25,8 +25,12 @@ const (
 	recoverLost
 )
 
-// recoverEvery is how often an owner asks for lost generations.
-const recoverEvery = 5 * time.Second
+// An owner asks for lost generations after recoverSoon, and less and less often for
+// as long as nobody has them: whoever had one may be gone for good.
+const (
+	recoverSoon   = 5 * time.Second
+	recoverSeldom = 5 * time.Minute
+)
 
 // stepOf is what the next run of j is for. Engine.mu is held.
 func (e *Engine) stepOf(j *job) step {

@@ -1,0 +1,47 @@
+package mirror
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"gitmirror/mirror/store"
+)
+
+// Whoever has a lost generation may be gone for good: it is asked for less and less
+// often, and at once when the row names another.
+func TestLostGenerationsAreAskedForLessAndLess(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWard(t, t.Context(), 1)
+		var err error
+		if w.state, err = store.OpenState(t.TempDir(), w.log); err != nil {
+			t.Fatal(err)
+		}
+		a := Assignment{ID: "REPO0", Name: "r0", Role: Owner, Epoch: 1, Generation: 1, Lost: []Generation{{Number: 1}}, Policy: Policy{Interval: time.Hour}}
+		_, a.Digest = w.copies[0].Generation()
+		j := &job{id: a.ID, want: a, assigned: true}
+		last := time.Duration(0)
+		for range 12 {
+			w.book(j, &run{a: a, step: recoverLost}, outcome{})
+			wait := j.nextRecover.Sub(w.now())
+			if wait < last || wait > recoverSeldom {
+				t.Errorf("asked again after %s, and before that after %s", wait, last)
+			}
+			last = wait
+		}
+		if last != recoverSeldom {
+			t.Errorf("in the end asked every %s, want %s", last, recoverSeldom)
+		}
+		a.Lost = append(a.Lost, Generation{Number: 2})
+		w.Engine.mu.Lock()
+		w.assign(j, a, w.now())
+		w.Engine.mu.Unlock()
+		if j.nextRecover.After(w.now()) {
+			t.Errorf("another lost generation is asked for in %s, want at once", j.nextRecover.Sub(w.now()))
+		}
+		w.book(j, &run{a: a, step: recoverLost}, outcome{})
+		if wait := j.nextRecover.Sub(w.now()); wait != recoverSoon {
+			t.Errorf("and then after %s, want %s", wait, recoverSoon)
+		}
+	})
+}
