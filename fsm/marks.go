@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"math/bits"
-	"slices"
 
 	"google.golang.org/protobuf/proto"
 
@@ -69,8 +68,7 @@ func (t *tables) markAt(index uint64) {
 }
 
 func (t *tables) mark(m Mark) {
-	kept := t.marks[max(0, len(t.marks)+1-MarksKept):]
-	t.marks = append(slices.Clone(kept), m) // views share the old ones
+	t.marks = append(t.marks[max(0, len(t.marks)+1-MarksKept):], m) // views share the old ones, which stay as they are
 }
 
 // digest adds to the sum of the rows what is little enough to be summed up

@@ -1,11 +1,13 @@
 package mirror_test
 
 import (
+	"context"
 	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -189,6 +191,55 @@ func TestLostGenerationIsRecoveredFromItsOwner(t *testing.T) {
 			}
 		})
 	}
+}
+
+// otherTable offers a table that is not the lost generation, but for its number.
+type otherTable struct{ source }
+
+func (o otherTable) Lost(context.Context, uint64) (*refs.Table, error) {
+	t, err := o.peer.engine.Lost(o.id, 1)
+	if err != nil {
+		return nil, err
+	}
+	other := *t
+	other.Generation = 2
+	return &other, nil
+}
+
+// Numbers name one content: what has another digest is not what was lost.
+func TestAnotherTableIsNotTheLostGeneration(t *testing.T) {
+	up := gittest.Upstream(t)
+	sample(t, up, "x.git")
+	b := newBook()
+	first := startNode(t, b, t.TempDir())
+	owned(t, b, first, map[string]string{"repox": up.URL("x.git")})
+	arrives(t, first, "repox", 1)
+	var asked atomic.Int64
+	owner := startNode(t, b, t.TempDir(), func(c *mirror.Config) {
+		c.Sources = sourcesOf(func(id string) []mirror.Source { return []mirror.Source{asking{otherTable{source{first, id}}, &asked}} })
+	})
+	row := b.rows["repox"]
+	row.Role, row.Lost = mirror.Owner, []mirror.Generation{{Number: 2, Digest: refs.Digest{2}}}
+	row.Generation = 1
+	owner.engine.Set([]mirror.Assignment{row})
+	recovered := func() bool {
+		return slices.ContainsFunc(b.published(), func(c mirror.Candidate) bool { return len(c.Recovered) > 0 })
+	}
+	testlog.Eventually(t, "to be asked twice", func() bool { return asked.Load() > 1 || recovered() })
+	if recovered() {
+		t.Error("another table was taken for the lost one")
+	}
+}
+
+// asking counts the questions for a lost generation.
+type asking struct {
+	mirror.Source
+	asked *atomic.Int64
+}
+
+func (a asking) Lost(ctx context.Context, generation uint64) (*refs.Table, error) {
+	defer a.asked.Add(1)
+	return a.Source.Lost(ctx, generation)
 }
 
 // The table is durable before the live one is replaced, and is offered until the

@@ -24,7 +24,7 @@ func (n *node) handOver(ctx context.Context) {
 	defer cancel()
 	n.engine.StopChecks(ctx)
 	watch.Go(func() {
-		if n.leaderless(ctx) {
+		if leaderless(ctx, n.cluster) {
 			cancel()
 		}
 	})
@@ -33,13 +33,19 @@ func (n *node) handOver(ctx context.Context) {
 	}
 }
 
-// leaderless returns true when there has been no leader for a while, false when
-// ctx ends.
-func (n *node) leaderless(ctx context.Context) bool {
+// leaders tells who leads.
+type leaders interface {
+	Leader() (id, addr string)
+	LeaderChanged() <-chan struct{}
+}
+
+// leaderless returns true when there has been no leader for leaderlessBound, false
+// when ctx ends.
+func leaderless(ctx context.Context, l leaders) bool {
 	for {
-		changed := n.cluster.LeaderChanged()
+		changed := l.LeaderChanged()
 		var patience <-chan time.Time
-		if id, _ := n.cluster.Leader(); id == "" {
+		if id, _ := l.Leader(); id == "" {
 			t := time.NewTimer(leaderlessBound)
 			defer t.Stop()
 			patience = t.C
