@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"time"
 
+	"gitmirror/internal/bodylimit"
 	"gitmirror/internal/descriptors"
 	"gitmirror/peer"
 	"gitmirror/server"
@@ -33,7 +34,7 @@ func (n *node) servePeers() *http.Server {
 		API:     late(func(p *parts) http.Handler { return p.server.Forwarded() }),
 	}
 	l := descriptors.NewGate(n.port.HTTP(), descriptors.Ours().Peers)
-	s := &http.Server{Handler: h.Handler(), ConnState: l.State, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
+	s := &http.Server{Handler: bodylimit.Handler(bodyBound, h.Handler()), ConnState: l.State, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
 		ErrorLog: slog.NewLogLogger(n.log.Handler(), slog.LevelDebug)}
 	go func() {
 		if err := s.Serve(l); err != nil && !errors.Is(err, http.ErrServerClosed) && !errors.Is(err, net.ErrClosed) {

@@ -11,11 +11,16 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"gitmirror/internal/bodylimit"
 	"gitmirror/membership"
 )
 
 // stopBound is how long requests in flight may take to end when the node stops.
 const stopBound = 5 * time.Second
+
+// bodyBound is how long the body of a request may take to come: 64 MiB of git's, at
+// the most.
+const bodyBound = 2 * time.Minute
 
 // run runs the parts until ctx ends or one of them cannot go on, then stops
 // them in reverse:
@@ -30,7 +35,7 @@ func (n *node) run(ctx context.Context) error {
 	work, stopWork := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopWork()
 	g, gctx := errgroup.WithContext(work)
-	web := &http.Server{Handler: n.server.Handler(), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10, ConnState: n.web.State,
+	web := &http.Server{Handler: bodylimit.Handler(bodyBound, n.server.Handler()), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10, ConnState: n.web.State,
 		ErrorLog: slog.NewLogLogger(n.log.Handler(), slog.LevelDebug), BaseContext: func(net.Listener) context.Context { return work }}
 	g.Go(func() error { return n.engine.Run(gctx) })
 	g.Go(func() error {

@@ -60,7 +60,7 @@ func (s *Server) git(w http.ResponseWriter, r *http.Request) {
 		s.gitUntabled(w, r, rq)
 		return
 	}
-	body, err := rewind(w, r)
+	body, err := rewind(r)
 	if err != nil {
 		gitRefuse(w, http.StatusBadRequest, "the request cannot be read: "+err.Error())
 		return

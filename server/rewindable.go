@@ -6,13 +6,11 @@ import (
 	"io"
 	"net/http"
 	"os"
-	"time"
 )
 
 const (
 	inMemory   = 256 << 10 // of a request; git's for packs are far smaller, as a rule
 	maxRequest = 64 << 20  // as much as a copy takes
-	slowClient = 2 * time.Minute
 )
 
 // rewindable is the body of a request that may have to be sent to a second
@@ -26,13 +24,10 @@ type rewindable struct {
 var errTooLarge = errors.New("the request has more than 64 MiB")
 
 // rewind reads all of a request before it is answered, from whoever it may be.
-func rewind(w http.ResponseWriter, r *http.Request) (_ *rewindable, err error) {
+func rewind(r *http.Request) (_ *rewindable, err error) {
 	if r.Method == http.MethodGet {
 		return &rewindable{}, nil
 	}
-	deadline := http.NewResponseController(w)
-	_ = deadline.SetReadDeadline(time.Now().Add(slowClient)) // recorders know no deadlines
-	defer func() { _ = deadline.SetReadDeadline(time.Time{}) }()
 	b := &rewindable{}
 	if b.head, err = io.ReadAll(io.LimitReader(r.Body, inMemory)); err != nil || len(b.head) < inMemory {
 		return b, err

@@ -163,7 +163,7 @@ func (s *Server) UploadPack(w http.ResponseWriter, r *http.Request, v View) erro
 		http.Error(w, "expected Content-Type application/x-git-upload-pack-request", http.StatusUnsupportedMediaType)
 		return nil
 	}
-	body, err := readRequest(w, r)
+	body, err := readRequest(r)
 	if err != nil {
 		http.Error(w, "cannot read the request: "+err.Error(), http.StatusBadRequest)
 		return nil
@@ -195,10 +195,7 @@ func (s *Server) UploadPack(w http.ResponseWriter, r *http.Request, v View) erro
 
 // readRequest reads what a client sends, all of it, before a place is taken for
 // its answer: a client that dawdles holds up nobody.
-func readRequest(w http.ResponseWriter, r *http.Request) ([]byte, error) {
-	deadline := http.NewResponseController(w)
-	_ = deadline.SetReadDeadline(time.Now().Add(slowClient)) // recorders know no deadlines
-	defer func() { _ = deadline.SetReadDeadline(time.Time{}) }()
+func readRequest(r *http.Request) ([]byte, error) {
 	body, err := requestBody(r)
 	if err != nil {
 		return nil, err
