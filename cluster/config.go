@@ -44,7 +44,7 @@ type Config struct {
 	Log     *slog.Logger
 
 	// Seeds are addresses where members should be. Gossip forgets the dead,
-	// so every SeedInterval those without a living member are dialled again.
+	// so every SeedInterval, and more often at first, those without a living member are dialled again.
 	// It is called from one goroutine and must not block. May be nil.
 	Seeds        func() []string
 	SeedInterval time.Duration // default 10 s

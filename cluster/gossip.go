@@ -191,11 +191,10 @@ func (c *Cluster) JoinGossip(addrs []string) (int, error) {
 }
 
 // keepContact dials the seeds whose members are dead or unknown, for as long
-// as the cluster is open: memberlist does not.
+// as the cluster is open: memberlist does not. At first it does so more often: all
+// may be starting at once.
 func (c *Cluster) keepContact(ctx context.Context) {
-	ticker := time.NewTicker(c.cfg.SeedInterval)
-	defer ticker.Stop()
-	for {
+	for wait := firstSeedInterval; ; wait *= 2 {
 		// One by one, so that a dead seed's timeout is not a reason to stop.
 		for _, addr := range c.gossip.missing(c.cfg.Seeds()) {
 			if ctx.Err() != nil {
@@ -205,10 +204,15 @@ func (c *Cluster) keepContact(ctx context.Context) {
 				c.cfg.Log.Debug("dial seed", "addr", addr, "err", err)
 			}
 		}
+		wait = min(wait, c.cfg.SeedInterval)
+		next := time.NewTimer(wait)
 		select {
 		case <-ctx.Done():
+			next.Stop()
 			return
-		case <-ticker.C:
+		case <-next.C:
 		}
 	}
 }
+
+const firstSeedInterval = time.Second
