@@ -200,7 +200,7 @@ func (p *proc) start(env []string, args ...string) {
 	if p.http != "" {
 		http, peer = strings.TrimPrefix(p.http, "http://"), p.peer
 	}
-	args = append([]string{"start", "-o", "json", "--name", p.name, "--data", p.dir, "--http", http, "--peer", peer,
+	args = append([]string{"start", "-o", "json", "--name", p.name, "--data", filepath.Base(p.dir), "--http", http, "--peer", peer,
 		"--allow-upstream", "127.0.0.0/8", "--log-level", "debug"}, slices.Concat(p.flags, args)...)
 	if p.log == nil {
 		f, err := os.Create(filepath.Join(p.t.TempDir(), p.name+".log"))
@@ -215,6 +215,7 @@ func (p *proc) start(env []string, args ...string) {
 		program = p.binary
 	}
 	p.cmd = exec.Command(program, args...)
+	p.cmd.Dir = filepath.Dir(p.dir) // a relative --data, as most people have
 	p.cmd.Env = append(os.Environ(), append([]string{"GITMIRROR_TEST_CANARY=canary"}, env...)...)
 	p.cmd.Stderr = p.log
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}

@@ -1,6 +1,7 @@
 package mirror_test
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -79,5 +80,54 @@ func TestADoubtIsNoEvidence(t *testing.T) {
 	trash, err := os.ReadDir(filepath.Join(n.dir, "trash"))
 	if err != nil || len(trash) != 0 {
 		t.Errorf("the trash holds %v, %v", trash, err)
+	}
+}
+
+// git does not see a pack that has no index: it gets one, before what is in it is
+// given up. Upstream is gone, and there is no other copy.
+func TestALostIndexIsMadeAnew(t *testing.T) {
+	for _, running := range []bool{true, false} {
+		t.Run(fmt.Sprintf("while it runs %v", running), func(t *testing.T) {
+			up := gittest.Upstream(t)
+			sample(t, up, "x.git")
+			b := newBook()
+			dir := t.TempDir()
+			n := startNode(t, b, dir)
+			owned(t, b, n, map[string]string{"repox": up.URL("x.git")})
+			arrives(t, n, "repox", 1)
+			before := lsRemote(t, n.http.URL+"/repox")
+			up.Close()
+			if !running {
+				n.stop()
+			}
+			indexes, err := filepath.Glob(filepath.Join(dir, "repos", "*", "*", "objects", "pack", "*.idx"))
+			if err != nil || len(indexes) == 0 {
+				t.Fatal(indexes, err)
+			}
+			for _, index := range indexes {
+				if err := os.Remove(index); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if running {
+				n.engine.Doubt("repox")
+			} else {
+				b.nodes = nil
+				n = startNode(t, b, dir)
+				n.roles["repox"] = mirror.Owner
+				b.tell()
+			}
+			testlog.Eventually(t, "a clone that is whole", func() bool {
+				clone := filepath.Join(t.TempDir(), "clone.git")
+				_, err := gittest.Try(t, t.TempDir(), "clone", "--quiet", "--mirror", n.http.URL+"/repox", clone)
+				return err == nil
+			})
+			if after := lsRemote(t, n.http.URL+"/repox"); after != before {
+				t.Errorf("it shows\n%s\nand showed\n%s", after, before)
+			}
+			if trash, err := os.ReadDir(filepath.Join(dir, "trash")); err != nil || len(trash) != 0 {
+				t.Errorf("the trash holds %v, %v", trash, err)
+			}
+		})
 	}
 }

@@ -73,6 +73,7 @@ type Engine struct {
 	state       *store.State
 	detect      *detect.Client
 	fetch       *fetch.Fetcher
+	verify      proof // that all of a copy can be read
 	serve       *serve.Server
 	space       *space.Guard
 	proofs      *proofs
@@ -123,6 +124,7 @@ func New(ctx context.Context, cfg Config) (_ *Engine, err error) {
 	dcfg.Transport = detect.NewTransport(dialer.DialContext)
 	e.detect = detect.New(dcfg)
 	e.fetch = fetch.New(cfg.Git, cfg.Stall, cfg.Log)
+	e.verify = e.fetch.Verify
 	scratch, err := e.store.Scratch()
 	if err != nil {
 		return nil, err
@@ -149,7 +151,7 @@ func (e *Engine) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return e.proxy.Serve(ctx) })
 	g.Go(func() error { return e.space.Run(ctx) })
-	g.Go(func() error { e.proveAll(ctx); e.scrub(ctx, e.fetch.Verify); return nil })
+	g.Go(func() error { e.proveAll(ctx); e.scrub(ctx); return nil })
 	g.Go(func() error { return e.flush(ctx) })
 	g.Go(func() error { e.dispatch(ctx); return nil })
 	err := g.Wait()

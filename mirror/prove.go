@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sync/semaphore"
 
+	"gitmirror/mirror/fetch"
 	"gitmirror/mirror/refs"
 	"gitmirror/mirror/store"
 )
@@ -23,9 +24,11 @@ const (
 	proofsAtOnce = 2
 	proofRetry   = 2 * time.Second // between the two tests that make a copy broken
 
-	// brokenLimit is how many copies may break within brokenWithin before it is the
-	// node that is taken for broken. Until that is known, none is thrown away.
+	// brokenLimit is how many copies, or which part of all of them if that is more,
+	// may break within brokenWithin before it is the node that is taken for broken.
+	// Until that is known, none is thrown away.
 	brokenLimit  = 3
+	brokenPart   = 10 // a tenth
 	brokenWithin = time.Minute
 	brokenWait   = 5 * time.Second
 
@@ -39,6 +42,7 @@ type proofs struct {
 	broken  map[string]bool      // out of service
 	breaks  []time.Time          // when copies broke, within brokenWithin
 	sick    string               // why nothing is served
+	blind   bool                 // the last test came to nothing
 	running *semaphore.Weighted
 }
 
@@ -83,7 +87,7 @@ func (e *Engine) suspect(r *store.Repo, err error) {
 	}
 	e.log.Info("a copy may be damaged, testing it", "repo", r.Name(), "err", err)
 	ctx := e.ctx
-	e.workers.Go(func() { e.prove(ctx, r, e.fetch.Verify) })
+	e.workers.Go(func() { e.prove(ctx, r, e.verify) })
 }
 
 // forget is called when a broken copy has left: another takes its place.
@@ -120,7 +124,10 @@ func (e *Engine) proveAll(ctx context.Context) {
 			return
 		}
 		e.proofs.running.Release(1)
-		tests.Go(func() { e.prove(ctx, r, e.tipsThere) })
+		tests.Go(func() {
+			e.reindex(ctx, r)
+			e.prove(ctx, r, e.tipsThere)
+		})
 	}
 }
 
@@ -138,13 +145,14 @@ func (e *Engine) tipsThere(ctx context.Context, dir string, oids []string) error
 // the middle of a pack is passed on unseen otherwise, and fails at the client.
 const (
 	scrubEvery = 24 * time.Hour
-	scrubLook  = time.Minute // between two looks for a copy that is due
+	scrubLook  = time.Minute      // between two looks for a copy that is due
+	scrubAgain = 10 * time.Minute // after a test that came to nothing
 )
 
 // scrub reads the copies one after the other, each once a day: those that are here
 // at the start then, later ones a day after they were made, which read all of them.
 // It rests for as long as it reads, so that it never has more than half of a disk.
-func (e *Engine) scrub(ctx context.Context, test proof) {
+func (e *Engine) scrub(ctx context.Context) {
 	read := map[string]time.Time{}
 	for _, r := range e.store.Repos() {
 		read[r.ID()] = e.now().Add(-scrubEvery)
@@ -166,7 +174,9 @@ func (e *Engine) scrub(ctx context.Context, test proof) {
 			}
 			if known && began.Sub(at) >= scrubEvery {
 				read[r.ID()] = began
-				e.prove(ctx, r, test)
+				if !e.prove(ctx, r, e.verify) {
+					read[r.ID()] = began.Add(scrubAgain - scrubEvery)
+				}
 				rest.Reset(e.now().Sub(began))
 				break
 			}
@@ -177,25 +187,56 @@ func (e *Engine) scrub(ctx context.Context, test proof) {
 // proof is a test of the copy in dir, whose tips are oids.
 type proof func(ctx context.Context, dir string, oids []string) error
 
-// prove tests one copy, and takes it out of service when the test fails twice.
-func (e *Engine) prove(ctx context.Context, r *store.Repo, test proof) {
+// prove tests one copy, and takes it out of service when the test fails twice. It
+// returns false when the test came to nothing.
+func (e *Engine) prove(ctx context.Context, r *store.Repo, test proof) (known bool) {
 	if err := e.proofs.running.Acquire(ctx, 1); err != nil {
-		return
+		return false
 	}
 	defer e.proofs.running.Release(1)
-	first := e.proveOnce(ctx, r, test)
-	if first == nil || ctx.Err() != nil {
-		return
+	err := e.proveOnce(ctx, r, test)
+	if err != nil && !errors.Is(err, fetch.ErrInconclusive) && ctx.Err() == nil {
+		again := time.NewTimer(proofRetry)
+		defer again.Stop()
+		select {
+		case <-ctx.Done():
+			return false
+		case <-again.C:
+		}
+		e.reindex(ctx, r) // that may be all it lacks
+		err = e.proveOnce(ctx, r, test)
 	}
-	again := time.NewTimer(proofRetry)
-	defer again.Stop()
-	select {
-	case <-ctx.Done():
-		return
-	case <-again.C:
+	if ctx.Err() != nil {
+		return false
 	}
-	if err := e.proveOnce(ctx, r, test); err != nil && ctx.Err() == nil {
+	blind := errors.Is(err, fetch.ErrInconclusive)
+	if e.proofs.turnsBlind(blind) {
+		e.log.Warn("copies cannot be tested, trying again later", "repo", r.Name(), "err", err)
+	}
+	if err != nil && !blind {
 		e.broke(ctx, r, err)
+	}
+	return !blind
+}
+
+// turnsBlind notes whether a test came to nothing, and tells when that is new.
+func (p *proofs) turnsBlind(blind bool) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	turns := blind && !p.blind
+	p.blind = blind
+	return turns
+}
+
+// reindex makes indexes that are missing: without one git does not see a pack, and
+// what may be the last copy of it would be given up.
+func (e *Engine) reindex(ctx context.Context, r *store.Repo) {
+	err := r.Reindex(func(dir, pack string) error {
+		e.log.Warn("a pack has no index, making it", "repo", r.Name(), "pack", pack)
+		return e.fetch.Index(ctx, dir, pack)
+	})
+	if err != nil && !errors.Is(err, store.ErrGone) && ctx.Err() == nil {
+		e.log.Warn("a pack cannot be indexed, it is left alone", "repo", r.Name(), "err", err)
 	}
 }
 
@@ -245,7 +286,7 @@ func (e *Engine) countBroken(id, name string, err error) (sick bool) {
 		p.breaks = append(slices.DeleteFunc(p.breaks, func(at time.Time) bool { return now.Sub(at) >= brokenWithin }), now)
 	}
 	p.broken[id] = true
-	fallsIll := len(p.breaks) > brokenLimit && p.sick == ""
+	fallsIll := len(p.breaks) > max(brokenLimit, len(e.store.Repos())/brokenPart) && p.sick == ""
 	if fallsIll {
 		p.sick = fmt.Sprintf("%d copies broke within a minute, the last of them %s: %v", len(p.breaks), name, err)
 	}
@@ -323,7 +364,7 @@ func (e *Engine) allWhole(ctx context.Context) bool {
 		if r == nil {
 			continue
 		}
-		if err := e.proveOnce(ctx, r, e.fetch.Verify); err != nil || ctx.Err() != nil {
+		if r.Reread() != nil || e.proveOnce(ctx, r, e.verify) != nil || ctx.Err() != nil {
 			return false
 		}
 	}

@@ -4,14 +4,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"gitmirror/internal/testlog"
+	"gitmirror/mirror/fetch"
 	"gitmirror/mirror/refs"
 	"gitmirror/mirror/store"
 )
@@ -190,13 +193,14 @@ func TestEveryCopyIsReadOnceADay(t *testing.T) {
 		w := newWard(t, ctx, 3)
 		var mu sync.Mutex
 		reads := map[string]int{}
-		go w.scrub(ctx, func(_ context.Context, dir string, _ []string) error {
+		w.verify = func(_ context.Context, dir string, _ []string) error {
 			time.Sleep(time.Minute)
 			mu.Lock()
 			defer mu.Unlock()
 			reads[filepath.Base(dir)]++
 			return nil
-		})
+		}
+		go w.scrub(ctx)
 		counts := func(want ...int) {
 			t.Helper()
 			mu.Lock()
@@ -222,5 +226,97 @@ func TestEveryCopyIsReadOnceADay(t *testing.T) {
 		counts(2, 2, 2, 1)
 		cancel()
 		synctest.Wait()
+	})
+}
+
+// A test that came to nothing is made again soon, and takes nothing out of service.
+func TestATestThatCameToNothingIsMadeAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		w := newWard(t, ctx, 1)
+		var tests atomic.Int64
+		w.verify = func(context.Context, string, []string) error {
+			if tests.Add(1) <= 3 {
+				return fetch.ErrInconclusive
+			}
+			return nil
+		}
+		go w.scrub(ctx)
+		time.Sleep(2 * time.Hour)
+		synctest.Wait()
+		if n := tests.Load(); n != 4 {
+			t.Errorf("%d tests within two hours, want three that came to nothing, and one", n)
+		}
+		if !w.served(t, 0) {
+			t.Error("it is out of service")
+		}
+		cancel()
+		synctest.Wait()
+	})
+}
+
+// A few of many copies are no sick node, even when the start finds them all at once.
+func TestAFewOfManyBrokenCopiesAreNoSickNode(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		w := newWard(t, ctx, 50)
+		for _, r := range w.copies[:5] {
+			w.broke(ctx, r, errUnreadable)
+		}
+		time.Sleep(2 * brokenWait)
+		synctest.Wait()
+		if w.sickness() != "" || w.copies[0].Damaged() == nil || w.copies[5].Damaged() != nil {
+			t.Errorf("sick %q, the first broken copy is %v", w.sickness(), w.copies[0].Damaged())
+		}
+		w.broke(ctx, w.copies[5], errUnreadable)
+		if w.sickness() == "" {
+			t.Error("more than a tenth broke, and the node is well")
+		}
+		cancel()
+		w.workers.Wait()
+	})
+}
+
+// A node whose disk was away gets well when it is back.
+func TestASickNodeGetsWellWhenItsCopiesAreBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		w := newWard(t, ctx, brokenLimit+1)
+		w.verify = func(_ context.Context, dir string, _ []string) error {
+			_, err := os.Stat(dir)
+			return err
+		}
+		repos := filepath.Dir(filepath.Dir(w.copies[0].Dir()))
+		away := repos + ".away"
+		if err := os.Rename(repos, away); err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range w.copies {
+			_, err := r.Table()
+			if err == nil {
+				t.Fatal("a table that is away can be read")
+			}
+			w.countBroken(r.ID(), r.Name(), err)
+		}
+		if w.sickness() == "" {
+			t.Fatal("the node is well without its copies")
+		}
+		time.Sleep(3 * sickRetry)
+		synctest.Wait()
+		if w.sickness() == "" {
+			t.Fatal("well again without its copies")
+		}
+		if err := os.Rename(away, repos); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(2 * sickRetry)
+		synctest.Wait()
+		for i := range w.copies {
+			if !w.served(t, i) {
+				t.Errorf("copy %d is back, and not served", i)
+			}
+		}
+		cancel()
+		w.workers.Wait()
 	})
 }

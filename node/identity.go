@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -32,6 +33,9 @@ type identity struct {
 	// Runs are the latest processes of this directory, each noted before it is
 	// announced: a directory that does not know the run in its row is a copy.
 	Runs []string `json:"runs,omitempty"`
+	// RowRun is the last of them that its row was seen to have. It is never
+	// forgotten, however many starts have failed since.
+	RowRun string `json:"row_run,omitempty"`
 	// ClusterFormat is the newest cluster format seen: a binary that speaks less
 	// cannot read what this directory holds.
 	ClusterFormat uint32 `json:"cluster_format,omitempty"`
@@ -41,9 +45,9 @@ type identity struct {
 	mu sync.Mutex // of changes while the node runs
 }
 
-// maxRuns is how many runs a directory remembers: more than a node can have
-// between two words with a leader.
-const maxRuns = 100
+// maxRuns is how many runs a directory remembers: a member that was away for long may
+// ask for an old one.
+const maxRuns = 1000
 
 // dataFormat is the layout of the data directory. A newer one is refused.
 const dataFormat = 1
@@ -51,11 +55,12 @@ const dataFormat = 1
 func loadIdentity(dir string) (*identity, error) {
 	path := filepath.Join(dir, "node.json")
 	data, err := os.ReadFile(path)
+	log := filepath.Join(dir, "raft", "raft.db")
+	_, noLog := os.Lstat(log)
 	if errors.Is(err, fs.ErrNotExist) {
 		// node.json is durable before the log is made: a log without it is of an
 		// identity that is lost, and must not vote for a new one.
-		log := filepath.Join(dir, "raft", "raft.db")
-		if _, err := os.Lstat(log); !errors.Is(err, fs.ErrNotExist) {
+		if !errors.Is(noLog, fs.ErrNotExist) {
 			return nil, &Error{Message: fmt.Sprintf("%s is gone, but the raft log %s is there: whose it is, is lost", path, log), Err: err,
 				Try: "restore node.json from a backup, or start this node anew with an empty --data directory"}
 		}
@@ -63,7 +68,7 @@ func loadIdentity(dir string) (*identity, error) {
 		return id, id.save(dir)
 	}
 	if err != nil {
-		return nil, err
+		return nil, &Error{Message: fmt.Sprintf("cannot read node.json: %v", err), Try: "mend the permissions and the disk of the --data directory", Err: err}
 	}
 	id := &identity{}
 	if err := json.Unmarshal(data, id); err != nil {
@@ -77,6 +82,10 @@ func loadIdentity(dir string) (*identity, error) {
 	if uuid.Validate(id.ID) != nil {
 		return nil, &Error{Message: path + " has no node id", Try: "start this node anew with an empty --data directory"}
 	}
+	if id.ClusterID == "" && noLog == nil {
+		return nil, &Error{Message: fmt.Sprintf("%s names no cluster, but the raft log %s is there: whose it is, is lost", path, log),
+			Try: "restore node.json from a backup, or start this node anew with an empty --data directory"}
+	}
 	if id.ClusterFormat > fsm.Format {
 		return nil, &Error{Message: fmt.Sprintf("%s belongs to a cluster of format %d, this gitmirror speaks up to %d", dir, id.ClusterFormat, fsm.Format),
 			Try: "start it with the newer gitmirror that the other nodes run"}
@@ -88,8 +97,18 @@ func loadIdentity(dir string) (*identity, error) {
 func (id *identity) begin(dir, run string) error {
 	return id.update(dir, func() {
 		id.Runs = append(id.Runs, run)
-		id.Runs = id.Runs[max(0, len(id.Runs)-maxRuns):]
+		if drop := len(id.Runs) - maxRuns; drop > 0 {
+			if at := slices.Index(id.Runs, id.RowRun); at >= 0 && at < drop {
+				id.Runs[drop] = id.RowRun // in the place of the oldest that stays
+			}
+			id.Runs = id.Runs[drop:]
+		}
 	})
+}
+
+// confirm notes, durably, that the row has this run.
+func (id *identity) confirm(dir, run string) error {
+	return id.update(dir, func() { id.RowRun = run })
 }
 
 // members are the peer addresses of other members, as last known.
@@ -112,7 +131,10 @@ func (id *identity) save(dir string) error {
 	if err != nil {
 		return err
 	}
-	return atomicfile.Write(filepath.Join(dir, "node.json"), append(data, '\n'), 0o600)
+	if err := atomicfile.Write(filepath.Join(dir, "node.json"), append(data, '\n'), 0o600); err != nil {
+		return &Error{Message: fmt.Sprintf("cannot write node.json: %v", err), Try: "make room on the disk of the --data directory, or mend its permissions", Err: err}
+	}
+	return nil
 }
 
 // lockPatience is how long a start waits for the git children of a killed run:

@@ -82,6 +82,10 @@ func Run(ctx context.Context, cfg Config) (err error) {
 		return err
 	}
 	defer n.web.Close()
+	n.runID = ulid.Make().String()
+	if err := n.id.begin(n.cfg.Dir, n.runID); err != nil {
+		return errors.Join(err, n.port.Close())
+	}
 	n.introduce()
 	peerServer := n.servePeers()
 	defer peerServer.Close()
@@ -111,14 +115,13 @@ func (n *node) identify(ctx context.Context) (err error) {
 	if _, err := egress.NewPolicy(n.cfg.AllowUpstream); err != nil {
 		return bad("--allow-upstream: %v", err)
 	}
+	if n.cfg.Dir, err = filepath.Abs(n.cfg.Dir); err != nil { // git runs in directories of its own
+		return bad("--data: %v", err)
+	}
 	if n.lock, err = lockDir(ctx, n.cfg.Dir); err != nil {
 		return err
 	}
 	if n.id, err = loadIdentity(n.cfg.Dir); err != nil {
-		return errors.Join(err, n.lock.Close())
-	}
-	n.runID = ulid.Make().String()
-	if err := n.id.begin(n.cfg.Dir, n.runID); err != nil {
 		return errors.Join(err, n.lock.Close())
 	}
 	return nil

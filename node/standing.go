@@ -55,6 +55,11 @@ func (n *node) stand(ctx context.Context) error {
 			return removed(membership.ErrOut)
 		case row != nil:
 			seen = true
+			if row.Run == n.runID && n.id.RowRun != n.runID {
+				if err := n.id.confirm(n.cfg.Dir, n.runID); err != nil {
+					n.log.Warn("cannot note that this run is in the table", "err", err)
+				}
+			}
 			if row.Run != "" && !slices.Contains(n.id.Runs, row.Run) {
 				return copied(fmt.Errorf("%w of %s's: another process runs as %s now", membership.ErrCopied, row.Name, row.Name))
 			}

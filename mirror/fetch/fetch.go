@@ -16,9 +16,11 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
+	"gitmirror/internal/atomicfile"
 	"gitmirror/mirror/failure"
 	"gitmirror/mirror/git"
 	"gitmirror/mirror/store"
@@ -162,41 +164,82 @@ func (f *Fetcher) Missing(ctx context.Context, dir string, oids []string) ([]str
 	return missing, nil
 }
 
+// ErrInconclusive says that git could not look at a copy: it could not be run, was
+// killed, or lacked memory, threads or time. That says nothing of the copy.
+var ErrInconclusive = errors.New("git could not look at it")
+
+// Index makes the index of a pack, whose path is relative to dir, the repository.
+func (f *Fetcher) Index(ctx context.Context, dir, pack string) error {
+	base := strings.TrimSuffix(pack, ".pack")
+	unfinished := filepath.Join(filepath.Dir(pack), "tmp_"+filepath.Base(base))
+	if err := f.git.Command(ctx, dir, "index-pack", "-o", unfinished, pack).RunCaptured(); err != nil {
+		return err
+	}
+	return atomicfile.Rename(filepath.Join(dir, unfinished), filepath.Join(dir, base+".idx"))
+}
+
+// Reading may take as long as a slow disk needs, and no longer.
+const (
+	readAtLeast = 10 * time.Minute
+	readRate    = 1 << 20 // bytes a second
+)
+
+// readable bounds ctx by how long it may take to read so many bytes.
+func readable(ctx context.Context, bytes int64) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(ctx, readAtLeast+time.Duration(bytes/readRate)*time.Second)
+}
+
 // Verify returns an error when not everything that the oids lead to can be read:
 // each pack is read and checked, and then the pack is made that a clone would
-// get. A git that cannot be run, or is killed, says nothing of the copy.
+// get. It is a *failure.Error, or wraps ErrInconclusive.
 func (f *Fetcher) Verify(ctx context.Context, dir string, oids []string) error {
 	indexes, err := filepath.Glob(filepath.Join(dir, "objects/pack/*.idx"))
 	if err != nil {
 		return nil
 	}
 	// Packs are sent as they lie on the disk, unchecked: only reading them tells.
+	var all int64
 	for _, index := range indexes {
-		cmd := f.git.Command(ctx, dir, "verify-pack", "--", index)
-		if err := cmd.RunCaptured(); err != nil {
-			if _, gone := os.Lstat(index); errors.Is(gone, fs.ErrNotExist) {
-				continue // repacked meanwhile
-			}
-			if err := evidence(ctx, err); err != nil {
+		pack := strings.TrimSuffix(index, ".idx") + ".pack"
+		if info, err := os.Stat(pack); err == nil {
+			all += info.Size()
+			err = f.verifyPack(ctx, dir, filepath.Join("objects/pack", filepath.Base(index)), info.Size())
+			if _, gone := os.Lstat(index); err != nil && !errors.Is(gone, fs.ErrNotExist) {
 				return err
 			}
 		}
 	}
-	return f.packs(ctx, dir, oids)
+	return f.packs(ctx, dir, oids, all)
 }
 
-// evidence is an error of a git that has read a copy and found it wanting: git
-// says so with its own exit codes. nil where it could not be run, was killed, or
-// was stopped.
+func (f *Fetcher) verifyPack(ctx context.Context, dir, index string, size int64) error {
+	ctx, cancel := readable(ctx, size)
+	defer cancel()
+	if err := f.git.Command(ctx, dir, "verify-pack", "--", index).RunCaptured(); err != nil {
+		return evidence(ctx, err)
+	}
+	return nil
+}
+
+// shortages are what git says, with the exit code of a damaged copy, when this
+// machine lacks something.
+var shortages = []string{"Out of memory", "out of memory", "Cannot allocate memory", "unable to create thread", "Resource temporarily unavailable",
+	"Too many open files", "No space left", "Disk quota", "cannot fork", "unable to fork", "Permission denied"}
+
+// evidence is what is to be believed of a git that has failed to read a copy. It
+// says so with its own exit codes.
 func evidence(ctx context.Context, err error) error {
 	var exit interface{ ExitCode() int }
-	if ctx.Err() != nil || !errors.As(err, &exit) || exit.ExitCode() != 1 && exit.ExitCode() != 128 {
-		return nil
+	says := ctx.Err() == nil && errors.As(err, &exit) && (exit.ExitCode() == 1 || exit.ExitCode() == 128)
+	if !says || slices.ContainsFunc(shortages, func(s string) bool { return strings.Contains(err.Error(), s) }) {
+		return fmt.Errorf("%w: %w", ErrInconclusive, err)
 	}
 	return failure.New(failure.Corrupt, "it cannot be read: "+err.Error(), err)
 }
 
-func (f *Fetcher) packs(ctx context.Context, dir string, oids []string) error {
+func (f *Fetcher) packs(ctx context.Context, dir string, oids []string, size int64) error {
+	ctx, cancel := readable(ctx, size)
+	defer cancel()
 	cmd := f.git.Command(ctx, dir, "pack-objects", "--revs", "--stdout", "--quiet", "--delta-base-offset")
 	cmd.Stdin = strings.NewReader(strings.Join(oids, "\n") + "\n")
 	cmd.Stdout = io.Discard

@@ -39,6 +39,8 @@ type Repo struct {
 	use     sync.RWMutex
 	trashed bool
 
+	packs sync.Mutex // held while packs are moved in, or indexed
+
 	mu        sync.Mutex // guards what follows
 	name      string
 	live      mark
@@ -120,8 +122,8 @@ func readMark(path string) (*mark, error) {
 	return &mark{t.Generation, t.Candidate, t.Head, digest}, nil
 }
 
-// sweep removes what only a killed process leaves: temporary files, locks, and
-// packs that were moved in without their index.
+// sweep removes what only a killed process leaves: temporary files and locks. A pack
+// without an index may be one too, or all that is left: it stays, see Reindex.
 func (r *Repo) sweep() error {
 	pack := filepath.Join(r.dir, "objects/pack")
 	for _, s := range []struct{ dir, pattern string }{
@@ -137,22 +139,31 @@ func (r *Repo) sweep() error {
 			}
 		}
 	}
-	packs, err := matching(pack, "*.pack")
+	return nil
+}
+
+// Reindex has index make the indexes that are missing: git does not see a pack that
+// has none. index is given the repository's directory and the pack's path in it, and
+// an error of it is no reason to leave out the others. Reindex excludes Adopt.
+func (r *Repo) Reindex(index func(dir, pack string) error) error {
+	release, err := r.Acquire()
 	if err != nil {
 		return err
 	}
+	defer release()
+	r.packs.Lock()
+	defer r.packs.Unlock()
+	packs, err := matching(filepath.Join(r.dir, "objects/pack"), "pack-*.pack")
+	if err != nil {
+		return err
+	}
+	var errs []error
 	for _, p := range packs {
-		base := strings.TrimSuffix(p, ".pack")
-		if _, err := os.Stat(base + ".idx"); !errors.Is(err, fs.ErrNotExist) {
-			continue
-		}
-		for _, f := range []string{base + ".rev", p} {
-			if err := os.Remove(f); err != nil && !errors.Is(err, fs.ErrNotExist) {
-				return err
-			}
+		if _, err := os.Lstat(strings.TrimSuffix(p, ".pack") + ".idx"); errors.Is(err, fs.ErrNotExist) {
+			errs = append(errs, index(r.dir, filepath.Join("objects/pack", filepath.Base(p))))
 		}
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 // ID is the repository's id in the table.
@@ -264,8 +275,29 @@ func (r *Repo) Table() (*refs.Table, error) {
 func (r *Repo) Damage(err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.damaged, r.live = fmt.Errorf("%w: %w", refs.ErrDamaged, err), mark{}
+	r.damaged, r.live = &damageError{err}, mark{}
 	r.table = weak.Pointer[refs.Table]{}
+}
+
+// damageError is refs.ErrDamaged of a copy whose table is whole.
+type damageError struct{ error }
+
+func (d *damageError) Is(target error) bool { return target == refs.ErrDamaged }
+
+// Reread looks again at a table that could not be read: the disk may be back.
+func (r *Repo) Reread() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.damaged == nil {
+		return nil
+	}
+	t, err := readTable(filepath.Join(r.dir, tableFile))
+	if err != nil {
+		return err
+	}
+	r.live, r.damaged = mark{t.Generation, t.Candidate, t.Head, t.Digest()}, nil
+	r.table = weak.Make(t)
+	return nil
 }
 
 func readTable(path string) (*refs.Table, error) {

@@ -86,6 +86,8 @@ func (s *Staging) Adopt() error {
 	if err != nil {
 		return fmt.Errorf("adopt objects: %w", err)
 	}
+	s.repo.packs.Lock()
+	defer s.repo.packs.Unlock()
 	for _, pack := range packs {
 		base := strings.TrimSuffix(filepath.Base(pack), ".pack")
 		for _, ext := range []string{".pack", ".rev", ".idx"} {
