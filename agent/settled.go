@@ -45,7 +45,7 @@ func (a *Agent) alone() (names []string) {
 			if cp.State == fsm.CopyReady && cp.Generation == r.Generation {
 				return true
 			}
-			taker = taker || n.State.Live()
+			taker = taker || n.Serves() && (n.Disk == nil || n.Disk.Class == fsm.DiskLow)
 		}
 		if taker {
 			names = append(names, r.Name)

@@ -103,6 +103,7 @@ const (
 	lookEvery   = time.Second
 	lookSpacing = 50 * time.Millisecond
 	lookShare   = 10
+	lookRest    = 2 * time.Second // the longest pause: what took long may have been waiting
 )
 
 // Lead runs the leader's loop until ctx, the term, ends. A part that fails is
@@ -121,7 +122,7 @@ func (c *Coordinator) Lead(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return nil
 		}
-		pause := time.NewTimer(max(lookSpacing, lookShare*time.Since(began)))
+		pause := time.NewTimer(min(max(lookSpacing, lookShare*time.Since(began)), lookRest))
 		select {
 		case <-ctx.Done():
 			pause.Stop()

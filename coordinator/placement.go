@@ -32,7 +32,7 @@ func (c *Coordinator) placement(ctx context.Context) error {
 	}
 	owners, placements := t.decide()
 	return errors.Join(
-		c.attempt(ctx, "owners", "", func(ctx context.Context) error { return c.assign(ctx, owners) }),
+		c.attempt(ctx, "owners", "", func(ctx context.Context) error { return c.assign(ctx, owners, t) }),
 		c.attempt(ctx, "placement", "", func(ctx context.Context) error { return c.place(ctx, placements) }),
 	)
 }
@@ -48,13 +48,18 @@ func (c *Coordinator) place(ctx context.Context, placements []*command.Placement
 	})
 }
 
-func (c *Coordinator) assign(ctx context.Context, owners []*command.Ownership) error {
+func (c *Coordinator) assign(ctx context.Context, owners []*command.Ownership, t *table) error {
 	return each(owners, func(batch []*command.Ownership) error {
 		out, err := c.cfg.Proposer.Propose(ctx, &command.AssignOwners{Rows: batch}, "")
 		if err != nil {
 			return fmt.Errorf("assign owners: %w", err)
 		}
 		c.noteRefusals("ownership", out)
+		for _, item := range out.GetItems() {
+			if item.Code == "" && t.moving[item.Repo] {
+				c.troubled.moved(item.Repo, t.now)
+			}
+		}
 		c.log.Info("assigned owners", "repos", len(batch))
 		return nil
 	})
@@ -83,13 +88,15 @@ type table struct {
 	able   map[fsm.NodeNum]bool // nodes that can do an owner's work
 	gone   map[fsm.NodeNum]bool // nodes that are not expected back
 
+	moving map[string]bool // repos that get another owner because theirs cannot write them
+
 	now      time.Time
 	troubled *troubled
 }
 
 func (c *Coordinator) survey() *table {
 	view := c.cfg.State.View()
-	t := &table{view: view, byNum: map[fsm.NodeNum]*fsm.Node{}, load: map[fsm.NodeNum]int{}, wanted: map[fsm.NodeNum]int{}, able: map[fsm.NodeNum]bool{}, gone: map[fsm.NodeNum]bool{}}
+	t := &table{view: view, byNum: map[fsm.NodeNum]*fsm.Node{}, load: map[fsm.NodeNum]int{}, wanted: map[fsm.NodeNum]int{}, able: map[fsm.NodeNum]bool{}, gone: map[fsm.NodeNum]bool{}, moving: map[string]bool{}}
 	now := time.Now()
 	t.now, t.troubled = now, &c.troubled
 	states, brake := c.nodeStates(view, now)
@@ -261,7 +268,7 @@ func (t *table) owners(plan [][]uint32) []*command.Ownership {
 	for i, r := range t.rows {
 		if num := fsm.NodeNum(next[i]); num != r.Owner && num != 0 {
 			if unwritable(r) {
-				t.troubled.moved(r.ID, t.now)
+				t.moving[r.ID] = true
 			}
 			changes = append(changes, &command.Ownership{Repo: r.ID, Epoch: r.Epoch, Owner: t.byNum[num].ID})
 		}

@@ -116,11 +116,14 @@ func (c *Coordinator) balanceVotes(ctx context.Context) (changed bool, err error
 	slices.SortFunc(ready, byName)
 	// Who goes first when there are too many: those down longest, never us.
 	slices.SortFunc(voting, func(a, b *fsm.Node) int {
-		if da, db := a.State == fsm.NodeDown, b.State == fsm.NodeDown; da != db {
-			if da {
-				return -1
-			}
+		down := a.State == fsm.NodeDown
+		switch {
+		case down != (b.State == fsm.NodeDown) && down:
+			return -1
+		case down != (b.State == fsm.NodeDown):
 			return 1
+		case down:
+			return cmp.Or(a.Since.Compare(b.Since), byName(b, a))
 		}
 		return byName(b, a)
 	})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"gitmirror/peer"
@@ -63,7 +64,8 @@ func (o Outlook) ask(ctx context.Context) error {
 			leaders = append(leaders, h.Leader)
 		}
 	}
-	for _, m := range askAll(ctx, leaders, func(ctx context.Context, addr string) (peer.Membership, error) {
+	slices.Sort(leaders)
+	for _, m := range askAll(ctx, slices.Compact(leaders), func(ctx context.Context, addr string) (peer.Membership, error) {
 		return o.Call.Member(ctx, addr, o.Self.ID)
 	}) {
 		switch {

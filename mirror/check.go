@@ -16,7 +16,8 @@ func (e *Engine) now() time.Time { return time.Now() }
 
 // sight is an answer of an upstream that was dealt with, and the table that was
 // live when it had been. "Unchanged" means equal to what is live, so it counts
-// only for the same url, the same prefixes and that table.
+// only for the same url, the same prefixes and that table, and only where that is
+// what was published.
 type sight struct {
 	fingerprint detect.Fingerprint
 	prefixes    string
@@ -32,7 +33,7 @@ func (e *Engine) lastSeen(j *job, a Assignment, upstream string) detect.Fingerpr
 	}
 	_, live := repo.Generation()
 	s := j.seen[upstream]
-	if s.prefixes != strings.Join(a.Policy.Prefixes, " ") || s.live != live {
+	if s.prefixes != strings.Join(a.Policy.Prefixes, " ") || s.live != live || live != a.Digest {
 		return 0
 	}
 	return s.fingerprint

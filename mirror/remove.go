@@ -31,6 +31,7 @@ func (e *Engine) Remove(ctx context.Context, id string) error {
 		return err
 	}
 	e.state.Forget(id)
+	e.proofs.forget(id)
 	e.mu.Lock()
 	delete(e.jobs, id)
 	e.mu.Unlock()

@@ -86,7 +86,7 @@ func (e *Engine) catchUp(ctx context.Context, j *job, r *run, have uint64) (outc
 		// with one.
 		return outcome{}, failure.New(failure.Network, "this node has no copy: "+err.Error()+waitsFor(holders, 1), err)
 	}
-	if !r.ask {
+	if !r.ask && holders.may(a.Generation) {
 		return outcome{waiting: true}, nil // upstream has just failed: holders alone are asked until it is due
 	}
 	return outcome{rerun: true, next: askUpstream}, nil

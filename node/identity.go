@@ -111,6 +111,18 @@ func (id *identity) confirm(dir, run string) error {
 	return id.update(dir, func() { id.RowRun = run })
 }
 
+// cluster is the id of the cluster, empty until the node has one.
+func (id *identity) cluster() string {
+	id.mu.Lock()
+	defer id.mu.Unlock()
+	return id.ClusterID
+}
+
+// enter notes, durably, which cluster the node is in, or is about to found.
+func (id *identity) enter(dir, cluster string, founding bool) error {
+	return id.update(dir, func() { id.ClusterID, id.Founding = cluster, founding })
+}
+
 // members are the peer addresses of other members, as last known.
 func (id *identity) members() []string {
 	id.mu.Lock()

@@ -32,7 +32,7 @@ type member struct {
 var errStarting = &api.Problem{Status: http.StatusServiceUnavailable, Code: "starting", Detail: "this node is starting"}
 
 func (m *member) Hello() peer.Hello {
-	h := peer.Hello{ClusterID: m.id.ClusterID, ID: m.id.ID, Name: m.cfg.Name, Run: m.run, Version: m.cfg.Version}
+	h := peer.Hello{ClusterID: m.id.cluster(), ID: m.id.ID, Name: m.cfg.Name, Run: m.run, Version: m.cfg.Version}
 	if p := m.parts(); p != nil {
 		_, h.Leader = p.cluster.Leader()
 	}
@@ -62,7 +62,7 @@ func (m *member) Join(ctx context.Context, rq peer.JoinRequest) (peer.JoinAnswer
 	if err != nil {
 		return peer.JoinAnswer{}, problemOf(err)
 	}
-	a := peer.JoinAnswer{ClusterID: m.id.ClusterID, Format: p.machine.state.View().Format()}
+	a := peer.JoinAnswer{ClusterID: m.id.cluster(), Format: p.machine.state.View().Format()}
 	for _, n := range p.machine.state.View().Nodes() {
 		if n.ID != rq.ID {
 			a.Peers = append(a.Peers, n.Peer)

@@ -136,7 +136,7 @@ func (n *node) introduce() {
 	if n.cfg.AdvertiseHTTP != "" {
 		n.info.HTTP = "http://" + n.cfg.AdvertiseHTTP
 	}
-	n.peers = peer.NewClient(func() string { return n.id.ClusterID })
+	n.peers = peer.NewClient(n.id.cluster)
 	n.member = &member{cfg: n.cfg, id: n.id, run: n.runID, parts: n.built.Load}
 }
 
@@ -149,8 +149,7 @@ func (n *node) enter(ctx context.Context) error {
 		}
 	case n.id.ClusterID != "":
 	case len(n.cfg.Join) == 0:
-		n.id.ClusterID, n.id.Founding = uuid.NewString(), true
-		if err := n.id.save(n.cfg.Dir); err != nil {
+		if err := n.id.enter(n.cfg.Dir, uuid.NewString(), true); err != nil {
 			return err
 		}
 	default:
@@ -158,8 +157,7 @@ func (n *node) enter(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		n.id.ClusterID = id
-		if err := n.id.save(n.cfg.Dir); err != nil {
+		if err := n.id.enter(n.cfg.Dir, id, false); err != nil {
 			return err
 		}
 		n.log.Info("joined", "cluster", id)

@@ -27,7 +27,7 @@ func (n *node) servePeers() *http.Server {
 		})
 	}
 	h := peer.Handlers{
-		Cluster: func() string { return n.id.ClusterID },
+		Cluster: n.id.cluster,
 		Node:    n.member,
 		Git:     late(func(p *parts) http.Handler { return server.ByID(p.copies.OpenAll) }),
 		Serve:   late(func(p *parts) http.Handler { return p.server.ServeLocal() }),

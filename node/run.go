@@ -15,8 +15,12 @@ import (
 	"gitmirror/membership"
 )
 
-// stopBound is how long requests in flight may take to end when the node stops.
-const stopBound = 5 * time.Second
+const (
+	// stopBound is how long requests in flight may take to end when the node stops.
+	stopBound = 5 * time.Second
+	// closeBound is how long the parts may take to end after that.
+	closeBound = 20 * time.Second
+)
 
 // bodyBound is how long the body of a request may take to come: 64 MiB of git's, at
 // the most.
@@ -77,14 +81,27 @@ func (n *node) run(ctx context.Context) error {
 	if ctx.Err() != nil {
 		n.handOver(gctx)
 	}
+	if err := context.Cause(gctx); beyondTrust(err) { // it came while we were stopping
+		return n.halt(err, web, g)
+	}
 	stopWork()
-	err := g.Wait()
-	leave, cancelLeave := context.WithTimeout(context.WithoutCancel(ctx), stopBound)
-	defer cancelLeave()
-	err = errors.Join(err, n.cluster.Shutdown(leave))
-	n.peers.Close()
-	n.log.Info("stopped")
-	return err
+	closed := make(chan error, 1)
+	go func() {
+		err := g.Wait()
+		leave, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopBound)
+		defer cancel()
+		closed <- errors.Join(err, n.cluster.Shutdown(leave))
+	}()
+	late := time.NewTimer(closeBound)
+	defer late.Stop()
+	select {
+	case err := <-closed:
+		n.peers.Close()
+		n.log.Info("stopped")
+		return err
+	case <-late.C: // the end of the process closes the rest
+		return &Error{Message: fmt.Sprintf("not everything had ended %s after the work: a disk may hang", closeBound), Try: "look after the disk of the --data directory"}
+	}
 }
 
 const catchUpRetry = 100 * time.Millisecond

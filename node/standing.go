@@ -39,18 +39,19 @@ func removed(err error) *Error {
 // stand ends the node when it finds that it is not the node that it says it is
 // any more: removed, taken over by another process, or outvoted about the table.
 func (n *node) stand(ctx context.Context) error {
-	outlook := membership.Outlook{Self: n.self(), Cluster: func() string { return n.id.ClusterID }, Led: n.consensus.Led, Members: n.seeds, Call: n.peers}
+	outlook := membership.Outlook{Self: n.self(), Cluster: n.id.cluster, Led: n.consensus.Led, Members: n.seeds, Call: n.peers}
 	results := make(chan error, 3)
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	for _, watch := range []func(context.Context) error{outlook.Run, n.agreement.Run, n.standby.Run} {
 		go func() { results <- watch(ctx) }()
 	}
-	seen := false
+	seen, ready := false, n.ready
 	for {
 		changed := n.machine.state.Changed()
 		row := n.machine.state.View().NodeByID(n.id.ID)
 		switch {
+		case ready != nil: // what is replayed is of another day
 		case row == nil && seen:
 			return removed(membership.ErrOut)
 		case row != nil:
@@ -67,6 +68,8 @@ func (n *node) stand(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return nil
+		case <-ready:
+			ready = nil
 		case <-changed:
 		case err := <-results:
 			switch {

@@ -121,12 +121,14 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, rq gitRequest, bo
 		return true, nil
 	}
 	live, dead := s.holding(view, row)
-	if s.stream(w, r, rq, body, row, live, holderPatience) || here() {
+	served, silent := s.stream(w, r, rq, body, row, live, holderPatience)
+	if served || here() {
 		return true, nil
 	}
 	// With nothing else to show, slow holders are waited for, and those that
 	// gossip takes for dead are tried.
-	return s.stream(w, r, rq, body, row, append(live, dead...), lastPatience), failed
+	served, _ = s.stream(w, r, rq, body, row, append(silent, dead...), lastPatience)
+	return served, failed
 }
 
 // gitUntabled answers for a name the table does not have: a node that has not

@@ -3,6 +3,7 @@ package server
 import (
 	"cmp"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"slices"
@@ -21,19 +22,24 @@ var (
 	lastPatience   = patience{refs: 5 * time.Second, pack: time.Minute} // a large pack may take a while to begin
 )
 
+// errRefused says that a holder answered, and not with what was asked for.
+var errRefused = errors.New("it answered")
+
 // stream answers a git request from one of the nodes, the first that answers. It
-// returns false when none did, with nothing written.
-func (s *Server) stream(w http.ResponseWriter, r *http.Request, rq gitRequest, body *rewindable, row *fsm.Repo, nodes []*fsm.Node, p patience) bool {
+// returns false when none did, with nothing written, and those that said nothing.
+func (s *Server) stream(w http.ResponseWriter, r *http.Request, rq gitRequest, body *rewindable, row *fsm.Repo, nodes []*fsm.Node, p patience) (served bool, silent []*fsm.Node) {
 	for _, n := range nodes {
 		resp, err := s.askHolder(r, n, row.ID, rq.op, body.reader(), p)
-		if err != nil {
-			s.log.Debug("holder did not answer", "repo", row.Name, "node", n.Name, "err", err)
-			continue
+		if err == nil {
+			relay(w, resp)
+			return true, nil
 		}
-		relay(w, resp)
-		return true
+		s.log.Debug("holder did not answer", "repo", row.Name, "node", n.Name, "err", err)
+		if !errors.Is(err, errRefused) {
+			silent = append(silent, n)
+		}
 	}
-	return false
+	return false, silent
 }
 
 // holding lists the other nodes with a complete copy, the furthest ahead first;
@@ -80,7 +86,7 @@ func (s *Server) askHolder(r *http.Request, n *fsm.Node, id, op string, body io.
 	}
 	if resp.StatusCode != http.StatusOK {
 		resp.Body.Close()
-		return nil, errors.New(resp.Status)
+		return nil, fmt.Errorf("%w %s", errRefused, resp.Status)
 	}
 	return resp, nil
 }

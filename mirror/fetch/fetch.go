@@ -193,20 +193,23 @@ func readable(ctx context.Context, bytes int64) (context.Context, context.Cancel
 // each pack is read and checked, and then the pack is made that a clone would
 // get. It is a *failure.Error, or wraps ErrInconclusive.
 func (f *Fetcher) Verify(ctx context.Context, dir string, oids []string) error {
-	indexes, err := filepath.Glob(filepath.Join(dir, "objects/pack/*.idx"))
+	files, err := os.ReadDir(filepath.Join(dir, "objects/pack"))
 	if err != nil {
-		return nil
+		return fmt.Errorf("%w: %w", ErrInconclusive, err)
 	}
 	// Packs are sent as they lie on the disk, unchecked: only reading them tells.
 	var all int64
-	for _, index := range indexes {
-		pack := strings.TrimSuffix(index, ".idx") + ".pack"
-		if info, err := os.Stat(pack); err == nil {
-			all += info.Size()
-			err = f.verifyPack(ctx, dir, filepath.Join("objects/pack", filepath.Base(index)), info.Size())
-			if _, gone := os.Lstat(index); err != nil && !errors.Is(gone, fs.ErrNotExist) {
-				return err
-			}
+	for _, file := range files {
+		base, isPack := strings.CutSuffix(file.Name(), ".pack")
+		info, err := file.Info()
+		if !isPack || err != nil {
+			continue
+		}
+		index := filepath.Join("objects/pack", base+".idx")
+		all += info.Size()
+		err = f.verifyPack(ctx, dir, index, info.Size())
+		if _, there := os.Lstat(filepath.Join(dir, index)); err != nil && !errors.Is(there, fs.ErrNotExist) {
+			return err // one that is gone is no part of the copy any more
 		}
 	}
 	return f.packs(ctx, dir, oids, all)

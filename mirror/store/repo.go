@@ -3,6 +3,7 @@ package store
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -44,7 +45,8 @@ type Repo struct {
 	mu        sync.Mutex // guards what follows
 	name      string
 	live      mark
-	damaged   error // of the live table, found at start
+	damaged   error // of the live table
+	unread    error // objects that cannot be read: nothing makes the copy whole again
 	candidate *mark
 	asides    []uint64                 // generations of tables that were set aside; replaced, never changed
 	table     weak.Pointer[refs.Table] // of live, while anybody uses it
@@ -211,14 +213,17 @@ func (r *Repo) Acquire() (release func(), err error) {
 func (r *Repo) Generation() (uint64, refs.Digest) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.unread != nil {
+		return 0, refs.Digest{}
+	}
 	return r.live.Generation, r.live.Digest
 }
 
-// Damaged tells that the live table cannot be read.
+// Damaged tells that the live table, or what it leads to, cannot be read.
 func (r *Repo) Damaged() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.damaged
+	return cmp.Or(r.unread, r.damaged)
 }
 
 // Await waits until the live generation is at least that one.
@@ -247,8 +252,8 @@ func (r *Repo) Await(ctx context.Context, generation uint64) error {
 func (r *Repo) Table() (*refs.Table, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.damaged != nil {
-		return nil, fmt.Errorf("repository %s: %w", r.name, r.damaged)
+	if err := cmp.Or(r.unread, r.damaged); err != nil {
+		return nil, fmt.Errorf("repository %s: %w", r.name, err)
 	}
 	if r.live.Generation == 0 {
 		return &refs.Table{}, nil
@@ -271,12 +276,11 @@ func (r *Repo) Table() (*refs.Table, error) {
 }
 
 // Damage notes that the copy's objects cannot be read: from now on nothing is
-// live, and whoever reconciles it makes it anew.
+// live, whatever is activated, and whoever reconciles it makes it anew.
 func (r *Repo) Damage(err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.damaged, r.live = &damageError{err}, mark{}
-	r.table = weak.Pointer[refs.Table]{}
+	r.unread = &damageError{err}
 }
 
 // damageError is refs.ErrDamaged of a copy whose table is whole.
