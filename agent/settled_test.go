@@ -57,6 +57,18 @@ func TestAwaitCopies(t *testing.T) {
 		t.Errorf("both have a second copy, and it waited for %v", alone)
 	}
 	w.publish("one")
+	for _, c := range []*command.NodeCondition{{Sick: "sick"}, {Disk: "full"}, {Disk: "failing"}} {
+		w.do(&command.Report{Node: "b", Condition: c})
+		w.do(&command.Report{Node: "c", Condition: c})
+		if alone := w.agent.AwaitCopies(now); len(alone) != 0 {
+			t.Errorf("it waits for %v, and nobody can take it: %v", alone, c)
+		}
+	}
+	w.do(&command.Report{Node: "b", Condition: &command.NodeCondition{Disk: "low"}})
+	w.do(&command.Report{Node: "c", Condition: &command.NodeCondition{}})
+	if alone := w.agent.AwaitCopies(now); !slices.Equal(alone, []string{"one"}) {
+		t.Errorf("it waits for %v, want one", alone)
+	}
 	w.down("b", "c")
 	if alone := w.agent.AwaitCopies(now); len(alone) != 0 {
 		t.Errorf("nobody is there to take a copy, and it waits for %v", alone)

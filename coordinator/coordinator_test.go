@@ -3,7 +3,9 @@ package coordinator
 import (
 	"context"
 	"errors"
+	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"pgregory.net/rapid"
@@ -83,6 +85,37 @@ func TestAVoterThatIsGoneIsReplaced(t *testing.T) {
 	if w.server(dead).Voter || w.voters() != 3 {
 		t.Errorf("%d voters, the dead one among them: %v", w.voters(), w.server(dead).Voter)
 	}
+}
+
+// Of several voters that are down the one that is gone for good is replaced, whatever
+// its name, and not the one that restarts.
+func TestTheVoterThatIsDownForLongestIsReplaced(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 7)
+		w.settle()
+		var voters []string
+		for _, s := range w.servers {
+			switch {
+			case !s.Voter:
+				w.lagging[s.ID] = true // nobody is there yet to take a vote over
+			case s.ID != id(1):
+				voters = append(voters, s.ID)
+			}
+		}
+		slices.Sort(voters)
+		gone, restarting := voters[0], voters[len(voters)-1]
+		w.alive[gone] = false
+		w.settle()
+		time.Sleep(11 * time.Minute)
+		w.now = time.Now()
+		w.alive[restarting] = false
+		w.settle()
+		w.lagging = map[string]bool{}
+		w.settle()
+		if w.server(gone).Voter || !w.server(restarting).Voter {
+			t.Errorf("the one that is gone votes: %v; the one that restarts votes: %v", w.server(gone).Voter, w.server(restarting).Voter)
+		}
+	})
 }
 
 // later makes what has happened so far older.

@@ -26,6 +26,7 @@ type world struct {
 	servers   []Server
 	lagging   map[string]bool
 	proposals int
+	fails     error                    // of the next proposal
 	refuses   map[string]bool          // nodes that raft does not take in
 	answers   map[string]Process       // by peer address
 	clocks    map[string]time.Duration // by peer address: how far ahead of ours
@@ -57,6 +58,10 @@ func (w *world) join(n int) {
 
 // Propose implements Proposer.
 func (w *world) Propose(_ context.Context, msg proto.Message, requestID string) (*command.Outcome, error) {
+	if err := w.fails; err != nil {
+		w.fails = nil
+		return nil, err
+	}
 	entry, err := fsm.Encode(msg, requestID, w.now)
 	if err != nil {
 		return nil, err

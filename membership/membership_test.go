@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -164,6 +165,37 @@ func TestANodeThatIsOutKnowsIt(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// counting counts the questions to leaders.
+type counting struct {
+	crowd
+	asked *atomic.Int64
+}
+
+func (c counting) Member(ctx context.Context, addr, id string) (peer.Membership, error) {
+	c.asked.Add(1)
+	return c.crowd.Member(ctx, addr, id)
+}
+
+// However many members name the leader, it is asked once: an answer costs it an entry
+// of the log.
+func TestALeaderIsAskedOnce(t *testing.T) {
+	all := crowd{"lead": {member: &peer.Membership{In: true, Run: "r1"}}}
+	var members []string
+	for i := range 50 {
+		addr := fmt.Sprint("m", i)
+		all[addr] = crowd{"": {hello: peer.Hello{ID: addr, ClusterID: "c", Leader: "lead"}}}[""]
+		members = append(members, addr)
+	}
+	var asked atomic.Int64
+	o := Outlook{Self: Self{ID: "me", Run: "r1"}, Cluster: func() string { return "c" }, Members: func() []string { return members }, Call: counting{all, &asked}}
+	if err := o.ask(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if n := asked.Load(); n != 1 {
+		t.Errorf("the leader was asked %d times", n)
 	}
 }
 

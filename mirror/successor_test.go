@@ -289,7 +289,6 @@ func TestSuccessorWaitsForAnExpectedHolder(t *testing.T) {
 			s.mu.Lock()
 			s.second.expected = nil
 			s.mu.Unlock()
-			s.second.engine.Request("repox")
 			arrives(t, s.second, "repox", 3)
 			log := s.published()
 			if c := log[2]; !c.Restored || c.Rebuilt || c.Complete || c.Digest != log[0].Digest || c.Base.Number != 1 {
@@ -306,6 +305,11 @@ func TestSuccessorWaitsForAnExpectedHolder(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := newSuccession(t)
 			s.down()
+			s.mu.Lock()
+			row := s.rows["repox"]
+			row.Policy.Interval = time.Hour // upstream's turn is far away
+			s.rows["repox"] = row
+			s.mu.Unlock()
 			s.second.expected = []mirror.Expected{{Name: "first", Generation: 2}}
 			before := lsRemote(t, s.second.http.URL+"/repox")
 			s.succeed()

@@ -8,6 +8,7 @@ import (
 	"gitmirror/internal/testlog"
 	"gitmirror/internal/upstream"
 	"gitmirror/mirror"
+	"gitmirror/mirror/refs"
 )
 
 // An answer that was dealt with once is not dealt with for ever: another owner
@@ -92,4 +93,24 @@ func TestUnchangedIsOfOneSetOfPrefixes(t *testing.T) {
 	b.mu.Unlock()
 	b.tell()
 	arrives(t, n, "repox", 2)
+}
+
+// An owner that is behind has not what was published, whatever upstream shows.
+func TestUnchangedIsNoAnswerForWhoIsBehind(t *testing.T) {
+	up := gittest.Upstream(t)
+	sample(t, up, "x.git")
+	b := newBook()
+	n := startNode(t, b, t.TempDir())
+	owned(t, b, n, map[string]string{"repox": up.URL("x.git")})
+	arrives(t, n, "repox", 1)
+	if _, err := n.engine.Sync(t.Context(), "repox"); err != nil { // from now on upstream is known
+		t.Fatal(err)
+	}
+	b.mu.Lock()
+	row := b.rows["repox"]
+	row.Generation, row.Digest, row.Epoch = 2, refs.Digest{2}, 3 // another has published it, and is gone
+	b.rows["repox"] = row
+	b.mu.Unlock()
+	b.tell()
+	arrives(t, n, "repox", 3)
 }

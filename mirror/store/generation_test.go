@@ -215,3 +215,20 @@ func TestRenameIsRemembered(t *testing.T) {
 		}
 	}
 }
+
+// Objects that cannot be read stay so, whatever a run that was under way activates.
+func TestDamageOutlivesAnActivation(t *testing.T) {
+	r := ensure(t, reopen(t, t.TempDir()))
+	one, two := generation(1, "refs/heads/main"), generation(2, "refs/heads/main", "refs/heads/more")
+	prepare(t, r, one)
+	activate(t, r, one)
+	prepare(t, r, two)
+	r.Damage(errors.New("bit rot"))
+	activate(t, r, two)
+	if n, _ := r.Generation(); n != 0 || !errors.Is(r.Damaged(), refs.ErrDamaged) {
+		t.Errorf("generation %d is live, damage: %v", n, r.Damaged())
+	}
+	if _, err := r.Table(); !errors.Is(err, refs.ErrDamaged) {
+		t.Errorf("its table is shown: %v", err)
+	}
+}
