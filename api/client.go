@@ -26,8 +26,8 @@ type Client struct {
 
 const dialTimeout = 3 * time.Second
 
-// NewClient returns a client for base URLs like http://127.0.0.1:7654, tried
-// in turn until one answers. A bare host:port is taken as http.
+// NewClient returns a client for base URLs like http://127.0.0.1:7654, asked
+// in turn until one answers, the next when one takes its time. A bare host:port is taken as http.
 func NewClient(addrs ...string) *Client {
 	c := &Client{http: &http.Client{Transport: &http.Transport{
 		// An address that does not even refuse leaves time for the next.
@@ -63,8 +63,13 @@ type call struct {
 	out          any
 }
 
-// do tries each address until one answers at all; a problem is an answer,
-// unless it says that this node cannot decide (503) and another may.
+// hedgeAfter is how long one address may take before the next is asked besides: a
+// node that is frozen takes calls, and answers none.
+const hedgeAfter = 2 * time.Second
+
+// do asks the addresses in turn, the next when one has failed or is slow, and takes
+// the first answer. A problem is an answer, unless it says that this node cannot
+// decide (503) and another may.
 func (c *Client) do(ctx context.Context, rq call) error {
 	var body []byte
 	if rq.body != nil {
@@ -76,21 +81,49 @@ func (c *Client) do(ctx context.Context, rq call) error {
 	if len(c.addrs) == 0 {
 		return fmt.Errorf("%w: no address given", ErrNoNode)
 	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel() // of whom was asked in vain
+	type reply struct {
+		addr string
+		data []byte
+		err  error
+	}
+	replies := make(chan reply, len(c.addrs))
 	var unavailable, unreachable error
-	for _, addr := range c.addrs {
-		err := c.ask(ctx, addr, rq, body)
+	for asked, answered := 0, 0; answered < len(c.addrs); {
+		var slow <-chan time.Time
+		if asked < len(c.addrs) {
+			addr := c.addrs[asked]
+			asked++
+			go func() {
+				data, err := c.ask(ctx, addr, rq, body)
+				replies <- reply{addr, data, err}
+			}()
+			if asked < len(c.addrs) {
+				t := time.NewTimer(hedgeAfter)
+				defer t.Stop()
+				slow = t.C
+			}
+		}
+		var r reply
+		select {
+		case <-slow:
+			continue
+		case r = <-replies:
+			answered++
+		}
 		var p *Problem
 		switch {
-		case err == nil:
-			return nil
+		case r.err == nil:
+			return decode(r.addr, r.data, rq.out)
 		case ctx.Err() != nil:
 			return ctx.Err()
-		case errors.As(err, &p) && p.Status == http.StatusServiceUnavailable:
-			unavailable = err
-		case errors.As(err, &p):
-			return err
+		case errors.As(r.err, &p) && p.Status == http.StatusServiceUnavailable:
+			unavailable = r.err
+		case errors.As(r.err, &p):
+			return r.err
 		default:
-			unreachable = err
+			unreachable = r.err
 		}
 	}
 	if unavailable != nil {
@@ -99,14 +132,14 @@ func (c *Client) do(ctx context.Context, rq call) error {
 	return fmt.Errorf("%w at %s: %w", ErrNoNode, strings.Join(c.addrs, ", "), unreachable)
 }
 
-func (c *Client) ask(ctx context.Context, addr string, rq call, body []byte) error {
+func (c *Client) ask(ctx context.Context, addr string, rq call, body []byte) ([]byte, error) {
 	target := addr + "/api/v1/" + rq.path
 	if len(rq.query) > 0 {
 		target += "?" + rq.query.Encode()
 	}
 	req, err := http.NewRequestWithContext(ctx, rq.method, target, bytes.NewReader(body))
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if rq.method != http.MethodGet {
 		req.Header.Set("Content-Type", "application/json")
@@ -116,20 +149,24 @@ func (c *Client) ask(ctx context.Context, addr string, rq call, body []byte) err
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer resp.Body.Close()
 	data, err := io.ReadAll(resp.Body)
 	if err != nil {
-		return fmt.Errorf("read the answer: %w", err)
+		return nil, fmt.Errorf("read the answer: %w", err)
 	}
 	if resp.StatusCode >= 400 {
-		return problemOf(resp, data)
+		return nil, problemOf(resp, data)
 	}
-	if rq.out == nil || len(data) == 0 {
+	return data, nil
+}
+
+func decode(addr string, data []byte, out any) error {
+	if out == nil || len(data) == 0 {
 		return nil
 	}
-	if err := json.Unmarshal(data, rq.out); err != nil {
+	if err := json.Unmarshal(data, out); err != nil {
 		return fmt.Errorf("%s answered with something that is not the API's JSON: %w", addr, err)
 	}
 	return nil

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"os/exec"
 	"strings"
@@ -66,6 +67,18 @@ func TestAddressesAreTriedInTurn(t *testing.T) {
 	f := fakeNode(t, func(int, request) any { return api.Status{Verdict: api.Healthy, ClusterID: "c"} })
 	run(t, "status", "--addr", "http://127.0.0.1:1", "--addr", f.URL).want(t, exitOK)
 	run(t, "status", "--addr", "127.0.0.1:1,"+f.URL).want(t, exitOK)
+}
+
+// A node that is frozen takes the call and says nothing: the next is asked.
+func TestAFrozenNodeLeavesTimeForTheNext(t *testing.T) {
+	f := fakeNode(t, func(int, request) any { return api.Status{Verdict: api.Healthy, ClusterID: "c"} })
+	frozen, err := net.Listen("tcp", "127.0.0.1:0") // the kernel takes what nobody accepts
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer frozen.Close()
+	t.Setenv("GITMIRROR_ADDR", frozen.Addr().String()+","+f.URL)
+	contains(t, "stdout", run(t, "status", "--timeout", "20s").want(t, 0).out, "HEALTHY")
 }
 
 func TestAWriteIsRepeatedWithOneKeyUntilThereIsALeader(t *testing.T) {

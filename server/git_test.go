@@ -79,7 +79,7 @@ func (g gone) UploadPack(http.ResponseWriter, *http.Request) error { return erro
 
 func (a *around) request(t *testing.T, method, op, body string) *httptest.ResponseRecorder {
 	t.Helper()
-	s := New(Config{Self: "n3", State: a.state, Consensus: a, Git: a, Peers: a, Log: testlog.New(t)})
+	s := New(Config{Self: "n3", State: a.state, Consensus: a, Git: a, Peers: a, Now: time.Now, Log: testlog.New(t)})
 	r := httptest.NewRequestWithContext(t.Context(), method, "/git/r/"+op, strings.NewReader(body))
 	w := httptest.NewRecorder()
 	s.git(w, r)

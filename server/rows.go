@@ -14,11 +14,12 @@ import (
 // shape is what rows are judged against: the nodes as they are.
 type shape struct {
 	view *fsm.View
-	live int // nodes that can hold copies
+	now  time.Time // the log's
+	live int       // nodes that can hold copies
 }
 
 func (s *Server) shape(view *fsm.View) shape {
-	sh := shape{view: view}
+	sh := shape{view: view, now: s.cfg.Now()}
 	for _, n := range view.Nodes() {
 		if n.State.Live() {
 			sh.live++
@@ -72,7 +73,7 @@ func (sh shape) states(r *fsm.Repo) []verdict {
 	if served > 0 && served < want {
 		add(api.StateCopying, strings.TrimSuffix(fmt.Sprintf("%d of %d copies; %s", served, want, away), "; "))
 	}
-	if current := sh.current(r); served >= want && newest == r.Generation && current < want && sh.view.Now().Sub(r.ChangedAt) > followBound {
+	if current := sh.current(r); served >= want && newest == r.Generation && current < want && sh.now.Sub(r.ChangedAt) > followBound {
 		add(api.StateCopying, fmt.Sprintf("%d of %d copies have generation %d", current, want, r.Generation))
 	}
 	if served > 0 && newest < r.Generation {

@@ -83,14 +83,14 @@ func (tb *table) health(class, hold string) *table {
 	return tb.do(&command.Report{Node: "n1", Health: []*command.HealthReport{{Repo: "r", Epoch: 1, ErrorClass: class, HoldReason: hold}}})
 }
 
-// later lets time pass in the log.
+// later lets time pass, in which nothing is written.
 func (tb *table) later(d time.Duration) *table {
 	tb.at = tb.at.Add(d)
-	return tb.do(&command.Report{Node: "n3"})
+	return tb
 }
 
 func (tb *table) shape() shape {
-	s := New(Config{})
+	s := New(Config{Now: func() time.Time { return tb.at }})
 	return s.shape(tb.state.View())
 }
 

@@ -98,7 +98,8 @@ type Config struct {
 	Git       Git
 	Peers     Peers
 	Local     Local
-	ReadOnly  bool // refuse writes that come in by the public port
+	Now       func() time.Time // the log's time, which goes on while nothing is written
+	ReadOnly  bool             // refuse writes that come in by the public port
 	Log       *slog.Logger
 }
 
