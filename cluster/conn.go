@@ -4,33 +4,28 @@ import (
 	"io"
 	"net"
 	"sync"
-	"sync/atomic"
 	"time"
+
+	"gitmirror/internal/descriptors"
 )
 
 // owned is a connection that its port closes, unless it was closed before.
 type owned struct {
 	net.Conn
-	port  *Port
-	moved atomic.Int64 // when it last read or wrote something, in nanoseconds
+	port *Port
+	pace descriptors.Pace
 }
 
 func (c *owned) Read(b []byte) (int, error) {
 	n, err := c.Conn.Read(b)
-	c.touch(n)
+	c.pace.Moved(n)
 	return n, err
 }
 
 func (c *owned) Write(b []byte) (int, error) {
 	n, err := c.Conn.Write(b)
-	c.touch(n)
+	c.pace.Moved(n)
 	return n, err
-}
-
-func (c *owned) touch(n int) {
-	if n > 0 {
-		c.moved.Store(time.Now().UnixNano())
-	}
 }
 
 func (c *owned) Close() error {

@@ -36,7 +36,6 @@ type Port struct {
 	conns  map[net.Conn]struct{} // to be closed with the port; nil once it is
 	lanes  map[*owned]struct{}   // those of conns that were handed to raft or gossip
 	places int                   // of them
-	silent time.Duration         // after which a newcomer may have a place
 
 	waiting      []net.Conn // have not said what they want, the oldest first
 	unidentified int        // how many may
@@ -71,7 +70,6 @@ func listen(bind string, patience time.Duration, unidentified int) (*Port, error
 		conns:    make(map[net.Conn]struct{}),
 		lanes:    make(map[*owned]struct{}),
 		places:   descriptors.Ours().Streams,
-		silent:   silentStream,
 
 		unidentified: unidentified,
 		closed:       make(chan struct{}),
@@ -227,7 +225,7 @@ func (p *Port) settled(conn net.Conn) {
 // sort hands a connection to whom its first bytes are for, or closes it.
 func (p *Port) sort(raw net.Conn) {
 	conn := &owned{Conn: raw, port: p}
-	conn.moved.Store(time.Now().UnixNano())
+	conn.pace.Begin()
 	if !p.own(conn) {
 		_ = raw.Close()
 		return
@@ -284,10 +282,6 @@ func (p *Port) route(conn *owned) error {
 	return nil
 }
 
-// silentStream is how long a stream must have moved nothing for a newcomer to take
-// its place. Between members hardly one is silent for a second.
-const silentStream = 10 * time.Second
-
 var errCrowded = errors.New("too many streams are open, and none of them is silent")
 
 // place finds room for a stream, at the cost of the one that has been silent for
@@ -297,10 +291,10 @@ func (p *Port) place(conn *owned) bool {
 	defer p.mu.Unlock()
 	if len(p.lanes) >= p.places {
 		var victim *owned
-		last := time.Now().Add(-p.silent).UnixNano()
+		var longest time.Duration
 		for c := range p.lanes {
-			if at := c.moved.Load(); at <= last {
-				victim, last = c, at
+			if d := c.pace.Silent(); d > longest {
+				victim, longest = c, d
 			}
 		}
 		if victim == nil {

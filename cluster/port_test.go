@@ -235,27 +235,33 @@ func TestListenSaysWhoIsBusy(t *testing.T) {
 func TestSilentStreamsGiveWay(t *testing.T) {
 	p, tenant, _ := openPort(t, 30*time.Second, 8)
 	p.mu.Lock()
-	p.places, p.silent = 3, 0
+	p.places = 3
 	p.mu.Unlock()
-	var held []net.Conn
-	for range 3 {
-		held = append(held, dialPort(t, p, tenant.raftPreface(tenant.node)))
-		if _, err := tenant.raft.Accept(); err != nil {
+	accept := func() *owned {
+		t.Helper()
+		conn, err := tenant.raft.Accept()
+		if err != nil {
 			t.Fatal(err)
 		}
+		return conn.(*owned)
 	}
+	var held []net.Conn
+	var streams []*owned
+	for range 3 {
+		held = append(held, dialPort(t, p, tenant.raftPreface(tenant.node)))
+		streams = append(streams, accept())
+	}
+	wantClosed(t, dialPort(t, p, tenant.raftPreface(tenant.node))) // none is silent yet
+	streams[0].pace.Silence(time.Minute)
+	streams[1].pace.Silence(time.Hour)
 	newcomer := dialPort(t, p, tenant.raftPreface(tenant.node))
-	if _, err := tenant.raft.Accept(); err != nil {
-		t.Fatal(err)
-	}
-	wantClosed(t, held[0])
+	accept()
+	wantClosed(t, held[1])
 	p.mu.Lock()
 	if len(p.lanes) != 3 {
 		t.Errorf("%d streams have a place, want 3", len(p.lanes))
 	}
-	p.silent = time.Hour // from here on none is silent
 	p.mu.Unlock()
-	wantClosed(t, dialPort(t, p, tenant.raftPreface(tenant.node)))
 	_ = newcomer.Close()
 }
 

@@ -30,7 +30,7 @@ const most = 8192
 func Share(limit uint64) Shares {
 	n := int(min(limit, math.MaxInt32))
 	part := func(of int) int { return max(4, min(n/of, most)) }
-	return Shares{Public: part(4), Peers: part(8), Unidentified: min(max(part(16), 64), 256), Streams: part(8)}
+	return Shares{Public: part(4), Peers: part(10), Unidentified: min(part(16), 256), Streams: part(16)}
 }
 
 // Ours are the shares of this process. The limit is read once: it is set by who

@@ -4,20 +4,14 @@ import (
 	"net"
 	"net/http"
 	"sync"
-	"sync/atomic"
 	"time"
 )
-
-// silent is how long a request may move no byte before its connection may be
-// closed for a newcomer. A client may wait that long for an answer; only where
-// all places are taken is it cut.
-const silent = 10 * time.Second
 
 // Gate is a listener that bounds its connections. When it is full, a newcomer
 // takes the place of the connection that has been idle for longest: between
 // requests, or before its first one is whole. Where none is idle it takes that of
-// the request that has been silent for longest, and if none has, for ten seconds,
-// the newcomer is closed.
+// the request that has been silent for longest (see Pace), and if none is, the
+// newcomer is closed.
 //
 // Its State must be the ConnState of the server, or every connection counts as
 // one that has not sent its first request.
@@ -38,9 +32,9 @@ func NewGate(l net.Listener, places int) *Gate {
 type conn struct {
 	net.Conn
 	gate  *Gate
-	moved atomic.Int64 // when it last read or wrote something, in nanoseconds
-	idle  bool         // no request is being served; guarded by Gate.mu
-	since time.Time    // of idle
+	pace  Pace
+	idle  bool      // no request is being served; guarded by Gate.mu
+	since time.Time // of idle
 }
 
 // Accept implements net.Listener.
@@ -51,7 +45,7 @@ func (g *Gate) Accept() (net.Conn, error) {
 			return nil, err
 		}
 		c := &conn{Conn: inner, gate: g, idle: true, since: time.Now()}
-		c.moved.Store(c.since.UnixNano())
+		c.pace.Begin()
 		victim, ok := g.admit(c)
 		if victim != nil {
 			_ = victim.Close()
@@ -79,14 +73,14 @@ func (g *Gate) admit(c *conn) (victim *conn, ok bool) {
 
 func (g *Gate) dispensable() *conn {
 	var idle, mute *conn
-	lastMoved := time.Now().Add(-silent).UnixNano()
+	var longest time.Duration
 	for _, c := range g.conns {
 		if c.idle {
 			if idle == nil || c.since.Before(idle.since) {
 				idle = c
 			}
-		} else if at := c.moved.Load(); at <= lastMoved {
-			mute, lastMoved = c, at
+		} else if d := c.pace.Silent(); d > longest {
+			mute, longest = c, d
 		}
 	}
 	if idle != nil {
@@ -111,21 +105,15 @@ func (g *Gate) State(nc net.Conn, state http.ConnState) {
 	}
 }
 
-func (c *conn) touch(n int) {
-	if n > 0 {
-		c.moved.Store(time.Now().UnixNano())
-	}
-}
-
 func (c *conn) Read(b []byte) (int, error) {
 	n, err := c.Conn.Read(b)
-	c.touch(n)
+	c.pace.Moved(n)
 	return n, err
 }
 
 func (c *conn) Write(b []byte) (int, error) {
 	n, err := c.Conn.Write(b)
-	c.touch(n)
+	c.pace.Moved(n)
 	return n, err
 }
 

@@ -138,7 +138,7 @@ func TestABusyRequestKeepsItsPlaceUntilItIsSilent(t *testing.T) {
 	g.mu.Lock()
 	for _, c := range g.conns {
 		if c.RemoteAddr().String() == one.LocalAddr().String() {
-			c.moved.Store(time.Now().Add(-2 * silent).UnixNano())
+			c.pace.Silence(2 * silent)
 		}
 	}
 	g.mu.Unlock()
