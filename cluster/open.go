@@ -237,15 +237,6 @@ func resolve(ctx context.Context, advertise string) (net.IP, int, error) {
 	return ip, int(number), nil
 }
 
-// Dial opens a connection to the peer port of another node, for HTTP.
-func (c *Cluster) Dial(ctx context.Context, addr string) (net.Conn, error) {
-	conn, err := c.dialer.DialContext(ctx, "tcp", addr)
-	if err != nil {
-		return nil, fmt.Errorf("dial peer: %w", err)
-	}
-	return conn, nil
-}
-
 // Closed is closed when Shutdown or Abort is done.
 func (c *Cluster) Closed() <-chan struct{} { return c.closed }
 

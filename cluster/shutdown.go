@@ -14,7 +14,7 @@ import (
 // It is idempotent; later calls wait for the first.
 func (c *Cluster) Shutdown(ctx context.Context) error { return c.close(ctx, true) }
 
-// Abort ends as a crash would, without a word to anybody. It is for tests.
+// Abort ends as a crash would, without a word to anybody.
 func (c *Cluster) Abort(ctx context.Context) error { return c.close(ctx, false) }
 
 func (c *Cluster) close(ctx context.Context, orderly bool) error {

@@ -16,10 +16,9 @@ const (
 	watchTick     = 100 * time.Millisecond
 
 	// slowAnswer is how long a probe may take before the disk counts as one
-	// that hangs now, or was slow lately. It is well below DiskTimeout: of nodes
-	// that share a disk, all should say so by the time that one might end.
+	// that hangs. It is well below DiskTimeout: of nodes that share a disk, all
+	// should say so by the time that one might end.
 	slowAnswer = 500 * time.Millisecond
-	slowMemory = time.Minute
 )
 
 // watchdog probes a disk, and looks at the writes to the log. A leader whose disk
@@ -38,18 +37,36 @@ type watchdog struct {
 	health      *diskHealth
 }
 
-// diskHealth is what a watchdog has seen lately.
+// diskHealth is what a watchdog sees.
 type diskHealth struct {
-	hangs, slow atomic.Bool
+	hung atomic.Pointer[time.Time] // since when the disk hangs; nil while it does not
+}
+
+func (d *diskHealth) hangs() bool { return d.hung.Load() != nil }
+
+// see notes for how long an answer, or the end of a write, has been waited for.
+func (d *diskHealth) see(waited time.Duration) {
+	switch {
+	case waited < slowAnswer:
+		d.hung.Store(nil)
+	case !d.hangs():
+		since := time.Now().Add(-waited)
+		d.hung.Store(&since)
+	}
 }
 
 // DiskHangs says whether the disk of the raft directory has not answered for
 // half a second, or longer, or only with errors, or has not ended a write to the
 // log.
-func (c *Cluster) DiskHangs() bool { return c.disk.hangs.Load() }
+func (c *Cluster) DiskHangs() bool { return c.disk.hangs() }
 
-// DiskSlow says whether it was slow to answer within the last minute.
-func (c *Cluster) DiskSlow() bool { return c.disk.slow.Load() }
+// DiskHungSince is since when it hangs, zero while it does not.
+func (c *Cluster) DiskHungSince() time.Time {
+	if since := c.disk.hung.Load(); since != nil {
+		return *since
+	}
+	return time.Time{}
+}
 
 // watchDisk returns when the node has to end over its disk, or ctx has ended.
 func (c *Cluster) watchDisk(ctx context.Context) error {
@@ -117,9 +134,9 @@ func (p *probeFile) close() {
 }
 
 // run returns an error when the disk has not answered well for too long, or a
-// write to the log has not ended, and nil when ctx ends. It counts ticks of its own instead of time, so that a
-// process that was stopped for a while does not blame the disk. A probe that
-// never returns keeps its goroutine: the process is about to end.
+// write to the log has not ended, and nil when ctx ends. It counts ticks of its own
+// instead of time, so that a process that was stopped for a while does not blame the
+// disk. A probe that never returns keeps its goroutine: the process is about to end.
 func (w *watchdog) run(ctx context.Context) error {
 	ticker := time.NewTicker(w.tick)
 	defer ticker.Stop()
@@ -128,7 +145,6 @@ func (w *watchdog) run(ctx context.Context) error {
 		pending   = false
 		unhealthy = 0       // ticks since the first probe that went unanswered was sent
 		untilNext = w.every // ticks
-		memory    = 0       // ticks for which the disk is still called slow
 		write     oldestWrite
 		last      error
 	)
@@ -147,18 +163,12 @@ func (w *watchdog) run(ctx context.Context) error {
 			continue
 		case <-ticker.C:
 		}
-		memory--
 		if pending || last != nil {
 			unhealthy++
 		}
 		write.look(w.oldest())
 		waited := max(unhealthy, write.ticks)
-		hangs := time.Duration(waited)*w.tick >= slowAnswer
-		if hangs {
-			memory = int(slowMemory / w.tick)
-		}
-		w.health.hangs.Store(hangs)
-		w.health.slow.Store(memory > 0)
+		w.health.see(time.Duration(waited) * w.tick)
 		if waited >= w.limit || waited >= w.soon && w.replaceable() {
 			if write.ticks > unhealthy {
 				last = fmt.Errorf("a write to %s has not ended (%s)", storeFile, write.op)

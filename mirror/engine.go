@@ -260,12 +260,3 @@ func (e *Engine) Counts() (syncing, stale int) {
 	}
 	return syncing, stale
 }
-
-// Holdings lists the ids of all repositories on this disk.
-func (e *Engine) Holdings() []string {
-	var ids []string
-	for _, r := range e.store.Repos() {
-		ids = append(ids, r.ID())
-	}
-	return ids
-}

@@ -84,6 +84,3 @@ func (c *Copy) UploadPack(w http.ResponseWriter, r *http.Request) error {
 
 // FailedError says that a pack could not be made, before anything of it was sent.
 type FailedError = serve.FailedError
-
-// Dir is where the copy's repository is on this disk.
-func (c *Copy) Dir() string { return c.view.Repo.Dir() }

@@ -166,8 +166,8 @@ func (p *parts) trouble() []api.Trouble {
 			list = append(list, api.Trouble{Step: t.Step, Subject: t.Subject, Message: t.Message, Since: t.Since.UTC()})
 		}
 	}
-	if p.cluster.DiskHangs() {
-		list = append(list, api.Trouble{Step: "writing its raft log", Message: "the disk does not answer", Since: time.Now().UTC()})
+	if since := p.cluster.DiskHungSince(); !since.IsZero() {
+		list = append(list, api.Trouble{Step: "writing its raft log", Message: "the disk does not answer", Since: since.UTC()})
 	}
 	if doubt, since := p.agreement.Doubt(); doubt != "" {
 		list = append(list, api.Trouble{Step: "agreement", Message: doubt, Since: since.UTC()})

@@ -158,7 +158,8 @@ func (sh shape) whoHas(r *fsm.Repo) string {
 	return "the newest is on " + strings.Join(list, ", ")
 }
 
-// below tells whether a published row has fewer live copies than it could.
+// below tells whether a published row has fewer live copies than it would have with
+// all nodes up.
 func (sh shape) below(r *fsm.Repo) bool {
 	if r.Removed || r.Generation == 0 {
 		return false
