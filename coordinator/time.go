@@ -6,7 +6,6 @@ import (
 	"sync"
 	"time"
 
-	"gitmirror/fsm"
 	"gitmirror/fsm/command"
 	"gitmirror/internal/wallclock"
 )
@@ -140,59 +139,4 @@ func (c *Coordinator) tick(ctx context.Context) error {
 		return nil
 	}
 	return c.propose(ctx, &command.Tick{})
-}
-
-// format raises the cluster format to what every member speaks.
-func (c *Coordinator) format(ctx context.Context) error {
-	view := c.cfg.State.View()
-	if view.ClusterID() == "" || len(view.Nodes()) == 0 {
-		return nil
-	}
-	least := fsm.Format
-	for _, n := range view.Nodes() {
-		least = min(least, n.Format)
-	}
-	if least <= view.Format() {
-		return nil
-	}
-	c.log.Info("raising the cluster format", "from", view.Format(), "to", least)
-	return c.propose(ctx, &command.RaiseFormat{Format: least})
-}
-
-// absences measures how long nodes have been down on this node's monotonic
-// clock: no wrong clock stops the replacement of what they held, or hurries it.
-// What was measured before this term is taken from the log, if its dates hold.
-type absences struct {
-	mu    sync.Mutex
-	known map[string]absence // by node id
-}
-
-type absence struct {
-	since    time.Time // of the row's state, to tell one absence from the next
-	seen     time.Time // when this leader first saw it
-	credited time.Duration
-}
-
-func (a *absences) of(view *fsm.View, n *fsm.Node, now time.Time) time.Duration {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	seen, ok := a.known[n.ID]
-	if !ok || !seen.since.Equal(n.Since) {
-		seen = absence{since: n.Since, seen: now}
-		if view.DatesHold() {
-			seen.credited = max(view.Now().Sub(n.Since), 0)
-		}
-		if a.known == nil {
-			a.known = map[string]absence{}
-		}
-		a.known[n.ID] = seen
-	}
-	return seen.credited + now.Sub(seen.seen)
-}
-
-// reset begins a term: what was measured in an earlier one is in the log.
-func (a *absences) reset() {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.known = nil
 }

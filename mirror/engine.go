@@ -8,10 +8,10 @@
 // copy is deleted but by Remove. It knows no other node, no leader and no
 // table.
 //
-// Follow a push through it: check.go asks upstream (package detect), stages
-// and proves the objects (package fetch), and prepares the next ref table
-// (package store); publish.go has the log decide and activates; follow.go is
-// the same on a replica; git.go serves the result (package serve).
+// Follow a push through it: check.go asks upstream (package detect); take.go works
+// out the next ref table, stage.go brings and proves the objects (package fetch);
+// publish.go has the log decide and activates (package store); follow.go is the same
+// on a replica; git.go serves the result (package serve).
 package mirror
 
 import (

@@ -144,8 +144,8 @@ func (s *Server) gitUntabled(w http.ResponseWriter, r *http.Request, rq gitReque
 	gitRefuse(w, http.StatusNotFound, "there is no mirror named "+clip(rq.name))
 }
 
-// answer has a copy answer. An error means that nothing was written: the copy is
-// not there any more.
+// answer has a copy answer. An error means that nothing was written: another copy may
+// do better.
 func answer(w http.ResponseWriter, r *http.Request, op string, c Copy) error {
 	if op == "info/refs" {
 		c.Advertise(w, r)

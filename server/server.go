@@ -70,7 +70,7 @@ type Copy interface {
 	Generation() uint64
 	Advertise(w http.ResponseWriter, r *http.Request)
 	// UploadPack returns an error, with nothing written, when the copy has gone
-	// since it was opened.
+	// since it was opened, or cannot make the pack (see Unable).
 	UploadPack(w http.ResponseWriter, r *http.Request) error
 }
 

@@ -156,8 +156,8 @@ func noCache(h http.Header) {
 
 // UploadPack answers POST git-upload-pack: ls-refs from the table, anything
 // else through git. It returns when the answer is complete or the client gone.
-// An error means that nothing was written, because the repository is gone:
-// somebody else may have it.
+// An error means that nothing was written, because the repository is gone, or
+// cannot make the pack (a *FailedError): somebody else may.
 func (s *Server) UploadPack(w http.ResponseWriter, r *http.Request, v View) error {
 	if ct := r.Header.Get("Content-Type"); ct != "application/x-git-upload-pack-request" {
 		http.Error(w, "expected Content-Type application/x-git-upload-pack-request", http.StatusUnsupportedMediaType)
