@@ -20,6 +20,17 @@ import (
 // its owner alone: the other holder sleeps since before the push.
 func onlyOwner(t *testing.T) (f *fleet, up *forge, owner, replica, third *proc) {
 	t.Helper()
+	f, up, owner, replica, third = twoHolders(t)
+	replica.signal(syscall.SIGSTOP)
+	up.push("a", "of the second generation")
+	up.shows("a", []*proc{owner})
+	third.await("a", "at the second generation", func(r *api.Repo) bool { return r.Generation == 2 })
+	return f, up, owner, replica, third
+}
+
+// twoHolders is a fleet of three, two of which have a copy of the repo a.
+func twoHolders(t *testing.T) (f *fleet, up *forge, owner, replica, third *proc) {
+	t.Helper()
 	f, up = newFleet(t, 3), newForge(t)
 	up.sample("a")
 	f.nodes[0].add(up, "a", 2)
@@ -32,10 +43,6 @@ func onlyOwner(t *testing.T) (f *fleet, up *forge, owner, replica, third *proc) 
 	}
 	third = f.others(owner, replica)[0]
 	up.shows("a", f.nodes)
-	replica.signal(syscall.SIGSTOP)
-	up.push("a", "of the second generation")
-	up.shows("a", []*proc{owner})
-	third.await("a", "at the second generation", func(r *api.Repo) bool { return r.Generation == 2 })
 	return f, up, owner, replica, third
 }
 
@@ -173,7 +180,14 @@ func firstOf(t *testing.T, up *forge) string {
 
 // An orderly stop leaves its newest generation to a holder that is there.
 func TestOrderlyStopLeavesASecondCopy(t *testing.T) {
-	_, up, owner, replica, third := onlyOwner(t)
+	_, up, owner, replica, third := twoHolders(t)
+	// The stop begins before anybody takes the other holder for dead: nobody would
+	// wait for it then.
+	replica.signal(syscall.SIGSTOP)
+	up.push("a", "of the second generation")
+	if out, err := owner.client.Sync(t.Context(), "a", 30*time.Second); err != nil || out.Generation != 2 {
+		t.Fatalf("%+v, %v", out, err)
+	}
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)

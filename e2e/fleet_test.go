@@ -265,12 +265,25 @@ func (p *proc) end() {
 		<-p.exited
 	}
 	data, _ := os.ReadFile(p.log.Name())
-	if strings.Contains(string(data), "DATA RACE") || strings.Contains(string(data), "panic:") {
+	if raced(string(data)) || strings.Contains(string(data), "panic:") {
 		p.t.Errorf("%s raced or panicked:\n%s", p.name, data)
 	} else if p.t.Failed() {
 		p.t.Logf("log of %s:\n%s", p.name, p.tail())
 	}
 	_ = p.log.Close()
+}
+
+// raced tells whether a log has a report of a data race, but for one of the raft
+// library's own (1.7.3): updateLastAppended reads the id of a peer, which never
+// changes, without the lock under which startStopReplication replaces the peer.
+func raced(log string) bool {
+	for _, report := range strings.Split(log, "WARNING: DATA RACE")[1:] {
+		report, _, _ = strings.Cut(report, "==================")
+		if !strings.Contains(report, "raft.updateLastAppended()") || !strings.Contains(report, "raft.(*Raft).startStopReplication()") {
+			return true
+		}
+	}
+	return false
 }
 
 func (p *proc) alive() bool {
