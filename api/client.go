@@ -60,6 +60,7 @@ type call struct {
 	query        url.Values
 	body         any    // encoded as JSON where not nil
 	key          string // Idempotency-Key
+	harmless     bool   // when done twice; GET is, and what has a key
 	out          any
 }
 
@@ -67,8 +68,8 @@ type call struct {
 // node that is frozen takes calls, and answers none.
 const hedgeAfter = 2 * time.Second
 
-// do asks the addresses in turn, the next when one has failed or is slow, and takes
-// the first answer. A problem is an answer, unless it says that this node cannot
+// do asks the addresses in turn, the next when one has failed, or is slow with what may
+// be done twice, and takes the first answer. A problem is an answer, unless it says that this node cannot
 // decide (503) and another may.
 func (c *Client) do(ctx context.Context, rq call) error {
 	var body []byte
@@ -99,7 +100,7 @@ func (c *Client) do(ctx context.Context, rq call) error {
 				data, err := c.ask(ctx, addr, rq, body)
 				replies <- reply{addr, data, err}
 			}()
-			if asked < len(c.addrs) {
+			if asked < len(c.addrs) && (rq.harmless || rq.key != "" || rq.method == http.MethodGet) {
 				t := time.NewTimer(hedgeAfter)
 				defer t.Stop()
 				slow = t.C
@@ -258,7 +259,7 @@ func (c *Client) Sync(ctx context.Context, name string, wait time.Duration) (*Sy
 		v.Set("wait", wait.String())
 	}
 	var s SyncOutcome
-	return &s, c.do(ctx, call{method: http.MethodPost, path: "repos/" + escapeName(name) + ":sync", query: v, out: &s})
+	return &s, c.do(ctx, call{method: http.MethodPost, path: "repos/" + escapeName(name) + ":sync", query: v, harmless: true, out: &s})
 }
 
 func escapeName(name string) string {
