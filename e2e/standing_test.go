@@ -84,6 +84,34 @@ func TestCopiedDirectoryIsNoSecondNode(t *testing.T) {
 	up.shows("a", f.nodes)
 }
 
+// Two processes of one directory that start while no member is there to ask find each
+// other when one comes.
+func TestTwinsThatStartAloneFindEachOther(t *testing.T) {
+	t.Parallel()
+	f := newFleet(t, 3)
+	for _, p := range f.nodes {
+		p.stop()
+	}
+	one := f.nodes[2]
+	two := one.duplicate()
+	one.start(nil)
+	two.start(nil)
+	f.nodes[0].start(nil)
+	f.nodes[1].start(nil)
+	testlog.EventuallyIn(t, 30*time.Second, "one of them to end", func() bool { return !one.alive() || !two.alive() })
+	for _, p := range []*proc{one, two} {
+		if !p.alive() {
+			p.ends(6, "the data directory is a copy")
+		}
+	}
+	for _, p := range f.nodes[:2] {
+		testlog.EventuallyIn(t, 30*time.Second, "the others to go on, as "+p.name+" sees it", func() bool {
+			s, err := p.client.Status(t.Context())
+			return err == nil && s.Leader != ""
+		})
+	}
+}
+
 // A process that was paused while another took its place ends when it wakes up.
 func TestPausedProcessFindsAnotherInItsPlace(t *testing.T) {
 	t.Parallel()

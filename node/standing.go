@@ -23,6 +23,32 @@ func (n *node) onlyProcess(ctx context.Context) error {
 	return err
 }
 
+// stillOnlyProcess asks again until there is a leader, often at first: members that
+// were not there before consensus started may know of another process since. It returns
+// nil then, or when ctx ends.
+func (n *node) stillOnlyProcess(ctx context.Context) error {
+	for wait := onlySoon; ; wait = min(2*wait, onlySeldom) {
+		again := time.NewTimer(wait)
+		select {
+		case <-ctx.Done():
+			again.Stop()
+			return nil
+		case <-n.ready:
+			again.Stop()
+			return nil
+		case <-again.C:
+		}
+		if err := membership.OnlyProcess(ctx, n.self(), n.info.Peer, slices.Concat(n.cfg.Join, n.id.members()), n.peers); errors.Is(err, membership.ErrCopied) {
+			return err
+		}
+	}
+}
+
+const (
+	onlySoon   = 250 * time.Millisecond
+	onlySeldom = 10 * time.Second
+)
+
 func (n *node) self() membership.Self {
 	return membership.Self{ID: n.id.ID, Run: n.runID, Runs: n.id.Runs}
 }
@@ -40,10 +66,10 @@ func removed(err error) *Error {
 // any more: removed, taken over by another process, or outvoted about the table.
 func (n *node) stand(ctx context.Context) error {
 	outlook := membership.Outlook{Self: n.self(), Cluster: n.id.cluster, Led: n.consensus.Led, Members: n.seeds, Call: n.peers}
-	results := make(chan error, 3)
+	results := make(chan error, 4)
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	for _, watch := range []func(context.Context) error{outlook.Run, n.agreement.Run, n.standby.Run} {
+	for _, watch := range []func(context.Context) error{outlook.Run, n.agreement.Run, n.standby.Run, n.stillOnlyProcess} {
 		go func() { results <- watch(ctx) }()
 	}
 	seen, ready := false, n.ready
