@@ -70,7 +70,10 @@ func TestAwaitCopies(t *testing.T) {
 		t.Errorf("it waits for %v, want one", alone)
 	}
 	w.down("b", "c")
-	if alone := w.agent.AwaitCopies(now); len(alone) != 0 {
-		t.Errorf("nobody is there to take a copy, and it waits for %v", alone)
+	went := time.Now()
+	for i, after := range []time.Duration{0, takerPatience - time.Second, takerPatience + time.Second} {
+		if alone := w.agent.alone(went.Add(after)); (len(alone) == 1) != (i < 2) {
+			t.Errorf("%s after the others went down it waits for %v", after, alone)
+		}
 	}
 }

@@ -36,6 +36,13 @@ func (a *Agent) expected(n *fsm.Node, now time.Time) bool {
 	return n.State == fsm.NodeDown && (!known || o.since != n.Since || now.Sub(o.seen) < a.cfg.ReplaceAfter)
 }
 
+// downFor is how long this process has seen a node down.
+func (a *Agent) downFor(n *fsm.Node, now time.Time) time.Duration {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return now.Sub(a.down[n.Num].seen)
+}
+
 // For implements mirror.Sources: of the nodes that reported a ready copy those
 // that live, the owner and those furthest ahead first, and those that are
 // expected back.
