@@ -3,10 +3,7 @@ package cluster
 import (
 	"cmp"
 	"encoding/binary"
-	"errors"
-	"fmt"
 	"hash/crc32"
-	"io"
 	"log/slog"
 	"os"
 	"sync"
@@ -49,6 +46,8 @@ type highMark struct {
 	mu     sync.Mutex
 	at     reach
 	failed bool // to write it, once or more
+
+	unknown bool // there was none, or none that can be read, when it was opened
 }
 
 const (
@@ -57,25 +56,26 @@ const (
 )
 
 // openMark opens the mark of the log with that id, or makes it. One of another log,
-// or one that cannot be read, says nothing.
-func openMark(path, logID string, log *slog.Logger) (*highMark, error) {
+// or one that cannot be read, says nothing; where there can be none, nil is returned.
+func openMark(path, logID string, log *slog.Logger) *highMark {
 	id, err := uuid.Parse(logID)
 	if err != nil {
-		return nil, fmt.Errorf("id of the raft log: %w", err)
+		log.Warn("the raft log has no id that a mark could name", "id", logID)
+		return nil
 	}
 	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
-		return nil, err
+		log.Warn("cannot open the file that says how far the raft log was: a log put back from a backup would not be noticed", "file", path, "err", err)
+		return nil
 	}
-	m := &highMark{file: file, id: id, log: log}
+	m := &highMark{file: file, id: id, log: log, unknown: true}
 	data := make([]byte, markSize)
-	if _, err := file.ReadAt(data, 0); err != nil && !errors.Is(err, io.EOF) {
-		return nil, errors.Join(err, file.Close())
+	if n, _ := file.ReadAt(data, 0); n == markSize {
+		if at := m.decode(data); at != nil {
+			m.at, m.unknown = *at, false
+		}
 	}
-	if at := m.decode(data); at != nil {
-		m.at = *at
-	}
-	return m, nil
+	return m
 }
 
 func (m *highMark) decode(data []byte) *reach {

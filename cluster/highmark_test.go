@@ -89,3 +89,52 @@ func TestALogWithoutItsLastVoteIsRefused(t *testing.T) {
 		}
 	}
 }
+
+// A record that a snapshot has is dropped when it is damaged, the last one too: the
+// mark knows.
+func TestADamagedRecordThatASnapshotHasIsNoOlderLog(t *testing.T) {
+	cfg := Config{Dir: filled(t, 20, 20), Mark: filepath.Join(t.TempDir(), "raft.mark"), Log: slog.New(slog.DiscardHandler)}
+	if err := crashing(t, cfg, func(*store) {}); err != nil { // from now on there is a mark
+		t.Fatal(err)
+	}
+	spoil(t, cfg.Dir, 20)
+	for range 2 {
+		if err := crashing(t, cfg, func(*store) {}); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// A mark that cannot be written refuses nothing.
+func TestAMarkThatCannotBeOpenedRefusesNothing(t *testing.T) {
+	dir := t.TempDir()
+	cfg := Config{Dir: filepath.Join(dir, "raft"), Mark: dir, Log: slog.New(slog.DiscardHandler)} // a directory
+	if err := crashing(t, cfg, func(s *store) {
+		if err := s.stable.StoreLogs(entries(1, 1, 2, 3)); err != nil {
+			t.Fatal(err)
+		}
+	}); err != nil {
+		t.Error(err)
+	}
+}
+
+// A new mark knows at once what the log has.
+func TestANewMarkBeginsWhereTheLogIs(t *testing.T) {
+	dir := t.TempDir()
+	cfg := Config{Dir: filepath.Join(dir, "raft"), Log: slog.New(slog.DiscardHandler)}
+	if err := crashing(t, cfg, func(s *store) {
+		if err := errors.Join(s.stable.StoreLogs(entries(3, 1, 2)), s.stable.SetUint64([]byte(termKey), 3), s.stable.SetUint64([]byte(voteTermKey), 3)); err != nil {
+			t.Fatal(err)
+		}
+	}); err != nil {
+		t.Fatal(err)
+	}
+	cfg.Mark = filepath.Join(dir, "raft.mark")
+	if err := crashing(t, cfg, func(s *store) {
+		if want := (reach{term: 3, index: 2, current: 3, voted: 3}); s.ledger.mark.at != want {
+			t.Errorf("the mark is %+v, want %+v", s.ledger.mark.at, want)
+		}
+	}); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -73,11 +73,14 @@ func openStore(cfg Config, log hclog.Logger) (*store, error) {
 	if err = s.identify(path, cfg.LogID); err == nil {
 		err = s.complete(cfg.Dir, log)
 	}
+	if err == nil && cfg.Mark != "" {
+		ledger.mark = openMark(cfg.Mark, s.id, cfg.Log)
+	}
 	if err == nil {
 		err = s.inspect(cfg.Log)
 	}
-	if err == nil && cfg.Mark != "" {
-		err = s.compare(cfg)
+	if err == nil {
+		err = s.compare()
 	}
 	if err != nil {
 		return nil, errors.Join(err, ledger.Close())
@@ -85,21 +88,25 @@ func openStore(cfg Config, log hclog.Logger) (*store, error) {
 	return s, nil
 }
 
-// compare refuses a log that is behind its mark, and keeps the mark from then on.
-func (s *store) compare(cfg Config) error {
-	mark, err := openMark(cfg.Mark, s.id, cfg.Log)
-	if err != nil {
-		return &StoreError{Op: "open", Path: cfg.Mark, Err: err}
+// compare refuses a log that is behind its mark.
+func (s *store) compare() error {
+	mark := s.ledger.mark
+	if mark == nil {
+		return nil
 	}
-	s.ledger.mark = mark
 	is, err := s.ledger.reach()
 	if err != nil {
 		return err
 	}
-	if was := mark.at; is.behind(was) {
+	was := mark.at
+	if mark.unknown && is.index > 0 {
+		mark.log.Warn("the file that says how far the raft log was is gone or cannot be read: a log put back from a backup would not be noticed", "file", mark.file.Name())
+	}
+	if is.behind(was) {
 		return &LogLostError{Path: s.ledger.path, Reason: fmt.Sprintf("is an older state of itself (it is in term %d and ends with entry %d of term %d; it was in term %d, with entry %d of term %d)",
 			is.current, is.index, is.term, was.current, was.index, was.term)}
 	}
+	mark.follow(func(r *reach) { *r = is })
 	return nil
 }
 

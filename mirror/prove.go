@@ -24,13 +24,14 @@ const (
 	proofsAtOnce = 2
 	proofRetry   = 2 * time.Second // between the two tests that make a copy broken
 
-	// brokenLimit is how many copies, or which part of all of them if that is more,
-	// may break within brokenWithin before it is the node that is taken for broken.
-	// Until that is known, none is thrown away.
-	brokenLimit  = 3
-	brokenPart   = 10 // a tenth
-	brokenWithin = time.Minute
-	brokenWait   = 5 * time.Second
+	// brokenLimit is how many of the last testsKept copies that were tested, within
+	// testsFor, may be broken before it is the node that is taken for broken. It is no
+	// matter of time: copies are tested as fast as they can be read. Until that is
+	// known, none is thrown away.
+	brokenLimit = 3
+	testsKept   = 8
+	testsFor    = 24 * time.Hour
+	brokenWait  = 5 * time.Second
 
 	sickRetry = 15 * time.Second // between two tests of the copies of a sick node
 )
@@ -40,10 +41,29 @@ type proofs struct {
 	mu      sync.Mutex
 	last    map[string]time.Time // test of a repository that was asked for
 	broken  map[string]bool      // out of service
-	breaks  []time.Time          // when copies broke, within brokenWithin
+	tests   []tested             // the last of them
 	sick    string               // why nothing is served
 	blind   bool                 // the last test came to nothing
 	running *semaphore.Weighted
+}
+
+// tested is what a test of a copy came to.
+type tested struct {
+	at     time.Time
+	broken bool
+}
+
+// note keeps the outcome of a test, and returns how many of the last were as bad.
+// p.mu is held.
+func (p *proofs) note(now time.Time, broken bool) (bad int) {
+	p.tests = append(p.tests, tested{now, broken})
+	p.tests = slices.Clone(p.tests[max(0, len(p.tests)-testsKept):])
+	for _, t := range p.tests {
+		if t.broken && now.Sub(t.at) < testsFor {
+			bad++
+		}
+	}
+	return bad
 }
 
 func newProofs() *proofs { return &proofs{running: semaphore.NewWeighted(proofsAtOnce)} }
@@ -213,10 +233,20 @@ func (e *Engine) prove(ctx context.Context, r *store.Repo, test proof) (known bo
 	if e.proofs.turnsBlind(blind) {
 		e.log.Warn("copies cannot be tested, trying again later", "repo", r.Name(), "err", err)
 	}
-	if err != nil && !blind {
+	switch {
+	case err == nil:
+		e.proofs.passed(e.now())
+	case !blind:
 		e.broke(ctx, r, err)
 	}
 	return !blind
+}
+
+// passed notes that a copy is whole.
+func (p *proofs) passed(now time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.note(now, false)
 }
 
 // turnsBlind notes whether a test came to nothing, and tells when that is new.
@@ -282,14 +312,14 @@ func (e *Engine) countBroken(id, name string, err error) (sick bool) {
 	if p.broken == nil {
 		p.broken = map[string]bool{}
 	}
+	fallsIll := false
 	if !p.broken[id] {
-		p.breaks = append(slices.DeleteFunc(p.breaks, func(at time.Time) bool { return now.Sub(at) >= brokenWithin }), now)
+		if bad := p.note(now, true); bad > brokenLimit && p.sick == "" {
+			fallsIll = true
+			p.sick = fmt.Sprintf("%d of the last %d copies that were tested cannot be read, the last of them %s: %v", bad, len(p.tests), name, err)
+		}
 	}
 	p.broken[id] = true
-	fallsIll := len(p.breaks) > max(brokenLimit, len(e.store.Repos())/brokenPart) && p.sick == ""
-	if fallsIll {
-		p.sick = fmt.Sprintf("%d copies broke within a minute, the last of them %s: %v", len(p.breaks), name, err)
-	}
 	sick = p.sick != ""
 	p.mu.Unlock()
 	if !fallsIll {
@@ -342,7 +372,7 @@ func (e *Engine) convalesce(ctx context.Context) {
 	}
 	p := e.proofs
 	p.mu.Lock()
-	p.sick, p.broken, p.breaks = "", nil, nil
+	p.sick, p.broken, p.tests = "", nil, nil
 	p.mu.Unlock()
 	e.log.Info("all copies can be read again, they are served")
 	if e.cfg.ConditionChanged != nil {
