@@ -30,6 +30,10 @@ const (
 	reserveEvery = time.Second
 )
 
+// GiveUpReserve makes room in a full file system, for who has to write before a Cluster
+// is opened on dir. It returns an error when there is no reserve.
+func GiveUpReserve(dir string) error { return os.Remove(filepath.Join(dir, reserveFile)) }
+
 func newReserve(dir string, log *slog.Logger) *reserve {
 	r := &reserve{path: filepath.Join(dir, reserveFile), size: reserveSize, log: log}
 	r.free = func() (uint64, error) {

@@ -138,3 +138,30 @@ func TestADiskWithoutAByteKeepsTheLogGoing(t *testing.T) {
 	p.await("a", "ready", func(r *api.Repo) bool { return r.State == api.StateReady })
 	testlog.Eventually(t, "the reserve to be back", func() bool { _, err := os.Stat(reserve); return err == nil })
 }
+
+// A node that ends while its disk is full starts again, and serves what it has.
+func TestANodeStartsOnAFullDisk(t *testing.T) {
+	t.Parallel()
+	up := newForge(t)
+	disk := smallDisk(t, "150")
+	p := &proc{t: t, name: "n1", dir: filepath.Join(disk, "data")}
+	f := &fleet{t: t, nodes: []*proc{p}}
+	p.start(nil)
+	f.settled(1)
+	up.sample("a")
+	p.add(up, "a", 1)
+	testlog.Eventually(t, "the reserve to be there", func() bool {
+		_, err := os.Stat(filepath.Join(p.dir, "raft", "reserve"))
+		return err == nil
+	})
+	p.signal(syscall.SIGKILL)
+	<-p.exited
+	ballast := fill(t, disk, 0)
+	p.start(nil)
+	p.clone("a")
+	if err := os.Remove(ballast); err != nil {
+		t.Fatal(err)
+	}
+	up.push("a", "when there is room again")
+	up.shows("a", f.nodes)
+}

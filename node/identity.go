@@ -15,6 +15,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"gitmirror/cluster"
 	"gitmirror/fsm"
 	"gitmirror/internal/atomicfile"
 )
@@ -143,7 +144,12 @@ func (id *identity) save(dir string) error {
 	if err != nil {
 		return err
 	}
-	if err := atomicfile.Write(filepath.Join(dir, "node.json"), append(data, '\n'), 0o600); err != nil {
+	path := filepath.Join(dir, "node.json")
+	err = atomicfile.Write(path, append(data, '\n'), 0o600)
+	if errors.Is(err, syscall.ENOSPC) && cluster.GiveUpReserve(filepath.Join(dir, "raft")) == nil {
+		err = atomicfile.Write(path, append(data, '\n'), 0o600)
+	}
+	if err != nil {
 		return &Error{Message: fmt.Sprintf("cannot write node.json: %v", err), Try: "make room on the disk of the --data directory, or mend its permissions", Err: err}
 	}
 	return nil
