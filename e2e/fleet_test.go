@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -69,6 +70,18 @@ func newFleet(t *testing.T, n int, env ...string) *fleet {
 	t.Helper()
 	return (&fleet{t: t}).grow(n, env...)
 }
+
+// sources has go test know that a result depends on all of our sources, which are in
+// the binary under test and not in this one: it keeps account of the files that a test
+// looks at, and a cached result would be of another binary.
+var sources = sync.OnceValue(func() error {
+	return filepath.WalkDir("..", func(path string, d fs.DirEntry, err error) error {
+		if err == nil && strings.HasSuffix(path, ".go") {
+			_, err = os.Stat(path)
+		}
+		return err
+	})
+})
 
 // grow starts n nodes of a fleet that has none.
 func (f *fleet) grow(n int, env ...string) *fleet {
@@ -213,6 +226,9 @@ func (p *proc) start(env []string, args ...string) {
 	program := binary
 	if p.binary != "" {
 		program = p.binary
+	}
+	if err := sources(); err != nil {
+		p.t.Fatal(err)
 	}
 	p.cmd = exec.Command(program, args...)
 	p.cmd.Dir = filepath.Dir(p.dir) // a relative --data, as most people have
