@@ -116,10 +116,8 @@ func (sh shape) copies(r *fsm.Repo) (served int, newest uint64, away string) {
 		n := sh.view.Node(c.Node)
 		switch {
 		case n == nil:
-		case !n.State.Live():
-			list = append(list, "copy on "+n.Name+" is down")
-		case n.Sick != nil:
-			list = append(list, "copy on "+n.Name+" is out of service")
+		case awayOf(n) != "":
+			list = append(list, "copy on "+n.Name+" is "+awayOf(n))
 		default:
 			newest = max(newest, c.Generation)
 			if c.State == fsm.CopyReady {
@@ -128,6 +126,17 @@ func (sh shape) copies(r *fsm.Repo) (served int, newest uint64, away string) {
 		}
 	}
 	return served, newest, strings.Join(list, ", ")
+}
+
+// awayOf is why clients do not get the copies of a node, empty when they do.
+func awayOf(n *fsm.Node) string {
+	switch {
+	case !n.State.Live():
+		return "down"
+	case n.Sick != nil:
+		return "out of service"
+	}
+	return ""
 }
 
 // followBound is how long copies may take to follow a generation before that is
@@ -192,11 +201,14 @@ func (sh shape) render(r *fsm.Repo, live *peer.Live) api.Repo {
 		out.Owner = n.Name
 	}
 	for _, c := range r.Copies {
-		name := fmt.Sprintf("node %d", c.Node)
+		shown := api.Copy{Node: fmt.Sprintf("node %d", c.Node), State: string(c.State), Generation: c.Generation}
 		if n := sh.view.Node(c.Node); n != nil {
-			name = n.Name
+			shown.Node = n.Name
+			if c.State == fsm.CopyReady {
+				shown.Away = awayOf(n)
+			}
 		}
-		out.Copies = append(out.Copies, api.Copy{Node: name, State: string(c.State), Generation: c.Generation})
+		out.Copies = append(out.Copies, shown)
 	}
 	if r.Error != nil {
 		out.Error = &api.RepoError{Class: r.Error.Class, Message: r.Error.Message, Since: r.Error.Since}

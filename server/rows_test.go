@@ -193,3 +193,26 @@ func TestBelowCountsWhatClientsGet(t *testing.T) {
 		}
 	}
 }
+
+// A copy is shown as what clients get of it, and says the same as the row's reason.
+func TestACopyThatIsAwayIsShownSo(t *testing.T) {
+	tb := newTable(t).publish(1)
+	tb.ready("n2", 1).sick("n1")
+	tb.down("n2")
+	sh := tb.shape()
+	row := sh.render(tb.state.View().Repo("r"), nil)
+	for i, want := range []string{"out of service", "down"} {
+		if row.Copies[i].State != "ready" || row.Copies[i].Away != want {
+			t.Errorf("copy %d: %+v, want it %s", i, row.Copies[i], want)
+		}
+		if !strings.Contains(row.Reason, want) {
+			t.Errorf("the reason %q does not say %q", row.Reason, want)
+		}
+	}
+	tb = newTable(t).publish(1).ready("n2", 1)
+	for _, c := range tb.shape().render(tb.state.View().Repo("r"), nil).Copies {
+		if c.Away != "" {
+			t.Errorf("%+v is away", c)
+		}
+	}
+}

@@ -84,7 +84,11 @@ func (p Printer) Repo(r *api.Repo, base string) error {
 		if c.Node == r.Owner {
 			role = "owner"
 		}
-		rows = append(rows, []string{cell(c.Node), role, p.copyState(c.State), strconv.FormatUint(c.Generation, 10)})
+		state := p.copyState(c.State)
+		if c.Away != "" {
+			state = p.colored(yellow, c.State+", "+c.Away)
+		}
+		rows = append(rows, []string{cell(c.Node), role, state, strconv.FormatUint(c.Generation, 10)})
 	}
 	return p.table([]column{{head: "NODE"}, {head: "ROLE"}, {head: "STATE"}, {head: "GENERATION", right: true}}, rows)
 }
@@ -115,11 +119,12 @@ func (p Printer) copyState(state string) string {
 	return p.colored(yellow, cell(state))
 }
 
-// CopyCount is how many copies are ready, of how many there shall be.
+// CopyCount is how many copies are ready, where clients get them, of how many there
+// shall be.
 func CopyCount(r *api.Repo) string {
 	ready := 0
 	for _, c := range r.Copies {
-		if c.State == "ready" {
+		if c.State == "ready" && c.Away == "" {
 			ready++
 		}
 	}
