@@ -55,6 +55,9 @@ func TestAHolderHearsThatItsCopyIsDamaged(t *testing.T) {
 	replica.roles["repox"] = mirror.Replica
 	b.tell()
 	testlog.Eventually(t, "both to have a copy that is whole", func() bool {
+		if s, _ := owner.engine.Status("repox"); s.Failure != nil {
+			t.Errorf("upstream is well, and the repo fails: %s", s.Failure)
+		}
 		return owner.generation("repox") > 0 && replica.generation("repox") > 0 && same(t, replica, "repox", up, "x.git")
 	})
 	for _, n := range []*node{owner, replica} {

@@ -138,14 +138,35 @@ func (e *Engine) salvage(a Assignment, err error) outcome {
 	if e.countBroken(a.ID, a.Name, err) {
 		return failed(failure.New(failure.Corrupt, fmt.Sprintf("this node's copy is damaged, as others are: %v", err), err))
 	}
+	kept := e.keptHereAlone(a)
 	e.log.Error("copy is damaged and goes to the trash", "repo", a.Name, "role", a.Role, "err", err)
-	if terr := e.store.Trash(a.ID, e.cfg.LogTime().Now); terr != nil {
-		err = errors.Join(err, terr)
+	if kept > 0 {
+		e.log.Error("it was the last copy: tips that upstream has taken away were kept in it alone; what can be read of them is in the trash for a day", "repo", a.Name, "tips", kept)
+	}
+	if err := e.store.Trash(a.ID, e.cfg.LogTime().Now); err != nil {
+		return failed(failure.New(failure.Disk, err.Error(), err))
 	}
 	e.proofs.forget(a.ID)
-	out := failed(failure.New(failure.Corrupt, fmt.Sprintf("this node's copy is damaged: %v", err), err))
-	out.broken = true
-	return out
+	return outcome{waiting: true, broken: true} // no failure of the repo: upstream has no part in it
+}
+
+// keptHereAlone counts the kept tips of a copy that no other node has, now or when it
+// comes back.
+func (e *Engine) keptHereAlone(a Assignment) (n int) {
+	repo := e.store.Repo(a.ID)
+	if repo == nil || e.cfg.Sources.For(a.ID).may(1) {
+		return 0
+	}
+	table, err := repo.OnDisk()
+	if err != nil {
+		return 0
+	}
+	for _, r := range table.Refs {
+		if !r.Public() {
+			n++
+		}
+	}
+	return n
 }
 
 // decide applies the log's word on a candidate. done is false while there is

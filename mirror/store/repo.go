@@ -275,6 +275,9 @@ func (r *Repo) Table() (*refs.Table, error) {
 	return t, nil
 }
 
+// OnDisk reads the live table from the disk, whatever is known of the copy.
+func (r *Repo) OnDisk() (*refs.Table, error) { return readTable(filepath.Join(r.dir, tableFile)) }
+
 // Damage notes that the copy's objects cannot be read: from now on nothing is
 // live, whatever is activated, and whoever reconciles it makes it anew.
 func (r *Repo) Damage(err error) {
