@@ -28,6 +28,7 @@ type rig struct {
 	store    *store.Store
 	live     *store.Repo
 	fetcher  *fetch.Fetcher
+	server   *serve.Server
 	url      string
 
 	mu       sync.Mutex
@@ -55,6 +56,7 @@ func newRig(t *testing.T) *rig {
 	server, err := serve.New(t.Context(), serve.Config{Git: runner, Scratch: t.TempDir(), Agent: "gitmirror/test", Packs: 4, Log: testlog.New(t),
 		Suspect: func(*store.Repo, error) { suspected.Add(1) }})
 	must(t, err)
+	g.server = server
 	g.fetcher = fetch.New(runner, 0, testlog.New(t))
 	g.upstream, err = upstream.Create(t.TempDir() + "/x.git")
 	must(t, err)

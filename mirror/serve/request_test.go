@@ -7,15 +7,19 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"gitmirror/internal/upstream"
 	"gitmirror/mirror/refs"
+	"gitmirror/mirror/serve"
 )
 
 const (
@@ -184,6 +188,38 @@ func TestASlowClientHoldsUpNobody(t *testing.T) {
 	must(t, err)
 	if len(answer) < 24<<20-64<<10 || !bytes.HasSuffix(answer, []byte("0000")) {
 		t.Errorf("the answer ended early, after %d bytes more", len(answer))
+	}
+}
+
+// dawdler is a client that takes its time over one write.
+type dawdler struct {
+	*httptest.ResponseRecorder
+	once  sync.Once
+	delay time.Duration
+}
+
+func (d *dawdler) Write(b []byte) (int, error) {
+	d.once.Do(func() { time.Sleep(d.delay) })
+	return d.ResponseRecorder.Write(b)
+}
+
+// git ends as soon as the last of a pack is in a pipe: a client that takes longer over
+// that than a process may take to end is no failure, and no reason to doubt the copy.
+func TestAClientMayTakeItsTimeOverTheEnd(t *testing.T) {
+	g := newRig(t)
+	table := g.publish(t, nil, func(e *upstream.Edit) { e.Commit("main", "one", map[string]string{"noise": noise(0, 60_000)}) })
+	before := suspected.Load()
+	body := packets("command=fetch", "0001", "want "+table.Refs[0].OID+"\n", "done\n", "0000")
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", strings.NewReader(body))
+	r.Header.Set("Content-Type", request)
+	r.Header.Set("Git-Protocol", "version=2")
+	w := &dawdler{ResponseRecorder: httptest.NewRecorder(), delay: 6 * time.Second}
+	must(t, g.server.UploadPack(w, r, serve.View{Repo: g.live, Table: table}))
+	if answer := w.Body.Bytes(); len(answer) < 60_000 || !bytes.HasSuffix(answer, []byte("0000")) {
+		t.Errorf("the answer ended early, with %d bytes", len(answer))
+	}
+	if suspected.Load() != before {
+		t.Error("the copy is suspected")
 	}
 }
 

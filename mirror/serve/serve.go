@@ -237,6 +237,7 @@ func (s *Server) pack(w http.ResponseWriter, r *http.Request, v View, body []byt
 	}
 	defer release() // again, where git does not start
 	cmd := s.git.CommandWith(ctx, v.Repo.Dir(), hidden, "upload-pack", "--strict", "--stateless-rpc", ".")
+	cmd.WaitDelay = 0 // git may end long before a client has taken the last of it; each write has its own end
 	if protocol != "" {
 		cmd.Env = append(cmd.Env, "GIT_PROTOCOL="+protocol)
 	}
