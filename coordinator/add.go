@@ -68,8 +68,7 @@ func (c *Coordinator) add(ctx context.Context, rows []*command.NewRepo, key stri
 		return nil, fmt.Errorf("add repos: %w", err)
 	}
 	if len(out.Items) != len(rows) {
-		return nil, &Refusal{Code: "key_reused", Message: "this Idempotency-Key was used for another request",
-			Hint: "use a new key for each new request"}
+		return nil, fmt.Errorf("add repos: %d results for %d", len(out.Items), len(rows))
 	}
 	return out.Items, nil
 }

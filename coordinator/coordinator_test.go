@@ -193,7 +193,7 @@ func TestAKeyIsAnsweredOnce(t *testing.T) {
 	w := newWorld(t, 1)
 	w.look()
 	repos := []NewRepo{{URLs: []string{"https://example.org/a"}}, {URLs: []string{"https://example.org/a.git"}}}
-	first, err := w.c.Add(context.Background(), repos, "key")
+	first, err := w.c.Add(context.Background(), repos, "key#two")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -201,11 +201,11 @@ func TestAKeyIsAnsweredOnce(t *testing.T) {
 	if first[0].Err != nil || !errors.As(first[1].Err, &r) || r.Existing != "example.org/a" {
 		t.Fatalf("results %+v: want the first added, the second refused for it", first)
 	}
-	again, err := w.c.Add(context.Background(), repos, "key")
+	again, err := w.c.Add(context.Background(), repos, "key#two")
 	if err != nil || again[0].ID != first[0].ID || again[1].Err == nil {
 		t.Errorf("the same call again: %+v, %v", again, err)
 	}
-	if _, err := w.c.Add(context.Background(), repos[:1], "key"); err == nil {
+	if _, err := w.c.Add(context.Background(), repos[:1], "key#one"); err == nil {
 		t.Error("a key used for another request was not refused")
 	}
 	if n := w.state.View().Len(); n != 1 {

@@ -23,6 +23,7 @@ const (
 	CodeStaleRun        = "stale_run"
 	CodeFormat          = "format_too_old"
 	CodeInvalid         = "invalid"
+	CodeKeyReused       = "key_reused"
 )
 
 // One sentinel per refusal, for errors.Is on what AsError returns.

@@ -1,6 +1,7 @@
 package fsm
 
 import (
+	"strings"
 	"time"
 
 	"github.com/tidwall/btree"
@@ -19,11 +20,35 @@ const (
 
 // requests remembers what was answered to a request id, so that a proposer who
 // does not know whether its entry was committed may simply propose it again.
+//
+// An id may have the form KEY#REQUEST: a key that belongs to one request (whose
+// parts may follow as #REQUEST/0, /1), and is refused with any other.
 type requests struct {
 	queue *btree.BTreeG[*request] // oldest first
 	byID  map[string]*request
+	byKey map[string]*use
 	last  uint64
 	bytes int
+}
+
+// use is what a key was used for.
+type use struct {
+	request string
+	ids     int // that are remembered
+}
+
+// keyOf splits an id of the form KEY#REQUEST; ok is false for another.
+func keyOf(id string) (key, request string, ok bool) {
+	key, request, ok = strings.Cut(id, "#")
+	request, _, _ = strings.Cut(request, "/")
+	return key, request, ok
+}
+
+// reused tells whether the key of an id is remembered for another request.
+func (r *requests) reused(id string) bool {
+	key, request, ok := keyOf(id)
+	used := r.byKey[key]
+	return ok && used != nil && used.request != request
 }
 
 type request struct {
@@ -38,6 +63,7 @@ func newRequests() requests {
 	return requests{
 		queue: btree.NewBTreeGOptions(func(a, b *request) bool { return a.seq < b.seq }, unlocked),
 		byID:  map[string]*request{},
+		byKey: map[string]*use{},
 	}
 }
 
@@ -58,6 +84,12 @@ func (r *requests) remember(id string, nowMS int64, outcome *command.Outcome) {
 	q := &request{seq: r.last, id: id, atMS: nowMS, outcome: outcome, bytes: 256 + len(id) + 2*proto.Size(outcome)}
 	r.queue.Load(q)
 	r.byID[id] = q
+	if key, request, ok := keyOf(id); ok {
+		if r.byKey[key] == nil {
+			r.byKey[key] = &use{request: request}
+		}
+		r.byKey[key].ids++
+	}
 	r.bytes += q.bytes
 	for r.bytes > rememberSize {
 		r.drop()
@@ -78,5 +110,10 @@ func (r *requests) forget(nowMS int64) {
 func (r *requests) drop() {
 	oldest, _ := r.queue.PopMin()
 	delete(r.byID, oldest.id)
+	if key, _, ok := keyOf(oldest.id); ok {
+		if r.byKey[key].ids--; r.byKey[key].ids == 0 {
+			delete(r.byKey, key)
+		}
+	}
 	r.bytes -= oldest.bytes
 }

@@ -1,6 +1,7 @@
 package fsm
 
 import (
+	"bytes"
 	"fmt"
 	"testing"
 	"time"
@@ -111,5 +112,42 @@ func TestSmallStepsBackAreHeldOff(t *testing.T) {
 	m.ok(addRepos(newRepo("one")))
 	if got := m.repo("one").AddedAt; !got.Equal(latest) {
 		t.Errorf("added at %v, want %v", got, latest)
+	}
+}
+
+// A key belongs to one request, for as long as that is remembered, and through a
+// snapshot.
+func TestAKeyBelongsToItsRequest(t *testing.T) {
+	m := published1(t)
+	propose := func(id string, repo string) *command.Outcome {
+		t.Helper()
+		return m.request(id, &command.RemoveRepos{Ids: []string{repo}})
+	}
+	first := propose("key#one", "one")
+	if code := first.Items[0].Code; code != "" {
+		t.Fatalf("refused: %s", code)
+	}
+	for range 2 {
+		if again := propose("key#one", "one"); again.Code != "" || again.Items[0].Code != "" {
+			t.Errorf("the same request again: %v", again)
+		}
+		if part := propose("key#one/1", "other"); part.Code != "" {
+			t.Errorf("another part of the same request: %v", part)
+		}
+		if other := propose("key#two", "one"); other.Code != CodeKeyReused {
+			t.Errorf("another request with its key: %v", other)
+		}
+		if other := propose("other#two", "one"); other.Code != "" {
+			t.Errorf("another request with another key: %v", other)
+		}
+		if err := m.state.Restore(bytes.NewReader(m.snapshot())); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for m.state.requests.queue.Len() > 0 {
+		m.state.requests.drop()
+	}
+	if other := propose("key#two", "one"); other.Code != "" {
+		t.Errorf("when it is forgotten: %v", other)
 	}
 }

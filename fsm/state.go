@@ -60,6 +60,11 @@ func (s *State) Apply(index uint64, data []byte) Result {
 	if outcome, known := s.requests.find(cmd.requestID); known {
 		return Result{Outcome: outcome}
 	}
+	if s.requests.reused(cmd.requestID) {
+		outcome := refuse(CodeKeyReused, "this key was used for another request")
+		outcome.Index = index
+		return Result{Outcome: outcome}
+	}
 	outcome := cmd.apply(s, entry{index: index, at: atTime(s.tables.nowMS)})
 	outcome.Index = index
 	s.requests.remember(cmd.requestID, s.tables.nowMS, outcome)

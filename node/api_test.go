@@ -3,6 +3,7 @@ package node_test
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -14,6 +15,7 @@ import (
 	"gitmirror/internal/atomicfile"
 	"gitmirror/internal/gittest"
 	"gitmirror/internal/testlog"
+	"gitmirror/node"
 )
 
 // call sends a request as a client without our library would.
@@ -340,4 +342,34 @@ func TestEmptiedUpstreamShowsAsHeld(t *testing.T) {
 	}
 	refs(good)
 	n.await(t, "a", "let go", func(x *api.Repo) bool { return x.State == "ready" })
+}
+
+// A key belongs to one request: the same again is answered as the first was, another
+// is refused, and a long key is as good as a short one.
+func TestAnIdempotencyKeyBelongsToItsRequest(t *testing.T) {
+	r := start(t, node.Config{Name: "n1"})
+	r.eventually(t, "a leader", func(s *api.Status) bool { return s.Leader != "" })
+	for _, key := range []string{"a-key", "with#sign/0", strings.Repeat("long", 48)} {
+		name := "x" + key[:3]
+		add := fmt.Sprintf(`{"url": "http://127.0.0.1:1/%s", "name": "%s"}`, name, name)
+		want := func(status int, method, path, body, code string) {
+			t.Helper()
+			got, p, _ := r.call(t, method, path, body, "Idempotency-Key", key)
+			if got != status || p.Code != code || code != "" && p.Hint == "" {
+				t.Errorf("%s %s %s: %d %q, want %d %q", method, path, body, got, p.Code, status, code)
+			}
+		}
+		for range 2 {
+			want(201, "POST", "/api/v1/repos", add, "")
+		}
+		want(409, "POST", "/api/v1/repos", strings.Replace(add, ":1/", ":2/", 1), "key_reused")
+		want(409, "DELETE", "/api/v1/repos/"+name, "", "key_reused")
+		want(409, "POST", "/api/v1/repos?x", add, "key_reused")
+		key += "2"
+		for range 2 {
+			want(204, "DELETE", "/api/v1/repos/"+name, "", "")
+		}
+		key += "3"
+		want(404, "DELETE", "/api/v1/repos/"+name, "", "not_found")
+	}
 }

@@ -76,7 +76,11 @@ func problemOf(err error) error {
 	case errors.As(err, &r):
 		return &api.Problem{Status: server.StatusOf(r.Code), Code: r.Code, Detail: r.Message, Hint: r.Hint, Existing: r.Existing}
 	case errors.As(err, &f):
-		return &api.Problem{Status: server.StatusOf(f.Code), Code: f.Code, Detail: f.Error()}
+		p := &api.Problem{Status: server.StatusOf(f.Code), Code: f.Code, Detail: f.Error()}
+		if f.Code == fsm.CodeKeyReused {
+			p.Detail, p.Hint = "this Idempotency-Key was used for another request", "use a new key for each new request"
+		}
+		return p
 	}
 	return err
 }

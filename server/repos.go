@@ -2,6 +2,7 @@ package server
 
 import (
 	"encoding/base64"
+	"errors"
 	"net/http"
 	"net/url"
 	"path"
@@ -145,6 +146,9 @@ func matches(name, pattern string) bool {
 	return strings.Contains(name, pattern)
 }
 
+// nobody is the id of no repo.
+const nobody = "-"
+
 // addRequest is the body of POST /api/v1/repos: one repo, or many.
 type addRequest struct {
 	api.AddRepo
@@ -202,12 +206,19 @@ func (s *Server) addRepos(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *Server) removeRepo(w http.ResponseWriter, r *http.Request, name string) {
-	row := s.cfg.State.View().RepoByName(name)
-	if row == nil {
+	id := nobody // where it is gone: the first of these requests may have removed it
+	if row := s.cfg.State.View().RepoByName(name); row != nil {
+		id = row.ID
+	} else if r.Header.Get("Idempotency-Key") == "" {
 		refuse(w, notFound("repo", name))
 		return
 	}
-	if err := s.cfg.Writer.Remove(r.Context(), row.ID, key(r)); err != nil {
+	err := s.cfg.Writer.Remove(r.Context(), id, key(r))
+	if p := (*api.Problem)(nil); id == nobody && errors.As(err, &p) && p.Code == fsm.CodeNotFound {
+		refuse(w, notFound("repo", name))
+		return
+	}
+	if err != nil {
 		refuse(w, problemOf(err))
 		return
 	}

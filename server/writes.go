@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"crypto/sha256"
+	"fmt"
 	"io"
 	"log/slog"
 	"mime"
@@ -48,6 +50,7 @@ func (s *Server) write(readOnly bool, do http.HandlerFunc) http.HandlerFunc {
 			return
 		}
 		r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
+		r = r.WithContext(context.WithValue(r.Context(), requestID{}, idOf(r, body)))
 		id, addr := s.leader(r.Context())
 		switch {
 		case id == s.cfg.Self:
@@ -114,10 +117,20 @@ func (s *Server) forward(addr string) http.Handler {
 	}
 }
 
-// key is what makes a repeated request the same request.
-func key(r *http.Request) string {
-	if k := r.Header.Get("Idempotency-Key"); k != "" {
-		return "api/" + k
+// requestID is where the context of a write has what idOf returned.
+type requestID struct{}
+
+func key(r *http.Request) string { return r.Context().Value(requestID{}).(string) }
+
+// idOf is what makes a repeated request the same request: its Idempotency-Key, and
+// what it belongs to, method, path and body.
+func idOf(r *http.Request, body []byte) string {
+	k := r.Header.Get("Idempotency-Key")
+	if k == "" {
+		return "api/" + rand.Text()
 	}
-	return "api/" + rand.Text()
+	about := sha256.New()
+	fmt.Fprintf(about, "%s %s\n", r.Method, r.URL.RequestURI())
+	about.Write(body)
+	return fmt.Sprintf("api/%x#%x", sha256.Sum256([]byte(k)), about.Sum(nil)[:8])
 }
