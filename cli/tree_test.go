@@ -16,7 +16,7 @@ import (
 func TestCommandsAndFlagsAreThere(t *testing.T) {
 	common := []string{"addr", "output", "o", "timeout", "quiet", "q"}
 	want := map[string][]string{
-		"start": {"name", "data", "http", "peer", "join", "advertise", "advertise-http", "raft-timing", "replace-after", "allow-upstream",
+		"start": {"name", "data", "http", "peer", "join", "advertise", "advertise-http", "raft-timing", "replace-after", "allow-upstream", "allow-host",
 			"insecure-peers", "insecure-api", "log-level", "log-format"},
 		"demo": {"upstream", "keep", "sabotage"}, "status": nil, "version": nil, "completion": nil,
 		"repo add": {"name", "replicas", "interval", "wait"}, "repo ls": {"state", "limit"}, "repo show": nil, "repo rm": {"yes"},

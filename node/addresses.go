@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 
 	"gitmirror/cluster"
 	"gitmirror/internal/descriptors"
@@ -36,6 +37,17 @@ func checkAddresses(cfg Config) error {
 		}
 	}
 	return nil
+}
+
+// hostNames are the names that clients may know the public port by.
+func hostNames(cfg Config) []string {
+	list := slices.Clone(cfg.AllowHost)
+	for _, addr := range []string{cfg.HTTP, cfg.AdvertiseHTTP} {
+		if host, _, err := net.SplitHostPort(addr); err == nil {
+			list = append(list, host)
+		}
+	}
+	return list
 }
 
 func loopback(hostport string) bool {

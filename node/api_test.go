@@ -373,3 +373,86 @@ func TestAnIdempotencyKeyBelongsToItsRequest(t *testing.T) {
 		want(404, "DELETE", "/api/v1/repos/"+name, "", "not_found")
 	}
 }
+
+// What a browser sends for a page of elsewhere changes nothing, on either port.
+func TestAWebPageWritesNothing(t *testing.T) {
+	nodes := cluster(t, 2)
+	add := `{"url": "http://127.0.0.1:1/x", "name": "x"}`
+	send := func(base, method, path, body, host string, header ...string) int {
+		t.Helper()
+		req, err := http.NewRequestWithContext(t.Context(), method, base+path, strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if host != "" {
+			req.Host = host
+		}
+		for i := 0; i < len(header); i += 2 {
+			req.Header.Set(header[i], header[i+1])
+		}
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		_, _ = io.Copy(io.Discard, resp.Body)
+		return resp.StatusCode
+	}
+	for _, r := range nodes {
+		public, peers := r.info.HTTP, "http://"+r.info.Peer
+		for _, c := range []struct {
+			base, method, path, host string
+			header                   []string
+			want                     int
+		}{
+			{public, "POST", "/api/v1/repos", "evil.example", []string{"Content-Type", "application/json"}, 421},
+			{public, "GET", "/api/v1/status", "evil.example", nil, 421},
+			{public, "GET", "/git/x/info/refs?service=git-upload-pack", "evil.example", nil, 421},
+			{public, "GET", "/livez", "evil.example", nil, 200},
+			{public, "GET", "/readyz", "evil.example", nil, 200},
+			{public, "GET", "/api/v1/status", "mirror.corp", nil, 421},
+			{public, "POST", "/api/v1/repos", "", []string{"Content-Type", "application/json", "Origin", "http://evil.example"}, 403},
+			{public, "POST", "/api/v1/repos", "", []string{"Content-Type", "text/plain"}, 415},
+			{public, "POST", "/api/v1/repos/x:sync", "", []string{"Content-Type", "text/plain"}, 415},
+			{public, "DELETE", "/api/v1/repos/x", "", nil, 415},
+			{peers, "POST", "/peer/v1/join", "", []string{"Content-Type", "text/plain"}, 415},
+			{peers, "POST", "/peer/v1/join", "evil.example", []string{"Content-Type", "application/json"}, 403},
+			{peers, "POST", "/peer/v1/join", "", []string{"Content-Type", "application/json", "Sec-Fetch-Site", "cross-site"}, 403},
+			{peers, "GET", "/peer/v1/hello", "evil.example", nil, 403},
+			{peers, "POST", "/api/v1/repos", "evil.example", []string{"Content-Type", "application/json", "X-Gitmirror-Cluster", r.info.ClusterID}, 403},
+		} {
+			if got := send(c.base, c.method, c.path, add, c.host, c.header...); got != c.want {
+				t.Errorf("%s %s%s for %q with %q: %d, want %d", c.method, c.base, c.path, c.host, c.header, got, c.want)
+			}
+		}
+		if list, err := r.client.Repos(t.Context(), api.Query{}); err != nil || len(list.Repos) != 0 {
+			t.Fatalf("%+v, %v", list, err)
+		}
+	}
+	// A page of our own, on whichever node, may.
+	for i, r := range nodes {
+		body := strings.ReplaceAll(add, "x", fmt.Sprint("own", i))
+		if got := send(r.info.HTTP, "POST", "/api/v1/repos", body, "", "Content-Type", "application/json", "Origin", r.info.HTTP, "Sec-Fetch-Site", "same-origin"); got != 201 {
+			t.Errorf("a page of %s itself: %d", r.cfg.Name, got)
+		}
+	}
+}
+
+func TestANodeIsKnownByTheNamesItWasTold(t *testing.T) {
+	r := start(t, node.Config{Name: "n1", AllowHost: []string{"mirror.corp"}})
+	for host, want := range map[string]int{"mirror.corp:7654": 200, "MIRROR.corp": 200, "other.corp": 421} {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, r.info.HTTP+"/", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Host = host
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if resp.StatusCode != want {
+			t.Errorf("for %s: %d, want %d", host, resp.StatusCode, want)
+		}
+	}
+}

@@ -20,6 +20,7 @@ type Config struct {
 	ReplaceAfter  time.Duration
 	MinFree       float64  // percent of the disk: below it no new copy is made, below half of it nothing is fetched; negative: never mind
 	AllowUpstream []string // CIDR prefixes exempt from the egress deny list
+	AllowHost     []string // names, besides the advertised one, that clients know the API by
 	InsecurePeers bool     // peers do not authenticate each other: needed for a reachable peer address
 	InsecureAPI   bool     // take writes from a reachable API address
 	Version       string

@@ -53,6 +53,7 @@ type roundTripper struct {
 
 func (rt roundTripper) RoundTrip(r *http.Request) (*http.Response, error) {
 	r.Header.Set(headerCluster, rt.c.cluster())
+	r.Host = hostName
 	return rt.c.do(r, rt.patience)
 }
 
@@ -184,6 +185,10 @@ func (c *Client) send(ctx context.Context, p patience, method, addr, path string
 		return nil, err
 	}
 	req.Header.Set(headerCluster, c.cluster())
+	req.Host = hostName
+	if method != http.MethodGet {
+		req.Header.Set("Content-Type", callType)
+	}
 	resp, err := c.do(req, p)
 	if err != nil {
 		return nil, err
@@ -198,6 +203,10 @@ func (c *Client) send(ctx context.Context, p patience, method, addr, path string
 	}
 	return nil, errorOf(addr, resp, data)
 }
+
+// callType is the type of the body of every call, an entry of the log too: one that a
+// page cannot send across origins without asking first.
+const callType = "application/json"
 
 // The codes of problems that mean one of our errors.
 const (

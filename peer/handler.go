@@ -7,8 +7,10 @@ import (
 	"io"
 	"net/http"
 	"strconv"
+	"strings"
 
 	"gitmirror/api"
+	"gitmirror/internal/browser"
 )
 
 const maxCall = 1 << 20
@@ -41,7 +43,18 @@ func (h Handlers) Handler() http.Handler {
 	mux.Handle(PathGit, http.StripPrefix(PathGit[:len(PathGit)-1], h.Git))
 	mux.Handle(PathServe, h.member(http.StripPrefix(PathServe[:len(PathServe)-1], h.Serve).ServeHTTP))
 	mux.Handle("/api/", h.member(h.API.ServeHTTP))
-	return mux
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch err := browser.Check(r, []string{hostName}); {
+		case strings.HasPrefix(r.URL.Path, PathGit): // git names the address it was told
+		case err != nil:
+			refuse(w, &api.Problem{Status: http.StatusForbidden, Code: "foreign", Detail: err.Error()})
+			return
+		case r.Method != http.MethodGet && strings.HasPrefix(r.URL.Path, pathCalls) && r.Header.Get("Content-Type") != callType:
+			refuse(w, &api.Problem{Status: http.StatusUnsupportedMediaType, Code: "content_type", Detail: "a call needs the header Content-Type: " + callType})
+			return
+		}
+		mux.ServeHTTP(w, r)
+	})
 }
 
 func (h Handlers) member(next http.HandlerFunc) http.Handler {

@@ -17,6 +17,7 @@ import (
 // Paths below the peer port. Whatever is not here is the public API, forwarded
 // by a node that does not lead.
 const (
+	pathCalls   = "/peer/v1/"
 	pathHello   = "/peer/v1/hello"
 	pathJoin    = "/peer/v1/join"
 	pathPropose = "/peer/v1/propose"
@@ -34,6 +35,9 @@ const (
 	// on.
 	PathGit   = "/peer/git/"
 	PathServe = "/peer/serve/"
+
+	// hostName is the Host of every call: no page can have it.
+	hostName = "peer.gitmirror.invalid"
 
 	headerCluster = "X-Gitmirror-Cluster"
 	headerIndex   = "X-Gitmirror-Index"

@@ -8,13 +8,16 @@ package server
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"gitmirror/api"
 	"gitmirror/fsm"
+	"gitmirror/internal/browser"
 	"gitmirror/peer"
 )
 
@@ -99,6 +102,7 @@ type Config struct {
 	Peers     Peers
 	Local     Local
 	Now       func() time.Time // the log's time, which goes on while nothing is written
+	Hosts     []string         // names, besides IP addresses, that lead to the public port
 	ReadOnly  bool             // refuse writes that come in by the public port
 	Log       *slog.Logger
 }
@@ -112,8 +116,30 @@ type Server struct {
 // New returns a Server.
 func New(cfg Config) *Server { return &Server{cfg: cfg, log: cfg.Log} }
 
-// Handler serves the public port.
-func (s *Server) Handler() http.Handler { return s.handler(s.cfg.ReadOnly) }
+// Handler serves the public port. A page of elsewhere gets nothing but the probes:
+// who runs those knows no name.
+func (s *Server) Handler() http.Handler {
+	next := s.handler(s.cfg.ReadOnly)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		p := &api.Problem{}
+		switch err := browser.Check(r, s.cfg.Hosts); {
+		case err == nil || r.URL.Path == "/livez" || r.URL.Path == "/readyz":
+			next.ServeHTTP(w, r)
+			return
+		case errors.Is(err, browser.ErrHost):
+			host := clip(browser.Host(r))
+			p = &api.Problem{Status: http.StatusMisdirectedRequest, Code: "host_unknown", Detail: "this node is not known as " + host,
+				Hint: "ask it by its IP address, or start it with --allow-host " + host}
+		default:
+			p = &api.Problem{Status: http.StatusForbidden, Code: "cross_origin", Detail: err.Error(), Hint: "use the gitmirror command, or another client that is no browser"}
+		}
+		if strings.HasPrefix(r.URL.Path, "/git/") { // shown as it is
+			gitRefuse(w, p.Status, p.Detail+": "+p.Hint)
+			return
+		}
+		refuse(w, p)
+	})
+}
 
 // Forwarded serves the API for requests that another node passed on over the
 // peer port.

@@ -23,6 +23,10 @@ func (s *Server) sync(w http.ResponseWriter, r *http.Request, name string, readO
 		s.write(true, nil)(w, r)
 		return
 	}
+	if !isJSON(r) {
+		refuse(w, notJSON)
+		return
+	}
 	wait := time.Duration(0)
 	if v := r.URL.Query().Get("wait"); v != "" {
 		d, err := time.ParseDuration(v)

@@ -33,9 +33,8 @@ func (s *Server) write(readOnly bool, do http.HandlerFunc) http.HandlerFunc {
 				Hint:   "write through a loopback address of a node, or start it with --insecure-api"})
 			return
 		}
-		if ct, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || ct != "application/json" {
-			refuse(w, &api.Problem{Status: http.StatusUnsupportedMediaType, Code: "content_type",
-				Detail: "a write needs the header Content-Type: application/json"})
+		if !isJSON(r) {
+			refuse(w, notJSON)
 			return
 		}
 		if len(r.Header.Get("Idempotency-Key")) > 200 {
@@ -72,6 +71,15 @@ func (s *Server) write(readOnly bool, do http.HandlerFunc) http.HandlerFunc {
 	}
 }
 
+// notJSON refuses what a page may send across origins without asking first.
+var notJSON = &api.Problem{Status: http.StatusUnsupportedMediaType, Code: "content_type",
+	Detail: "a write needs the header Content-Type: application/json"}
+
+func isJSON(r *http.Request) bool {
+	ct, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	return err == nil && ct == "application/json"
+}
+
 // leader waits a moment for there to be one.
 func (s *Server) leader(ctx context.Context) (id, addr string) {
 	ctx, cancel := context.WithTimeout(ctx, leaderPatience)
@@ -98,6 +106,8 @@ func (s *Server) forward(addr string) http.Handler {
 			pr.Out.URL.Scheme, pr.Out.URL.Host = "http", addr
 			pr.Out.Host = ""
 			pr.Out.Header.Set(peer.HeaderForwarded, s.cfg.Self)
+			pr.Out.Header.Del("Origin") // it was compared with the name that the client knows us by
+			pr.Out.Header.Del("Sec-Fetch-Site")
 		},
 		ModifyResponse: func(resp *http.Response) error {
 			// Whoever reads from this node next finds what was written.

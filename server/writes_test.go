@@ -52,7 +52,7 @@ func (g *group) RemoveNode(context.Context, string, string) error { return nil }
 
 func (g *group) post(t *testing.T, header ...string) *httptest.ResponseRecorder {
 	t.Helper()
-	s := New(Config{Self: "me", State: fsm.New(), Consensus: g, Writer: g, Now: time.Now, Log: testlog.New(t)})
+	s := New(Config{Self: "me", State: fsm.New(), Consensus: g, Writer: g, Now: time.Now, Hosts: []string{"example.com"}, Log: testlog.New(t)})
 	r := httptest.NewRequest(http.MethodPost, "/api/v1/repos", bytes.NewReader([]byte(`{"url":"https://h/r"}`)))
 	r.Header.Set("Content-Type", "application/json")
 	for i := 0; i+1 < len(header); i += 2 {
@@ -105,7 +105,7 @@ func TestWhoIsReady(t *testing.T) {
 		{"restarted without a quorum", errors.New("not caught up"), false, 503, 200},
 	} {
 		g := &group{ready: c.ready, led: c.led}
-		s := New(Config{Self: "me", State: fsm.New(), Consensus: g, Writer: g, Now: time.Now, Log: testlog.New(t)})
+		s := New(Config{Self: "me", State: fsm.New(), Consensus: g, Writer: g, Now: time.Now, Hosts: []string{"example.com"}, Log: testlog.New(t)})
 		for query, want := range map[string]int{"": c.all, "?noleader": c.gitServes} {
 			w := httptest.NewRecorder()
 			s.Handler().ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/readyz"+query, nil))
