@@ -110,6 +110,19 @@ type Repo struct {
 	LastChange *time.Time        `json:"last_change"`
 	NextCheck  *time.Time        `json:"next_check"`
 	Error      *RepoError        `json:"error"`
+	Skipped    *SkippedRefs      `json:"skipped_refs"` // null for none, and where the owner did not answer
+}
+
+// SkippedRefs are refs that upstream shows and that are not mirrored.
+type SkippedRefs struct {
+	Count int          `json:"count"`
+	First []SkippedRef `json:"first"` // five at most
+}
+
+// SkippedRef is one of them.
+type SkippedRef struct {
+	Ref    string `json:"ref"`
+	Reason string `json:"reason"`
 }
 
 // Copy is one node's copy of a repo.

@@ -105,6 +105,9 @@ type Status struct {
 	Failure    *failure.Error
 	Hold       *Hold
 	Behind     *Behind
+
+	Skipped      int            // refs of upstream's that are not mirrored, as this run of the owner knows
+	FirstSkipped []refs.Skipped // of them
 }
 
 // Behind says that the owner's copy is older than what was published. It serves

@@ -236,6 +236,7 @@ func (e *Engine) Status(id string) (Status, bool) {
 		s.LastCheck, s.Failures, s.Failure, s.Hold = j.lastCheck, j.failures, j.failure, j.hold
 		if j.want.Role == Owner && !j.want.Paused {
 			s.NextCheck = j.nextCheck
+			s.Skipped, s.FirstSkipped = j.skipped, j.firstSkipped
 		}
 		if j.assigned && j.want.Role == Owner && s.Generation > 0 && s.Generation < j.want.Generation {
 			s.Behind = &Behind{Have: s.Generation, Published: j.want.Generation}

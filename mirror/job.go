@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"gitmirror/mirror/failure"
+	"gitmirror/mirror/refs"
 	"gitmirror/mirror/schedule"
 	"gitmirror/mirror/store"
 )
@@ -31,7 +32,10 @@ type job struct {
 	failures  int
 	failure   *failure.Error
 	hold      *Hold
-	retries   int // of following a peer, in a row
+
+	skipped      int            // of upstream's refs, when it was last seen to change
+	firstSkipped []refs.Skipped // of them
+	retries      int            // of following a peer, in a row
 
 	step        step      // what an owner that is behind does next
 	nextRecover time.Time // when an owner asks for lost generations next

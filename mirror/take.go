@@ -26,10 +26,8 @@ func (e *Engine) take(ctx context.Context, j *job, r *run, upstream string, adve
 	}
 	b := e.baseOf(a, live)
 	list, skipped := refs.Select(advert, a.Policy.Prefixes, b.table)
-	if len(skipped) > 0 {
-		e.log.Debug("upstream refs not mirrored", "repo", a.Name, "count", len(skipped), "first", skipped[0].Name, "reason", skipped[0].Reason)
-	}
-	head := refs.SelectHead(advert)
+	head, unlawful := refs.SelectHead(advert)
+	e.noteSkipped(j, append(unlawful, skipped...))
 	changes := refs.Diff(b.table, list)
 	if live.Generation > 0 && live.Generation == a.Generation && len(changes) == 0 && head == live.Head {
 		return outcome{}, nil
@@ -58,6 +56,20 @@ func (e *Engine) take(ctx context.Context, j *job, r *run, upstream string, adve
 		return outcome{}, err
 	}
 	return e.publish(ctx, repo, c)
+}
+
+// firstSkipped is how many of the refs that are not mirrored are named.
+const firstSkipped = 5
+
+// noteSkipped remembers which of upstream's refs are not mirrored, for whoever asks.
+func (e *Engine) noteSkipped(j *job, skipped []refs.Skipped) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if len(skipped) > 0 && len(skipped) != j.skipped {
+		e.log.Info("upstream refs not mirrored", "repo", j.want.Name, "count", len(skipped), "first", skipped[0].Name, "reason", skipped[0].Reason)
+	}
+	j.skipped = len(skipped)
+	j.firstSkipped = slices.Clone(skipped[:min(len(skipped), firstSkipped)])
 }
 
 // nextTable builds the table of the next generation: what upstream shows, tags

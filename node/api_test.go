@@ -456,3 +456,26 @@ func TestANodeIsKnownByTheNamesItWasTold(t *testing.T) {
 		}
 	}
 }
+
+// What upstream shows and is not mirrored is told, with the reason, on every node.
+func TestRefsThatAreNotMirroredAreTold(t *testing.T) {
+	up := gittest.Upstream(t)
+	repo := sample(t, up, "acme/big.git")
+	if _, err := repo.Git("symbolic-ref", "HEAD", "refs/heads/"+strings.Repeat("long/", 300)+"x"); err != nil {
+		t.Fatal(err)
+	}
+	nodes := cluster(t, 2)
+	nodes[0].add(t, api.AddRepo{URL: up.URL("acme/big.git"), Name: "acme/big"})
+	for _, r := range nodes {
+		row := r.await(t, "acme/big", "told to lack a ref", func(x *api.Repo) bool { return x.Skipped != nil })
+		if row.Skipped.Count != 1 || len(row.Skipped.First) != 1 || row.Skipped.First[0].Ref != "HEAD" || row.Skipped.First[0].Reason == "" {
+			t.Errorf("as %s says: %+v", r.cfg.Name, row.Skipped)
+		}
+	}
+	if _, err := repo.Git("symbolic-ref", "HEAD", "refs/heads/main"); err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range nodes {
+		r.await(t, "acme/big", "without that", func(x *api.Repo) bool { return x.LastCheck != nil && x.Skipped == nil && x.Head == "refs/heads/main" })
+	}
+}

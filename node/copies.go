@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	"gitmirror/api"
@@ -70,11 +71,26 @@ func (c copies) Live(ids []string) peer.LiveAnswer {
 	a := peer.LiveAnswer{Repos: map[string]peer.Live{}}
 	for _, id := range ids {
 		if s, ok := c.engine.Status(id); ok {
-			a.Repos[id] = peer.Live{LastCheck: s.LastCheck, NextCheck: s.NextCheck, Failures: s.Failures, Syncing: s.Syncing}
+			live := peer.Live{LastCheck: s.LastCheck, NextCheck: s.NextCheck, Failures: s.Failures, Syncing: s.Syncing}
+			if s.Skipped > 0 {
+				live.Skipped = &api.SkippedRefs{Count: s.Skipped}
+				for _, f := range s.FirstSkipped {
+					live.Skipped.First = append(live.Skipped.First, api.SkippedRef{Ref: clip(f.Name), Reason: f.Reason})
+				}
+			}
+			a.Repos[id] = live
 		}
 	}
 	a.Syncing, a.Stale = c.engine.Counts()
 	return a
+}
+
+// clip keeps a name that upstream made up from filling an answer.
+func clip(name string) string {
+	if len(name) > 200 {
+		return strings.ToValidUTF8(name[:200], "") + "..."
+	}
+	return name
 }
 
 // Sync has upstream asked now.

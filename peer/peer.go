@@ -82,6 +82,8 @@ type Live struct {
 	NextCheck time.Time `json:"next_check"`
 	Failures  int       `json:"failures"`
 	Syncing   bool      `json:"syncing"`
+	// Skipped are refs of upstream's that are not mirrored, nil for none.
+	Skipped *api.SkippedRefs `json:"skipped,omitempty"`
 }
 
 // LiveAnswer is one node's Live of the repos it was asked about.

@@ -214,7 +214,7 @@ func (sh shape) render(r *fsm.Repo, live *peer.Live) api.Repo {
 		out.Error = &api.RepoError{Class: r.Error.Class, Message: r.Error.Message, Since: r.Error.Since}
 	}
 	if live != nil {
-		out.LastCheck, out.NextCheck = timeOf(live.LastCheck), timeOf(live.NextCheck)
+		out.LastCheck, out.NextCheck, out.Skipped = timeOf(live.LastCheck), timeOf(live.NextCheck), live.Skipped
 		if out.Error != nil {
 			out.Error.Count = &live.Failures
 		}

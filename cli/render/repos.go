@@ -68,6 +68,16 @@ func (p Printer) Repo(r *api.Repo, base string) error {
 		}
 		list = append(list, [2]string{"error", p.colored(red, fmt.Sprintf("%s (%ssince %s)", trouble(r), times, p.ago(&r.Error.Since)))})
 	}
+	if r.Skipped != nil {
+		var first []string
+		for _, s := range r.Skipped.First {
+			first = append(first, cell(s.Ref)+" ("+cell(s.Reason)+")")
+		}
+		if r.Skipped.Count > len(first) {
+			first = append(first, "...")
+		}
+		list = append(list, [2]string{"not mirrored", p.colored(yellow, count(r.Skipped.Count, "ref", "refs")+": "+strings.Join(first, ", "))})
+	}
 	for _, key := range sortedKeys(r.Labels) {
 		list = append(list, [2]string{"label", cell(key) + "=" + cell(r.Labels[key])})
 	}

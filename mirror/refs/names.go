@@ -135,12 +135,12 @@ func parent(name string) string {
 
 // SelectHead is the HEAD to show for an advertisement: its symbolic target
 // where that is a lawful branch name (unborn ones too), else its object.
-func SelectHead(advert *wire.Advert) Head {
-	if advert.HeadRef != "" {
-		if ValidName(advert.HeadRef) && strings.HasPrefix(advert.HeadRef, "refs/heads/") {
-			return Symbolic(advert.HeadRef)
-		}
-		return ""
+func SelectHead(advert *wire.Advert) (head Head, skipped []Skipped) {
+	switch {
+	case advert.HeadRef == "":
+		return Head(advert.HeadOID), nil
+	case ValidName(advert.HeadRef) && strings.HasPrefix(advert.HeadRef, "refs/heads/"):
+		return Symbolic(advert.HeadRef), nil
 	}
-	return Head(advert.HeadOID)
+	return "", []Skipped{{"HEAD", "leads to no branch with a valid name"}}
 }

@@ -165,7 +165,10 @@ func TestSelectHead(t *testing.T) {
 		{"HEAD", oid, ""},
 		{"refs/heads/a b", "", ""},
 	} {
-		got := refs.SelectHead(&wire.Advert{HeadRef: tc.ref, HeadOID: tc.oid})
+		got, skipped := refs.SelectHead(&wire.Advert{HeadRef: tc.ref, HeadOID: tc.oid})
+		if (len(skipped) > 0) != (got == "" && tc.ref != "") {
+			t.Errorf("%q: skipped %v", tc.ref, skipped)
+		}
 		if d := cmp.Diff(tc.want, got, cmpopts.EquateEmpty()); d != "" {
 			t.Errorf("HEAD %q %.4s:\n%s", tc.ref, tc.oid, d)
 		}
