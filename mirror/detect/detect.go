@@ -19,6 +19,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"gitmirror/mirror/failure"
@@ -48,6 +49,7 @@ type Config struct {
 	HeaderTimeout time.Duration     // until an answer begins; default 30 s
 	StallTimeout  time.Duration     // an answer must bring 1 KiB within it, or end; default 30 s
 	AnswerTimeout time.Duration     // until an answer ends; default 10 min
+	Pause         time.Duration     // before a server that stumbled is asked again; default 250 ms
 }
 
 // Client checks upstreams. It is safe for concurrent use.
@@ -86,6 +88,9 @@ func New(cfg Config) *Client {
 	}
 	if cfg.AnswerTimeout == 0 {
 		cfg.AnswerTimeout = 10 * time.Minute
+	}
+	if cfg.Pause == 0 {
+		cfg.Pause = 250 * time.Millisecond
 	}
 	return &Client{cfg: cfg, known: map[string]server{}, http: &http.Client{Transport: cfg.Transport, CheckRedirect: checkRedirect}}
 }
@@ -264,8 +269,43 @@ func recycle(b *bytes.Buffer) {
 }
 
 // do sends one request and reads its whole answer into buf, under the client's
-// bounds. A status other than 200 is a *failure.Error; resp is there with it.
+// bounds. A status other than 200 is a *failure.Error; resp is there with it. Asking
+// for refs may be done twice: a server that stumbles is asked again once.
 func (c *Client) do(ctx context.Context, req *http.Request, buf *bytes.Buffer) (*http.Response, error) {
+	resp, err := c.once(ctx, req, buf)
+	if err == nil || !stumbled(resp, err) || ctx.Err() != nil {
+		return resp, err
+	}
+	again := req.Clone(ctx)
+	if req.GetBody != nil {
+		body, err := req.GetBody()
+		if err != nil {
+			return resp, err
+		}
+		again.Body = body
+	}
+	pause := time.NewTimer(c.cfg.Pause)
+	defer pause.Stop()
+	select {
+	case <-pause.C:
+	case <-ctx.Done():
+		return resp, err
+	}
+	buf.Reset()
+	return c.once(ctx, again, buf)
+}
+
+// stumbled tells whether a server may answer the same request in a moment: it said
+// 5xx, and not when to come back, or hung up. Who does not answer, or is not there,
+// is left to the schedule.
+func stumbled(resp *http.Response, err error) bool {
+	if resp != nil {
+		return resp.StatusCode >= 500 && resp.Header.Get("Retry-After") == ""
+	}
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET)
+}
+
+func (c *Client) once(ctx context.Context, req *http.Request, buf *bytes.Buffer) (*http.Response, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	late := time.AfterFunc(c.cfg.HeaderTimeout, func() {
