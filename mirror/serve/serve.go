@@ -18,8 +18,6 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/sync/semaphore"
-
 	"gitmirror/mirror/git"
 	"gitmirror/mirror/refs"
 	"gitmirror/mirror/store"
@@ -29,7 +27,8 @@ import (
 // Server makes answers. It is safe for concurrent use.
 type Server struct {
 	git   *git.Runner
-	packs *semaphore.Weighted
+	packs *places  // of clients
+	peers *places  // of peers: clients must not stop replication
 	caps  []string // of protocol 2, behind "version 2" and the agent
 	agent string
 	log   *slog.Logger
@@ -45,7 +44,7 @@ type Config struct {
 	Git     *git.Runner
 	Scratch string // an empty directory
 	Agent   string // what we call ourselves to clients
-	Packs   int64  // made at once
+	Packs   int64  // made at once for clients, and as many for peers
 	// Suspect is told of a repository whose own tips could not be packed. It must
 	// not block.
 	Suspect func(r *store.Repo, err error)
@@ -55,7 +54,7 @@ type Config struct {
 // New asks git what its upload-pack can do, so that we promise just that.
 func New(ctx context.Context, cfg Config) (*Server, error) {
 	runner, scratch := cfg.Git, cfg.Scratch
-	s := &Server{git: runner, packs: semaphore.NewWeighted(cfg.Packs), agent: cfg.Agent, log: cfg.Log, suspect: cfg.Suspect}
+	s := &Server{git: runner, packs: newPlaces(cfg.Packs), peers: newPlaces(cfg.Packs), agent: cfg.Agent, log: cfg.Log, suspect: cfg.Suspect}
 	if err := runner.Command(ctx, scratch, "init", "--quiet", "--bare", "--template=", ".").RunCaptured(); err != nil {
 		return nil, fmt.Errorf("make scratch repository: %w", err)
 	}
@@ -226,11 +225,15 @@ var hidden = []git.Setting{{Key: "transfer.hideRefs", Value: strings.TrimSuffix(
 // byte, the connection is cut: a client must not take a short pack for a whole
 // one.
 func (s *Server) pack(w http.ResponseWriter, r *http.Request, v View, body []byte, protocol string) error {
-	ctx := r.Context()
-	if err := s.packs.Acquire(ctx, 1); err != nil {
+	all := s.packs
+	if v.Hidden {
+		all = s.peers
+	}
+	ctx, err := all.take(r.Context())
+	if err != nil {
 		panic(http.ErrAbortHandler) // the client has gone
 	}
-	defer s.packs.Release(1)
+	defer ctx.release()
 	release, err := v.Repo.Acquire()
 	if err != nil {
 		return err
@@ -243,7 +246,9 @@ func (s *Server) pack(w http.ResponseWriter, r *http.Request, v View, body []byt
 	}
 	out := &flushWriter{w: w, flusher: http.NewResponseController(w)}
 	defer func() { _ = out.flusher.SetWriteDeadline(time.Time{}) }()
-	hold := &holding{out: out, until: time.Now().Add(holdFor)}
+	// A write that waits for a slow client ends with its place.
+	defer context.AfterFunc(ctx, func() { _ = out.flusher.SetWriteDeadline(time.Now()) })()
+	hold := &holding{out: ctx.writer(out), until: time.Now().Add(holdFor)}
 	tail := &git.Tail{}
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(body), hold, tail
 	err = cmd.Start()
