@@ -60,8 +60,8 @@ func (s *Server) holding(view *fsm.View, row *fsm.Repo) (live, dead []*fsm.Node)
 	return live, dead
 }
 
-// askHolder sends the request to one node. A status other than 200 is an error:
-// the next node may do better.
+// askHolder sends the request to one node. A status other than 200 is an error, as the
+// next node may do better, unless the request itself is refused.
 func (s *Server) askHolder(r *http.Request, n *fsm.Node, id, op string, body io.Reader, p patience) (*http.Response, error) {
 	url := "http://" + n.Peer + peer.PathServe + id + "/" + op
 	if r.URL.RawQuery != "" {
@@ -84,11 +84,16 @@ func (s *Server) askHolder(r *http.Request, n *fsm.Node, id, op string, body io.
 	if err != nil {
 		return nil, err
 	}
-	if resp.StatusCode != http.StatusOK {
+	if resp.StatusCode != http.StatusOK && !clientsFault(resp.StatusCode) {
 		resp.Body.Close()
 		return nil, fmt.Errorf("%w %s", errRefused, resp.Status)
 	}
 	return resp, nil
+}
+
+// clientsFault tells a refusal that every holder would repeat: it is the answer.
+func clientsFault(status int) bool {
+	return status == http.StatusBadRequest || status == http.StatusUnsupportedMediaType || status == http.StatusRequestEntityTooLarge
 }
 
 // relay passes an answer on as it comes. When the other node dies in mid-pack
