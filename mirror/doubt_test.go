@@ -45,10 +45,8 @@ func TestAHolderHearsThatItsCopyIsDamaged(t *testing.T) {
 	gittest.Edit(t, r, func(e *upstream.Edit) { e.Commit("main", "noise", map[string]string{"noise": string(noise)}) })
 	b := newBook()
 	owner := startNode(t, b, t.TempDir())
-	b.add("repox", up.URL("x.git"))
-	owner.roles["repox"] = mirror.Owner
-	b.tell()
-	testlog.Eventually(t, "the clone", func() bool { return owner.generation("repox") == 1 })
+	owned(t, b, owner, map[string]string{"repox": up.URL("x.git")})
+	arrives(t, owner, "repox", 1)
 	owner.flip(t, "repox")
 
 	replica := startNode(t, b, t.TempDir())
@@ -73,10 +71,8 @@ func TestADoubtIsNoEvidence(t *testing.T) {
 	sample(t, up, "x.git")
 	b := newBook()
 	n := startNode(t, b, t.TempDir())
-	b.add("repox", up.URL("x.git"))
-	n.roles["repox"] = mirror.Owner
-	b.tell()
-	testlog.Eventually(t, "the clone", func() bool { return n.generation("repox") == 1 })
+	owned(t, b, n, map[string]string{"repox": up.URL("x.git")})
+	arrives(t, n, "repox", 1)
 	n.engine.Doubt("repox")
 	n.engine.Doubt("nobody")
 	n.stop() // waits for the test to end
