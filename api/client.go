@@ -201,8 +201,8 @@ func (c *Client) Node(ctx context.Context, name string) (*Node, error) {
 }
 
 // RemoveNode has the cluster forget a node that is gone.
-func (c *Client) RemoveNode(ctx context.Context, name string) error {
-	return c.do(ctx, call{method: http.MethodDelete, path: "nodes/" + url.PathEscape(name)})
+func (c *Client) RemoveNode(ctx context.Context, name, key string) error {
+	return c.do(ctx, call{method: http.MethodDelete, path: "nodes/" + url.PathEscape(name), key: key})
 }
 
 // Query selects repos.

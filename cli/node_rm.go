@@ -37,7 +37,7 @@ func nodeRm(ctx context.Context, s *session, o nodeRmOptions) error {
 			return err
 		}
 	}
-	err := s.write(ctx, func(ctx context.Context, _ string) error { return s.client.RemoveNode(ctx, o.name) })
+	err := s.write(ctx, func(ctx context.Context, key string) error { return s.client.RemoveNode(ctx, o.name, key) })
 	if err != nil {
 		return notFound(err, s.command("node ls"))
 	}

@@ -68,7 +68,8 @@ func (c *Coordinator) add(ctx context.Context, rows []*command.NewRepo, key stri
 		return nil, fmt.Errorf("add repos: %w", err)
 	}
 	if len(out.Items) != len(rows) {
-		return nil, fmt.Errorf("add repos: %d results for %d", len(out.Items), len(rows))
+		// Another leader, with another --allow-upstream, admitted others of them.
+		return nil, &Refusal{Code: fsm.CodeKeyReused, Message: "this request was made before, and came out otherwise", Hint: "see what is there with: gitmirror repo ls; then use a new key"}
 	}
 	return out.Items, nil
 }
@@ -110,8 +111,7 @@ func (c *Coordinator) Remove(ctx context.Context, ids []string, key string) ([]e
 func (c *Coordinator) RemoveNode(ctx context.Context, id, key string) error {
 	n := c.cfg.State.View().NodeByID(id)
 	switch {
-	case n == nil:
-		return &Refusal{Code: fsm.CodeNotFound, Message: "no such node"}
+	case n == nil: // the log knows whether this request has removed it
 	case n.ID == c.cfg.Self || n.State == fsm.NodeUp:
 		return &Refusal{Code: "node_up", Message: fmt.Sprintf("node %s is up: removing it would take its copies away from under it", n.Name),
 			Hint: "stop it first, and wait until `gitmirror node show " + n.Name + "` says down"}

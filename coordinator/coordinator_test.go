@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -192,8 +193,9 @@ func TestMassFailureIsNotActedOn(t *testing.T) {
 func TestAKeyIsAnsweredOnce(t *testing.T) {
 	w := newWorld(t, 1)
 	w.look()
+	request := func(r string) string { return "api/" + strings.Repeat("a", 64) + "#" + strings.Repeat(r, 16) }
 	repos := []NewRepo{{URLs: []string{"https://example.org/a"}}, {URLs: []string{"https://example.org/a.git"}}}
-	first, err := w.c.Add(context.Background(), repos, "key#two")
+	first, err := w.c.Add(context.Background(), repos, request("2"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -201,11 +203,11 @@ func TestAKeyIsAnsweredOnce(t *testing.T) {
 	if first[0].Err != nil || !errors.As(first[1].Err, &r) || r.Existing != "example.org/a" {
 		t.Fatalf("results %+v: want the first added, the second refused for it", first)
 	}
-	again, err := w.c.Add(context.Background(), repos, "key#two")
+	again, err := w.c.Add(context.Background(), repos, request("2"))
 	if err != nil || again[0].ID != first[0].ID || again[1].Err == nil {
 		t.Errorf("the same call again: %+v, %v", again, err)
 	}
-	if _, err := w.c.Add(context.Background(), repos[:1], "key#one"); err == nil {
+	if _, err := w.c.Add(context.Background(), repos[:1], request("1")); err == nil {
 		t.Error("a key used for another request was not refused")
 	}
 	if n := w.state.View().Len(); n != 1 {

@@ -13,11 +13,14 @@ import (
 //
 //	1  everything up to 15 but what follows
 //	2  tick
+//	3  a key of the API belongs to one request
 //
 // Every member says in its row which format its binary speaks. The leader
 // raises the cluster's to what all of them speak, and never lowers it. A
 // command of a later format is refused until then; a binary that speaks less is
 // refused when it joins, and stops when it starts.
+
+const formatKeys = 3
 
 // Admit is asked by the leader before an entry is appended: it returns the
 // entry stamped with the leader's log time, or an error that wraps

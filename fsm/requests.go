@@ -1,7 +1,7 @@
 package fsm
 
 import (
-	"strings"
+	"regexp"
 	"time"
 
 	"github.com/tidwall/btree"
@@ -22,7 +22,7 @@ const (
 // does not know whether its entry was committed may simply propose it again.
 //
 // An id may have the form KEY#REQUEST: a key that belongs to one request (whose
-// parts may follow as #REQUEST/0, /1), and is refused with any other.
+// parts follow as #REQUEST/0, /1), and is refused with any other from format 3 on.
 type requests struct {
 	queue *btree.BTreeG[*request] // oldest first
 	byID  map[string]*request
@@ -37,11 +37,16 @@ type use struct {
 	ids     int // that are remembered
 }
 
-// keyOf splits an id of the form KEY#REQUEST; ok is false for another.
+// apiID is the form of the ids that have a key: see server.
+var apiID = regexp.MustCompile(`^(api/[0-9a-f]{64})#([0-9a-f]{16})(/[01])*$`)
+
+// keyOf splits an id that has a key; ok is false for another.
 func keyOf(id string) (key, request string, ok bool) {
-	key, request, ok = strings.Cut(id, "#")
-	request, _, _ = strings.Cut(request, "/")
-	return key, request, ok
+	m := apiID.FindStringSubmatch(id)
+	if m == nil {
+		return "", "", false
+	}
+	return m[1], m[2], true
 }
 
 // reused tells whether the key of an id is remembered for another request.

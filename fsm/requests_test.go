@@ -3,6 +3,7 @@ package fsm
 import (
 	"bytes"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -119,35 +120,47 @@ func TestSmallStepsBackAreHeldOff(t *testing.T) {
 // snapshot.
 func TestAKeyBelongsToItsRequest(t *testing.T) {
 	m := published1(t)
+	for _, name := range []string{"a", "b", "c"} {
+		n := putNode(name)
+		n.Node.Format = Format
+		m.ok(n)
+	}
+	m.ok(&command.RaiseFormat{Format: formatKeys})
+	key, other, one, two := "api/"+strings.Repeat("a", 64)+"#", "api/"+strings.Repeat("b", 64)+"#", strings.Repeat("1", 16), strings.Repeat("2", 16)
 	propose := func(id string, repo string) *command.Outcome {
 		t.Helper()
 		return m.request(id, &command.RemoveRepos{Ids: []string{repo}})
 	}
-	first := propose("key#one", "one")
+	first := propose(key+one, "one")
 	if code := first.Items[0].Code; code != "" {
 		t.Fatalf("refused: %s", code)
 	}
 	for range 2 {
-		if again := propose("key#one", "one"); again.Code != "" || again.Items[0].Code != "" {
+		if again := propose(key+one, "one"); again.Code != "" || again.Items[0].Code != "" {
 			t.Errorf("the same request again: %v", again)
 		}
-		if part := propose("key#one/1", "other"); part.Code != "" {
+		if part := propose(key+one+"/1", "other"); part.Code != "" {
 			t.Errorf("another part of the same request: %v", part)
 		}
-		if other := propose("key#two", "one"); other.Code != CodeKeyReused {
-			t.Errorf("another request with its key: %v", other)
+		if out := propose(key+two, "one"); out.Code != CodeKeyReused {
+			t.Errorf("another request with its key: %v", out)
 		}
-		if other := propose("other#two", "one"); other.Code != "" {
-			t.Errorf("another request with another key: %v", other)
+		if out := propose(other+two, "one"); out.Code != "" {
+			t.Errorf("another request with another key: %v", out)
 		}
 		if err := m.state.Restore(bytes.NewReader(m.snapshot())); err != nil {
 			t.Fatal(err)
 		}
 	}
+	for i := range 3 { // keys of an earlier release were taken as they came
+		if out := propose(fmt.Sprint("api/deploy#", i), "one"); out.Code != "" {
+			t.Errorf("an id that is not of the form: %v", out)
+		}
+	}
 	for m.state.requests.queue.Len() > 0 {
 		m.state.requests.drop()
 	}
-	if other := propose("key#two", "one"); other.Code != "" {
-		t.Errorf("when it is forgotten: %v", other)
+	if out := propose(key+two, "one"); out.Code != "" {
+		t.Errorf("when it is forgotten: %v", out)
 	}
 }

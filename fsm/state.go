@@ -60,7 +60,7 @@ func (s *State) Apply(index uint64, data []byte) Result {
 	if outcome, known := s.requests.find(cmd.requestID); known {
 		return Result{Outcome: outcome}
 	}
-	if s.requests.reused(cmd.requestID) {
+	if s.tables.format >= formatKeys && s.requests.reused(cmd.requestID) {
 		outcome := refuse(CodeKeyReused, "this key was used for another request")
 		outcome.Index = index
 		return Result{Outcome: outcome}

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"gitmirror/cluster"
+	"gitmirror/internal/browser"
 	"gitmirror/internal/descriptors"
 )
 
@@ -41,11 +42,9 @@ func checkAddresses(cfg Config) error {
 
 // hostNames are the names that clients may know the public port by.
 func hostNames(cfg Config) []string {
-	list := slices.Clone(cfg.AllowHost)
-	for _, addr := range []string{cfg.HTTP, cfg.AdvertiseHTTP} {
-		if host, _, err := net.SplitHostPort(addr); err == nil {
-			list = append(list, host)
-		}
+	var list []string
+	for _, host := range slices.Concat(cfg.AllowHost, []string{cfg.HTTP, cfg.AdvertiseHTTP}) {
+		list = append(list, browser.Name(host))
 	}
 	return list
 }

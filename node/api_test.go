@@ -439,8 +439,8 @@ func TestAWebPageWritesNothing(t *testing.T) {
 }
 
 func TestANodeIsKnownByTheNamesItWasTold(t *testing.T) {
-	r := start(t, node.Config{Name: "n1", AllowHost: []string{"mirror.corp"}})
-	for host, want := range map[string]int{"mirror.corp:7654": 200, "MIRROR.corp": 200, "other.corp": 421} {
+	r := start(t, node.Config{Name: "n1", AllowHost: []string{"mirror.corp.", "second.corp:7654"}})
+	for host, want := range map[string]int{"mirror.corp:7654": 200, "MIRROR.corp": 200, "mirror.corp.": 200, "second.corp": 200, "other.corp": 421} {
 		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, r.info.HTTP+"/", nil)
 		if err != nil {
 			t.Fatal(err)

@@ -87,8 +87,9 @@ func (c copies) Live(ids []string) peer.LiveAnswer {
 
 // clip keeps a name that upstream made up from filling an answer.
 func clip(name string) string {
-	if len(name) > 200 {
-		return strings.ToValidUTF8(name[:200], "") + "..."
+	const most = 60 // JSON may make six bytes of each
+	if len(name) > most {
+		return strings.ToValidUTF8(name[:most], "") + "..."
 	}
 	return name
 }

@@ -44,8 +44,12 @@ func (h Handlers) Handler() http.Handler {
 	mux.Handle(PathServe, h.member(http.StripPrefix(PathServe[:len(PathServe)-1], h.Serve).ServeHTTP))
 	mux.Handle("/api/", h.member(h.API.ServeHTTP))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		// A page does not know the cluster's id, and cannot send it across origins: a call
+		// that names it is a node's, of an earlier release too.
+		theirs, ours := r.Header.Get(headerCluster), h.Cluster()
 		switch err := browser.Check(r, []string{hostName}); {
-		case strings.HasPrefix(r.URL.Path, PathGit): // git names the address it was told
+		case theirs == ours && ours != "" && strings.HasPrefix(r.URL.Path, pathCalls):
+		case strings.HasPrefix(r.URL.Path, PathGit): // git says neither, and what it reads is not secret
 		case err != nil:
 			refuse(w, &api.Problem{Status: http.StatusForbidden, Code: "foreign", Detail: err.Error()})
 			return

@@ -146,7 +146,7 @@ func matches(name, pattern string) bool {
 	return strings.Contains(name, pattern)
 }
 
-// nobody is the id of no repo.
+// nobody is the id of no repo, and of no node.
 const nobody = "-"
 
 // addRequest is the body of POST /api/v1/repos: one repo, or many.
@@ -214,7 +214,7 @@ func (s *Server) removeRepo(w http.ResponseWriter, r *http.Request, name string)
 		return
 	}
 	err := s.cfg.Writer.Remove(r.Context(), id, key(r))
-	if p := (*api.Problem)(nil); id == nobody && errors.As(err, &p) && p.Code == fsm.CodeNotFound {
+	if p := (*api.Problem)(nil); errors.As(err, &p) && p.Code == fsm.CodeNotFound {
 		refuse(w, notFound("repo", name))
 		return
 	}

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"errors"
 	"net/http"
 	"sync"
 
@@ -140,12 +141,19 @@ func (s *Server) node(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *Server) removeNode(w http.ResponseWriter, r *http.Request) {
-	n := s.cfg.State.View().NodeByName(r.PathValue("name"))
-	if n == nil {
+	id := nobody // where it is gone: the first of these requests may have removed it
+	if n := s.cfg.State.View().NodeByName(r.PathValue("name")); n != nil {
+		id = n.ID
+	} else if r.Header.Get("Idempotency-Key") == "" {
 		refuse(w, notFound("node", r.PathValue("name")))
 		return
 	}
-	if err := s.cfg.Writer.RemoveNode(r.Context(), n.ID, key(r)); err != nil {
+	err := s.cfg.Writer.RemoveNode(r.Context(), id, key(r))
+	if p := (*api.Problem)(nil); errors.As(err, &p) && p.Code == fsm.CodeNotFound {
+		refuse(w, notFound("node", r.PathValue("name")))
+		return
+	}
+	if err != nil {
 		refuse(w, problemOf(err))
 		return
 	}

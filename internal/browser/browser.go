@@ -39,8 +39,10 @@ func Check(r *http.Request, hosts []string) error {
 }
 
 // Host is the name in the Host header, without its port.
-func Host(r *http.Request) string {
-	host := r.Host
+func Host(r *http.Request) string { return Name(r.Host) }
+
+// Name is a host without port, brackets and trailing dot.
+func Name(host string) string {
 	if name, _, err := net.SplitHostPort(host); err == nil {
 		host = name
 	}

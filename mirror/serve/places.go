@@ -114,11 +114,17 @@ func (p *places) endSlowest(given chan struct{}) {
 		return
 	}
 	now := time.Now()
+	var slow *place
 	for pl := range p.taken {
-		if pl.slow(now) {
-			pl.end(errSlow)
-			return
+		if pl.Err() != nil {
+			return // it is about to be released
 		}
+		if pl.slow(now) {
+			slow = pl
+		}
+	}
+	if slow != nil {
+		slow.end(errSlow)
 	}
 }
 

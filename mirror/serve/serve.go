@@ -244,10 +244,16 @@ func (s *Server) pack(w http.ResponseWriter, r *http.Request, v View, body []byt
 	if protocol != "" {
 		cmd.Env = append(cmd.Env, "GIT_PROTOCOL="+protocol)
 	}
-	out := &flushWriter{w: w, flusher: http.NewResponseController(w)}
-	defer func() { _ = out.flusher.SetWriteDeadline(time.Time{}) }()
+	out := &flushWriter{w: w, flusher: http.NewResponseController(w), place: ctx}
+	cut := make(chan struct{})
 	// A write that waits for a slow client ends with its place.
-	defer context.AfterFunc(ctx, func() { _ = out.flusher.SetWriteDeadline(time.Now()) })()
+	keep := context.AfterFunc(ctx, func() { defer close(cut); _ = out.flusher.SetWriteDeadline(time.Now()) })
+	defer func() {
+		if !keep() {
+			<-cut
+		}
+		_ = out.flusher.SetWriteDeadline(time.Time{})
+	}()
 	hold := &holding{out: ctx.writer(out), until: time.Now().Add(holdFor)}
 	tail := &git.Tail{}
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(body), hold, tail
@@ -291,11 +297,17 @@ const slowClient = 2 * time.Minute
 type flushWriter struct {
 	w       io.Writer
 	flusher *http.ResponseController
-	err     error // of a write: the client has gone
+	place   context.Context // nothing is written when it has ended
+	err     error           // of a write: the client has gone
 }
 
 func (f *flushWriter) Write(p []byte) (int, error) {
 	_ = f.flusher.SetWriteDeadline(time.Now().Add(slowClient)) // recorders know no deadlines
+	// The deadline first: a place that ends later ends it too.
+	if err := f.place.Err(); err != nil {
+		f.err = err
+		return 0, err
+	}
 	n, err := f.w.Write(p)
 	if err == nil {
 		err = f.flusher.Flush()
