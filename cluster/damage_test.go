@@ -311,3 +311,24 @@ func TestADamagedRecordIsNeitherAppliedNorSent(t *testing.T) {
 		t.Errorf("the store is used after that: %v", err)
 	}
 }
+
+// A snapshot that is found damaged is away before another is asked for: it must not be
+// taken for that one.
+func TestADamagedSnapshotIsAwayBeforeItIsReplaced(t *testing.T) {
+	dir := filled(t, 20, 10)
+	s := mustOpen(t, dir)
+	defer s.Close()
+	spoilSnapshot(t, dir, 10)
+	s.snapshots.spoiled = func(index uint64) {
+		if names, err := s.snapshots.list(); err != nil || len(names) > 0 || index != 10 {
+			t.Errorf("asked for one in place of %d, with %v there, %v", index, names, err)
+		}
+	}
+	metas, err := s.snapshots.List()
+	if err != nil || len(metas) != 1 {
+		t.Fatal(metas, err)
+	}
+	if _, _, err := s.snapshots.Open(metas[0].ID); !errors.Is(err, ErrDamaged) {
+		t.Errorf("opened with %v", err)
+	}
+}

@@ -41,8 +41,17 @@ func TestANewcomerIsNotSentADamagedRecord(t *testing.T) {
 	}
 }
 
-// Nor a damaged snapshot: a new one is taken.
+// Nor a damaged snapshot, or none where they are gone: a new one is taken.
 func TestANewcomerIsNotSentADamagedSnapshot(t *testing.T) {
+	for name, spoil := range map[string]func(path string) error{
+		"damaged": func(path string) error { return os.WriteFile(path, []byte("damaged"), 0o600) },
+		"gone":    func(path string) error { return os.RemoveAll(filepath.Dir(path)) },
+	} {
+		t.Run(name, func(t *testing.T) { newcomerWithout(t, spoil) })
+	}
+}
+
+func newcomerWithout(t *testing.T, spoil func(path string) error) {
 	g := clustertest.New(t, 1, clustertest.Options{Config: func(c *cluster.Config) {
 		c.SnapshotThreshold, c.SnapshotInterval, c.TrailingLogs = 40, 20*time.Millisecond, 1
 	}})
@@ -67,7 +76,7 @@ func TestANewcomerIsNotSentADamagedSnapshot(t *testing.T) {
 		return false
 	})
 	for _, path := range found {
-		if err := os.WriteFile(path, []byte("damaged"), 0o600); err != nil && !os.IsNotExist(err) {
+		if err := spoil(path); err != nil && !os.IsNotExist(err) {
 			t.Fatal(err)
 		}
 	}

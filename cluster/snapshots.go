@@ -109,12 +109,26 @@ func (s *snapshots) Open(id string) (*raft.SnapshotMeta, io.ReadCloser, error) {
 	meta, content, err := s.verified(id)
 	var damaged *DamagedError
 	if errors.As(err, &damaged) {
+		// Away first: it must not be taken for the snapshot that is asked for.
+		err = errors.Join(err, s.setAside(id))
 		if named, ok := parseSnapshotName(id); ok {
 			s.spoiled(named.index)
 		}
-		err = errors.Join(err, s.setAside(id))
 	}
 	return meta, content, err
+}
+
+// List implements raft.SnapshotStore. Where there is none, and the log does not begin
+// at its beginning, one is asked for: raft could not bring a newcomer up.
+func (s *snapshots) List() ([]*raft.SnapshotMeta, error) {
+	list, err := s.SnapshotStore.List()
+	if err != nil || len(list) > 0 {
+		return list, err
+	}
+	if first, err := s.ledger.first(); err == nil && first > 1 {
+		s.spoiled(first - 1)
+	}
+	return list, nil
 }
 
 // verified opens a snapshot whose checksums are right, positioned behind the
