@@ -158,6 +158,8 @@ func TestANodeStartsOnAFullDisk(t *testing.T) {
 	<-p.exited
 	ballast := fill(t, disk, 0)
 	p.start(nil)
+	f.settled(1)
+	p.await("a", "there", func(r *api.Repo) bool { return r.Generation > 0 })
 	p.clone("a")
 	if err := os.Remove(ballast); err != nil {
 		t.Fatal(err)
