@@ -67,12 +67,7 @@ func TestAHolderHearsThatItsCopyIsDamaged(t *testing.T) {
 
 // A peer's word alone takes nothing out of service.
 func TestADoubtIsNoEvidence(t *testing.T) {
-	up := gittest.Upstream(t)
-	sample(t, up, "x.git")
-	b := newBook()
-	n := startNode(t, b, t.TempDir())
-	owned(t, b, n, map[string]string{"repox": up.URL("x.git")})
-	arrives(t, n, "repox", 1)
+	_, _, n := mirrored(t)
 	n.engine.Doubt("repox")
 	n.engine.Doubt("nobody")
 	n.stop() // waits for the test to end

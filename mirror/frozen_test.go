@@ -160,12 +160,7 @@ func blockUpstream(up *upstream.Server) (asked <-chan struct{}, release func()) 
 // Whoever waits for a check that is cancelled gets the next, or hears that it is
 // another node's now.
 func TestWaitersOutliveACancelledRun(t *testing.T) {
-	up := gittest.Upstream(t)
-	sample(t, up, "x.git")
-	b := newBook()
-	n := startNode(t, b, t.TempDir())
-	owned(t, b, n, map[string]string{"repox": up.URL("x.git")})
-	arrives(t, n, "repox", 1)
+	up, b, n := mirrored(t)
 	type result struct {
 		mirror.SyncResult
 		err error

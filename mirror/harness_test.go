@@ -211,6 +211,18 @@ func (b *book) add(id, url string) {
 		Policy: mirror.Policy{Interval: 100 * time.Millisecond, Prefixes: []string{"refs/heads/", "refs/tags/"}}}
 }
 
+// mirrored is a node that owns a copy of x.git, as repox.
+func mirrored(t *testing.T) (up *upstream.Server, b *book, n *node) {
+	t.Helper()
+	up = gittest.Upstream(t)
+	sample(t, up, "x.git")
+	b = newBook()
+	n = startNode(t, b, t.TempDir())
+	owned(t, b, n, map[string]string{"repox": up.URL("x.git")})
+	arrives(t, n, "repox", 1)
+	return up, b, n
+}
+
 func sample(t *testing.T, s *upstream.Server, name string) *upstream.Repo {
 	t.Helper()
 	r, err := s.Repo(name)

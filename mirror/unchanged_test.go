@@ -97,12 +97,7 @@ func TestUnchangedIsOfOneSetOfPrefixes(t *testing.T) {
 
 // An owner that is behind has not what was published, whatever upstream shows.
 func TestUnchangedIsNoAnswerForWhoIsBehind(t *testing.T) {
-	up := gittest.Upstream(t)
-	sample(t, up, "x.git")
-	b := newBook()
-	n := startNode(t, b, t.TempDir())
-	owned(t, b, n, map[string]string{"repox": up.URL("x.git")})
-	arrives(t, n, "repox", 1)
+	_, b, n := mirrored(t)
 	if _, err := n.engine.Sync(t.Context(), "repox"); err != nil { // from now on upstream is known
 		t.Fatal(err)
 	}

@@ -12,7 +12,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -194,12 +193,11 @@ func TestASlowClientHoldsUpNobody(t *testing.T) {
 // dawdler is a client that takes its time over one write.
 type dawdler struct {
 	*httptest.ResponseRecorder
-	once  sync.Once
-	delay time.Duration
+	takes chan struct{} // closed when it goes on
 }
 
 func (d *dawdler) Write(b []byte) (int, error) {
-	d.once.Do(func() { time.Sleep(d.delay) })
+	<-d.takes
 	return d.ResponseRecorder.Write(b)
 }
 
@@ -213,8 +211,29 @@ func TestAClientMayTakeItsTimeOverTheEnd(t *testing.T) {
 	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", strings.NewReader(body))
 	r.Header.Set("Content-Type", request)
 	r.Header.Set("Git-Protocol", "version=2")
-	w := &dawdler{ResponseRecorder: httptest.NewRecorder(), delay: 6 * time.Second}
-	must(t, g.server.UploadPack(w, r, serve.View{Repo: g.live, Table: table}))
+	w := &dawdler{ResponseRecorder: httptest.NewRecorder(), takes: make(chan struct{})}
+	ended := make(chan any, 1)
+	go func() {
+		var how any
+		defer func() {
+			if cut := recover(); cut != nil {
+				how = cut
+			}
+			ended <- how
+		}()
+		if err := g.server.UploadPack(w, r, serve.View{Repo: g.live, Table: table}); err != nil {
+			how = err
+		}
+	}()
+	select {
+	case how := <-ended:
+		t.Fatalf("the answer ended before the client had taken it: %v", how)
+	case <-time.After(6 * time.Second): // a process that was told to end has five
+	}
+	close(w.takes)
+	if how := <-ended; how != nil {
+		t.Errorf("the answer ended with %v", how)
+	}
 	if answer := w.Body.Bytes(); len(answer) < 60_000 || !bytes.HasSuffix(answer, []byte("0000")) {
 		t.Errorf("the answer ended early, with %d bytes", len(answer))
 	}
