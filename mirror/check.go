@@ -65,7 +65,7 @@ func (e *Engine) check(ctx context.Context, j *job, r *run) outcome {
 		}
 		if err == nil {
 			var taken outcome
-			taken, err = e.take(ctx, j, r, upstream, res.Advert)
+			taken, err = e.take(ctx, j, r, res.Base, res.Advert)
 			if err == nil {
 				// What was shown has been dealt with only when it is what is live.
 				if taken.Failure == nil && !taken.waiting && taken.Hold == nil {

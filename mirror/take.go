@@ -13,7 +13,8 @@ import (
 )
 
 // take makes what upstream shows the next generation: stage, prove, prepare,
-// publish. Until publish, nothing that is served has changed.
+// publish. Until publish, nothing that is served has changed. upstream is where the
+// check found it, at the end of all redirects: git goes there, and nowhere else.
 func (e *Engine) take(ctx context.Context, j *job, r *run, upstream string, advert *wire.Advert) (outcome, error) {
 	a := r.a
 	repo, err := e.store.Ensure(a.ID, a.Name)
@@ -40,7 +41,12 @@ func (e *Engine) take(ctx context.Context, j *job, r *run, upstream string, adve
 		return outcome{}, err
 	}
 	defer release()
-	if err := e.stage(ctx, j, repo, list, head, fetch.Source{URL: upstream, Proxy: e.proxy.URL()}, turns{r.host.fetches, e.fetches}); err != nil {
+	way, err := e.proxy.Grant(upstream)
+	if err != nil {
+		return outcome{}, err
+	}
+	defer way.Revoke()
+	if err := e.stage(ctx, j, repo, list, head, fetch.Source{URL: upstream, Way: way}, turns{r.host.fetches, e.fetches}); err != nil {
 		return outcome{}, err
 	}
 	next, err := e.nextTable(ctx, repo, live, b, list, changes, head)

@@ -2,8 +2,6 @@ package egress
 
 import (
 	"context"
-	"crypto/rand"
-	"crypto/subtle"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -11,16 +9,20 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
 
 // Proxy is a SOCKS5 server (RFC 1928, RFC 1929) on a loopback port for our own
-// children. Whoever does not know the password of this run gets nothing.
+// children. Whoever has no grant gets nothing.
 type Proxy struct {
 	dialer   *Dialer
 	listener net.Listener
-	password string
+
+	mu     sync.Mutex
+	grants map[string]*Grant // by user name
+	last   uint64
 }
 
 const (
@@ -39,7 +41,6 @@ const (
 
 	handshakeTimeout = 10 * time.Second
 	acceptPause      = 100 * time.Millisecond
-	proxyUser        = "git"
 )
 
 // NewProxy listens on a free loopback port. Serve must be called.
@@ -48,12 +49,7 @@ func NewProxy(dialer *Dialer) (*Proxy, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listen for git's proxy: %w", err)
 	}
-	return &Proxy{dialer: dialer, listener: l, password: rand.Text()}, nil
-}
-
-// URL is git's http.proxy. It carries the password of this run.
-func (p *Proxy) URL() string {
-	return fmt.Sprintf("socks5h://%s:%s@%s", proxyUser, p.password, p.listener.Addr())
+	return &Proxy{dialer: dialer, listener: l, grants: map[string]*Grant{}}, nil
 }
 
 // Serve answers until ctx ends, then closes every connection and returns nil.
@@ -97,9 +93,12 @@ func (p *Proxy) handle(ctx context.Context, conn net.Conn) error {
 	if err := conn.SetDeadline(time.Now().Add(handshakeTimeout)); err != nil {
 		return err
 	}
-	target, err := p.handshake(conn)
+	grant, target, err := p.handshake(conn)
 	if err != nil {
 		return err
+	}
+	if !grant.leads(target) {
+		return reply(conn, replyDenied)
 	}
 	up, err := p.dialer.DialContext(ctx, "tcp", target)
 	if err != nil {
@@ -124,11 +123,23 @@ func (p *Proxy) handle(ctx context.Context, conn net.Conn) error {
 		up.Close() // git never closes one direction alone: it is done, or was killed
 	})
 	both.Go(func() {
-		_, _ = io.Copy(conn, up)
+		_, _ = io.Copy(conn, &counted{up, &grant.received})
 		closeWrite(conn)
 	})
 	both.Wait()
 	return nil
+}
+
+// counted counts what is read.
+type counted struct {
+	io.Reader
+	n *atomic.Int64
+}
+
+func (c *counted) Read(b []byte) (int, error) {
+	n, err := c.Reader.Read(b)
+	c.n.Add(int64(n))
+	return n, err
 }
 
 func closeWrite(conn net.Conn) {
@@ -137,38 +148,39 @@ func closeWrite(conn net.Conn) {
 	}
 }
 
-func (p *Proxy) handshake(conn net.Conn) (target string, err error) {
+func (p *Proxy) handshake(conn net.Conn) (grant *Grant, target string, err error) {
 	methods, err := readList(conn, socksVersion)
 	if err != nil {
-		return "", err
+		return nil, "", err
 	}
 	if !contains(methods, methodPassword) {
 		_, err := conn.Write([]byte{socksVersion, methodNone})
-		return "", errors.Join(errors.New("no password offered"), err)
+		return nil, "", errors.Join(errors.New("no password offered"), err)
 	}
 	if _, err := conn.Write([]byte{socksVersion, methodPassword}); err != nil {
-		return "", err
+		return nil, "", err
 	}
 	user, err := readList(conn, 1)
 	if err != nil {
-		return "", err
+		return nil, "", err
 	}
 	var n [1]byte
 	if _, err := io.ReadFull(conn, n[:]); err != nil {
-		return "", err
+		return nil, "", err
 	}
 	pass := make([]byte, n[0])
 	if _, err := io.ReadFull(conn, pass); err != nil {
-		return "", err
+		return nil, "", err
 	}
-	if string(user) != proxyUser || subtle.ConstantTimeCompare(pass, []byte(p.password)) != 1 {
+	if grant = p.grantOf(user, pass); grant == nil {
 		_, err := conn.Write([]byte{1, 1})
-		return "", errors.Join(errors.New("wrong password"), err)
+		return nil, "", errors.Join(errors.New("wrong password"), err)
 	}
 	if _, err := conn.Write([]byte{1, 0}); err != nil {
-		return "", err
+		return nil, "", err
 	}
-	return readRequest(conn)
+	target, err = readRequest(conn)
+	return grant, target, err
 }
 
 // readList reads a version byte and a list with its length before it.

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -20,14 +21,19 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// startProxy serves until the test ends, and checks that it does end.
-func startProxy(t *testing.T, d *Dialer) (*Proxy, *url.URL) {
+// startProxy serves until the test ends, and checks that it does end. The grant
+// leads to the hosts of the urls.
+func startProxy(t *testing.T, d *Dialer, urls ...string) (*Grant, *url.URL) {
 	t.Helper()
 	p, err := NewProxy(d)
 	if err != nil {
 		t.Fatal(err)
 	}
-	u, err := url.Parse(p.URL())
+	g, err := p.Grant(urls...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	u, err := url.Parse(g.URL())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -40,7 +46,7 @@ func startProxy(t *testing.T, d *Dialer) (*Proxy, *url.URL) {
 			t.Errorf("proxy: %v", err)
 		}
 	})
-	return p, u
+	return g, u
 }
 
 // talk sends the parts of a conversation, reading as many bytes after each as
@@ -81,7 +87,7 @@ func login(u *url.URL) string {
 
 func TestStrangersGetNothing(t *testing.T) {
 	w := &world{}
-	_, u := startProxy(t, w.dialer(policy(t)))
+	_, u := startProxy(t, w.dialer(policy(t)), "http://8.8.8.8", "http://127.0.0.1", "http://[::1]", "http://x", "http://:80")
 	closed := func(conn net.Conn) bool {
 		n, err := conn.Read(make([]byte, 1))
 		return n == 0 && err != nil && !errors.Is(err, os.ErrDeadlineExceeded)
@@ -92,8 +98,8 @@ func TestStrangersGetNothing(t *testing.T) {
 	}{
 		"no authentication":   {[]string{"\x05\x01\x00"}, "\x05\xff"},
 		"no method":           {[]string{"\x05\x00"}, "\x05\xff"},
-		"wrong password":      {[]string{offersPassword, "\x01\x03git\x03abc"}, "\x01\x01"},
-		"empty password":      {[]string{offersPassword, "\x01\x03git\x00"}, "\x01\x01"},
+		"wrong password":      {[]string{offersPassword, "\x01\x04git1\x03abc"}, "\x01\x01"},
+		"empty password":      {[]string{offersPassword, "\x01\x04git1\x00"}, "\x01\x01"},
 		"wrong user":          {[]string{offersPassword, strings.Replace(login(u), "git", "got", 1)}, "\x01\x01"},
 		"SOCKS4":              {[]string{"\x04\x01\x00\x50\x08\x08\x08\x08\x00"}, ""},
 		"HTTP":                {[]string{"GET / HTTP/1.0\r\n\r\n"}, ""},
@@ -144,8 +150,8 @@ func echo(t *testing.T, network, addr string) (port string) {
 
 func TestTargets(t *testing.T) {
 	d := NewDialer(policy(t, "127.0.0.0/8", "::1"))
-	_, u := startProxy(t, d)
 	p4 := echo(t, "tcp4", "127.0.0.1:0")
+	hosts := []string{"http://127.0.0.1:" + decimal(p4), "https://LocalHost.:" + decimal(p4)}
 	targets := map[string]string{
 		"IPv4":         "\x01\x7f\x00\x00\x01" + p4,
 		"name":         "\x03\x09localhost" + p4,
@@ -154,8 +160,10 @@ func TestTargets(t *testing.T) {
 	}
 	if l, err := net.Listen("tcp6", "[::1]:0"); err == nil {
 		l.Close()
-		targets["IPv6"] = "\x04" + strings.Repeat("\x00", 15) + "\x01" + echo(t, "tcp6", "[::1]:0")
+		p6 := echo(t, "tcp6", "[::1]:0")
+		targets["IPv6"], hosts = "\x04"+strings.Repeat("\x00", 15)+"\x01"+p6, append(hosts, "http://[0:0::1]:"+decimal(p6))
 	}
+	g, u := startProxy(t, d, hosts...)
 	for name, target := range targets {
 		conn, got := talk(t, u, offersPassword, login(u), "\x05\x01\x00"+target)
 		if len(got) != 10 || got[1] != 0 {
@@ -170,6 +178,38 @@ func TestTargets(t *testing.T) {
 			t.Errorf("%s: echoed %q, %v", name, back, err)
 		}
 	}
+	if n := g.Received(); n != int64(4*len(targets)) {
+		t.Errorf("%d bytes came back, want %d", n, 4*len(targets))
+	}
+	if s := g.Strayed(); s != "" {
+		t.Errorf("strayed to %s", s)
+	}
+}
+
+func decimal(port string) string { return strconv.Itoa(int(port[0])<<8 | int(port[1])) }
+
+// What an upstream says must not lead git to another host, or another port of its
+// own, however lawful that address is.
+func TestAGrantLeadsNowhereElse(t *testing.T) {
+	p4 := echo(t, "tcp4", "127.0.0.1:0")
+	other := echo(t, "tcp4", "127.0.0.1:0")
+	g, u := startProxy(t, NewDialer(policy(t, "127.0.0.0/8")), "http://127.0.0.1:"+decimal(p4))
+	for name, target := range map[string]string{"port": "\x01\x7f\x00\x00\x01" + other, "host": "\x01\x7f\x00\x00\x02" + p4, "name": "\x03\x09localhost" + p4} {
+		if _, got := talk(t, u, offersPassword, login(u), "\x05\x01\x00"+target); len(got) != 10 || got[1] != replyDenied {
+			t.Errorf("another %s: answered %x", name, got)
+		}
+	}
+	if g.Strayed() == "" {
+		t.Error("nobody is told where it strayed to")
+	}
+	own := "\x05\x01\x00\x01\x7f\x00\x00\x01" + p4
+	if _, got := talk(t, u, offersPassword, login(u), own); len(got) != 10 || got[1] != 0 {
+		t.Errorf("its own host: answered %x", got)
+	}
+	g.Revoke()
+	if _, got := talk(t, u, offersPassword, login(u)); string(got) != "\x01\x01" {
+		t.Errorf("after it was revoked: answered %x", got)
+	}
 }
 
 // An upstream that neither answers nor closes must not keep a connection of a
@@ -182,7 +222,7 @@ func TestKilledClientFreesTheConnection(t *testing.T) {
 		up.Conn, other = net.Pipe()
 		return up, nil
 	}
-	_, u := startProxy(t, d)
+	_, u := startProxy(t, d, "http://127.0.0.1")
 	conn, got := talk(t, u, offersPassword, login(u), "\x05\x01\x00\x01\x7f\x00\x00\x01\x00\x50")
 	if len(got) != 10 || got[1] != 0 {
 		t.Fatalf("answered %x", got)
@@ -221,7 +261,7 @@ func TestGitGoesThrough(t *testing.T) {
 		t.Fatal(err)
 	}
 	lsRemote := func(allow ...string) (string, error) {
-		_, u := startProxy(t, NewDialer(policy(t, allow...)))
+		_, u := startProxy(t, NewDialer(policy(t, allow...)), up.URL(""))
 		cmd := exec.Command("git", "ls-remote", up.URL("x.git"))
 		for _, kv := range upstream.Environ(t.TempDir()) {
 			if !strings.HasPrefix(kv, "NO_PROXY=") {

@@ -37,6 +37,7 @@ var seed = maphash.MakeSeed()
 type Result struct {
 	Fingerprint Fingerprint
 	Unchanged   bool         // the fingerprint is the one given
+	Base        string       // where the upstream is, at the end of its redirects
 	Advert      *wire.Advert // nil when unchanged
 }
 
@@ -138,7 +139,7 @@ func (c *Client) Check(ctx context.Context, upstream string, prefixes []string, 
 	srv, learned := c.lookup(upstream)
 	if learned && srv.v2 {
 		res, err := c.lsRefs(ctx, srv, prefixes, last)
-		if err == nil {
+		if res.Base = srv.base; err == nil {
 			return res, nil
 		}
 		c.forget(upstream)
@@ -161,6 +162,7 @@ func (c *Client) Check(ctx context.Context, upstream string, prefixes []string, 
 	if err != nil {
 		return Result{}, classify(err)
 	}
+	res.Base = srv.base
 	c.mu.Lock()
 	c.known[upstream] = srv
 	c.mu.Unlock()

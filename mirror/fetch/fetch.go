@@ -44,8 +44,14 @@ func New(runner *git.Runner, stall time.Duration, log *slog.Logger) *Fetcher {
 
 // Source is where objects come from.
 type Source struct {
-	URL   string
-	Proxy string // git's http.proxy; empty for a peer, which is dialled directly
+	URL string
+	Way Way // nil for a peer, which is dialled directly
+}
+
+// Way is how git gets to an upstream, and nowhere else.
+type Way interface {
+	URL() string     // git's http.proxy
+	Strayed() string // where else git was led to; empty for nowhere
 }
 
 // cosmetic are flaws that old, honest histories have. They are noted, not
@@ -68,7 +74,10 @@ func (f *Fetcher) Fetch(ctx context.Context, st *store.Staging, src Source, oids
 }
 
 func (f *Fetcher) run(ctx context.Context, st *store.Staging, src Source, oids []string) error {
-	settings := []git.Setting{{Key: "http.proxy", Value: src.Proxy}}
+	settings := []git.Setting{{Key: "http.proxy"}, {Key: "http.followRedirects", Value: "false"}}
+	if src.Way != nil {
+		settings = []git.Setting{{Key: "http.proxy", Value: src.Way.URL()}}
+	}
 	for _, id := range cosmetic {
 		settings = append(settings, git.Setting{Key: "fetch.fsck." + id, Value: "warn"})
 	}
@@ -79,30 +88,55 @@ func (f *Fetcher) run(ctx context.Context, st *store.Staging, src Source, oids [
 	cmd.Stdin = strings.NewReader(strings.Join(oids, "\n") + "\n")
 	tail := &git.Tail{}
 	cmd.Stderr = tail
-	if err := cmd.Start(); err != nil {
+	err := cmd.Packets(func(packet string) {
+		if slices.Contains(sections, packet) {
+			cancel(failure.New(failure.Protocol, "the upstream's answer has a section that was not asked for: "+packet, nil))
+		}
+	})
+	if err == nil {
+		err = cmd.Start()
+	}
+	if err != nil {
 		return failure.New(failure.Disk, "start git fetch: "+err.Error(), err)
 	}
 	done := make(chan struct{})
 	watching := make(chan struct{})
 	go func() { defer close(watching); f.watch(done, cancel, st, tail) }()
-	err := cmd.Wait()
+	err = cmd.Wait()
 	close(done)
 	<-watching
+	var ended *failure.Error
+	if errors.As(context.Cause(ctx), &ended) { // even where git was faster
+		return ended
+	}
 	if err != nil {
-		var stalled *failure.Error
-		if cause := context.Cause(ctx); errors.As(cause, &stalled) {
-			return stalled
-		}
 		if ctx.Err() != nil {
 			return failure.Of(context.Cause(ctx))
+		}
+		if src.Way != nil && src.Way.Strayed() != "" {
+			return failure.New(failure.Refused, fmt.Sprintf("the upstream led git to %.100q, which is not where it is", src.Way.Strayed()), err)
+		}
+		if strings.Contains(tail.String(), noHTTPFetch) {
+			return failure.New(failure.Protocol, notSmart, err)
 		}
 		return classify(cmd.Failed(err, tail))
 	}
 	if !tail.Saw(receiving) {
-		return failure.New(failure.Protocol, "the upstream does not speak git's smart protocol any more", nil)
+		return failure.New(failure.Protocol, notSmart, nil)
 	}
 	return nil
 }
+
+// sections are those of an answer in protocol 2 that no request of ours asks for. git
+// takes them all the same: packs from elsewhere, and a history without its beginning.
+var sections = []string{"packfile-uris", "shallow-info", "wanted-refs"}
+
+const (
+	notSmart = "the upstream does not speak git's smart protocol any more"
+	// noHTTPFetch is what git says when it would load objects by the dumb protocol: it
+	// does not find the program, see package git.
+	noHTTPFetch = "'http-fetch' is not a git command"
+)
 
 // receiving is what git says when a pack comes through the smart protocol. Over
 // the dumb one, which git falls back to by itself, objects come unchecked.

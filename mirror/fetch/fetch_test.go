@@ -278,8 +278,12 @@ func TestDeniedAddressIsRefused(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = g.fetcher.Fetch(t.Context(), st, fetch.Source{URL: g.up.URL("x.git"), Proxy: proxy.URL()}, []string{strings.Repeat("1", 40)})
-	if f := failure.Of(err); f.Class != failure.Refused || strings.Contains(f.Message, proxy.URL()) {
+	way, err := proxy.Grant(g.up.URL("x.git"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = g.fetcher.Fetch(t.Context(), st, fetch.Source{URL: g.up.URL("x.git"), Way: way}, []string{strings.Repeat("1", 40)})
+	if f := failure.Of(err); f.Class != failure.Refused || strings.Contains(f.Message, way.URL()) {
 		t.Errorf("class %s: %s", f.Class, f.Message)
 	}
 	if n := len(g.up.Requests()); n > 0 {

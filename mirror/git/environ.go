@@ -33,6 +33,10 @@ var baseline = []Setting{
 	{"maintenance.auto", "false"},
 	{"safe.directory", "*"},
 	{"uploadpack.allowFilter", "true"},
+	{"uploadpackfilter.allow", "false"}, // but for what a mirror is asked for by honest clients
+	{"uploadpackfilter.blob:none.allow", "true"},
+	{"uploadpackfilter.blob:limit.allow", "true"},
+	{"uploadpackfilter.tree.allow", "true"},
 	{"uploadpack.allowAnySHA1InWant", "true"}, // a client may still want what it was shown a generation ago
 }
 
@@ -56,6 +60,9 @@ func (r *Runner) Environ(settings ...Setting) []string {
 		"GIT_NO_REPLACE_OBJECTS=1", // refs/replace may come from an upstream
 		"NO_PROXY=",
 		"LC_ALL=C",
+	}
+	if r.exec != "" {
+		env = append(env, "GIT_EXEC_PATH="+r.exec)
 	}
 	n := 0
 	for _, list := range [][]Setting{baseline, settings} {

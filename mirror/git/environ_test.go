@@ -22,6 +22,7 @@ var childSettings = map[string]string{
 	"protocol.file.allow": "never", "protocol.version": "2", "http.followredirects": "initial", "http.lowspeedlimit": "1", "http.lowspeedtime": "60",
 	"transfer.fsckobjects": "true", "transfer.bundleuri": "false", "fetch.unpacklimit": "1", "fetch.recursesubmodules": "no",
 	"fetch.writecommitgraph": "false", "gc.auto": "0", "maintenance.auto": "false", "safe.directory": "*",
+	"uploadpackfilter.allow": "false", "uploadpackfilter.blob:none.allow": "true", "uploadpackfilter.blob:limit.allow": "true", "uploadpackfilter.tree.allow": "true",
 	"uploadpack.allowfilter": "true", "uploadpack.allowanysha1inwant": "true", "http.proxy": "socks5h://git:secret@127.0.0.1:1",
 }
 
@@ -60,7 +61,7 @@ func TestEnvironmentOfAChild(t *testing.T) {
 		"PATH": os.Getenv("PATH"), "HOME": home, "XDG_CONFIG_HOME": home, "GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": "/dev/null",
 		"GIT_ATTR_NOSYSTEM": "1", "GIT_TERMINAL_PROMPT": "0", "GIT_ASKPASS": "/bin/false", "SSH_ASKPASS_REQUIRE": "never",
 		"GIT_ALLOW_PROTOCOL": "http:https", "GIT_PROTOCOL_FROM_USER": "0", "GIT_OPTIONAL_LOCKS": "0", "GIT_NO_LAZY_FETCH": "1",
-		"GIT_NO_REPLACE_OBJECTS": "1", "NO_PROXY": "", "LC_ALL": "C", "GIT_CONFIG_COUNT": fmt.Sprint(len(childSettings)),
+		"GIT_NO_REPLACE_OBJECTS": "1", "NO_PROXY": "", "LC_ALL": "C", "GIT_EXEC_PATH": home + ".programs", "GIT_CONFIG_COUNT": fmt.Sprint(len(childSettings)),
 	}
 	if d := cmp.Diff(want, env); d != "" {
 		t.Errorf("environment:\n%s", d)

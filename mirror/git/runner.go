@@ -36,6 +36,7 @@ type Runner struct {
 	bin     string
 	version string
 	home    string
+	exec    string // what git may start besides itself
 	lock    *os.File
 	spawn   chan func()
 	closed  chan struct{}
@@ -44,7 +45,7 @@ type Runner struct {
 
 // Config says how a Runner starts its children.
 type Config struct {
-	Home string   // an empty directory, made if missing: what git takes for its home
+	Home string   // an empty directory, made if missing: what git takes for its home; Home.programs is made beside it
 	Lock *os.File // inherited by every child, so that a lock on it outlives us as long as they do; may be nil
 }
 
@@ -72,6 +73,9 @@ func New(ctx context.Context, cfg Config) (_ *Runner, err error) {
 	out, err := r.Command(ctx, home, "version").Output()
 	if err != nil {
 		return nil, fmt.Errorf("run %s version: %w", bin, err)
+	}
+	if err := r.confine(ctx); err != nil {
+		return nil, err
 	}
 	r.version = strings.TrimPrefix(strings.TrimSpace(string(out)), "git version ")
 	if !atLeast(r.version, MinVersion) {
@@ -109,6 +113,7 @@ func atLeast(version string, want [2]int) bool {
 type Cmd struct {
 	*exec.Cmd
 	runner *Runner
+	trace  *trace
 }
 
 // Setting is one line of git configuration for one child.
@@ -144,6 +149,14 @@ func (r *Runner) CommandWith(ctx context.Context, dir string, settings []Setting
 // Start starts the child from the one thread that lives as long as this
 // process: Pdeathsig would otherwise fire when the starting thread ends.
 func (c *Cmd) Start() error {
+	err := c.start()
+	if c.trace != nil {
+		c.trace.begin(err)
+	}
+	return err
+}
+
+func (c *Cmd) start() error {
 	errc := make(chan error, 1)
 	select {
 	case c.runner.spawn <- func() { errc <- c.Cmd.Start() }:
@@ -151,6 +164,15 @@ func (c *Cmd) Start() error {
 	case <-c.runner.closed:
 		return errClosed
 	}
+}
+
+// Wait waits for a child that was started.
+func (c *Cmd) Wait() error {
+	err := c.Cmd.Wait()
+	if c.trace != nil {
+		c.trace.end()
+	}
+	return err
 }
 
 // Run starts the child and waits for it.

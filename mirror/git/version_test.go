@@ -62,6 +62,7 @@ func TestNoGit(t *testing.T) {
 
 func TestFailureIsSaidOnOneCleanLine(t *testing.T) {
 	fakeGit(t, `[ "$1" = version ] && { echo git version 2.40.0; exit; }
+[ "$1" = --exec-path ] && { echo /usr/lib/git-core; exit; }
 printf 'Receiving objects:  50%% (1/2)\rhint: do this\nfatal: \033[31mred\007 \302\233x\nsecond\n' >&2
 exit 7`)
 	r := newRunner(t, git.Config{Home: t.TempDir()})

@@ -1,0 +1,105 @@
+package egress
+
+import (
+	"crypto/rand"
+	"crypto/subtle"
+	"fmt"
+	"net"
+	"net/netip"
+	"net/url"
+	"strings"
+	"sync"
+	"sync/atomic"
+)
+
+// Grant lets one child through the proxy, to the hosts it was sent to and to no
+// other: what an upstream says must not lead git elsewhere. It also knows how many
+// bytes came back.
+type Grant struct {
+	proxy    *Proxy
+	user     string
+	password string
+	hosts    map[string]bool // "host:port"
+	received atomic.Int64
+
+	mu      sync.Mutex
+	strayed string
+}
+
+// Grant makes a way to the hosts of some http and https URLs. Revoke must be called.
+func (p *Proxy) Grant(urls ...string) (*Grant, error) {
+	g := &Grant{proxy: p, password: rand.Text(), hosts: map[string]bool{}}
+	for _, s := range urls {
+		u, err := url.Parse(s)
+		if err != nil {
+			return nil, err
+		}
+		port := u.Port()
+		if port == "" {
+			port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
+		}
+		g.hosts[place(u.Hostname(), port)] = true
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.last++
+	g.user = fmt.Sprintf("git%d", p.last)
+	p.grants[g.user] = g
+	return g, nil
+}
+
+// place is a host and port as they are compared.
+func place(host, port string) string {
+	if a, err := netip.ParseAddr(host); err == nil {
+		host = a.Unmap().String()
+	}
+	return net.JoinHostPort(strings.ToLower(strings.TrimSuffix(host, ".")), port)
+}
+
+// URL is git's http.proxy. It carries the password of this grant.
+func (g *Grant) URL() string {
+	return fmt.Sprintf("socks5h://%s:%s@%s", g.user, g.password, g.proxy.listener.Addr())
+}
+
+// Received is how many bytes have come from the upstream.
+func (g *Grant) Received() int64 { return g.received.Load() }
+
+// Strayed is the first address that was asked for and is none of the grant's; empty
+// for none.
+func (g *Grant) Strayed() string {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.strayed
+}
+
+// Revoke lets nobody through any more; what is under way goes on.
+func (g *Grant) Revoke() {
+	g.proxy.mu.Lock()
+	defer g.proxy.mu.Unlock()
+	delete(g.proxy.grants, g.user)
+}
+
+// leads tells whether target, "host:port", is one of the grant's.
+func (g *Grant) leads(target string) bool {
+	host, port, err := net.SplitHostPort(target)
+	if err == nil && g.hosts[place(host, port)] {
+		return true
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.strayed == "" {
+		g.strayed = target
+	}
+	return false
+}
+
+// grantOf is the grant of a user with that password, or nil.
+func (p *Proxy) grantOf(user, password []byte) *Grant {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	g := p.grants[string(user)]
+	if g == nil || subtle.ConstantTimeCompare(password, []byte(g.password)) != 1 {
+		return nil
+	}
+	return g
+}
