@@ -169,6 +169,15 @@ func (s *Server) UploadPack(w http.ResponseWriter, r *http.Request, v View) erro
 	}
 	noCache(w.Header())
 	w.Header().Set("Content-Type", "application/x-git-upload-pack-result")
+	filter, err := unlawfulFilter(bytes.NewReader(body))
+	switch {
+	case err != nil:
+		http.Error(w, "the request is not the git protocol: "+err.Error(), http.StatusBadRequest)
+		return nil
+	case filter != "":
+		refuseFilter(w, filter)
+		return nil
+	}
 	if !version2(r) {
 		return s.pack(w, r, v, body, "")
 	}
