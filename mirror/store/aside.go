@@ -26,6 +26,9 @@ func (r *Repo) SetAside(t *refs.Table) error {
 		return err
 	}
 	defer release()
+	if err := r.ours(); err != nil {
+		return err
+	}
 	if err := atomicfile.Write(r.lost(t.Generation), t.Encode(), 0o644); err != nil {
 		return fmt.Errorf("set generation %d aside: %w", t.Generation, err)
 	}

@@ -62,18 +62,14 @@ type mark struct {
 }
 
 func load(dir string) (*Repo, error) {
-	data, err := os.ReadFile(filepath.Join(dir, "repo.json"))
+	m, err := readMeta(dir)
 	if err != nil {
 		return nil, err
 	}
-	var m meta
-	if err := json.Unmarshal(data, &m); err != nil {
-		return nil, fmt.Errorf("read repo.json: %w", err)
-	}
-	if m.ID+".git" != filepath.Base(dir) {
-		return nil, fmt.Errorf("repo.json is of %q", m.ID)
-	}
 	r := &Repo{id: m.ID, dir: dir, name: m.Name}
+	if err := r.ours(); err != nil {
+		return nil, err
+	}
 	if err := r.sweep(); err != nil {
 		return nil, fmt.Errorf("sweep: %w", err)
 	}
@@ -186,6 +182,9 @@ func (r *Repo) rename(name string) error {
 	defer r.mu.Unlock()
 	if r.name == name {
 		return nil
+	}
+	if err := r.ours(); err != nil {
+		return err
 	}
 	data, err := json.Marshal(meta{r.id, name})
 	if err != nil {
@@ -339,6 +338,9 @@ func (r *Repo) Prepare(t *refs.Table) error {
 		return err
 	}
 	defer release()
+	if err := r.ours(); err != nil {
+		return err
+	}
 	if err := atomicfile.Write(filepath.Join(r.dir, candidateFile), t.Encode(), 0o644); err != nil {
 		return fmt.Errorf("write candidate: %w", err)
 	}

@@ -21,6 +21,9 @@ type Staging struct {
 // Stage makes a staging repository for r. The caller has acquired r and
 // calls Remove in the end, whatever happened.
 func (s *Store) Stage(r *Repo) (*Staging, error) {
+	if err := directories(filepath.Dir(s.staging), s.staging); err != nil {
+		return nil, err
+	}
 	dir, err := os.MkdirTemp(s.staging, r.id+".")
 	if err != nil {
 		return nil, fmt.Errorf("make staging: %w", err)
@@ -84,6 +87,9 @@ func (s *Staging) Adopt() error {
 		err = errors.New("there are some outside of packs")
 	}
 	if err != nil {
+		return fmt.Errorf("adopt objects: %w", err)
+	}
+	if err := s.repo.ours(); err != nil {
 		return fmt.Errorf("adopt objects: %w", err)
 	}
 	s.repo.packs.Lock()

@@ -52,6 +52,9 @@ type Store struct {
 // the log decides about them. startID names this run's staging.
 func Open(root, startID string, log *slog.Logger) (*Store, error) {
 	s := &Store{root: root, staging: filepath.Join(root, "staging", startID), log: log, repos: map[string]*Repo{}}
+	if err := directories(filepath.Join(root, "repos"), filepath.Join(root, "trash"), filepath.Join(root, "staging")); err != nil {
+		return nil, fmt.Errorf("open store: %w", err)
+	}
 	for _, dir := range []string{"repos", "trash"} {
 		if err := os.MkdirAll(filepath.Join(root, dir), 0o755); err != nil {
 			return nil, fmt.Errorf("make store: %w", err)
@@ -76,7 +79,10 @@ func (s *Store) find() error {
 		return fmt.Errorf("find repositories: %w", err)
 	}
 	for _, shard := range shards {
-		if info, err := os.Stat(shard); err != nil || !info.IsDir() {
+		if err := directory(shard); err != nil {
+			if errors.Is(err, ErrNotOurs) {
+				s.log.Warn("left alone", "dir", shard, "err", err)
+			}
 			continue
 		}
 		half, err := matching(shard, "*"+making)
@@ -172,6 +178,12 @@ func (s *Store) Ensure(id, name string) (*Repo, error) {
 		return r, r.rename(name)
 	}
 	dir := s.dir(id)
+	if err := directories(filepath.Join(s.root, "repos"), filepath.Dir(dir), dir); err != nil {
+		return nil, fmt.Errorf("create repository %s: %w", name, err)
+	}
+	if _, err := readMeta(dir); errors.Is(err, ErrNotOurs) {
+		return nil, fmt.Errorf("create repository %s: %w", name, err)
+	}
 	err := create(dir, meta{id, name})
 	if _, ours := os.Stat(filepath.Join(dir, "objects", "pack")); errors.Is(err, fs.ErrExist) && ours == nil {
 		// A repository of that name that could not be loaded is what damage left.
@@ -204,7 +216,10 @@ func (s *Store) Trash(id string, now time.Time) error {
 	r.use.Lock()
 	defer r.use.Unlock()
 	trash := filepath.Join(s.root, "trash")
-	err := os.Rename(r.dir, s.trashed(id, now))
+	err := directory(trash)
+	if err == nil {
+		err = os.Rename(r.dir, s.trashed(id, now))
+	}
 	if _, there := os.Lstat(r.dir); errors.Is(there, fs.ErrNotExist) {
 		r.trashed = true
 		if err != nil {
@@ -228,6 +243,9 @@ func (s *Store) trashed(id string, now time.Time) string {
 // EmptyTrash deletes what has been in the trash for TrashAfter, by the clock that
 // Trash was told.
 func (s *Store) EmptyTrash(now time.Time) error {
+	if err := directory(filepath.Join(s.root, "trash")); err != nil {
+		return err
+	}
 	entries, err := os.ReadDir(filepath.Join(s.root, "trash"))
 	if err != nil {
 		return err
