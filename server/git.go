@@ -40,6 +40,10 @@ func gitRefuse(w http.ResponseWriter, status int, message string) {
 // generation the table names, else from a node that is, else from the older,
 // complete one here.
 func (s *Server) git(w http.ResponseWriter, r *http.Request) {
+	if name, lfs := lfsName(r); lfs {
+		refuseLFS(w, name, s.cfg.State.View().RepoByName(name))
+		return
+	}
 	rq, ok := parseGit(r)
 	if !ok {
 		gitRefuse(w, http.StatusNotFound, "nothing is served at this path; clone with git's smart HTTP from /git/NAME")

@@ -1,0 +1,42 @@
+package server
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"gitmirror/fsm"
+)
+
+// lfsType is what Git LFS sends and wants back.
+const lfsType = "application/vnd.git-lfs+json"
+
+// lfsName is the repository whose LFS API a request is for: git-lfs asks below the url
+// that git clones from.
+func lfsName(r *http.Request) (name string, ok bool) {
+	path, err := url.PathUnescape(strings.TrimPrefix(r.URL.EscapedPath(), "/git/"))
+	if err != nil {
+		return "", false
+	}
+	name, _, ok = strings.Cut(path, "/info/lfs/")
+	return strings.TrimSuffix(name, ".git"), ok
+}
+
+// refuseLFS says, as the LFS API has it, that objects are not mirrored, and where they
+// are. 501 is what git-lfs neither retries nor takes for a missing object.
+func refuseLFS(w http.ResponseWriter, name string, row *fsm.Repo) {
+	status, message := http.StatusNotImplemented, ""
+	if row == nil {
+		status, message = http.StatusNotFound, "gitmirror: there is no mirror named "+clip(name)
+	} else {
+		at := strings.TrimSuffix(row.URLs[0], ".git") + ".git/info/lfs"
+		message = "gitmirror: LFS objects are not mirrored yet; they are at the upstream, " + row.URLs[0] + ": git config lfs.url " + at
+	}
+	w.Header().Set("Content-Type", lfsType)
+	w.Header().Set("Cache-Control", "no-cache")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(struct {
+		Message string `json:"message"`
+	}{message})
+}
