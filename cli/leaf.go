@@ -65,12 +65,29 @@ func (l leaf) command(p program) *urfave.Command {
 				return err
 			}
 			defer s.close()
+			if err := checkDurations(c); err != nil {
+				return err
+			}
 			if err := l.checkArgs(c.Args().Slice()); err != nil {
 				return err
 			}
 			return l.run(c.Context, s, c)
 		},
 	}
+}
+
+// checkDurations refuses what the API would: it counts in milliseconds, and rounds
+// nothing in silence.
+func checkDurations(c *urfave.Context) error {
+	for _, f := range c.Command.Flags {
+		if _, ok := f.(*urfave.DurationFlag); !ok {
+			continue
+		}
+		if name := f.Names()[0]; c.Duration(name)%time.Millisecond != 0 {
+			return usagef(c.Command.HelpName+" --help", "--%s %s is finer than a millisecond", name, c.Duration(name))
+		}
+	}
+	return nil
 }
 
 func commonFlags(local bool) []urfave.Flag {

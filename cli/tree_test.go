@@ -115,6 +115,7 @@ func TestHelpAndUsage(t *testing.T) {
 		{"repo ls -o yaml", exitUsage, "", `"yaml" is neither table nor json`},
 		{"repo show", exitUsage, "", "gitmirror repo show needs NAME"},
 		{"repo add u --interval 5", exitUsage, "", "a duration is wanted"},
+		{"repo add u --interval 1.0005s", exitUsage, "", "finer than a millisecond"},
 		{"repo add u --interval 10ms", exitUsage, "", "less than 1s"},
 		{"repo add u --replicas 0", exitUsage, "", "keeps no copy"},
 		{"repo add u v --name n", exitUsage, "", "--name names one repository"},

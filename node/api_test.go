@@ -88,6 +88,7 @@ func TestBadInputChangesNothing(t *testing.T) {
 		{"unknown field", add(`"url":"https://example.org/x","color":"red"`), "json_invalid", 400},
 		{"wrong type", add(`"url":7`), "json_invalid", 400},
 		{"malformed", `{"url":`, "json_invalid", 400},
+		{"interval finer than a millisecond", add(`"url":"https://example.org/x","interval":"1.0005s"`), "interval_invalid", 400},
 		{"trailing", `{"url":"https://example.org/x"} {}`, "json_invalid", 400},
 		{"empty", ``, "json_invalid", 400},
 		{"empty list", `{"repos":[]}`, "json_invalid", 400},

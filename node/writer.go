@@ -32,6 +32,11 @@ func (w writer) Add(ctx context.Context, repos []api.AddRepo, key string) ([]ser
 					Detail: fmt.Sprintf("the interval %.40q is not a duration", a.Interval), Hint: "write it like 90s, 5m or 1h"}
 				continue
 			}
+			if d%time.Millisecond != 0 {
+				results[i].Problem = &api.Problem{Status: http.StatusBadRequest, Code: "interval_invalid",
+					Detail: fmt.Sprintf("the interval %.40q is finer than a millisecond", a.Interval), Hint: "write it like 1500ms, 90s or 1h"}
+				continue
+			}
 			n.Interval = d
 			if d == 0 {
 				n.Interval = -1 // asked for, and refused as out of bounds

@@ -11,6 +11,7 @@ import (
 
 	"gitmirror/api"
 	"gitmirror/internal/browser"
+	"gitmirror/internal/strictjson"
 )
 
 const maxCall = 1 << 20
@@ -28,17 +29,18 @@ type Handlers struct {
 // meant for this cluster.
 func (h Handlers) Handler() http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET "+pathHello, func(w http.ResponseWriter, r *http.Request) { answer(w, h.Node.Hello(), nil) })
-	mux.HandleFunc("POST "+pathJoin, h.join)
-	mux.Handle("POST "+pathPropose, h.member(h.propose))
-	mux.Handle("GET "+pathIndex, h.member(h.index))
-	mux.Handle("GET "+pathTable, h.member(h.table))
-	mux.Handle("POST "+pathDoubt, h.member(h.doubt))
-	mux.Handle("POST "+pathSync, h.member(h.sync))
-	mux.Handle("POST "+pathLive, h.member(h.live))
-	mux.Handle("GET "+pathPulse, h.member(func(w http.ResponseWriter, r *http.Request) { answer(w, h.Node.Pulse(), nil) }))
-	mux.Handle("POST "+pathWhois, h.member(h.whois))
-	mux.Handle("GET "+pathMember, h.member(h.memberOf))
+	call := func(method, path string, do http.HandlerFunc) { mux.Handle(path, h.member(only(method, do))) }
+	mux.HandleFunc(pathHello, only(http.MethodGet, func(w http.ResponseWriter, r *http.Request) { answer(w, h.Node.Hello(), nil) }))
+	mux.HandleFunc(pathJoin, only(http.MethodPost, h.join))
+	call(http.MethodPost, pathPropose, h.propose)
+	call(http.MethodGet, pathIndex, h.index)
+	call(http.MethodGet, pathTable, h.table)
+	call(http.MethodPost, pathDoubt, h.doubt)
+	call(http.MethodPost, pathSync, h.sync)
+	call(http.MethodPost, pathLive, h.live)
+	call(http.MethodGet, pathPulse, func(w http.ResponseWriter, r *http.Request) { answer(w, h.Node.Pulse(), nil) })
+	call(http.MethodPost, pathWhois, h.whois)
+	call(http.MethodGet, pathMember, h.memberOf)
 	// git cannot be told to send our header: what it reads here is not secret.
 	mux.Handle(PathGit, http.StripPrefix(PathGit[:len(PathGit)-1], h.Git))
 	mux.Handle(PathServe, h.member(http.StripPrefix(PathServe[:len(PathServe)-1], h.Serve).ServeHTTP))
@@ -72,10 +74,21 @@ func (h Handlers) member(next http.HandlerFunc) http.Handler {
 	})
 }
 
+// only refuses every other method.
+func only(method string, next http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != method {
+			w.Header().Set("Allow", method)
+			refuse(w, &api.Problem{Status: http.StatusMethodNotAllowed, Code: "method", Detail: "this call is a " + method})
+			return
+		}
+		next(w, r)
+	}
+}
+
 func (h Handlers) join(w http.ResponseWriter, r *http.Request) {
 	var rq JoinRequest
-	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxCall)).Decode(&rq); err != nil {
-		refuse(w, malformed(err))
+	if !read(w, r, &rq) {
 		return
 	}
 	if ours := h.Cluster(); rq.ClusterID != "" && rq.ClusterID != ours {
@@ -138,11 +151,22 @@ func (h Handlers) sync(w http.ResponseWriter, r *http.Request) {
 
 func (h Handlers) live(w http.ResponseWriter, r *http.Request) {
 	var ids []string
-	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxCall)).Decode(&ids); err != nil {
-		refuse(w, malformed(err))
+	if !read(w, r, &ids) {
 		return
 	}
 	answer(w, h.Node.Live(ids), nil)
+}
+
+// read reads the body of a call into v, or refuses it.
+func read(w http.ResponseWriter, r *http.Request, v any) bool {
+	data, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxCall))
+	if err == nil {
+		err = strictjson.Unmarshal(data, v)
+	}
+	if err != nil {
+		refuse(w, malformed(err))
+	}
+	return err == nil
 }
 
 func malformed(err error) *api.Problem {

@@ -2,6 +2,10 @@
 // JSON for calls, smart HTTP for packs. A call names the cluster it is meant
 // for, and a node of another cluster refuses it.
 //
+// The body of a call is read as strictly as that of the API (strictjson): members are
+// upgraded in any order, so a call that is to say more gets a path of its own, which an
+// older node answers with 404. Answers may gain keys.
+//
 // The package carries bytes and small records. What a call means is decided by
 // whoever implements Node.
 package peer
@@ -9,6 +13,8 @@ package peer
 import (
 	"context"
 	"errors"
+	"net/http"
+	"strings"
 	"time"
 
 	"gitmirror/api"
@@ -44,7 +50,19 @@ const (
 	// HeaderForwarded marks a request that was forwarded once: it is answered or
 	// refused, never forwarded again.
 	HeaderForwarded = "X-Gitmirror-Forwarded"
+
+	headerPrefix = "X-Gitmirror-" // of all of them
 )
+
+// StripHeaders takes out what only nodes say to each other: for requests that come in
+// where anybody may send some.
+func StripHeaders(h http.Header) {
+	for name := range h {
+		if strings.HasPrefix(name, headerPrefix) {
+			delete(h, name)
+		}
+	}
+}
 
 // Hello is what a node says of itself to anybody.
 type Hello struct {

@@ -2,7 +2,6 @@ package peer
 
 import (
 	"context"
-	"encoding/json"
 	"net/http"
 	"net/url"
 	"time"
@@ -68,8 +67,7 @@ func (c *Client) Member(ctx context.Context, addr, id string) (Membership, error
 
 func (h Handlers) whois(w http.ResponseWriter, r *http.Request) {
 	var claim Claim
-	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxCall)).Decode(&claim); err != nil {
-		refuse(w, malformed(err))
+	if !read(w, r, &claim) {
 		return
 	}
 	answer(w, h.Node.Whois(claim), nil)

@@ -36,6 +36,11 @@ func gitRefuse(w http.ResponseWriter, status int, message string) {
 	_, _ = w.Write([]byte("gitmirror: " + message + "\n"))
 }
 
+func gitMethod(w http.ResponseWriter, allow string) {
+	w.Header().Set("Allow", allow)
+	gitRefuse(w, http.StatusMethodNotAllowed, "this path takes "+allow+" alone")
+}
+
 // git serves clones and fetches: from the copy here when it is at the
 // generation the table names, else from a node that is, else from the older,
 // complete one here.
@@ -55,8 +60,13 @@ func (s *Server) git(w http.ResponseWriter, r *http.Request) {
 	case rq.op == "git-receive-pack" || r.URL.Query().Get("service") == "git-receive-pack":
 		s.refusePush(w, rq, row)
 		return
-	case rq.op == "info/refs" && (r.Method != http.MethodGet || r.URL.Query().Get("service") != "git-upload-pack"),
-		rq.op == "git-upload-pack" && r.Method != http.MethodPost:
+	case rq.op == "info/refs" && r.Method != http.MethodGet:
+		gitMethod(w, http.MethodGet)
+		return
+	case rq.op == "git-upload-pack" && r.Method != http.MethodPost:
+		gitMethod(w, http.MethodPost)
+		return
+	case rq.op == "info/refs" && r.URL.Query().Get("service") != "git-upload-pack":
 		gitRefuse(w, http.StatusNotFound, "only git's smart HTTP protocol is served")
 		return
 	}

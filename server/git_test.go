@@ -171,7 +171,8 @@ func TestAnOlderCopyIsBetterThanNone(t *testing.T) {
 // What is wrong with the request is said once, by the first holder, as it says it; what
 // is wrong with the holders is not asked again of those that answered.
 func TestARequestThatIsWrongIsRefusedAsItIs(t *testing.T) {
-	for status, want := range map[int]struct{ code, asked int }{400: {400, 1}, 413: {413, 1}, 415: {415, 1}, 404: {503, 2}, 500: {503, 2}} {
+	for status, want := range map[int]struct{ code, asked int }{400: {400, 1}, 411: {411, 1}, 413: {413, 1}, 415: {415, 1}, 422: {422, 1}, 431: {431, 1},
+		404: {503, 2}, 403: {503, 2}, 408: {503, 2}, 421: {503, 2}, 429: {503, 2}, 500: {503, 2}} {
 		a := served(t)
 		a.answers = func(string, string) (int, error) { return status, nil }
 		if w := a.request(t, "POST", packOf, "nonsense"); w.Code != want.code || len(a.asked) != want.asked {

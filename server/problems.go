@@ -1,6 +1,7 @@
 package server
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 
 	"gitmirror/api"
 	"gitmirror/fsm"
+	"gitmirror/internal/strictjson"
 )
 
 // refuse writes a problem.
@@ -81,23 +83,37 @@ func StatusOf(code string) int {
 
 const maxBody = 4 << 20
 
-// decode reads a JSON body strictly: one value, of known fields.
+// decode reads a JSON body, see strictjson.
 func decode(r *http.Request, v any) *api.Problem {
-	d := json.NewDecoder(r.Body)
-	d.DisallowUnknownFields()
-	err := d.Decode(v)
+	data, err := io.ReadAll(r.Body)
+	if err != nil {
+		return unreadable(err)
+	}
+	return decodeData(data, v)
+}
+
+func decodeData(data []byte, v any) *api.Problem {
+	err := strictjson.Unmarshal(data, v)
 	if err == nil {
-		if _, more := d.Token(); more != io.EOF {
-			err = errors.New("something follows the JSON value")
-		}
-	}
-	switch {
-	case err == nil:
 		return nil
-	case errors.Is(err, io.EOF):
-		return badRequest("json_invalid", "the body is empty, JSON is expected")
 	}
-	return badRequest("json_invalid", "the body is not the JSON expected here: %s", strings.TrimPrefix(err.Error(), "json: "))
+	p := badRequest("json_invalid", "the body is not what is expected here: %v", err)
+	if e := (*strictjson.Error)(nil); errors.As(err, &e) {
+		p.Hint = e.Hint
+	}
+	return p
+}
+
+// noBody refuses what says more than its path: it would not be heard.
+func noBody(w http.ResponseWriter, r *http.Request) *api.Problem {
+	data, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	if err != nil {
+		return unreadable(err)
+	}
+	if len(bytes.TrimSpace(data)) == 0 {
+		return nil
+	}
+	return decodeData(data, &struct{}{})
 }
 
 func unreadable(err error) *api.Problem {

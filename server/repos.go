@@ -34,17 +34,16 @@ func (s *Server) repoPath(readOnly bool) http.HandlerFunc {
 		if i := strings.LastIndexByte(rest, ':'); i >= 0 {
 			name, verb = rest[:i], rest[i+1:]
 		}
-		switch {
-		case verb == "" && r.Method == http.MethodGet:
-			s.informed(func(w http.ResponseWriter, r *http.Request) { s.repo(w, r, name) })(w, r)
-		case verb == "" && r.Method == http.MethodDelete:
-			s.write(readOnly, func(w http.ResponseWriter, r *http.Request) { s.removeRepo(w, r, name) })(w, r)
-		case verb == "sync" && r.Method == http.MethodPost:
-			s.sync(w, r, name, readOnly)
-		case verb != "" && verb != "sync":
-			refuse(w, &api.Problem{Status: http.StatusNotFound, Code: "no_such_verb", Detail: "there is no verb " + strconv.Quote(clip(verb))})
+		switch verb {
+		case "":
+			only(methods{
+				http.MethodGet:    s.informed(func(w http.ResponseWriter, r *http.Request) { s.repo(w, r, name) }),
+				http.MethodDelete: s.write(readOnly, func(w http.ResponseWriter, r *http.Request) { s.removeRepo(w, r, name) }),
+			})(w, r)
+		case "sync":
+			only(methods{http.MethodPost: func(w http.ResponseWriter, r *http.Request) { s.sync(w, r, name, readOnly) }})(w, r)
 		default:
-			refuse(w, &api.Problem{Status: http.StatusMethodNotAllowed, Code: "method", Detail: r.Method + " is not possible here"})
+			refuse(w, &api.Problem{Status: http.StatusNotFound, Code: "no_such_verb", Detail: "there is no verb " + strconv.Quote(clip(verb)), Hint: "the verbs are sync"})
 		}
 	}
 }
@@ -206,6 +205,10 @@ func (s *Server) addRepos(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *Server) removeRepo(w http.ResponseWriter, r *http.Request, name string) {
+	if p := noBody(w, r); p != nil {
+		refuse(w, p)
+		return
+	}
 	id := nobody // where it is gone: the first of these requests may have removed it
 	if row := s.cfg.State.View().RepoByName(name); row != nil {
 		id = row.ID

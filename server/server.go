@@ -10,7 +10,10 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"net/http"
+	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -117,10 +120,12 @@ type Server struct {
 func New(cfg Config) *Server { return &Server{cfg: cfg, log: cfg.Log} }
 
 // Handler serves the public port. A page of elsewhere gets nothing but the probes:
-// who runs those knows no name.
+// who runs those knows no name. What nodes tell each other in headers, nobody else can
+// say here.
 func (s *Server) Handler() http.Handler {
 	next := s.handler(s.cfg.ReadOnly)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		peer.StripHeaders(r.Header)
 		p := &api.Problem{}
 		switch err := browser.Check(r, s.cfg.Hosts); {
 		case err == nil || r.URL.Path == "/livez" || r.URL.Path == "/readyz":
@@ -147,22 +152,71 @@ func (s *Server) Forwarded() http.Handler { return s.handler(false) }
 
 func (s *Server) handler(readOnly bool) http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /livez", s.livez)
-	mux.HandleFunc("GET /readyz", s.readyz)
+	mux.HandleFunc("/livez", only(methods{http.MethodGet: s.livez}))
+	mux.HandleFunc("/readyz", only(methods{http.MethodGet: s.readyz}))
 	mux.HandleFunc("/git/", s.git)
-	mux.HandleFunc("GET /api/v1/status", s.read(s.status))
-	mux.HandleFunc("GET /api/v1/nodes", s.informed(s.nodes))
-	mux.HandleFunc("GET /api/v1/nodes/{name}", s.informed(s.node))
-	mux.HandleFunc("DELETE /api/v1/nodes/{name}", s.write(readOnly, s.removeNode))
-	mux.HandleFunc("GET /api/v1/repos", s.informed(s.repos))
-	mux.HandleFunc("POST /api/v1/repos", s.write(readOnly, s.addRepos))
+	mux.HandleFunc("/api/v1/status", only(methods{http.MethodGet: s.read(s.status)}))
+	mux.HandleFunc("/api/v1/nodes", only(methods{http.MethodGet: s.informed(s.nodes)}))
+	mux.HandleFunc("/api/v1/nodes/{name}", only(methods{http.MethodGet: s.informed(s.node), http.MethodDelete: s.write(readOnly, s.removeNode)}))
+	mux.HandleFunc("/api/v1/repos", only(methods{http.MethodGet: s.informed(s.repos), http.MethodPost: s.write(readOnly, s.addRepos)}))
 	mux.HandleFunc("/api/v1/repos/", s.repoPath(readOnly))
 	mux.HandleFunc("/", s.elsewhere)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("X-Content-Type-Options", "nosniff")
 		s.stamp(w)
+		if p := clearQuery(r); p != nil {
+			refuse(w, p)
+			return
+		}
 		mux.ServeHTTP(w, r)
 	})
+}
+
+// clearQuery refuses what url.Values would drop without a word, and what says two
+// things at once.
+func clearQuery(r *http.Request) *api.Problem {
+	if !strings.HasPrefix(r.URL.Path, "/api/") {
+		return nil
+	}
+	q, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return badRequest("query_invalid", "the query cannot be read: %s", clip(err.Error()))
+	}
+	for _, k := range slices.Sorted(maps.Keys(q)) {
+		if len(q[k]) > 1 {
+			return badRequest("query_invalid", "%q is there %d times; send it once", clip(k), len(q[k]))
+		}
+	}
+	return nil
+}
+
+// methods are what a path can be asked for. Who may GET may HEAD.
+type methods map[string]http.HandlerFunc
+
+// only refuses every other method, and says which there are.
+func only(m methods) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		method := r.Method
+		if method == http.MethodHead {
+			method = http.MethodGet
+		}
+		if do := m[method]; do != nil {
+			do(w, r)
+			return
+		}
+		there := slices.Sorted(maps.Keys(m))
+		if m[http.MethodGet] != nil {
+			there = append(there, http.MethodHead)
+		}
+		refuseMethod(w, r, there...)
+	}
+}
+
+func refuseMethod(w http.ResponseWriter, r *http.Request, there ...string) {
+	allow := strings.Join(there, ", ")
+	w.Header().Set("Allow", allow)
+	refuse(w, &api.Problem{Status: http.StatusMethodNotAllowed, Code: "method", Detail: clip(r.Method) + " is not possible at " + strconv.Quote(clip(r.URL.Path)),
+		Hint: "possible here: " + allow})
 }
 
 const headerIndex = "X-Gitmirror-Index"
@@ -173,12 +227,16 @@ func (s *Server) stamp(w http.ResponseWriter) {
 }
 
 func (s *Server) elsewhere(w http.ResponseWriter, r *http.Request) {
-	if r.URL.Path == "/" && r.Method == http.MethodGet {
+	if r.URL.Path == "/" {
+		if r.Method != http.MethodGet && r.Method != http.MethodHead {
+			refuseMethod(w, r, http.MethodGet, http.MethodHead)
+			return
+		}
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 		_, _ = w.Write([]byte("gitmirror\n\n  GET /api/v1/status   the cluster\n  GET /api/v1/repos    what is mirrored\n  git clone http://" + r.Host + "/git/NAME\n"))
 		return
 	}
-	refuse(w, &api.Problem{Status: http.StatusNotFound, Code: "no_such_path", Detail: "there is nothing at " + strconv.Quote(r.URL.Path),
+	refuse(w, &api.Problem{Status: http.StatusNotFound, Code: "no_such_path", Detail: "there is nothing at " + strconv.Quote(clip(r.URL.Path)),
 		Hint: "the API is below /api/v1/, repositories are below /git/"})
 }
 

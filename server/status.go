@@ -141,6 +141,10 @@ func (s *Server) node(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *Server) removeNode(w http.ResponseWriter, r *http.Request) {
+	if p := noBody(w, r); p != nil {
+		refuse(w, p)
+		return
+	}
 	id := nobody // where it is gone: the first of these requests may have removed it
 	if n := s.cfg.State.View().NodeByName(r.PathValue("name")); n != nil {
 		id = n.ID

@@ -91,16 +91,23 @@ func (s *Server) askHolder(r *http.Request, n *fsm.Node, id, op string, body io.
 	return resp, nil
 }
 
-// clientsFault tells a refusal that every holder would repeat: it is the answer.
+// clientsFault tells a refusal that every holder would repeat: it is the answer. Others
+// are of this holder: it has no such copy, is of another cluster, does not take us for a
+// node, is busy, or did not get the request in time.
 func clientsFault(status int) bool {
-	return status == http.StatusBadRequest || status == http.StatusUnsupportedMediaType || status == http.StatusRequestEntityTooLarge
+	switch status {
+	case http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound, http.StatusProxyAuthRequired,
+		http.StatusRequestTimeout, http.StatusMisdirectedRequest, http.StatusTooEarly, http.StatusTooManyRequests:
+		return false
+	}
+	return status >= 400 && status < 500
 }
 
 // relay passes an answer on as it comes. When the other node dies in mid-pack
 // the connection is cut: a short pack must not look like a whole one.
 func relay(w http.ResponseWriter, resp *http.Response) {
 	defer resp.Body.Close()
-	for _, h := range []string{"Content-Type", "Cache-Control"} {
+	for _, h := range []string{"Content-Type", "Cache-Control", "Allow"} {
 		if v := resp.Header.Get(h); v != "" {
 			w.Header().Set(h, v)
 		}

@@ -27,11 +27,19 @@ func (s *Server) sync(w http.ResponseWriter, r *http.Request, name string, readO
 		refuse(w, notJSON)
 		return
 	}
+	if p := noBody(w, r); p != nil {
+		refuse(w, p)
+		return
+	}
 	wait := time.Duration(0)
 	if v := r.URL.Query().Get("wait"); v != "" {
 		d, err := time.ParseDuration(v)
 		if err != nil || d < 0 || d > maxWait {
 			refuse(w, badRequest("query_invalid", "wait is a duration from 0s to %s, like 30s", maxWait))
+			return
+		}
+		if d%time.Millisecond != 0 {
+			refuse(w, badRequest("query_invalid", "wait=%s is finer than a millisecond", clip(v)))
 			return
 		}
 		wait = d

@@ -37,8 +37,8 @@ func (s *Server) write(readOnly bool, do http.HandlerFunc) http.HandlerFunc {
 			refuse(w, notJSON)
 			return
 		}
-		if len(r.Header.Get("Idempotency-Key")) > 200 {
-			refuse(w, badRequest("key_invalid", "the Idempotency-Key has more than 200 bytes"))
+		if keys := r.Header.Values("Idempotency-Key"); len(keys) > 1 || len(keys) == 1 && len(keys[0]) > 200 {
+			refuse(w, badRequest("key_invalid", "a request has one Idempotency-Key, of 200 bytes at most"))
 			return
 		}
 		// A body that is too large is refused here, not in the middle of a call to

@@ -24,6 +24,7 @@ type group struct {
 	ready   error
 	led     bool
 	asked   []string
+	peers   Peers
 }
 
 func (g *group) Leader() (id, addr string)      { return g.leader, "addr" }
@@ -50,16 +51,23 @@ func (g *group) Add(context.Context, []api.AddRepo, string) ([]Added, error) {
 func (g *group) Remove(context.Context, string, string) error     { return nil }
 func (g *group) RemoveNode(context.Context, string, string) error { return nil }
 
-func (g *group) post(t *testing.T, header ...string) *httptest.ResponseRecorder {
-	t.Helper()
-	s := New(Config{Self: "me", State: fsm.New(), Consensus: g, Writer: g, Now: time.Now, Hosts: []string{"example.com"}, Log: testlog.New(t)})
+func (g *group) server(t *testing.T) *Server {
+	return New(Config{Self: "me", State: fsm.New(), Consensus: g, Writer: g, Peers: g.peers, Now: time.Now, Hosts: []string{"example.com"}, Log: testlog.New(t)})
+}
+
+func (g *group) request(header ...string) *http.Request {
 	r := httptest.NewRequest(http.MethodPost, "/api/v1/repos", bytes.NewReader([]byte(`{"url":"https://h/r"}`)))
 	r.Header.Set("Content-Type", "application/json")
 	for i := 0; i+1 < len(header); i += 2 {
 		r.Header.Set(header[i], header[i+1])
 	}
+	return r
+}
+
+func (g *group) post(t *testing.T, header ...string) *httptest.ResponseRecorder {
+	t.Helper()
 	w := httptest.NewRecorder()
-	s.Handler().ServeHTTP(w, r)
+	g.server(t).Handler().ServeHTTP(w, g.request(header...))
 	return w
 }
 
@@ -87,7 +95,9 @@ func TestALeaderCatchesUpBeforeItWrites(t *testing.T) {
 // A request that was forwarded is not forwarded again, however the leader moves.
 func TestAWriteIsForwardedOnce(t *testing.T) {
 	g := &group{leader: "other"}
-	if w := g.post(t, "X-Gitmirror-Forwarded", "third"); w.Code != http.StatusServiceUnavailable {
+	w := httptest.NewRecorder()
+	g.server(t).Forwarded().ServeHTTP(w, g.request("X-Gitmirror-Forwarded", "third"))
+	if w.Code != http.StatusServiceUnavailable {
 		t.Errorf("%d %s", w.Code, w.Body)
 	}
 }
@@ -105,7 +115,7 @@ func TestWhoIsReady(t *testing.T) {
 		{"restarted without a quorum", errors.New("not caught up"), false, 503, 200},
 	} {
 		g := &group{ready: c.ready, led: c.led}
-		s := New(Config{Self: "me", State: fsm.New(), Consensus: g, Writer: g, Now: time.Now, Hosts: []string{"example.com"}, Log: testlog.New(t)})
+		s := g.server(t)
 		for query, want := range map[string]int{"": c.all, "?noleader": c.gitServes} {
 			w := httptest.NewRecorder()
 			s.Handler().ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/readyz"+query, nil))
