@@ -18,9 +18,14 @@ import (
 const (
 	// stopBound is how long requests in flight may take to end when the node stops.
 	stopBound = 5 * time.Second
+	// lastWords is how long they may take, after that, to say why they end.
+	lastWords = 2 * time.Second
 	// closeBound is how long the parts may take to end after that.
 	closeBound = 20 * time.Second
 )
+
+// errStopping is what those are told who are in the middle of a clone.
+var errStopping = errors.New("this node is stopping; clone or fetch again, from another node")
 
 // bodyBound is how long the body of a request may take to come: 64 MiB of git's, at
 // the most.
@@ -38,9 +43,11 @@ const bodyBound = 2 * time.Minute
 func (n *node) run(ctx context.Context) error {
 	work, stopWork := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopWork()
+	serving, stopServing := context.WithCancelCause(work)
+	defer stopServing(nil)
 	g, gctx := errgroup.WithContext(work)
 	web := &http.Server{Handler: bodylimit.Handler(bodyBound, n.server.Handler()), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10, ConnState: n.web.State,
-		ErrorLog: slog.NewLogLogger(n.log.Handler(), slog.LevelDebug), BaseContext: func(net.Listener) context.Context { return work }}
+		ErrorLog: slog.NewLogLogger(n.log.Handler(), slog.LevelDebug), BaseContext: func(net.Listener) context.Context { return serving }}
 	g.Go(func() error { return n.engine.Run(gctx) })
 	g.Go(func() error {
 		if err := n.cluster.WhileLeader(gctx, n.coordinator.Lead); gctx.Err() == nil {
@@ -75,8 +82,13 @@ func (n *node) run(ctx context.Context) error {
 	bound, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopBound)
 	defer cancel()
 	if err := web.Shutdown(bound); err != nil {
-		n.log.Warn("cutting requests that did not end in time", "bound", stopBound)
-		_ = web.Close()
+		n.log.Warn("ending requests that did not end in time", "bound", stopBound)
+		stopServing(errStopping)
+		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWords)
+		defer cancel()
+		if web.Shutdown(last) != nil {
+			_ = web.Close()
+		}
 	}
 	if ctx.Err() != nil {
 		n.handOver(gctx)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"gitmirror/fsm"
+	"gitmirror/internal/gitanswer"
 	"gitmirror/peer"
 )
 
@@ -31,7 +32,7 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request, rq gitRequest, b
 	for _, n := range nodes {
 		resp, err := s.askHolder(r, n, row.ID, rq.op, body.reader(), p)
 		if err == nil {
-			relay(w, resp)
+			relay(w, resp, rq, body, n.Name)
 			return true, nil
 		}
 		s.log.Debug("holder did not answer", "repo", row.Name, "node", n.Name, "err", err)
@@ -103,9 +104,10 @@ func clientsFault(status int) bool {
 	return status >= 400 && status < 500
 }
 
-// relay passes an answer on as it comes. When the other node dies in mid-pack
-// the connection is cut: a short pack must not look like a whole one.
-func relay(w http.ResponseWriter, resp *http.Response) {
+// relay passes an answer on as it comes. When the other node dies in mid-pack, the
+// answer ends with an error that git shows, or, where it cannot hold one, with the
+// connection: a short pack must not look like a whole one.
+func relay(w http.ResponseWriter, resp *http.Response, rq gitRequest, body *rewindable, node string) {
 	defer resp.Body.Close()
 	for _, h := range []string{"Content-Type", "Cache-Control", "Allow"} {
 		if v := resp.Header.Get(h); v != "" {
@@ -114,20 +116,29 @@ func relay(w http.ResponseWriter, resp *http.Response) {
 	}
 	w.WriteHeader(resp.StatusCode)
 	flusher := http.NewResponseController(w)
+	var out io.Writer = w
+	var packets *gitanswer.Writer
+	if rq.op == "git-upload-pack" && resp.StatusCode == http.StatusOK {
+		packets = gitanswer.New(w, body.head)
+		out = packets
+	}
 	buf := make([]byte, 64<<10)
 	for {
 		n, err := resp.Body.Read(buf)
 		if n > 0 {
-			if _, werr := w.Write(buf[:n]); werr != nil {
+			if _, werr := out.Write(buf[:n]); werr != nil {
 				return // the client has gone
 			}
 			_ = flusher.Flush()
 		}
-		if err == io.EOF {
+		if err == io.EOF && (packets == nil || !packets.Broken()) {
 			return
 		}
 		if err != nil {
-			panic(http.ErrAbortHandler)
+			if packets == nil || !packets.Fail("the node "+node+", which sent this, broke off; clone or fetch again") {
+				panic(http.ErrAbortHandler)
+			}
+			return
 		}
 	}
 }

@@ -34,7 +34,8 @@ type rig struct {
 	mu       sync.Mutex
 	table    *refs.Table
 	hidden   bool
-	encoding []string // of the requests for packs
+	encoding []string                                      // of the requests for packs
+	wrap     func(http.ResponseWriter) http.ResponseWriter // of answers to those, nil for none
 }
 
 func must(t *testing.T, err error) {
@@ -67,6 +68,7 @@ func newRig(t *testing.T) *rig {
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		g.mu.Lock()
 		v := serve.View{Repo: g.live, Table: g.table, Hidden: g.hidden}
+		wrap := g.wrap
 		if r.Method == http.MethodPost {
 			g.encoding = append(g.encoding, r.Header.Get("Content-Encoding"))
 		}
@@ -75,6 +77,9 @@ func newRig(t *testing.T) *rig {
 		case strings.HasSuffix(r.URL.Path, "/info/refs"):
 			server.Advertise(w, r, v)
 		case strings.HasSuffix(r.URL.Path, "/git-upload-pack"):
+			if wrap != nil {
+				w = wrap(w)
+			}
 			if err := server.UploadPack(w, r, v); err != nil {
 				http.Error(w, err.Error(), http.StatusServiceUnavailable)
 			}
@@ -119,6 +124,13 @@ func (g *rig) publish(t *testing.T, private []refs.Ref, fn func(*upstream.Edit))
 	must(t, g.fetcher.Peel(t.Context(), g.live.Dir(), table.Refs))
 	g.activate(t, table)
 	return table
+}
+
+// answers changes what answers for packs go through.
+func (g *rig) answers(wrap func(http.ResponseWriter) http.ResponseWriter) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.wrap = wrap
 }
 
 func (g *rig) activate(t *testing.T, table *refs.Table) {

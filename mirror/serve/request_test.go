@@ -157,14 +157,21 @@ func noise(seed byte, size int) string {
 	return string(b)
 }
 
-// slowly asks for everything, and reads only the beginning of the answer.
-func (g *rig) slowly(t *testing.T) io.Reader {
+// slowly asks for everything, and reads only the beginning of the answer. plain asks in
+// version 0, and without sidebands.
+func (g *rig) slowly(t *testing.T, plain bool) io.Reader {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, g.url+"/git-upload-pack",
-		strings.NewReader(packets("command=fetch", "0001", "want "+g.table.Refs[0].OID+"\n", "done\n", "0000")))
+	want := "want " + g.table.Refs[0].OID + "\n"
+	body := packets("command=fetch", "0001", want, "done\n", "0000")
+	if plain {
+		body = packets(want, "0000", "done\n")
+	}
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, g.url+"/git-upload-pack", strings.NewReader(body))
 	must(t, err)
 	req.Header.Set("Content-Type", request)
-	req.Header.Set("Git-Protocol", "version=2")
+	if !plain {
+		req.Header.Set("Git-Protocol", "version=2")
+	}
 	resp, err := http.DefaultClient.Do(req)
 	must(t, err)
 	t.Cleanup(func() { _ = resp.Body.Close() })
@@ -179,7 +186,7 @@ func TestASlowClientHoldsUpNobody(t *testing.T) {
 	g := newRig(t)
 	g.publish(t, nil, func(e *upstream.Edit) { e.Commit("main", "one", map[string]string{"a": noise(1, 12<<20)}) })
 	g.publish(t, nil, func(e *upstream.Edit) { e.Commit("main", "two", map[string]string{"b": noise(2, 12<<20)}) })
-	rest := g.slowly(t)
+	rest := g.slowly(t, false)
 	must(t, g.store.Trash("01JREPO1", fixedTime))
 	_, err := g.store.Ensure("01JREPO1", "acme/x") // another takes its place on the disk
 	must(t, err)
@@ -242,11 +249,12 @@ func TestAClientMayTakeItsTimeOverTheEnd(t *testing.T) {
 	}
 }
 
-// A pack that git did not finish must not end like one that is whole.
+// A pack that git did not finish does not end like one that is whole: without
+// sidebands, the connection is cut.
 func TestKilledGitCutsTheConnection(t *testing.T) {
 	g := newRig(t)
 	g.publish(t, nil, func(e *upstream.Edit) { e.Commit("main", "one", map[string]string{"noise": noise(0, 12<<20)}) })
-	rest := g.slowly(t)
+	rest := g.slowly(t, true)
 	for _, pid := range uploadPacks(t, g.live.Dir()) {
 		must(t, syscall.Kill(pid, syscall.SIGKILL))
 	}

@@ -18,6 +18,7 @@ import (
 	"strings"
 	"time"
 
+	"gitmirror/internal/gitanswer"
 	"gitmirror/mirror/git"
 	"gitmirror/mirror/refs"
 	"gitmirror/mirror/store"
@@ -230,9 +231,9 @@ func requestBody(r *http.Request) (io.Reader, error) {
 // hidden keeps git from showing what we do not, should it ever be asked.
 var hidden = []git.Setting{{Key: "transfer.hideRefs", Value: strings.TrimSuffix(refs.Private, "/")}}
 
-// pack runs git upload-pack on the repository. When it fails after the first
-// byte, the connection is cut: a client must not take a short pack for a whole
-// one.
+// pack runs git upload-pack on the repository. When it fails after the first byte, the
+// answer ends with an error packet, or, where it cannot hold one, with the connection: a
+// client must not take a short pack for a whole one.
 func (s *Server) pack(w http.ResponseWriter, r *http.Request, v View, body []byte, protocol string) error {
 	all := s.packs
 	if v.Hidden {
@@ -256,14 +257,22 @@ func (s *Server) pack(w http.ResponseWriter, r *http.Request, v View, body []byt
 	out := &flushWriter{w: w, flusher: http.NewResponseController(w), place: ctx}
 	cut := make(chan struct{})
 	// A write that waits for a slow client ends with its place.
-	keep := context.AfterFunc(ctx, func() { defer close(cut); _ = out.flusher.SetWriteDeadline(time.Now()) })
+	keep := context.AfterFunc(ctx, func() {
+		defer close(cut)
+		patience := time.Duration(0)
+		if ending(ctx) != nil {
+			patience = lastWords
+		}
+		_ = out.flusher.SetWriteDeadline(time.Now().Add(patience))
+	})
 	defer func() {
 		if !keep() {
 			<-cut
 		}
 		_ = out.flusher.SetWriteDeadline(time.Time{})
 	}()
-	hold := &holding{out: ctx.writer(out), until: time.Now().Add(holdFor)}
+	packets := gitanswer.New(ctx.writer(out), body)
+	hold := &holding{out: packets, until: time.Now().Add(holdFor)}
 	tail := &git.Tail{}
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(body), hold, tail
 	err = cmd.Start()
@@ -271,30 +280,56 @@ func (s *Server) pack(w http.ResponseWriter, r *http.Request, v View, body []byt
 	if err == nil {
 		err = cmd.Wait()
 	}
-	if err != nil {
-		failed := cmd.Failed(err, tail)
-		s.log.Debug("upload-pack failed", "repo", v.Repo.Name(), "err", failed)
-		if ctx.Err() != nil || out.err != nil {
-			panic(http.ErrAbortHandler) // the client has gone
+	if err == nil {
+		if !hold.open {
+			_ = hold.release() // a client that has gone by now is nobody's failure
 		}
-		answer := &FailedError{Reason: tail.String(), held: hold.held}
-		if !asksForOurs(body, v.Table) {
-			if hold.open {
-				panic(http.ErrAbortHandler)
-			}
-			answer.Answer(w)
-			return nil
-		}
-		s.suspect(v.Repo, failed)
-		if hold.open {
-			panic(http.ErrAbortHandler)
-		}
-		return answer
+		return nil
 	}
-	if !hold.open {
-		_ = hold.release() // a client that has gone by now is nobody's failure
+	failed := cmd.Failed(err, tail)
+	s.log.Debug("upload-pack failed", "repo", v.Repo.Name(), "err", failed)
+	if why := ending(ctx); why != nil && out.err == nil && hold.open {
+		out.place = context.WithoutCancel(ctx)
+		fail(packets, why.Error())
+		return nil
+	}
+	if ctx.Err() != nil || out.err != nil {
+		panic(http.ErrAbortHandler) // the client has gone
+	}
+	answer := &FailedError{Reason: tail.String(), held: hold.held}
+	ours := asksForOurs(body, v.Table)
+	if ours {
+		s.suspect(v.Repo, failed)
+	}
+	switch {
+	case hold.open:
+		fail(packets, "the pack of "+v.Repo.Name()+" broke off, clone or fetch again: "+failed.Error())
+	case ours:
+		return answer
+	default:
+		answer.Answer(w)
 	}
 	return nil
+}
+
+// fail ends an answer that has begun, with words where it can hold them.
+func fail(packets *gitanswer.Writer, why string) {
+	if !packets.Fail(why) {
+		panic(http.ErrAbortHandler)
+	}
+}
+
+// lastWords is how long a write may take that was under way when this node stopped.
+const lastWords = time.Second
+
+// ending is why this node ends its answers, nil while it does not: net/http gives no
+// reason when a client has gone, and a client that lost its place takes nothing.
+func ending(ctx context.Context) error {
+	why := context.Cause(ctx)
+	if why == nil || errors.Is(why, context.Canceled) || errors.Is(why, errSlow) {
+		return nil
+	}
+	return why
 }
 
 // slowClient is how long a client may take for one write, 32 KiB at most, before
@@ -314,7 +349,6 @@ func (f *flushWriter) Write(p []byte) (int, error) {
 	_ = f.flusher.SetWriteDeadline(time.Now().Add(slowClient)) // recorders know no deadlines
 	// The deadline first: a place that ends later ends it too.
 	if err := f.place.Err(); err != nil {
-		f.err = err
 		return 0, err
 	}
 	n, err := f.w.Write(p)

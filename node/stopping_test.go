@@ -1,0 +1,74 @@
+package node_test
+
+import (
+	"bytes"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"gitmirror/api"
+	"gitmirror/internal/gittest"
+	"gitmirror/internal/upstream"
+)
+
+// Who is in the middle of a clone that takes longer than a stop waits is told why it
+// ends.
+func TestAStoppingNodeTellsWhomItAnswers(t *testing.T) {
+	up := gittest.Upstream(t)
+	repo, err := up.Repo("big")
+	if err != nil {
+		t.Fatal(err)
+	}
+	noise := make([]byte, 24<<20)
+	_, _ = rand.NewChaCha8([32]byte{}).Read(noise)
+	gittest.Edit(t, repo, func(e *upstream.Edit) { e.Commit("main", "one", map[string]string{"noise": string(noise)}) })
+	n := cluster(t, 1)[0]
+	n.add(t, api.AddRepo{URL: up.URL("big"), Name: "big"})
+	tip := strings.Fields(gittest.LsRemote(t, up.URL("big")))
+	want := "want " + tip[len(tip)-2] + "\n"
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, n.gitURL("big")+"/git-upload-pack",
+		strings.NewReader("0011command=fetch0001"+"0032"+want+"0009done\n0000"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/x-git-upload-pack-request")
+	req.Header.Set("Git-Protocol", "version=2")
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	answer := make([]byte, 1<<20)
+	if _, err := io.ReadFull(resp.Body, answer); err != nil {
+		t.Fatal(err)
+	}
+	stopped := make(chan error, 1)
+	go func() { stopped <- n.stop() }()
+	read := make(chan []byte)
+	go func() {
+		defer close(read)
+		for pace := time.NewTicker(10 * time.Millisecond); ; <-pace.C { // slower than 24 MB in five seconds
+			b := make([]byte, 32<<10)
+			k, err := resp.Body.Read(b)
+			read <- b[:k]
+			if err != nil {
+				if err != io.EOF {
+					t.Errorf("the answer was cut: %v", err)
+				}
+				return
+			}
+		}
+	}()
+	for b := range read {
+		answer = append(answer, b...)
+	}
+	if !bytes.HasSuffix(answer, []byte("\x03gitmirror: this node is stopping; clone or fetch again, from another node")) {
+		t.Errorf("%d bytes that end in %q", len(answer), answer[len(answer)-80:])
+	}
+	if err := <-stopped; err != nil {
+		t.Error(err)
+	}
+}
