@@ -21,6 +21,8 @@ const (
 type Policy struct {
 	Interval time.Duration // between two checks
 	Prefixes []string      // of the refs to mirror, like "refs/heads/"
+
+	MaxSize, MaxObject int64 // bytes of the copy, and of one object; 0 for the node's own limits
 }
 
 // Assignment is one repository this node shall hold, as the log says at this

@@ -1,7 +1,11 @@
 package mirror
 
 import (
+	"cmp"
+	"fmt"
+
 	"gitmirror/mirror/failure"
+	"gitmirror/mirror/fetch"
 	"gitmirror/mirror/space"
 	"gitmirror/mirror/store"
 )
@@ -22,6 +26,26 @@ func (e *Engine) roomFor(repo *store.Repo) error {
 		return failure.New(failure.Disk, "this node's disk: "+c.Message, nil)
 	}
 	return nil
+}
+
+// limits bound what a fetch from upstream may bring.
+func (e *Engine) limits(a Assignment, repo *store.Repo) fetch.Limits {
+	l := e.reserve(repo)
+	l.Have, l.Size, l.Object = repo.Size(), cmp.Or(a.Policy.MaxSize, e.cfg.MaxSize), cmp.Or(a.Policy.MaxObject, e.cfg.MaxObject)
+	l.Raise = fmt.Sprintf("raise it with: gitmirror repo set %s --max-size SIZE --max-object-size SIZE", a.Name)
+	return l
+}
+
+// reserve is what bounds a fetch from peers: the owner has judged what there is.
+func (e *Engine) reserve(repo *store.Repo) fetch.Limits {
+	generation, _ := repo.Generation()
+	return fetch.Limits{Room: func() error {
+		if err := e.space.Room(generation == 0); err != nil {
+			e.space.Suspect()
+			return failure.New(failure.Disk, "this node's disk: "+err.Error(), err)
+		}
+		return nil
+	}}
 }
 
 // spaceChanged is called when the disk has got worse or better. What failed for

@@ -61,6 +61,8 @@ type Config struct {
 	CopiesPerPeer int           // default 8
 	Fetches       int64         // git fetches at once, from upstreams, and as many from peers; default 4
 	Packs         int64         // git upload-packs at once; default 16
+	MaxSize       int64         // bytes of a repository's packs; 0 for any number
+	MaxObject     int64         // bytes of one object; 0 for any number
 	Stall         time.Duration // a fetch without progress ends; default 1 min
 	Detect        detect.Config // Transport and Agent are filled in
 }

@@ -69,7 +69,7 @@ func (e *Engine) copyFrom(ctx context.Context, j *job, a Assignment, src Source,
 		return err
 	}
 	defer release()
-	if err := e.stage(ctx, j, repo, next.Refs, next.Head, fetch.Source{URL: src.URL()}, turn); err != nil {
+	if err := e.stage(ctx, j, repo, next.Refs, next.Head, fetch.Source{URL: src.URL(), Limits: e.reserve(repo)}, turn); err != nil {
 		e.doubt(ctx, a, src, err)
 		return err
 	}

@@ -70,6 +70,8 @@ func (e *Engine) assign(j *job, a Assignment, now time.Time) {
 		if e.isBehind(j) {
 			j.nextCheck = now // what is lost elsewhere may be at upstream: it is asked at once
 		}
+	case a.Role == Owner && j.failure != nil && j.failure.Class == failure.TooLarge && (a.Policy.MaxSize != old.Policy.MaxSize || a.Policy.MaxObject != old.Policy.MaxObject):
+		j.nextCheck = now // it may fit now
 	case a.Role == Owner && old.Policy.Interval != a.Policy.Interval:
 		j.nextCheck = now.Add(schedule.Jitter(a.Policy.Interval))
 	}

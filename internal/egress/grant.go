@@ -21,6 +21,7 @@ type Grant struct {
 	password string
 	hosts    map[string]bool // "host:port"
 	received atomic.Int64
+	most     atomic.Int64 // bytes that may come; 0 for any number
 
 	mu      sync.Mutex
 	strayed string
@@ -63,6 +64,15 @@ func (g *Grant) URL() string {
 
 // Received is how many bytes have come from the upstream.
 func (g *Grant) Received() int64 { return g.received.Load() }
+
+// Limit cuts the connection when more than n bytes have come.
+func (g *Grant) Limit(n int64) { g.most.Store(n) }
+
+// Exceeded tells whether more came than Limit allows.
+func (g *Grant) Exceeded() bool {
+	most := g.most.Load()
+	return most > 0 && g.received.Load() > most
+}
 
 // Strayed is the first address that was asked for and is none of the grant's; empty
 // for none.

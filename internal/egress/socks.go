@@ -9,7 +9,6 @@ import (
 	"net"
 	"net/netip"
 	"sync"
-	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -123,22 +122,29 @@ func (p *Proxy) handle(ctx context.Context, conn net.Conn) error {
 		up.Close() // git never closes one direction alone: it is done, or was killed
 	})
 	both.Go(func() {
-		_, _ = io.Copy(conn, &counted{up, &grant.received})
+		_, err := io.Copy(conn, &counted{up, grant})
 		closeWrite(conn)
+		if errors.Is(err, errExceeded) {
+			conn.Close()
+		}
 	})
 	both.Wait()
 	return nil
 }
 
-// counted counts what is read.
+// counted counts what is read for a grant.
 type counted struct {
 	io.Reader
-	n *atomic.Int64
+	grant *Grant
 }
+
+var errExceeded = errors.New("more has come than may")
 
 func (c *counted) Read(b []byte) (int, error) {
 	n, err := c.Reader.Read(b)
-	c.n.Add(int64(n))
+	if c.grant.received.Add(int64(n)); c.grant.Exceeded() {
+		return 0, errExceeded
+	}
 	return n, err
 }
 

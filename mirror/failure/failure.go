@@ -16,15 +16,17 @@ type Class string
 
 // The classes, by what a person would do about them.
 const (
-	NotFound    Class = "not_found"    // 404, 410: gone, moved, or private
-	Auth        Class = "auth"         // 401, 403: wants credentials we do not have
-	RateLimited Class = "rate_limited" // 429
-	Network     Class = "network"      // does not resolve, connect, or answers 5xx
-	Timeout     Class = "timeout"      // answers too slowly, or not at all
-	Protocol    Class = "protocol"     // answers, but not as a git server
-	Corrupt     Class = "corrupt"      // sends objects that fail git's checks
-	Disk        Class = "disk"         // our own disk
-	Refused     Class = "refused"      // we will not: address, limits, policy
+	NotFound    Class = "not_found"     // 404, 410: gone, moved, or private
+	Auth        Class = "auth"          // 401, 403: wants credentials we do not have
+	RateLimited Class = "rate_limited"  // 429
+	Network     Class = "network"       // does not resolve, connect, or answers 5xx
+	Timeout     Class = "timeout"       // answers too slowly, or not at all
+	Protocol    Class = "protocol"      // answers, but not as a git server
+	Corrupt     Class = "corrupt"       // sends objects that fail git's checks
+	Disk        Class = "disk"          // our own disk
+	Refused     Class = "refused"       // we will not: address, limits, policy
+	TooLarge    Class = "too_large"     // more than --max-size or --max-object-size
+	OutOfMemory Class = "out_of_memory" // more memory than git, or answers, may have here
 )
 
 // Error is a classified failure.

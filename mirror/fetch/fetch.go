@@ -8,6 +8,7 @@ package fetch
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -44,14 +45,17 @@ func New(runner *git.Runner, stall time.Duration, log *slog.Logger) *Fetcher {
 
 // Source is where objects come from.
 type Source struct {
-	URL string
-	Way Way // nil for a peer, which is dialled directly
+	URL    string
+	Way    Way // nil for a peer, which is dialled directly
+	Limits Limits
 }
 
 // Way is how git gets to an upstream, and nowhere else.
 type Way interface {
 	URL() string     // git's http.proxy
 	Strayed() string // where else git was led to; empty for nowhere
+	Limit(n int64)   // cuts the connection when more than n bytes have come
+	Exceeded() bool  // tells whether it was
 }
 
 // cosmetic are flaws that old, honest histories have. They are noted, not
@@ -67,7 +71,13 @@ func (f *Fetcher) Fetch(ctx context.Context, st *store.Staging, src Source, oids
 	if len(oids) == 0 {
 		return nil
 	}
+	if err := src.Limits.begin(src.Way); err != nil {
+		return err
+	}
 	if err := f.run(ctx, st, src, oids); err != nil {
+		return err
+	}
+	if err := src.Limits.check(st); err != nil {
 		return err
 	}
 	return f.verify(ctx, st, oids)
@@ -86,6 +96,7 @@ func (f *Fetcher) run(ctx context.Context, st *store.Staging, src Source, oids [
 	cmd := f.git.CommandWith(ctx, st.Dir(), settings, "fetch", "--stdin", "--progress",
 		"--no-tags", "--no-write-fetch-head", "--no-auto-maintenance", "--no-recurse-submodules", "--", src.URL)
 	cmd.Stdin = strings.NewReader(strings.Join(oids, "\n") + "\n")
+	cmd.Env = append(cmd.Env, src.Limits.environ(f.git.Memory())...)
 	tail := &git.Tail{}
 	cmd.Stderr = tail
 	err := cmd.Packets(func(packet string) {
@@ -101,7 +112,7 @@ func (f *Fetcher) run(ctx context.Context, st *store.Staging, src Source, oids [
 	}
 	done := make(chan struct{})
 	watching := make(chan struct{})
-	go func() { defer close(watching); f.watch(done, cancel, st, tail) }()
+	go func() { defer close(watching); f.watch(done, cancel, st, tail, src.Limits) }()
 	err = cmd.Wait()
 	close(done)
 	<-watching
@@ -113,13 +124,16 @@ func (f *Fetcher) run(ctx context.Context, st *store.Staging, src Source, oids [
 		if ctx.Err() != nil {
 			return failure.Of(context.Cause(ctx))
 		}
+		if src.Way != nil && src.Way.Exceeded() {
+			return src.Limits.tooMuch()
+		}
 		if src.Way != nil && src.Way.Strayed() != "" {
 			return failure.New(failure.Refused, fmt.Sprintf("the upstream led git to %.100q, which is not where it is", src.Way.Strayed()), err)
 		}
 		if strings.Contains(tail.String(), noHTTPFetch) {
 			return failure.New(failure.Protocol, notSmart, err)
 		}
-		return classify(cmd.Failed(err, tail))
+		return src.Limits.explain(classify(cmd.Failed(err, tail)), f.git.Memory())
 	}
 	if !tail.Saw(receiving) {
 		return failure.New(failure.Protocol, notSmart, nil)
@@ -143,10 +157,11 @@ const (
 const receiving = "Receiving objects"
 
 // watch cancels a fetch that waits for its upstream in vain.
-func (f *Fetcher) watch(done <-chan struct{}, cancel context.CancelCauseFunc, st *store.Staging, tail *git.Tail) {
-	tick := time.NewTicker(max(f.stall/12, 10*time.Millisecond))
+func (f *Fetcher) watch(done <-chan struct{}, cancel context.CancelCauseFunc, st *store.Staging, tail *git.Tail, limits Limits) {
+	tick := time.NewTicker(min(max(f.stall/12, 10*time.Millisecond), time.Second))
 	defer tick.Stop()
 	p := progress{stall: f.stall, gained: time.Now()}
+	var object growing
 	for {
 		select {
 		case <-done:
@@ -158,6 +173,10 @@ func (f *Fetcher) watch(done <-chan struct{}, cancel context.CancelCauseFunc, st
 			}
 			if p.stalled(now, bytes, tail.LastWrite()) {
 				cancel(failure.New(failure.Timeout, fmt.Sprintf("the fetch made no progress for %s (%d bytes received)", f.stall, bytes), nil))
+				return
+			}
+			if err := cmp.Or(limits.exceeded(bytes), limits.objectExceeded(&object, tail.Line(), bytes), limits.full()); err != nil {
+				cancel(err)
 				return
 			}
 		}
@@ -173,6 +192,9 @@ func (f *Fetcher) verify(ctx context.Context, st *store.Staging, oids []string) 
 		if ctx.Err() != nil {
 			return failure.Of(ctx.Err())
 		}
+		if git.OutOfMemory(err) {
+			return failed(err)
+		}
 		return failure.New(failure.Corrupt, "the upstream's objects are not complete: "+err.Error(), err)
 	}
 	return nil
@@ -187,7 +209,7 @@ func (f *Fetcher) Missing(ctx context.Context, dir string, oids []string) ([]str
 	cmd.Stdin = strings.NewReader(strings.Join(oids, "\n") + "\n")
 	out, err := cmd.Output()
 	if err != nil {
-		return nil, failure.New(failure.Disk, err.Error(), err)
+		return nil, failed(err)
 	}
 	var missing []string
 	for line := range bytes.Lines(out) {
@@ -196,6 +218,14 @@ func (f *Fetcher) Missing(ctx context.Context, dir string, oids []string) ([]str
 		}
 	}
 	return missing, nil
+}
+
+// failed is what a git that works on this node alone ended with.
+func failed(err error) *failure.Error {
+	if git.OutOfMemory(err) {
+		return failure.New(failure.OutOfMemory, err.Error(), err)
+	}
+	return failure.New(failure.Disk, err.Error(), err)
 }
 
 // ErrInconclusive says that git could not look at a copy: it could not be run, was
@@ -299,6 +329,8 @@ func classify(err error) *failure.Error {
 		class failure.Class
 		words []string
 	}{
+		{failure.OutOfMemory, []string{"ut of memory", "Cannot allocate memory", "unable to create thread", "died of signal 9"}},
+		{failure.TooLarge, []string{"attempting to allocate"}},
 		{failure.Disk, []string{"No space left", "Disk quota", "Read-only file system", "Input/output error"}},
 		{failure.Corrupt, []string{"corruption on the remote side"}},
 		// Whoever hangs up breaks index-pack and the framing, too.
@@ -310,8 +342,12 @@ func classify(err error) *failure.Error {
 		{failure.Timeout, []string{"timed out", "Operation too slow"}},
 		{failure.Protocol, []string{"not valid: is this a git repository", "protocol error", "bad line length", "not our ref"}},
 	} {
+		said := text
+		if rule.class == failure.OutOfMemory || rule.class == failure.TooLarge {
+			said = ownWords(text)
+		}
 		for _, w := range rule.words {
-			if strings.Contains(text, w) {
+			if strings.Contains(said, w) {
 				return failure.New(rule.class, text, err)
 			}
 		}
@@ -320,4 +356,10 @@ func classify(err error) *failure.Error {
 		return failure.New(failure.Refused, "the upstream led git to an address that is denied", err)
 	}
 	return failure.New(failure.Network, text, err)
+}
+
+// ownWords leaves out what the other side has said.
+func ownWords(text string) string {
+	lines := strings.Split(text, "; ")
+	return strings.Join(slices.DeleteFunc(lines, func(l string) bool { return strings.HasPrefix(l, "remote:") }), "; ")
 }

@@ -193,3 +193,35 @@ func (g *rig) tampered(t *testing.T, change func(pack []byte) []byte) string {
 	t.Cleanup(s.Close)
 	return s.URL + "/x.git"
 }
+
+// served serves the upstream, but for answers that bring packs, which are written by
+// write.
+func (g *rig) served(t *testing.T, write func(w http.ResponseWriter, body []byte)) string {
+	t.Helper()
+	inner := g.tampered(t, func(answer []byte) []byte { return answer })
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		req, err := http.NewRequestWithContext(r.Context(), r.Method, strings.TrimSuffix(inner, "/x.git")+r.URL.RequestURI(), r.Body)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		req.Header, req.ContentLength = r.Header.Clone(), r.ContentLength
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			return
+		}
+		defer resp.Body.Close()
+		body, err := io.ReadAll(resp.Body)
+		if err != nil {
+			return
+		}
+		w.Header().Set("Content-Type", resp.Header.Get("Content-Type"))
+		if strings.HasSuffix(r.URL.Path, "/git-upload-pack") {
+			write(w, body)
+			return
+		}
+		_, _ = w.Write(body)
+	}))
+	t.Cleanup(s.Close)
+	return s.URL + "/x.git"
+}

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"gitmirror/mirror/failure"
+	"gitmirror/mirror/git"
 	"gitmirror/mirror/refs"
 )
 
@@ -24,7 +25,7 @@ func (f *Fetcher) Peel(ctx context.Context, dir string, list []refs.Ref) error {
 	cmd.Stdin = strings.NewReader(in.String())
 	out, err := cmd.Output()
 	if err != nil {
-		return failure.New(failure.Disk, err.Error(), err)
+		return failed(err)
 	}
 	lines := strings.Split(strings.TrimSuffix(string(out), "\n"), "\n")
 	if len(lines) != len(list) {
@@ -64,6 +65,9 @@ func (f *Fetcher) Judge(ctx context.Context, dir string, changes []refs.Change) 
 	cmd := f.git.Command(ctx, dir, "rev-list", "--parents", "--stdin")
 	cmd.Stdin = strings.NewReader(in.String())
 	out, err := cmd.Output()
+	if git.OutOfMemory(err) {
+		return failed(err)
+	}
 	if err != nil {
 		// A moved ref that leads to no commit has no ancestors: it is forced.
 		out = nil
@@ -134,7 +138,7 @@ func (f *Fetcher) Unreachable(ctx context.Context, dir string, tips []string, ke
 	cmd.Stdin = strings.NewReader(in.String())
 	out, err := cmd.Output()
 	if err != nil {
-		return nil, failure.New(failure.Disk, err.Error(), err)
+		return nil, failed(err)
 	}
 	wanted := map[string]bool{}
 	for _, t := range tips {

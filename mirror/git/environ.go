@@ -3,6 +3,8 @@ package git
 import (
 	"fmt"
 	"os"
+	"runtime"
+	"strconv"
 )
 
 // baseline is the configuration of every child. A repository's own config
@@ -13,6 +15,7 @@ var baseline = []Setting{
 	{"core.fsmonitor", "false"},
 	{"core.fsync", "all"},
 	{"core.gitProxy", ""},
+	{"core.bigFileThreshold", "128m"}, // what is larger goes through, and is not held in memory
 	{"core.sshCommand", "ssh -oBatchMode=yes -oStrictHostKeyChecking=yes"},
 	{"credential.helper", ""},
 	{"protocol.allow", "never"},
@@ -29,6 +32,8 @@ var baseline = []Setting{
 	{"fetch.unpackLimit", "1"}, // one pack a fetch: one fsync, one thing to clean
 	{"fetch.recurseSubmodules", "no"},
 	{"fetch.writeCommitGraph", "false"},
+	{"pack.windowMemory", "128m"}, // of each thread
+	{"pack.threads", strconv.Itoa(min(runtime.NumCPU(), 4))},
 	{"gc.auto", "0"},
 	{"maintenance.auto", "false"},
 	{"safe.directory", "*"},

@@ -4,7 +4,9 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -22,6 +24,7 @@ var childSettings = map[string]string{
 	"protocol.file.allow": "never", "protocol.version": "2", "http.followredirects": "initial", "http.lowspeedlimit": "1", "http.lowspeedtime": "60",
 	"transfer.fsckobjects": "true", "transfer.bundleuri": "false", "fetch.unpacklimit": "1", "fetch.recursesubmodules": "no",
 	"fetch.writecommitgraph": "false", "gc.auto": "0", "maintenance.auto": "false", "safe.directory": "*",
+	"core.bigfilethreshold": "128m", "pack.windowmemory": "128m", "pack.threads": strconv.Itoa(min(runtime.NumCPU(), 4)),
 	"uploadpackfilter.allow": "false", "uploadpackfilter.blob:none.allow": "true", "uploadpackfilter.blob:limit.allow": "true", "uploadpackfilter.tree.allow": "true",
 	"uploadpack.allowfilter": "true", "uploadpack.allowanysha1inwant": "true", "http.proxy": "socks5h://git:secret@127.0.0.1:1",
 }

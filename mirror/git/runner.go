@@ -6,6 +6,7 @@
 package git
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -38,6 +39,7 @@ type Runner struct {
 	home    string
 	exec    string // what git may start besides itself
 	lock    *os.File
+	memory  int64
 	spawn   chan func()
 	closed  chan struct{}
 	close   func()
@@ -45,9 +47,14 @@ type Runner struct {
 
 // Config says how a Runner starts its children.
 type Config struct {
-	Home string   // an empty directory, made if missing: what git takes for its home; Home.programs is made beside it
-	Lock *os.File // inherited by every child, so that a lock on it outlives us as long as they do; may be nil
+	Home string // an empty directory, made if missing: what git takes for its home; Home.programs is made beside it
+	// Memory is how many bytes one child may have for itself; default 2 GiB.
+	Memory int64
+	Lock   *os.File // inherited by every child, so that a lock on it outlives us as long as they do; may be nil
 }
+
+// DefaultMemory is what a child may have for itself where nothing else is said.
+const DefaultMemory = 2 << 30
 
 // New finds git on PATH and checks its version.
 func New(ctx context.Context, cfg Config) (_ *Runner, err error) {
@@ -62,7 +69,7 @@ func New(ctx context.Context, cfg Config) (_ *Runner, err error) {
 	if err := os.MkdirAll(home, 0o700); err != nil {
 		return nil, err
 	}
-	r := &Runner{bin: bin, home: home, lock: cfg.Lock, spawn: make(chan func()), closed: make(chan struct{})}
+	r := &Runner{bin: bin, home: home, lock: cfg.Lock, memory: cmp.Or(cfg.Memory, DefaultMemory), spawn: make(chan func()), closed: make(chan struct{})}
 	r.close = sync.OnceFunc(func() { close(r.closed) })
 	go spawner(r.spawn, r.closed)
 	defer func() {
@@ -86,6 +93,9 @@ func New(ctx context.Context, cfg Config) (_ *Runner, err error) {
 
 // Version is what git says of itself, "2.39.5".
 func (r *Runner) Version() string { return r.version }
+
+// Memory is how many bytes one child may have for itself.
+func (r *Runner) Memory() int64 { return r.memory }
 
 // Close ends the Runner: children must have ended, and starting another is an
 // error.
@@ -157,10 +167,22 @@ func (c *Cmd) Start() error {
 }
 
 func (c *Cmd) start() error {
+	if c.Stdin != nil {
+		in := hold(c.Stdin)
+		defer in.release()
+		c.Stdin = in
+	}
 	errc := make(chan error, 1)
 	select {
 	case c.runner.spawn <- func() { errc <- c.Cmd.Start() }:
-		return <-errc
+		if err := <-errc; err != nil {
+			return err
+		}
+		if err := limitMemory(c.Process, c.runner.memory); err != nil {
+			_ = c.Cancel()
+			return errors.Join(err, c.Cmd.Wait())
+		}
+		return nil
 	case <-c.runner.closed:
 		return errClosed
 	}

@@ -59,6 +59,13 @@ func (t *Tail) Phase() string {
 	return t.phase
 }
 
+// Line is how the present line begins.
+func (t *Tail) Line() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return string(t.line)
+}
+
 // Saw tells whether the child went through a phase.
 func (t *Tail) Saw(phase string) bool {
 	t.mu.Lock()

@@ -22,6 +22,8 @@ var slow = map[failure.Class]time.Duration{
 	failure.NotFound:    5 * time.Minute,
 	failure.Auth:        5 * time.Minute,
 	failure.Refused:     5 * time.Minute,
+	failure.TooLarge:    5 * time.Minute,
+	failure.OutOfMemory: time.Minute,
 	failure.Protocol:    time.Minute,
 	failure.Corrupt:     time.Minute,
 	failure.RateLimited: time.Minute,

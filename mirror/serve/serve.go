@@ -298,7 +298,7 @@ func (s *Server) pack(w http.ResponseWriter, r *http.Request, v View, body []byt
 	}
 	answer := &FailedError{Reason: tail.String(), held: hold.held}
 	ours := asksForOurs(body, v.Table)
-	if ours {
+	if ours && !git.OutOfMemory(failed) { // which says nothing of the copy
 		s.suspect(v.Repo, failed)
 	}
 	switch {

@@ -87,6 +87,23 @@ func (g *Guard) Now() Condition {
 	return g.now
 }
 
+// Room looks now, and says why nothing more may be fetched, for a first copy or
+// another: what a fetch has staged counts while it comes.
+func (g *Guard) Room(first bool) error {
+	u, err := g.usage()
+	if err != nil {
+		return nil // the next look says more
+	}
+	least := g.full
+	if first {
+		least = g.low
+	}
+	if u.FreePercent < least {
+		return fmt.Errorf("%.1f %% of the disk is free (%d MiB), %s is to stay so", u.FreePercent, u.FreeBytes>>20, percent(least))
+	}
+	return nil
+}
+
 // Suspect has the disk looked at now: a write has just failed.
 func (g *Guard) Suspect() {
 	select {
