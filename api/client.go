@@ -246,6 +246,12 @@ func (c *Client) AddMany(ctx context.Context, a AddRepos, key string) (*AddResul
 	return &r, c.do(ctx, call{method: http.MethodPost, path: "repos", body: a, key: key, out: &r})
 }
 
+// Set changes a repo.
+func (c *Client) Set(ctx context.Context, name string, set SetRepo, key string) (*Repo, error) {
+	var r Repo
+	return &r, c.do(ctx, call{method: http.MethodPatch, path: "repos/" + escapeName(name), body: set, key: key, out: &r})
+}
+
 // Remove has every copy of a repo deleted.
 func (c *Client) Remove(ctx context.Context, name, key string) error {
 	return c.do(ctx, call{method: http.MethodDelete, path: "repos/" + escapeName(name), key: key})

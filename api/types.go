@@ -105,12 +105,17 @@ type Repo struct {
 	Labels     map[string]string `json:"labels"`
 	Replicas   int               `json:"replicas"`
 	IntervalMS int64             `json:"interval_ms"`
-	Copies     []Copy            `json:"copies"`
-	LastCheck  *time.Time        `json:"last_check"` // null where the owner did not answer
-	LastChange *time.Time        `json:"last_change"`
-	NextCheck  *time.Time        `json:"next_check"`
-	Error      *RepoError        `json:"error"`
-	Skipped    *SkippedRefs      `json:"skipped_refs"` // null for none, and where the owner did not answer
+	// MaxSize and MaxObjectSize are bytes that the copy and one object may have; 0:
+	// what the nodes were started with.
+	MaxSize       int64 `json:"max_size"`
+	MaxObjectSize int64 `json:"max_object_size"`
+
+	Copies     []Copy       `json:"copies"`
+	LastCheck  *time.Time   `json:"last_check"` // null where the owner did not answer
+	LastChange *time.Time   `json:"last_change"`
+	NextCheck  *time.Time   `json:"next_check"`
+	Error      *RepoError   `json:"error"`
+	Skipped    *SkippedRefs `json:"skipped_refs"` // null for none, and where the owner did not answer
 }
 
 // SkippedRefs are refs that upstream shows and that are not mirrored.
@@ -160,6 +165,15 @@ type AddRepo struct {
 	Replicas int               `json:"replicas,omitempty"` // default 2
 	Interval string            `json:"interval,omitempty"` // like "90s"; default 1m
 	Labels   map[string]string `json:"labels,omitempty"`
+
+	MaxSize       int64 `json:"max_size,omitempty"`        // bytes; default: the nodes' limit
+	MaxObjectSize int64 `json:"max_object_size,omitempty"` // bytes; default: the nodes' limit
+}
+
+// SetRepo changes a repo; what is null stays as it is.
+type SetRepo struct {
+	MaxSize       *int64 `json:"max_size,omitempty"`        // bytes; 0: the nodes' limit
+	MaxObjectSize *int64 `json:"max_object_size,omitempty"` // bytes; 0: the nodes' limit
 }
 
 // AddRepos asks for many.

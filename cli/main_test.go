@@ -126,7 +126,7 @@ func leaves() map[string]*urfave.Command {
 // arguments are lawful ones for a leaf.
 func arguments(path string) []string {
 	return map[string][]string{
-		"repo add": {"https://example.org/a/b"}, "repo show": {"a/b"}, "repo rm": {"a/b"}, "repo sync": {"a/b"}, "repo import": {"-"},
+		"repo add": {"https://example.org/a/b"}, "repo show": {"a/b"}, "repo set": {"a/b", "--max-size", "1GiB"}, "repo rm": {"a/b"}, "repo sync": {"a/b"}, "repo import": {"-"},
 		"node show": {"n1"}, "node rm": {"n1"}, "completion": {"bash"},
 	}[path]
 }

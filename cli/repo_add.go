@@ -15,7 +15,19 @@ type repoAddOptions struct {
 	name     string
 	replicas int
 	interval time.Duration
+	limits   limits
 	wait     bool
+}
+
+// limits are what one repository may have; 0: what the nodes were started with.
+type limits struct{ size, object int64 }
+
+func limitsOf(c *urfave.Context) (l limits, err error) {
+	if l.size, err = size(c, "max-size"); err != nil {
+		return l, err
+	}
+	l.object, err = size(c, "max-object-size")
+	return l, err
 }
 
 func repoAddLeaf() leaf {
@@ -39,16 +51,20 @@ otherwise. With --wait it returns when each is ready: cloned, with all its copie
 			if err := checkPolicy(c); err != nil {
 				return err
 			}
+			var err error
+			if o.limits, err = limitsOf(c); err != nil {
+				return err
+			}
 			return repoAdd(ctx, s, o)
 		},
 	}
 }
 
 func policyFlags() []urfave.Flag {
-	return []urfave.Flag{
+	return append([]urfave.Flag{
 		&urfave.IntFlag{Name: "replicas", Usage: "on how many nodes there shall be a copy, `N`", Value: 2},
 		&urfave.DurationFlag{Name: "interval", Usage: "`DURATION` between two looks at upstream, from 1s up", Value: time.Minute, DefaultText: "1m"},
-	}
+	}, limitFlags()...)
 }
 
 func checkPolicy(c *urfave.Context) error {
@@ -74,7 +90,7 @@ func repoAdd(ctx context.Context, s *session, o repoAddOptions) error {
 }
 
 func repoAddOne(ctx context.Context, s *session, o repoAddOptions) error {
-	ask := api.AddRepo{URL: o.urls[0], Name: o.name, Replicas: o.replicas, Interval: o.interval.String()}
+	ask := api.AddRepo{URL: o.urls[0], Name: o.name, Replicas: o.replicas, Interval: o.interval.String(), MaxSize: o.limits.size, MaxObjectSize: o.limits.object}
 	var row *api.Repo
 	err := s.write(ctx, func(ctx context.Context, key string) (err error) {
 		row, err = s.client.Add(ctx, ask, key)
@@ -98,7 +114,7 @@ func repoAddOne(ctx context.Context, s *session, o repoAddOptions) error {
 func repoAddMany(ctx context.Context, s *session, o repoAddOptions) error {
 	var ask api.AddRepos
 	for _, u := range o.urls {
-		ask.Repos = append(ask.Repos, api.AddRepo{URL: u, Replicas: o.replicas, Interval: o.interval.String()})
+		ask.Repos = append(ask.Repos, api.AddRepo{URL: u, Replicas: o.replicas, Interval: o.interval.String(), MaxSize: o.limits.size, MaxObjectSize: o.limits.object})
 	}
 	var results *api.AddResults
 	err := s.write(ctx, func(ctx context.Context, key string) (err error) {

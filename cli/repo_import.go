@@ -19,6 +19,7 @@ type repoImportOptions struct {
 	file     string // "-": stdin
 	replicas int
 	interval time.Duration
+	limits   limits
 }
 
 func repoImportLeaf() leaf {
@@ -32,7 +33,11 @@ A line that is refused is named, and the others are added all the same.`,
 			if err := checkPolicy(c); err != nil {
 				return err
 			}
-			return repoImport(ctx, s, repoImportOptions{file: c.Args().First(), replicas: c.Int("replicas"), interval: c.Duration("interval")})
+			own, err := limitsOf(c)
+			if err != nil {
+				return err
+			}
+			return repoImport(ctx, s, repoImportOptions{file: c.Args().First(), replicas: c.Int("replicas"), interval: c.Duration("interval"), limits: own})
 		},
 	}
 }
@@ -101,7 +106,7 @@ func addBatch(ctx context.Context, s *session, batch []importEntry, o repoImport
 	for i, e := range batch {
 		results[i] = importResult{Line: e.line, URL: redact(e.url), Problem: e.problem}
 		if e.problem == nil {
-			ask.Repos = append(ask.Repos, api.AddRepo{URL: e.url, Name: e.name, Replicas: o.replicas, Interval: o.interval.String()})
+			ask.Repos = append(ask.Repos, api.AddRepo{URL: e.url, Name: e.name, Replicas: o.replicas, Interval: o.interval.String(), MaxSize: o.limits.size, MaxObjectSize: o.limits.object})
 			sent = append(sent, i)
 		}
 	}

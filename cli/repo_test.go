@@ -359,7 +359,7 @@ func TestCompletion(t *testing.T) {
 		return api.RepoList{Repos: []api.Repo{row("h/a", "ready")}}
 	})
 	for line, want := range map[string]string{
-		"re": "repo\n", "repo s": "show\nsync\n", "repo add --na": "--name\n", "repo add --wait --re": "--replicas\n",
+		"re": "repo\n", "repo s": "show\nset\nsync\n", "repo add --na": "--name\n", "repo add --wait --re": "--replicas\n",
 		"node show n": "n1\nn2\n", "repo rm h": "h/a\n", "completion z": "zsh\n", "demo --sab": "", "nothing x": "",
 	} {
 		if r := run(t, append(strings.Fields(line), completionMarker)...).want(t, exitOK); r.out != want {

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/dustin/go-humanize"
+
 	"gitmirror/node"
 
 	urfave "github.com/urfave/cli/v2"
@@ -45,6 +47,9 @@ it in good order, a second one at once.`,
 			&urfave.StringFlag{Name: "raft-timing", Usage: "`PACE` at which a dead leader is noticed: fast, normal, or slow for far or busy networks", Value: "normal", EnvVars: env("RAFT_TIMING")},
 			&urfave.DurationFlag{Name: "replace-after", Usage: "`DURATION` a node is down before its copies are made anew elsewhere", Value: 10 * time.Minute, DefaultText: "10m", EnvVars: env("REPLACE_AFTER")},
 			&urfave.Float64Flag{Name: "min-free", Usage: "`PERCENT` of the disk that stays free: below it no new copy is made, below half of it nothing is fetched; 0: never mind", Value: 10, EnvVars: env("MIN_FREE")},
+			&urfave.StringFlag{Name: "max-size", Usage: "`SIZE` that the copy of a repository may have, unless it has a limit of its own", Value: "50GiB", EnvVars: env("MAX_SIZE")},
+			&urfave.StringFlag{Name: "max-object-size", Usage: "`SIZE` that one object may have, unless its repository has a limit of its own", Value: "2GiB", EnvVars: env("MAX_OBJECT_SIZE")},
+			&urfave.StringFlag{Name: "git-memory", Usage: "`SIZE` of memory that one git process may take", Value: "2GiB", EnvVars: env("GIT_MEMORY")},
 			&urfave.StringSliceFlag{Name: "allow-upstream", Usage: "`CIDR` of private or loopback addresses that upstreams may have; repeatable", EnvVars: env("ALLOW_UPSTREAM")},
 			&urfave.StringSliceFlag{Name: "allow-host", Usage: "`NAME` that clients know this node by, besides its IP addresses and the one advertised; repeatable", EnvVars: env("ALLOW_HOST")},
 			&urfave.BoolFlag{Name: "insecure-peers", Usage: "take a --peer address that others can reach: peers do not authenticate each other yet", EnvVars: env("INSECURE_PEERS"), DisableDefaultText: true},
@@ -54,8 +59,17 @@ it in good order, a second one at once.`,
 		},
 		local: true,
 		run: func(ctx context.Context, s *session, c *urfave.Context) error {
+			var sizes [3]int64
+			for i, flag := range []string{"max-size", "max-object-size", "git-memory"} {
+				n, err := size(c, flag)
+				if err != nil {
+					return err
+				}
+				sizes[i] = n
+			}
 			return start(ctx, s, startOptions{
 				config: node.Config{
+					MaxSize: sizes[0], MaxObject: sizes[1], GitMemory: sizes[2],
 					Name: c.String("name"), Dir: c.String("data"), HTTP: c.String("http"), Peer: c.String("peer"),
 					Advertise: c.String("advertise"), AdvertiseHTTP: c.String("advertise-http"), Join: c.StringSlice("join"),
 					Timing: c.String("raft-timing"), ReplaceAfter: c.Duration("replace-after"), MinFree: c.Float64("min-free"), AllowUpstream: c.StringSlice("allow-upstream"), AllowHost: c.StringSlice("allow-host"),
@@ -90,6 +104,15 @@ func start(ctx context.Context, s *session, o startOptions) error {
 	case cfg.MinFree == 0:
 		cfg.MinFree = -1
 	}
+	if err := enough("max-size", cfg.MaxSize, 1<<20); err != nil {
+		return err
+	}
+	if err := enough("max-object-size", cfg.MaxObject, 1<<20); err != nil {
+		return err
+	}
+	if err := enough("git-memory", cfg.GitMemory, 64<<20); err != nil {
+		return err
+	}
 	log, err := newLogger(s.Err, o.logLevel, o.logFormat)
 	if err != nil {
 		return err
@@ -98,6 +121,14 @@ func start(ctx context.Context, s *session, o startOptions) error {
 	cfg.Ready = func(info node.Info) { announce(s, info) }
 	if err := node.Run(ctx, cfg); err != nil {
 		return stopped(err)
+	}
+	return nil
+}
+
+// enough refuses a size that nothing would fit in.
+func enough(flag string, n, least int64) error {
+	if n < least {
+		return usagef("gitmirror start --help", "--%s has to be %s at least", flag, humanize.IBytes(uint64(least)))
 	}
 	return nil
 }

@@ -16,11 +16,11 @@ import (
 func TestCommandsAndFlagsAreThere(t *testing.T) {
 	common := []string{"addr", "output", "o", "timeout", "quiet", "q"}
 	want := map[string][]string{
-		"start": {"name", "data", "http", "peer", "join", "advertise", "advertise-http", "raft-timing", "replace-after", "allow-upstream", "allow-host",
+		"start": {"name", "data", "http", "peer", "join", "advertise", "advertise-http", "raft-timing", "replace-after", "max-size", "max-object-size", "git-memory", "allow-upstream", "allow-host",
 			"insecure-peers", "insecure-api", "log-level", "log-format"},
 		"demo": {"upstream", "keep", "sabotage"}, "status": nil, "version": nil, "completion": nil,
-		"repo add": {"name", "replicas", "interval", "wait"}, "repo ls": {"state", "limit"}, "repo show": nil, "repo rm": {"yes"},
-		"repo sync": {"all", "wait"}, "repo import": {"interval", "replicas"},
+		"repo add": {"name", "replicas", "interval", "max-size", "max-object-size", "wait"}, "repo set": {"max-size", "max-object-size"}, "repo ls": {"state", "limit"}, "repo show": nil, "repo rm": {"yes"},
+		"repo sync": {"all", "wait"}, "repo import": {"interval", "replicas", "max-size", "max-object-size"},
 		"node ls": nil, "node show": nil, "node rm": {"yes"},
 	}
 	have := leaves()
@@ -120,6 +120,8 @@ func TestHelpAndUsage(t *testing.T) {
 		{"repo add u --replicas 0", exitUsage, "", "keeps no copy"},
 		{"repo add u v --name n", exitUsage, "", "--name names one repository"},
 		{"repo add --timeout -1s u", exitUsage, "", "is negative"},
+		{"repo add u --max-size much", exitUsage, "", "is no size"},
+		{"repo set u", exitUsage, "", "nothing to change"},
 		{"repo sync", exitUsage, "", "needs NAME..., or --all"},
 		{"repo sync a --all", exitUsage, "", "exclude each other"},
 		{"status --addr ftp://x", exitUsage, "", "neither http nor https"},

@@ -20,6 +20,7 @@ type NewRepo struct {
 	Name     string        // empty: from the first URL
 	Replicas int           // 0: default
 	Interval time.Duration // 0: default
+	Limits   Limits
 	Labels   map[string]string
 }
 
@@ -81,6 +82,10 @@ func (c *Coordinator) admit(n NewRepo) (*command.NewRepo, error) {
 		return nil, &Refusal{Code: "interval_invalid", Message: fmt.Sprintf("an interval of %s is not possible, %s to %s are", n.Interval, MinInterval, maxInterval)}
 	}
 	row.Policy.IntervalMs = n.Interval.Milliseconds()
+	row.Policy.MaxSize, row.Policy.MaxObjectSize = n.Limits.Size, n.Limits.Object
+	if err := c.admitLimits(n.Limits.Size, n.Limits.Object); err != nil {
+		return nil, err
+	}
 	return row, checkLabels(n.Labels)
 }
 

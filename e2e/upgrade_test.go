@@ -56,14 +56,14 @@ func TestRollingUpgradeAndNoWayBack(t *testing.T) {
 	up.shows("a", f.nodes)
 	// The format is raised once every row says so, and node.json remembers it.
 	for _, p := range f.nodes {
-		p.remembersFormat(3)
+		p.remembersFormat(4)
 	}
 	stray := &proc{t: t, name: "n5", dir: filepath.Join(t.TempDir(), "n5"), binary: old}
 	stray.refused(1, []string{"--join", f.nodes[0].peer}, "format")
 	back := f.nodes[2]
 	back.stop()
 	back.binary = old
-	back.refused(1, nil, "format 3")
+	back.refused(1, nil, "format 4")
 	back.binary = ""
 	back.start(nil)
 	f.settled(4)

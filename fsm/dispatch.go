@@ -27,6 +27,7 @@ var commands = map[uint32]kind{
 	13: kindOf("report", 1, (*State).report),
 	14: kindOf("place", 1, (*State).place),
 	15: kindOf("assign-owners", 1, (*State).assignOwners),
+	20: kindOf("set-limits", 1, (*State).setLimits).since(FormatLimits),
 }
 
 // kind is one kind of command: how to read it, and what it does.

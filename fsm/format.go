@@ -14,13 +14,18 @@ import (
 //	1  everything up to 15 but what follows
 //	2  tick
 //	3  a key of the API belongs to one request
+//	4  limits of a repo's size
 //
 // Every member says in its row which format its binary speaks. The leader
 // raises the cluster's to what all of them speak, and never lowers it. A
 // command of a later format is refused until then; a binary that speaks less is
 // refused when it joins, and stops when it starts.
 
-const formatKeys = 3
+const (
+	formatKeys = 3
+	// FormatLimits brought the limits of a repo.
+	FormatLimits = 4
+)
 
 // Admit is asked by the leader before an entry is appended: it returns the
 // entry stamped with the leader's log time, or an error that wraps
@@ -44,6 +49,9 @@ func Admit(entry []byte, format uint32, at time.Time) ([]byte, error) {
 			return nil, fmt.Errorf("%w: cluster format %d is beyond this leader's %d", ErrNotAdmitted, raise.GetFormat(), Format)
 		}
 	}
+	if err := admitLimits(k, d.payload, format); err != nil {
+		return nil, err
+	}
 	if err := between("request id", d.requestID, 0, maxID); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrNotAdmitted, err)
 	}
@@ -53,6 +61,24 @@ func Admit(entry []byte, format uint32, at time.Time) ([]byte, error) {
 	}
 	env.AtUnixMs = at.UnixMilli()
 	return proto.MarshalOptions{Deterministic: true}.Marshal(&env)
+}
+
+// admitLimits refuses new rows with limits that a member of an earlier format would not
+// see.
+func admitLimits(k kind, payload []byte, format uint32) error {
+	var add command.AddRepos
+	if format >= FormatLimits || k.message.ProtoReflect().Descriptor().FullName() != add.ProtoReflect().Descriptor().FullName() {
+		return nil
+	}
+	if err := proto.Unmarshal(payload, &add); err != nil {
+		return fmt.Errorf("%w: %w", ErrNotAdmitted, err)
+	}
+	for _, r := range add.GetRepos() {
+		if r.GetPolicy().GetMaxSize() != 0 || r.GetPolicy().GetMaxObjectSize() != 0 {
+			return fmt.Errorf("%w: limits of a repo need cluster format %d, the cluster is at %d: upgrade all nodes first", ErrNotAdmitted, FormatLimits, max(format, 1))
+		}
+	}
+	return nil
 }
 
 func (s *State) raiseFormat(_ entry, c *command.RaiseFormat) *command.Outcome {

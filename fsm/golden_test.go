@@ -45,6 +45,7 @@ var samples = map[uint32]proto.Message{
 		Condition: &command.NodeCondition{Disk: DiskFull, DiskMessage: "4 % free", Sick: "four copies broke"},
 	},
 	14: &command.Place{Rows: []*command.Placement{{Repo: "r1", RowVersion: 7, Add: []string{"n1"}, Leave: []string{"n2"}}}},
+	20: &command.SetLimits{Repo: "r1", MaxSize: proto.Int64(5 << 30), MaxObjectSize: proto.Int64(0)},
 	15: &command.AssignOwners{Rows: []*command.Ownership{{Repo: "r1", Epoch: 2, Owner: "n1"}}},
 }
 

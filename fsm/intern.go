@@ -1,6 +1,7 @@
 package fsm
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"strconv"
@@ -26,12 +27,16 @@ const (
 
 var defaultRefspecs = []string{"refs/heads/", "refs/tags/"}
 
-// newPolicy resolves the defaults.
-func newPolicy(p *command.Policy) Policy {
+// newPolicy resolves the defaults. What members of the cluster's format do not see
+// counts for nobody.
+func (s *State) newPolicy(p *command.Policy) Policy {
 	policy := Policy{
 		Replicas: int(p.GetReplicas()),
 		Interval: time.Duration(p.GetIntervalMs()) * time.Millisecond,
 		Refspecs: p.GetRefspecs(),
+	}
+	if s.tables.format >= FormatLimits {
+		policy.MaxSize, policy.MaxObject = p.GetMaxSize(), p.GetMaxObjectSize()
 	}
 	if policy.Replicas == 0 {
 		policy.Replicas = DefaultReplicas
@@ -50,6 +55,7 @@ func (in *interner) policy(p Policy) *Policy {
 	key.WriteString(strconv.Itoa(p.Replicas))
 	key.WriteByte(' ')
 	key.WriteString(p.Interval.String())
+	fmt.Fprintf(&key, " %d %d", p.MaxSize, p.MaxObject)
 	for _, spec := range p.Refspecs {
 		key.WriteByte(' ')
 		key.WriteString(strconv.Quote(spec))

@@ -112,10 +112,20 @@ func checkPolicy(p *command.Policy) error {
 	case len(p.GetRefspecs()) > maxPolicy:
 		return fmt.Errorf("%d refspecs, more than %d", len(p.GetRefspecs()), maxPolicy)
 	}
+	if err := checkLimits(p.GetMaxSize(), p.GetMaxObjectSize()); err != nil {
+		return err
+	}
 	for _, spec := range p.GetRefspecs() {
 		if err := between("refspec", spec, 1, maxRefspec); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+func checkLimits(size, object int64) error {
+	if size < 0 || object < 0 {
+		return fmt.Errorf("limits of %d and %d bytes", size, object)
 	}
 	return nil
 }

@@ -38,7 +38,7 @@ func someCommand(t *rapid.T, v *View) proto.Message {
 		}
 		return someCount.Draw(t, "wrong")
 	}
-	switch rapid.SampledFrom([]uint32{1, 2, 2, 3, 4, 5, 6, 10, 10, 11, 12, 12, 12, 13, 13, 14, 15}).Draw(t, "number") {
+	switch rapid.SampledFrom([]uint32{1, 2, 2, 3, 4, 5, 6, 10, 10, 11, 12, 12, 12, 13, 13, 14, 15, 20}).Draw(t, "number") {
 	case 1:
 		return &command.FoundCluster{ClusterId: node}
 	case 2:
@@ -52,7 +52,7 @@ func someCommand(t *rapid.T, v *View) proto.Message {
 	case 4:
 		return &command.RemoveNode{Id: node}
 	case 5:
-		return &command.RaiseFormat{Format: uint32(rapid.IntRange(0, 2).Draw(t, "format"))}
+		return &command.RaiseFormat{Format: uint32(rapid.IntRange(0, int(Format)).Draw(t, "format"))}
 	case 6:
 		return &command.Tick{}
 	case 10:
@@ -60,7 +60,7 @@ func someCommand(t *rapid.T, v *View) proto.Message {
 		r.Name = "host/" + someRepo.Draw(t, "name")
 		r.Copies, r.Owner = someNodes.Draw(t, "copies"), someNode.Draw(t, "owner")
 		r.Labels = map[string]string{"x": node, "y": repo}
-		r.Policy = &command.Policy{Replicas: uint32(someCount.Draw(t, "replicas"))}
+		r.Policy = &command.Policy{Replicas: uint32(someCount.Draw(t, "replicas")), MaxSize: int64(someCount.Draw(t, "max size"))}
 		return addRepos(r, newRepo(someRepo.Draw(t, "second")))
 	case 11:
 		return &command.RemoveRepos{Ids: []string{repo}}
@@ -85,6 +85,8 @@ func someCommand(t *rapid.T, v *View) proto.Message {
 				HoldReason: rapid.SampledFrom([]string{"", "empty"}).Draw(t, "hold"),
 			}},
 		}
+	case 20:
+		return &command.SetLimits{Repo: repo, MaxSize: proto.Int64(int64(someCount.Draw(t, "size"))), MaxObjectSize: proto.Int64(int64(someCount.Draw(t, "object")))}
 	case 14:
 		return &command.Place{Rows: []*command.Placement{{
 			Repo: repo, RowVersion: guess(row.Version),

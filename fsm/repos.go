@@ -46,7 +46,7 @@ func (s *State) newRow(e entry, r *command.NewRepo) *Repo {
 		Name:    r.GetName(),
 		URLs:    slices.Clip(r.GetUrls()),
 		URLKeys: slices.Clip(r.GetUrlKeys()),
-		Policy:  s.shared.policy(newPolicy(r.GetPolicy())),
+		Policy:  s.shared.policy(s.newPolicy(r.GetPolicy())),
 		Labels:  s.shared.labelSet(r.GetLabels()),
 		AddedAt: e.at,
 		Version: e.index,
@@ -89,6 +89,29 @@ func (s *State) firstCopies(row *Repo, r *command.NewRepo) *command.Item {
 	}
 	row.Owner, row.Epoch = owner.Num, 1
 	return nil
+}
+
+// setLimits changes a repo's limits.
+func (s *State) setLimits(e entry, c *command.SetLimits) *command.Outcome {
+	row := s.tables.liveRepo(c.GetRepo())
+	if row == nil {
+		return refuse(CodeNotFound, "no repo %q", c.GetRepo())
+	}
+	if err := checkLimits(c.GetMaxSize(), c.GetMaxObjectSize()); err != nil {
+		return refuse(CodeInvalid, "%v", err)
+	}
+	policy := *row.Policy
+	if c.MaxSize != nil {
+		policy.MaxSize = c.GetMaxSize()
+	}
+	if c.MaxObjectSize != nil {
+		policy.MaxObject = c.GetMaxObjectSize()
+	}
+	if next := row.edit(); policy.MaxSize != row.Policy.MaxSize || policy.MaxObject != row.Policy.MaxObject {
+		next.Policy = s.shared.policy(policy)
+		s.tables.replace(e, next)
+	}
+	return done()
 }
 
 func (s *State) removeRepos(e entry, c *command.RemoveRepos) *command.Outcome {

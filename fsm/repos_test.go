@@ -2,12 +2,14 @@ package fsm
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"slices"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"google.golang.org/protobuf/proto"
 
 	"gitmirror/fsm/command"
 )
@@ -168,5 +170,50 @@ func TestViewNeverChanges(t *testing.T) {
 	}
 	if first, second := m.state.View(), m.state.View(); first != second {
 		t.Error("a view is made twice for one index")
+	}
+}
+
+// Limits of a repo need a cluster whose members all know them, are kept by snapshots,
+// and go back to the nodes' own.
+func TestLimits(t *testing.T) {
+	m := newMachine(t)
+	m.ok(&command.RaiseFormat{Format: FormatLimits - 1})
+	r, two := newRepo("one"), newRepo("two")
+	r.Copies, r.Owner, two.Copies, two.Owner = nil, "", nil, ""
+	r.Policy = &command.Policy{MaxSize: 5 << 30}
+	entry, err := Encode(addRepos(r), "", epoch)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Admit(entry, FormatLimits-1, epoch); !errors.Is(err, ErrNotAdmitted) {
+		t.Errorf("admitted into format %d: %v", FormatLimits-1, err)
+	}
+	if _, err := Admit(entry, FormatLimits, epoch); err != nil {
+		t.Error(err)
+	}
+	m.ok(addRepos(r))
+	if got := m.state.View().Repo("one").Policy.MaxSize; got != 0 {
+		t.Errorf("a member of format %d sees no limit, this one %d", FormatLimits-1, got)
+	}
+	m.ok(&command.RaiseFormat{Format: FormatLimits})
+	two.Policy = &command.Policy{MaxSize: 5 << 30, MaxObjectSize: 1 << 30}
+	m.ok(addRepos(two))
+	m.ok(&command.SetLimits{Repo: "one", MaxObjectSize: proto.Int64(3 << 30)})
+	m.ok(&command.SetLimits{Repo: "two", MaxSize: proto.Int64(0)})
+	restored := New()
+	if err := restored.Restore(bytes.NewReader(m.snapshot())); err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range []*State{m.state, restored} {
+		one, two := s.View().Repo("one").Policy, s.View().Repo("two").Policy
+		if one.MaxSize != 0 || one.MaxObject != 3<<30 || two.MaxSize != 0 || two.MaxObject != 1<<30 {
+			t.Errorf("limits %+v and %+v", one, two)
+		}
+	}
+	if out := m.do(&command.SetLimits{Repo: "three", MaxSize: proto.Int64(1)}); out.GetCode() != CodeNotFound {
+		t.Errorf("a repo that is not there: %v", out)
+	}
+	if out := m.do(&command.SetLimits{Repo: "one", MaxSize: proto.Int64(-1)}); out.GetCode() != CodeInvalid {
+		t.Errorf("a limit below nothing: %v", out)
 	}
 }

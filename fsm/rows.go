@@ -82,6 +82,8 @@ type Policy struct {
 	Replicas int
 	Interval time.Duration
 	Refspecs []string
+
+	MaxSize, MaxObject int64 // bytes of the copy, and of one object; 0: the node's limits
 }
 
 // Failure is why a repo cannot be brought up to date.

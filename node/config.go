@@ -19,6 +19,9 @@ type Config struct {
 	Timing        string   // of raft: fast, normal, slow
 	ReplaceAfter  time.Duration
 	MinFree       float64  // percent of the disk: below it no new copy is made, below half of it nothing is fetched; negative: never mind
+	MaxSize       int64    // bytes of a repository's copy
+	MaxObject     int64    // bytes of one object
+	GitMemory     int64    // bytes of memory of one git process
 	AllowUpstream []string // CIDR prefixes exempt from the egress deny list
 	AllowHost     []string // names, besides the advertised one, that clients know the API by
 	InsecurePeers bool     // peers do not authenticate each other: needed for a reachable peer address

@@ -70,7 +70,7 @@ func Run(ctx context.Context, cfg Config) (err error) {
 	}
 	defer func() { err = errors.Join(err, n.lock.Close()) }()
 	// 2. Is there a git that will do?
-	if n.git, err = git.New(ctx, git.Config{Home: filepath.Join(cfg.Dir, "home"), Lock: n.lock}); err != nil {
+	if n.git, err = git.New(ctx, git.Config{Home: filepath.Join(cfg.Dir, "home"), Lock: n.lock, Memory: cfg.GitMemory}); err != nil {
 		if errors.Is(err, git.ErrMissing) || errors.Is(err, git.ErrTooOld) {
 			err = &Error{Message: err.Error(), Try: "install git and start again", Err: err}
 		}
@@ -203,7 +203,7 @@ func (n *node) build(ctx context.Context) (err error) {
 		ReplaceAfter: n.cfg.ReplaceAfter, Log: n.log})
 	p.engine, err = mirror.New(ctx, mirror.Config{
 		Dir: n.cfg.Dir, StartID: uuid.NewString(), Git: n.git, Egress: policy, Publisher: p.agent, Sources: p.agent,
-		Changed: p.agent.Changed, ConditionChanged: p.agent.ConditionChanged, LogTime: p.machine.logTime, Reserve: n.cfg.MinFree, Agent: "gitmirror/" + n.cfg.Version, Log: n.log,
+		Changed: p.agent.Changed, ConditionChanged: p.agent.ConditionChanged, LogTime: p.machine.logTime, Reserve: n.cfg.MinFree, MaxSize: n.cfg.MaxSize, MaxObject: n.cfg.MaxObject, Agent: "gitmirror/" + n.cfg.Version, Log: n.log,
 	})
 	if err != nil {
 		return errors.Join(err, p.cluster.Shutdown(ctx))

@@ -21,7 +21,8 @@ func (w writer) Add(ctx context.Context, repos []api.AddRepo, key string) ([]ser
 	var list []coordinator.NewRepo
 	var where []int
 	for i, a := range repos {
-		n := coordinator.NewRepo{URLs: a.URLs, Name: a.Name, Replicas: a.Replicas, Labels: a.Labels}
+		n := coordinator.NewRepo{URLs: a.URLs, Name: a.Name, Replicas: a.Replicas, Labels: a.Labels,
+			Limits: coordinator.Limits{Size: a.MaxSize, Object: a.MaxObjectSize}}
 		if a.URL != "" {
 			n.URLs = append([]string{a.URL}, a.URLs...)
 		}
@@ -59,6 +60,10 @@ func (w writer) Add(ctx context.Context, repos []api.AddRepo, key string) ([]ser
 		}
 	}
 	return results, nil
+}
+
+func (w writer) Set(ctx context.Context, id string, set api.SetRepo, key string) error {
+	return problemOf(w.Coordinator.SetLimits(ctx, id, set.MaxSize, set.MaxObjectSize, key))
 }
 
 func (w writer) Remove(ctx context.Context, id, key string) error {

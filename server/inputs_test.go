@@ -37,7 +37,7 @@ func TestAMethodThatIsNotThere(t *testing.T) {
 	for path, allow := range map[string]string{
 		"/": "GET, HEAD", "/livez": "GET, HEAD", "/readyz": "GET, HEAD", "/api/v1/status": "GET, HEAD",
 		"/api/v1/nodes": "GET, HEAD", "/api/v1/nodes/n1": "DELETE, GET, HEAD",
-		"/api/v1/repos": "GET, POST, HEAD", "/api/v1/repos/a/b": "DELETE, GET, HEAD", "/api/v1/repos/a/b:sync": "POST",
+		"/api/v1/repos": "GET, POST, HEAD", "/api/v1/repos/a/b": "DELETE, GET, PATCH, HEAD", "/api/v1/repos/a/b:sync": "POST",
 	} {
 		for _, method := range []string{"GET", "HEAD", "POST", "DELETE", "PUT", "PATCH", "OPTIONS", "BREW"} {
 			if strings.Contains(allow, method) {

@@ -38,6 +38,7 @@ func (s *Server) repoPath(readOnly bool) http.HandlerFunc {
 		case "":
 			only(methods{
 				http.MethodGet:    s.informed(func(w http.ResponseWriter, r *http.Request) { s.repo(w, r, name) }),
+				http.MethodPatch:  s.write(readOnly, func(w http.ResponseWriter, r *http.Request) { s.setRepo(w, r, name) }),
 				http.MethodDelete: s.write(readOnly, func(w http.ResponseWriter, r *http.Request) { s.removeRepo(w, r, name) }),
 			})(w, r)
 		case "sync":
@@ -202,6 +203,35 @@ func (s *Server) addRepos(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Location", "/api/v1/repos/"+results[0].Repo.Name)
 		writeJSON(w, http.StatusCreated, results[0].Repo)
 	}
+}
+
+// setRepo changes what the body names.
+func (s *Server) setRepo(w http.ResponseWriter, r *http.Request, name string) {
+	var set api.SetRepo
+	if p := decode(r, &set); p != nil {
+		refuse(w, p)
+		return
+	}
+	if set.MaxSize == nil && set.MaxObjectSize == nil {
+		refuse(w, badRequest("json_invalid", "the body names nothing to change: max_size, max_object_size"))
+		return
+	}
+	row := s.cfg.State.View().RepoByName(name)
+	if row == nil {
+		refuse(w, notFound("repo", name))
+		return
+	}
+	if err := s.cfg.Writer.Set(r.Context(), row.ID, set, key(r)); err != nil {
+		refuse(w, problemOf(err))
+		return
+	}
+	s.stamp(w)
+	view := s.cfg.State.View()
+	if row = view.Repo(row.ID); row == nil {
+		refuse(w, notFound("repo", name))
+		return
+	}
+	writeJSON(w, http.StatusOK, s.shape(view).render(row, nil))
 }
 
 func (s *Server) removeRepo(w http.ResponseWriter, r *http.Request, name string) {

@@ -54,6 +54,7 @@ type Consensus interface {
 // *api.Problem where the request is at fault.
 type Writer interface {
 	Add(ctx context.Context, repos []api.AddRepo, key string) ([]Added, error)
+	Set(ctx context.Context, id string, set api.SetRepo, key string) error
 	Remove(ctx context.Context, id, key string) error
 	RemoveNode(ctx context.Context, id, key string) error
 }

@@ -48,8 +48,9 @@ func (g *group) Add(context.Context, []api.AddRepo, string) ([]Added, error) {
 	g.asked = append(g.asked, "write")
 	return []Added{{Problem: &api.Problem{Status: http.StatusConflict, Code: "conflict_name"}}}, nil
 }
-func (g *group) Remove(context.Context, string, string) error     { return nil }
-func (g *group) RemoveNode(context.Context, string, string) error { return nil }
+func (g *group) Set(context.Context, string, api.SetRepo, string) error { return nil }
+func (g *group) Remove(context.Context, string, string) error           { return nil }
+func (g *group) RemoveNode(context.Context, string, string) error       { return nil }
 
 func (g *group) server(t *testing.T) *Server {
 	return New(Config{Self: "me", State: fsm.New(), Consensus: g, Writer: g, Peers: g.peers, Now: time.Now, Hosts: []string{"example.com"}, Log: testlog.New(t)})

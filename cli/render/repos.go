@@ -61,6 +61,9 @@ func (p Printer) Repo(r *api.Repo, base string) error {
 		[2]string{"last check", p.ago(r.LastCheck) + ", next " + p.until(r.NextCheck)},
 		[2]string{"last change", p.ago(r.LastChange)},
 	)
+	if own := limits(r); own != "" {
+		list = append(list, [2]string{"limits", own})
+	}
 	if r.Error != nil {
 		times := ""
 		if r.Error.Count != nil {
@@ -101,6 +104,18 @@ func (p Printer) Repo(r *api.Repo, base string) error {
 		rows = append(rows, []string{cell(c.Node), role, state, strconv.FormatUint(c.Generation, 10)})
 	}
 	return p.table([]column{{head: "NODE"}, {head: "ROLE"}, {head: "STATE"}, {head: "GENERATION", right: true}}, rows)
+}
+
+// limits are what the repo may have, where those are its own; empty where not.
+func limits(r *api.Repo) string {
+	var own []string
+	if r.MaxSize > 0 {
+		own = append(own, humanize.IBytes(uint64(r.MaxSize)))
+	}
+	if r.MaxObjectSize > 0 {
+		own = append(own, "objects of "+humanize.IBytes(uint64(r.MaxObjectSize)))
+	}
+	return strings.Join(own, ", ")
 }
 
 // CloneCommand is the line with which a repo is cloned from the node at base.

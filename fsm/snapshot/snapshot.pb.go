@@ -445,6 +445,8 @@ type Policy struct {
 	Replicas      uint32                 `protobuf:"varint,2,opt,name=replicas,proto3" json:"replicas,omitempty"`
 	IntervalMs    int64                  `protobuf:"varint,3,opt,name=interval_ms,json=intervalMs,proto3" json:"interval_ms,omitempty"`
 	Refspecs      []string               `protobuf:"bytes,4,rep,name=refspecs,proto3" json:"refspecs,omitempty"`
+	MaxSize       int64                  `protobuf:"varint,5,opt,name=max_size,json=maxSize,proto3" json:"max_size,omitempty"`                     // bytes, 0: the node's limit
+	MaxObjectSize int64                  `protobuf:"varint,6,opt,name=max_object_size,json=maxObjectSize,proto3" json:"max_object_size,omitempty"` // bytes, 0: the node's limit
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -505,6 +507,20 @@ func (x *Policy) GetRefspecs() []string {
 		return x.Refspecs
 	}
 	return nil
+}
+
+func (x *Policy) GetMaxSize() int64 {
+	if x != nil {
+		return x.MaxSize
+	}
+	return 0
+}
+
+func (x *Policy) GetMaxObjectSize() int64 {
+	if x != nil {
+		return x.MaxObjectSize
+	}
+	return 0
 }
 
 type Copy struct {
@@ -1345,13 +1361,15 @@ const file_snapshot_proto_rawDesc = "" +
 	"\x03run\x18\r \x01(\tR\x03run\x12\x16\n" +
 	"\x06format\x18\x0e \x01(\rR\x06format\x12/\n" +
 	"\x04disk\x18\x0f \x01(\v2\x1b.gitmirror.snapshot.FailureR\x04disk\x12/\n" +
-	"\x04sick\x18\x10 \x01(\v2\x1b.gitmirror.snapshot.FailureR\x04sick\"s\n" +
+	"\x04sick\x18\x10 \x01(\v2\x1b.gitmirror.snapshot.FailureR\x04sick\"\xb6\x01\n" +
 	"\x06Policy\x12\x10\n" +
 	"\x03num\x18\x01 \x01(\rR\x03num\x12\x1a\n" +
 	"\breplicas\x18\x02 \x01(\rR\breplicas\x12\x1f\n" +
 	"\vinterval_ms\x18\x03 \x01(\x03R\n" +
 	"intervalMs\x12\x1a\n" +
-	"\brefspecs\x18\x04 \x03(\tR\brefspecs\"P\n" +
+	"\brefspecs\x18\x04 \x03(\tR\brefspecs\x12\x19\n" +
+	"\bmax_size\x18\x05 \x01(\x03R\amaxSize\x12&\n" +
+	"\x0fmax_object_size\x18\x06 \x01(\x03R\rmaxObjectSize\"P\n" +
 	"\x04Copy\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\rR\x04node\x12\x14\n" +
 	"\x05state\x18\x02 \x01(\tR\x05state\x12\x1e\n" +
