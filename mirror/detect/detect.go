@@ -275,7 +275,7 @@ func recycle(b *bytes.Buffer) {
 // for refs may be done twice: a server that stumbles is asked again once.
 func (c *Client) do(ctx context.Context, req *http.Request, buf *bytes.Buffer) (*http.Response, error) {
 	resp, err := c.once(ctx, req, buf)
-	if err == nil || !stumbled(resp, err) || ctx.Err() != nil {
+	if err == nil || !Stumbled(resp, err) || ctx.Err() != nil {
 		return resp, err
 	}
 	again := req.Clone(ctx)
@@ -297,10 +297,10 @@ func (c *Client) do(ctx context.Context, req *http.Request, buf *bytes.Buffer) (
 	return c.once(ctx, again, buf)
 }
 
-// stumbled tells whether a server may answer the same request in a moment: it said
+// Stumbled tells whether a server may answer the same request in a moment: it said
 // 5xx, and not when to come back, or hung up. Who does not answer, or is not there,
 // is left to the schedule.
-func stumbled(resp *http.Response, err error) bool {
+func Stumbled(resp *http.Response, err error) bool {
 	if resp != nil {
 		return resp.StatusCode >= 500 && resp.Header.Get("Retry-After") == ""
 	}

@@ -52,7 +52,7 @@ type Source struct {
 
 // Way is how git gets to an upstream, and nowhere else.
 type Way interface {
-	URL() string     // git's http.proxy
+	URL() string     // of a SOCKS proxy
 	Strayed() string // where else git was led to; empty for nowhere
 	Limit(n int64)   // cuts the connection when more than n bytes have come
 	Exceeded() bool  // tells whether it was
@@ -85,8 +85,15 @@ func (f *Fetcher) Fetch(ctx context.Context, st *store.Staging, src Source, oids
 
 func (f *Fetcher) run(ctx context.Context, st *store.Staging, src Source, oids []string) error {
 	settings := []git.Setting{{Key: "http.proxy"}, {Key: "http.followRedirects", Value: "false"}}
+	var relay *relay
 	if src.Way != nil {
-		settings = []git.Setting{{Key: "http.proxy", Value: src.Way.URL()}}
+		var err error
+		if relay, err = newRelay(src, f.log); err != nil {
+			return failure.Of(err)
+		}
+		defer relay.close()
+		settings = []git.Setting{{Key: "http.proxy", Value: relay.Proxy}, {Key: "http.proxyAuthMethod", Value: "basic"}}
+		src.URL = relay.URL
 	}
 	for _, id := range cosmetic {
 		settings = append(settings, git.Setting{Key: "fetch.fsck." + id, Value: "warn"})
@@ -127,13 +134,17 @@ func (f *Fetcher) run(ctx context.Context, st *store.Staging, src Source, oids [
 		if src.Way != nil && src.Way.Exceeded() {
 			return src.Limits.tooMuch()
 		}
-		if src.Way != nil && src.Way.Strayed() != "" {
-			return failure.New(failure.Refused, fmt.Sprintf("the upstream led git to %.100q, which is not where it is", src.Way.Strayed()), err)
+		if relay != nil && relay.cause() != nil {
+			return relay.cause()
 		}
 		if strings.Contains(tail.String(), noHTTPFetch) {
 			return failure.New(failure.Protocol, notSmart, err)
 		}
-		return src.Limits.explain(classify(cmd.Failed(err, tail)), f.git.Memory())
+		why := src.Limits.explain(classify(cmd.Failed(err, tail)), f.git.Memory())
+		if relay != nil {
+			why = relay.spell(why)
+		}
+		return why
 	}
 	if !tail.Saw(receiving) {
 		return failure.New(failure.Protocol, notSmart, nil)
@@ -351,9 +362,6 @@ func classify(err error) *failure.Error {
 				return failure.New(rule.class, text, err)
 			}
 		}
-	}
-	if strings.Contains(text, "SOCKS5") && strings.Contains(text, "(2)") { // our own proxy's answer
-		return failure.New(failure.Refused, "the upstream led git to an address that is denied", err)
 	}
 	return failure.New(failure.Network, text, err)
 }

@@ -1,0 +1,155 @@
+package fetch
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"gitmirror/internal/egress"
+	"gitmirror/internal/testlog"
+	"gitmirror/mirror/failure"
+)
+
+// relayTo is a relay to an upstream, by a way as the engine makes it.
+func relayTo(t *testing.T, upstream string, allow ...string) *relay {
+	t.Helper()
+	policy, err := egress.NewPolicy(allow)
+	if err != nil {
+		t.Fatal(err)
+	}
+	proxy, err := egress.NewProxy(egress.NewDialer(policy))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- proxy.Serve(ctx) }()
+	way, err := proxy.Grant(upstream)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := newRelay(Source{URL: upstream, Way: way}, testlog.New(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { r.close(); cancel(); <-done })
+	return r
+}
+
+// ask sends a request through the relay, as git does.
+func (r *relay) ask(t *testing.T, proxy, target, body string) int {
+	t.Helper()
+	p, err := url.Parse(proxy)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tr := &http.Transport{Proxy: http.ProxyURL(p)}
+	defer tr.CloseIdleConnections()
+	rq, err := http.NewRequestWithContext(t.Context(), http.MethodPost, target, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := tr.RoundTrip(rq)
+	if err != nil { // a tunnel that was refused
+		return 0
+	}
+	defer resp.Body.Close()
+	_, _ = io.Copy(io.Discard, resp.Body)
+	return resp.StatusCode
+}
+
+func TestTheRelayAsksAgainOnce(t *testing.T) {
+	var asked atomic.Int32
+	for name, c := range map[string]struct {
+		answer  func(w http.ResponseWriter, n int32)
+		body    string
+		status  int
+		request int32
+	}{
+		"it stumbles":        {func(w http.ResponseWriter, n int32) { w.WriteHeader(map[bool]int{true: 503, false: 200}[n == 1]) }, "want", 200, 2},
+		"it hangs up":        {func(w http.ResponseWriter, n int32) { hangUpOnce(n) }, "want", 200, 2},
+		"it is down":         {func(w http.ResponseWriter, n int32) { w.WriteHeader(500) }, "want", 500, 2},
+		"it says when":       {func(w http.ResponseWriter, n int32) { w.Header().Set("Retry-After", "9"); w.WriteHeader(503) }, "want", 503, 1},
+		"it is gone":         {func(w http.ResponseWriter, n int32) { w.WriteHeader(404) }, "want", 404, 1},
+		"more than is kept":  {func(w http.ResponseWriter, n int32) { w.WriteHeader(503) }, strings.Repeat("x", relayKeeps), 503, 1},
+		"just what is kept":  {func(w http.ResponseWriter, n int32) { w.WriteHeader(503) }, strings.Repeat("x", relayKeeps-1), 503, 2},
+		"nothing is the way": {func(w http.ResponseWriter, n int32) {}, "", 200, 1},
+	} {
+		asked.Store(0)
+		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if data, err := io.ReadAll(r.Body); err != nil || string(data) != c.body {
+				t.Errorf("%s: %d bytes of %d came, %v", name, len(data), len(c.body), err)
+			}
+			c.answer(w, asked.Add(1))
+		}))
+		r := relayTo(t, s.URL+"/x.git", "127.0.0.0/8")
+		if status := r.ask(t, r.Proxy, r.URL+"/git-upload-pack", c.body); status != c.status || asked.Load() != c.request {
+			t.Errorf("%s: %d after %d requests, want %d after %d", name, status, asked.Load(), c.status, c.request)
+		}
+		s.Close()
+	}
+}
+
+func hangUpOnce(n int32) {
+	if n == 1 {
+		panic(http.ErrAbortHandler)
+	}
+}
+
+func TestTheRelaySpeaksTLS(t *testing.T) {
+	s := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusTeapot) }))
+	defer s.Close()
+	r := relayTo(t, s.URL+"/x.git", "127.0.0.0/8")
+	if status := r.ask(t, r.Proxy, r.URL+"/info/refs", ""); status != http.StatusBadGateway {
+		t.Errorf("a certificate that nobody knows: %d", status)
+	}
+	if f := r.cause(); f == nil || !strings.Contains(f.Message, "certificate") {
+		t.Errorf("cause %v", f)
+	}
+	r = relayTo(t, s.URL+"/x.git", "127.0.0.0/8")
+	r.out.TLSClientConfig = s.Client().Transport.(*http.Transport).TLSClientConfig
+	if status := r.ask(t, r.Proxy, r.URL+"/info/refs", ""); status != http.StatusTeapot {
+		t.Errorf("%d", status)
+	}
+	f := r.spell(failure.New(failure.Network, "unable to access '"+r.URL+"/': no", nil))
+	if !strings.Contains(f.Message, s.URL) {
+		t.Errorf("git's words name %q", f.Message)
+	}
+}
+
+// The relay leads to its upstream alone, and is for our git alone.
+func TestTheRelayLeadsNowhereElse(t *testing.T) {
+	var asked atomic.Int32
+	count := http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked.Add(1) })
+	s, other, otherTLS := httptest.NewServer(count), httptest.NewServer(count), httptest.NewTLSServer(count)
+	for _, c := range []interface{ Close() }{s, other, otherTLS} {
+		defer c.Close()
+	}
+	for name, c := range map[string]struct {
+		allow, target string
+		refused       string
+	}{
+		"another host":       {"127.0.0.0/8", other.URL, "not where it is"},
+		"another, tunnelled": {"127.0.0.0/8", otherTLS.URL, "not where it is"},
+		"a denied address":   {"10.0.0.0/8", s.URL, "address that is denied"},
+	} {
+		r := relayTo(t, s.URL+"/x.git", c.allow)
+		status := r.ask(t, r.Proxy, c.target+"/info/refs", "")
+		if f := r.cause(); status == 200 || f == nil || f.Class != failure.Refused || !strings.Contains(f.Message, c.refused) {
+			t.Errorf("%s: %d, %v", name, status, f)
+		}
+	}
+	r := relayTo(t, s.URL+"/x.git", "127.0.0.0/8")
+	stranger := strings.Replace(r.Proxy, "git:", "git:x", 1)
+	if status := r.ask(t, stranger, r.URL+"/info/refs", ""); status != http.StatusProxyAuthRequired {
+		t.Errorf("a stranger: %d", status)
+	}
+	if n := asked.Load(); n > 0 {
+		t.Errorf("%d requests went out", n)
+	}
+}
