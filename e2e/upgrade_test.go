@@ -2,12 +2,14 @@ package e2e
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"sync"
 	"testing"
 
+	"gitmirror/fsm"
 	"gitmirror/internal/testlog"
 )
 
@@ -56,14 +58,14 @@ func TestRollingUpgradeAndNoWayBack(t *testing.T) {
 	up.shows("a", f.nodes)
 	// The format is raised once every row says so, and node.json remembers it.
 	for _, p := range f.nodes {
-		p.remembersFormat(4)
+		p.remembersFormat(int(fsm.Format))
 	}
 	stray := &proc{t: t, name: "n5", dir: filepath.Join(t.TempDir(), "n5"), binary: old}
 	stray.refused(1, []string{"--join", f.nodes[0].peer}, "format")
 	back := f.nodes[2]
 	back.stop()
 	back.binary = old
-	back.refused(1, nil, "format 4")
+	back.refused(1, nil, fmt.Sprint("format ", fsm.Format))
 	back.binary = ""
 	back.start(nil)
 	f.settled(4)

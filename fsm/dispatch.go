@@ -28,6 +28,8 @@ var commands = map[uint32]kind{
 	14: kindOf("place", 1, (*State).place),
 	15: kindOf("assign-owners", 1, (*State).assignOwners),
 	20: kindOf("set-limits", 1, (*State).setLimits).since(FormatLimits),
+	16: kindOf("approve", 1, (*State).approve).since(formatHolds),
+	17: kindOf("pin", 1, (*State).pin).since(formatHolds),
 }
 
 // kind is one kind of command: how to read it, and what it does.

@@ -24,6 +24,8 @@ const (
 	CodeFormat          = "format_too_old"
 	CodeInvalid         = "invalid"
 	CodeKeyReused       = "key_reused"
+	CodeNotHeld         = "not_held"
+	CodeStaleHold       = "stale_hold"
 )
 
 // One sentinel per refusal, for errors.Is on what AsError returns.

@@ -26,6 +26,8 @@ const (
 	EventFailing        = "failing"
 	EventHeld           = "held"
 	EventRecovered      = "recovered"
+	EventApproved       = "approved" // what is held may be followed, or what was pinned
+	EventPinned         = "pinned"   // a ref was restored, and stays
 )
 
 // Event is something that happened to a repo or a node. Every generation of a

@@ -14,7 +14,7 @@ import (
 //	1  everything up to 15 but what follows
 //	2  tick
 //	3  a key of the API belongs to one request
-//	4  limits of a repo's size
+//	4  limits of a repo's size; holds say what is lost; approve and pin; files of the past
 //
 // Every member says in its row which format its binary speaks. The leader
 // raises the cluster's to what all of them speak, and never lowers it. A
@@ -22,10 +22,15 @@ import (
 // refused when it joins, and stops when it starts.
 
 const (
-	formatKeys = 3
+	formatKeys  = 3
+	formatHolds = 4
 	// FormatLimits brought the limits of a repo.
 	FormatLimits = 4
 )
+
+// RemembersPast tells whether every member knows files of the past: from then on they
+// are part of generations.
+func (v *View) RemembersPast() bool { return v.tables.format >= formatHolds }
 
 // Admit is asked by the leader before an entry is appended: it returns the
 // entry stamped with the leader's log time, or an error that wraps

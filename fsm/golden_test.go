@@ -41,11 +41,13 @@ var samples = map[uint32]proto.Message{
 	13: &command.Report{
 		Node:      "n1",
 		Copies:    []*command.CopyReport{{Repo: "r1", State: command.CopyState_COPY_STATE_LEAVING, Generation: 4, Gone: true}},
-		Health:    []*command.HealthReport{{Repo: "r1", Epoch: 2, ErrorClass: "auth", Message: "no", HoldReason: "empty", HoldDigest: digest(3)}},
+		Health:    []*command.HealthReport{{Repo: "r1", Epoch: 2, ErrorClass: "auth", Message: "no", HoldReason: "empty", HoldDigest: digest(3), HoldLost: 2, HoldSettled: 3, HoldFirst: []*command.Change{{Ref: "refs/heads/main", Old: "11", New: "22", Kind: command.ChangeKind_CHANGE_KIND_FORCED}}, HoldLosses: digest(5)}},
 		Condition: &command.NodeCondition{Disk: DiskFull, DiskMessage: "4 % free", Sick: "four copies broke"},
 	},
 	14: &command.Place{Rows: []*command.Placement{{Repo: "r1", RowVersion: 7, Add: []string{"n1"}, Leave: []string{"n2"}}}},
 	20: &command.SetLimits{Repo: "r1", MaxSize: proto.Int64(5 << 30), MaxObjectSize: proto.Int64(0)},
+	16: &command.Approve{Repo: "r1", Losses: digest(5), Observed: digest(3), Unpin: []string{"refs/heads/main"}},
+	17: &command.Pin{Repo: "r1", Ref: "refs/heads/main", Oid: "00112233445566778899aabbccddeeff00112233"},
 	15: &command.AssignOwners{Rows: []*command.Ownership{{Repo: "r1", Epoch: 2, Owner: "n1"}}},
 }
 

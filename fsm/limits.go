@@ -26,6 +26,8 @@ const (
 	maxPolicy  = 64 // refspecs
 	maxRefspec = 512
 	maxLost    = 8 // lost generations a row remembers
+	maxPins    = 100
+	maxFirst   = 20 // losses that a hold names
 )
 
 // between says what is wrong with a field's length, or nothing.
@@ -169,10 +171,17 @@ func checkCondition(c *command.NodeCondition) error {
 }
 
 func checkHealth(h *command.HealthReport) error {
-	if n := len(h.GetHoldDigest()); n != 0 && n != len(Digest{}) {
-		return fmt.Errorf("hold digest of %d bytes, want %d", n, len(Digest{}))
+	if n := len(h.GetHoldFirst()); n > maxFirst {
+		return fmt.Errorf("a hold names %d losses, more than %d", n, maxFirst)
+	}
+	for _, c := range h.GetHoldFirst() {
+		if err := firstError(between("ref", c.GetRef(), 1, reflimit.Name+maxText), between("old", c.GetOld(), 0, maxWord), between("new", c.GetNew(), 0, maxWord)); err != nil {
+			return err
+		}
 	}
 	return firstError(
+		digestSized("hold digest", h.GetHoldDigest()),
+		digestSized("losses", h.GetHoldLosses()),
 		between("error class", h.GetErrorClass(), 0, maxWord),
 		between("hold reason", h.GetHoldReason(), 0, maxWord),
 	)

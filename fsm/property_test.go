@@ -3,6 +3,7 @@ package fsm
 import (
 	"bytes"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -38,7 +39,7 @@ func someCommand(t *rapid.T, v *View) proto.Message {
 		}
 		return someCount.Draw(t, "wrong")
 	}
-	switch rapid.SampledFrom([]uint32{1, 2, 2, 3, 4, 5, 6, 10, 10, 11, 12, 12, 12, 13, 13, 14, 15, 20}).Draw(t, "number") {
+	switch rapid.SampledFrom([]uint32{1, 2, 2, 3, 4, 5, 6, 10, 10, 11, 12, 12, 12, 13, 13, 14, 15, 16, 17, 20}).Draw(t, "number") {
 	case 1:
 		return &command.FoundCluster{ClusterId: node}
 	case 2:
@@ -83,6 +84,8 @@ func someCommand(t *rapid.T, v *View) proto.Message {
 				Repo: repo, Epoch: guess(row.Epoch),
 				ErrorClass: rapid.SampledFrom([]string{"", "auth"}).Draw(t, "class"),
 				HoldReason: rapid.SampledFrom([]string{"", "empty"}).Draw(t, "hold"),
+				HoldLost:   uint32(someCount.Draw(t, "lost")), HoldLosses: digest(byte(someCount.Draw(t, "losses"))),
+				HoldFirst: []*command.Change{{Ref: "refs/heads/main", Old: "1"}},
 			}},
 		}
 	case 20:
@@ -92,6 +95,19 @@ func someCommand(t *rapid.T, v *View) proto.Message {
 			Repo: repo, RowVersion: guess(row.Version),
 			Add: someNodes.Draw(t, "add"), Leave: someNodes.Draw(t, "leave"),
 		}}}
+	}
+	if rapid.Bool().Draw(t, "pin") {
+		return &command.Pin{Repo: repo, Ref: "refs/heads/" + node, Oid: strings.Repeat("a", 40)}
+	}
+	if row.Hold != nil || len(row.Pins) > 0 {
+		c := &command.Approve{Repo: repo}
+		if row.Hold != nil {
+			c.Losses, c.Observed = row.Hold.Losses[:], row.Hold.Observed[:]
+		}
+		for _, p := range row.Pins {
+			c.Unpin = append(c.Unpin, p.Ref)
+		}
+		return c
 	}
 	return assign(repo, guess(row.Epoch), node)
 }

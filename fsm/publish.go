@@ -62,7 +62,7 @@ func published(e entry, row *Repo, c *command.Publish) *Repo {
 	next.Head = c.GetHead()
 	next.Candidate = c.GetCandidate()
 	next.ChangedAt = e.at
-	next.Error, next.Hold = nil, nil
+	next.Error, next.Hold, next.Approved = nil, nil, nil
 	next.Base = Generation{Number: c.GetBaseGeneration()}
 	copy(next.Base.Digest[:], c.GetBaseDigest())
 	next.Lost = stillLost(row, c)

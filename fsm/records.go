@@ -53,7 +53,15 @@ func repoRecord(r *Repo, policy uint32) *snapshot.Record {
 	}
 	rec.Error = failureRecord(r.Error)
 	if h := r.Hold; h != nil {
-		rec.Hold = &snapshot.Hold{Reason: h.Reason, SinceMs: toMS(h.Since), Observed: digestBytes(h.Observed)}
+		rec.Hold = &snapshot.Hold{Reason: h.Reason, SinceMs: toMS(h.Since), Observed: digestBytes(h.Observed),
+			Lost: h.Lost, Settled: h.Settled, First: h.First, Losses: digestBytes(h.Losses)}
+	}
+	if a := r.Approved; a != nil {
+		rec.Approved = &snapshot.Approval{AtMs: toMS(a.At), Observed: digestBytes(a.Observed), Losses: digestBytes(a.Losses),
+			Count: a.Count, First: a.First, Unpinned: a.Unpinned}
+	}
+	for _, p := range r.Pins {
+		rec.Pins = append(rec.Pins, &snapshot.Pin{Ref: p.Ref, Oid: p.OID})
 	}
 	return &snapshot.Record{Kind: &snapshot.Record_Repo{Repo: rec}}
 }

@@ -132,12 +132,15 @@ func (s *State) reportHealth(e entry, node *Node, r *command.HealthReport) *comm
 	case row.Epoch != r.GetEpoch():
 		return refuseItem(id, CodeStaleEpoch, "%s is in epoch %d, not %d", row.Name, row.Epoch, r.GetEpoch())
 	}
-	failure, hold := nextFailure(e, row.Error, r), nextHold(e, row.Hold, r)
+	failure, hold := nextFailure(e, row.Error, r), t.nextHold(e, row.Hold, r)
 	if failure == row.Error && hold == row.Hold {
 		return ok(id)
 	}
 	next := row.edit()
 	next.Error, next.Hold = failure, hold
+	if hold == nil && row.Hold != nil {
+		next.Approved = nil // it was a word on a hold that has ended by itself
+	}
 	t.replace(e, next)
 	t.recordHealth(e, row, next)
 	return ok(id)
@@ -160,19 +163,24 @@ func nextFailure(e entry, old *Failure, r *command.HealthReport) *Failure {
 	return &next
 }
 
-func nextHold(e entry, old *Hold, r *command.HealthReport) *Hold {
+func (t *tables) nextHold(e entry, old *Hold, r *command.HealthReport) *Hold {
 	if r.GetHoldReason() == "" {
 		return nil
 	}
-	hold := Hold{Reason: r.GetHoldReason(), Since: e.at}
+	hold := &Hold{Reason: r.GetHoldReason(), Since: e.at}
 	copy(hold.Observed[:], r.GetHoldDigest())
-	if old != nil && old.Reason == hold.Reason {
+	if t.format >= formatHolds {
+		hold.Lost, hold.Settled, hold.First = r.GetHoldLost(), r.GetHoldSettled(), r.GetHoldFirst()
+		copy(hold.Losses[:], r.GetHoldLosses())
+	}
+	if old != nil {
+		// One hold may become another while it lasts: it is as old as the first.
 		hold.Since = old.Since
-		if hold == *old {
+		if hold.equal(old) {
 			return old
 		}
 	}
-	return &hold
+	return hold
 }
 
 func (t *tables) recordHealth(e entry, row, next *Repo) {

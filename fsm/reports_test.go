@@ -79,7 +79,7 @@ func TestHealth(t *testing.T) {
 	m.ok(health(func(h *command.HealthReport) { h.HoldReason, h.HoldDigest = "empty", digest(1) }))
 	since = m.now
 	m.ok(health(func(h *command.HealthReport) { h.HoldReason, h.HoldDigest = "empty", digest(2) }))
-	if got := *m.repo("one").Hold; got != (Hold{"empty", since, Digest(digest(2))}) {
+	if got := m.repo("one").Hold; !got.equal(&Hold{Reason: "empty", Since: since, Observed: Digest(digest(2))}) {
 		t.Errorf("hold %+v", got)
 	}
 	m.ok(health(func(*command.HealthReport) {}))

@@ -173,8 +173,17 @@ func (b *builder) addRepo(r *snapshot.Repo) error {
 	}
 	row.Error = failureOf(r.GetError())
 	if h := r.GetHold(); h != nil {
-		row.Hold = &Hold{Reason: h.GetReason(), Since: fromMS(h.GetSinceMs())}
+		row.Hold = &Hold{Reason: h.GetReason(), Since: fromMS(h.GetSinceMs()), Lost: h.GetLost(), Settled: h.GetSettled(), First: h.GetFirst()}
 		copy(row.Hold.Observed[:], h.GetObserved())
+		copy(row.Hold.Losses[:], h.GetLosses())
+	}
+	if a := r.GetApproved(); a != nil {
+		row.Approved = &Approval{At: fromMS(a.GetAtMs()), Count: a.GetCount(), First: a.GetFirst(), Unpinned: a.GetUnpinned()}
+		copy(row.Approved.Observed[:], a.GetObserved())
+		copy(row.Approved.Losses[:], a.GetLosses())
+	}
+	for _, p := range r.GetPins() {
+		row.Pins = append(row.Pins, Pin{p.GetRef(), p.GetOid()})
 	}
 	row.Copies = make([]Copy, len(r.GetCopies()))
 	for i, c := range r.GetCopies() {

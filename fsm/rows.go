@@ -93,13 +93,6 @@ type Failure struct {
 	Since   time.Time // of the class
 }
 
-// Hold is why a repo shall not be brought up to date without an operator.
-type Hold struct {
-	Reason   string
-	Since    time.Time
-	Observed Digest // what upstream showed
-}
-
 // Repo is one row. A stored row never changes: a command replaces it.
 type Repo struct {
 	ID, Name   string
@@ -121,7 +114,9 @@ type Repo struct {
 	Lost       []Generation // published once, and not all there any more; whoever has one offers it
 	Error      *Failure
 	Hold       *Hold
-	Copies     []Copy // by node
+	Approved   *Approval // what the owner may follow although it is held
+	Pins       []Pin     // by ref; replaced, never written to
+	Copies     []Copy    // by node
 	AddedAt    time.Time
 	ChangedAt  time.Time // of the last publish
 	Version    uint64    // log index of the row's last change

@@ -1328,13 +1328,19 @@ func (x *CopyReport) GetGone() bool {
 
 // HealthReport tells that a repo's health changed class, never each failure.
 type HealthReport struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Repo          string                 `protobuf:"bytes,1,opt,name=repo,proto3" json:"repo,omitempty"`
-	Epoch         uint64                 `protobuf:"varint,2,opt,name=epoch,proto3" json:"epoch,omitempty"`                            // of the owner that saw it; a stale one is ignored
-	ErrorClass    string                 `protobuf:"bytes,3,opt,name=error_class,json=errorClass,proto3" json:"error_class,omitempty"` // empty: well again
-	Message       string                 `protobuf:"bytes,4,opt,name=message,proto3" json:"message,omitempty"`
-	HoldReason    string                 `protobuf:"bytes,5,opt,name=hold_reason,json=holdReason,proto3" json:"hold_reason,omitempty"` // empty: not held
-	HoldDigest    []byte                 `protobuf:"bytes,6,opt,name=hold_digest,json=holdDigest,proto3" json:"hold_digest,omitempty"` // what upstream showed
+	state      protoimpl.MessageState `protogen:"open.v1"`
+	Repo       string                 `protobuf:"bytes,1,opt,name=repo,proto3" json:"repo,omitempty"`
+	Epoch      uint64                 `protobuf:"varint,2,opt,name=epoch,proto3" json:"epoch,omitempty"`                            // of the owner that saw it; a stale one is ignored
+	ErrorClass string                 `protobuf:"bytes,3,opt,name=error_class,json=errorClass,proto3" json:"error_class,omitempty"` // empty: well again
+	Message    string                 `protobuf:"bytes,4,opt,name=message,proto3" json:"message,omitempty"`
+	HoldReason string                 `protobuf:"bytes,5,opt,name=hold_reason,json=holdReason,proto3" json:"hold_reason,omitempty"` // empty: not held
+	HoldDigest []byte                 `protobuf:"bytes,6,opt,name=hold_digest,json=holdDigest,proto3" json:"hold_digest,omitempty"` // what upstream showed
+	// Since format 4: of how many settled refs upstream takes something away, of how
+	// many, the first of them (at most 20), and the digest of all.
+	HoldLost      uint32    `protobuf:"varint,7,opt,name=hold_lost,json=holdLost,proto3" json:"hold_lost,omitempty"`
+	HoldSettled   uint32    `protobuf:"varint,8,opt,name=hold_settled,json=holdSettled,proto3" json:"hold_settled,omitempty"`
+	HoldFirst     []*Change `protobuf:"bytes,9,rep,name=hold_first,json=holdFirst,proto3" json:"hold_first,omitempty"`
+	HoldLosses    []byte    `protobuf:"bytes,10,opt,name=hold_losses,json=holdLosses,proto3" json:"hold_losses,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1407,6 +1413,34 @@ func (x *HealthReport) GetHoldReason() string {
 func (x *HealthReport) GetHoldDigest() []byte {
 	if x != nil {
 		return x.HoldDigest
+	}
+	return nil
+}
+
+func (x *HealthReport) GetHoldLost() uint32 {
+	if x != nil {
+		return x.HoldLost
+	}
+	return 0
+}
+
+func (x *HealthReport) GetHoldSettled() uint32 {
+	if x != nil {
+		return x.HoldSettled
+	}
+	return 0
+}
+
+func (x *HealthReport) GetHoldFirst() []*Change {
+	if x != nil {
+		return x.HoldFirst
+	}
+	return nil
+}
+
+func (x *HealthReport) GetHoldLosses() []byte {
+	if x != nil {
+		return x.HoldLosses
 	}
 	return nil
 }
@@ -1761,6 +1795,138 @@ func (x *AssignOwners) GetRows() []*Ownership {
 	return nil
 }
 
+// Approve lets the owner follow upstream in what the row's hold says, or in refs that
+// were pinned. Number 16, since format 4. Refused when the hold is another by now.
+type Approve struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Repo          string                 `protobuf:"bytes,1,opt,name=repo,proto3" json:"repo,omitempty"`
+	Losses        []byte                 `protobuf:"bytes,2,opt,name=losses,proto3" json:"losses,omitempty"`     // of the hold that was seen; empty where it has none
+	Observed      []byte                 `protobuf:"bytes,3,opt,name=observed,proto3" json:"observed,omitempty"` // of that hold
+	Unpin         []string               `protobuf:"bytes,4,rep,name=unpin,proto3" json:"unpin,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Approve) Reset() {
+	*x = Approve{}
+	mi := &file_command_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Approve) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Approve) ProtoMessage() {}
+
+func (x *Approve) ProtoReflect() protoreflect.Message {
+	mi := &file_command_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Approve.ProtoReflect.Descriptor instead.
+func (*Approve) Descriptor() ([]byte, []int) {
+	return file_command_proto_rawDescGZIP(), []int{23}
+}
+
+func (x *Approve) GetRepo() string {
+	if x != nil {
+		return x.Repo
+	}
+	return ""
+}
+
+func (x *Approve) GetLosses() []byte {
+	if x != nil {
+		return x.Losses
+	}
+	return nil
+}
+
+func (x *Approve) GetObserved() []byte {
+	if x != nil {
+		return x.Observed
+	}
+	return nil
+}
+
+func (x *Approve) GetUnpin() []string {
+	if x != nil {
+		return x.Unpin
+	}
+	return nil
+}
+
+// Pin has a ref stay at an object whatever upstream shows, until it is approved.
+// Number 17, since format 4.
+type Pin struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Repo          string                 `protobuf:"bytes,1,opt,name=repo,proto3" json:"repo,omitempty"`
+	Ref           string                 `protobuf:"bytes,2,opt,name=ref,proto3" json:"ref,omitempty"`
+	Oid           string                 `protobuf:"bytes,3,opt,name=oid,proto3" json:"oid,omitempty"` // hex
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Pin) Reset() {
+	*x = Pin{}
+	mi := &file_command_proto_msgTypes[24]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Pin) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Pin) ProtoMessage() {}
+
+func (x *Pin) ProtoReflect() protoreflect.Message {
+	mi := &file_command_proto_msgTypes[24]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Pin.ProtoReflect.Descriptor instead.
+func (*Pin) Descriptor() ([]byte, []int) {
+	return file_command_proto_rawDescGZIP(), []int{24}
+}
+
+func (x *Pin) GetRepo() string {
+	if x != nil {
+		return x.Repo
+	}
+	return ""
+}
+
+func (x *Pin) GetRef() string {
+	if x != nil {
+		return x.Ref
+	}
+	return ""
+}
+
+func (x *Pin) GetOid() string {
+	if x != nil {
+		return x.Oid
+	}
+	return ""
+}
+
 // Item is the outcome for one row of a batch command.
 type Item struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1774,7 +1940,7 @@ type Item struct {
 
 func (x *Item) Reset() {
 	*x = Item{}
-	mi := &file_command_proto_msgTypes[23]
+	mi := &file_command_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1786,7 +1952,7 @@ func (x *Item) String() string {
 func (*Item) ProtoMessage() {}
 
 func (x *Item) ProtoReflect() protoreflect.Message {
-	mi := &file_command_proto_msgTypes[23]
+	mi := &file_command_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1799,7 +1965,7 @@ func (x *Item) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Item.ProtoReflect.Descriptor instead.
 func (*Item) Descriptor() ([]byte, []int) {
-	return file_command_proto_rawDescGZIP(), []int{23}
+	return file_command_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Item) GetRepo() string {
@@ -1843,7 +2009,7 @@ type Outcome struct {
 
 func (x *Outcome) Reset() {
 	*x = Outcome{}
-	mi := &file_command_proto_msgTypes[24]
+	mi := &file_command_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1855,7 +2021,7 @@ func (x *Outcome) String() string {
 func (*Outcome) ProtoMessage() {}
 
 func (x *Outcome) ProtoReflect() protoreflect.Message {
-	mi := &file_command_proto_msgTypes[24]
+	mi := &file_command_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1868,7 +2034,7 @@ func (x *Outcome) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Outcome.ProtoReflect.Descriptor instead.
 func (*Outcome) Descriptor() ([]byte, []int) {
-	return file_command_proto_rawDescGZIP(), []int{24}
+	return file_command_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Outcome) GetCode() string {
@@ -2004,7 +2170,7 @@ const file_command_proto_rawDesc = "" +
 	"\n" +
 	"generation\x18\x03 \x01(\x04R\n" +
 	"generation\x12\x12\n" +
-	"\x04gone\x18\x04 \x01(\bR\x04gone\"\xb5\x01\n" +
+	"\x04gone\x18\x04 \x01(\bR\x04gone\"\xd0\x02\n" +
 	"\fHealthReport\x12\x12\n" +
 	"\x04repo\x18\x01 \x01(\tR\x04repo\x12\x14\n" +
 	"\x05epoch\x18\x02 \x01(\x04R\x05epoch\x12\x1f\n" +
@@ -2014,7 +2180,14 @@ const file_command_proto_rawDesc = "" +
 	"\vhold_reason\x18\x05 \x01(\tR\n" +
 	"holdReason\x12\x1f\n" +
 	"\vhold_digest\x18\x06 \x01(\fR\n" +
-	"holdDigest\"Z\n" +
+	"holdDigest\x12\x1b\n" +
+	"\thold_lost\x18\a \x01(\rR\bholdLost\x12!\n" +
+	"\fhold_settled\x18\b \x01(\rR\vholdSettled\x128\n" +
+	"\n" +
+	"hold_first\x18\t \x03(\v2\x19.gitmirror.command.ChangeR\tholdFirst\x12\x1f\n" +
+	"\vhold_losses\x18\n" +
+	" \x01(\fR\n" +
+	"holdLosses\"Z\n" +
 	"\rNodeCondition\x12\x12\n" +
 	"\x04disk\x18\x01 \x01(\tR\x04disk\x12!\n" +
 	"\fdisk_message\x18\x02 \x01(\tR\vdiskMessage\x12\x12\n" +
@@ -2037,7 +2210,16 @@ const file_command_proto_rawDesc = "" +
 	"\x05epoch\x18\x02 \x01(\x04R\x05epoch\x12\x14\n" +
 	"\x05owner\x18\x03 \x01(\tR\x05owner\"@\n" +
 	"\fAssignOwners\x120\n" +
-	"\x04rows\x18\x01 \x03(\v2\x1c.gitmirror.command.OwnershipR\x04rows\"d\n" +
+	"\x04rows\x18\x01 \x03(\v2\x1c.gitmirror.command.OwnershipR\x04rows\"g\n" +
+	"\aApprove\x12\x12\n" +
+	"\x04repo\x18\x01 \x01(\tR\x04repo\x12\x16\n" +
+	"\x06losses\x18\x02 \x01(\fR\x06losses\x12\x1a\n" +
+	"\bobserved\x18\x03 \x01(\fR\bobserved\x12\x14\n" +
+	"\x05unpin\x18\x04 \x03(\tR\x05unpin\"=\n" +
+	"\x03Pin\x12\x12\n" +
+	"\x04repo\x18\x01 \x01(\tR\x04repo\x12\x10\n" +
+	"\x03ref\x18\x02 \x01(\tR\x03ref\x12\x10\n" +
+	"\x03oid\x18\x03 \x01(\tR\x03oid\"d\n" +
 	"\x04Item\x12\x12\n" +
 	"\x04repo\x18\x01 \x01(\tR\x04repo\x12\x12\n" +
 	"\x04code\x18\x02 \x01(\tR\x04code\x12\x18\n" +
@@ -2082,7 +2264,7 @@ func file_command_proto_rawDescGZIP() []byte {
 }
 
 var file_command_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_command_proto_msgTypes = make([]protoimpl.MessageInfo, 26)
+var file_command_proto_msgTypes = make([]protoimpl.MessageInfo, 28)
 var file_command_proto_goTypes = []any{
 	(NodeState)(0),        // 0: gitmirror.command.NodeState
 	(ChangeKind)(0),       // 1: gitmirror.command.ChangeKind
@@ -2110,30 +2292,33 @@ var file_command_proto_goTypes = []any{
 	(*Place)(nil),         // 23: gitmirror.command.Place
 	(*Ownership)(nil),     // 24: gitmirror.command.Ownership
 	(*AssignOwners)(nil),  // 25: gitmirror.command.AssignOwners
-	(*Item)(nil),          // 26: gitmirror.command.Item
-	(*Outcome)(nil),       // 27: gitmirror.command.Outcome
-	nil,                   // 28: gitmirror.command.NewRepo.LabelsEntry
+	(*Approve)(nil),       // 26: gitmirror.command.Approve
+	(*Pin)(nil),           // 27: gitmirror.command.Pin
+	(*Item)(nil),          // 28: gitmirror.command.Item
+	(*Outcome)(nil),       // 29: gitmirror.command.Outcome
+	nil,                   // 30: gitmirror.command.NewRepo.LabelsEntry
 }
 var file_command_proto_depIdxs = []int32{
 	5,  // 0: gitmirror.command.PutNode.node:type_name -> gitmirror.command.Node
 	0,  // 1: gitmirror.command.SetNodeState.state:type_name -> gitmirror.command.NodeState
 	11, // 2: gitmirror.command.NewRepo.policy:type_name -> gitmirror.command.Policy
-	28, // 3: gitmirror.command.NewRepo.labels:type_name -> gitmirror.command.NewRepo.LabelsEntry
+	30, // 3: gitmirror.command.NewRepo.labels:type_name -> gitmirror.command.NewRepo.LabelsEntry
 	12, // 4: gitmirror.command.AddRepos.repos:type_name -> gitmirror.command.NewRepo
 	1,  // 5: gitmirror.command.Change.kind:type_name -> gitmirror.command.ChangeKind
 	16, // 6: gitmirror.command.Publish.changes:type_name -> gitmirror.command.Change
 	2,  // 7: gitmirror.command.CopyReport.state:type_name -> gitmirror.command.CopyState
-	18, // 8: gitmirror.command.Report.copies:type_name -> gitmirror.command.CopyReport
-	19, // 9: gitmirror.command.Report.health:type_name -> gitmirror.command.HealthReport
-	20, // 10: gitmirror.command.Report.condition:type_name -> gitmirror.command.NodeCondition
-	22, // 11: gitmirror.command.Place.rows:type_name -> gitmirror.command.Placement
-	24, // 12: gitmirror.command.AssignOwners.rows:type_name -> gitmirror.command.Ownership
-	26, // 13: gitmirror.command.Outcome.items:type_name -> gitmirror.command.Item
-	14, // [14:14] is the sub-list for method output_type
-	14, // [14:14] is the sub-list for method input_type
-	14, // [14:14] is the sub-list for extension type_name
-	14, // [14:14] is the sub-list for extension extendee
-	0,  // [0:14] is the sub-list for field type_name
+	16, // 8: gitmirror.command.HealthReport.hold_first:type_name -> gitmirror.command.Change
+	18, // 9: gitmirror.command.Report.copies:type_name -> gitmirror.command.CopyReport
+	19, // 10: gitmirror.command.Report.health:type_name -> gitmirror.command.HealthReport
+	20, // 11: gitmirror.command.Report.condition:type_name -> gitmirror.command.NodeCondition
+	22, // 12: gitmirror.command.Place.rows:type_name -> gitmirror.command.Placement
+	24, // 13: gitmirror.command.AssignOwners.rows:type_name -> gitmirror.command.Ownership
+	28, // 14: gitmirror.command.Outcome.items:type_name -> gitmirror.command.Item
+	15, // [15:15] is the sub-list for method output_type
+	15, // [15:15] is the sub-list for method input_type
+	15, // [15:15] is the sub-list for extension type_name
+	15, // [15:15] is the sub-list for extension extendee
+	0,  // [0:15] is the sub-list for field type_name
 }
 
 func init() { file_command_proto_init() }
@@ -2148,7 +2333,7 @@ func file_command_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_command_proto_rawDesc), len(file_command_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   26,
+			NumMessages:   28,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

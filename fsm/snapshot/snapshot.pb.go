@@ -648,6 +648,10 @@ type Hold struct {
 	Reason        string                 `protobuf:"bytes,1,opt,name=reason,proto3" json:"reason,omitempty"`
 	SinceMs       int64                  `protobuf:"varint,2,opt,name=since_ms,json=sinceMs,proto3" json:"since_ms,omitempty"`
 	Observed      []byte                 `protobuf:"bytes,3,opt,name=observed,proto3" json:"observed,omitempty"`
+	Lost          uint32                 `protobuf:"varint,4,opt,name=lost,proto3" json:"lost,omitempty"`
+	Settled       uint32                 `protobuf:"varint,5,opt,name=settled,proto3" json:"settled,omitempty"`
+	First         []*command.Change      `protobuf:"bytes,6,rep,name=first,proto3" json:"first,omitempty"`
+	Losses        []byte                 `protobuf:"bytes,7,opt,name=losses,proto3" json:"losses,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -703,6 +707,170 @@ func (x *Hold) GetObserved() []byte {
 	return nil
 }
 
+func (x *Hold) GetLost() uint32 {
+	if x != nil {
+		return x.Lost
+	}
+	return 0
+}
+
+func (x *Hold) GetSettled() uint32 {
+	if x != nil {
+		return x.Settled
+	}
+	return 0
+}
+
+func (x *Hold) GetFirst() []*command.Change {
+	if x != nil {
+		return x.First
+	}
+	return nil
+}
+
+func (x *Hold) GetLosses() []byte {
+	if x != nil {
+		return x.Losses
+	}
+	return nil
+}
+
+type Approval struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	AtMs          int64                  `protobuf:"varint,1,opt,name=at_ms,json=atMs,proto3" json:"at_ms,omitempty"`
+	Observed      []byte                 `protobuf:"bytes,2,opt,name=observed,proto3" json:"observed,omitempty"`
+	Losses        []byte                 `protobuf:"bytes,3,opt,name=losses,proto3" json:"losses,omitempty"`
+	Count         uint32                 `protobuf:"varint,4,opt,name=count,proto3" json:"count,omitempty"`
+	First         []*command.Change      `protobuf:"bytes,5,rep,name=first,proto3" json:"first,omitempty"`
+	Unpinned      []string               `protobuf:"bytes,6,rep,name=unpinned,proto3" json:"unpinned,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Approval) Reset() {
+	*x = Approval{}
+	mi := &file_snapshot_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Approval) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Approval) ProtoMessage() {}
+
+func (x *Approval) ProtoReflect() protoreflect.Message {
+	mi := &file_snapshot_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Approval.ProtoReflect.Descriptor instead.
+func (*Approval) Descriptor() ([]byte, []int) {
+	return file_snapshot_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *Approval) GetAtMs() int64 {
+	if x != nil {
+		return x.AtMs
+	}
+	return 0
+}
+
+func (x *Approval) GetObserved() []byte {
+	if x != nil {
+		return x.Observed
+	}
+	return nil
+}
+
+func (x *Approval) GetLosses() []byte {
+	if x != nil {
+		return x.Losses
+	}
+	return nil
+}
+
+func (x *Approval) GetCount() uint32 {
+	if x != nil {
+		return x.Count
+	}
+	return 0
+}
+
+func (x *Approval) GetFirst() []*command.Change {
+	if x != nil {
+		return x.First
+	}
+	return nil
+}
+
+func (x *Approval) GetUnpinned() []string {
+	if x != nil {
+		return x.Unpinned
+	}
+	return nil
+}
+
+type Pin struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Ref           string                 `protobuf:"bytes,1,opt,name=ref,proto3" json:"ref,omitempty"`
+	Oid           string                 `protobuf:"bytes,2,opt,name=oid,proto3" json:"oid,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Pin) Reset() {
+	*x = Pin{}
+	mi := &file_snapshot_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Pin) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Pin) ProtoMessage() {}
+
+func (x *Pin) ProtoReflect() protoreflect.Message {
+	mi := &file_snapshot_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Pin.ProtoReflect.Descriptor instead.
+func (*Pin) Descriptor() ([]byte, []int) {
+	return file_snapshot_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *Pin) GetRef() string {
+	if x != nil {
+		return x.Ref
+	}
+	return ""
+}
+
+func (x *Pin) GetOid() string {
+	if x != nil {
+		return x.Oid
+	}
+	return ""
+}
+
 type Repo struct {
 	state          protoimpl.MessageState `protogen:"open.v1"`
 	Id             string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
@@ -731,13 +899,15 @@ type Repo struct {
 	BaseDigest     []byte                 `protobuf:"bytes,24,opt,name=base_digest,json=baseDigest,proto3" json:"base_digest,omitempty"`
 	PublishedEvent uint64                 `protobuf:"varint,25,opt,name=published_event,json=publishedEvent,proto3" json:"published_event,omitempty"` // sequence number of the last publish's event
 	Lost           []*Generation          `protobuf:"bytes,26,rep,name=lost,proto3" json:"lost,omitempty"`
+	Approved       *Approval              `protobuf:"bytes,27,opt,name=approved,proto3" json:"approved,omitempty"`
+	Pins           []*Pin                 `protobuf:"bytes,28,rep,name=pins,proto3" json:"pins,omitempty"` // by ref
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
 }
 
 func (x *Repo) Reset() {
 	*x = Repo{}
-	mi := &file_snapshot_proto_msgTypes[7]
+	mi := &file_snapshot_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -749,7 +919,7 @@ func (x *Repo) String() string {
 func (*Repo) ProtoMessage() {}
 
 func (x *Repo) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[7]
+	mi := &file_snapshot_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -762,7 +932,7 @@ func (x *Repo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Repo.ProtoReflect.Descriptor instead.
 func (*Repo) Descriptor() ([]byte, []int) {
-	return file_snapshot_proto_rawDescGZIP(), []int{7}
+	return file_snapshot_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Repo) GetId() string {
@@ -947,6 +1117,20 @@ func (x *Repo) GetLost() []*Generation {
 	return nil
 }
 
+func (x *Repo) GetApproved() *Approval {
+	if x != nil {
+		return x.Approved
+	}
+	return nil
+}
+
+func (x *Repo) GetPins() []*Pin {
+	if x != nil {
+		return x.Pins
+	}
+	return nil
+}
+
 type Generation struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Number        uint64                 `protobuf:"varint,1,opt,name=number,proto3" json:"number,omitempty"`
@@ -957,7 +1141,7 @@ type Generation struct {
 
 func (x *Generation) Reset() {
 	*x = Generation{}
-	mi := &file_snapshot_proto_msgTypes[8]
+	mi := &file_snapshot_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -969,7 +1153,7 @@ func (x *Generation) String() string {
 func (*Generation) ProtoMessage() {}
 
 func (x *Generation) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[8]
+	mi := &file_snapshot_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -982,7 +1166,7 @@ func (x *Generation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Generation.ProtoReflect.Descriptor instead.
 func (*Generation) Descriptor() ([]byte, []int) {
-	return file_snapshot_proto_rawDescGZIP(), []int{8}
+	return file_snapshot_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Generation) GetNumber() uint64 {
@@ -1018,7 +1202,7 @@ type Event struct {
 
 func (x *Event) Reset() {
 	*x = Event{}
-	mi := &file_snapshot_proto_msgTypes[9]
+	mi := &file_snapshot_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1030,7 +1214,7 @@ func (x *Event) String() string {
 func (*Event) ProtoMessage() {}
 
 func (x *Event) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[9]
+	mi := &file_snapshot_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1043,7 +1227,7 @@ func (x *Event) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Event.ProtoReflect.Descriptor instead.
 func (*Event) Descriptor() ([]byte, []int) {
-	return file_snapshot_proto_rawDescGZIP(), []int{9}
+	return file_snapshot_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Event) GetSeq() uint64 {
@@ -1134,7 +1318,7 @@ type Request struct {
 
 func (x *Request) Reset() {
 	*x = Request{}
-	mi := &file_snapshot_proto_msgTypes[10]
+	mi := &file_snapshot_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1146,7 +1330,7 @@ func (x *Request) String() string {
 func (*Request) ProtoMessage() {}
 
 func (x *Request) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[10]
+	mi := &file_snapshot_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1159,7 +1343,7 @@ func (x *Request) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Request.ProtoReflect.Descriptor instead.
 func (*Request) Descriptor() ([]byte, []int) {
-	return file_snapshot_proto_rawDescGZIP(), []int{10}
+	return file_snapshot_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Request) GetId() string {
@@ -1194,7 +1378,7 @@ type Mark struct {
 
 func (x *Mark) Reset() {
 	*x = Mark{}
-	mi := &file_snapshot_proto_msgTypes[11]
+	mi := &file_snapshot_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1206,7 +1390,7 @@ func (x *Mark) String() string {
 func (*Mark) ProtoMessage() {}
 
 func (x *Mark) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[11]
+	mi := &file_snapshot_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1219,7 +1403,7 @@ func (x *Mark) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Mark.ProtoReflect.Descriptor instead.
 func (*Mark) Descriptor() ([]byte, []int) {
-	return file_snapshot_proto_rawDescGZIP(), []int{11}
+	return file_snapshot_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Mark) GetIndex() uint64 {
@@ -1251,7 +1435,7 @@ type End struct {
 
 func (x *End) Reset() {
 	*x = End{}
-	mi := &file_snapshot_proto_msgTypes[12]
+	mi := &file_snapshot_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1263,7 +1447,7 @@ func (x *End) String() string {
 func (*End) ProtoMessage() {}
 
 func (x *End) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[12]
+	mi := &file_snapshot_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1276,7 +1460,7 @@ func (x *End) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use End.ProtoReflect.Descriptor instead.
 func (*End) Descriptor() ([]byte, []int) {
-	return file_snapshot_proto_rawDescGZIP(), []int{12}
+	return file_snapshot_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *End) GetNodes() uint64 {
@@ -1379,11 +1563,25 @@ const file_snapshot_proto_rawDesc = "" +
 	"\aFailure\x12\x14\n" +
 	"\x05class\x18\x01 \x01(\tR\x05class\x12\x18\n" +
 	"\amessage\x18\x02 \x01(\tR\amessage\x12\x19\n" +
-	"\bsince_ms\x18\x03 \x01(\x03R\asinceMs\"U\n" +
+	"\bsince_ms\x18\x03 \x01(\x03R\asinceMs\"\xcc\x01\n" +
 	"\x04Hold\x12\x16\n" +
 	"\x06reason\x18\x01 \x01(\tR\x06reason\x12\x19\n" +
 	"\bsince_ms\x18\x02 \x01(\x03R\asinceMs\x12\x1a\n" +
-	"\bobserved\x18\x03 \x01(\fR\bobserved\"\xf5\x06\n" +
+	"\bobserved\x18\x03 \x01(\fR\bobserved\x12\x12\n" +
+	"\x04lost\x18\x04 \x01(\rR\x04lost\x12\x18\n" +
+	"\asettled\x18\x05 \x01(\rR\asettled\x12/\n" +
+	"\x05first\x18\x06 \x03(\v2\x19.gitmirror.command.ChangeR\x05first\x12\x16\n" +
+	"\x06losses\x18\a \x01(\fR\x06losses\"\xb6\x01\n" +
+	"\bApproval\x12\x13\n" +
+	"\x05at_ms\x18\x01 \x01(\x03R\x04atMs\x12\x1a\n" +
+	"\bobserved\x18\x02 \x01(\fR\bobserved\x12\x16\n" +
+	"\x06losses\x18\x03 \x01(\fR\x06losses\x12\x14\n" +
+	"\x05count\x18\x04 \x01(\rR\x05count\x12/\n" +
+	"\x05first\x18\x05 \x03(\v2\x19.gitmirror.command.ChangeR\x05first\x12\x1a\n" +
+	"\bunpinned\x18\x06 \x03(\tR\bunpinned\")\n" +
+	"\x03Pin\x12\x10\n" +
+	"\x03ref\x18\x01 \x01(\tR\x03ref\x12\x10\n" +
+	"\x03oid\x18\x02 \x01(\tR\x03oid\"\xdc\a\n" +
 	"\x04Repo\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x12\n" +
@@ -1416,7 +1614,9 @@ const file_snapshot_proto_rawDesc = "" +
 	"\vbase_digest\x18\x18 \x01(\fR\n" +
 	"baseDigest\x12'\n" +
 	"\x0fpublished_event\x18\x19 \x01(\x04R\x0epublishedEvent\x122\n" +
-	"\x04lost\x18\x1a \x03(\v2\x1e.gitmirror.snapshot.GenerationR\x04lost\x1a9\n" +
+	"\x04lost\x18\x1a \x03(\v2\x1e.gitmirror.snapshot.GenerationR\x04lost\x128\n" +
+	"\bapproved\x18\x1b \x01(\v2\x1c.gitmirror.snapshot.ApprovalR\bapproved\x12+\n" +
+	"\x04pins\x18\x1c \x03(\v2\x17.gitmirror.snapshot.PinR\x04pins\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"<\n" +
@@ -1466,7 +1666,7 @@ func file_snapshot_proto_rawDescGZIP() []byte {
 	return file_snapshot_proto_rawDescData
 }
 
-var file_snapshot_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
+var file_snapshot_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
 var file_snapshot_proto_goTypes = []any{
 	(*Record)(nil),          // 0: gitmirror.snapshot.Record
 	(*Meta)(nil),            // 1: gitmirror.snapshot.Meta
@@ -1475,39 +1675,45 @@ var file_snapshot_proto_goTypes = []any{
 	(*Copy)(nil),            // 4: gitmirror.snapshot.Copy
 	(*Failure)(nil),         // 5: gitmirror.snapshot.Failure
 	(*Hold)(nil),            // 6: gitmirror.snapshot.Hold
-	(*Repo)(nil),            // 7: gitmirror.snapshot.Repo
-	(*Generation)(nil),      // 8: gitmirror.snapshot.Generation
-	(*Event)(nil),           // 9: gitmirror.snapshot.Event
-	(*Request)(nil),         // 10: gitmirror.snapshot.Request
-	(*Mark)(nil),            // 11: gitmirror.snapshot.Mark
-	(*End)(nil),             // 12: gitmirror.snapshot.End
-	nil,                     // 13: gitmirror.snapshot.Repo.LabelsEntry
-	(*command.Change)(nil),  // 14: gitmirror.command.Change
-	(*command.Outcome)(nil), // 15: gitmirror.command.Outcome
+	(*Approval)(nil),        // 7: gitmirror.snapshot.Approval
+	(*Pin)(nil),             // 8: gitmirror.snapshot.Pin
+	(*Repo)(nil),            // 9: gitmirror.snapshot.Repo
+	(*Generation)(nil),      // 10: gitmirror.snapshot.Generation
+	(*Event)(nil),           // 11: gitmirror.snapshot.Event
+	(*Request)(nil),         // 12: gitmirror.snapshot.Request
+	(*Mark)(nil),            // 13: gitmirror.snapshot.Mark
+	(*End)(nil),             // 14: gitmirror.snapshot.End
+	nil,                     // 15: gitmirror.snapshot.Repo.LabelsEntry
+	(*command.Change)(nil),  // 16: gitmirror.command.Change
+	(*command.Outcome)(nil), // 17: gitmirror.command.Outcome
 }
 var file_snapshot_proto_depIdxs = []int32{
 	1,  // 0: gitmirror.snapshot.Record.meta:type_name -> gitmirror.snapshot.Meta
 	2,  // 1: gitmirror.snapshot.Record.node:type_name -> gitmirror.snapshot.Node
 	3,  // 2: gitmirror.snapshot.Record.policy:type_name -> gitmirror.snapshot.Policy
-	7,  // 3: gitmirror.snapshot.Record.repo:type_name -> gitmirror.snapshot.Repo
-	9,  // 4: gitmirror.snapshot.Record.event:type_name -> gitmirror.snapshot.Event
-	10, // 5: gitmirror.snapshot.Record.request:type_name -> gitmirror.snapshot.Request
-	12, // 6: gitmirror.snapshot.Record.end:type_name -> gitmirror.snapshot.End
+	9,  // 3: gitmirror.snapshot.Record.repo:type_name -> gitmirror.snapshot.Repo
+	11, // 4: gitmirror.snapshot.Record.event:type_name -> gitmirror.snapshot.Event
+	12, // 5: gitmirror.snapshot.Record.request:type_name -> gitmirror.snapshot.Request
+	14, // 6: gitmirror.snapshot.Record.end:type_name -> gitmirror.snapshot.End
 	5,  // 7: gitmirror.snapshot.Node.disk:type_name -> gitmirror.snapshot.Failure
 	5,  // 8: gitmirror.snapshot.Node.sick:type_name -> gitmirror.snapshot.Failure
-	13, // 9: gitmirror.snapshot.Repo.labels:type_name -> gitmirror.snapshot.Repo.LabelsEntry
-	5,  // 10: gitmirror.snapshot.Repo.error:type_name -> gitmirror.snapshot.Failure
-	6,  // 11: gitmirror.snapshot.Repo.hold:type_name -> gitmirror.snapshot.Hold
-	4,  // 12: gitmirror.snapshot.Repo.copies:type_name -> gitmirror.snapshot.Copy
-	8,  // 13: gitmirror.snapshot.Repo.lost:type_name -> gitmirror.snapshot.Generation
-	14, // 14: gitmirror.snapshot.Event.changes:type_name -> gitmirror.command.Change
-	15, // 15: gitmirror.snapshot.Request.outcome:type_name -> gitmirror.command.Outcome
-	11, // 16: gitmirror.snapshot.End.marks:type_name -> gitmirror.snapshot.Mark
-	17, // [17:17] is the sub-list for method output_type
-	17, // [17:17] is the sub-list for method input_type
-	17, // [17:17] is the sub-list for extension type_name
-	17, // [17:17] is the sub-list for extension extendee
-	0,  // [0:17] is the sub-list for field type_name
+	16, // 9: gitmirror.snapshot.Hold.first:type_name -> gitmirror.command.Change
+	16, // 10: gitmirror.snapshot.Approval.first:type_name -> gitmirror.command.Change
+	15, // 11: gitmirror.snapshot.Repo.labels:type_name -> gitmirror.snapshot.Repo.LabelsEntry
+	5,  // 12: gitmirror.snapshot.Repo.error:type_name -> gitmirror.snapshot.Failure
+	6,  // 13: gitmirror.snapshot.Repo.hold:type_name -> gitmirror.snapshot.Hold
+	4,  // 14: gitmirror.snapshot.Repo.copies:type_name -> gitmirror.snapshot.Copy
+	10, // 15: gitmirror.snapshot.Repo.lost:type_name -> gitmirror.snapshot.Generation
+	7,  // 16: gitmirror.snapshot.Repo.approved:type_name -> gitmirror.snapshot.Approval
+	8,  // 17: gitmirror.snapshot.Repo.pins:type_name -> gitmirror.snapshot.Pin
+	16, // 18: gitmirror.snapshot.Event.changes:type_name -> gitmirror.command.Change
+	17, // 19: gitmirror.snapshot.Request.outcome:type_name -> gitmirror.command.Outcome
+	13, // 20: gitmirror.snapshot.End.marks:type_name -> gitmirror.snapshot.Mark
+	21, // [21:21] is the sub-list for method output_type
+	21, // [21:21] is the sub-list for method input_type
+	21, // [21:21] is the sub-list for extension type_name
+	21, // [21:21] is the sub-list for extension extendee
+	0,  // [0:21] is the sub-list for field type_name
 }
 
 func init() { file_snapshot_proto_init() }
@@ -1530,7 +1736,7 @@ func file_snapshot_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_snapshot_proto_rawDesc), len(file_snapshot_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   14,
+			NumMessages:   16,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -1,0 +1,172 @@
+package fsm
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"gitmirror/fsm/command"
+	"gitmirror/internal/reflimit"
+)
+
+// Hold is why a repo shall not be brought up to date without a person's word.
+type Hold struct {
+	Reason   string
+	Since    time.Time
+	Observed Digest // what upstream showed
+	// Since formatHolds:
+	Lost    uint32            // settled refs of which upstream takes something away
+	Settled uint32            // of how many
+	First   []*command.Change // of those that are lost, not to be written to
+	Losses  Digest            // of them all
+}
+
+// Approval is a person's word on a hold, or on refs that were pinned. The owner acts
+// on it, and it goes with the next publish, or with the hold.
+type Approval struct {
+	At       time.Time
+	Observed Digest
+	Losses   Digest
+	Count    uint32
+	First    []*command.Change
+	Unpinned []string
+}
+
+// Pin is a ref that stays where a person has set it.
+type Pin struct{ Ref, OID string }
+
+func (h *Hold) equal(other *Hold) bool {
+	return other != nil && h.Reason == other.Reason && h.Since.Equal(other.Since) && h.Observed == other.Observed &&
+		h.Lost == other.Lost && h.Settled == other.Settled && h.Losses == other.Losses
+}
+
+// approve takes down what the owner may follow. Whoever saw another hold than the one
+// that is there now is refused.
+func (s *State) approve(e entry, c *command.Approve) *command.Outcome {
+	t := &s.tables
+	if err := checkApprove(c); err != nil {
+		return refuse(CodeInvalid, "%v", err)
+	}
+	row := t.liveRepo(c.GetRepo())
+	if row == nil {
+		return refuse(CodeNotFound, "no repo %q", c.GetRepo())
+	}
+	seen := len(c.GetLosses())+len(c.GetObserved()) > 0
+	switch {
+	case !seen && len(c.GetUnpin()) == 0:
+		return refuse(CodeNotHeld, "%s is not held, and has no pinned refs: there is nothing to approve", row.Name)
+	case seen && row.Hold == nil:
+		return refuse(CodeNotHeld, "%s is not held any more", row.Name)
+	case seen && !row.Hold.seenAs(c):
+		return refuse(CodeStaleHold, "what upstream takes away from %s has changed since it was shown: look again", row.Name)
+	}
+	next := row.edit()
+	next.Approved = &Approval{At: e.at, Unpinned: slices.Clone(c.GetUnpin())}
+	if seen {
+		h := row.Hold
+		next.Approved.Observed, next.Approved.Losses, next.Approved.Count, next.Approved.First = h.Observed, h.Losses, h.Lost, h.First
+	}
+	for _, ref := range c.GetUnpin() {
+		if !slices.ContainsFunc(row.Pins, func(p Pin) bool { return p.Ref == ref }) {
+			return refuse(CodeNotFound, "%s of %s is not pinned", ref, row.Name)
+		}
+	}
+	next.Pins = slices.DeleteFunc(slices.Clone(row.Pins), func(p Pin) bool { return slices.Contains(c.GetUnpin(), p.Ref) })
+	if len(next.Pins) == 0 {
+		next.Pins = nil
+	}
+	t.replace(e, next)
+	t.record(e, EventApproved, next, approvedDetail(next.Approved, seen))
+	return done()
+}
+
+// seenAs tells whether the hold is the one that c is about. Losses name what is lost;
+// where nothing is known of it, the picture has to be the same.
+func (h *Hold) seenAs(c *command.Approve) bool {
+	var losses, observed Digest
+	copy(losses[:], c.GetLosses())
+	copy(observed[:], c.GetObserved())
+	return h.Losses == losses && (!losses.IsZero() || h.Observed == observed)
+}
+
+func approvedDetail(a *Approval, held bool) string {
+	var list []string
+	if held {
+		list = append(list, fmt.Sprintf("%d losses", a.Count))
+	}
+	if n := len(a.Unpinned); n > 0 {
+		list = append(list, fmt.Sprintf("%d pinned refs released", n))
+	}
+	return strings.Join(list, ", ")
+}
+
+// pin takes down that a ref is to stay at an object.
+func (s *State) pin(e entry, c *command.Pin) *command.Outcome {
+	t := &s.tables
+	if err := checkPin(c); err != nil {
+		return refuse(CodeInvalid, "%v", err)
+	}
+	row := t.liveRepo(c.GetRepo())
+	if row == nil {
+		return refuse(CodeNotFound, "no repo %q", c.GetRepo())
+	}
+	pin := Pin{c.GetRef(), c.GetOid()}
+	i, found := slices.BinarySearchFunc(row.Pins, pin.Ref, func(p Pin, ref string) int { return strings.Compare(p.Ref, ref) })
+	switch {
+	case found && row.Pins[i] == pin:
+		return done()
+	case !found && len(row.Pins) >= maxPins:
+		return refuse(CodeInvalid, "%s has %d pinned refs, and can have no more", row.Name, len(row.Pins))
+	}
+	if other := inTheWay(row.Pins, pin.Ref); other != "" {
+		return refuse(CodeInvalid, "%s is pinned, and cannot be beside %s", other, pin.Ref)
+	}
+	next := row.edit()
+	next.Pins = slices.Clone(row.Pins)
+	if found {
+		next.Pins[i] = pin
+	} else {
+		next.Pins = slices.Insert(next.Pins, i, pin)
+	}
+	t.replace(e, next)
+	t.record(e, EventPinned, next, pin.Ref+" at "+pin.OID)
+	return done()
+}
+
+// inTheWay names a pinned ref that is a directory of ref, or the other way round.
+func inTheWay(pins []Pin, ref string) string {
+	for _, p := range pins {
+		if strings.HasPrefix(p.Ref, ref+"/") || strings.HasPrefix(ref, p.Ref+"/") {
+			return p.Ref
+		}
+	}
+	return ""
+}
+
+func checkApprove(c *command.Approve) error {
+	if err := firstError(digestSized("losses", c.GetLosses()), digestSized("observed digest", c.GetObserved())); err != nil {
+		return err
+	}
+	if len(c.GetUnpin()) > maxPins {
+		return fmt.Errorf("%d refs, more than %d", len(c.GetUnpin()), maxPins)
+	}
+	return between("repo", c.GetRepo(), 1, maxID)
+}
+
+func checkPin(c *command.Pin) error {
+	if len(c.GetOid()) != 40 || strings.Trim(c.GetOid(), "0123456789abcdef") != "" {
+		return fmt.Errorf("object id %q is not 40 lower-case hex digits", c.GetOid())
+	}
+	if !strings.HasPrefix(c.GetRef(), "refs/") {
+		return fmt.Errorf("ref %q does not begin with refs/", c.GetRef())
+	}
+	return firstError(between("repo", c.GetRepo(), 1, maxID), between("ref", c.GetRef(), 1, reflimit.Name))
+}
+
+func digestSized(what string, d []byte) error {
+	if n := len(d); n != 0 && n != len(Digest{}) {
+		return fmt.Errorf("%s of %d bytes, want %d", what, n, len(Digest{}))
+	}
+	return nil
+}
