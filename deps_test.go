@@ -27,11 +27,11 @@ var allowed = map[string]struct {
 	"membership":  {[]string{"peer"}, "whether this process may go on is asked of other nodes, and judged from what they say"},
 	"agent":       {[]string{"fsm", "fsm/command", "mirror", "mirror/refs"}, "the agent joins the table and the mirror, and nothing else"},
 	"peer":        {[]string{"api"}, "calls carry bytes; what they mean is decided by who implements them"},
-	"server":      {[]string{"api", "fsm", "peer"}, "the server renders and routes; it builds nothing"},
+	"server":      {[]string{"api", "fsm", "fsm/command", "peer"}, "the server renders and routes; it builds nothing"},
 	"cli":         {[]string{"api", "node", "demo", "cli/..."}, "the command line is a client of the API; only start runs a node"},
 	"cli/render":  {[]string{"api"}, "tables are rendered from what the API answers"},
 	"demo":        {[]string{"api", "cli/render", "mirror/refs"}, "the demo drives real processes from outside; to spoil a copy it must write its file"},
-	"node": {[]string{"agent", "api", "cluster", "coordinator", "fsm", "fsm/command", "leader", "membership", "mirror", "mirror/git", "mirror/refs", "peer", "server"},
+	"node": {[]string{"agent", "api", "cluster", "coordinator", "fsm", "fsm/command", "leader", "membership", "mirror", "mirror/git", "mirror/past", "mirror/refs", "peer", "server"},
 		"the composition root may know everything but its own users"},
 }
 

@@ -37,6 +37,8 @@ type Peers interface {
 	Table(ctx context.Context, addr, id string, generation uint64) ([]byte, error)
 	// Lost fetches the table of a generation that is lost elsewhere.
 	Lost(ctx context.Context, addr, id string, generation uint64) ([]byte, error)
+	// Past fetches the file of what is remembered of a table, by its digest in hex.
+	Past(ctx context.Context, addr, id, digest string) ([]byte, error)
 	// Doubt tells the node at addr that its copy may be damaged.
 	Doubt(ctx context.Context, addr, id string) error
 	// GitURL is where git fetches a repository from the node at addr.
@@ -163,7 +165,7 @@ func (a *Agent) pass(given map[string]uint64) (leaving []string) {
 		case cp.State == fsm.CopyLeaving:
 			leaving = append(leaving, r.ID)
 		default:
-			list = append(list, assignmentOf(r, self.Num))
+			list = append(list, assignmentOf(view, r, self.Num))
 		}
 		if given[r.ID] != r.Version {
 			given[r.ID] = r.Version
@@ -203,13 +205,16 @@ func generationOf(g fsm.Generation) mirror.Generation {
 	return mirror.Generation{Number: g.Number, Digest: refs.Digest(g.Digest)}
 }
 
-func assignmentOf(r *fsm.Repo, self fsm.NodeNum) mirror.Assignment {
+func assignmentOf(view *fsm.View, r *fsm.Repo, self fsm.NodeNum) mirror.Assignment {
 	as := mirror.Assignment{
 		ID: r.ID, Name: r.Name, URLs: r.URLs, Role: mirror.Replica, Paused: r.Paused,
 		Policy: mirror.Policy{Interval: r.Policy.Interval, Prefixes: r.Policy.Refspecs, MaxSize: r.Policy.MaxSize, MaxObject: r.Policy.MaxObject},
 		Epoch:  r.Epoch, Generation: r.Generation, Digest: refs.Digest(r.Digest),
 		PublicDigest: refs.Digest(r.RefsDigest), Refs: int(r.Refs), Head: refs.Head(r.Head),
-		Base: generationOf(r.Base),
+		Base: generationOf(r.Base), Remembers: view.RemembersPast(), Approved: approvalOf(r.Approved),
+	}
+	for _, p := range r.Pins {
+		as.Pins = append(as.Pins, mirror.Pin{Ref: p.Ref, OID: p.OID})
 	}
 	for _, g := range r.Lost {
 		as.Lost = append(as.Lost, generationOf(g))
@@ -218,4 +223,15 @@ func assignmentOf(r *fsm.Repo, self fsm.NodeNum) mirror.Assignment {
 		as.Role = mirror.Owner
 	}
 	return as
+}
+
+func approvalOf(a *fsm.Approval) *mirror.Approval {
+	if a == nil {
+		return nil
+	}
+	out := &mirror.Approval{At: a.At, Observed: refs.Digest(a.Observed), Losses: refs.Digest(a.Losses), Count: int(a.Count), Unpinned: a.Unpinned}
+	for _, c := range a.First {
+		out.First = append(out.First, refs.Change{Ref: c.GetRef(), Old: c.GetOld(), New: c.GetNew()})
+	}
+	return out
 }

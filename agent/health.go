@@ -50,30 +50,47 @@ func (a *Agent) healthReport(r *fsm.Repo, s mirror.Status, now time.Time) (h *co
 		return nil, 0
 	}
 	h = &command.HealthReport{Repo: r.ID, Epoch: r.Epoch}
-	knownClass, knownMessage, knownHold := "", "", ""
+	knownClass, knownMessage := "", ""
 	if r.Error != nil {
 		knownClass, knownMessage = r.Error.Class, r.Error.Message
-	}
-	if r.Hold != nil {
-		knownHold = r.Hold.Reason
 	}
 	if s.Failure != nil {
 		h.ErrorClass, h.Message = string(s.Failure.Class), clip(s.Failure.Message, messageBytes)
 	}
-	if s.Hold != nil {
-		h.HoldReason, h.HoldDigest = s.Hold.Reason, s.Hold.Observed[:]
-	}
+	putHold(h, r, s)
 	switch {
-	case knownClass != h.ErrorClass, knownHold != h.HoldReason:
+	case knownClass != h.ErrorClass, (r.Hold == nil) != (h.HoldReason == ""), r.Hold != nil && r.Hold.Reason != h.HoldReason:
 		a.news.take(r.ID, now)
 		return h, 0
-	case h.ErrorClass == "" || gist(knownMessage) == gist(h.Message):
+	case sameHold(r.Hold, h) && (h.ErrorClass == "" || gist(knownMessage) == gist(h.Message)):
 		return nil, 0
 	}
 	if wait := a.news.take(r.ID, now); wait > 0 {
 		return nil, wait
 	}
 	return h, 0
+}
+
+// putHold says what is held. While upstream does not answer, that is what the table
+// says: an outage takes nothing back.
+func putHold(h *command.HealthReport, r *fsm.Repo, s mirror.Status) {
+	switch {
+	case !s.Judged && r.Hold != nil:
+		was := r.Hold
+		h.HoldReason, h.HoldDigest, h.HoldLost, h.HoldSettled, h.HoldFirst, h.HoldLosses = was.Reason, was.Observed[:], was.Lost, was.Settled, was.First, was.Losses[:]
+	case s.Judged && s.Hold != nil:
+		h.HoldReason, h.HoldDigest, h.HoldLosses = s.Hold.Reason, s.Hold.Observed[:], s.Hold.Losses[:]
+		h.HoldLost, h.HoldSettled, h.HoldFirst = uint32(s.Hold.Lost), uint32(s.Hold.Settled), changesOf(s.Hold.First)
+	}
+}
+
+// sameHold tells whether the table knows the hold as it is: a fast-forward beside it is
+// no news, another loss is.
+func sameHold(known *fsm.Hold, h *command.HealthReport) bool {
+	if known == nil || known.Losses.IsZero() {
+		return known == nil == (h.HoldReason == "") && (known == nil || string(known.Observed[:]) == string(h.HoldDigest))
+	}
+	return string(known.Losses[:]) == string(h.HoldLosses)
 }
 
 var (

@@ -1,12 +1,18 @@
 package agent
 
 import (
+	"bytes"
+	"slices"
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
+	"gitmirror/fsm"
 	"gitmirror/fsm/command"
 	"gitmirror/mirror"
 	"gitmirror/mirror/failure"
+	"gitmirror/mirror/refs"
 )
 
 // The cause that is shown is the newest one; its class, and since when, stay.
@@ -54,5 +60,71 @@ func TestGistLeavesOutFigures(t *testing.T) {
 	}
 	if gist("no such host") == gist("connection refused") {
 		t.Error("two causes are taken for one")
+	}
+}
+
+// A hold is told with what is lost; another loss is told, and an outage takes nothing
+// back, whoever meets it.
+func TestHoldsAreToldAndOutlastAnOutage(t *testing.T) {
+	w := newWorld(t, "repo")
+	w.do(&command.RaiseFormat{Format: fsm.Format})
+	now := time.Now()
+	tell := func(s mirror.Status, at time.Time) bool {
+		h, _ := w.agent.healthReport(w.row("repo"), s, at)
+		if h != nil {
+			w.do(&command.Report{Node: "a", Health: []*command.HealthReport{h}})
+		}
+		return h != nil
+	}
+	hold := func(losses byte) *mirror.Hold {
+		return &mirror.Hold{Reason: "mass_delete", Observed: refs.Digest{losses}, Lost: 12, Settled: 30, Losses: refs.Digest{losses},
+			First: []refs.Change{{Ref: "refs/heads/\xff", Old: "1", Kind: refs.Deleted}}}
+	}
+	if !tell(mirror.Status{Checked: true, Judged: true, Hold: hold(1)}, now) {
+		t.Fatal("a hold was not told")
+	}
+	h := w.row("repo").Hold
+	if h.Lost != 12 || h.Settled != 30 || h.Losses != (fsm.Digest{1}) || len(h.First) != 1 || h.First[0].GetRef() != "refs/heads/\uFFFD" {
+		t.Errorf("the row holds %+v", h)
+	}
+	ff := hold(1)
+	ff.Observed = refs.Digest{9}
+	if tell(mirror.Status{Checked: true, Judged: true, Hold: ff}, now.Add(time.Hour)) {
+		t.Error("a new ref beside the same losses was told")
+	}
+	if !tell(mirror.Status{Checked: true, Judged: true, Hold: hold(2)}, now.Add(time.Hour)) || w.row("repo").Hold.Losses != (fsm.Digest{2}) {
+		t.Error("another loss was not told")
+	}
+	since := w.row("repo").Hold.Since
+	outage := mirror.Status{Checked: true, Failure: failure.New(failure.Network, "no answer", nil)} // of an owner that has judged nothing yet
+	if !tell(outage, now.Add(2*time.Hour)) {
+		t.Error("the outage was not told")
+	}
+	if r := w.row("repo"); r.Error == nil || r.Hold == nil || r.Hold.Losses != (fsm.Digest{2}) || !r.Hold.Since.Equal(since) || len(r.Hold.First) != 1 {
+		t.Errorf("after the outage: error %v, hold %+v", r.Error, r.Hold)
+	}
+	if !tell(mirror.Status{Checked: true, Judged: true}, now.Add(3*time.Hour)) || w.row("repo").Hold != nil {
+		t.Errorf("upstream took it back, and the row holds %+v", w.row("repo").Hold)
+	}
+}
+
+// What the log says of a person's word reaches the mirror.
+func TestApprovalAndPinsAreAssigned(t *testing.T) {
+	w := newWorld(t, "repo")
+	if as := assignmentOf(w.state.View(), w.row("repo"), w.state.View().NodeByID("a").Num); as.Remembers {
+		t.Error("files of the past are part of generations before all members know them")
+	}
+	w.do(&command.RaiseFormat{Format: fsm.Format})
+	oid := "00112233445566778899aabbccddeeff00112233"
+	w.do(&command.Pin{Repo: "repo", Ref: "refs/heads/x", Oid: oid})
+	w.do(&command.Pin{Repo: "repo", Ref: "refs/heads/y", Oid: oid})
+	w.do(&command.Report{Node: "a", Health: []*command.HealthReport{{Repo: "repo", Epoch: 1, HoldReason: "mass_delete", HoldLost: 1, HoldLosses: bytes.Repeat([]byte{7}, 20),
+		HoldDigest: bytes.Repeat([]byte{8}, 20), HoldFirst: []*command.Change{{Ref: "refs/heads/main", Old: "1", New: "2"}}}}})
+	w.do(&command.Approve{Repo: "repo", Losses: bytes.Repeat([]byte{7}, 20), Unpin: []string{"refs/heads/y"}})
+	as := assignmentOf(w.state.View(), w.row("repo"), w.state.View().NodeByID("a").Num)
+	want := &mirror.Approval{At: w.now, Observed: refs.Digest(bytes.Repeat([]byte{8}, 20)), Losses: refs.Digest(bytes.Repeat([]byte{7}, 20)), Count: 1,
+		First: []refs.Change{{Ref: "refs/heads/main", Old: "1", New: "2"}}, Unpinned: []string{"refs/heads/y"}}
+	if d := cmp.Diff(want, as.Approved); d != "" || !as.Remembers || !slices.Equal(as.Pins, []mirror.Pin{{Ref: "refs/heads/x", OID: oid}}) {
+		t.Errorf("assigned with pins %v, remembering %v, and the approval\n%s", as.Pins, as.Remembers, d)
 	}
 }

@@ -118,6 +118,10 @@ func (s source) Lost(ctx context.Context, generation uint64) (*refs.Table, error
 	return refs.Decode(data)
 }
 
+func (s source) Past(ctx context.Context, digest refs.Digest) ([]byte, error) {
+	return s.peers.Past(ctx, s.addr, s.id, digest.String())
+}
+
 func (s source) Table(ctx context.Context, generation uint64) (*refs.Table, error) {
 	data, err := s.peers.Table(ctx, s.addr, s.id, generation)
 	if err != nil {

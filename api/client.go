@@ -268,6 +268,41 @@ func (c *Client) Sync(ctx context.Context, name string, wait time.Duration) (*Sy
 	return &s, c.do(ctx, call{method: http.MethodPost, path: "repos/" + escapeName(name) + ":sync", query: v, harmless: true, out: &s})
 }
 
+// Approve has upstream followed in what is held, and returns the repo.
+func (c *Client) Approve(ctx context.Context, name string, a Approve, key string) (*Repo, error) {
+	var r Repo
+	return &r, c.do(ctx, call{method: http.MethodPost, path: "repos/" + escapeName(name) + ":approve", body: a, key: key, out: &r})
+}
+
+// Restore sets a ref back to a kept tip, where it stays, and returns it.
+func (c *Client) Restore(ctx context.Context, name string, rs Restore, key string) (*Pin, error) {
+	var p Pin
+	return &p, c.do(ctx, call{method: http.MethodPost, path: "repos/" + escapeName(name) + ":restore", body: rs, key: key, out: &p})
+}
+
+// Refs returns one page of a repo's refs, live and kept.
+func (c *Client) Refs(ctx context.Context, name string, q RefQuery) (*RefList, error) {
+	var l RefList
+	return &l, c.do(ctx, call{method: http.MethodGet, path: "repos/" + escapeName(name) + ":refs", query: q.Values(), out: &l})
+}
+
+// Values is the query as it stands in an address.
+func (q RefQuery) Values() url.Values {
+	v := url.Values{}
+	for key, value := range map[string]string{"q": q.Pattern, "cursor": q.Cursor} {
+		if value != "" {
+			v.Set(key, value)
+		}
+	}
+	if q.Kept {
+		v.Set("kept", "true")
+	}
+	if q.Limit > 0 {
+		v.Set("limit", strconv.Itoa(q.Limit))
+	}
+	return v
+}
+
 func escapeName(name string) string {
 	parts := strings.Split(name, "/")
 	for i, p := range parts {

@@ -116,6 +116,9 @@ type Repo struct {
 	NextCheck  *time.Time   `json:"next_check"`
 	Error      *RepoError   `json:"error"`
 	Skipped    *SkippedRefs `json:"skipped_refs"` // null for none, and where the owner did not answer
+	Hold       *Hold        `json:"hold"`
+	Lost       *LostRefs    `json:"lost_refs"` // null for none, and where the owner did not answer
+	Pins       []Pin        `json:"pins"`
 }
 
 // SkippedRefs are refs that upstream shows and that are not mirrored.
@@ -208,6 +211,7 @@ type SyncOutcome struct {
 	Changes      []Change   `json:"changes"`
 	CopiesBehind []string   `json:"copies_behind"` // nodes that do not have the generation yet
 	Error        *RepoError `json:"error"`
+	Hold         *Hold      `json:"hold"` // null where it is not held
 }
 
 // The outcomes of a check.

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 
+	"google.golang.org/protobuf/proto"
+
 	"gitmirror/fsm"
 	"gitmirror/fsm/command"
 )
@@ -104,6 +106,15 @@ func (c *Coordinator) Remove(ctx context.Context, ids []string, key string) ([]e
 		}
 	}
 	return errs, nil
+}
+
+// Do proposes a command that has one outcome and needs no judgement of the leader's.
+func (c *Coordinator) Do(ctx context.Context, msg proto.Message, key string) error {
+	out, err := c.cfg.Proposer.Propose(ctx, msg, key)
+	if err != nil {
+		return err
+	}
+	return fsm.AsError(out)
 }
 
 // RemoveNode forgets a node that is down. Refused while it is up, and while it

@@ -46,7 +46,26 @@ type Assignment struct {
 	// Lost are generations that were published once, and that the owner does not
 	// have all of: whoever has one keeps it aside and offers it.
 	Lost []Generation
+
+	// Remembers: every member knows files of the past, and they become part of
+	// generations.
+	Remembers bool
+	Approved  *Approval // losses that a person has taken, nil for none
+	Pins      []Pin     // by ref
 }
+
+// Approval is what a person has said yes to.
+type Approval struct {
+	At       time.Time   // in log time
+	Observed refs.Digest // what upstream showed then
+	Losses   refs.Digest // see past.LossDigest
+	Count    int         // of them
+	First    []refs.Change
+	Unpinned []string // refs that were pinned until then
+}
+
+// Pin keeps a ref where a person has set it, whatever upstream shows.
+type Pin struct{ Ref, OID string }
 
 // Generation names one published table.
 type Generation struct {
@@ -110,6 +129,16 @@ type Status struct {
 
 	Skipped      int            // refs of upstream's that are not mirrored, as this run of the owner knows
 	FirstSkipped []refs.Skipped // of them
+	Judged       bool           // an answer of upstream's was judged, in this run: Hold is news
+	Lost         int            // settled refs that upstream took away within a day
+	FirstLost    []refs.Change  // of them
+	Pinned       []Pinned
+}
+
+// Pinned is a pin, and what upstream shows in its place, empty for nothing.
+type Pinned struct {
+	Pin
+	Upstream string
 }
 
 // Behind says that the owner's copy is older than what was published. It serves
@@ -118,6 +147,10 @@ type Behind struct{ Have, Published uint64 }
 
 // Hold says why what upstream shows is not followed.
 type Hold struct {
-	Reason   string // "empty" or "mass_delete"
+	Reason   string // see package past
 	Observed refs.Digest
+	Lost     int           // refs of which upstream takes something away
+	Settled  int           // refs that count
+	First    []refs.Change // of those that are lost, at most 20
+	Losses   refs.Digest   // of them all, see past.LossDigest
 }

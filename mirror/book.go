@@ -12,6 +12,7 @@ import (
 type outcome struct {
 	SyncResult
 	checked   bool // upstream was asked
+	judged    bool // and what it showed was judged: Hold is news
 	checkedAt time.Time
 	waiting   bool   // for the log or a peer: look again soon
 	busy      string // the peer that had no place
@@ -32,8 +33,8 @@ func (e *Engine) book(j *job, r *run, out outcome) {
 		j.nextRecover = now.Add(min(recoverSoon<<min(j.recovers, 10), recoverSeldom))
 		j.recovers++
 	}
-	if out.checked || a.Role != Owner {
-		j.hold = out.Hold
+	if out.judged || a.Role != Owner {
+		j.hold, j.judged = out.Hold, a.Role == Owner
 	}
 	if out.checked || out.Failure != nil || a.Role != Owner {
 		if j.failure = out.Failure; j.failure == nil {

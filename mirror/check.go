@@ -22,7 +22,13 @@ type sight struct {
 	fingerprint detect.Fingerprint
 	prefixes    string
 	live        refs.Digest
+	hold        *Hold // it was not followed: that is judged again now and then
+	at          time.Time
 }
+
+// holdAgain is how often what is held is judged again while upstream shows the same:
+// what was lost before may be longer ago than a day.
+const holdAgain = 10 * time.Minute
 
 // lastSeen is the fingerprint with which an upstream would be unchanged, zero for
 // none.
@@ -36,11 +42,14 @@ func (e *Engine) lastSeen(j *job, a Assignment, upstream string) detect.Fingerpr
 	if s.prefixes != strings.Join(a.Policy.Prefixes, " ") || s.live != live || live != a.Digest {
 		return 0
 	}
+	if len(a.Pins) > 0 || s.hold != nil && (a.Approved != nil || e.now().Sub(s.at) > holdAgain) {
+		return 0
+	}
 	return s.fingerprint
 }
 
-// see notes that upstream's answer led to what is live now.
-func (e *Engine) see(j *job, a Assignment, upstream string, f detect.Fingerprint) {
+// see notes that upstream's answer led to what is live now, or to a hold.
+func (e *Engine) see(j *job, a Assignment, upstream string, f detect.Fingerprint, hold *Hold) {
 	repo := e.store.Repo(a.ID)
 	if repo == nil {
 		return
@@ -49,7 +58,7 @@ func (e *Engine) see(j *job, a Assignment, upstream string, f detect.Fingerprint
 		j.seen = map[string]sight{}
 	}
 	_, live := repo.Generation()
-	j.seen[upstream] = sight{f, strings.Join(a.Policy.Prefixes, " "), live}
+	j.seen[upstream] = sight{f, strings.Join(a.Policy.Prefixes, " "), live, hold, e.now()}
 }
 
 // check asks upstream, its urls in order until one answers, and publishes what
@@ -61,6 +70,7 @@ func (e *Engine) check(ctx context.Context, j *job, r *run) outcome {
 	for _, upstream := range a.URLs {
 		res, err := e.detect.Check(ctx, upstream, a.Policy.Prefixes, e.lastSeen(j, a, upstream))
 		if err == nil && res.Unchanged {
+			out.judged, out.Hold = true, j.seen[upstream].hold
 			return out
 		}
 		if err == nil {
@@ -68,8 +78,8 @@ func (e *Engine) check(ctx context.Context, j *job, r *run) outcome {
 			taken, err = e.take(ctx, j, r, res.Base, res.Advert)
 			if err == nil {
 				// What was shown has been dealt with only when it is what is live.
-				if taken.Failure == nil && !taken.waiting && taken.Hold == nil {
-					e.see(j, a, upstream, res.Fingerprint)
+				if taken.Failure == nil && !taken.waiting && len(a.Pins) == 0 { // a pin makes another table of it
+					e.see(j, a, upstream, res.Fingerprint, taken.Hold)
 				}
 				taken.checked, taken.checkedAt = true, out.checkedAt
 				return taken

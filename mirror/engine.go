@@ -234,11 +234,12 @@ func (e *Engine) Status(id string) (Status, bool) {
 		s.Generation, s.Digest = r.Generation()
 	}
 	if j != nil {
-		s.Broken, s.Syncing, s.Checked = j.broken, j.syncing, j.checked
+		s.Broken, s.Syncing, s.Checked, s.Judged = j.broken, j.syncing, j.checked, j.judged
 		s.LastCheck, s.Failures, s.Failure, s.Hold = j.lastCheck, j.failures, j.failure, j.hold
 		if j.want.Role == Owner && !j.want.Paused {
 			s.NextCheck = j.nextCheck
 			s.Skipped, s.FirstSkipped = j.skipped, j.firstSkipped
+			s.Lost, s.FirstLost, s.Pinned = j.lost, j.firstLost, j.pinned
 		}
 		if j.assigned && j.want.Role == Owner && s.Generation > 0 && s.Generation < j.want.Generation {
 			s.Behind = &Behind{Have: s.Generation, Published: j.want.Generation}

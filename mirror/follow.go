@@ -7,6 +7,7 @@ import (
 
 	"gitmirror/mirror/failure"
 	"gitmirror/mirror/fetch"
+	"gitmirror/mirror/past"
 )
 
 // follow copies the published generation from a peer: its ref table, which
@@ -60,6 +61,15 @@ func (e *Engine) copyFrom(ctx context.Context, j *job, a Assignment, src Source,
 	if next.Digest() != a.Digest {
 		return failure.New(failure.Corrupt, fmt.Sprintf("its generation %d is not the one that was published", a.Generation), nil)
 	}
+	var file []byte
+	if !next.Past.IsZero() {
+		if file, err = src.Past(ctx, next.Past); err != nil {
+			return err
+		}
+		if _, err := past.Decode(file, next.Past); err != nil {
+			return failure.New(failure.Corrupt, err.Error(), err)
+		}
+	}
 	repo, err := e.store.Ensure(a.ID, a.Name)
 	if err != nil {
 		return failure.New(failure.Disk, err.Error(), err)
@@ -73,7 +83,7 @@ func (e *Engine) copyFrom(ctx context.Context, j *job, a Assignment, src Source,
 		e.doubt(ctx, a, src, err)
 		return err
 	}
-	if err := repo.Prepare(next); err != nil {
+	if err := repo.Prepare(next, file); err != nil {
 		return failure.New(failure.Disk, err.Error(), err)
 	}
 	if _, err := repo.Activate(a.Generation, a.Digest); err != nil {

@@ -27,6 +27,10 @@ func (f frozen) Generation() uint64 { return 7 }
 func (f frozen) Lost(ctx context.Context, generation uint64) (*refs.Table, error) {
 	return f.Table(ctx, generation)
 }
+func (f frozen) Past(ctx context.Context, _ refs.Digest) ([]byte, error) {
+	<-ctx.Done()
+	return nil, ctx.Err()
+}
 func (f frozen) Doubt(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }
 func (f frozen) URL() string                     { return "http://127.0.0.1:1/" }
 func (f frozen) Table(ctx context.Context, _ uint64) (*refs.Table, error) {

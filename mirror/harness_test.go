@@ -52,6 +52,7 @@ func (b *book) Publish(_ context.Context, c mirror.Candidate) (mirror.Outcome, e
 		row.Lost = append(row.Lost, mirror.Generation{Number: row.Generation, Digest: row.Digest})
 	}
 	row.Generation, row.Digest, row.PublicDigest, row.Refs, row.Head, row.Base = c.Generation, c.Digest, c.PublicDigest, c.Refs, c.Head, c.Base
+	row.Approved = nil
 	b.rows[c.Repo] = row
 	b.log = append(b.log, c)
 	b.mu.Unlock()
@@ -125,6 +126,9 @@ func (s source) Name() string       { return "peer" }
 func (s source) Generation() uint64 { return s.peer.generation(s.id) }
 func (s source) Lost(_ context.Context, generation uint64) (*refs.Table, error) {
 	return s.peer.engine.Lost(s.id, generation)
+}
+func (s source) Past(_ context.Context, digest refs.Digest) ([]byte, error) {
+	return s.peer.engine.Past(s.id, digest)
 }
 func (s source) Doubt(context.Context) error { s.peer.engine.Doubt(s.id); return nil }
 func (s source) URL() string                 { return s.peer.http.URL + "/" + s.id }
@@ -207,7 +211,7 @@ func newBook() *book { return &book{rows: map[string]mirror.Assignment{}} }
 func (b *book) add(id, url string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.rows[id] = mirror.Assignment{ID: id, Name: "up/" + id, URLs: []string{url}, Epoch: 1,
+	b.rows[id] = mirror.Assignment{ID: id, Name: "up/" + id, URLs: []string{url}, Epoch: 1, Remembers: true,
 		Policy: mirror.Policy{Interval: 100 * time.Millisecond, Prefixes: []string{"refs/heads/", "refs/tags/"}}}
 }
 

@@ -3,6 +3,7 @@ package mirror
 import (
 	"math/rand/v2"
 	"net/url"
+	"slices"
 	"time"
 
 	"gitmirror/mirror/failure"
@@ -27,6 +28,7 @@ type job struct {
 	broken    bool
 	syncing   bool
 	checked   bool // upstream was asked since this node last became owner
+	judged    bool // and gave an answer that hold is of
 	lastCheck time.Time
 	nextCheck time.Time // when upstream is asked next, while this node owns it
 	failures  int
@@ -35,7 +37,10 @@ type job struct {
 
 	skipped      int            // of upstream's refs, when it was last seen to change
 	firstSkipped []refs.Skipped // of them
-	retries      int            // of following a peer, in a row
+	lost         int            // settled refs that upstream took away within a day of the last publish
+	firstLost    []refs.Change  // of them
+	pinned       []Pinned
+	retries      int // of following a peer, in a row
 
 	step        step      // what an owner that is behind does next
 	nextRecover time.Time // when an owner asks for lost generations next
@@ -66,12 +71,15 @@ func (e *Engine) assign(j *job, a Assignment, now time.Time) {
 		// A new owner starts soon, but the repositories of a lost node not all
 		// at once.
 		j.nextCheck = now.Add(rand.N(min(a.Policy.Interval, 5*time.Second) + 1))
-		j.checked, j.step = false, checkUpstream
+		j.checked, j.judged, j.hold, j.step = false, false, nil, checkUpstream
 		if e.isBehind(j) {
 			j.nextCheck = now // what is lost elsewhere may be at upstream: it is asked at once
 		}
 	case a.Role == Owner && j.failure != nil && j.failure.Class == failure.TooLarge && (a.Policy.MaxSize != old.Policy.MaxSize || a.Policy.MaxObject != old.Policy.MaxObject):
 		j.nextCheck = now // it may fit now
+	case a.Role == Owner && (!slices.Equal(old.Pins, a.Pins) || a.Approved != nil && old.Approved == nil):
+		// A person waits for it.
+		j.nextCheck = now
 	case a.Role == Owner && old.Policy.Interval != a.Policy.Interval:
 		j.nextCheck = now.Add(schedule.Jitter(a.Policy.Interval))
 	}

@@ -49,7 +49,7 @@ func (w *ward) copy(t *testing.T, i int) {
 		t.Fatal(err)
 	}
 	table := &refs.Table{Generation: 1, Candidate: "c", Refs: []refs.Ref{{Name: "refs/heads/main", OID: strings.Repeat("a", 40)}}}
-	if err := r.Prepare(table); err != nil {
+	if err := r.Prepare(table, nil); err != nil {
 		t.Fatal(err)
 	}
 	if ok, err := r.Activate(1, table.Digest()); !ok || err != nil {

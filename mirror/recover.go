@@ -7,8 +7,8 @@ import (
 	"fmt"
 	"slices"
 
-	"gitmirror/mirror/failure"
 	"gitmirror/mirror/fetch"
+	"gitmirror/mirror/past"
 	"gitmirror/mirror/refs"
 	"gitmirror/mirror/store"
 )
@@ -46,15 +46,11 @@ func (e *Engine) recover(ctx context.Context, j *job, a Assignment) (outcome, er
 	if len(found) == 0 || ctx.Err() != nil {
 		return outcome{}, ctx.Err()
 	}
-	next, err := e.withTipsOf(ctx, repo, live, found)
+	next, record, err := e.withTipsOf(ctx, a, repo, live, found)
 	if err != nil {
 		return outcome{}, err
 	}
-	next.Generation = a.Generation + 1
-	if err := repo.Prepare(next); err != nil {
-		return outcome{}, failure.New(failure.Disk, err.Error(), err)
-	}
-	c, err := e.candidate(ctx, repo, a, live, next, base{table: live, of: Generation{live.Generation, live.Digest()}}, nil)
+	c, err := e.prepare(ctx, repo, a, live, next, record, base{table: live, of: Generation{live.Generation, live.Digest()}}, nil)
 	if err != nil {
 		return outcome{}, err
 	}
@@ -97,7 +93,7 @@ func (e *Engine) findLost(ctx context.Context, j *job, repo *store.Repo, a Assig
 
 // withTipsOf is the live table and, kept, the tips of others that nothing in it
 // leads to.
-func (e *Engine) withTipsOf(ctx context.Context, repo *store.Repo, live *refs.Table, others []*refs.Table) (*refs.Table, error) {
+func (e *Engine) withTipsOf(ctx context.Context, a Assignment, repo *store.Repo, live *refs.Table, others []*refs.Table) (*refs.Table, *past.Record, error) {
 	var gone []refs.Change
 	old := &refs.Table{Refs: slices.Clone(live.Refs)}
 	for _, t := range others {
@@ -115,12 +111,18 @@ func (e *Engine) withTipsOf(ctx context.Context, repo *store.Repo, live *refs.Ta
 	}
 	gone, err := e.unreachable(ctx, repo, gone, live.Refs)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
+	}
+	was := e.pastOf(ctx, a, repo)
+	record := was.Clone()
+	tips := make([]past.Gone, len(gone))
+	for i, c := range gone {
+		tips[i] = past.Gone{Change: c, Settled: true, Lost: true}
 	}
 	all := slices.DeleteFunc(slices.Clone(live.Refs), func(r refs.Ref) bool { return !r.Public() })
-	all = append(all, refs.Kept(old, gone, e.cfg.LogTime())...)
+	all = append(all, past.Keep(old, was, tips, record, e.cfg.LogTime())...)
 	refs.Sort(all)
-	return &refs.Table{Candidate: rand.Text(), Head: live.Head, Refs: all}, nil
+	return &refs.Table{Candidate: rand.Text(), Head: live.Head, Refs: all}, record, nil
 }
 
 // Lost returns the table of a generation that may be lost elsewhere: the live

@@ -44,6 +44,8 @@ func (e *Engine) settle(ctx context.Context, j *job, r *run) (out outcome) {
 		// The log this node has applied is older than its own disk: it will
 		// catch up, and bring another assignment.
 		return outcome{waiting: true}
+	case e.unpinned(a):
+		out, err = e.pinLive(ctx, a)
 	case r.step == recoverLost:
 		out, err = e.recover(ctx, j, a)
 	case r.ask && r.host == nil:

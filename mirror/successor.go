@@ -120,11 +120,9 @@ func (e *Engine) restore(ctx context.Context, a Assignment, have uint64, out out
 	}
 	e.log.Warn("published generation is lost, restoring an earlier one", "repo", a.Name, "lost", a.Generation, "have", live.Generation)
 	next := &refs.Table{Generation: a.Generation + 1, Candidate: rand.Text(), Head: live.Head, Refs: live.Refs}
-	if err := repo.Prepare(next); err != nil {
-		return outcome{}, failure.New(failure.Disk, err.Error(), err)
-	}
 	b := base{table: live, of: Generation{live.Generation, live.Digest()}}
-	c, err := e.candidate(ctx, repo, a, live, next, b, nil)
+	record := e.pastOf(ctx, a, repo) // the refs are the same
+	c, err := e.prepare(ctx, repo, a, live, next, record, b, nil)
 	if err != nil {
 		return outcome{}, err
 	}

@@ -7,6 +7,7 @@ import (
 
 	"gitmirror/mirror/failure"
 	"gitmirror/mirror/fetch"
+	"gitmirror/mirror/past"
 	"gitmirror/mirror/refs"
 	"gitmirror/mirror/store"
 	"gitmirror/mirror/wire"
@@ -29,12 +30,14 @@ func (e *Engine) take(ctx context.Context, j *job, r *run, upstream string, adve
 	list, skipped := refs.Select(advert, a.Policy.Prefixes, b.table)
 	head, unlawful := refs.SelectHead(advert)
 	e.noteSkipped(j, append(unlawful, skipped...))
+	observed := (&refs.Table{Head: head, Refs: list}).Digest()
+	list = e.pinned(j, a, list)
 	changes := refs.Diff(b.table, list)
 	if live.Generation > 0 && live.Generation == a.Generation && len(changes) == 0 && head == live.Head {
-		return outcome{}, nil
+		return outcome{judged: true}, nil
 	}
-	if hold := brake(a, b, list, changes, head); hold != nil {
-		return outcome{SyncResult: SyncResult{Hold: hold}}, nil
+	if hold := brake(a, b, list, head); hold != nil {
+		return outcome{SyncResult: SyncResult{Hold: hold}, judged: true}, nil
 	}
 	release, err := repo.Acquire()
 	if err != nil {
@@ -49,19 +52,70 @@ func (e *Engine) take(ctx context.Context, j *job, r *run, upstream string, adve
 	if err := e.stage(ctx, j, repo, list, head, fetch.Source{URL: upstream, Way: way, Limits: e.limits(a, repo)}, turns{r.host.fetches, e.fetches}); err != nil {
 		return outcome{}, err
 	}
-	next, err := e.nextTable(ctx, repo, live, b, list, changes, head)
+	if err := e.peel(ctx, repo, live, list); err != nil {
+		return outcome{}, err
+	}
+	if err := e.judge(ctx, repo, b, changes); err != nil {
+		return outcome{}, err
+	}
+	step, err := e.guardStep(ctx, a, repo, live, b, list, head, changes)
 	if err != nil {
 		return outcome{}, err
 	}
+	verdict, err := step.Weigh(history{ctx, e, repo})
+	if err != nil {
+		return outcome{}, err
+	}
+	taken := verdict.Reason != "" && e.approved(ctx, repo, a, verdict, observed)
+	if verdict.Reason != "" && !taken {
+		return outcome{SyncResult: SyncResult{Hold: holdOf(verdict, observed)}, judged: true}, nil
+	}
+	next, record, err := e.nextTable(ctx, a, repo, live, b, step, verdict, taken)
+	if err != nil {
+		return outcome{}, err
+	}
+	c, err := e.prepare(ctx, repo, a, live, next, record, b, changes)
+	if err != nil {
+		return outcome{}, err
+	}
+	out, err := e.publish(ctx, repo, c)
+	if out.Changed {
+		e.noteLost(j, verdict, changes, taken)
+	}
+	out.judged = true
+	return out, err
+}
+
+// prepare puts the next table beside the live one, and describes it for the log.
+func (e *Engine) prepare(ctx context.Context, repo *store.Repo, a Assignment, live, next *refs.Table, record *past.Record, b base, changes []refs.Change) (Candidate, error) {
 	next.Generation = a.Generation + 1
-	if err := repo.Prepare(next); err != nil {
-		return outcome{}, failure.New(failure.Disk, err.Error(), err)
+	var file []byte
+	if a.Remembers {
+		file, next.Past = record.Encode(), record.Digest()
 	}
-	c, err := e.candidate(ctx, repo, a, live, next, b, changes)
-	if err != nil {
-		return outcome{}, err
+	if err := repo.Prepare(next, file); err != nil {
+		return Candidate{}, failure.New(failure.Disk, err.Error(), err)
 	}
-	return e.publish(ctx, repo, c)
+	return e.candidate(ctx, repo, a, live, next, b, changes)
+}
+
+// noteLost remembers, for whoever asks, what upstream has taken away within a day,
+// and says so once.
+func (e *Engine) noteLost(j *job, v past.Verdict, changes []refs.Change, approved bool) {
+	lost := v.Lost
+	if approved {
+		lost = nil
+	}
+	changed := map[string]bool{}
+	for _, c := range changes {
+		changed[c.Ref] = true
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if slices.ContainsFunc(lost, func(c refs.Change) bool { return changed[c.Ref] }) {
+		e.log.Warn("upstream took away settled refs; their tips are kept", "repo", j.want.Name, "within a day", len(lost), "of", v.Settled, "first", lost[0].Ref)
+	}
+	j.lost, j.firstLost = len(lost), slices.Clone(lost[:min(len(lost), firstSkipped)])
 }
 
 // firstSkipped is how many of the refs that are not mirrored are named.
@@ -78,28 +132,52 @@ func (e *Engine) noteSkipped(j *job, skipped []refs.Skipped) {
 	j.firstSkipped = slices.Clone(skipped[:min(len(skipped), firstSkipped)])
 }
 
-// nextTable builds the table of the next generation: what upstream shows, tags
-// peeled, and the tips it took away kept. It sets the kinds of changes.
-func (e *Engine) nextTable(ctx context.Context, repo *store.Repo, live *refs.Table, b base, list []refs.Ref, changes []refs.Change, head refs.Head) (*refs.Table, error) {
-	if err := e.peel(ctx, repo, live, list); err != nil {
-		return nil, err
-	}
-	if err := e.judge(ctx, repo, b, changes); err != nil {
-		return nil, err
-	}
-	gone := slices.DeleteFunc(slices.Clone(changes), func(c refs.Change) bool { return c.Kind != refs.Forced && c.Kind != refs.Deleted })
+// nextTable builds the table of the next generation, and the record of it: what
+// upstream shows, and the tips it took away kept.
+func (e *Engine) nextTable(ctx context.Context, a Assignment, repo *store.Repo, live *refs.Table, b base, step *past.Step, v past.Verdict, approved bool) (*refs.Table, *past.Record, error) {
+	forced := slices.DeleteFunc(slices.Clone(step.Changes), func(c refs.Change) bool { return c.Kind != refs.Forced })
 	if b.rebuilt {
 		// What was live here, and what the log says came after it, may both have
 		// been taken away.
-		gone = append(gone, slices.DeleteFunc(refs.Diff(live, list), func(c refs.Change) bool { return c.Old == "" })...)
+		forced = append(forced, slices.DeleteFunc(refs.Diff(b.table, step.List), func(c refs.Change) bool { return c.Old == "" })...)
 	}
-	gone, err := e.unreachable(ctx, repo, gone, list)
+	forced, err := e.unreachable(ctx, repo, forced, step.List)
+	if err != nil {
+		return nil, nil, err
+	}
+	unreachable := map[string]bool{}
+	for _, c := range forced {
+		unreachable[c.Old] = true
+	}
+	gone := step.Gone(v, unreachable)
+	if b.rebuilt {
+		for _, c := range forced {
+			if !slices.ContainsFunc(gone, func(g past.Gone) bool { return g.Ref == c.Ref && g.Old == c.Old }) {
+				gone = append(gone, past.Gone{Change: c, Settled: true})
+			}
+		}
+	}
+	if gone, err = e.present(ctx, repo, gone); err != nil {
+		return nil, nil, err
+	}
+	record := step.Next(v, approved)
+	all := append(slices.Clone(step.List), past.Keep(live, step.Past, gone, record, step.At)...)
+	refs.Sort(all)
+	return &refs.Table{Candidate: rand.Text(), Head: step.Head, Refs: all}, record, nil
+}
+
+// present leaves out those whose old tips are not here: git would take a table that
+// names them for damaged.
+func (e *Engine) present(ctx context.Context, repo *store.Repo, gone []past.Gone) ([]past.Gone, error) {
+	changes := make([]refs.Change, len(gone))
+	for i, g := range gone {
+		changes[i] = g.Change
+	}
+	missing, err := e.missing(ctx, repo, changes)
 	if err != nil {
 		return nil, err
 	}
-	all := append(slices.Clone(list), refs.Kept(live, gone, e.cfg.LogTime())...)
-	refs.Sort(all)
-	return &refs.Table{Candidate: rand.Text(), Head: head, Refs: all}, nil
+	return slices.DeleteFunc(gone, func(g past.Gone) bool { return missing[g.Old] }), nil
 }
 
 // judge is Fetcher.Judge for changes whose old tips may not be here: what is not

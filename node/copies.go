@@ -10,6 +10,7 @@ import (
 
 	"gitmirror/api"
 	"gitmirror/mirror"
+	"gitmirror/mirror/refs"
 	"gitmirror/peer"
 	"gitmirror/server"
 )
@@ -66,6 +67,19 @@ func (c copies) Lost(id string, generation uint64) ([]byte, error) {
 	return t.Encode(), nil
 }
 
+// Past is the file of what is remembered of a table's refs.
+func (c copies) Past(id, digest string) ([]byte, error) {
+	d, ok := refs.ParseDigest(digest)
+	if !ok {
+		return nil, &api.Problem{Status: http.StatusBadRequest, Code: "malformed", Detail: "the digest is not one"}
+	}
+	data, err := c.engine.Past(id, d)
+	if err != nil {
+		return nil, &api.Problem{Status: http.StatusNotFound, Code: "not_found", Detail: err.Error()}
+	}
+	return data, nil
+}
+
 // Live tells what only this node knows of repos.
 func (c copies) Live(ids []string) peer.LiveAnswer {
 	a := peer.LiveAnswer{Repos: map[string]peer.Live{}}
@@ -77,6 +91,12 @@ func (c copies) Live(ids []string) peer.LiveAnswer {
 				for _, f := range s.FirstSkipped {
 					live.Skipped.First = append(live.Skipped.First, api.SkippedRef{Ref: clip(f.Name), Reason: f.Reason})
 				}
+			}
+			if s.Lost > 0 {
+				live.Lost = &api.LostRefs{Count: s.Lost, First: changesOf(s.FirstLost)}
+			}
+			for _, p := range s.Pinned {
+				live.Pins = append(live.Pins, api.Pin{Ref: p.Ref, OID: p.OID, Upstream: &p.Upstream})
 			}
 			a.Repos[id] = live
 		}
@@ -105,22 +125,29 @@ func (c copies) Sync(ctx context.Context, id string, wait bool) (api.SyncOutcome
 		return out, asProblem(err)
 	}
 	out.Generation = res.Generation
-	for _, ch := range res.Changes {
-		out.Changes = append(out.Changes, api.Change{Ref: ch.Ref, Old: ch.Old, New: ch.New, Kind: string(ch.Kind)})
-	}
+	out.Changes = changesOf(res.Changes)
 	switch {
 	case res.Failure != nil:
 		out.Outcome = api.SyncFailed
 		out.Error = &api.RepoError{Class: string(res.Failure.Class), Message: res.Failure.Message, Since: time.Now().UTC()}
 	case res.Hold != nil:
 		out.Outcome = api.SyncHeld
-		out.Error = &api.RepoError{Class: res.Hold.Reason, Message: mirror.HoldMessage(res.Hold.Reason), Since: time.Now().UTC()}
+		h := res.Hold
+		out.Hold = &api.Hold{Reason: h.Reason, Since: time.Now().UTC(), Lost: h.Lost, Settled: h.Settled, First: changesOf(h.First), Losses: h.Losses.String(), Observed: h.Observed.String()}
 	case res.Changed:
 		out.Outcome = api.SyncChanged
 	default:
 		out.Outcome = api.SyncUnchanged
 	}
 	return out, nil
+}
+
+func changesOf(changes []refs.Change) []api.Change {
+	list := []api.Change{}
+	for _, c := range changes {
+		list = append(list, api.Change{Ref: c.Ref, Old: c.Old, New: c.New, Kind: string(c.Kind)})
+	}
+	return list
 }
 
 func asProblem(err error) error {

@@ -15,7 +15,9 @@ import (
 func TestALimitIsRaised(t *testing.T) {
 	up := gittest.Upstream(t)
 	r := sample(t, up, "acme/big.git")
-	gittest.Edit(t, r, func(e *upstream.Edit) { e.Commit("main", "zeros", map[string]string{"z": strings.Repeat("\x00", 5<<20)}) })
+	gittest.Edit(t, r, func(e *upstream.Edit) {
+		e.Commit("main", "zeros", map[string]string{"z": strings.Repeat("\x00", 5<<20)})
+	})
 	nodes := cluster(t, 2)
 	if _, err := nodes[0].client.Add(t.Context(), api.AddRepo{URL: up.URL("acme/big.git"), Name: "acme/big", Interval: "1s", MaxObjectSize: 2 << 20}, ""); err != nil {
 		t.Fatal(err)

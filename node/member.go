@@ -137,6 +137,22 @@ func (m *member) Lost(_ context.Context, id string, generation uint64) ([]byte, 
 	return p.copies.Lost(id, generation)
 }
 
+func (m *member) Past(id, digest string) ([]byte, error) {
+	p := m.parts()
+	if p == nil {
+		return nil, errStarting
+	}
+	return p.copies.Past(id, digest)
+}
+
+func (m *member) Refs(id string, q api.RefQuery) (api.RefList, error) {
+	p := m.parts()
+	if p == nil {
+		return api.RefList{}, errStarting
+	}
+	return p.copies.Refs(id, q)
+}
+
 func (m *member) Sync(ctx context.Context, id string, wait bool) (api.SyncOutcome, error) {
 	p := m.parts()
 	if p == nil {

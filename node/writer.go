@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"net/http"
@@ -10,6 +11,7 @@ import (
 	"gitmirror/api"
 	"gitmirror/coordinator"
 	"gitmirror/fsm"
+	"gitmirror/fsm/command"
 	"gitmirror/server"
 )
 
@@ -78,11 +80,24 @@ func (w writer) RemoveNode(ctx context.Context, id, key string) error {
 	return problemOf(w.Coordinator.RemoveNode(ctx, id, key))
 }
 
+func (w writer) Approve(ctx context.Context, id string, a api.Approve, key string) error {
+	c := &command.Approve{Repo: id, Unpin: a.Unpin}
+	c.Losses, _ = hex.DecodeString(a.Losses)
+	c.Observed, _ = hex.DecodeString(a.Observed)
+	return problemOf(w.Coordinator.Do(ctx, c, key))
+}
+
+func (w writer) Pin(ctx context.Context, id, ref, oid, key string) error {
+	return problemOf(w.Coordinator.Do(ctx, &command.Pin{Repo: id, Ref: ref, Oid: oid}, key))
+}
+
 // problemOf turns refusals into what a client is told; other errors stay.
 func problemOf(err error) error {
 	var r *coordinator.Refusal
 	var f *fsm.Refused
 	switch {
+	case errors.Is(err, fsm.ErrNotAdmitted):
+		return &api.Problem{Status: http.StatusConflict, Code: fsm.CodeFormat, Detail: err.Error(), Hint: "gitmirror node ls shows the versions"}
 	case errors.As(err, &r):
 		return &api.Problem{Status: server.StatusOf(r.Code), Code: r.Code, Detail: r.Message, Hint: r.Hint, Existing: r.Existing}
 	case errors.As(err, &f):

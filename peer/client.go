@@ -128,6 +128,24 @@ func (c *Client) Lost(ctx context.Context, addr, id string, generation uint64) (
 	return io.ReadAll(resp.Body)
 }
 
+// Past fetches the file of what the node at addr remembers of a table's refs, by its
+// digest in hex.
+func (c *Client) Past(ctx context.Context, addr, id, digest string) ([]byte, error) {
+	resp, err := c.send(ctx, c.quick, http.MethodGet, addr, fmt.Sprintf("/peer/v1/repos/%s/past?digest=%s", url.PathEscape(id), url.QueryEscape(digest)), nil)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	return io.ReadAll(resp.Body)
+}
+
+// Refs asks the node at addr for a page of its copy's refs.
+func (c *Client) Refs(ctx context.Context, addr, id string, q api.RefQuery) (api.RefList, error) {
+	var l api.RefList
+	err := c.call(ctx, c.quick, http.MethodGet, addr, fmt.Sprintf("/peer/v1/repos/%s/refs?%s", url.PathEscape(id), q.Values().Encode()), nil, &l)
+	return l, err
+}
+
 // Propose has the leader at addr commit an entry. An error that wraps
 // ErrUnknown means that it may be committed; one that wraps ErrNotLeader, or a
 // refused connection, that it was not.

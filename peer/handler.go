@@ -35,6 +35,8 @@ func (h Handlers) Handler() http.Handler {
 	call(http.MethodPost, pathPropose, h.propose)
 	call(http.MethodGet, pathIndex, h.index)
 	call(http.MethodGet, pathTable, h.table)
+	call(http.MethodGet, pathPast, h.past)
+	call(http.MethodGet, pathRefs, h.refs)
 	call(http.MethodPost, pathDoubt, h.doubt)
 	call(http.MethodPost, pathSync, h.sync)
 	call(http.MethodPost, pathLive, h.live)
@@ -137,6 +139,27 @@ func (h Handlers) table(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	_, _ = w.Write(data)
+}
+
+func (h Handlers) past(w http.ResponseWriter, r *http.Request) {
+	data, err := h.Node.Past(r.PathValue("id"), r.URL.Query().Get("digest"))
+	if err != nil {
+		answer(w, nil, err)
+		return
+	}
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	_, _ = w.Write(data)
+}
+
+func (h Handlers) refs(w http.ResponseWriter, r *http.Request) {
+	v := r.URL.Query()
+	limit, err := strconv.Atoi(v.Get("limit"))
+	if err != nil {
+		refuse(w, malformed(err))
+		return
+	}
+	list, err := h.Node.Refs(r.PathValue("id"), api.RefQuery{Pattern: v.Get("q"), Cursor: v.Get("cursor"), Kept: v.Get("kept") == "true", Limit: limit})
+	answer(w, list, err)
 }
 
 func (h Handlers) doubt(w http.ResponseWriter, r *http.Request) {

@@ -29,6 +29,8 @@ const (
 	pathPropose = "/peer/v1/propose"
 	pathIndex   = "/peer/v1/index"
 	pathTable   = "/peer/v1/repos/{id}/table"
+	pathPast    = "/peer/v1/repos/{id}/past"
+	pathRefs    = "/peer/v1/repos/{id}/refs"
 	pathDoubt   = "/peer/v1/repos/{id}/doubt"
 	pathSync    = "/peer/v1/repos/{id}/sync"
 	pathLive    = "/peer/v1/live"
@@ -102,6 +104,10 @@ type Live struct {
 	Syncing   bool      `json:"syncing"`
 	// Skipped are refs of upstream's that are not mirrored, nil for none.
 	Skipped *api.SkippedRefs `json:"skipped,omitempty"`
+	// Lost are settled refs that upstream took away from within a day, nil for none.
+	Lost *api.LostRefs `json:"lost,omitempty"`
+	// Pins are the refs that stay where they are, and what upstream has there.
+	Pins []api.Pin `json:"pins,omitempty"`
 }
 
 // LiveAnswer is one node's Live of the repos it was asked about.
@@ -130,6 +136,11 @@ type Node interface {
 	// Lost is the table of a generation that is lost elsewhere, and that this node
 	// has live or keeps aside.
 	Lost(ctx context.Context, id string, generation uint64) ([]byte, error)
+	// Past is the file of what this node remembers of a table's refs, by its digest in
+	// hex.
+	Past(id, digest string) ([]byte, error)
+	// Refs is a page of the refs of this node's copy, live and kept.
+	Refs(id string, q api.RefQuery) (api.RefList, error)
 	// Doubt has this node look whether its copy is damaged.
 	Doubt(id string)
 	// Sync has the owner ask upstream now and, where wait is set, waits for what

@@ -43,8 +43,14 @@ func (s *Server) repoPath(readOnly bool) http.HandlerFunc {
 			})(w, r)
 		case "sync":
 			only(methods{http.MethodPost: func(w http.ResponseWriter, r *http.Request) { s.sync(w, r, name, readOnly) }})(w, r)
+		case "refs":
+			only(methods{http.MethodGet: s.informed(func(w http.ResponseWriter, r *http.Request) { s.refs(w, r, name) })})(w, r)
+		case "approve":
+			only(methods{http.MethodPost: s.write(readOnly, func(w http.ResponseWriter, r *http.Request) { s.approve(w, r, name) })})(w, r)
+		case "restore":
+			only(methods{http.MethodPost: s.write(readOnly, func(w http.ResponseWriter, r *http.Request) { s.restore(w, r, name) })})(w, r)
 		default:
-			refuse(w, &api.Problem{Status: http.StatusNotFound, Code: "no_such_verb", Detail: "there is no verb " + strconv.Quote(clip(verb)), Hint: "the verbs are sync"})
+			refuse(w, &api.Problem{Status: http.StatusNotFound, Code: "no_such_verb", Detail: "there is no verb " + strconv.Quote(clip(verb)), Hint: "the verbs are sync, refs, approve and restore"})
 		}
 	}
 }
@@ -77,17 +83,26 @@ func (s *Server) renderAll(r *http.Request, view *fsm.View, rows []*fsm.Repo) []
 	return list
 }
 
+// limitOf is how many rows a page shall have.
+func limitOf(q url.Values) (int, *api.Problem) {
+	v := q.Get("limit")
+	if v == "" {
+		return defaultPage, nil
+	}
+	n, err := strconv.Atoi(v)
+	if err != nil || n < 1 || n > maxPage {
+		return 0, badRequest("query_invalid", "limit is a number from 1 to %d", maxPage)
+	}
+	return n, nil
+}
+
 // repos is one page, in order of name.
 func (s *Server) repos(w http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
-	limit := defaultPage
-	if v := q.Get("limit"); v != "" {
-		n, err := strconv.Atoi(v)
-		if err != nil || n < 1 || n > maxPage {
-			refuse(w, badRequest("query_invalid", "limit is a number from 1 to %d", maxPage))
-			return
-		}
-		limit = n
+	limit, p := limitOf(q)
+	if p != nil {
+		refuse(w, p)
+		return
 	}
 	cursor, err := base64.RawURLEncoding.DecodeString(q.Get("cursor"))
 	if err != nil {
@@ -113,7 +128,7 @@ func (s *Server) repos(w http.ResponseWriter, r *http.Request) {
 		}
 		examined++
 		next = fsm.Cursor(row)
-		if !matches(row.Name, pattern) {
+		if !api.Matches(row.Name, pattern) {
 			return true
 		}
 		if want != "" && !sh.in(row, want) {
@@ -131,19 +146,6 @@ func (s *Server) repos(w http.ResponseWriter, r *http.Request) {
 		out.NextCursor = base64.RawURLEncoding.EncodeToString([]byte(next))
 	}
 	writeJSON(w, http.StatusOK, out)
-}
-
-// matches finds pattern in name, or has it match as a glob where it is one.
-func matches(name, pattern string) bool {
-	name = strings.ToLower(name)
-	if strings.ContainsAny(pattern, "*?[") {
-		ok, _ := path.Match(pattern, name)
-		if !ok && !strings.Contains(pattern, "/") {
-			ok, _ = path.Match(pattern, path.Base(name))
-		}
-		return ok
-	}
-	return strings.Contains(name, pattern)
 }
 
 // nobody is the id of no repo, and of no node.

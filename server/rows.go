@@ -213,7 +213,10 @@ func (sh shape) render(r *fsm.Repo, live *peer.Live) api.Repo {
 	if r.Error != nil {
 		out.Error = &api.RepoError{Class: r.Error.Class, Message: r.Error.Message, Since: r.Error.Since}
 	}
+	out.Hold = holdOf(r)
+	out.Pins = pinsOf(r, nil)
 	if live != nil {
+		out.Lost, out.Pins = live.Lost, pinsOf(r, live.Pins)
 		out.LastCheck, out.NextCheck, out.Skipped = timeOf(live.LastCheck), timeOf(live.NextCheck), live.Skipped
 		if out.Error != nil {
 			out.Error.Count = &live.Failures

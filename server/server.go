@@ -57,6 +57,9 @@ type Writer interface {
 	Set(ctx context.Context, id string, set api.SetRepo, key string) error
 	Remove(ctx context.Context, id, key string) error
 	RemoveNode(ctx context.Context, id, key string) error
+	Approve(ctx context.Context, id string, a api.Approve, key string) error
+	// Pin has a ref of a repo stay at an object.
+	Pin(ctx context.Context, id, ref, oid, key string) error
 }
 
 // Added is one result of Writer.Add: a repo id or a problem.
@@ -85,6 +88,7 @@ type Copy interface {
 type Peers interface {
 	Live(ctx context.Context, addr string, ids []string) (peer.LiveAnswer, error)
 	Sync(ctx context.Context, addr, id string, wait bool) (api.SyncOutcome, error)
+	Refs(ctx context.Context, addr, id string, q api.RefQuery) (api.RefList, error)
 	// Transport forwards requests: an answer begins within begin and then makes
 	// progress, or the peer is given up.
 	Transport(begin time.Duration) http.RoundTripper
@@ -94,6 +98,7 @@ type Peers interface {
 type Local interface {
 	Live(ids []string) peer.LiveAnswer
 	Sync(ctx context.Context, id string, wait bool) (api.SyncOutcome, error)
+	Refs(id string, q api.RefQuery) (api.RefList, error)
 }
 
 // Config is what a Server needs.

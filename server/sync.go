@@ -79,6 +79,13 @@ func (s *Server) sync(w http.ResponseWriter, r *http.Request, name string, readO
 		return
 	}
 	out.Repo = row.Name
+	if h := out.Hold; h != nil {
+		if known := row.Hold; known != nil {
+			h.Since = known.Since
+		}
+		h.Message = h.Describe(row.Name)
+		out.Error = &api.RepoError{Class: h.Reason, Message: h.Message, Since: h.Since}
+	}
 	if out.Changes == nil {
 		out.Changes = []api.Change{}
 	}

@@ -27,13 +27,15 @@ type group struct {
 	peers   Peers
 }
 
-func (g *group) Leader() (id, addr string)      { return g.leader, "addr" }
-func (g *group) LeaderChanged() <-chan struct{} { return nil }
-func (g *group) Roles() map[string]string       { return nil }
-func (g *group) Dead() map[string]bool          { return nil }
-func (g *group) Ready() error                   { return g.ready }
-func (g *group) Led() bool                      { return g.led }
-func (g *group) Await(context.Context) error    { return g.ready }
+func (g *group) Approve(context.Context, string, api.Approve, string) error { return nil }
+func (g *group) Pin(context.Context, string, string, string, string) error  { return nil }
+func (g *group) Leader() (id, addr string)                                  { return g.leader, "addr" }
+func (g *group) LeaderChanged() <-chan struct{}                             { return nil }
+func (g *group) Roles() map[string]string                                   { return nil }
+func (g *group) Dead() map[string]bool                                      { return nil }
+func (g *group) Ready() error                                               { return g.ready }
+func (g *group) Led() bool                                                  { return g.led }
+func (g *group) Await(context.Context) error                                { return g.ready }
 func (g *group) ReadIndex(context.Context) (uint64, error) {
 	g.asked = append(g.asked, "confirm")
 	return 7, g.confirm

@@ -71,6 +71,35 @@ func (p Printer) Repo(r *api.Repo, base string) error {
 		}
 		list = append(list, [2]string{"error", p.colored(red, fmt.Sprintf("%s (%ssince %s)", trouble(r), times, p.ago(&r.Error.Since)))})
 	}
+	if h := r.Hold; h != nil {
+		list = append(list, [2]string{"held", p.colored(red, "since "+p.ago(&h.Since)+": "+cell(h.Message))})
+		for _, c := range h.First[:min(len(h.First), shownLost)] {
+			list = append(list, [2]string{"", cell(c.Ref) + "  " + step(c)})
+		}
+		if more := h.Lost - min(len(h.First), shownLost); more > 0 {
+			list = append(list, [2]string{"", fmt.Sprintf("and %d more", more)})
+		}
+		if h.Approved != nil {
+			list = append(list, [2]string{"approved", p.ago(h.Approved) + "; followed when upstream answers, unless it has taken away more since"})
+		}
+	}
+	for _, pin := range r.Pins {
+		upstream := ""
+		if pin.Upstream != nil {
+			upstream = "; upstream has " + orNone(*pin.Upstream)
+		}
+		list = append(list, [2]string{"restored", p.colored(yellow, cell(pin.Ref)+" at "+short(pin.OID)+upstream+"; until repo approve "+cell(r.Name))})
+	}
+	if r.Lost != nil {
+		var first []string
+		for _, c := range r.Lost.First {
+			first = append(first, cell(c.Ref)+" "+step(c))
+		}
+		if r.Lost.Count > len(first) {
+			first = append(first, "...")
+		}
+		list = append(list, [2]string{"lost today", p.colored(yellow, count(r.Lost.Count, "ref", "refs")+", kept for 30 days: "+strings.Join(first, ", "))})
+	}
 	if r.Skipped != nil {
 		var first []string
 		for _, s := range r.Skipped.First {
@@ -116,6 +145,43 @@ func limits(r *api.Repo) string {
 		own = append(own, "objects of "+humanize.IBytes(uint64(r.MaxObjectSize)))
 	}
 	return strings.Join(own, ", ")
+}
+
+// shownLost is how many of the losses of a hold are drawn.
+const shownLost = 10
+
+func step(c api.Change) string {
+	if c.New == "" {
+		return short(c.Old) + " -> gone"
+	}
+	return short(c.Old) + " -> " + short(c.New)
+}
+
+func short(oid string) string { return cell(oid[:min(10, len(oid))]) }
+
+func orNone(oid string) string {
+	if oid == "" {
+		return "none"
+	}
+	return short(oid)
+}
+
+// Refs draws a line a ref.
+func (p Printer) Refs(list []api.Ref) error {
+	var rows [][]string
+	for _, r := range list {
+		state, at := "live", ""
+		switch {
+		case r.Kept && r.ReplacedBy == "":
+			state, at = "kept, deleted", p.ago(r.At)
+		case r.Kept:
+			state, at = "kept, moved to "+short(r.ReplacedBy), p.ago(r.At)
+		case r.Pinned:
+			state = p.colored(yellow, "restored")
+		}
+		rows = append(rows, []string{cell(r.Ref), short(r.OID), state, at})
+	}
+	return p.table([]column{{head: "REF", cut: true}, {head: "TIP"}, {head: "STATE"}, {head: "WHEN"}}, rows)
 }
 
 // CloneCommand is the line with which a repo is cloned from the node at base.

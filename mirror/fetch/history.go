@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"slices"
+	"strconv"
 	"strings"
 
 	"gitmirror/mirror/failure"
@@ -121,6 +123,12 @@ func (f *Fetcher) isAncestor(ctx context.Context, dir, old, new string) (bool, e
 	return err == nil, nil
 }
 
+// IsAncestor tells whether new's history has old in it; what is not here is in none.
+func (f *Fetcher) IsAncestor(ctx context.Context, dir, old, new string) bool {
+	is, err := f.isAncestor(ctx, dir, old, new)
+	return is && err == nil
+}
+
 // Unreachable returns those of the tips that no ref in keep leads to.
 func (f *Fetcher) Unreachable(ctx context.Context, dir string, tips []string, keep []refs.Ref) (map[string]bool, error) {
 	lost := map[string]bool{}
@@ -150,4 +158,132 @@ func (f *Fetcher) Unreachable(ctx context.Context, dir string, tips []string, ke
 		}
 	}
 	return lost, nil
+}
+
+// Unrelated tells of each pair of objects whether their histories have nothing in
+// common. What is no commit, or is not here, is related to nothing.
+//
+// One walk decides what is told apart most easily and would take longest to prove one
+// by one: the commits that the new ones have and no old one has. Where no path from a
+// new one leaves that region, it leads to nothing old.
+func (f *Fetcher) Unrelated(ctx context.Context, dir string, pairs [][2]string) ([]bool, error) {
+	out := make([]bool, len(pairs))
+	if len(pairs) == 0 {
+		return out, nil
+	}
+	var ids []string
+	for _, p := range pairs {
+		ids = append(ids, p[0], p[1])
+	}
+	commits, err := f.commits(ctx, dir, ids)
+	if err != nil {
+		return nil, err
+	}
+	var in strings.Builder
+	for _, p := range pairs {
+		if commits[p[0]] != "" && commits[p[1]] != "" {
+			fmt.Fprintf(&in, "%s\n^%s\n", commits[p[1]], commits[p[0]])
+		}
+	}
+	cmd := f.git.Command(ctx, dir, "rev-list", "--parents", "--stdin")
+	cmd.Stdin = strings.NewReader(in.String())
+	list, err := cmd.Output()
+	if err != nil {
+		return nil, failure.New(failure.Disk, err.Error(), err)
+	}
+	region := map[string][]string{}
+	for line := range bytes.Lines(list) {
+		if c := strings.Fields(string(line)); len(c) > 0 {
+			region[c[0]] = c[1:]
+		}
+	}
+	for i, p := range pairs {
+		old, new := commits[p[0]], commits[p[1]]
+		switch {
+		case old == "" || new == "" || !leaves(region, new):
+			out[i] = true
+			continue
+		}
+		err := f.git.Command(ctx, dir, "merge-base", old, new).RunCaptured()
+		if err != nil && ctx.Err() != nil {
+			return nil, failure.Of(ctx.Err())
+		}
+		out[i] = err != nil
+	}
+	return out, nil
+}
+
+// leaves tells whether a path of parents from a commit ends outside of the region.
+func leaves(region map[string][]string, from string) bool {
+	seen := map[string]bool{from: true}
+	for queue := []string{from}; len(queue) > 0; {
+		id := queue[len(queue)-1]
+		queue = queue[:len(queue)-1]
+		parents, inside := region[id]
+		if !inside {
+			return true
+		}
+		for _, p := range parents {
+			if !seen[p] {
+				seen[p] = true
+				queue = append(queue, p)
+			}
+		}
+	}
+	return false
+}
+
+// commits tells which commit each object is, or leads to as a tag; what is none, or
+// is not here, is left out.
+func (f *Fetcher) commits(ctx context.Context, dir string, ids []string) (map[string]string, error) {
+	var in strings.Builder
+	for _, id := range ids {
+		fmt.Fprintf(&in, "%s^{commit}\n", id)
+	}
+	cmd := f.git.Command(ctx, dir, "cat-file", "--batch-check=%(objectname)", "--buffer")
+	cmd.Stdin = strings.NewReader(in.String())
+	out, err := cmd.Output()
+	if err != nil {
+		return nil, failure.New(failure.Disk, err.Error(), err)
+	}
+	lines := strings.Split(strings.TrimSuffix(string(out), "\n"), "\n")
+	if len(lines) != len(ids) {
+		return nil, failure.New(failure.Disk, fmt.Sprintf("git cat-file answered %d of %d ids", len(lines), len(ids)), nil)
+	}
+	commits := map[string]string{}
+	for i, line := range lines {
+		if !strings.Contains(line, " ") {
+			commits[ids[i]] = line
+		}
+	}
+	return commits, nil
+}
+
+// Left counts the commits that any of old leads to and none of keep, of what is here.
+func (f *Fetcher) Left(ctx context.Context, dir string, old, keep []string) (int, error) {
+	commits, err := f.commits(ctx, dir, append(slices.Clone(old), keep...))
+	if err != nil {
+		return 0, err
+	}
+	var in strings.Builder
+	for i, id := range append(slices.Clone(old), keep...) {
+		switch c := commits[id]; {
+		case c == "":
+		case i < len(old):
+			fmt.Fprintf(&in, "%s\n", c)
+		default:
+			fmt.Fprintf(&in, "^%s\n", c)
+		}
+	}
+	cmd := f.git.Command(ctx, dir, "rev-list", "--count", "--stdin")
+	cmd.Stdin = strings.NewReader(in.String())
+	out, err := cmd.Output()
+	if err != nil {
+		return 0, failure.New(failure.Disk, err.Error(), err)
+	}
+	n, err := strconv.Atoi(strings.TrimSpace(string(out)))
+	if err != nil {
+		return 0, failure.New(failure.Disk, fmt.Sprintf("git rev-list counted %.40q", out), err)
+	}
+	return n, nil
 }

@@ -45,8 +45,12 @@ func (t *Table) Encode() []byte {
 			lines.WriteByte('\n')
 		}
 	}
-	head := fmt.Sprintf("%sgeneration=%d candidate=%s digest=%s head=%s lines=%s", header, t.Generation, t.Candidate, t.Digest(),
-		strings.Replace(string(t.Head), "ref: ", "ref:", 1), checksum(lines.Bytes()))
+	past := ""
+	if !t.Past.IsZero() {
+		past = " past=" + t.Past.String()
+	}
+	head := fmt.Sprintf("%sgeneration=%d candidate=%s digest=%s head=%s%s lines=%s", header, t.Generation, t.Candidate, t.Digest(),
+		strings.Replace(string(t.Head), "ref: ", "ref:", 1), past, checksum(lines.Bytes()))
 	out := fmt.Appendf(make([]byte, 0, len(head)+20+lines.Len()), "%s sum=%s \n", head, checksum([]byte(head)))
 	return append(out, lines.Bytes()...)
 }
@@ -136,6 +140,8 @@ func (t *Table) readHeader(line string) (h sums, err error) {
 		case "head":
 			t.Head = Head(strings.Replace(value, "ref:", "ref: ", 1))
 			ok = t.Head.valid()
+		case "past":
+			t.Past, ok = ParseDigest(value)
 		case "lines":
 			h.lines = value
 		}

@@ -51,6 +51,9 @@ var tables = rapid.Custom(func(t *rapid.T) *refs.Table {
 		Candidate:  rapid.StringMatching(`[A-Z2-7]{0,26}`).Draw(t, "candidate"),
 		Refs:       lists(names).Draw(t, "refs"),
 	}
+	if rapid.Bool().Draw(t, "past") {
+		table.Past = refs.Digest{1, 2, 3}
+	}
 	switch rapid.IntRange(0, 3).Draw(t, "head") {
 	case 0: // absent
 	case 1:

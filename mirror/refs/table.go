@@ -64,7 +64,8 @@ type Table struct {
 	Generation uint64 // 0: nothing was ever published
 	Candidate  string // the id it was prepared under
 	Head       Head
-	Refs       []Ref // sorted bytewise by name, names unique
+	Refs       []Ref  // sorted bytewise by name, names unique
+	Past       Digest // of what is remembered of them, see package past; zero for nothing
 }
 
 // Find returns the ref of that name.
@@ -97,15 +98,15 @@ func (t *Table) PublicRefs() int {
 }
 
 // Digest covers everything in the table: SHA-256 over the line
-// "<head> HEAD\n", where there is a HEAD, and "<oid> <name>\n" for each ref in
-// order.
-func (t *Table) Digest() Digest { return t.digest(func(Ref) bool { return true }) }
+// "<head> HEAD\n", where there is a HEAD, "<oid> <name>\n" for each ref in
+// order, and "<digest> past\n" where something is remembered.
+func (t *Table) Digest() Digest { return t.digest(func(Ref) bool { return true }, t.Past) }
 
 // PublicDigest covers what clients see, HEAD included: equal public digests
 // mean equal answers to git ls-remote.
-func (t *Table) PublicDigest() Digest { return t.digest(Ref.Public) }
+func (t *Table) PublicDigest() Digest { return t.digest(Ref.Public, Digest{}) }
 
-func (t *Table) digest(include func(Ref) bool) Digest {
+func (t *Table) digest(include func(Ref) bool, past Digest) Digest {
 	h := sha256.New()
 	var line []byte
 	if t.Head != "" {
@@ -118,6 +119,9 @@ func (t *Table) digest(include func(Ref) bool) Digest {
 			line = append(append(line, r.Name...), '\n')
 			h.Write(line)
 		}
+	}
+	if !past.IsZero() {
+		h.Write([]byte(past.String() + " past\n"))
 	}
 	var d Digest
 	copy(d[:], h.Sum(nil))

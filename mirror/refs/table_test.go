@@ -26,6 +26,9 @@ func digestOf(table *refs.Table, private bool) string {
 			lines += fmt.Sprintf("%s %s\n", r.OID, r.Name)
 		}
 	}
+	if private && !table.Past.IsZero() {
+		lines += table.Past.String() + " past\n"
+	}
 	sum := sha256.Sum256([]byte(lines))
 	return hex.EncodeToString(sum[:20])
 }
@@ -42,7 +45,7 @@ func TestDigestIsAsWrittenDown(t *testing.T) {
 		if d, ok := refs.ParseDigest(table.Digest().String()); !ok || d != table.Digest() {
 			t.Fatal("the digest's hex form does not parse to itself")
 		}
-		bare := &refs.Table{Head: table.Head, Refs: slices.Clone(table.Refs)}
+		bare := &refs.Table{Head: table.Head, Refs: slices.Clone(table.Refs), Past: table.Past}
 		for i := range bare.Refs {
 			bare.Refs[i].Peeled = ""
 		}
@@ -55,7 +58,7 @@ func TestDigestIsAsWrittenDown(t *testing.T) {
 func TestDigestSeesEveryChange(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		a, b := tables.Draw(t, "a"), tables.Draw(t, "b")
-		same := a.Head == b.Head && cmp.Equal(a.Refs, b.Refs, cmpopts.IgnoreFields(refs.Ref{}, "Peeled"), cmpopts.EquateEmpty())
+		same := a.Head == b.Head && a.Past == b.Past && cmp.Equal(a.Refs, b.Refs, cmpopts.IgnoreFields(refs.Ref{}, "Peeled"), cmpopts.EquateEmpty())
 		if (a.Digest() == b.Digest()) != same {
 			t.Fatalf("same content: %v, same digest: %v", same, !same)
 		}

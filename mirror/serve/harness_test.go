@@ -135,7 +135,7 @@ func (g *rig) answers(wrap func(http.ResponseWriter) http.ResponseWriter) {
 
 func (g *rig) activate(t *testing.T, table *refs.Table) {
 	t.Helper()
-	must(t, g.live.Prepare(table))
+	must(t, g.live.Prepare(table, nil))
 	if ok, err := g.live.Activate(table.Generation, table.Digest()); !ok || err != nil {
 		t.Fatal(ok, err)
 	}

@@ -75,7 +75,7 @@ func TestNothingIsWrittenToAnothersDirectory(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, renamed := s.Ensure(id, "new/name")
-	for what, err := range map[string]error{"prepare": r.Prepare(generation(1, "refs/heads/main")), "set aside": r.SetAside(generation(1)), "adopt": st.Adopt(), "rename": renamed} {
+	for what, err := range map[string]error{"prepare": r.Prepare(generation(1, "refs/heads/main"), nil), "set aside": r.SetAside(generation(1)), "adopt": st.Adopt(), "rename": renamed} {
 		if !errors.Is(err, store.ErrNotOurs) {
 			t.Errorf("%s: %v", what, err)
 		}

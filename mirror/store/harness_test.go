@@ -46,7 +46,7 @@ func generation(n uint64, names ...string) *refs.Table {
 
 func prepare(t *testing.T, r *store.Repo, table *refs.Table) {
 	t.Helper()
-	if err := r.Prepare(table); err != nil {
+	if err := r.Prepare(table, nil); err != nil {
 		t.Fatal(err)
 	}
 }

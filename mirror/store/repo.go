@@ -59,7 +59,10 @@ type mark struct {
 	Candidate  string
 	Head       refs.Head
 	Digest     refs.Digest
+	Past       refs.Digest
 }
+
+func markOf(t *refs.Table) mark { return mark{t.Generation, t.Candidate, t.Head, t.Digest(), t.Past} }
 
 func load(dir string) (*Repo, error) {
 	m, err := readMeta(dir)
@@ -94,7 +97,8 @@ func (r *Repo) findCandidate() error {
 	t, err := r.CandidateTable()
 	switch {
 	case err == nil:
-		r.candidate = &mark{t.Generation, t.Candidate, t.Head, t.Digest()}
+		m := markOf(t)
+		r.candidate = &m
 	case errors.Is(err, refs.ErrDamaged):
 		return os.Remove(filepath.Join(r.dir, candidateFile))
 	case !errors.Is(err, fs.ErrNotExist):
@@ -117,7 +121,7 @@ func readMark(path string) (*mark, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &mark{t.Generation, t.Candidate, t.Head, digest}, nil
+	return &mark{t.Generation, t.Candidate, t.Head, digest, t.Past}, nil
 }
 
 // sweep removes what only a killed process leaves: temporary files and locks. A pack
@@ -301,7 +305,7 @@ func (r *Repo) Reread() error {
 	if err != nil {
 		return err
 	}
-	r.live, r.damaged = mark{t.Generation, t.Candidate, t.Head, t.Digest()}, nil
+	r.live, r.damaged = markOf(t), nil
 	r.table = weak.Make(t)
 	return nil
 }
@@ -331,8 +335,9 @@ func (r *Repo) CandidateTable() (*refs.Table, error) {
 }
 
 // Prepare makes t a durable candidate beside the live table, replacing any
-// earlier one. Its objects must have been adopted. Nothing becomes visible.
-func (r *Repo) Prepare(t *refs.Table) error {
+// earlier one, with the file of its past, if it has one. Its objects must have been
+// adopted. Nothing becomes visible.
+func (r *Repo) Prepare(t *refs.Table, past []byte) error {
 	release, err := r.Acquire()
 	if err != nil {
 		return err
@@ -341,11 +346,17 @@ func (r *Repo) Prepare(t *refs.Table) error {
 	if err := r.ours(); err != nil {
 		return err
 	}
+	if !t.Past.IsZero() {
+		if err := atomicfile.Write(r.pastFile(t.Past), past, 0o644); err != nil {
+			return fmt.Errorf("write the past of a candidate: %w", err)
+		}
+	}
 	if err := atomicfile.Write(filepath.Join(r.dir, candidateFile), t.Encode(), 0o644); err != nil {
 		return fmt.Errorf("write candidate: %w", err)
 	}
+	m := markOf(t)
 	r.mu.Lock()
-	r.candidate = &mark{t.Generation, t.Candidate, t.Head, t.Digest()}
+	r.candidate = &m
 	r.mu.Unlock()
 	crashpoint.Hit(crashpoint.CandidateWritten)
 	return nil
@@ -383,6 +394,9 @@ func (r *Repo) Activate(generation uint64, digest refs.Digest) (bool, error) {
 		return true, fmt.Errorf("activate generation %d: %w", generation, err)
 	}
 	crashpoint.Hit(crashpoint.TableActivated)
+	if err := r.sweepPast(); err != nil {
+		return true, err
+	}
 	return true, r.showHead(c.Head)
 }
 

@@ -145,7 +145,7 @@ func TestTrash(t *testing.T) {
 	if _, err := r.Acquire(); !errors.Is(err, store.ErrGone) {
 		t.Errorf("acquire after trash: %v, want ErrGone", err)
 	}
-	if err := r.Prepare(one); !errors.Is(err, store.ErrGone) {
+	if err := r.Prepare(one, nil); !errors.Is(err, store.ErrGone) {
 		t.Errorf("prepare after trash: %v, want ErrGone", err)
 	}
 	if err := s.Trash(id, now); err != nil {

@@ -1,0 +1,95 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"gitmirror/api"
+
+	urfave "github.com/urfave/cli/v2"
+)
+
+func repoRestoreLeaf() leaf {
+	return leaf{
+		path: "repo restore", args: "NAME REF", usage: "set a ref back to a tip that is kept", min: 2, max: 2,
+		about: `Without --to it is where the ref was last. It stays there, whatever upstream shows,
+until repo approve lets it follow again. What it replaces is kept in turn.`,
+		examples: []string{"gitmirror repo restore github.com/acme/big main", "gitmirror repo restore github.com/acme/big refs/tags/v1 --to 3f2a9c1d"},
+		flags: []urfave.Flag{
+			&urfave.StringFlag{Name: "to", Usage: "the kept tip, by `OID` or its first 7 digits or more: see repo refs NAME --kept"},
+			yesFlag(),
+		},
+		run: func(ctx context.Context, s *session, c *urfave.Context) error {
+			return repoRestore(ctx, s, c.Args().First(), api.Restore{Ref: c.Args().Get(1), To: c.String("to")}, c.Bool("yes"))
+		},
+	}
+}
+
+func repoRestore(ctx context.Context, s *session, name string, rs api.Restore, yes bool) error {
+	ctx, cancel := s.whole(ctx)
+	defer cancel()
+	if !yes {
+		to := "where it was last"
+		if rs.To != "" {
+			to = rs.To
+		}
+		effect := fmt.Sprintf("Set %s of %s back to %s, for every client, until it is approved to follow upstream again.", rs.Ref, name, to)
+		sure := "repo restore " + name + " " + rs.Ref
+		if rs.To != "" {
+			sure += " --to " + rs.To
+		}
+		if err := s.confirm(ctx, effect, sure+" --yes"); err != nil {
+			return err
+		}
+	}
+	var pin *api.Pin
+	err := s.write(ctx, func(ctx context.Context, key string) (err error) {
+		pin, err = s.client.Restore(ctx, name, rs, key)
+		return err
+	})
+	if err != nil {
+		return notFound(err, s.command("repo ls"))
+	}
+	for { // the owner publishes it
+		var r *api.RefList
+		err := s.read(ctx, func(ctx context.Context) (err error) {
+			r, err = s.client.Refs(ctx, name, api.RefQuery{Pattern: pin.Ref, Limit: pageSize})
+			return err
+		})
+		if err == nil && showsPin(r, pin) && s.everywhere(ctx, name, r.Generation) {
+			break
+		}
+		if !sleep(ctx, restorePoll) {
+			return &Failure{What: pin.Ref + " is to be restored, and is not served yet", Cause: "the owner has not published it", Code: "timeout", Exit: exitTimeout, Try: s.command("repo show %s", name)}
+		}
+	}
+	s.say("%s of %s is at %s again, and stays there until: %s", pin.Ref, name, shortOID(pin.OID), s.command("repo approve %s", name))
+	return s.showJSON(pin)
+}
+
+// restorePoll is how often a restored ref is looked for.
+const restorePoll = 200 * time.Millisecond
+
+// everywhere tells whether every copy that clients get is at that generation.
+func (s *session) everywhere(ctx context.Context, name string, generation uint64) bool {
+	r, err := s.repo(ctx, name)
+	if err != nil {
+		return false
+	}
+	for _, c := range r.Copies {
+		if c.State == "ready" && c.Away == "" && c.Generation < generation {
+			return false
+		}
+	}
+	return true
+}
+
+func showsPin(l *api.RefList, pin *api.Pin) bool {
+	for _, r := range l.Refs {
+		if r.Ref == pin.Ref && !r.Kept && r.OID == pin.OID {
+			return true
+		}
+	}
+	return false
+}

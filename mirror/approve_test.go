@@ -1,0 +1,330 @@
+package mirror_test
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"gitmirror/internal/testlog"
+	"gitmirror/internal/upstream"
+	"gitmirror/mirror"
+	"gitmirror/mirror/past"
+)
+
+// change edits the row as the log would.
+func (g *guarded) change(fn func(row *mirror.Assignment)) {
+	g.book.mu.Lock()
+	row := g.book.rows["repox"]
+	fn(&row)
+	g.book.rows["repox"] = row
+	g.book.mu.Unlock()
+	g.book.tell()
+}
+
+// approve is a person's word on a hold.
+func (g *guarded) approve(h *mirror.Hold) {
+	g.change(func(row *mirror.Assignment) {
+		row.Approved = &mirror.Approval{At: g.clock.logTime().Now, Observed: h.Observed, Losses: h.Losses, Count: h.Lost, First: h.First}
+	})
+}
+
+// kept lists what is kept of a name, the latest first.
+func (g *guarded) kept(name string) (list []past.Kept) {
+	g.t.Helper()
+	table, record, err := g.owner.engine.Remembered("repox")
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	for _, r := range table.Refs {
+		if k := record.KeptAs(r.Name); !r.Public() && k.Name == name {
+			list = append([]past.Kept{k}, list...)
+		}
+	}
+	return list
+}
+
+func TestApprovedLossesAreFollowedAndCountNoMore(t *testing.T) {
+	g := guard(t, 12, 0)
+	g.remove(names("refs/heads/b%02d", 0, 8)...)
+	hold := g.heldFor(past.MassDelete)
+	g.clock.advance(time.Hour)
+	g.edit(func(e *upstream.Edit) {
+		e.Commit("main", "a fast-forward", map[string]string{"f": "on"})
+		e.Branch("new", "main")
+	})
+	g.approve(hold)
+	g.follows("what was approved, a fast-forward and a new branch")
+	if k := g.kept("refs/heads/b00"); len(k) != 1 || !k[0].Lost || !k[0].Settled || k[0].New != "" {
+		t.Errorf("kept: %+v", k)
+	}
+	if s, _ := g.owner.engine.Status("repox"); s.Hold != nil || s.Lost != 0 {
+		t.Errorf("still held %+v, or lost %d", s.Hold, s.Lost)
+	}
+	g.remove("refs/heads/b08")
+	g.follows("one of five")
+}
+
+func TestAnotherLossIsNotApproved(t *testing.T) {
+	for name, more := range map[string]func(g *guarded){
+		"a ref more is gone": func(g *guarded) { g.remove("refs/heads/b08") },
+		"one moved":          func(g *guarded) { g.orphan("refs/heads/b08") },
+		"main moved":         func(g *guarded) { g.orphan("refs/heads/main") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			g := guard(t, 12, 0)
+			g.remove(names("refs/heads/b%02d", 0, 8)...)
+			hold := g.heldFor(past.MassDelete)
+			more(g)
+			g.approve(hold)
+			if res := g.check(); res.Hold == nil || res.Hold.Lost != 9 {
+				t.Errorf("held: %+v, want nine losses", res.Hold)
+			}
+		})
+	}
+}
+
+func TestApprovalIsOfWhereItMoved(t *testing.T) {
+	for name, tt := range map[string]struct {
+		move   func(g *guarded)
+		follow bool
+	}{
+		"on by a fast-forward": {func(g *guarded) {
+			g.edit(func(e *upstream.Edit) { e.Commit("main", "on", map[string]string{"f": "on"}) })
+		}, true},
+		"somewhere else": {func(g *guarded) { g.n++; g.orphan("refs/heads/main") }, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			g := guard(t, 25, 0)
+			g.orphan("refs/heads/main")
+			hold := g.heldFor(past.HeadRewrite)
+			tt.move(g)
+			g.approve(hold)
+			if res := g.check(); (res.Hold == nil) != tt.follow {
+				t.Errorf("held: %+v", res.Hold)
+			}
+		})
+	}
+}
+
+// Of more losses than a hold names, the digest is what is approved.
+func TestManyLossesAreApprovedByTheirDigest(t *testing.T) {
+	g := guard(t, 40, 0)
+	g.remove(names("refs/heads/b%02d", 0, 30)...)
+	hold := g.heldFor(past.MassDelete)
+	if hold.Lost != 30 || len(hold.First) != 20 {
+		t.Fatalf("%+v", hold)
+	}
+	other := *hold
+	other.Losses[0]++
+	other.Observed[0]++
+	g.approve(&other)
+	g.heldFor(past.MassDelete)
+	g.change(func(row *mirror.Assignment) { row.Approved = nil })
+	g.edit(func(e *upstream.Edit) { e.Commit("main", "on", map[string]string{"f": "on"}) })
+	g.approve(hold)
+	g.follows("thirty losses")
+}
+
+// A few losses less than were approved are approved.
+func TestPartOfWhatWasApprovedIsApproved(t *testing.T) {
+	g := guard(t, 12, 0)
+	tip := g.git("rev-parse", "refs/heads/b00")
+	g.remove(names("refs/heads/b%02d", 0, 8)...)
+	hold := g.heldFor(past.MassDelete)
+	g.git("update-ref", "refs/heads/b00", tip)
+	g.approve(hold)
+	g.follows("seven of the eight")
+}
+
+func TestEmptinessCanBeApproved(t *testing.T) {
+	g := guard(t, 3, 1)
+	g.remove(strings.Fields(g.git("for-each-ref", "--format=%(refname)"))...)
+	hold := g.heldFor(past.Empty)
+	if hold.Lost != 5 {
+		t.Errorf("%+v", hold)
+	}
+	g.approve(hold)
+	if res := g.check(); res.Hold != nil || res.Generation != 2 {
+		t.Fatalf("%+v", res)
+	}
+	if k := g.kept("refs/heads/main"); len(k) != 1 {
+		t.Errorf("kept of main: %+v", k)
+	}
+}
+
+// A new owner that has just become it looks at the log for a person's word.
+func TestApprovalSurvivesTheOwner(t *testing.T) {
+	g := guard(t, 12, 0)
+	second := g.node()
+	second.roles["repox"] = mirror.Replica
+	g.book.tell()
+	arrives(t, second, "repox", 1)
+	g.remove(names("refs/heads/b%02d", 0, 8)...)
+	hold := g.heldFor(past.MassDelete)
+	g.owner.stop()
+	g.book.mu.Lock()
+	g.book.nodes = []*node{second}
+	second.roles["repox"] = mirror.Owner
+	g.book.mu.Unlock()
+	g.change(func(row *mirror.Assignment) {
+		row.Epoch++
+		row.Approved = &mirror.Approval{At: g.clock.logTime().Now, Observed: hold.Observed, Losses: hold.Losses, Count: hold.Lost, First: hold.First}
+	})
+	g.owner = second
+	testlog.Eventually(t, "the successor to follow", func() bool { return same(t, second, "repox", g.up, "x.git") })
+}
+
+// While upstream does not answer, what it took away is not taken back.
+func TestHoldOutlastsAnOutage(t *testing.T) {
+	g := guard(t, 12, 0)
+	g.remove(names("refs/heads/b%02d", 0, 8)...)
+	hold := g.heldFor(past.MassDelete)
+	g.up.Intercept(func(w http.ResponseWriter, _ *http.Request) bool {
+		http.Error(w, "out", http.StatusBadGateway)
+		return true
+	})
+	res, err := g.owner.engine.Sync(t.Context(), "repox")
+	if err != nil || res.Failure == nil {
+		t.Fatal(res, err)
+	}
+	s, _ := g.owner.engine.Status("repox")
+	if s.Hold == nil || s.Hold.Losses != hold.Losses || !s.Judged || s.Failure == nil {
+		t.Errorf("held %+v, failing %v", s.Hold, s.Failure)
+	}
+}
+
+// What is held is not judged again with each check that shows the same.
+func TestTheSameHoldCostsNoGit(t *testing.T) {
+	g := guard(t, 12, 0)
+	g.remove(names("refs/heads/b%02d", 0, 8)...)
+	first := g.heldFor(past.MassDelete)
+	if again := g.heldFor(past.MassDelete); again.Losses != first.Losses {
+		t.Errorf("%+v, then %+v", first, again)
+	}
+	g.git("update-ref", "refs/heads/b00", "refs/heads/b09")
+	if third := g.heldFor(past.MassDelete); third.Losses == first.Losses {
+		t.Error("upstream shows something else, and it was not judged anew")
+	}
+}
+
+func (g *guarded) pin(ref, oid string) {
+	g.change(func(row *mirror.Assignment) { row.Pins = []mirror.Pin{{Ref: ref, OID: oid}} })
+}
+
+func (g *guarded) shows(ref string) string {
+	table, _, err := g.owner.engine.Remembered("repox")
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	r, _ := table.Find(ref)
+	return r.OID
+}
+
+func TestRestoredRefStaysUntilItIsApproved(t *testing.T) {
+	g := guard(t, 12, 0)
+	was := g.git("rev-parse", "refs/heads/b00")
+	g.orphan("refs/heads/b00")
+	g.follows("one moved")
+	evil := g.git("rev-parse", "refs/heads/b00")
+	if k := g.kept("refs/heads/b00"); len(k) != 1 || k[0].New != evil || !k[0].Lost {
+		t.Fatalf("kept: %+v", k)
+	}
+	// While upstream is away too.
+	g.up.Intercept(func(w http.ResponseWriter, _ *http.Request) bool {
+		http.Error(w, "out", http.StatusBadGateway)
+		return true
+	})
+	g.pin("refs/heads/b00", was)
+	testlog.Eventually(t, "the pin", func() bool { return g.shows("refs/heads/b00") == was })
+	g.up.Intercept(nil)
+	if k := g.kept("refs/heads/b00"); len(k) != 2 {
+		t.Errorf("what it replaced is not kept: %+v", k)
+	}
+	g.edit(func(e *upstream.Edit) {
+		e.Commit("main", "on", map[string]string{"f": "on"})
+		e.Commit("b00", "on", map[string]string{"evil": "more"})
+	})
+	g.check()
+	if g.shows("refs/heads/b00") != was || g.shows("refs/heads/main") != g.git("rev-parse", "refs/heads/main") {
+		t.Error("the pinned ref moved, or the others do not follow")
+	}
+	if s, _ := g.owner.engine.Status("repox"); len(s.Pinned) != 1 || s.Pinned[0].Upstream != g.git("rev-parse", "refs/heads/b00") || s.Lost != 0 {
+		t.Errorf("the status tells %+v, and %d losses", s.Pinned, s.Lost)
+	}
+	g.change(func(row *mirror.Assignment) {
+		row.Pins, row.Approved = nil, &mirror.Approval{At: g.clock.logTime().Now, Unpinned: []string{"refs/heads/b00"}}
+	})
+	testlog.Eventually(t, "upstream to be followed again", func() bool { return same(t, g.owner, "repox", g.up, "x.git") })
+}
+
+func TestRestoredDefaultBranchFollowsAgainWhenApproved(t *testing.T) {
+	g := guard(t, 3, 0)
+	was := g.git("rev-parse", "refs/heads/main")
+	g.orphan("refs/heads/main")
+	g.approve(g.heldFor(past.HeadRewrite))
+	g.follows("it was approved, in error")
+	g.pin("refs/heads/main", was)
+	testlog.Eventually(t, "the pin", func() bool { return g.shows("refs/heads/main") == was })
+	g.check()
+	g.change(func(row *mirror.Assignment) {
+		row.Pins, row.Approved = nil, &mirror.Approval{At: g.clock.logTime().Now, Unpinned: []string{"refs/heads/main"}}
+	})
+	testlog.Eventually(t, "upstream to be followed again", func() bool { return same(t, g.owner, "repox", g.up, "x.git") })
+}
+
+// The release of a pin is no word on what upstream does a day later.
+func TestReleaseOfAPinEnds(t *testing.T) {
+	g := guard(t, 3, 0)
+	was := g.git("rev-parse", "refs/heads/main")
+	g.pin("refs/heads/main", was)
+	g.change(func(row *mirror.Assignment) {
+		row.Pins, row.Approved = nil, &mirror.Approval{At: g.clock.logTime().Now, Unpinned: []string{"refs/heads/main"}}
+	})
+	g.check()
+	g.clock.advance(2 * time.Hour)
+	g.orphan("refs/heads/main")
+	g.heldFor(past.HeadRewrite)
+}
+
+func TestDeletedRefIsRestoredBesideTheOthers(t *testing.T) {
+	g := guard(t, 12, 0)
+	was := g.git("rev-parse", "refs/heads/b00")
+	g.remove("refs/heads/b00")
+	g.follows("one gone")
+	g.pin("refs/heads/b00", was)
+	testlog.Eventually(t, "the pin", func() bool { return g.shows("refs/heads/b00") == was })
+	for i := range 3 {
+		g.edit(func(e *upstream.Edit) { e.Commit("main", "on", map[string]string{"f": fmt.Sprint("on", i)}) })
+		g.check()
+	}
+	if g.shows("refs/heads/b00") != was || g.shows("refs/heads/main") != g.git("rev-parse", "refs/heads/main") {
+		t.Error("the restored ref went, or main does not follow")
+	}
+}
+
+func TestPinOfAnObjectThatIsNotHereIsAFailure(t *testing.T) {
+	g := guard(t, 3, 0)
+	g.pin("refs/heads/main", strings.Repeat("1", 40))
+	testlog.Eventually(t, "the failure", func() bool {
+		s, _ := g.owner.engine.Status("repox")
+		return s.Failure != nil && strings.Contains(s.Failure.Message, strings.Repeat("1", 40))
+	})
+}
+
+// A moved annotated tag is kept, also where its commit is in the branches.
+func TestMovedTagIsKept(t *testing.T) {
+	g := guard(t, 12, 2)
+	was := g.git("rev-parse", "refs/tags/v1")
+	g.edit(func(e *upstream.Edit) { e.Tag("v1", "main", "again") })
+	g.follows("a moved tag")
+	if k := g.kept("refs/tags/v1"); len(k) != 1 || k[0].New != g.git("rev-parse", "refs/tags/v1") || !k[0].Lost {
+		t.Errorf("kept: %+v", k)
+	}
+	if !reaches(t, g.owner, "repox", was) {
+		t.Error("the tag's object is in no ref")
+	}
+}

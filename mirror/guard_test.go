@@ -1,0 +1,468 @@
+package mirror_test
+
+import (
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"gitmirror/internal/gittest"
+	"gitmirror/internal/upstream"
+	"gitmirror/mirror"
+	"gitmirror/mirror/past"
+	"gitmirror/mirror/refs"
+)
+
+// clock is the log's time, which a test moves.
+type clock struct {
+	mu  sync.Mutex
+	now time.Time
+}
+
+func (c *clock) logTime() refs.LogTime {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return refs.LogTime{Now: c.now, DatesHold: true}
+}
+
+func (c *clock) advance(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now = c.now.Add(d)
+}
+
+// guarded is a mirror of a repository with branches, tags and a history worth
+// guarding, whose checks are those of the test.
+type guarded struct {
+	t     *testing.T
+	repo  *upstream.Repo
+	up    *upstream.Server
+	book  *book
+	owner *node
+	clock *clock
+	n     int
+}
+
+func guard(t *testing.T, branches, tags int) *guarded {
+	t.Helper()
+	g := &guarded{t: t, up: gittest.Upstream(t), book: newBook(), clock: &clock{now: time.Unix(1_700_000_000, 0).UTC()}}
+	var err error
+	if g.repo, err = g.up.Repo("x.git"); err != nil {
+		t.Fatal(err)
+	}
+	g.edit(func(e *upstream.Edit) {
+		for i := range 30 {
+			e.Commit("main", fmt.Sprint("c", i), map[string]string{"f": fmt.Sprint(i)})
+			if i < tags {
+				e.Tag(fmt.Sprintf("v%d", i), "main", "a release")
+			}
+		}
+		for i := range branches {
+			b := fmt.Sprintf("b%02d", i)
+			e.Branch(b, "main")
+			e.Commit(b, "work", map[string]string{b: b})
+		}
+	})
+	g.owner = g.node()
+	g.book.add("repox", g.up.URL("x.git"))
+	row := g.book.rows["repox"]
+	row.Policy.Interval = time.Hour
+	g.book.rows["repox"] = row
+	g.owner.roles["repox"] = mirror.Owner
+	g.book.tell()
+	arrives(t, g.owner, "repox", 1)
+	return g
+}
+
+func (g *guarded) node() *node {
+	return startNode(g.t, g.book, g.t.TempDir(), func(c *mirror.Config) { c.LogTime = g.clock.logTime })
+}
+
+func (g *guarded) edit(fn func(e *upstream.Edit)) { g.t.Helper(); gittest.Edit(g.t, g.repo, fn) }
+
+func (g *guarded) git(args ...string) string {
+	g.t.Helper()
+	out, err := g.repo.Git(args...)
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	return out
+}
+
+func (g *guarded) remove(refs ...string) {
+	g.t.Helper()
+	for _, r := range refs {
+		g.git("update-ref", "-d", r)
+	}
+}
+
+// check has upstream asked.
+func (g *guarded) check() mirror.SyncResult {
+	g.t.Helper()
+	res, err := g.owner.engine.Sync(g.t.Context(), "repox")
+	if err != nil || res.Failure != nil {
+		g.t.Fatal(res.Failure, err)
+	}
+	return res
+}
+
+// follows fails the test where upstream's step is held.
+func (g *guarded) follows(what string) {
+	g.t.Helper()
+	if res := g.check(); res.Hold != nil {
+		g.t.Fatalf("%s: held, %+v", what, res.Hold)
+	}
+	if !same(g.t, g.owner, "repox", g.up, "x.git") {
+		g.t.Fatalf("%s: not followed", what)
+	}
+}
+
+// heldFor fails the test where it is not held for that reason, or where what is
+// served has changed.
+func (g *guarded) heldFor(reason string) *mirror.Hold {
+	g.t.Helper()
+	before := lsRemote(g.t, g.owner.http.URL+"/repox")
+	res := g.check()
+	if res.Hold == nil || res.Hold.Reason != reason {
+		g.t.Fatalf("held: %+v, want %s", res.Hold, reason)
+	}
+	if after := lsRemote(g.t, g.owner.http.URL+"/repox"); after != before {
+		g.t.Fatalf("it is held, and what is served changed:\n%s", after)
+	}
+	return res.Hold
+}
+
+func names(format string, from, to int) (list []string) {
+	for i := from; i < to; i++ {
+		list = append(list, fmt.Sprintf(format, i))
+	}
+	return list
+}
+
+func (g *guarded) fresh(n int) []string {
+	list := names("refs/heads/new%03d", g.n, g.n+n)
+	g.n += n
+	for _, b := range list {
+		g.edit(func(e *upstream.Edit) {
+			name := strings.TrimPrefix(b, "refs/heads/")
+			e.Branch(name, "main")
+			e.Commit(name, "fresh", map[string]string{name: name})
+		})
+	}
+	return list
+}
+
+func TestFourOfFiveRefsGoneIsHeld(t *testing.T) {
+	g := guard(t, 4, 0)
+	g.remove(names("refs/heads/b%02d", 0, 4)...)
+	hold := g.heldFor(past.MassDelete)
+	if hold.Lost != 4 || hold.Settled != 5 || len(hold.First) != 4 || hold.First[0].Ref != "refs/heads/b00" {
+		t.Errorf("%+v", hold)
+	}
+}
+
+// A forge deletes some hundred refs one after the other, and checks fall between.
+func TestDeletionInStepsIsHeld(t *testing.T) {
+	for name, pause := range map[string]time.Duration{"seconds apart": 10 * time.Second, "an hour in all": 10 * time.Minute} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			g := guard(t, 40, 0)
+			held := false
+			for i := 0; i < 40 && !held; i += 4 {
+				g.remove(names("refs/heads/b%02d", i, i+4)...)
+				g.clock.advance(pause)
+				res := g.check()
+				if held = res.Hold != nil; held && i > 20 {
+					t.Errorf("held after %d of 41: %+v", i+4, res.Hold)
+				}
+			}
+			if !held {
+				t.Error("all went, in steps")
+			}
+		})
+	}
+}
+
+func TestJunkBranchesDoNotMakeUpForDeletedOnes(t *testing.T) {
+	g := guard(t, 40, 0)
+	for i := 0; i < 30; i += 10 {
+		g.fresh(10)
+		g.remove(names("refs/heads/b%02d", i, i+10)...)
+		g.clock.advance(time.Minute)
+		if res := g.check(); res.Hold != nil {
+			if i == 0 {
+				t.Errorf("10 of 41: %+v", res.Hold)
+			}
+			return
+		}
+	}
+	t.Error("30 of 41 went, 30 came")
+}
+
+// orphan moves refs to a new history.
+func (g *guarded) orphan(list ...string) {
+	g.t.Helper()
+	g.edit(func(e *upstream.Edit) {
+		e.Rewrite("orphan")
+		e.Commit("orphan", "nothing before it", map[string]string{"evil": fmt.Sprint(g.n)})
+	})
+	for _, r := range list {
+		g.git("update-ref", r, "refs/heads/orphan")
+	}
+	g.remove("refs/heads/orphan")
+}
+
+func TestForcedMoveOfEveryRefIsHeld(t *testing.T) {
+	g := guard(t, 5, 5)
+	g.orphan(append(append(names("refs/heads/b%02d", 0, 5), names("refs/tags/v%d", 0, 5)...), "refs/heads/main")...)
+	hold := g.heldFor(past.HeadRewrite)
+	if hold.Lost != 11 || hold.First[0].Ref != "refs/heads/main" || hold.First[0].New == "" {
+		t.Errorf("%+v", hold)
+	}
+}
+
+func TestForcedMovesOverAnHourAreHeld(t *testing.T) {
+	g := guard(t, 9, 0)
+	for i := range 9 {
+		g.orphan(fmt.Sprintf("refs/heads/b%02d", i))
+		g.clock.advance(6 * time.Minute)
+		if res := g.check(); res.Hold != nil {
+			if i < 2 || res.Hold.Reason != past.MassRewrite {
+				t.Errorf("held after %d of 10: %+v", i+1, res.Hold)
+			}
+			return
+		}
+	}
+	t.Error("nine of ten branches went, in an hour")
+}
+
+// The same, but each lands on a commit that shares the root with all: what was in
+// them is in no ref any more.
+func TestBranchesCutToTheirRootAreHeld(t *testing.T) {
+	g := guard(t, 0, 0)
+	g.edit(func(e *upstream.Edit) {
+		for i := range 4 {
+			for k := range 40 {
+				e.Commit(fmt.Sprint("line", i), fmt.Sprint(k), map[string]string{"f": fmt.Sprint(i, k)})
+			}
+			e.Commit(fmt.Sprint("line", i), "merged", nil, "main")
+		}
+	})
+	g.clock.advance(8 * 24 * time.Hour)
+	g.follows("new lines")
+	g.clock.advance(8 * 24 * time.Hour)
+	root := g.git("rev-list", "--max-parents=0", "refs/heads/main")
+	g.edit(func(e *upstream.Edit) {
+		for i := range 4 {
+			e.Branch(fmt.Sprint("line", i), root)
+			e.Commit(fmt.Sprint("line", i), "cut", map[string]string{"cut": fmt.Sprint(i)})
+		}
+	})
+	g.heldFor(past.MassRewrite)
+}
+
+func TestMainCutToAChildOfItsRootIsHeld(t *testing.T) {
+	g := guard(t, 3, 0)
+	root := g.git("rev-list", "--max-parents=0", "refs/heads/main")
+	g.edit(func(e *upstream.Edit) {
+		e.Branch("main", root)
+		e.Commit("main", "cut", map[string]string{"evil": "x"})
+	})
+	g.heldFor(past.HeadRewrite)
+}
+
+// In two steps: first much is merged into main, so that what is cut is a small part.
+func TestMainCutAfterJunkWasMergedIsHeld(t *testing.T) {
+	g := guard(t, 3, 0)
+	g.edit(func(e *upstream.Edit) {
+		e.Rewrite("junk")
+		for i := range 300 {
+			e.Commit("junk", fmt.Sprint(i), map[string]string{"junk": fmt.Sprint(i)})
+		}
+		e.Commit("main", "merge", nil, "junk")
+		e.Branch("keep", "junk")
+	})
+	g.follows("the merge")
+	g.clock.advance(time.Hour)
+	g.edit(func(e *upstream.Edit) { e.Branch("main", "keep") })
+	g.heldFor(past.HeadRewrite)
+}
+
+func TestRepositoryMadeAnewIsHeld(t *testing.T) {
+	for _, branch := range []string{"main", "master"} {
+		t.Run(branch, func(t *testing.T) {
+			t.Parallel()
+			g := guard(t, 2, 2)
+			g.edit(func(e *upstream.Edit) {
+				e.Rewrite(branch)
+				e.Commit(branch, "a new one", map[string]string{"README": "new"})
+			})
+			for r := range strings.FieldsSeq(g.git("for-each-ref", "--format=%(refname)")) {
+				if r != "refs/heads/"+branch {
+					g.remove(r)
+				}
+			}
+			g.git("symbolic-ref", "HEAD", "refs/heads/"+branch)
+			if hold := g.heldFor(past.HeadRewrite); hold.Lost != 5 {
+				t.Errorf("%+v, want main, two branches and two tags", hold)
+			}
+		})
+	}
+}
+
+func TestRenamedDefaultBranchIsFollowed(t *testing.T) {
+	g := guard(t, 3, 3)
+	g.edit(func(e *upstream.Edit) {
+		e.Branch("trunk", "main")
+		e.Commit("trunk", "on", map[string]string{"f": "on"})
+	})
+	g.git("symbolic-ref", "HEAD", "refs/heads/trunk")
+	g.remove("refs/heads/main")
+	g.follows("the rename")
+	g.clock.advance(time.Hour)
+	g.edit(func(e *upstream.Edit) { e.Commit("trunk", "on", map[string]string{"f": "and on"}) })
+	g.follows("what came after it")
+	g.git("symbolic-ref", "HEAD", "refs/heads/nothing")
+	g.follows("a HEAD that points nowhere")
+}
+
+// What a copy remembers comes with it: the successor holds what goes on.
+func TestSuccessorRemembersWhatWasLost(t *testing.T) {
+	g := guard(t, 20, 0)
+	second := g.node()
+	second.roles["repox"] = mirror.Replica
+	g.book.tell()
+	arrives(t, second, "repox", 1)
+	g.remove(names("refs/heads/b%02d", 0, 6)...)
+	g.follows("the first six of 21")
+	arrives(t, second, "repox", 2)
+	g.owner.stop()
+	g.book.mu.Lock()
+	row := g.book.rows["repox"]
+	row.Epoch++
+	g.book.rows["repox"] = row
+	g.book.nodes = []*node{second}
+	second.roles["repox"] = mirror.Owner
+	g.book.mu.Unlock()
+	g.book.tell()
+	g.owner = second
+	g.remove("refs/heads/b06")
+	if hold := g.heldFor(past.MassDelete); hold.Lost != 7 || hold.Settled != 21 {
+		t.Errorf("%+v", hold)
+	}
+}
+
+// A day later the same is slow: it is told, and followed.
+func TestSlowLossIsFollowedAndTold(t *testing.T) {
+	g := guard(t, 20, 0)
+	for i := 0; i < 20; i += 4 {
+		g.remove(names("refs/heads/b%02d", i, i+4)...)
+		g.clock.advance(25 * time.Hour)
+		if i < 8 { // four of 13 are more than the share
+			g.follows(fmt.Sprint("four of ", 21-i))
+			if s, _ := g.owner.engine.Status("repox"); s.Lost != 4 || len(s.FirstLost) != 4 {
+				t.Errorf("the status tells of %d losses, want 4", s.Lost)
+			}
+			continue
+		}
+		g.heldFor(past.MassDelete)
+		return
+	}
+}
+
+func TestBusyDayIsFollowed(t *testing.T) {
+	g := guard(t, 30, 5)
+	for i := range 8 {
+		made := g.fresh(5)
+		g.follows("topics")
+		g.edit(func(e *upstream.Edit) { // squash merges, and their branches go
+			for _, b := range made {
+				e.Commit("main", "squashed "+b, map[string]string{b: b})
+			}
+			rebased := fmt.Sprintf("b%02d", i)
+			e.Branch(rebased, "main")
+			e.Commit(rebased, "rebased", map[string]string{rebased: "again"})
+		})
+		g.remove(made...)
+		g.clock.advance(time.Hour)
+		g.follows("squash merges and a rebased topic")
+	}
+}
+
+func TestBotThatClosesItsBranchesIsFollowed(t *testing.T) {
+	g := guard(t, 10, 0)
+	made := g.fresh(60)
+	g.follows("the bot's branches")
+	g.clock.advance(6 * 24 * time.Hour)
+	g.remove(made...)
+	g.follows("they close")
+}
+
+func TestRollingTagsAreFollowed(t *testing.T) {
+	g := guard(t, 4, 6)
+	for i := range 20 {
+		g.edit(func(e *upstream.Edit) { e.Commit("main", "daily", map[string]string{"f": fmt.Sprint("daily", i)}) })
+		for _, tag := range []string{"nightly", "latest", "stable"} {
+			g.git("tag", "--force", tag, "refs/heads/main")
+		}
+		g.follows(fmt.Sprint("day ", i))
+		g.clock.advance(24 * time.Hour)
+	}
+}
+
+func TestMonthOfSquashMergesIsFollowed(t *testing.T) {
+	g := guard(t, 12, 3)
+	var open []string
+	for i := range 30 {
+		open = append(open, g.fresh(2)...)
+		g.edit(func(e *upstream.Edit) {
+			e.Commit("main", "squashed", map[string]string{"f": fmt.Sprint("squashed", i)})
+		})
+		if len(open) > 18 { // those of nine days ago, settled by now
+			g.remove(open[:2]...)
+			open = open[2:]
+		}
+		g.follows(fmt.Sprint("day ", i))
+		g.clock.advance(24 * time.Hour)
+	}
+}
+
+// A ref that was there for a week counts; one that came yesterday does not.
+func TestRefsSettleAfterAWeek(t *testing.T) {
+	for days, held := range map[int]bool{6: false, 8: true} {
+		t.Run(fmt.Sprint(days, " days"), func(t *testing.T) {
+			t.Parallel()
+			g := guard(t, 2, 0)
+			made := g.fresh(10)
+			g.follows("new ones")
+			g.clock.advance(time.Duration(days) * 24 * time.Hour)
+			g.edit(func(e *upstream.Edit) { e.Commit("main", "on", map[string]string{"f": "on"}) })
+			g.follows("a push")
+			g.remove(made...)
+			if res := g.check(); (res.Hold != nil) != held {
+				t.Errorf("ten gone after %d days: held %+v", days, res.Hold)
+			}
+		})
+	}
+}
+
+// What upstream puts back within the day is lost no more.
+func TestLossThatIsTakenBackDoesNotCount(t *testing.T) {
+	g := guard(t, 10, 0)
+	for range 4 {
+		tips := map[string]string{}
+		for _, b := range names("refs/heads/b%02d", 0, 3) {
+			tips[b] = g.git("rev-parse", b)
+		}
+		g.remove(names("refs/heads/b%02d", 0, 3)...)
+		g.follows("three of eleven")
+		for b, oid := range tips {
+			g.git("update-ref", b, oid)
+		}
+		g.follows("they are back")
+		g.clock.advance(time.Minute)
+	}
+	g.remove(names("refs/heads/b%02d", 3, 6)...)
+	g.follows("three others")
+}

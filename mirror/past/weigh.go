@@ -1,0 +1,401 @@
+package past
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"strings"
+
+	"gitmirror/mirror/refs"
+)
+
+// What upstream may take away within Window before a person looks at it.
+const (
+	lostShare  = 0.30 // of the settled refs, or of a branch's commits
+	lostLeast  = 3    // refs
+	goneShare  = 0.50 // of the settled names
+	leftLeast  = 20   // commits
+	moreThanIt = 1e-9
+)
+
+// Reasons of a hold.
+const (
+	Empty       = "empty"        // nothing is left
+	HeadRewrite = "head_rewrite" // the branch of HEAD is unrelated to what it was, or lost much of it
+	MassDelete  = "mass_delete"  // settled refs are gone
+	MassRewrite = "mass_rewrite" // settled refs were moved away from what they were
+)
+
+// Step is what upstream shows, beside what was published.
+type Step struct {
+	Base    *refs.Table // what was published
+	Past    *Record     // of Base
+	List    []refs.Ref  // what upstream shows, sorted
+	Head    refs.Head
+	Changes []refs.Change // from Base to List; a move is Updated only where it is a fast-forward
+	At      refs.LogTime
+
+	recent      []Tip           // Past's of the last day; set once, with the next
+	wereSettled map[string]bool // names of those that are settled
+}
+
+// know prepares what is asked for again and again.
+func (s *Step) know() {
+	if s.wereSettled != nil {
+		return
+	}
+	s.recent, s.wereSettled = s.Past.tips(s.At), map[string]bool{}
+	for _, t := range s.recent {
+		if t.Settled {
+			s.wereSettled[t.Name] = true
+		}
+	}
+}
+
+// Facts are what git knows of the objects at hand. An object that is not here has no
+// history.
+type Facts interface {
+	// Reached returns those of the tips that a ref of list leads to.
+	Reached(tips []string, list []refs.Ref) (map[string]bool, error)
+	// Unrelated tells of each pair whether its commits have no history in common.
+	Unrelated(pairs [][2]string) ([]bool, error)
+	// Left counts the commits that any of old leads to and none of keep.
+	Left(old, keep []string) (int, error)
+}
+
+// Verdict is what upstream has taken away within Window, and whether that is too
+// much.
+type Verdict struct {
+	Reason  string        // why it shall be held, empty where it may be followed
+	Lost    []refs.Change // HEAD's branch first, then those that moved, then those that are gone
+	Settled int           // refs that count
+	tips    []Tip         // of the last day, judged
+	head    bool          // HEAD's branch is among what is lost
+}
+
+func share(n, of int) float64 {
+	if of == 0 {
+		return 0
+	}
+	return float64(n)/float64(of) - moreThanIt
+}
+
+// Weigh judges a step.
+func (s *Step) Weigh(f Facts) (Verdict, error) {
+	s.know()
+	tips := s.allTips()
+	v := Verdict{tips: tips, Settled: s.settledNames()}
+	if err := s.judge(tips, f); err != nil {
+		return v, err
+	}
+	head, err := s.judgeHead(tips, f)
+	if err != nil {
+		return v, err
+	}
+	lost := map[string]refs.Change{}
+	counted, gone := 0, 0
+	for name, of := range byName(tips) {
+		_, shown := s.find(name)
+		for _, t := range of { // the oldest first: what was there for longest
+			if t.Settled && (t.Lost || !shown) {
+				lost[name] = s.loss(t)
+				break
+			}
+		}
+		if slices.ContainsFunc(of, func(t Tip) bool { return t.Settled && t.Lost }) {
+			counted++
+		}
+		if !shown && of[0].Settled {
+			gone++
+		}
+	}
+	switch {
+	case s.Base.PublicRefs() > 0 && len(s.List) == 0:
+		v.Reason = Empty
+		for _, r := range s.Base.Refs {
+			if r.Public() {
+				lost[r.Name] = refs.Change{Ref: r.Name, Old: r.OID, Kind: refs.Deleted}
+			}
+		}
+	case head != nil:
+		v.Reason = HeadRewrite
+	case gone >= lostLeast && share(gone, v.Settled) > goneShare:
+		v.Reason = MassDelete
+	case counted > 0 && (counted == v.Settled || counted >= lostLeast && share(counted, v.Settled) > lostShare):
+		v.Reason = MassRewrite
+		if 2*gone > counted {
+			v.Reason = MassDelete
+		}
+	}
+	if head != nil {
+		v.head, lost[head.Ref] = true, *head
+	}
+	v.Lost = inOrder(lost, head)
+	return v, nil
+}
+
+// inOrder puts what a person should see first first.
+func inOrder(lost map[string]refs.Change, head *refs.Change) []refs.Change {
+	rank := func(c refs.Change) int {
+		switch {
+		case head != nil && c.Ref == head.Ref:
+			return 0
+		case c.New != "":
+			return 1
+		}
+		return 2
+	}
+	return slices.SortedFunc(maps.Values(lost), func(a, b refs.Change) int {
+		return cmp.Or(cmp.Compare(rank(a), rank(b)), strings.Compare(a.Ref, b.Ref))
+	})
+}
+
+// allTips are the tips of the last day and those that this step leaves, by name,
+// the oldest first.
+func (s *Step) allTips() []Tip {
+	tips := slices.Clone(s.recent)
+	where := map[[2]string]int{}
+	for i, t := range tips {
+		where[[2]string{t.Name, t.OID}] = i
+	}
+	add := func(t Tip) {
+		t.Until = s.At.Now
+		key := [2]string{t.Name, t.OID}
+		if i, have := where[key]; have {
+			tips[i].Until, tips[i].Settled, tips[i].Head = t.Until, tips[i].Settled || t.Settled, tips[i].Head || t.Head
+			return
+		}
+		where[key] = len(tips)
+		tips = append(tips, t)
+	}
+	headName, headOID := headOf(s.Base.Head, s.Base)
+	for _, c := range s.Changes {
+		if c.Old == "" {
+			continue
+		}
+		add(Tip{Name: c.Ref, OID: c.Old, Settled: s.settled(c.Ref), Head: c.Ref == headName})
+	}
+	if name, _ := headOf(s.Head, &refs.Table{Refs: s.List}); headOID != "" && name != headName {
+		add(Tip{Name: headName, OID: headOID, Settled: s.settled(headName), Head: true})
+	} else if headName == "HEAD" && string(s.Head) != headOID && headOID != "" {
+		add(Tip{Name: "HEAD", OID: headOID, Head: true})
+	}
+	tips = slices.DeleteFunc(tips, func(t Tip) bool { return !t.Settled && !t.Head })
+	slices.SortStableFunc(tips, func(a, b Tip) int {
+		return cmp.Or(strings.Compare(a.Name, b.Name), a.Until.Compare(b.Until))
+	})
+	return tips
+}
+
+// headOf names the branch HEAD points to, "HEAD" where it is detached, and its tip.
+func headOf(h refs.Head, t *refs.Table) (name, oid string) {
+	if target := h.Target(); target != "" {
+		r, _ := t.Find(target)
+		return target, r.OID
+	}
+	return "HEAD", string(h)
+}
+
+// settled tells of a ref of Base. One that comes back within a day is settled as it
+// was.
+func (s *Step) settled(name string) bool {
+	if name == "HEAD" {
+		return false
+	}
+	return s.Past.settled(name, s.At) || s.wereSettled[name]
+}
+
+// settledNames counts the settled refs that are published, and those that were
+// within the last day.
+func (s *Step) settledNames() int {
+	n := len(s.wereSettled)
+	for _, r := range s.Base.Refs {
+		if r.Public() && !s.wereSettled[r.Name] && s.settled(r.Name) {
+			n++
+		}
+	}
+	return n
+}
+
+func (s *Step) find(name string) (oid string, shown bool) {
+	r, ok := find(s.List, name, func(r refs.Ref) string { return r.Name })
+	return r.OID, ok
+}
+
+func (s *Step) loss(t Tip) refs.Change {
+	if oid, shown := s.find(t.Name); shown {
+		return refs.Change{Ref: t.Name, Old: t.OID, New: oid, Kind: refs.Forced}
+	}
+	return refs.Change{Ref: t.Name, Old: t.OID, Kind: refs.Deleted}
+}
+
+func byName(tips []Tip) map[string][]Tip {
+	m := map[string][]Tip{}
+	for _, t := range tips {
+		m[t.Name] = append(m[t.Name], t)
+	}
+	return m
+}
+
+// judge sets Lost of each settled tip. What was judged before stays where its ref
+// only grew: that takes nothing away.
+func (s *Step) judge(tips []Tip, f Facts) error {
+	grew := map[string]bool{}
+	for _, c := range s.Changes {
+		grew[c.Ref] = c.Kind == refs.Updated
+	}
+	var gone, moved []*Tip
+	for i := range tips {
+		t := &tips[i]
+		oid, shown := s.find(t.Name)
+		_, changed := grew[t.Name]
+		switch {
+		case !t.Settled:
+		case isTag(t.Name):
+			t.Lost = !shown || oid != t.OID && !s.Past.rolling(t.Name, s.At)
+		case !shown:
+			gone = append(gone, t)
+		case oid == t.OID:
+			t.Lost = false
+		case !changed || grew[t.Name] && !t.Lost:
+		default:
+			moved = append(moved, t)
+		}
+	}
+	if err := s.judgeGone(gone, f); err != nil {
+		return err
+	}
+	return s.judgeMoved(moved, f)
+}
+
+// judgeGone: a branch that is gone is lost when no ref leads to its tip any more.
+func (s *Step) judgeGone(gone []*Tip, f Facts) error {
+	if len(gone) == 0 {
+		return nil
+	}
+	oids := make([]string, len(gone))
+	for i, t := range gone {
+		oids[i] = t.OID
+	}
+	reached, err := f.Reached(oids, s.List)
+	if err != nil {
+		return err
+	}
+	for _, t := range gone {
+		t.Lost = !reached[t.OID]
+	}
+	return nil
+}
+
+// judgeMoved: a branch that moved is lost when its histories have nothing in common,
+// or when a good part of it is in no ref any more.
+func (s *Step) judgeMoved(moved []*Tip, f Facts) error {
+	if len(moved) == 0 {
+		return nil
+	}
+	pairs := make([][2]string, len(moved))
+	for i, t := range moved {
+		oid, _ := s.find(t.Name)
+		pairs[i] = [2]string{t.OID, oid}
+	}
+	unrelated, err := f.Unrelated(pairs)
+	if err != nil {
+		return err
+	}
+	var related []*Tip
+	var old, shown []string
+	for i, t := range moved {
+		if t.Lost = unrelated[i]; !t.Lost {
+			related, old = append(related, t), append(old, t.OID)
+		}
+	}
+	if len(related) == 0 {
+		return nil
+	}
+	for _, r := range s.List {
+		shown = append(shown, r.OID)
+	}
+	if left, err := f.Left(old, shown); err != nil || left < leftLeast {
+		return err // of all of them together
+	}
+	for _, t := range related {
+		if t.Lost, err = leavesMuch(f, t.OID, shown); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func leavesMuch(f Facts, old string, keep []string) (bool, error) {
+	left, err := f.Left([]string{old}, keep)
+	if err != nil || left < leftLeast {
+		return false, err
+	}
+	total, err := f.Left([]string{old}, nil)
+	return share(left, total) > lostShare, err
+}
+
+// judgeHead returns what became of a branch that HEAD pointed to within the last day,
+// if that is not to be followed: its own tip is looked at where its name is still
+// shown, else HEAD's.
+func (s *Step) judgeHead(tips []Tip, f Facts) (*refs.Change, error) {
+	if len(s.List) == 0 {
+		return nil, nil
+	}
+	headName, now := headOf(s.Head, &refs.Table{Refs: s.List})
+	kinds := map[string]refs.Kind{}
+	for _, c := range s.Changes {
+		kinds[c.Ref] = c.Kind
+	}
+	steady := func(name string) bool { k, changed := kinds[name]; return !changed || k == refs.Updated }
+	for _, t := range tips {
+		oid, shown := s.find(t.Name)
+		gone := !shown
+		if gone {
+			oid = now
+		}
+		switch {
+		case !t.Head, oid == t.OID, shown && steady(t.Name):
+			continue // what only grew takes nothing away; HEAD itself may point elsewhere
+		case gone && t.Until.Before(s.At.Now) && headName != "HEAD" && s.Head == s.Base.Head && steady(headName):
+			continue // it was gone before, and was judged then
+		case oid == "":
+			reached, err := f.Reached([]string{t.OID}, s.List)
+			if err != nil {
+				return nil, err
+			}
+			if reached[t.OID] {
+				continue
+			}
+			return &refs.Change{Ref: t.Name, Old: t.OID, Kind: refs.Deleted}, nil
+		}
+		unrelated, err := f.Unrelated([][2]string{{t.OID, oid}})
+		if err != nil {
+			return nil, err
+		}
+		much := unrelated[0]
+		if !much {
+			if much, err = leavesMuch(f, t.OID, []string{oid}); err != nil {
+				return nil, err
+			}
+		}
+		if much {
+			c := refs.Change{Ref: t.Name, Old: t.OID, New: oid, Kind: refs.Forced}
+			if !shown {
+				c.New, c.Kind = "", refs.Deleted
+			}
+			return &c, nil
+		}
+	}
+	return nil, nil
+}
+
+// LossDigest names a set of losses, whatever their order.
+func LossDigest(lost []refs.Change) refs.Digest {
+	lines := make([]string, len(lost))
+	for i, c := range lost {
+		lines[i] = c.Old + " " + orDash(c.New) + " " + c.Ref + "\n"
+	}
+	slices.Sort(lines)
+	return digestOf([]byte(strings.Join(lines, "")))
+}

@@ -1,0 +1,278 @@
+package server
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"gitmirror/api"
+	"gitmirror/fsm"
+	"gitmirror/fsm/command"
+)
+
+// refs is a page of a repo's refs, live and kept, from whoever has a copy.
+func (s *Server) refs(w http.ResponseWriter, r *http.Request, name string) {
+	v := r.URL.Query()
+	limit, p := limitOf(v)
+	if p == nil && v.Get("kept") != "" && v.Get("kept") != "true" && v.Get("kept") != "false" {
+		p = badRequest("query_invalid", "kept is true or false")
+	}
+	if p != nil {
+		refuse(w, p)
+		return
+	}
+	view := s.cfg.State.View()
+	row := view.RepoByName(name)
+	if row == nil {
+		refuse(w, notFound("repo", name))
+		return
+	}
+	list, err := s.refsOf(r.Context(), view, row, api.RefQuery{Pattern: v.Get("q"), Kept: v.Get("kept") == "true", Limit: limit, Cursor: v.Get("cursor")})
+	if err != nil {
+		refuse(w, problemOf(err))
+		return
+	}
+	writeJSON(w, http.StatusOK, list)
+}
+
+// refsOf asks this node's copy, if it has what is published, else those of others.
+func (s *Server) refsOf(ctx context.Context, view *fsm.View, row *fsm.Repo, q api.RefQuery) (api.RefList, error) {
+	copies := slices.Clone(row.Copies)
+	self := view.NodeByID(s.cfg.Self)
+	slices.SortStableFunc(copies, func(a, b fsm.Copy) int {
+		return cmp.Or(cmp.Compare(b.Generation, a.Generation), first(self != nil && a.Node == self.Num, self != nil && b.Node == self.Num))
+	})
+	var last error
+	for _, c := range copies {
+		n := view.Node(c.Node)
+		if n == nil || !n.Serves() || c.State != fsm.CopyReady {
+			continue
+		}
+		var list api.RefList
+		var err error
+		if n.ID == s.cfg.Self {
+			list, err = s.cfg.Local.Refs(row.ID, q)
+		} else {
+			list, err = s.cfg.Peers.Refs(ctx, n.Peer, row.ID, q)
+		}
+		var p *api.Problem
+		if err == nil || errors.As(err, &p) && p.Status == http.StatusBadRequest {
+			list.Repo = row.Name
+			for i, r := range list.Refs {
+				list.Refs[i].Pinned = !r.Kept && slices.ContainsFunc(row.Pins, func(p fsm.Pin) bool { return p.Ref == r.Ref })
+			}
+			return list, err
+		}
+		last = err
+	}
+	p := &api.Problem{Status: http.StatusServiceUnavailable, Code: "no_copy", Detail: fmt.Sprintf("no node that lives has a copy of %s", row.Name), Hint: "gitmirror repo show " + row.Name}
+	if last != nil {
+		p.Detail += ": " + last.Error()
+	}
+	return api.RefList{}, p
+}
+
+// first orders what is true before what is not.
+func first(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case a:
+		return -1
+	}
+	return 1
+}
+
+// approve has upstream followed in what the caller has seen.
+func (s *Server) approve(w http.ResponseWriter, r *http.Request, name string) {
+	var a api.Approve
+	if p := decode(r, &a); p != nil {
+		refuse(w, p)
+		return
+	}
+	for _, d := range []string{a.Losses, a.Observed} {
+		if _, err := fsm.ParseDigest(d); d != "" && err != nil {
+			refuse(w, badRequest("digest_invalid", "%.60q is not what repo show says of a hold", d))
+			return
+		}
+	}
+	row := s.cfg.State.View().RepoByName(name)
+	if row == nil {
+		refuse(w, notFound("repo", name))
+		return
+	}
+	if err := s.cfg.Writer.Approve(r.Context(), row.ID, a, key(r)); err != nil {
+		p := *problemOf(err)
+		if p.Code == fsm.CodeStaleHold || p.Code == fsm.CodeNotHeld {
+			p.Hint = "gitmirror repo show " + row.Name
+		}
+		refuse(w, &p)
+		return
+	}
+	s.stamp(w)
+	view := s.cfg.State.View()
+	if row = view.Repo(row.ID); row == nil {
+		refuse(w, notFound("repo", name))
+		return
+	}
+	writeJSON(w, http.StatusOK, s.shape(view).render(row, nil))
+}
+
+// restore sets a ref back to a tip that is kept, where it stays.
+func (s *Server) restore(w http.ResponseWriter, r *http.Request, name string) {
+	var rs api.Restore
+	if p := decode(r, &rs); p != nil {
+		refuse(w, p)
+		return
+	}
+	view := s.cfg.State.View()
+	row := view.RepoByName(name)
+	if row == nil {
+		refuse(w, notFound("repo", name))
+		return
+	}
+	pin, err := s.restored(r.Context(), view, row, rs)
+	if err == nil {
+		err = s.cfg.Writer.Pin(r.Context(), row.ID, pin.Ref, pin.OID, key(r))
+	}
+	if err != nil {
+		refuse(w, problemOf(err))
+		return
+	}
+	s.stamp(w)
+	writeJSON(w, http.StatusOK, pin)
+}
+
+// leastOID is how many digits of an object id are taken for one.
+const leastOID = 7
+
+// restored finds which ref is meant, and which tip.
+func (s *Server) restored(ctx context.Context, view *fsm.View, row *fsm.Repo, rs api.Restore) (api.Pin, error) {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	to := strings.ToLower(rs.To)
+	switch {
+	case rs.Ref == "":
+		return api.Pin{}, badRequest("ref_missing", "ref is missing: which one is to be set back?")
+	case to != "" && (len(to) < leastOID || len(to) > 40 || strings.Trim(to, "0123456789abcdef") != ""):
+		return api.Pin{}, badRequest("oid_invalid", "%.60q is no object id, nor %d digits of one or more", rs.To, leastOID)
+	}
+	var all []api.Ref
+	for q := (api.RefQuery{Limit: maxPage, Pattern: globless(rs.Ref)}); ; {
+		page, err := s.refsOf(ctx, view, row, q)
+		if err != nil {
+			return api.Pin{}, err
+		}
+		all = append(all, page.Refs...)
+		if q.Cursor = page.NextCursor; q.Cursor == "" {
+			break
+		}
+	}
+	hint := "gitmirror repo refs " + row.Name + " --kept"
+	for _, name := range []string{rs.Ref, "refs/heads/" + rs.Ref, "refs/tags/" + rs.Ref} {
+		live, kept, matches := "", 0, []string{}
+		for _, r := range all {
+			switch {
+			case r.Ref != name:
+			case !r.Kept:
+				live = r.OID
+			default:
+				kept++
+			}
+			if r.Ref == name && (to == "" && r.Kept || to != "" && strings.HasPrefix(r.OID, to)) && !slices.Contains(matches, r.OID) {
+				matches = append(matches, r.OID)
+			}
+		}
+		switch {
+		case live == "" && kept == 0:
+			continue
+		case len(matches) == 0 && to == "":
+			return api.Pin{}, &api.Problem{Status: http.StatusNotFound, Code: "not_kept", Detail: fmt.Sprintf("no earlier tip of %s is kept", name), Hint: hint}
+		case len(matches) == 0:
+			return api.Pin{}, &api.Problem{Status: http.StatusNotFound, Code: "not_kept", Detail: fmt.Sprintf("%s was never at %s, as far as it is kept", name, to), Hint: hint}
+		case to != "" && len(matches) > 1:
+			return api.Pin{}, badRequest("oid_ambiguous", "%s names %d tips of %s: give more of it", to, len(matches), name)
+		}
+		if other := s.inTheWay(ctx, view, row, name); other != "" {
+			return api.Pin{}, &api.Problem{Status: http.StatusConflict, Code: "conflict_ref", Detail: fmt.Sprintf("%s is there now, and cannot be beside %s", other, name), Hint: hint}
+		}
+		return api.Pin{Ref: name, OID: matches[0]}, nil
+	}
+	return api.Pin{}, &api.Problem{Status: http.StatusNotFound, Code: "not_kept", Detail: fmt.Sprintf("there is no ref %.200q in %s, and none is kept", rs.Ref, row.Name), Hint: hint}
+}
+
+// globless is a pattern that finds the name itself: what is special in a glob is lawful
+// in no ref.
+func globless(ref string) string { return strings.NewReplacer("*", "", "?", "", "[", "").Replace(ref) }
+
+// inTheWay names a live ref that is a directory of name, or the other way round.
+func (s *Server) inTheWay(ctx context.Context, view *fsm.View, row *fsm.Repo, name string) string {
+	for part := name; strings.Count(part, "/") > 1; part = part[:strings.LastIndexByte(part, '/')] {
+		page, err := s.refsOf(ctx, view, row, api.RefQuery{Limit: maxPage, Pattern: part})
+		if err != nil {
+			return "" // whoever is to publish it finds out
+		}
+		for _, r := range page.Refs {
+			if !r.Kept && (strings.HasPrefix(r.Ref, name+"/") || strings.HasPrefix(name, r.Ref+"/")) {
+				return r.Ref
+			}
+		}
+	}
+	return ""
+}
+
+// holdOf is a hold as the API shows it.
+func holdOf(r *fsm.Repo) *api.Hold {
+	h := r.Hold
+	if h == nil {
+		return nil
+	}
+	out := &api.Hold{Reason: h.Reason, Since: h.Since, Lost: int(h.Lost), Settled: int(h.Settled), First: changesOf(h.First), Losses: digestText(h.Losses), Observed: digestText(h.Observed)}
+	out.Message = out.Describe(r.Name)
+	if a := r.Approved; a != nil && (a.Count > 0 || !a.Observed.IsZero()) {
+		out.Approved = timeOf(a.At)
+	}
+	return out
+}
+
+func digestText(d fsm.Digest) string {
+	if d.IsZero() {
+		return ""
+	}
+	return d.String()
+}
+
+var kinds = map[command.ChangeKind]string{
+	command.ChangeKind_CHANGE_KIND_CREATED: "created",
+	command.ChangeKind_CHANGE_KIND_UPDATED: "updated",
+	command.ChangeKind_CHANGE_KIND_FORCED:  "forced",
+	command.ChangeKind_CHANGE_KIND_DELETED: "deleted",
+}
+
+func changesOf(changes []*command.Change) []api.Change {
+	list := []api.Change{}
+	for _, c := range changes {
+		list = append(list, api.Change{Ref: c.GetRef(), Old: c.GetOld(), New: c.GetNew(), Kind: kinds[c.GetKind()]})
+	}
+	return list
+}
+
+// pinsOf are the pins of a row, with what the owner, if it answered, knows of upstream.
+func pinsOf(r *fsm.Repo, live []api.Pin) []api.Pin {
+	list := []api.Pin{}
+	for _, p := range r.Pins {
+		shown := api.Pin{Ref: p.Ref, OID: p.OID}
+		for _, l := range live {
+			if l.Ref == p.Ref {
+				shown.Upstream = l.Upstream
+			}
+		}
+		list = append(list, shown)
+	}
+	return list
+}
