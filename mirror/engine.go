@@ -131,7 +131,7 @@ func New(ctx context.Context, cfg Config) (_ *Engine, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if e.serve, err = serve.New(ctx, serve.Config{Git: cfg.Git, Scratch: scratch, Agent: cfg.Agent, Packs: cfg.Packs, Suspect: e.suspect, Log: cfg.Log}); err != nil {
+	if e.serve, err = serve.New(ctx, serve.Config{Git: cfg.Git, Scratch: scratch, Agent: cfg.Agent, Packs: cfg.Packs, Room: func() error { return e.space.Room(false) }, Suspect: e.suspect, Log: cfg.Log}); err != nil {
 		return nil, err
 	}
 	if e.state, err = store.OpenState(cfg.Dir, cfg.Log); err != nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 
+	"gitmirror/internal/spool"
 	"gitmirror/mirror/refs"
 	"gitmirror/mirror/serve"
 	"gitmirror/mirror/store"
@@ -19,6 +20,9 @@ type Copy struct {
 	engine *Engine
 	view   serve.View
 }
+
+// Bodies is the budget of clients' requests.
+func (e *Engine) Bodies() *spool.Pool { return e.serve.Bodies() }
 
 // Open returns what this node has of the repository with that id. hidden shows
 // private refs too, which only peers may see.

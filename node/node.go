@@ -217,7 +217,7 @@ func (n *node) build(ctx context.Context) (err error) {
 	p.server = server.New(server.Config{
 		Self: n.id.ID, State: p.machine.state, Consensus: p.consensus, Writer: writer{p.coordinator}, Git: p.copies,
 		Peers: n.peers, Local: n.member, Now: func() time.Time { return p.machine.logTime().Now },
-		Hosts: hostNames(n.cfg), ReadOnly: !loopback(n.cfg.HTTP) && !n.cfg.InsecureAPI, Log: n.log,
+		Hosts: hostNames(n.cfg), Bodies: p.engine.Bodies(), ReadOnly: !loopback(n.cfg.HTTP) && !n.cfg.InsecureAPI, Log: n.log,
 	})
 	n.built.Store(p)
 	return nil

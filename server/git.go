@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"gitmirror/fsm"
+	"gitmirror/internal/gitbody"
+	"gitmirror/internal/spool"
 )
 
 // gitRequest is what a path below /git/ asks for.
@@ -74,12 +76,15 @@ func (s *Server) git(w http.ResponseWriter, r *http.Request) {
 		s.gitUntabled(w, r, rq)
 		return
 	}
-	body, err := rewind(r)
-	if err != nil {
-		gitRefuse(w, http.StatusBadRequest, "the request cannot be read: "+err.Error())
-		return
+	body := &spool.Body{}
+	if r.Method != http.MethodGet {
+		var err error
+		if body, err = gitbody.Read(s.bodies, r); err != nil {
+			gitbody.Refuse(w, err, gitRefuse)
+			return
+		}
+		defer body.Close()
 	}
-	defer body.Close()
 	served, failed := s.serve(w, r, rq, body, view, row)
 	if served {
 		return
@@ -119,11 +124,11 @@ type Unable interface {
 
 // serve answers from the best copy that there is, and returns false, with
 // nothing written, where there is none; failed is why the copy here could not.
-func (s *Server) serve(w http.ResponseWriter, r *http.Request, rq gitRequest, body *rewindable, view *fsm.View, row *fsm.Repo) (served bool, failed Unable) {
+func (s *Server) serve(w http.ResponseWriter, r *http.Request, rq gitRequest, body *spool.Body, view *fsm.View, row *fsm.Repo) (served bool, failed Unable) {
 	mine, err := s.cfg.Git.Open(row.ID)
 	here := func() bool {
 		if err == nil {
-			r.Body = body.reader()
+			r.Body = body.Replay()
 			if err = answer(w, r, rq.op, mine); err == nil {
 				return true
 			}

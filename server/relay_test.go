@@ -9,6 +9,9 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
+
+	"gitmirror/internal/gitbody"
+	"gitmirror/internal/spool"
 )
 
 func pkt(s string) string { return fmt.Sprintf("%04x%s", len(s)+4, s) }
@@ -35,7 +38,7 @@ func TestAHolderThatBreaksOffIsTold(t *testing.T) {
 		resp := &http.Response{StatusCode: 200, Header: http.Header{}, Body: io.NopCloser(io.MultiReader(strings.NewReader(c.sent), c.end))}
 		cut := func() (how any) {
 			defer func() { how = recover() }()
-			relay(w, resp, gitRequest{op: c.op}, &rewindable{head: []byte(c.request)}, "n2")
+			relay(w, resp, gitRequest{op: c.op}, kept(t, c.request), "n2")
 			return nil
 		}()
 		switch {
@@ -45,4 +48,15 @@ func TestAHolderThatBreaksOffIsTold(t *testing.T) {
 			t.Errorf("%s: %v, %q, want %q", name, cut, w.Body, c.want)
 		}
 	}
+}
+
+// kept is a request that was read.
+func kept(t *testing.T, request string) *spool.Body {
+	t.Helper()
+	b, err := gitbody.NewPool(t.TempDir(), "requests", nil).Read(t.Context(), "client", strings.NewReader(request), gitbody.MaxRequest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(b.Close)
+	return b
 }

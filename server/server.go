@@ -21,6 +21,8 @@ import (
 	"gitmirror/api"
 	"gitmirror/fsm"
 	"gitmirror/internal/browser"
+	"gitmirror/internal/gitbody"
+	"gitmirror/internal/spool"
 	"gitmirror/peer"
 )
 
@@ -113,17 +115,24 @@ type Config struct {
 	Now       func() time.Time // the log's time, which goes on while nothing is written
 	Hosts     []string         // names, besides IP addresses, that lead to the public port
 	ReadOnly  bool             // refuse writes that come in by the public port
+	Bodies    *spool.Pool      // of git requests; default one of its own, in the directory for temporary files
 	Log       *slog.Logger
 }
 
 // Server answers HTTP.
 type Server struct {
-	cfg Config
-	log *slog.Logger
+	cfg    Config
+	log    *slog.Logger
+	bodies *spool.Pool
 }
 
 // New returns a Server.
-func New(cfg Config) *Server { return &Server{cfg: cfg, log: cfg.Log} }
+func New(cfg Config) *Server {
+	if cfg.Bodies == nil {
+		cfg.Bodies = gitbody.NewPool("", "requests", nil)
+	}
+	return &Server{cfg: cfg, log: cfg.Log, bodies: cfg.Bodies}
+}
 
 // Handler serves the public port. A page of elsewhere gets nothing but the probes:
 // who runs those knows no name. What nodes tell each other in headers, nobody else can

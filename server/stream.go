@@ -11,6 +11,7 @@ import (
 
 	"gitmirror/fsm"
 	"gitmirror/internal/gitanswer"
+	"gitmirror/internal/spool"
 	"gitmirror/peer"
 )
 
@@ -28,9 +29,9 @@ var errRefused = errors.New("it answered")
 
 // stream answers a git request from one of the nodes, the first that answers. It
 // returns false when none did, with nothing written, and those that said nothing.
-func (s *Server) stream(w http.ResponseWriter, r *http.Request, rq gitRequest, body *rewindable, row *fsm.Repo, nodes []*fsm.Node, p patience) (served bool, silent []*fsm.Node) {
+func (s *Server) stream(w http.ResponseWriter, r *http.Request, rq gitRequest, body *spool.Body, row *fsm.Repo, nodes []*fsm.Node, p patience) (served bool, silent []*fsm.Node) {
 	for _, n := range nodes {
-		resp, err := s.askHolder(r, n, row.ID, rq.op, body.reader(), p)
+		resp, err := s.askHolder(r, n, row.ID, rq.op, body, p)
 		if err == nil {
 			relay(w, resp, rq, body, n.Name)
 			return true, nil
@@ -63,16 +64,19 @@ func (s *Server) holding(view *fsm.View, row *fsm.Repo) (live, dead []*fsm.Node)
 
 // askHolder sends the request to one node. A status other than 200 is an error, as the
 // next node may do better, unless the request itself is refused.
-func (s *Server) askHolder(r *http.Request, n *fsm.Node, id, op string, body io.Reader, p patience) (*http.Response, error) {
+func (s *Server) askHolder(r *http.Request, n *fsm.Node, id, op string, body *spool.Body, p patience) (*http.Response, error) {
 	url := "http://" + n.Peer + peer.PathServe + id + "/" + op
 	if r.URL.RawQuery != "" {
 		url += "?" + r.URL.RawQuery
 	}
-	req, err := http.NewRequestWithContext(r.Context(), r.Method, url, body)
+	req, err := http.NewRequestWithContext(r.Context(), r.Method, url, body.Reader())
 	if err != nil {
 		return nil, err
 	}
-	for _, h := range []string{"Content-Type", "Content-Encoding", "Git-Protocol", "Accept"} {
+	if req.ContentLength = body.Len(); req.ContentLength == 0 {
+		req.Body = nil
+	}
+	for _, h := range []string{"Content-Type", "Git-Protocol", "Accept"} {
 		if v := r.Header.Get(h); v != "" {
 			req.Header.Set(h, v)
 		}
@@ -107,7 +111,7 @@ func clientsFault(status int) bool {
 // relay passes an answer on as it comes. When the other node dies in mid-pack, the
 // answer ends with an error that git shows, or, where it cannot hold one, with the
 // connection: a short pack must not look like a whole one.
-func relay(w http.ResponseWriter, resp *http.Response, rq gitRequest, body *rewindable, node string) {
+func relay(w http.ResponseWriter, resp *http.Response, rq gitRequest, body *spool.Body, node string) {
 	defer resp.Body.Close()
 	for _, h := range []string{"Content-Type", "Cache-Control", "Allow"} {
 		if v := resp.Header.Get(h); v != "" {
@@ -119,7 +123,7 @@ func relay(w http.ResponseWriter, resp *http.Response, rq gitRequest, body *rewi
 	var out io.Writer = w
 	var packets *gitanswer.Writer
 	if rq.op == "git-upload-pack" && resp.StatusCode == http.StatusOK {
-		packets = gitanswer.New(w, body.head)
+		packets = gitanswer.New(w, body.First(4<<10))
 		out = packets
 	}
 	buf := make([]byte, 64<<10)

@@ -1,12 +1,9 @@
 package serve
 
 import (
-	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"regexp"
-	"strings"
 
 	"gitmirror/mirror/wire"
 )
@@ -15,26 +12,6 @@ import (
 // they bring (combine nests, sparse:oid reads a blob of the client's choice as
 // patterns), and no honest client of a mirror needs them.
 var lawful = regexp.MustCompile(`^(blob:none|blob:limit=[0-9]{1,18}[kmgKMG]?|tree:[0-9]{1,18})$`)
-
-// unlawfulFilter looks for a filter in a request that is not served; empty for none.
-func unlawfulFilter(body io.Reader) (string, error) {
-	p := wire.NewReader(body)
-	for {
-		kind, payload, err := p.Next()
-		switch {
-		case errors.Is(err, io.EOF):
-			return "", nil
-		case err != nil:
-			return "", err
-		case kind != wire.Data:
-			continue
-		}
-		line := strings.TrimSuffix(string(payload), "\n")
-		if filter, ok := strings.CutPrefix(line, "filter "); ok && !lawful.MatchString(filter) {
-			return filter, nil
-		}
-	}
-}
 
 // refuseFilter says so as git does, in an ERR packet.
 func refuseFilter(w http.ResponseWriter, filter string) {

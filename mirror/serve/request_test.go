@@ -118,8 +118,27 @@ func TestUnpackedRequestsAreBounded(t *testing.T) {
 	_, _ = io.WriteString(z, "0000")
 	must(t, z.Close())
 	status, _, answer := post(t, g.url, bomb.String(), "Content-Type", request, "Git-Protocol", "version=2", "Content-Encoding", "gzip")
-	if status != 400 {
+	if status != 413 {
 		t.Errorf("%d %.100s", status, answer)
+	}
+}
+
+// All refs of a repository with very many can be asked for at once, and what makes git
+// walk through the history again and again cannot.
+func TestRequestsOfManyLines(t *testing.T) {
+	g := newRig(t)
+	g.publish(t, nil, sample)
+	tip, err := g.upstream.Git("rev-parse", "main")
+	must(t, err)
+	headers := []string{"Content-Type", request, "Git-Protocol", "version=2"}
+	wants := packets("command=fetch", "0001") + strings.Repeat(packets("want "+tip+"\n"), 200_000)
+	status, _, answer := post(t, g.url, wants+packets("done\n", "0000"), headers...)
+	if status != 200 || !strings.Contains(answer, "PACK") {
+		t.Errorf("10 MiB of wants: %d %.200q", status, answer)
+	}
+	body := packets("command=fetch", "0001", "want "+tip+"\n") + strings.Repeat(packets("deepen-not refs/heads/side\n"), 1000) + packets("done\n", "0000")
+	if status, _, answer := post(t, g.url, body, headers...); status != 400 || !strings.Contains(answer, "arguments") {
+		t.Errorf("a thousand deepen-nots: %d %.200q", status, answer)
 	}
 }
 

@@ -7,8 +7,7 @@
 package serve
 
 import (
-	"bytes"
-	"compress/gzip"
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -19,6 +18,8 @@ import (
 	"time"
 
 	"gitmirror/internal/gitanswer"
+	"gitmirror/internal/gitbody"
+	"gitmirror/internal/spool"
 	"gitmirror/mirror/git"
 	"gitmirror/mirror/refs"
 	"gitmirror/mirror/store"
@@ -28,8 +29,11 @@ import (
 // Server makes answers. It is safe for concurrent use.
 type Server struct {
 	git   *git.Runner
-	packs *places  // of clients
-	peers *places  // of peers: clients must not stop replication
+	packs *places // of clients
+	peers *places // of peers: clients must not stop replication
+
+	bodies, peerBodies *spool.Pool
+
 	caps  []string // of protocol 2, behind "version 2" and the agent
 	agent string
 	log   *slog.Logger
@@ -37,15 +41,14 @@ type Server struct {
 	suspect func(r *store.Repo, err error)
 }
 
-// maxRequest bounds what a client may send to ask for a pack, unpacked.
-const maxRequest = 64 << 20
-
 // Config is what a Server needs.
 type Config struct {
 	Git     *git.Runner
 	Scratch string // an empty directory
 	Agent   string // what we call ourselves to clients
 	Packs   int64  // made at once for clients, and as many for peers
+	// Room says why the disk takes no more; nil where it does. May be nil.
+	Room func() error
 	// Suspect is told of a repository whose own tips could not be packed. It must
 	// not block.
 	Suspect func(r *store.Repo, err error)
@@ -55,7 +58,8 @@ type Config struct {
 // New asks git what its upload-pack can do, so that we promise just that.
 func New(ctx context.Context, cfg Config) (*Server, error) {
 	runner, scratch := cfg.Git, cfg.Scratch
-	s := &Server{git: runner, packs: newPlaces(cfg.Packs), peers: newPlaces(cfg.Packs), agent: cfg.Agent, log: cfg.Log, suspect: cfg.Suspect}
+	s := &Server{git: runner, packs: newPlaces(cfg.Packs), peers: newPlaces(cfg.Packs), agent: cfg.Agent, log: cfg.Log, suspect: cfg.Suspect,
+		bodies: gitbody.NewPool(scratch, "requests of clients", cfg.Room), peerBodies: gitbody.NewPool(scratch, "requests of peers", cfg.Room)}
 	if err := runner.Command(ctx, scratch, "init", "--quiet", "--bare", "--template=", ".").RunCaptured(); err != nil {
 		return nil, fmt.Errorf("make scratch repository: %w", err)
 	}
@@ -88,8 +92,11 @@ type View struct {
 
 // Advertise answers GET info/refs?service=git-upload-pack.
 func (s *Server) Advertise(w http.ResponseWriter, r *http.Request, v View) {
-	var b bytes.Buffer
-	out := wire.NewWriter(&b)
+	h := w.Header()
+	noCache(h)
+	h.Set("Content-Type", "application/x-git-upload-pack-advertisement")
+	b := bufio.NewWriterSize(w, 64<<10) // a client that reads slowly costs no more than that
+	out := wire.NewWriter(b)
 	out.Line("# service=git-upload-pack\n")
 	out.Flush()
 	if version2(r) {
@@ -102,10 +109,7 @@ func (s *Server) Advertise(w http.ResponseWriter, r *http.Request, v View) {
 	} else {
 		s.advertiseV0(out, v)
 	}
-	h := w.Header()
-	noCache(h)
-	h.Set("Content-Type", "application/x-git-upload-pack-advertisement")
-	_, _ = w.Write(b.Bytes())
+	_ = b.Flush()
 }
 
 func version2(r *http.Request) bool {
@@ -163,70 +167,70 @@ func (s *Server) UploadPack(w http.ResponseWriter, r *http.Request, v View) erro
 		http.Error(w, "expected Content-Type application/x-git-upload-pack-request", http.StatusUnsupportedMediaType)
 		return nil
 	}
-	body, err := readRequest(r)
+	body, release, err := s.body(r, v)
 	if err != nil {
-		http.Error(w, "cannot read the request: "+err.Error(), http.StatusBadRequest)
+		gitbody.Refuse(w, err, func(w http.ResponseWriter, status int, message string) { http.Error(w, message, status) })
 		return nil
 	}
+	defer release()
 	noCache(w.Header())
 	w.Header().Set("Content-Type", "application/x-git-upload-pack-result")
-	filter, err := unlawfulFilter(bytes.NewReader(body))
+	nonsense := func(err error) error {
+		http.Error(w, "the request is not the git protocol: "+err.Error(), http.StatusBadRequest)
+		return nil
+	}
+	asked, err := read(body)
 	switch {
 	case err != nil:
-		http.Error(w, "the request is not the git protocol: "+err.Error(), http.StatusBadRequest)
-		return nil
-	case filter != "":
-		refuseFilter(w, filter)
+		return nonsense(err)
+	case asked.filter != "":
+		refuseFilter(w, asked.filter)
 		return nil
 	}
-	if !version2(r) {
-		return s.pack(w, r, v, body, "")
-	}
-	p := wire.NewReader(bytes.NewReader(body))
-	command, err := readCommand(p)
-	if err != nil {
-		http.Error(w, "the request is not the git protocol: "+err.Error(), http.StatusBadRequest)
-		return nil
+	command := "fetch"
+	p := packetsOf(body)
+	if version2(r) {
+		if command, err = readCommand(p); err != nil {
+			return nonsense(err)
+		}
 	}
 	if command == "ls-refs" {
 		q, err := wire.ReadLsRefs(p)
 		if err != nil {
-			http.Error(w, "the request is not the git protocol: "+err.Error(), http.StatusBadRequest)
-			return nil
+			return nonsense(err)
 		}
-		var b bytes.Buffer
-		answerLsRefs(wire.NewWriter(&b), q, v)
-		_, _ = w.Write(b.Bytes())
+		out := bufio.NewWriterSize(w, 64<<10)
+		answerLsRefs(wire.NewWriter(out), q, v)
+		_ = out.Flush()
 		return nil
+	}
+	if asked.many {
+		return nonsense(fmt.Errorf("it has more than %d arguments besides wants and haves", manyArguments))
+	}
+	if !version2(r) {
+		return s.pack(w, r, v, body, "")
 	}
 	return s.pack(w, r, v, body, "version=2")
 }
 
-// readRequest reads what a client sends, all of it, before a place is taken for
-// its answer: a client that dawdles holds up nobody.
-func readRequest(r *http.Request) ([]byte, error) {
-	body, err := requestBody(r)
-	if err != nil {
-		return nil, err
+// body is the request, which release gives back: one that was kept before, or one that
+// is kept now.
+func (s *Server) body(r *http.Request, v View) (body *spool.Body, release func(), err error) {
+	if kept, ok := r.Body.(*spool.Replay); ok {
+		return kept.Whole, func() {}, nil
 	}
-	return io.ReadAll(body)
+	pool := s.bodies
+	if v.Hidden {
+		pool = s.peerBodies
+	}
+	if body, err = gitbody.Read(pool, r); err != nil {
+		return nil, nil, err
+	}
+	return body, body.Close, nil
 }
 
-func requestBody(r *http.Request) (io.Reader, error) {
-	var body io.Reader = io.LimitReader(r.Body, maxRequest)
-	switch r.Header.Get("Content-Encoding") {
-	case "", "identity":
-	case "gzip", "x-gzip":
-		z, err := gzip.NewReader(body)
-		if err != nil {
-			return nil, err
-		}
-		body = io.LimitReader(z, maxRequest)
-	default:
-		return nil, errors.New("unknown content encoding")
-	}
-	return body, nil
-}
+// Bodies is the budget of clients' requests.
+func (s *Server) Bodies() *spool.Pool { return s.bodies }
 
 // hidden keeps git from showing what we do not, should it ever be asked.
 var hidden = []git.Setting{{Key: "transfer.hideRefs", Value: strings.TrimSuffix(refs.Private, "/")}}
@@ -234,7 +238,7 @@ var hidden = []git.Setting{{Key: "transfer.hideRefs", Value: strings.TrimSuffix(
 // pack runs git upload-pack on the repository. When it fails after the first byte, the
 // answer ends with an error packet, or, where it cannot hold one, with the connection: a
 // client must not take a short pack for a whole one.
-func (s *Server) pack(w http.ResponseWriter, r *http.Request, v View, body []byte, protocol string) error {
+func (s *Server) pack(w http.ResponseWriter, r *http.Request, v View, body *spool.Body, protocol string) error {
 	all := s.packs
 	if v.Hidden {
 		all = s.peers
@@ -271,10 +275,10 @@ func (s *Server) pack(w http.ResponseWriter, r *http.Request, v View, body []byt
 		}
 		_ = out.flusher.SetWriteDeadline(time.Time{})
 	}()
-	packets := gitanswer.New(ctx.writer(out), body)
+	packets := gitanswer.New(ctx.writer(out), body.First(4<<10))
 	hold := &holding{out: packets, until: time.Now().Add(holdFor)}
 	tail := &git.Tail{}
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(body), hold, tail
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = body.Reader(), hold, tail
 	err = cmd.Start()
 	release() // git stands in the directory, wherever that goes: a slow client keeps it from nobody
 	if err == nil {

@@ -6,8 +6,6 @@ import (
 	"net/http"
 	"strconv"
 	"time"
-
-	"gitmirror/mirror/refs"
 )
 
 // FailedError says that a pack could not be made, before anything of it was sent:
@@ -87,29 +85,6 @@ func hasPack(answer []byte) bool {
 			return false
 		}
 		answer = answer[n:]
-	}
-	return false
-}
-
-// asksForOurs tells whether a request wants a tip that the table shows. What
-// else is asked for may be nonsense, and its failure says nothing of the copy.
-func asksForOurs(body []byte, t *refs.Table) bool {
-	wanted := map[string]bool{}
-	for rest := body; ; {
-		i := bytes.Index(rest, []byte("want "))
-		if i < 0 || len(rest) < i+5+40 {
-			break
-		}
-		wanted[string(rest[i+5:i+45])] = true
-		rest = rest[i+45:]
-	}
-	if wanted[t.HeadOID()] {
-		return true
-	}
-	for _, r := range t.Refs {
-		if wanted[r.OID] {
-			return true
-		}
 	}
 	return false
 }

@@ -10,6 +10,8 @@ import (
 
 	"pgregory.net/rapid"
 
+	"gitmirror/internal/gitbody"
+	"gitmirror/internal/spool"
 	"gitmirror/mirror/refs"
 )
 
@@ -102,8 +104,19 @@ func TestNonsenseIsNoSuspicion(t *testing.T) {
 		"want ":                                                    false,
 		"":                                                         false,
 	} {
-		if got := asksForOurs([]byte(body), table); got != want {
+		if got := asksForOurs(keep(t, body), table); got != want {
 			t.Errorf("%q: %v, want %v", body, got, want)
 		}
 	}
+}
+
+// keep reads a request.
+func keep(t *testing.T, request string) *spool.Body {
+	t.Helper()
+	b, err := gitbody.NewPool(t.TempDir(), "requests", nil).Read(t.Context(), "client", strings.NewReader(request), gitbody.MaxRequest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(b.Close)
+	return b
 }

@@ -46,11 +46,12 @@ func (q LsRefs) Encode() []byte {
 }
 
 // ReadLsRefs reads the arguments of an ls-refs command, from behind its
-// command line. At most maxPrefixes prefixes are kept: beyond that the client
-// gets everything, which the protocol allows.
+// command line. At most maxPrefixes prefixes are kept, of maxBytes: beyond that the
+// client gets everything, which the protocol allows.
 func ReadLsRefs(p *Reader) (LsRefs, error) {
-	const maxPrefixes = 65536
+	const maxPrefixes, maxBytes = 65536, 4 << 20
 	var q LsRefs
+	kept := 0
 	args := false
 	for {
 		kind, payload, err := p.Next()
@@ -59,7 +60,7 @@ func ReadLsRefs(p *Reader) (LsRefs, error) {
 		}
 		switch kind {
 		case Flush, ResponseEnd:
-			if len(q.Prefixes) > maxPrefixes {
+			if len(q.Prefixes) > maxPrefixes || kept > maxBytes {
 				q.Prefixes = nil
 			}
 			return q, nil
@@ -82,7 +83,8 @@ func ReadLsRefs(p *Reader) (LsRefs, error) {
 		case line == "unborn":
 			q.Unborn = true
 		default:
-			if prefix, ok := strings.CutPrefix(line, "ref-prefix "); ok && len(q.Prefixes) <= maxPrefixes {
+			if prefix, ok := strings.CutPrefix(line, "ref-prefix "); ok && len(q.Prefixes) <= maxPrefixes && kept <= maxBytes {
+				kept += len(line)
 				q.Prefixes = append(q.Prefixes, prefix)
 			}
 		}
