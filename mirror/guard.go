@@ -95,21 +95,8 @@ type history struct {
 	repo *store.Repo
 }
 
-func (h history) Reached(tips []string, list []refs.Ref) (map[string]bool, error) {
-	missing, err := h.e.fetch.Missing(h.ctx, h.repo.Dir(), tips)
-	if err != nil {
-		return nil, err
-	}
-	here := slices.DeleteFunc(slices.Clone(tips), func(t string) bool { return slices.Contains(missing, t) })
-	lost, err := h.e.fetch.Unreachable(h.ctx, h.repo.Dir(), here, list)
-	if err != nil {
-		return nil, err
-	}
-	reached := map[string]bool{}
-	for _, t := range here {
-		reached[t] = !lost[t]
-	}
-	return reached, nil
+func (h history) Reached(tips []string, list, without []refs.Ref) (map[string]bool, error) {
+	return h.e.fetch.Reached(h.ctx, h.repo.Dir(), tips, list, without)
 }
 
 func (h history) Unrelated(pairs [][2]string) ([]bool, error) {

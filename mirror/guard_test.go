@@ -428,6 +428,32 @@ func TestMonthOfSquashMergesIsFollowed(t *testing.T) {
 	}
 }
 
+// Commits that come back by another way are lost no more.
+func TestLossThatIsMergedLaterDoesNotCount(t *testing.T) {
+	g := guard(t, 10, 0)
+	tip := g.git("rev-parse", "refs/heads/b00")
+	g.remove("refs/heads/b00")
+	g.follows("one of eleven")
+	if s, _ := g.owner.engine.Status("repox"); s.Lost != 1 {
+		t.Errorf("%d are lost, want 1", s.Lost)
+	}
+	g.edit(func(e *upstream.Edit) { e.Commit("main", "another push", map[string]string{"f": "on"}) })
+	g.follows("another push")
+	if s, _ := g.owner.engine.Status("repox"); s.Lost != 1 {
+		t.Errorf("after another push %d are lost, want 1", s.Lost)
+	}
+	g.edit(func(e *upstream.Edit) {
+		e.Branch("tmp", tip)
+		e.Commit("main", "merged", nil, "tmp")
+	})
+	g.remove("refs/heads/tmp")
+	g.follows("the merge")
+	// It is gone, and what it had is not.
+	g.clock.advance(time.Minute)
+	g.remove(names("refs/heads/b%02d", 1, 4)...)
+	g.follows("three more: with the first it would be four of eleven")
+}
+
 // A ref that was there for a week counts; one that came yesterday does not.
 func TestRefsSettleAfterAWeek(t *testing.T) {
 	for days, held := range map[int]bool{6: false, 8: true} {

@@ -85,8 +85,8 @@ func TestRefsAndRestoreOverTheAPI(t *testing.T) {
 		"restore to no object":         {":restore", `{"ref":"topic","to":"xyz"}`, "oid_invalid", 400},
 		"restore to too little":        {":restore", `{"ref":"topic","to":"abc"}`, "oid_invalid", 400},
 		"restore with more":            {":restore", `{"ref":"topic","color":"red"}`, "json_invalid", 400},
-		"approve what is not held":     {":approve", `{}`, "not_held", 400},
-		"approve what nobody saw":      {":approve", `{"losses":"` + strings.Repeat("1", 40) + `"}`, "not_held", 400},
+		"approve what is not held":     {":approve", `{}`, "not_held", 409},
+		"approve what nobody saw":      {":approve", `{"losses":"` + strings.Repeat("1", 40) + `"}`, "not_held", 409},
 		"approve no digest":            {":approve", `{"losses":"x"}`, "digest_invalid", 400},
 		"release what is not restored": {":approve", `{"unpin":["refs/heads/topic"]}`, "not_found", 404},
 	} {

@@ -75,7 +75,7 @@ func StatusOf(code string) int {
 	case code == fsm.CodeNotFound:
 		return http.StatusNotFound
 	case strings.HasPrefix(code, "conflict_"), strings.HasPrefix(code, "stale_"),
-		code == fsm.CodeLastCopy, code == fsm.CodeNotOwner, code == "node_up", code == fsm.CodeKeyReused:
+		code == fsm.CodeLastCopy, code == fsm.CodeNotOwner, code == fsm.CodeNotHeld, code == "node_up", code == fsm.CodeKeyReused:
 		return http.StatusConflict
 	}
 	return http.StatusBadRequest

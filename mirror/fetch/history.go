@@ -160,6 +160,61 @@ func (f *Fetcher) Unreachable(ctx context.Context, dir string, tips []string, ke
 	return lost, nil
 }
 
+// Reached returns those of the tips, commits or tags of them, that a ref of list leads
+// to. Where it is known that no public ref of without does, only what is new since
+// without is walked: what was lost may be most of a history. What is not here is not
+// reached.
+func (f *Fetcher) Reached(ctx context.Context, dir string, tips []string, list, without []refs.Ref) (map[string]bool, error) {
+	reached := map[string]bool{}
+	if len(tips) == 0 {
+		return reached, nil
+	}
+	ids := slices.Clone(tips)
+	for _, r := range slices.Concat(list, without) {
+		if r.Public() {
+			ids = append(ids, r.OID)
+		}
+	}
+	commits, err := f.commits(ctx, dir, ids)
+	if err != nil {
+		return nil, err
+	}
+	var in strings.Builder
+	put := func(sign string, list []refs.Ref) {
+		for _, r := range list {
+			if c := commits[r.OID]; c != "" && r.Public() {
+				fmt.Fprintf(&in, "%s%s\n", sign, c)
+			}
+		}
+	}
+	if without == nil {
+		put("^", list)
+		for _, t := range tips {
+			if c := commits[t]; c != "" {
+				fmt.Fprintf(&in, "%s\n", c)
+			}
+		}
+	} else {
+		put("", list)
+		put("^", without)
+	}
+	cmd := f.git.Command(ctx, dir, "rev-list", "--stdin")
+	cmd.Stdin = strings.NewReader(in.String())
+	out, err := cmd.Output()
+	if err != nil {
+		return nil, failed(err)
+	}
+	walked := map[string]bool{}
+	for line := range bytes.Lines(out) {
+		walked[strings.TrimSpace(string(line))] = true
+	}
+	for _, t := range tips {
+		c := commits[t]
+		reached[t] = c != "" && walked[c] == (without != nil)
+	}
+	return reached, nil
+}
+
 // Unrelated tells of each pair of objects whether their histories have nothing in
 // common. What is no commit, or is not here, is related to nothing.
 //
@@ -189,7 +244,7 @@ func (f *Fetcher) Unrelated(ctx context.Context, dir string, pairs [][2]string) 
 	cmd.Stdin = strings.NewReader(in.String())
 	list, err := cmd.Output()
 	if err != nil {
-		return nil, failure.New(failure.Disk, err.Error(), err)
+		return nil, failed(err)
 	}
 	region := map[string][]string{}
 	for line := range bytes.Lines(list) {
@@ -244,7 +299,7 @@ func (f *Fetcher) commits(ctx context.Context, dir string, ids []string) (map[st
 	cmd.Stdin = strings.NewReader(in.String())
 	out, err := cmd.Output()
 	if err != nil {
-		return nil, failure.New(failure.Disk, err.Error(), err)
+		return nil, failed(err)
 	}
 	lines := strings.Split(strings.TrimSuffix(string(out), "\n"), "\n")
 	if len(lines) != len(ids) {
@@ -279,7 +334,7 @@ func (f *Fetcher) Left(ctx context.Context, dir string, old, keep []string) (int
 	cmd.Stdin = strings.NewReader(in.String())
 	out, err := cmd.Output()
 	if err != nil {
-		return 0, failure.New(failure.Disk, err.Error(), err)
+		return 0, failed(err)
 	}
 	n, err := strconv.Atoi(strings.TrimSpace(string(out)))
 	if err != nil {

@@ -55,8 +55,9 @@ func (s *Step) know() {
 // Facts are what git knows of the objects at hand. An object that is not here has no
 // history.
 type Facts interface {
-	// Reached returns those of the tips that a ref of list leads to.
-	Reached(tips []string, list []refs.Ref) (map[string]bool, error)
+	// Reached returns those of the tips that a ref of list leads to. Of tips that none of
+	// without leads to, what is new since then tells: without may be nil.
+	Reached(tips []string, list, without []refs.Ref) (map[string]bool, error)
 	// Unrelated tells of each pair whether its commits have no history in common.
 	Unrelated(pairs [][2]string) ([]bool, error)
 	// Left counts the commits that any of old leads to and none of keep.
@@ -273,16 +274,24 @@ func (s *Step) judgeGone(gone []*Tip, f Facts) error {
 	if len(gone) == 0 {
 		return nil
 	}
-	oids := make([]string, len(gone))
-	for i, t := range gone {
-		oids[i] = t.OID
+	var fresh, lost []string
+	for _, t := range gone {
+		if t.Lost && t.Until.Before(s.At.Now) {
+			lost = append(lost, t.OID)
+		} else {
+			fresh = append(fresh, t.OID)
+		}
 	}
-	reached, err := f.Reached(oids, s.List)
+	reached, err := f.Reached(fresh, s.List, nil)
+	if err != nil {
+		return err
+	}
+	again, err := f.Reached(lost, s.List, s.Base.Refs)
 	if err != nil {
 		return err
 	}
 	for _, t := range gone {
-		t.Lost = !reached[t.OID]
+		t.Lost = !reached[t.OID] && !again[t.OID]
 	}
 	return nil
 }
@@ -360,7 +369,7 @@ func (s *Step) judgeHead(tips []Tip, f Facts) (*refs.Change, error) {
 		case gone && t.Until.Before(s.At.Now) && headName != "HEAD" && s.Head == s.Base.Head && steady(headName):
 			continue // it was gone before, and was judged then
 		case oid == "":
-			reached, err := f.Reached([]string{t.OID}, s.List)
+			reached, err := f.Reached([]string{t.OID}, s.List, nil)
 			if err != nil {
 				return nil, err
 			}
