@@ -26,8 +26,10 @@ func ofStatus(resp *http.Response) *failure.Error {
 	switch code := resp.StatusCode; {
 	case code == http.StatusNotFound, code == http.StatusGone:
 		f.Class = failure.NotFound
+		f.Message += ": deleted, renamed, or private"
 	case code == http.StatusUnauthorized, code == http.StatusForbidden, code == http.StatusProxyAuthRequired:
 		f.Class = failure.Auth
+		f.Message += ": " + failure.Unauthorized
 	case code == http.StatusTooManyRequests:
 		f.Class = failure.RateLimited
 	case code == http.StatusUnavailableForLegalReasons:
@@ -87,6 +89,10 @@ func classOf(err error) *failure.Error {
 		return failure.New(failure.Refused, tidy(err), err)
 	case errors.As(err, &said):
 		return failure.New(failure.NotFound, "the upstream says: "+said.Message, err)
+	case errors.Is(err, wire.ErrShallow):
+		return failure.New(failure.Shallow, err.Error(), err)
+	case errors.As(err, new(*wire.FormatError)):
+		return failure.New(failure.Format, err.Error(), err)
 	case errors.Is(err, wire.ErrTooManyRefs):
 		return failure.New(failure.Refused, err.Error(), err)
 	case errors.Is(err, wire.ErrPacket), errors.Is(err, wire.ErrProtocol):

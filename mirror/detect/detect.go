@@ -206,7 +206,7 @@ func (c *Client) learn(ctx context.Context, upstream string) (server, []byte, er
 	}
 	srv.v2 = true
 	if srv.format = caps["object-format"]; srv.format != "" && srv.format != "sha1" {
-		return server{}, nil, failure.New(failure.Protocol, "the upstream's object format "+srv.format+" is not supported", nil)
+		return server{}, nil, &wire.FormatError{Format: srv.format}
 	}
 	srv.unborn = strings.Contains(caps["ls-refs"], "unborn")
 	return srv, nil, nil

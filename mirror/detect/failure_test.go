@@ -79,14 +79,26 @@ func TestAnswersThatAreNotGit(t *testing.T) {
 		"refs: hostile line":    {v2(packets("\x1b[31mred\u009b"+long[:500]+"\n", "0000")), failure.Protocol},
 		"ERR":                   {v2(packets("ERR \x1b[31mno such repository\x07\n")), failure.NotFound},
 		"ERR at once":           {answer(advertisement, packets(service, "0000", "ERR gone\n")), failure.NotFound},
-		"sha256":                {answer(advertisement, packets(service, "0000", "version 2\n", "object-format=sha\x1b256\n", "0000")), failure.Protocol},
-		"sha256 in version 0":   {answer(advertisement, packets(service, "0000", oidA+" HEAD\x00object-format=\x1bsha256\n", "0000")), failure.Protocol},
+		"sha256":                {answer(advertisement, packets(service, "0000", "version 2\n", "object-format=sha\x1b256\n", "0000")), failure.Format},
+		"sha256 in version 0":   {answer(advertisement, packets(service, "0000", oidA+" HEAD\x00object-format=\x1bsha256\n", "0000")), failure.Format},
+		"shallow in version 0":  {answer(advertisement, packets(service, "0000", oidA+" HEAD\x00agent=git\n", oidA+" refs/heads/main\n", "shallow "+oidB+"\n", "0000")), failure.Shallow},
 		"capabilities for refs": {answer(advertisement, capsV2), failure.Protocol},
 	} {
 		f := startForge(t, tc.handle)
 		got := fails(t, client(t, detect.Config{}), f.URL+repo, tc.class)
-		if name == "login page" && !strings.Contains(got.Message, "not a git server") {
+		says := map[string]string{"login page": "not a git server", "sha256": "object format is sha", "shallow in version 0": "shallow clone"}[name]
+		if !strings.Contains(got.Message, says) {
 			t.Errorf("%s: %s", name, got.Message)
+		}
+	}
+}
+
+// A forge says 401 of what is not there, too.
+func TestWhatARefusalMayMean(t *testing.T) {
+	for code, class := range map[int]failure.Class{401: failure.Auth, 403: failure.Auth, 404: failure.NotFound, 410: failure.NotFound} {
+		got := fails(t, client(t, detect.Config{}), startForge(t, status(code)).URL+repo, class)
+		if !strings.Contains(got.Message, "deleted, renamed") || class == failure.Auth && !strings.Contains(got.Message, "wants credentials") {
+			t.Errorf("%d: %s", code, got.Message)
 		}
 	}
 }

@@ -22,12 +22,17 @@ const (
 	Network     Class = "network"       // does not resolve, connect, or answers 5xx
 	Timeout     Class = "timeout"       // answers too slowly, or not at all
 	Protocol    Class = "protocol"      // answers, but not as a git server
+	Shallow     Class = "shallow"       // lacks a part of its own history
+	Format      Class = "object_format" // SHA-256
 	Corrupt     Class = "corrupt"       // sends objects that fail git's checks
 	Disk        Class = "disk"          // our own disk
 	Refused     Class = "refused"       // we will not: address, limits, policy
 	TooLarge    Class = "too_large"     // more than --max-size or --max-object-size
 	OutOfMemory Class = "out_of_memory" // more memory than git, or answers, may have here
 )
+
+// Unauthorized is what 401 and 403 mean: forges say them of what is not there, too.
+const Unauthorized = "deleted, renamed, private, or wants credentials, which are not supported yet"
 
 // Error is a classified failure.
 type Error struct {

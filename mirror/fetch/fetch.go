@@ -25,6 +25,7 @@ import (
 	"gitmirror/mirror/failure"
 	"gitmirror/mirror/git"
 	"gitmirror/mirror/store"
+	"gitmirror/mirror/wire"
 )
 
 // Fetcher runs git fetch. It is safe for concurrent use.
@@ -80,7 +81,10 @@ func (f *Fetcher) Fetch(ctx context.Context, st *store.Staging, src Source, oids
 	if err := src.Limits.check(st); err != nil {
 		return err
 	}
-	return f.verify(ctx, st, oids)
+	if err := f.verify(ctx, st, oids); err != nil || src.Way == nil { // what a peer has was looked at when it came
+		return err
+	}
+	return f.submodules(ctx, st, oids)
 }
 
 func (f *Fetcher) run(ctx context.Context, st *store.Staging, src Source, oids []string) error {
@@ -107,7 +111,10 @@ func (f *Fetcher) run(ctx context.Context, st *store.Staging, src Source, oids [
 	tail := &git.Tail{}
 	cmd.Stderr = tail
 	err := cmd.Packets(func(packet string) {
-		if slices.Contains(sections, packet) {
+		switch {
+		case packet == "shallow-info":
+			cancel(failure.New(failure.Shallow, wire.ErrShallow.Error()+" (its answer has the section shallow-info)", nil))
+		case slices.Contains(sections, packet):
 			cancel(failure.New(failure.Protocol, "the upstream's answer has a section that was not asked for: "+packet, nil))
 		}
 	})
@@ -359,6 +366,9 @@ func classify(err error) *failure.Error {
 		}
 		for _, w := range rule.words {
 			if strings.Contains(said, w) {
+				if rule.class == failure.Auth {
+					text += ": " + failure.Unauthorized
+				}
 				return failure.New(rule.class, text, err)
 			}
 		}

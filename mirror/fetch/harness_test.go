@@ -2,6 +2,7 @@ package fetch_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"io"
 	"net/http"
@@ -17,6 +18,7 @@ import (
 	"time"
 	"unicode"
 
+	"gitmirror/internal/egress"
 	"gitmirror/internal/testlog"
 	"gitmirror/internal/upstream"
 	"gitmirror/mirror/failure"
@@ -29,6 +31,7 @@ import (
 // rig is a store to fetch into and an upstream to fetch from.
 type rig struct {
 	up      *upstream.Server
+	way     fetch.Way
 	repo    *upstream.Repo
 	store   *store.Store
 	live    *store.Repo
@@ -56,6 +59,26 @@ func newRig(t *testing.T, stall time.Duration) *rig {
 	must(err)
 	g.fetcher = newFetcher(t, stall)
 	return g
+}
+
+// byWay has fetches go by a way to that upstream, as the engine's do; others are a peer's.
+func (g *rig) byWay(t *testing.T, url string) {
+	t.Helper()
+	policy, err := egress.NewPolicy([]string{"127.0.0.0/8"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	proxy, err := egress.NewProxy(egress.NewDialer(policy))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- proxy.Serve(ctx) }()
+	t.Cleanup(func() { cancel(); <-done })
+	if g.way, err = proxy.Grant(url); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func newFetcher(t *testing.T, stall time.Duration) *fetch.Fetcher {
@@ -105,7 +128,7 @@ func (g *rig) fetch(t *testing.T, url string, oids ...string) error {
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = g.fetcher.Fetch(t.Context(), st, fetch.Source{URL: url}, oids)
+	err = g.fetcher.Fetch(t.Context(), st, fetch.Source{URL: url, Way: g.way}, oids)
 	if err == nil {
 		err = st.Adopt()
 	}

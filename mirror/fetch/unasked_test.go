@@ -59,7 +59,11 @@ func TestShallowAnswerIsRefused(t *testing.T) {
 		"wanted":    {"wanted-refs", two + " refs/heads/main"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			f := g.refuses(t, g.tampered(t, section(lines...)), failure.Protocol, two)
+			class := failure.Shallow
+			if name == "wanted" {
+				class = failure.Protocol
+			}
+			f := g.refuses(t, g.tampered(t, section(lines...)), class, two)
 			if !strings.Contains(f.Message, lines[0]) {
 				t.Errorf("message %q does not name the section", f.Message)
 			}

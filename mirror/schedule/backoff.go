@@ -21,6 +21,8 @@ func Jitter(d time.Duration) time.Duration {
 var slow = map[failure.Class]time.Duration{
 	failure.NotFound:    5 * time.Minute,
 	failure.Auth:        5 * time.Minute,
+	failure.Shallow:     5 * time.Minute,
+	failure.Format:      5 * time.Minute,
 	failure.Refused:     5 * time.Minute,
 	failure.TooLarge:    5 * time.Minute,
 	failure.OutOfMemory: time.Minute,

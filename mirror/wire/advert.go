@@ -33,6 +33,16 @@ type Limits struct {
 // ErrTooManyRefs reports an advertisement over the limit.
 var ErrTooManyRefs = errors.New("too many refs")
 
+// ErrShallow reports a server whose own history is cut off.
+var ErrShallow = errors.New("the upstream is a shallow clone, which lacks a part of its history: mirror the repository it was cloned from")
+
+// FormatError reports objects that are named by another hash than SHA-1.
+type FormatError struct{ Format string }
+
+func (e *FormatError) Error() string {
+	return fmt.Sprintf("the upstream's object format is %.20s, and only sha1 is supported yet", e.Format)
+}
+
 // ServerError is an ERR packet: what the server says for people.
 type ServerError struct{ Message string }
 
@@ -75,7 +85,7 @@ func ParseV0(r io.Reader, limits Limits) (*Advert, error) {
 			return nil, &ServerError{Message: msg}
 		}
 		if strings.HasPrefix(line, "shallow ") {
-			return nil, fmt.Errorf("%w: the upstream is a shallow repository", ErrProtocol)
+			return nil, ErrShallow
 		}
 		if first {
 			first = false
@@ -86,7 +96,7 @@ func ParseV0(r io.Reader, limits Limits) (*Advert, error) {
 					headRef = target
 				}
 				if f, ok := strings.CutPrefix(c, "object-format="); ok && f != "sha1" {
-					return nil, fmt.Errorf("%w: object format %s is not supported", ErrProtocol, f)
+					return nil, &FormatError{f}
 				}
 			}
 		}

@@ -45,8 +45,8 @@ func TestParseV0Errors(t *testing.T) {
 	}{
 		{"ERR", packets(service, "0000", "ERR upload-pack: not exported\n"), func(err error) bool { return errors.As(err, &said) && said.Message == "upload-pack: not exported" }},
 		{"html", "<html>", is(wire.ErrPacket)},
-		{"shallow", packets(oidA+" HEAD\x00\n", "shallow "+oidA+"\n", "0000"), is(wire.ErrProtocol)},
-		{"sha256", packets(oidA+" HEAD\x00object-format=sha256\n", "0000"), is(wire.ErrProtocol)},
+		{"shallow", packets(oidA+" HEAD\x00\n", "shallow "+oidA+"\n", "0000"), is(wire.ErrShallow)},
+		{"sha256", packets(oidA+" HEAD\x00object-format=sha256\n", "0000"), func(err error) bool { return errors.As(err, new(*wire.FormatError)) }},
 		{"no oid", packets("HEAD\x00\n", "0000"), is(wire.ErrProtocol)},
 		{"no end", packets(service, "0000", oidA+" HEAD\x00\n"), is(io.ErrUnexpectedEOF)},
 		{"service header alone", packets(service, "0000"), is(io.ErrUnexpectedEOF)},
