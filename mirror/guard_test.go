@@ -311,6 +311,22 @@ func TestRepositoryMadeAnewIsHeld(t *testing.T) {
 	}
 }
 
+// All that had settled is lost, and there were but two, neither of them HEAD's.
+func TestLossOfAllThatHadSettledIsHeld(t *testing.T) {
+	g := guard(t, 1, 0)
+	g.git("symbolic-ref", "HEAD", "refs/heads/nothing")
+	g.follows("a HEAD that points nowhere")
+	g.clock.advance(25 * time.Hour)
+	g.edit(func(e *upstream.Edit) {
+		e.Rewrite("other")
+		e.Commit("other", "something else", map[string]string{"x": "x"})
+	})
+	g.remove("refs/heads/main", "refs/heads/b00")
+	if hold := g.heldFor(past.MassDelete); hold.Lost != 2 || hold.Settled != 2 {
+		t.Errorf("%+v", hold)
+	}
+}
+
 func TestRenamedDefaultBranchIsFollowed(t *testing.T) {
 	g := guard(t, 3, 3)
 	g.edit(func(e *upstream.Edit) {

@@ -76,10 +76,12 @@ func (e *Engine) assign(j *job, a Assignment, now time.Time) {
 			j.nextCheck = now // what is lost elsewhere may be at upstream: it is asked at once
 		}
 	case a.Role == Owner && j.failure != nil && j.failure.Class == failure.TooLarge && (a.Policy.MaxSize != old.Policy.MaxSize || a.Policy.MaxObject != old.Policy.MaxObject):
-		j.nextCheck = now // it may fit now
+		j.forced = true // it may fit now
+		e.kick(j, now)
 	case a.Role == Owner && (!slices.Equal(old.Pins, a.Pins) || a.Approved != nil && old.Approved == nil):
-		// A person waits for it.
-		j.nextCheck = now
+		// A person waits for it: a run that is under way does not know of it.
+		j.forced = true
+		e.kick(j, now)
 	case a.Role == Owner && old.Policy.Interval != a.Policy.Interval:
 		j.nextCheck = now.Add(schedule.Jitter(a.Policy.Interval))
 	}

@@ -197,14 +197,8 @@ func headOf(h refs.Head, t *refs.Table) (name, oid string) {
 	return "HEAD", string(h)
 }
 
-// settled tells of a ref of Base. One that comes back within a day is settled as it
-// was.
-func (s *Step) settled(name string) bool {
-	if name == "HEAD" {
-		return false
-	}
-	return s.Past.settled(name, s.At) || s.wereSettled[name]
-}
+// settled tells of a ref of Base.
+func (s *Step) settled(name string) bool { return name != "HEAD" && s.Past.settled(name, s.At) }
 
 // settledNames counts the settled refs that are published, and those that were
 // within the last day.
