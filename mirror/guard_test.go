@@ -327,6 +327,27 @@ func TestLossOfAllThatHadSettledIsHeld(t *testing.T) {
 	}
 }
 
+// Nothing is gone, and who clones gets another history.
+func TestHeadThatPointsToAnotherHistoryIsHeld(t *testing.T) {
+	g := guard(t, 3, 0)
+	g.edit(func(e *upstream.Edit) {
+		e.Rewrite("other")
+		e.Commit("other", "something else", map[string]string{"x": "x"})
+	})
+	g.follows("a new branch beside the others")
+	g.git("symbolic-ref", "HEAD", "refs/heads/other")
+	hold := g.heldFor(past.HeadRewrite)
+	if len(hold.First) != 1 || hold.First[0].Ref != "HEAD" {
+		t.Errorf("%+v", hold)
+	}
+	g.approve(hold)
+	g.follows("it was approved")
+	g.git("symbolic-ref", "HEAD", "refs/heads/b00")
+	g.heldFor(past.HeadRewrite)
+	g.git("symbolic-ref", "HEAD", "refs/heads/other")
+	g.follows("as it was")
+}
+
 func TestRenamedDefaultBranchIsFollowed(t *testing.T) {
 	g := guard(t, 3, 3)
 	g.edit(func(e *upstream.Edit) {

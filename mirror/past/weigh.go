@@ -340,7 +340,7 @@ func leavesMuch(f Facts, old string, keep []string) (bool, error) {
 
 // judgeHead returns what became of a branch that HEAD pointed to within the last day,
 // if that is not to be followed: its own tip is looked at where its name is still
-// shown, else HEAD's.
+// shown, else HEAD's. HEAD itself may point to another branch, of the same history.
 func (s *Step) judgeHead(tips []Tip, f Facts) (*refs.Change, error) {
 	if len(s.List) == 0 {
 		return nil, nil
@@ -359,7 +359,7 @@ func (s *Step) judgeHead(tips []Tip, f Facts) (*refs.Change, error) {
 		}
 		switch {
 		case !t.Head, oid == t.OID, shown && steady(t.Name):
-			continue // what only grew takes nothing away; HEAD itself may point elsewhere
+			continue // what only grew takes nothing away
 		case gone && t.Until.Before(s.At.Now) && headName != "HEAD" && s.Head == s.Base.Head && steady(headName):
 			continue // it was gone before, and was judged then
 		case oid == "":
@@ -388,6 +388,18 @@ func (s *Step) judgeHead(tips []Tip, f Facts) (*refs.Change, error) {
 				c.New, c.Kind = "", refs.Deleted
 			}
 			return &c, nil
+		}
+	}
+	for _, t := range tips {
+		if !t.Head || now == "" || now == t.OID || s.Head == s.Base.Head {
+			continue
+		}
+		unrelated, err := f.Unrelated([][2]string{{t.OID, now}})
+		if err != nil {
+			return nil, err
+		}
+		if unrelated[0] {
+			return &refs.Change{Ref: "HEAD", Old: t.OID, New: now, Kind: refs.Forced}, nil
 		}
 	}
 	return nil, nil
