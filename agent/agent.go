@@ -86,7 +86,7 @@ type Agent struct {
 // New returns an Agent. Attach gives it its mirror, before Run.
 func New(cfg Config) *Agent {
 	return &Agent{cfg: cfg, log: cfg.Log, dirty: map[string]bool{}, removing: map[string]bool{}, wake: make(chan struct{}, 1),
-		down: map[fsm.NodeNum]outage{}, news: news{spacing: messageSpacing, told: map[string]time.Time{}}, conditioned: make(chan struct{}, 1)}
+		down: map[fsm.NodeNum]outage{}, news: news{told: map[string]time.Time{}}, conditioned: make(chan struct{}, 1)}
 }
 
 // Attach connects the mirror, which is built with this agent as its Publisher

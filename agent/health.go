@@ -14,29 +14,31 @@ import (
 // while its class stays.
 const messageSpacing = time.Minute
 
+// lossSpacing is how often what a hold says is lost may change in the log.
+const lossSpacing = 5 * time.Second
+
 // messageBytes bounds the message of a failure in the log.
 const messageBytes = 500
 
 // news remembers when the words of a repo's failure were last written to the
 // log. A change of class is always news, a change of words once a minute.
 type news struct {
-	spacing time.Duration
-
 	mu   sync.Mutex
 	told map[string]time.Time
 }
 
-// take tells whether the repo's words may be told now; if not, when.
-func (n *news) take(repo string, now time.Time) (wait time.Duration) {
+// take tells whether the repo's words may be told now, spacing after the last ones; if
+// not, when.
+func (n *news) take(repo string, now time.Time, spacing time.Duration) (wait time.Duration) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if at, ok := n.told[repo]; ok && now.Sub(at) < n.spacing {
-		return n.spacing - now.Sub(at)
+	if at, ok := n.told[repo]; ok && now.Sub(at) < spacing {
+		return spacing - now.Sub(at)
 	}
 	n.told[repo] = now
-	// What is older than the spacing says nothing any more.
+	// What is older than any spacing says nothing any more.
 	for id, at := range n.told {
-		if now.Sub(at) >= n.spacing {
+		if now.Sub(at) >= messageSpacing {
 			delete(n.told, id)
 		}
 	}
@@ -60,12 +62,16 @@ func (a *Agent) healthReport(r *fsm.Repo, s mirror.Status, now time.Time) (h *co
 	putHold(h, r, s)
 	switch {
 	case knownClass != h.ErrorClass, (r.Hold == nil) != (h.HoldReason == ""), r.Hold != nil && r.Hold.Reason != h.HoldReason:
-		a.news.take(r.ID, now)
+		a.news.take(r.ID, now, 0)
 		return h, 0
 	case sameHold(r.Hold, h) && (h.ErrorClass == "" || gist(knownMessage) == gist(h.Message)):
 		return nil, 0
 	}
-	if wait := a.news.take(r.ID, now); wait > 0 {
+	spacing := messageSpacing
+	if !sameHold(r.Hold, h) {
+		spacing = lossSpacing // a person may be about to approve what is there
+	}
+	if wait := a.news.take(r.ID, now, spacing); wait > 0 {
 		return nil, wait
 	}
 	return h, 0
