@@ -31,6 +31,12 @@ race:
 attack:
     go test -race -count=1 -timeout 10m -parallel 4 ./e2e -run 'Frozen|Clock|Copied|Twins|Paused|Wiped|LastCopy|Served|Lost|Damaged|Broken|Disk|Garbage|Outvoted|RemovedWhile|Rolling|Idle|Unreachable|Fresh|ReadyWants|TakenAway'
 
+# Bad inputs and bad upstreams, a line for each: ok, FAIL, or -- and why it is not run here. With GITMIRROR_LONG=1 all
+corpus:
+    #!/usr/bin/env bash
+    set -o pipefail
+    go test -race -count=1 -timeout 15m -v ./e2e -run '^TestCorpus$' | grep -E '^(ok|FAIL|--) |_test\.go:|^(PASS|panic)'
+
 # Three nodes, sample upstreams, a killed leader
 demo *ARGS:
     go run . demo {{ARGS}}
