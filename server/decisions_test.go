@@ -1,0 +1,411 @@
+package server
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"gitmirror/api"
+	"gitmirror/fsm"
+	"gitmirror/fsm/command"
+	"gitmirror/internal/testlog"
+	"gitmirror/peer"
+)
+
+// surroundings are what a server of node n3 is built on: everything that it asks, and
+// nothing that decides.
+type surroundings struct {
+	*table
+	Peers
+	leader    string
+	unknowing error
+	confirm   error
+	roles     map[string]string
+	live      map[string]peer.LiveAnswer // by peer address; others do not answer
+	own       peer.LiveAnswer
+	syncs     func(ctx context.Context, addr string, wait bool) (api.SyncOutcome, error)
+	mine      Copy
+	readOnly  bool
+}
+
+func (a *surroundings) Leader() (string, string)                  { return a.leader, a.leader + ":1" }
+func (a *surroundings) LeaderChanged() <-chan struct{}            { return nil }
+func (a *surroundings) Roles() map[string]string                  { return a.roles }
+func (a *surroundings) Dead() map[string]bool                     { return nil }
+func (a *surroundings) Ready() error                              { return a.unknowing }
+func (a *surroundings) Led() bool                                 { return a.leader != "" }
+func (a *surroundings) Await(context.Context) error               { return a.unknowing }
+func (a *surroundings) WaitApplied(context.Context, uint64) error { return nil }
+func (a *surroundings) ReadIndex(context.Context) (uint64, error) {
+	return a.index, a.confirm
+}
+
+// peers and this node, as they are asked for what only owners know.
+type askedPeers struct {
+	Peers
+	a *surroundings
+}
+
+func (p askedPeers) Live(ctx context.Context, addr string, _ []string) (peer.LiveAnswer, error) {
+	if l, ok := p.a.live[addr]; ok {
+		return l, nil
+	}
+	<-ctx.Done()
+	return peer.LiveAnswer{}, ctx.Err()
+}
+
+func (p askedPeers) Sync(ctx context.Context, addr, _ string, wait bool) (api.SyncOutcome, error) {
+	return p.a.syncs(ctx, addr, wait)
+}
+
+type ownWork struct {
+	Local
+	a *surroundings
+}
+
+func (o ownWork) Live([]string) peer.LiveAnswer { return o.a.own }
+func (o ownWork) Sync(ctx context.Context, _ string, wait bool) (api.SyncOutcome, error) {
+	return o.a.syncs(ctx, "here", wait)
+}
+
+type ownCopies struct{ a *surroundings }
+
+func (o ownCopies) Open(string) (Copy, error) {
+	if o.a.mine == nil {
+		return nil, errors.New("no copy")
+	}
+	return o.a.mine, nil
+}
+func (o ownCopies) OpenByName(string) (Copy, error) { return o.Open("") }
+
+func surrounded(t *testing.T) *surroundings {
+	return &surroundings{table: newTable(t), leader: "n1", roles: map[string]string{"n1": roleLeader, "n2": roleVoter, "n3": roleVoter},
+		live: map[string]peer.LiveAnswer{"n1:1": {}, "n2:1": {}}}
+}
+
+// get asks the API, and reads the answer into out.
+func (a *surroundings) get(t *testing.T, method, target string, out any) (int, api.Problem) {
+	t.Helper()
+	s := New(Config{Self: "n3", State: a.state, Consensus: a, Git: ownCopies{a}, Peers: askedPeers{a: a}, Local: ownWork{a: a}, Now: func() time.Time { return a.at },
+		ReadOnly: a.readOnly, Log: testlog.New(t)})
+	r := httptest.NewRequestWithContext(t.Context(), method, target, nil)
+	r.Host = "127.0.0.1"
+	r.Header.Set("Content-Type", "application/json")
+	w := httptest.NewRecorder()
+	s.Handler().ServeHTTP(w, r)
+	var p api.Problem
+	if w.Code >= 400 {
+		out = &p
+	}
+	if out != nil {
+		if err := json.Unmarshal(w.Body.Bytes(), out); err != nil && w.Header().Get("Content-Type") != "text/plain; charset=utf-8" {
+			t.Fatalf("%s %s: %d %v: %s", method, target, w.Code, err, w.Body)
+		}
+		if p.Code == "" && w.Code >= 400 {
+			p.Detail = w.Body.String()
+		}
+	}
+	return w.Code, p
+}
+
+// The verdict says what a person has to know first, and how many more may fail.
+func TestVerdicts(t *testing.T) {
+	well := func(a *surroundings) { a.publish(1).ready("n1", 1).ready("n2", 1) }
+	for name, c := range map[string]struct {
+		make      func(*surroundings)
+		verdict   string
+		tolerates int
+	}{
+		"all is well":             {func(a *surroundings) {}, api.Healthy, 1},
+		"nobody leads":            {func(a *surroundings) { a.leader, a.roles["n1"] = "", roleVoter }, api.NoQuorum, 0},
+		"a voter is down":         {func(a *surroundings) { a.down("n2") }, api.Degraded, 0},
+		"a member without a vote": {func(a *surroundings) { a.roles["n3"] = "nonvoter"; a.down("n3") }, api.Healthy, 0},
+		"a copy is broken":        {func(a *surroundings) { a.broken("n2") }, api.Degraded, 1},
+		"a disk is full": {func(a *surroundings) {
+			a.do(&command.Report{Node: "n2", Condition: &command.NodeCondition{Disk: fsm.DiskFull}})
+		}, api.Degraded, 1},
+		"a node is sick":            {func(a *surroundings) { a.sick("n2") }, api.Degraded, 1},
+		"the leader's work fails":   {func(a *surroundings) { a.live["n1:1"] = peer.LiveAnswer{Trouble: []api.Trouble{{Step: "voters"}}} }, api.Degraded, 1},
+		"a node's own disk hangs":   {func(a *surroundings) { a.own = peer.LiveAnswer{Trouble: []api.Trouble{{Step: "disk"}}} }, api.Degraded, 1},
+		"an upstream is away, only": {func(a *surroundings) { a.health("network", "") }, api.Healthy, 1},
+	} {
+		a := surrounded(t)
+		well(a)
+		c.make(a)
+		var st api.Status
+		if code, _ := a.get(t, "GET", "/api/v1/status", &st); code != 200 || st.Verdict != c.verdict || st.Tolerates != c.tolerates {
+			t.Errorf("%s: %d %s, tolerates %d; want %s, %d", name, code, st.Verdict, st.Tolerates, c.verdict, c.tolerates)
+		}
+	}
+}
+
+// What only its nodes know of a cluster is added up; trouble is named by node; who does
+// not answer is not waited for.
+func TestStatusAddsUpWhatNodesSay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := surrounded(t)
+		delete(a.live, "n2:1") // silent
+		a.live["n1:1"] = peer.LiveAnswer{Syncing: 2, Stale: 1, Trouble: []api.Trouble{{Node: "somebody", Step: "placement"}}}
+		a.own = peer.LiveAnswer{Syncing: 1, Stale: 3}
+		began := time.Now()
+		var st api.Status
+		a.get(t, "GET", "/api/v1/status", &st)
+		if st.Repos.Syncing != 3 || st.Repos.Stale != 4 || len(st.Trouble) != 1 || st.Trouble[0].Node != "n1" || st.AnsweredBy != "n3" || st.Leader != "n1" {
+			t.Errorf("%+v", st)
+		}
+		if d := time.Since(began); d > ownerPatience {
+			t.Errorf("a silent node was waited for, for %s", d)
+		}
+	})
+}
+
+// Where an owner does not answer, what only it knows is null, and not a guess.
+func TestWhatASilentOwnerKnowsIsNull(t *testing.T) {
+	a := surrounded(t)
+	a.publish(1).ready("n1", 1).health("network", "")
+	var r map[string]any
+	delete(a.live, "n1:1")
+	a.get(t, "GET", "/api/v1/repos/r", &r)
+	if r["last_check"] != nil || r["error"].(map[string]any)["count"] != nil || r["error"].(map[string]any)["class"] != "network" {
+		t.Errorf("%v", r)
+	}
+	a.live["n1:1"] = peer.LiveAnswer{Repos: map[string]peer.Live{"r": {LastCheck: a.at, Failures: 4}}}
+	a.get(t, "GET", "/api/v1/repos/r", &r)
+	if r["last_check"] == nil || r["error"].(map[string]any)["count"] != 4.0 {
+		t.Errorf("%v", r)
+	}
+}
+
+// A node that has not heard of a leader since its start does not say "there is none".
+func TestANodeThatKnowsNothingSaysSo(t *testing.T) {
+	a := surrounded(t)
+	a.unknowing = errors.New("not caught up")
+	for _, target := range []string{"/api/v1/repos", "/api/v1/repos/nope", "/api/v1/nodes", "/api/v1/nodes/nope"} {
+		if code, p := a.get(t, "GET", target, nil); code != 503 || p.Code != "not_caught_up" {
+			t.Errorf("%s: %d %s", target, code, p.Code)
+		}
+	}
+	var st api.Status
+	if code, _ := a.get(t, "GET", "/api/v1/status", &st); code != 200 || !st.CatchingUp {
+		t.Errorf("status: %d, catching up %v", code, st.CatchingUp)
+	}
+	a.unknowing = nil
+	if code, p := a.get(t, "GET", "/api/v1/repos/nope", nil); code != 404 || p.Code != "not_found" {
+		t.Errorf("once it knows: %d %s", code, p.Code)
+	}
+}
+
+func TestAConsistentReadIsProvedOrRefused(t *testing.T) {
+	a := surrounded(t)
+	var st api.Status
+	if code, _ := a.get(t, "GET", "/api/v1/status?consistent=true", &st); code != 200 {
+		t.Errorf("%d", code)
+	}
+	a.confirm = errors.New("no leader")
+	if code, p := a.get(t, "GET", "/api/v1/status?consistent=true", nil); code != 503 || p.Code != "not_consistent" {
+		t.Errorf("%d %s", code, p.Code)
+	}
+	if code, _ := a.get(t, "GET", "/api/v1/status", &st); code != 200 {
+		t.Errorf("a read that need not be: %d", code)
+	}
+}
+
+// Pages follow each other without a gap or a repetition, whatever is asked for.
+func TestPages(t *testing.T) {
+	a := surrounded(t)
+	for i := range 25 {
+		a.do(&command.AddRepos{Repos: []*command.NewRepo{{Id: fmt.Sprint("p", i), Name: fmt.Sprintf("p/%02d", i), Urls: []string{"https://h/p" + fmt.Sprint(i)}, UrlKeys: []string{"h/p" + fmt.Sprint(i)}, Copies: []string{"n1"}, Owner: "n1"}}})
+	}
+	walk := func(query string) (names []string) {
+		for cursor, pages := "", 0; pages == 0 || cursor != ""; pages++ {
+			var l api.RepoList
+			if code, p := a.get(t, "GET", "/api/v1/repos?"+query+"&cursor="+cursor, &l); code != 200 || pages > 30 {
+				t.Fatalf("%s: %d %s", query, code, p.Detail)
+			}
+			for _, r := range l.Repos {
+				names = append(names, r.Name)
+			}
+			cursor = l.NextCursor
+		}
+		return names
+	}
+	for query, want := range map[string]int{"limit=7": 26, "limit=25": 26, "limit=26": 26, "q=p/": 25, "q=p/0*&limit=3": 10, "q=1?&limit=2": 10, "state=cloning&limit=10": 26, "state=ready": 0, "q=P/07": 1} {
+		names := walk(query)
+		if len(names) != want || !slices.IsSorted(names) || len(slices.Compact(names)) != len(names) {
+			t.Errorf("%s: %d, want %d: %v", query, len(names), want, names)
+		}
+	}
+}
+
+// What a check came to, and what else may come of asking for one.
+func TestAnswersToARequestedCheck(t *testing.T) {
+	done := func(context.Context, string, bool) (api.SyncOutcome, error) {
+		return api.SyncOutcome{Outcome: api.SyncChanged, Generation: 1}, nil
+	}
+	slow := func(ctx context.Context, _ string, _ bool) (api.SyncOutcome, error) {
+		<-ctx.Done()
+		return api.SyncOutcome{}, ctx.Err()
+	}
+	failing := func(err error) func(context.Context, string, bool) (api.SyncOutcome, error) {
+		return func(context.Context, string, bool) (api.SyncOutcome, error) { return api.SyncOutcome{}, err }
+	}
+	for name, c := range map[string]struct {
+		make   func(*surroundings)
+		syncs  func(context.Context, string, bool) (api.SyncOutcome, error)
+		target string
+		status int
+		code   string
+	}{
+		"not waited for":        {nil, done, "r:sync", 202, ""},
+		"waited for":            {nil, done, "r:sync?wait=30s", 200, ""},
+		"longer than it may":    {nil, slow, "r:sync?wait=2s", 504, "wait_over"},
+		"an owner that is away": {nil, failing(errors.New("refused")), "r:sync", 503, "owner_unreachable"},
+		"an owner that refuses": {nil, failing(&api.Problem{Status: 409, Code: "not_owner"}), "r:sync", 409, "not_owner"},
+		"nobody owns it": {func(a *surroundings) {
+			a.down("n1").do(&command.AssignOwners{Rows: []*command.Ownership{{Repo: "r", Epoch: 1}}})
+		}, done, "r:sync", 503, "no_owner"},
+		"there is no such repo":     {nil, done, "nope:sync", 404, "not_found"},
+		"too long a wait":           {nil, done, "r:sync?wait=11m", 400, "query_invalid"},
+		"a wait that is none":       {nil, done, "r:sync?wait=soon", 400, "query_invalid"},
+		"an address for reading":    {func(a *surroundings) { a.readOnly = true }, done, "r:sync", 403, "read_only_address"},
+		"a node that knows nothing": {func(a *surroundings) { a.unknowing = errors.New("no") }, done, "r:sync", 503, "not_caught_up"},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			a := surrounded(t)
+			a.publish(1).ready("n1", 1).ready("n2", 1)
+			if a.syncs = c.syncs; c.make != nil {
+				c.make(a)
+			}
+			if code, p := a.get(t, "POST", "/api/v1/repos/"+c.target, nil); code != c.status || p.Code != c.code {
+				t.Errorf("%s: %d %s (%s), want %d %s", name, code, p.Code, p.Detail, c.status, c.code)
+			}
+		})
+	}
+}
+
+// A check that was waited for answers when live copies have followed; those that have
+// not within a while are named.
+func TestACheckWaitsForTheCopies(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := surrounded(t)
+		a.publish(1).ready("n1", 1).ready("n2", 1).publish(2).ready("n1", 2)
+		a.syncs = func(context.Context, string, bool) (api.SyncOutcome, error) {
+			return api.SyncOutcome{Outcome: api.SyncChanged, Generation: 2}, nil
+		}
+		var out api.SyncOutcome
+		began := time.Now()
+		a.get(t, "POST", "/api/v1/repos/r:sync?wait=30s", &out)
+		if !slices.Equal(out.CopiesBehind, []string{"n2"}) || time.Since(began) != copyPatience {
+			t.Errorf("%v after %s", out.CopiesBehind, time.Since(began))
+		}
+		a.ready("n2", 2)
+		began = time.Now()
+		a.get(t, "POST", "/api/v1/repos/r:sync?wait=30s", &out)
+		if len(out.CopiesBehind) != 0 || time.Since(began) != 0 {
+			t.Errorf("%v after %s", out.CopiesBehind, time.Since(began))
+		}
+	})
+}
+
+// git is told in words what is not served, and why.
+func TestWhatGitIsRefused(t *testing.T) {
+	a := surrounded(t)
+	ask := func(method, target string) (int, string) {
+		code, p := a.get(t, method, target, nil)
+		return code, p.Detail
+	}
+	const refs = "/info/refs?service=git-upload-pack"
+	for _, c := range []struct {
+		method, target string
+		status         int
+		says           string
+	}{
+		{"GET", "/git/nope" + refs, 404, `no mirror named nope`},
+		{"GET", "/git/r/info/refs?service=git-receive-pack", 403, "push to its upstream: https://h/r"},
+		{"POST", "/git/r/git-receive-pack", 403, "push to its upstream: https://h/r"},
+		{"GET", "/git/nope/info/refs?service=git-receive-pack", 404, "no mirror named nope"},
+		{"GET", "/git/r/info/refs", 404, "smart HTTP"},
+		{"GET", "/git/r/config", 404, "nothing is served"},
+	} {
+		if code, said := ask(c.method, c.target); code != c.status || !strings.Contains(said, c.says) {
+			t.Errorf("%s %s: %d %s", c.method, c.target, code, said)
+		}
+	}
+	// A node that does not know the table says so; what it has it serves.
+	a.unknowing = errors.New("not caught up")
+	if code, said := ask("GET", "/git/nope"+refs); code != 503 || !strings.Contains(said, "does not know yet") {
+		t.Errorf("%d %s", code, said)
+	}
+	a.mine = gone{1}
+	if code, _ := ask("GET", "/git/nope"+refs); code != 200 {
+		t.Errorf("a copy that is here: %d", code)
+	}
+}
+
+// Peers ask by id, for what is here alone.
+func TestByIDServesWhatIsHere(t *testing.T) {
+	h := ByID(func(id string) (Copy, error) {
+		if id != "r" {
+			return nil, errors.New("no such copy")
+		}
+		return gone{1}, nil
+	})
+	for target, want := range map[string]int{"GET /r/info/refs": 200, "GET /x/info/refs": 404, "POST /r/git-upload-pack": 404, "PUT /r/info/refs": 405, "GET /r/config": 404} {
+		method, path, _ := strings.Cut(target, " ")
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, httptest.NewRequest(method, path, nil))
+		if body, _ := io.ReadAll(w.Body); w.Code != want {
+			t.Errorf("%s: %d %s", target, w.Code, body)
+		}
+	}
+}
+
+// Codes are stable, and so are the statuses that go with them.
+func TestStatusOfACode(t *testing.T) {
+	for code, want := range map[string]int{"node_unreachable": 503, fsm.CodeNotFound: 404, "conflict_name": 409, "stale_run": 409, fsm.CodeLastCopy: 409,
+		fsm.CodeNotOwner: 409, "node_up": 409, fsm.CodeKeyReused: 409, "url_invalid": 400, "": 400} {
+		if got := StatusOf(code); got != want {
+			t.Errorf("%s: %d, want %d", code, got, want)
+		}
+	}
+	if p := problemOf(context.DeadlineExceeded); p.Status != http.StatusServiceUnavailable || p.Code != "unknown_outcome" || !strings.Contains(p.Hint, "Idempotency-Key") {
+		t.Errorf("%+v", p)
+	}
+	if p := problemOf(&fsm.Refused{Code: "conflict_url"}); p.Status != 409 || p.Code != "conflict_url" {
+		t.Errorf("%+v", p)
+	}
+}
+
+// A key is of its request: the same key with another body, path or method is another.
+func TestWhatAKeyBelongsTo(t *testing.T) {
+	id := func(method, path, body, key string) string {
+		r := httptest.NewRequest(method, path, nil)
+		r.Header.Set("Idempotency-Key", key)
+		return idOf(r, []byte(body))
+	}
+	first := id("POST", "/a", "x", "k")
+	if first != id("POST", "/a", "x", "k") {
+		t.Error("the same request has another id")
+	}
+	for _, other := range []string{id("DELETE", "/a", "x", "k"), id("POST", "/b", "x", "k"), id("POST", "/a", "y", "k"), id("POST", "/a", "x", "l")} {
+		if other == first {
+			t.Error("two requests have one id")
+		}
+	}
+	if head, _, _ := strings.Cut(first, "#"); !strings.HasPrefix(id("DELETE", "/a", "x", "k"), head+"#") {
+		t.Error("the key is not told apart from what it belongs to")
+	}
+	without := id("POST", "/a", "x", "")
+	if without == id("POST", "/a", "x", "") {
+		t.Error("two requests without a key have one id")
+	}
+}
