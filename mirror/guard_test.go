@@ -1,6 +1,7 @@
 package mirror_test
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"sync"
@@ -8,6 +9,7 @@ import (
 	"time"
 
 	"gitmirror/internal/gittest"
+	"gitmirror/internal/testlog"
 	"gitmirror/internal/upstream"
 	"gitmirror/mirror"
 	"gitmirror/mirror/past"
@@ -528,4 +530,33 @@ func TestLossThatIsTakenBackDoesNotCount(t *testing.T) {
 	}
 	g.remove(names("refs/heads/b%02d", 3, 6)...)
 	g.follows("three others")
+}
+
+// otherPast offers something else as what is remembered of its table.
+type otherPast struct{ source }
+
+func (o otherPast) Past(context.Context, refs.Digest) ([]byte, error) {
+	return (&past.Record{Dropped: past.Dropped{Count: 7, Last: time.Unix(1, 0)}}).Encode(), nil
+}
+
+// A peer that has another past than the table names has another generation.
+func TestAnotherPastIsNotCopied(t *testing.T) {
+	g := guard(t, 12, 0)
+	g.remove("refs/heads/b00")
+	g.follows("one gone")
+	other := startNode(t, newBook(), t.TempDir(), func(c *mirror.Config) {
+		c.Sources = sourcesOf(func(id string) []mirror.Source { return []mirror.Source{otherPast{source{g.owner, id}}} })
+	})
+	g.book.mu.Lock()
+	row := g.book.rows["repox"]
+	g.book.mu.Unlock()
+	row.Role = mirror.Replica
+	other.engine.Set([]mirror.Assignment{row})
+	testlog.Eventually(t, "the failure", func() bool {
+		s, _ := other.engine.Status("repox")
+		return s.Failure != nil && strings.Contains(s.Failure.Message, "record of the past")
+	})
+	if n := other.generation("repox"); n != 0 {
+		t.Errorf("generation %d is live", n)
+	}
 }
