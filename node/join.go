@@ -117,8 +117,8 @@ func (n *node) announce(ctx context.Context) error {
 		}
 		err := n.announceOnce(ctx, time.Since(alone) > 3*time.Second)
 		var p *api.Problem
-		if errors.As(err, &p) && p.Status >= 400 && p.Status < 500 && p.Code != fsm.CodeStaleRun {
-			return refusedJoin("its peers", p) // a row that moved on is looked at again
+		if errors.As(err, &p) && final(p) {
+			return refusedJoin("its peers", p)
 		}
 		if now := time.Now(); p != nil && now.Sub(said) >= joinSayEach {
 			n.log.Warn("the leader does not write down where this node is, trying again", "err", err, "try", p.Hint)
@@ -132,6 +132,12 @@ func (n *node) announce(ctx context.Context) error {
 			return nil
 		}
 	}
+}
+
+// final tells a refusal that asking again does not change. A row that moved on is looked
+// at again: if another process runs as this node, that ends it elsewhere.
+func final(p *api.Problem) bool {
+	return p.Status >= 400 && p.Status < 500 && p.Code != fsm.CodeStaleRun
 }
 
 // announceOnce tells the leader. A node that moved may not hear from one: then

@@ -104,15 +104,24 @@ func (n *node) run(ctx context.Context) error {
 		defer cancel()
 		closed <- errors.Join(err, n.cluster.Shutdown(leave))
 	}()
+	all, err := ended(closed)
+	if all {
+		n.peers.Close()
+		n.log.Info("stopped")
+	}
+	return err
+}
+
+// ended waits for everything to end, and no longer than closeBound: the end of the
+// process closes the rest.
+func ended(closed <-chan error) (all bool, err error) {
 	late := time.NewTimer(closeBound)
 	defer late.Stop()
 	select {
 	case err := <-closed:
-		n.peers.Close()
-		n.log.Info("stopped")
-		return err
-	case <-late.C: // the end of the process closes the rest
-		return &Error{Message: fmt.Sprintf("not everything had ended %s after the work: a disk may hang", closeBound), Try: "look after the disk of the --data directory"}
+		return true, err
+	case <-late.C:
+		return false, &Error{Message: fmt.Sprintf("not everything had ended %s after the work: a disk may hang", closeBound), Try: "look after the disk of the --data directory"}
 	}
 }
 

@@ -186,16 +186,24 @@ func (p *parts) voters() map[string]string {
 // trouble is what this node has to say under Attention: what it fails at as
 // leader, and a table that differs from another's.
 func (p *parts) trouble() []api.Trouble {
-	var list []api.Trouble
+	var work []coordinator.Trouble
 	if p.cluster.IsLeader() {
-		for _, t := range p.coordinator.Trouble() {
-			list = append(list, api.Trouble{Step: t.Step, Subject: t.Subject, Message: t.Message, Since: t.Since.UTC()})
-		}
+		work = p.coordinator.Trouble()
 	}
-	if since := p.cluster.DiskHungSince(); !since.IsZero() {
-		list = append(list, api.Trouble{Step: "writing its raft log", Message: "the disk does not answer", Since: since.UTC()})
+	doubt, since := p.agreement.Doubt()
+	return troubles(work, p.cluster.DiskHungSince(), doubt, since)
+}
+
+// troubles are what the node fails at as leader, a disk of its log that hangs since then,
+// and a doubt about its table; zero and empty for none.
+func troubles(work []coordinator.Trouble, hung time.Time, doubt string, since time.Time) (list []api.Trouble) {
+	for _, t := range work {
+		list = append(list, api.Trouble{Step: t.Step, Subject: t.Subject, Message: t.Message, Since: t.Since.UTC()})
 	}
-	if doubt, since := p.agreement.Doubt(); doubt != "" {
+	if !hung.IsZero() {
+		list = append(list, api.Trouble{Step: "writing its raft log", Message: "the disk does not answer", Since: hung.UTC()})
+	}
+	if doubt != "" {
 		list = append(list, api.Trouble{Step: "agreement", Message: doubt, Since: since.UTC()})
 	}
 	return list

@@ -1,0 +1,57 @@
+package node
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"gitmirror/api"
+	"gitmirror/coordinator"
+	"gitmirror/fsm"
+)
+
+// A stop that hangs ends all the same, and says why.
+func TestAStopThatHangsEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		all, err := ended(make(chan error))
+		var e *Error
+		if all || !errors.As(err, &e) || !strings.Contains(e.Message, "a disk may hang") || time.Since(began) != closeBound {
+			t.Errorf("%v, %v after %s", all, err, time.Since(began))
+		}
+		closed := make(chan error, 1)
+		closed <- errors.New("why")
+		if all, err := ended(closed); !all || err == nil || err.Error() != "why" {
+			t.Errorf("%v, %v", all, err)
+		}
+	})
+}
+
+// A refusal that stays ends the start; a row that has moved on is looked at again, and
+// so is whoever is not there.
+func TestWhichRefusalsAreFinal(t *testing.T) {
+	for _, c := range []struct {
+		status int
+		code   string
+		want   bool
+	}{{409, fsm.CodeStaleRun, false}, {409, "node_removed", true}, {400, "join_invalid", true}, {409, "conflict_name", true}, {503, "node_unreachable", false}, {500, "failed", false}} {
+		if got := final(&api.Problem{Status: c.status, Code: c.code}); got != c.want {
+			t.Errorf("%d %s: final %v", c.status, c.code, got)
+		}
+	}
+}
+
+// What keeps a node from its work for the cluster is shown: the leader's failures, a
+// disk that hangs, a doubt about the table.
+func TestTroublesAreShown(t *testing.T) {
+	since := time.Unix(1e9, 0)
+	if list := troubles(nil, time.Time{}, "", time.Time{}); len(list) > 0 {
+		t.Errorf("none, and %v are shown", list)
+	}
+	list := troubles([]coordinator.Trouble{{Step: "voters", Subject: "n2", Message: "no", Since: since}}, since.Add(1), "it differs", since.Add(2))
+	if len(list) != 3 || list[0].Step != "voters" || list[0].Subject != "n2" || !strings.Contains(list[1].Message, "disk does not answer") || !list[1].Since.Equal(since.Add(1)) || list[2].Message != "it differs" {
+		t.Errorf("%+v", list)
+	}
+}
