@@ -76,6 +76,7 @@ func (e *Engine) check(ctx context.Context, j *job, r *run) outcome {
 		if err == nil {
 			var taken outcome
 			taken, err = e.take(ctx, j, r, res.Base, res.Advert)
+			res.Release()
 			if err == nil {
 				// What was shown has been dealt with only when it is what is live.
 				if taken.Failure == nil && !taken.waiting && len(a.Pins) == 0 { // a pin makes another table of it

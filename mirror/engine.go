@@ -124,13 +124,16 @@ func New(ctx context.Context, cfg Config) (_ *Engine, err error) {
 	dcfg := cfg.Detect
 	dcfg.Agent = cfg.Agent
 	dcfg.Transport = detect.NewTransport(dialer.DialContext)
-	e.detect = detect.New(dcfg)
 	e.fetch = fetch.New(cfg.Git, cfg.Stall, cfg.Log)
 	e.verify = e.fetch.Verify
 	scratch, err := e.store.Scratch()
 	if err != nil {
 		return nil, err
 	}
+	if dcfg.Answers == nil {
+		dcfg.Answers = detect.NewPool(scratch, func() error { return e.space.Room(false) })
+	}
+	e.detect = detect.New(dcfg)
 	if e.serve, err = serve.New(ctx, serve.Config{Git: cfg.Git, Scratch: scratch, Agent: cfg.Agent, Packs: cfg.Packs, Room: func() error { return e.space.Room(false) }, Suspect: e.suspect, Log: cfg.Log}); err != nil {
 		return nil, err
 	}

@@ -59,7 +59,7 @@ func (b *Body) Append(ctx context.Context, p []byte) error {
 	if b.Len()+int64(len(p)) > b.most {
 		return fmt.Errorf("%w: more than %d MiB", ErrTooLarge, b.most>>20)
 	}
-	if short := b.Len() + int64(len(p)) - b.taken; short > 0 {
+	if short := b.pool.cfg.Weight*(b.Len()+int64(len(p))-b.pool.cfg.Free) - b.taken; short > 0 {
 		n := (short + step - 1) / step * step
 		if err := b.pool.take(ctx, b.owner, n); err != nil {
 			return err
@@ -131,12 +131,20 @@ func (r *Replay) Close() error { return nil }
 // Replay reads from the beginning.
 func (b *Body) Replay() *Replay { return &Replay{b.Reader(), b} }
 
+// Use lets go of what there is and keeps its place in the budget, for what was made of it.
+func (b *Body) Use() { b.drop() }
+
 // Close gives everything back.
 func (b *Body) Close() {
+	b.drop()
+	b.pool.give(b.owner, b.taken)
+	b.taken = 0
+}
+
+func (b *Body) drop() {
 	if b.rest != nil {
 		_ = b.rest.Close()
 	}
-	b.pool.give(b.owner, b.taken)
 	b.pool.forget(b.held)
-	*b = Body{pool: b.pool, owner: b.owner}
+	b.head, b.held, b.rest, b.beyond = nil, 0, nil, 0
 }

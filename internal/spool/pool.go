@@ -10,6 +10,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"sync"
 	"time"
@@ -22,6 +23,8 @@ type Config struct {
 	InAll  int64         // bytes of all bodies in memory; what comes later goes to files sooner
 	Total  int64         // bytes of all bodies, wherever they are
 	Share  int64         // of them for one owner; 0 for all
+	Free   int64         // bytes of each body that count for nothing: most have no more
+	Weight int64         // what each other byte counts for: what is made of it takes room too; default 1
 	Wait   time.Duration // for room
 	Room   func() error  // why the disk takes nothing more; nil where it does; may be nil
 	Class  string        // of bodies, for people: "requests of clients"
@@ -43,6 +46,7 @@ func New(cfg Config) *Pool {
 	if cfg.Share == 0 {
 		cfg.Share = cfg.Total
 	}
+	cfg.Weight = max(cfg.Weight, 1)
 	return &Pool{cfg: cfg, owners: map[string]int64{}}
 }
 
@@ -87,7 +91,9 @@ func (p *Pool) take(ctx context.Context, owner string, n int64) error {
 		freed := p.freed
 		p.mu.Unlock()
 		if late == nil {
-			timer := time.NewTimer(p.cfg.Wait)
+			// Not all the same: of several that hold a part each and wait for more, the
+			// first that gives up makes room for the others.
+			timer := time.NewTimer(p.cfg.Wait/2 + rand.N(p.cfg.Wait+1))
 			defer timer.Stop()
 			late = timer.C
 		}

@@ -175,3 +175,25 @@ func TestWaitingEndsWithItsReason(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+// What is made of a body keeps its place in the budget; a little of each is free.
+func TestWhatIsMadeOfABody(t *testing.T) {
+	p, _ := pool(t, func(c *spool.Config) { c.Free, c.Weight = 1<<20, 2 })
+	a, err := keep(t, p, "a", 3<<20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.Use()
+	if _, err := keep(t, p, "a", 3<<20); err == nil || a.Len() != 0 {
+		t.Error("its share is used up")
+	}
+	for range 5 {
+		if _, err := keep(t, p, "a", 1<<20); err != nil {
+			t.Errorf("what is free: %v", err)
+		}
+	}
+	a.Close()
+	if _, err := keep(t, p, "a", 4<<20); err != nil {
+		t.Errorf("what it gave back: %v", err)
+	}
+}

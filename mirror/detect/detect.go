@@ -8,6 +8,7 @@
 package detect
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"errors"
@@ -22,6 +23,7 @@ import (
 	"syscall"
 	"time"
 
+	"gitmirror/internal/spool"
 	"gitmirror/mirror/failure"
 	"gitmirror/mirror/wire"
 )
@@ -37,15 +39,25 @@ var seed = maphash.MakeSeed()
 type Result struct {
 	Fingerprint Fingerprint
 	Unchanged   bool         // the fingerprint is the one given
+	made        *spool.Body  // the place of Advert in the budget
 	Base        string       // where the upstream is, at the end of its redirects
 	Advert      *wire.Advert // nil when unchanged
+}
+
+// Release gives back what the budget of answers has for the Advert: it is not used any
+// more.
+func (r Result) Release() {
+	if r.made != nil {
+		r.made.Close()
+	}
 }
 
 // Config bounds and identifies a Client. Zero values mean the defaults.
 type Config struct {
 	Transport     http.RoundTripper // goes out through the egress dialer
 	Agent         string            // default "gitmirror"
-	MaxBytes      int64             // of one answer; default 256 MiB
+	MaxBytes      int64             // of one answer; default 64 MiB
+	Answers       *spool.Pool       // what all answers share, with what is made of them; default NewPool in the directory for temporary files
 	MaxRefs       int               // default 200,000
 	HeaderTimeout time.Duration     // until an answer begins; default 30 s
 	StallTimeout  time.Duration     // an answer must bring 1 KiB within it, or end; default 30 s
@@ -57,6 +69,8 @@ type Config struct {
 type Client struct {
 	cfg  Config
 	http *http.Client
+
+	parsing chan struct{} // held while a large answer is parsed
 
 	mu    sync.Mutex
 	known map[string]server
@@ -76,7 +90,10 @@ func New(cfg Config) *Client {
 		cfg.Agent = "gitmirror"
 	}
 	if cfg.MaxBytes == 0 {
-		cfg.MaxBytes = 256 << 20
+		cfg.MaxBytes = 64 << 20
+	}
+	if cfg.Answers == nil {
+		cfg.Answers = NewPool("", nil)
 	}
 	if cfg.MaxRefs == 0 {
 		cfg.MaxRefs = 200_000
@@ -93,7 +110,16 @@ func New(cfg Config) *Client {
 	if cfg.Pause == 0 {
 		cfg.Pause = 250 * time.Millisecond
 	}
-	return &Client{cfg: cfg, known: map[string]server{}, http: &http.Client{Transport: cfg.Transport, CheckRedirect: checkRedirect}}
+	return &Client{cfg: cfg, parsing: make(chan struct{}, 1), known: map[string]server{}, http: &http.Client{Transport: cfg.Transport, CheckRedirect: checkRedirect}}
+}
+
+// small is what nearly all answers have: it is in memory, and counts for nothing.
+const small = 1 << 20
+
+// NewPool returns the budget of the answers that are read, and dealt with, at one time:
+// half of it for one host. What is made of an answer has about twice its bytes.
+func NewPool(dir string, room func() error) *spool.Pool {
+	return spool.New(spool.Config{Dir: dir, Memory: small, InAll: 64 << 20, Total: 256 << 20, Share: 128 << 20, Free: small, Weight: 2, Wait: 10 * time.Second, Room: room, Class: "answers of upstreams"})
 }
 
 // NewTransport returns a transport fit for many upstreams: a pool per host, no
@@ -102,7 +128,8 @@ func NewTransport(dial func(ctx context.Context, network, addr string) (net.Conn
 	return &http.Transport{
 		DialContext:           dial,
 		ForceAttemptHTTP2:     true,
-		MaxIdleConnsPerHost:   8, // as many as are asked at once
+		DisableCompression:    true, // a mebibyte of gzip makes a gibibyte
+		MaxIdleConnsPerHost:   8,    // as many as are asked at once
 		MaxIdleConns:          1024,
 		IdleConnTimeout:       5 * time.Minute,
 		TLSHandshakeTimeout:   10 * time.Second,
@@ -155,9 +182,7 @@ func (c *Client) Check(ctx context.Context, upstream string, prefixes []string, 
 	if srv.v2 {
 		res, err = c.lsRefs(ctx, srv, prefixes, last)
 	} else {
-		res, err = c.parse(wire.WithoutCapabilities(body), body, last, func(r io.Reader) (*wire.Advert, error) {
-			return wire.ParseV0(r, wire.Limits{Refs: c.cfg.MaxRefs})
-		})
+		res, err = c.parse(ctx, body, wire.WithoutCapabilities, last, wire.ParseV0)
 	}
 	if err != nil {
 		return Result{}, classify(err)
@@ -182,22 +207,27 @@ func (c *Client) forget(upstream string) {
 	delete(c.known, upstream)
 }
 
-func (c *Client) learn(ctx context.Context, upstream string) (server, []byte, error) {
+// learn asks what the server can do. The answer of one that does not speak version 2 is
+// its refs.
+func (c *Client) learn(ctx context.Context, upstream string) (srv server, refs *spool.Body, err error) {
 	req, err := http.NewRequest(http.MethodGet, upstream+"/info/refs?service=git-upload-pack", nil)
 	if err != nil {
 		return server{}, nil, failure.New(failure.Protocol, "the upstream URL cannot be asked", err)
 	}
-	var answer bytes.Buffer // kept for as long as it is parsed
-	resp, err := c.do(ctx, req, &answer)
+	resp, body, err := c.do(ctx, req)
 	if err != nil {
 		return server{}, nil, err
 	}
-	body := answer.Bytes()
+	defer func() {
+		if refs == nil {
+			body.Close()
+		}
+	}()
 	if err := checkType(resp, "application/x-git-upload-pack-advertisement"); err != nil {
 		return server{}, nil, err
 	}
-	srv := server{base: baseOf(resp.Request.URL)}
-	caps, v2, err := wire.ParseCapabilities(body)
+	srv = server{base: baseOf(resp.Request.URL)}
+	caps, v2, err := wire.ParseCapabilities(body.First(small))
 	if err != nil {
 		return server{}, nil, err
 	}
@@ -228,9 +258,7 @@ func (c *Client) lsRefs(ctx context.Context, srv server, prefixes []string, last
 	}
 	req.Header.Set("Content-Type", "application/x-git-upload-pack-request")
 	req.Header.Set("Accept", "application/x-git-upload-pack-result")
-	answer := buffers.Get().(*bytes.Buffer)
-	defer recycle(answer)
-	resp, err := c.do(ctx, req, answer)
+	resp, answer, err := c.do(ctx, req)
 	if err != nil {
 		if resp != nil && resp.StatusCode != http.StatusTooManyRequests && resp.StatusCode < 500 {
 			return Result{}, fmt.Errorf("%w: %w", errRelearn, err)
@@ -238,51 +266,82 @@ func (c *Client) lsRefs(ctx context.Context, srv server, prefixes []string, last
 		return Result{}, err
 	}
 	if err := checkType(resp, "application/x-git-upload-pack-result"); err != nil {
+		answer.Close()
 		return Result{}, fmt.Errorf("%w: %w", errRelearn, err)
 	}
-	return c.parse(answer.Bytes(), answer.Bytes(), last, func(r io.Reader) (*wire.Advert, error) {
-		return wire.ParseLsRefs(r, wire.Limits{Refs: c.cfg.MaxRefs})
-	})
+	return c.parse(ctx, answer, nil, last, wire.ParseLsRefs)
 }
 
-// parse hashes first and parses only what differs from last.
-func (c *Client) parse(hashed, body []byte, last Fingerprint, parse func(io.Reader) (*wire.Advert, error)) (Result, error) {
-	res := Result{Fingerprint: Fingerprint(maphash.Bytes(seed, hashed)) | 1}
+// parse hashes first, with the beginning as hashed has it, and parses only what differs
+// from last. A large answer is parsed alone: what is made of it takes several times its
+// bytes, and has a place in the budget until it is released.
+func (c *Client) parse(ctx context.Context, body *spool.Body, hashed func([]byte) []byte, last Fingerprint, parse func(io.Reader, wire.Limits) (*wire.Advert, error)) (_ Result, err error) {
+	kept := false
+	defer func() {
+		if !kept {
+			body.Close()
+		}
+	}()
+	fingerprint, err := fingerprintOf(body, hashed)
+	if err != nil {
+		return Result{}, failure.New(failure.Disk, "read an answer: "+err.Error(), err)
+	}
+	res := Result{Fingerprint: fingerprint}
 	if res.Fingerprint == last {
 		res.Unchanged = true
 		return res, nil
 	}
-	var err error
-	res.Advert, err = parse(bytes.NewReader(body))
-	return res, err
-}
-
-// buffers are for answers: nearly all are hashed and forgotten.
-var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
-
-// keepBuffer is the largest buffer worth keeping.
-const keepBuffer = 4 << 20
-
-func recycle(b *bytes.Buffer) {
-	if b.Cap() <= keepBuffer {
-		b.Reset()
-		buffers.Put(b)
+	large := body.Len() > small
+	if large {
+		select {
+		case c.parsing <- struct{}{}:
+			defer func() { <-c.parsing }()
+		case <-ctx.Done():
+			return Result{}, context.Cause(ctx)
+		}
 	}
+	in := bufio.NewReaderSize(body.Reader(), 64<<10)
+	if res.Advert, err = parse(in, wire.Limits{Refs: c.cfg.MaxRefs, Bytes: maxNames}); err != nil || !large {
+		return res, err
+	}
+	body.Use()
+	kept, res.made = true, body
+	return res, nil
 }
 
-// do sends one request and reads its whole answer into buf, under the client's
-// bounds. A status other than 200 is a *failure.Error; resp is there with it. Asking
-// for refs may be done twice: a server that stumbles is asked again once.
-func (c *Client) do(ctx context.Context, req *http.Request, buf *bytes.Buffer) (*http.Response, error) {
-	resp, err := c.once(ctx, req, buf)
+// maxNames is how many bytes the names of an answer may have, together.
+const maxNames = 32 << 20
+
+func fingerprintOf(body *spool.Body, hashed func([]byte) []byte) (Fingerprint, error) {
+	var h maphash.Hash
+	h.SetSeed(seed)
+	rest := body.Reader()
+	if hashed != nil {
+		first := body.First(small)
+		if _, err := io.CopyN(io.Discard, rest, int64(len(first))); err != nil {
+			return 0, err
+		}
+		_, _ = h.Write(hashed(first))
+	}
+	if _, err := io.Copy(&h, rest); err != nil {
+		return 0, err
+	}
+	return Fingerprint(h.Sum64() | 1), nil
+}
+
+// do sends one request and reads its whole answer, under the client's bounds. A status
+// other than 200 is a *failure.Error; resp is there with it. Asking for refs may be done
+// twice: a server that stumbles is asked again once.
+func (c *Client) do(ctx context.Context, req *http.Request) (*http.Response, *spool.Body, error) {
+	resp, answer, err := c.once(ctx, req)
 	if err == nil || !Stumbled(resp, err) || ctx.Err() != nil {
-		return resp, err
+		return resp, answer, err
 	}
 	again := req.Clone(ctx)
 	if req.GetBody != nil {
 		body, err := req.GetBody()
 		if err != nil {
-			return resp, err
+			return resp, nil, err
 		}
 		again.Body = body
 	}
@@ -291,10 +350,9 @@ func (c *Client) do(ctx context.Context, req *http.Request, buf *bytes.Buffer) (
 	select {
 	case <-pause.C:
 	case <-ctx.Done():
-		return resp, err
+		return resp, nil, err
 	}
-	buf.Reset()
-	return c.once(ctx, again, buf)
+	return c.once(ctx, again)
 }
 
 // Stumbled tells whether a server may answer the same request in a moment: it said
@@ -307,7 +365,7 @@ func Stumbled(resp *http.Response, err error) bool {
 	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET)
 }
 
-func (c *Client) once(ctx context.Context, req *http.Request, buf *bytes.Buffer) (*http.Response, error) {
+func (c *Client) once(ctx context.Context, req *http.Request) (*http.Response, *spool.Body, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	late := time.AfterFunc(c.cfg.HeaderTimeout, func() {
@@ -321,18 +379,23 @@ func (c *Client) once(ctx context.Context, req *http.Request, buf *bytes.Buffer)
 	req.Header["X-Idempotency-Key"] = nil
 	resp, err := c.http.Do(req.WithContext(ctx))
 	if err != nil {
-		return nil, causeOf(ctx, err)
+		return nil, nil, causeOf(ctx, err)
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
 		_, _ = io.CopyN(io.Discard, resp.Body, 4096) // lets the connection be used again
-		return resp, ofStatus(resp)
+		return resp, nil, ofStatus(resp)
+	}
+	if enc := resp.Header.Get("Content-Encoding"); enc != "" && enc != "identity" {
+		return nil, nil, failure.New(failure.Protocol, fmt.Sprintf("%s packs its answer (%.20q), which was not asked for", req.URL.Host, enc), nil)
 	}
 	late.Stop()
-	if err := c.readAll(cancel, resp, buf); err != nil {
-		return nil, causeOf(ctx, err)
+	answer := c.cfg.Answers.Body(req.URL.Host, c.cfg.MaxBytes)
+	if err := c.readAll(ctx, cancel, resp, answer); err != nil {
+		answer.Close()
+		return nil, nil, causeOf(ctx, err)
 	}
-	return resp, nil
+	return resp, answer, nil
 }
 
 func causeOf(ctx context.Context, err error) error {
@@ -342,8 +405,8 @@ func causeOf(ctx context.Context, err error) error {
 	return err
 }
 
-func (c *Client) readAll(cancel context.CancelCauseFunc, resp *http.Response, buf *bytes.Buffer) error {
-	const enough, chunk = 1 << 10, 32 << 10
+func (c *Client) readAll(ctx context.Context, cancel context.CancelCauseFunc, resp *http.Response, answer *spool.Body) error {
+	const enough = 1 << 10
 	host := resp.Request.URL.Host
 	stall := time.AfterFunc(c.cfg.StallTimeout, func() {
 		cancel(failure.New(failure.Timeout, fmt.Sprintf("%s sent less than 1 KiB of its answer in %s", host, c.cfg.StallTimeout), nil))
@@ -353,23 +416,51 @@ func (c *Client) readAll(cancel context.CancelCauseFunc, resp *http.Response, bu
 		cancel(failure.New(failure.Timeout, fmt.Sprintf("%s did not end its answer within %s", host, c.cfg.AnswerTimeout), nil))
 	})
 	defer end.Stop()
-	since := 0
+	chunk := chunks.Get().(*[chunkSize]byte)
+	defer chunks.Put(chunk)
+	since, began := 0, time.Now()
 	for {
-		buf.Grow(chunk)
-		room := buf.AvailableBuffer()
-		n, err := resp.Body.Read(room[:cap(room)])
-		buf.Write(room[:n])
+		n, err := resp.Body.Read(chunk[:])
 		if since += n; since >= enough {
 			since = 0
 			stall.Reset(c.cfg.StallTimeout)
 		}
-		switch {
-		case int64(buf.Len()) > c.cfg.MaxBytes:
-			return failure.New(failure.Refused, fmt.Sprintf("%s sent more than %d MiB of refs", host, c.cfg.MaxBytes>>20), nil)
+		if err := answer.Append(ctx, chunk[:n]); err != nil {
+			return c.tooMuch(host, err)
+		}
+		switch took := time.Since(began) - slowAfter; {
 		case err == io.EOF:
 			return nil
 		case err != nil:
 			return err
+		case took.Seconds()*slowRate > float64(answer.Len()):
+			return failure.New(failure.Timeout, fmt.Sprintf("%s sends its answer too slowly: %d bytes in %s", host, answer.Len(), time.Since(began).Round(time.Second)), nil)
 		}
 	}
+}
+
+const (
+	chunkSize = 32 << 10
+
+	// An answer that takes longer than slowAfter comes with slowRate bytes a second: it
+	// has a place that others wait for.
+	slowAfter = time.Minute
+	slowRate  = 16 << 10
+)
+
+var chunks = sync.Pool{New: func() any { return new([chunkSize]byte) }}
+
+// tooMuch is why an answer could not be kept.
+func (c *Client) tooMuch(host string, err error) error {
+	var busy *spool.BusyError
+	var full *spool.RoomError
+	switch {
+	case errors.Is(err, spool.ErrTooLarge):
+		return failure.New(failure.Refused, fmt.Sprintf("%s sent more than %d MiB of refs", host, c.cfg.MaxBytes>>20), err)
+	case errors.As(err, &busy):
+		return failure.New(failure.OutOfMemory, fmt.Sprintf("no room for the refs that %s shows: %v", host, err), err)
+	case errors.As(err, &full):
+		return failure.New(failure.Disk, "this node's disk: "+err.Error(), err)
+	}
+	return err
 }

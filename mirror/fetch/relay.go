@@ -3,6 +3,7 @@ package fetch
 import (
 	"bytes"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -39,6 +40,8 @@ const (
 	relayPause = 250 * time.Millisecond
 	// relayKeeps is the largest body that is kept to be sent again.
 	relayKeeps = 1 << 20
+	// relayRefs is what an upstream may say of its refs, as for a check.
+	relayRefs = 64 << 20
 )
 
 func newRelay(src Source, log *slog.Logger) (*relay, error) {
@@ -68,6 +71,17 @@ func newRelay(src Source, log *slog.Logger) (*relay, error) {
 			if p.In.URL.Host == upstream.Host {
 				p.Out.URL.Scheme = upstream.Scheme
 			}
+			p.Out.Header.Del("Accept-Encoding") // git would unpack without a bound
+		},
+		ModifyResponse: func(resp *http.Response) error {
+			if enc := resp.Header.Get("Content-Encoding"); enc != "" && enc != "identity" {
+				r.note(failure.New(failure.Protocol, fmt.Sprintf("the upstream packs its answer (%.20q), which was not asked for", enc), nil))
+				return errUnasked
+			}
+			if resp.Request.Method == http.MethodGet {
+				resp.Body = http.MaxBytesReader(nil, resp.Body, relayRefs) // git has all of it in memory
+			}
+			return nil
 		},
 		ErrorHandler: func(w http.ResponseWriter, rq *http.Request, err error) {
 			if rq.Context().Err() == nil {
@@ -91,6 +105,8 @@ func newRelay(src Source, log *slog.Logger) (*relay, error) {
 	r.serving.Go(func() { _ = r.server.Serve(l) }) // until close
 	return r, nil
 }
+
+var errUnasked = errors.New("not asked for")
 
 func (r *relay) close() {
 	_ = r.server.Close()

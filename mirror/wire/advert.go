@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"gitmirror/internal/reflimit"
 )
 
 // AdvertRef is one ref as a server shows it. Nothing in it is trusted: not
@@ -25,9 +27,13 @@ type Advert struct {
 	HeadRef, HeadOID string
 }
 
+// clipped is what is kept of a name that is too long, to be shown.
+const clipped = 200
+
 // Limits bounds what a server may show.
 type Limits struct {
-	Refs int // refs of one repo
+	Refs  int // refs of one repo
+	Bytes int // of their names together; 0 for any number
 }
 
 // ErrTooManyRefs reports an advertisement over the limit.
@@ -48,7 +54,7 @@ type ServerError struct{ Message string }
 
 func (e *ServerError) Error() string { return "server says: " + e.Message }
 
-func (a *Advert) add(name, oid, symref string, limits Limits) error {
+func (a *Advert) add(name, oid, symref string, limits *Limits) error {
 	if name == "HEAD" {
 		a.HeadRef, a.HeadOID = symref, oid
 		return nil
@@ -56,7 +62,16 @@ func (a *Advert) add(name, oid, symref string, limits Limits) error {
 	if len(a.Refs) >= limits.Refs {
 		return fmt.Errorf("%w: more than %d", ErrTooManyRefs, limits.Refs)
 	}
-	a.Refs = append(a.Refs, AdvertRef{Name: strings.Clone(name), OID: strings.Clone(oid)})
+	if len(name) > reflimit.Name { // no lawful name: what is left of it is none either
+		name = name[:clipped] + ".."
+	}
+	if limits.Bytes > 0 {
+		if limits.Bytes -= len(name); limits.Bytes <= 0 {
+			return fmt.Errorf("%w: their names are too long", ErrTooManyRefs)
+		}
+	}
+	both := oid + name // one piece of memory for both
+	a.Refs = append(a.Refs, AdvertRef{OID: both[:len(oid)], Name: both[len(oid):]})
 	return nil
 }
 
@@ -107,7 +122,7 @@ func ParseV0(r io.Reader, limits Limits) (*Advert, error) {
 		if name == "capabilities^{}" || strings.HasSuffix(name, "^{}") {
 			continue
 		}
-		if err := a.add(name, oid, "", limits); err != nil {
+		if err := a.add(name, oid, "", &limits); err != nil {
 			return nil, err
 		}
 	}

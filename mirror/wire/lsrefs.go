@@ -122,7 +122,7 @@ func ParseLsRefs(r io.Reader, limits Limits) (*Advert, error) {
 			}
 			continue
 		}
-		if err := a.add(name, oid, symref, limits); err != nil {
+		if err := a.add(name, oid, symref, &limits); err != nil {
 			return nil, err
 		}
 	}
