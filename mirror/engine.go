@@ -80,7 +80,7 @@ type Engine struct {
 	space       *space.Guard
 	proofs      *proofs
 	proxy       *egress.Proxy
-	fetches     *semaphore.Weighted
+	fetches     *slots
 	peerFetches *semaphore.Weighted
 
 	mu        sync.Mutex
@@ -112,7 +112,7 @@ func New(ctx context.Context, cfg Config) (_ *Engine, err error) {
 	}
 	e := &Engine{cfg: cfg, log: cfg.Log, jobs: map[string]*job{}, hosts: map[string]*host{}, atPeers: map[string]*peerPlaces{},
 		proofs: newProofs(), upstreams: lane{limit: cfg.Checks}, peers: lane{limit: cfg.Copies}, wake: make(chan struct{}, 1),
-		fetches: semaphore.NewWeighted(cfg.Fetches), peerFetches: semaphore.NewWeighted(cfg.Fetches)}
+		fetches: newSlots(int(cfg.Fetches)), peerFetches: semaphore.NewWeighted(cfg.Fetches)}
 	if e.store, err = store.Open(cfg.Dir, cfg.StartID, cfg.Log); err != nil {
 		return nil, err
 	}

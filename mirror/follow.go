@@ -50,7 +50,7 @@ func (b *busyError) Error() string {
 	return "as many copies from " + b.peer + " as may be are under way"
 }
 
-func (e *Engine) copyFrom(ctx context.Context, j *job, a Assignment, src Source, turn turns) error {
+func (e *Engine) copyFrom(ctx context.Context, j *job, a Assignment, src Source, turn turn) error {
 	next, err := src.Table(ctx, a.Generation)
 	if err != nil {
 		return err

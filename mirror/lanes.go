@@ -4,6 +4,8 @@ import (
 	"context"
 
 	"golang.org/x/sync/semaphore"
+
+	"gitmirror/internal/egress"
 )
 
 // lane bounds how many jobs of one kind run at once. There are two, so that a
@@ -15,13 +17,11 @@ type lane struct {
 	closed  bool     // nothing more is started
 }
 
-// host bounds how many repositories of one upstream host are worked on, and
-// how many of the fetches are theirs.
+// host bounds how many repositories of one upstream host are worked on.
 type host struct {
 	name    string
 	running int
 	waiting []string
-	fetches *semaphore.Weighted
 }
 
 // peerPlaces bounds what is asked of one peer at a time: one that is frozen
@@ -44,7 +44,7 @@ func (e *Engine) laneOf(j *job, s step) *lane {
 func (e *Engine) host(name string) *host {
 	h := e.hosts[name]
 	if h == nil {
-		h = &host{name: name, fetches: semaphore.NewWeighted(share(e.cfg.Fetches))}
+		h = &host{name: name}
 		e.hosts[name] = h
 	}
 	return h
@@ -117,18 +117,38 @@ func (e *Engine) leavePeer(name string, p *peerPlaces) {
 	}
 }
 
-// turns are what a fetch waits for before it begins: its host's or peer's share,
-// then one of all.
+// turn is what a fetch waits for before it begins. The context it gets ends when its turn
+// does, and pace, which may be nil, is told how the fetch gets on.
+type turn interface {
+	acquire(ctx context.Context) (_ context.Context, pace func(received int64, alone bool), release func(), err error)
+}
+
+// upstreamTurn is a slot of fetches from upstreams.
+type upstreamTurn struct {
+	slots *slots
+	host  string
+	way   *egress.Grant
+}
+
+func (t upstreamTurn) acquire(ctx context.Context) (context.Context, func(int64, bool), func(), error) {
+	sl, err := t.slots.take(ctx, t.host, t.way.Slow)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	return sl, sl.pace, sl.release, nil
+}
+
+// turns are a peer's share, then one of all fetches from peers.
 type turns []*semaphore.Weighted
 
-func (t turns) acquire(ctx context.Context) (release func(), err error) {
+func (t turns) acquire(ctx context.Context) (context.Context, func(int64, bool), func(), error) {
 	for i, s := range t {
 		if err := s.Acquire(ctx, 1); err != nil {
 			t[:i].release()
-			return nil, err
+			return nil, nil, nil, err
 		}
 	}
-	return t.release, nil
+	return ctx, nil, t.release, nil
 }
 
 func (t turns) release() {

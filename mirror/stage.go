@@ -12,16 +12,17 @@ import (
 
 // stage fetches the objects that list and head need and repo lacks, proves
 // them, and moves them in, where no ref names them yet.
-func (e *Engine) stage(ctx context.Context, j *job, repo *store.Repo, list []refs.Ref, head refs.Head, src fetch.Source, turn turns) error {
+func (e *Engine) stage(ctx context.Context, j *job, repo *store.Repo, list []refs.Ref, head refs.Head, src fetch.Source, turn turn) error {
 	missing, err := e.fetch.Missing(ctx, repo.Dir(), tips(list, head))
 	if err != nil || len(missing) == 0 {
 		return err
 	}
-	release, err := turn.acquire(ctx)
+	ctx, pace, release, err := turn.acquire(ctx)
 	if err != nil {
 		return failure.Of(err)
 	}
 	defer release()
+	src.Pace = pace
 	if err := e.roomFor(repo); err != nil {
 		return err
 	}

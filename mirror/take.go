@@ -49,7 +49,7 @@ func (e *Engine) take(ctx context.Context, j *job, r *run, upstream string, adve
 		return outcome{}, err
 	}
 	defer way.Revoke()
-	if err := e.stage(ctx, j, repo, list, head, fetch.Source{URL: upstream, Way: way, Limits: e.limits(a, repo)}, turns{r.host.fetches, e.fetches}); err != nil {
+	if err := e.stage(ctx, j, repo, list, head, fetch.Source{URL: upstream, Way: way, Limits: e.limits(a, repo)}, upstreamTurn{e.fetches, r.host.name, way}); err != nil {
 		return outcome{}, err
 	}
 	if err := e.peel(ctx, repo, live, list); err != nil {

@@ -21,6 +21,7 @@ type Grant struct {
 	password string
 	hosts    map[string]bool // "host:port"
 	received atomic.Int64
+	slow     atomic.Bool
 	most     atomic.Int64 // bytes that may come; 0 for any number
 
 	mu      sync.Mutex
@@ -67,6 +68,12 @@ func (g *Grant) Received() int64 { return g.received.Load() }
 
 // Limit cuts the connection when more than n bytes have come.
 func (g *Grant) Limit(n int64) { g.most.Store(n) }
+
+// slowPace is how many bytes a second come by a grant that is slowed down.
+const slowPace = 64 << 10
+
+// Slow holds what comes to a pace, or lets it go on.
+func (g *Grant) Slow(on bool) { g.slow.Store(on) }
 
 // Exceeded tells whether more came than Limit allows.
 func (g *Grant) Exceeded() bool {

@@ -142,6 +142,9 @@ var errExceeded = errors.New("more has come than may")
 
 func (c *counted) Read(b []byte) (int, error) {
 	n, err := c.Reader.Read(b)
+	if c.grant.slow.Load() && n > 0 {
+		time.Sleep(time.Duration(n) * time.Second / slowPace)
+	}
 	if c.grant.received.Add(int64(n)); c.grant.Exceeded() {
 		return 0, errExceeded
 	}

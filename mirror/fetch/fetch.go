@@ -49,6 +49,9 @@ type Source struct {
 	URL    string
 	Way    Way // nil for a peer, which is dialled directly
 	Limits Limits
+	// Pace is told now and then how many bytes have come, and whether git is at work
+	// without waiting for any. May be nil.
+	Pace func(received int64, alone bool)
 }
 
 // Way is how git gets to an upstream, and nowhere else.
@@ -77,6 +80,9 @@ func (f *Fetcher) Fetch(ctx context.Context, st *store.Staging, src Source, oids
 	}
 	if err := f.run(ctx, st, src, oids); err != nil {
 		return err
+	}
+	if src.Pace != nil {
+		src.Pace(0, true)
 	}
 	if err := src.Limits.check(st); err != nil {
 		return err
@@ -126,7 +132,7 @@ func (f *Fetcher) run(ctx context.Context, st *store.Staging, src Source, oids [
 	}
 	done := make(chan struct{})
 	watching := make(chan struct{})
-	go func() { defer close(watching); f.watch(done, cancel, st, tail, src.Limits) }()
+	go func() { defer close(watching); f.watch(done, cancel, st, tail, src) }()
 	err = cmd.Wait()
 	close(done)
 	<-watching
@@ -175,10 +181,11 @@ const (
 const receiving = "Receiving objects"
 
 // watch cancels a fetch that waits for its upstream in vain.
-func (f *Fetcher) watch(done <-chan struct{}, cancel context.CancelCauseFunc, st *store.Staging, tail *git.Tail, limits Limits) {
+func (f *Fetcher) watch(done <-chan struct{}, cancel context.CancelCauseFunc, st *store.Staging, tail *git.Tail, src Source) {
 	tick := time.NewTicker(min(max(f.stall/12, 10*time.Millisecond), time.Second))
 	defer tick.Stop()
-	p := progress{stall: f.stall, gained: time.Now()}
+	p := progress{stall: f.stall, began: time.Now(), gained: time.Now()}
+	limits := src.Limits
 	var object growing
 	for {
 		select {
@@ -186,8 +193,16 @@ func (f *Fetcher) watch(done <-chan struct{}, cancel context.CancelCauseFunc, st
 			return
 		case now := <-tick.C:
 			bytes, whole := st.Received()
-			if whole || tail.Phase() == "Resolving deltas" {
+			alone := whole || tail.Phase() == "Resolving deltas"
+			if alone {
 				p.gained = now // git is at work alone, for as long as that takes
+			}
+			if src.Pace != nil {
+				src.Pace(bytes, alone)
+			}
+			if !alone && p.tooLong(now, bytes) {
+				cancel(failure.New(failure.Timeout, fmt.Sprintf("the fetch took longer than %d bytes may", bytes), nil))
+				return
 			}
 			if p.stalled(now, bytes, tail.LastWrite()) {
 				cancel(failure.New(failure.Timeout, fmt.Sprintf("the fetch made no progress for %s (%d bytes received)", f.stall, bytes), nil))

@@ -1,14 +1,10 @@
 package fetch_test
 
 import (
-	"bytes"
-	"compress/zlib"
 	"context"
 	"crypto/sha1"
 	"encoding/binary"
-	"encoding/hex"
 	"errors"
-	"fmt"
 	"math/rand/v2"
 	"net/http"
 	"os"
@@ -19,6 +15,7 @@ import (
 	"time"
 
 	"gitmirror/internal/egress"
+	"gitmirror/internal/gittest"
 	"gitmirror/internal/testlog"
 	"gitmirror/internal/upstream"
 	"gitmirror/mirror/failure"
@@ -115,53 +112,6 @@ func (g *rig) slowly(t *testing.T, sent *atomic.Int64) string {
 	})
 }
 
-// bomb is a pack of some bytes with a blob of zeros and a delta of some more that makes
-// copies of it: an object of any size.
-func bomb(base, copies int) (pack []byte, oid string) {
-	blob := make([]byte, base)
-	var delta bytes.Buffer
-	varint := func(n int) {
-		for ; n >= 0x80; n >>= 7 {
-			delta.WriteByte(byte(n) | 0x80)
-		}
-		delta.WriteByte(byte(n))
-	}
-	varint(base)
-	varint(base * copies)
-	for range copies {
-		delta.Write([]byte{0x80 | 0x40 | 0x20 | 0x10, byte(base), byte(base >> 8), byte(base >> 16)})
-	}
-	head := func(kind, n int) []byte {
-		b := []byte{byte(kind<<4 | n&15)}
-		for n >>= 4; n > 0; n >>= 7 {
-			b[len(b)-1] |= 0x80
-			b = append(b, byte(n&0x7f))
-		}
-		return b
-	}
-	deflate := func(p []byte) []byte {
-		var b bytes.Buffer
-		z, _ := zlib.NewWriterLevel(&b, zlib.BestCompression)
-		_, _ = z.Write(p)
-		_ = z.Close()
-		return b.Bytes()
-	}
-	id := func(size int) string {
-		h := sha1.New()
-		fmt.Fprintf(h, "blob %d\x00", size)
-		for left := size; left > 0; left -= base {
-			h.Write(blob[:min(left, base)])
-		}
-		return hex.EncodeToString(h.Sum(nil))
-	}
-	raw, _ := hex.DecodeString(id(base))
-	pack = append([]byte("PACK"), 0, 0, 0, 2, 0, 0, 0, 2)
-	pack = append(append(pack, head(3, base)...), deflate(blob)...)
-	pack = append(append(append(pack, head(7, delta.Len())...), raw...), deflate(delta.Bytes())...)
-	sum := sha1.Sum(pack)
-	return append(pack, sum[:]...), id(base * copies)
-}
-
 // answering serves one pack, whatever is asked for.
 func (g *rig) answering(t *testing.T, pack []byte) string {
 	t.Helper()
@@ -185,7 +135,7 @@ func TestTooLargeObjects(t *testing.T) {
 	g.edit(t, func(e *upstream.Edit) {
 		e.Commit("huge", "one", map[string]string{"a": strings.Repeat("\x00", 140<<20)})
 	})
-	small, made := bomb(1<<20, 50)
+	small, made := gittest.DeltaBomb(1<<20, 50)
 	if len(small) > 10<<10 {
 		t.Fatalf("the bomb has %d bytes", len(small))
 	}
@@ -210,7 +160,7 @@ func TestTooLargeObjects(t *testing.T) {
 // A git that would need more memory than it may have fails its fetch, and that alone.
 func TestMemoryOfAFetchIsBounded(t *testing.T) {
 	g := newRig(t, 0)
-	pack, oid := bomb(4<<20, 100)
+	pack, oid := gittest.DeltaBomb(4<<20, 100)
 	runner, err := git.New(t.Context(), git.Config{Home: t.TempDir(), Memory: 200 << 20})
 	if err != nil {
 		t.Fatal(err)

@@ -7,11 +7,13 @@ import "time"
 const (
 	enoughBytes = 1 << 10 // of a pack, within the stall time
 	talkStalls  = 15      // stall times that words alone are taken for progress
+	leastRate   = 4 << 10 // bytes a second of all of a fetch, beyond that
 )
 
 // progress judges whether a fetch gets anywhere.
 type progress struct {
 	stall  time.Duration
+	began  time.Time
 	bytes  int64
 	gained time.Time // when enough bytes had come
 }
@@ -27,4 +29,10 @@ func (p *progress) stalled(now time.Time, bytes int64, lastWord time.Time) bool 
 		last = lastWord
 	}
 	return now.Sub(last) > p.stall
+}
+
+// tooLong tells that a fetch has taken longer than it may for so many bytes: an upstream
+// that sends a little all the time must end too.
+func (p *progress) tooLong(now time.Time, bytes int64) bool {
+	return now.Sub(p.began) > talkStalls*p.stall+time.Duration(bytes/leastRate)*time.Second
 }

@@ -42,3 +42,21 @@ func TestProgress(t *testing.T) {
 		}
 	}
 }
+
+// An upstream that always sends a little, but never much, has an end.
+func TestTheWholeFetchIsBoundedByItsBytes(t *testing.T) {
+	begin := time.Unix(1000, 0)
+	p := progress{stall: time.Minute, began: begin}
+	for _, c := range []struct {
+		after time.Duration
+		bytes int64
+		want  bool
+	}{
+		{14 * time.Minute, 0, false}, {16 * time.Minute, 0, true}, {16 * time.Minute, 400 << 10, false}, {18 * time.Minute, 400 << 10, true},
+		{30 * time.Hour, 1 << 30, false}, {100 * time.Hour, 1 << 30, true},
+	} {
+		if got := p.tooLong(begin.Add(c.after), c.bytes); got != c.want {
+			t.Errorf("%d bytes after %s: %v", c.bytes, c.after, got)
+		}
+	}
+}
