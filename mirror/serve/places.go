@@ -11,10 +11,12 @@ import (
 // places bounds how many packs are made at once. Each costs git's memory, so those who
 // come later wait, the first to come first. While somebody waits, a client that takes
 // hardly anything of what waits for it loses its place: sixteen that read two bytes a
-// second would otherwise stop a node.
+// second would otherwise stop a node. Before that, one that takes nothing for a moment
+// lends its place: git waits for it, and costs no more than its memory.
 type places struct {
 	mu      sync.Mutex
 	free    int
+	mayLend int             // as many as there are places
 	waiting []chan struct{} // closed when a place is given
 	taken   map[*place]struct{}
 }
@@ -25,13 +27,18 @@ const (
 	slowWindow = 30 * time.Second
 	slowRate   = 10_000
 
+	// lendAfter is how long one write of 32 KiB at most takes until the place is lent.
+	lendAfter = 4 * time.Second
+
 	lookAtSlow = time.Second
 )
 
 // errSlow is why a client lost its place.
 var errSlow = errors.New("the client takes too little, and others wait")
 
-func newPlaces(n int64) *places { return &places{free: int(n), taken: map[*place]struct{}{}} }
+func newPlaces(n int64) *places {
+	return &places{free: int(n), mayLend: int(n), taken: map[*place]struct{}{}}
+}
 
 // place is one of them. What the pack is written through is its writer.
 type place struct {
@@ -44,7 +51,7 @@ type place struct {
 	blocked time.Duration // spent in writes in it
 	writing time.Time     // since when a write is under way; zero for none
 
-	released bool // guarded by all.mu
+	released, lent bool // guarded by all.mu
 }
 
 // take waits for a place until ctx ends. The place has to be released.
@@ -68,6 +75,7 @@ func (p *places) take(ctx context.Context) (*place, error) {
 			return p.begin(ctx), nil
 		case <-look.C:
 			p.endSlowest(given)
+			p.lend(given)
 		case <-ctx.Done():
 			p.leave(given)
 			return nil, context.Cause(ctx)
@@ -128,6 +136,30 @@ func (p *places) endSlowest(given chan struct{}) {
 	}
 }
 
+// lend gives the place of a client that takes nothing now to the first that waits.
+func (p *places) lend(given chan struct{}) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.waiting) == 0 || p.waiting[0] != given || p.mayLend == 0 {
+		return
+	}
+	now := time.Now()
+	for pl := range p.taken {
+		if !pl.lent && pl.stuck(now) {
+			pl.lent = true
+			p.mayLend--
+			p.give()
+			return
+		}
+	}
+}
+
+func (pl *place) stuck(now time.Time) bool {
+	pl.mu.Lock()
+	defer pl.mu.Unlock()
+	return !pl.writing.IsZero() && now.Sub(pl.writing) >= lendAfter
+}
+
 func (pl *place) release() {
 	pl.end(nil)
 	pl.all.mu.Lock()
@@ -135,6 +167,10 @@ func (pl *place) release() {
 	if !pl.released {
 		pl.released = true
 		delete(pl.all.taken, pl)
+		if pl.lent {
+			pl.all.mayLend++ // who it was lent to gives it back
+			return
+		}
 		pl.all.give()
 	}
 }

@@ -3,7 +3,9 @@ package serve
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -148,4 +150,67 @@ func TestPlacesAreGivenInOrder(t *testing.T) {
 			t.Errorf("given to %v, %d free, %d taken", got, p.free, len(p.taken))
 		}
 	})
+}
+
+// A client that takes nothing for a moment lends its place, and goes on when it takes
+// something again; as many places are lent as there are, and each is given back once.
+func TestAPlaceIsLent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPlaces(2)
+		var slow []<-chan error
+		for range 2 {
+			slow = append(slow, reads(t.Context(), t, p, 3_000, 64<<10)) // 22 s
+		}
+		began := time.Now()
+		var fast []<-chan error
+		for range 2 {
+			fast = append(fast, reads(t.Context(), t, p, 0, 1)) // never again
+		}
+		if took := time.Since(began); took > 7*time.Second {
+			t.Errorf("they waited %s", took)
+		}
+		for _, ended := range slow {
+			if err := <-ended; err != nil {
+				t.Errorf("one that lent its place: %v", err)
+			}
+		}
+		synctest.Wait()
+		p.mu.Lock()
+		if p.mayLend != 2 || p.free != 0 {
+			t.Errorf("%d may be lent, %d are free", p.mayLend, p.free)
+		}
+		p.mu.Unlock()
+		<-reads(t.Context(), t, p, 1<<20, 1) // in the place of one that never reads again
+		p.mu.Lock()
+		for pl := range p.taken {
+			pl.end(errSlow)
+		}
+		p.mu.Unlock()
+		for _, ended := range fast {
+			<-ended
+		}
+		synctest.Wait()
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		if p.mayLend != 2 || p.free != 2 || len(p.taken) != 0 {
+			t.Errorf("in the end %d may be lent, %d are free, %d taken", p.mayLend, p.free, len(p.taken))
+		}
+	})
+}
+
+// What is repeated in a large request does not reach git, and nothing else is changed.
+func TestRepeatsAreLeftOut(t *testing.T) {
+	id := func(i int) string { return fmt.Sprintf("%040x", i*0x9e3779b9) }
+	var request, want strings.Builder
+	request.WriteString(pkt("command=fetch") + "0001")
+	for range 100_000 {
+		request.WriteString(pkt("want " + id(1) + "\n"))
+	}
+	request.WriteString(pkt("want "+id(2)+" side-band-64k\n") + pkt("want "+id(2)+" side-band-64k\n") + "0000" + pkt("have "+id(1)+"\n") + pkt("have "+id(1)) + pkt("done\n") + "0002")
+	want.WriteString(pkt("command=fetch") + "0001" + pkt("want "+id(1)+"\n"))
+	want.WriteString(pkt("want "+id(2)+" side-band-64k\n") + pkt("want "+id(2)+" side-band-64k\n") + "0000" + pkt("have "+id(1)+"\n") + pkt("done\n") + "0002")
+	got, err := io.ReadAll(withoutRepeats(keep(t, request.String())))
+	if err != nil || string(got) != want.String() {
+		t.Errorf("%v: %d bytes, want %d: %.300q", err, len(got), want.Len(), got)
+	}
 }

@@ -2,8 +2,11 @@ package serve
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
+	"fmt"
 	"io"
+	"strconv"
 	"strings"
 
 	"gitmirror/internal/spool"
@@ -74,4 +77,62 @@ func asksForOurs(body *spool.Body, t *refs.Table) bool {
 			return true
 		}
 	}
+}
+
+// heavyRequest is from when on a request takes git a while to read.
+const heavyRequest = 1 << 20
+
+// withoutRepeats reads a request without the wants and haves that it repeats,
+// as far as that is seen: git reads a million of them for seconds. Honest requests repeat
+// none.
+func withoutRepeats(body *spool.Body) io.Reader {
+	if body.Len() <= heavyRequest {
+		return body.Reader()
+	}
+	return &repeats{from: packetsOf(body), seen: make([][45]byte, 1<<12)}
+}
+
+type repeats struct {
+	from *wire.Reader
+	seen [][45]byte // by some of the id's digits
+	out  []byte
+}
+
+func (r *repeats) Read(p []byte) (int, error) {
+	for len(r.out) == 0 {
+		kind, payload, err := r.from.Next()
+		if err != nil {
+			return 0, err
+		}
+		switch {
+		case kind == wire.Flush:
+			r.out = append(r.out[:0], "0000"...)
+		case kind == wire.Delim:
+			r.out = append(r.out[:0], "0001"...)
+		case kind == wire.ResponseEnd:
+			r.out = append(r.out[:0], "0002"...)
+		case !r.repeated(payload):
+			r.out = fmt.Appendf(r.out[:0], "%04x", len(payload)+4)
+			r.out = append(r.out, payload...)
+		}
+	}
+	n := copy(p, r.out)
+	r.out = r.out[n:]
+	return n, nil
+}
+
+// repeated tells whether a line is one that was there not long ago.
+func (r *repeats) repeated(payload []byte) bool {
+	line := bytes.TrimSuffix(payload, []byte("\n"))
+	if len(line) != 45 || !hasAny(line, "want ", "have ") {
+		return false
+	}
+	digits, err := strconv.ParseUint(string(line[5:8]), 16, 16)
+	if err != nil {
+		return false
+	}
+	place := &r.seen[digits]
+	same := bytes.Equal(place[:], line)
+	copy(place[:], line)
+	return same
 }

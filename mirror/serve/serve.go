@@ -31,6 +31,7 @@ type Server struct {
 	git   *git.Runner
 	packs *places // of clients
 	peers *places // of peers: clients must not stop replication
+	heavy *places // of clients, for large requests, which cost git seconds
 
 	bodies, peerBodies *spool.Pool
 
@@ -58,7 +59,7 @@ type Config struct {
 // New asks git what its upload-pack can do, so that we promise just that.
 func New(ctx context.Context, cfg Config) (*Server, error) {
 	runner, scratch := cfg.Git, cfg.Scratch
-	s := &Server{git: runner, packs: newPlaces(cfg.Packs), peers: newPlaces(cfg.Packs), agent: cfg.Agent, log: cfg.Log, suspect: cfg.Suspect,
+	s := &Server{git: runner, packs: newPlaces(cfg.Packs), peers: newPlaces(cfg.Packs), heavy: newPlaces(max(cfg.Packs/4, 1)), agent: cfg.Agent, log: cfg.Log, suspect: cfg.Suspect,
 		bodies: gitbody.NewPool(scratch, "requests of clients", cfg.Room), peerBodies: gitbody.NewPool(scratch, "requests of peers", cfg.Room)}
 	if err := runner.Command(ctx, scratch, "init", "--quiet", "--bare", "--template=", ".").RunCaptured(); err != nil {
 		return nil, fmt.Errorf("make scratch repository: %w", err)
@@ -243,7 +244,16 @@ func (s *Server) pack(w http.ResponseWriter, r *http.Request, v View, body *spoo
 	if v.Hidden {
 		all = s.peers
 	}
-	ctx, err := all.take(r.Context())
+	turn := r.Context()
+	if body.Len() > heavyRequest && !v.Hidden {
+		heavy, err := s.heavy.take(turn)
+		if err != nil {
+			panic(http.ErrAbortHandler) // the client has gone
+		}
+		defer heavy.release()
+		turn = heavy
+	}
+	ctx, err := all.take(turn)
 	if err != nil {
 		panic(http.ErrAbortHandler) // the client has gone
 	}
@@ -278,7 +288,7 @@ func (s *Server) pack(w http.ResponseWriter, r *http.Request, v View, body *spoo
 	packets := gitanswer.New(ctx.writer(out), body.First(4<<10))
 	hold := &holding{out: packets, until: time.Now().Add(holdFor)}
 	tail := &git.Tail{}
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = body.Reader(), hold, tail
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = withoutRepeats(body), hold, tail
 	err = cmd.Start()
 	release() // git stands in the directory, wherever that goes: a slow client keeps it from nobody
 	if err == nil {
