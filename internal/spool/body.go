@@ -105,7 +105,7 @@ func (b *Body) Head() []byte { return b.head }
 
 // First is the first n bytes, or all there are.
 func (b *Body) First(n int) []byte {
-	first := make([]byte, n)
+	first := make([]byte, min(int64(n), b.Len()))
 	n, _ = io.ReadFull(b.Reader(), first)
 	return first[:n]
 }
