@@ -51,6 +51,7 @@ var servingRows = []row{
 	}},
 	{id: "G09", name: "a pack that breaks off", tested: "mirror/serve TestAPackThatBreaksOffEndsWithAnError"},
 	{id: "G10", name: "a holder that breaks off", tested: "server TestAHolderThatBreaksOffIsTold"},
+	{id: "G13", name: "a node that stops in the middle of a clone", tested: "node TestAStoppingNodeTellsWhomItAnswers"},
 	{id: "G11", name: "requests that are no git", run: func(c *corpus) {
 		for want, do := range map[int][]string{
 			400: {"rubbish", "Content-Type", "application/x-git-upload-pack-request", "Git-Protocol", "version=2"},

@@ -35,6 +35,14 @@ type row struct {
 func TestCorpus(t *testing.T) {
 	t.Parallel()
 	c := newCorpus(t)
+	staged := func() int {
+		list, err := filepath.Glob(filepath.Join(c.node.dir, "staging", "*", "*"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(list)
+	}
+	descriptors, staging := c.node.descriptors(), staged()
 	seen := map[string]bool{}
 	for _, r := range append(append(inputRows, upstreamRows...), servingRows...) {
 		line := func(mark, more string) { fmt.Printf("%-4s %s %s%s\n", mark, r.id, r.name, more) }
@@ -60,6 +68,35 @@ func TestCorpus(t *testing.T) {
 			line("FAIL", "")
 		}
 	}
+	// What the rows took is given back.
+	testlog.EventuallyIn(t, time.Minute, "descriptors, children and staging to be as before", func() bool {
+		return staged() <= staging && c.node.descriptors() <= descriptors+10 && len(c.node.children()) == 0
+	})
+}
+
+// descriptors counts what a process has open.
+func (p *proc) descriptors() int {
+	p.t.Helper()
+	list, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", p.cmd.Process.Pid))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return len(list)
+}
+
+// children are the processes that a process has started and that run.
+func (p *proc) children() []string {
+	p.t.Helper()
+	tasks, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", p.cmd.Process.Pid))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	var pids []string
+	for _, path := range tasks {
+		data, _ := os.ReadFile(path) // a thread that has ended has none
+		pids = append(pids, strings.Fields(string(data))...)
+	}
+	return pids
 }
 
 // hasTest tells whether a folder's tests have one of that name.

@@ -85,6 +85,9 @@ func TestTheRelayAsksAgainOnce(t *testing.T) {
 			if data, err := io.ReadAll(r.Body); err != nil || string(data) != c.body {
 				t.Errorf("%s: %d bytes of %d came, %v", name, len(data), len(c.body), err)
 			}
+			if r.Header.Get("Proxy-Authorization") != "" {
+				t.Errorf("%s: the upstream was told git's password", name)
+			}
 			c.answer(w, asked.Add(1))
 		}))
 		r := relayTo(t, s.URL+"/x.git", "127.0.0.0/8")
