@@ -36,7 +36,7 @@ var servingRows = []row{
 			}
 		}
 	}},
-	{id: "G05", name: "clients that hardly read", tested: "mirror/serve TestASlowClientLosesItsPlaceWhenOthersWait"},
+	{id: "G05", name: "clients that hardly read", tested: "e2e TestStrangersDoNotTakeTheNode"},
 	{id: "G06", name: "a clone while the copy goes", tested: "mirror/serve TestASlowClientHoldsUpNobody"},
 	{id: "G07", name: "a copy that is behind", tested: "server TestAnOlderCopyIsBetterThanNone"},
 	{id: "G08", name: "the dumb protocol", run: func(c *corpus) {

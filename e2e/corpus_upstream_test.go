@@ -280,7 +280,7 @@ var upstreamRows = []row{
 			return err == nil && r.Error != nil && r.Error.Class == "timeout"
 		})
 	}},
-	{id: "V02", name: "a byte a second", tested: "mirror/detect TestSlowAndEndlessAnswers"},
+	{id: "V02", name: "a byte a second", tested: "mirror TestFetchesThatTrickleMakeRoom"},
 	{id: "V04", name: "a login page", run: func(c *corpus) {
 		c.up.sample("v04")
 		c.answers("v04", func(w http.ResponseWriter, _ *http.Request) {
