@@ -60,3 +60,28 @@ func TestTheWholeFetchIsBoundedByItsBytes(t *testing.T) {
 		}
 	}
 }
+
+// An object that git lets through is found while it comes: no other begins, and more
+// bytes come than it may have.
+func TestAnObjectThatDoesNotEnd(t *testing.T) {
+	const mib = 1 << 20
+	l := Limits{Object: 1024 * mib}
+	var g growing
+	for _, c := range []struct {
+		line     string
+		received int64
+		want     bool
+	}{
+		{"remote: Counting objects: 5, done.", 0, false}, {"Receiving objects:   0% (1/20)", mib, false}, {"Receiving objects:   5% (2/20), 1.00 MiB", 2 * mib, false},
+		{"Receiving objects:   5% (2/20), 900.00 MiB", 900 * mib, false}, {"Receiving objects:   5% (2/20), 1.20 GiB", 1200 * mib, false},
+		{"Receiving objects:  10% (3/20), 1.20 GiB", 1250 * mib, false}, {"Receiving objects:  10% (3/20), 2.30 GiB", 2400 * mib, false},
+		{"Receiving objects:  10% (3/20), 2.60 GiB", 2600 * mib, true},
+	} {
+		if err := l.objectExceeded(&g, c.line, c.received); (err != nil) != c.want {
+			t.Errorf("%d MiB, %s: %v", c.received/mib, c.line, err)
+		}
+	}
+	if err := (Limits{}).objectExceeded(&g, "Receiving objects:  10% (3/20)", 1<<50); err != nil {
+		t.Errorf("without a limit: %v", err)
+	}
+}
