@@ -22,8 +22,10 @@ type fetching struct {
 func begin(t *testing.T, s *slots, host string, rate int64, alone bool) *fetching {
 	t.Helper()
 	f := &fetching{done: make(chan struct{})}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+	t.Cleanup(cancel)
 	var err error
-	if f.slot, err = s.take(t.Context(), host, f.slowed.Store); err != nil {
+	if f.slot, err = s.take(ctx, host, f.slowed.Store); err != nil {
 		t.Fatal(err)
 	}
 	go func() {
