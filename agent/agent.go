@@ -37,7 +37,8 @@ type Peers interface {
 	Table(ctx context.Context, addr, id string, generation uint64) ([]byte, error)
 	// Lost fetches the table of a generation that is lost elsewhere.
 	Lost(ctx context.Context, addr, id string, generation uint64) ([]byte, error)
-	// Past fetches the file of what is remembered of a table, by its digest in hex.
+	// Past fetches the file of what is remembered of a table, by its digest in hex; nil
+	// where the node does not have it.
 	Past(ctx context.Context, addr, id, digest string) ([]byte, error)
 	// Doubt tells the node at addr that its copy may be damaged.
 	Doubt(ctx context.Context, addr, id string) error

@@ -119,7 +119,11 @@ func (s source) Lost(ctx context.Context, generation uint64) (*refs.Table, error
 }
 
 func (s source) Past(ctx context.Context, digest refs.Digest) ([]byte, error) {
-	return s.peers.Past(ctx, s.addr, s.id, digest.String())
+	data, err := s.peers.Past(ctx, s.addr, s.id, digest.String())
+	if err == nil && data == nil {
+		err = mirror.ErrNoPast
+	}
+	return data, err
 }
 
 func (s source) Table(ctx context.Context, generation uint64) (*refs.Table, error) {

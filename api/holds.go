@@ -75,6 +75,7 @@ type LostRefs struct {
 type Pin struct {
 	Ref      string  `json:"ref"`
 	OID      string  `json:"oid"`
+	Missing  bool    `json:"missing"`  // its object is in no copy any more: what upstream has is shown
 	Upstream *string `json:"upstream"` // what upstream has there, empty for nothing; null where the owner did not answer
 }
 

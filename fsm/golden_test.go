@@ -36,7 +36,7 @@ var samples = map[uint32]proto.Message{
 		Digest: digest(1), RefsDigest: digest(2), Refs: 5, Head: "ref: refs/heads/main",
 		Changes:      []*command.Change{{Ref: "refs/heads/main", Old: "11", New: "22", Kind: command.ChangeKind_CHANGE_KIND_FORCED}},
 		ChangesTotal: 6, Baseline: true, Restored: true,
-		BaseGeneration: 3, BaseDigest: digest(4), Complete: true, Rebuilt: true, Recovered: []uint64{1, 2},
+		BaseGeneration: 3, BaseDigest: digest(4), Complete: true, Rebuilt: true, Pinned: true, Recovered: []uint64{1, 2},
 	},
 	13: &command.Report{
 		Node:      "n1",

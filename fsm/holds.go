@@ -134,6 +134,9 @@ func (s *State) pin(e entry, c *command.Pin) *command.Outcome {
 	return done()
 }
 
+// privateRefs are refs of the mirror's own, which clients are not shown.
+const privateRefs = "refs/gitmirror/"
+
 // inTheWay names a pinned ref that is a directory of ref, or the other way round.
 func inTheWay(pins []Pin, ref string) string {
 	for _, p := range pins {
@@ -158,8 +161,8 @@ func checkPin(c *command.Pin) error {
 	if len(c.GetOid()) != 40 || strings.Trim(c.GetOid(), "0123456789abcdef") != "" {
 		return fmt.Errorf("object id %q is not 40 lower-case hex digits", c.GetOid())
 	}
-	if !strings.HasPrefix(c.GetRef(), "refs/") {
-		return fmt.Errorf("ref %q does not begin with refs/", c.GetRef())
+	if !strings.HasPrefix(c.GetRef(), "refs/") || strings.HasPrefix(c.GetRef(), privateRefs) {
+		return fmt.Errorf("ref %q does not begin with refs/, or is none of upstream's", c.GetRef())
 	}
 	return firstError(between("repo", c.GetRepo(), 1, maxID), between("ref", c.GetRef(), 1, reflimit.Name))
 }

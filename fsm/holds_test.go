@@ -44,7 +44,13 @@ func TestApprovalIsOfTheHoldThatWasSeen(t *testing.T) {
 	if r := m.repo("one"); r.Approved == nil || !r.Hold.Since.Equal(since) {
 		t.Errorf("approval %+v, held since %s, want %s", r.Approved, r.Hold.Since, since)
 	}
-	m.ok(publish("one", 2))
+	pinned := publish("one", 2)
+	pinned.Pinned = true
+	m.ok(pinned) // a restored ref alone: upstream was not looked at
+	if r := m.repo("one"); r.Approved == nil || r.Hold == nil || r.Generation != 2 {
+		t.Errorf("after a restore: approval %+v, hold %+v", r.Approved, r.Hold)
+	}
+	m.ok(publish("one", 3))
 	if r := m.repo("one"); r.Approved != nil || r.Hold != nil {
 		t.Errorf("after the publish: approval %+v, hold %+v", r.Approved, r.Hold)
 	}
@@ -77,6 +83,7 @@ func TestPins(t *testing.T) {
 	a, b := strings.Repeat("a", 40), strings.Repeat("b", 40)
 	m.refused(CodeInvalid, &command.Pin{Repo: "one", Ref: "refs/heads/main", Oid: "a"})
 	m.refused(CodeInvalid, &command.Pin{Repo: "one", Ref: "main", Oid: a})
+	m.refused(CodeInvalid, &command.Pin{Repo: "one", Ref: "refs/gitmirror/kept/1/heads/x", Oid: a})
 	m.refused(CodeNotFound, &command.Pin{Repo: "two", Ref: "refs/heads/main", Oid: a})
 	m.ok(&command.Pin{Repo: "one", Ref: "refs/heads/main", Oid: a})
 	m.ok(&command.Pin{Repo: "one", Ref: "refs/heads/main", Oid: b})

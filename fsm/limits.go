@@ -27,7 +27,7 @@ const (
 	maxRefspec = 512
 	maxLost    = 8 // lost generations a row remembers
 	maxPins    = 100
-	maxFirst   = 20 // losses that a hold names
+	maxFirst   = 100 // losses that a hold names
 )
 
 // between says what is wrong with a field's length, or nothing.

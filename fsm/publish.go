@@ -30,7 +30,7 @@ func (s *State) publish(e entry, c *command.Publish) *command.Outcome {
 	t.events.add(event)
 	next.event = event.Seq
 	t.replace(e, next)
-	if row.Error != nil || row.Hold != nil {
+	if !c.GetPinned() && (row.Error != nil || row.Hold != nil) {
 		t.record(e, EventRecovered, next, "")
 	}
 	return done()
@@ -62,7 +62,9 @@ func published(e entry, row *Repo, c *command.Publish) *Repo {
 	next.Head = c.GetHead()
 	next.Candidate = c.GetCandidate()
 	next.ChangedAt = e.at
-	next.Error, next.Hold, next.Approved = nil, nil, nil
+	if !c.GetPinned() {
+		next.Error, next.Hold, next.Approved = nil, nil, nil
+	}
 	next.Base = Generation{Number: c.GetBaseGeneration()}
 	copy(next.Base.Digest[:], c.GetBaseDigest())
 	next.Lost = stillLost(row, c)

@@ -3,6 +3,8 @@ package mirror_test
 import (
 	"fmt"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -306,13 +308,168 @@ func TestDeletedRefIsRestoredBesideTheOthers(t *testing.T) {
 	}
 }
 
-func TestPinOfAnObjectThatIsNotHereIsAFailure(t *testing.T) {
+// What nobody has any more cannot be restored: it is told, and upstream is followed.
+func TestPinOfAnObjectThatIsNotHereIsTold(t *testing.T) {
 	g := guard(t, 3, 0)
 	g.pin("refs/heads/main", strings.Repeat("1", 40))
-	testlog.Eventually(t, "the failure", func() bool {
-		s, _ := g.owner.engine.Status("repox")
-		return s.Failure != nil && strings.Contains(s.Failure.Message, strings.Repeat("1", 40))
+	g.edit(func(e *upstream.Edit) { e.Commit("main", "on", map[string]string{"f": "on"}) })
+	g.follows("a push")
+	if s, _ := g.owner.engine.Status("repox"); len(s.Pinned) != 1 || !s.Pinned[0].Missing {
+		t.Errorf("the status tells %+v", s.Pinned)
+	}
+}
+
+// A pin of what is the mirror's own damages nothing, whoever put it into the log.
+func TestPinOfAPrivateNameIsNone(t *testing.T) {
+	g := guard(t, 5, 0)
+	was := g.git("rev-parse", "refs/heads/b00")
+	g.remove("refs/heads/b00")
+	g.follows("one gone")
+	table, _, err := g.owner.engine.Remembered("repox")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range table.Refs {
+		if !r.Public() {
+			g.pin(r.Name, was)
+		}
+	}
+	g.edit(func(e *upstream.Edit) { e.Commit("main", "on", map[string]string{"f": "on"}) })
+	g.follows("a push")
+	if table, _, err = g.owner.engine.Remembered("repox"); err != nil || table.Check() != nil {
+		t.Errorf("%v, %v", err, table.Check())
+	}
+}
+
+// The last copy is lost while a ref is pinned to what upstream took away.
+func TestLastCopyIsClonedAnewWithoutWhatWasRestored(t *testing.T) {
+	g := guard(t, 5, 0)
+	was := g.git("rev-parse", "refs/heads/b00")
+	g.remove("refs/heads/b00")
+	g.follows("one gone")
+	g.git("gc", "--prune=now", "--quiet")
+	g.pin("refs/heads/b00", was)
+	testlog.Eventually(t, "the pin", func() bool { return g.shows("refs/heads/b00") == was })
+	g.owner.stop()
+	if err := os.WriteFile(filepath.Join(copyDir(t, g.owner, "repox"), "packed-refs"), []byte("damaged"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	g.restart()
+	testlog.Eventually(t, "a new clone", func() bool {
+		_, _, err := g.owner.engine.Remembered("repox")
+		return err == nil && same(t, g.owner, "repox", g.up, "x.git")
 	})
+}
+
+// restart starts the owner again on its directory.
+func (g *guarded) restart() {
+	g.t.Helper()
+	g.owner.stop()
+	dir := g.owner.dir
+	g.book.mu.Lock()
+	g.book.nodes = nil
+	g.book.mu.Unlock()
+	g.owner = startNode(g.t, g.book, dir, func(c *mirror.Config) { c.LogTime = g.clock.logTime })
+	g.owner.roles["repox"] = mirror.Owner
+	g.book.tell()
+}
+
+// What a person releases is no loss of upstream's.
+func TestReleasedPinsCountAsNoLoss(t *testing.T) {
+	g := guard(t, 10, 0)
+	for _, b := range names("refs/heads/b%02d", 0, 3) {
+		was := g.git("rev-parse", b)
+		g.remove(b)
+		g.check()
+		g.change(func(row *mirror.Assignment) { row.Pins = append(row.Pins, mirror.Pin{Ref: b, OID: was}) })
+		testlog.Eventually(t, "the pin", func() bool { return g.shows(b) == was })
+	}
+	g.check()
+	g.change(func(row *mirror.Assignment) {
+		row.Pins, row.Approved = nil, &mirror.Approval{At: g.clock.logTime().Now, Unpinned: names("refs/heads/b%02d", 0, 3)}
+	})
+	testlog.Eventually(t, "upstream to be followed", func() bool { return same(t, g.owner, "repox", g.up, "x.git") })
+	if s, _ := g.owner.engine.Status("repox"); s.Lost != 0 {
+		t.Errorf("%d lost", s.Lost)
+	}
+	g.remove("refs/heads/b03")
+	g.follows("one of eight")
+}
+
+// A restore that comes between a person's word and the owner's check takes it not away.
+func TestRestoreLeavesAnApproval(t *testing.T) {
+	g := guard(t, 12, 0)
+	was := g.git("rev-parse", "refs/heads/b11")
+	g.remove("refs/heads/b11")
+	g.follows("one gone")
+	g.remove(names("refs/heads/b%02d", 0, 8)...)
+	hold := g.heldFor(past.MassDelete)
+	g.change(func(row *mirror.Assignment) {
+		row.Approved = &mirror.Approval{At: g.clock.logTime().Now, Observed: hold.Observed, Losses: hold.Losses, Count: hold.Lost, First: hold.First}
+		row.Pins = []mirror.Pin{{Ref: "refs/heads/b11", OID: was}}
+	})
+	testlog.Eventually(t, "the pin", func() bool { return g.shows("refs/heads/b11") == was })
+	if res := g.check(); res.Hold != nil {
+		t.Errorf("held again: %+v", res.Hold)
+	}
+}
+
+// Of thirty that moved, each may go on while a person makes up their mind.
+func TestManyThatMovedMayGoOn(t *testing.T) {
+	g := guard(t, 30, 0)
+	g.orphan(names("refs/heads/b%02d", 0, 30)...)
+	hold := g.heldFor(past.MassRewrite)
+	g.edit(func(e *upstream.Edit) { e.Commit("b29", "on", map[string]string{"f": "on"}) })
+	g.approve(hold)
+	g.follows("thirty, and a fast-forward of one")
+}
+
+// The owner dies with what was approved before any other copy has it.
+func TestWhatWasPublishedIsNotHeldAgain(t *testing.T) {
+	for name, on := range map[string]bool{"as it was published": false, "and a push": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			g := guard(t, 12, 0)
+			second := g.node()
+			second.roles["repox"] = mirror.Replica
+			g.book.tell()
+			arrives(t, second, "repox", 1)
+			second.stop()
+			g.remove(names("refs/heads/b%02d", 0, 8)...)
+			g.approve(g.heldFor(past.MassDelete))
+			g.follows("it was approved")
+			if on {
+				g.edit(func(e *upstream.Edit) { e.Commit("main", "on", map[string]string{"f": "on"}) })
+			}
+			g.owner.stop()
+			g.owner = second
+			g.change(func(row *mirror.Assignment) { row.Epoch++ })
+			g.restart()
+			testlog.Eventually(t, "the successor to follow", func() bool {
+				return g.owner.generation("repox") > 1 && same(t, g.owner, "repox", g.up, "x.git")
+			})
+		})
+	}
+}
+
+// A copy whose past is lost is copied without it.
+func TestLostPastKeepsNobodyFromACopy(t *testing.T) {
+	g := guard(t, 5, 0)
+	g.fresh(2)
+	g.follows("new ones")
+	found, err := filepath.Glob(filepath.Join(copyDir(t, g.owner, "repox"), "past.*"))
+	if err != nil || len(found) != 1 {
+		t.Fatal(found, err)
+	}
+	if err := os.Remove(found[0]); err != nil {
+		t.Fatal(err)
+	}
+	second := g.node()
+	second.roles["repox"] = mirror.Replica
+	g.book.tell()
+	arrives(t, second, "repox", 2)
+	g.edit(func(e *upstream.Edit) { e.Commit("main", "on", map[string]string{"f": "on"}) })
+	g.follows("a push")
 }
 
 // A moved annotated tag is kept, also where its commit is in the branches.
@@ -321,7 +478,7 @@ func TestMovedTagIsKept(t *testing.T) {
 	was := g.git("rev-parse", "refs/tags/v1")
 	g.edit(func(e *upstream.Edit) { e.Tag("v1", "main", "again") })
 	g.follows("a moved tag")
-	if k := g.kept("refs/tags/v1"); len(k) != 1 || k[0].New != g.git("rev-parse", "refs/tags/v1") || !k[0].Lost {
+	if k := g.kept("refs/tags/v1"); len(k) != 1 || k[0].New != g.git("rev-parse", "refs/tags/v1") || k[0].Lost {
 		t.Errorf("kept: %+v", k)
 	}
 	if !reaches(t, g.owner, "repox", was) {

@@ -91,6 +91,7 @@ type Candidate struct {
 	Baseline       bool       // the first generation: everything is new, nothing is a change
 	Restored       bool       // FromGeneration's table is not at hand: this one is made without
 	Rebuilt        bool       // but its refs are known: Base is FromGeneration
+	Pinned         bool       // only what a person has restored: upstream was not looked at
 	Recovered      []uint64   // lost generations whose tips are all in this table, or behind it
 }
 
@@ -139,6 +140,7 @@ type Status struct {
 type Pinned struct {
 	Pin
 	Upstream string
+	Missing  bool // its object is in no copy any more: upstream's own value is shown
 }
 
 // Behind says that the owner's copy is older than what was published. It serves

@@ -21,8 +21,8 @@ func brake(a Assignment, b base, list []refs.Ref, head refs.Head) *Hold {
 	}
 	hold := &Hold{Observed: shown.Digest(), Lost: a.Refs - len(list), Settled: a.Refs}
 	switch {
-	case a.Approved != nil && a.Approved.Observed == hold.Observed:
-		return nil
+	case a.Approved != nil && (a.Approved.Observed == hold.Observed || a.Approved.Losses.IsZero() && a.Approved.Count >= hold.Lost && len(list) > 0):
+		return nil // it lost no more than a person has seen
 	case len(list) == 0:
 		hold.Reason = past.Empty
 	case hold.Lost >= brakeLeast && float64(hold.Lost) > brakeShare*float64(a.Refs):

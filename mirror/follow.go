@@ -8,6 +8,7 @@ import (
 	"gitmirror/mirror/failure"
 	"gitmirror/mirror/fetch"
 	"gitmirror/mirror/past"
+	"gitmirror/mirror/refs"
 )
 
 // follow copies the published generation from a peer: its ref table, which
@@ -61,14 +62,9 @@ func (e *Engine) copyFrom(ctx context.Context, j *job, a Assignment, src Source,
 	if next.Digest() != a.Digest {
 		return failure.New(failure.Corrupt, fmt.Sprintf("its generation %d is not the one that was published", a.Generation), nil)
 	}
-	var file []byte
-	if !next.Past.IsZero() {
-		if file, err = src.Past(ctx, next.Past); err != nil {
-			return err
-		}
-		if _, err := past.Decode(file, next.Past); err != nil {
-			return failure.New(failure.Corrupt, err.Error(), err)
-		}
+	file, err := pastFrom(ctx, src, next)
+	if err != nil {
+		return err
 	}
 	repo, err := e.store.Ensure(a.ID, a.Name)
 	if err != nil {
@@ -90,6 +86,25 @@ func (e *Engine) copyFrom(ctx context.Context, j *job, a Assignment, src Source,
 		return failure.New(failure.Disk, err.Error(), err)
 	}
 	return nil
+}
+
+// pastFrom fetches what is remembered of a table. A copy without it is better than
+// none: where the peer has lost it, so that nobody may have it, the table is taken alone.
+func pastFrom(ctx context.Context, src Source, table *refs.Table) ([]byte, error) {
+	if table.Past.IsZero() {
+		return nil, nil
+	}
+	file, err := src.Past(ctx, table.Past)
+	switch {
+	case errors.Is(err, ErrNoPast):
+		return nil, nil
+	case err != nil:
+		return nil, err
+	}
+	if _, err := past.Decode(file, table.Past); err != nil {
+		return nil, failure.New(failure.Corrupt, err.Error(), err)
+	}
+	return file, nil
 }
 
 // doubt tells a peer whose objects fail git's checks. A pack is sent as it lies on

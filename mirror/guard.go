@@ -3,6 +3,7 @@ package mirror
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -13,7 +14,11 @@ import (
 )
 
 // firstLost is how many of the losses are named in a hold, and so in the log.
-const firstLost = 20
+// Those that moved come first: of them more are, since an approval has to know where to.
+const (
+	firstLost  = 20
+	firstMoved = 100
+)
 
 // guardStep is what upstream shows, beside what is live here and what is remembered
 // of it. A base that was rebuilt from the log is of objects that are not here: what
@@ -53,6 +58,9 @@ func (e *Engine) pastOf(ctx context.Context, a Assignment, repo *store.Repo) *pa
 	return nil
 }
 
+// ErrNoPast says that a node does not have the file of a table's past.
+var ErrNoPast = errors.New("no such file of the past")
+
 // Past is the file of what is remembered of a table, for peers.
 func (e *Engine) Past(id string, digest refs.Digest) ([]byte, error) {
 	r := e.store.Repo(id)
@@ -61,7 +69,7 @@ func (e *Engine) Past(id string, digest refs.Digest) ([]byte, error) {
 	}
 	data, err := r.Past(digest)
 	if err != nil {
-		return nil, fmt.Errorf("past %s is not here: %w", digest, ErrNoCopy)
+		return nil, fmt.Errorf("past %s is not here: %w", digest, ErrNoPast)
 	}
 	return data, nil
 }
@@ -109,31 +117,56 @@ func (h history) Left(old, keep []string) (int, error) {
 
 // holdOf says what a verdict holds, and of what.
 func holdOf(v past.Verdict, observed refs.Digest) *Hold {
+	n := 0
+	for n < len(v.Lost) && (n < firstLost || n < firstMoved && v.Lost[n].New != "") {
+		n++
+	}
 	return &Hold{Reason: v.Reason, Observed: observed, Lost: len(v.Lost), Settled: v.Settled,
-		First: slices.Clone(v.Lost[:min(len(v.Lost), firstLost)]), Losses: past.LossDigest(v.Lost)}
+		First: slices.Clone(v.Lost[:n]), Losses: past.LossDigest(v.Lost)}
 }
 
 // approvalFor is for how long the release of a pin, which is tied to no hold, lets
 // upstream's own value in: that of a check that follows it.
 const approvalFor = time.Hour
 
-// approved tells whether a person has taken what is lost: just this picture of
-// upstream, or these losses, or some of them. A fast-forward of what was shown, and
-// new refs, make no difference; another loss does.
-func (e *Engine) approved(ctx context.Context, repo *store.Repo, a Assignment, v past.Verdict, observed refs.Digest) bool {
+// forgotten are losses that count no more, because a person has taken them.
+type forgotten struct {
+	all  bool
+	refs []string
+}
+
+var forgetAll = forgotten{all: true}
+
+func (f forgotten) has(ref string) bool { return f.all || slices.Contains(f.refs, ref) }
+
+// approved tells which of the losses a person has taken: all, where upstream shows just
+// what it showed then, or these losses, or some of them; else those of refs that were
+// released from their pins. A fast-forward of what was shown, and new refs, make no
+// difference; another loss does.
+func (e *Engine) approved(ctx context.Context, repo *store.Repo, a Assignment, v past.Verdict, observed refs.Digest) forgotten {
 	p := a.Approved
 	if p == nil {
-		return false
+		return forgotten{}
 	}
 	if !p.Observed.IsZero() && p.Observed == observed {
-		return true
+		return forgetAll
 	}
 	lost := slices.Clone(v.Lost)
+	var released forgotten
 	if e.cfg.LogTime().Now.Sub(p.At) < approvalFor {
+		released.refs = p.Unpinned
 		lost = slices.DeleteFunc(lost, func(c refs.Change) bool { return slices.Contains(p.Unpinned, c.Ref) })
-		if len(lost) == 0 {
-			return len(v.Lost) > 0
-		}
+	}
+	if e.covers(ctx, repo, p, lost) {
+		return forgetAll
+	}
+	return released
+}
+
+// covers tells whether the losses are those of an approval.
+func (e *Engine) covers(ctx context.Context, repo *store.Repo, p *Approval, lost []refs.Change) bool {
+	if len(lost) == 0 {
+		return true
 	}
 	if p.Count == 0 {
 		return false
@@ -150,5 +183,16 @@ func (e *Engine) approved(ctx context.Context, repo *store.Repo, a Assignment, v
 	}
 	return p.Count == len(p.First) && !slices.ContainsFunc(lost, func(c refs.Change) bool {
 		return !slices.ContainsFunc(p.First, func(f refs.Change) bool { return f.Ref == c.Ref && f.Old == c.Old && f.New == c.New })
+	})
+}
+
+// publishedBefore tells whether what is lost was lost in the generation that was
+// published last, whose owner has gone with it: it was judged then.
+func publishedBefore(a Assignment, b base, observed refs.Digest, v past.Verdict, changes []refs.Change) bool {
+	if observed == a.PublicDigest {
+		return true
+	}
+	return b.rebuilt && !slices.ContainsFunc(v.Lost, func(c refs.Change) bool {
+		return slices.ContainsFunc(changes, func(x refs.Change) bool { return x.Ref == c.Ref && x.Kind != refs.Updated })
 	})
 }

@@ -493,6 +493,125 @@ func TestLossThatIsMergedLaterDoesNotCount(t *testing.T) {
 	g.follows("three more: with the first it would be four of eleven")
 }
 
+// What was cut is lost when the refs that still had it go.
+func TestBackupsThatGoAMinuteLaterDoNotHelp(t *testing.T) {
+	g := guard(t, 0, 0)
+	g.edit(func(e *upstream.Edit) {
+		for i := range 4 {
+			for k := range 40 {
+				e.Commit(fmt.Sprint("line", i), fmt.Sprint(k), map[string]string{"f": fmt.Sprint(i, k)})
+			}
+			e.Commit(fmt.Sprint("line", i), "merged", nil, "main")
+		}
+	})
+	g.follows("new lines")
+	g.clock.advance(8 * 24 * time.Hour)
+	g.edit(func(e *upstream.Edit) { e.Commit("main", "on", map[string]string{"f": "on"}) })
+	g.follows("a push")
+	root := g.git("rev-list", "--max-parents=0", "refs/heads/main")
+	g.edit(func(e *upstream.Edit) {
+		for i := range 4 {
+			e.Branch(fmt.Sprint("bak", i), fmt.Sprint("line", i))
+			e.Branch(fmt.Sprint("line", i), root)
+			e.Commit(fmt.Sprint("line", i), "cut", map[string]string{"cut": fmt.Sprint(i)})
+		}
+	})
+	g.follows("cut, with backups")
+	g.clock.advance(time.Minute)
+	g.remove(names("refs/heads/bak%d", 0, 4)...)
+	g.heldFor(past.MassRewrite)
+}
+
+// What upstream moves away and back again is lost no more, and nor is where it was
+// meanwhile.
+func TestMovedBackIsNotLost(t *testing.T) {
+	for _, kind := range []string{"refs/heads/b%02d", "refs/tags/v%d"} {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			g := guard(t, 12, 12)
+			for round := range 3 {
+				tips := map[string]string{}
+				list := names(kind, round*4, round*4+4)
+				for _, b := range list {
+					tips[b] = g.git("rev-parse", b)
+				}
+				g.n++
+				g.orphan(list...)
+				g.follows("four of 25")
+				for b, oid := range tips {
+					g.git("update-ref", b, oid)
+				}
+				g.follows("they are back")
+				if s, _ := g.owner.engine.Status("repox"); s.Lost != 0 {
+					t.Errorf("%d are lost", s.Lost)
+				}
+				g.clock.advance(time.Minute)
+			}
+		})
+	}
+}
+
+// A ref that is away for a day, while another leads to its tip, is as old as it was
+// when it comes back.
+func TestAgeIsNotReset(t *testing.T) {
+	g := guard(t, 12, 0)
+	tips := map[string]string{}
+	for _, b := range names("refs/heads/b%02d", 0, 12) {
+		tips[b] = g.git("rev-parse", b)
+		g.git("update-ref", strings.Replace(b, "/b", "/keep", 1), tips[b])
+	}
+	g.follows("backups")
+	for _, part := range [][]string{names("refs/heads/b%02d", 0, 6), names("refs/heads/b%02d", 6, 12)} {
+		g.remove(part...)
+		g.follows("half of them gone, and reached")
+		g.clock.advance(25 * time.Hour)
+		for _, b := range part {
+			g.git("update-ref", b, tips[b])
+		}
+		g.follows("they are back")
+	}
+	for b := range tips {
+		g.remove(b, strings.Replace(b, "/b", "/keep", 1))
+	}
+	g.heldFor(past.MassDelete)
+}
+
+// Tags that move on are few, whatever else there is; tags that are moved on by the
+// dozen are an attack.
+func TestTagsThatMoveOn(t *testing.T) {
+	g := guard(t, 0, 0)
+	for _, tag := range []string{"nightly", "latest", "stable"} {
+		g.git("tag", "--force", tag, "refs/heads/main~20")
+	}
+	g.follows("the tags")
+	g.clock.advance(8 * 24 * time.Hour)
+	for i := range 5 {
+		g.edit(func(e *upstream.Edit) { e.Commit("main", "daily", map[string]string{"f": fmt.Sprint("daily", i)}) })
+		for _, tag := range []string{"nightly", "latest", "stable"} {
+			g.git("tag", "--force", tag, "refs/heads/main")
+		}
+		g.follows(fmt.Sprint("day ", i))
+		g.clock.advance(24 * time.Hour)
+	}
+	g = guard(t, 2, 12)
+	g.edit(func(e *upstream.Edit) { e.Commit("main", "evil", map[string]string{"f": "evil"}) })
+	for i := range 12 {
+		g.git("update-ref", fmt.Sprint("refs/tags/v", i), "refs/heads/main")
+	}
+	g.heldFor(past.MassRewrite)
+}
+
+// HEAD led nowhere for a day: the branch that it shows now is looked at all the same.
+func TestHeadThatWasNowhereIsNoWayAround(t *testing.T) {
+	g := guard(t, 3, 0)
+	g.git("symbolic-ref", "HEAD", "refs/heads/nothing")
+	g.follows("HEAD leads nowhere")
+	g.clock.advance(25 * time.Hour)
+	g.orphan("refs/heads/main")
+	g.git("symbolic-ref", "HEAD", "refs/heads/main")
+	g.heldFor(past.HeadRewrite)
+}
+
 // A ref that was there for a week counts; one that came yesterday does not.
 func TestRefsSettleAfterAWeek(t *testing.T) {
 	for days, held := range map[int]bool{6: false, 8: true} {

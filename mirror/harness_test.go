@@ -52,7 +52,9 @@ func (b *book) Publish(_ context.Context, c mirror.Candidate) (mirror.Outcome, e
 		row.Lost = append(row.Lost, mirror.Generation{Number: row.Generation, Digest: row.Digest})
 	}
 	row.Generation, row.Digest, row.PublicDigest, row.Refs, row.Head, row.Base = c.Generation, c.Digest, c.PublicDigest, c.Refs, c.Head, c.Base
-	row.Approved = nil
+	if !c.Pinned {
+		row.Approved = nil
+	}
 	b.rows[c.Repo] = row
 	b.log = append(b.log, c)
 	b.mu.Unlock()

@@ -2,7 +2,6 @@ package mirror
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"strings"
 
@@ -11,13 +10,33 @@ import (
 	"gitmirror/mirror/store"
 )
 
+// heldPins are the pins that can be held: those whose objects are here. The last copy
+// may have been lost with what a pin needs, and upstream is to be followed all the same.
+func (e *Engine) heldPins(ctx context.Context, repo *store.Repo, a Assignment) ([]Pin, error) {
+	if len(a.Pins) == 0 {
+		return nil, nil
+	}
+	var ids []string
+	for _, p := range a.Pins {
+		ids = append(ids, p.OID)
+	}
+	missing, err := e.fetch.Missing(ctx, repo.Dir(), ids)
+	if err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(slices.Clone(a.Pins), func(p Pin) bool { return slices.Contains(missing, p.OID) || !lawful(p.Ref) }), nil
+}
+
+func lawful(ref string) bool { return refs.ValidName(ref) && refs.Ref{Name: ref}.Public() }
+
 // pinned is list with the refs that a person has set where that person wants them;
-// what stands in the way of one is left out. It notes what upstream shows instead.
-func (e *Engine) pinned(j *job, a Assignment, list []refs.Ref) []refs.Ref {
+// what stands in the way of one is left out. It notes what upstream shows instead, and
+// which pins cannot be held.
+func (e *Engine) pinned(j *job, a Assignment, held []Pin, list []refs.Ref) []refs.Ref {
 	var shown []Pinned
 	for _, p := range a.Pins {
 		i, found := slices.BinarySearchFunc(list, p.Ref, func(r refs.Ref, n string) int { return strings.Compare(r.Name, n) })
-		is := Pinned{Pin: p}
+		is := Pinned{Pin: p, Missing: !slices.Contains(held, p)}
 		if found {
 			is.Upstream = list[i].OID
 		}
@@ -26,7 +45,7 @@ func (e *Engine) pinned(j *job, a Assignment, list []refs.Ref) []refs.Ref {
 	e.mu.Lock()
 	j.pinned = shown
 	e.mu.Unlock()
-	return withPins(list, a.Pins)
+	return withPins(list, held)
 }
 
 func withPins(list []refs.Ref, pins []Pin) []refs.Ref {
@@ -53,22 +72,26 @@ func unpinned(live *refs.Table, pins []Pin) bool {
 	})
 }
 
-// unpinned tells whether what is live lacks a pin. A table that cannot be read is
-// somebody else's business.
-func (e *Engine) unpinned(a Assignment) bool {
-	if len(a.Pins) == 0 || a.Generation == 0 {
-		return false
-	}
+// unpinned tells whether what is live lacks a pin that can be held. A table that
+// cannot be read is somebody else's business.
+func (e *Engine) unpinned(ctx context.Context, a Assignment) ([]Pin, error) {
 	repo := e.store.Repo(a.ID)
-	if repo == nil {
-		return false
+	if len(a.Pins) == 0 || a.Generation == 0 || repo == nil {
+		return nil, nil
 	}
 	live, err := repo.Table()
-	return err == nil && unpinned(live, a.Pins)
+	if err != nil || !unpinned(live, a.Pins) {
+		return nil, nil
+	}
+	held, err := e.heldPins(ctx, repo, a)
+	if err != nil || !unpinned(live, held) {
+		return nil, err
+	}
+	return held, nil
 }
 
 // pinLive is pin on what is live now.
-func (e *Engine) pinLive(ctx context.Context, a Assignment) (outcome, error) {
+func (e *Engine) pinLive(ctx context.Context, a Assignment, pins []Pin) (outcome, error) {
 	repo, err := e.store.Ensure(a.ID, a.Name)
 	if err != nil {
 		return outcome{}, failure.New(failure.Disk, err.Error(), err)
@@ -77,28 +100,19 @@ func (e *Engine) pinLive(ctx context.Context, a Assignment) (outcome, error) {
 	if err != nil {
 		return outcome{}, err
 	}
-	return e.pin(ctx, a, repo, live)
+	return e.pin(ctx, a, repo, live, pins)
 }
 
 // pin publishes the pins that the live table does not have, whatever upstream shows
 // and whether it answers. What they replace is kept.
-func (e *Engine) pin(ctx context.Context, a Assignment, repo *store.Repo, live *refs.Table) (outcome, error) {
+func (e *Engine) pin(ctx context.Context, a Assignment, repo *store.Repo, live *refs.Table, pins []Pin) (outcome, error) {
 	release, err := repo.Acquire()
 	if err != nil {
 		return outcome{}, err
 	}
 	defer release()
-	var ids []string
-	for _, p := range a.Pins {
-		ids = append(ids, p.OID)
-	}
-	if missing, err := e.fetch.Missing(ctx, repo.Dir(), ids); err != nil {
-		return outcome{}, err
-	} else if len(missing) > 0 {
-		return outcome{}, failure.New(failure.Refused, fmt.Sprintf("object %s, to which a ref is to be restored, is not in this copy", missing[0]), nil)
-	}
 	public := slices.DeleteFunc(slices.Clone(live.Refs), func(r refs.Ref) bool { return !r.Public() })
-	list := withPins(public, a.Pins)
+	list := withPins(public, pins)
 	if err := e.peel(ctx, repo, live, list); err != nil {
 		return outcome{}, err
 	}
@@ -115,7 +129,7 @@ func (e *Engine) pin(ctx context.Context, a Assignment, repo *store.Repo, live *
 	if err != nil {
 		return outcome{}, err
 	}
-	next, record, err := e.nextTable(ctx, a, repo, live, b, step, verdict.Only(changes), true)
+	next, record, err := e.nextTable(ctx, a, repo, live, b, step, verdict.Only(changes), forgetAll)
 	if err != nil {
 		return outcome{}, err
 	}
@@ -123,5 +137,6 @@ func (e *Engine) pin(ctx context.Context, a Assignment, repo *store.Repo, live *
 	if err != nil {
 		return outcome{}, err
 	}
+	c.Pinned = true
 	return e.publish(ctx, repo, c)
 }

@@ -31,6 +31,12 @@ func (e *Engine) settle(ctx context.Context, j *job, r *run) (out outcome) {
 	// The ref table is read only when something is to be done: most runs end
 	// without.
 	behind := generation < a.Generation || generation == a.Generation && digest != a.Digest
+	var pins []Pin
+	if a.Role == Owner && !behind && generation == a.Generation {
+		if pins, err = e.unpinned(ctx, a); err != nil {
+			return e.failedOn(a, err)
+		}
+	}
 	switch {
 	case a.Role == Replica && behind:
 		err = e.follow(ctx, j, a)
@@ -44,8 +50,8 @@ func (e *Engine) settle(ctx context.Context, j *job, r *run) (out outcome) {
 		// The log this node has applied is older than its own disk: it will
 		// catch up, and bring another assignment.
 		return outcome{waiting: true}
-	case e.unpinned(a):
-		out, err = e.pinLive(ctx, a)
+	case len(pins) > 0:
+		out, err = e.pinLive(ctx, a, pins)
 	case r.step == recoverLost:
 		out, err = e.recover(ctx, j, a)
 	case r.ask && r.host == nil:

@@ -20,7 +20,8 @@ type Source interface {
 	// Lost fetches the table of a lost generation that the peer has live or
 	// keeps aside.
 	Lost(ctx context.Context, generation uint64) (*refs.Table, error)
-	// Past returns the file of what is remembered of a table, by its digest.
+	// Past returns the file of what is remembered of a table, by its digest, or an
+	// error that wraps ErrNoPast where the peer does not have it.
 	Past(ctx context.Context, digest refs.Digest) ([]byte, error)
 	// URL is where git fetches the peer's objects from.
 	URL() string

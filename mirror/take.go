@@ -31,7 +31,11 @@ func (e *Engine) take(ctx context.Context, j *job, r *run, upstream string, adve
 	head, unlawful := refs.SelectHead(advert)
 	e.noteSkipped(j, append(unlawful, skipped...))
 	observed := (&refs.Table{Head: head, Refs: list}).Digest()
-	list = e.pinned(j, a, list)
+	pins, err := e.heldPins(ctx, repo, a)
+	if err != nil {
+		return outcome{}, err
+	}
+	list = e.pinned(j, a, pins, list)
 	changes := refs.Diff(b.table, list)
 	if live.Generation > 0 && live.Generation == a.Generation && len(changes) == 0 && head == live.Head {
 		return outcome{judged: true}, nil
@@ -66,11 +70,11 @@ func (e *Engine) take(ctx context.Context, j *job, r *run, upstream string, adve
 	if err != nil {
 		return outcome{}, err
 	}
-	taken := verdict.Reason != "" && e.approved(ctx, repo, a, verdict, observed)
-	if verdict.Reason != "" && !taken {
+	forgotten := e.approved(ctx, repo, a, verdict, observed)
+	if verdict.Reason != "" && !forgotten.all && !publishedBefore(a, b, observed, verdict, changes) {
 		return outcome{SyncResult: SyncResult{Hold: holdOf(verdict, observed)}, judged: true}, nil
 	}
-	next, record, err := e.nextTable(ctx, a, repo, live, b, step, verdict, taken)
+	next, record, err := e.nextTable(ctx, a, repo, live, b, step, verdict, forgotten)
 	if err != nil {
 		return outcome{}, err
 	}
@@ -80,7 +84,7 @@ func (e *Engine) take(ctx context.Context, j *job, r *run, upstream string, adve
 	}
 	out, err := e.publish(ctx, repo, c)
 	if out.Changed {
-		e.noteLost(j, verdict, changes, taken)
+		e.noteLost(j, verdict, changes, forgotten)
 	}
 	out.judged = true
 	return out, err
@@ -89,6 +93,9 @@ func (e *Engine) take(ctx context.Context, j *job, r *run, upstream string, adve
 // prepare puts the next table beside the live one, and describes it for the log.
 func (e *Engine) prepare(ctx context.Context, repo *store.Repo, a Assignment, live, next *refs.Table, record *past.Record, b base, changes []refs.Change) (Candidate, error) {
 	next.Generation = a.Generation + 1
+	if err := next.Check(); err != nil {
+		return Candidate{}, failure.New(failure.Refused, "the next table would be damaged: "+err.Error(), err)
+	}
 	var file []byte
 	if a.Remembers {
 		file, next.Past = record.Encode(), record.Digest()
@@ -101,11 +108,8 @@ func (e *Engine) prepare(ctx context.Context, repo *store.Repo, a Assignment, li
 
 // noteLost remembers, for whoever asks, what upstream has taken away within a day,
 // and says so once.
-func (e *Engine) noteLost(j *job, v past.Verdict, changes []refs.Change, approved bool) {
-	lost := v.Lost
-	if approved {
-		lost = nil
-	}
+func (e *Engine) noteLost(j *job, v past.Verdict, changes []refs.Change, forgotten forgotten) {
+	lost := slices.DeleteFunc(slices.Clone(v.Lost), func(c refs.Change) bool { return forgotten.has(c.Ref) })
 	changed := map[string]bool{}
 	for _, c := range changes {
 		changed[c.Ref] = true
@@ -134,7 +138,7 @@ func (e *Engine) noteSkipped(j *job, skipped []refs.Skipped) {
 
 // nextTable builds the table of the next generation, and the record of it: what
 // upstream shows, and the tips it took away kept.
-func (e *Engine) nextTable(ctx context.Context, a Assignment, repo *store.Repo, live *refs.Table, b base, step *past.Step, v past.Verdict, approved bool) (*refs.Table, *past.Record, error) {
+func (e *Engine) nextTable(ctx context.Context, a Assignment, repo *store.Repo, live *refs.Table, b base, step *past.Step, v past.Verdict, forgotten forgotten) (*refs.Table, *past.Record, error) {
 	forced := slices.DeleteFunc(slices.Clone(step.Changes), func(c refs.Change) bool { return c.Kind != refs.Forced })
 	if b.rebuilt {
 		// What was live here, and what the log says came after it, may both have
@@ -160,7 +164,7 @@ func (e *Engine) nextTable(ctx context.Context, a Assignment, repo *store.Repo, 
 	if gone, err = e.present(ctx, repo, gone); err != nil {
 		return nil, nil, err
 	}
-	record := step.Next(v, approved)
+	record := step.Next(v, forgotten.has)
 	all := append(slices.Clone(step.List), past.Keep(live, step.Past, gone, record, step.At)...)
 	refs.Sort(all)
 	return &refs.Table{Candidate: rand.Text(), Head: step.Head, Refs: all}, record, nil

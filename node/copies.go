@@ -75,7 +75,7 @@ func (c copies) Past(id, digest string) ([]byte, error) {
 	}
 	data, err := c.engine.Past(id, d)
 	if err != nil {
-		return nil, &api.Problem{Status: http.StatusNotFound, Code: "not_found", Detail: err.Error()}
+		return nil, &api.Problem{Status: http.StatusNotFound, Code: peer.CodeNoPast, Detail: err.Error()}
 	}
 	return data, nil
 }
@@ -96,7 +96,7 @@ func (c copies) Live(ids []string) peer.LiveAnswer {
 				live.Lost = &api.LostRefs{Count: s.Lost, First: changesOf(s.FirstLost)}
 			}
 			for _, p := range s.Pinned {
-				live.Pins = append(live.Pins, api.Pin{Ref: p.Ref, OID: p.OID, Upstream: &p.Upstream})
+				live.Pins = append(live.Pins, api.Pin{Ref: p.Ref, OID: p.OID, Upstream: &p.Upstream, Missing: p.Missing})
 			}
 			a.Repos[id] = live
 		}
@@ -133,7 +133,7 @@ func (c copies) Sync(ctx context.Context, id string, wait bool) (api.SyncOutcome
 	case res.Hold != nil:
 		out.Outcome = api.SyncHeld
 		h := res.Hold
-		out.Hold = &api.Hold{Reason: h.Reason, Since: time.Now().UTC(), Lost: h.Lost, Settled: h.Settled, First: changesOf(h.First), Losses: h.Losses.String(), Observed: h.Observed.String()}
+		out.Hold = &api.Hold{Reason: h.Reason, Since: time.Now().UTC(), Lost: h.Lost, Settled: h.Settled, First: changesOf(h.First[:min(len(h.First), shownLosses)]), Losses: h.Losses.String(), Observed: h.Observed.String()}
 	case res.Changed:
 		out.Outcome = api.SyncChanged
 	default:
@@ -141,6 +141,9 @@ func (c copies) Sync(ctx context.Context, id string, wait bool) (api.SyncOutcome
 	}
 	return out, nil
 }
+
+// shownLosses is how many losses of a hold are shown.
+const shownLosses = 20
 
 func changesOf(changes []refs.Change) []api.Change {
 	list := []api.Change{}

@@ -129,9 +129,13 @@ func (c *Client) Lost(ctx context.Context, addr, id string, generation uint64) (
 }
 
 // Past fetches the file of what the node at addr remembers of a table's refs, by its
-// digest in hex.
+// digest in hex; nil where it does not have it.
 func (c *Client) Past(ctx context.Context, addr, id, digest string) ([]byte, error) {
 	resp, err := c.send(ctx, c.quick, http.MethodGet, addr, fmt.Sprintf("/peer/v1/repos/%s/past?digest=%s", url.PathEscape(id), url.QueryEscape(digest)), nil)
+	var p *api.Problem
+	if errors.As(err, &p) && p.Code == CodeNoPast {
+		return nil, nil
+	}
 	if err != nil {
 		return nil, err
 	}

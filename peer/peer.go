@@ -29,6 +29,9 @@ const (
 	pathPropose = "/peer/v1/propose"
 	pathIndex   = "/peer/v1/index"
 	pathTable   = "/peer/v1/repos/{id}/table"
+	// CodeNoPast says that a node does not have the file of the past it is asked for.
+	CodeNoPast = "no_past"
+
 	pathPast    = "/peer/v1/repos/{id}/past"
 	pathRefs    = "/peer/v1/repos/{id}/refs"
 	pathDoubt   = "/peer/v1/repos/{id}/doubt"

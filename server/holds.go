@@ -159,6 +159,8 @@ func (s *Server) restored(ctx context.Context, view *fsm.View, row *fsm.Repo, rs
 	switch {
 	case rs.Ref == "":
 		return api.Pin{}, badRequest("ref_missing", "ref is missing: which one is to be set back?")
+	case strings.HasPrefix(rs.Ref, "refs/gitmirror/"):
+		return api.Pin{}, badRequest("ref_invalid", "%.120q is the mirror's own; give the name that the ref had", rs.Ref)
 	case to != "" && (len(to) < leastOID || len(to) > 40 || strings.Trim(to, "0123456789abcdef") != ""):
 		return api.Pin{}, badRequest("oid_invalid", "%.60q is no object id, nor %d digits of one or more", rs.To, leastOID)
 	}
@@ -226,13 +228,16 @@ func (s *Server) inTheWay(ctx context.Context, view *fsm.View, row *fsm.Repo, na
 	return ""
 }
 
+// shownLosses is how many losses of a hold the API shows.
+const shownLosses = 20
+
 // holdOf is a hold as the API shows it.
 func holdOf(r *fsm.Repo) *api.Hold {
 	h := r.Hold
 	if h == nil {
 		return nil
 	}
-	out := &api.Hold{Reason: h.Reason, Since: h.Since, Lost: int(h.Lost), Settled: int(h.Settled), First: changesOf(h.First), Losses: digestText(h.Losses), Observed: digestText(h.Observed)}
+	out := &api.Hold{Reason: h.Reason, Since: h.Since, Lost: int(h.Lost), Settled: int(h.Settled), First: changesOf(h.First[:min(len(h.First), shownLosses)]), Losses: digestText(h.Losses), Observed: digestText(h.Observed)}
 	out.Message = out.Describe(r.Name)
 	if a := r.Approved; a != nil && (a.Count > 0 || !a.Observed.IsZero()) {
 		out.Approved = timeOf(a.At)
@@ -269,7 +274,7 @@ func pinsOf(r *fsm.Repo, live []api.Pin) []api.Pin {
 		shown := api.Pin{Ref: p.Ref, OID: p.OID}
 		for _, l := range live {
 			if l.Ref == p.Ref {
-				shown.Upstream = l.Upstream
+				shown.Upstream, shown.Missing = l.Upstream, l.Missing
 			}
 		}
 		list = append(list, shown)

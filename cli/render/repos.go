@@ -88,6 +88,9 @@ func (p Printer) Repo(r *api.Repo, base string) error {
 		if pin.Upstream != nil {
 			upstream = "; upstream has " + orNone(*pin.Upstream)
 		}
+		if pin.Missing {
+			upstream += ", which is shown: its object is in no copy any more"
+		}
 		list = append(list, [2]string{"restored", p.colored(yellow, cell(pin.Ref)+" at "+short(pin.OID)+upstream+"; until repo approve "+cell(r.Name))})
 	}
 	if r.Lost != nil {

@@ -1089,6 +1089,7 @@ type Publish struct {
 	BaseDigest     []byte                 `protobuf:"bytes,16,opt,name=base_digest,json=baseDigest,proto3" json:"base_digest,omitempty"`              // its digest, empty for none
 	Complete       bool                   `protobuf:"varint,17,opt,name=complete,proto3" json:"complete,omitempty"`                                   // the owner has the objects of from_generation's table
 	Rebuilt        bool                   `protobuf:"varint,18,opt,name=rebuilt,proto3" json:"rebuilt,omitempty"`                                     // the base is from_generation, its refs rebuilt from the logged changes
+	Pinned         bool                   `protobuf:"varint,20,opt,name=pinned,proto3" json:"pinned,omitempty"`                                       // only what a person has restored: a hold and its approval stay; since format 4
 	Recovered      []uint64               `protobuf:"varint,19,rep,packed,name=recovered,proto3" json:"recovered,omitempty"`                          // lost generations whose tips are here now, live or kept
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
@@ -1246,6 +1247,13 @@ func (x *Publish) GetComplete() bool {
 func (x *Publish) GetRebuilt() bool {
 	if x != nil {
 		return x.Rebuilt
+	}
+	return false
+}
+
+func (x *Publish) GetPinned() bool {
+	if x != nil {
+		return x.Pinned
 	}
 	return false
 }
@@ -2137,7 +2145,7 @@ const file_command_proto_rawDesc = "" +
 	"\x03ref\x18\x01 \x01(\tR\x03ref\x12\x10\n" +
 	"\x03old\x18\x02 \x01(\tR\x03old\x12\x10\n" +
 	"\x03new\x18\x03 \x01(\tR\x03new\x121\n" +
-	"\x04kind\x18\x04 \x01(\x0e2\x1d.gitmirror.command.ChangeKindR\x04kind\"\xbf\x04\n" +
+	"\x04kind\x18\x04 \x01(\x0e2\x1d.gitmirror.command.ChangeKindR\x04kind\"\xd7\x04\n" +
 	"\aPublish\x12\x12\n" +
 	"\x04repo\x18\x01 \x01(\tR\x04repo\x12\x12\n" +
 	"\x04node\x18\x02 \x01(\tR\x04node\x12\x14\n" +
@@ -2161,7 +2169,8 @@ const file_command_proto_rawDesc = "" +
 	"\vbase_digest\x18\x10 \x01(\fR\n" +
 	"baseDigest\x12\x1a\n" +
 	"\bcomplete\x18\x11 \x01(\bR\bcomplete\x12\x18\n" +
-	"\arebuilt\x18\x12 \x01(\bR\arebuilt\x12\x1c\n" +
+	"\arebuilt\x18\x12 \x01(\bR\arebuilt\x12\x16\n" +
+	"\x06pinned\x18\x14 \x01(\bR\x06pinned\x12\x1c\n" +
 	"\trecovered\x18\x13 \x03(\x04R\trecovered\"\x88\x01\n" +
 	"\n" +
 	"CopyReport\x12\x12\n" +

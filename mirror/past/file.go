@@ -19,6 +19,7 @@ import (
 //	# gitmirror past 1
 //	young 1700000000 refs/heads/topic
 //	moved 19675,19676 refs/tags/nightly
+//	former 1700000000 refs/heads/merged
 //	tip 1700000000 settled,head <oid> refs/heads/main
 //	kept 1700000000 settled,lost <oid or -> refs/gitmirror/kept/1700000000/heads/x refs/heads/x
 //	dropped 12 1700000000
@@ -44,11 +45,14 @@ func (r *Record) Encode() []byte {
 		}
 		fmt.Fprintf(&b, "moved %s %s\n", strings.Join(days, ","), m.Name)
 	}
+	for _, y := range r.Former {
+		fmt.Fprintf(&b, "former %d %s\n", y.Seen.Unix(), y.Name)
+	}
 	for _, t := range r.Tips {
-		fmt.Fprintf(&b, "tip %d %s %s %s\n", t.Until.Unix(), flags(t.Settled, "settled", t.Head, "head", t.Lost, "lost"), t.OID, t.Name)
+		fmt.Fprintf(&b, "tip %d %s %s %s\n", t.Until.Unix(), flags(flag{t.Settled, "settled"}, flag{t.Head, "head"}, flag{t.Lost, "lost"}, flag{t.Forward, "forward"}), t.OID, t.Name)
 	}
 	for _, k := range r.Kept {
-		fmt.Fprintf(&b, "kept %d %s %s %s %s\n", k.At.Unix(), flags(k.Settled, "settled", k.Lost, "lost", false, ""), orDash(k.New), k.Ref, k.Name)
+		fmt.Fprintf(&b, "kept %d %s %s %s %s\n", k.At.Unix(), flags(flag{k.Settled, "settled"}, flag{k.Lost, "lost"}), orDash(k.New), k.Ref, k.Name)
 	}
 	if d := r.Dropped; d.Count > 0 {
 		fmt.Fprintf(&b, "dropped %d %d\n", d.Count, d.Last.Unix())
@@ -89,7 +93,7 @@ func Decode(data []byte, digest refs.Digest) (*Record, error) {
 }
 
 // fields is how many a kind of line has, the name included.
-var fields = map[string]int{"young": 3, "moved": 3, "tip": 5, "kept": 6, "dropped": 3}
+var fields = map[string]int{"young": 3, "moved": 3, "former": 3, "tip": 5, "kept": 6, "dropped": 3}
 
 func (r *Record) readLine(line string) error {
 	kind, _, _ := strings.Cut(line, " ")
@@ -107,6 +111,10 @@ func (r *Record) readLine(line string) error {
 		y := Young{Name: name}
 		y.Seen, err = seconds(f[1])
 		r.Young = append(r.Young, y)
+	case "former":
+		y := Young{Name: name}
+		y.Seen, err = seconds(f[1])
+		r.Former = append(r.Former, y)
 	case "moved":
 		m := Moved{Name: name}
 		for d := range strings.SplitSeq(f[1], ",") {
@@ -116,7 +124,7 @@ func (r *Record) readLine(line string) error {
 		}
 		r.Moved = append(r.Moved, m)
 	case "tip":
-		t := Tip{Name: name, OID: f[3], Settled: has(f[2], "settled"), Head: has(f[2], "head"), Lost: has(f[2], "lost")}
+		t := Tip{Name: name, OID: f[3], Settled: has(f[2], "settled"), Head: has(f[2], "head"), Lost: has(f[2], "lost"), Forward: has(f[2], "forward")}
 		if !wire.IsOID(t.OID) {
 			return errors.New("no object id")
 		}
@@ -150,17 +158,19 @@ func orDash(s string) string {
 	return s
 }
 
-func flags(a bool, as string, b bool, bs string, c bool, cs string) string {
-	var list []string
-	for _, x := range []struct {
-		set  bool
-		name string
-	}{{a, as}, {b, bs}, {c, cs}} {
-		if x.set {
-			list = append(list, x.name)
+type flag struct {
+	set  bool
+	name string
+}
+
+func flags(list ...flag) string {
+	var names []string
+	for _, f := range list {
+		if f.set {
+			names = append(names, f.name)
 		}
 	}
-	return orDash(strings.Join(list, ","))
+	return orDash(strings.Join(names, ","))
 }
 
 func has(list, flag string) bool {

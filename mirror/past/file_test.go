@@ -29,8 +29,11 @@ var records = rapid.Custom(func(t *rapid.T) *past.Record {
 			return past.Moved{Name: lawful.Draw(t, "name"), Days: rapid.SliceOfN(rapid.Int64Range(0, 99_999), 1, 3).Draw(t, "days")}
 		})).Draw(t, "moved"),
 		Tips: rapid.SliceOf(rapid.Custom(func(t *rapid.T) past.Tip {
-			return past.Tip{Name: lawful.Draw(t, "name"), OID: id.Draw(t, "oid"), Until: times.Draw(t, "until"), Settled: flag.Draw(t, "s"), Head: flag.Draw(t, "h"), Lost: flag.Draw(t, "l")}
+			return past.Tip{Name: lawful.Draw(t, "name"), OID: id.Draw(t, "oid"), Until: times.Draw(t, "until"), Settled: flag.Draw(t, "s"), Head: flag.Draw(t, "h"), Lost: flag.Draw(t, "l"), Forward: flag.Draw(t, "f")}
 		})).Draw(t, "tips"),
+		Former: rapid.SliceOf(rapid.Custom(func(t *rapid.T) past.Young {
+			return past.Young{Name: lawful.Draw(t, "name"), Seen: times.Draw(t, "seen")}
+		})).Draw(t, "former"),
 		Kept: rapid.SliceOf(rapid.Custom(func(t *rapid.T) past.Kept {
 			k := past.Kept{Ref: lawful.Draw(t, "ref"), Name: lawful.Draw(t, "name"), At: times.Draw(t, "at"), Settled: flag.Draw(t, "s"), Lost: flag.Draw(t, "l")}
 			if flag.Draw(t, "moved") {

@@ -108,14 +108,19 @@ func (k *keeper) add(e entry) {
 }
 
 // nameFor is a name below kept/ that is free. Two losses of one ref within a second,
-// or a name at the bound, are kept apart by the object's id.
+// or a name at the bound, are kept apart by the object's id, and where that has been
+// lost more than once, by a later second: when it was is in the record.
 func (k *keeper) nameFor(g Gone) string {
-	stamp := keptPrefix + strconv.FormatInt(k.at.Now.Unix(), 10)
-	name := stamp + "/" + strings.TrimPrefix(g.Ref, "refs/")
-	if !k.names[name] && refs.ValidName(name) {
-		return name
+	for sec := k.at.Now.Unix(); ; sec++ {
+		stamp := keptPrefix + strconv.FormatInt(sec, 10)
+		name := stamp + "/" + strings.TrimPrefix(g.Ref, "refs/")
+		if !k.names[name] && refs.ValidName(name) {
+			return name
+		}
+		if name = stamp + "-" + g.Old; !k.names[name] {
+			return name
+		}
 	}
-	return stamp + "-" + g.Old
 }
 
 // legacy is a kept ref of which no record says what it was: its name tells most.

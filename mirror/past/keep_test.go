@@ -133,6 +133,26 @@ func TestNoKeptTipReplacesAnother(t *testing.T) {
 	}
 }
 
+// Several refs leave one tip, within a second in which each has left another.
+func TestOneTipOfManyNames(t *testing.T) {
+	s := newShelf()
+	list := func(n int, same bool) (lost []past.Gone) {
+		for i := range 5 {
+			tip := n
+			if !same {
+				tip += i
+			}
+			lost = append(lost, gone(fmt.Sprintf("refs/heads/b%d", i), tip))
+		}
+		return lost
+	}
+	s.keep(at(noon), list(10, false)...)
+	s.keep(at(noon), list(99, true)...)
+	if err := s.table.Check(); err != nil || len(s.table.Refs) != 10 {
+		t.Errorf("%d kept, %v", len(s.table.Refs), err)
+	}
+}
+
 func TestOneKeptEntryForOneNameAndObject(t *testing.T) {
 	s := newShelf()
 	for i := range 5 {

@@ -12,8 +12,9 @@ import (
 const movesKept = 3
 
 // Next is the record of the generation that the step leads to, but for what is kept
-// (see Keep). Losses that a person has approved are forgotten: they count no more.
-func (s *Step) Next(v Verdict, approved bool) *Record {
+// (see Keep). What is lost of refs that forgotten names was approved by a person: it
+// counts no more.
+func (s *Step) Next(v Verdict, forgotten func(ref string) bool) *Record {
 	s.know()
 	r := &Record{}
 	if s.Base.Generation == 0 {
@@ -22,23 +23,59 @@ func (s *Step) Next(v Verdict, approved bool) *Record {
 	if s.Past != nil {
 		r.Dropped = s.Past.Dropped
 	}
-	forgotten := map[string]bool{}
-	if approved {
-		for _, c := range v.Lost {
-			forgotten[c.Ref] = true
+	gone := map[string]bool{}
+	head := false
+	for i, c := range v.Lost {
+		if forgotten(c.Ref) {
+			gone[c.Ref] = true
+			head = head || v.head && i == 0 // it stands first
 		}
 	}
-	r.Tips = thin(slices.DeleteFunc(slices.Clone(v.tips), func(t Tip) bool {
-		return forgotten[t.Name] || approved && v.head && t.Head
-	}))
+	r.Tips = thin(slices.DeleteFunc(slices.Clone(v.tips), func(t Tip) bool { return gone[t.Name] || head && t.Head }))
 	for i := range r.Tips {
 		if r.Tips[i].Until.After(s.At.Now) {
 			r.Tips[i].Until = s.At.Now // the clock was wrong then
 		}
 	}
+	r.Tips = slices.DeleteFunc(r.Tips, s.takenBack(r.Tips))
+	r.Former = s.former()
 	r.Young = s.young()
 	r.Moved = s.moved()
 	return r
+}
+
+// takenBack tells the tips of refs that are where they were: they, and where they were
+// meanwhile, count no more.
+func (s *Step) takenBack(tips []Tip) func(Tip) bool {
+	back := map[string]Tip{}
+	for _, t := range tips {
+		oid, shown := s.find(t.Name)
+		if _, known := back[t.Name]; shown && oid == t.OID && !known {
+			back[t.Name] = t
+		}
+	}
+	return func(t Tip) bool {
+		b, is := back[t.Name]
+		return is && !t.Until.Before(b.Until)
+	}
+}
+
+// former are the settled refs that were there within the time that it takes to settle.
+func (s *Step) former() (list []Young) {
+	if s.Past != nil {
+		for _, y := range s.Past.Former {
+			if _, shown := s.find(y.Name); !shown && y.isYoung(s.At) {
+				list = append(list, y)
+			}
+		}
+	}
+	for _, c := range s.Changes {
+		if c.Kind == refs.Deleted && s.settled(c.Ref) {
+			list = append(list, Young{c.Ref, s.At.Now})
+		}
+	}
+	slices.SortFunc(list, func(a, b Young) int { return strings.Compare(a.Name, b.Name) })
+	return slices.CompactFunc(list, func(a, b Young) bool { return a.Name == b.Name })
 }
 
 // thin leaves out the tips of a ref that lie close to an earlier one: those that
@@ -66,7 +103,7 @@ func (s *Step) young() (list []Young) {
 			y, known = find(s.Past.Young, ref.Name, func(y Young) string { return y.Name })
 		}
 		switch {
-		case created[ref.Name] && !s.wereSettled[ref.Name]:
+		case created[ref.Name] && !s.wereSettled[ref.Name] && !s.wasFormer(ref.Name):
 			list = append(list, Young{ref.Name, s.At.Now})
 		case known && y.isYoung(s.At):
 			if y.Seen.After(s.At.Now) {
@@ -76,6 +113,14 @@ func (s *Step) young() (list []Young) {
 		}
 	}
 	return list
+}
+
+func (s *Step) wasFormer(name string) bool {
+	if s.Past == nil {
+		return false
+	}
+	y, found := find(s.Past.Former, name, func(y Young) string { return y.Name })
+	return found && y.isYoung(s.At)
 }
 
 func (s *Step) moved() (list []Moved) {

@@ -31,6 +31,7 @@ const (
 type Record struct {
 	Young   []Young // public refs that are not settled yet, by name
 	Moved   []Moved // tags that have moved, by name
+	Former  []Young // settled refs that are gone: Seen is when they were last
 	Tips    []Tip   // by name, then by time
 	Kept    []Kept  // what the table's kept refs were, by their own name
 	Dropped Dropped
@@ -55,6 +56,7 @@ type Tip struct {
 	Settled   bool // false: it is remembered only because HEAD pointed to it
 	Head      bool // HEAD pointed to it
 	Lost      bool // when it was last looked at
+	Forward   bool // a tag that has only moved on along its history since
 }
 
 // Kept says what a kept ref was.
@@ -79,11 +81,11 @@ func (r *Record) Clone() *Record {
 	if r == nil {
 		return &Record{}
 	}
-	return &Record{slices.Clone(r.Young), slices.Clone(r.Moved), slices.Clone(r.Tips), slices.Clone(r.Kept), r.Dropped}
+	return &Record{slices.Clone(r.Young), slices.Clone(r.Moved), slices.Clone(r.Former), slices.Clone(r.Tips), slices.Clone(r.Kept), r.Dropped}
 }
 
 func (r *Record) empty() bool {
-	return r == nil || len(r.Young)+len(r.Moved)+len(r.Tips)+len(r.Kept)+r.Dropped.Count == 0
+	return r == nil || len(r.Young)+len(r.Moved)+len(r.Former)+len(r.Tips)+len(r.Kept)+r.Dropped.Count == 0
 }
 
 // settled tells whether the loss of a live ref of that name counts.

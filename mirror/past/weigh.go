@@ -11,11 +11,15 @@ import (
 
 // What upstream may take away within Window before a person looks at it.
 const (
-	lostShare  = 0.30 // of the settled refs, or of a branch's commits
-	lostLeast  = 3    // refs
-	goneShare  = 0.50 // of the settled names
-	leftLeast  = 20   // commits
-	moreThanIt = 1e-9
+	lostShare = 0.30 // of the settled refs, or of a branch's commits
+	lostLeast = 3    // refs
+	goneShare = 0.50 // of the settled names
+	leftLeast = 20   // commits
+	// mostForward is how many tags may move on along their history in a day and not
+	// count: nightly, latest and stable do, and have not moved on two earlier days when
+	// they are first seen.
+	mostForward = 5
+	moreThanIt  = 1e-9
 )
 
 // Reasons of a hold.
@@ -95,18 +99,25 @@ func (s *Step) Weigh(f Facts) (Verdict, error) {
 	}
 	lost := map[string]refs.Change{}
 	counted, gone := 0, 0
-	for name, of := range byName(tips) {
-		_, shown := s.find(name)
-		for _, t := range of { // the oldest first: what was there for longest
-			if t.Settled && (t.Lost || !shown) {
-				lost[name] = s.loss(t)
-				break
-			}
+	// Of each name the oldest tip counts, where it was a day ago: what came and went
+	// since had not settled.
+	forward := 0
+	for _, t := range oldest(tips) {
+		if t.Forward && !t.Lost {
+			forward++
 		}
-		if slices.ContainsFunc(of, func(t Tip) bool { return t.Settled && t.Lost }) {
+	}
+	for _, t := range oldest(tips) {
+		_, shown := s.find(t.Name)
+		isLost := t.Lost || t.Forward && forward > mostForward
+		if !t.Settled || shown && !isLost {
+			continue
+		}
+		lost[t.Name] = s.loss(t)
+		if isLost {
 			counted++
 		}
-		if !shown && of[0].Settled {
+		if !shown {
 			gone++
 		}
 	}
@@ -174,7 +185,7 @@ func (s *Step) allTips() []Tip {
 		if c.Old == "" {
 			continue
 		}
-		add(Tip{Name: c.Ref, OID: c.Old, Settled: s.settled(c.Ref), Head: c.Ref == headName})
+		add(Tip{Name: c.Ref, OID: c.Old, Settled: s.settled(c.Ref), Head: c.Ref == headName || c.Ref == s.Head.Target()})
 	}
 	if name, _ := headOf(s.Head, &refs.Table{Refs: s.List}); headOID != "" && name != headName {
 		add(Tip{Name: headName, OID: headOID, Settled: s.settled(headName), Head: true})
@@ -224,20 +235,18 @@ func (s *Step) loss(t Tip) refs.Change {
 	return refs.Change{Ref: t.Name, Old: t.OID, Kind: refs.Deleted}
 }
 
-func byName(tips []Tip) map[string][]Tip {
-	m := map[string][]Tip{}
-	for _, t := range tips {
-		m[t.Name] = append(m[t.Name], t)
-	}
-	return m
+// oldest picks the first tip of each name of a list by name and time.
+func oldest(tips []Tip) []Tip {
+	return slices.CompactFunc(slices.Clone(tips), func(a, b Tip) bool { return a.Name == b.Name })
 }
 
 // judge sets Lost of each settled tip. What was judged before stays where its ref
 // only grew: that takes nothing away.
 func (s *Step) judge(tips []Tip, f Facts) error {
-	grew := map[string]bool{}
+	grew, takes := map[string]bool{}, false
 	for _, c := range s.Changes {
 		grew[c.Ref] = c.Kind == refs.Updated
+		takes = takes || c.Kind == refs.Deleted || c.Kind == refs.Forced
 	}
 	var gone, moved []*Tip
 	for i := range tips {
@@ -247,12 +256,18 @@ func (s *Step) judge(tips []Tip, f Facts) error {
 		switch {
 		case !t.Settled:
 		case isTag(t.Name):
-			t.Lost = !shown || oid != t.OID && !s.Past.rolling(t.Name, s.At)
+			if changed {
+				t.Forward = shown && grew[t.Name] && (t.Forward || t.Until.Equal(s.At.Now))
+			}
+			rolling := s.Past.rolling(t.Name, s.At)
+			t.Forward = t.Forward && oid != t.OID && !rolling
+			t.Lost = !shown || oid != t.OID && !rolling && !t.Forward
 		case !shown:
 			gone = append(gone, t)
 		case oid == t.OID:
 			t.Lost = false
-		case !changed || grew[t.Name] && !t.Lost:
+		case grew[t.Name] && !t.Lost:
+		case !changed && !takes: // what still had its commits is still there
 		default:
 			moved = append(moved, t)
 		}

@@ -52,7 +52,7 @@ func walk(t *rapid.T, f past.Facts, lists [][]refs.Ref, times []time.Time) (held
 		if v.Reason != "" {
 			return v.Reason
 		}
-		record = s.Next(v, false)
+		record = s.Next(v, func(string) bool { return false })
 		if again, err := past.Decode(record.Encode(), record.Digest()); err != nil {
 			t.Fatal(err)
 		} else {

@@ -6,6 +6,7 @@ package refs
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
 	"slices"
 	"strings"
 )
@@ -66,6 +67,17 @@ type Table struct {
 	Head       Head
 	Refs       []Ref  // sorted bytewise by name, names unique
 	Past       Digest // of what is remembered of them, see package past; zero for nothing
+}
+
+// Check tells what keeps the table from being read back: names that are unlawful, twice
+// there, or out of order.
+func (t *Table) Check() error {
+	for i, r := range t.Refs {
+		if !ValidName(r.Name) || i > 0 && t.Refs[i-1].Name >= r.Name {
+			return fmt.Errorf("%.120q is unlawful, or not in its place", r.Name)
+		}
+	}
+	return nil
 }
 
 // Find returns the ref of that name.

@@ -335,7 +335,7 @@ func (r *Repo) CandidateTable() (*refs.Table, error) {
 }
 
 // Prepare makes t a durable candidate beside the live table, replacing any
-// earlier one, with the file of its past, if it has one. Its objects must have been
+// earlier one, with the file of its past, if there is one. Its objects must have been
 // adopted. Nothing becomes visible.
 func (r *Repo) Prepare(t *refs.Table, past []byte) error {
 	release, err := r.Acquire()
@@ -346,7 +346,7 @@ func (r *Repo) Prepare(t *refs.Table, past []byte) error {
 	if err := r.ours(); err != nil {
 		return err
 	}
-	if !t.Past.IsZero() {
+	if !t.Past.IsZero() && past != nil {
 		if err := atomicfile.Write(r.pastFile(t.Past), past, 0o644); err != nil {
 			return fmt.Errorf("write the past of a candidate: %w", err)
 		}
