@@ -32,14 +32,14 @@ const (
 	// CodeNoPast says that a node does not have the file of the past it is asked for.
 	CodeNoPast = "no_past"
 
-	pathPast    = "/peer/v1/repos/{id}/past"
-	pathRefs    = "/peer/v1/repos/{id}/refs"
-	pathDoubt   = "/peer/v1/repos/{id}/doubt"
-	pathSync    = "/peer/v1/repos/{id}/sync"
-	pathLive    = "/peer/v1/live"
-	pathPulse   = "/peer/v1/pulse"
-	pathWhois   = "/peer/v1/whois"
-	pathMember  = "/peer/v1/member"
+	pathPast   = "/peer/v1/repos/{id}/past"
+	pathRefs   = "/peer/v1/repos/{id}/refs"
+	pathDoubt  = "/peer/v1/repos/{id}/doubt"
+	pathSync   = "/peer/v1/repos/{id}/sync"
+	pathLive   = "/peer/v1/live"
+	pathPulse  = "/peer/v1/pulse"
+	pathWhois  = "/peer/v1/whois"
+	pathMember = "/peer/v1/member"
 
 	// PathGit is where a peer fetches from, by repository id, private refs
 	// included; PathServe serves a client's git request that another node passed
