@@ -30,14 +30,16 @@ const (
 // Describe says what is held of the repo of that name, and what to do.
 func (h *Hold) Describe(name string) string {
 	what := h.Reason
-	switch h.Reason {
-	case HoldEmpty:
+	switch {
+	case h.Reason == HoldEmpty:
 		what = "upstream shows no refs any more"
-	case HoldMassDelete:
+	case h.Lost == 0: // an earlier release found it, and knows no more
+		what = "upstream took away more than it may (" + h.Reason + ")"
+	case h.Reason == HoldMassDelete:
 		what = fmt.Sprintf("upstream took away %d of %d refs", h.Lost, h.Settled)
-	case HoldMassRewrite:
+	case h.Reason == HoldMassRewrite:
 		what = fmt.Sprintf("upstream moved %d of %d refs away from their history", h.Lost, h.Settled)
-	case HoldHeadRewrite:
+	case h.Reason == HoldHeadRewrite:
 		what = "upstream replaced the history of the default branch"
 		if h.Lost > 1 {
 			what += fmt.Sprintf(", and took away from %d refs in all", h.Lost)
@@ -53,7 +55,7 @@ func (h *Hold) Describe(name string) string {
 		}
 		what += ": " + strings.Join(names, ", ")
 	}
-	return what + ". The last good generation is served on. If it is meant: gitmirror repo approve " + name
+	return what + ". It is not followed. If it is meant: gitmirror repo approve " + name
 }
 
 // Clip shortens what others made up to that many bytes, and dots.

@@ -117,7 +117,7 @@ type Repo struct {
 	Error      *RepoError   `json:"error"`
 	Skipped    *SkippedRefs `json:"skipped_refs"` // null for none, and where the owner did not answer
 	Hold       *Hold        `json:"hold"`
-	Lost       *LostRefs    `json:"lost_refs"` // null for none, and where the owner did not answer
+	Lost       *LostRefs    `json:"lost_refs"` // null for none, where the owner did not answer, and in lists
 	Pins       []Pin        `json:"pins"`
 }
 

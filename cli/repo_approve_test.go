@@ -95,20 +95,21 @@ func TestRepoRefs(t *testing.T) {
 }
 
 func TestRestoreAsks(t *testing.T) {
+	at := time.Now()
 	f := fakeNode(t, func(n int, r request) any {
 		switch {
 		case strings.Contains(r.line, ":restore"):
 			return api.Pin{Ref: "refs/heads/main", OID: "1234567890abcdef"}
 		case strings.Contains(r.line, ":refs"):
-			return api.RefList{Generation: 3, Refs: []api.Ref{{Ref: "refs/heads/main", OID: "1234567890abcdef", Pinned: true}}}
+			return api.RefList{Generation: 3, Refs: []api.Ref{{Ref: "refs/heads/main", OID: "1234567890abcdef", Pinned: true, At: &at}}}
 		}
 		return row("h/a", "ready")
 	})
-	contains(t, "stderr", run(t, "repo", "restore", "h/a", "main", "--to", "1234567").want(t, exitUsage).err, "Set main of h/a back to 1234567", "repo restore h/a main --to 1234567 --yes")
-	if n := len(f.requests()); n != 0 {
-		t.Fatalf("%d requests without a yes", n)
+	contains(t, "stderr", run(t, "repo", "restore", "h/a", "main", "--to", "1234567").want(t, exitUsage).err, "Set main of h/a back to 1234567890, where it was until ", "repo restore h/a main --to 1234567 --yes")
+	if n := len(f.requests()); n != 1 {
+		t.Fatalf("%d requests without a yes, want the question what is kept", n)
 	}
 	r := run(t, "repo", "restore", "h/a", "main", "--to", "1234567", "--yes").want(t, exitOK)
 	contains(t, "stdout", r.out, "refs/heads/main of h/a is at 1234567890 again", "repo approve h/a")
-	contains(t, "request", f.requests()[0].body, `"ref":"main"`, `"to":"1234567"`)
+	contains(t, "request", f.requests()[1].body, `"ref":"main"`, `"to":"1234567"`)
 }

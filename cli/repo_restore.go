@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"gitmirror/api"
@@ -30,10 +31,7 @@ func repoRestore(ctx context.Context, s *session, name string, rs api.Restore, y
 	ctx, cancel := s.whole(ctx)
 	defer cancel()
 	if !yes {
-		to := "where it was last"
-		if rs.To != "" {
-			to = rs.To
-		}
+		to := s.keptTip(ctx, name, rs)
 		effect := fmt.Sprintf("Set %s of %s back to %s, for every client, until it is approved to follow upstream again.", rs.Ref, name, to)
 		sure := "repo restore " + name + " " + rs.Ref
 		if rs.To != "" {
@@ -66,6 +64,23 @@ func repoRestore(ctx context.Context, s *session, name string, rs api.Restore, y
 	}
 	s.say("%s of %s is at %s again, and stays there until: %s", pin.Ref, name, shortOID(pin.OID), s.command("repo approve %s", name))
 	return s.showJSON(pin)
+}
+
+// keptTip says to which tip a ref would be set back, as far as that is known.
+func (s *session) keptTip(ctx context.Context, name string, rs api.Restore) string {
+	list, err := s.client.Refs(ctx, name, api.RefQuery{Pattern: rs.Ref, Kept: true, Limit: pageSize})
+	if err == nil {
+		for _, r := range list.Refs {
+			named := r.Ref == rs.Ref || r.Ref == "refs/heads/"+rs.Ref || r.Ref == "refs/tags/"+rs.Ref
+			if named && strings.HasPrefix(r.OID, strings.ToLower(rs.To)) && r.At != nil {
+				return shortOID(r.OID) + ", where it was until " + r.At.Local().Format("2006-01-02 15:04")
+			}
+		}
+	}
+	if rs.To != "" {
+		return rs.To
+	}
+	return "where it was last"
 }
 
 // restorePoll is how often a restored ref is looked for.

@@ -54,6 +54,8 @@ func (s *State) approve(e entry, c *command.Approve) *command.Outcome {
 	}
 	seen := len(c.GetLosses())+len(c.GetObserved()) > 0
 	switch {
+	case !seen && len(c.GetUnpin()) == 0 && (row.Hold != nil || len(row.Pins) > 0):
+		return refuse(CodeInvalid, "name what was seen of %s: the losses of its hold, or its pinned refs", row.Name)
 	case !seen && len(c.GetUnpin()) == 0:
 		return refuse(CodeNotHeld, "%s is not held, and has no pinned refs: there is nothing to approve", row.Name)
 	case seen && row.Hold == nil:

@@ -31,7 +31,7 @@ func TestApprovalIsOfTheHoldThatWasSeen(t *testing.T) {
 		t.Fatalf("hold %+v", h)
 	}
 	m.refused(CodeStaleHold, &command.Approve{Repo: "one", Losses: digest(2)})
-	m.refused(CodeNotHeld, &command.Approve{Repo: "one"})
+	m.refused(CodeInvalid, &command.Approve{Repo: "one"})
 	m.refused(CodeNotFound, &command.Approve{Repo: "two", Losses: digest(1)})
 	m.refused(CodeInvalid, &command.Approve{Repo: "one", Losses: []byte{1}})
 	m.ok(&command.Approve{Repo: "one", Losses: digest(1)})

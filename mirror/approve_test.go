@@ -61,8 +61,8 @@ func TestApprovedLossesAreFollowedAndCountNoMore(t *testing.T) {
 	if k := g.kept("refs/heads/b00"); len(k) != 1 || !k[0].Lost || !k[0].Settled || k[0].New != "" {
 		t.Errorf("kept: %+v", k)
 	}
-	if s, _ := g.owner.engine.Status("repox"); s.Hold != nil || s.Lost != 0 {
-		t.Errorf("still held %+v, or lost %d", s.Hold, s.Lost)
+	if s, _ := g.owner.engine.Status("repox"); s.Hold != nil || g.lost() != 0 {
+		t.Errorf("still held %+v, or lost %d", s.Hold, g.lost())
 	}
 	g.remove("refs/heads/b08")
 	g.follows("one of five")
@@ -254,8 +254,8 @@ func TestRestoredRefStaysUntilItIsApproved(t *testing.T) {
 	if g.shows("refs/heads/b00") != was || g.shows("refs/heads/main") != g.git("rev-parse", "refs/heads/main") {
 		t.Error("the pinned ref moved, or the others do not follow")
 	}
-	if s, _ := g.owner.engine.Status("repox"); len(s.Pinned) != 1 || s.Pinned[0].Upstream != g.git("rev-parse", "refs/heads/b00") || s.Lost != 0 {
-		t.Errorf("the status tells %+v, and %d losses", s.Pinned, s.Lost)
+	if s, _ := g.owner.engine.Status("repox"); len(s.Pinned) != 1 || s.Pinned[0].Upstream != g.git("rev-parse", "refs/heads/b00") || g.lost() != 0 {
+		t.Errorf("the status tells %+v, and %d losses", s.Pinned, g.lost())
 	}
 	g.change(func(row *mirror.Assignment) {
 		row.Pins, row.Approved = nil, &mirror.Approval{At: g.clock.logTime().Now, Unpinned: []string{"refs/heads/b00"}}
@@ -269,6 +269,7 @@ func TestRestoredDefaultBranchFollowsAgainWhenApproved(t *testing.T) {
 	g.orphan("refs/heads/main")
 	g.approve(g.heldFor(past.HeadRewrite))
 	g.follows("it was approved, in error")
+	g.clock.advance(time.Minute)
 	g.pin("refs/heads/main", was)
 	testlog.Eventually(t, "the pin", func() bool { return g.shows("refs/heads/main") == was })
 	g.check()
@@ -276,6 +277,50 @@ func TestRestoredDefaultBranchFollowsAgainWhenApproved(t *testing.T) {
 		row.Pins, row.Approved = nil, &mirror.Approval{At: g.clock.logTime().Now, Unpinned: []string{"refs/heads/main"}}
 	})
 	testlog.Eventually(t, "upstream to be followed again", func() bool { return same(t, g.owner, "repox", g.up, "x.git") })
+}
+
+// A word that had nothing to do is none on what upstream does within the hour.
+func TestReleaseIsOfTheFirstCheck(t *testing.T) {
+	g := guard(t, 3, 0)
+	g.pin("refs/heads/main", g.git("rev-parse", "refs/heads/main"))
+	g.check()
+	g.change(func(row *mirror.Assignment) {
+		row.Pins, row.Approved = nil, &mirror.Approval{At: g.clock.logTime().Now, Unpinned: []string{"refs/heads/main"}}
+	})
+	g.follows("it was there already")
+	g.clock.advance(5 * time.Minute)
+	g.orphan("refs/heads/main")
+	g.heldFor(past.HeadRewrite)
+}
+
+// Where HEAD leads is part of what is approved.
+func TestApprovalIsOfWhereHeadLeads(t *testing.T) {
+	g := guard(t, 3, 0)
+	g.edit(func(e *upstream.Edit) { e.Rewrite("next"); e.Commit("next", "one", map[string]string{"a": "1"}) })
+	g.git("symbolic-ref", "HEAD", "refs/heads/next")
+	g.remove("refs/heads/main")
+	hold := g.heldFor(past.HeadRewrite)
+	g.orphan("refs/heads/next")
+	g.approve(hold)
+	g.heldFor(past.HeadRewrite)
+}
+
+// What HEAD led to, detached, is kept when no ref has it.
+func TestDetachedHeadIsKept(t *testing.T) {
+	g := guard(t, 3, 0)
+	g.edit(func(e *upstream.Edit) {
+		e.Branch("tmp", "main")
+		e.Commit("tmp", "beyond", map[string]string{"x": "x"})
+	})
+	x := g.git("rev-parse", "refs/heads/tmp")
+	g.git("update-ref", "--no-deref", "HEAD", x)
+	g.remove("refs/heads/tmp")
+	g.follows("detached, beyond main")
+	g.git("update-ref", "--no-deref", "HEAD", "refs/heads/main")
+	g.follows("and back")
+	if k := g.kept("HEAD"); len(k) != 1 || !reaches(t, g.owner, "repox", x) {
+		t.Errorf("kept of HEAD: %+v", k)
+	}
 }
 
 // The release of a pin is no word on what upstream does a day later.
@@ -389,8 +434,8 @@ func TestReleasedPinsCountAsNoLoss(t *testing.T) {
 		row.Pins, row.Approved = nil, &mirror.Approval{At: g.clock.logTime().Now, Unpinned: names("refs/heads/b%02d", 0, 3)}
 	})
 	testlog.Eventually(t, "upstream to be followed", func() bool { return same(t, g.owner, "repox", g.up, "x.git") })
-	if s, _ := g.owner.engine.Status("repox"); s.Lost != 0 {
-		t.Errorf("%d lost", s.Lost)
+	if n := g.lost(); n != 0 {
+		t.Errorf("%d lost", n)
 	}
 	g.remove("refs/heads/b03")
 	g.follows("one of eight")

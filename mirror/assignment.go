@@ -131,8 +131,6 @@ type Status struct {
 	Skipped      int            // refs of upstream's that are not mirrored, as this run of the owner knows
 	FirstSkipped []refs.Skipped // of them
 	Judged       bool           // an answer of upstream's was judged, in this run: Hold is news
-	Lost         int            // settled refs that upstream took away within a day
-	FirstLost    []refs.Change  // of them
 	Pinned       []Pinned
 }
 

@@ -71,6 +71,9 @@ func (e *Engine) check(ctx context.Context, j *job, r *run) outcome {
 		res, err := e.detect.Check(ctx, upstream, a.Policy.Prefixes, e.lastSeen(j, a, upstream))
 		if err == nil && res.Unchanged {
 			out.judged, out.Hold = true, j.seen[upstream].hold
+			if a.Approved != nil {
+				j.released = a.Approved.At // there was nothing to follow
+			}
 			return out
 		}
 		if err == nil {
@@ -81,6 +84,9 @@ func (e *Engine) check(ctx context.Context, j *job, r *run) outcome {
 				// What was shown has been dealt with only when it is what is live.
 				if taken.Failure == nil && !taken.waiting && len(a.Pins) == 0 { // a pin makes another table of it
 					e.see(j, a, upstream, res.Fingerprint, taken.Hold)
+				}
+				if a.Approved != nil && taken.Failure == nil && taken.Hold == nil && !taken.waiting {
+					j.released = a.Approved.At
 				}
 				taken.checked, taken.checkedAt = true, out.checkedAt
 				return taken

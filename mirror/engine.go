@@ -242,7 +242,7 @@ func (e *Engine) Status(id string) (Status, bool) {
 		if j.want.Role == Owner && !j.want.Paused {
 			s.NextCheck = j.nextCheck
 			s.Skipped, s.FirstSkipped = j.skipped, j.firstSkipped
-			s.Lost, s.FirstLost, s.Pinned = j.lost, j.firstLost, j.pinned
+			s.Pinned = j.pinned
 		}
 		if j.assigned && j.want.Role == Owner && s.Generation > 0 && s.Generation < j.want.Generation {
 			s.Behind = &Behind{Have: s.Generation, Published: j.want.Generation}

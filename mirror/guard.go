@@ -74,6 +74,16 @@ func (e *Engine) Past(id string, digest refs.Digest) ([]byte, error) {
 	return data, nil
 }
 
+// TakenAway lists what upstream took away from settled refs of a repository within the
+// last day, and was followed in.
+func (e *Engine) TakenAway(id string) []refs.Change {
+	table, record, err := e.Remembered(id)
+	if err != nil {
+		return nil
+	}
+	return record.Lost(table, e.cfg.LogTime())
+}
+
 // Remembered is the live table of a repository, and what is remembered of it.
 func (e *Engine) Remembered(id string) (*refs.Table, *past.Record, error) {
 	r := e.store.Repo(id)
@@ -111,7 +121,7 @@ func (h history) Unrelated(pairs [][2]string) ([]bool, error) {
 	return h.e.fetch.Unrelated(h.ctx, h.repo.Dir(), pairs)
 }
 
-func (h history) Left(old, keep []string) (int, error) {
+func (h history) Left(old, keep []string) ([]int, error) {
 	return h.e.fetch.Left(h.ctx, h.repo.Dir(), old, keep)
 }
 
@@ -126,7 +136,7 @@ func holdOf(v past.Verdict, observed refs.Digest) *Hold {
 }
 
 // approvalFor is for how long the release of a pin, which is tied to no hold, lets
-// upstream's own value in: that of a check that follows it.
+// upstream's own value in: that of the first check that follows it.
 const approvalFor = time.Hour
 
 // forgotten are losses that count no more, because a person has taken them.
@@ -143,7 +153,7 @@ func (f forgotten) has(ref string) bool { return f.all || slices.Contains(f.refs
 // what it showed then, or these losses, or some of them; else those of refs that were
 // released from their pins. A fast-forward of what was shown, and new refs, make no
 // difference; another loss does.
-func (e *Engine) approved(ctx context.Context, repo *store.Repo, a Assignment, v past.Verdict, observed refs.Digest) forgotten {
+func (e *Engine) approved(ctx context.Context, j *job, repo *store.Repo, a Assignment, v past.Verdict, observed refs.Digest) forgotten {
 	p := a.Approved
 	if p == nil {
 		return forgotten{}
@@ -153,7 +163,7 @@ func (e *Engine) approved(ctx context.Context, repo *store.Repo, a Assignment, v
 	}
 	lost := slices.Clone(v.Lost)
 	var released forgotten
-	if e.cfg.LogTime().Now.Sub(p.At) < approvalFor {
+	if e.cfg.LogTime().Now.Sub(p.At) < approvalFor && !j.released.Equal(p.At) {
 		released.refs = p.Unpinned
 		lost = slices.DeleteFunc(lost, func(c refs.Change) bool { return slices.Contains(p.Unpinned, c.Ref) })
 	}

@@ -135,6 +135,9 @@ func (g *guarded) heldFor(reason string) *mirror.Hold {
 	return res.Hold
 }
 
+// lost counts what the owner tells of what was taken away today.
+func (g *guarded) lost() int { return len(g.owner.engine.TakenAway("repox")) }
+
 func names(format string, from, to int) (list []string) {
 	for i := from; i < to; i++ {
 		list = append(list, fmt.Sprintf(format, i))
@@ -400,13 +403,37 @@ func TestSlowLossIsFollowedAndTold(t *testing.T) {
 		g.clock.advance(25 * time.Hour)
 		if i < 8 { // four of 13 are more than the share
 			g.follows(fmt.Sprint("four of ", 21-i))
-			if s, _ := g.owner.engine.Status("repox"); s.Lost != 4 || len(s.FirstLost) != 4 {
-				t.Errorf("the status tells of %d losses, want 4", s.Lost)
+			if n := g.lost(); n != 4 {
+				t.Errorf("it tells of %d losses, want 4", n)
 			}
 			continue
 		}
 		g.heldFor(past.MassDelete)
 		return
+	}
+}
+
+// What was followed is told for a day, whoever owns it then, and no longer; branches
+// whose commits are elsewhere are not lost.
+func TestWhatIsToldOfLosses(t *testing.T) {
+	g := guard(t, 12, 0)
+	g.edit(func(e *upstream.Edit) { e.Commit("main", "merge", nil, "b10", "b11") })
+	g.follows("the merge")
+	g.remove("refs/heads/b10", "refs/heads/b11")
+	g.follows("merged branches go")
+	if n := g.lost(); n != 0 {
+		t.Errorf("%d are lost: their commits are in main", n)
+	}
+	g.remove("refs/heads/b00")
+	g.follows("one gone")
+	g.restart()
+	testlog.Eventually(t, "the owner", func() bool { return g.owner.generation("repox") == 4 })
+	if n := g.lost(); n != 1 {
+		t.Errorf("after a restart it tells of %d losses, want 1", n)
+	}
+	g.clock.advance(25 * time.Hour)
+	if n := g.lost(); n != 0 {
+		t.Errorf("after a day it tells of %d losses", n)
 	}
 }
 
@@ -473,13 +500,13 @@ func TestLossThatIsMergedLaterDoesNotCount(t *testing.T) {
 	tip := g.git("rev-parse", "refs/heads/b00")
 	g.remove("refs/heads/b00")
 	g.follows("one of eleven")
-	if s, _ := g.owner.engine.Status("repox"); s.Lost != 1 {
-		t.Errorf("%d are lost, want 1", s.Lost)
+	if n := g.lost(); n != 1 {
+		t.Errorf("%d are lost, want 1", n)
 	}
 	g.edit(func(e *upstream.Edit) { e.Commit("main", "another push", map[string]string{"f": "on"}) })
 	g.follows("another push")
-	if s, _ := g.owner.engine.Status("repox"); s.Lost != 1 {
-		t.Errorf("after another push %d are lost, want 1", s.Lost)
+	if n := g.lost(); n != 1 {
+		t.Errorf("after another push %d are lost, want 1", n)
 	}
 	g.edit(func(e *upstream.Edit) {
 		e.Branch("tmp", tip)
@@ -542,8 +569,8 @@ func TestMovedBackIsNotLost(t *testing.T) {
 					g.git("update-ref", b, oid)
 				}
 				g.follows("they are back")
-				if s, _ := g.owner.engine.Status("repox"); s.Lost != 0 {
-					t.Errorf("%d are lost", s.Lost)
+				if n := g.lost(); n != 0 {
+					t.Errorf("%d are lost", n)
 				}
 				g.clock.advance(time.Minute)
 			}
@@ -599,6 +626,48 @@ func TestTagsThatMoveOn(t *testing.T) {
 		g.git("update-ref", fmt.Sprint("refs/tags/v", i), "refs/heads/main")
 	}
 	g.heldFor(past.MassRewrite)
+}
+
+// HEAD leads nowhere, main goes while a young branch has its tip, and that goes.
+func TestBackupOfTheDefaultBranchIsNoWayAround(t *testing.T) {
+	g := guard(t, 0, 0)
+	g.edit(func(e *upstream.Edit) {
+		for i := range 5 {
+			b := fmt.Sprint("own", i)
+			e.Rewrite(b)
+			e.Commit(b, "a history of its own", map[string]string{b: b})
+		}
+	})
+	g.follows("others")
+	g.git("update-ref", "refs/heads/backup", "refs/heads/main")
+	g.git("symbolic-ref", "HEAD", "refs/heads/nothing")
+	g.remove("refs/heads/main")
+	g.follows("a backup has it")
+	g.clock.advance(time.Minute)
+	g.remove("refs/heads/backup")
+	g.heldFor(past.HeadRewrite)
+}
+
+// A branch that swings all day leaves few tips to look at, and few that are kept for
+// long: but for the first of the day they had not settled.
+func TestASwingCostsLittle(t *testing.T) {
+	g := guard(t, 9, 0)
+	for range 30 {
+		g.n++
+		g.orphan("refs/heads/b00")
+		g.clock.advance(10 * time.Minute)
+		g.follows("a swing")
+	}
+	_, record, err := g.owner.engine.Remembered("repox")
+	if err != nil || len(record.Tips) > 3 {
+		t.Errorf("%d tips are remembered of five hours, %v", len(record.Tips), err)
+	}
+	g.clock.advance(8 * 24 * time.Hour)
+	g.edit(func(e *upstream.Edit) { e.Commit("main", "on", map[string]string{"f": "on"}) })
+	g.follows("a push")
+	if k := g.kept("refs/heads/b00"); len(k) > 3 {
+		t.Errorf("%d tips are kept of one day a week ago", len(k))
+	}
 }
 
 // HEAD led nowhere for a day: the branch that it shows now is looked at all the same.

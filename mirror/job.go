@@ -37,10 +37,9 @@ type job struct {
 
 	skipped      int            // of upstream's refs, when it was last seen to change
 	firstSkipped []refs.Skipped // of them
-	lost         int            // settled refs that upstream took away within a day of the last publish
-	firstLost    []refs.Change  // of them
 	pinned       []Pinned
-	retries      int // of following a peer, in a row
+	released     time.Time // the approval whose released pins were followed; of the run under way
+	retries      int       // of following a peer, in a row
 
 	step        step      // what an owner that is behind does next
 	nextRecover time.Time // when an owner asks for lost generations next

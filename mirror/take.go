@@ -70,7 +70,7 @@ func (e *Engine) take(ctx context.Context, j *job, r *run, upstream string, adve
 	if err != nil {
 		return outcome{}, err
 	}
-	forgotten := e.approved(ctx, repo, a, verdict, observed)
+	forgotten := e.approved(ctx, j, repo, a, verdict, observed)
 	if verdict.Reason != "" && !forgotten.all && !publishedBefore(a, b, observed, verdict, changes) {
 		return outcome{SyncResult: SyncResult{Hold: holdOf(verdict, observed)}, judged: true}, nil
 	}
@@ -84,7 +84,7 @@ func (e *Engine) take(ctx context.Context, j *job, r *run, upstream string, adve
 	}
 	out, err := e.publish(ctx, repo, c)
 	if out.Changed {
-		e.noteLost(j, verdict, changes, forgotten)
+		e.warnOfLost(a, verdict, changes, forgotten)
 	}
 	out.judged = true
 	return out, err
@@ -106,20 +106,13 @@ func (e *Engine) prepare(ctx context.Context, repo *store.Repo, a Assignment, li
 	return e.candidate(ctx, repo, a, live, next, b, changes)
 }
 
-// noteLost remembers, for whoever asks, what upstream has taken away within a day,
-// and says so once.
-func (e *Engine) noteLost(j *job, v past.Verdict, changes []refs.Change, forgotten forgotten) {
-	lost := slices.DeleteFunc(slices.Clone(v.Lost), func(c refs.Change) bool { return forgotten.has(c.Ref) })
-	changed := map[string]bool{}
-	for _, c := range changes {
-		changed[c.Ref] = true
+// warnOfLost says what a step that is followed takes away.
+func (e *Engine) warnOfLost(a Assignment, v past.Verdict, changes []refs.Change, forgotten forgotten) {
+	lost := v.Taken(changes)
+	lost = slices.DeleteFunc(lost, func(c refs.Change) bool { return forgotten.has(c.Ref) })
+	if len(lost) > 0 {
+		e.log.Warn("upstream took away settled refs; their tips are kept", "repo", a.Name, "lost", len(lost), "of", v.Settled, "first", lost[0].Ref)
 	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if slices.ContainsFunc(lost, func(c refs.Change) bool { return changed[c.Ref] }) {
-		e.log.Warn("upstream took away settled refs; their tips are kept", "repo", j.want.Name, "within a day", len(lost), "of", v.Settled, "first", lost[0].Ref)
-	}
-	j.lost, j.firstLost = len(lost), slices.Clone(lost[:min(len(lost), firstSkipped)])
 }
 
 // firstSkipped is how many of the refs that are not mirrored are named.
@@ -144,6 +137,9 @@ func (e *Engine) nextTable(ctx context.Context, a Assignment, repo *store.Repo, 
 		// What was live here, and what the log says came after it, may both have
 		// been taken away.
 		forced = append(forced, slices.DeleteFunc(refs.Diff(b.table, step.List), func(c refs.Change) bool { return c.Old == "" })...)
+	}
+	if head := live.Head; head != "" && head.Target() == "" && head != step.Head {
+		forced = append(forced, refs.Change{Ref: "HEAD", Old: string(head), Kind: refs.Deleted})
 	}
 	forced, err := e.unreachable(ctx, repo, forced, step.List)
 	if err != nil {

@@ -92,8 +92,10 @@ func (c copies) Live(ids []string) peer.LiveAnswer {
 					live.Skipped.First = append(live.Skipped.First, api.SkippedRef{Ref: clip(f.Name), Reason: f.Reason})
 				}
 			}
-			if s.Lost > 0 {
-				live.Lost = &api.LostRefs{Count: s.Lost, First: changesOf(s.FirstLost)}
+			if len(ids) == 1 { // it is read from the disk: for who looks at one repo
+				if lost := c.engine.TakenAway(id); len(lost) > 0 {
+					live.Lost = &api.LostRefs{Count: len(lost), First: changesOf(lost[:min(len(lost), firstTaken)])}
+				}
 			}
 			for _, p := range s.Pinned {
 				live.Pins = append(live.Pins, api.Pin{Ref: p.Ref, OID: p.OID, Upstream: &p.Upstream, Missing: p.Missing})
@@ -142,8 +144,11 @@ func (c copies) Sync(ctx context.Context, id string, wait bool) (api.SyncOutcome
 	return out, nil
 }
 
-// shownLosses is how many losses of a hold are shown.
-const shownLosses = 20
+// How many losses of a hold are shown, and how many of what was followed.
+const (
+	shownLosses = 20
+	firstTaken  = 5
+)
 
 func changesOf(changes []refs.Change) []api.Change {
 	list := []api.Change{}

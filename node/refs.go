@@ -11,6 +11,7 @@ import (
 
 	"gitmirror/api"
 	"gitmirror/mirror"
+	"gitmirror/mirror/past"
 	"gitmirror/mirror/refs"
 )
 
@@ -38,21 +39,7 @@ func (c copies) Refs(id string, q api.RefQuery) (api.RefList, error) {
 	if err != nil {
 		return out, &api.Problem{Status: http.StatusBadRequest, Code: "query_invalid", Detail: "the cursor is not one that was given out"}
 	}
-	var list []keyed
-	for _, r := range table.Refs {
-		k := keyed{r.Name + "\x000", r}
-		if !r.Public() {
-			kept := record.KeptAs(r.Name)
-			k.key = fmt.Sprintf("%s\x001%020d%s", kept.Name, math.MaxInt64-kept.At.Unix(), r.Name)
-		} else if q.Kept {
-			continue
-		}
-		name, _, _ := strings.Cut(k.key, "\x00")
-		if k.key > string(after) && api.Matches(name, strings.ToLower(q.Pattern)) {
-			list = append(list, k)
-		}
-	}
-	slices.SortFunc(list, func(a, b keyed) int { return strings.Compare(a.key, b.key) })
+	list := page(table, record, q, string(after))
 	for i, k := range list {
 		if i == q.Limit {
 			out.NextCursor = base64.RawURLEncoding.EncodeToString([]byte(list[i-1].key))
@@ -69,4 +56,38 @@ func (c copies) Refs(id string, q api.RefQuery) (api.RefList, error) {
 		out.Refs = append(out.Refs, r)
 	}
 	return out, nil
+}
+
+// page lists the refs that q selects behind a key, one more than it wants at least,
+// where there are so many. The live ones are sorted as they are.
+func page(table *refs.Table, record *past.Record, q api.RefQuery, after string) []keyed {
+	pattern := strings.ToLower(q.Pattern)
+	var kept []keyed
+	for _, r := range table.Refs {
+		if r.Public() {
+			continue
+		}
+		was := record.KeptAs(r.Name)
+		if key := fmt.Sprintf("%s\x001%020d%s", was.Name, math.MaxInt64-was.At.Unix(), r.Name); key > after && api.Matches(was.Name, pattern) {
+			kept = append(kept, keyed{key, r})
+		}
+	}
+	slices.SortFunc(kept, func(a, b keyed) int { return strings.Compare(a.key, b.key) })
+	if q.Kept {
+		return kept
+	}
+	name, _, _ := strings.Cut(after, "\x00")
+	from, _ := slices.BinarySearchFunc(table.Refs, name, func(r refs.Ref, n string) int { return strings.Compare(r.Name, n) })
+	var live []keyed
+	for _, r := range table.Refs[from:] {
+		if len(live) > q.Limit {
+			break
+		}
+		if key := r.Name + "\x000"; r.Public() && key > after && api.Matches(r.Name, pattern) {
+			live = append(live, keyed{key, r})
+		}
+	}
+	list := append(live, kept...)
+	slices.SortFunc(list, func(a, b keyed) int { return strings.Compare(a.key, b.key) })
+	return list
 }

@@ -145,6 +145,12 @@ func (s *Server) restore(w http.ResponseWriter, r *http.Request, name string) {
 		return
 	}
 	s.stamp(w)
+	// A repeated request is answered as the first: with what is pinned.
+	if row = s.cfg.State.View().Repo(row.ID); row != nil {
+		if i := slices.IndexFunc(row.Pins, func(p fsm.Pin) bool { return p.Ref == pin.Ref }); i >= 0 {
+			pin.OID = row.Pins[i].OID
+		}
+	}
 	writeJSON(w, http.StatusOK, pin)
 }
 
@@ -164,19 +170,15 @@ func (s *Server) restored(ctx context.Context, view *fsm.View, row *fsm.Repo, rs
 	case to != "" && (len(to) < leastOID || len(to) > 40 || strings.Trim(to, "0123456789abcdef") != ""):
 		return api.Pin{}, badRequest("oid_invalid", "%.60q is no object id, nor %d digits of one or more", rs.To, leastOID)
 	}
-	var all []api.Ref
-	for q := (api.RefQuery{Limit: maxPage, Pattern: globless(rs.Ref)}); ; {
-		page, err := s.refsOf(ctx, view, row, q)
+	hint := "gitmirror repo refs " + row.Name + " --kept"
+	for _, name := range []string{rs.Ref, "refs/heads/" + rs.Ref, "refs/tags/" + rs.Ref} {
+		if i := slices.IndexFunc(row.Pins, func(p fsm.Pin) bool { return p.Ref == name }); i >= 0 && to == "" {
+			return api.Pin{Ref: name, OID: row.Pins[i].OID}, nil // it has been set back already
+		}
+		all, err := s.allRefs(ctx, view, row, name)
 		if err != nil {
 			return api.Pin{}, err
 		}
-		all = append(all, page.Refs...)
-		if q.Cursor = page.NextCursor; q.Cursor == "" {
-			break
-		}
-	}
-	hint := "gitmirror repo refs " + row.Name + " --kept"
-	for _, name := range []string{rs.Ref, "refs/heads/" + rs.Ref, "refs/tags/" + rs.Ref} {
 		live, kept, matches := "", 0, []string{}
 		for _, r := range all {
 			switch {
@@ -208,18 +210,32 @@ func (s *Server) restored(ctx context.Context, view *fsm.View, row *fsm.Repo, rs
 	return api.Pin{}, &api.Problem{Status: http.StatusNotFound, Code: "not_kept", Detail: fmt.Sprintf("there is no ref %.200q in %s, and none is kept", rs.Ref, row.Name), Hint: hint}
 }
 
-// globless is a pattern that finds the name itself: what is special in a glob is lawful
-// in no ref.
-func globless(ref string) string { return strings.NewReplacer("*", "", "?", "", "[", "").Replace(ref) }
+// allRefs lists the refs, live and kept, whose names have that text in them. What is
+// special in a pattern is lawful in no ref.
+func (s *Server) allRefs(ctx context.Context, view *fsm.View, row *fsm.Repo, text string) (all []api.Ref, err error) {
+	if strings.ContainsAny(text, "*?[") {
+		return nil, nil
+	}
+	for q := (api.RefQuery{Limit: maxPage, Pattern: text}); ; {
+		page, err := s.refsOf(ctx, view, row, q)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, page.Refs...)
+		if q.Cursor = page.NextCursor; q.Cursor == "" {
+			return all, nil
+		}
+	}
+}
 
 // inTheWay names a live ref that is a directory of name, or the other way round.
 func (s *Server) inTheWay(ctx context.Context, view *fsm.View, row *fsm.Repo, name string) string {
-	for part := name; strings.Count(part, "/") > 1; part = part[:strings.LastIndexByte(part, '/')] {
-		page, err := s.refsOf(ctx, view, row, api.RefQuery{Limit: maxPage, Pattern: part})
+	for text := name + "/"; strings.Count(text, "/") > 1; text = text[:strings.LastIndexByte(text, '/')] {
+		list, err := s.allRefs(ctx, view, row, text)
 		if err != nil {
 			return "" // whoever is to publish it finds out
 		}
-		for _, r := range page.Refs {
+		for _, r := range list {
 			if !r.Kept && (strings.HasPrefix(r.Ref, name+"/") || strings.HasPrefix(name, r.Ref+"/")) {
 				return r.Ref
 			}

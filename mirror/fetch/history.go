@@ -240,17 +240,9 @@ func (f *Fetcher) Unrelated(ctx context.Context, dir string, pairs [][2]string) 
 			fmt.Fprintf(&in, "%s\n^%s\n", commits[p[1]], commits[p[0]])
 		}
 	}
-	cmd := f.git.Command(ctx, dir, "rev-list", "--parents", "--stdin")
-	cmd.Stdin = strings.NewReader(in.String())
-	list, err := cmd.Output()
+	region, err := f.region(ctx, dir, in.String())
 	if err != nil {
-		return nil, failed(err)
-	}
-	region := map[string][]string{}
-	for line := range bytes.Lines(list) {
-		if c := strings.Fields(string(line)); len(c) > 0 {
-			region[c[0]] = c[1:]
-		}
+		return nil, err
 	}
 	for i, p := range pairs {
 		old, new := commits[p[0]], commits[p[1]]
@@ -314,11 +306,12 @@ func (f *Fetcher) commits(ctx context.Context, dir string, ids []string) (map[st
 	return commits, nil
 }
 
-// Left counts the commits that any of old leads to and none of keep, of what is here.
-func (f *Fetcher) Left(ctx context.Context, dir string, old, keep []string) (int, error) {
+// Left counts for each of old the commits that it leads to and none of keep does, of
+// what is here. One walk finds them all.
+func (f *Fetcher) Left(ctx context.Context, dir string, old, keep []string) ([]int, error) {
 	commits, err := f.commits(ctx, dir, append(slices.Clone(old), keep...))
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
 	var in strings.Builder
 	for i, id := range append(slices.Clone(old), keep...) {
@@ -330,15 +323,51 @@ func (f *Fetcher) Left(ctx context.Context, dir string, old, keep []string) (int
 			fmt.Fprintf(&in, "^%s\n", c)
 		}
 	}
-	cmd := f.git.Command(ctx, dir, "rev-list", "--count", "--stdin")
-	cmd.Stdin = strings.NewReader(in.String())
+	counts := make([]int, len(old))
+	if len(old) == 1 { // no need to know which
+		cmd := f.git.Command(ctx, dir, "rev-list", "--count", "--stdin")
+		cmd.Stdin = strings.NewReader(in.String())
+		out, err := cmd.Output()
+		if err != nil {
+			return nil, failed(err)
+		}
+		if counts[0], err = strconv.Atoi(strings.TrimSpace(string(out))); err != nil {
+			return nil, failure.New(failure.Disk, fmt.Sprintf("git rev-list counted %.40q", out), err)
+		}
+		return counts, nil
+	}
+	region, err := f.region(ctx, dir, in.String())
+	if err != nil {
+		return nil, err
+	}
+	for i, id := range old {
+		seen := map[string]bool{}
+		for queue := []string{commits[id]}; len(queue) > 0; {
+			c := queue[len(queue)-1]
+			queue = queue[:len(queue)-1]
+			if parents, inside := region[c]; inside && !seen[c] {
+				seen[c] = true
+				queue = append(queue, parents...)
+			}
+		}
+		counts[i] = len(seen)
+	}
+	return counts, nil
+}
+
+// region is the commits of a walk, with their parents.
+func (f *Fetcher) region(ctx context.Context, dir, revs string) (map[string][]string, error) {
+	cmd := f.git.Command(ctx, dir, "rev-list", "--parents", "--stdin")
+	cmd.Stdin = strings.NewReader(revs)
 	out, err := cmd.Output()
 	if err != nil {
-		return 0, failed(err)
+		return nil, failed(err)
 	}
-	n, err := strconv.Atoi(strings.TrimSpace(string(out)))
-	if err != nil {
-		return 0, failure.New(failure.Disk, fmt.Sprintf("git rev-list counted %.40q", out), err)
+	region := map[string][]string{}
+	for line := range bytes.Lines(out) {
+		if c := strings.Fields(string(line)); len(c) > 0 {
+			region[c[0]] = c[1:]
+		}
 	}
-	return n, nil
+	return region, nil
 }

@@ -37,10 +37,13 @@ type Gone struct {
 func (s *Step) Gone(v Verdict, unreachable map[string]bool) (gone []Gone) {
 	s.know()
 	lost := map[string]bool{}
-	for _, t := range v.tips {
+	for _, t := range oldest(v.tips) { // what came since had not settled
 		if t.Lost {
 			lost[t.Name+" "+t.OID] = true
 		}
+	}
+	if name, oid := headOf(s.Base.Head, s.Base); name == "HEAD" && oid != string(s.Head) && unreachable[oid] {
+		gone = append(gone, Gone{Change: refs.Change{Ref: "HEAD", Old: oid, Kind: refs.Deleted}})
 	}
 	for _, c := range s.Changes {
 		if c.Kind == refs.Deleted || c.Old != "" && (isTag(c.Ref) || c.Kind == refs.Forced && unreachable[c.Old]) {

@@ -78,12 +78,12 @@ func (s *Step) former() (list []Young) {
 	return slices.CompactFunc(list, func(a, b Young) bool { return a.Name == b.Name })
 }
 
-// thin leaves out the tips of a ref that lie close to an earlier one: those that
-// were lost stay.
+// thin leaves out the tips of a ref that lie close to an earlier one: the oldest of the
+// last day is what counts, and the others are there to be the oldest in their turn.
 func thin(tips []Tip) []Tip {
 	var out []Tip
 	for _, t := range tips {
-		if n := len(out); n > 0 && out[n-1].Name == t.Name && !t.Lost && !out[n-1].Lost && out[n-1].Head == t.Head && t.Until.Sub(out[n-1].Until) < spacing {
+		if n := len(out); n > 0 && out[n-1].Name == t.Name && t.Until.Sub(out[n-1].Until) < spacing && out[n-1].Head == t.Head {
 			continue
 		}
 		out = append(out, t)
@@ -153,4 +153,26 @@ func (s *Step) moved() (list []Moved) {
 func (v Verdict) Only(changes []refs.Change) Verdict {
 	v.Lost = slices.Clone(changes)
 	return v
+}
+
+// Taken are those of the changes that cost a settled ref what was in it.
+func (v Verdict) Taken(changes []refs.Change) []refs.Change {
+	lost := map[string]bool{}
+	for _, t := range oldest(v.tips) {
+		lost[t.Name] = t.Settled && t.Lost
+	}
+	return slices.DeleteFunc(slices.Clone(changes), func(c refs.Change) bool { return !lost[c.Ref] || c.Old == "" })
+}
+
+// Lost lists what has been taken away from settled refs within the last day, as table,
+// to which the record belongs, shows it.
+func (r *Record) Lost(table *refs.Table, at refs.LogTime) []refs.Change {
+	s := &Step{Base: table, Past: r, List: slices.DeleteFunc(slices.Clone(table.Refs), func(r refs.Ref) bool { return !r.Public() }), At: at}
+	var lost []refs.Change
+	for _, t := range oldest(r.tips(at)) {
+		if t.Settled && t.Lost {
+			lost = append(lost, s.loss(t))
+		}
+	}
+	return lost
 }

@@ -97,9 +97,9 @@ func (r *Record) settled(name string, at refs.LogTime) bool {
 	return !found || !y.isYoung(at)
 }
 
-func (y Young) isYoung(at refs.LogTime) bool {
-	return !at.DatesHold || at.Now.Sub(y.Seen) < SettledAfter
-}
+// isYoung goes by the date also while dates do not hold: a ref that settles too early
+// is guarded too early, and that loses nothing.
+func (y Young) isYoung(at refs.LogTime) bool { return at.Now.Sub(y.Seen) < SettledAfter }
 
 // rolling tells a tag that is meant to move: it did on two earlier days.
 func (r *Record) rolling(tag string, at refs.LogTime) bool {

@@ -64,8 +64,8 @@ type Facts interface {
 	Reached(tips []string, list, without []refs.Ref) (map[string]bool, error)
 	// Unrelated tells of each pair whether its commits have no history in common.
 	Unrelated(pairs [][2]string) ([]bool, error)
-	// Left counts the commits that any of old leads to and none of keep.
-	Left(old, keep []string) (int, error)
+	// Left counts for each of old the commits that it leads to and none of keep does.
+	Left(old, keep []string) ([]int, error)
 }
 
 // Verdict is what upstream has taken away within Window, and whether that is too
@@ -246,7 +246,7 @@ func (s *Step) judge(tips []Tip, f Facts) error {
 	grew, takes := map[string]bool{}, false
 	for _, c := range s.Changes {
 		grew[c.Ref] = c.Kind == refs.Updated
-		takes = takes || c.Kind == refs.Deleted || c.Kind == refs.Forced
+		takes = takes || takesAway(c)
 	}
 	var gone, moved []*Tip
 	for i := range tips {
@@ -333,25 +333,31 @@ func (s *Step) judgeMoved(moved []*Tip, f Facts) error {
 	for _, r := range s.List {
 		shown = append(shown, r.OID)
 	}
-	if left, err := f.Left(old, shown); err != nil || left < leftLeast {
-		return err // of all of them together
+	left, err := f.Left(old, shown)
+	if err != nil {
+		return err
 	}
-	for _, t := range related {
-		if t.Lost, err = leavesMuch(f, t.OID, shown); err != nil {
+	for i, t := range related {
+		if t.Lost, err = isMuch(f, t.OID, left[i]); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func leavesMuch(f Facts, old string, keep []string) (bool, error) {
-	left, err := f.Left([]string{old}, keep)
-	if err != nil || left < leftLeast {
-		return false, err
+// isMuch tells whether that many commits are much of what old leads to.
+func isMuch(f Facts, old string, left int) (bool, error) {
+	if left < leftLeast {
+		return false, nil
 	}
 	total, err := f.Left([]string{old}, nil)
-	return share(left, total) > lostShare, err
+	if err != nil {
+		return false, err
+	}
+	return share(left, total[0]) > lostShare, nil
 }
+
+func takesAway(c refs.Change) bool { return c.Kind == refs.Deleted || c.Kind == refs.Forced }
 
 // judgeHead returns what became of a branch that HEAD pointed to within the last day,
 // if that is not to be followed: its own tip is looked at where its name is still
@@ -366,6 +372,7 @@ func (s *Step) judgeHead(tips []Tip, f Facts) (*refs.Change, error) {
 		kinds[c.Ref] = c.Kind
 	}
 	steady := func(name string) bool { k, changed := kinds[name]; return !changed || k == refs.Updated }
+	takes := slices.ContainsFunc(s.Changes, takesAway) // and so may take what a tip was reached by
 	for _, t := range tips {
 		oid, shown := s.find(t.Name)
 		gone := !shown
@@ -375,7 +382,7 @@ func (s *Step) judgeHead(tips []Tip, f Facts) (*refs.Change, error) {
 		switch {
 		case !t.Head, oid == t.OID, shown && steady(t.Name):
 			continue // what only grew takes nothing away
-		case gone && t.Until.Before(s.At.Now) && headName != "HEAD" && s.Head == s.Base.Head && steady(headName):
+		case gone && !takes && t.Until.Before(s.At.Now) && headName != "HEAD" && s.Head == s.Base.Head && steady(headName):
 			continue // it was gone before, and was judged then
 		case oid == "":
 			reached, err := f.Reached([]string{t.OID}, s.List, nil)
@@ -393,16 +400,17 @@ func (s *Step) judgeHead(tips []Tip, f Facts) (*refs.Change, error) {
 		}
 		much := unrelated[0]
 		if !much {
-			if much, err = leavesMuch(f, t.OID, []string{oid}); err != nil {
+			left, err := f.Left([]string{t.OID}, []string{oid})
+			if err != nil {
+				return nil, err
+			}
+			if much, err = isMuch(f, t.OID, left[0]); err != nil {
 				return nil, err
 			}
 		}
 		if much {
-			c := refs.Change{Ref: t.Name, Old: t.OID, New: oid, Kind: refs.Forced}
-			if !shown {
-				c.New, c.Kind = "", refs.Deleted
-			}
-			return &c, nil
+			// Where the name is gone, where HEAD leads now is part of what is to be approved.
+			return &refs.Change{Ref: t.Name, Old: t.OID, New: oid, Kind: refs.Forced}, nil
 		}
 	}
 	for _, t := range tips {

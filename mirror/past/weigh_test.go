@@ -32,7 +32,7 @@ func (f flat) Unrelated(pairs [][2]string) ([]bool, error) {
 	return out, nil
 }
 
-func (f flat) Left([]string, []string) (int, error) { return 0, nil }
+func (f flat) Left(old, _ []string) ([]int, error) { return make([]int, len(old)), nil }
 
 // walk follows an upstream through its lists, one after the other, and tells whether
 // it was held on the way, with the record it ended with.
