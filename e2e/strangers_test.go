@@ -157,12 +157,13 @@ func resident(pid int) (own, children int) {
 // All that strangers can do at once, upstreams and clients: answers of 250 MB, answers of
 // a mebibyte that unpack to a gibibyte, packs of some bytes that make objects of
 // gigabytes, fetches that trickle, requests of 65 kB that unpack to 64 MiB, clients that
-// read two bytes a second. Meanwhile an honest clone, fetch and check end within ten
-// seconds each, and the node stays small.
+// read two bytes a second. Meanwhile an honest clone, fetch and check end well, in the long
+// form within ten seconds each, and the node stays small. The short form has no clock: two
+// rounds, on a machine that may have other things to do.
 func TestStrangersDoNotTakeTheNode(t *testing.T) {
-	during := 30 * time.Second
+	during, bound := 4*time.Minute, time.Duration(0)
 	if os.Getenv("GITMIRROR_LONG") != "" {
-		during = 3 * time.Minute
+		during, bound = 3*time.Minute, 10*time.Second
 	}
 	plain, err := plainBinary()
 	if err != nil {
@@ -250,7 +251,7 @@ func TestStrangersDoNotTakeTheNode(t *testing.T) {
 		t.Helper()
 		began := time.Now()
 		err := do()
-		if took := time.Since(began); err != nil || took > 10*time.Second {
+		if took := time.Since(began); err != nil || bound > 0 && took > bound {
 			t.Errorf("an honest %s: %v after %s", what, err, took.Round(100*time.Millisecond))
 		} else {
 			slowest[what] = max(slowest[what], took.Round(10*time.Millisecond))
@@ -260,16 +261,16 @@ func TestStrangersDoNotTakeTheNode(t *testing.T) {
 	gittest.Run(t, t.TempDir(), "clone", "--quiet", "--bare", p.gitURL("honest"), clone)
 	pause(ctx, 5*time.Second)
 	rounds := 0
-	for ; ctx.Err() == nil; rounds++ {
+	for ; ctx.Err() == nil && (bound > 0 || rounds < 2); rounds++ {
 		up.push("honest", fmt.Sprint("round ", rounds))
 		timed("check that finds a push", func() error {
-			out, err := p.client.Sync(t.Context(), "honest", 30*time.Second)
+			out, err := p.client.Sync(t.Context(), "honest", time.Minute)
 			if err == nil && out.Outcome != api.SyncChanged && out.Outcome != api.SyncUnchanged { // the schedule may have been faster
 				err = fmt.Errorf("%s: %+v", out.Outcome, out.Error)
 			}
 			return err
 		})
-		timed("check", func() error { _, err := p.client.Sync(t.Context(), "honest", 30*time.Second); return err })
+		timed("check", func() error { _, err := p.client.Sync(t.Context(), "honest", time.Minute); return err })
 		timed("clone", func() error {
 			_, err := gittest.Try(t, t.TempDir(), "clone", "--quiet", "--bare", p.gitURL("honest"), filepath.Join(t.TempDir(), "x"))
 			return err
