@@ -47,16 +47,18 @@ type proofs struct {
 	running *semaphore.Weighted
 }
 
-// tested is what a test of a copy came to.
+// tested is what the last test of a copy came to.
 type tested struct {
+	id     string
 	at     time.Time
 	broken bool
 }
 
-// note keeps the outcome of a test, and returns how many of the last were as bad.
-// p.mu is held.
-func (p *proofs) note(now time.Time, broken bool) (bad int) {
-	p.tests = append(p.tests, tested{now, broken})
+// note keeps the outcome of a test, and returns how many of the last copies that were
+// tested are as bad: a copy that is tested often counts once. p.mu is held.
+func (p *proofs) note(id string, now time.Time, broken bool) (bad int) {
+	p.tests = slices.DeleteFunc(slices.Clone(p.tests), func(t tested) bool { return t.id == id })
+	p.tests = append(p.tests, tested{id, now, broken})
 	p.tests = slices.Clone(p.tests[max(0, len(p.tests)-testsKept):])
 	for _, t := range p.tests {
 		if t.broken && now.Sub(t.at) < testsFor {
@@ -214,7 +216,7 @@ func (e *Engine) prove(ctx context.Context, r *store.Repo, test proof) (known bo
 		return false
 	}
 	defer e.proofs.running.Release(1)
-	err := e.proveOnce(ctx, r, test)
+	some, err := e.proveOnce(ctx, r, test)
 	if err != nil && !errors.Is(err, fetch.ErrInconclusive) && ctx.Err() == nil {
 		again := time.NewTimer(proofRetry)
 		defer again.Stop()
@@ -224,7 +226,7 @@ func (e *Engine) prove(ctx context.Context, r *store.Repo, test proof) (known bo
 		case <-again.C:
 		}
 		e.reindex(ctx, r) // that may be all it lacks
-		err = e.proveOnce(ctx, r, test)
+		some, err = e.proveOnce(ctx, r, test)
 	}
 	if ctx.Err() != nil {
 		return false
@@ -234,8 +236,9 @@ func (e *Engine) prove(ctx context.Context, r *store.Repo, test proof) (known bo
 		e.log.Warn("copies cannot be tested, trying again later", "repo", r.Name(), "err", err)
 	}
 	switch {
+	case err == nil && !some: // nothing was there to test: it says nothing of the node
 	case err == nil:
-		e.proofs.passed(e.now())
+		e.proofs.passed(r.ID(), e.now())
 	case !blind:
 		e.broke(ctx, r, err)
 	}
@@ -243,10 +246,10 @@ func (e *Engine) prove(ctx context.Context, r *store.Repo, test proof) (known bo
 }
 
 // passed notes that a copy is whole.
-func (p *proofs) passed(now time.Time) {
+func (p *proofs) passed(id string, now time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.note(now, false)
+	p.note(id, now, false)
 }
 
 // turnsBlind notes whether a test came to nothing, and tells when that is new.
@@ -270,23 +273,24 @@ func (e *Engine) reindex(ctx context.Context, r *store.Repo) {
 	}
 }
 
-func (e *Engine) proveOnce(ctx context.Context, r *store.Repo, test proof) error {
+// proveOnce runs a test; some is false where there was nothing to test.
+func (e *Engine) proveOnce(ctx context.Context, r *store.Repo, test proof) (some bool, err error) {
 	release, err := r.Acquire()
 	if err != nil {
-		return nil // it has left this node
+		return false, nil // it has left this node
 	}
 	defer release()
 	table, err := r.Table()
 	switch {
 	case errors.Is(err, refs.ErrDamaged) && e.sickness() != "":
-		return err
+		return true, err
 	case err != nil:
 		e.settleSoon(r.ID()) // reading has found out, and reconciling deals with it
-		return nil
+		return false, nil
 	case table.Generation == 0:
-		return nil
+		return false, nil
 	}
-	return test(ctx, r.Dir(), tips(table.Refs, refs.Head(table.HeadOID())))
+	return true, test(ctx, r.Dir(), tips(table.Refs, refs.Head(table.HeadOID())))
 }
 
 // broke takes a copy out of service. It is given up a moment later, unless so
@@ -314,7 +318,7 @@ func (e *Engine) countBroken(id, name string, err error) (sick bool) {
 	}
 	fallsIll := false
 	if !p.broken[id] {
-		if bad := p.note(now, true); bad > brokenLimit && p.sick == "" {
+		if bad := p.note(id, now, true); bad > brokenLimit && p.sick == "" {
 			fallsIll = true
 			p.sick = fmt.Sprintf("%d of the last %d copies that were tested cannot be read, the last of them %s: %v", bad, len(p.tests), name, err)
 		}
@@ -394,7 +398,10 @@ func (e *Engine) allWhole(ctx context.Context) bool {
 		if r == nil {
 			continue
 		}
-		if r.Reread() != nil || e.proveOnce(ctx, r, e.verify) != nil || ctx.Err() != nil {
+		if r.Reread() != nil {
+			return false
+		}
+		if _, err := e.proveOnce(ctx, r, e.verify); err != nil || ctx.Err() != nil {
 			return false
 		}
 	}

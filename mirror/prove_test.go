@@ -171,6 +171,33 @@ func TestAFewBrokenCopiesAmongManyAreNoSickNode(t *testing.T) {
 	})
 }
 
+// What has nothing to test, and a copy that is tested again and again, hide no sick node.
+func TestEmptyAndRepeatedTestsHideNoSickNode(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		w := newWard(t, ctx, 5)
+		whole := func() {
+			for i := range 4 {
+				r, err := w.store.Ensure(fmt.Sprintf("EMPTY%d", i), fmt.Sprintf("e%d", i))
+				if err != nil {
+					t.Fatal(err)
+				}
+				w.prove(ctx, r, failing(0))
+				w.prove(ctx, w.copies[4], failing(0))
+			}
+		}
+		for _, r := range w.copies[:brokenLimit+1] {
+			w.prove(ctx, r, failing(2))
+			whole()
+		}
+		if w.sickness() == "" {
+			t.Error("four of the five copies there are broke, and the node is well")
+		}
+		cancel()
+		w.workers.Wait()
+	})
+}
+
 // Strangers ask for nonsense: a copy is tested once a minute, however often packs
 // fail.
 func TestSuspicionsAreTestedOnceAMinute(t *testing.T) {

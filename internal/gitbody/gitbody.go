@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"net/http"
 	"net/netip"
@@ -73,6 +74,7 @@ func Owner(remote string) string {
 func Refuse(w http.ResponseWriter, err error, say func(w http.ResponseWriter, status int, message string)) {
 	var busy *spool.BusyError
 	var full *spool.RoomError
+	var disk *fs.PathError
 	switch {
 	case errors.As(err, &busy):
 		w.Header().Set("Retry-After", "10")
@@ -82,6 +84,9 @@ func Refuse(w http.ResponseWriter, err error, say func(w http.ResponseWriter, st
 		say(w, http.StatusServiceUnavailable, "a request of this size cannot be kept: "+err.Error()+"; try again later")
 	case errors.Is(err, spool.ErrTooLarge):
 		say(w, http.StatusRequestEntityTooLarge, fmt.Sprintf("the request has more than %d MiB, unpacked: ask for fewer refs at once", MaxRequest>>20))
+	case errors.As(err, &disk): // ours: another node may do better, and its path is nobody's business
+		w.Header().Set("Retry-After", "60")
+		say(w, http.StatusServiceUnavailable, "this node's disk does not take the request: "+disk.Err.Error()+"; try again later")
 	default:
 		say(w, http.StatusBadRequest, "the request cannot be read: "+err.Error())
 	}

@@ -4,11 +4,13 @@ import (
 	"bytes"
 	"compress/gzip"
 	"fmt"
+	"io/fs"
 	"net/http"
 	"net/http/httptest"
 	"runtime"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 
 	"gitmirror/internal/gitbody"
@@ -144,5 +146,16 @@ func TestRequestsThatCannotBeRead(t *testing.T) {
 	_, err = gitbody.Read(full, request(t, "192.0.2.1:1", make([]byte, 2<<20), ""))
 	if status, retry, message := refused(err); status != 503 || retry == "" || !strings.Contains(message, "of the disk is free") {
 		t.Errorf("a full disk: %d %q %s", status, retry, message)
+	}
+}
+
+// A disk of ours that fails is no fault of the client's, and its path is nobody's
+// business.
+func TestOurDiskIsNotTheClientsFault(t *testing.T) {
+	w := httptest.NewRecorder()
+	err := fmt.Errorf("append: %w", &fs.PathError{Op: "write", Path: "/data/staging/spool1", Err: syscall.ENOSPC})
+	gitbody.Refuse(w, err, func(w http.ResponseWriter, status int, message string) { http.Error(w, message, status) })
+	if w.Code != http.StatusServiceUnavailable || strings.Contains(w.Body.String(), "/data") || !strings.Contains(w.Body.String(), "no space left") || w.Header().Get("Retry-After") == "" {
+		t.Errorf("%d %s", w.Code, w.Body)
 	}
 }

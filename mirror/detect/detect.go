@@ -419,6 +419,10 @@ func (c *Client) readAll(ctx context.Context, cancel context.CancelCauseFunc, re
 	chunk := chunks.Get().(*[chunkSize]byte)
 	defer chunks.Put(chunk)
 	since, began := 0, time.Now()
+	seen := struct {
+		at    time.Time
+		bytes int64
+	}{}
 	for {
 		n, err := resp.Body.Read(chunk[:])
 		if since += n; since >= enough {
@@ -428,12 +432,15 @@ func (c *Client) readAll(ctx context.Context, cancel context.CancelCauseFunc, re
 		if err := answer.Append(ctx, chunk[:n]); err != nil {
 			return c.tooMuch(host, err)
 		}
-		switch took := time.Since(began) - slowAfter; {
+		switch now := time.Now(); {
 		case err == io.EOF:
 			return nil
 		case err != nil:
 			return err
-		case took.Seconds()*slowRate > float64(answer.Len()):
+		case now.Sub(began) > slowAfter && now.Sub(seen.at) < slowWindow:
+		case now.Sub(began) <= slowAfter, int64(answer.Len())-seen.bytes >= int64(now.Sub(seen.at).Seconds()*slowRate):
+			seen.at, seen.bytes = now, int64(answer.Len())
+		default:
 			return failure.New(failure.Timeout, fmt.Sprintf("%s sends its answer too slowly: %d bytes in %s", host, answer.Len(), time.Since(began).Round(time.Second)), nil)
 		}
 	}
@@ -442,10 +449,11 @@ func (c *Client) readAll(ctx context.Context, cancel context.CancelCauseFunc, re
 const (
 	chunkSize = 32 << 10
 
-	// An answer that takes longer than slowAfter comes with slowRate bytes a second: it
-	// has a place that others wait for.
-	slowAfter = time.Minute
-	slowRate  = 16 << 10
+	// An answer that takes longer than slowAfter comes with slowRate bytes a second, in
+	// each slowWindow: it has a place that others wait for, however fast it began.
+	slowAfter  = time.Minute
+	slowWindow = 15 * time.Second
+	slowRate   = 16 << 10
 )
 
 var chunks = sync.Pool{New: func() any { return new([chunkSize]byte) }}

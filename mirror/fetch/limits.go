@@ -80,7 +80,11 @@ func (l Limits) explain(f *failure.Error, memory int64) *failure.Error {
 	switch f.Class {
 	case failure.TooLarge:
 		if l.piece(memory) == l.Object {
-			return l.objectTooLarge()
+			// git's list of the objects, some 64 bytes for each, is one piece too.
+			f := l.objectTooLarge()
+			f.Message = fmt.Sprintf("an object has more than %s, the --max-object-size, or there are so many (some %d or more) that git cannot list them in that; %s",
+				humanize.IBytes(uint64(l.Object)), l.Object/64, l.Raise)
+			return f
 		}
 		f.Class = failure.OutOfMemory
 		fallthrough

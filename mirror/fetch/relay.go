@@ -68,9 +68,7 @@ func newRelay(src Source, log *slog.Logger) (*relay, error) {
 		FlushInterval: -1,
 		ErrorLog:      slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 		Rewrite: func(p *httputil.ProxyRequest) {
-			if p.In.URL.Host == upstream.Host {
-				p.Out.URL.Scheme = upstream.Scheme
-			}
+			p.Out.URL.Scheme, p.Out.URL.Host = upstream.Scheme, upstream.Host
 			p.Out.Header.Del("Accept-Encoding") // git would unpack without a bound
 		},
 		ModifyResponse: func(resp *http.Response) error {
@@ -95,7 +93,7 @@ func newRelay(src Source, log *slog.Logger) (*relay, error) {
 		switch _, given, _ := known.BasicAuth(); {
 		case given != password:
 			w.WriteHeader(http.StatusProxyAuthRequired)
-		case rq.Method == http.MethodConnect || !rq.URL.IsAbs():
+		case rq.Method == http.MethodConnect || !rq.URL.IsAbs() || !sameHost(rq.URL.Host, upstream.Host):
 			r.note(strayed(rq.Host))
 			w.WriteHeader(http.StatusForbidden)
 		default:
@@ -104,6 +102,13 @@ func newRelay(src Source, log *slog.Logger) (*relay, error) {
 	})}
 	r.serving.Go(func() { _ = r.server.Serve(l) }) // until close
 	return r, nil
+}
+
+// sameHost tells whether git means the upstream: it leaves out the port of http, which it
+// takes the upstream for, whatever that speaks. What is not its host is never asked, in
+// clear text least of all.
+func sameHost(asked, upstream string) bool {
+	return strings.EqualFold(asked, upstream) || strings.EqualFold(asked+":80", upstream)
 }
 
 var errUnasked = errors.New("not asked for")

@@ -125,6 +125,22 @@ func TestTheRelaySpeaksTLS(t *testing.T) {
 	}
 }
 
+// git takes the upstream for one that speaks http, and leaves out its port.
+func TestTheRelayKnowsItsUpstream(t *testing.T) {
+	for _, c := range []struct {
+		asked, upstream string
+		same            bool
+	}{
+		{"example.org", "example.org", true}, {"EXAMPLE.org", "example.org", true}, {"example.org:8443", "example.org:8443", true},
+		{"example.org", "example.org:80", true}, {"[::1]", "[::1]:80", true},
+		{"example.org", "example.org:8443", false}, {"example.org:8080", "example.org", false}, {"other.org", "example.org", false},
+	} {
+		if got := sameHost(c.asked, c.upstream); got != c.same {
+			t.Errorf("git asks %s of the upstream %s: %v", c.asked, c.upstream, got)
+		}
+	}
+}
+
 // The relay leads to its upstream alone, and is for our git alone.
 func TestTheRelayLeadsNowhereElse(t *testing.T) {
 	var asked atomic.Int32
