@@ -18,6 +18,10 @@ import (
 // git spends a walk through the history on each deepen-not.
 const manyArguments = 100
 
+// manyShallows is how many shallow lines it may have: a clone that is cut off has one for
+// each line of history. git looks each of them up.
+const manyShallows = 50_000
+
 // asks is what a request says, as far as it matters before git is started.
 type asks struct {
 	filter string // that is not served
@@ -29,7 +33,7 @@ func packetsOf(body *spool.Body) *wire.Reader {
 }
 
 func read(body *spool.Body) (a asks, err error) {
-	p, others := packetsOf(body), 0
+	p, others, shallows := packetsOf(body), 0, 0
 	for {
 		kind, payload, err := p.Next()
 		switch {
@@ -37,7 +41,11 @@ func read(body *spool.Body) (a asks, err error) {
 			return a, nil
 		case err != nil:
 			return a, err
-		case kind != wire.Data || hasAny(payload, "want ", "have ", "shallow "):
+		case kind != wire.Data || hasAny(payload, "want ", "have "):
+			continue
+		case hasAny(payload, "shallow "):
+			shallows++
+			a.many = a.many || shallows > manyShallows
 			continue
 		}
 		others++

@@ -140,6 +140,10 @@ func TestRequestsOfManyLines(t *testing.T) {
 	if status, _, answer := post(t, g.url, body, headers...); status != 400 || !strings.Contains(answer, "arguments") {
 		t.Errorf("a thousand deepen-nots: %d %.200q", status, answer)
 	}
+	body = packets("command=fetch", "0001", "want "+tip+"\n") + strings.Repeat(packets("shallow "+strings.Repeat("1", 40)+"\n"), 60_000) + packets("deepen 1\n", "done\n", "0000")
+	if status, _, answer := post(t, g.url, body, headers...); status != 400 || !strings.Contains(answer, "shallow lines") {
+		t.Errorf("sixty thousand shallows: %d %.200q", status, answer)
+	}
 }
 
 func TestUnknownObjectIsSaid(t *testing.T) {

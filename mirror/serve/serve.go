@@ -206,7 +206,7 @@ func (s *Server) UploadPack(w http.ResponseWriter, r *http.Request, v View) erro
 		return nil
 	}
 	if asked.many {
-		return nonsense(fmt.Errorf("it has more than %d arguments besides wants and haves", manyArguments))
+		return nonsense(fmt.Errorf("it has more than %d shallow lines, or %d arguments besides those, wants and haves", manyShallows, manyArguments))
 	}
 	if !version2(r) {
 		return s.pack(w, r, v, body, "")
