@@ -69,6 +69,32 @@ func repos() []api.Repo {
 	}
 }
 
+// held is a repo that waits for somebody's word, while upstream is away.
+func held() *api.Repo {
+	r := repos()[0]
+	r.State, r.Reason, r.Also = "held", "mass_delete", []string{"failing: network"}
+	r.Error = &api.RepoError{Class: "network", Message: "no such host", Since: before(time.Minute)}
+	h := &api.Hold{Reason: api.HoldMassDelete, Since: before(2 * time.Hour), Lost: 14, Settled: 30, Approved: beforeP(time.Minute)}
+	for i := range 13 {
+		h.First = append(h.First, api.Change{Ref: fmt.Sprintf("refs/heads/b%02d\x1b[31m", i), Old: "1234567890abcdef", Kind: "deleted"})
+	}
+	h.First[0].New = "fedcba0987654321"
+	h.Message = h.Describe(r.Name)
+	upstream := ""
+	r.Hold, r.Pins = h, []api.Pin{{Ref: "refs/heads/main", OID: "1111111111111111", Upstream: &upstream}}
+	r.Lost = &api.LostRefs{Count: 1, First: h.First[1:2]}
+	return &r
+}
+
+func refs() []api.Ref {
+	return []api.Ref{
+		{Ref: "refs/heads/main", OID: "1111111111111111", Pinned: true},
+		{Ref: "refs/heads/main", OID: "2222222222222222", Kept: true, At: beforeP(time.Hour), ReplacedBy: "1111111111111111"},
+		{Ref: "refs/heads/topic", OID: "3333333333333333", Kept: true, At: beforeP(50 * time.Hour)},
+		{Ref: "refs/tags/v1", OID: "4444444444444444"},
+	}
+}
+
 func TestGolden(t *testing.T) {
 	drawings := map[string]func(p Printer) error{
 		"healthy":  func(p Printer) error { return p.Status(healthy()) },
@@ -78,6 +104,8 @@ func TestGolden(t *testing.T) {
 		"repos":    func(p Printer) error { return p.Repos(repos()) },
 		"repo":     func(p Printer) error { return p.Repo(&repos()[0], "http://10.0.0.11:7654/") },
 		"broken":   func(p Printer) error { return p.Repo(&repos()[1], "http://10.0.0.11:7654") },
+		"held":     func(p Printer) error { return p.Repo(held(), "http://10.0.0.11:7654") },
+		"refs":     func(p Printer) error { return p.Refs(refs()) },
 		"node":     func(p Printer) error { return p.Node(&degraded().Nodes[1]) },
 	}
 	for name, draw := range drawings {
