@@ -50,9 +50,11 @@ func TestTakenAwayHeldApprovedAndRestored(t *testing.T) {
 	})
 	owner.kill()
 	rest := f.others(owner)
-	rest[0].await(name, "another owner to meet the outage", func(r *api.Repo) bool {
-		return r.Owner != owner.name && r.Error != nil && held(r) && r.State == api.StateHeld
-	})
+	for _, p := range rest { // each as it has heard of it
+		p.await(name, "another owner to meet the outage", func(r *api.Repo) bool {
+			return r.Owner != owner.name && r.Error != nil && held(r) && r.State == api.StateHeld
+		})
+	}
 	out, errOut, code = rest[1].command("repo", "show", name)
 	if code != 0 || !strings.Contains(out, "refs/heads/b3") || !strings.Contains(out, "since ") || !strings.Contains(out, "error") {
 		t.Errorf("show says (exit %d)\n%s%s", code, out, errOut)
@@ -65,7 +67,9 @@ func TestTakenAwayHeldApprovedAndRestored(t *testing.T) {
 	}
 	rest[0].await(name, "the approval to be shown", func(r *api.Repo) bool { return r.Hold != nil && r.Hold.Approved != nil })
 	up.Intercept(nil)
-	rest[0].await(name, "it to be followed", func(r *api.Repo) bool { return r.Hold == nil && r.Error == nil })
+	for _, p := range rest {
+		p.await(name, "it to be followed", func(r *api.Repo) bool { return r.Hold == nil && r.Error == nil })
+	}
 	up.shows("vandal", rest)
 
 	// What is gone is kept, on any node, and can be set back; it stays there.
@@ -77,9 +81,9 @@ func TestTakenAwayHeldApprovedAndRestored(t *testing.T) {
 		t.Fatalf("restore: exit %d\n%s%s", code, out, errOut)
 	}
 	for _, p := range rest {
-		if list := gittest.LsRemote(t, p.gitURL(name)); !strings.Contains(list, "refs/heads/b3") {
-			t.Errorf("%s shows\n%s", p.name, list)
-		}
+		testlog.Eventually(t, "the restored ref on "+p.name, func() bool {
+			return strings.Contains(gittest.LsRemote(t, p.gitURL(name)), "refs/heads/b3")
+		})
 	}
 	up.push("vandal", "more")
 	moved, err := repo.Git("rev-parse", "refs/heads/main")
