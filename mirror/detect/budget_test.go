@@ -85,7 +85,7 @@ func TestLargeAnswersTakeLittleMemory(t *testing.T) {
 	f := startForge(t, showing(20_000, 600, nil)) // 13 MB
 	c := client(t, detect.Config{Answers: detect.NewPool(t.TempDir(), nil)})
 	var highest uint64
-	stop, watched := make(chan struct{}), make(chan struct{})
+	stop, watched, measured := make(chan struct{}), make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(watched)
 		for {
@@ -95,6 +95,7 @@ func TestLargeAnswersTakeLittleMemory(t *testing.T) {
 			select {
 			case <-stop:
 				return
+			case measured <- struct{}{}:
 			case <-time.After(10 * time.Millisecond):
 			}
 		}
@@ -109,7 +110,8 @@ func TestLargeAnswersTakeLittleMemory(t *testing.T) {
 				}
 				return
 			}
-			time.Sleep(100 * time.Millisecond) // it is dealt with
+			<-measured
+			<-measured // once more, while it is held
 			res.Release()
 		})
 	}

@@ -2,7 +2,6 @@ package fetch_test
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"io"
 	"net/http"
@@ -18,7 +17,6 @@ import (
 	"time"
 	"unicode"
 
-	"gitmirror/internal/egress"
 	"gitmirror/internal/testlog"
 	"gitmirror/internal/upstream"
 	"gitmirror/mirror/failure"
@@ -64,21 +62,7 @@ func newRig(t *testing.T, stall time.Duration) *rig {
 // byWay has fetches go by a way to that upstream, as the engine's do; others are a peer's.
 func (g *rig) byWay(t *testing.T, url string) {
 	t.Helper()
-	policy, err := egress.NewPolicy([]string{"127.0.0.0/8"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	proxy, err := egress.NewProxy(egress.NewDialer(policy))
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	done := make(chan error, 1)
-	go func() { done <- proxy.Serve(ctx) }()
-	t.Cleanup(func() { cancel(); <-done })
-	if g.way, err = proxy.Grant(url); err != nil {
-		t.Fatal(err)
-	}
+	g.way = way(t, url)
 }
 
 func newFetcher(t *testing.T, stall time.Duration) *fetch.Fetcher {
@@ -219,7 +203,7 @@ func (g *rig) tampered(t *testing.T, change func(pack []byte) []byte) string {
 
 // served serves the upstream, but for answers that bring packs, which are written by
 // write.
-func (g *rig) served(t *testing.T, write func(w http.ResponseWriter, body []byte)) string {
+func (g *rig) served(t *testing.T, write func(w http.ResponseWriter, r *http.Request, body []byte)) string {
 	t.Helper()
 	inner := g.tampered(t, func(answer []byte) []byte { return answer })
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -240,7 +224,7 @@ func (g *rig) served(t *testing.T, write func(w http.ResponseWriter, body []byte
 		}
 		w.Header().Set("Content-Type", resp.Header.Get("Content-Type"))
 		if strings.HasSuffix(r.URL.Path, "/git-upload-pack") {
-			write(w, body)
+			write(w, r, body)
 			return
 		}
 		_, _ = w.Write(body)

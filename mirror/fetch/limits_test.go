@@ -74,7 +74,8 @@ func TestTooLargeIsAbortedEarly(t *testing.T) {
 	g := newRig(t, 0)
 	g.edit(t, func(e *upstream.Edit) { e.Commit("main", "one", map[string]string{"a": noise(8 << 20)}) })
 	var sent atomic.Int64
-	url := g.slowly(t, &sent)
+	rest := make(chan struct{})
+	url := g.halting(t, &sent, rest)
 	limits := fetch.Limits{Size: 1 << 20, Raise: "do this"}
 	for name, w := range map[string]fetch.Way{"by the proxy": way(t, url), "directly": nil} {
 		sent.Store(0)
@@ -90,24 +91,29 @@ func TestTooLargeIsAbortedEarly(t *testing.T) {
 	if f := g.within(t, limits, nil, "http://127.0.0.1:1/never-asked", g.tip(t, "main")); f == nil || f.Class != failure.TooLarge {
 		t.Errorf("a copy that is at its limit already: %v", f)
 	}
+	close(rest)
 	if f := g.within(t, fetch.Limits{Size: 16 << 20}, way(t, url), url, g.tip(t, "main")); f != nil {
 		t.Errorf("within its limit: %v", f)
 	}
 }
 
-// slowly serves the upstream with packs that take some seconds.
-func (g *rig) slowly(t *testing.T, sent *atomic.Int64) string {
+// halting serves the upstream with packs of which 4 MiB come, and the rest when rest is
+// closed, or never: who waits for it has let too much come.
+func (g *rig) halting(t *testing.T, sent *atomic.Int64, rest <-chan struct{}) string {
 	t.Helper()
-	return g.served(t, func(w http.ResponseWriter, body []byte) {
-		for len(body) > 0 && sent.Load() >= 0 {
-			n := min(len(body), 256<<10)
-			if _, err := w.Write(body[:n]); err != nil {
+	return g.served(t, func(w http.ResponseWriter, r *http.Request, body []byte) {
+		for part := min(len(body), 4<<20); len(body) > 0; part = len(body) {
+			if _, err := w.Write(body[:part]); err != nil {
 				return
 			}
 			_ = http.NewResponseController(w).Flush()
-			sent.Add(int64(n))
-			body = body[n:]
-			time.Sleep(50 * time.Millisecond)
+			sent.Add(int64(part))
+			body = body[part:]
+			select {
+			case <-rest:
+			case <-r.Context().Done():
+				return
+			}
 		}
 	})
 }
@@ -115,7 +121,7 @@ func (g *rig) slowly(t *testing.T, sent *atomic.Int64) string {
 // answering serves one pack, whatever is asked for.
 func (g *rig) answering(t *testing.T, pack []byte) string {
 	t.Helper()
-	return g.served(t, func(w http.ResponseWriter, _ []byte) {
+	return g.served(t, func(w http.ResponseWriter, _ *http.Request, _ []byte) {
 		out := wire.NewWriter(w)
 		out.Line("packfile\n")
 		for rest := pack; len(rest) > 0; {
@@ -192,7 +198,7 @@ func TestStagingCountsAgainstTheReserve(t *testing.T) {
 	g := newRig(t, 0)
 	g.edit(t, func(e *upstream.Edit) { e.Commit("main", "one", map[string]string{"a": noise(8 << 20)}) })
 	var sent atomic.Int64
-	url := g.slowly(t, &sent)
+	url := g.halting(t, &sent, nil)
 	full := failure.New(failure.Disk, "full", nil)
 	room := func() error {
 		if sent.Load() > 1<<20 {
