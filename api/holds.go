@@ -19,6 +19,9 @@ type Hold struct {
 	Approved *time.Time `json:"approved"` // when it was; what upstream has taken away since is not
 }
 
+// MostLosses is how many losses of a hold First names.
+const MostLosses = 20
+
 // The reasons of a hold.
 const (
 	HoldEmpty       = "empty"

@@ -242,10 +242,10 @@ func TestForcedMovesOverAnHourAreHeld(t *testing.T) {
 	t.Error("nine of ten branches went, in an hour")
 }
 
-// The same, but each lands on a commit that shares the root with all: what was in
-// them is in no ref any more.
-func TestBranchesCutToTheirRootAreHeld(t *testing.T) {
-	g := guard(t, 0, 0)
+// lines adds four branches of 40 commits of their own each, which have settled when it
+// returns the root that all share.
+func (g *guarded) lines() (root string) {
+	g.t.Helper()
 	g.edit(func(e *upstream.Edit) {
 		for i := range 4 {
 			for k := range 40 {
@@ -254,10 +254,18 @@ func TestBranchesCutToTheirRootAreHeld(t *testing.T) {
 			e.Commit(fmt.Sprint("line", i), "merged", nil, "main")
 		}
 	})
-	g.clock.advance(8 * 24 * time.Hour)
 	g.follows("new lines")
 	g.clock.advance(8 * 24 * time.Hour)
-	root := g.git("rev-list", "--max-parents=0", "refs/heads/main")
+	g.edit(func(e *upstream.Edit) { e.Commit("main", "on", map[string]string{"f": "on"}) })
+	g.follows("a push, when they have settled")
+	return g.git("rev-list", "--max-parents=0", "refs/heads/main")
+}
+
+// The same, but each lands on a commit that shares the root with all: what was in
+// them is in no ref any more.
+func TestBranchesCutToTheirRootAreHeld(t *testing.T) {
+	g := guard(t, 0, 0)
+	root := g.lines()
 	g.edit(func(e *upstream.Edit) {
 		for i := range 4 {
 			e.Branch(fmt.Sprint("line", i), root)
@@ -523,19 +531,7 @@ func TestLossThatIsMergedLaterDoesNotCount(t *testing.T) {
 // What was cut is lost when the refs that still had it go.
 func TestBackupsThatGoAMinuteLaterDoNotHelp(t *testing.T) {
 	g := guard(t, 0, 0)
-	g.edit(func(e *upstream.Edit) {
-		for i := range 4 {
-			for k := range 40 {
-				e.Commit(fmt.Sprint("line", i), fmt.Sprint(k), map[string]string{"f": fmt.Sprint(i, k)})
-			}
-			e.Commit(fmt.Sprint("line", i), "merged", nil, "main")
-		}
-	})
-	g.follows("new lines")
-	g.clock.advance(8 * 24 * time.Hour)
-	g.edit(func(e *upstream.Edit) { e.Commit("main", "on", map[string]string{"f": "on"}) })
-	g.follows("a push")
-	root := g.git("rev-list", "--max-parents=0", "refs/heads/main")
+	root := g.lines()
 	g.edit(func(e *upstream.Edit) {
 		for i := range 4 {
 			e.Branch(fmt.Sprint("bak", i), fmt.Sprint("line", i))

@@ -135,7 +135,7 @@ func (c copies) Sync(ctx context.Context, id string, wait bool) (api.SyncOutcome
 	case res.Hold != nil:
 		out.Outcome = api.SyncHeld
 		h := res.Hold
-		out.Hold = &api.Hold{Reason: h.Reason, Since: time.Now().UTC(), Lost: h.Lost, Settled: h.Settled, First: changesOf(h.First[:min(len(h.First), shownLosses)]), Losses: h.Losses.String(), Observed: h.Observed.String()}
+		out.Hold = &api.Hold{Reason: h.Reason, Since: time.Now().UTC(), Lost: h.Lost, Settled: h.Settled, First: changesOf(h.First[:min(len(h.First), api.MostLosses)]), Losses: h.Losses.String(), Observed: h.Observed.String()}
 	case res.Changed:
 		out.Outcome = api.SyncChanged
 	default:
@@ -144,11 +144,8 @@ func (c copies) Sync(ctx context.Context, id string, wait bool) (api.SyncOutcome
 	return out, nil
 }
 
-// How many losses of a hold are shown, and how many of what was followed.
-const (
-	shownLosses = 20
-	firstTaken  = 5
-)
+// firstTaken is how many of the losses that were followed are shown.
+const firstTaken = 5
 
 func changesOf(changes []refs.Change) []api.Change {
 	list := []api.Change{}

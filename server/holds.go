@@ -244,16 +244,13 @@ func (s *Server) inTheWay(ctx context.Context, view *fsm.View, row *fsm.Repo, na
 	return ""
 }
 
-// shownLosses is how many losses of a hold the API shows.
-const shownLosses = 20
-
 // holdOf is a hold as the API shows it.
 func holdOf(r *fsm.Repo) *api.Hold {
 	h := r.Hold
 	if h == nil {
 		return nil
 	}
-	out := &api.Hold{Reason: h.Reason, Since: h.Since, Lost: int(h.Lost), Settled: int(h.Settled), First: changesOf(h.First[:min(len(h.First), shownLosses)]), Losses: digestText(h.Losses), Observed: digestText(h.Observed)}
+	out := &api.Hold{Reason: h.Reason, Since: h.Since, Lost: int(h.Lost), Settled: int(h.Settled), First: changesOf(h.First[:min(len(h.First), api.MostLosses)]), Losses: digestText(h.Losses), Observed: digestText(h.Observed)}
 	out.Message = out.Describe(r.Name)
 	if a := r.Approved; a != nil && (a.Count > 0 || !a.Observed.IsZero()) {
 		out.Approved = timeOf(a.At)
