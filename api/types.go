@@ -109,6 +109,8 @@ type Repo struct {
 	// what the nodes were started with.
 	MaxSize       int64 `json:"max_size"`
 	MaxObjectSize int64 `json:"max_object_size"`
+	// AcceptFlaws are flaws of objects, by git's ids, which are taken all the same.
+	AcceptFlaws []string `json:"accept_flaws"`
 
 	Copies     []Copy       `json:"copies"`
 	LastCheck  *time.Time   `json:"last_check"` // null where the owner did not answer
@@ -171,12 +173,16 @@ type AddRepo struct {
 
 	MaxSize       int64 `json:"max_size,omitempty"`        // bytes; default: the nodes' limit
 	MaxObjectSize int64 `json:"max_object_size,omitempty"` // bytes; default: the nodes' limit
+
+	AcceptFlaws []string `json:"accept_flaws,omitempty"` // like "hasDotgit"; default: none
 }
 
 // SetRepo changes a repo; what is null stays as it is.
 type SetRepo struct {
 	MaxSize       *int64 `json:"max_size,omitempty"`        // bytes; 0: the nodes' limit
 	MaxObjectSize *int64 `json:"max_object_size,omitempty"` // bytes; 0: the nodes' limit
+
+	AcceptFlaws *[]string `json:"accept_flaws,omitempty"` // all that are taken from now on
 }
 
 // AddRepos asks for many.

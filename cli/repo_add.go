@@ -11,23 +11,22 @@ import (
 )
 
 type repoAddOptions struct {
-	urls     []string
-	name     string
-	replicas int
-	interval time.Duration
-	limits   limits
-	wait     bool
+	urls []string
+	ask  api.AddRepo // of each, but for its URL
+	wait bool
 }
 
-// limits are what one repository may have; 0: what the nodes were started with.
-type limits struct{ size, object int64 }
-
-func limitsOf(c *urfave.Context) (l limits, err error) {
-	if l.size, err = size(c, "max-size"); err != nil {
-		return l, err
+// addOf reads the flags of policyFlags.
+func addOf(c *urfave.Context) (ask api.AddRepo, err error) {
+	if err := checkPolicy(c); err != nil {
+		return ask, err
 	}
-	l.object, err = size(c, "max-object-size")
-	return l, err
+	ask = api.AddRepo{Replicas: c.Int("replicas"), Interval: c.Duration("interval").String(), AcceptFlaws: flaws(c)}
+	if ask.MaxSize, err = size(c, "max-size"); err != nil {
+		return ask, err
+	}
+	ask.MaxObjectSize, err = size(c, "max-object-size")
+	return ask, err
 }
 
 func repoAddLeaf() leaf {
@@ -44,17 +43,16 @@ otherwise. With --wait it returns when each is ready: cloned, with all its copie
 			&urfave.BoolFlag{Name: "wait", Usage: "return when it is ready, at the latest after --timeout", DisableDefaultText: true},
 		}, policyFlags()...),
 		run: func(ctx context.Context, s *session, c *urfave.Context) error {
-			o := repoAddOptions{urls: c.Args().Slice(), name: c.String("name"), replicas: c.Int("replicas"), interval: c.Duration("interval"), wait: c.Bool("wait")}
-			if o.name != "" && len(o.urls) > 1 {
-				return usagef("gitmirror repo add "+redact(o.urls[0])+" --name "+o.name, "--name names one repository, and there are %d URLs", len(o.urls))
-			}
-			if err := checkPolicy(c); err != nil {
-				return err
+			o := repoAddOptions{urls: c.Args().Slice(), wait: c.Bool("wait")}
+			name := c.String("name")
+			if name != "" && len(o.urls) > 1 {
+				return usagef("gitmirror repo add "+redact(o.urls[0])+" --name "+name, "--name names one repository, and there are %d URLs", len(o.urls))
 			}
 			var err error
-			if o.limits, err = limitsOf(c); err != nil {
+			if o.ask, err = addOf(c); err != nil {
 				return err
 			}
+			o.ask.Name = name
 			return repoAdd(ctx, s, o)
 		},
 	}
@@ -90,7 +88,8 @@ func repoAdd(ctx context.Context, s *session, o repoAddOptions) error {
 }
 
 func repoAddOne(ctx context.Context, s *session, o repoAddOptions) error {
-	ask := api.AddRepo{URL: o.urls[0], Name: o.name, Replicas: o.replicas, Interval: o.interval.String(), MaxSize: o.limits.size, MaxObjectSize: o.limits.object}
+	ask := o.ask
+	ask.URL = o.urls[0]
 	var row *api.Repo
 	err := s.write(ctx, func(ctx context.Context, key string) (err error) {
 		row, err = s.client.Add(ctx, ask, key)
@@ -114,7 +113,9 @@ func repoAddOne(ctx context.Context, s *session, o repoAddOptions) error {
 func repoAddMany(ctx context.Context, s *session, o repoAddOptions) error {
 	var ask api.AddRepos
 	for _, u := range o.urls {
-		ask.Repos = append(ask.Repos, api.AddRepo{URL: u, Replicas: o.replicas, Interval: o.interval.String(), MaxSize: o.limits.size, MaxObjectSize: o.limits.object})
+		one := o.ask
+		one.URL = u
+		ask.Repos = append(ask.Repos, one)
 	}
 	var results *api.AddResults
 	err := s.write(ctx, func(ctx context.Context, key string) (err error) {

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"time"
 
 	"gitmirror/api"
 
@@ -16,10 +15,8 @@ import (
 const importBatch = 500
 
 type repoImportOptions struct {
-	file     string // "-": stdin
-	replicas int
-	interval time.Duration
-	limits   limits
+	file string      // "-": stdin
+	ask  api.AddRepo // of each, but for its URL and name
 }
 
 func repoImportLeaf() leaf {
@@ -30,14 +27,11 @@ A line that is refused is named, and the others are added all the same.`,
 		examples: []string{"gitmirror repo import repos.txt --interval 10m", "gh repo list acme --json url -q '.[].url' | gitmirror repo import -"},
 		flags:    policyFlags(),
 		run: func(ctx context.Context, s *session, c *urfave.Context) error {
-			if err := checkPolicy(c); err != nil {
-				return err
-			}
-			own, err := limitsOf(c)
+			ask, err := addOf(c)
 			if err != nil {
 				return err
 			}
-			return repoImport(ctx, s, repoImportOptions{file: c.Args().First(), replicas: c.Int("replicas"), interval: c.Duration("interval"), limits: own})
+			return repoImport(ctx, s, repoImportOptions{file: c.Args().First(), ask: ask})
 		},
 	}
 }
@@ -106,7 +100,9 @@ func addBatch(ctx context.Context, s *session, batch []importEntry, o repoImport
 	for i, e := range batch {
 		results[i] = importResult{Line: e.line, URL: redact(e.url), Problem: e.problem}
 		if e.problem == nil {
-			ask.Repos = append(ask.Repos, api.AddRepo{URL: e.url, Name: e.name, Replicas: o.replicas, Interval: o.interval.String(), MaxSize: o.limits.size, MaxObjectSize: o.limits.object})
+			one := o.ask
+			one.URL, one.Name = e.url, e.name
+			ask.Repos = append(ask.Repos, one)
 			sent = append(sent, i)
 		}
 	}

@@ -15,9 +15,15 @@ func repoSetLeaf() leaf {
 	return leaf{
 		path: "repo set", args: "NAME", usage: "change what a repository may have", min: 1, max: 1,
 		about: `What is not named stays as it is; 0 is what the nodes were started with. A repository
-that has failed as too_large is tried again at once when it gets more.`,
-		examples: []string{"gitmirror repo set github.com/acme/big --max-size 200GiB", "gitmirror repo set github.com/acme/big --max-object-size 0"},
-		flags:    limitFlags(),
+that has failed as too_large is tried again at once when it gets more, and one that has
+failed as corrupt when other flaws are accepted.`,
+		examples: []string{
+			"gitmirror repo set github.com/acme/big --max-size 200GiB",
+			"gitmirror repo set github.com/acme/big --max-object-size 0",
+			"gitmirror repo set github.com/acme/old --accept-flaws hasDotgit,badEmail",
+			"gitmirror repo set github.com/acme/old --accept-flaws none",
+		},
+		flags: limitFlags(),
 		run: func(ctx context.Context, s *session, c *urfave.Context) error {
 			name := c.Args().First()
 			var set api.SetRepo
@@ -31,7 +37,11 @@ that has failed as too_large is tried again at once when it gets more.`,
 				}
 				*to = &n
 			}
-			if set.MaxSize == nil && set.MaxObjectSize == nil {
+			if c.IsSet("accept-flaws") {
+				accept := flaws(c)
+				set.AcceptFlaws = &accept
+			}
+			if set == (api.SetRepo{}) {
 				return usagef("gitmirror repo set "+name+" --max-size 200GiB", "nothing to change is named")
 			}
 			return repoSet(ctx, s, name, set)
@@ -49,6 +59,9 @@ func repoSet(ctx context.Context, s *session, name string, set api.SetRepo) erro
 		return err
 	}
 	s.say("%s may have %s, and objects of %s", row.Name, limit(row.MaxSize), limit(row.MaxObjectSize))
+	if len(row.AcceptFlaws) > 0 {
+		s.say("Objects with these flaws are taken: %s", strings.Join(row.AcceptFlaws, ", "))
+	}
 	return s.showJSON(row)
 }
 
@@ -64,7 +77,17 @@ func limitFlags() []urfave.Flag {
 	return []urfave.Flag{
 		&urfave.StringFlag{Name: "max-size", Usage: "`SIZE` that the copy may have, like 200GiB (default: what the nodes were started with)"},
 		&urfave.StringFlag{Name: "max-object-size", Usage: "`SIZE` that one object may have, like 4GiB (default: what the nodes were started with)"},
+		&urfave.StringFlag{Name: "accept-flaws", Usage: "`IDS` of flaws that git's fsck refuses objects for, with commas between: they are taken all the same (default: none)"},
 	}
+}
+
+// flaws reads --accept-flaws: never nil, for it says what there shall be.
+func flaws(c *urfave.Context) []string {
+	list := strings.FieldsFunc(c.String("accept-flaws"), func(r rune) bool { return r == ',' || r == ' ' })
+	if len(list) == 1 && strings.EqualFold(list[0], "none") {
+		return []string{}
+	}
+	return append([]string{}, list...)
 }
 
 // size reads a flag that is a number of bytes; empty is 0.

@@ -82,10 +82,11 @@ func (c *Coordinator) admit(n NewRepo) (*command.NewRepo, error) {
 		return nil, &Refusal{Code: "interval_invalid", Message: fmt.Sprintf("an interval of %s is not possible, %s to %s are", n.Interval, MinInterval, maxInterval)}
 	}
 	row.Policy.IntervalMs = n.Interval.Milliseconds()
-	row.Policy.MaxSize, row.Policy.MaxObjectSize = n.Limits.Size, n.Limits.Object
-	if err := c.admitLimits(n.Limits.Size, n.Limits.Object); err != nil {
+	limits := n.Limits
+	if err := c.admitLimits(&limits); err != nil {
 		return nil, err
 	}
+	row.Policy.MaxSize, row.Policy.MaxObjectSize, row.Policy.Accept = limits.Size, limits.Object, limits.Accept
 	return row, checkLabels(n.Labels)
 }
 

@@ -4,43 +4,58 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"gitmirror/fsm"
 	"gitmirror/fsm/command"
+	"gitmirror/internal/gitflaw"
 )
 
-// Limits is what a repo may have, in bytes; 0 is the node's limit.
-type Limits struct{ Size, Object int64 }
+// Limits is what a repo may have.
+type Limits struct {
+	Size, Object int64    // bytes; 0 is the node's limit
+	Accept       []string // flaws of objects that are taken, see gitflaw.Acceptable
+}
+
+// Change is what shall become of a repo's limits; nil leaves one as it is.
+type Change struct {
+	Size, Object *int64
+	Accept       *[]string
+}
 
 // least is what a repo with anything in it needs.
 const least = 1 << 10
 
 // admitLimits refuses limits that make no sense, and any while a member does not know
-// them.
-func (c *Coordinator) admitLimits(limits ...int64) error {
-	for _, l := range limits {
-		if l < 0 || l > 0 && l < least {
-			return &Refusal{Code: "limit_invalid", Message: fmt.Sprintf("a limit of %d bytes is not possible: from %d up, or 0 for the nodes' own", l, least)}
+// them. The flaws are spelled as git does.
+func (c *Coordinator) admitLimits(l *Limits) error {
+	for _, n := range []int64{l.Size, l.Object} {
+		if n < 0 || n > 0 && n < least {
+			return &Refusal{Code: "limit_invalid", Message: fmt.Sprintf("a limit of %d bytes is not possible: from %d up, or 0 for the nodes' own", n, least)}
 		}
-		if format := c.cfg.State.View().Format(); l > 0 && format < fsm.FormatLimits {
-			return &Refusal{Code: fsm.CodeFormat, Message: fmt.Sprintf("limits of a repository need cluster format %d, the cluster is at %d", fsm.FormatLimits, format),
-				Hint: "upgrade all nodes first"}
-		}
+	}
+	var err error
+	if l.Accept, err = gitflaw.Spelled(l.Accept); err != nil {
+		return &Refusal{Code: "flaw_invalid", Message: err.Error(), Hint: "these can be: " + strings.Join(gitflaw.Acceptable, " ")}
+	}
+	if format := c.cfg.State.View().Format(); format < fsm.FormatLimits && (l.Size > 0 || l.Object > 0 || len(l.Accept) > 0) {
+		return &Refusal{Code: fsm.CodeFormat, Message: fmt.Sprintf("limits of a repository need cluster format %d, the cluster is at %d", fsm.FormatLimits, format),
+			Hint: "upgrade all nodes first"}
 	}
 	return nil
 }
 
-// SetLimits changes the limits of a repo; nil leaves one as it is.
-func (c *Coordinator) SetLimits(ctx context.Context, id string, size, object *int64, key string) error {
-	for _, l := range []*int64{size, object} {
-		if l == nil {
-			continue
-		}
-		if err := c.admitLimits(*l); err != nil {
-			return err
-		}
+// SetLimits changes the limits of a repo.
+func (c *Coordinator) SetLimits(ctx context.Context, id string, change Change, key string) error {
+	ask := &command.SetLimits{Repo: id, MaxSize: change.Size, MaxObjectSize: change.Object}
+	l := Limits{Size: value(change.Size), Object: value(change.Object), Accept: value(change.Accept)}
+	if err := c.admitLimits(&l); err != nil {
+		return err
 	}
-	out, err := c.cfg.Proposer.Propose(ctx, &command.SetLimits{Repo: id, MaxSize: size, MaxObjectSize: object}, key)
+	if change.Accept != nil {
+		ask.Accept = &command.Flaws{Ids: l.Accept}
+	}
+	out, err := c.cfg.Proposer.Propose(ctx, ask, key)
 	if errors.Is(err, fsm.ErrNotAdmitted) {
 		return &Refusal{Code: fsm.CodeFormat, Message: err.Error(), Hint: "upgrade all nodes first"}
 	}
@@ -51,4 +66,11 @@ func (c *Coordinator) SetLimits(ctx context.Context, id string, size, object *in
 		return fmt.Errorf("set limits: %w", err)
 	}
 	return nil
+}
+
+func value[T any](p *T) (v T) {
+	if p != nil {
+		v = *p
+	}
+	return v
 }

@@ -65,8 +65,13 @@ func (f *forge) clones(name string) int { return f.Count(name, upstream.KindClon
 // add adds the forge's repo under the same name and waits until it is ready.
 func (p *proc) add(f *forge, name string, replicas int) *api.Repo {
 	p.t.Helper()
+	return p.addURL(f.URL(name), name, replicas)
+}
+
+func (p *proc) addURL(url, name string, replicas int) *api.Repo {
+	p.t.Helper()
 	p.write(func() error {
-		_, err := p.client.Add(p.t.Context(), api.AddRepo{URL: f.URL(name), Name: name, Replicas: replicas, Interval: "1s"}, "add-"+name)
+		_, err := p.client.Add(p.t.Context(), api.AddRepo{URL: url, Name: name, Replicas: replicas, Interval: "1s"}, "add-"+name)
 		return err
 	})
 	return p.await(name, "ready", func(r *api.Repo) bool { return r.State == "ready" && r.Generation > 0 })

@@ -14,7 +14,7 @@ import (
 //	1  everything up to 15 but what follows
 //	2  tick
 //	3  a key of the API belongs to one request
-//	4  limits of a repo's size; holds say what is lost; approve and pin; files of the past
+//	4  limits of a repo's size, flaws that it may have; holds say what is lost; approve and pin; files of the past
 //
 // Every member says in its row which format its binary speaks. The leader
 // raises the cluster's to what all of them speak, and never lowers it. A
@@ -79,7 +79,7 @@ func admitLimits(k kind, payload []byte, format uint32) error {
 		return fmt.Errorf("%w: %w", ErrNotAdmitted, err)
 	}
 	for _, r := range add.GetRepos() {
-		if r.GetPolicy().GetMaxSize() != 0 || r.GetPolicy().GetMaxObjectSize() != 0 {
+		if p := r.GetPolicy(); p.GetMaxSize() != 0 || p.GetMaxObjectSize() != 0 || len(p.GetAccept()) > 0 {
 			return fmt.Errorf("%w: limits of a repo need cluster format %d, the cluster is at %d: upgrade all nodes first", ErrNotAdmitted, FormatLimits, max(format, 1))
 		}
 	}

@@ -36,7 +36,7 @@ func (s *State) newPolicy(p *command.Policy) Policy {
 		Refspecs: p.GetRefspecs(),
 	}
 	if s.tables.format >= FormatLimits {
-		policy.MaxSize, policy.MaxObject = p.GetMaxSize(), p.GetMaxObjectSize()
+		policy.MaxSize, policy.MaxObject, policy.Accept = p.GetMaxSize(), p.GetMaxObjectSize(), p.GetAccept()
 	}
 	if policy.Replicas == 0 {
 		policy.Replicas = DefaultReplicas
@@ -55,7 +55,7 @@ func (in *interner) policy(p Policy) *Policy {
 	key.WriteString(strconv.Itoa(p.Replicas))
 	key.WriteByte(' ')
 	key.WriteString(p.Interval.String())
-	fmt.Fprintf(&key, " %d %d", p.MaxSize, p.MaxObject)
+	fmt.Fprintf(&key, " %d %d %q", p.MaxSize, p.MaxObject, p.Accept)
 	for _, spec := range p.Refspecs {
 		key.WriteByte(' ')
 		key.WriteString(strconv.Quote(spec))

@@ -24,6 +24,7 @@ const (
 	maxLabel   = 256
 	maxCopies  = 64
 	maxPolicy  = 64 // refspecs
+	maxFlaws   = 64
 	maxRefspec = 512
 	maxLost    = 8 // lost generations a row remembers
 	maxPins    = 100
@@ -114,7 +115,7 @@ func checkPolicy(p *command.Policy) error {
 	case len(p.GetRefspecs()) > maxPolicy:
 		return fmt.Errorf("%d refspecs, more than %d", len(p.GetRefspecs()), maxPolicy)
 	}
-	if err := checkLimits(p.GetMaxSize(), p.GetMaxObjectSize()); err != nil {
+	if err := checkLimits(p.GetMaxSize(), p.GetMaxObjectSize(), p.GetAccept()); err != nil {
 		return err
 	}
 	for _, spec := range p.GetRefspecs() {
@@ -125,9 +126,17 @@ func checkPolicy(p *command.Policy) error {
 	return nil
 }
 
-func checkLimits(size, object int64) error {
-	if size < 0 || object < 0 {
+func checkLimits(size, object int64, flaws []string) error {
+	switch {
+	case size < 0 || object < 0:
 		return fmt.Errorf("limits of %d and %d bytes", size, object)
+	case len(flaws) > maxFlaws:
+		return fmt.Errorf("%d flaws, more than %d", len(flaws), maxFlaws)
+	}
+	for _, id := range flaws {
+		if err := between("flaw", id, 1, maxLabel); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -61,7 +61,7 @@ func someCommand(t *rapid.T, v *View) proto.Message {
 		r.Name = "host/" + someRepo.Draw(t, "name")
 		r.Copies, r.Owner = someNodes.Draw(t, "copies"), someNode.Draw(t, "owner")
 		r.Labels = map[string]string{"x": node, "y": repo}
-		r.Policy = &command.Policy{Replicas: uint32(someCount.Draw(t, "replicas")), MaxSize: int64(someCount.Draw(t, "max size"))}
+		r.Policy = &command.Policy{Replicas: uint32(someCount.Draw(t, "replicas")), MaxSize: int64(someCount.Draw(t, "max size")), Accept: someNodes.Draw(t, "flaws")}
 		return addRepos(r, newRepo(someRepo.Draw(t, "second")))
 	case 11:
 		return &command.RemoveRepos{Ids: []string{repo}}
@@ -89,7 +89,7 @@ func someCommand(t *rapid.T, v *View) proto.Message {
 			}},
 		}
 	case 20:
-		return &command.SetLimits{Repo: repo, MaxSize: proto.Int64(int64(someCount.Draw(t, "size"))), MaxObjectSize: proto.Int64(int64(someCount.Draw(t, "object")))}
+		return &command.SetLimits{Repo: repo, MaxSize: proto.Int64(int64(someCount.Draw(t, "size"))), MaxObjectSize: proto.Int64(int64(someCount.Draw(t, "object"))), Accept: &command.Flaws{Ids: someNodes.Draw(t, "flaws")}}
 	case 14:
 		return &command.Place{Rows: []*command.Placement{{
 			Repo: repo, RowVersion: guess(row.Version),

@@ -91,13 +91,13 @@ func (s *State) firstCopies(row *Repo, r *command.NewRepo) *command.Item {
 	return nil
 }
 
-// setLimits changes a repo's limits.
+// setLimits changes what a repo may have.
 func (s *State) setLimits(e entry, c *command.SetLimits) *command.Outcome {
 	row := s.tables.liveRepo(c.GetRepo())
 	if row == nil {
 		return refuse(CodeNotFound, "no repo %q", c.GetRepo())
 	}
-	if err := checkLimits(c.GetMaxSize(), c.GetMaxObjectSize()); err != nil {
+	if err := checkLimits(c.GetMaxSize(), c.GetMaxObjectSize(), c.GetAccept().GetIds()); err != nil {
 		return refuse(CodeInvalid, "%v", err)
 	}
 	policy := *row.Policy
@@ -107,7 +107,12 @@ func (s *State) setLimits(e entry, c *command.SetLimits) *command.Outcome {
 	if c.MaxObjectSize != nil {
 		policy.MaxObject = c.GetMaxObjectSize()
 	}
-	if next := row.edit(); policy.MaxSize != row.Policy.MaxSize || policy.MaxObject != row.Policy.MaxObject {
+	if c.Accept != nil {
+		policy.Accept = c.GetAccept().GetIds()
+	}
+	was := row.Policy
+	if policy.MaxSize != was.MaxSize || policy.MaxObject != was.MaxObject || !slices.Equal(policy.Accept, was.Accept) {
+		next := row.edit()
 		next.Policy = s.shared.policy(policy)
 		s.tables.replace(e, next)
 	}

@@ -191,15 +191,23 @@ func TestLimits(t *testing.T) {
 	if _, err := Admit(entry, FormatLimits, epoch); err != nil {
 		t.Error(err)
 	}
+	flawed := newRepo("flawed")
+	flawed.Policy = &command.Policy{Accept: []string{"hasDotgit"}}
+	if entry, err := Encode(addRepos(flawed), "", epoch); err != nil {
+		t.Fatal(err)
+	} else if _, err := Admit(entry, FormatLimits-1, epoch); !errors.Is(err, ErrNotAdmitted) {
+		t.Errorf("flaws are admitted into format %d: %v", FormatLimits-1, err)
+	}
 	m.ok(addRepos(r))
 	if got := m.state.View().Repo("one").Policy.MaxSize; got != 0 {
 		t.Errorf("a member of format %d sees no limit, this one %d", FormatLimits-1, got)
 	}
 	m.ok(&command.RaiseFormat{Format: FormatLimits})
-	two.Policy = &command.Policy{MaxSize: 5 << 30, MaxObjectSize: 1 << 30}
+	two.Policy = &command.Policy{MaxSize: 5 << 30, MaxObjectSize: 1 << 30, Accept: []string{"badEmail"}}
 	m.ok(addRepos(two))
 	m.ok(&command.SetLimits{Repo: "one", MaxObjectSize: proto.Int64(3 << 30)})
 	m.ok(&command.SetLimits{Repo: "two", MaxSize: proto.Int64(0)})
+	m.ok(&command.SetLimits{Repo: "one", Accept: &command.Flaws{Ids: []string{"hasDotgit", "nullSha1"}}})
 	restored := New()
 	if err := restored.Restore(bytes.NewReader(m.snapshot())); err != nil {
 		t.Fatal(err)
@@ -209,6 +217,21 @@ func TestLimits(t *testing.T) {
 		if one.MaxSize != 0 || one.MaxObject != 3<<30 || two.MaxSize != 0 || two.MaxObject != 1<<30 {
 			t.Errorf("limits %+v and %+v", one, two)
 		}
+		if !slices.Equal(one.Accept, []string{"hasDotgit", "nullSha1"}) || !slices.Equal(two.Accept, []string{"badEmail"}) {
+			t.Errorf("flaws %q and %q", one.Accept, two.Accept)
+		}
+	}
+	version := m.state.View().Repo("one").Version
+	m.ok(&command.SetLimits{Repo: "one", Accept: &command.Flaws{Ids: []string{"hasDotgit", "nullSha1"}}})
+	if row := m.state.View().Repo("one"); row.Version != version {
+		t.Errorf("nothing is new, and the row is at %d, was at %d", row.Version, version)
+	}
+	m.ok(&command.SetLimits{Repo: "one", Accept: &command.Flaws{}})
+	if got := m.state.View().Repo("one").Policy.Accept; len(got) > 0 {
+		t.Errorf("taken back: %q", got)
+	}
+	if out := m.do(&command.SetLimits{Repo: "one", Accept: &command.Flaws{Ids: []string{""}}}); out.GetCode() != CodeInvalid {
+		t.Errorf("a flaw without a name: %v", out)
 	}
 	if out := m.do(&command.SetLimits{Repo: "three", MaxSize: proto.Int64(1)}); out.GetCode() != CodeNotFound {
 		t.Errorf("a repo that is not there: %v", out)

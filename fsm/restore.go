@@ -145,7 +145,7 @@ func (b *builder) addPolicy(p *snapshot.Policy) error {
 		Replicas: int(p.GetReplicas()),
 		Interval: time.Duration(p.GetIntervalMs()) * time.Millisecond,
 		Refspecs: p.GetRefspecs(),
-		MaxSize:  p.GetMaxSize(), MaxObject: p.GetMaxObjectSize(),
+		MaxSize:  p.GetMaxSize(), MaxObject: p.GetMaxObjectSize(), Accept: p.GetAccept(),
 	}))
 	return nil
 }

@@ -83,7 +83,8 @@ type Policy struct {
 	Interval time.Duration
 	Refspecs []string
 
-	MaxSize, MaxObject int64 // bytes of the copy, and of one object; 0: the node's limits
+	MaxSize, MaxObject int64    // bytes of the copy, and of one object; 0: the node's limits
+	Accept             []string // flaws of objects, by git's ids, which are taken; shared, not to be changed
 }
 
 // Failure is why a repo cannot be brought up to date.

@@ -2,6 +2,7 @@ package mirror
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"gitmirror/mirror/failure"
@@ -22,7 +23,20 @@ type Policy struct {
 	Interval time.Duration // between two checks
 	Prefixes []string      // of the refs to mirror, like "refs/heads/"
 
-	MaxSize, MaxObject int64 // bytes of the copy, and of one object; 0 for the node's own limits
+	MaxSize, MaxObject int64    // bytes of the copy, and of one object; 0 for the node's own limits
+	Accept             []string // flaws of objects, by git's ids, which are taken
+}
+
+// mayTake tells whether what has failed with that class may be taken now that the
+// policy is not what it was.
+func (p Policy) mayTake(class failure.Class, was Policy) bool {
+	switch class {
+	case failure.TooLarge:
+		return p.MaxSize != was.MaxSize || p.MaxObject != was.MaxObject
+	case failure.Corrupt:
+		return !slices.Equal(p.Accept, was.Accept)
+	}
+	return false
 }
 
 // Assignment is one repository this node shall hold, as the log says at this

@@ -2,7 +2,6 @@ package mirror
 
 import (
 	"cmp"
-	"fmt"
 
 	"gitmirror/mirror/failure"
 	"gitmirror/mirror/fetch"
@@ -32,7 +31,7 @@ func (e *Engine) roomFor(repo *store.Repo) error {
 func (e *Engine) limits(a Assignment, repo *store.Repo) fetch.Limits {
 	l := e.reserve(repo)
 	l.Have, l.Size, l.Object = repo.Size(), cmp.Or(a.Policy.MaxSize, e.cfg.MaxSize), cmp.Or(a.Policy.MaxObject, e.cfg.MaxObject)
-	l.Raise = fmt.Sprintf("raise it with: gitmirror repo set %s --max-size SIZE --max-object-size SIZE", a.Name)
+	l.Accept, l.Set = a.Policy.Accept, "gitmirror repo set "+a.Name
 	return l
 }
 

@@ -229,6 +229,16 @@ func mirrored(t *testing.T) (up *upstream.Server, b *book, n *node) {
 	return up, b, n
 }
 
+// policy changes that of a row, and tells the engines.
+func (b *book) policy(id string, change func(*mirror.Policy)) {
+	b.mu.Lock()
+	row := b.rows[id]
+	change(&row.Policy)
+	b.rows[id] = row
+	b.mu.Unlock()
+	b.tell()
+}
+
 func sample(t *testing.T, s *upstream.Server, name string) *upstream.Repo {
 	t.Helper()
 	r, err := s.Repo(name)

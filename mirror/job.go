@@ -74,8 +74,8 @@ func (e *Engine) assign(j *job, a Assignment, now time.Time) {
 		if e.isBehind(j) {
 			j.nextCheck = now // what is lost elsewhere may be at upstream: it is asked at once
 		}
-	case a.Role == Owner && j.failure != nil && j.failure.Class == failure.TooLarge && (a.Policy.MaxSize != old.Policy.MaxSize || a.Policy.MaxObject != old.Policy.MaxObject):
-		j.forced = true // it may fit now
+	case a.Role == Owner && j.failure != nil && a.Policy.mayTake(j.failure.Class, old.Policy):
+		j.forced = true
 		e.kick(j, now)
 	case a.Role == Owner && (!slices.Equal(old.Pins, a.Pins) || a.Approved != nil && old.Approved == nil):
 		// A person waits for it: a run that is under way does not know of it.

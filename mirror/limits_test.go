@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"gitmirror/internal/gittest"
 	"gitmirror/internal/upstream"
@@ -40,13 +41,30 @@ func TestARepositoryThatGrowsTooLarge(t *testing.T) {
 	if after := lsRemote(t, n.http.URL+"/repox"); after != before {
 		t.Errorf("a refused generation changed what is served:\n%s", after)
 	}
+	b.policy("repox", func(p *mirror.Policy) { p.MaxSize = 10 << 20 })
+	arrives(t, n, "repox", 2)
+}
+
+// A repository with a flawed object is taken as soon as the flaw is accepted, and not
+// when it would have been tried again.
+func TestAnAcceptedFlawIsTakenAtOnce(t *testing.T) {
+	up := gittest.Upstream(t)
+	r := sample(t, up, "x.git")
+	evil := "[submodule \"x\"]\n\tpath = x\n\turl = --upload-pack=touch /tmp/x\n"
+	gittest.Edit(t, r, func(e *upstream.Edit) { e.Commit("main", "evil", map[string]string{".gitmodules": evil}) })
+	b := newBook()
+	n := startNode(t, b, t.TempDir())
+	b.add("repox", up.URL("x.git"))
+	b.policy("repox", func(p *mirror.Policy) { p.Interval = time.Hour })
 	b.mu.Lock()
-	row := b.rows["repox"]
-	row.Policy.MaxSize = 10 << 20
-	b.rows["repox"] = row
+	n.roles["repox"] = mirror.Owner
 	b.mu.Unlock()
 	b.tell()
-	arrives(t, n, "repox", 2)
+	if s := failsAs(t, n, "repox", failure.Corrupt); !strings.Contains(s.Failure.Message, "gitmirror repo set up/repox --accept-flaws gitmodulesUrl") {
+		t.Errorf("message %q", s.Failure.Message)
+	}
+	b.policy("repox", func(p *mirror.Policy) { p.Accept = []string{"gitmodulesUrl"} })
+	arrives(t, n, "repox", 1)
 }
 
 // An upstream may send us elsewhere when we check; git goes where that ended, and is

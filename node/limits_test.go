@@ -33,7 +33,8 @@ func TestALimitIsRaised(t *testing.T) {
 		status     int
 	}{
 		{`{}`, "json_invalid", 400}, {`{"max_size":null}`, "json_invalid", 400}, {`{"max_size":-1}`, "limit_invalid", 400}, {`{"max_size":7}`, "limit_invalid", 400},
-		{`{"max_size":1.5}`, "json_invalid", 400}, {`{"replicas":7}`, "json_invalid", 400},
+		{`{"max_size":1.5}`, "json_invalid", 400}, {`{"replicas":7}`, "json_invalid", 400}, {`{"accept_flaws":null}`, "json_invalid", 400},
+		{`{"accept_flaws":["hasDotgit","badTree"]}`, "flaw_invalid", 400}, {`{"accept_flaws":["badDate"]}`, "flaw_invalid", 400}, {`{"accept_flaws":["hasDotgit,nullSha1"]}`, "flaw_invalid", 400},
 	} {
 		if status, p, _ := nodes[1].call(t, http.MethodPatch, "/api/v1/repos/acme/big", c.body); status != c.status || p.Code != c.code {
 			t.Errorf("%s: %d %s (%s)", c.body, status, p.Code, p.Detail)

@@ -12,6 +12,7 @@ import (
 	"gitmirror/api"
 	"gitmirror/internal/gittest"
 	"gitmirror/internal/upstream"
+	"gitmirror/node"
 )
 
 // Who is in the middle of a clone that takes longer than a stop waits is told why it
@@ -46,11 +47,17 @@ func TestAStoppingNodeTellsWhomItAnswers(t *testing.T) {
 		t.Fatal(err)
 	}
 	stopped := make(chan error, 1)
+	patient := time.Now().Add(node.StopBound + 100*time.Millisecond)
 	go func() { stopped <- n.stop() }()
 	read := make(chan []byte)
 	go func() {
 		defer close(read)
-		for pace := time.NewTicker(10 * time.Millisecond); ; <-pace.C { // slower than 24 MB in five seconds
+		pace := time.NewTicker(10 * time.Millisecond)
+		defer pace.Stop()
+		for {
+			if time.Now().Before(patient) { // slower than 24 MB in that time; then what is on its way
+				<-pace.C
+			}
 			b := make([]byte, 32<<10)
 			k, err := resp.Body.Read(b)
 			read <- b[:k]

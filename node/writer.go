@@ -24,7 +24,7 @@ func (w writer) Add(ctx context.Context, repos []api.AddRepo, key string) ([]ser
 	var where []int
 	for i, a := range repos {
 		n := coordinator.NewRepo{URLs: a.URLs, Name: a.Name, Replicas: a.Replicas, Labels: a.Labels,
-			Limits: coordinator.Limits{Size: a.MaxSize, Object: a.MaxObjectSize}}
+			Limits: coordinator.Limits{Size: a.MaxSize, Object: a.MaxObjectSize, Accept: a.AcceptFlaws}}
 		if a.URL != "" {
 			n.URLs = append([]string{a.URL}, a.URLs...)
 		}
@@ -65,7 +65,7 @@ func (w writer) Add(ctx context.Context, repos []api.AddRepo, key string) ([]ser
 }
 
 func (w writer) Set(ctx context.Context, id string, set api.SetRepo, key string) error {
-	return problemOf(w.Coordinator.SetLimits(ctx, id, set.MaxSize, set.MaxObjectSize, key))
+	return problemOf(w.Coordinator.SetLimits(ctx, id, coordinator.Change{Size: set.MaxSize, Object: set.MaxObjectSize, Accept: set.AcceptFlaws}, key))
 }
 
 func (w writer) Remove(ctx context.Context, id, key string) error {

@@ -214,8 +214,8 @@ func (s *Server) setRepo(w http.ResponseWriter, r *http.Request, name string) {
 		refuse(w, p)
 		return
 	}
-	if set.MaxSize == nil && set.MaxObjectSize == nil {
-		refuse(w, badRequest("json_invalid", "the body names nothing to change: max_size, max_object_size"))
+	if set == (api.SetRepo{}) {
+		refuse(w, badRequest("json_invalid", "the body names nothing to change: max_size, max_object_size, accept_flaws"))
 		return
 	}
 	row := s.cfg.State.View().RepoByName(name)

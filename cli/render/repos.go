@@ -147,6 +147,9 @@ func limits(r *api.Repo) string {
 	if r.MaxObjectSize > 0 {
 		own = append(own, "objects of "+humanize.IBytes(uint64(r.MaxObjectSize)))
 	}
+	if len(r.AcceptFlaws) > 0 {
+		own = append(own, "objects with "+strings.Join(r.AcceptFlaws, ", "))
+	}
 	return strings.Join(own, ", ")
 }
 

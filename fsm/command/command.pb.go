@@ -676,6 +676,7 @@ type Policy struct {
 	Refspecs      []string               `protobuf:"bytes,3,rep,name=refspecs,proto3" json:"refspecs,omitempty"`                                   // ref prefixes; default refs/heads/ refs/tags/
 	MaxSize       int64                  `protobuf:"varint,4,opt,name=max_size,json=maxSize,proto3" json:"max_size,omitempty"`                     // bytes of the copy; default: the node's limit. Since format 4
 	MaxObjectSize int64                  `protobuf:"varint,5,opt,name=max_object_size,json=maxObjectSize,proto3" json:"max_object_size,omitempty"` // bytes of one object; default: the node's limit. Since format 4
+	Accept        []string               `protobuf:"bytes,6,rep,name=accept,proto3" json:"accept,omitempty"`                                       // flaws of objects that are taken, by git's ids. Since format 4
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -743,6 +744,13 @@ func (x *Policy) GetMaxObjectSize() int64 {
 		return x.MaxObjectSize
 	}
 	return 0
+}
+
+func (x *Policy) GetAccept() []string {
+	if x != nil {
+		return x.Accept
+	}
+	return nil
 }
 
 // NewRepo is a row as it is added. The proposer makes the id and places it.
@@ -944,6 +952,7 @@ type SetLimits struct {
 	Repo          string                 `protobuf:"bytes,1,opt,name=repo,proto3" json:"repo,omitempty"`
 	MaxSize       *int64                 `protobuf:"varint,2,opt,name=max_size,json=maxSize,proto3,oneof" json:"max_size,omitempty"`
 	MaxObjectSize *int64                 `protobuf:"varint,3,opt,name=max_object_size,json=maxObjectSize,proto3,oneof" json:"max_object_size,omitempty"`
+	Accept        *Flaws                 `protobuf:"bytes,4,opt,name=accept,proto3" json:"accept,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -999,6 +1008,58 @@ func (x *SetLimits) GetMaxObjectSize() int64 {
 	return 0
 }
 
+func (x *SetLimits) GetAccept() *Flaws {
+	if x != nil {
+		return x.Accept
+	}
+	return nil
+}
+
+// Flaws are those of objects that a repo may have, by git's ids.
+type Flaws struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Ids           []string               `protobuf:"bytes,1,rep,name=ids,proto3" json:"ids,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Flaws) Reset() {
+	*x = Flaws{}
+	mi := &file_command_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Flaws) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Flaws) ProtoMessage() {}
+
+func (x *Flaws) ProtoReflect() protoreflect.Message {
+	mi := &file_command_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Flaws.ProtoReflect.Descriptor instead.
+func (*Flaws) Descriptor() ([]byte, []int) {
+	return file_command_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *Flaws) GetIds() []string {
+	if x != nil {
+		return x.Ids
+	}
+	return nil
+}
+
 type Change struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Ref           string                 `protobuf:"bytes,1,opt,name=ref,proto3" json:"ref,omitempty"`
@@ -1011,7 +1072,7 @@ type Change struct {
 
 func (x *Change) Reset() {
 	*x = Change{}
-	mi := &file_command_proto_msgTypes[13]
+	mi := &file_command_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1023,7 +1084,7 @@ func (x *Change) String() string {
 func (*Change) ProtoMessage() {}
 
 func (x *Change) ProtoReflect() protoreflect.Message {
-	mi := &file_command_proto_msgTypes[13]
+	mi := &file_command_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1036,7 +1097,7 @@ func (x *Change) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Change.ProtoReflect.Descriptor instead.
 func (*Change) Descriptor() ([]byte, []int) {
-	return file_command_proto_rawDescGZIP(), []int{13}
+	return file_command_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Change) GetRef() string {
@@ -1097,7 +1158,7 @@ type Publish struct {
 
 func (x *Publish) Reset() {
 	*x = Publish{}
-	mi := &file_command_proto_msgTypes[14]
+	mi := &file_command_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1109,7 +1170,7 @@ func (x *Publish) String() string {
 func (*Publish) ProtoMessage() {}
 
 func (x *Publish) ProtoReflect() protoreflect.Message {
-	mi := &file_command_proto_msgTypes[14]
+	mi := &file_command_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1122,7 +1183,7 @@ func (x *Publish) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Publish.ProtoReflect.Descriptor instead.
 func (*Publish) Descriptor() ([]byte, []int) {
-	return file_command_proto_rawDescGZIP(), []int{14}
+	return file_command_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Publish) GetRepo() string {
@@ -1278,7 +1339,7 @@ type CopyReport struct {
 
 func (x *CopyReport) Reset() {
 	*x = CopyReport{}
-	mi := &file_command_proto_msgTypes[15]
+	mi := &file_command_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1290,7 +1351,7 @@ func (x *CopyReport) String() string {
 func (*CopyReport) ProtoMessage() {}
 
 func (x *CopyReport) ProtoReflect() protoreflect.Message {
-	mi := &file_command_proto_msgTypes[15]
+	mi := &file_command_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1303,7 +1364,7 @@ func (x *CopyReport) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CopyReport.ProtoReflect.Descriptor instead.
 func (*CopyReport) Descriptor() ([]byte, []int) {
-	return file_command_proto_rawDescGZIP(), []int{15}
+	return file_command_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *CopyReport) GetRepo() string {
@@ -1355,7 +1416,7 @@ type HealthReport struct {
 
 func (x *HealthReport) Reset() {
 	*x = HealthReport{}
-	mi := &file_command_proto_msgTypes[16]
+	mi := &file_command_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1367,7 +1428,7 @@ func (x *HealthReport) String() string {
 func (*HealthReport) ProtoMessage() {}
 
 func (x *HealthReport) ProtoReflect() protoreflect.Message {
-	mi := &file_command_proto_msgTypes[16]
+	mi := &file_command_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1380,7 +1441,7 @@ func (x *HealthReport) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HealthReport.ProtoReflect.Descriptor instead.
 func (*HealthReport) Descriptor() ([]byte, []int) {
-	return file_command_proto_rawDescGZIP(), []int{16}
+	return file_command_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *HealthReport) GetRepo() string {
@@ -1466,7 +1527,7 @@ type NodeCondition struct {
 
 func (x *NodeCondition) Reset() {
 	*x = NodeCondition{}
-	mi := &file_command_proto_msgTypes[17]
+	mi := &file_command_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1478,7 +1539,7 @@ func (x *NodeCondition) String() string {
 func (*NodeCondition) ProtoMessage() {}
 
 func (x *NodeCondition) ProtoReflect() protoreflect.Message {
-	mi := &file_command_proto_msgTypes[17]
+	mi := &file_command_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1491,7 +1552,7 @@ func (x *NodeCondition) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeCondition.ProtoReflect.Descriptor instead.
 func (*NodeCondition) Descriptor() ([]byte, []int) {
-	return file_command_proto_rawDescGZIP(), []int{17}
+	return file_command_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *NodeCondition) GetDisk() string {
@@ -1528,7 +1589,7 @@ type Report struct {
 
 func (x *Report) Reset() {
 	*x = Report{}
-	mi := &file_command_proto_msgTypes[18]
+	mi := &file_command_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1540,7 +1601,7 @@ func (x *Report) String() string {
 func (*Report) ProtoMessage() {}
 
 func (x *Report) ProtoReflect() protoreflect.Message {
-	mi := &file_command_proto_msgTypes[18]
+	mi := &file_command_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1553,7 +1614,7 @@ func (x *Report) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Report.ProtoReflect.Descriptor instead.
 func (*Report) Descriptor() ([]byte, []int) {
-	return file_command_proto_rawDescGZIP(), []int{18}
+	return file_command_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Report) GetNode() string {
@@ -1597,7 +1658,7 @@ type Placement struct {
 
 func (x *Placement) Reset() {
 	*x = Placement{}
-	mi := &file_command_proto_msgTypes[19]
+	mi := &file_command_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1609,7 +1670,7 @@ func (x *Placement) String() string {
 func (*Placement) ProtoMessage() {}
 
 func (x *Placement) ProtoReflect() protoreflect.Message {
-	mi := &file_command_proto_msgTypes[19]
+	mi := &file_command_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1622,7 +1683,7 @@ func (x *Placement) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Placement.ProtoReflect.Descriptor instead.
 func (*Placement) Descriptor() ([]byte, []int) {
-	return file_command_proto_rawDescGZIP(), []int{19}
+	return file_command_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Placement) GetRepo() string {
@@ -1663,7 +1724,7 @@ type Place struct {
 
 func (x *Place) Reset() {
 	*x = Place{}
-	mi := &file_command_proto_msgTypes[20]
+	mi := &file_command_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1675,7 +1736,7 @@ func (x *Place) String() string {
 func (*Place) ProtoMessage() {}
 
 func (x *Place) ProtoReflect() protoreflect.Message {
-	mi := &file_command_proto_msgTypes[20]
+	mi := &file_command_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1688,7 +1749,7 @@ func (x *Place) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Place.ProtoReflect.Descriptor instead.
 func (*Place) Descriptor() ([]byte, []int) {
-	return file_command_proto_rawDescGZIP(), []int{20}
+	return file_command_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Place) GetRows() []*Placement {
@@ -1709,7 +1770,7 @@ type Ownership struct {
 
 func (x *Ownership) Reset() {
 	*x = Ownership{}
-	mi := &file_command_proto_msgTypes[21]
+	mi := &file_command_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1721,7 +1782,7 @@ func (x *Ownership) String() string {
 func (*Ownership) ProtoMessage() {}
 
 func (x *Ownership) ProtoReflect() protoreflect.Message {
-	mi := &file_command_proto_msgTypes[21]
+	mi := &file_command_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1734,7 +1795,7 @@ func (x *Ownership) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ownership.ProtoReflect.Descriptor instead.
 func (*Ownership) Descriptor() ([]byte, []int) {
-	return file_command_proto_rawDescGZIP(), []int{21}
+	return file_command_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Ownership) GetRepo() string {
@@ -1768,7 +1829,7 @@ type AssignOwners struct {
 
 func (x *AssignOwners) Reset() {
 	*x = AssignOwners{}
-	mi := &file_command_proto_msgTypes[22]
+	mi := &file_command_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1780,7 +1841,7 @@ func (x *AssignOwners) String() string {
 func (*AssignOwners) ProtoMessage() {}
 
 func (x *AssignOwners) ProtoReflect() protoreflect.Message {
-	mi := &file_command_proto_msgTypes[22]
+	mi := &file_command_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1793,7 +1854,7 @@ func (x *AssignOwners) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AssignOwners.ProtoReflect.Descriptor instead.
 func (*AssignOwners) Descriptor() ([]byte, []int) {
-	return file_command_proto_rawDescGZIP(), []int{22}
+	return file_command_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *AssignOwners) GetRows() []*Ownership {
@@ -1817,7 +1878,7 @@ type Approve struct {
 
 func (x *Approve) Reset() {
 	*x = Approve{}
-	mi := &file_command_proto_msgTypes[23]
+	mi := &file_command_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1829,7 +1890,7 @@ func (x *Approve) String() string {
 func (*Approve) ProtoMessage() {}
 
 func (x *Approve) ProtoReflect() protoreflect.Message {
-	mi := &file_command_proto_msgTypes[23]
+	mi := &file_command_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1842,7 +1903,7 @@ func (x *Approve) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Approve.ProtoReflect.Descriptor instead.
 func (*Approve) Descriptor() ([]byte, []int) {
-	return file_command_proto_rawDescGZIP(), []int{23}
+	return file_command_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Approve) GetRepo() string {
@@ -1886,7 +1947,7 @@ type Pin struct {
 
 func (x *Pin) Reset() {
 	*x = Pin{}
-	mi := &file_command_proto_msgTypes[24]
+	mi := &file_command_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1898,7 +1959,7 @@ func (x *Pin) String() string {
 func (*Pin) ProtoMessage() {}
 
 func (x *Pin) ProtoReflect() protoreflect.Message {
-	mi := &file_command_proto_msgTypes[24]
+	mi := &file_command_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1911,7 +1972,7 @@ func (x *Pin) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Pin.ProtoReflect.Descriptor instead.
 func (*Pin) Descriptor() ([]byte, []int) {
-	return file_command_proto_rawDescGZIP(), []int{24}
+	return file_command_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Pin) GetRepo() string {
@@ -1948,7 +2009,7 @@ type Item struct {
 
 func (x *Item) Reset() {
 	*x = Item{}
-	mi := &file_command_proto_msgTypes[25]
+	mi := &file_command_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1960,7 +2021,7 @@ func (x *Item) String() string {
 func (*Item) ProtoMessage() {}
 
 func (x *Item) ProtoReflect() protoreflect.Message {
-	mi := &file_command_proto_msgTypes[25]
+	mi := &file_command_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1973,7 +2034,7 @@ func (x *Item) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Item.ProtoReflect.Descriptor instead.
 func (*Item) Descriptor() ([]byte, []int) {
-	return file_command_proto_rawDescGZIP(), []int{25}
+	return file_command_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Item) GetRepo() string {
@@ -2017,7 +2078,7 @@ type Outcome struct {
 
 func (x *Outcome) Reset() {
 	*x = Outcome{}
-	mi := &file_command_proto_msgTypes[26]
+	mi := &file_command_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2029,7 +2090,7 @@ func (x *Outcome) String() string {
 func (*Outcome) ProtoMessage() {}
 
 func (x *Outcome) ProtoReflect() protoreflect.Message {
-	mi := &file_command_proto_msgTypes[26]
+	mi := &file_command_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2042,7 +2103,7 @@ func (x *Outcome) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Outcome.ProtoReflect.Descriptor instead.
 func (*Outcome) Descriptor() ([]byte, []int) {
-	return file_command_proto_rawDescGZIP(), []int{26}
+	return file_command_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *Outcome) GetCode() string {
@@ -2111,14 +2172,15 @@ const file_command_proto_rawDesc = "" +
 	"\x02id\x18\x01 \x01(\tR\x02id\"%\n" +
 	"\vRaiseFormat\x12\x16\n" +
 	"\x06format\x18\x01 \x01(\rR\x06format\"\x06\n" +
-	"\x04Tick\"\xa4\x01\n" +
+	"\x04Tick\"\xbc\x01\n" +
 	"\x06Policy\x12\x1a\n" +
 	"\breplicas\x18\x01 \x01(\rR\breplicas\x12\x1f\n" +
 	"\vinterval_ms\x18\x02 \x01(\x03R\n" +
 	"intervalMs\x12\x1a\n" +
 	"\brefspecs\x18\x03 \x03(\tR\brefspecs\x12\x19\n" +
 	"\bmax_size\x18\x04 \x01(\x03R\amaxSize\x12&\n" +
-	"\x0fmax_object_size\x18\x05 \x01(\x03R\rmaxObjectSize\"\xb8\x02\n" +
+	"\x0fmax_object_size\x18\x05 \x01(\x03R\rmaxObjectSize\x12\x16\n" +
+	"\x06accept\x18\x06 \x03(\tR\x06accept\"\xb8\x02\n" +
 	"\aNewRepo\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x12\n" +
@@ -2134,13 +2196,16 @@ const file_command_proto_rawDesc = "" +
 	"\bAddRepos\x120\n" +
 	"\x05repos\x18\x01 \x03(\v2\x1a.gitmirror.command.NewRepoR\x05repos\"\x1f\n" +
 	"\vRemoveRepos\x12\x10\n" +
-	"\x03ids\x18\x01 \x03(\tR\x03ids\"\x8d\x01\n" +
+	"\x03ids\x18\x01 \x03(\tR\x03ids\"\xbf\x01\n" +
 	"\tSetLimits\x12\x12\n" +
 	"\x04repo\x18\x01 \x01(\tR\x04repo\x12\x1e\n" +
 	"\bmax_size\x18\x02 \x01(\x03H\x00R\amaxSize\x88\x01\x01\x12+\n" +
-	"\x0fmax_object_size\x18\x03 \x01(\x03H\x01R\rmaxObjectSize\x88\x01\x01B\v\n" +
+	"\x0fmax_object_size\x18\x03 \x01(\x03H\x01R\rmaxObjectSize\x88\x01\x01\x120\n" +
+	"\x06accept\x18\x04 \x01(\v2\x18.gitmirror.command.FlawsR\x06acceptB\v\n" +
 	"\t_max_sizeB\x12\n" +
-	"\x10_max_object_size\"q\n" +
+	"\x10_max_object_size\"\x19\n" +
+	"\x05Flaws\x12\x10\n" +
+	"\x03ids\x18\x01 \x03(\tR\x03ids\"q\n" +
 	"\x06Change\x12\x10\n" +
 	"\x03ref\x18\x01 \x01(\tR\x03ref\x12\x10\n" +
 	"\x03old\x18\x02 \x01(\tR\x03old\x12\x10\n" +
@@ -2273,7 +2338,7 @@ func file_command_proto_rawDescGZIP() []byte {
 }
 
 var file_command_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_command_proto_msgTypes = make([]protoimpl.MessageInfo, 28)
+var file_command_proto_msgTypes = make([]protoimpl.MessageInfo, 29)
 var file_command_proto_goTypes = []any{
 	(NodeState)(0),        // 0: gitmirror.command.NodeState
 	(ChangeKind)(0),       // 1: gitmirror.command.ChangeKind
@@ -2291,43 +2356,45 @@ var file_command_proto_goTypes = []any{
 	(*AddRepos)(nil),      // 13: gitmirror.command.AddRepos
 	(*RemoveRepos)(nil),   // 14: gitmirror.command.RemoveRepos
 	(*SetLimits)(nil),     // 15: gitmirror.command.SetLimits
-	(*Change)(nil),        // 16: gitmirror.command.Change
-	(*Publish)(nil),       // 17: gitmirror.command.Publish
-	(*CopyReport)(nil),    // 18: gitmirror.command.CopyReport
-	(*HealthReport)(nil),  // 19: gitmirror.command.HealthReport
-	(*NodeCondition)(nil), // 20: gitmirror.command.NodeCondition
-	(*Report)(nil),        // 21: gitmirror.command.Report
-	(*Placement)(nil),     // 22: gitmirror.command.Placement
-	(*Place)(nil),         // 23: gitmirror.command.Place
-	(*Ownership)(nil),     // 24: gitmirror.command.Ownership
-	(*AssignOwners)(nil),  // 25: gitmirror.command.AssignOwners
-	(*Approve)(nil),       // 26: gitmirror.command.Approve
-	(*Pin)(nil),           // 27: gitmirror.command.Pin
-	(*Item)(nil),          // 28: gitmirror.command.Item
-	(*Outcome)(nil),       // 29: gitmirror.command.Outcome
-	nil,                   // 30: gitmirror.command.NewRepo.LabelsEntry
+	(*Flaws)(nil),         // 16: gitmirror.command.Flaws
+	(*Change)(nil),        // 17: gitmirror.command.Change
+	(*Publish)(nil),       // 18: gitmirror.command.Publish
+	(*CopyReport)(nil),    // 19: gitmirror.command.CopyReport
+	(*HealthReport)(nil),  // 20: gitmirror.command.HealthReport
+	(*NodeCondition)(nil), // 21: gitmirror.command.NodeCondition
+	(*Report)(nil),        // 22: gitmirror.command.Report
+	(*Placement)(nil),     // 23: gitmirror.command.Placement
+	(*Place)(nil),         // 24: gitmirror.command.Place
+	(*Ownership)(nil),     // 25: gitmirror.command.Ownership
+	(*AssignOwners)(nil),  // 26: gitmirror.command.AssignOwners
+	(*Approve)(nil),       // 27: gitmirror.command.Approve
+	(*Pin)(nil),           // 28: gitmirror.command.Pin
+	(*Item)(nil),          // 29: gitmirror.command.Item
+	(*Outcome)(nil),       // 30: gitmirror.command.Outcome
+	nil,                   // 31: gitmirror.command.NewRepo.LabelsEntry
 }
 var file_command_proto_depIdxs = []int32{
 	5,  // 0: gitmirror.command.PutNode.node:type_name -> gitmirror.command.Node
 	0,  // 1: gitmirror.command.SetNodeState.state:type_name -> gitmirror.command.NodeState
 	11, // 2: gitmirror.command.NewRepo.policy:type_name -> gitmirror.command.Policy
-	30, // 3: gitmirror.command.NewRepo.labels:type_name -> gitmirror.command.NewRepo.LabelsEntry
+	31, // 3: gitmirror.command.NewRepo.labels:type_name -> gitmirror.command.NewRepo.LabelsEntry
 	12, // 4: gitmirror.command.AddRepos.repos:type_name -> gitmirror.command.NewRepo
-	1,  // 5: gitmirror.command.Change.kind:type_name -> gitmirror.command.ChangeKind
-	16, // 6: gitmirror.command.Publish.changes:type_name -> gitmirror.command.Change
-	2,  // 7: gitmirror.command.CopyReport.state:type_name -> gitmirror.command.CopyState
-	16, // 8: gitmirror.command.HealthReport.hold_first:type_name -> gitmirror.command.Change
-	18, // 9: gitmirror.command.Report.copies:type_name -> gitmirror.command.CopyReport
-	19, // 10: gitmirror.command.Report.health:type_name -> gitmirror.command.HealthReport
-	20, // 11: gitmirror.command.Report.condition:type_name -> gitmirror.command.NodeCondition
-	22, // 12: gitmirror.command.Place.rows:type_name -> gitmirror.command.Placement
-	24, // 13: gitmirror.command.AssignOwners.rows:type_name -> gitmirror.command.Ownership
-	28, // 14: gitmirror.command.Outcome.items:type_name -> gitmirror.command.Item
-	15, // [15:15] is the sub-list for method output_type
-	15, // [15:15] is the sub-list for method input_type
-	15, // [15:15] is the sub-list for extension type_name
-	15, // [15:15] is the sub-list for extension extendee
-	0,  // [0:15] is the sub-list for field type_name
+	16, // 5: gitmirror.command.SetLimits.accept:type_name -> gitmirror.command.Flaws
+	1,  // 6: gitmirror.command.Change.kind:type_name -> gitmirror.command.ChangeKind
+	17, // 7: gitmirror.command.Publish.changes:type_name -> gitmirror.command.Change
+	2,  // 8: gitmirror.command.CopyReport.state:type_name -> gitmirror.command.CopyState
+	17, // 9: gitmirror.command.HealthReport.hold_first:type_name -> gitmirror.command.Change
+	19, // 10: gitmirror.command.Report.copies:type_name -> gitmirror.command.CopyReport
+	20, // 11: gitmirror.command.Report.health:type_name -> gitmirror.command.HealthReport
+	21, // 12: gitmirror.command.Report.condition:type_name -> gitmirror.command.NodeCondition
+	23, // 13: gitmirror.command.Place.rows:type_name -> gitmirror.command.Placement
+	25, // 14: gitmirror.command.AssignOwners.rows:type_name -> gitmirror.command.Ownership
+	29, // 15: gitmirror.command.Outcome.items:type_name -> gitmirror.command.Item
+	16, // [16:16] is the sub-list for method output_type
+	16, // [16:16] is the sub-list for method input_type
+	16, // [16:16] is the sub-list for extension type_name
+	16, // [16:16] is the sub-list for extension extendee
+	0,  // [0:16] is the sub-list for field type_name
 }
 
 func init() { file_command_proto_init() }
@@ -2342,7 +2409,7 @@ func file_command_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_command_proto_rawDesc), len(file_command_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   28,
+			NumMessages:   29,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -447,6 +447,7 @@ type Policy struct {
 	Refspecs      []string               `protobuf:"bytes,4,rep,name=refspecs,proto3" json:"refspecs,omitempty"`
 	MaxSize       int64                  `protobuf:"varint,5,opt,name=max_size,json=maxSize,proto3" json:"max_size,omitempty"`                     // bytes, 0: the node's limit
 	MaxObjectSize int64                  `protobuf:"varint,6,opt,name=max_object_size,json=maxObjectSize,proto3" json:"max_object_size,omitempty"` // bytes, 0: the node's limit
+	Accept        []string               `protobuf:"bytes,7,rep,name=accept,proto3" json:"accept,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -521,6 +522,13 @@ func (x *Policy) GetMaxObjectSize() int64 {
 		return x.MaxObjectSize
 	}
 	return 0
+}
+
+func (x *Policy) GetAccept() []string {
+	if x != nil {
+		return x.Accept
+	}
+	return nil
 }
 
 type Copy struct {
@@ -1545,7 +1553,7 @@ const file_snapshot_proto_rawDesc = "" +
 	"\x03run\x18\r \x01(\tR\x03run\x12\x16\n" +
 	"\x06format\x18\x0e \x01(\rR\x06format\x12/\n" +
 	"\x04disk\x18\x0f \x01(\v2\x1b.gitmirror.snapshot.FailureR\x04disk\x12/\n" +
-	"\x04sick\x18\x10 \x01(\v2\x1b.gitmirror.snapshot.FailureR\x04sick\"\xb6\x01\n" +
+	"\x04sick\x18\x10 \x01(\v2\x1b.gitmirror.snapshot.FailureR\x04sick\"\xce\x01\n" +
 	"\x06Policy\x12\x10\n" +
 	"\x03num\x18\x01 \x01(\rR\x03num\x12\x1a\n" +
 	"\breplicas\x18\x02 \x01(\rR\breplicas\x12\x1f\n" +
@@ -1553,7 +1561,8 @@ const file_snapshot_proto_rawDesc = "" +
 	"intervalMs\x12\x1a\n" +
 	"\brefspecs\x18\x04 \x03(\tR\brefspecs\x12\x19\n" +
 	"\bmax_size\x18\x05 \x01(\x03R\amaxSize\x12&\n" +
-	"\x0fmax_object_size\x18\x06 \x01(\x03R\rmaxObjectSize\"P\n" +
+	"\x0fmax_object_size\x18\x06 \x01(\x03R\rmaxObjectSize\x12\x16\n" +
+	"\x06accept\x18\a \x03(\tR\x06accept\"P\n" +
 	"\x04Copy\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\rR\x04node\x12\x14\n" +
 	"\x05state\x18\x02 \x01(\tR\x05state\x12\x1e\n" +

@@ -1,11 +1,12 @@
 package spool
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"io"
+	"net"
 	"os"
+	"slices"
 )
 
 // Body is one request or answer. It is written by one goroutine, then read by any.
@@ -13,8 +14,9 @@ type Body struct {
 	pool   *Pool
 	owner  string
 	most   int64
-	head   []byte
-	held   int64 // bytes of head that were taken from what may be in memory
+	head   [][]byte // pieces
+	inHead int64    // bytes in head
+	held   int64    // bytes that the pieces have room for, taken from what may be in memory
 	rest   *os.File
 	beyond int64 // bytes in rest
 	taken  int64
@@ -66,8 +68,14 @@ func (b *Body) Append(ctx context.Context, p []byte) error {
 		}
 		b.taken += n
 	}
-	if b.rest == nil && len(b.head)+len(p) <= b.pool.cfg.Memory && b.hold(len(p)) {
-		b.head = append(b.head, p...)
+	for b.rest == nil && len(p) > 0 && b.hold() {
+		last := &b.head[len(b.head)-1]
+		n := min(len(p), cap(*last)-len(*last))
+		*last = append(*last, p[:n]...)
+		b.inHead += int64(n)
+		p = p[n:]
+	}
+	if len(p) == 0 {
 		return nil
 	}
 	if b.rest == nil {
@@ -82,26 +90,25 @@ func (b *Body) Append(ctx context.Context, p []byte) error {
 	return err
 }
 
-// hold makes sure that n bytes more may be in memory.
-func (b *Body) hold(n int) bool {
-	short := int64(len(b.head)+n) - b.held
-	if short <= 0 {
-		return true
+// hold makes sure that the last piece has room, if more may be in memory.
+func (b *Body) hold() bool {
+	size := firstPiece
+	if n := len(b.head); n > 0 {
+		if last := b.head[n-1]; len(last) < cap(last) {
+			return true
+		}
+		size = piece
 	}
-	want := (short + 4<<10 - 1) / (4 << 10) * (4 << 10)
-	if !b.pool.memory(want) {
+	if b.inHead >= int64(b.pool.cfg.Memory) || !b.pool.memory(int64(size)) {
 		return false
 	}
-	b.held += want
+	b.held += int64(size)
+	b.head = append(b.head, b.pool.piece(size))
 	return true
 }
 
 // Len is how many bytes there are.
-func (b *Body) Len() int64 { return int64(len(b.head)) + b.beyond }
-
-// Head is the beginning, as far as it is in memory: all of most bodies, and nothing of
-// some.
-func (b *Body) Head() []byte { return b.head }
+func (b *Body) Len() int64 { return b.inHead + b.beyond }
 
 // First is the first n bytes, or all there are.
 func (b *Body) First(n int) []byte {
@@ -112,10 +119,11 @@ func (b *Body) First(n int) []byte {
 
 // Reader reads from the beginning.
 func (b *Body) Reader() io.Reader {
+	head := net.Buffers(slices.Clone(b.head)) // which it consumes
 	if b.rest == nil {
-		return bytes.NewReader(b.head)
+		return &head
 	}
-	return io.MultiReader(bytes.NewReader(b.head), io.NewSectionReader(b.rest, 0, b.beyond))
+	return io.MultiReader(&head, io.NewSectionReader(b.rest, 0, b.beyond))
 }
 
 // Replay is the body of a request that was read before: who needs it whole need not
@@ -145,6 +153,6 @@ func (b *Body) drop() {
 	if b.rest != nil {
 		_ = b.rest.Close()
 	}
-	b.pool.forget(b.held)
-	b.head, b.held, b.rest, b.beyond = nil, 0, nil, 0
+	b.pool.forget(b.held, b.head)
+	b.head, b.inHead, b.held, b.rest, b.beyond = nil, 0, 0, nil, 0
 }

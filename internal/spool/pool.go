@@ -28,6 +28,9 @@ type Config struct {
 	Wait   time.Duration // for room
 	Room   func() error  // why the disk takes nothing more; nil where it does; may be nil
 	Class  string        // of bodies, for people: "requests of clients"
+	// Reuse has the memory of bodies that were closed used again for others: whoever
+	// reads one has ended by then.
+	Reuse bool
 }
 
 // Pool is what bodies share. It is safe for concurrent use.
@@ -138,7 +141,29 @@ func (p *Pool) memory(n int64) bool {
 	return true
 }
 
-func (p *Pool) forget(n int64) {
+// What is in memory is in pieces, which need not be copied to make room for more. Most
+// bodies have one, a small one.
+const (
+	firstPiece = 4 << 10
+	piece      = 32 << 10
+)
+
+var pieces = sync.Pool{New: func() any { return new([piece]byte) }}
+
+func (p *Pool) piece(size int) []byte {
+	if p.cfg.Reuse && size == piece {
+		return pieces.Get().(*[piece]byte)[:0]
+	}
+	return make([]byte, 0, size)
+}
+
+// forget gives back n bytes of what may be in memory, which those were.
+func (p *Pool) forget(n int64, was [][]byte) {
+	for _, b := range was {
+		if p.cfg.Reuse && cap(b) == piece {
+			pieces.Put((*[piece]byte)(b[:piece]))
+		}
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.inMemory -= n

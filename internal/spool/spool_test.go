@@ -144,7 +144,7 @@ func TestMemoryIsBounded(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		inMemory += len(b.Head())
+		inMemory += b.InMemory()
 	}
 	if inMemory == 0 || inMemory > 300<<10 {
 		t.Errorf("%d bytes are in memory", inMemory)

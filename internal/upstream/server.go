@@ -139,7 +139,7 @@ func (s *Server) handler(backend http.Handler) http.Handler {
 			}
 			kind = kindOf(body, r.Header.Get("Content-Encoding"))
 			r.Body = io.NopCloser(bytes.NewReader(body))
-			r.ContentLength = int64(len(body))
+			r.ContentLength, r.TransferEncoding = int64(len(body)), nil // CGI takes no chunks
 		}
 		if kind != "" {
 			s.mu.Lock()

@@ -50,7 +50,7 @@ func showing(n, bytes int, wait <-chan struct{}) http.HandlerFunc {
 func TestLargeAnswersShareABudget(t *testing.T) {
 	wait := make(chan struct{})
 	large := startForge(t, showing(20_000, 130, wait)) // 3.6 MB, which count for seven
-	budget := spool.Config{Dir: t.TempDir(), Memory: 64 << 10, InAll: 1 << 20, Total: 24 << 20, Share: 16 << 20, Free: 64 << 10, Weight: 2, Wait: 300 * time.Millisecond, Class: "answers of upstreams"}
+	budget := spool.Config{Dir: t.TempDir(), Memory: 64 << 10, InAll: 1 << 20, Total: 24 << 20, Share: 16 << 20, Free: 64 << 10, Weight: 2, Wait: 300 * time.Millisecond, Reuse: true, Class: "answers of upstreams"}
 	c := client(t, detect.Config{Answers: spool.New(budget)})
 	results := make(chan error, 3)
 	for i := range 3 {

@@ -119,7 +119,7 @@ const small = 1 << 20
 // NewPool returns the budget of the answers that are read, and dealt with, at one time:
 // half of it for one host. What is made of an answer has about twice its bytes.
 func NewPool(dir string, room func() error) *spool.Pool {
-	return spool.New(spool.Config{Dir: dir, Memory: small, InAll: 64 << 20, Total: 256 << 20, Share: 128 << 20, Free: small, Weight: 2, Wait: 10 * time.Second, Room: room, Class: "answers of upstreams"})
+	return spool.New(spool.Config{Dir: dir, Memory: small, InAll: 64 << 20, Total: 256 << 20, Share: 128 << 20, Free: small, Weight: 2, Wait: 10 * time.Second, Room: room, Reuse: true, Class: "answers of upstreams"})
 }
 
 // NewTransport returns a transport fit for many upstreams: a pool per host, no

@@ -289,7 +289,7 @@ func TestDialFailures(t *testing.T) {
 	tls.Config.ErrorLog = nil
 	tls.StartTLS()
 	defer tls.Close()
-	if got := fails(t, client(t, detect.Config{}), tls.URL+repo, failure.Network); !strings.Contains(got.Message, "certificate") {
+	if got := fails(t, client(t, detect.Config{}), tls.URL+repo, failure.TLSVerify); !strings.Contains(got.Message, "certificate") {
 		t.Errorf("an unknown certificate: %s", got.Message)
 	}
 }

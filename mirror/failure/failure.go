@@ -4,6 +4,7 @@ package failure
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"net"
 	"os"
@@ -20,6 +21,7 @@ const (
 	Auth        Class = "auth"          // 401, 403: wants credentials we do not have
 	RateLimited Class = "rate_limited"  // 429
 	Network     Class = "network"       // does not resolve, connect, or answers 5xx
+	TLSVerify   Class = "tls_verify"    // shows a certificate that is not to be trusted
 	Timeout     Class = "timeout"       // answers too slowly, or not at all
 	Protocol    Class = "protocol"      // answers, but not as a git server
 	Shallow     Class = "shallow"       // lacks a part of its own history
@@ -63,6 +65,10 @@ func Of(err error) *Error {
 func classOf(err error) Class {
 	var netErr net.Error
 	switch {
+	case errors.As(err, new(*tls.CertificateVerificationError)):
+		return TLSVerify
+	case errors.As(err, new(tls.RecordHeaderError)):
+		return Protocol // https was asked for, and it speaks something else
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &netErr) && netErr.Timeout():
 		return Timeout
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT), errors.Is(err, syscall.EROFS),

@@ -2,6 +2,8 @@ package failure_test
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
@@ -22,6 +24,8 @@ func TestOf(t *testing.T) {
 		{context.DeadlineExceeded, failure.Timeout},
 		{fmt.Errorf("dial: %w", &net.DNSError{IsTimeout: true}), failure.Timeout},
 		{&net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}, failure.Network},
+		{fmt.Errorf("get: %w", &tls.CertificateVerificationError{Err: x509.UnknownAuthorityError{}}), failure.TLSVerify},
+		{fmt.Errorf("get: %w", tls.RecordHeaderError{Msg: "x"}), failure.Protocol},
 		{fmt.Errorf("write: %w", syscall.ENOSPC), failure.Disk},
 		{syscall.EROFS, failure.Disk}, {syscall.EIO, failure.Disk}, {syscall.EDQUOT, failure.Disk},
 		{missing, failure.Disk},

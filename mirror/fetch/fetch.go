@@ -22,6 +22,7 @@ import (
 	"time"
 
 	"gitmirror/internal/atomicfile"
+	"gitmirror/internal/gitflaw"
 	"gitmirror/mirror/failure"
 	"gitmirror/mirror/git"
 	"gitmirror/mirror/store"
@@ -62,11 +63,13 @@ type Way interface {
 	Exceeded() bool  // tells whether it was
 }
 
-// cosmetic are flaws that old, honest histories have. They are noted, not
-// refused; everything else git's fsck calls an error is.
-var cosmetic = []string{
-	"missingSpaceBeforeDate", "missingSpaceBeforeEmail", "zeroPaddedFilemode", "zeroPaddedDate", "badTimezone",
-	"missingNameBeforeEmail", "badDateOverflow", "badDate", "missingEmail", "missingTaggerEntry", "badTagName", "duplicateEntries",
+// taken are the flaws that are noted, not refused, as everything else is that git's
+// fsck calls an error.
+func (src Source) taken() []string {
+	if src.Way == nil { // what a peer has may have been taken when more was accepted than now
+		return slices.Concat(gitflaw.Cosmetic, gitflaw.Acceptable)
+	}
+	return slices.Concat(gitflaw.Cosmetic, src.Limits.Accept)
 }
 
 // Fetch brings the objects named by oids, and all they lead to, into staging,
@@ -87,10 +90,13 @@ func (f *Fetcher) Fetch(ctx context.Context, st *store.Staging, src Source, oids
 	if err := src.Limits.check(st); err != nil {
 		return err
 	}
-	if err := f.verify(ctx, st, oids); err != nil || src.Way == nil { // what a peer has was looked at when it came
+	if err := f.verify(ctx, st, oids); err != nil {
 		return err
 	}
-	return f.submodules(ctx, st, oids)
+	if slices.Contains(src.taken(), gitflaw.PathCR) {
+		return nil
+	}
+	return f.submodules(ctx, st, oids, src.Limits)
 }
 
 func (f *Fetcher) run(ctx context.Context, st *store.Staging, src Source, oids []string) error {
@@ -105,7 +111,7 @@ func (f *Fetcher) run(ctx context.Context, st *store.Staging, src Source, oids [
 		settings = []git.Setting{{Key: "http.proxy", Value: relay.Proxy}, {Key: "http.proxyAuthMethod", Value: "basic"}}
 		src.URL = relay.URL
 	}
-	for _, id := range cosmetic {
+	for _, id := range src.taken() {
 		settings = append(settings, git.Setting{Key: "fetch.fsck." + id, Value: "warn"})
 	}
 	ctx, cancel := context.WithCancelCause(ctx)

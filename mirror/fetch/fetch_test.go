@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"gitmirror/internal/egress"
+	"gitmirror/internal/gitflaw"
 	"gitmirror/internal/upstream"
 	"gitmirror/mirror/failure"
 	"gitmirror/mirror/fetch"
@@ -66,33 +67,60 @@ func commit(tree, author string) string {
 
 const honest = "A <a@example.invalid> 1700000000 +0000"
 
+// Objects that a client's git may be attacked by are refused, by the id of what is wrong
+// with them. Where that is accepted they are taken, and so they are from a peer: it was
+// accepted when they came, and may not be any more.
 func TestDangerousObjectsAreRefused(t *testing.T) {
 	g := newRig(t, 0)
+	url := g.up.URL("x.git")
 	blob := g.object(t, "blob", "x")
 	modules := g.object(t, "blob", "[submodule \"x\"]\n\tpath = x\n\turl = --upload-pack=touch /tmp/pwned\n")
 	linked := g.object(t, "blob", "target")
-	for name, content := range map[string]string{
-		".git":                      tree(t, "40000", ".git", g.object(t, "tree", tree(t, "100644", "config", blob))),
-		"..":                        tree(t, "40000", "..", g.object(t, "tree", tree(t, "100644", "x", blob))),
-		"a slash in a name":         tree(t, "100644", "a/b", blob),
-		"evil .gitmodules":          tree(t, "100644", ".gitmodules", modules),
-		"symbolic .gitmodules":      tree(t, "120000", ".gitmodules", linked),
-		"git~1":                     tree(t, "40000", "git~1", g.object(t, "tree", tree(t, "100644", "config", blob))),
-		"tree with an unknown blob": tree(t, "100644", "x", strings.Repeat("1", 40)),
+	for name, c := range map[string]struct{ content, flaw string }{
+		".git":                      {tree(t, "40000", ".git", g.object(t, "tree", tree(t, "100644", "config", blob))), "hasDotgit"},
+		"..":                        {tree(t, "40000", "..", g.object(t, "tree", tree(t, "100644", "x", blob))), "hasDotdot"},
+		"a slash in a name":         {tree(t, "100644", "a/b", blob), "fullPathname"},
+		"evil .gitmodules":          {tree(t, "100644", ".gitmodules", modules), "gitmodulesUrl"},
+		"symbolic .gitmodules":      {tree(t, "120000", ".gitmodules", linked), "gitmodulesSymlink"},
+		"git~1":                     {tree(t, "40000", "git~1", g.object(t, "tree", tree(t, "100644", "config", blob))), "hasDotgit"},
+		"stray line end":            {tree(t, "100644", ".gitmodules", g.object(t, "blob", oddModules)), gitflaw.PathCR},
+		"tree with an unknown blob": {tree(t, "100644", "x", strings.Repeat("1", 40)), ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			tip := g.object(t, "commit", commit(g.object(t, "tree", content), honest))
+			tip := g.object(t, "commit", commit(g.object(t, "tree", c.content), honest))
 			if _, err := g.repo.Git("update-ref", "refs/heads/evil", tip); err != nil {
 				t.Fatal(err)
 			}
-			g.refuses(t, g.up.URL("x.git"), failure.Corrupt, tip)
+			limits := fetch.Limits{Accept: []string{"badEmail"}, Set: "gitmirror repo set x"}
+			f := g.within(t, limits, way(t, url), url, tip)
+			switch {
+			case f == nil || f.Class != failure.Corrupt:
+				t.Fatalf("%v", f)
+			case c.flaw == "":
+				if strings.Contains(f.Message, "--accept") {
+					t.Errorf("nobody can accept this: %s", f.Message)
+				}
+				return
+			case !strings.HasSuffix(f.Message, ": gitmirror repo set x --accept-flaws badEmail,"+c.flaw) || !strings.Contains(f.Message, "object "):
+				t.Errorf("no object and flaw are named: %s", f.Message)
+			}
+			limits.Accept = append(limits.Accept, c.flaw)
+			if f := g.within(t, limits, way(t, url), url, tip); f != nil {
+				t.Errorf("accepted: %v", f)
+			}
+			if f := g.within(t, fetch.Limits{}, nil, url, tip); f != nil {
+				t.Errorf("from a peer: %v", f)
+			}
 		})
 	}
-	tip := g.object(t, "commit", "tree "+g.object(t, "tree", "")+"\nnonsense\n")
-	if _, err := g.repo.Git("update-ref", "refs/heads/evil", tip); err != nil {
+	tip := g.object(t, "tree", "nonsense")
+	if _, err := g.repo.Git("update-ref", "refs/tags/evil", tip); err != nil {
 		t.Fatal(err)
 	}
-	g.refuses(t, g.up.URL("x.git"), failure.Corrupt, tip)
+	if f := g.within(t, fetch.Limits{Accept: gitflaw.Acceptable}, way(t, url), url, tip); f == nil || f.Class != failure.Corrupt {
+		t.Errorf("no object at all: %v", f)
+	}
+	g.refuses(t, url, failure.Corrupt, tip)
 }
 
 func TestOldFlawsAreAccepted(t *testing.T) {

@@ -2,11 +2,13 @@ package fetch
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/dustin/go-humanize"
 
+	"gitmirror/internal/gitflaw"
 	"gitmirror/mirror/failure"
 	"gitmirror/mirror/store"
 )
@@ -17,7 +19,8 @@ type Limits struct {
 	Have   int64        // bytes that the copy has already
 	Size   int64        // that it may have
 	Object int64        // bytes that one object may have
-	Raise  string       // how to raise them, for people
+	Accept []string     // flaws that objects may have, see gitflaw.Acceptable
+	Set    string       // the command that changes them, for people
 	Room   func() error // what the disk does not take more for; nil where it does
 }
 
@@ -46,11 +49,18 @@ func (l Limits) exceeded(received int64) *failure.Error {
 }
 
 func (l Limits) tooMuch() *failure.Error {
-	return failure.New(failure.TooLarge, fmt.Sprintf("the repository has more than %s, its --max-size; %s", humanize.IBytes(uint64(l.Size)), l.Raise), nil)
+	return failure.New(failure.TooLarge, fmt.Sprintf("the repository has more than %s, its --max-size; %s", humanize.IBytes(uint64(l.Size)), l.raise("--max-size SIZE")), nil)
 }
 
 func (l Limits) objectTooLarge() *failure.Error {
-	return failure.New(failure.TooLarge, fmt.Sprintf("an object has more than %s, the --max-object-size; %s", humanize.IBytes(uint64(l.Object)), l.Raise), nil)
+	return failure.New(failure.TooLarge, fmt.Sprintf("an object has more than %s, the --max-object-size; %s", humanize.IBytes(uint64(l.Object)), l.raise("--max-object-size SIZE")), nil)
+}
+
+func (l Limits) raise(flag string) string { return "raise it with: " + l.Set + " " + flag }
+
+// accept says how to take objects with these flaws, and those that are taken already.
+func (l Limits) accept(flaws ...string) string {
+	return "; where that is meant to be: " + l.Set + " --accept-flaws " + strings.Join(slices.Concat(l.Accept, flaws), ",")
 }
 
 // full tells that the disk takes no more: what is staged counts.
@@ -75,15 +85,19 @@ func (l Limits) environ(memory int64) []string {
 
 func (l Limits) piece(memory int64) int64 { return min(l.Object, memory/2) }
 
-// explain says which limit it was that git ran into.
+// explain says which limit it was that git ran into, and how to change it.
 func (l Limits) explain(f *failure.Error, memory int64) *failure.Error {
 	switch f.Class {
+	case failure.Corrupt:
+		if flaws := gitflaw.Reported(ownWords(f.Message)); len(flaws) > 0 && l.Set != "" {
+			f.Message += l.accept(flaws...)
+		}
 	case failure.TooLarge:
 		if l.piece(memory) == l.Object {
 			// git's list of the objects, some 64 bytes for each, is one piece too.
 			f := l.objectTooLarge()
 			f.Message = fmt.Sprintf("an object has more than %s, the --max-object-size, or there are so many (some %d or more) that git cannot list them in that; %s",
-				humanize.IBytes(uint64(l.Object)), l.Object/64, l.Raise)
+				humanize.IBytes(uint64(l.Object)), l.Object/64, l.raise("--max-object-size SIZE"))
 			return f
 		}
 		f.Class = failure.OutOfMemory

@@ -76,11 +76,11 @@ func TestTooLargeIsAbortedEarly(t *testing.T) {
 	var sent atomic.Int64
 	rest := make(chan struct{})
 	url := g.halting(t, &sent, rest)
-	limits := fetch.Limits{Size: 1 << 20, Raise: "do this"}
+	limits := fetch.Limits{Size: 1 << 20, Set: "gitmirror repo set x"}
 	for name, w := range map[string]fetch.Way{"by the proxy": way(t, url), "directly": nil} {
 		sent.Store(0)
 		f := g.within(t, limits, w, url, g.tip(t, "main"))
-		if f == nil || f.Class != failure.TooLarge || !strings.Contains(f.Message, "--max-size") || !strings.Contains(f.Message, "1.0 MiB") || !strings.Contains(f.Message, "do this") {
+		if f == nil || f.Class != failure.TooLarge || !strings.Contains(f.Message, "--max-size") || !strings.Contains(f.Message, "1.0 MiB") || !strings.Contains(f.Message, "gitmirror repo set x --max") {
 			t.Errorf("%s: %v", name, f)
 		}
 		if n := sent.Load(); n > 6<<20 {
@@ -153,8 +153,8 @@ func TestTooLargeObjects(t *testing.T) {
 		{"a delta", g.answering(t, small), made, 30 << 20},
 		{"let through", g.up.URL("x.git"), g.tip(t, "huge"), 130 << 20},
 	} {
-		f := g.within(t, fetch.Limits{Object: c.most, Raise: "do this"}, nil, c.url, c.oid)
-		if f == nil || f.Class != failure.TooLarge || !strings.Contains(f.Message, "--max-object-size") || !strings.Contains(f.Message, "do this") {
+		f := g.within(t, fetch.Limits{Object: c.most, Set: "gitmirror repo set x"}, nil, c.url, c.oid)
+		if f == nil || f.Class != failure.TooLarge || !strings.Contains(f.Message, "--max-object-size") || !strings.Contains(f.Message, "gitmirror repo set x --max") {
 			t.Errorf("%s: %v", c.name, f)
 		}
 	}

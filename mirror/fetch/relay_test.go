@@ -111,7 +111,7 @@ func TestTheRelaySpeaksTLS(t *testing.T) {
 	if status := r.ask(t, r.Proxy, r.URL+"/info/refs", ""); status != http.StatusBadGateway {
 		t.Errorf("a certificate that nobody knows: %d", status)
 	}
-	if f := r.cause(); f == nil || !strings.Contains(f.Message, "certificate") {
+	if f := r.cause(); f == nil || f.Class != failure.TLSVerify || !strings.Contains(f.Message, "certificate") {
 		t.Errorf("cause %v", f)
 	}
 	r = relayTo(t, s.URL+"/x.git", "127.0.0.0/8")

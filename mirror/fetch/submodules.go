@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 
+	"gitmirror/internal/gitflaw"
 	"gitmirror/mirror/failure"
 	"gitmirror/mirror/store"
 )
@@ -25,7 +26,7 @@ const maxOdd = 100
 // no rule for it. Asked are the .gitmodules of new commits, at the top, where clients
 // read them; of those, git reads the ones that have a carriage return other than in a
 // line's end.
-func (f *Fetcher) submodules(ctx context.Context, st *store.Staging, oids []string) error {
+func (f *Fetcher) submodules(ctx context.Context, st *store.Staging, oids []string, limits Limits) error {
 	found := &gitmodules{oids: map[string]bool{}}
 	cmd := f.git.Command(ctx, st.Dir(), "log", "--format=", "--raw", "--no-abbrev", "-m", "--root", "--no-renames", "--full-history",
 		"--stdin", "--not", "--alternate-refs", "--", ":(icase).gitmodules")
@@ -45,7 +46,8 @@ func (f *Fetcher) submodules(ctx context.Context, st *store.Staging, oids []stri
 		// with 128 where it is no config file.
 		paths, _ := f.git.Command(ctx, st.Dir(), "config", "--blob="+oid, "--null", "--get-regexp", `^submodule\..*\.path$`).Output()
 		if bytes.ContainsRune(paths, '\r') {
-			return failure.New(failure.Corrupt, fmt.Sprintf("object %s, a .gitmodules, has a submodule path with a carriage return (CVE-2025-48384)", oid), nil)
+			return failure.New(failure.Corrupt, fmt.Sprintf("object %s: %s: a .gitmodules that has a submodule path with a carriage return (CVE-2025-48384)%s",
+				oid, gitflaw.PathCR, limits.accept(gitflaw.PathCR)), nil)
 		}
 		if ctx.Err() != nil {
 			return failure.Of(ctx.Err())

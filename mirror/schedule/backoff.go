@@ -21,6 +21,7 @@ func Jitter(d time.Duration) time.Duration {
 var slow = map[failure.Class]time.Duration{
 	failure.NotFound:    5 * time.Minute,
 	failure.Auth:        5 * time.Minute,
+	failure.TLSVerify:   5 * time.Minute,
 	failure.Shallow:     5 * time.Minute,
 	failure.Format:      5 * time.Minute,
 	failure.Refused:     5 * time.Minute,

@@ -1,0 +1,4 @@
+package node
+
+// StopBound is how long a stop waits for requests.
+const StopBound = stopBound
