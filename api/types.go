@@ -18,6 +18,9 @@ type Status struct {
 	// CatchingUp is true while the answering node does not know the table since
 	// its start: what it shows is what it has, and incomplete.
 	CatchingUp bool `json:"catching_up"`
+	// LastContact is when the answering node last heard from a leader, and so how old
+	// what it shows may be: now if it leads, null if it never did.
+	LastContact *time.Time `json:"last_contact"`
 	// Trouble is what nodes have failed at for ten seconds; the verdict is
 	// degraded while there is any.
 	Trouble []Trouble `json:"trouble"`

@@ -5,8 +5,10 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -14,6 +16,7 @@ import (
 	"gitmirror/api"
 	"gitmirror/internal/gittest"
 	"gitmirror/internal/testlog"
+	"gitmirror/internal/upstream"
 )
 
 // onlyOwner brings a fleet of three to where the second generation of "a" is on
@@ -44,6 +47,47 @@ func twoHolders(t *testing.T) (f *fleet, up *forge, owner, replica, third *proc)
 	third = f.others(owner, replica)[0]
 	up.shows("a", f.nodes)
 	return f, up, owner, replica, third
+}
+
+// An upstream that shows something else each time it is asked has one truth here: what the
+// owner has published, which is what all copies have.
+func TestAnUpstreamOfTwoMinds(t *testing.T) {
+	t.Parallel()
+	f, up := newFleet(t, 3), newForge(t)
+	up.sample("a")
+	up.sample("other")
+	up.edit("other", func(e *upstream.Edit) { e.Branch("only-there", "main") }) // no object is
+	var asked atomic.Int64
+	var away atomic.Bool
+	up.Intercept(func(w http.ResponseWriter, r *http.Request) bool {
+		rest, mine := strings.CutPrefix(r.URL.Path, "/minds/")
+		if !mine {
+			return false
+		}
+		r.URL.Path = []string{"/a/", "/other/"}[asked.Add(1)%2] + rest
+		if away.Load() {
+			http.Error(w, "away", http.StatusServiceUnavailable)
+		}
+		return away.Load()
+	})
+	row := f.nodes[0].addURL(up.URL("minds"), "minds", 3)
+	f.nodes[0].await("minds", "published five times more", func(r *api.Repo) bool { return r.Generation > row.Generation+5 })
+	away.Store(true) // whatever it showed last: nobody can ask it again
+	var copies []string
+	f.nodes[0].await("minds", "at one generation everywhere, and failing", func(r *api.Repo) bool {
+		copies = copies[:0]
+		for _, c := range r.Copies {
+			copies = append(copies, fmt.Sprint(c.State, " ", c.Generation == r.Generation))
+		}
+		return r.State == "failing" && !slices.ContainsFunc(copies, func(c string) bool { return c != "ready true" })
+	})
+	first := gittest.LsRemote(t, f.nodes[0].gitURL("minds"))
+	for _, p := range f.nodes {
+		if got := gittest.LsRemote(t, p.gitURL("minds")); got != first || len(copies) != 3 {
+			t.Errorf("%s serves\n%s\n%s serves\n%s", p.name, got, f.nodes[0].name, first)
+		}
+		p.clone("minds")
+	}
 }
 
 // The owner is frozen for good while the other holder asks it for a table: what

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -283,7 +284,42 @@ var upstreamRows = []row{
 			return err == nil && r.Error != nil && r.Error.Class == "timeout"
 		})
 	}},
-	{id: "V02", name: "a byte a second", tested: "mirror TestFetchesThatTrickleMakeRoom"},
+	{id: "V02", name: "a byte a second, of refs and of a pack", slow: true, run: func(c *corpus) {
+		drip := func(w http.ResponseWriter, r *http.Request, kind, begin string) {
+			w.Header().Set("Content-Type", "application/x-git-upload-pack-"+kind)
+			_, _ = io.WriteString(w, begin)
+			for pace := time.NewTicker(time.Second); r.Context().Err() == nil; <-pace.C {
+				_, _ = io.WriteString(w, "0")
+				_ = http.NewResponseController(w).Flush()
+			}
+		}
+		c.up.sample("v02-refs")
+		c.up.sample("v02-pack")
+		c.up.Intercept(func(w http.ResponseWriter, r *http.Request) bool {
+			switch {
+			case strings.HasPrefix(r.URL.Path, "/v02-refs/"):
+				drip(w, r, "advertisement", "")
+			case strings.HasPrefix(r.URL.Path, "/v02-pack/") && r.Method == http.MethodPost && !ofCheck(r):
+				drip(w, r, "result", "000dpackfile\nfff0\x01PACK")
+			default:
+				return false
+			}
+			return true
+		})
+		names := []string{c.mirror("v02-refs")}
+		c.rows++
+		names = append(names, c.mirror("v02-pack"))
+		for _, name := range names {
+			testlog.EventuallyIn(c, 100*time.Second, name+" to be given up", func() bool {
+				r, err := c.node.client.Repo(c.Context(), name)
+				if err == nil && r.Error != nil && r.Error.Class != "timeout" {
+					c.Fatalf("%s: %s, %s", name, r.Error.Class, r.Error.Message)
+				}
+				return err == nil && r.Error != nil
+			})
+			c.nothingLeft(name)
+		}
+	}},
 	{id: "V04", name: "a login page", run: func(c *corpus) {
 		c.up.sample("v04")
 		c.answers("v04", func(w http.ResponseWriter, _ *http.Request) {
@@ -514,9 +550,31 @@ var upstreamRows = []row{
 		c.ref("v23", "refs/heads/modes", c.object("v23", "commit", commitOf(c.object("v23", "tree", entry("040000", "d", tree)), honestPerson)))
 		c.becomes(c.mirror("v23"), "ready")
 	}},
-	{id: "V25", name: "more than a repository may have", tested: "mirror/fetch TestTooLargeIsAbortedEarly"},
+	{id: "V25", name: "more than a repository may have", run: func(c *corpus) {
+		c.up.sample("v25")
+		name := c.mirror("v25")
+		r := c.becomes(name, "ready")
+		before, most := gittest.LsRemote(c, c.node.gitURL(name)), int64(1<<20)
+		if _, err := c.node.client.Set(c.Context(), name, api.SetRepo{MaxSize: &most}, ""); err != nil {
+			c.Fatal(err)
+		}
+		noise := make([]byte, 3<<20)
+		_, _ = rand.NewChaCha8([32]byte{}).Read(noise)
+		c.up.edit("v25", func(e *upstream.Edit) { e.Commit("main", "grown", map[string]string{"noise": string(noise)}) })
+		if e := c.fails(c.node, name, "too_large"); !strings.Contains(e.Message, "1.0 MiB") || !strings.Contains(e.Message, "gitmirror repo set "+name+" --max-size") {
+			c.Error(e.Message)
+		}
+		if now, err := c.node.client.Repo(c.Context(), name); err != nil || now.Generation != r.Generation || gittest.LsRemote(c, c.node.gitURL(name)) != before {
+			c.Errorf("what is served has changed: %v, %v", now, err)
+		}
+		most = 0
+		if _, err := c.node.client.Set(c.Context(), name, api.SetRepo{MaxSize: &most}, ""); err != nil {
+			c.Fatal(err)
+		}
+		c.becomes(name, "ready")
+	}},
 	{id: "V26", name: "sections and filters that nobody asked for", tested: "mirror/fetch TestPackfileURIsAreNotFollowed"},
-	{id: "V30", name: "other refs for each of our nodes", tested: "node TestThreeNodesMirrorAndFollow"},
+	{id: "V30", name: "other refs for each of our nodes", tested: "e2e TestAnUpstreamOfTwoMinds"},
 }
 
 // tampered serves a repository of the forge with the answers that bring packs changed.

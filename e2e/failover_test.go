@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -179,6 +180,17 @@ func TestOneOfThreeLeft(t *testing.T) {
 	if served == 0 || served == len(names) {
 		t.Fatalf("the survivor holds %d of %d: nothing is tested", served, len(names))
 	}
+	for _, path := range []string{"/api/v1/repos", "/api/v1/repos?consistent=true"} {
+		resp, err := http.Get(last.http + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = resp.Body.Close()
+		age, err := strconv.Atoi(resp.Header.Get("X-Gitmirror-Last-Contact"))
+		if consistent := strings.Contains(path, "?"); resp.StatusCode != map[bool]int{false: 200, true: 503}[consistent] || !consistent && (err != nil || age == 0) {
+			t.Errorf("%s without quorum: %d, of %d ms ago, %v", path, resp.StatusCode, age, err)
+		}
+	}
 	_, err := last.client.Add(t.Context(), api.AddRepo{URL: up.URL("a"), Name: "late"}, "late")
 	if p, ok := err.(*api.Problem); !ok || p.Status != http.StatusServiceUnavailable || p.Code != "no_leader" {
 		t.Errorf("a write without quorum was answered with %v, want 503 no_leader", err)
@@ -298,6 +310,40 @@ func TestJoiningNodeTakesItsShare(t *testing.T) {
 		if n := up.clones(name); n != 1 {
 			t.Errorf("upstream saw %d clones of %s, want 1", n, name)
 		}
+	}
+}
+
+// Two people set one thing to two values, one of them through a leader that is cut off just
+// then: what was acknowledged last is what all nodes have.
+func TestContrarySettings(t *testing.T) {
+	f, up := newFleet(t, 3), newForge(t)
+	up.sample("a")
+	f.nodes[0].add(up, "a", 2)
+	cut := f.leader()
+	rest := f.others(cut)
+	cut.signal(syscall.SIGSTOP)
+	mine, theirs := int64(1<<30), int64(2<<30)
+	acknowledged := make(chan error, 1)
+	go func() {
+		_, err := cut.client.Set(t.Context(), "a", api.SetRepo{MaxSize: &mine}, "mine")
+		acknowledged <- err
+	}()
+	rest[0].write(func() error {
+		_, err := rest[0].client.Set(t.Context(), "a", api.SetRepo{MaxSize: &theirs}, "theirs")
+		return err
+	})
+	cut.signal(syscall.SIGCONT)
+	want := theirs
+	err := <-acknowledged
+	if err == nil {
+		want = mine
+	}
+	f.settled(3)
+	for _, p := range f.nodes {
+		testlog.Eventually(t, fmt.Sprintf("%s to have %d; the write through the old leader ended with %v", p.name, want, err), func() bool {
+			r, err := p.client.Repo(t.Context(), "a")
+			return err == nil && r.MaxSize == want
+		})
 	}
 }
 

@@ -27,6 +27,7 @@ type surroundings struct {
 	*table
 	Peers
 	leader    string
+	contact   time.Time // with a leader
 	unknowing error
 	confirm   error
 	roles     map[string]string
@@ -35,6 +36,7 @@ type surroundings struct {
 	syncs     func(ctx context.Context, addr string, wait bool) (api.SyncOutcome, error)
 	mine      Copy
 	readOnly  bool
+	header    http.Header // of the last answer
 }
 
 func (a *surroundings) Leader() (string, string)                  { return a.leader, a.leader + ":1" }
@@ -43,6 +45,7 @@ func (a *surroundings) Roles() map[string]string                  { return a.rol
 func (a *surroundings) Dead() map[string]bool                     { return nil }
 func (a *surroundings) Ready() error                              { return a.unknowing }
 func (a *surroundings) Led() bool                                 { return a.leader != "" }
+func (a *surroundings) LastContact() time.Time                    { return a.contact }
 func (a *surroundings) Await(context.Context) error               { return a.unknowing }
 func (a *surroundings) WaitApplied(context.Context, uint64) error { return nil }
 func (a *surroundings) ReadIndex(context.Context) (uint64, error) {
@@ -102,6 +105,7 @@ func (a *surroundings) get(t *testing.T, method, target string, out any) (int, a
 	r.Header.Set("Content-Type", "application/json")
 	w := httptest.NewRecorder()
 	s.Handler().ServeHTTP(w, r)
+	a.header = w.Header()
 	var p api.Problem
 	if w.Code >= 400 {
 		out = &p
@@ -216,6 +220,26 @@ func TestAConsistentReadIsProvedOrRefused(t *testing.T) {
 	}
 	if code, _ := a.get(t, "GET", "/api/v1/status", &st); code != 200 {
 		t.Errorf("a read that need not be: %d", code)
+	}
+}
+
+// An answer says how old it may be: when this node last heard from a leader.
+func TestAnAnswerSaysHowOldItMayBe(t *testing.T) {
+	a := surrounded(t)
+	now := a.at
+	for _, c := range []struct {
+		contact time.Time
+		want    string
+	}{{time.Time{}, ""}, {now, "0"}, {now.Add(-37 * time.Second), "37000"}, {now.Add(time.Hour), "0"}} {
+		a.contact = c.contact
+		var st api.Status
+		code, _ := a.get(t, "GET", "/api/v1/status", &st)
+		if got := a.header.Get("X-Gitmirror-Last-Contact"); got != c.want || code != 200 {
+			t.Errorf("%s: %q, want %q; %d", c.contact, got, c.want, code)
+		}
+		if (st.LastContact == nil) != c.contact.IsZero() || st.LastContact != nil && !st.LastContact.Equal(c.contact.Truncate(time.Millisecond)) {
+			t.Errorf("%s: status says %v", c.contact, st.LastContact)
+		}
 	}
 }
 

@@ -49,6 +49,8 @@ type Consensus interface {
 	Ready() error
 	// Led tells whether this node leads, or has heard from a leader a moment ago.
 	Led() bool
+	// LastContact is when that was: now if it leads, zero if it never did.
+	LastContact() time.Time
 	Await(ctx context.Context) error
 }
 
@@ -234,11 +236,19 @@ func refuseMethod(w http.ResponseWriter, r *http.Request, there ...string) {
 		Hint: "possible here: " + allow})
 }
 
-const headerIndex = "X-Gitmirror-Index"
+// What an answer is from: an index of the log, and how many milliseconds ago this node
+// heard from a leader.
+const (
+	headerIndex   = "X-Gitmirror-Index"
+	headerContact = "X-Gitmirror-Last-Contact"
+)
 
 // stamp says how far the state is that an answer comes from.
 func (s *Server) stamp(w http.ResponseWriter) {
 	w.Header().Set(headerIndex, strconv.FormatUint(s.cfg.State.View().Index(), 10))
+	if heard := s.cfg.Consensus.LastContact(); !heard.IsZero() {
+		w.Header().Set(headerContact, strconv.FormatInt(max(s.cfg.Now().Sub(heard).Milliseconds(), 0), 10))
+	}
 }
 
 func (s *Server) elsewhere(w http.ResponseWriter, r *http.Request) {

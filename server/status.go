@@ -18,6 +18,7 @@ func (s *Server) status(w http.ResponseWriter, r *http.Request) {
 	if self := view.NodeByID(s.cfg.Self); self != nil {
 		st.AnsweredBy = self.Name
 	}
+	st.LastContact = timeOf(s.cfg.Consensus.LastContact())
 	below := 0
 	view.Repos("", func(r *fsm.Repo) bool {
 		state, _ := sh.state(r)

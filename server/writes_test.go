@@ -35,6 +35,7 @@ func (g *group) Roles() map[string]string                                   { re
 func (g *group) Dead() map[string]bool                                      { return nil }
 func (g *group) Ready() error                                               { return g.ready }
 func (g *group) Led() bool                                                  { return g.led }
+func (g *group) LastContact() time.Time                                     { return time.Time{} }
 func (g *group) Await(context.Context) error                                { return g.ready }
 func (g *group) ReadIndex(context.Context) (uint64, error) {
 	g.asked = append(g.asked, "confirm")

@@ -44,7 +44,7 @@ func degraded() *api.Status {
 
 func noQuorum() *api.Status {
 	s := degraded()
-	s.Verdict, s.Leader = api.NoQuorum, ""
+	s.Verdict, s.Leader, s.AnsweredBy, s.LastContact = api.NoQuorum, "", "n3", beforeP(4*time.Minute)
 	s.Nodes[0].State = "suspect"
 	return s
 }

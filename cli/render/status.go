@@ -101,7 +101,11 @@ func (p Printer) attention(s *api.Status) error {
 		add("repo ls --state unserved", "%s published and served by no node", count(n, "repository", "repositories"))
 	}
 	if s.Leader == "" {
-		add("node ls", "no leader: writes are refused")
+		if heard := p.ago(s.LastContact); heard != "-" {
+			add("node ls", "no leader: writes are refused, and this is what %s knew %s", cell(s.AnsweredBy), heard)
+		} else {
+			add("node ls", "no leader: writes are refused")
+		}
 	}
 	for _, n := range s.Nodes {
 		if n.State != "up" && n.State != "draining" && n.State != "left" {
