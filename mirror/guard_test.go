@@ -329,7 +329,7 @@ func TestLossOfAllThatHadSettledIsHeld(t *testing.T) {
 	g := guard(t, 1, 0)
 	g.git("symbolic-ref", "HEAD", "refs/heads/nothing")
 	g.follows("a HEAD that points nowhere")
-	g.clock.advance(25 * time.Hour)
+	g.clock.advance(27 * time.Hour)
 	g.edit(func(e *upstream.Edit) {
 		e.Rewrite("other")
 		e.Commit("other", "something else", map[string]string{"x": "x"})
@@ -408,7 +408,7 @@ func TestSlowLossIsFollowedAndTold(t *testing.T) {
 	g := guard(t, 20, 0)
 	for i := 0; i < 20; i += 4 {
 		g.remove(names("refs/heads/b%02d", i, i+4)...)
-		g.clock.advance(25 * time.Hour)
+		g.clock.advance(27 * time.Hour)
 		if i < 8 { // four of 13 are more than the share
 			g.follows(fmt.Sprint("four of ", 21-i))
 			if n := g.lost(); n != 4 {
@@ -439,7 +439,7 @@ func TestWhatIsToldOfLosses(t *testing.T) {
 	if n := g.lost(); n != 1 {
 		t.Errorf("after a restart it tells of %d losses, want 1", n)
 	}
-	g.clock.advance(25 * time.Hour)
+	g.clock.advance(27 * time.Hour)
 	if n := g.lost(); n != 0 {
 		t.Errorf("after a day it tells of %d losses", n)
 	}
@@ -561,6 +561,7 @@ func TestMovedBackIsNotLost(t *testing.T) {
 				g.n++
 				g.orphan(list...)
 				g.follows("four of 25")
+				g.clock.advance(time.Duration(round) * 3 * time.Hour)
 				for b, oid := range tips {
 					g.git("update-ref", b, oid)
 				}
@@ -587,7 +588,7 @@ func TestAgeIsNotReset(t *testing.T) {
 	for _, part := range [][]string{names("refs/heads/b%02d", 0, 6), names("refs/heads/b%02d", 6, 12)} {
 		g.remove(part...)
 		g.follows("half of them gone, and reached")
-		g.clock.advance(25 * time.Hour)
+		g.clock.advance(27 * time.Hour)
 		for _, b := range part {
 			g.git("update-ref", b, tips[b])
 		}
@@ -671,13 +672,13 @@ func TestHeadThatWasNowhereIsNoWayAround(t *testing.T) {
 	g := guard(t, 3, 0)
 	g.git("symbolic-ref", "HEAD", "refs/heads/nothing")
 	g.follows("HEAD leads nowhere")
-	g.clock.advance(25 * time.Hour)
+	g.clock.advance(27 * time.Hour)
 	g.orphan("refs/heads/main")
 	g.git("symbolic-ref", "HEAD", "refs/heads/main")
 	g.heldFor(past.HeadRewrite)
 }
 
-// A ref that was there for a week counts; one that came yesterday does not.
+// A ref that was there for more than a week counts; one that came yesterday does not.
 func TestRefsSettleAfterAWeek(t *testing.T) {
 	for days, held := range map[int]bool{6: false, 8: true} {
 		t.Run(fmt.Sprint(days, " days"), func(t *testing.T) {

@@ -21,7 +21,7 @@ import (
 //	moved 19675,19676 refs/tags/nightly
 //	former 1700000000 refs/heads/merged
 //	tip 1700000000 settled,head <oid> refs/heads/main
-//	kept 1700000000 settled,lost <oid or -> refs/gitmirror/kept/1700000000/heads/x refs/heads/x
+//	kept 1700000000 settled,lost,stood <oid or -> refs/gitmirror/kept/1700000000/heads/x refs/heads/x
 //	dropped 12 1700000000
 const fileHeader = "# gitmirror past 1\n"
 
@@ -52,7 +52,7 @@ func (r *Record) Encode() []byte {
 		fmt.Fprintf(&b, "tip %d %s %s %s\n", t.Until.Unix(), flags(flag{t.Settled, "settled"}, flag{t.Head, "head"}, flag{t.Lost, "lost"}, flag{t.Forward, "forward"}), t.OID, t.Name)
 	}
 	for _, k := range r.Kept {
-		fmt.Fprintf(&b, "kept %d %s %s %s %s\n", k.At.Unix(), flags(flag{k.Settled, "settled"}, flag{k.Lost, "lost"}), orDash(k.New), k.Ref, k.Name)
+		fmt.Fprintf(&b, "kept %d %s %s %s %s\n", k.At.Unix(), flags(flag{k.Settled, "settled"}, flag{k.Lost, "lost"}, flag{k.Stood, "stood"}), orDash(k.New), k.Ref, k.Name)
 	}
 	if d := r.Dropped; d.Count > 0 {
 		fmt.Fprintf(&b, "dropped %d %d\n", d.Count, d.Last.Unix())
@@ -131,7 +131,7 @@ func (r *Record) readLine(line string) error {
 		t.Until, err = seconds(f[1])
 		r.Tips = append(r.Tips, t)
 	case "kept":
-		k := Kept{Ref: f[4], Name: name, New: strings.TrimPrefix(f[3], "-"), Settled: has(f[2], "settled"), Lost: has(f[2], "lost")}
+		k := Kept{Ref: f[4], Name: name, New: strings.TrimPrefix(f[3], "-"), Settled: has(f[2], "settled"), Lost: has(f[2], "lost"), Stood: has(f[2], "stood")}
 		k.At, err = seconds(f[1])
 		r.Kept = append(r.Kept, k)
 	case "dropped":

@@ -16,8 +16,9 @@ const (
 	allFor  = 24 * time.Hour     // every tip of a name
 	someFor = 7 * 24 * time.Hour // one an hour, and then one a day
 
-	MostKept = 10_000 // beside each name's last tip, and the settled ones that were lost
-	mostLast = 50_000 // last tips of names that were never settled
+	MostKept  = 10_000 // beside each name's last tip, and the settled ones that were lost or had stood
+	mostLast  = 50_000 // last tips of names that were never settled
+	mostStood = 50_000 // tips that had stood
 )
 
 // clockSlack is how far ahead of the log's time what was kept may be dated.
@@ -32,8 +33,9 @@ type Gone struct {
 }
 
 // Gone lists what the changes took away, of which the tips are to be kept: where it
-// is deleted, the name counts; where it moved, what is lost by it, and each tip of a
-// tag. unreachable tells of the old tips of moved refs.
+// is deleted, the name counts; where it moved, each tip of a tag and of what is settled,
+// for whatever leads to it now may go next, and else what is lost by it. unreachable
+// tells of the old tips of moved refs.
 func (s *Step) Gone(v Verdict, unreachable map[string]bool) (gone []Gone) {
 	s.know()
 	lost := map[string]bool{}
@@ -46,7 +48,7 @@ func (s *Step) Gone(v Verdict, unreachable map[string]bool) (gone []Gone) {
 		gone = append(gone, Gone{Change: refs.Change{Ref: "HEAD", Old: oid, Kind: refs.Deleted}})
 	}
 	for _, c := range s.Changes {
-		if c.Kind == refs.Deleted || c.Old != "" && (isTag(c.Ref) || c.Kind == refs.Forced && unreachable[c.Old]) {
+		if c.Kind == refs.Deleted || c.Old != "" && (isTag(c.Ref) || c.Kind == refs.Forced && (unreachable[c.Old] || s.settled(c.Ref))) {
 			gone = append(gone, Gone{c, s.settled(c.Ref), lost[c.Ref+" "+c.Old]})
 		}
 	}
@@ -59,7 +61,7 @@ func (s *Step) Gone(v Verdict, unreachable map[string]bool) (gone []Gone) {
 // refs/heads/topic.
 func Keep(old *refs.Table, was *Record, gone []Gone, next *Record, at refs.LogTime) []refs.Ref {
 	k := keeper{at: at, names: map[string]bool{}}
-	latest := map[string]time.Time{}
+	latest, stood := map[string]time.Time{}, map[string]time.Time{}
 	for _, r := range old.Refs {
 		if r.Public() {
 			continue
@@ -71,6 +73,9 @@ func Keep(old *refs.Table, was *Record, gone []Gone, next *Record, at refs.LogTi
 		if e.At.After(latest[e.Name]) {
 			latest[e.Name] = e.At
 		}
+		if e.Stood && e.At.After(stood[e.Name]) {
+			stood[e.Name] = e.At
+		}
 		k.add(entry{e, r.OID})
 	}
 	for _, g := range gone {
@@ -80,7 +85,12 @@ func Keep(old *refs.Table, was *Record, gone []Gone, next *Record, at refs.LogTi
 			when = before.Add(time.Second)
 		}
 		latest[g.Ref] = when
-		k.add(entry{Kept{Ref: k.nameFor(g), Name: g.Ref, New: g.New, At: when, Settled: g.Settled, Lost: g.Lost}, g.Old})
+		e := Kept{Ref: k.nameFor(g), Name: g.Ref, New: g.New, At: when, Settled: g.Settled, Lost: g.Lost}
+		// One a day, the first: what was left in the day after it cannot have stood for one.
+		if e.Stood = g.Settled && when.Sub(stood[g.Ref]) >= allFor; e.Stood {
+			stood[g.Ref] = when
+		}
+		k.add(entry{e, g.Old})
 	}
 	k.onePerTip()
 	if at.DatesHold {
@@ -148,7 +158,7 @@ func (k *keeper) onePerTip() {
 	for _, e := range k.list {
 		key := [2]string{e.Name, e.oid}
 		if i, again := seen[key]; again {
-			list[i].Settled, list[i].Lost = list[i].Settled || e.Settled, list[i].Lost || e.Lost
+			list[i].Settled, list[i].Lost, list[i].Stood = list[i].Settled || e.Settled, list[i].Lost || e.Lost, list[i].Stood || e.Stood
 			continue
 		}
 		seen[key] = len(list)
@@ -164,8 +174,8 @@ func (k *keeper) newestFirst() {
 }
 
 // thin drops what has expired, and of the rest of each name leaves all of the last
-// day, one an hour of the week, and one a day before. A name's last tip, and what was
-// lost of a settled one, stays.
+// day, one an hour of the week, and one a day before. A name's last tip, and of a settled
+// one what was lost, and where it had stood for a day, stays.
 func (k *keeper) thin() {
 	type slot struct {
 		name   string
@@ -186,7 +196,7 @@ func (k *keeper) thin() {
 			return false
 		case age > KeepFor:
 			return true
-		case last || e.Lost || age <= allFor:
+		case last || e.Lost || e.Stood || age <= allFor:
 			taken[s] = true
 			return false
 		}
@@ -198,13 +208,17 @@ func (k *keeper) thin() {
 // bound drops what is too much, the oldest of the least important first, and returns
 // how many.
 func (k *keeper) bound() (dropped int) {
-	seen := map[string]bool{}
+	seen, depth := map[string]bool{}, map[string]int{}
 	var others, strangers, last []int // newest first
+	var stood [][2]int                // how many of its name are newer, and where
 	for i, e := range k.list {
 		isLast := !seen[e.Name]
 		seen[e.Name] = true
 		switch {
 		case e.At.IsZero() || e.Lost || isLast && e.Settled:
+		case e.Stood:
+			depth[e.Name]++
+			stood = append(stood, [2]int{depth[e.Name], i})
 		case isLast:
 			last = append(last, i)
 		case e.Settled:
@@ -220,6 +234,11 @@ func (k *keeper) bound() (dropped int) {
 	}
 	for _, i := range last[min(len(last), mostLast):] {
 		drop[i] = true
+	}
+	// A name that moves every day gives way to one that has moved once.
+	slices.SortFunc(stood, func(a, b [2]int) int { return cmp.Or(cmp.Compare(a[0], b[0]), cmp.Compare(a[1], b[1])) })
+	for _, s := range stood[min(len(stood), mostStood):] {
+		drop[s[1]] = true
 	}
 	i := -1
 	k.list = slices.DeleteFunc(k.list, func(entry) bool { i++; return drop[i] })

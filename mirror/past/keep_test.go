@@ -225,6 +225,76 @@ func TestAFloodOfTipsCostsNoneThatCounts(t *testing.T) {
 	}
 }
 
+// Where a settled ref stood for a day stays for a month, however often it moves before
+// and after, to and fro or on.
+func TestWhatStoodForADayIsKept(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		s := newShelf()
+		now, tip, since := noon, 1, noon
+		stood := map[int]time.Time{} // tips, and when they were left
+		for range rapid.IntRange(1, 60).Draw(t, "moves") {
+			unit := rapid.SampledFrom([]time.Duration{time.Minute, time.Hour, 20 * time.Hour}).Draw(t, "unit")
+			now = now.Add(unit * time.Duration(rapid.IntRange(1, 3).Draw(t, "pause")))
+			g := gone("refs/heads/main", tip)
+			g.Settled = true
+			if now.Sub(since) >= 24*time.Hour {
+				stood[tip] = now
+			}
+			s.keep(at(now), g)
+			next := rapid.IntRange(1, 8).Draw(t, "to")
+			if next == tip {
+				next++
+			}
+			tip, since = next, now
+			have := map[string]bool{}
+			for _, r := range s.table.Refs {
+				have[r.OID] = true
+			}
+			for n, left := range stood {
+				if now.Sub(left) < past.KeepFor && !have[oid(n)] {
+					t.Fatalf("tip %d, which had stood for a day and was left at %s, is not kept at %s", n, left, now)
+				}
+			}
+		}
+	})
+}
+
+// A last tip of a settled name is none of the fifty thousand of names that never were;
+// of what had stood, names that move each day give way to one that moved once.
+func TestBoundsOfWhatIsKept(t *testing.T) {
+	s := newShelf()
+	settled := gone("refs/heads/main", 1)
+	settled.Settled = true
+	s.keep(at(noon), settled)
+	var flood []past.Gone
+	for i := range 50_010 {
+		flood = append(flood, gone(fmt.Sprint("refs/heads/junk", i), 1000+i))
+	}
+	s.keep(at(noon.Add(time.Hour)), flood...)
+	if r, ok := s.table.Find(s.record.Kept[0].Ref); !ok || len(s.table.Refs) != 50_001 || s.record.Dropped.Count != 10 {
+		t.Errorf("%d are kept, %+v; %v", len(s.table.Refs), s.record.Dropped, r)
+	}
+	if _, found := s.table.Find("refs/gitmirror/kept/1700000000/heads/main"); !found {
+		t.Error("the settled one is gone")
+	}
+	s = newShelf()
+	s.keep(at(noon), settled)
+	settled.Old = oid(2)
+	s.keep(at(noon.Add(25*time.Hour)), settled) // and so the first is no last one
+	for day := range 3 {
+		var flood []past.Gone
+		for i := range 40_000 {
+			g := gone(fmt.Sprint("refs/heads/junk", i), 100_000*day+1000+i)
+			g.Settled = true
+			flood = append(flood, g)
+		}
+		s.keep(at(noon.Add(time.Duration(48+25*day)*time.Hour)), flood...)
+	}
+	if _, found := s.table.Find("refs/gitmirror/kept/1700000000/heads/main"); !found || len(s.table.Refs) > 100_000 || s.record.Dropped.Count == 0 {
+		t.Errorf("main's is kept: %v; of %d, %+v", found, len(s.table.Refs), s.record.Dropped)
+	}
+}
+
 func TestKeptProperties(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		s := newShelf()

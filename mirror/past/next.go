@@ -47,6 +47,15 @@ func (s *Step) Next(v Verdict, forgotten func(ref string) bool) *Record {
 // takenBack tells the tips of refs that are where they were: they, and where they were
 // meanwhile, count no more.
 func (s *Step) takenBack(tips []Tip) func(Tip) bool {
+	back := s.back(tips)
+	return func(t Tip) bool {
+		b, is := back[t.Name]
+		return is && !t.Until.Before(b.Until)
+	}
+}
+
+// back is by name the first of the tips where its ref is again.
+func (s *Step) back(tips []Tip) map[string]Tip {
 	back := map[string]Tip{}
 	for _, t := range tips {
 		oid, shown := s.find(t.Name)
@@ -54,10 +63,7 @@ func (s *Step) takenBack(tips []Tip) func(Tip) bool {
 			back[t.Name] = t
 		}
 	}
-	return func(t Tip) bool {
-		b, is := back[t.Name]
-		return is && !t.Until.Before(b.Until)
-	}
+	return back
 }
 
 // former are the settled refs that were there within the time that it takes to settle.
@@ -123,16 +129,21 @@ func (s *Step) wasFormer(name string) bool {
 	return found && y.isYoung(s.At)
 }
 
+// moved counts no moves that were taken back within the day.
 func (s *Step) moved() (list []Moved) {
+	back := s.back(s.recent)
 	if s.Past != nil {
 		for _, m := range s.Past.Moved {
-			if _, shown := s.find(m.Name); shown {
+			if t, is := back[m.Name]; is {
+				m.Days = slices.DeleteFunc(slices.Clone(m.Days), func(d int64) bool { return d >= day(t.Until) })
+			}
+			if _, shown := s.find(m.Name); shown && len(m.Days) > 0 {
 				list = append(list, m)
 			}
 		}
 	}
 	for _, c := range s.Changes {
-		if !isTag(c.Ref) || c.Old == "" || c.New == "" {
+		if _, is := back[c.Ref]; !isTag(c.Ref) || c.Old == "" || c.New == "" || is {
 			continue
 		}
 		i, known := slices.BinarySearchFunc(list, c.Ref, func(m Moved, n string) int { return strings.Compare(m.Name, n) })

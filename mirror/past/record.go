@@ -17,13 +17,13 @@ import (
 
 const (
 	// SettledAfter is how long a ref has to be there before its loss counts. Those of
-	// the first clone count at once.
-	SettledAfter = 7 * 24 * time.Hour
-	// Window is the time within which losses are added up.
-	Window = 24 * time.Hour
-	// spacing is how far the tips of one ref that are remembered lie apart, where it
-	// only grew.
-	spacing = 4 * time.Hour
+	// the first clone count at once. It is a week and a day: bots that replace their
+	// branches each week do it some minutes more than a week later.
+	SettledAfter = 8 * 24 * time.Hour
+	// Window is the time within which losses are added up, at least: of the tips that a
+	// ref leaves within spacing only the first is remembered, and counts for so much longer.
+	Window  = 24 * time.Hour
+	spacing = 2 * time.Hour
 )
 
 // Record is what is remembered of one generation. It is immutable once built, and
@@ -56,7 +56,7 @@ type Tip struct {
 	Settled   bool // false: it is remembered only because HEAD pointed to it
 	Head      bool // HEAD pointed to it
 	Lost      bool // when it was last looked at
-	Forward   bool // a tag that has only moved on along its history since
+	Forward   bool // the ref has only moved on along its history since
 }
 
 // Kept says what a kept ref was.
@@ -67,6 +67,7 @@ type Kept struct {
 	At      time.Time
 	Settled bool // its name was settled
 	Lost    bool // it counted as a loss of a settled ref
+	Stood   bool // its name was settled, and had left no other for a day
 }
 
 // Dropped counts the kept tips that went before their time, because there were too
@@ -123,7 +124,7 @@ func (r *Record) tips(at refs.LogTime) []Tip {
 	if r == nil {
 		return nil
 	}
-	return slices.DeleteFunc(slices.Clone(r.Tips), func(t Tip) bool { return at.DatesHold && at.Now.Sub(t.Until) >= Window })
+	return slices.DeleteFunc(slices.Clone(r.Tips), func(t Tip) bool { return at.DatesHold && at.Now.Sub(t.Until) >= Window+spacing })
 }
 
 // KeptAs returns what is remembered of a kept ref, or else what its name tells.

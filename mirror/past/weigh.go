@@ -101,20 +101,13 @@ func (s *Step) Weigh(f Facts) (Verdict, error) {
 	counted, gone := 0, 0
 	// Of each name the oldest tip counts, where it was a day ago: what came and went
 	// since had not settled.
-	forward := 0
-	for _, t := range oldest(tips) {
-		if t.Forward && !t.Lost {
-			forward++
-		}
-	}
 	for _, t := range oldest(tips) {
 		_, shown := s.find(t.Name)
-		isLost := t.Lost || t.Forward && forward > mostForward
-		if !t.Settled || shown && !isLost {
+		if !t.Settled || shown && !t.Lost {
 			continue
 		}
 		lost[t.Name] = s.loss(t)
-		if isLost {
+		if t.Lost {
 			counted++
 		}
 		if !shown {
@@ -240,42 +233,86 @@ func oldest(tips []Tip) []Tip {
 	return slices.CompactFunc(slices.Clone(tips), func(a, b Tip) bool { return a.Name == b.Name })
 }
 
-// judge sets Lost of each settled tip. What was judged before stays where its ref
-// only grew: that takes nothing away.
+// judge sets Lost of each settled tip. What was judged before stays where its ref only
+// grew and nothing was taken away: what led to its commits still does.
 func (s *Step) judge(tips []Tip, f Facts) error {
 	grew, takes := map[string]bool{}, false
 	for _, c := range s.Changes {
 		grew[c.Ref] = c.Kind == refs.Updated
 		takes = takes || takesAway(c)
 	}
-	var gone, moved []*Tip
+	var gone, moved, rolled []*Tip
 	for i := range tips {
 		t := &tips[i]
 		oid, shown := s.find(t.Name)
 		_, changed := grew[t.Name]
+		if changed {
+			t.Forward = shown && grew[t.Name] && (t.Forward || t.Until.Equal(s.At.Now))
+		}
 		switch {
 		case !t.Settled:
+		case isTag(t.Name) && !shown:
+			t.Lost = true
+		case shown && (oid == t.OID || t.Forward): // its own ref has it
+			t.Lost = false
+		case isTag(t.Name) && !s.Past.rolling(t.Name, s.At):
+			t.Lost = true
 		case isTag(t.Name):
 			if changed {
-				t.Forward = shown && grew[t.Name] && (t.Forward || t.Until.Equal(s.At.Now))
+				rolled = append(rolled, t)
 			}
-			rolling := s.Past.rolling(t.Name, s.At)
-			t.Forward = t.Forward && oid != t.OID && !rolling
-			t.Lost = !shown || oid != t.OID && !rolling && !t.Forward
 		case !shown:
 			gone = append(gone, t)
-		case oid == t.OID:
-			t.Lost = false
-		case grew[t.Name] && !t.Lost:
-		case !changed && !takes: // what still had its commits is still there
+		case !takes && (!changed || grew[t.Name] && !t.Lost):
 		default:
 			moved = append(moved, t)
 		}
+	}
+	s.tooManyMovedOn(tips)
+	if err := s.judgeRolled(rolled, f); err != nil {
+		return err
 	}
 	if err := s.judgeGone(gone, f); err != nil {
 		return err
 	}
 	return s.judgeMoved(moved, f)
+}
+
+// tooManyMovedOn: tags that move on along their history are lost when there are many. Of
+// each the oldest tip counts.
+func (s *Step) tooManyMovedOn(tips []Tip) {
+	var on []*Tip
+	for i := range tips {
+		t := &tips[i]
+		if (i == 0 || tips[i-1].Name != t.Name) && t.Settled && isTag(t.Name) && t.Forward && !s.Past.rolling(t.Name, s.At) {
+			on = append(on, t)
+		}
+	}
+	for _, t := range on {
+		t.Lost = len(on) > mostForward
+	}
+}
+
+// judgeRolled: a tag that is meant to move does so within its history.
+func (s *Step) judgeRolled(rolled []*Tip, f Facts) error {
+	unrelated, err := f.Unrelated(s.pairs(rolled))
+	if err != nil {
+		return err
+	}
+	for i, t := range rolled {
+		t.Lost = unrelated[i]
+	}
+	return nil
+}
+
+// pairs are where those were, and where their refs are now.
+func (s *Step) pairs(tips []*Tip) [][2]string {
+	pairs := make([][2]string, len(tips))
+	for i, t := range tips {
+		oid, _ := s.find(t.Name)
+		pairs[i] = [2]string{t.OID, oid}
+	}
+	return pairs
 }
 
 // judgeGone: a branch that is gone is lost when no ref leads to its tip any more.
@@ -311,12 +348,7 @@ func (s *Step) judgeMoved(moved []*Tip, f Facts) error {
 	if len(moved) == 0 {
 		return nil
 	}
-	pairs := make([][2]string, len(moved))
-	for i, t := range moved {
-		oid, _ := s.find(t.Name)
-		pairs[i] = [2]string{t.OID, oid}
-	}
-	unrelated, err := f.Unrelated(pairs)
+	unrelated, err := f.Unrelated(s.pairs(moved))
 	if err != nil {
 		return err
 	}
@@ -361,7 +393,8 @@ func takesAway(c refs.Change) bool { return c.Kind == refs.Deleted || c.Kind == 
 
 // judgeHead returns what became of a branch that HEAD pointed to within the last day,
 // if that is not to be followed: its own tip is looked at where its name is still
-// shown, else HEAD's. HEAD itself may point to another branch, of the same history.
+// shown, else HEAD's. HEAD itself may point to another branch that has most of what it
+// showed.
 func (s *Step) judgeHead(tips []Tip, f Facts) (*refs.Change, error) {
 	if len(s.List) == 0 {
 		return nil, nil
@@ -400,11 +433,7 @@ func (s *Step) judgeHead(tips []Tip, f Facts) (*refs.Change, error) {
 		}
 		much := unrelated[0]
 		if !much {
-			left, err := f.Left([]string{t.OID}, []string{oid})
-			if err != nil {
-				return nil, err
-			}
-			if much, err = isMuch(f, t.OID, left[0]); err != nil {
+			if much, err = leaves(f, t.OID, oid); err != nil {
 				return nil, err
 			}
 		}
@@ -421,11 +450,26 @@ func (s *Step) judgeHead(tips []Tip, f Facts) (*refs.Change, error) {
 		if err != nil {
 			return nil, err
 		}
-		if unrelated[0] {
+		much := unrelated[0]
+		if !much {
+			if much, err = leaves(f, t.OID, now); err != nil {
+				return nil, err
+			}
+		}
+		if much {
 			return &refs.Change{Ref: "HEAD", Old: t.OID, New: now, Kind: refs.Forced}, nil
 		}
 	}
 	return nil, nil
+}
+
+// leaves tells whether much of what old leads to is not in now.
+func leaves(f Facts, old, now string) (bool, error) {
+	left, err := f.Left([]string{old}, []string{now})
+	if err != nil {
+		return false, err
+	}
+	return isMuch(f, old, left[0])
 }
 
 // LossDigest names a set of losses, whatever their order.
