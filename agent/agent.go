@@ -212,7 +212,10 @@ func assignmentOf(view *fsm.View, r *fsm.Repo, self fsm.NodeNum) mirror.Assignme
 		Policy: mirror.Policy{Interval: r.Policy.Interval, Prefixes: r.Policy.Refspecs, MaxSize: r.Policy.MaxSize, MaxObject: r.Policy.MaxObject, Accept: r.Policy.Accept},
 		Epoch:  r.Epoch, Generation: r.Generation, Digest: refs.Digest(r.Digest),
 		PublicDigest: refs.Digest(r.RefsDigest), Refs: int(r.Refs), Head: refs.Head(r.Head),
-		Base: generationOf(r.Base), Remembers: view.RemembersPast(), Approved: approvalOf(r.Approved),
+		Base: generationOf(r.Base), Remembers: view.RemembersPast(), Approved: approvalOf(r.Approved), Word: r.Word(),
+	}
+	for _, rel := range r.Released {
+		as.Released = append(as.Released, mirror.Release{Ref: rel.Ref, OID: rel.OID, Upstream: rel.Upstream})
 	}
 	for _, p := range r.Pins {
 		as.Pins = append(as.Pins, mirror.Pin{Ref: p.Ref, OID: p.OID})
@@ -230,7 +233,7 @@ func approvalOf(a *fsm.Approval) *mirror.Approval {
 	if a == nil {
 		return nil
 	}
-	out := &mirror.Approval{At: a.At, Observed: refs.Digest(a.Observed), Losses: refs.Digest(a.Losses), Count: int(a.Count), Unpinned: a.Unpinned}
+	out := &mirror.Approval{Observed: refs.Digest(a.Observed), Losses: refs.Digest(a.Losses), Count: int(a.Count)}
 	for _, c := range a.First {
 		out.First = append(out.First, refs.Change{Ref: c.GetRef(), Old: c.GetOld(), New: c.GetNew()})
 	}

@@ -60,8 +60,15 @@ func (a *Agent) healthReport(r *fsm.Repo, s mirror.Status, now time.Time) (h *co
 		h.ErrorClass, h.Message = string(s.Failure.Class), clip(s.Failure.Message, messageBytes)
 	}
 	putHold(h, r, s)
+	if s.Judged {
+		h.Heard = s.Heard
+	}
+	answered := r.Answered(h.Heard, h.HoldReason != "")
+	if answered {
+		a.log.Warn("what was approved was of no use for the check that came after it", "repo", r.Name, "hold", h.HoldReason)
+	}
 	switch {
-	case knownClass != h.ErrorClass, (r.Hold == nil) != (h.HoldReason == ""), r.Hold != nil && r.Hold.Reason != h.HoldReason:
+	case answered, knownClass != h.ErrorClass, (r.Hold == nil) != (h.HoldReason == ""), r.Hold != nil && r.Hold.Reason != h.HoldReason:
 		a.news.take(r.ID, now, 0)
 		return h, 0
 	case sameHold(r.Hold, h) && (h.ErrorClass == "" || gist(knownMessage) == gist(h.Message)):

@@ -120,11 +120,41 @@ func TestApprovalAndPinsAreAssigned(t *testing.T) {
 	w.do(&command.Pin{Repo: "repo", Ref: "refs/heads/y", Oid: oid})
 	w.do(&command.Report{Node: "a", Health: []*command.HealthReport{{Repo: "repo", Epoch: 1, HoldReason: "mass_delete", HoldLost: 1, HoldLosses: bytes.Repeat([]byte{7}, 20),
 		HoldDigest: bytes.Repeat([]byte{8}, 20), HoldFirst: []*command.Change{{Ref: "refs/heads/main", Old: "1", New: "2"}}}}})
-	w.do(&command.Approve{Repo: "repo", Losses: bytes.Repeat([]byte{7}, 20), Unpin: []string{"refs/heads/y"}})
+	w.do(&command.Approve{Repo: "repo", Losses: bytes.Repeat([]byte{7}, 20), Release: []*command.Release{{Ref: "refs/heads/y", Upstream: &oid}}})
 	as := assignmentOf(w.state.View(), w.row("repo"), w.state.View().NodeByID("a").Num)
-	want := &mirror.Approval{At: w.now, Observed: refs.Digest(bytes.Repeat([]byte{8}, 20)), Losses: refs.Digest(bytes.Repeat([]byte{7}, 20)), Count: 1,
-		First: []refs.Change{{Ref: "refs/heads/main", Old: "1", New: "2"}}, Unpinned: []string{"refs/heads/y"}}
+	want := &mirror.Approval{Observed: refs.Digest(bytes.Repeat([]byte{8}, 20)), Losses: refs.Digest(bytes.Repeat([]byte{7}, 20)), Count: 1,
+		First: []refs.Change{{Ref: "refs/heads/main", Old: "1", New: "2"}}}
+	if d := cmp.Diff([]mirror.Release{{Ref: "refs/heads/y", OID: oid, Upstream: &oid}}, as.Released); d != "" || as.Word != w.row("repo").Version {
+		t.Errorf("assigned with the word %d and the released refs\n%s", as.Word, d)
+	}
 	if d := cmp.Diff(want, as.Approved); d != "" || !as.Remembers || !slices.Equal(as.Pins, []mirror.Pin{{Ref: "refs/heads/x", OID: oid}}) {
 		t.Errorf("assigned with pins %v, remembering %v, and the approval\n%s", as.Pins, as.Remembers, d)
+	}
+}
+
+// The row is told of a word that a check had heard and made nothing of, though nothing
+// else is new; and of none that it had not heard.
+func TestUnusedWordsAreReported(t *testing.T) {
+	w := newWorld(t, "repo")
+	w.do(&command.RaiseFormat{Format: fsm.Format})
+	oid := "00112233445566778899aabbccddeeff00112233"
+	w.do(&command.Pin{Repo: "repo", Ref: "refs/heads/y", Oid: oid})
+	w.do(&command.Approve{Repo: "repo", Release: []*command.Release{{Ref: "refs/heads/y", Upstream: &oid}}})
+	word := w.row("repo").Word()
+	for _, c := range []struct {
+		s    mirror.Status
+		told bool
+	}{
+		{mirror.Status{Checked: true, Judged: true, Heard: word - 1}, false},
+		{mirror.Status{Checked: true, Heard: word}, false}, // of an owner that has judged nothing since it is one
+		{mirror.Status{Checked: true, Judged: true, Heard: word}, true},
+	} {
+		h, _ := w.agent.healthReport(w.row("repo"), c.s, time.Now())
+		if h != nil {
+			w.do(&command.Report{Node: "a", Health: []*command.HealthReport{h}})
+		}
+		if told := w.row("repo").Word() == 0; told != c.told {
+			t.Errorf("%+v: told %v", c.s, told)
+		}
 	}
 }

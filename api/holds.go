@@ -16,7 +16,7 @@ type Hold struct {
 	First    []Change   `json:"first"`    // of those that are lost, twenty at most
 	Losses   string     `json:"losses"`   // names them all: an approval is of these
 	Observed string     `json:"observed"` // names what upstream showed
-	Approved *time.Time `json:"approved"` // when it was; what upstream has taken away since is not
+	Approved *time.Time `json:"approved"` // when it was, while it waits for the first check that succeeds
 }
 
 // MostLosses is how many losses of a hold First names.
@@ -76,7 +76,7 @@ type LostRefs struct {
 	First []Change `json:"first"` // five at most
 }
 
-// Pin is a ref that was restored: it stays until it is approved.
+// Pin is a ref that was restored: it stays until it is released.
 type Pin struct {
 	Ref      string  `json:"ref"`
 	OID      string  `json:"oid"`
@@ -87,9 +87,16 @@ type Pin struct {
 // Approve has upstream followed in what was seen of a repo's hold, and in refs that
 // were restored.
 type Approve struct {
-	Losses   string   `json:"losses,omitempty"`   // as the hold says
-	Observed string   `json:"observed,omitempty"` // as the hold says
-	Unpin    []string `json:"unpin,omitempty"`    // refs
+	Losses   string    `json:"losses,omitempty"`   // as the hold says
+	Observed string    `json:"observed,omitempty"` // as the hold says
+	Release  []Release `json:"release,omitempty"`
+}
+
+// Release lets a ref that was restored follow upstream again: to what was shown, and on
+// from there.
+type Release struct {
+	Ref      string  `json:"ref"`
+	Upstream *string `json:"upstream"` // as the pin says; null: what is no loss is followed, and else it is held
 }
 
 // Restore sets a ref back to a tip that is kept. An empty To is the latest.

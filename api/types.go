@@ -124,6 +124,7 @@ type Repo struct {
 	Hold       *Hold        `json:"hold"`
 	Lost       *LostRefs    `json:"lost_refs"` // null for none, where the owner did not answer, and in lists
 	Pins       []Pin        `json:"pins"`
+	Released   []Release    `json:"released"` // pins that are none any more, and wait for the first check that succeeds
 }
 
 // SkippedRefs are refs that upstream shows and that are not mirrored.
@@ -220,7 +221,8 @@ type SyncOutcome struct {
 	Changes      []Change   `json:"changes"`
 	CopiesBehind []string   `json:"copies_behind"` // nodes that do not have the generation yet
 	Error        *RepoError `json:"error"`
-	Hold         *Hold      `json:"hold"` // null where it is not held
+	Hold         *Hold      `json:"hold"`            // null where it is not held
+	Heard        uint64     `json:"heard,omitempty"` // the newest word of a person that the check knew, by its place in the log
 }
 
 // The outcomes of a check.

@@ -30,7 +30,7 @@ func TestApproveTakesWhatItShows(t *testing.T) {
 		return heldRow()
 	})
 	r := run(t, "repo", "approve", "h/a").want(t, exitUsage)
-	contains(t, "stderr", r.err, "refs/heads/a", "1234567890 -> gone", "refs/heads/b  1234567890 -> fedcba0987", "and 1 more", "refs/heads/p  4444444444 -> 3333333333", "repo approve h/a --yes")
+	contains(t, "stderr", r.err, "refs/heads/a", "1234567890 -> gone", "refs/heads/b  1234567890 -> fedcba0987", "and 1 more", "What was restored stays: refs/heads/p", "repo approve h/a --yes")
 	if strings.Contains(r.err, "\x1b") {
 		t.Error("a ref's name reaches the terminal as it is")
 	}
@@ -40,9 +40,85 @@ func TestApproveTakesWhatItShows(t *testing.T) {
 	r = run(t, "repo", "approve", "h/a", "--yes").want(t, exitOK)
 	contains(t, "stdout", r.out, "h/a follows upstream again: generation 7")
 	rq := f.requests()[2]
-	contains(t, "the request", rq.line+rq.body, "POST /api/v1/repos/h/a:approve", `"losses":"1111`, `"observed":"2222`, `"unpin":["refs/heads/p"]`)
-	if rq.key == "" {
-		t.Error("a write without a key")
+	contains(t, "the request", rq.line+rq.body, "POST /api/v1/repos/h/a:approve", `"losses":"1111`, `"observed":"2222`)
+	if rq.key == "" || strings.Contains(rq.body, "release") {
+		t.Errorf("a write with the key %q of %s", rq.key, rq.body)
+	}
+}
+
+// What was restored is let go only where it is named, or where all of it is: and then the
+// hold stays.
+func TestReleaseTakesWhatItNames(t *testing.T) {
+	r := heldRow()
+	r.Pins = append(r.Pins, api.Pin{Ref: "refs/tags/q", OID: "4444444444444444"})
+	f := fakeNode(t, func(_ int, rq request) any {
+		if strings.Contains(rq.line, ":sync") {
+			return api.SyncOutcome{Repo: "h/a", Outcome: api.SyncHeld, Hold: r.Hold, Error: &api.RepoError{Class: "mass_delete"}}
+		}
+		return r
+	})
+	p := `{"ref":"refs/heads/p","upstream":"3333333333333333333333333333333333333333"}`
+	q := `{"ref":"refs/tags/q","upstream":null}`
+	for args, body := range map[string]string{
+		"p": p, "refs/tags/q": q, "p refs/heads/p": p, "p q": p + "," + q, "--restored": p + "," + q,
+	} {
+		before := len(f.requests())
+		line := append([]string{"repo", "approve", "--yes", "h/a"}, strings.Fields(args)...)
+		if args == "--restored" {
+			line = []string{"repo", "approve", "--yes", "--restored", "h/a"}
+		}
+		res := run(t, line...).want(t, exitOK)
+		contains(t, "stderr", res.err, "The rest stays held")
+		contains(t, "stdout", res.out, "is held, as before")
+		if rq := f.requests()[before+1]; strings.TrimSpace(rq.body) != `{"release":[`+body+`]}` {
+			t.Errorf("%s: %s, want %s", args, rq.body, body)
+		}
+	}
+	contains(t, "stderr", run(t, "repo", "approve", "h/a", "--yes", "q").want(t, exitOK).err, "refs/tags/q  4444444444 -> only where that is no loss")
+	contains(t, "stderr", run(t, "repo", "approve", "h/a", "--yes", "main").want(t, exitConflict).err, "main of h/a was not restored")
+	run(t, "repo", "approve", "h/a", "--yes", "--restored", "p").want(t, exitUsage)
+	r.Hold = nil
+	contains(t, "stderr", run(t, "repo", "approve", "h/a", "--yes").want(t, exitConflict).err, "is not held", "refs/heads/p, refs/tags/q", "repo approve h/a refs/heads/p")
+}
+
+// An owner that has not heard of it yet is asked again: what it found then is not told.
+func TestApproveWaitsUntilTheOwnerHasHeard(t *testing.T) {
+	for name, tt := range map[string]struct {
+		args  []string
+		early api.SyncOutcome
+		row   func() api.Repo
+	}{
+		"of a hold": {[]string{"repo", "approve", "h/a", "--yes"}, api.SyncOutcome{Outcome: api.SyncHeld, Hold: heldRow().Hold, Error: &api.RepoError{}}, func() api.Repo {
+			r, now := heldRow(), time.Now()
+			r.Hold.Losses, r.Hold.Approved = strings.Repeat("9", 40), &now // another, and it waits
+			return r
+		}},
+		"of a release": {[]string{"repo", "approve", "h/a", "p", "--yes"}, api.SyncOutcome{Outcome: api.SyncUnchanged, Generation: 6}, func() api.Repo {
+			r := row("h/a", "ready")
+			r.Released = []api.Release{{Ref: "refs/heads/p"}}
+			return r
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			approved, syncs := false, 0
+			fakeNode(t, func(_ int, rq request) any {
+				switch {
+				case strings.Contains(rq.line, ":approve"):
+					approved = true
+				case strings.Contains(rq.line, ":sync"):
+					if syncs++; syncs == 1 {
+						return tt.early
+					}
+					return api.SyncOutcome{Repo: "h/a", Outcome: api.SyncChanged, Generation: 7}
+				case approved && syncs > 1:
+					return row("h/a", "ready")
+				case approved:
+					return tt.row()
+				}
+				return heldRow()
+			})
+			contains(t, "stdout", run(t, tt.args...).want(t, exitOK).out, "follows upstream again: generation 7")
+		})
 	}
 }
 
@@ -110,6 +186,6 @@ func TestRestoreAsks(t *testing.T) {
 		t.Fatalf("%d requests without a yes, want the question what is kept", n)
 	}
 	r := run(t, "repo", "restore", "h/a", "main", "--to", "1234567", "--yes").want(t, exitOK)
-	contains(t, "stdout", r.out, "refs/heads/main of h/a is at 1234567890 again", "repo approve h/a")
+	contains(t, "stdout", r.out, "refs/heads/main of h/a is at 1234567890 again", "repo approve h/a refs/heads/main")
 	contains(t, "request", f.requests()[1].body, `"ref":"main"`, `"to":"1234567"`)
 }

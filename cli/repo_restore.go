@@ -15,7 +15,7 @@ func repoRestoreLeaf() leaf {
 	return leaf{
 		path: "repo restore", args: "NAME REF", usage: "set a ref back to a tip that is kept", min: 2, max: 2,
 		about: `Without --to it is where the ref was last. It stays there, whatever upstream shows,
-until repo approve lets it follow again. What it replaces is kept in turn.`,
+until repo approve NAME REF lets it follow again. What it replaces is kept in turn.`,
 		examples: []string{"gitmirror repo restore github.com/acme/big main", "gitmirror repo restore github.com/acme/big refs/tags/v1 --to 3f2a9c1d"},
 		flags: []urfave.Flag{
 			&urfave.StringFlag{Name: "to", Usage: "the kept tip, by `OID` or its first 7 digits or more: see repo refs NAME --kept"},
@@ -32,7 +32,7 @@ func repoRestore(ctx context.Context, s *session, name string, rs api.Restore, y
 	defer cancel()
 	if !yes {
 		to := s.keptTip(ctx, name, rs)
-		effect := fmt.Sprintf("Set %s of %s back to %s, for every client, until it is approved to follow upstream again.", rs.Ref, name, to)
+		effect := fmt.Sprintf("Set %s of %s back to %s, for every client, until it is let follow upstream again: repo approve %s %s", rs.Ref, name, to, name, rs.Ref)
 		sure := "repo restore " + name + " " + rs.Ref
 		if rs.To != "" {
 			sure += " --to " + rs.To
@@ -62,7 +62,7 @@ func repoRestore(ctx context.Context, s *session, name string, rs api.Restore, y
 			return &Failure{What: pin.Ref + " is to be restored, and is not served yet", Cause: "the owner has not published it", Code: "timeout", Exit: exitTimeout, Try: s.command("repo show %s", name)}
 		}
 	}
-	s.say("%s of %s is at %s again, and stays there until: %s", pin.Ref, name, shortOID(pin.OID), s.command("repo approve %s", name))
+	s.say("%s of %s is at %s again, and stays there until: %s", pin.Ref, name, shortOID(pin.OID), s.command("repo approve %s %s", name, pin.Ref))
 	return s.showJSON(pin)
 }
 

@@ -21,7 +21,7 @@ func TestCommandsAndFlagsAreThere(t *testing.T) {
 		"demo": {"upstream", "keep", "sabotage"}, "status": nil, "version": nil, "completion": nil,
 		"repo add": {"name", "replicas", "interval", "max-size", "max-object-size", "wait"}, "repo set": {"max-size", "max-object-size"}, "repo ls": {"state", "limit"}, "repo show": nil, "repo rm": {"yes"},
 		"repo sync": {"all", "wait"}, "repo import": {"interval", "replicas", "max-size", "max-object-size"},
-		"repo refs": {"kept", "limit"}, "repo approve": {"yes"}, "repo restore": {"to", "yes"},
+		"repo refs": {"kept", "limit"}, "repo approve": {"restored", "yes"}, "repo restore": {"to", "yes"},
 		"node ls": nil, "node show": nil, "node rm": {"yes"},
 	}
 	have := leaves()

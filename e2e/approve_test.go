@@ -99,7 +99,7 @@ func TestTakenAwayHeldApprovedAndRestored(t *testing.T) {
 	if out, errOut, code = rest[0].command("repo", "restore", name, "b3", "--to", "1111111", "--yes"); code != 5 {
 		t.Errorf("restore to where it never was: exit %d\n%s%s", code, out, errOut)
 	}
-	if out, errOut, code = rest[0].command("repo", "approve", name, "--yes"); code != 0 {
+	if out, errOut, code = rest[0].command("repo", "approve", name, "b3", "--yes"); code != 0 {
 		t.Errorf("approve: exit %d\n%s%s", code, out, errOut)
 	}
 	up.shows("vandal", rest)

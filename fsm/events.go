@@ -26,8 +26,9 @@ const (
 	EventFailing        = "failing"
 	EventHeld           = "held"
 	EventRecovered      = "recovered"
-	EventApproved       = "approved" // what is held may be followed, or what was pinned
-	EventPinned         = "pinned"   // a ref was restored, and stays
+	EventApproved       = "approved"        // what is held may be followed, or what was pinned
+	EventApprovalUnused = "approval_unused" // the first check after it had no use for it
+	EventPinned         = "pinned"          // a ref was restored, and stays
 )
 
 // Event is something that happened to a repo or a node. Every generation of a

@@ -22,17 +22,6 @@ type Hold struct {
 	Losses  Digest            // of them all
 }
 
-// Approval is a person's word on a hold, or on refs that were pinned. The owner acts
-// on it, and it goes with the next publish, or with the hold.
-type Approval struct {
-	At       time.Time
-	Observed Digest
-	Losses   Digest
-	Count    uint32
-	First    []*command.Change
-	Unpinned []string
-}
-
 // Pin is a ref that stays where a person has set it.
 type Pin struct{ Ref, OID string }
 
@@ -54,9 +43,9 @@ func (s *State) approve(e entry, c *command.Approve) *command.Outcome {
 	}
 	seen := len(c.GetLosses())+len(c.GetObserved()) > 0
 	switch {
-	case !seen && len(c.GetUnpin()) == 0 && (row.Hold != nil || len(row.Pins) > 0):
+	case !seen && len(c.GetRelease()) == 0 && (row.Hold != nil || len(row.Pins) > 0):
 		return refuse(CodeInvalid, "name what was seen of %s: the losses of its hold, or its pinned refs", row.Name)
-	case !seen && len(c.GetUnpin()) == 0:
+	case !seen && len(c.GetRelease()) == 0:
 		return refuse(CodeNotHeld, "%s is not held, and has no pinned refs: there is nothing to approve", row.Name)
 	case seen && row.Hold == nil:
 		return refuse(CodeNotHeld, "%s is not held any more", row.Name)
@@ -64,22 +53,21 @@ func (s *State) approve(e entry, c *command.Approve) *command.Outcome {
 		return refuse(CodeStaleHold, "what upstream takes away from %s has changed since it was shown: look again", row.Name)
 	}
 	next := row.edit()
-	next.Approved = &Approval{At: e.at, Unpinned: slices.Clone(c.GetUnpin())}
-	if seen {
-		h := row.Hold
-		next.Approved.Observed, next.Approved.Losses, next.Approved.Count, next.Approved.First = h.Observed, h.Losses, h.Lost, h.First
+	var said []string
+	if h := row.Hold; seen {
+		next.Approved = &Approval{At: e.at, Index: e.index, Observed: h.Observed, Losses: h.Losses, Count: h.Lost, First: h.First}
+		said = append(said, next.Approved.describe(row.Approved))
 	}
-	for _, ref := range c.GetUnpin() {
-		if !slices.ContainsFunc(row.Pins, func(p Pin) bool { return p.Ref == ref }) {
-			return refuse(CodeNotFound, "%s of %s is not pinned", ref, row.Name)
+	for _, rel := range c.GetRelease() {
+		if refused := next.release(e, rel); refused != nil {
+			return refused
 		}
 	}
-	next.Pins = slices.DeleteFunc(slices.Clone(row.Pins), func(p Pin) bool { return slices.Contains(c.GetUnpin(), p.Ref) })
-	if len(next.Pins) == 0 {
-		next.Pins = nil
+	if n := len(c.GetRelease()); n > 0 {
+		said = append(said, fmt.Sprintf("%d pinned refs released", n))
 	}
 	t.replace(e, next)
-	t.record(e, EventApproved, next, approvedDetail(next.Approved, seen))
+	t.record(e, EventApproved, next, strings.Join(said, ", "))
 	return done()
 }
 
@@ -90,17 +78,6 @@ func (h *Hold) seenAs(c *command.Approve) bool {
 	copy(losses[:], c.GetLosses())
 	copy(observed[:], c.GetObserved())
 	return h.Losses == losses && (!losses.IsZero() || h.Observed == observed)
-}
-
-func approvedDetail(a *Approval, held bool) string {
-	var list []string
-	if held {
-		list = append(list, fmt.Sprintf("%d losses", a.Count))
-	}
-	if n := len(a.Unpinned); n > 0 {
-		list = append(list, fmt.Sprintf("%d pinned refs released", n))
-	}
-	return strings.Join(list, ", ")
 }
 
 // pin takes down that a ref is to stay at an object.
@@ -131,6 +108,7 @@ func (s *State) pin(e entry, c *command.Pin) *command.Outcome {
 	} else {
 		next.Pins = slices.Insert(next.Pins, i, pin)
 	}
+	next.Released = without(row.Released, pin.Ref) // this word is the later one
 	t.replace(e, next)
 	t.record(e, EventPinned, next, pin.Ref+" at "+pin.OID)
 	return done()
@@ -153,14 +131,21 @@ func checkApprove(c *command.Approve) error {
 	if err := firstError(digestSized("losses", c.GetLosses()), digestSized("observed digest", c.GetObserved())); err != nil {
 		return err
 	}
-	if len(c.GetUnpin()) > maxPins {
-		return fmt.Errorf("%d refs, more than %d", len(c.GetUnpin()), maxPins)
+	if len(c.GetRelease()) > maxPins {
+		return fmt.Errorf("%d refs, more than %d", len(c.GetRelease()), maxPins)
+	}
+	for _, rel := range c.GetRelease() {
+		if u := rel.GetUpstream(); u != "" && !isOID(u) {
+			return fmt.Errorf("upstream's object id %.60q of %.200q is not 40 lower-case hex digits", u, rel.GetRef())
+		}
 	}
 	return between("repo", c.GetRepo(), 1, maxID)
 }
 
+func isOID(s string) bool { return len(s) == 40 && strings.Trim(s, "0123456789abcdef") == "" }
+
 func checkPin(c *command.Pin) error {
-	if len(c.GetOid()) != 40 || strings.Trim(c.GetOid(), "0123456789abcdef") != "" {
+	if !isOID(c.GetOid()) {
 		return fmt.Errorf("object id %q is not 40 lower-case hex digits", c.GetOid())
 	}
 	if !strings.HasPrefix(c.GetRef(), "refs/") || strings.HasPrefix(c.GetRef(), privateRefs) {

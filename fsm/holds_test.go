@@ -2,9 +2,12 @@ package fsm
 
 import (
 	"bytes"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
+
+	"google.golang.org/protobuf/proto"
 
 	"gitmirror/fsm/command"
 )
@@ -50,7 +53,7 @@ func TestApprovalIsOfTheHoldThatWasSeen(t *testing.T) {
 	if r := m.repo("one"); r.Approved == nil || r.Hold == nil || r.Generation != 2 {
 		t.Errorf("after a restore: approval %+v, hold %+v", r.Approved, r.Hold)
 	}
-	m.ok(publish("one", 3))
+	m.ok(heard(publish("one", 3), a.Index))
 	if r := m.repo("one"); r.Approved != nil || r.Hold != nil {
 		t.Errorf("after the publish: approval %+v, hold %+v", r.Approved, r.Hold)
 	}
@@ -68,16 +71,6 @@ func TestApprovalWithoutLossesIsOfThePicture(t *testing.T) {
 	m.ok(&command.Approve{Repo: "one", Observed: digest(7)})
 }
 
-func TestApprovalEndsWithItsHold(t *testing.T) {
-	m := held(t)
-	m.ok(&command.Approve{Repo: "one", Losses: digest(1)})
-	m.ok(health(func(*command.HealthReport) {}))
-	if r := m.repo("one"); r.Approved != nil {
-		t.Errorf("upstream took it back, and %+v stays", r.Approved)
-	}
-	m.refused(CodeNotHeld, &command.Approve{Repo: "one", Losses: digest(1)})
-}
-
 func TestPins(t *testing.T) {
 	m := held(t)
 	a, b := strings.Repeat("a", 40), strings.Repeat("b", 40)
@@ -93,11 +86,12 @@ func TestPins(t *testing.T) {
 	if got := m.repo("one").Pins; !slices.Equal(got, want) {
 		t.Fatalf("pins %v, want %v", got, want)
 	}
-	m.refused(CodeNotFound, &command.Approve{Repo: "one", Unpin: []string{"refs/heads/other"}})
-	m.ok(&command.Approve{Repo: "one", Unpin: []string{"refs/heads/main"}})
+	m.refused(CodeNotFound, release("refs/heads/other", nil))
+	m.refused(CodeInvalid, release("refs/heads/main", proto.String("1")))
+	m.ok(release("refs/heads/main", &a))
 	r := m.repo("one")
-	if !slices.Equal(r.Pins, want[:1]) || r.Approved == nil || !slices.Equal(r.Approved.Unpinned, []string{"refs/heads/main"}) || r.Approved.Count != 0 {
-		t.Errorf("pins %v, approval %+v", r.Pins, r.Approved)
+	if !slices.Equal(r.Pins, want[:1]) || r.Approved != nil || len(r.Released) != 1 || r.Released[0].OID != b || *r.Released[0].Upstream != a {
+		t.Errorf("pins %v, released %+v, approval %+v", r.Pins, r.Released, r.Approved)
 	}
 	m.ok(publish("one", 2))
 	if got := m.repo("one").Pins; !slices.Equal(got, want[:1]) {
@@ -121,7 +115,12 @@ func TestAnEarlierFormatKnowsNoLosses(t *testing.T) {
 func TestHoldsArePartOfSnapshots(t *testing.T) {
 	m := held(t)
 	m.ok(&command.Approve{Repo: "one", Losses: digest(1)})
-	m.ok(&command.Pin{Repo: "one", Ref: "refs/heads/main", Oid: strings.Repeat("a", 40)})
+	for _, ref := range []string{"refs/heads/main", "refs/heads/a", "refs/heads/b", "refs/heads/c"} {
+		m.ok(&command.Pin{Repo: "one", Ref: ref, Oid: strings.Repeat("a", 40)})
+	}
+	m.ok(release("refs/heads/a", nil))
+	m.ok(release("refs/heads/b", proto.String("")))
+	m.ok(release("refs/heads/c", proto.String(strings.Repeat("b", 40))))
 	var b bytes.Buffer
 	if err := m.state.Capture().Persist(&b); err != nil {
 		t.Fatal(err)
@@ -131,7 +130,7 @@ func TestHoldsArePartOfSnapshots(t *testing.T) {
 		t.Fatal(err)
 	}
 	was, is := m.repo("one"), other.View().Repo("one")
-	if !is.Hold.equal(was.Hold) || len(is.Hold.First) != 1 || is.Approved == nil || is.Approved.Losses != was.Approved.Losses || !slices.Equal(is.Pins, was.Pins) {
-		t.Errorf("restored as %+v, %+v, %v", is.Hold, is.Approved, is.Pins)
+	if !is.Hold.equal(was.Hold) || len(is.Hold.First) != 1 || is.Approved == nil || is.Approved.Losses != was.Approved.Losses || is.Approved.Index != was.Approved.Index || !reflect.DeepEqual(is.Released, was.Released) || !slices.Equal(is.Pins, was.Pins) {
+		t.Errorf("restored as %+v, %+v, %+v, %v", is.Hold, is.Approved, is.Released, is.Pins)
 	}
 }

@@ -71,6 +71,7 @@ func someCommand(t *rapid.T, v *View) proto.Message {
 		p.Restored, p.Complete = someBool.Draw(t, "restored"), someBool.Draw(t, "complete")
 		p.BaseGeneration, p.BaseDigest = someCount.Draw(t, "base"), digest(4)
 		p.Recovered = rapid.SliceOfN(someCount, 0, 2).Draw(t, "recovered")
+		p.Heard = guess(row.Word())
 		return p
 	case 13:
 		return &command.Report{
@@ -85,7 +86,7 @@ func someCommand(t *rapid.T, v *View) proto.Message {
 				ErrorClass: rapid.SampledFrom([]string{"", "auth"}).Draw(t, "class"),
 				HoldReason: rapid.SampledFrom([]string{"", "empty"}).Draw(t, "hold"),
 				HoldLost:   uint32(someCount.Draw(t, "lost")), HoldLosses: digest(byte(someCount.Draw(t, "losses"))),
-				HoldFirst: []*command.Change{{Ref: "refs/heads/main", Old: "1"}},
+				HoldFirst: []*command.Change{{Ref: "refs/heads/main", Old: "1"}}, Heard: guess(row.Word()),
 			}},
 		}
 	case 20:
@@ -105,7 +106,7 @@ func someCommand(t *rapid.T, v *View) proto.Message {
 			c.Losses, c.Observed = row.Hold.Losses[:], row.Hold.Observed[:]
 		}
 		for _, p := range row.Pins {
-			c.Unpin = append(c.Unpin, p.Ref)
+			c.Release = append(c.Release, &command.Release{Ref: p.Ref, Upstream: rapid.SampledFrom([]*string{nil, proto.String(""), proto.String(p.OID)}).Draw(t, "upstream")})
 		}
 		return c
 	}

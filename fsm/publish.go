@@ -63,8 +63,9 @@ func published(e entry, row *Repo, c *command.Publish) *Repo {
 	next.Candidate = c.GetCandidate()
 	next.ChangedAt = e.at
 	if !c.GetPinned() {
-		next.Error, next.Hold, next.Approved = nil, nil, nil
+		next.Error, next.Hold = nil, nil
 	}
+	next.hear(c.GetHeard())
 	next.Base = Generation{Number: c.GetBaseGeneration()}
 	copy(next.Base.Digest[:], c.GetBaseDigest())
 	next.Lost = stillLost(row, c)

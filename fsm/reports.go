@@ -133,16 +133,20 @@ func (s *State) reportHealth(e entry, node *Node, r *command.HealthReport) *comm
 		return refuseItem(id, CodeStaleEpoch, "%s is in epoch %d, not %d", row.Name, row.Epoch, r.GetEpoch())
 	}
 	failure, hold := nextFailure(e, row.Error, r), t.nextHold(e, row.Hold, r)
-	if failure == row.Error && hold == row.Hold {
-		return ok(id)
-	}
+	changed := failure != row.Error || hold != row.Hold
 	next := row.edit()
 	next.Error, next.Hold = failure, hold
-	if hold == nil && row.Hold != nil {
-		next.Approved = nil // it was a word on a hold that has ended by itself
+	unused := next.hear(r.GetHeard())
+	if !changed && unused == "" {
+		return ok(id)
 	}
 	t.replace(e, next)
-	t.recordHealth(e, row, next)
+	if unused != "" {
+		t.record(e, EventApprovalUnused, next, unused)
+	}
+	if changed {
+		t.recordHealth(e, row, next)
+	}
 	return ok(id)
 }
 

@@ -178,9 +178,12 @@ func (b *builder) addRepo(r *snapshot.Repo) error {
 		copy(row.Hold.Losses[:], h.GetLosses())
 	}
 	if a := r.GetApproved(); a != nil {
-		row.Approved = &Approval{At: fromMS(a.GetAtMs()), Count: a.GetCount(), First: a.GetFirst(), Unpinned: a.GetUnpinned()}
+		row.Approved = &Approval{At: fromMS(a.GetAtMs()), Count: a.GetCount(), First: a.GetFirst(), Index: a.GetIndex()}
 		copy(row.Approved.Observed[:], a.GetObserved())
 		copy(row.Approved.Losses[:], a.GetLosses())
+	}
+	for _, rel := range r.GetReleased() {
+		row.Released = append(row.Released, Release{Ref: rel.GetRef(), OID: rel.GetOid(), Upstream: rel.Upstream, At: fromMS(rel.GetAtMs()), Index: rel.GetIndex()})
 	}
 	for _, p := range r.GetPins() {
 		row.Pins = append(row.Pins, Pin{p.GetRef(), p.GetOid()})

@@ -116,6 +116,7 @@ type Repo struct {
 	Error      *Failure
 	Hold       *Hold
 	Approved   *Approval // what the owner may follow although it is held
+	Released   []Release // pins that are none any more, by ref; replaced, never written to
 	Pins       []Pin     // by ref; replaced, never written to
 	Copies     []Copy    // by node
 	AddedAt    time.Time

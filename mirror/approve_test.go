@@ -27,8 +27,30 @@ func (g *guarded) change(fn func(row *mirror.Assignment)) {
 
 // approve is a person's word on a hold.
 func (g *guarded) approve(h *mirror.Hold) {
+	g.say(func(row *mirror.Assignment) { row.Approved = approvalOf(h) })
+}
+
+func approvalOf(h *mirror.Hold) *mirror.Approval {
+	return &mirror.Approval{Observed: h.Observed, Losses: h.Losses, Count: h.Lost, First: h.First}
+}
+
+// say is a change of the row that is a person's word.
+func (g *guarded) say(fn func(row *mirror.Assignment)) {
 	g.change(func(row *mirror.Assignment) {
-		row.Approved = &mirror.Approval{At: g.clock.logTime().Now, Observed: h.Observed, Losses: h.Losses, Count: h.Lost, First: h.First}
+		g.book.words++
+		row.Word = g.book.words
+		fn(row)
+	})
+}
+
+// release is the word of a person who sees what upstream has at all that is pinned.
+func (g *guarded) release() {
+	g.say(func(row *mirror.Assignment) {
+		for _, p := range row.Pins {
+			upstream, _ := g.repo.Git("rev-parse", "--quiet", "--verify", p.Ref)
+			row.Released = append(row.Released, mirror.Release{Ref: p.Ref, OID: p.OID, Upstream: &upstream})
+		}
+		row.Pins = nil
 	})
 }
 
@@ -172,10 +194,7 @@ func TestApprovalSurvivesTheOwner(t *testing.T) {
 	g.book.nodes = []*node{second}
 	second.roles["repox"] = mirror.Owner
 	g.book.mu.Unlock()
-	g.change(func(row *mirror.Assignment) {
-		row.Epoch++
-		row.Approved = &mirror.Approval{At: g.clock.logTime().Now, Observed: hold.Observed, Losses: hold.Losses, Count: hold.Lost, First: hold.First}
-	})
+	g.say(func(row *mirror.Assignment) { row.Epoch, row.Approved = row.Epoch+1, approvalOf(hold) })
 	g.owner = second
 	testlog.Eventually(t, "the successor to follow", func() bool { return same(t, second, "repox", g.up, "x.git") })
 }
@@ -257,9 +276,7 @@ func TestRestoredRefStaysUntilItIsApproved(t *testing.T) {
 	if s, _ := g.owner.engine.Status("repox"); len(s.Pinned) != 1 || s.Pinned[0].Upstream != g.git("rev-parse", "refs/heads/b00") || g.lost() != 0 {
 		t.Errorf("the status tells %+v, and %d losses", s.Pinned, g.lost())
 	}
-	g.change(func(row *mirror.Assignment) {
-		row.Pins, row.Approved = nil, &mirror.Approval{At: g.clock.logTime().Now, Unpinned: []string{"refs/heads/b00"}}
-	})
+	g.release()
 	testlog.Eventually(t, "upstream to be followed again", func() bool { return same(t, g.owner, "repox", g.up, "x.git") })
 }
 
@@ -273,24 +290,8 @@ func TestRestoredDefaultBranchFollowsAgainWhenApproved(t *testing.T) {
 	g.pin("refs/heads/main", was)
 	testlog.Eventually(t, "the pin", func() bool { return g.shows("refs/heads/main") == was })
 	g.check()
-	g.change(func(row *mirror.Assignment) {
-		row.Pins, row.Approved = nil, &mirror.Approval{At: g.clock.logTime().Now, Unpinned: []string{"refs/heads/main"}}
-	})
+	g.release()
 	testlog.Eventually(t, "upstream to be followed again", func() bool { return same(t, g.owner, "repox", g.up, "x.git") })
-}
-
-// A word that had nothing to do is none on what upstream does within the hour.
-func TestReleaseIsOfTheFirstCheck(t *testing.T) {
-	g := guard(t, 3, 0)
-	g.pin("refs/heads/main", g.git("rev-parse", "refs/heads/main"))
-	g.check()
-	g.change(func(row *mirror.Assignment) {
-		row.Pins, row.Approved = nil, &mirror.Approval{At: g.clock.logTime().Now, Unpinned: []string{"refs/heads/main"}}
-	})
-	g.follows("it was there already")
-	g.clock.advance(5 * time.Minute)
-	g.orphan("refs/heads/main")
-	g.heldFor(past.HeadRewrite)
 }
 
 // Where HEAD leads is part of what is approved.
@@ -321,20 +322,6 @@ func TestDetachedHeadIsKept(t *testing.T) {
 	if k := g.kept("HEAD"); len(k) != 1 || !reaches(t, g.owner, "repox", x) {
 		t.Errorf("kept of HEAD: %+v", k)
 	}
-}
-
-// The release of a pin is no word on what upstream does a day later.
-func TestReleaseOfAPinEnds(t *testing.T) {
-	g := guard(t, 3, 0)
-	was := g.git("rev-parse", "refs/heads/main")
-	g.pin("refs/heads/main", was)
-	g.change(func(row *mirror.Assignment) {
-		row.Pins, row.Approved = nil, &mirror.Approval{At: g.clock.logTime().Now, Unpinned: []string{"refs/heads/main"}}
-	})
-	g.check()
-	g.clock.advance(2 * time.Hour)
-	g.orphan("refs/heads/main")
-	g.heldFor(past.HeadRewrite)
 }
 
 func TestDeletedRefIsRestoredBesideTheOthers(t *testing.T) {
@@ -430,9 +417,7 @@ func TestReleasedPinsCountAsNoLoss(t *testing.T) {
 		testlog.Eventually(t, "the pin", func() bool { return g.shows(b) == was })
 	}
 	g.check()
-	g.change(func(row *mirror.Assignment) {
-		row.Pins, row.Approved = nil, &mirror.Approval{At: g.clock.logTime().Now, Unpinned: names("refs/heads/b%02d", 0, 3)}
-	})
+	g.release()
 	testlog.Eventually(t, "upstream to be followed", func() bool { return same(t, g.owner, "repox", g.up, "x.git") })
 	if n := g.lost(); n != 0 {
 		t.Errorf("%d lost", n)
@@ -449,9 +434,8 @@ func TestRestoreLeavesAnApproval(t *testing.T) {
 	g.follows("one gone")
 	g.remove(names("refs/heads/b%02d", 0, 8)...)
 	hold := g.heldFor(past.MassDelete)
-	g.change(func(row *mirror.Assignment) {
-		row.Approved = &mirror.Approval{At: g.clock.logTime().Now, Observed: hold.Observed, Losses: hold.Losses, Count: hold.Lost, First: hold.First}
-		row.Pins = []mirror.Pin{{Ref: "refs/heads/b11", OID: was}}
+	g.say(func(row *mirror.Assignment) {
+		row.Approved, row.Pins = approvalOf(hold), []mirror.Pin{{Ref: "refs/heads/b11", OID: was}}
 	})
 	testlog.Eventually(t, "the pin", func() bool { return g.shows("refs/heads/b11") == was })
 	if res := g.check(); res.Hold != nil {

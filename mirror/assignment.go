@@ -65,17 +65,23 @@ type Assignment struct {
 	// generations.
 	Remembers bool
 	Approved  *Approval // losses that a person has taken, nil for none
+	Released  []Release // pins that a person has released, by ref
+	Word      uint64    // the newest of those words, by its place in the log; 0 for none
 	Pins      []Pin     // by ref
 }
 
 // Approval is what a person has said yes to.
 type Approval struct {
-	At       time.Time   // in log time
 	Observed refs.Digest // what upstream showed then
 	Losses   refs.Digest // see past.LossDigest
 	Count    int         // of them
 	First    []refs.Change
-	Unpinned []string // refs that were pinned until then
+}
+
+// Release lets a ref that was pinned go to what upstream had there when a person looked.
+type Release struct {
+	Ref, OID string  // where it was pinned
+	Upstream *string // empty: nothing; nil: that was not known, and no loss is let in
 }
 
 // Pin keeps a ref where a person has set it, whatever upstream shows.
@@ -106,6 +112,7 @@ type Candidate struct {
 	Restored       bool       // FromGeneration's table is not at hand: this one is made without
 	Rebuilt        bool       // but its refs are known: Base is FromGeneration
 	Pinned         bool       // only what a person has restored: upstream was not looked at
+	Heard          uint64     // Assignment.Word, of what this one acted on
 	Recovered      []uint64   // lost generations whose tips are all in this table, or behind it
 }
 
@@ -145,6 +152,7 @@ type Status struct {
 	Skipped      int            // refs of upstream's that are not mirrored, as this run of the owner knows
 	FirstSkipped []refs.Skipped // of them
 	Judged       bool           // an answer of upstream's was judged, in this run: Hold is news
+	Heard        uint64         // Assignment.Word, as the last of those checks knew it
 	Pinned       []Pinned
 }
 

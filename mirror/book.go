@@ -34,7 +34,7 @@ func (e *Engine) book(j *job, r *run, out outcome) {
 		j.recovers++
 	}
 	if out.judged || a.Role != Owner {
-		j.hold, j.judged = out.Hold, a.Role == Owner
+		j.hold, j.judged, j.heard = out.Hold, a.Role == Owner, max(j.heard, out.Heard)
 	}
 	if out.checked || out.Failure != nil || a.Role != Owner {
 		if j.failure = out.Failure; j.failure == nil {

@@ -23,6 +23,7 @@ type sight struct {
 	prefixes    string
 	live        refs.Digest
 	hold        *Hold // it was not followed: that is judged again now and then
+	word        uint64
 	at          time.Time
 }
 
@@ -42,7 +43,7 @@ func (e *Engine) lastSeen(j *job, a Assignment, upstream string) detect.Fingerpr
 	if s.prefixes != strings.Join(a.Policy.Prefixes, " ") || s.live != live || live != a.Digest {
 		return 0
 	}
-	if len(a.Pins) > 0 || s.hold != nil && (a.Approved != nil || e.now().Sub(s.at) > holdAgain) {
+	if len(a.Pins) > 0 || s.hold != nil && (a.Word > s.word || e.now().Sub(s.at) > holdAgain) {
 		return 0
 	}
 	return s.fingerprint
@@ -58,7 +59,7 @@ func (e *Engine) see(j *job, a Assignment, upstream string, f detect.Fingerprint
 		j.seen = map[string]sight{}
 	}
 	_, live := repo.Generation()
-	j.seen[upstream] = sight{f, strings.Join(a.Policy.Prefixes, " "), live, hold, e.now()}
+	j.seen[upstream] = sight{f, strings.Join(a.Policy.Prefixes, " "), live, hold, a.Word, e.now()}
 }
 
 // check asks upstream, its urls in order until one answers, and publishes what
@@ -70,10 +71,7 @@ func (e *Engine) check(ctx context.Context, j *job, r *run) outcome {
 	for _, upstream := range a.URLs {
 		res, err := e.detect.Check(ctx, upstream, a.Policy.Prefixes, e.lastSeen(j, a, upstream))
 		if err == nil && res.Unchanged {
-			out.judged, out.Hold = true, j.seen[upstream].hold
-			if a.Approved != nil {
-				j.released = a.Approved.At // there was nothing to follow
-			}
+			out.judged, out.Hold, out.Heard = true, j.seen[upstream].hold, a.Word
 			return out
 		}
 		if err == nil {
@@ -85,8 +83,8 @@ func (e *Engine) check(ctx context.Context, j *job, r *run) outcome {
 				if taken.Failure == nil && !taken.waiting && len(a.Pins) == 0 { // a pin makes another table of it
 					e.see(j, a, upstream, res.Fingerprint, taken.Hold)
 				}
-				if a.Approved != nil && taken.Failure == nil && taken.Hold == nil && !taken.waiting {
-					j.released = a.Approved.At
+				if taken.Failure == nil && !taken.waiting {
+					taken.Heard = a.Word
 				}
 				taken.checked, taken.checkedAt = true, out.checkedAt
 				return taken

@@ -237,7 +237,7 @@ func (e *Engine) Status(id string) (Status, bool) {
 		s.Generation, s.Digest = r.Generation()
 	}
 	if j != nil {
-		s.Broken, s.Syncing, s.Checked, s.Judged = j.broken, j.syncing, j.checked, j.judged
+		s.Broken, s.Syncing, s.Checked, s.Judged, s.Heard = j.broken, j.syncing, j.checked, j.judged, j.heard
 		s.LastCheck, s.Failures, s.Failure, s.Hold = j.lastCheck, j.failures, j.failure, j.hold
 		if j.want.Role == Owner && !j.want.Paused {
 			s.NextCheck = j.nextCheck

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"time"
 
 	"gitmirror/mirror/past"
 	"gitmirror/mirror/refs"
@@ -133,67 +132,6 @@ func holdOf(v past.Verdict, observed refs.Digest) *Hold {
 	}
 	return &Hold{Reason: v.Reason, Observed: observed, Lost: len(v.Lost), Settled: v.Settled,
 		First: slices.Clone(v.Lost[:n]), Losses: past.LossDigest(v.Lost)}
-}
-
-// approvalFor is for how long the release of a pin, which is tied to no hold, lets
-// upstream's own value in: that of the first check that follows it.
-const approvalFor = time.Hour
-
-// forgotten are losses that count no more, because a person has taken them.
-type forgotten struct {
-	all  bool
-	refs []string
-}
-
-var forgetAll = forgotten{all: true}
-
-func (f forgotten) has(ref string) bool { return f.all || slices.Contains(f.refs, ref) }
-
-// approved tells which of the losses a person has taken: all, where upstream shows just
-// what it showed then, or these losses, or some of them; else those of refs that were
-// released from their pins. A fast-forward of what was shown, and new refs, make no
-// difference; another loss does.
-func (e *Engine) approved(ctx context.Context, j *job, repo *store.Repo, a Assignment, v past.Verdict, observed refs.Digest) forgotten {
-	p := a.Approved
-	if p == nil {
-		return forgotten{}
-	}
-	if !p.Observed.IsZero() && p.Observed == observed {
-		return forgetAll
-	}
-	lost := slices.Clone(v.Lost)
-	var released forgotten
-	if e.cfg.LogTime().Now.Sub(p.At) < approvalFor && !j.released.Equal(p.At) {
-		released.refs = p.Unpinned
-		lost = slices.DeleteFunc(lost, func(c refs.Change) bool { return slices.Contains(p.Unpinned, c.Ref) })
-	}
-	if e.covers(ctx, repo, p, lost) {
-		return forgetAll
-	}
-	return released
-}
-
-// covers tells whether the losses are those of an approval.
-func (e *Engine) covers(ctx context.Context, repo *store.Repo, p *Approval, lost []refs.Change) bool {
-	if len(lost) == 0 {
-		return true
-	}
-	if p.Count == 0 {
-		return false
-	}
-	for i, c := range lost {
-		for _, shown := range p.First {
-			if shown.Ref == c.Ref && shown.Old == c.Old && shown.New != "" && c.New != "" && shown.New != c.New && e.fetch.IsAncestor(ctx, repo.Dir(), shown.New, c.New) {
-				lost[i] = shown
-			}
-		}
-	}
-	if past.LossDigest(lost) == p.Losses {
-		return true
-	}
-	return p.Count == len(p.First) && !slices.ContainsFunc(lost, func(c refs.Change) bool {
-		return !slices.ContainsFunc(p.First, func(f refs.Change) bool { return f.Ref == c.Ref && f.Old == c.Old && f.New == c.New })
-	})
 }
 
 // publishedBefore tells whether what is lost was lost in the generation that was

@@ -30,6 +30,7 @@ type book struct {
 	rows    map[string]mirror.Assignment
 	log     []mirror.Candidate
 	nodes   []*node
+	words   uint64                                // that persons have said
 	forgets bool                                  // what changed
 	fate    func(mirror.Candidate) mirror.Outcome // nil: as the rules say
 }
@@ -52,14 +53,42 @@ func (b *book) Publish(_ context.Context, c mirror.Candidate) (mirror.Outcome, e
 		row.Lost = append(row.Lost, mirror.Generation{Number: row.Generation, Digest: row.Digest})
 	}
 	row.Generation, row.Digest, row.PublicDigest, row.Refs, row.Head, row.Base = c.Generation, c.Digest, c.PublicDigest, c.Refs, c.Head, c.Base
-	if !c.Pinned {
-		row.Approved = nil
-	}
+	hear(&row, c.Heard, nil)
 	b.rows[c.Repo] = row
 	b.log = append(b.log, c)
 	b.mu.Unlock()
 	go b.tell()
 	return mirror.Committed, nil
+}
+
+// hear forgets the words of persons that a check knew, as the log does. A test says one at
+// a time.
+func hear(row *mirror.Assignment, heard uint64, hold *mirror.Hold) {
+	if heard == 0 || heard < row.Word {
+		return
+	}
+	if row.Approved = nil; hold == nil {
+		row.Released = nil
+	}
+	if len(row.Released) == 0 {
+		row.Word = 0
+	}
+}
+
+// report is what a node tells of a copy.
+func (b *book) report(n *node, id string) {
+	s, ok := n.engine.Status(id)
+	b.mu.Lock()
+	row := b.rows[id]
+	had := row.Word
+	if ok && s.Judged && n.roles[id] == mirror.Owner {
+		hear(&row, s.Heard, s.Hold)
+		b.rows[id] = row
+	}
+	b.mu.Unlock()
+	if row.Word != had {
+		b.tell()
+	}
 }
 
 // tell gives every node its assignments.
@@ -158,7 +187,7 @@ func startNode(t *testing.T, b *book, dir string, options ...func(*mirror.Config
 	}
 	cfg := mirror.Config{
 		Dir: dir, StartID: fmt.Sprint(time.Now().UnixNano()), Git: runner, Egress: policy, Publisher: b, Sources: n,
-		Changed: func(string) {}, Agent: "gitmirror/test", Log: testlog.New(t),
+		Changed: func(id string) { b.report(n, id) }, Agent: "gitmirror/test", Log: testlog.New(t),
 	}
 	for _, o := range options {
 		o(&cfg)

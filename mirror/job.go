@@ -38,8 +38,8 @@ type job struct {
 	skipped      int            // of upstream's refs, when it was last seen to change
 	firstSkipped []refs.Skipped // of them
 	pinned       []Pinned
-	released     time.Time // the approval whose released pins were followed; of the run under way
-	retries      int       // of following a peer, in a row
+	heard        uint64 // the newest word of a person that a check knew which succeeded
+	retries      int    // of following a peer, in a row
 
 	step        step      // what an owner that is behind does next
 	nextRecover time.Time // when an owner asks for lost generations next
@@ -77,7 +77,7 @@ func (e *Engine) assign(j *job, a Assignment, now time.Time) {
 	case a.Role == Owner && j.failure != nil && a.Policy.mayTake(j.failure.Class, old.Policy):
 		j.forced = true
 		e.kick(j, now)
-	case a.Role == Owner && (!slices.Equal(old.Pins, a.Pins) || a.Approved != nil && old.Approved == nil):
+	case a.Role == Owner && (!slices.Equal(old.Pins, a.Pins) || a.Word > old.Word):
 		// A person waits for it: a run that is under way does not know of it.
 		j.forced = true
 		e.kick(j, now)

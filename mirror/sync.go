@@ -15,6 +15,7 @@ type SyncResult struct {
 	Changed    bool
 	Failure    *failure.Error
 	Hold       *Hold
+	Heard      uint64 // Assignment.Word, where the check succeeded
 }
 
 // syncAnswer is what a waiter gets: ErrNotOwner where the repository has got

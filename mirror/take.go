@@ -70,9 +70,12 @@ func (e *Engine) take(ctx context.Context, j *job, r *run, upstream string, adve
 	if err != nil {
 		return outcome{}, err
 	}
-	forgotten := e.approved(ctx, j, repo, a, verdict, observed)
-	if verdict.Reason != "" && !forgotten.all && !publishedBefore(a, b, observed, verdict, changes) {
-		return outcome{SyncResult: SyncResult{Hold: holdOf(verdict, observed)}, judged: true}, nil
+	beside, forgotten, err := e.allow(ctx, repo, a, step, verdict, observed)
+	if err != nil {
+		return outcome{}, err
+	}
+	if beside.Reason != "" && !publishedBefore(a, b, observed, beside, changes) {
+		return outcome{SyncResult: SyncResult{Hold: holdOf(beside, observed)}, judged: true}, nil
 	}
 	next, record, err := e.nextTable(ctx, a, repo, live, b, step, verdict, forgotten)
 	if err != nil {
@@ -82,6 +85,7 @@ func (e *Engine) take(ctx context.Context, j *job, r *run, upstream string, adve
 	if err != nil {
 		return outcome{}, err
 	}
+	c.Heard = a.Word
 	out, err := e.publish(ctx, repo, c)
 	if out.Changed {
 		e.warnOfLost(a, verdict, changes, forgotten)

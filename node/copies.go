@@ -126,7 +126,7 @@ func (c copies) Sync(ctx context.Context, id string, wait bool) (api.SyncOutcome
 	if err != nil {
 		return out, asProblem(err)
 	}
-	out.Generation = res.Generation
+	out.Generation, out.Heard = res.Generation, res.Heard
 	out.Changes = changesOf(res.Changes)
 	switch {
 	case res.Failure != nil:

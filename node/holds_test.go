@@ -88,7 +88,9 @@ func TestRefsAndRestoreOverTheAPI(t *testing.T) {
 		"approve what is not held":     {":approve", `{}`, "not_held", 409},
 		"approve what nobody saw":      {":approve", `{"losses":"` + strings.Repeat("1", 40) + `"}`, "not_held", 409},
 		"approve no digest":            {":approve", `{"losses":"x"}`, "digest_invalid", 400},
-		"release what is not restored": {":approve", `{"unpin":["refs/heads/topic"]}`, "not_found", 404},
+		"release to no object":         {":approve", `{"release":[{"ref":"refs/heads/topic","upstream":"x"}]}`, "oid_invalid", 400},
+		"restore HEAD":                 {":restore", `{"ref":"HEAD"}`, "ref_invalid", 400},
+		"release what is not restored": {":approve", `{"release":[{"ref":"refs/heads/topic"}]}`, "not_found", 404},
 	} {
 		status, p, _ := r.call(t, http.MethodPost, path+c.path, c.body)
 		if status != c.status || p.Code != c.code {
@@ -115,7 +117,7 @@ func TestRefsAndRestoreOverTheAPI(t *testing.T) {
 	if list, err := r.client.Refs(t.Context(), name, api.RefQuery{Pattern: "topic"}); err != nil || len(list.Refs) < 3 || !list.Refs[0].Pinned {
 		t.Errorf("%+v, %v", list, err)
 	}
-	if _, err := r.client.Approve(t.Context(), name, api.Approve{Unpin: []string{row.Pins[0].Ref}}, ""); err != nil {
+	if _, err := r.client.Approve(t.Context(), name, api.Approve{Release: []api.Release{{Ref: row.Pins[0].Ref, Upstream: row.Pins[0].Upstream}}}, ""); err != nil {
 		t.Fatal(err)
 	}
 	follows(t, nodes, up, "acme/big.git", name)

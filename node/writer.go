@@ -81,7 +81,10 @@ func (w writer) RemoveNode(ctx context.Context, id, key string) error {
 }
 
 func (w writer) Approve(ctx context.Context, id string, a api.Approve, key string) error {
-	c := &command.Approve{Repo: id, Unpin: a.Unpin}
+	c := &command.Approve{Repo: id}
+	for _, r := range a.Release {
+		c.Release = append(c.Release, &command.Release{Ref: r.Ref, Upstream: r.Upstream})
+	}
 	c.Losses, _ = hex.DecodeString(a.Losses)
 	c.Observed, _ = hex.DecodeString(a.Observed)
 	return problemOf(w.Coordinator.Do(ctx, c, key))

@@ -101,6 +101,12 @@ func (s *Server) approve(w http.ResponseWriter, r *http.Request, name string) {
 			return
 		}
 	}
+	for _, rel := range a.Release {
+		if u := rel.Upstream; u != nil && *u != "" && !wholeOID(*u) {
+			refuse(w, badRequest("oid_invalid", "%.60q is not what repo show says upstream has at %.120q", *u, rel.Ref))
+			return
+		}
+	}
 	row := s.cfg.State.View().RepoByName(name)
 	if row == nil {
 		refuse(w, notFound("repo", name))
@@ -154,6 +160,8 @@ func (s *Server) restore(w http.ResponseWriter, r *http.Request, name string) {
 	writeJSON(w, http.StatusOK, pin)
 }
 
+func wholeOID(s string) bool { return len(s) == 40 && strings.Trim(s, "0123456789abcdef") == "" }
+
 // leastOID is how many digits of an object id are taken for one.
 const leastOID = 7
 
@@ -165,6 +173,10 @@ func (s *Server) restored(ctx context.Context, view *fsm.View, row *fsm.Repo, rs
 	switch {
 	case rs.Ref == "":
 		return api.Pin{}, badRequest("ref_missing", "ref is missing: which one is to be set back?")
+	case rs.Ref == "HEAD":
+		p := badRequest("ref_invalid", "HEAD cannot be set back: it is where upstream has it; set back the branch that it led to")
+		p.Hint = "gitmirror repo refs " + row.Name + " --kept"
+		return api.Pin{}, p
 	case strings.HasPrefix(rs.Ref, "refs/gitmirror/"):
 		return api.Pin{}, badRequest("ref_invalid", "%.120q is the mirror's own; give the name that the ref had", rs.Ref)
 	case to != "" && (len(to) < leastOID || len(to) > 40 || strings.Trim(to, "0123456789abcdef") != ""):
@@ -252,8 +264,8 @@ func holdOf(r *fsm.Repo) *api.Hold {
 	}
 	out := &api.Hold{Reason: h.Reason, Since: h.Since, Lost: int(h.Lost), Settled: int(h.Settled), First: changesOf(h.First[:min(len(h.First), api.MostLosses)]), Losses: digestText(h.Losses), Observed: digestText(h.Observed)}
 	out.Message = out.Describe(r.Name)
-	if a := r.Approved; a != nil && (a.Count > 0 || !a.Observed.IsZero()) {
-		out.Approved = timeOf(a.At)
+	if r.Approved != nil {
+		out.Approved = timeOf(r.Approved.At)
 	}
 	return out
 }
@@ -276,6 +288,15 @@ func changesOf(changes []*command.Change) []api.Change {
 	list := []api.Change{}
 	for _, c := range changes {
 		list = append(list, api.Change{Ref: c.GetRef(), Old: c.GetOld(), New: c.GetNew(), Kind: kinds[c.GetKind()]})
+	}
+	return list
+}
+
+// releasedOf are the pins that were released, and wait for a check.
+func releasedOf(r *fsm.Repo) []api.Release {
+	list := []api.Release{}
+	for _, rel := range r.Released {
+		list = append(list, api.Release{Ref: rel.Ref, Upstream: rel.Upstream})
 	}
 	return list
 }

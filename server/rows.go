@@ -214,7 +214,7 @@ func (sh shape) render(r *fsm.Repo, live *peer.Live) api.Repo {
 		out.Error = &api.RepoError{Class: r.Error.Class, Message: r.Error.Message, Since: r.Error.Since}
 	}
 	out.Hold = holdOf(r)
-	out.Pins = pinsOf(r, nil)
+	out.Pins, out.Released = pinsOf(r, nil), releasedOf(r)
 	if live != nil {
 		out.Lost, out.Pins = live.Lost, pinsOf(r, live.Pins)
 		out.LastCheck, out.NextCheck, out.Skipped = timeOf(live.LastCheck), timeOf(live.NextCheck), live.Skipped

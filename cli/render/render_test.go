@@ -82,6 +82,7 @@ func held() *api.Repo {
 	h.Message = h.Describe(r.Name)
 	upstream := ""
 	r.Hold, r.Pins = h, []api.Pin{{Ref: "refs/heads/main", OID: "1111111111111111", Upstream: &upstream}}
+	r.Released = []api.Release{{Ref: "refs/heads/b", Upstream: &upstream}, {Ref: "refs/heads/c"}}
 	r.Lost = &api.LostRefs{Count: 1, First: h.First[1:2]}
 	return &r
 }

@@ -91,7 +91,17 @@ func (p Printer) Repo(r *api.Repo, base string) error {
 		if pin.Missing {
 			upstream += ", which is shown: its object is in no copy any more"
 		}
-		list = append(list, [2]string{"restored", p.colored(yellow, cell(pin.Ref)+" at "+short(pin.OID)+upstream+"; until repo approve "+cell(r.Name))})
+		list = append(list, [2]string{"restored", p.colored(yellow, cell(pin.Ref)+" at "+short(pin.OID)+upstream+"; until repo approve "+cell(r.Name)+" "+cell(pin.Ref))})
+	}
+	for _, rel := range r.Released {
+		to := "; followed when upstream answers, where that is no loss"
+		if rel.Upstream != nil {
+			to = " to " + orNone(*rel.Upstream) + "; followed when upstream answers"
+		}
+		if r.Hold != nil {
+			to += ", and nothing is held"
+		}
+		list = append(list, [2]string{"released", cell(rel.Ref) + to})
 	}
 	if r.Lost != nil {
 		var first []string

@@ -1152,6 +1152,7 @@ type Publish struct {
 	Rebuilt        bool                   `protobuf:"varint,18,opt,name=rebuilt,proto3" json:"rebuilt,omitempty"`                                     // the base is from_generation, its refs rebuilt from the logged changes
 	Pinned         bool                   `protobuf:"varint,20,opt,name=pinned,proto3" json:"pinned,omitempty"`                                       // only what a person has restored: a hold and its approval stay; since format 4
 	Recovered      []uint64               `protobuf:"varint,19,rep,packed,name=recovered,proto3" json:"recovered,omitempty"`                          // lost generations whose tips are here now, live or kept
+	Heard          uint64                 `protobuf:"varint,21,opt,name=heard,proto3" json:"heard,omitempty"`                                         // the words of persons up to this log index were acted on; since format 4
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
 }
@@ -1326,6 +1327,13 @@ func (x *Publish) GetRecovered() []uint64 {
 	return nil
 }
 
+func (x *Publish) GetHeard() uint64 {
+	if x != nil {
+		return x.Heard
+	}
+	return 0
+}
+
 // CopyReport tells what a node holds of one repo.
 type CopyReport struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1410,6 +1418,7 @@ type HealthReport struct {
 	HoldSettled   uint32    `protobuf:"varint,8,opt,name=hold_settled,json=holdSettled,proto3" json:"hold_settled,omitempty"`
 	HoldFirst     []*Change `protobuf:"bytes,9,rep,name=hold_first,json=holdFirst,proto3" json:"hold_first,omitempty"`
 	HoldLosses    []byte    `protobuf:"bytes,10,opt,name=hold_losses,json=holdLosses,proto3" json:"hold_losses,omitempty"`
+	Heard         uint64    `protobuf:"varint,11,opt,name=heard,proto3" json:"heard,omitempty"` // the words of persons up to this log index were known to the check this is of
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1512,6 +1521,13 @@ func (x *HealthReport) GetHoldLosses() []byte {
 		return x.HoldLosses
 	}
 	return nil
+}
+
+func (x *HealthReport) GetHeard() uint64 {
+	if x != nil {
+		return x.Heard
+	}
+	return 0
 }
 
 // NodeCondition tells what keeps a node from doing its work; empty fields mean
@@ -1864,14 +1880,14 @@ func (x *AssignOwners) GetRows() []*Ownership {
 	return nil
 }
 
-// Approve lets the owner follow upstream in what the row's hold says, or in refs that
+// Approve lets the owner follow upstream in what the row's hold says, and in refs that
 // were pinned. Number 16, since format 4. Refused when the hold is another by now.
 type Approve struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Repo          string                 `protobuf:"bytes,1,opt,name=repo,proto3" json:"repo,omitempty"`
 	Losses        []byte                 `protobuf:"bytes,2,opt,name=losses,proto3" json:"losses,omitempty"`     // of the hold that was seen; empty where it has none
 	Observed      []byte                 `protobuf:"bytes,3,opt,name=observed,proto3" json:"observed,omitempty"` // of that hold
-	Unpin         []string               `protobuf:"bytes,4,rep,name=unpin,proto3" json:"unpin,omitempty"`
+	Release       []*Release             `protobuf:"bytes,4,rep,name=release,proto3" json:"release,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1927,14 +1943,67 @@ func (x *Approve) GetObserved() []byte {
 	return nil
 }
 
-func (x *Approve) GetUnpin() []string {
+func (x *Approve) GetRelease() []*Release {
 	if x != nil {
-		return x.Unpin
+		return x.Release
 	}
 	return nil
 }
 
-// Pin has a ref stay at an object whatever upstream shows, until it is approved.
+// Release lets a pinned ref follow upstream again, to what a person was shown.
+type Release struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Ref           string                 `protobuf:"bytes,1,opt,name=ref,proto3" json:"ref,omitempty"`
+	Upstream      *string                `protobuf:"bytes,2,opt,name=upstream,proto3,oneof" json:"upstream,omitempty"` // hex, empty for nothing there; absent: it was not known
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Release) Reset() {
+	*x = Release{}
+	mi := &file_command_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Release) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Release) ProtoMessage() {}
+
+func (x *Release) ProtoReflect() protoreflect.Message {
+	mi := &file_command_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Release.ProtoReflect.Descriptor instead.
+func (*Release) Descriptor() ([]byte, []int) {
+	return file_command_proto_rawDescGZIP(), []int{25}
+}
+
+func (x *Release) GetRef() string {
+	if x != nil {
+		return x.Ref
+	}
+	return ""
+}
+
+func (x *Release) GetUpstream() string {
+	if x != nil && x.Upstream != nil {
+		return *x.Upstream
+	}
+	return ""
+}
+
+// Pin has a ref stay at an object whatever upstream shows, until it is released.
 // Number 17, since format 4.
 type Pin struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1947,7 +2016,7 @@ type Pin struct {
 
 func (x *Pin) Reset() {
 	*x = Pin{}
-	mi := &file_command_proto_msgTypes[25]
+	mi := &file_command_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1959,7 +2028,7 @@ func (x *Pin) String() string {
 func (*Pin) ProtoMessage() {}
 
 func (x *Pin) ProtoReflect() protoreflect.Message {
-	mi := &file_command_proto_msgTypes[25]
+	mi := &file_command_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1972,7 +2041,7 @@ func (x *Pin) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Pin.ProtoReflect.Descriptor instead.
 func (*Pin) Descriptor() ([]byte, []int) {
-	return file_command_proto_rawDescGZIP(), []int{25}
+	return file_command_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Pin) GetRepo() string {
@@ -2009,7 +2078,7 @@ type Item struct {
 
 func (x *Item) Reset() {
 	*x = Item{}
-	mi := &file_command_proto_msgTypes[26]
+	mi := &file_command_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2021,7 +2090,7 @@ func (x *Item) String() string {
 func (*Item) ProtoMessage() {}
 
 func (x *Item) ProtoReflect() protoreflect.Message {
-	mi := &file_command_proto_msgTypes[26]
+	mi := &file_command_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2034,7 +2103,7 @@ func (x *Item) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Item.ProtoReflect.Descriptor instead.
 func (*Item) Descriptor() ([]byte, []int) {
-	return file_command_proto_rawDescGZIP(), []int{26}
+	return file_command_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *Item) GetRepo() string {
@@ -2078,7 +2147,7 @@ type Outcome struct {
 
 func (x *Outcome) Reset() {
 	*x = Outcome{}
-	mi := &file_command_proto_msgTypes[27]
+	mi := &file_command_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2090,7 +2159,7 @@ func (x *Outcome) String() string {
 func (*Outcome) ProtoMessage() {}
 
 func (x *Outcome) ProtoReflect() protoreflect.Message {
-	mi := &file_command_proto_msgTypes[27]
+	mi := &file_command_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2103,7 +2172,7 @@ func (x *Outcome) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Outcome.ProtoReflect.Descriptor instead.
 func (*Outcome) Descriptor() ([]byte, []int) {
-	return file_command_proto_rawDescGZIP(), []int{27}
+	return file_command_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *Outcome) GetCode() string {
@@ -2210,7 +2279,7 @@ const file_command_proto_rawDesc = "" +
 	"\x03ref\x18\x01 \x01(\tR\x03ref\x12\x10\n" +
 	"\x03old\x18\x02 \x01(\tR\x03old\x12\x10\n" +
 	"\x03new\x18\x03 \x01(\tR\x03new\x121\n" +
-	"\x04kind\x18\x04 \x01(\x0e2\x1d.gitmirror.command.ChangeKindR\x04kind\"\xd7\x04\n" +
+	"\x04kind\x18\x04 \x01(\x0e2\x1d.gitmirror.command.ChangeKindR\x04kind\"\xed\x04\n" +
 	"\aPublish\x12\x12\n" +
 	"\x04repo\x18\x01 \x01(\tR\x04repo\x12\x12\n" +
 	"\x04node\x18\x02 \x01(\tR\x04node\x12\x14\n" +
@@ -2236,7 +2305,8 @@ const file_command_proto_rawDesc = "" +
 	"\bcomplete\x18\x11 \x01(\bR\bcomplete\x12\x18\n" +
 	"\arebuilt\x18\x12 \x01(\bR\arebuilt\x12\x16\n" +
 	"\x06pinned\x18\x14 \x01(\bR\x06pinned\x12\x1c\n" +
-	"\trecovered\x18\x13 \x03(\x04R\trecovered\"\x88\x01\n" +
+	"\trecovered\x18\x13 \x03(\x04R\trecovered\x12\x14\n" +
+	"\x05heard\x18\x15 \x01(\x04R\x05heard\"\x88\x01\n" +
 	"\n" +
 	"CopyReport\x12\x12\n" +
 	"\x04repo\x18\x01 \x01(\tR\x04repo\x122\n" +
@@ -2244,7 +2314,7 @@ const file_command_proto_rawDesc = "" +
 	"\n" +
 	"generation\x18\x03 \x01(\x04R\n" +
 	"generation\x12\x12\n" +
-	"\x04gone\x18\x04 \x01(\bR\x04gone\"\xd0\x02\n" +
+	"\x04gone\x18\x04 \x01(\bR\x04gone\"\xe6\x02\n" +
 	"\fHealthReport\x12\x12\n" +
 	"\x04repo\x18\x01 \x01(\tR\x04repo\x12\x14\n" +
 	"\x05epoch\x18\x02 \x01(\x04R\x05epoch\x12\x1f\n" +
@@ -2261,7 +2331,8 @@ const file_command_proto_rawDesc = "" +
 	"hold_first\x18\t \x03(\v2\x19.gitmirror.command.ChangeR\tholdFirst\x12\x1f\n" +
 	"\vhold_losses\x18\n" +
 	" \x01(\fR\n" +
-	"holdLosses\"Z\n" +
+	"holdLosses\x12\x14\n" +
+	"\x05heard\x18\v \x01(\x04R\x05heard\"Z\n" +
 	"\rNodeCondition\x12\x12\n" +
 	"\x04disk\x18\x01 \x01(\tR\x04disk\x12!\n" +
 	"\fdisk_message\x18\x02 \x01(\tR\vdiskMessage\x12\x12\n" +
@@ -2284,12 +2355,16 @@ const file_command_proto_rawDesc = "" +
 	"\x05epoch\x18\x02 \x01(\x04R\x05epoch\x12\x14\n" +
 	"\x05owner\x18\x03 \x01(\tR\x05owner\"@\n" +
 	"\fAssignOwners\x120\n" +
-	"\x04rows\x18\x01 \x03(\v2\x1c.gitmirror.command.OwnershipR\x04rows\"g\n" +
+	"\x04rows\x18\x01 \x03(\v2\x1c.gitmirror.command.OwnershipR\x04rows\"\x87\x01\n" +
 	"\aApprove\x12\x12\n" +
 	"\x04repo\x18\x01 \x01(\tR\x04repo\x12\x16\n" +
 	"\x06losses\x18\x02 \x01(\fR\x06losses\x12\x1a\n" +
-	"\bobserved\x18\x03 \x01(\fR\bobserved\x12\x14\n" +
-	"\x05unpin\x18\x04 \x03(\tR\x05unpin\"=\n" +
+	"\bobserved\x18\x03 \x01(\fR\bobserved\x124\n" +
+	"\arelease\x18\x04 \x03(\v2\x1a.gitmirror.command.ReleaseR\arelease\"I\n" +
+	"\aRelease\x12\x10\n" +
+	"\x03ref\x18\x01 \x01(\tR\x03ref\x12\x1f\n" +
+	"\bupstream\x18\x02 \x01(\tH\x00R\bupstream\x88\x01\x01B\v\n" +
+	"\t_upstream\"=\n" +
 	"\x03Pin\x12\x12\n" +
 	"\x04repo\x18\x01 \x01(\tR\x04repo\x12\x10\n" +
 	"\x03ref\x18\x02 \x01(\tR\x03ref\x12\x10\n" +
@@ -2338,7 +2413,7 @@ func file_command_proto_rawDescGZIP() []byte {
 }
 
 var file_command_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_command_proto_msgTypes = make([]protoimpl.MessageInfo, 29)
+var file_command_proto_msgTypes = make([]protoimpl.MessageInfo, 30)
 var file_command_proto_goTypes = []any{
 	(NodeState)(0),        // 0: gitmirror.command.NodeState
 	(ChangeKind)(0),       // 1: gitmirror.command.ChangeKind
@@ -2368,16 +2443,17 @@ var file_command_proto_goTypes = []any{
 	(*Ownership)(nil),     // 25: gitmirror.command.Ownership
 	(*AssignOwners)(nil),  // 26: gitmirror.command.AssignOwners
 	(*Approve)(nil),       // 27: gitmirror.command.Approve
-	(*Pin)(nil),           // 28: gitmirror.command.Pin
-	(*Item)(nil),          // 29: gitmirror.command.Item
-	(*Outcome)(nil),       // 30: gitmirror.command.Outcome
-	nil,                   // 31: gitmirror.command.NewRepo.LabelsEntry
+	(*Release)(nil),       // 28: gitmirror.command.Release
+	(*Pin)(nil),           // 29: gitmirror.command.Pin
+	(*Item)(nil),          // 30: gitmirror.command.Item
+	(*Outcome)(nil),       // 31: gitmirror.command.Outcome
+	nil,                   // 32: gitmirror.command.NewRepo.LabelsEntry
 }
 var file_command_proto_depIdxs = []int32{
 	5,  // 0: gitmirror.command.PutNode.node:type_name -> gitmirror.command.Node
 	0,  // 1: gitmirror.command.SetNodeState.state:type_name -> gitmirror.command.NodeState
 	11, // 2: gitmirror.command.NewRepo.policy:type_name -> gitmirror.command.Policy
-	31, // 3: gitmirror.command.NewRepo.labels:type_name -> gitmirror.command.NewRepo.LabelsEntry
+	32, // 3: gitmirror.command.NewRepo.labels:type_name -> gitmirror.command.NewRepo.LabelsEntry
 	12, // 4: gitmirror.command.AddRepos.repos:type_name -> gitmirror.command.NewRepo
 	16, // 5: gitmirror.command.SetLimits.accept:type_name -> gitmirror.command.Flaws
 	1,  // 6: gitmirror.command.Change.kind:type_name -> gitmirror.command.ChangeKind
@@ -2389,12 +2465,13 @@ var file_command_proto_depIdxs = []int32{
 	21, // 12: gitmirror.command.Report.condition:type_name -> gitmirror.command.NodeCondition
 	23, // 13: gitmirror.command.Place.rows:type_name -> gitmirror.command.Placement
 	25, // 14: gitmirror.command.AssignOwners.rows:type_name -> gitmirror.command.Ownership
-	29, // 15: gitmirror.command.Outcome.items:type_name -> gitmirror.command.Item
-	16, // [16:16] is the sub-list for method output_type
-	16, // [16:16] is the sub-list for method input_type
-	16, // [16:16] is the sub-list for extension type_name
-	16, // [16:16] is the sub-list for extension extendee
-	0,  // [0:16] is the sub-list for field type_name
+	28, // 15: gitmirror.command.Approve.release:type_name -> gitmirror.command.Release
+	30, // 16: gitmirror.command.Outcome.items:type_name -> gitmirror.command.Item
+	17, // [17:17] is the sub-list for method output_type
+	17, // [17:17] is the sub-list for method input_type
+	17, // [17:17] is the sub-list for extension type_name
+	17, // [17:17] is the sub-list for extension extendee
+	0,  // [0:17] is the sub-list for field type_name
 }
 
 func init() { file_command_proto_init() }
@@ -2403,13 +2480,14 @@ func file_command_proto_init() {
 		return
 	}
 	file_command_proto_msgTypes[12].OneofWrappers = []any{}
+	file_command_proto_msgTypes[25].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_command_proto_rawDesc), len(file_command_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   29,
+			NumMessages:   30,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

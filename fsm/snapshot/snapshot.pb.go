@@ -750,7 +750,7 @@ type Approval struct {
 	Losses        []byte                 `protobuf:"bytes,3,opt,name=losses,proto3" json:"losses,omitempty"`
 	Count         uint32                 `protobuf:"varint,4,opt,name=count,proto3" json:"count,omitempty"`
 	First         []*command.Change      `protobuf:"bytes,5,rep,name=first,proto3" json:"first,omitempty"`
-	Unpinned      []string               `protobuf:"bytes,6,rep,name=unpinned,proto3" json:"unpinned,omitempty"`
+	Index         uint64                 `protobuf:"varint,6,opt,name=index,proto3" json:"index,omitempty"` // in the log
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -820,11 +820,87 @@ func (x *Approval) GetFirst() []*command.Change {
 	return nil
 }
 
-func (x *Approval) GetUnpinned() []string {
+func (x *Approval) GetIndex() uint64 {
 	if x != nil {
-		return x.Unpinned
+		return x.Index
 	}
-	return nil
+	return 0
+}
+
+type Release struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Ref           string                 `protobuf:"bytes,1,opt,name=ref,proto3" json:"ref,omitempty"`
+	Oid           string                 `protobuf:"bytes,2,opt,name=oid,proto3" json:"oid,omitempty"`                 // where it was pinned
+	Upstream      *string                `protobuf:"bytes,3,opt,name=upstream,proto3,oneof" json:"upstream,omitempty"` // what a person was shown; absent: that was not known
+	AtMs          int64                  `protobuf:"varint,4,opt,name=at_ms,json=atMs,proto3" json:"at_ms,omitempty"`
+	Index         uint64                 `protobuf:"varint,5,opt,name=index,proto3" json:"index,omitempty"` // in the log
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Release) Reset() {
+	*x = Release{}
+	mi := &file_snapshot_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Release) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Release) ProtoMessage() {}
+
+func (x *Release) ProtoReflect() protoreflect.Message {
+	mi := &file_snapshot_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Release.ProtoReflect.Descriptor instead.
+func (*Release) Descriptor() ([]byte, []int) {
+	return file_snapshot_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *Release) GetRef() string {
+	if x != nil {
+		return x.Ref
+	}
+	return ""
+}
+
+func (x *Release) GetOid() string {
+	if x != nil {
+		return x.Oid
+	}
+	return ""
+}
+
+func (x *Release) GetUpstream() string {
+	if x != nil && x.Upstream != nil {
+		return *x.Upstream
+	}
+	return ""
+}
+
+func (x *Release) GetAtMs() int64 {
+	if x != nil {
+		return x.AtMs
+	}
+	return 0
+}
+
+func (x *Release) GetIndex() uint64 {
+	if x != nil {
+		return x.Index
+	}
+	return 0
 }
 
 type Pin struct {
@@ -837,7 +913,7 @@ type Pin struct {
 
 func (x *Pin) Reset() {
 	*x = Pin{}
-	mi := &file_snapshot_proto_msgTypes[8]
+	mi := &file_snapshot_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -849,7 +925,7 @@ func (x *Pin) String() string {
 func (*Pin) ProtoMessage() {}
 
 func (x *Pin) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[8]
+	mi := &file_snapshot_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -862,7 +938,7 @@ func (x *Pin) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Pin.ProtoReflect.Descriptor instead.
 func (*Pin) Descriptor() ([]byte, []int) {
-	return file_snapshot_proto_rawDescGZIP(), []int{8}
+	return file_snapshot_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Pin) GetRef() string {
@@ -908,14 +984,15 @@ type Repo struct {
 	PublishedEvent uint64                 `protobuf:"varint,25,opt,name=published_event,json=publishedEvent,proto3" json:"published_event,omitempty"` // sequence number of the last publish's event
 	Lost           []*Generation          `protobuf:"bytes,26,rep,name=lost,proto3" json:"lost,omitempty"`
 	Approved       *Approval              `protobuf:"bytes,27,opt,name=approved,proto3" json:"approved,omitempty"`
-	Pins           []*Pin                 `protobuf:"bytes,28,rep,name=pins,proto3" json:"pins,omitempty"` // by ref
+	Pins           []*Pin                 `protobuf:"bytes,28,rep,name=pins,proto3" json:"pins,omitempty"`         // by ref
+	Released       []*Release             `protobuf:"bytes,29,rep,name=released,proto3" json:"released,omitempty"` // by ref
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
 }
 
 func (x *Repo) Reset() {
 	*x = Repo{}
-	mi := &file_snapshot_proto_msgTypes[9]
+	mi := &file_snapshot_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -927,7 +1004,7 @@ func (x *Repo) String() string {
 func (*Repo) ProtoMessage() {}
 
 func (x *Repo) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[9]
+	mi := &file_snapshot_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -940,7 +1017,7 @@ func (x *Repo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Repo.ProtoReflect.Descriptor instead.
 func (*Repo) Descriptor() ([]byte, []int) {
-	return file_snapshot_proto_rawDescGZIP(), []int{9}
+	return file_snapshot_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Repo) GetId() string {
@@ -1139,6 +1216,13 @@ func (x *Repo) GetPins() []*Pin {
 	return nil
 }
 
+func (x *Repo) GetReleased() []*Release {
+	if x != nil {
+		return x.Released
+	}
+	return nil
+}
+
 type Generation struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Number        uint64                 `protobuf:"varint,1,opt,name=number,proto3" json:"number,omitempty"`
@@ -1149,7 +1233,7 @@ type Generation struct {
 
 func (x *Generation) Reset() {
 	*x = Generation{}
-	mi := &file_snapshot_proto_msgTypes[10]
+	mi := &file_snapshot_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1161,7 +1245,7 @@ func (x *Generation) String() string {
 func (*Generation) ProtoMessage() {}
 
 func (x *Generation) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[10]
+	mi := &file_snapshot_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1174,7 +1258,7 @@ func (x *Generation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Generation.ProtoReflect.Descriptor instead.
 func (*Generation) Descriptor() ([]byte, []int) {
-	return file_snapshot_proto_rawDescGZIP(), []int{10}
+	return file_snapshot_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Generation) GetNumber() uint64 {
@@ -1210,7 +1294,7 @@ type Event struct {
 
 func (x *Event) Reset() {
 	*x = Event{}
-	mi := &file_snapshot_proto_msgTypes[11]
+	mi := &file_snapshot_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1222,7 +1306,7 @@ func (x *Event) String() string {
 func (*Event) ProtoMessage() {}
 
 func (x *Event) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[11]
+	mi := &file_snapshot_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1235,7 +1319,7 @@ func (x *Event) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Event.ProtoReflect.Descriptor instead.
 func (*Event) Descriptor() ([]byte, []int) {
-	return file_snapshot_proto_rawDescGZIP(), []int{11}
+	return file_snapshot_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Event) GetSeq() uint64 {
@@ -1326,7 +1410,7 @@ type Request struct {
 
 func (x *Request) Reset() {
 	*x = Request{}
-	mi := &file_snapshot_proto_msgTypes[12]
+	mi := &file_snapshot_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1338,7 +1422,7 @@ func (x *Request) String() string {
 func (*Request) ProtoMessage() {}
 
 func (x *Request) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[12]
+	mi := &file_snapshot_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1351,7 +1435,7 @@ func (x *Request) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Request.ProtoReflect.Descriptor instead.
 func (*Request) Descriptor() ([]byte, []int) {
-	return file_snapshot_proto_rawDescGZIP(), []int{12}
+	return file_snapshot_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Request) GetId() string {
@@ -1386,7 +1470,7 @@ type Mark struct {
 
 func (x *Mark) Reset() {
 	*x = Mark{}
-	mi := &file_snapshot_proto_msgTypes[13]
+	mi := &file_snapshot_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1398,7 +1482,7 @@ func (x *Mark) String() string {
 func (*Mark) ProtoMessage() {}
 
 func (x *Mark) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[13]
+	mi := &file_snapshot_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1411,7 +1495,7 @@ func (x *Mark) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Mark.ProtoReflect.Descriptor instead.
 func (*Mark) Descriptor() ([]byte, []int) {
-	return file_snapshot_proto_rawDescGZIP(), []int{13}
+	return file_snapshot_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Mark) GetIndex() uint64 {
@@ -1443,7 +1527,7 @@ type End struct {
 
 func (x *End) Reset() {
 	*x = End{}
-	mi := &file_snapshot_proto_msgTypes[14]
+	mi := &file_snapshot_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1455,7 +1539,7 @@ func (x *End) String() string {
 func (*End) ProtoMessage() {}
 
 func (x *End) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[14]
+	mi := &file_snapshot_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1468,7 +1552,7 @@ func (x *End) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use End.ProtoReflect.Descriptor instead.
 func (*End) Descriptor() ([]byte, []int) {
-	return file_snapshot_proto_rawDescGZIP(), []int{14}
+	return file_snapshot_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *End) GetNodes() uint64 {
@@ -1580,17 +1664,24 @@ const file_snapshot_proto_rawDesc = "" +
 	"\x04lost\x18\x04 \x01(\rR\x04lost\x12\x18\n" +
 	"\asettled\x18\x05 \x01(\rR\asettled\x12/\n" +
 	"\x05first\x18\x06 \x03(\v2\x19.gitmirror.command.ChangeR\x05first\x12\x16\n" +
-	"\x06losses\x18\a \x01(\fR\x06losses\"\xb6\x01\n" +
+	"\x06losses\x18\a \x01(\fR\x06losses\"\xb0\x01\n" +
 	"\bApproval\x12\x13\n" +
 	"\x05at_ms\x18\x01 \x01(\x03R\x04atMs\x12\x1a\n" +
 	"\bobserved\x18\x02 \x01(\fR\bobserved\x12\x16\n" +
 	"\x06losses\x18\x03 \x01(\fR\x06losses\x12\x14\n" +
 	"\x05count\x18\x04 \x01(\rR\x05count\x12/\n" +
-	"\x05first\x18\x05 \x03(\v2\x19.gitmirror.command.ChangeR\x05first\x12\x1a\n" +
-	"\bunpinned\x18\x06 \x03(\tR\bunpinned\")\n" +
+	"\x05first\x18\x05 \x03(\v2\x19.gitmirror.command.ChangeR\x05first\x12\x14\n" +
+	"\x05index\x18\x06 \x01(\x04R\x05index\"\x86\x01\n" +
+	"\aRelease\x12\x10\n" +
+	"\x03ref\x18\x01 \x01(\tR\x03ref\x12\x10\n" +
+	"\x03oid\x18\x02 \x01(\tR\x03oid\x12\x1f\n" +
+	"\bupstream\x18\x03 \x01(\tH\x00R\bupstream\x88\x01\x01\x12\x13\n" +
+	"\x05at_ms\x18\x04 \x01(\x03R\x04atMs\x12\x14\n" +
+	"\x05index\x18\x05 \x01(\x04R\x05indexB\v\n" +
+	"\t_upstream\")\n" +
 	"\x03Pin\x12\x10\n" +
 	"\x03ref\x18\x01 \x01(\tR\x03ref\x12\x10\n" +
-	"\x03oid\x18\x02 \x01(\tR\x03oid\"\xdc\a\n" +
+	"\x03oid\x18\x02 \x01(\tR\x03oid\"\x95\b\n" +
 	"\x04Repo\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x12\n" +
@@ -1625,7 +1716,8 @@ const file_snapshot_proto_rawDesc = "" +
 	"\x0fpublished_event\x18\x19 \x01(\x04R\x0epublishedEvent\x122\n" +
 	"\x04lost\x18\x1a \x03(\v2\x1e.gitmirror.snapshot.GenerationR\x04lost\x128\n" +
 	"\bapproved\x18\x1b \x01(\v2\x1c.gitmirror.snapshot.ApprovalR\bapproved\x12+\n" +
-	"\x04pins\x18\x1c \x03(\v2\x17.gitmirror.snapshot.PinR\x04pins\x1a9\n" +
+	"\x04pins\x18\x1c \x03(\v2\x17.gitmirror.snapshot.PinR\x04pins\x127\n" +
+	"\breleased\x18\x1d \x03(\v2\x1b.gitmirror.snapshot.ReleaseR\breleased\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"<\n" +
@@ -1675,7 +1767,7 @@ func file_snapshot_proto_rawDescGZIP() []byte {
 	return file_snapshot_proto_rawDescData
 }
 
-var file_snapshot_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
+var file_snapshot_proto_msgTypes = make([]protoimpl.MessageInfo, 17)
 var file_snapshot_proto_goTypes = []any{
 	(*Record)(nil),          // 0: gitmirror.snapshot.Record
 	(*Meta)(nil),            // 1: gitmirror.snapshot.Meta
@@ -1685,44 +1777,46 @@ var file_snapshot_proto_goTypes = []any{
 	(*Failure)(nil),         // 5: gitmirror.snapshot.Failure
 	(*Hold)(nil),            // 6: gitmirror.snapshot.Hold
 	(*Approval)(nil),        // 7: gitmirror.snapshot.Approval
-	(*Pin)(nil),             // 8: gitmirror.snapshot.Pin
-	(*Repo)(nil),            // 9: gitmirror.snapshot.Repo
-	(*Generation)(nil),      // 10: gitmirror.snapshot.Generation
-	(*Event)(nil),           // 11: gitmirror.snapshot.Event
-	(*Request)(nil),         // 12: gitmirror.snapshot.Request
-	(*Mark)(nil),            // 13: gitmirror.snapshot.Mark
-	(*End)(nil),             // 14: gitmirror.snapshot.End
-	nil,                     // 15: gitmirror.snapshot.Repo.LabelsEntry
-	(*command.Change)(nil),  // 16: gitmirror.command.Change
-	(*command.Outcome)(nil), // 17: gitmirror.command.Outcome
+	(*Release)(nil),         // 8: gitmirror.snapshot.Release
+	(*Pin)(nil),             // 9: gitmirror.snapshot.Pin
+	(*Repo)(nil),            // 10: gitmirror.snapshot.Repo
+	(*Generation)(nil),      // 11: gitmirror.snapshot.Generation
+	(*Event)(nil),           // 12: gitmirror.snapshot.Event
+	(*Request)(nil),         // 13: gitmirror.snapshot.Request
+	(*Mark)(nil),            // 14: gitmirror.snapshot.Mark
+	(*End)(nil),             // 15: gitmirror.snapshot.End
+	nil,                     // 16: gitmirror.snapshot.Repo.LabelsEntry
+	(*command.Change)(nil),  // 17: gitmirror.command.Change
+	(*command.Outcome)(nil), // 18: gitmirror.command.Outcome
 }
 var file_snapshot_proto_depIdxs = []int32{
 	1,  // 0: gitmirror.snapshot.Record.meta:type_name -> gitmirror.snapshot.Meta
 	2,  // 1: gitmirror.snapshot.Record.node:type_name -> gitmirror.snapshot.Node
 	3,  // 2: gitmirror.snapshot.Record.policy:type_name -> gitmirror.snapshot.Policy
-	9,  // 3: gitmirror.snapshot.Record.repo:type_name -> gitmirror.snapshot.Repo
-	11, // 4: gitmirror.snapshot.Record.event:type_name -> gitmirror.snapshot.Event
-	12, // 5: gitmirror.snapshot.Record.request:type_name -> gitmirror.snapshot.Request
-	14, // 6: gitmirror.snapshot.Record.end:type_name -> gitmirror.snapshot.End
+	10, // 3: gitmirror.snapshot.Record.repo:type_name -> gitmirror.snapshot.Repo
+	12, // 4: gitmirror.snapshot.Record.event:type_name -> gitmirror.snapshot.Event
+	13, // 5: gitmirror.snapshot.Record.request:type_name -> gitmirror.snapshot.Request
+	15, // 6: gitmirror.snapshot.Record.end:type_name -> gitmirror.snapshot.End
 	5,  // 7: gitmirror.snapshot.Node.disk:type_name -> gitmirror.snapshot.Failure
 	5,  // 8: gitmirror.snapshot.Node.sick:type_name -> gitmirror.snapshot.Failure
-	16, // 9: gitmirror.snapshot.Hold.first:type_name -> gitmirror.command.Change
-	16, // 10: gitmirror.snapshot.Approval.first:type_name -> gitmirror.command.Change
-	15, // 11: gitmirror.snapshot.Repo.labels:type_name -> gitmirror.snapshot.Repo.LabelsEntry
+	17, // 9: gitmirror.snapshot.Hold.first:type_name -> gitmirror.command.Change
+	17, // 10: gitmirror.snapshot.Approval.first:type_name -> gitmirror.command.Change
+	16, // 11: gitmirror.snapshot.Repo.labels:type_name -> gitmirror.snapshot.Repo.LabelsEntry
 	5,  // 12: gitmirror.snapshot.Repo.error:type_name -> gitmirror.snapshot.Failure
 	6,  // 13: gitmirror.snapshot.Repo.hold:type_name -> gitmirror.snapshot.Hold
 	4,  // 14: gitmirror.snapshot.Repo.copies:type_name -> gitmirror.snapshot.Copy
-	10, // 15: gitmirror.snapshot.Repo.lost:type_name -> gitmirror.snapshot.Generation
+	11, // 15: gitmirror.snapshot.Repo.lost:type_name -> gitmirror.snapshot.Generation
 	7,  // 16: gitmirror.snapshot.Repo.approved:type_name -> gitmirror.snapshot.Approval
-	8,  // 17: gitmirror.snapshot.Repo.pins:type_name -> gitmirror.snapshot.Pin
-	16, // 18: gitmirror.snapshot.Event.changes:type_name -> gitmirror.command.Change
-	17, // 19: gitmirror.snapshot.Request.outcome:type_name -> gitmirror.command.Outcome
-	13, // 20: gitmirror.snapshot.End.marks:type_name -> gitmirror.snapshot.Mark
-	21, // [21:21] is the sub-list for method output_type
-	21, // [21:21] is the sub-list for method input_type
-	21, // [21:21] is the sub-list for extension type_name
-	21, // [21:21] is the sub-list for extension extendee
-	0,  // [0:21] is the sub-list for field type_name
+	9,  // 17: gitmirror.snapshot.Repo.pins:type_name -> gitmirror.snapshot.Pin
+	8,  // 18: gitmirror.snapshot.Repo.released:type_name -> gitmirror.snapshot.Release
+	17, // 19: gitmirror.snapshot.Event.changes:type_name -> gitmirror.command.Change
+	18, // 20: gitmirror.snapshot.Request.outcome:type_name -> gitmirror.command.Outcome
+	14, // 21: gitmirror.snapshot.End.marks:type_name -> gitmirror.snapshot.Mark
+	22, // [22:22] is the sub-list for method output_type
+	22, // [22:22] is the sub-list for method input_type
+	22, // [22:22] is the sub-list for extension type_name
+	22, // [22:22] is the sub-list for extension extendee
+	0,  // [0:22] is the sub-list for field type_name
 }
 
 func init() { file_snapshot_proto_init() }
@@ -1739,13 +1833,14 @@ func file_snapshot_proto_init() {
 		(*Record_Request)(nil),
 		(*Record_End)(nil),
 	}
+	file_snapshot_proto_msgTypes[8].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_snapshot_proto_rawDesc), len(file_snapshot_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   16,
+			NumMessages:   17,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
