@@ -26,7 +26,7 @@ type table struct {
 func newTable(t *testing.T) *table {
 	tb := &table{t: t, state: fsm.New(), at: time.Unix(1e9, 0)}
 	for _, n := range []string{"n1", "n2", "n3"} {
-		tb.do(&command.PutNode{Node: &command.Node{Id: n, Name: n, Peer: n + ":1", Http: "http://" + n}})
+		tb.do(&command.PutNode{Node: &command.Node{Id: n, Name: n, Peer: n + ":1", Http: "http://" + n, Format: fsm.Format}})
 	}
 	tb.do(&command.AddRepos{Repos: []*command.NewRepo{{Id: "r", Name: "r", Urls: []string{"https://h/r"}, UrlKeys: []string{"h/r"}, Copies: []string{"n1", "n2"}, Owner: "n1"}}})
 	return tb

@@ -13,6 +13,7 @@ import (
 const (
 	maxWait       = 10 * time.Minute
 	copyPatience  = 5 * time.Second // how long a sync waits for the other copies
+	newsPatience  = 7 * time.Second // how long for the owner's report: another loss is told every five seconds
 	acceptTimeout = 5 * time.Second
 )
 
@@ -79,9 +80,12 @@ func (s *Server) sync(w http.ResponseWriter, r *http.Request, name string, readO
 		return
 	}
 	out.Repo = row.Name
+	if wait > 0 {
+		s.awaitNews(r.Context(), row.ID, out)
+	}
 	if h := out.Hold; h != nil {
-		if known := row.Hold; known != nil {
-			h.Since = known.Since
+		if row := s.cfg.State.View().Repo(row.ID); row != nil && row.Hold != nil {
+			h.Since = row.Hold.Since
 		}
 		h.Message = h.Describe(row.Name)
 		out.Error = &api.RepoError{Class: h.Reason, Message: h.Message, Since: h.Since}
@@ -105,6 +109,42 @@ func (s *Server) syncAt(ctx context.Context, owner *fsm.Node, id string, wait bo
 		return s.cfg.Local.Sync(ctx, id, wait)
 	}
 	return s.cfg.Peers.Sync(ctx, owner.Peer, id, wait)
+}
+
+// awaitNews returns when the table here knows what a check came to, or after a while: who
+// is told of a hold may approve it, and who asks for what they have approved is told what
+// became of it.
+func (s *Server) awaitNews(ctx context.Context, id string, out api.SyncOutcome) {
+	ctx, cancel := context.WithTimeout(ctx, newsPatience)
+	defer cancel()
+	for {
+		changed := s.cfg.State.Changed()
+		if row := s.cfg.State.View().Repo(id); row == nil || knows(row, out) {
+			return
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+func knows(row *fsm.Repo, out api.SyncOutcome) bool {
+	switch h := out.Hold; {
+	case out.Outcome == api.SyncChanged, out.Outcome == api.SyncUnchanged:
+		return row.Hold == nil && !row.Answered(out.Heard, false)
+	case h != nil:
+		return row.Hold != nil && sameHold(row.Hold, h) && !row.Answered(out.Heard, true)
+	}
+	return true
+}
+
+func sameHold(known *fsm.Hold, h *api.Hold) bool {
+	if known.Losses.IsZero() { // or they are not known before the cluster's format is that of holds
+		return known.Observed.String() == h.Observed
+	}
+	return known.Losses.String() == h.Losses
 }
 
 // awaitCopies returns when every live ready copy has reported the generation,
