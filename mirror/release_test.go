@@ -156,6 +156,24 @@ func TestApprovalIsOfTheFirstCheck(t *testing.T) {
 	g.heldFor(past.MassDelete)
 }
 
+// A person's word wakes the owner, also the second one while the first one waits.
+func TestAWordIsActedOnAtOnce(t *testing.T) {
+	g := guard(t, 12, 0)
+	g.remove(names("refs/heads/b%02d", 0, 8)...)
+	hold := g.heldFor(past.MassDelete)
+	other := *hold
+	other.Losses[0]++
+	other.First, other.Observed = nil, other.Losses
+	g.away(true)
+	g.approve(&other)
+	if _, err := g.owner.engine.Sync(t.Context(), "repox"); err != nil {
+		t.Fatal(err)
+	}
+	g.away(false)
+	g.approve(hold)
+	testlog.Eventually(t, "it to be followed", func() bool { return same(t, g.owner, "repox", g.up, "x.git") })
+}
+
 // A word that comes while a check is published is not of that check: the next acts on it.
 func TestReleaseDuringAPublishIsHeard(t *testing.T) {
 	g := restored(t)
@@ -232,6 +250,22 @@ func TestApprovalOfAHoldIsNoneOfWhatAPinHides(t *testing.T) {
 	})
 	g.away(false)
 	g.heldFor(past.HeadRewrite)
+}
+
+// What a ref lost before it was pinned where it was by then is no part of its release.
+func TestReleaseForgetsNoLossBeforeThePin(t *testing.T) {
+	g := guard(t, 9, 0)
+	g.orphan("refs/heads/b00")
+	g.follows("one of ten")
+	g.pin("refs/heads/b00", g.git("rev-parse", "refs/heads/b00"))
+	g.n++
+	g.orphan("refs/heads/b00")
+	g.check()
+	g.release()
+	g.follows("the released one")
+	if n := g.lost(); n != 1 {
+		t.Errorf("%d are told to be lost, want what it lost before", n)
+	}
 }
 
 // A person's own step is no word on what upstream took away from other refs before.
