@@ -64,8 +64,11 @@ func (a *Agent) healthReport(r *fsm.Repo, s mirror.Status, now time.Time) (h *co
 		h.Heard = s.Heard
 	}
 	answered := r.Answered(h.Heard, h.HoldReason != "")
-	if answered {
-		a.log.Warn("what was approved was of no use for the check that came after it", "repo", r.Name, "hold", h.HoldReason)
+	switch {
+	case answered && h.HoldReason != "":
+		a.log.Warn("what was approved is not what upstream takes away: it has to be approved anew", "repo", r.Name, "hold", h.HoldReason)
+	case answered:
+		a.log.Info("what was approved left nothing to follow", "repo", r.Name)
 	}
 	switch {
 	case answered, knownClass != h.ErrorClass, (r.Hold == nil) != (h.HoldReason == ""), r.Hold != nil && r.Hold.Reason != h.HoldReason:

@@ -34,20 +34,23 @@ func (e *Engine) allow(ctx context.Context, repo *store.Repo, a Assignment, step
 		}
 	}
 	if p := a.Approved; p != nil && len(rest) > 0 {
+		if e.covers(ctx, repo, p, rest) {
+			return e.covered(ctx, repo, p, step, v)
+		}
 		if !p.Observed.IsZero() && p.Observed == observed {
 			// It is the picture that was shown, but for what a pin hid of it.
-			hidden := func(c refs.Change) bool {
-				return slices.ContainsFunc(a.Released, func(r Release) bool { return r.Ref == c.Ref })
+			rest = slices.DeleteFunc(rest, func(c refs.Change) bool {
+				return !slices.ContainsFunc(a.Released, func(r Release) bool { return r.Ref == c.Ref })
+			})
+			if len(rest) == 0 {
+				return past.Verdict{}, forgetAll, nil
 			}
-			for _, c := range rest {
-				if !hidden(c) {
+			taken = nil
+			for _, c := range v.Lost {
+				if !slices.Contains(rest, c) {
 					taken = append(taken, c.Ref)
 				}
 			}
-			rest = slices.DeleteFunc(rest, func(c refs.Change) bool { return !hidden(c) })
-		}
-		if len(rest) == 0 || e.covers(ctx, repo, p, rest) {
-			return past.Verdict{}, forgetAll, nil
 		}
 	}
 	if len(taken) == 0 {
@@ -55,6 +58,26 @@ func (e *Engine) allow(ctx context.Context, repo *store.Repo, a Assignment, step
 	}
 	beside, err := step.Beside(taken).Weigh(history{ctx, e, repo})
 	return beside, forgotten{refs: taken}, err
+}
+
+// covered is the verdict on a step of which all losses are taken. With them out of the way
+// HEAD may be seen to lead where nobody was shown it would: that is held with them.
+func (e *Engine) covered(ctx context.Context, repo *store.Repo, p *Approval, step *past.Step, v past.Verdict) (past.Verdict, forgotten, error) {
+	var names []string
+	for _, c := range v.Lost {
+		names = append(names, c.Ref)
+	}
+	beside, err := step.Beside(names).Weigh(history{ctx, e, repo})
+	for i, c := range beside.Lost {
+		if r, ok := step.Base.Find(step.Base.Head.Target()); ok && c.Ref == "HEAD" {
+			beside.Lost[i].Old = r.OID // not where its branch is by now
+		}
+	}
+	if err != nil || beside.Reason == "" || e.covers(ctx, repo, p, beside.Lost) {
+		return past.Verdict{}, forgetAll, err
+	}
+	v.Reason, v.Lost = beside.Reason, slices.Concat(beside.Lost, v.Lost)
+	return v, forgotten{}, nil
 }
 
 // released tells whether a loss is what a person was shown when they released a pin.

@@ -268,6 +268,54 @@ func TestReleaseForgetsNoLossBeforeThePin(t *testing.T) {
 	}
 }
 
+// Once what a pin hid has been shown with the hold, it is approved with it, however much
+// there is of it.
+func TestApprovalIsOfWhatAPinHidWhenItIsShown(t *testing.T) {
+	g := guard(t, 40, 0)
+	g.change(func(row *mirror.Assignment) {
+		for _, b := range names("refs/heads/b%02d", 30, 40) {
+			row.Pins = append(row.Pins, mirror.Pin{Ref: b, OID: g.git("rev-parse", b)})
+		}
+	})
+	g.remove(names("refs/heads/b%02d", 0, 40)...)
+	if hold := g.heldFor(past.MassDelete); hold.Lost != 30 {
+		t.Fatalf("%+v", hold)
+	}
+	g.say(func(row *mirror.Assignment) {
+		for _, p := range row.Pins {
+			row.Released = append(row.Released, mirror.Release{Ref: p.Ref, OID: p.OID})
+		}
+		row.Pins = nil
+	})
+	hold := g.heldFor(past.MassDelete)
+	if hold.Lost != 40 || len(hold.First) != 20 {
+		t.Fatalf("%+v", hold)
+	}
+	g.approve(hold)
+	g.follows("all forty")
+}
+
+// Where HEAD has turned to since a hold was shown is no part of what was approved; when it
+// has been shown too, it is, with what grows meanwhile.
+func TestApprovalIsNoneOfWhereHeadTurnsSince(t *testing.T) {
+	g := guard(t, 9, 0)
+	g.orphan("refs/heads/main")
+	hold := g.heldFor(past.HeadRewrite)
+	g.n++
+	g.orphan("refs/heads/evil")
+	g.git("symbolic-ref", "HEAD", "refs/heads/evil")
+	g.approve(hold)
+	hold = g.heldFor(past.HeadRewrite)
+	if hold.Lost != 2 {
+		t.Errorf("%+v", hold)
+	}
+	g.away(true)
+	g.approve(hold)
+	g.edit(func(e *upstream.Edit) { e.Commit("main", "on", map[string]string{"f": "on"}) })
+	g.away(false)
+	g.follows("both, and a fast-forward")
+}
+
 // A person's own step is no word on what upstream took away from other refs before.
 func TestRestoreForgetsNoLossOfOtherRefs(t *testing.T) {
 	g := guard(t, 9, 0)

@@ -328,7 +328,7 @@ func TestACheckWaitsForTheCopies(t *testing.T) {
 		var out api.SyncOutcome
 		began := time.Now()
 		a.get(t, "POST", "/api/v1/repos/r:sync?wait=30s", &out)
-		if !slices.Equal(out.CopiesBehind, []string{"n2"}) || time.Since(began) != copyPatience {
+		if !slices.Equal(out.CopiesBehind, []string{"n2"}) || time.Since(began) != newsPatience {
 			t.Errorf("%v after %s", out.CopiesBehind, time.Since(began))
 		}
 		a.ready("n2", 2)

@@ -12,8 +12,7 @@ import (
 
 const (
 	maxWait       = 10 * time.Minute
-	copyPatience  = 5 * time.Second // how long a sync waits for the other copies
-	newsPatience  = 7 * time.Second // how long for the owner's report: another loss is told every five seconds
+	newsPatience  = 5 * time.Second // how long a sync waits for the owner's report, and for the other copies
 	acceptTimeout = 5 * time.Second
 )
 
@@ -80,8 +79,10 @@ func (s *Server) sync(w http.ResponseWriter, r *http.Request, name string, readO
 		return
 	}
 	out.Repo = row.Name
+	patience, enough := context.WithTimeout(r.Context(), newsPatience)
+	defer enough()
 	if wait > 0 {
-		s.awaitNews(r.Context(), row.ID, out)
+		s.awaitNews(patience, row.ID, out)
 	}
 	if h := out.Hold; h != nil {
 		if row := s.cfg.State.View().Repo(row.ID); row != nil && row.Hold != nil {
@@ -95,7 +96,7 @@ func (s *Server) sync(w http.ResponseWriter, r *http.Request, name string, readO
 	}
 	out.CopiesBehind = []string{}
 	if wait > 0 {
-		out.CopiesBehind = s.awaitCopies(r.Context(), row.ID, out.Generation)
+		out.CopiesBehind = s.awaitCopies(patience, row.ID, out.Generation)
 	}
 	status := http.StatusOK
 	if wait == 0 {
@@ -111,12 +112,10 @@ func (s *Server) syncAt(ctx context.Context, owner *fsm.Node, id string, wait bo
 	return s.cfg.Peers.Sync(ctx, owner.Peer, id, wait)
 }
 
-// awaitNews returns when the table here knows what a check came to, or after a while: who
+// awaitNews returns when the table here knows what a check came to, or ctx ends: who
 // is told of a hold may approve it, and who asks for what they have approved is told what
 // became of it.
 func (s *Server) awaitNews(ctx context.Context, id string, out api.SyncOutcome) {
-	ctx, cancel := context.WithTimeout(ctx, newsPatience)
-	defer cancel()
 	for {
 		changed := s.cfg.State.Changed()
 		if row := s.cfg.State.View().Repo(id); row == nil || knows(row, out) {
@@ -148,10 +147,8 @@ func sameHold(known *fsm.Hold, h *api.Hold) bool {
 }
 
 // awaitCopies returns when every live ready copy has reported the generation,
-// or after a while the names of those that have not.
+// or when ctx ends the names of those that have not.
 func (s *Server) awaitCopies(ctx context.Context, id string, generation uint64) []string {
-	ctx, cancel := context.WithTimeout(ctx, copyPatience)
-	defer cancel()
 	for {
 		changed := s.cfg.State.Changed()
 		behind := []string{}
