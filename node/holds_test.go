@@ -122,3 +122,59 @@ func TestRefsAndRestoreOverTheAPI(t *testing.T) {
 	}
 	follows(t, nodes, up, "acme/big.git", name)
 }
+
+// Whoever is told that it is held may approve it at once, on any node; and where a hold and
+// a restored ref are approved together, both are followed.
+func TestHeldIsApprovedAtOnce(t *testing.T) {
+	up := gittest.Upstream(t)
+	repo := sample(t, up, "acme/big.git")
+	gittest.Edit(t, repo, func(e *upstream.Edit) {
+		for i := range 12 {
+			e.Commit(fmt.Sprintf("b%02d", i), "work", map[string]string{"w": fmt.Sprint(i)})
+		}
+	})
+	remove := func(from, to int) {
+		for i := from; i < to; i++ {
+			if _, err := repo.Git("update-ref", "-d", fmt.Sprintf("refs/heads/b%02d", i)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	nodes := cluster(t, 3)
+	name := nodes[0].add(t, api.AddRepo{URL: up.URL("acme/big.git"), Name: "acme/big", Replicas: 2, Interval: "1h"}).Name
+	follows(t, nodes, up, "acme/big.git", name)
+	remove(11, 12)
+	if out, err := nodes[0].client.Sync(t.Context(), name, 30e9); err != nil || out.Outcome != api.SyncChanged {
+		t.Fatalf("%+v, %v", out, err)
+	}
+	if _, err := nodes[1].client.Restore(t.Context(), name, api.Restore{Ref: "b11"}, ""); err != nil {
+		t.Fatal(err)
+	}
+	remove(0, 10)
+	for _, r := range nodes { // each as it is told
+		out, err := r.client.Sync(t.Context(), name, 30e9)
+		if err != nil || out.Outcome != api.SyncHeld {
+			t.Fatalf("%+v, %v", out, err)
+		}
+		row, err := r.client.Repo(t.Context(), name)
+		if err != nil || row.Hold == nil || row.Hold.Losses != out.Hold.Losses {
+			t.Fatalf("%s does not know of the hold: %+v, %v", r.cfg.Name, row.Hold, err)
+		}
+	}
+	row, err := nodes[2].client.Repo(t.Context(), name)
+	if err != nil || len(row.Pins) != 1 || row.Pins[0].Upstream == nil || *row.Pins[0].Upstream != "" {
+		t.Fatalf("%+v, %v", row, err)
+	}
+	_, err = nodes[2].client.Approve(t.Context(), name, api.Approve{Losses: row.Hold.Losses, Observed: row.Hold.Observed,
+		Release: []api.Release{{Ref: "refs/heads/b11", Upstream: row.Pins[0].Upstream}}}, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	row = nodes[2].await(t, name, "followed", func(r *api.Repo) bool { return r.Hold == nil && len(r.Released) == 0 && len(r.Pins) == 0 })
+	for _, r := range nodes {
+		testlog.Eventually(t, "what upstream shows, on "+r.cfg.Name, func() bool { return gittest.LsRemote(t, r.gitURL(name)) == gittest.LsRemote(t, up.URL("acme/big.git")) })
+	}
+	if row.Lost != nil {
+		t.Errorf("%+v are told as lost", row.Lost)
+	}
+}
