@@ -150,6 +150,10 @@ func TestHeldIsApprovedAtOnce(t *testing.T) {
 	if _, err := nodes[1].client.Restore(t.Context(), name, api.Restore{Ref: "b11"}, ""); err != nil {
 		t.Fatal(err)
 	}
+	nodes[1].await(t, name, "looked at beside the pin", func(r *api.Repo) bool { return len(r.Pins) == 1 && r.Pins[0].Upstream != nil })
+	if out, err := nodes[1].client.Sync(t.Context(), name, 30e9); err != nil || out.Outcome != api.SyncUnchanged {
+		t.Fatalf("%+v, %v", out, err)
+	}
 	remove(0, 10)
 	for _, r := range nodes { // each as it is told
 		out, err := r.client.Sync(t.Context(), name, 30e9)
