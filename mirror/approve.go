@@ -27,7 +27,7 @@ func (e *Engine) allow(ctx context.Context, repo *store.Repo, a Assignment, step
 	var rest []refs.Change
 	headToo := v.Reason == past.HeadRewrite && step.Head != step.Base.Head // and where HEAD leads now was not shown
 	for i, c := range v.Lost {
-		if (i > 0 || !headToo) && e.released(ctx, repo, a.Released, c) {
+		if (i >= v.Heads || !headToo) && e.released(ctx, repo, a.Released, c) {
 			taken = append(taken, c.Ref)
 		} else {
 			rest = append(rest, c)

@@ -28,7 +28,7 @@ func (s *Step) Next(v Verdict, forgotten func(ref string) bool) *Record {
 	for i, c := range v.Lost {
 		if forgotten(c.Ref) {
 			gone[c.Ref] = true
-			head = head || v.head && i == 0 // it stands first
+			head = head || i < v.Heads
 		}
 	}
 	r.Tips = thin(slices.DeleteFunc(slices.Clone(v.tips), func(t Tip) bool { return gone[t.Name] || head && t.Head }))

@@ -72,10 +72,10 @@ type Facts interface {
 // much.
 type Verdict struct {
 	Reason  string        // why it shall be held, empty where it may be followed
-	Lost    []refs.Change // HEAD's branch first, then those that moved, then those that are gone
+	Lost    []refs.Change // HEAD and its branches first, then those that moved, then those that are gone
 	Settled int           // refs that count
 	tips    []Tip         // of the last day, judged
-	head    bool          // HEAD's branch is among what is lost
+	Heads   int           // how many of Lost, the first, are of HEAD and its branches
 }
 
 func share(n, of int) float64 {
@@ -93,7 +93,7 @@ func (s *Step) Weigh(f Facts) (Verdict, error) {
 	if err := s.judge(tips, f); err != nil {
 		return v, err
 	}
-	head, err := s.judgeHead(tips, f)
+	heads, err := s.judgeHead(tips, f)
 	if err != nil {
 		return v, err
 	}
@@ -122,7 +122,7 @@ func (s *Step) Weigh(f Facts) (Verdict, error) {
 				lost[r.Name] = refs.Change{Ref: r.Name, Old: r.OID, Kind: refs.Deleted}
 			}
 		}
-	case head != nil:
+	case len(heads) > 0:
 		v.Reason = HeadRewrite
 	case gone >= lostLeast && share(gone, v.Settled) > goneShare:
 		v.Reason = MassDelete
@@ -132,18 +132,18 @@ func (s *Step) Weigh(f Facts) (Verdict, error) {
 			v.Reason = MassDelete
 		}
 	}
-	if head != nil {
-		v.head, lost[head.Ref] = true, *head
+	for _, h := range heads {
+		lost[h.Ref] = h
 	}
-	v.Lost = inOrder(lost, head)
+	v.Heads, v.Lost = len(heads), inOrder(lost, heads)
 	return v, nil
 }
 
 // inOrder puts what a person should see first first.
-func inOrder(lost map[string]refs.Change, head *refs.Change) []refs.Change {
+func inOrder(lost map[string]refs.Change, heads []refs.Change) []refs.Change {
 	rank := func(c refs.Change) int {
 		switch {
-		case head != nil && c.Ref == head.Ref:
+		case slices.Contains(heads, c):
 			return 0
 		case c.New != "":
 			return 1
@@ -391,11 +391,11 @@ func isMuch(f Facts, old string, left int) (bool, error) {
 
 func takesAway(c refs.Change) bool { return c.Kind == refs.Deleted || c.Kind == refs.Forced }
 
-// judgeHead returns what became of a branch that HEAD pointed to within the last day,
-// if that is not to be followed: its own tip is looked at where its name is still
+// judgeHead returns what became of branches that HEAD pointed to within the last day,
+// where that is not to be followed: its own tip is looked at where its name is still
 // shown, else HEAD's. HEAD itself may point to another branch that has most of what it
 // showed.
-func (s *Step) judgeHead(tips []Tip, f Facts) (*refs.Change, error) {
+func (s *Step) judgeHead(tips []Tip, f Facts) (heads []refs.Change, err error) {
 	if len(s.List) == 0 {
 		return nil, nil
 	}
@@ -413,7 +413,7 @@ func (s *Step) judgeHead(tips []Tip, f Facts) (*refs.Change, error) {
 			oid = now
 		}
 		switch {
-		case !t.Head, oid == t.OID, shown && steady(t.Name):
+		case !t.Head, oid == t.OID, shown && steady(t.Name), len(heads) > 0 && heads[len(heads)-1].Ref == t.Name:
 			continue // what only grew takes nothing away
 		case gone && !takes && t.Until.Before(s.At.Now) && headName != "HEAD" && s.Head == s.Base.Head && steady(headName):
 			continue // it was gone before, and was judged then
@@ -425,7 +425,8 @@ func (s *Step) judgeHead(tips []Tip, f Facts) (*refs.Change, error) {
 			if reached[t.OID] {
 				continue
 			}
-			return &refs.Change{Ref: t.Name, Old: t.OID, Kind: refs.Deleted}, nil
+			heads = append(heads, refs.Change{Ref: t.Name, Old: t.OID, Kind: refs.Deleted})
+			continue
 		}
 		unrelated, err := f.Unrelated([][2]string{{t.OID, oid}})
 		if err != nil {
@@ -439,11 +440,12 @@ func (s *Step) judgeHead(tips []Tip, f Facts) (*refs.Change, error) {
 		}
 		if much {
 			// Where the name is gone, where HEAD leads now is part of what is to be approved.
-			return &refs.Change{Ref: t.Name, Old: t.OID, New: oid, Kind: refs.Forced}, nil
+			heads = append(heads, refs.Change{Ref: t.Name, Old: t.OID, New: oid, Kind: refs.Forced})
 		}
 	}
 	for _, t := range tips {
-		if !t.Head || now == "" || now == t.OID || s.Head == s.Base.Head {
+		told := func(h refs.Change) bool { return h.Old == t.OID && h.New == now }
+		if !t.Head || now == "" || now == t.OID || s.Head == s.Base.Head || slices.ContainsFunc(heads, told) {
 			continue
 		}
 		unrelated, err := f.Unrelated([][2]string{{t.OID, now}})
@@ -457,10 +459,10 @@ func (s *Step) judgeHead(tips []Tip, f Facts) (*refs.Change, error) {
 			}
 		}
 		if much {
-			return &refs.Change{Ref: "HEAD", Old: t.OID, New: now, Kind: refs.Forced}, nil
+			return append(heads, refs.Change{Ref: "HEAD", Old: t.OID, New: now, Kind: refs.Forced}), nil
 		}
 	}
-	return nil, nil
+	return heads, nil
 }
 
 // leaves tells whether much of what old leads to is not in now.
