@@ -37,7 +37,7 @@ func (e *Engine) book(j *job, r *run, out outcome) {
 		j.hold, j.judged, j.heard = out.Hold, a.Role == Owner, max(j.heard, out.Heard)
 	}
 	if out.checked || out.Failure != nil || a.Role != Owner {
-		if j.failure = out.Failure; j.failure == nil {
+		if j.failure = out.Failure.Kept(); j.failure == nil {
 			j.failures = 0
 		} else {
 			j.failures++

@@ -1,10 +1,14 @@
 package mirror
 
 import (
+	"errors"
+	"fmt"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"gitmirror/mirror/failure"
 	"gitmirror/mirror/store"
 )
 
@@ -42,6 +46,32 @@ func TestLostGenerationsAreAskedForLessAndLess(t *testing.T) {
 		w.book(j, &run{a: a, step: recoverLost}, outcome{})
 		if wait := j.nextRecover.Sub(w.now()); wait != recoverSoon {
 			t.Errorf("and then after %s, want %s", wait, recoverSoon)
+		}
+	})
+}
+
+// What a repository's failure leaves in memory is what is shown of it, and not the answer
+// that led to it.
+func TestAFailureThatIsKeptIsSmall(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWard(t, t.Context(), 1)
+		var err error
+		if w.state, err = store.OpenState(t.TempDir(), w.log); err != nil {
+			t.Fatal(err)
+		}
+		a := Assignment{ID: "REPO0", Name: "r0", Role: Owner, Epoch: 1, Generation: 1, Policy: Policy{Interval: time.Hour}}
+		j := &job{id: a.ID, want: a, assigned: true}
+		w.jobs[a.ID] = j
+		answer := strings.Repeat("Z", 1<<20)
+		f := failure.New(failure.RateLimited, "malformed line "+answer, errors.New(answer))
+		f.RetryAfter = 3 * time.Hour
+		w.book(j, &run{a: a}, outcome{checked: true, checkedAt: w.now(), SyncResult: SyncResult{Failure: f}})
+		s, _ := w.Status(a.ID)
+		if got := s.Failure; got == nil || got.Class != failure.RateLimited || len(got.Message) > 600 || got.Err != nil {
+			t.Errorf("kept %.700q", fmt.Sprintf("%+v", got))
+		}
+		if wait := s.NextCheck.Sub(w.now()); wait < 3*time.Hour {
+			t.Errorf("asked again after %s, it wants three hours", wait)
 		}
 	})
 }

@@ -33,6 +33,8 @@ func NewClient(cluster func() string) *Client {
 		DialContext:         (&net.Dialer{Timeout: 2 * time.Second}).DialContext,
 		MaxIdleConnsPerHost: 16,
 		IdleConnTimeout:     time.Minute,
+
+		MaxResponseHeaderBytes: maxHeaders,
 	}}
 }
 
@@ -181,6 +183,9 @@ func notSent(err error) bool {
 // stranger gave must not fill our memory. The largest is that about a page of
 // repos.
 const maxAnswer = 4 << 20
+
+// maxHeaders bounds the headers of an answer, for the same reason.
+const maxHeaders = 64 << 10
 
 func (c *Client) call(ctx context.Context, p patience, method, addr, path string, in, out any) error {
 	var body []byte

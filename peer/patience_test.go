@@ -129,3 +129,15 @@ func TestASlowReaderIsNotThePeersFault(t *testing.T) {
 		t.Errorf("after a pause of the reader: %d bytes, %v", len(rest), err)
 	}
 }
+
+// Whoever sits at an address that a stranger gave has no more of our memory for headers
+// than a node needs.
+func TestHeadersHaveABound(t *testing.T) {
+	addr, c := peerThat(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("X", string(bytes.Repeat([]byte("x"), 100<<10)))
+		_, _ = io.WriteString(w, "{}")
+	})
+	if _, err := c.Hello(t.Context(), addr); err == nil {
+		t.Error("100 KiB of headers were read")
+	}
+}

@@ -10,7 +10,6 @@ import (
 	"strings"
 	"syscall"
 	"time"
-	"unicode"
 
 	"gitmirror/internal/egress"
 	"gitmirror/mirror/failure"
@@ -70,11 +69,14 @@ func checkType(resp *http.Response, want string) error {
 	return failure.New(failure.Protocol, fmt.Sprintf("%s is not a git server at this address: it answers with %.60s", resp.Request.URL.Host, got), nil)
 }
 
+// enough is how many bytes of a message are shown.
+const enough = 300
+
 // classify turns whatever a check ended with into a *failure.Error, whose
 // message holds no more of the upstream's words than a terminal can bear.
 func classify(err error) *failure.Error {
 	f := classOf(err)
-	f.Message = clean(f.Message)
+	f.Message = failure.Clip(f.Message, enough)
 	return f
 }
 
@@ -120,18 +122,4 @@ func tidy(err error) string {
 		err = inner
 	}
 	return err.Error()
-}
-
-func clean(s string) string {
-	s = strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) || unicode.Is(unicode.Cf, r) {
-			return -1
-		}
-		return r
-	}, s)
-	const enough = 300
-	if len(s) > enough {
-		s = strings.ToValidUTF8(s[:enough], "") + "…"
-	}
-	return s
 }

@@ -123,7 +123,7 @@ func NewPool(dir string, room func() error) *spool.Pool {
 }
 
 // NewTransport returns a transport fit for many upstreams: a pool per host, no
-// proxy from the environment, everything dialled through dial.
+// proxy from the environment, everything dialled through dial, headers with a bound.
 func NewTransport(dial func(ctx context.Context, network, addr string) (net.Conn, error)) *http.Transport {
 	return &http.Transport{
 		DialContext:           dial,
@@ -135,8 +135,15 @@ func NewTransport(dial func(ctx context.Context, network, addr string) (net.Conn
 		TLSHandshakeTimeout:   10 * time.Second,
 		ExpectContinueTimeout: time.Second,
 		WriteBufferSize:       4 << 10,
+
+		MaxResponseHeaderBytes: MaxHeaders,
 	}
 }
+
+// MaxHeaders is how many bytes the headers of an answer may have. They are read into
+// memory, where short ones take a hundred times their bytes, before anything else of the
+// answer is known.
+const MaxHeaders = 64 << 10
 
 const maxRedirects = 5
 

@@ -59,7 +59,7 @@ func newRelay(src Source, log *slog.Logger) (*relay, error) {
 	}
 	password := rand.Text()
 	r := &relay{Proxy: fmt.Sprintf("http://git:%s@%s", password, l.Addr()), source: src.URL,
-		out: &http.Transport{Proxy: http.ProxyURL(way), DisableCompression: true, TLSHandshakeTimeout: 10 * time.Second}}
+		out: &http.Transport{Proxy: http.ProxyURL(way), DisableCompression: true, TLSHandshakeTimeout: 10 * time.Second, MaxResponseHeaderBytes: detect.MaxHeaders}}
 	plain := *upstream
 	plain.Scheme = "http"
 	r.URL = plain.String()
@@ -132,7 +132,7 @@ func (r *relay) fail(way Way, err error) {
 		r.note(failure.New(failure.Refused, "the upstream led git to an address that is denied", err))
 	default:
 		f := failure.Of(err)
-		r.note(failure.New(f.Class, "the upstream cannot be asked for a pack: "+f.Message, err))
+		r.note(failure.New(f.Class, "the upstream cannot be asked for a pack: "+failure.Clip(f.Message, 300), err))
 	}
 }
 

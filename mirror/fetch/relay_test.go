@@ -125,6 +125,33 @@ func TestTheRelaySpeaksTLS(t *testing.T) {
 	}
 }
 
+// What an upstream puts into its headers, the relay has in memory: it has a bound, and
+// what is said of it has one too.
+func TestHeadersForTheRelayHaveABudget(t *testing.T) {
+	for name, answer := range map[string]string{
+		"a large header":     "HTTP/1.1 200 OK\r\nX: " + strings.Repeat("x", 100<<10) + "\r\nContent-Length: 0\r\n\r\n",
+		"a line without end": "HTTP/1.1 200 OK\r\n" + strings.Repeat("Z", 60<<10) + "\r\n\r\n",
+	} {
+		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			conn, _, err := w.(http.Hijacker).Hijack()
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			_, _ = io.WriteString(conn, answer)
+			_ = conn.Close()
+		}))
+		r := relayTo(t, s.URL+"/x.git", "127.0.0.0/8")
+		if status := r.ask(t, r.Proxy, r.URL+"/info/refs", ""); status != http.StatusBadGateway {
+			t.Errorf("%s: %d", name, status)
+		}
+		if f := r.cause(); f == nil || len(f.Message) > 500 {
+			t.Errorf("%s: cause %.600v", name, f)
+		}
+		s.Close()
+	}
+}
+
 // git takes the upstream for one that speaks http, and leaves out its port.
 func TestTheRelayKnowsItsUpstream(t *testing.T) {
 	for _, c := range []struct {
