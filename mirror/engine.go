@@ -79,6 +79,7 @@ type Engine struct {
 	serve       *serve.Server
 	space       *space.Guard
 	proofs      *proofs
+	memory      *memory
 	proxy       *egress.Proxy
 	fetches     *slots
 	peerFetches *semaphore.Weighted
@@ -111,7 +112,7 @@ func New(ctx context.Context, cfg Config) (_ *Engine, err error) {
 		cfg.Reserve = 10
 	}
 	e := &Engine{cfg: cfg, log: cfg.Log, jobs: map[string]*job{}, hosts: map[string]*host{}, atPeers: map[string]*peerPlaces{},
-		proofs: newProofs(), upstreams: lane{limit: cfg.Checks}, peers: lane{limit: cfg.Copies}, wake: make(chan struct{}, 1),
+		proofs: newProofs(), memory: newMemory(), upstreams: lane{limit: cfg.Checks}, peers: lane{limit: cfg.Copies}, wake: make(chan struct{}, 1),
 		fetches: newSlots(int(cfg.Fetches)), peerFetches: semaphore.NewWeighted(cfg.Fetches)}
 	if e.store, err = store.Open(cfg.Dir, cfg.StartID, cfg.Log); err != nil {
 		return nil, err

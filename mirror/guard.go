@@ -1,7 +1,6 @@
 package mirror
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -39,12 +38,9 @@ func (e *Engine) pastOf(ctx context.Context, a Assignment, repo *store.Repo) *pa
 	if digest.IsZero() {
 		return nil
 	}
-	data, err := repo.Past(digest)
+	record, err := e.memory.record(repo, digest)
 	if err == nil {
-		var r *past.Record
-		if r, err = past.Decode(data, digest); err == nil {
-			return r
-		}
+		return record
 	}
 	for _, src := range e.cfg.Sources.For(a.ID).Live {
 		if data, perr := src.Past(ctx, digest); perr == nil {
@@ -71,37 +67,6 @@ func (e *Engine) Past(id string, digest refs.Digest) ([]byte, error) {
 		return nil, fmt.Errorf("past %s is not here: %w", digest, ErrNoPast)
 	}
 	return data, nil
-}
-
-// TakenAway lists what upstream took away from settled refs of a repository within the
-// last day, and was followed in.
-func (e *Engine) TakenAway(id string) []refs.Change {
-	table, record, err := e.Remembered(id)
-	if err != nil {
-		return nil
-	}
-	return record.Lost(table, e.cfg.LogTime())
-}
-
-// Remembered is the live table of a repository, and what is remembered of it.
-func (e *Engine) Remembered(id string) (*refs.Table, *past.Record, error) {
-	r := e.store.Repo(id)
-	if r == nil {
-		return nil, nil, ErrNoCopy
-	}
-	if err := e.fit(id); err != nil {
-		return nil, nil, err
-	}
-	t, err := r.Table()
-	if err != nil || t.Generation == 0 {
-		return nil, nil, cmp.Or(err, ErrNoCopy)
-	}
-	data, err := r.Past(t.Past)
-	if err != nil {
-		return t, nil, nil
-	}
-	record, _ := past.Decode(data, t.Past) // without it, names tell most of what is kept
-	return t, record, nil
 }
 
 // history asks git what the guard has to know. What is not here has no history: a

@@ -136,7 +136,7 @@ func (g *guarded) heldFor(reason string) *mirror.Hold {
 }
 
 // lost counts what the owner tells of what was taken away today.
-func (g *guarded) lost() int { return len(g.owner.engine.TakenAway("repox")) }
+func (g *guarded) lost() int { return g.owner.engine.TakenAway(g.t.Context(), "repox").Count }
 
 func names(format string, from, to int) (list []string) {
 	for i := from; i < to; i++ {

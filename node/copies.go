@@ -80,8 +80,8 @@ func (c copies) Past(id, digest string) ([]byte, error) {
 	return data, nil
 }
 
-// Live tells what only this node knows of repos.
-func (c copies) Live(ids []string) peer.LiveAnswer {
+// Live tells what only this node knows of repos, as far as that is known when ctx ends.
+func (c copies) Live(ctx context.Context, ids []string) peer.LiveAnswer {
 	a := peer.LiveAnswer{Repos: map[string]peer.Live{}}
 	for _, id := range ids {
 		if s, ok := c.engine.Status(id); ok {
@@ -92,9 +92,9 @@ func (c copies) Live(ids []string) peer.LiveAnswer {
 					live.Skipped.First = append(live.Skipped.First, api.SkippedRef{Ref: clip(f.Name), Reason: f.Reason})
 				}
 			}
-			if len(ids) == 1 { // it is read from the disk: for who looks at one repo
-				if lost := c.engine.TakenAway(id); len(lost) > 0 {
-					live.Lost = &api.LostRefs{Count: len(lost), First: changesOf(lost[:min(len(lost), firstTaken)])}
+			if len(ids) == 1 { // it may be read from the disk: for who looks at one repo
+				if lost := c.engine.TakenAway(ctx, id); lost.Count > 0 {
+					live.Lost = &api.LostRefs{Count: lost.Count, First: changesOf(lost.First)}
 				}
 			}
 			for _, p := range s.Pinned {
@@ -143,9 +143,6 @@ func (c copies) Sync(ctx context.Context, id string, wait bool) (api.SyncOutcome
 	}
 	return out, nil
 }
-
-// firstTaken is how many of the losses that were followed are shown.
-const firstTaken = 5
 
 func changesOf(changes []refs.Change) []api.Change {
 	list := []api.Change{}

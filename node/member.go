@@ -145,12 +145,12 @@ func (m *member) Past(id, digest string) ([]byte, error) {
 	return p.copies.Past(id, digest)
 }
 
-func (m *member) Refs(id string, q api.RefQuery) (api.RefList, error) {
+func (m *member) Refs(ctx context.Context, id string, q api.RefQuery) (api.RefList, error) {
 	p := m.parts()
 	if p == nil {
 		return api.RefList{}, errStarting
 	}
-	return p.copies.Refs(id, q)
+	return p.copies.Refs(ctx, id, q)
 }
 
 func (m *member) Sync(ctx context.Context, id string, wait bool) (api.SyncOutcome, error) {
@@ -161,12 +161,12 @@ func (m *member) Sync(ctx context.Context, id string, wait bool) (api.SyncOutcom
 	return p.copies.Sync(ctx, id, wait)
 }
 
-func (m *member) Live(ids []string) peer.LiveAnswer {
+func (m *member) Live(ctx context.Context, ids []string) peer.LiveAnswer {
 	p := m.parts()
 	if p == nil {
 		return peer.LiveAnswer{}
 	}
-	a := p.copies.Live(ids)
+	a := p.copies.Live(ctx, ids)
 	a.Trouble = p.trouble()
 	return a
 }

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"context"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -22,19 +23,31 @@ type keyed struct {
 	ref refs.Ref
 }
 
+// mostRefs is how many a page has at most, whoever asks.
+const mostRefs = 1000
+
 // Refs is a page of the refs of the copy here, live and kept.
-func (c copies) Refs(id string, q api.RefQuery) (api.RefList, error) {
-	out := api.RefList{Refs: []api.Ref{}}
-	table, record, err := c.engine.Remembered(id)
-	if errors.Is(err, mirror.ErrNoCopy) {
-		return out, &api.Problem{Status: http.StatusNotFound, Code: "no_copy", Detail: err.Error()}
-	} else if err != nil {
-		return out, err
+func (c copies) Refs(ctx context.Context, id string, q api.RefQuery) (out api.RefList, err error) {
+	err = c.engine.Recall(ctx, id, func(table *refs.Table, record *past.Record) error {
+		out, err = pageOf(table, record, q)
+		return err
+	})
+	switch {
+	case errors.Is(err, mirror.ErrNoCopy):
+		err = &api.Problem{Status: http.StatusNotFound, Code: "no_copy", Detail: err.Error()}
+	case errors.Is(err, mirror.ErrBusy):
+		err = &api.Problem{Status: http.StatusServiceUnavailable, Code: "busy", Detail: err.Error(), Hint: "try again in some seconds"}
 	}
-	out.Generation = table.Generation
+	return out, err
+}
+
+func pageOf(table *refs.Table, record *past.Record, q api.RefQuery) (api.RefList, error) {
+	out := api.RefList{Refs: []api.Ref{}, Generation: table.Generation}
 	if record != nil && record.Dropped.Count > 0 {
-		out.GivenUp, out.GivenUpAt = record.Dropped.Count, &record.Dropped.Last
+		last := record.Dropped.Last
+		out.GivenUp, out.GivenUpAt = record.Dropped.Count, &last
 	}
+	q.Limit = min(max(q.Limit, 1), mostRefs)
 	after, err := base64.RawURLEncoding.DecodeString(q.Cursor)
 	if err != nil {
 		return out, &api.Problem{Status: http.StatusBadRequest, Code: "query_invalid", Detail: "the cursor is not one that was given out"}
@@ -50,9 +63,12 @@ func (c copies) Refs(id string, q api.RefQuery) (api.RefList, error) {
 			kept := record.KeptAs(k.ref.Name)
 			r.Ref, r.Kept, r.ReplacedBy = kept.Name, true, kept.New
 			if !kept.At.IsZero() {
-				r.At = &kept.At
+				at := kept.At
+				r.At = &at
 			}
 		}
+		// A page that a client is slow to take must not hold all that it is from.
+		r.Ref, r.OID, r.ReplacedBy = strings.Clone(r.Ref), strings.Clone(r.OID), strings.Clone(r.ReplacedBy)
 		out.Refs = append(out.Refs, r)
 	}
 	return out, nil
@@ -71,8 +87,11 @@ func page(table *refs.Table, record *past.Record, q api.RefQuery, after string) 
 		if key := fmt.Sprintf("%s\x001%020d%s", was.Name, math.MaxInt64-was.At.Unix(), r.Name); key > after && api.Matches(was.Name, pattern) {
 			kept = append(kept, keyed{key, r})
 		}
+		if len(kept) > 4*(q.Limit+1) {
+			kept = firstOf(kept, q.Limit+1)
+		}
 	}
-	slices.SortFunc(kept, func(a, b keyed) int { return strings.Compare(a.key, b.key) })
+	kept = firstOf(kept, q.Limit+1)
 	if q.Kept {
 		return kept
 	}
@@ -87,7 +106,11 @@ func page(table *refs.Table, record *past.Record, q api.RefQuery, after string) 
 			live = append(live, keyed{key, r})
 		}
 	}
-	list := append(live, kept...)
+	return firstOf(append(live, kept...), q.Limit+1)
+}
+
+// firstOf sorts a list, and leaves no more than n of it.
+func firstOf(list []keyed, n int) []keyed {
 	slices.SortFunc(list, func(a, b keyed) int { return strings.Compare(a.key, b.key) })
-	return list
+	return list[:min(len(list), n)]
 }

@@ -158,7 +158,7 @@ func (h Handlers) refs(w http.ResponseWriter, r *http.Request) {
 		refuse(w, malformed(err))
 		return
 	}
-	list, err := h.Node.Refs(r.PathValue("id"), api.RefQuery{Pattern: v.Get("q"), Cursor: v.Get("cursor"), Kept: v.Get("kept") == "true", Limit: limit})
+	list, err := h.Node.Refs(r.Context(), r.PathValue("id"), api.RefQuery{Pattern: v.Get("q"), Cursor: v.Get("cursor"), Kept: v.Get("kept") == "true", Limit: limit})
 	answer(w, list, err)
 }
 
@@ -177,7 +177,7 @@ func (h Handlers) live(w http.ResponseWriter, r *http.Request) {
 	if !read(w, r, &ids) {
 		return
 	}
-	answer(w, h.Node.Live(ids), nil)
+	answer(w, h.Node.Live(r.Context(), ids), nil)
 }
 
 // read reads the body of a call into v, or refuses it.

@@ -19,7 +19,7 @@ func (m *member) Join(context.Context, JoinRequest) (JoinAnswer, error) {
 	return JoinAnswer{}, nil
 }
 
-func (m *member) Live([]string) LiveAnswer {
+func (m *member) Live(context.Context, []string) LiveAnswer {
 	m.asked = append(m.asked, "live")
 	return LiveAnswer{}
 }

@@ -143,13 +143,13 @@ type Node interface {
 	// hex.
 	Past(id, digest string) ([]byte, error)
 	// Refs is a page of the refs of this node's copy, live and kept.
-	Refs(id string, q api.RefQuery) (api.RefList, error)
+	Refs(ctx context.Context, id string, q api.RefQuery) (api.RefList, error)
 	// Doubt has this node look whether its copy is damaged.
 	Doubt(id string)
 	// Sync has the owner ask upstream now and, where wait is set, waits for what
 	// that comes to.
 	Sync(ctx context.Context, id string, wait bool) (api.SyncOutcome, error)
-	Live(ids []string) LiveAnswer
+	Live(ctx context.Context, ids []string) LiveAnswer
 	// Pulse tells how this node is, from memory alone.
 	Pulse() Pulse
 	// Whois tells what this node knows of whoever says to be the node of that id,

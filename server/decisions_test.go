@@ -75,7 +75,7 @@ type ownWork struct {
 	a *surroundings
 }
 
-func (o ownWork) Live([]string) peer.LiveAnswer { return o.a.own }
+func (o ownWork) Live(context.Context, []string) peer.LiveAnswer { return o.a.own }
 func (o ownWork) Sync(ctx context.Context, _ string, wait bool) (api.SyncOutcome, error) {
 	return o.a.syncs(ctx, "here", wait)
 }

@@ -56,7 +56,7 @@ func (s *Server) refsOf(ctx context.Context, view *fsm.View, row *fsm.Repo, q ap
 		var list api.RefList
 		var err error
 		if n.ID == s.cfg.Self {
-			list, err = s.cfg.Local.Refs(row.ID, q)
+			list, err = s.cfg.Local.Refs(ctx, row.ID, q)
 		} else {
 			list, err = s.cfg.Peers.Refs(ctx, n.Peer, row.ID, q)
 		}

@@ -44,7 +44,7 @@ func (s *Server) ask(ctx context.Context, view *fsm.View, ids func(*fsm.Node) []
 		switch {
 		case list == nil:
 		case n.ID == s.cfg.Self:
-			got(n, s.cfg.Local.Live(list))
+			got(n, s.cfg.Local.Live(ctx, list))
 		case n.State == fsm.NodeDown || n.State == fsm.NodeLeft:
 		default:
 			wg.Go(func() {

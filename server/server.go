@@ -100,9 +100,9 @@ type Peers interface {
 
 // Local is what this node does as a peer of itself.
 type Local interface {
-	Live(ids []string) peer.LiveAnswer
+	Live(ctx context.Context, ids []string) peer.LiveAnswer
 	Sync(ctx context.Context, id string, wait bool) (api.SyncOutcome, error)
-	Refs(id string, q api.RefQuery) (api.RefList, error)
+	Refs(ctx context.Context, id string, q api.RefQuery) (api.RefList, error)
 }
 
 // Config is what a Server needs.

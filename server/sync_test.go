@@ -19,8 +19,10 @@ import (
 // checked is an owner whose checks come to that.
 type checked struct{ out api.SyncOutcome }
 
-func (checked) Live([]string) peer.LiveAnswer                                 { return peer.LiveAnswer{} }
-func (checked) Refs(string, api.RefQuery) (api.RefList, error)                { return api.RefList{}, nil }
+func (checked) Live(context.Context, []string) peer.LiveAnswer { return peer.LiveAnswer{} }
+func (checked) Refs(context.Context, string, api.RefQuery) (api.RefList, error) {
+	return api.RefList{}, nil
+}
 func (c checked) Sync(context.Context, string, bool) (api.SyncOutcome, error) { return c.out, nil }
 
 // Who is told what a check came to may act on it: the table here knows it by then.

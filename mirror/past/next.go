@@ -3,6 +3,7 @@ package past
 import (
 	"slices"
 	"strings"
+	"time"
 
 	"gitmirror/mirror/refs"
 )
@@ -186,4 +187,18 @@ func (r *Record) Lost(table *refs.Table, at refs.LogTime) []refs.Change {
 		}
 	}
 	return lost
+}
+
+// LostUntil is until when Lost says the same of the same table, as long as dates hold or
+// do not as they do at at; zero for good.
+func (r *Record) LostUntil(at refs.LogTime) (until time.Time) {
+	if !at.DatesHold {
+		return until
+	}
+	for _, t := range r.tips(at) {
+		if end := t.Until.Add(Window); until.IsZero() || end.Before(until) {
+			until = end
+		}
+	}
+	return until
 }
