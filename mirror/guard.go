@@ -96,7 +96,7 @@ func holdOf(v past.Verdict, observed refs.Digest) *Hold {
 		n++
 	}
 	return &Hold{Reason: v.Reason, Observed: observed, Lost: len(v.Lost), Settled: v.Settled,
-		First: slices.Clone(v.Lost[:n]), Losses: past.LossDigest(v.Lost)}
+		First: detached(v.Lost[:n]), Losses: past.LossDigest(v.Lost)}
 }
 
 // publishedBefore tells whether what is lost was lost in the generation that was

@@ -153,10 +153,7 @@ func (e *Engine) TakenAway(ctx context.Context, id string) Taken {
 	at := e.cfg.LogTime()
 	lost := record.Lost(table, at)
 	t := told{table: table.Digest(), at: at, until: record.LostUntil(at)}
-	t.Count = len(lost)
-	for _, c := range lost[:min(len(lost), firstTaken)] { // copies, that hold nothing of what they are from
-		t.First = append(t.First, refs.Change{Ref: strings.Clone(c.Ref), Old: strings.Clone(c.Old), New: strings.Clone(c.New), Kind: c.Kind})
-	}
+	t.Count, t.First = len(lost), detached(lost[:min(len(lost), firstTaken)])
 	m := e.memory
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -168,6 +165,15 @@ func (e *Engine) TakenAway(ctx context.Context, id string) Taken {
 	}
 	m.told[id] = t
 	return t.Taken
+}
+
+// detached copies changes: what is read of a file is a part of it, and holds all of it.
+func detached(changes []refs.Change) []refs.Change {
+	out := make([]refs.Change, len(changes))
+	for i, c := range changes {
+		out[i] = refs.Change{Ref: strings.Clone(c.Ref), Old: strings.Clone(c.Old), New: strings.Clone(c.New), Kind: c.Kind}
+	}
+	return out
 }
 
 // toldOf is what was told of the losses of r, if that still holds.

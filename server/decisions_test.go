@@ -33,6 +33,7 @@ type surroundings struct {
 	roles     map[string]string
 	live      map[string]peer.LiveAnswer // by peer address; others do not answer
 	own       peer.LiveAnswer
+	refs      error // what peers say that are asked for a page of refs
 	syncs     func(ctx context.Context, addr string, wait bool) (api.SyncOutcome, error)
 	mine      Copy
 	readOnly  bool
@@ -68,6 +69,10 @@ func (p askedPeers) Live(ctx context.Context, addr string, _ []string) (peer.Liv
 
 func (p askedPeers) Sync(ctx context.Context, addr, _ string, wait bool) (api.SyncOutcome, error) {
 	return p.a.syncs(ctx, addr, wait)
+}
+
+func (p askedPeers) Refs(context.Context, string, string, api.RefQuery) (api.RefList, error) {
+	return api.RefList{}, p.a.refs
 }
 
 type ownWork struct {
@@ -186,6 +191,23 @@ func TestWhatASilentOwnerKnowsIsNull(t *testing.T) {
 	a.get(t, "GET", "/api/v1/repos/r", &r)
 	if r["last_check"] == nil || r["error"].(map[string]any)["count"] != 4.0 {
 		t.Errorf("%v", r)
+	}
+}
+
+// Who has a copy and is busy is not taken for one that has none.
+func TestBusyHoldersSaySo(t *testing.T) {
+	a := surrounded(t)
+	a.publish(1).ready("n1", 1)
+	for _, c := range []struct {
+		err  error
+		code string
+	}{
+		{&api.Problem{Status: 503, Code: "busy"}, "busy"}, {errors.New("it hangs"), "no_copy"},
+	} {
+		a.refs = c.err
+		if status, p := a.get(t, "GET", "/api/v1/repos/r:refs", nil); status != 503 || p.Code != c.code {
+			t.Errorf("%v: %d %s", c.err, status, p.Code)
+		}
 	}
 }
 

@@ -70,6 +70,9 @@ func (s *Server) refsOf(ctx context.Context, view *fsm.View, row *fsm.Repo, q ap
 		}
 		last = err
 	}
+	if busy := (*api.Problem)(nil); errors.As(last, &busy) && busy.Code == "busy" {
+		return api.RefList{}, busy
+	}
 	p := &api.Problem{Status: http.StatusServiceUnavailable, Code: "no_copy", Detail: fmt.Sprintf("no node that lives has a copy of %s", row.Name), Hint: "gitmirror repo show " + row.Name}
 	if last != nil {
 		p.Detail += ": " + last.Error()
