@@ -26,21 +26,27 @@ const manyShallows = 50_000
 type asks struct {
 	filter string // that is not served
 	many   bool   // too many arguments
+	wrong  string // what git would not take of it
 }
 
 func packetsOf(body *spool.Body) *wire.Reader {
 	return wire.NewReader(bufio.NewReaderSize(body.Reader(), 64<<10))
 }
 
-func read(body *spool.Body) (a asks, err error) {
+func read(body *spool.Body, g *grammar) (a asks, err error) {
 	p, others, shallows := packetsOf(body), 0, 0
 	for {
 		kind, payload, err := p.Next()
-		switch {
-		case errors.Is(err, io.EOF):
+		if errors.Is(err, io.EOF) {
+			g.end()
+			a.wrong = g.wrong
 			return a, nil
-		case err != nil:
+		}
+		if err != nil {
 			return a, err
+		}
+		g.next(kind, payload)
+		switch {
 		case kind != wire.Data || hasAny(payload, "want ", "have "):
 			continue
 		case hasAny(payload, "shallow "):
@@ -66,22 +72,29 @@ func hasAny(payload []byte, prefixes ...string) bool {
 	return false
 }
 
-// asksForOurs tells whether a request wants a tip that the table shows. What
-// else is asked for may be nonsense, and its failure says nothing of the copy.
-func asksForOurs(body *spool.Body, t *refs.Table) bool {
+// asksForOurs tells whether a request that failed with git's words wants a tip that the
+// table shows. What else is asked for may be nonsense, and its failure says nothing of the
+// copy.
+func asksForOurs(body *spool.Body, g *grammar, t *refs.Table, words string) bool {
+	if isOfTheRequest(words) {
+		return false
+	}
 	ours := make(map[string]bool, len(t.Refs)+1)
 	ours[t.HeadOID()] = true
 	for _, r := range t.Refs {
 		ours[r.OID] = true
 	}
 	delete(ours, "")
+	if _, missing, ok := strings.Cut(words, "not our ref "); ok {
+		return len(missing) >= 40 && ours[missing[:40]]
+	}
 	p := packetsOf(body)
 	for {
-		_, payload, err := p.Next()
+		kind, payload, err := p.Next()
 		if err != nil {
 			return false
 		}
-		if hasAny(payload, "want ") && len(payload) >= 45 && ours[string(payload[5:45])] {
+		if g.next(kind, payload) == arguments && hasAny(payload, "want ") && len(payload) >= 45 && ours[string(payload[5:45])] {
 			return true
 		}
 	}

@@ -35,7 +35,8 @@ type Server struct {
 
 	bodies, peerBodies *spool.Pool
 
-	caps  []string // of protocol 2, behind "version 2" and the agent
+	caps  []string        // of protocol 2, behind "version 2" and the agent
+	fetch map[string]bool // features of its fetch
 	agent string
 	log   *slog.Logger
 
@@ -80,6 +81,10 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 		} else if ok {
 			s.caps = append(s.caps, name)
 		}
+	}
+	s.fetch = map[string]bool{}
+	for feature := range strings.FieldsSeq(caps["fetch"]) {
+		s.fetch[feature] = true
 	}
 	return s, nil
 }
@@ -180,7 +185,7 @@ func (s *Server) UploadPack(w http.ResponseWriter, r *http.Request, v View) erro
 		http.Error(w, "the request is not the git protocol: "+err.Error(), http.StatusBadRequest)
 		return nil
 	}
-	asked, err := read(body)
+	asked, err := read(body, newGrammar(version2(r), s.fetch))
 	switch {
 	case err != nil:
 		return nonsense(err)
@@ -205,7 +210,12 @@ func (s *Server) UploadPack(w http.ResponseWriter, r *http.Request, v View) erro
 		_ = out.Flush()
 		return nil
 	}
-	if asked.many {
+	switch {
+	case command != "fetch":
+		return nonsense(fmt.Errorf("there is no command %.40q", command))
+	case asked.wrong != "":
+		return nonsense(errors.New(asked.wrong))
+	case asked.many:
 		return nonsense(fmt.Errorf("it has more than %d shallow lines, or %d arguments besides those, wants and haves", manyShallows, manyArguments))
 	}
 	if !version2(r) {
@@ -311,7 +321,7 @@ func (s *Server) pack(w http.ResponseWriter, r *http.Request, v View, body *spoo
 		panic(http.ErrAbortHandler) // the client has gone
 	}
 	answer := &FailedError{Reason: tail.String(), held: hold.held}
-	ours := asksForOurs(body, v.Table)
+	ours := asksForOurs(body, newGrammar(protocol != "", s.fetch), v.Table, answer.Reason)
 	if ours && !git.OutOfMemory(failed) { // which says nothing of the copy
 		s.suspect(v.Repo, failed)
 	}
@@ -320,6 +330,8 @@ func (s *Server) pack(w http.ResponseWriter, r *http.Request, v View, body *spoo
 		fail(packets, "the pack of "+v.Repo.Name()+" broke off, clone or fetch again: "+failed.Error())
 	case ours:
 		return answer
+	case isOfTheRequest(answer.Reason) && !answer.says():
+		http.Error(w, "the request is not the git protocol: "+answer.Reason, http.StatusBadRequest)
 	default:
 		answer.Answer(w)
 	}

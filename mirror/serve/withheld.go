@@ -18,6 +18,11 @@ type FailedError struct {
 
 func (e *FailedError) Error() string { return "no pack could be made: " + e.Reason }
 
+// says tells whether what was held back ends with words that a client shows.
+func (e *FailedError) says() bool {
+	return len(e.held) > 8 && bytes.HasPrefix(e.held[4:], []byte("ERR "))
+}
+
 // Answer sends what was held back.
 func (e *FailedError) Answer(w http.ResponseWriter) {
 	noCache(w.Header())

@@ -96,15 +96,16 @@ func TestNonsenseIsNoSuspicion(t *testing.T) {
 	ours, kept, strange := strings.Repeat("a", 40), strings.Repeat("b", 40), strings.Repeat("c", 40)
 	table := &refs.Table{Head: refs.Symbolic("refs/heads/main"), Refs: []refs.Ref{{Name: "refs/gitmirror/kept/1/heads/x", OID: kept}, {Name: "refs/heads/main", OID: ours}}}
 	for body, want := range map[string]bool{
-		pkt("want " + ours + "\n"):                                 true,
-		pkt("want " + strange + "\n"):                              false,
-		pkt("want "+strange+"\n") + pkt("want "+ours+" no-done\n"): true,
-		pkt("want " + kept + "\n"):                                 true,
-		pkt("have " + ours + "\n"):                                 false,
-		"want ":                                                    false,
-		"":                                                         false,
+		pkt("want " + ours + "\n"):                                  true,
+		pkt("want " + strange + "\n"):                               false,
+		pkt("want "+strange+"\n") + pkt("want "+ours+" no-done\n"):  true,
+		pkt("want " + kept + "\n"):                                  true,
+		pkt("have " + ours + "\n"):                                  false,
+		pkt("want "+strange+"\n") + "0000" + pkt("want "+ours+"\n"): false, // git does not read that far
+		"want ": false,
+		"":      false,
 	} {
-		if got := asksForOurs(keep(t, body), table); got != want {
+		if got := asksForOurs(keep(t, body), newGrammar(false, nil), table, "unable to read tree"); got != want {
 			t.Errorf("%q: %v, want %v", body, got, want)
 		}
 	}
