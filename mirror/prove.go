@@ -17,10 +17,8 @@ import (
 
 // A copy that is shown as ready must be one that can be cloned. What its own
 // table names is looked for once at each start, and what a pack cannot be made
-// of when a client has asked for it; strangers ask for nonsense, so no more often
-// than once a minute.
+// of when a client has asked for it (see suspect).
 const (
-	proofSpacing = time.Minute
 	proofsAtOnce = 2
 	proofRetry   = 2 * time.Second // between the two tests that make a copy broken
 
@@ -39,12 +37,13 @@ const (
 // proofs is what is known of the copies' wholeness.
 type proofs struct {
 	mu      sync.Mutex
-	last    map[string]time.Time // test of a repository that was asked for
+	next    map[string]time.Time // when a repository that is suspected is tested again
 	broken  map[string]bool      // out of service
 	tests   []tested             // the last of them
 	sick    string               // why nothing is served
 	blind   bool                 // the last test came to nothing
 	running *semaphore.Weighted
+	doubts  *semaphore.Weighted // held by the test of a suspected copy, and for its rest
 }
 
 // tested is what the last test of a copy came to.
@@ -68,7 +67,9 @@ func (p *proofs) note(id string, now time.Time, broken bool) (bad int) {
 	return bad
 }
 
-func newProofs() *proofs { return &proofs{running: semaphore.NewWeighted(proofsAtOnce)} }
+func newProofs() *proofs {
+	return &proofs{running: semaphore.NewWeighted(proofsAtOnce), doubts: semaphore.NewWeighted(1), next: map[string]time.Time{}}
+}
 
 var (
 	errSick   = errors.New("the copies on this node are out of service")
@@ -89,48 +90,11 @@ func (e *Engine) fit(id string) error {
 	return nil
 }
 
-// Doubt has a copy tested that somebody could not read: a peer's word is a reason to
-// look, and no evidence.
-func (e *Engine) Doubt(id string) {
-	if r := e.store.Repo(id); r != nil {
-		e.suspect(r, errors.New("a peer says that what it was sent is damaged"))
-	}
-}
-
-// suspect has a repository tested that may be damaged.
-func (e *Engine) suspect(r *store.Repo, err error) {
-	if !e.proofs.due(r.ID(), e.now()) {
-		return
-	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.ctx == nil || e.ctx.Err() != nil {
-		return
-	}
-	e.log.Info("a copy may be damaged, testing it", "repo", r.Name(), "err", err)
-	ctx := e.ctx
-	e.workers.Go(func() { e.prove(ctx, r, e.verify) })
-}
-
 // forget is called when a broken copy has left: another takes its place.
 func (p *proofs) forget(id string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	delete(p.broken, id)
-}
-
-// due tells whether a suspected copy may be tested now, and takes it for tested.
-func (p *proofs) due(id string, now time.Time) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if at, tested := p.last[id]; tested && now.Sub(at) < proofSpacing {
-		return false
-	}
-	if p.last == nil {
-		p.last = map[string]time.Time{}
-	}
-	p.last[id] = now
-	return true
 }
 
 // proveAll tests at start what is on the disk: that the tips of each table are

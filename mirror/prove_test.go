@@ -198,28 +198,6 @@ func TestEmptyAndRepeatedTestsHideNoSickNode(t *testing.T) {
 	})
 }
 
-// Strangers ask for nonsense: a copy is tested once a minute, however often packs
-// fail.
-func TestSuspicionsAreTestedOnceAMinute(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		p := newProofs()
-		now := time.Now()
-		tests := 0
-		for range 180 {
-			if p.due("r", now) {
-				tests++
-			}
-			now = now.Add(time.Second)
-		}
-		if tests != 3 {
-			t.Errorf("%d tests in three minutes, want 3", tests)
-		}
-		if !p.due("other", now) {
-			t.Error("another copy's test is held off, too")
-		}
-	})
-}
-
 // Every copy that was here at the start is read then, and each once a day: one that
 // is made later was read when it was made.
 func TestEveryCopyIsReadOnceADay(t *testing.T) {
