@@ -40,7 +40,7 @@ func (p *Proxy) Grant(urls ...string) (*Grant, error) {
 		if port == "" {
 			port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
 		}
-		g.hosts[place(u.Hostname(), port)] = true
+		g.hosts[Place(u.Hostname(), port)] = true
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -50,12 +50,13 @@ func (p *Proxy) Grant(urls ...string) (*Grant, error) {
 	return g, nil
 }
 
-// place is a host and port as they are compared.
-func place(host, port string) string {
+// Place is a host and port as they are compared: an address may be spelt in many ways, and
+// a port have zeros before it.
+func Place(host, port string) string {
 	if a, err := netip.ParseAddr(host); err == nil {
 		host = a.Unmap().String()
 	}
-	return net.JoinHostPort(strings.ToLower(strings.TrimSuffix(host, ".")), port)
+	return net.JoinHostPort(strings.ToLower(strings.TrimSuffix(host, ".")), strings.TrimLeft(port, "0"))
 }
 
 // URL is git's http.proxy. It carries the password of this grant.
@@ -99,7 +100,7 @@ func (g *Grant) Revoke() {
 // leads tells whether target, "host:port", is one of the grant's.
 func (g *Grant) leads(target string) bool {
 	host, port, err := net.SplitHostPort(target)
-	if err == nil && g.hosts[place(host, port)] {
+	if err == nil && g.hosts[Place(host, port)] {
 		return true
 	}
 	g.mu.Lock()

@@ -2,6 +2,7 @@ package fetch
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -15,6 +16,7 @@ import (
 	"sync"
 	"time"
 
+	"gitmirror/internal/egress"
 	"gitmirror/mirror/detect"
 	"gitmirror/mirror/failure"
 )
@@ -107,8 +109,11 @@ func newRelay(src Source, log *slog.Logger) (*relay, error) {
 // sameHost tells whether git means the upstream: it leaves out the port of http, which it
 // takes the upstream for, whatever that speaks. What is not its host is never asked, in
 // clear text least of all.
+//
+// An upstream may spell its own host as it likes, in a redirect; git spells it anew.
 func sameHost(asked, upstream string) bool {
-	return strings.EqualFold(asked, upstream) || strings.EqualFold(asked+":80", upstream)
+	a, u := url.URL{Host: asked}, url.URL{Host: upstream}
+	return egress.Place(a.Hostname(), cmp.Or(a.Port(), "80")) == egress.Place(u.Hostname(), cmp.Or(u.Port(), "80"))
 }
 
 var errUnasked = errors.New("not asked for")

@@ -3,6 +3,7 @@ package fetch
 import (
 	"context"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -160,11 +161,36 @@ func TestTheRelayKnowsItsUpstream(t *testing.T) {
 	}{
 		{"example.org", "example.org", true}, {"EXAMPLE.org", "example.org", true}, {"example.org:8443", "example.org:8443", true},
 		{"example.org", "example.org:80", true}, {"[::1]", "[::1]:80", true},
+		{"example.org:8443", "example.org:08443", true}, {"example.org", "example.org:0080", true}, {"[::1]:8080", "[0:0::1]:8080", true}, {"[::1]", "[::1]", true},
+		{"[::1]:8080", "[::2]:8080", false}, {"example.org:844", "example.org:8440", false}, {"example.org:8443", "example.org:18443", false},
 		{"example.org", "example.org:8443", false}, {"example.org:8080", "example.org", false}, {"other.org", "example.org", false},
 	} {
 		if got := sameHost(c.asked, c.upstream); got != c.same {
 			t.Errorf("git asks %s of the upstream %s: %v", c.asked, c.upstream, got)
 		}
+	}
+}
+
+// An upstream that spells its port with zeros is asked there all the same, and one that
+// speaks https on the port of http, which git leaves out, is asked on that port.
+func TestTheRelayAsksOnThePortOfTheUpstream(t *testing.T) {
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusTeapot) }))
+	defer s.Close()
+	r := relayTo(t, strings.Replace(s.URL, "127.0.0.1:", "127.0.0.1:0", 1)+"/x.git", "127.0.0.0/8")
+	if status := r.ask(t, r.Proxy, s.URL+"/x.git/info/refs", ""); status != http.StatusTeapot {
+		t.Errorf("a port with a zero before it: %d, %v", status, r.cause())
+	}
+	overTLS := httptest.NewTLSServer(s.Config.Handler)
+	defer overTLS.Close()
+	r = relayTo(t, "https://127.0.0.1:80/x.git", "127.0.0.0/8")
+	var dialled atomic.Value
+	r.out.Proxy, r.out.TLSClientConfig = nil, overTLS.Client().Transport.(*http.Transport).TLSClientConfig
+	r.out.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
+		dialled.Store(addr)
+		return (&net.Dialer{}).DialContext(ctx, network, overTLS.Listener.Addr().String())
+	}
+	if status := r.ask(t, r.Proxy, "http://127.0.0.1/x.git/info/refs", ""); status != http.StatusTeapot || dialled.Load() != "127.0.0.1:80" {
+		t.Errorf("https on the port of http: %d, asked at %v", status, dialled.Load())
 	}
 }
 
