@@ -21,6 +21,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sync/semaphore"
+
 	"gitmirror/internal/atomicfile"
 	"gitmirror/internal/gitflaw"
 	"gitmirror/mirror/failure"
@@ -34,6 +36,8 @@ type Fetcher struct {
 	git   *git.Runner
 	stall time.Duration
 	log   *slog.Logger
+	large *semaphore.Weighted // held by whoever has a large history in memory
+	most  int                 // commits of it
 }
 
 // New returns a Fetcher. A fetch that neither receives bytes nor says anything
@@ -42,7 +46,7 @@ func New(runner *git.Runner, stall time.Duration, log *slog.Logger) *Fetcher {
 	if stall == 0 {
 		stall = time.Minute
 	}
-	return &Fetcher{git: runner, stall: stall, log: log}
+	return &Fetcher{git: runner, stall: stall, log: log, large: semaphore.NewWeighted(1), most: mostCommits}
 }
 
 // Source is where objects come from.

@@ -1,9 +1,10 @@
 package fetch
 
 import (
-	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -51,68 +52,110 @@ func (f *Fetcher) Peel(ctx context.Context, dir string, list []refs.Ref) error {
 // One walk decides nearly all of them: the commits the new tips have and no
 // old tip has, with their parents. Where a path from a new tip leaves that
 // region exactly at its own old tip, it is a fast-forward; what the walk
-// leaves open (an old tip behind another's) is asked one by one.
+// leaves open (an old tip behind another's) is asked for.
 func (f *Fetcher) Judge(ctx context.Context, dir string, changes []refs.Change) error {
 	var in strings.Builder
-	n := 0
-	for _, c := range changes {
+	var moved []int
+	var pairs [][2]string
+	for i, c := range changes {
 		if c.Kind == refs.Updated {
 			fmt.Fprintf(&in, "%s\n^%s\n", c.New, c.Old)
-			n++
+			moved, pairs = append(moved, i), append(pairs, [2]string{c.New, c.Old})
 		}
 	}
-	if n == 0 {
+	if len(pairs) == 0 {
 		return nil
 	}
-	cmd := f.git.Command(ctx, dir, "rev-list", "--parents", "--stdin")
-	cmd.Stdin = strings.NewReader(in.String())
-	out, err := cmd.Output()
-	if git.OutOfMemory(err) {
-		return failed(err)
-	}
+	forwards, err := f.leaveAtOld(ctx, dir, in.String(), pairs)
 	if err != nil {
-		// A moved ref that leads to no commit has no ancestors: it is forced.
-		out = nil
+		return err
 	}
-	parents := map[string][]string{}
-	for line := range bytes.Lines(out) {
-		ids := strings.Fields(string(line))
-		if len(ids) > 0 {
-			parents[ids[0]] = ids[1:]
+	var open []int
+	for i, forward := range forwards {
+		if !forward {
+			open = append(open, i)
 		}
 	}
-	for i := range changes {
-		c := &changes[i]
-		if c.Kind != refs.Updated || reaches(parents, c.New, c.Old) {
-			continue
-		}
-		ancestor, err := f.isAncestor(ctx, dir, c.Old, c.New)
-		if err != nil {
-			return err
-		}
-		if !ancestor {
-			c.Kind = refs.Forced
+	asked := make([][2]string, len(open))
+	for k, i := range open {
+		asked[k] = pairs[i]
+	}
+	ancestors, err := f.ancestors(ctx, dir, asked)
+	if err != nil {
+		return err
+	}
+	for k, i := range open {
+		if !ancestors[k] {
+			changes[moved[i]].Kind = refs.Forced
 		}
 	}
 	return nil
 }
 
-func reaches(parents map[string][]string, from, to string) bool {
-	seen := map[string]bool{from: true}
-	for queue := []string{from}; len(queue) > 0; {
-		id := queue[len(queue)-1]
-		queue = queue[:len(queue)-1]
-		for _, p := range parents[id] {
-			if p == to {
-				return true
-			}
-			if !seen[p] {
-				seen[p] = true
-				queue = append(queue, p)
-			}
+// leaveAtOld tells of each pair of a new and an old tip whether a path from the new one
+// leaves the region that revs names at the old one.
+func (f *Fetcher) leaveAtOld(ctx context.Context, dir, revs string, pairs [][2]string) ([]bool, error) {
+	region, err := f.walk(ctx, dir, revs)
+	switch {
+	case err != nil && isOurs(ctx, err):
+		return nil, failedIn(ctx, err)
+	case err != nil:
+		return make([]bool, len(pairs)), nil // a moved ref that leads to no commit has no ancestors
+	}
+	defer region.release()
+	forwards, err := region.leads(ctx, pairs)
+	if err != nil {
+		return nil, failure.Of(err)
+	}
+	return forwards, nil
+}
+
+// ancestors tells of each pair of objects whether the first has the second in its history;
+// what is no commit, and leads to none as a tag, has none and is in none.
+func (f *Fetcher) ancestors(ctx context.Context, dir string, pairs [][2]string) ([]bool, error) {
+	out := make([]bool, len(pairs))
+	ask := func(i int) (err error) {
+		out[i], err = f.isAncestor(ctx, dir, pairs[i][1], pairs[i][0])
+		return err
+	}
+	n, err := oneByOne(len(pairs), ask)
+	if err != nil || n == len(pairs) {
+		return out, err
+	}
+	var ids []string
+	for _, p := range pairs[n:] {
+		ids = append(ids, p[0], p[1])
+	}
+	commits, err := f.commits(ctx, dir, ids)
+	if err != nil {
+		return nil, err
+	}
+	var in strings.Builder
+	rest := make([][2]string, len(pairs)-n)
+	for i, p := range pairs[n:] {
+		if rest[i] = [2]string{commits[p[0]], commits[p[1]]}; rest[i][0] != "" {
+			fmt.Fprintln(&in, rest[i][0])
 		}
 	}
-	return false
+	g, err := f.walk(ctx, dir, in.String())
+	switch {
+	case err != nil && isOurs(ctx, err):
+		return nil, failedIn(ctx, err)
+	case err != nil:
+		for i := n; i < len(pairs); i++ {
+			if err := ask(i); err != nil {
+				return nil, err
+			}
+		}
+		return out, nil
+	}
+	defer g.release()
+	leads, err := g.leads(ctx, rest)
+	if err != nil {
+		return nil, failure.Of(err)
+	}
+	copy(out[n:], leads)
+	return out, nil
 }
 
 func (f *Fetcher) isAncestor(ctx context.Context, dir, old, new string) (bool, error) {
@@ -144,18 +187,9 @@ func (f *Fetcher) Unreachable(ctx context.Context, dir string, tips []string, ke
 	}
 	cmd := f.git.Command(ctx, dir, "rev-list", "--objects", "--no-object-names", "--stdin")
 	cmd.Stdin = strings.NewReader(in.String())
-	out, err := cmd.Output()
-	if err != nil {
-		return nil, failed(err)
-	}
-	wanted := map[string]bool{}
-	for _, t := range tips {
-		wanted[t] = true
-	}
-	for line := range bytes.Lines(out) {
-		if id := strings.TrimSpace(string(line)); wanted[id] {
-			lost[id] = true
-		}
+	var err error
+	if lost, err = printed(cmd, tips); err != nil {
+		return nil, failedIn(ctx, err)
 	}
 	return lost, nil
 }
@@ -200,19 +234,29 @@ func (f *Fetcher) Reached(ctx context.Context, dir string, tips []string, list, 
 	}
 	cmd := f.git.Command(ctx, dir, "rev-list", "--stdin")
 	cmd.Stdin = strings.NewReader(in.String())
-	out, err := cmd.Output()
+	walked, err := printed(cmd, slices.Collect(maps.Values(commits)))
 	if err != nil {
-		return nil, failed(err)
-	}
-	walked := map[string]bool{}
-	for line := range bytes.Lines(out) {
-		walked[strings.TrimSpace(string(line))] = true
+		return nil, failedIn(ctx, err)
 	}
 	for _, t := range tips {
 		c := commits[t]
 		reached[t] = c != "" && walked[c] == (without != nil)
 	}
 	return reached, nil
+}
+
+// printed tells which of some ids a git child prints, one on each line.
+func printed(cmd *git.Cmd, ids []string) (map[string]bool, error) {
+	wanted, found := map[string]bool{}, map[string]bool{}
+	for _, id := range ids {
+		wanted[id] = true
+	}
+	return found, eachLine(cmd, func(line []byte) error {
+		if wanted[string(line)] {
+			found[string(line)] = true
+		}
+		return nil
+	})
 }
 
 // Unrelated tells of each pair of objects whether their histories have nothing in
@@ -234,50 +278,96 @@ func (f *Fetcher) Unrelated(ctx context.Context, dir string, pairs [][2]string) 
 	if err != nil {
 		return nil, err
 	}
-	var in strings.Builder
-	for _, p := range pairs {
-		if commits[p[0]] != "" && commits[p[1]] != "" {
-			fmt.Fprintf(&in, "%s\n^%s\n", commits[p[1]], commits[p[0]])
+	var region strings.Builder
+	var which []int
+	var old, all [][2]string
+	var fresh []string
+	for i, p := range pairs {
+		a, b := commits[p[0]], commits[p[1]]
+		if out[i] = a == "" || b == ""; !out[i] {
+			fmt.Fprintf(&region, "%s\n^%s\n", b, a)
+			which, all, fresh = append(which, i), append(all, [2]string{a, b}), append(fresh, b)
 		}
 	}
-	region, err := f.region(ctx, dir, in.String())
+	leave, err := f.leave(ctx, dir, region.String(), fresh)
 	if err != nil {
 		return nil, err
 	}
-	for i, p := range pairs {
-		old, new := commits[p[0]], commits[p[1]]
-		switch {
-		case old == "" || new == "" || !leaves(region, new):
-			out[i] = true
-			continue
+	var open []int
+	for k, i := range which {
+		if out[i] = !leave[k]; leave[k] {
+			open, old = append(open, i), append(old, all[k])
 		}
-		err := f.git.Command(ctx, dir, "merge-base", old, new).RunCaptured()
-		if err != nil && ctx.Err() != nil {
-			return nil, failure.Of(ctx.Err())
-		}
-		out[i] = err != nil
+	}
+	related, err := f.related(ctx, dir, old)
+	if err != nil {
+		return nil, err
+	}
+	for k, i := range open {
+		out[i] = !related[k]
 	}
 	return out, nil
 }
 
-// leaves tells whether a path of parents from a commit ends outside of the region.
-func leaves(region map[string][]string, from string) bool {
-	seen := map[string]bool{from: true}
-	for queue := []string{from}; len(queue) > 0; {
-		id := queue[len(queue)-1]
-		queue = queue[:len(queue)-1]
-		parents, inside := region[id]
-		if !inside {
-			return true
+// leave tells of each tip whether a path from it leaves the region that revs names. Where
+// that is too large, all may.
+func (f *Fetcher) leave(ctx context.Context, dir, revs string, tips []string) ([]bool, error) {
+	if len(tips) == 0 {
+		return nil, nil
+	}
+	region, err := f.walk(ctx, dir, revs)
+	if errors.Is(err, errLarge) {
+		return slices.Repeat([]bool{true}, len(tips)), nil
+	}
+	if err != nil {
+		return nil, failedIn(ctx, err)
+	}
+	defer region.release()
+	out, err := region.leave(ctx, tips)
+	if err != nil {
+		return nil, failure.Of(err)
+	}
+	return out, nil
+}
+
+// related tells of each pair of commits whether their histories have something in common.
+func (f *Fetcher) related(ctx context.Context, dir string, pairs [][2]string) ([]bool, error) {
+	out := make([]bool, len(pairs))
+	ask := func(i int) error {
+		err := f.git.Command(ctx, dir, "merge-base", pairs[i][0], pairs[i][1]).RunCaptured()
+		if err != nil && ctx.Err() != nil {
+			return failure.Of(ctx.Err())
 		}
-		for _, p := range parents {
-			if !seen[p] {
-				seen[p] = true
-				queue = append(queue, p)
+		out[i] = err == nil
+		return nil
+	}
+	n, err := oneByOne(len(pairs), ask)
+	if err != nil || n == len(pairs) {
+		return out, err
+	}
+	var in strings.Builder
+	for _, p := range pairs[n:] {
+		fmt.Fprintf(&in, "%s\n%s\n", p[0], p[1])
+	}
+	g, err := f.walk(ctx, dir, in.String())
+	if errors.Is(err, errLarge) {
+		for i := n; i < len(pairs); i++ {
+			if err := ask(i); err != nil {
+				return nil, err
 			}
 		}
+		return out, nil
 	}
-	return false
+	if err != nil {
+		return nil, failedIn(ctx, err)
+	}
+	defer g.release()
+	rest, err := g.related(ctx, pairs[n:])
+	if err != nil {
+		return nil, failure.Of(err)
+	}
+	copy(out[n:], rest)
+	return out, nil
 }
 
 // commits tells which commit each object is, or leads to as a tag; what is none, or
@@ -313,61 +403,65 @@ func (f *Fetcher) Left(ctx context.Context, dir string, old, keep []string) ([]i
 	if err != nil {
 		return nil, err
 	}
-	var in strings.Builder
-	for i, id := range append(slices.Clone(old), keep...) {
-		switch c := commits[id]; {
-		case c == "":
-		case i < len(old):
-			fmt.Fprintf(&in, "%s\n", c)
-		default:
-			fmt.Fprintf(&in, "^%s\n", c)
+	var kept, in strings.Builder
+	for _, id := range keep {
+		if c := commits[id]; c != "" {
+			fmt.Fprintf(&kept, "^%s\n", c)
 		}
 	}
-	counts := make([]int, len(old))
-	if len(old) == 1 { // no need to know which
-		cmd := f.git.Command(ctx, dir, "rev-list", "--count", "--stdin")
-		cmd.Stdin = strings.NewReader(in.String())
-		out, err := cmd.Output()
-		if err != nil {
-			return nil, failed(err)
+	tips := make([]string, len(old))
+	for i, id := range old {
+		if tips[i] = commits[id]; tips[i] != "" {
+			fmt.Fprintln(&in, tips[i])
 		}
-		if counts[0], err = strconv.Atoi(strings.TrimSpace(string(out))); err != nil {
-			return nil, failure.New(failure.Disk, fmt.Sprintf("git rev-list counted %.40q", out), err)
+	}
+	if len(old) == 1 { // no need to know which
+		n, err := f.count(ctx, dir, in.String()+kept.String())
+		return []int{n}, err
+	}
+	region, err := f.walk(ctx, dir, in.String()+kept.String())
+	if errors.Is(err, errLarge) {
+		counts := make([]int, len(old))
+		for i, tip := range tips {
+			if tip == "" {
+				continue
+			}
+			if counts[i], err = f.count(ctx, dir, tip+"\n"+kept.String()); err != nil {
+				return nil, err
+			}
 		}
 		return counts, nil
 	}
-	region, err := f.region(ctx, dir, in.String())
 	if err != nil {
-		return nil, err
+		return nil, failedIn(ctx, err)
 	}
-	for i, id := range old {
-		seen := map[string]bool{}
-		for queue := []string{commits[id]}; len(queue) > 0; {
-			c := queue[len(queue)-1]
-			queue = queue[:len(queue)-1]
-			if parents, inside := region[c]; inside && !seen[c] {
-				seen[c] = true
-				queue = append(queue, parents...)
-			}
-		}
-		counts[i] = len(seen)
+	defer region.release()
+	counts, err := region.sizes(ctx, tips)
+	if err != nil {
+		return nil, failure.Of(err)
 	}
 	return counts, nil
 }
 
-// region is the commits of a walk, with their parents.
-func (f *Fetcher) region(ctx context.Context, dir, revs string) (map[string][]string, error) {
-	cmd := f.git.Command(ctx, dir, "rev-list", "--parents", "--stdin")
+// count counts the commits that revs names.
+func (f *Fetcher) count(ctx context.Context, dir, revs string) (int, error) {
+	cmd := f.git.Command(ctx, dir, "rev-list", "--count", "--stdin")
 	cmd.Stdin = strings.NewReader(revs)
 	out, err := cmd.Output()
 	if err != nil {
-		return nil, failed(err)
+		return 0, failedIn(ctx, err)
 	}
-	region := map[string][]string{}
-	for line := range bytes.Lines(out) {
-		if c := strings.Fields(string(line)); len(c) > 0 {
-			region[c[0]] = c[1:]
-		}
+	n, err := strconv.Atoi(strings.TrimSpace(string(out)))
+	if err != nil {
+		return 0, failure.New(failure.Disk, fmt.Sprintf("git rev-list counted %.40q", out), err)
 	}
-	return region, nil
+	return n, nil
+}
+
+// failedIn is failed, but where ctx has ended.
+func failedIn(ctx context.Context, err error) *failure.Error {
+	if ctx.Err() != nil {
+		return failure.Of(ctx.Err())
+	}
+	return failed(err)
 }

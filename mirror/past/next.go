@@ -196,7 +196,7 @@ func (r *Record) LostUntil(at refs.LogTime) (until time.Time) {
 		return until
 	}
 	for _, t := range r.tips(at) {
-		if end := t.Until.Add(Window); until.IsZero() || end.Before(until) {
+		if end := t.Until.Add(Window + spacing); until.IsZero() || end.Before(until) {
 			until = end
 		}
 	}

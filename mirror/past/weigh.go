@@ -369,24 +369,37 @@ func (s *Step) judgeMoved(moved []*Tip, f Facts) error {
 	if err != nil {
 		return err
 	}
+	much, err := areMuch(f, old, left)
+	if err != nil {
+		return err
+	}
 	for i, t := range related {
-		if t.Lost, err = isMuch(f, t.OID, left[i]); err != nil {
-			return err
-		}
+		t.Lost = much[i]
 	}
 	return nil
 }
 
-// isMuch tells whether that many commits are much of what old leads to.
-func isMuch(f Facts, old string, left int) (bool, error) {
-	if left < leftLeast {
-		return false, nil
+// areMuch tells of each of old whether that many commits are much of what it leads to.
+func areMuch(f Facts, old []string, left []int) ([]bool, error) {
+	much := make([]bool, len(old))
+	var which []int
+	var tips []string
+	for i, n := range left {
+		if n >= leftLeast {
+			which, tips = append(which, i), append(tips, old[i])
+		}
 	}
-	total, err := f.Left([]string{old}, nil)
+	if len(tips) == 0 {
+		return much, nil
+	}
+	totals, err := f.Left(tips, nil)
 	if err != nil {
-		return false, err
+		return nil, err
 	}
-	return share(left, total[0]) > lostShare, nil
+	for k, i := range which {
+		much[i] = share(left[i], totals[k]) > lostShare
+	}
+	return much, nil
 }
 
 func takesAway(c refs.Change) bool { return c.Kind == refs.Deleted || c.Kind == refs.Forced }
@@ -471,7 +484,11 @@ func leaves(f Facts, old, now string) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	return isMuch(f, old, left[0])
+	much, err := areMuch(f, []string{old}, left)
+	if err != nil {
+		return false, err
+	}
+	return much[0], nil
 }
 
 // LossDigest names a set of losses, whatever their order.
