@@ -35,22 +35,11 @@ func (e *Engine) allow(ctx context.Context, repo *store.Repo, a Assignment, step
 	}
 	if p := a.Approved; p != nil && len(rest) > 0 {
 		if e.covers(ctx, repo, p, rest) {
-			return e.covered(ctx, repo, p, step, v)
+			return e.covered(ctx, repo, step, v)
 		}
-		if !p.Observed.IsZero() && p.Observed == observed {
-			// It is the picture that was shown, but for what a pin hid of it.
-			rest = slices.DeleteFunc(rest, func(c refs.Change) bool {
-				return !slices.ContainsFunc(a.Released, func(r Release) bool { return r.Ref == c.Ref })
-			})
-			if len(rest) == 0 {
-				return past.Verdict{}, forgetAll, nil
-			}
-			taken = nil
-			for _, c := range v.Lost {
-				if !slices.Contains(rest, c) {
-					taken = append(taken, c.Ref)
-				}
-			}
+		if !p.Observed.IsZero() && p.Observed == observed && pictured(p, rest) {
+			taken = names(v.Lost)
+			return past.Verdict{}, forgotten{refs: taken}, nil
 		}
 	}
 	if len(taken) == 0 {
@@ -60,24 +49,38 @@ func (e *Engine) allow(ctx context.Context, repo *store.Repo, a Assignment, step
 	return beside, forgotten{refs: taken}, err
 }
 
+// pictured tells whether losses may be those of an approval, of which it names the first:
+// upstream shows what it showed then, but what counts of it may have become less with the
+// day, and more with a pin that is gone.
+func pictured(p *Approval, lost []refs.Change) bool {
+	if len(lost) > p.Count {
+		return false
+	}
+	return p.Count > len(p.First) || !slices.ContainsFunc(lost, func(c refs.Change) bool {
+		return !slices.ContainsFunc(p.First, func(f refs.Change) bool { return f.Ref == c.Ref && f.New == c.New })
+	})
+}
+
 // covered is the verdict on a step of which all losses are taken. With them out of the way
 // HEAD may be seen to lead where nobody was shown it would: that is held with them.
-func (e *Engine) covered(ctx context.Context, repo *store.Repo, p *Approval, step *past.Step, v past.Verdict) (past.Verdict, forgotten, error) {
-	var names []string
-	for _, c := range v.Lost {
-		names = append(names, c.Ref)
-	}
-	beside, err := step.Beside(names).Weigh(history{ctx, e, repo})
-	for i, c := range beside.Lost {
-		if r, ok := step.Base.Find(step.Base.Head.Target()); ok && c.Ref == "HEAD" {
-			beside.Lost[i].Old = r.OID // not where its branch is by now
-		}
-	}
-	if err != nil || beside.Reason == "" || e.covers(ctx, repo, p, beside.Lost) {
+func (e *Engine) covered(ctx context.Context, repo *store.Repo, step *past.Step, v past.Verdict) (past.Verdict, forgotten, error) {
+	beside, err := step.Beside(names(v.Lost)).Weigh(history{ctx, e, repo})
+	more := slices.DeleteFunc(slices.Clone(beside.Lost), func(c refs.Change) bool {
+		// Of which tip of the day it is seen to turn away makes no difference.
+		return slices.ContainsFunc(v.Lost, func(l refs.Change) bool { return l.Ref == c.Ref && l.New == c.New })
+	})
+	if err != nil || beside.Reason == "" || len(more) == 0 {
 		return past.Verdict{}, forgetAll, err
 	}
-	v.Reason, v.Lost = beside.Reason, slices.Concat(beside.Lost, v.Lost)
+	v.Reason, v.Lost, v.Heads = beside.Reason, slices.Concat(more, v.Lost), 0
 	return v, forgotten{}, nil
+}
+
+func names(lost []refs.Change) (list []string) {
+	for _, c := range lost {
+		list = append(list, c.Ref)
+	}
+	return list
 }
 
 // released tells whether a loss is what a person was shown when they released a pin.

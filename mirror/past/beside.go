@@ -8,7 +8,8 @@ import (
 )
 
 // Beside is the step without those of the refs: what upstream does beside what a person
-// lets it do with them. They count as published where upstream has them.
+// lets it do with them. They count as published where upstream has them, and what they led
+// to may be in no other ref.
 func (s *Step) Beside(names []string) *Step {
 	is := func(name string) bool { return slices.Contains(names, name) }
 	base := *s.Base
@@ -19,7 +20,7 @@ func (s *Step) Beside(names []string) *Step {
 			base.Refs = slices.Insert(base.Refs, i, r)
 		}
 	}
-	next := &Step{Base: &base, Past: s.Past, List: s.List, Head: s.Head, At: s.At}
+	next := &Step{Base: &base, Past: s.Past, List: s.List, Head: s.Head, At: s.At, took: true}
 	if s.Past != nil {
 		next.Past = s.Past.Clone()
 		next.Past.Tips = slices.DeleteFunc(next.Past.Tips, func(t Tip) bool { return is(t.Name) })

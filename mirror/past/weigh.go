@@ -39,6 +39,7 @@ type Step struct {
 	Changes []refs.Change // from Base to List; a move is Updated only where it is a fast-forward
 	At      refs.LogTime
 
+	took        bool            // something was taken away beside what Changes has
 	recent      []Tip           // Past's of the last day; set once, with the next
 	wereSettled map[string]bool // names of those that are settled
 }
@@ -236,7 +237,7 @@ func oldest(tips []Tip) []Tip {
 // judge sets Lost of each settled tip. What was judged before stays where its ref only
 // grew and nothing was taken away: what led to its commits still does.
 func (s *Step) judge(tips []Tip, f Facts) error {
-	grew, takes := map[string]bool{}, false
+	grew, takes := map[string]bool{}, s.took
 	for _, c := range s.Changes {
 		grew[c.Ref] = c.Kind == refs.Updated
 		takes = takes || takesAway(c)
@@ -418,7 +419,7 @@ func (s *Step) judgeHead(tips []Tip, f Facts) (heads []refs.Change, err error) {
 		kinds[c.Ref] = c.Kind
 	}
 	steady := func(name string) bool { k, changed := kinds[name]; return !changed || k == refs.Updated }
-	takes := slices.ContainsFunc(s.Changes, takesAway) // and so may take what a tip was reached by
+	takes := s.took || slices.ContainsFunc(s.Changes, takesAway) // and so may take what a tip was reached by
 	for _, t := range tips {
 		oid, shown := s.find(t.Name)
 		gone := !shown
