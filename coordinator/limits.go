@@ -38,9 +38,16 @@ func (c *Coordinator) admitLimits(l *Limits) error {
 	if l.Accept, err = gitflaw.Spelled(l.Accept); err != nil {
 		return &Refusal{Code: "flaw_invalid", Message: err.Error(), Hint: "these can be: " + strings.Join(gitflaw.Acceptable, " ")}
 	}
-	if format := c.cfg.State.View().Format(); format < fsm.FormatLimits && (l.Size > 0 || l.Object > 0 || len(l.Accept) > 0) {
-		return &Refusal{Code: fsm.CodeFormat, Message: fmt.Sprintf("limits of a repository need cluster format %d, the cluster is at %d", fsm.FormatLimits, format),
+	format := c.cfg.State.View().Format()
+	refused := func(what string, needs uint32) error {
+		return &Refusal{Code: fsm.CodeFormat, Message: fmt.Sprintf("%s of a repository need cluster format %d, the cluster is at %d", what, needs, format),
 			Hint: "upgrade all nodes first"}
+	}
+	switch {
+	case format < fsm.FormatLimits && (l.Size > 0 || l.Object > 0):
+		return refused("limits", fsm.FormatLimits)
+	case format < fsm.FormatFlaws && len(l.Accept) > 0:
+		return refused("flaws", fsm.FormatFlaws)
 	}
 	return nil
 }

@@ -14,7 +14,9 @@ import (
 //	1  everything up to 15 but what follows
 //	2  tick
 //	3  a key of the API belongs to one request
-//	4  limits of a repo's size, flaws that it may have; holds say what is lost; approve and pin; files of the past
+//	4  limits of a repo's size; holds say what is lost; approve and pin; files of the past
+//	5  flaws that a repo's objects may have; words of persons are for the first check that
+//	   hears them, and say what was shown; what was approved before is to be approved anew
 //
 // Every member says in its row which format its binary speaks. The leader
 // raises the cluster's to what all of them speak, and never lowers it. A
@@ -26,6 +28,9 @@ const (
 	formatHolds = 4
 	// FormatLimits brought the limits of a repo.
 	FormatLimits = 4
+	// FormatFlaws brought the flaws that a repo's objects may have.
+	FormatFlaws = 5
+	formatWords = 5
 )
 
 // RemembersPast tells whether every member knows files of the past: from then on they
@@ -68,31 +73,50 @@ func Admit(entry []byte, format uint32, at time.Time) ([]byte, error) {
 	return proto.MarshalOptions{Deterministic: true}.Marshal(&env)
 }
 
-// admitLimits refuses new rows with limits that a member of an earlier format would not
-// see.
+// admitLimits refuses limits and words that a member of an earlier format would not see, or
+// would take otherwise.
 func admitLimits(k kind, payload []byte, format uint32) error {
-	var add command.AddRepos
-	if format >= FormatLimits || k.message.ProtoReflect().Descriptor().FullName() != add.ProtoReflect().Descriptor().FullName() {
+	if format >= Format {
 		return nil
 	}
-	if err := proto.Unmarshal(payload, &add); err != nil {
+	m := k.message.ProtoReflect().New().Interface()
+	if err := proto.Unmarshal(payload, m); err != nil {
 		return fmt.Errorf("%w: %w", ErrNotAdmitted, err)
 	}
-	for _, r := range add.GetRepos() {
-		if p := r.GetPolicy(); p.GetMaxSize() != 0 || p.GetMaxObjectSize() != 0 || len(p.GetAccept()) > 0 {
-			return fmt.Errorf("%w: limits of a repo need cluster format %d, the cluster is at %d: upgrade all nodes first", ErrNotAdmitted, FormatLimits, max(format, 1))
+	needs, what := uint32(1), ""
+	switch m := m.(type) {
+	case *command.AddRepos:
+		for _, r := range m.GetRepos() {
+			switch p := r.GetPolicy(); {
+			case len(p.GetAccept()) > 0:
+				needs, what = FormatFlaws, "flaws of a repo's objects"
+			case needs < FormatLimits && (p.GetMaxSize() != 0 || p.GetMaxObjectSize() != 0):
+				needs, what = FormatLimits, "limits of a repo"
+			}
 		}
+	case *command.SetLimits:
+		if m.GetAccept() != nil {
+			needs, what = FormatFlaws, "flaws of a repo's objects"
+		}
+	case *command.Approve:
+		needs, what = formatWords, "approvals"
+	}
+	if format < needs {
+		return fmt.Errorf("%w: %s need cluster format %d, the cluster is at %d: upgrade all nodes first", ErrNotAdmitted, what, needs, max(format, 1))
 	}
 	return nil
 }
 
-func (s *State) raiseFormat(_ entry, c *command.RaiseFormat) *command.Outcome {
+func (s *State) raiseFormat(e entry, c *command.RaiseFormat) *command.Outcome {
 	t := &s.tables
 	if c.GetFormat() <= t.format {
 		return done()
 	}
 	if n := t.nodes.speaksLess(c.GetFormat()); n != nil {
 		return refuse(CodeFormat, "node %s speaks cluster format %d, not %d", n.Name, n.Format, c.GetFormat())
+	}
+	if t.format < formatWords && c.GetFormat() >= formatWords {
+		t.forgetUnheard(e)
 	}
 	t.format = c.GetFormat()
 	return done()

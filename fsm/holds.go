@@ -42,15 +42,19 @@ func (s *State) approve(e entry, c *command.Approve) *command.Outcome {
 		return refuse(CodeNotFound, "no repo %q", c.GetRepo())
 	}
 	seen := len(c.GetLosses())+len(c.GetObserved()) > 0
+	named := len(c.GetRelease()) + len(c.GetUnpin())
 	switch {
-	case !seen && len(c.GetRelease()) == 0 && (row.Hold != nil || len(row.Pins) > 0):
+	case !seen && named == 0 && (row.Hold != nil || len(row.Pins) > 0):
 		return refuse(CodeInvalid, "name what was seen of %s: the losses of its hold, or its pinned refs", row.Name)
-	case !seen && len(c.GetRelease()) == 0:
+	case !seen && named == 0:
 		return refuse(CodeNotHeld, "%s is not held, and has no pinned refs: there is nothing to approve", row.Name)
 	case seen && row.Hold == nil:
 		return refuse(CodeNotHeld, "%s is not held any more", row.Name)
 	case seen && !row.Hold.seenAs(c):
 		return refuse(CodeStaleHold, "what upstream takes away from %s has changed since it was shown: look again", row.Name)
+	}
+	if t.format < formatWords {
+		return s.approveUnheard(e, row, c, seen)
 	}
 	next := row.edit()
 	var said []string

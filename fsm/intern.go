@@ -36,7 +36,10 @@ func (s *State) newPolicy(p *command.Policy) Policy {
 		Refspecs: p.GetRefspecs(),
 	}
 	if s.tables.format >= FormatLimits {
-		policy.MaxSize, policy.MaxObject, policy.Accept = p.GetMaxSize(), p.GetMaxObjectSize(), p.GetAccept()
+		policy.MaxSize, policy.MaxObject = p.GetMaxSize(), p.GetMaxObjectSize()
+	}
+	if s.tables.format >= FormatFlaws {
+		policy.Accept = p.GetAccept()
 	}
 	if policy.Replicas == 0 {
 		policy.Replicas = DefaultReplicas

@@ -25,7 +25,7 @@ func (s *State) publish(e entry, c *command.Publish) *command.Outcome {
 	if refused := s.fence(row, c); refused != nil {
 		return refused
 	}
-	next := published(e, row, c)
+	next := s.published(e, row, c)
 	event := publishEvent(e, row, next, c)
 	t.events.add(event)
 	next.event = event.Seq
@@ -53,7 +53,7 @@ func (s *State) fence(row *Repo, c *command.Publish) *command.Outcome {
 }
 
 // published is the row after the publish.
-func published(e entry, row *Repo, c *command.Publish) *Repo {
+func (s *State) published(e entry, row *Repo, c *command.Publish) *Repo {
 	next := row.edit()
 	next.Generation = c.GetGeneration()
 	next.Digest = Digest(c.GetDigest())
@@ -65,7 +65,11 @@ func published(e entry, row *Repo, c *command.Publish) *Repo {
 	if !c.GetPinned() {
 		next.Error, next.Hold = nil, nil
 	}
-	next.hear(c.GetHeard())
+	if s.tables.format >= formatWords {
+		next.hear(c.GetHeard())
+	} else if !c.GetPinned() {
+		next.Approved = nil
+	}
 	next.Base = Generation{Number: c.GetBaseGeneration()}
 	copy(next.Base.Digest[:], c.GetBaseDigest())
 	next.Lost = stillLost(row, c)

@@ -58,7 +58,7 @@ func repoRecord(r *Repo, policy uint32) *snapshot.Record {
 	}
 	if a := r.Approved; a != nil {
 		rec.Approved = &snapshot.Approval{AtMs: toMS(a.At), Observed: digestBytes(a.Observed), Losses: digestBytes(a.Losses),
-			Count: a.Count, First: a.First, Index: a.Index}
+			Count: a.Count, First: a.First, Index: a.Index, Unpinned: a.Unpinned}
 	}
 	for _, rel := range r.Released {
 		rec.Released = append(rec.Released, &snapshot.Release{Ref: rel.Ref, Oid: rel.OID, Upstream: rel.Upstream, AtMs: toMS(rel.At), Index: rel.Index})

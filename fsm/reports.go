@@ -136,7 +136,12 @@ func (s *State) reportHealth(e entry, node *Node, r *command.HealthReport) *comm
 	changed := failure != row.Error || hold != row.Hold
 	next := row.edit()
 	next.Error, next.Hold = failure, hold
-	unused := next.hear(r.GetHeard())
+	unused := ""
+	if t.format >= formatWords {
+		unused = next.hear(r.GetHeard())
+	} else if hold == nil && row.Hold != nil {
+		next.Approved = nil
+	}
 	if !changed && unused == "" {
 		return ok(id)
 	}

@@ -107,7 +107,7 @@ func (s *State) setLimits(e entry, c *command.SetLimits) *command.Outcome {
 	if c.MaxObjectSize != nil {
 		policy.MaxObject = c.GetMaxObjectSize()
 	}
-	if c.Accept != nil {
+	if c.Accept != nil && s.tables.format >= FormatFlaws {
 		policy.Accept = c.GetAccept().GetIds()
 	}
 	was := row.Policy

@@ -193,16 +193,28 @@ func TestLimits(t *testing.T) {
 	}
 	flawed := newRepo("flawed")
 	flawed.Policy = &command.Policy{Accept: []string{"hasDotgit"}}
-	if entry, err := Encode(addRepos(flawed), "", epoch); err != nil {
-		t.Fatal(err)
-	} else if _, err := Admit(entry, FormatLimits-1, epoch); !errors.Is(err, ErrNotAdmitted) {
-		t.Errorf("flaws are admitted into format %d: %v", FormatLimits-1, err)
+	flawed.Copies, flawed.Owner = nil, ""
+	accept := &command.SetLimits{Repo: "flawed", Accept: &command.Flaws{Ids: []string{"badEmail"}}}
+	for _, msg := range []proto.Message{addRepos(flawed), accept} {
+		if entry, err := Encode(msg, "", epoch); err != nil {
+			t.Fatal(err)
+		} else if _, err := Admit(entry, FormatFlaws-1, epoch); !errors.Is(err, ErrNotAdmitted) {
+			t.Errorf("flaws are admitted into format %d: %v", FormatFlaws-1, err)
+		} else if _, err := Admit(entry, FormatFlaws, epoch); err != nil {
+			t.Error(err)
+		}
 	}
 	m.ok(addRepos(r))
 	if got := m.state.View().Repo("one").Policy.MaxSize; got != 0 {
 		t.Errorf("a member of format %d sees no limit, this one %d", FormatLimits-1, got)
 	}
 	m.ok(&command.RaiseFormat{Format: FormatLimits})
+	m.ok(addRepos(flawed))
+	m.ok(accept)
+	if got := m.state.View().Repo("flawed").Policy.Accept; got != nil {
+		t.Errorf("a member of format %d sees no flaws, this one %q", FormatLimits, got)
+	}
+	m.ok(&command.RaiseFormat{Format: FormatFlaws})
 	two.Policy = &command.Policy{MaxSize: 5 << 30, MaxObjectSize: 1 << 30, Accept: []string{"badEmail"}}
 	m.ok(addRepos(two))
 	m.ok(&command.SetLimits{Repo: "one", MaxObjectSize: proto.Int64(3 << 30)})

@@ -178,7 +178,7 @@ func (b *builder) addRepo(r *snapshot.Repo) error {
 		copy(row.Hold.Losses[:], h.GetLosses())
 	}
 	if a := r.GetApproved(); a != nil {
-		row.Approved = &Approval{At: fromMS(a.GetAtMs()), Count: a.GetCount(), First: a.GetFirst(), Index: a.GetIndex()}
+		row.Approved = &Approval{At: fromMS(a.GetAtMs()), Count: a.GetCount(), First: a.GetFirst(), Index: a.GetIndex(), Unpinned: a.GetUnpinned()}
 		copy(row.Approved.Observed[:], a.GetObserved())
 		copy(row.Approved.Losses[:], a.GetLosses())
 	}

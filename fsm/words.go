@@ -21,6 +21,7 @@ type Approval struct {
 	Losses   Digest
 	Count    uint32
 	First    []*command.Change
+	Unpinned []string // in format 4 alone
 }
 
 // Release is a person's word on a ref that was pinned: it may go to what upstream had
@@ -116,4 +117,45 @@ func (r *Repo) hear(heard uint64) string {
 	}
 	r.Released = waiting
 	return clip(strings.Join(was, ", ") + ": nothing was left to follow")
+}
+
+// approveUnheard is what format 4 makes of an approval: it stands until the next publish.
+// Owners of this release follow in what is held, and in no ref that was pinned; leaders of
+// it let none in. Logs have some, and members of the release before may add to them until
+// all are upgraded.
+func (s *State) approveUnheard(e entry, row *Repo, c *command.Approve, seen bool) *command.Outcome {
+	next := row.edit()
+	next.Approved = &Approval{At: e.at, Unpinned: slices.Clone(c.GetUnpin())}
+	if h := row.Hold; seen {
+		next.Approved.Observed, next.Approved.Losses, next.Approved.Count, next.Approved.First = h.Observed, h.Losses, h.Lost, h.First
+	}
+	for _, ref := range c.GetUnpin() {
+		if !slices.ContainsFunc(row.Pins, func(p Pin) bool { return p.Ref == ref }) {
+			return refuse(CodeNotFound, "%s of %s is not pinned", ref, row.Name)
+		}
+	}
+	next.Pins = slices.DeleteFunc(slices.Clone(row.Pins), func(p Pin) bool { return slices.Contains(c.GetUnpin(), p.Ref) })
+	if len(next.Pins) == 0 {
+		next.Pins = nil
+	}
+	s.tables.replace(e, next)
+	s.tables.record(e, EventApproved, next, fmt.Sprintf("%d losses, %d pinned refs released", next.Approved.Count, len(c.GetUnpin())))
+	return done()
+}
+
+// forgetUnheard drops the approvals of format 4, which nobody can be said to have heard.
+func (t *tables) forgetUnheard(e entry) {
+	var rows []*Repo
+	t.byID.Scan(func(row *Repo) bool {
+		if row.Approved != nil {
+			rows = append(rows, row)
+		}
+		return true
+	})
+	for _, row := range rows {
+		next := row.edit()
+		next.Approved = nil
+		t.replace(e, next)
+		t.record(e, EventApprovalUnused, next, "it was of an earlier release: approve it anew")
+	}
 }

@@ -1,6 +1,8 @@
 package fsm
 
 import (
+	"bytes"
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -127,5 +129,49 @@ func TestUnusedWordsAreToldInTheLog(t *testing.T) {
 	}
 	if r := m.repo("one"); r.Word() != 0 {
 		t.Errorf("released %v", m.released())
+	}
+}
+
+// What format 4 made of an approval it makes still, as its members do; with format 5 what
+// nobody can be said to have heard is to be said anew.
+func TestApprovalsOfFormatFour(t *testing.T) {
+	entry, err := Encode(&command.Approve{Repo: "one", Losses: digest(1)}, "", epoch)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Admit(entry, formatWords-1, epoch); !errors.Is(err, ErrNotAdmitted) {
+		t.Errorf("an approval is admitted into format %d: %v", formatWords-1, err)
+	}
+	m := held(t)
+	m.state.tables.format = formatWords - 1
+	a := strings.Repeat("a", 40)
+	for _, ref := range []string{"refs/heads/a", "refs/heads/b"} {
+		m.ok(&command.Pin{Repo: "one", Ref: ref, Oid: a})
+	}
+	old := &command.Approve{Repo: "one", Losses: digest(1), Unpin: []string{"refs/heads/a"}}
+	m.ok(old)
+	r := m.repo("one")
+	if len(r.Pins) != 1 || r.Approved == nil || r.Approved.Index != 0 || len(r.Approved.Unpinned) != 1 || r.Released != nil || r.Word() != 0 {
+		t.Errorf("pins %v, approval %+v, released %v", r.Pins, r.Approved, r.Released)
+	}
+	restored := New()
+	if err := restored.Restore(bytes.NewReader(m.snapshot())); err != nil || len(restored.View().Repo("one").Approved.Unpinned) != 1 {
+		t.Errorf("restored: %v", err)
+	}
+	next := heard(publish("one", r.Generation+1), 1000)
+	next.FromGeneration = r.Generation
+	m.ok(next)
+	if r := m.repo("one"); r.Approved != nil || r.Hold != nil {
+		t.Errorf("after a publish: %+v", r.Approved)
+	}
+	m = held(t)
+	m.state.tables.format = formatWords - 1
+	m.ok(&command.Approve{Repo: "one", Losses: digest(1)})
+	for _, n := range m.state.tables.nodes.sorted {
+		n.Format = Format
+	}
+	m.ok(&command.RaiseFormat{Format: formatWords})
+	if r := m.repo("one"); r.Approved != nil || r.Hold == nil {
+		t.Errorf("with format %d: %+v, held %v", formatWords, r.Approved, r.Hold)
 	}
 }

@@ -676,7 +676,7 @@ type Policy struct {
 	Refspecs      []string               `protobuf:"bytes,3,rep,name=refspecs,proto3" json:"refspecs,omitempty"`                                   // ref prefixes; default refs/heads/ refs/tags/
 	MaxSize       int64                  `protobuf:"varint,4,opt,name=max_size,json=maxSize,proto3" json:"max_size,omitempty"`                     // bytes of the copy; default: the node's limit. Since format 4
 	MaxObjectSize int64                  `protobuf:"varint,5,opt,name=max_object_size,json=maxObjectSize,proto3" json:"max_object_size,omitempty"` // bytes of one object; default: the node's limit. Since format 4
-	Accept        []string               `protobuf:"bytes,6,rep,name=accept,proto3" json:"accept,omitempty"`                                       // flaws of objects that are taken, by git's ids. Since format 4
+	Accept        []string               `protobuf:"bytes,6,rep,name=accept,proto3" json:"accept,omitempty"`                                       // flaws of objects that are taken, by git's ids. Since format 5
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -952,7 +952,7 @@ type SetLimits struct {
 	Repo          string                 `protobuf:"bytes,1,opt,name=repo,proto3" json:"repo,omitempty"`
 	MaxSize       *int64                 `protobuf:"varint,2,opt,name=max_size,json=maxSize,proto3,oneof" json:"max_size,omitempty"`
 	MaxObjectSize *int64                 `protobuf:"varint,3,opt,name=max_object_size,json=maxObjectSize,proto3,oneof" json:"max_object_size,omitempty"`
-	Accept        *Flaws                 `protobuf:"bytes,4,opt,name=accept,proto3" json:"accept,omitempty"`
+	Accept        *Flaws                 `protobuf:"bytes,4,opt,name=accept,proto3" json:"accept,omitempty"` // since format 5
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1152,7 +1152,7 @@ type Publish struct {
 	Rebuilt        bool                   `protobuf:"varint,18,opt,name=rebuilt,proto3" json:"rebuilt,omitempty"`                                     // the base is from_generation, its refs rebuilt from the logged changes
 	Pinned         bool                   `protobuf:"varint,20,opt,name=pinned,proto3" json:"pinned,omitempty"`                                       // only what a person has restored: a hold and its approval stay; since format 4
 	Recovered      []uint64               `protobuf:"varint,19,rep,packed,name=recovered,proto3" json:"recovered,omitempty"`                          // lost generations whose tips are here now, live or kept
-	Heard          uint64                 `protobuf:"varint,21,opt,name=heard,proto3" json:"heard,omitempty"`                                         // the words of persons up to this log index were acted on; since format 4
+	Heard          uint64                 `protobuf:"varint,21,opt,name=heard,proto3" json:"heard,omitempty"`                                         // the words of persons up to this log index were acted on; since format 5
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
 }
@@ -1418,7 +1418,7 @@ type HealthReport struct {
 	HoldSettled   uint32    `protobuf:"varint,8,opt,name=hold_settled,json=holdSettled,proto3" json:"hold_settled,omitempty"`
 	HoldFirst     []*Change `protobuf:"bytes,9,rep,name=hold_first,json=holdFirst,proto3" json:"hold_first,omitempty"`
 	HoldLosses    []byte    `protobuf:"bytes,10,opt,name=hold_losses,json=holdLosses,proto3" json:"hold_losses,omitempty"`
-	Heard         uint64    `protobuf:"varint,11,opt,name=heard,proto3" json:"heard,omitempty"` // the words of persons up to this log index were known to the check this is of
+	Heard         uint64    `protobuf:"varint,11,opt,name=heard,proto3" json:"heard,omitempty"` // the words of persons up to this log index were known to the check this is of; since format 5
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1887,7 +1887,8 @@ type Approve struct {
 	Repo          string                 `protobuf:"bytes,1,opt,name=repo,proto3" json:"repo,omitempty"`
 	Losses        []byte                 `protobuf:"bytes,2,opt,name=losses,proto3" json:"losses,omitempty"`     // of the hold that was seen; empty where it has none
 	Observed      []byte                 `protobuf:"bytes,3,opt,name=observed,proto3" json:"observed,omitempty"` // of that hold
-	Release       []*Release             `protobuf:"bytes,4,rep,name=release,proto3" json:"release,omitempty"`
+	Unpin         []string               `protobuf:"bytes,4,rep,name=unpin,proto3" json:"unpin,omitempty"`       // in format 4 alone
+	Release       []*Release             `protobuf:"bytes,5,rep,name=release,proto3" json:"release,omitempty"`   // since format 5
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1939,6 +1940,13 @@ func (x *Approve) GetLosses() []byte {
 func (x *Approve) GetObserved() []byte {
 	if x != nil {
 		return x.Observed
+	}
+	return nil
+}
+
+func (x *Approve) GetUnpin() []string {
+	if x != nil {
+		return x.Unpin
 	}
 	return nil
 }
@@ -2355,12 +2363,13 @@ const file_command_proto_rawDesc = "" +
 	"\x05epoch\x18\x02 \x01(\x04R\x05epoch\x12\x14\n" +
 	"\x05owner\x18\x03 \x01(\tR\x05owner\"@\n" +
 	"\fAssignOwners\x120\n" +
-	"\x04rows\x18\x01 \x03(\v2\x1c.gitmirror.command.OwnershipR\x04rows\"\x87\x01\n" +
+	"\x04rows\x18\x01 \x03(\v2\x1c.gitmirror.command.OwnershipR\x04rows\"\x9d\x01\n" +
 	"\aApprove\x12\x12\n" +
 	"\x04repo\x18\x01 \x01(\tR\x04repo\x12\x16\n" +
 	"\x06losses\x18\x02 \x01(\fR\x06losses\x12\x1a\n" +
-	"\bobserved\x18\x03 \x01(\fR\bobserved\x124\n" +
-	"\arelease\x18\x04 \x03(\v2\x1a.gitmirror.command.ReleaseR\arelease\"I\n" +
+	"\bobserved\x18\x03 \x01(\fR\bobserved\x12\x14\n" +
+	"\x05unpin\x18\x04 \x03(\tR\x05unpin\x124\n" +
+	"\arelease\x18\x05 \x03(\v2\x1a.gitmirror.command.ReleaseR\arelease\"I\n" +
 	"\aRelease\x12\x10\n" +
 	"\x03ref\x18\x01 \x01(\tR\x03ref\x12\x1f\n" +
 	"\bupstream\x18\x02 \x01(\tH\x00R\bupstream\x88\x01\x01B\v\n" +

@@ -750,7 +750,8 @@ type Approval struct {
 	Losses        []byte                 `protobuf:"bytes,3,opt,name=losses,proto3" json:"losses,omitempty"`
 	Count         uint32                 `protobuf:"varint,4,opt,name=count,proto3" json:"count,omitempty"`
 	First         []*command.Change      `protobuf:"bytes,5,rep,name=first,proto3" json:"first,omitempty"`
-	Index         uint64                 `protobuf:"varint,6,opt,name=index,proto3" json:"index,omitempty"` // in the log
+	Unpinned      []string               `protobuf:"bytes,6,rep,name=unpinned,proto3" json:"unpinned,omitempty"` // in format 4 alone
+	Index         uint64                 `protobuf:"varint,7,opt,name=index,proto3" json:"index,omitempty"`      // in the log
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -816,6 +817,13 @@ func (x *Approval) GetCount() uint32 {
 func (x *Approval) GetFirst() []*command.Change {
 	if x != nil {
 		return x.First
+	}
+	return nil
+}
+
+func (x *Approval) GetUnpinned() []string {
+	if x != nil {
+		return x.Unpinned
 	}
 	return nil
 }
@@ -1664,14 +1672,15 @@ const file_snapshot_proto_rawDesc = "" +
 	"\x04lost\x18\x04 \x01(\rR\x04lost\x12\x18\n" +
 	"\asettled\x18\x05 \x01(\rR\asettled\x12/\n" +
 	"\x05first\x18\x06 \x03(\v2\x19.gitmirror.command.ChangeR\x05first\x12\x16\n" +
-	"\x06losses\x18\a \x01(\fR\x06losses\"\xb0\x01\n" +
+	"\x06losses\x18\a \x01(\fR\x06losses\"\xcc\x01\n" +
 	"\bApproval\x12\x13\n" +
 	"\x05at_ms\x18\x01 \x01(\x03R\x04atMs\x12\x1a\n" +
 	"\bobserved\x18\x02 \x01(\fR\bobserved\x12\x16\n" +
 	"\x06losses\x18\x03 \x01(\fR\x06losses\x12\x14\n" +
 	"\x05count\x18\x04 \x01(\rR\x05count\x12/\n" +
-	"\x05first\x18\x05 \x03(\v2\x19.gitmirror.command.ChangeR\x05first\x12\x14\n" +
-	"\x05index\x18\x06 \x01(\x04R\x05index\"\x86\x01\n" +
+	"\x05first\x18\x05 \x03(\v2\x19.gitmirror.command.ChangeR\x05first\x12\x1a\n" +
+	"\bunpinned\x18\x06 \x03(\tR\bunpinned\x12\x14\n" +
+	"\x05index\x18\a \x01(\x04R\x05index\"\x86\x01\n" +
 	"\aRelease\x12\x10\n" +
 	"\x03ref\x18\x01 \x01(\tR\x03ref\x12\x10\n" +
 	"\x03oid\x18\x02 \x01(\tR\x03oid\x12\x1f\n" +

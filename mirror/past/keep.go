@@ -67,14 +67,14 @@ func Keep(old *refs.Table, was *Record, gone []Gone, next *Record, at refs.LogTi
 			continue
 		}
 		e := was.KeptAs(r.Name)
+		if e.Stood && e.At.After(stood[e.Name]) && !e.At.After(at.Now) {
+			stood[e.Name] = e.At // of one that is dated later nobody knows when it was
+		}
 		if e.At.After(at.Now.Add(clockSlack)) {
 			e.At = at.Now // the clock was wrong then
 		}
 		if e.At.After(latest[e.Name]) {
 			latest[e.Name] = e.At
-		}
-		if e.Stood && e.At.After(stood[e.Name]) {
-			stood[e.Name] = e.At
 		}
 		k.add(entry{e, r.OID})
 	}
@@ -87,7 +87,7 @@ func Keep(old *refs.Table, was *Record, gone []Gone, next *Record, at refs.LogTi
 		latest[g.Ref] = when
 		e := Kept{Ref: k.nameFor(g), Name: g.Ref, New: g.New, At: when, Settled: g.Settled, Lost: g.Lost}
 		// One a day, the first: what was left in the day after it cannot have stood for one.
-		if e.Stood = g.Settled && when.Sub(stood[g.Ref]) >= allFor; e.Stood {
+		if e.Stood = g.Settled && (!at.DatesHold || when.Sub(stood[g.Ref]) >= allFor); e.Stood {
 			stood[g.Ref] = when
 		}
 		k.add(entry{e, g.Old})

@@ -259,6 +259,28 @@ func TestWhatStoodForADayIsKept(t *testing.T) {
 	})
 }
 
+// A date that is wrong makes nothing else count for less.
+func TestAWrongClockHidesNothingThatStood(t *testing.T) {
+	s := newShelf()
+	leave := func(at refs.LogTime, n int) {
+		g := gone("refs/heads/main", n)
+		g.Settled = true
+		s.keep(at, g)
+	}
+	leave(refs.LogTime{Now: noon.Add(10 * 24 * time.Hour)}, 1)
+	leave(at(noon.Add(30*time.Hour)), 2) // it had stood for as long
+	leave(at(noon.Add(31*time.Hour)), 3)
+	leave(at(noon.Add(32*time.Hour)), 4)
+	s.keep(at(noon.Add(10 * 24 * time.Hour)))
+	have := map[string]bool{}
+	for _, r := range s.table.Refs {
+		have[r.OID] = true
+	}
+	if !have[oid(2)] {
+		t.Errorf("kept are %v", s.names())
+	}
+}
+
 // A last tip of a settled name is none of the fifty thousand of names that never were;
 // of what had stood, names that move each day give way to one that moved once.
 func TestBoundsOfWhatIsKept(t *testing.T) {

@@ -163,7 +163,7 @@ func (s *Step) moved() (list []Moved) {
 // Only is the verdict with no other losses than those of the changes: a person's own
 // step takes back what upstream did, and must not be counted as one of upstream's.
 func (v Verdict) Only(changes []refs.Change) Verdict {
-	v.Lost = slices.Clone(changes)
+	v.Heads, v.Lost = 0, slices.Clone(changes)
 	return v
 }
 

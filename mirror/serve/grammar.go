@@ -152,15 +152,16 @@ func isOID(s string) bool {
 }
 
 func isCount(s string) bool {
-	n, err := strconv.ParseUint(s, 10, 63)
-	return err == nil && n > 0
+	_, err := strconv.ParseUint(s, 10, 63)
+	return err == nil
 }
 
 func isName(s string) bool { return s != "" }
 
 // ofTheRequest are git's words for requests that it does not take, or cannot answer
-// whatever the copy is like.
-var ofTheRequest = []string{"protocol error", "unexpected line", "expected SHA1", "expected to get", "expected flush", "unknown capability", "object format",
+// whatever the copy is like. Of a damaged file it has like words, with the file's name:
+// "unexpected line in ./packed-refs".
+var ofTheRequest = []string{"protocol error", "unexpected line: ", "expected SHA1", "expected to get", "expected flush", "unknown capability", "mismatched object format",
 	"already requesting command", "invalid command", "no command requested", "Invalid deepen", "ambiguous deepen-not", "cannot be used together",
 	"no commits selected", "invalid shallow", "filter-spec", "not negotiated", "hung up unexpectedly"}
 

@@ -29,7 +29,7 @@ func TestNonsenseIsTheClientsFault(t *testing.T) {
 	}{
 		{"another line", two, v2("nonsense"), `"nonsense"`, 400},
 		{"an empty line", two, v2(""), `the line ""`, 400},
-		{"what protocol 0 says", two, v2("deepen 0\n", "done\n"), `"deepen 0"`, 400},
+		{"what protocol 0 says", two, v2("deepen 0\n", "done\n"), "Invalid deepen", 400},
 		{"deepen by nothing", two, v2("deepen", "done\n"), `"deepen"`, 400},
 		{"deepen by a word", two, v2("deepen-since yesterday\n", "done\n"), `"deepen-since yesterday"`, 400},
 		{"no id", two, v2("have zz\n", "done\n"), `"have zz"`, 400},
