@@ -29,7 +29,7 @@ race:
 
 # Frozen peers, wrong clocks, wiped, copied and damaged directories, full disks, old binaries: real processes, some minutes
 attack:
-    go test -race -count=1 -timeout 10m -parallel 4 ./e2e -run 'Frozen|Clock|Copied|Twins|Paused|Wiped|LastCopy|Served|Lost|Damaged|Broken|Disk|Garbage|Outvoted|RemovedWhile|Rolling|Idle|Unreachable|Fresh|ReadyWants|TakenAway|Corpus|Strangers'
+    go test -race -count=1 -timeout 10m -parallel 4 ./e2e -run 'Frozen|Clock|Copied|Twins|Paused|Wiped|LastCopy|Served|Lost|Damaged|Broken|Disk|Garbage|Outvoted|RemovedWhile|Rolling|Idle|Unreachable|Fresh|ReadyWants|TakenAway|Corpus|Strangers|TwoMinds|Contrary|VeryMany|Authority'
 
 # Bad inputs and bad upstreams, a line for each: ok, FAIL, or -- and why it is not run here. With GITMIRROR_LONG=1 all
 corpus:
