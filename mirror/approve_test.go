@@ -453,27 +453,38 @@ func TestManyThatMovedMayGoOn(t *testing.T) {
 	g.follows("thirty, and a fast-forward of one")
 }
 
+// succeeded is a mirror whose owner has died with what was approved, that eight of 13 refs
+// go, before any other copy had it; upstream did something meanwhile.
+func succeeded(t *testing.T, meanwhile func(g *guarded)) *guarded {
+	t.Helper()
+	g := guard(t, 12, 0)
+	second := g.node()
+	second.roles["repox"] = mirror.Replica
+	g.book.tell()
+	arrives(t, second, "repox", 1)
+	second.stop()
+	g.remove(names("refs/heads/b%02d", 0, 8)...)
+	g.approve(g.heldFor(past.MassDelete))
+	g.follows("it was approved")
+	meanwhile(g)
+	g.owner.stop()
+	g.owner = second
+	g.change(func(row *mirror.Assignment) { row.Epoch++ })
+	g.restart()
+	return g
+}
+
 // The owner dies with what was approved before any other copy has it.
 func TestWhatWasPublishedIsNotHeldAgain(t *testing.T) {
-	for name, on := range map[string]bool{"as it was published": false, "and a push": true} {
+	for name, meanwhile := range map[string]func(g *guarded){
+		"as it was published": func(*guarded) {},
+		"and a push": func(g *guarded) {
+			g.edit(func(e *upstream.Edit) { e.Commit("main", "on", map[string]string{"f": "on"}) })
+		},
+	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			g := guard(t, 12, 0)
-			second := g.node()
-			second.roles["repox"] = mirror.Replica
-			g.book.tell()
-			arrives(t, second, "repox", 1)
-			second.stop()
-			g.remove(names("refs/heads/b%02d", 0, 8)...)
-			g.approve(g.heldFor(past.MassDelete))
-			g.follows("it was approved")
-			if on {
-				g.edit(func(e *upstream.Edit) { e.Commit("main", "on", map[string]string{"f": "on"}) })
-			}
-			g.owner.stop()
-			g.owner = second
-			g.change(func(row *mirror.Assignment) { row.Epoch++ })
-			g.restart()
+			g := succeeded(t, meanwhile)
 			testlog.Eventually(t, "the successor to follow", func() bool {
 				return g.owner.generation("repox") > 1 && same(t, g.owner, "repox", g.up, "x.git")
 			})

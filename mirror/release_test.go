@@ -342,20 +342,7 @@ func TestWhatIsLostAfterALostGenerationIsHeld(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			g := guard(t, 12, 0)
-			second := g.node()
-			second.roles["repox"] = mirror.Replica
-			g.book.tell()
-			arrives(t, second, "repox", 1)
-			second.stop()
-			g.remove(names("refs/heads/b%02d", 0, 8)...)
-			g.approve(g.heldFor(past.MassDelete))
-			g.follows("it was approved")
-			more(g)
-			g.owner.stop()
-			g.owner = second
-			g.change(func(row *mirror.Assignment) { row.Epoch++ })
-			g.restart()
+			g := succeeded(t, more)
 			testlog.Eventually(t, "the successor to judge it", func() bool {
 				s, ok := g.owner.engine.Status("repox")
 				return ok && s.Judged
