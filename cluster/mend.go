@@ -22,7 +22,7 @@ func (c *Cluster) mendLog(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		}
-		c.cfg.Log.Warn("a record of the raft log is damaged, it was applied already; a new snapshot takes its place", "index", index)
+		c.cfg.Log.Warn("a record of the raft log or a snapshot is damaged, the node has what was in it; a new snapshot takes its place", "index", index)
 		for {
 			err := c.mend(ctx, index)
 			if err == nil {
@@ -41,10 +41,7 @@ func (c *Cluster) mendLog(ctx context.Context) {
 var errNoSnapshot = errors.New("no snapshot reaches the record")
 
 func (c *Cluster) mend(ctx context.Context, index uint64) error {
-	covered := func() bool {
-		names, err := c.store.snapshots.list()
-		return err == nil && len(names) > 0 && names[0].index >= index
-	}
+	covered := func() bool { return c.store.snapshots.reach(index) }
 	if !covered() {
 		if err := c.await(ctx, func() error { return c.raft.Snapshot().Error() }); err != nil && !errors.Is(err, raft.ErrNothingNewToSnapshot) {
 			return err

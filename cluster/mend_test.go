@@ -1,9 +1,11 @@
 package cluster_test
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -41,11 +43,15 @@ func TestANewcomerIsNotSentADamagedRecord(t *testing.T) {
 	}
 }
 
-// Nor a damaged snapshot, or none where they are gone: a new one is taken.
+// Nor a damaged snapshot, or none where they are gone or only their directories
+// are left: a new one is taken.
 func TestANewcomerIsNotSentADamagedSnapshot(t *testing.T) {
 	for name, spoil := range map[string]func(path string) error{
 		"damaged": func(path string) error { return os.WriteFile(path, []byte("damaged"), 0o600) },
 		"gone":    func(path string) error { return os.RemoveAll(filepath.Dir(path)) },
+		"hollow": func(path string) error {
+			return errors.Join(os.Remove(path), os.Remove(filepath.Join(filepath.Dir(path), "meta.json")))
+		},
 	} {
 		t.Run(name, func(t *testing.T) { newcomerWithout(t, spoil) })
 	}
@@ -69,7 +75,9 @@ func newcomerWithout(t *testing.T, spoil func(path string) error) {
 		found, _ = filepath.Glob(filepath.Join(leader.Config.Dir, "snapshots", "*", "state.bin"))
 		for _, path := range found {
 			var term, index uint64
-			if _, err := fmt.Sscanf(filepath.Base(filepath.Dir(path)), "%d-%d-", &term, &index); err == nil && index+40 > last {
+			name := filepath.Base(filepath.Dir(path))
+			_, err := fmt.Sscanf(name, "%d-%d-", &term, &index)
+			if err == nil && index+40 > last && !strings.HasSuffix(name, ".tmp") {
 				return true
 			}
 		}

@@ -131,6 +131,29 @@ func (s *snapshots) List() ([]*raft.SnapshotMeta, error) {
 	return list, nil
 }
 
+// reach says whether a snapshot that is whole covers the entry. Damaged ones it
+// meets are set aside: raft passes over a directory without meta.json, and would
+// be without a snapshot for as long as it is taken for one.
+func (s *snapshots) reach(index uint64) bool {
+	names, err := s.list()
+	if err != nil {
+		return false
+	}
+	for _, n := range names {
+		if n.index < index {
+			continue
+		}
+		_, content, err := s.verified(n.id)
+		if err == nil {
+			return content.Close() == nil
+		}
+		if !errors.Is(err, ErrDamaged) || s.setAside(n.id) != nil {
+			return false
+		}
+	}
+	return false
+}
+
 // verified opens a snapshot whose checksums are right, positioned behind the
 // seal.
 func (s *snapshots) verified(id string) (*raft.SnapshotMeta, io.ReadCloser, error) {
