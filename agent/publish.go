@@ -11,6 +11,7 @@ import (
 	"gitmirror/fsm"
 	"gitmirror/fsm/command"
 	"gitmirror/internal/reflimit"
+	"gitmirror/internal/refusal"
 	"gitmirror/mirror"
 	"gitmirror/mirror/refs"
 )
@@ -47,16 +48,15 @@ func (a *Agent) Publish(ctx context.Context, c mirror.Candidate) (mirror.Outcome
 
 // overtaken are the refusals that say nothing against the candidate: the row is
 // not what it was prepared for any more.
-var overtaken = []error{fsm.ErrStaleEpoch, fsm.ErrStaleGeneration, fsm.ErrNotOwner, fsm.ErrNotFound}
+var overtaken = []error{refusal.StaleEpoch, refusal.StaleGeneration, refusal.NotOwner, refusal.NotFound}
 
 func outcomeOf(err error) mirror.Outcome {
-	var refused *fsm.Refused
 	switch {
 	case err == nil:
 		return mirror.Committed
 	case slices.ContainsFunc(overtaken, func(o error) bool { return errors.Is(err, o) }):
 		return mirror.Overtaken
-	case errors.As(err, &refused), errors.Is(err, fsm.ErrTooLarge):
+	case refusal.Of(err) != nil, errors.Is(err, fsm.ErrTooLarge):
 		return mirror.Refused
 	}
 	return mirror.Unknown

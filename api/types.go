@@ -3,7 +3,12 @@
 // ever added.
 package api
 
-import "time"
+import (
+	"net/http"
+	"time"
+
+	"gitmirror/internal/refusal"
+)
 
 // Status is the answer to GET /api/v1/status: the cluster as the answering
 // node sees it.
@@ -248,3 +253,25 @@ type Problem struct {
 }
 
 func (p *Problem) Error() string { return p.Detail }
+
+// Is matches the code of a refusal.
+func (p *Problem) Is(target error) bool {
+	code, ok := target.(refusal.Code)
+	return ok && string(code) == p.Code
+}
+
+// ProblemOf is what a client is told of an error: of a refusal what it says, of any
+// other that the node failed.
+func ProblemOf(err error) *Problem {
+	r := refusal.Of(err)
+	if r == nil {
+		r = refusal.New(refusal.Failed, "%s", err)
+	}
+	return &Problem{Type: "about:blank", Title: http.StatusText(r.HTTP()), Status: r.HTTP(), Detail: r.Error(),
+		Code: string(r.Code), Hint: r.Hint, Existing: r.Existing}
+}
+
+// Refusal is what a node that received p was told.
+func (p *Problem) Refusal() *refusal.Error {
+	return &refusal.Error{Code: refusal.Code(p.Code), Detail: p.Detail, Hint: p.Hint, Existing: p.Existing, Status: p.Status}
+}

@@ -9,10 +9,11 @@ import (
 
 	"gitmirror/fsm"
 	"gitmirror/fsm/command"
+	"gitmirror/internal/refusal"
 )
 
 // Added is the result for one of many: the id of its row, or an error, a
-// *Refusal where the request is at fault.
+// *refusal.Error where the request is at fault.
 type Added struct {
 	ID  string
 	Err error
@@ -71,23 +72,20 @@ func (c *Coordinator) add(ctx context.Context, rows []*command.NewRepo, key stri
 	}
 	if len(out.Items) != len(rows) {
 		// Another leader, with another --allow-upstream, admitted others of them.
-		return nil, &Refusal{Code: fsm.CodeKeyReused, Message: "this request was made before, and came out otherwise", Hint: "see what is there with: gitmirror repo ls; then use a new key"}
+		return nil, refusal.New(refusal.KeyReused, "this request was made before, and came out otherwise").Try("see what is there with: gitmirror repo ls; then use a new key")
 	}
 	return out.Items, nil
 }
 
 func addedOf(item *command.Item) Added {
-	switch item.Code {
-	case "":
+	err := fsm.ItemError(item)
+	if err == nil {
 		return Added{ID: item.Repo}
-	case fsm.CodeConflictName:
-		return Added{Err: &Refusal{Code: item.Code, Message: item.Message, Existing: item.Existing,
-			Hint: "choose another name with --name"}}
-	case fsm.CodeConflictURL:
-		return Added{Err: &Refusal{Code: item.Code, Message: item.Message, Existing: item.Existing,
-			Hint: "gitmirror repo show " + item.Existing}}
 	}
-	return Added{Err: &Refusal{Code: item.Code, Message: item.Message}}
+	if r := refusal.Of(err); r.Code == refusal.ConflictURL {
+		err = r.Try("gitmirror repo show %s", r.Existing)
+	}
+	return Added{Err: err}
 }
 
 // Remove has every copy of the repos deleted. Each id gets an error or nil.
@@ -124,19 +122,12 @@ func (c *Coordinator) RemoveNode(ctx context.Context, id, key string) error {
 	switch {
 	case n == nil: // the log knows whether this request has removed it
 	case n.ID == c.cfg.Self || n.State == fsm.NodeUp:
-		return &Refusal{Code: "node_up", Message: fmt.Sprintf("node %s is up: removing it would take its copies away from under it", n.Name),
-			Hint: "stop it first, and wait until `gitmirror node show " + n.Name + "` says down"}
+		return refusal.New(refusal.NodeUp, "node %s is up: removing it would take its copies away from under it", n.Name).
+			Try("stop it first, and wait until `gitmirror node show %s` says down", n.Name)
 	}
 	out, err := c.cfg.Proposer.Propose(ctx, &command.RemoveNode{Id: id}, key)
 	if err != nil {
 		return fmt.Errorf("remove node: %w", err)
 	}
-	if err := fsm.AsError(out); err != nil {
-		var r *fsm.Refused
-		if errors.As(err, &r) && r.Code == fsm.CodeLastCopy {
-			return &Refusal{Code: r.Code, Message: r.Message, Hint: "bring the node back, or remove those repos first with: gitmirror repo rm NAME --yes"}
-		}
-		return err
-	}
-	return nil // consensus follows the table, see voters
+	return fsm.AsError(out) // consensus follows the table, see voters
 }

@@ -1,8 +1,6 @@
 package coordinator
 
 import (
-	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -12,6 +10,7 @@ import (
 
 	"gitmirror/fsm/command"
 	"gitmirror/internal/giturl"
+	"gitmirror/internal/refusal"
 )
 
 // NewRepo is what somebody asks to have mirrored.
@@ -23,16 +22,6 @@ type NewRepo struct {
 	Limits   Limits
 	Labels   map[string]string
 }
-
-// Refusal is a request that was understood and not done. Code is stable.
-type Refusal struct {
-	Code     string
-	Message  string
-	Hint     string
-	Existing string // name of the row in the way
-}
-
-func (r *Refusal) Error() string { return r.Message }
 
 // Bounds of what is asked for.
 const (
@@ -48,38 +37,37 @@ const (
 func (c *Coordinator) admit(n NewRepo) (*command.NewRepo, error) {
 	row := &command.NewRepo{Id: ulid.Make().String(), Name: n.Name, Policy: &command.Policy{}, Labels: n.Labels}
 	if len(n.URLs) == 0 || len(n.URLs) > maxURLs {
-		return nil, &Refusal{Code: "url_invalid", Message: fmt.Sprintf("a repo has 1 to %d upstream URLs, not %d", maxURLs, len(n.URLs))}
+		return nil, refusal.New(refusal.URLInvalid, "a repo has 1 to %d upstream URLs, not %d", maxURLs, len(n.URLs))
 	}
 	for i, raw := range n.URLs {
 		u, err := giturl.Parse(raw)
 		if err != nil {
-			return nil, refusalOf(err)
+			return nil, err
 		}
 		if addr, ok := u.Literal(); ok {
 			if err := c.cfg.Egress.Check(addr); err != nil {
-				return nil, &Refusal{Code: "address_denied", Message: err.Error(),
-					Hint: "start the nodes with --allow-upstream and the network of the upstream"}
+				return nil, refusal.New(refusal.AddressDenied, "%s", err)
 			}
 		}
 		row.Urls = append(row.Urls, u.String())
 		if !slices.Contains(row.UrlKeys, u.Key()) {
 			row.UrlKeys = append(row.UrlKeys, u.Key())
 		} else {
-			return nil, &Refusal{Code: "url_invalid", Message: fmt.Sprintf("%s is given twice", u)}
+			return nil, refusal.New(refusal.URLInvalid, "%s is given twice", u)
 		}
 		if i == 0 && row.Name == "" {
 			row.Name = u.Name()
 		}
 	}
 	if err := giturl.CheckName(row.Name); err != nil {
-		return nil, refusalOf(err)
+		return nil, err
 	}
 	if n.Replicas < 0 || n.Replicas > maxReplicas {
-		return nil, &Refusal{Code: "replicas_invalid", Message: fmt.Sprintf("%d replicas are not possible, 1 to %d are", n.Replicas, maxReplicas)}
+		return nil, refusal.New(refusal.ReplicasInvalid, "%d replicas are not possible, 1 to %d are", n.Replicas, maxReplicas)
 	}
 	row.Policy.Replicas = uint32(n.Replicas)
 	if n.Interval != 0 && (n.Interval < MinInterval || n.Interval > maxInterval) {
-		return nil, &Refusal{Code: "interval_invalid", Message: fmt.Sprintf("an interval of %s is not possible, %s to %s are", n.Interval, MinInterval, maxInterval)}
+		return nil, refusal.New(refusal.IntervalInvalid, "an interval of %s is not possible, %s to %s are", n.Interval, MinInterval, maxInterval)
 	}
 	row.Policy.IntervalMs = n.Interval.Milliseconds()
 	limits := n.Limits
@@ -92,23 +80,15 @@ func (c *Coordinator) admit(n NewRepo) (*command.NewRepo, error) {
 
 func checkLabels(labels map[string]string) error {
 	if len(labels) > maxLabels {
-		return &Refusal{Code: "labels_invalid", Message: fmt.Sprintf("%d labels are too many, at most %d are kept", len(labels), maxLabels)}
+		return refusal.New(refusal.LabelsInvalid, "%d labels are too many, at most %d are kept", len(labels), maxLabels)
 	}
 	for k, v := range labels {
 		bad := func(s string) bool {
 			return len(s) > maxLabel || !utf8.ValidString(s) || strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f })
 		}
 		if k == "" || bad(k) || bad(v) {
-			return &Refusal{Code: "labels_invalid", Message: fmt.Sprintf("label %.40q is empty, longer than %d bytes or has control characters", k, maxLabel)}
+			return refusal.New(refusal.LabelsInvalid, "label %.40q is empty, longer than %d bytes or has control characters", k, maxLabel)
 		}
 	}
 	return nil
-}
-
-func refusalOf(err error) error {
-	var e *giturl.Error
-	if errors.As(err, &e) {
-		return &Refusal{Code: e.Code, Message: e.Message, Hint: e.Hint}
-	}
-	return err
 }

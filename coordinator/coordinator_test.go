@@ -13,6 +13,7 @@ import (
 
 	"gitmirror/fsm"
 	"gitmirror/fsm/command"
+	"gitmirror/internal/refusal"
 )
 
 func TestNewReposAreSpreadEvenly(t *testing.T) {
@@ -199,7 +200,7 @@ func TestAKeyIsAnsweredOnce(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var r *Refusal
+	var r *refusal.Error
 	if first[0].Err != nil || !errors.As(first[1].Err, &r) || r.Existing != "example.org/a" {
 		t.Fatalf("results %+v: want the first added, the second refused for it", first)
 	}

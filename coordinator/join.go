@@ -3,7 +3,6 @@ package coordinator
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net"
 	"slices"
 	"time"
@@ -13,6 +12,7 @@ import (
 
 	"gitmirror/fsm"
 	"gitmirror/fsm/command"
+	"gitmirror/internal/refusal"
 )
 
 // Process is who answers at a peer address.
@@ -57,17 +57,17 @@ func (c *Coordinator) Join(ctx context.Context, a Applicant) error {
 		return err
 	}
 	err := c.propose(ctx, put)
-	if errors.Is(err, fsm.ErrConflictAddress) {
+	if errors.Is(err, refusal.ConflictAddress) {
 		// It has answered there: whoever had the address is only not known to be down
 		// yet, or to have moved.
-		return &Refusal{Code: CodeUnreachable, Message: err.Error(), Hint: "it is tried again by itself"}
+		return refusal.New(refusal.NodeUnreachable, "%s", err)
 	}
 	return err
 }
 
 func checkApplicant(n *command.Node) error {
 	bad := func(format string, args ...any) error {
-		return &Refusal{Code: "join_invalid", Message: fmt.Sprintf(format, args...)}
+		return refusal.New(refusal.JoinInvalid, format, args...)
 	}
 	if uuid.Validate(n.GetId()) != nil {
 		return bad("the node id %.60q is not a UUID", n.GetId())
@@ -85,10 +85,8 @@ func checkApplicant(n *command.Node) error {
 // onlyOne refuses a second process of one data directory: a copy of it that
 // does not know what the other has done since, or a twin of one that lives.
 func (c *Coordinator) onlyOne(ctx context.Context, row *fsm.Node, a Applicant) error {
-	const hint = "start it with an empty --data directory and --join"
 	if row.Run != "" && !slices.Contains(a.Runs, row.Run) {
-		return &Refusal{Code: CodeCopied, Hint: hint,
-			Message: fmt.Sprintf("this data directory is a copy of %s's: another process has run as %s since", row.Name, row.Name)}
+		return refusal.New(refusal.NodeCopied, "this data directory is a copy of %s's: another process has run as %s since", row.Name, row.Name)
 	}
 	if row.Peer == "" {
 		return nil
@@ -97,8 +95,7 @@ func (c *Coordinator) onlyOne(ctx context.Context, row *fsm.Node, a Applicant) e
 	defer cancel()
 	who, err := c.cfg.Nodes.Greet(ctx, row.Peer)
 	if err == nil && who.ID == row.ID && who.Run != a.Node.GetRun() {
-		return &Refusal{Code: CodeCopied, Hint: hint,
-			Message: fmt.Sprintf("this data directory is a copy of %s's, which runs at %s", row.Name, row.Peer)}
+		return refusal.New(refusal.NodeCopied, "this data directory is a copy of %s's, which runs at %s", row.Name, row.Peer)
 	}
 	return nil
 }
@@ -114,23 +111,15 @@ func (c *Coordinator) answers(ctx context.Context, n *command.Node) error {
 	who, err := c.cfg.Nodes.Greet(ctx, n.GetPeer())
 	switch {
 	case err != nil:
-		return &Refusal{Code: CodeUnreachable, Message: fmt.Sprintf("the leader cannot reach %s at its peer address %s: %v", n.GetName(), n.GetPeer(), err),
-			Hint: "start it with the --advertise HOST:PORT at which other nodes reach it"}
+		return refusal.New(refusal.NodeUnreachable, "the leader cannot reach %s at its peer address %s: %v", n.GetName(), n.GetPeer(), err).
+			Try("start it with the --advertise HOST:PORT at which other nodes reach it")
 	case who.ID != n.GetId():
-		return &Refusal{Code: fsm.CodeConflictAddress, Message: fmt.Sprintf("at the peer address %s another node answers", n.GetPeer()),
-			Hint: "start it with its own --peer or --advertise"}
+		return refusal.New(refusal.ConflictAddress, "at the peer address %s another node answers", n.GetPeer())
 	case who.Run != n.GetRun():
-		return &Refusal{Code: CodeCopied, Message: fmt.Sprintf("at the peer address %s another process of the same data directory answers", n.GetPeer()),
-			Hint: "start it with an empty --data directory and --join"}
+		return refusal.New(refusal.NodeCopied, "at the peer address %s another process of the same data directory answers", n.GetPeer())
 	}
 	return nil
 }
-
-// Codes of refused joins.
-const (
-	CodeCopied      = "node_copied"      // final: the data directory is another's
-	CodeUnreachable = "node_unreachable" // the applicant may try again
-)
 
 // propose commits one command and returns its refusal as an error.
 func (c *Coordinator) propose(ctx context.Context, msg proto.Message) error {

@@ -2,11 +2,11 @@ package coordinator
 
 import (
 	"context"
-	"errors"
 	"testing"
 
 	"gitmirror/fsm"
 	"gitmirror/fsm/command"
+	"gitmirror/internal/refusal"
 )
 
 func (w *world) apply4(run string, runs ...string) Applicant {
@@ -14,20 +14,16 @@ func (w *world) apply4(run string, runs ...string) Applicant {
 }
 
 // code is the code of a refusal, "" for none.
-func code(t *testing.T, err error) string {
+func code(t *testing.T, err error) refusal.Code {
 	t.Helper()
-	var r *Refusal
-	var f *fsm.Refused
-	switch {
-	case err == nil:
-		return ""
-	case errors.As(err, &r):
-		return r.Code
-	case errors.As(err, &f):
-		return f.Code
+	r := refusal.Of(err)
+	if err != nil && r == nil {
+		t.Fatalf("no refusal: %v", err)
 	}
-	t.Fatalf("no refusal: %v", err)
-	return ""
+	if r == nil {
+		return ""
+	}
+	return r.Code
 }
 
 func TestAnApplicantMustAnswerWhereItSays(t *testing.T) {
@@ -36,11 +32,11 @@ func TestAnApplicantMustAnswerWhereItSays(t *testing.T) {
 		name   string
 		answer *Process
 		edit   func(*command.Node)
-		code   string
+		code   refusal.Code
 	}{
-		{name: "nobody answers", code: CodeUnreachable},
-		{name: "another node answers", answer: &Process{id(2), "x"}, code: fsm.CodeConflictAddress},
-		{name: "another run answers", answer: &Process{id(4), "other"}, code: CodeCopied},
+		{name: "nobody answers", code: refusal.NodeUnreachable},
+		{name: "another node answers", answer: &Process{id(2), "x"}, code: refusal.ConflictAddress},
+		{name: "another run answers", answer: &Process{id(4), "other"}, code: refusal.NodeCopied},
 		{name: "no UUID", answer: &Process{id(4), "r1"}, edit: func(n *command.Node) { n.Id = "four" }, code: "join_invalid"},
 		{name: "no run", answer: &Process{id(4), ""}, edit: func(n *command.Node) { n.Run = "" }, code: "join_invalid"},
 		{name: "port 0", answer: &Process{id(4), "r1"}, edit: func(n *command.Node) { n.Peer = "127.0.0.1:0" }, code: "join_invalid"},
@@ -71,7 +67,7 @@ func TestAnApplicantMustAnswerWhereItSays(t *testing.T) {
 func TestADataDirectoryIsOneProcess(t *testing.T) {
 	w := newWorld(t, 3)
 	at := func(addr, run string) { w.answers[addr] = Process{id(4), run} }
-	join := func(a Applicant) string { return code(t, w.c.Join(context.Background(), a)) }
+	join := func(a Applicant) refusal.Code { return code(t, w.c.Join(context.Background(), a)) }
 	w.answers = map[string]Process{}
 	at("h4:1", "r1")
 	if got := join(w.apply4("r1")); got != "" {
@@ -81,7 +77,7 @@ func TestADataDirectoryIsOneProcess(t *testing.T) {
 	twin := w.apply4("r2", "r1")
 	twin.Node.Peer = "h9:1"
 	at("h9:1", "r2")
-	if got := join(twin); got != CodeCopied {
+	if got := join(twin); got != refusal.NodeCopied {
 		t.Errorf("a twin of a living node: %q", got)
 	}
 	// The original is gone: the next run of the directory takes its place.
@@ -93,7 +89,7 @@ func TestADataDirectoryIsOneProcess(t *testing.T) {
 	back := w.apply4("r3", "r1")
 	at("h4:1", "r3")
 	delete(w.answers, "h9:1")
-	if got := join(back); got != CodeCopied {
+	if got := join(back); got != refusal.NodeCopied {
 		t.Errorf("a directory that does not know the row's run: %q", got)
 	}
 	if n := w.state.View().NodeByID(id(4)); n.Run != "r2" || n.Peer != "h9:1" {
@@ -106,7 +102,7 @@ func TestANewcomerTakesADeadNodesAddress(t *testing.T) {
 	w.settle()
 	newcomer := Applicant{Node: &command.Node{Id: id(7), Name: "n7", Peer: "h2:1", Run: "r", Format: fsm.Format}}
 	w.answers = map[string]Process{"h2:1": {id(7), "r"}}
-	if got := code(t, w.c.Join(context.Background(), newcomer)); got != CodeUnreachable {
+	if got := code(t, w.c.Join(context.Background(), newcomer)); got != refusal.NodeUnreachable {
 		t.Errorf("at the address of a node that is up, or not known to be down yet: %q", got)
 	}
 	w.alive[id(2)] = false

@@ -2,13 +2,13 @@ package coordinator
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 
 	"gitmirror/fsm"
 	"gitmirror/fsm/command"
 	"gitmirror/internal/gitflaw"
+	"gitmirror/internal/refusal"
 )
 
 // Limits is what a repo may have.
@@ -31,17 +31,16 @@ const least = 1 << 10
 func (c *Coordinator) admitLimits(l *Limits) error {
 	for _, n := range []int64{l.Size, l.Object} {
 		if n < 0 || n > 0 && n < least {
-			return &Refusal{Code: "limit_invalid", Message: fmt.Sprintf("a limit of %d bytes is not possible: from %d up, or 0 for the nodes' own", n, least)}
+			return refusal.New(refusal.LimitInvalid, "a limit of %d bytes is not possible: from %d up, or 0 for the nodes' own", n, least)
 		}
 	}
 	var err error
 	if l.Accept, err = gitflaw.Spelled(l.Accept); err != nil {
-		return &Refusal{Code: "flaw_invalid", Message: err.Error(), Hint: "these can be: " + strings.Join(gitflaw.Acceptable, " ")}
+		return refusal.New(refusal.FlawInvalid, "%s", err).Try("these can be: %s", strings.Join(gitflaw.Acceptable, " "))
 	}
 	format := c.cfg.State.View().Format()
 	refused := func(what string, needs uint32) error {
-		return &Refusal{Code: fsm.CodeFormat, Message: fmt.Sprintf("%s of a repository need cluster format %d, the cluster is at %d", what, needs, format),
-			Hint: "upgrade all nodes first"}
+		return refusal.New(refusal.FormatTooOld, "%s of a repository need cluster format %d, the cluster is at %d", what, needs, format)
 	}
 	switch {
 	case format < fsm.FormatLimits && (l.Size > 0 || l.Object > 0):
@@ -63,9 +62,6 @@ func (c *Coordinator) SetLimits(ctx context.Context, id string, change Change, k
 		ask.Accept = &command.Flaws{Ids: l.Accept}
 	}
 	out, err := c.cfg.Proposer.Propose(ctx, ask, key)
-	if errors.Is(err, fsm.ErrNotAdmitted) {
-		return &Refusal{Code: fsm.CodeFormat, Message: err.Error(), Hint: "upgrade all nodes first"}
-	}
 	if err == nil {
 		err = fsm.AsError(out)
 	}

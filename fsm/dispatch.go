@@ -6,6 +6,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"gitmirror/fsm/command"
+	"gitmirror/internal/refusal"
 )
 
 // commands is every command of the log. A number is never reused: a retired
@@ -101,7 +102,7 @@ func decode(data []byte) (decoded, error) {
 // batch answers for each row of a command for itself.
 func batch[T any](rows []T, each func(T) *command.Item) *command.Outcome {
 	if len(rows) > MaxItems {
-		return refuse(CodeInvalid, "%d rows, more than %d", len(rows), MaxItems)
+		return refuse(refusal.Invalid, "%d rows, more than %d", len(rows), MaxItems)
 	}
 	items := make([]*command.Item, len(rows))
 	for i, row := range rows {

@@ -5,82 +5,27 @@ import (
 	"fmt"
 
 	"gitmirror/fsm/command"
+	"gitmirror/internal/refusal"
 )
 
-// Codes of refusals. They are part of the contract with clients.
-const (
-	CodeConflictName    = "conflict_name"
-	CodeConflictURL     = "conflict_url"
-	CodeConflictNode    = "conflict_node"
-	CodeNotFound        = "not_found"
-	CodeStaleEpoch      = "stale_epoch"
-	CodeStaleGeneration = "stale_generation"
-	CodeStaleRow        = "stale_row"
-	CodeNotOwner        = "not_owner"
-	CodeLastCopy        = "last_copy"
-	CodeClusterNamed    = "cluster_named"
-	CodeConflictAddress = "conflict_address"
-	CodeStaleRun        = "stale_run"
-	CodeFormat          = "format_too_old"
-	CodeInvalid         = "invalid"
-	CodeKeyReused       = "key_reused"
-	CodeNotHeld         = "not_held"
-	CodeStaleHold       = "stale_hold"
-)
-
-// One sentinel per refusal, for errors.Is on what AsError returns.
-var (
-	ErrConflictName    error = &Refused{Code: CodeConflictName}
-	ErrConflictURL     error = &Refused{Code: CodeConflictURL}
-	ErrConflictNode    error = &Refused{Code: CodeConflictNode}
-	ErrNotFound        error = &Refused{Code: CodeNotFound}
-	ErrStaleEpoch      error = &Refused{Code: CodeStaleEpoch}
-	ErrStaleGeneration error = &Refused{Code: CodeStaleGeneration}
-	ErrStaleRow        error = &Refused{Code: CodeStaleRow}
-	ErrNotOwner        error = &Refused{Code: CodeNotOwner}
-	ErrLastCopy        error = &Refused{Code: CodeLastCopy}
-	ErrClusterNamed    error = &Refused{Code: CodeClusterNamed}
-	ErrConflictAddress error = &Refused{Code: CodeConflictAddress}
-	ErrStaleRun        error = &Refused{Code: CodeStaleRun}
-	ErrFormat          error = &Refused{Code: CodeFormat}
-	ErrInvalid         error = &Refused{Code: CodeInvalid}
-)
-
-// Refused is a command that was understood, and refused without a change.
-type Refused struct {
-	Code    string
-	Message string
-}
-
-// Error is the message, or the code where there is none.
-func (r *Refused) Error() string {
-	if r.Message == "" {
-		return r.Code
-	}
-	return r.Message
-}
-
-// Is matches refusals of the same code.
-func (r *Refused) Is(target error) bool {
-	t, ok := target.(*Refused)
-	return ok && t.Code == r.Code
-}
-
-// AsError turns an outcome into an error: nil when the command was done. The
+// AsError turns an outcome into a *refusal.Error: nil when the command was done. The
 // items of a batch are not looked at; see ItemError.
 func AsError(o *command.Outcome) error {
-	if o.GetCode() == "" {
-		return nil
-	}
-	return &Refused{Code: o.GetCode(), Message: o.GetMessage()}
+	return asError(o.GetCode(), o.GetMessage(), "")
 }
 
 // ItemError is AsError for one row of a batch.
 func ItemError(i *command.Item) error {
-	if i.GetCode() == "" {
+	return asError(i.GetCode(), i.GetMessage(), i.GetExisting())
+}
+
+func asError(code, message, existing string) error {
+	if code == "" {
 		return nil
 	}
-	return &Refused{Code: i.GetCode(), Message: i.GetMessage()}
+	e := refusal.New(refusal.Code(code), "%s", message)
+	e.Existing = existing
+	return e
 }
 
 var (
@@ -90,9 +35,6 @@ var (
 	// ErrOutOfOrder is inside the FatalError of an entry whose index is not
 	// above the last one applied.
 	ErrOutOfOrder = errors.New("log entry out of order")
-	// ErrNotAdmitted says that an entry was not appended, because a member could
-	// not apply it.
-	ErrNotAdmitted = errors.New("the entry cannot enter the log")
 	// ErrTooLarge is returned for a command that does not fit into one entry.
 	ErrTooLarge = errors.New("command too large: split it")
 	// ErrSnapshot is inside every error about a snapshot's content.
@@ -116,12 +58,12 @@ func (e *FatalError) Unwrap() error { return e.Err }
 // done is the outcome of a command without rows.
 func done() *command.Outcome { return &command.Outcome{} }
 
-func refuse(code, format string, args ...any) *command.Outcome {
-	return &command.Outcome{Code: code, Message: fmt.Sprintf(format, args...)}
+func refuse(code refusal.Code, format string, args ...any) *command.Outcome {
+	return &command.Outcome{Code: string(code), Message: fmt.Sprintf(format, args...)}
 }
 
 func ok(repo string) *command.Item { return &command.Item{Repo: repo} }
 
-func refuseItem(repo, code, format string, args ...any) *command.Item {
-	return &command.Item{Repo: repo, Code: code, Message: fmt.Sprintf(format, args...)}
+func refuseItem(repo string, code refusal.Code, format string, args ...any) *command.Item {
+	return &command.Item{Repo: repo, Code: string(code), Message: fmt.Sprintf(format, args...)}
 }

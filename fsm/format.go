@@ -7,6 +7,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"gitmirror/fsm/command"
+	"gitmirror/internal/refusal"
 )
 
 // The cluster format says what may stand in the log and in snapshots:
@@ -38,36 +39,36 @@ const (
 func (v *View) RemembersPast() bool { return v.tables.format >= formatHolds }
 
 // Admit is asked by the leader before an entry is appended: it returns the
-// entry stamped with the leader's log time, or an error that wraps
-// ErrNotAdmitted when a member could not apply it. What Admit lets through,
+// entry stamped with the leader's log time, or a refusal, EntryInvalid
+// or FormatTooOld, when a member could not apply it. What Admit lets through,
 // every member can decode.
 func Admit(entry []byte, format uint32, at time.Time) ([]byte, error) {
 	if len(entry) > MaxEntry {
-		return nil, fmt.Errorf("%w: it has %d bytes, more than %d", ErrNotAdmitted, len(entry), MaxEntry)
+		return nil, fmt.Errorf("%w: it has %d bytes, more than %d", refusal.EntryInvalid, len(entry), MaxEntry)
 	}
 	d, err := decode(entry)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrNotAdmitted, err)
+		return nil, fmt.Errorf("%w: %w", refusal.EntryInvalid, err)
 	}
 	k := commands[d.number]
 	if k.format > max(format, 1) {
-		return nil, fmt.Errorf("%w: %s needs cluster format %d, the cluster is at %d: upgrade all nodes first", ErrNotAdmitted, k.name, k.format, max(format, 1))
+		return nil, fmt.Errorf("%w: %s needs cluster format %d, the cluster is at %d", refusal.FormatTooOld, k.name, k.format, max(format, 1))
 	}
 	var raise command.RaiseFormat
 	if name := k.message.ProtoReflect().Descriptor().FullName(); name == raise.ProtoReflect().Descriptor().FullName() {
 		if err := proto.Unmarshal(d.payload, &raise); err != nil || raise.GetFormat() > Format {
-			return nil, fmt.Errorf("%w: cluster format %d is beyond this leader's %d", ErrNotAdmitted, raise.GetFormat(), Format)
+			return nil, fmt.Errorf("%w: cluster format %d is beyond this leader's %d", refusal.FormatTooOld, raise.GetFormat(), Format)
 		}
 	}
 	if err := admitLimits(k, d.payload, format); err != nil {
 		return nil, err
 	}
 	if err := between("request id", d.requestID, 0, maxID); err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrNotAdmitted, err)
+		return nil, fmt.Errorf("%w: %w", refusal.EntryInvalid, err)
 	}
 	var env command.Envelope
 	if err := proto.Unmarshal(entry, &env); err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrNotAdmitted, err)
+		return nil, fmt.Errorf("%w: %w", refusal.EntryInvalid, err)
 	}
 	env.AtUnixMs = at.UnixMilli()
 	return proto.MarshalOptions{Deterministic: true}.Marshal(&env)
@@ -81,7 +82,7 @@ func admitLimits(k kind, payload []byte, format uint32) error {
 	}
 	m := k.message.ProtoReflect().New().Interface()
 	if err := proto.Unmarshal(payload, m); err != nil {
-		return fmt.Errorf("%w: %w", ErrNotAdmitted, err)
+		return fmt.Errorf("%w: %w", refusal.EntryInvalid, err)
 	}
 	needs, what := uint32(1), ""
 	switch m := m.(type) {
@@ -102,7 +103,7 @@ func admitLimits(k kind, payload []byte, format uint32) error {
 		needs, what = formatWords, "approvals"
 	}
 	if format < needs {
-		return fmt.Errorf("%w: %s need cluster format %d, the cluster is at %d: upgrade all nodes first", ErrNotAdmitted, what, needs, max(format, 1))
+		return fmt.Errorf("%w: %s need cluster format %d, the cluster is at %d", refusal.FormatTooOld, what, needs, max(format, 1))
 	}
 	return nil
 }
@@ -113,7 +114,7 @@ func (s *State) raiseFormat(e entry, c *command.RaiseFormat) *command.Outcome {
 		return done()
 	}
 	if n := t.nodes.speaksLess(c.GetFormat()); n != nil {
-		return refuse(CodeFormat, "node %s speaks cluster format %d, not %d", n.Name, n.Format, c.GetFormat())
+		return refuse(refusal.FormatTooOld, "node %s speaks cluster format %d, not %d", n.Name, n.Format, c.GetFormat())
 	}
 	if t.format < formatWords && c.GetFormat() >= formatWords {
 		t.forgetUnheard(e)

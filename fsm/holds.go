@@ -8,6 +8,7 @@ import (
 
 	"gitmirror/fsm/command"
 	"gitmirror/internal/reflimit"
+	"gitmirror/internal/refusal"
 )
 
 // Hold is why a repo shall not be brought up to date without a person's word.
@@ -35,23 +36,23 @@ func (h *Hold) equal(other *Hold) bool {
 func (s *State) approve(e entry, c *command.Approve) *command.Outcome {
 	t := &s.tables
 	if err := checkApprove(c); err != nil {
-		return refuse(CodeInvalid, "%v", err)
+		return refuse(refusal.Invalid, "%v", err)
 	}
 	row := t.liveRepo(c.GetRepo())
 	if row == nil {
-		return refuse(CodeNotFound, "no repo %q", c.GetRepo())
+		return refuse(refusal.NotFound, "no repo %q", c.GetRepo())
 	}
 	seen := len(c.GetLosses())+len(c.GetObserved()) > 0
 	named := len(c.GetRelease()) + len(c.GetUnpin())
 	switch {
 	case !seen && named == 0 && (row.Hold != nil || len(row.Pins) > 0):
-		return refuse(CodeInvalid, "name what was seen of %s: the losses of its hold, or its pinned refs", row.Name)
+		return refuse(refusal.Invalid, "name what was seen of %s: the losses of its hold, or its pinned refs", row.Name)
 	case !seen && named == 0:
-		return refuse(CodeNotHeld, "%s is not held, and has no pinned refs: there is nothing to approve", row.Name)
+		return refuse(refusal.NotHeld, "%s is not held, and has no pinned refs: there is nothing to approve", row.Name)
 	case seen && row.Hold == nil:
-		return refuse(CodeNotHeld, "%s is not held any more", row.Name)
+		return refuse(refusal.NotHeld, "%s is not held any more", row.Name)
 	case seen && !row.Hold.seenAs(c):
-		return refuse(CodeStaleHold, "what upstream takes away from %s has changed since it was shown: look again", row.Name)
+		return refuse(refusal.StaleHold, "what upstream takes away from %s has changed since it was shown: look again", row.Name)
 	}
 	if t.format < formatWords {
 		return s.approveUnheard(e, row, c, seen)
@@ -88,11 +89,11 @@ func (h *Hold) seenAs(c *command.Approve) bool {
 func (s *State) pin(e entry, c *command.Pin) *command.Outcome {
 	t := &s.tables
 	if err := checkPin(c); err != nil {
-		return refuse(CodeInvalid, "%v", err)
+		return refuse(refusal.Invalid, "%v", err)
 	}
 	row := t.liveRepo(c.GetRepo())
 	if row == nil {
-		return refuse(CodeNotFound, "no repo %q", c.GetRepo())
+		return refuse(refusal.NotFound, "no repo %q", c.GetRepo())
 	}
 	pin := Pin{c.GetRef(), c.GetOid()}
 	i, found := slices.BinarySearchFunc(row.Pins, pin.Ref, func(p Pin, ref string) int { return strings.Compare(p.Ref, ref) })
@@ -100,10 +101,10 @@ func (s *State) pin(e entry, c *command.Pin) *command.Outcome {
 	case found && row.Pins[i] == pin:
 		return done()
 	case !found && len(row.Pins) >= maxPins:
-		return refuse(CodeInvalid, "%s has %d pinned refs, and can have no more", row.Name, len(row.Pins))
+		return refuse(refusal.Invalid, "%s has %d pinned refs, and can have no more", row.Name, len(row.Pins))
 	}
 	if other := inTheWay(row.Pins, pin.Ref); other != "" {
-		return refuse(CodeInvalid, "%s is pinned, and cannot be beside %s", other, pin.Ref)
+		return refuse(refusal.Invalid, "%s is pinned, and cannot be beside %s", other, pin.Ref)
 	}
 	next := row.edit()
 	next.Pins = slices.Clone(row.Pins)

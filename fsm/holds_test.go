@@ -10,6 +10,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"gitmirror/fsm/command"
+	"gitmirror/internal/refusal"
 )
 
 // held is a published repo whose hold names what is lost, in the newest format.
@@ -33,10 +34,10 @@ func TestApprovalIsOfTheHoldThatWasSeen(t *testing.T) {
 	if h := m.repo("one").Hold; h.Lost != 12 || h.Settled != 30 || len(h.First) != 1 || h.Losses != Digest(digest(1)) {
 		t.Fatalf("hold %+v", h)
 	}
-	m.refused(CodeStaleHold, &command.Approve{Repo: "one", Losses: digest(2)})
-	m.refused(CodeInvalid, &command.Approve{Repo: "one"})
-	m.refused(CodeNotFound, &command.Approve{Repo: "two", Losses: digest(1)})
-	m.refused(CodeInvalid, &command.Approve{Repo: "one", Losses: []byte{1}})
+	m.refused(refusal.StaleHold, &command.Approve{Repo: "one", Losses: digest(2)})
+	m.refused(refusal.Invalid, &command.Approve{Repo: "one"})
+	m.refused(refusal.NotFound, &command.Approve{Repo: "two", Losses: digest(1)})
+	m.refused(refusal.Invalid, &command.Approve{Repo: "one", Losses: []byte{1}})
 	m.ok(&command.Approve{Repo: "one", Losses: digest(1)})
 	a := m.repo("one").Approved
 	if a == nil || a.Losses != Digest(digest(1)) || a.Observed != Digest(digest(101)) || a.Count != 12 || len(a.First) != 1 || !a.At.Equal(m.now) {
@@ -67,27 +68,27 @@ func TestApprovalWithoutLossesIsOfThePicture(t *testing.T) {
 	m := published1(t)
 	m.state.tables.format = Format
 	m.ok(health(func(h *command.HealthReport) { h.HoldReason, h.HoldDigest = "empty", digest(7) }))
-	m.refused(CodeStaleHold, &command.Approve{Repo: "one", Observed: digest(8)})
+	m.refused(refusal.StaleHold, &command.Approve{Repo: "one", Observed: digest(8)})
 	m.ok(&command.Approve{Repo: "one", Observed: digest(7)})
 }
 
 func TestPins(t *testing.T) {
 	m := held(t)
 	a, b := strings.Repeat("a", 40), strings.Repeat("b", 40)
-	m.refused(CodeInvalid, &command.Pin{Repo: "one", Ref: "refs/heads/main", Oid: "a"})
-	m.refused(CodeInvalid, &command.Pin{Repo: "one", Ref: "main", Oid: a})
-	m.refused(CodeInvalid, &command.Pin{Repo: "one", Ref: "refs/gitmirror/kept/1/heads/x", Oid: a})
-	m.refused(CodeNotFound, &command.Pin{Repo: "two", Ref: "refs/heads/main", Oid: a})
+	m.refused(refusal.Invalid, &command.Pin{Repo: "one", Ref: "refs/heads/main", Oid: "a"})
+	m.refused(refusal.Invalid, &command.Pin{Repo: "one", Ref: "main", Oid: a})
+	m.refused(refusal.Invalid, &command.Pin{Repo: "one", Ref: "refs/gitmirror/kept/1/heads/x", Oid: a})
+	m.refused(refusal.NotFound, &command.Pin{Repo: "two", Ref: "refs/heads/main", Oid: a})
 	m.ok(&command.Pin{Repo: "one", Ref: "refs/heads/main", Oid: a})
 	m.ok(&command.Pin{Repo: "one", Ref: "refs/heads/main", Oid: b})
 	m.ok(&command.Pin{Repo: "one", Ref: "refs/heads/a", Oid: a})
-	m.refused(CodeInvalid, &command.Pin{Repo: "one", Ref: "refs/heads/a/b", Oid: a})
+	m.refused(refusal.Invalid, &command.Pin{Repo: "one", Ref: "refs/heads/a/b", Oid: a})
 	want := []Pin{{"refs/heads/a", a}, {"refs/heads/main", b}}
 	if got := m.repo("one").Pins; !slices.Equal(got, want) {
 		t.Fatalf("pins %v, want %v", got, want)
 	}
-	m.refused(CodeNotFound, release("refs/heads/other", nil))
-	m.refused(CodeInvalid, release("refs/heads/main", proto.String("1")))
+	m.refused(refusal.NotFound, release("refs/heads/other", nil))
+	m.refused(refusal.Invalid, release("refs/heads/main", proto.String("1")))
 	m.ok(release("refs/heads/main", &a))
 	r := m.repo("one")
 	if !slices.Equal(r.Pins, want[:1]) || r.Approved != nil || len(r.Released) != 1 || r.Released[0].OID != b || *r.Released[0].Upstream != a {

@@ -9,6 +9,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"gitmirror/fsm/command"
+	"gitmirror/internal/refusal"
 )
 
 var epoch = time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC)
@@ -68,13 +69,13 @@ func (m *machine) ok(msg proto.Message) {
 }
 
 // refused wants the command, or its only row, refused, and no row changed.
-func (m *machine) refused(code string, msg proto.Message) *command.Outcome {
+func (m *machine) refused(code refusal.Code, msg proto.Message) *command.Outcome {
 	m.t.Helper()
 	before := m.rows()
 	outcome := m.do(msg)
-	got := outcome.Code
+	got := refusal.Code(outcome.Code)
 	if got == "" && len(outcome.Items) == 1 {
-		got = outcome.Items[0].Code
+		got = refusal.Code(outcome.Items[0].Code)
 	}
 	if got != code {
 		m.t.Fatalf("%T: code %q (%v), want %q", msg, got, outcome, code)

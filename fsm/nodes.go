@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"gitmirror/fsm/command"
+	"gitmirror/internal/refusal"
 )
 
 // nodeTable is all nodes, with the ways to find them. It is never changed but
@@ -62,17 +63,17 @@ func (t *nodeTable) rival(id, name string) *Node {
 }
 
 func refuseName(name string, rival *Node) *command.Outcome {
-	return refuse(CodeConflictNode,
+	return refuse(refusal.ConflictNode,
 		"node name %q is taken by node %s (%s); start this one with another --name, or remove the other with: gitmirror node rm %s",
 		name, rival.ID, rival.State, rival.Name)
 }
 
 func (s *State) foundCluster(_ entry, c *command.FoundCluster) *command.Outcome {
 	if err := between("cluster id", c.GetClusterId(), 1, maxID); err != nil {
-		return refuse(CodeInvalid, "%v", err)
+		return refuse(refusal.Invalid, "%v", err)
 	}
 	if s.tables.clusterID != "" {
-		return refuse(CodeClusterNamed, "the cluster has the id %s already", s.tables.clusterID)
+		return refuse(refusal.ClusterNamed, "the cluster has the id %s already", s.tables.clusterID)
 	}
 	s.tables.clusterID, s.tables.format = c.GetClusterId(), max(c.GetFormat(), 1)
 	return done()
@@ -81,19 +82,19 @@ func (s *State) foundCluster(_ entry, c *command.FoundCluster) *command.Outcome 
 func (s *State) putNode(e entry, c *command.PutNode) *command.Outcome {
 	t, n := &s.tables, c.GetNode()
 	if err := checkNode(n); err != nil {
-		return refuse(CodeInvalid, "%v", err)
+		return refuse(refusal.Invalid, "%v", err)
 	}
 	if rival := t.nodes.rival(n.GetId(), n.GetName()); rival != nil {
 		return refuseName(n.GetName(), rival)
 	}
 	if format := max(n.GetFormat(), 1); format < t.format {
-		return refuse(CodeFormat, "%s speaks cluster formats up to %d, this cluster is at %d; upgrade it", n.GetName(), format, t.format)
+		return refuse(refusal.FormatTooOld, "%s speaks cluster formats up to %d, this cluster is at %d; upgrade it", n.GetName(), format, t.format)
 	}
 	next := Node{State: NodeUp, Since: e.at, JoinedAt: e.at}
 	known := t.nodes.byID[n.GetId()]
 	if known != nil {
 		if known.Run != n.GetRun() && known.Run != c.GetReplacesRun() {
-			return refuse(CodeStaleRun, "another process has run as node %s since", known.Name)
+			return refuse(refusal.StaleRun, "another process has run as node %s since", known.Name)
 		}
 		next = *known
 	}
@@ -123,7 +124,7 @@ func (t *tables) takeAddress(n *command.Node) *command.Outcome {
 			continue
 		}
 		if other.State.Live() {
-			return refuse(CodeConflictAddress, "the peer address %s is that of node %s, which is %s; start this one with another --peer or --advertise", n.GetPeer(), other.Name, other.State)
+			return refuse(refusal.ConflictAddress, "the peer address %s is that of node %s, which is %s; start this one with another --peer or --advertise", n.GetPeer(), other.Name, other.State)
 		}
 		moved := *other
 		moved.Peer, moved.HTTP = "", ""
@@ -136,11 +137,11 @@ func (s *State) setNodeState(e entry, c *command.SetNodeState) *command.Outcome 
 	t := &s.tables
 	state, known := nodeStates[c.GetState()]
 	if !known {
-		return refuse(CodeInvalid, "%d is no state of a node", c.GetState())
+		return refuse(refusal.Invalid, "%d is no state of a node", c.GetState())
 	}
 	n := t.nodes.byID[c.GetId()]
 	if n == nil {
-		return refuse(CodeNotFound, "no node %q", c.GetId())
+		return refuse(refusal.NotFound, "no node %q", c.GetId())
 	}
 	if n.State == state {
 		return done()
@@ -177,7 +178,7 @@ func (s *State) removeNode(e entry, c *command.RemoveNode) *command.Outcome {
 	t := &s.tables
 	n := t.nodes.byID[c.GetId()]
 	if n == nil {
-		return refuse(CodeNotFound, "no node %q", c.GetId())
+		return refuse(refusal.NotFound, "no node %q", c.GetId())
 	}
 	var rows []*Repo
 	var last int
@@ -196,7 +197,7 @@ func (s *State) removeNode(e entry, c *command.RemoveNode) *command.Outcome {
 		return true
 	})
 	if last > 0 {
-		return refuse(CodeLastCopy, "node %s holds the only copy of %d repos that is not on another node that is down too, %s the first of them; bring a node back that has a copy, or remove them", n.Name, last, first)
+		return refuse(refusal.LastCopy, "node %s holds the only copy of %d repos that is not on another node that is down too, %s the first of them; bring a node back that has a copy, or remove them", n.Name, last, first)
 	}
 	orphans := 0
 	for _, row := range rows {

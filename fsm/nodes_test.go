@@ -7,22 +7,23 @@ import (
 	"testing"
 
 	"gitmirror/fsm/command"
+	"gitmirror/internal/refusal"
 )
 
 func TestClusterIsNamedOnce(t *testing.T) {
 	m := cluster(t)
-	out := m.refused(CodeClusterNamed, &command.FoundCluster{ClusterId: "other"})
-	if err := AsError(out); !errors.Is(err, ErrClusterNamed) || errors.Is(err, ErrNotFound) {
+	out := m.refused(refusal.ClusterNamed, &command.FoundCluster{ClusterId: "other"})
+	if err := AsError(out); !errors.Is(err, refusal.ClusterNamed) || errors.Is(err, refusal.NotFound) {
 		t.Errorf("AsError = %v", err)
 	}
-	m.refused(CodeInvalid, &command.FoundCluster{})
+	m.refused(refusal.Invalid, &command.FoundCluster{})
 }
 
 func TestNodeNameIsUniqueUntilItLeaves(t *testing.T) {
 	m := cluster(t)
 	twin := putNode("d")
 	twin.Node.Name = "NODE-A"
-	out := m.refused(CodeConflictNode, twin)
+	out := m.refused(refusal.ConflictNode, twin)
 	if !strings.Contains(out.Message, " a ") || !strings.Contains(out.Message, "gitmirror node rm") {
 		t.Errorf("message %q lacks the other id or the hint", out.Message)
 	}
@@ -31,8 +32,8 @@ func TestNodeNameIsUniqueUntilItLeaves(t *testing.T) {
 	if n := m.state.View().NodeByName("node-a"); n.ID != "d" || n.Num != 4 {
 		t.Errorf("node-a is %+v, want d with number 4", n)
 	}
-	m.refused(CodeConflictNode, setNode("a", command.NodeState_NODE_STATE_UP))
-	m.refused(CodeConflictNode, putNode("a"))
+	m.refused(refusal.ConflictNode, setNode("a", command.NodeState_NODE_STATE_UP))
+	m.refused(refusal.ConflictNode, putNode("a"))
 }
 
 func TestPutNodeUpdates(t *testing.T) {
@@ -71,15 +72,15 @@ func TestNodeStatesAndFlaps(t *testing.T) {
 	if got := m.eventTypes("node-a"); !slices.Equal(got, want) {
 		t.Errorf("events %v, want %v", got, want)
 	}
-	m.refused(CodeInvalid, setNode("a", 99))
-	m.refused(CodeNotFound, setNode("z", command.NodeState_NODE_STATE_UP))
+	m.refused(refusal.Invalid, setNode("a", 99))
+	m.refused(refusal.NotFound, setNode("z", command.NodeState_NODE_STATE_UP))
 }
 
 func TestRemoveNodeKeepsTheLastReadyCopy(t *testing.T) {
 	m := cluster(t)
 	m.ok(addRepos(newRepo("one"), newRepo("two")))
 	m.ok(publish("one", 1))
-	out := m.refused(CodeLastCopy, &command.RemoveNode{Id: "a"})
+	out := m.refused(refusal.LastCopy, &command.RemoveNode{Id: "a"})
 	if !strings.Contains(out.Message, "1 repos") || !strings.Contains(out.Message, "host/Acme/one") {
 		t.Errorf("message %q lacks the count or the first name", out.Message)
 	}
@@ -89,7 +90,7 @@ func TestRemoveNodeKeepsTheLastReadyCopy(t *testing.T) {
 	if row.Owner != 0 || row.Epoch != 2 || len(row.Copies) != 1 {
 		t.Errorf("row %+v, want no owner, epoch 2 and one copy", row)
 	}
-	m.refused(CodeNotFound, &command.RemoveNode{Id: "a"})
+	m.refused(refusal.NotFound, &command.RemoveNode{Id: "a"})
 	m.ok(putNode("a"))
 	if n := m.state.View().NodeByID("a"); n.Num != 4 {
 		t.Errorf("a node's number was given out twice: %+v", n)
@@ -105,10 +106,10 @@ func TestOnlyTheRunInTheRowMayChangeIt(t *testing.T) {
 	}
 	m.ok(put("run-1", "", "http://one"))
 	m.ok(put("run-1", "", "http://two"))
-	m.refused(CodeStaleRun, put("run-2", "", "http://copy"))
+	m.refused(refusal.StaleRun, put("run-2", "", "http://copy"))
 	m.ok(put("run-2", "run-1", "http://three")) // a restart knows the run before
-	m.refused(CodeStaleRun, put("run-1", "", "http://paused"))
-	m.refused(CodeStaleRun, put("run-3", "run-1", "http://copy"))
+	m.refused(refusal.StaleRun, put("run-1", "", "http://paused"))
+	m.refused(refusal.StaleRun, put("run-3", "run-1", "http://copy"))
 	if n := m.state.View().NodeByID("d"); n.Run != "run-2" || n.HTTP != "http://three" {
 		t.Errorf("row %+v", n)
 	}
@@ -118,7 +119,7 @@ func TestTheAddressOfADownNodePasses(t *testing.T) {
 	m := cluster(t)
 	newcomer := putNode("d")
 	newcomer.Node.Peer = "a:7655"
-	m.refused(CodeConflictAddress, newcomer)
+	m.refused(refusal.ConflictAddress, newcomer)
 	m.ok(setNode("a", command.NodeState_NODE_STATE_DOWN))
 	m.ok(newcomer)
 	v := m.state.View()
@@ -136,7 +137,7 @@ func TestAFormatIsRaisedWhenAllSpeakIt(t *testing.T) {
 	}
 	m.ok(speak("a"))
 	m.ok(speak("b"))
-	if out := m.refused(CodeFormat, &command.RaiseFormat{Format: 2}); !strings.Contains(out.Message, "node-c") {
+	if out := m.refused(refusal.FormatTooOld, &command.RaiseFormat{Format: 2}); !strings.Contains(out.Message, "node-c") {
 		t.Errorf("message %q does not name who holds it up", out.Message)
 	}
 	m.ok(speak("c"))
@@ -145,8 +146,8 @@ func TestAFormatIsRaisedWhenAllSpeakIt(t *testing.T) {
 	if got := m.state.View().Format(); got != 2 {
 		t.Errorf("format %d, want 2: it is never lowered", got)
 	}
-	m.refused(CodeFormat, putNode("d"))
-	m.refused(CodeFormat, putNode("c")) // a downgrade
+	m.refused(refusal.FormatTooOld, putNode("d"))
+	m.refused(refusal.FormatTooOld, putNode("c")) // a downgrade
 }
 
 func TestConditionOfANode(t *testing.T) {
@@ -170,7 +171,7 @@ func TestConditionOfANode(t *testing.T) {
 	if got := m.eventTypes("node-a"); !slices.Equal(got, want) {
 		t.Errorf("events %v, want %v", got, want)
 	}
-	m.refused(CodeInvalid, tell(&command.NodeCondition{Disk: "haunted"}))
+	m.refused(refusal.Invalid, tell(&command.NodeCondition{Disk: "haunted"}))
 }
 
 func TestRemoveNodeCountsOnlyCopiesOnLiveNodes(t *testing.T) {
@@ -179,5 +180,5 @@ func TestRemoveNodeCountsOnlyCopiesOnLiveNodes(t *testing.T) {
 	m.ok(publish("one", 1))
 	m.ok(reportReady("b", "one", 1))
 	m.ok(setNode("b", command.NodeState_NODE_STATE_DOWN))
-	m.refused(CodeLastCopy, &command.RemoveNode{Id: "a"})
+	m.refused(refusal.LastCopy, &command.RemoveNode{Id: "a"})
 }

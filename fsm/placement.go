@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"gitmirror/fsm/command"
+	"gitmirror/internal/refusal"
 )
 
 func (s *State) place(e entry, c *command.Place) *command.Outcome {
@@ -16,10 +17,10 @@ func (s *State) placeRow(e entry, p *command.Placement) *command.Item {
 	t, id := &s.tables, p.GetRepo()
 	row := t.liveRepo(id)
 	if row == nil {
-		return refuseItem(id, CodeNotFound, "no repo %q", id)
+		return refuseItem(id, refusal.NotFound, "no repo %q", id)
 	}
 	if row.Version != p.GetRowVersion() {
-		return refuseItem(id, CodeStaleRow, "%s has changed: version %d, not %d", row.Name, row.Version, p.GetRowVersion())
+		return refuseItem(id, refusal.StaleRow, "%s has changed: version %d, not %d", row.Name, row.Version, p.GetRowVersion())
 	}
 	next := row.edit()
 	for _, node := range p.GetAdd() {
@@ -33,10 +34,10 @@ func (s *State) placeRow(e entry, p *command.Placement) *command.Item {
 		}
 	}
 	if len(next.Copies) > maxCopies {
-		return refuseItem(id, CodeInvalid, "%d copies, more than %d", len(next.Copies), maxCopies)
+		return refuseItem(id, refusal.Invalid, "%d copies, more than %d", len(next.Copies), maxCopies)
 	}
 	if len(p.GetLeave()) > 0 && row.Generation > 0 && t.liveReady(next, 0) == 0 {
-		return refuseItem(id, CodeLastCopy, "no ready copy of %s would be left on a node that lives", row.Name)
+		return refuseItem(id, refusal.LastCopy, "no ready copy of %s would be left on a node that lives", row.Name)
 	}
 	if !slices.Equal(row.Copies, next.Copies) {
 		t.replace(e, next)
@@ -47,14 +48,14 @@ func (s *State) placeRow(e entry, p *command.Placement) *command.Item {
 func (s *State) addCopy(row *Repo, node string) *command.Item {
 	n := s.tables.nodes.byID[node]
 	if n == nil {
-		return refuseItem(row.ID, CodeNotFound, "no node %q", node)
+		return refuseItem(row.ID, refusal.NotFound, "no node %q", node)
 	}
 	held, holds := row.Copy(n.Num)
 	switch {
 	case !holds:
 		row.putCopy(Copy{Node: n.Num, State: CopyWanted})
 	case held.State == CopyLeaving:
-		return refuseItem(row.ID, CodeInvalid, "the copy of %s on %s is leaving: wait until it has gone", row.Name, n.Name)
+		return refuseItem(row.ID, refusal.Invalid, "the copy of %s on %s is leaving: wait until it has gone", row.Name, n.Name)
 	}
 	return nil
 }
@@ -62,14 +63,14 @@ func (s *State) addCopy(row *Repo, node string) *command.Item {
 func (s *State) leaveCopy(row *Repo, node string) *command.Item {
 	n := s.tables.nodes.byID[node]
 	if n == nil {
-		return refuseItem(row.ID, CodeNotFound, "no node %q", node)
+		return refuseItem(row.ID, refusal.NotFound, "no node %q", node)
 	}
 	held, holds := row.Copy(n.Num)
 	switch {
 	case !holds:
-		return refuseItem(row.ID, CodeNotFound, "no copy of %s on %s", row.Name, n.Name)
+		return refuseItem(row.ID, refusal.NotFound, "no copy of %s on %s", row.Name, n.Name)
 	case row.Owner == n.Num:
-		return refuseItem(row.ID, CodeInvalid, "%s owns %s: move ownership first", n.Name, row.Name)
+		return refuseItem(row.ID, refusal.Invalid, "%s owns %s: move ownership first", n.Name, row.Name)
 	}
 	held.State = CopyLeaving
 	row.putCopy(held)
@@ -86,23 +87,23 @@ func (s *State) assignOwner(e entry, o *command.Ownership) *command.Item {
 	t, id := &s.tables, o.GetRepo()
 	row := t.liveRepo(id)
 	if row == nil {
-		return refuseItem(id, CodeNotFound, "no repo %q", id)
+		return refuseItem(id, refusal.NotFound, "no repo %q", id)
 	}
 	if row.Epoch != o.GetEpoch() {
-		return refuseItem(id, CodeStaleEpoch, "%s is in epoch %d, not %d", row.Name, row.Epoch, o.GetEpoch())
+		return refuseItem(id, refusal.StaleEpoch, "%s is in epoch %d, not %d", row.Name, row.Epoch, o.GetEpoch())
 	}
 	var owner NodeNum
 	if o.GetOwner() != "" {
 		n := t.nodes.byID[o.GetOwner()]
 		if n == nil {
-			return refuseItem(id, CodeNotFound, "no node %q", o.GetOwner())
+			return refuseItem(id, refusal.NotFound, "no node %q", o.GetOwner())
 		}
 		held, holds := row.Copy(n.Num)
 		if !holds {
-			return refuseItem(id, CodeNotFound, "no copy of %s on %s", row.Name, n.Name)
+			return refuseItem(id, refusal.NotFound, "no copy of %s on %s", row.Name, n.Name)
 		}
 		if held.State == CopyLeaving || held.State == CopyBroken {
-			return refuseItem(id, CodeInvalid, "the copy of %s on %s is %s", row.Name, n.Name, held.State)
+			return refuseItem(id, refusal.Invalid, "the copy of %s on %s is %s", row.Name, n.Name, held.State)
 		}
 		owner = n.Num
 	}

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"gitmirror/fsm/command"
+	"gitmirror/internal/refusal"
 )
 
 // publish makes a prepared ref table the repo's. Epoch and generation fence
@@ -13,11 +14,11 @@ import (
 func (s *State) publish(e entry, c *command.Publish) *command.Outcome {
 	t := &s.tables
 	if err := checkPublish(c); err != nil {
-		return refuse(CodeInvalid, "%v", err)
+		return refuse(refusal.Invalid, "%v", err)
 	}
 	row := t.liveRepo(c.GetRepo())
 	if row == nil {
-		return refuse(CodeNotFound, "no repo %q", c.GetRepo())
+		return refuse(refusal.NotFound, "no repo %q", c.GetRepo())
 	}
 	if row.Candidate == c.GetCandidate() && row.Generation == c.GetGeneration() {
 		return done()
@@ -40,13 +41,13 @@ func (s *State) publish(e entry, c *command.Publish) *command.Outcome {
 func (s *State) fence(row *Repo, c *command.Publish) *command.Outcome {
 	node := s.tables.nodes.byID[c.GetNode()]
 	if node == nil || row.Owner != node.Num {
-		return refuse(CodeNotOwner, "node %s does not own %s", c.GetNode(), row.Name)
+		return refuse(refusal.NotOwner, "node %s does not own %s", c.GetNode(), row.Name)
 	}
 	if row.Epoch != c.GetEpoch() {
-		return refuse(CodeStaleEpoch, "%s is in epoch %d, not %d", row.Name, row.Epoch, c.GetEpoch())
+		return refuse(refusal.StaleEpoch, "%s is in epoch %d, not %d", row.Name, row.Epoch, c.GetEpoch())
 	}
 	if row.Generation != c.GetFromGeneration() || c.GetGeneration() != c.GetFromGeneration()+1 {
-		return refuse(CodeStaleGeneration, "%s is at generation %d: %d cannot follow from %d",
+		return refuse(refusal.StaleGeneration, "%s is at generation %d: %d cannot follow from %d",
 			row.Name, row.Generation, c.GetGeneration(), c.GetFromGeneration())
 	}
 	return nil

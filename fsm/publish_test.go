@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"gitmirror/fsm/command"
+	"gitmirror/internal/refusal"
 )
 
 // published1 is a cluster with repo one at generation 1, owned by a.
@@ -54,9 +55,9 @@ func TestPublishTwiceIsOnce(t *testing.T) {
 func TestPublishRefusesStaleEpoch(t *testing.T) {
 	m := published1(t)
 	m.ok(assign("one", 1, "b"))
-	m.refused(CodeNotOwner, publish("one", 2))
+	m.refused(refusal.NotOwner, publish("one", 2))
 	m.ok(assign("one", 2, "a")) // a owns it again, but a's earlier work must not count
-	m.refused(CodeStaleEpoch, publish("one", 2))
+	m.refused(refusal.StaleEpoch, publish("one", 2))
 	fresh := publish("one", 2)
 	fresh.Epoch = 3
 	m.ok(fresh)
@@ -67,12 +68,12 @@ func TestPublishRefusesStaleFromGeneration(t *testing.T) {
 	m.ok(publish("one", 2))
 	rival := publish("one", 2)
 	rival.Candidate = "another"
-	m.refused(CodeStaleGeneration, rival)
+	m.refused(refusal.StaleGeneration, rival)
 	skip := publish("one", 3)
 	skip.Generation = 4
-	m.refused(CodeStaleGeneration, skip)
+	m.refused(refusal.StaleGeneration, skip)
 	ahead := publish("one", 4)
-	m.refused(CodeStaleGeneration, ahead)
+	m.refused(refusal.StaleGeneration, ahead)
 }
 
 func TestPublishRefusesNonsense(t *testing.T) {
@@ -88,12 +89,12 @@ func TestPublishRefusesNonsense(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			p := publish("one", 2)
 			edit(p)
-			m.refused(CodeInvalid, p)
+			m.refused(refusal.Invalid, p)
 		})
 	}
-	m.refused(CodeNotFound, publish("none", 1))
+	m.refused(refusal.NotFound, publish("none", 1))
 	m.ok(&command.RemoveRepos{Ids: []string{"one"}})
-	m.refused(CodeNotFound, publish("one", 2))
+	m.refused(refusal.NotFound, publish("one", 2))
 }
 
 func TestRestoredPublishTellsWhatIsLost(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"gitmirror/fsm/command"
+	"gitmirror/internal/refusal"
 )
 
 // report takes in what one node says about its copies, and about the health
@@ -12,14 +13,14 @@ import (
 func (s *State) report(e entry, c *command.Report) *command.Outcome {
 	node := s.tables.nodes.byID[c.GetNode()]
 	if node == nil {
-		return refuse(CodeNotFound, "no node %q", c.GetNode())
+		return refuse(refusal.NotFound, "no node %q", c.GetNode())
 	}
 	if n := len(c.GetCopies()) + len(c.GetHealth()); n > MaxItems {
-		return refuse(CodeInvalid, "%d rows, more than %d", n, MaxItems)
+		return refuse(refusal.Invalid, "%d rows, more than %d", n, MaxItems)
 	}
 	if c.GetCondition() != nil {
 		if err := checkCondition(c.GetCondition()); err != nil {
-			return refuse(CodeInvalid, "%v", err)
+			return refuse(refusal.Invalid, "%v", err)
 		}
 		s.reportCondition(e, node, c.GetCondition())
 	}
@@ -72,11 +73,11 @@ func (s *State) reportCopy(e entry, node *Node, r *command.CopyReport) *command.
 	t, id := &s.tables, r.GetRepo()
 	row := t.repo(id)
 	if row == nil {
-		return refuseItem(id, CodeNotFound, "no repo %q", id)
+		return refuseItem(id, refusal.NotFound, "no repo %q", id)
 	}
 	held, holds := row.Copy(node.Num)
 	if !holds {
-		return refuseItem(id, CodeNotFound, "no copy of %s on %s", row.Name, node.Name)
+		return refuseItem(id, refusal.NotFound, "no copy of %s on %s", row.Name, node.Name)
 	}
 	if r.GetGone() {
 		return s.copyGone(e, row, held)
@@ -85,7 +86,7 @@ func (s *State) reportCopy(e entry, node *Node, r *command.CopyReport) *command.
 	switch {
 	case r.GetState() == command.CopyState_COPY_STATE_READY:
 		if r.GetGeneration() == 0 || r.GetGeneration() > row.Generation {
-			return refuseItem(id, CodeInvalid, "%s is at generation %d: %d cannot be ready", row.Name, row.Generation, r.GetGeneration())
+			return refuseItem(id, refusal.Invalid, "%s is at generation %d: %d cannot be ready", row.Name, row.Generation, r.GetGeneration())
 		}
 		next.State, next.Generation = CopyReady, r.GetGeneration()
 		if row.Owner == node.Num {
@@ -95,7 +96,7 @@ func (s *State) reportCopy(e entry, node *Node, r *command.CopyReport) *command.
 	case r.GetState() == command.CopyState_COPY_STATE_BROKEN:
 		next.State = CopyBroken
 	default:
-		return refuseItem(id, CodeInvalid, "%s is nothing to report of a copy", r.GetState())
+		return refuseItem(id, refusal.Invalid, "%s is nothing to report of a copy", r.GetState())
 	}
 	if held.State == CopyLeaving || next == held {
 		return ok(id)
@@ -110,7 +111,7 @@ func (s *State) reportCopy(e entry, node *Node, r *command.CopyReport) *command.
 // should be there reports it broken: only the log decides that data may go.
 func (s *State) copyGone(e entry, row *Repo, held Copy) *command.Item {
 	if held.State != CopyLeaving {
-		return refuseItem(row.ID, CodeInvalid, "the copy of %s is %s, it was not told to leave", row.Name, held.State)
+		return refuseItem(row.ID, refusal.Invalid, "the copy of %s is %s, it was not told to leave", row.Name, held.State)
 	}
 	next := row.edit()
 	next.dropCopy(held.Node)
@@ -121,16 +122,16 @@ func (s *State) copyGone(e entry, row *Repo, held Copy) *command.Item {
 func (s *State) reportHealth(e entry, node *Node, r *command.HealthReport) *command.Item {
 	t, id := &s.tables, r.GetRepo()
 	if err := checkHealth(r); err != nil {
-		return refuseItem(id, CodeInvalid, "%v", err)
+		return refuseItem(id, refusal.Invalid, "%v", err)
 	}
 	row := t.liveRepo(id)
 	switch {
 	case row == nil:
-		return refuseItem(id, CodeNotFound, "no repo %q", id)
+		return refuseItem(id, refusal.NotFound, "no repo %q", id)
 	case row.Owner != node.Num:
-		return refuseItem(id, CodeNotOwner, "node %s does not own %s", node.Name, row.Name)
+		return refuseItem(id, refusal.NotOwner, "node %s does not own %s", node.Name, row.Name)
 	case row.Epoch != r.GetEpoch():
-		return refuseItem(id, CodeStaleEpoch, "%s is in epoch %d, not %d", row.Name, row.Epoch, r.GetEpoch())
+		return refuseItem(id, refusal.StaleEpoch, "%s is in epoch %d, not %d", row.Name, row.Epoch, r.GetEpoch())
 	}
 	failure, hold := nextFailure(e, row.Error, r), t.nextHold(e, row.Hold, r)
 	changed := failure != row.Error || hold != row.Hold

@@ -6,16 +6,17 @@ import (
 	"testing"
 
 	"gitmirror/fsm/command"
+	"gitmirror/internal/refusal"
 )
 
 func TestReportedCopies(t *testing.T) {
 	m := published1(t)
-	m.refused(CodeNotFound, reportReady("z", "one", 1))
-	m.refused(CodeNotFound, reportReady("b", "none", 1))
-	m.refused(CodeNotFound, reportReady("c", "one", 1))
-	m.refused(CodeInvalid, reportReady("b", "one", 2))
-	m.refused(CodeInvalid, reportReady("b", "one", 0))
-	m.refused(CodeInvalid, reportCopy("b", "one", command.CopyState_COPY_STATE_WANTED, 1))
+	m.refused(refusal.NotFound, reportReady("z", "one", 1))
+	m.refused(refusal.NotFound, reportReady("b", "none", 1))
+	m.refused(refusal.NotFound, reportReady("c", "one", 1))
+	m.refused(refusal.Invalid, reportReady("b", "one", 2))
+	m.refused(refusal.Invalid, reportReady("b", "one", 0))
+	m.refused(refusal.Invalid, reportCopy("b", "one", command.CopyState_COPY_STATE_WANTED, 1))
 	m.ok(reportReady("b", "one", 1))
 	version := m.repo("one").Version
 	m.ok(reportReady("b", "one", 1))
@@ -40,9 +41,9 @@ func TestLateReportOfTheOwnerDoesNotUndoItsPublish(t *testing.T) {
 func TestGoneOnlyForLeaving(t *testing.T) {
 	m := published1(t)
 	m.ok(reportReady("b", "one", 1))
-	m.refused(CodeInvalid, reportGone("b", "one"))
+	m.refused(refusal.Invalid, reportGone("b", "one"))
 	m.ok(reportCopy("b", "one", command.CopyState_COPY_STATE_BROKEN, 0))
-	m.refused(CodeInvalid, reportGone("b", "one"))
+	m.refused(refusal.Invalid, reportGone("b", "one"))
 	m.ok(m.placing("one", nil, []string{"b"}))
 	m.ok(reportReady("b", "one", 1)) // too late: it goes on leaving
 	if got := m.copyState("one", "b"); got != CopyLeaving {
@@ -91,11 +92,11 @@ func TestHealth(t *testing.T) {
 
 func TestHealthOfAnotherEpochIsIgnored(t *testing.T) {
 	m := published1(t)
-	m.refused(CodeStaleEpoch, health(func(h *command.HealthReport) { h.Epoch, h.ErrorClass = 2, "network" }))
-	m.refused(CodeInvalid, health(func(h *command.HealthReport) { h.HoldDigest = []byte{1} }))
+	m.refused(refusal.StaleEpoch, health(func(h *command.HealthReport) { h.Epoch, h.ErrorClass = 2, "network" }))
+	m.refused(refusal.Invalid, health(func(h *command.HealthReport) { h.HoldDigest = []byte{1} }))
 	stranger := failing("network", "")
 	stranger.Node = "b"
-	m.refused(CodeNotOwner, stranger)
+	m.refused(refusal.NotOwner, stranger)
 	m.ok(&command.RemoveRepos{Ids: []string{"one"}})
-	m.refused(CodeNotFound, failing("network", ""))
+	m.refused(refusal.NotFound, failing("network", ""))
 }

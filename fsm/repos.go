@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"gitmirror/fsm/command"
+	"gitmirror/internal/refusal"
 )
 
 func (s *State) addRepos(e entry, c *command.AddRepos) *command.Outcome {
@@ -13,22 +14,22 @@ func (s *State) addRepos(e entry, c *command.AddRepos) *command.Outcome {
 func (s *State) addRepo(e entry, r *command.NewRepo) *command.Item {
 	t, id := &s.tables, r.GetId()
 	if err := checkNewRepo(r); err != nil {
-		return refuseItem(id, CodeInvalid, "%v", err)
+		return refuseItem(id, refusal.Invalid, "%v", err)
 	}
 	if other := t.repoByName(r.GetName()); other != nil {
-		item := refuseItem(id, CodeConflictName, "there is a repo %s already", other.Name)
+		item := refuseItem(id, refusal.ConflictName, "there is a repo %s already", other.Name)
 		item.Existing = other.Name
 		return item
 	}
 	for i, key := range r.GetUrlKeys() {
 		if other := t.repoByURLKey(key); other != nil {
-			item := refuseItem(id, CodeConflictURL, "%s mirrors %s already", other.Name, r.GetUrls()[i])
+			item := refuseItem(id, refusal.ConflictURL, "%s mirrors %s already", other.Name, r.GetUrls()[i])
 			item.Existing = other.Name
 			return item
 		}
 	}
 	if other := t.repo(id); other != nil {
-		return refuseItem(id, CodeInvalid, "the id belongs to %s", other.Name)
+		return refuseItem(id, refusal.Invalid, "the id belongs to %s", other.Name)
 	}
 	row := s.newRow(e, r)
 	if refused := s.firstCopies(row, r); refused != nil {
@@ -70,10 +71,10 @@ func (s *State) firstCopies(row *Repo, r *command.NewRepo) *command.Item {
 	for _, id := range r.GetCopies() {
 		n := s.tables.nodes.byID[id]
 		if n == nil {
-			return refuseItem(row.ID, CodeNotFound, "no node %q", id)
+			return refuseItem(row.ID, refusal.NotFound, "no node %q", id)
 		}
 		if _, twice := row.Copy(n.Num); twice {
-			return refuseItem(row.ID, CodeInvalid, "two copies on node %s", n.Name)
+			return refuseItem(row.ID, refusal.Invalid, "two copies on node %s", n.Name)
 		}
 		row.putCopy(Copy{Node: n.Num, State: CopyWanted})
 	}
@@ -82,10 +83,10 @@ func (s *State) firstCopies(row *Repo, r *command.NewRepo) *command.Item {
 	}
 	owner := s.tables.nodes.byID[r.GetOwner()]
 	if owner == nil {
-		return refuseItem(row.ID, CodeNotFound, "no node %q", r.GetOwner())
+		return refuseItem(row.ID, refusal.NotFound, "no node %q", r.GetOwner())
 	}
 	if _, holds := row.Copy(owner.Num); !holds {
-		return refuseItem(row.ID, CodeInvalid, "owner %s has no copy", owner.Name)
+		return refuseItem(row.ID, refusal.Invalid, "owner %s has no copy", owner.Name)
 	}
 	row.Owner, row.Epoch = owner.Num, 1
 	return nil
@@ -95,10 +96,10 @@ func (s *State) firstCopies(row *Repo, r *command.NewRepo) *command.Item {
 func (s *State) setLimits(e entry, c *command.SetLimits) *command.Outcome {
 	row := s.tables.liveRepo(c.GetRepo())
 	if row == nil {
-		return refuse(CodeNotFound, "no repo %q", c.GetRepo())
+		return refuse(refusal.NotFound, "no repo %q", c.GetRepo())
 	}
 	if err := checkLimits(c.GetMaxSize(), c.GetMaxObjectSize(), c.GetAccept().GetIds()); err != nil {
-		return refuse(CodeInvalid, "%v", err)
+		return refuse(refusal.Invalid, "%v", err)
 	}
 	policy := *row.Policy
 	if c.MaxSize != nil {
@@ -129,7 +130,7 @@ func (s *State) removeRepo(e entry, id string) *command.Item {
 	t := &s.tables
 	row := t.liveRepo(id)
 	if row == nil {
-		return refuseItem(id, CodeNotFound, "no repo %q", id)
+		return refuseItem(id, refusal.NotFound, "no repo %q", id)
 	}
 	next := row.edit()
 	next.Removed, next.Owner = true, 0

@@ -12,6 +12,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"gitmirror/fsm/command"
+	"gitmirror/internal/refusal"
 )
 
 func TestAddRepo(t *testing.T) {
@@ -73,8 +74,8 @@ func TestAddReposAnswersPerRow(t *testing.T) {
 
 func TestTooManyRowsAreRefused(t *testing.T) {
 	m := cluster(t)
-	m.refused(CodeInvalid, &command.RemoveRepos{Ids: make([]string, MaxItems+1)})
-	m.refused(CodeInvalid, &command.Report{Node: "a",
+	m.refused(refusal.Invalid, &command.RemoveRepos{Ids: make([]string, MaxItems+1)})
+	m.refused(refusal.Invalid, &command.Report{Node: "a",
 		Copies: make([]*command.CopyReport, MaxItems), Health: make([]*command.HealthReport, 1)})
 }
 
@@ -83,7 +84,7 @@ func TestRemovedRowWaitsForItsCopies(t *testing.T) {
 	m.ok(addRepos(newRepo("one")))
 	m.ok(publish("one", 1))
 	m.ok(&command.RemoveRepos{Ids: []string{"one"}})
-	m.refused(CodeNotFound, &command.RemoveRepos{Ids: []string{"one"}})
+	m.refused(refusal.NotFound, &command.RemoveRepos{Ids: []string{"one"}})
 	row := m.repo("one")
 	if !row.Removed || row.Owner != 0 || row.Epoch != 2 || m.copyState("one", "a") != CopyLeaving {
 		t.Errorf("removed row %+v", row)
@@ -185,7 +186,7 @@ func TestLimits(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Admit(entry, FormatLimits-1, epoch); !errors.Is(err, ErrNotAdmitted) {
+	if _, err := Admit(entry, FormatLimits-1, epoch); !errors.Is(err, refusal.FormatTooOld) {
 		t.Errorf("admitted into format %d: %v", FormatLimits-1, err)
 	}
 	if _, err := Admit(entry, FormatLimits, epoch); err != nil {
@@ -198,7 +199,7 @@ func TestLimits(t *testing.T) {
 	for _, msg := range []proto.Message{addRepos(flawed), accept} {
 		if entry, err := Encode(msg, "", epoch); err != nil {
 			t.Fatal(err)
-		} else if _, err := Admit(entry, FormatFlaws-1, epoch); !errors.Is(err, ErrNotAdmitted) {
+		} else if _, err := Admit(entry, FormatFlaws-1, epoch); !errors.Is(err, refusal.FormatTooOld) {
 			t.Errorf("flaws are admitted into format %d: %v", FormatFlaws-1, err)
 		} else if _, err := Admit(entry, FormatFlaws, epoch); err != nil {
 			t.Error(err)
@@ -242,13 +243,13 @@ func TestLimits(t *testing.T) {
 	if got := m.state.View().Repo("one").Policy.Accept; len(got) > 0 {
 		t.Errorf("taken back: %q", got)
 	}
-	if out := m.do(&command.SetLimits{Repo: "one", Accept: &command.Flaws{Ids: []string{""}}}); out.GetCode() != CodeInvalid {
+	if out := m.do(&command.SetLimits{Repo: "one", Accept: &command.Flaws{Ids: []string{""}}}); out.GetCode() != string(refusal.Invalid) {
 		t.Errorf("a flaw without a name: %v", out)
 	}
-	if out := m.do(&command.SetLimits{Repo: "three", MaxSize: proto.Int64(1)}); out.GetCode() != CodeNotFound {
+	if out := m.do(&command.SetLimits{Repo: "three", MaxSize: proto.Int64(1)}); out.GetCode() != string(refusal.NotFound) {
 		t.Errorf("a repo that is not there: %v", out)
 	}
-	if out := m.do(&command.SetLimits{Repo: "one", MaxSize: proto.Int64(-1)}); out.GetCode() != CodeInvalid {
+	if out := m.do(&command.SetLimits{Repo: "one", MaxSize: proto.Int64(-1)}); out.GetCode() != string(refusal.Invalid) {
 		t.Errorf("a limit below nothing: %v", out)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"gitmirror/fsm/command"
+	"gitmirror/internal/refusal"
 )
 
 func TestRequestIDAnswersOnce(t *testing.T) {
@@ -23,7 +24,7 @@ func TestRequestIDAnswersOnce(t *testing.T) {
 	if other := m.request("r1", addRepos(newRepo("two"))); !proto.Equal(first, other) || m.rows() != before {
 		t.Errorf("an entry with a known request id did something: %v", other)
 	}
-	if out := m.request("r2", addRepos(newRepo("one"))); out.Items[0].Code != CodeConflictName {
+	if out := m.request("r2", addRepos(newRepo("one"))); out.Items[0].Code != string(refusal.ConflictName) {
 		t.Errorf("another request id was taken for the first: %v", out)
 	}
 }
@@ -142,7 +143,7 @@ func TestAKeyBelongsToItsRequest(t *testing.T) {
 		if part := propose(key+one+"/1", "other"); part.Code != "" {
 			t.Errorf("another part of the same request: %v", part)
 		}
-		if out := propose(key+two, "one"); out.Code != CodeKeyReused {
+		if out := propose(key+two, "one"); out.Code != string(refusal.KeyReused) {
 			t.Errorf("another request with its key: %v", out)
 		}
 		if out := propose(other+two, "one"); out.Code != "" {

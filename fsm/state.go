@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"gitmirror/fsm/command"
+	"gitmirror/internal/refusal"
 )
 
 // State is the state machine. Entries are applied one after the other; every
@@ -61,7 +62,7 @@ func (s *State) Apply(index uint64, data []byte) Result {
 		return Result{Outcome: outcome}
 	}
 	if s.tables.format >= formatKeys && s.requests.reused(cmd.requestID) {
-		outcome := refuse(CodeKeyReused, "this key was used for another request")
+		outcome := refuse(refusal.KeyReused, "this key was used for another request")
 		outcome.Index = index
 		return Result{Outcome: outcome}
 	}

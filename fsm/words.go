@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"gitmirror/fsm/command"
+	"gitmirror/internal/refusal"
 )
 
 // A person's words are for the first check that succeeds after them. The owner says with
@@ -59,11 +60,11 @@ func (a *Approval) describe(before *Approval) string {
 func (r *Repo) release(e entry, c *command.Release) *command.Outcome {
 	i := slices.IndexFunc(r.Pins, func(p Pin) bool { return p.Ref == c.GetRef() })
 	if i < 0 {
-		return refuse(CodeNotFound, "%s of %s is not pinned", c.GetRef(), r.Name)
+		return refuse(refusal.NotFound, "%s of %s is not pinned", c.GetRef(), r.Name)
 	}
 	list := without(r.Released, c.GetRef())
 	if len(list) >= maxPins {
-		return refuse(CodeInvalid, "%d released refs of %s wait for upstream, and there can be no more", len(list), r.Name)
+		return refuse(refusal.Invalid, "%d released refs of %s wait for upstream, and there can be no more", len(list), r.Name)
 	}
 	list = append(list, Release{Ref: c.GetRef(), OID: r.Pins[i].OID, Upstream: c.Upstream, At: e.at, Index: e.index})
 	slices.SortFunc(list, func(a, b Release) int { return strings.Compare(a.Ref, b.Ref) })
@@ -131,7 +132,7 @@ func (s *State) approveUnheard(e entry, row *Repo, c *command.Approve, seen bool
 	}
 	for _, ref := range c.GetUnpin() {
 		if !slices.ContainsFunc(row.Pins, func(p Pin) bool { return p.Ref == ref }) {
-			return refuse(CodeNotFound, "%s of %s is not pinned", ref, row.Name)
+			return refuse(refusal.NotFound, "%s of %s is not pinned", ref, row.Name)
 		}
 	}
 	next.Pins = slices.DeleteFunc(slices.Clone(row.Pins), func(p Pin) bool { return slices.Contains(c.GetUnpin(), p.Ref) })

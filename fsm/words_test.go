@@ -10,6 +10,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"gitmirror/fsm/command"
+	"gitmirror/internal/refusal"
 )
 
 func release(ref string, upstream *string) *command.Approve {
@@ -139,7 +140,7 @@ func TestApprovalsOfFormatFour(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Admit(entry, formatWords-1, epoch); !errors.Is(err, ErrNotAdmitted) {
+	if _, err := Admit(entry, formatWords-1, epoch); !errors.Is(err, refusal.FormatTooOld) {
 		t.Errorf("an approval is admitted into format %d: %v", formatWords-1, err)
 	}
 	m := held(t)

@@ -4,15 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"time"
 
 	"google.golang.org/protobuf/proto"
 
-	"gitmirror/api"
 	"gitmirror/cluster"
 	"gitmirror/fsm"
 	"gitmirror/fsm/command"
+	"gitmirror/internal/refusal"
 	"gitmirror/internal/wallclock"
 )
 
@@ -49,7 +48,7 @@ var ErrNone = errors.New("there is no leader")
 // Propose blocks until the command is applied on this node. While ctx lasts it
 // tries again, with the same entry: a request id makes that harmless, and
 // commands without one are harmless to repeat. An error means that it may or may
-// not be committed, but for one that wraps fsm.ErrNotAdmitted.
+// not be committed, but for a refusal that is final.
 func (r *Reach) Propose(ctx context.Context, msg proto.Message, requestID string) (*command.Outcome, error) {
 	entry, err := fsm.Encode(msg, requestID, wallclock.Now())
 	if err != nil {
@@ -83,9 +82,8 @@ func (r *Reach) Propose(ctx context.Context, msg proto.Message, requestID string
 // final tells errors that another try will not mend.
 func final(err error) bool {
 	var fatal *fsm.FatalError
-	var refused *api.Problem
-	return errors.Is(err, cluster.ErrClosed) || errors.As(err, &fatal) || errors.Is(err, fsm.ErrNotAdmitted) ||
-		errors.As(err, &refused) && refused.Status >= http.StatusBadRequest && refused.Status < http.StatusInternalServerError
+	refused := refusal.Of(err)
+	return errors.Is(err, cluster.ErrClosed) || errors.As(err, &fatal) || refused != nil && refused.Final()
 }
 
 func (r *Reach) once(ctx context.Context, entry []byte) (*command.Outcome, uint64, error) {

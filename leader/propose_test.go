@@ -3,16 +3,15 @@ package leader
 import (
 	"context"
 	"errors"
-	"net/http"
 	"testing"
 	"time"
 
 	"google.golang.org/protobuf/proto"
 
-	"gitmirror/api"
 	"gitmirror/cluster"
 	"gitmirror/fsm"
 	"gitmirror/fsm/command"
+	"gitmirror/internal/refusal"
 )
 
 // group is a raft group of this node and one other.
@@ -57,10 +56,10 @@ func newReach(leader string) (*Reach, *group) {
 
 func TestNothingEntersTheLogThatAMemberCannotApply(t *testing.T) {
 	r, g := newReach("me")
-	if _, _, err := r.Commit(t.Context(), []byte("garbage")); !errors.Is(err, fsm.ErrNotAdmitted) {
+	if _, _, err := r.Commit(t.Context(), []byte("garbage")); !errors.Is(err, refusal.EntryInvalid) {
 		t.Errorf("garbage: %v", err)
 	}
-	if _, err := r.Propose(t.Context(), &command.Tick{}, ""); !errors.Is(err, fsm.ErrNotAdmitted) {
+	if _, err := r.Propose(t.Context(), &command.Tick{}, ""); !errors.Is(err, refusal.FormatTooOld) {
 		t.Errorf("a command of a later format: %v", err)
 	}
 	if len(g.applied) != 0 {
@@ -89,9 +88,9 @@ func TestAProposalIsRetriedWithTheSameEntry(t *testing.T) {
 
 func TestARefusalIsNotRetried(t *testing.T) {
 	r, g := newReach("other")
-	refusal := &api.Problem{Status: http.StatusBadRequest, Code: "entry_invalid"}
-	g.failures = []error{refusal}
-	if _, err := r.Propose(t.Context(), &command.FoundCluster{ClusterId: "c"}, ""); !errors.Is(err, refusal) || len(g.applied) != 0 {
+	refused := refusal.New(refusal.EntryInvalid, "no")
+	g.failures = []error{refused}
+	if _, err := r.Propose(t.Context(), &command.FoundCluster{ClusterId: "c"}, ""); !errors.Is(err, refusal.EntryInvalid) || len(g.applied) != 0 {
 		t.Errorf("%v after %d entries", err, len(g.applied))
 	}
 }

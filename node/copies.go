@@ -3,12 +3,11 @@ package node
 import (
 	"context"
 	"errors"
-	"fmt"
-	"net/http"
 	"strings"
 	"time"
 
 	"gitmirror/api"
+	"gitmirror/internal/refusal"
 	"gitmirror/mirror"
 	"gitmirror/mirror/refs"
 	"gitmirror/peer"
@@ -48,12 +47,11 @@ func (c copies) Table(ctx context.Context, id string, generation uint64) ([]byte
 	defer cancel()
 	open, err := c.engine.OpenAt(ctx, id, generation, true)
 	if err != nil {
-		return nil, &api.Problem{Status: http.StatusNotFound, Code: "not_found", Detail: err.Error()}
+		return nil, refusal.New(refusal.NotFound, "%s", err)
 	}
 	t := open.Table()
 	if t.Generation < generation {
-		return nil, &api.Problem{Status: http.StatusConflict, Code: "stale_generation",
-			Detail: fmt.Sprintf("this node is at generation %d, not %d", t.Generation, generation)}
+		return nil, refusal.New(refusal.StaleGeneration, "this node is at generation %d, not %d", t.Generation, generation)
 	}
 	return t.Encode(), nil
 }
@@ -62,7 +60,7 @@ func (c copies) Table(ctx context.Context, id string, generation uint64) ([]byte
 func (c copies) Lost(id string, generation uint64) ([]byte, error) {
 	t, err := c.engine.Lost(id, generation)
 	if err != nil {
-		return nil, &api.Problem{Status: http.StatusNotFound, Code: "not_found", Detail: err.Error()}
+		return nil, refusal.New(refusal.NotFound, "%s", err)
 	}
 	return t.Encode(), nil
 }
@@ -71,11 +69,11 @@ func (c copies) Lost(id string, generation uint64) ([]byte, error) {
 func (c copies) Past(id, digest string) ([]byte, error) {
 	d, ok := refs.ParseDigest(digest)
 	if !ok {
-		return nil, &api.Problem{Status: http.StatusBadRequest, Code: "malformed", Detail: "the digest is not one"}
+		return nil, refusal.New(refusal.Malformed, "the digest is not one")
 	}
 	data, err := c.engine.Past(id, d)
 	if err != nil {
-		return nil, &api.Problem{Status: http.StatusNotFound, Code: peer.CodeNoPast, Detail: err.Error()}
+		return nil, refusal.New(refusal.NoPast, "%s", err)
 	}
 	return data, nil
 }
@@ -120,11 +118,11 @@ func clip(name string) string {
 func (c copies) Sync(ctx context.Context, id string, wait bool) (api.SyncOutcome, error) {
 	out := api.SyncOutcome{Outcome: api.SyncAccepted}
 	if !wait {
-		return out, asProblem(c.engine.Request(id))
+		return out, moved(c.engine.Request(id))
 	}
 	res, err := c.engine.Sync(ctx, id)
 	if err != nil {
-		return out, asProblem(err)
+		return out, moved(err)
 	}
 	out.Generation, out.Heard = res.Generation, res.Heard
 	out.Changes = changesOf(res.Changes)
@@ -152,9 +150,10 @@ func changesOf(changes []refs.Change) []api.Change {
 	return list
 }
 
-func asProblem(err error) error {
+// moved says of a copy that this node does not own what it means to who was led here.
+func moved(err error) error {
 	if errors.Is(err, mirror.ErrNotOwner) {
-		return &api.Problem{Status: http.StatusServiceUnavailable, Code: "not_owner", Detail: err.Error(), Hint: "ownership has just moved; try again"}
+		return refusal.New(refusal.OwnerMoved, "%s", err)
 	}
 	return err
 }

@@ -4,13 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"time"
 
-	"gitmirror/api"
-	"gitmirror/coordinator"
 	"gitmirror/fsm"
+	"gitmirror/internal/refusal"
 	"gitmirror/peer"
 )
 
@@ -32,9 +32,8 @@ func (n *node) join(ctx context.Context) (string, error) {
 			if err == nil {
 				return clusterID, nil
 			}
-			var p *api.Problem
-			if errors.As(err, &p) && p.Status >= 400 && p.Status < 500 {
-				return "", refusedJoin(seed, p)
+			if r := refusal.Of(err); r != nil && r.Final() {
+				return "", refusedJoin(seed, r)
 			}
 			last = fmt.Errorf("%s: %w", seed, err)
 		}
@@ -52,18 +51,20 @@ func (n *node) join(ctx context.Context) (string, error) {
 	}
 }
 
-func refusedJoin(seed string, p *api.Problem) *Error {
-	e := &Error{Message: fmt.Sprintf("the cluster at %s refused this node: %s", seed, p.Detail), Try: p.Hint, Code: 1, Err: p}
-	switch {
-	case p.Code == "conflict_node":
+func refusedJoin(seed string, r *refusal.Error) *Error {
+	e := &Error{Message: fmt.Sprintf("the cluster at %s refused this node: %s", seed, r.Detail), Try: r.Hint, Code: 1, Err: r}
+	switch r.Code {
+	case refusal.ConflictNode:
 		e.Code = 6
 		e.Try = "choose another with --name; or, where the other is gone for good: gitmirror node rm NAME --yes"
-	case p.Code == "node_removed", p.Code == coordinator.CodeCopied, p.Code == fsm.CodeConflictAddress:
+	case refusal.NodeRemoved, refusal.NodeCopied, refusal.ConflictAddress:
 		e.Code = 6
-	case p.Code == fsm.CodeFormat:
+	case refusal.FormatTooOld:
 		e.Try = "start it with the gitmirror that the other nodes run"
-	case p.Status == 400:
-		e.Code = 2
+	default:
+		if r.HTTP() == http.StatusBadRequest {
+			e.Code = 2
+		}
 	}
 	return e
 }
@@ -116,12 +117,12 @@ func (n *node) announce(ctx context.Context) error {
 			return nil
 		}
 		err := n.announceOnce(ctx, time.Since(alone) > 3*time.Second)
-		var p *api.Problem
-		if errors.As(err, &p) && final(p) {
-			return refusedJoin("its peers", p)
+		r := refusal.Of(err)
+		if r != nil && final(r) {
+			return refusedJoin("its peers", r)
 		}
-		if now := time.Now(); p != nil && now.Sub(said) >= joinSayEach {
-			n.log.Warn("the leader does not write down where this node is, trying again", "err", err, "try", p.Hint)
+		if now := time.Now(); r != nil && now.Sub(said) >= joinSayEach {
+			n.log.Warn("the leader does not write down where this node is, trying again", "err", err, "try", r.Hint)
 			said = now
 		}
 		t := time.NewTimer(joinEvery)
@@ -136,8 +137,8 @@ func (n *node) announce(ctx context.Context) error {
 
 // final tells a refusal that asking again does not change. A row that moved on is looked
 // at again: if another process runs as this node, that ends it elsewhere.
-func final(p *api.Problem) bool {
-	return p.Status >= 400 && p.Status < 500 && p.Code != fsm.CodeStaleRun
+func final(r *refusal.Error) bool {
+	return r.Final() && r.Code != refusal.StaleRun
 }
 
 // announceOnce tells the leader. A node that moved may not hear from one: then

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"gitmirror/fsm"
+	"gitmirror/internal/refusal"
 	"gitmirror/peer"
 )
 
@@ -29,7 +30,7 @@ func TestOnlyTheLeaderLetsAnybodyIn(t *testing.T) {
 		if n.cfg.Name == s.Leader {
 			continue
 		}
-		if _, err := calls.Join(t.Context(), n.info.Peer, rq); !errors.Is(err, peer.ErrNotLeader) {
+		if _, err := calls.Join(t.Context(), n.info.Peer, rq); !errors.Is(err, refusal.NotLeader) {
 			t.Errorf("%s, which does not lead: %v", n.cfg.Name, err)
 		}
 	}

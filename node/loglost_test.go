@@ -21,7 +21,7 @@ func TestANodeWithoutItsLogDoesNotStart(t *testing.T) {
 		t.Fatal(err)
 	}
 	again := node.Config{Name: "n3", Dir: lost.cfg.Dir, Join: []string{nodes[0].info.Peer}}
-	refusal(t, again, 1, "raft.db is gone", "gitmirror node rm n3", "empty --data")
+	refused(t, again, 1, "raft.db is gone", "gitmirror node rm n3", "empty --data")
 }
 
 // What the log voted for, it voted for under an identity that is not known.
@@ -36,7 +36,7 @@ func TestALogWithoutItsNodeJSONIsRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	again := node.Config{Name: "n4", Dir: lost.cfg.Dir, Join: []string{nodes[0].info.Peer}}
-	refusal(t, again, 1, "node.json is gone", "restore", "empty --data")
+	refused(t, again, 1, "node.json is gone", "restore", "empty --data")
 	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("node.json after the refusal: %v", err)
 	}

@@ -4,16 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 
 	"google.golang.org/protobuf/proto"
 
 	"gitmirror/api"
 	"gitmirror/cluster"
 	"gitmirror/coordinator"
-	"gitmirror/fsm"
 	"gitmirror/fsm/command"
 	"gitmirror/internal/giturl"
+	"gitmirror/internal/refusal"
 	"gitmirror/internal/wallclock"
 	"gitmirror/membership"
 	"gitmirror/peer"
@@ -29,7 +28,7 @@ type member struct {
 	claims membership.Claims
 }
 
-var errStarting = &api.Problem{Status: http.StatusServiceUnavailable, Code: "starting", Detail: "this node is starting"}
+const errStarting = refusal.Starting
 
 func (m *member) Hello() peer.Hello {
 	h := peer.Hello{ClusterID: m.id.cluster(), ID: m.id.ID, Name: m.cfg.Name, Run: m.run, Version: m.cfg.Version}
@@ -53,14 +52,12 @@ func (m *member) Join(ctx context.Context, rq peer.JoinRequest) (peer.JoinAnswer
 	}
 	view := p.machine.state.View()
 	if rq.ClusterID != "" && rq.ID != m.id.ID && view.NodeByID(rq.ID) == nil {
-		return peer.JoinAnswer{}, &api.Problem{Status: http.StatusConflict, Code: "node_removed",
-			Detail: fmt.Sprintf("node %s was removed from this cluster", rq.Name),
-			Hint:   "start it with an empty --data directory and --join to have it in again"}
+		return peer.JoinAnswer{}, refusal.New(refusal.NodeRemoved, "node %s was removed from this cluster", rq.Name)
 	}
 	err := p.coordinator.Join(ctx, coordinator.Applicant{Runs: rq.Runs, Node: &command.Node{
 		Id: rq.ID, Name: rq.Name, Peer: rq.Peer, Http: rq.HTTP, Version: rq.Version, Run: rq.Run, Format: rq.Format}})
 	if err != nil {
-		return peer.JoinAnswer{}, problemOf(err)
+		return peer.JoinAnswer{}, err
 	}
 	a := peer.JoinAnswer{ClusterID: m.id.cluster(), Format: p.machine.state.View().Format()}
 	for _, n := range p.machine.state.View().Nodes() {
@@ -73,7 +70,7 @@ func (m *member) Join(ctx context.Context, rq peer.JoinRequest) (peer.JoinAnswer
 
 func checkJoin(rq peer.JoinRequest) error {
 	bad := func(format string, args ...any) error {
-		return &api.Problem{Status: http.StatusBadRequest, Code: "join_invalid", Detail: fmt.Sprintf(format, args...)}
+		return refusal.New(refusal.JoinInvalid, format, args...)
 	}
 	return checkNodeName(rq.Name, bad)
 }
@@ -92,12 +89,12 @@ func (m *member) Propose(ctx context.Context, entry []byte) ([]byte, uint64, err
 	}
 	out, index, err := p.reach.Commit(ctx, entry)
 	switch {
-	case errors.Is(err, fsm.ErrNotAdmitted):
-		return nil, 0, &api.Problem{Status: http.StatusBadRequest, Code: "entry_invalid", Detail: err.Error()}
+	case refusal.Of(err) != nil:
+		return nil, 0, err
 	case errors.Is(err, cluster.ErrNotLeader), errors.Is(err, cluster.ErrBusy):
-		return nil, 0, fmt.Errorf("%w: %w", peer.ErrNotLeader, err)
+		return nil, 0, fmt.Errorf("%w: %w", refusal.NotLeader, err)
 	case err != nil:
-		return nil, 0, fmt.Errorf("%w: %w", peer.ErrUnknown, err)
+		return nil, 0, fmt.Errorf("%w: %w", refusal.UnknownOutcome, err)
 	}
 	data, err := proto.Marshal(out)
 	return data, index, err
@@ -110,7 +107,7 @@ func (m *member) ReadIndex(ctx context.Context) (uint64, error) {
 	}
 	index, err := p.cluster.ReadIndex(ctx)
 	if errors.Is(err, cluster.ErrNotLeader) {
-		err = peer.ErrNotLeader
+		err = refusal.NotLeader
 	}
 	return index, err
 }
@@ -205,7 +202,7 @@ func (m *member) Whois(claim peer.Claim) peer.Whois {
 func (p *parts) caughtUp(ctx context.Context) error {
 	index, err := p.cluster.ReadIndex(ctx)
 	if errors.Is(err, cluster.ErrNotLeader) {
-		return peer.ErrNotLeader
+		return refusal.NotLeader
 	}
 	if err != nil {
 		return err

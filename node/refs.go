@@ -6,11 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"net/http"
 	"slices"
 	"strings"
 
 	"gitmirror/api"
+	"gitmirror/internal/refusal"
 	"gitmirror/mirror"
 	"gitmirror/mirror/past"
 	"gitmirror/mirror/refs"
@@ -34,9 +34,9 @@ func (c copies) Refs(ctx context.Context, id string, q api.RefQuery) (out api.Re
 	})
 	switch {
 	case errors.Is(err, mirror.ErrNoCopy):
-		err = &api.Problem{Status: http.StatusNotFound, Code: "no_copy", Detail: err.Error()}
+		err = refusal.New(refusal.NoCopy, "%s", err)
 	case errors.Is(err, mirror.ErrBusy):
-		err = &api.Problem{Status: http.StatusServiceUnavailable, Code: "busy", Detail: err.Error(), Hint: "try again in some seconds"}
+		err = refusal.New(refusal.Busy, "%s", err)
 	}
 	return out, err
 }
@@ -50,7 +50,7 @@ func pageOf(table *refs.Table, record *past.Record, q api.RefQuery) (api.RefList
 	q.Limit = min(max(q.Limit, 1), mostRefs)
 	after, err := base64.RawURLEncoding.DecodeString(q.Cursor)
 	if err != nil {
-		return out, &api.Problem{Status: http.StatusBadRequest, Code: "query_invalid", Detail: "the cursor is not one that was given out"}
+		return out, refusal.New(refusal.QueryInvalid, "the cursor is not one that was given out")
 	}
 	list := page(table, record, q, string(after))
 	for i, k := range list {

@@ -7,9 +7,8 @@ import (
 	"testing/synctest"
 	"time"
 
-	"gitmirror/api"
 	"gitmirror/coordinator"
-	"gitmirror/fsm"
+	"gitmirror/internal/refusal"
 )
 
 // A stop that hangs ends all the same, and says why.
@@ -34,10 +33,10 @@ func TestAStopThatHangsEnds(t *testing.T) {
 func TestWhichRefusalsAreFinal(t *testing.T) {
 	for _, c := range []struct {
 		status int
-		code   string
+		code   refusal.Code
 		want   bool
-	}{{409, fsm.CodeStaleRun, false}, {409, "node_removed", true}, {400, "join_invalid", true}, {409, "conflict_name", true}, {503, "node_unreachable", false}, {500, "failed", false}} {
-		if got := final(&api.Problem{Status: c.status, Code: c.code}); got != c.want {
+	}{{409, refusal.StaleRun, false}, {409, "node_removed", true}, {400, "join_invalid", true}, {409, "conflict_name", true}, {503, "node_unreachable", false}, {500, "failed", false}} {
+		if got := final(&refusal.Error{Status: c.status, Code: c.code}); got != c.want {
 			t.Errorf("%d %s: final %v", c.status, c.code, got)
 		}
 	}

@@ -13,8 +13,8 @@ import (
 	"gitmirror/node"
 )
 
-// refusal wants a start to fail with words and a hint.
-func refusal(t *testing.T, cfg node.Config, code int, words ...string) {
+// refused wants a start to fail with words and a hint.
+func refused(t *testing.T, cfg node.Config, code int, words ...string) {
 	t.Helper()
 	_, err := try(t, cfg)
 	var e *node.Error
@@ -59,7 +59,7 @@ func TestStartRefusals(t *testing.T) {
 		{"a bad prefix", node.Config{Name: "x", AllowUpstream: []string{"10.0.0.0/99"}}, 2, []string{"--allow-upstream"}},
 		{"a newer data directory", node.Config{Name: "x", Dir: newer}, 1, []string{"newer"}},
 	} {
-		t.Run(c.name, func(t *testing.T) { refusal(t, c.cfg, c.code, c.words...) })
+		t.Run(c.name, func(t *testing.T) { refused(t, c.cfg, c.code, c.words...) })
 	}
 	if s, err := first.client.Status(t.Context()); err != nil || len(s.Nodes) != 1 || s.Verdict != api.Healthy {
 		t.Errorf("refused starts left their mark: %+v, %v", s, err)
@@ -74,7 +74,7 @@ func TestAnotherClustersPortIsRefused(t *testing.T) {
 	if err := ours.stop(); err != nil {
 		t.Fatal(err)
 	}
-	refusal(t, node.Config{Name: "a", Dir: ours.cfg.Dir, Join: []string{theirs.info.Peer}}, 6, theirs.info.ClusterID, ours.info.ClusterID, "--data")
+	refused(t, node.Config{Name: "a", Dir: ours.cfg.Dir, Join: []string{theirs.info.Peer}}, 6, theirs.info.ClusterID, ours.info.ClusterID, "--data")
 	again := start(t, node.Config{Name: "a", Dir: ours.cfg.Dir})
 	if again.info.ClusterID != ours.info.ClusterID || again.info.Founded {
 		t.Errorf("restarted into %+v, want cluster %s, not founded anew", again.info, ours.info.ClusterID)
@@ -84,11 +84,11 @@ func TestAnotherClustersPortIsRefused(t *testing.T) {
 func TestGitMissingOrTooOld(t *testing.T) {
 	bin := t.TempDir()
 	t.Setenv("PATH", bin)
-	refusal(t, node.Config{Name: "x"}, 1, "git was not found", "install git")
+	refused(t, node.Config{Name: "x"}, 1, "git was not found", "install git")
 	if err := os.WriteFile(filepath.Join(bin, "git"), []byte("#!/bin/sh\necho git version 2.20.1\n"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	refusal(t, node.Config{Name: "x"}, 1, "too old", "2.20.1", "install git")
+	refused(t, node.Config{Name: "x"}, 1, "too old", "2.20.1", "install git")
 }
 
 func TestRestartKeepsIdentityAndCopies(t *testing.T) {

@@ -28,7 +28,7 @@ func TestANodeWithADamagedLogDoesNotStart(t *testing.T) {
 	if err := os.WriteFile(path, []byte(strings.ReplaceAll(string(data), "127.0.0.1:", "127.0.0.2:")), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	refusal(t, node.Config{Name: "n1", Dir: r.cfg.Dir}, 1, "raft.db is damaged at entry 1", "gitmirror node rm n1", "empty --data")
+	refused(t, node.Config{Name: "n1", Dir: r.cfg.Dir}, 1, "raft.db is damaged at entry 1", "gitmirror node rm n1", "empty --data")
 }
 
 // A node whose log is cut below it cannot go on, nor stop in good order.

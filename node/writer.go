@@ -3,15 +3,12 @@ package node
 import (
 	"context"
 	"encoding/hex"
-	"errors"
-	"fmt"
-	"net/http"
 	"time"
 
 	"gitmirror/api"
 	"gitmirror/coordinator"
-	"gitmirror/fsm"
 	"gitmirror/fsm/command"
+	"gitmirror/internal/refusal"
 	"gitmirror/server"
 )
 
@@ -31,13 +28,11 @@ func (w writer) Add(ctx context.Context, repos []api.AddRepo, key string) ([]ser
 		if a.Interval != "" {
 			d, err := time.ParseDuration(a.Interval)
 			if err != nil {
-				results[i].Problem = &api.Problem{Status: http.StatusBadRequest, Code: "interval_invalid",
-					Detail: fmt.Sprintf("the interval %.40q is not a duration", a.Interval), Hint: "write it like 90s, 5m or 1h"}
+				results[i].Err = refusal.New(refusal.IntervalInvalid, "the interval %.40q is not a duration", a.Interval).Try("write it like 90s, 5m or 1h")
 				continue
 			}
 			if d%time.Millisecond != 0 {
-				results[i].Problem = &api.Problem{Status: http.StatusBadRequest, Code: "interval_invalid",
-					Detail: fmt.Sprintf("the interval %.40q is finer than a millisecond", a.Interval), Hint: "write it like 1500ms, 90s or 1h"}
+				results[i].Err = refusal.New(refusal.IntervalInvalid, "the interval %.40q is finer than a millisecond", a.Interval).Try("write it like 1500ms, 90s or 1h")
 				continue
 			}
 			n.Interval = d
@@ -49,23 +44,16 @@ func (w writer) Add(ctx context.Context, repos []api.AddRepo, key string) ([]ser
 	}
 	added, err := w.Coordinator.Add(ctx, list, key)
 	if err != nil {
-		return nil, problemOf(err)
+		return nil, err
 	}
 	for k, a := range added {
-		results[where[k]].ID = a.ID
-		if a.Err != nil {
-			var p *api.Problem
-			if !errors.As(problemOf(a.Err), &p) {
-				return nil, a.Err
-			}
-			results[where[k]].Problem = p
-		}
+		results[where[k]] = server.Added(a)
 	}
 	return results, nil
 }
 
 func (w writer) Set(ctx context.Context, id string, set api.SetRepo, key string) error {
-	return problemOf(w.Coordinator.SetLimits(ctx, id, coordinator.Change{Size: set.MaxSize, Object: set.MaxObjectSize, Accept: set.AcceptFlaws}, key))
+	return w.Coordinator.SetLimits(ctx, id, coordinator.Change{Size: set.MaxSize, Object: set.MaxObjectSize, Accept: set.AcceptFlaws}, key)
 }
 
 func (w writer) Remove(ctx context.Context, id, key string) error {
@@ -73,11 +61,11 @@ func (w writer) Remove(ctx context.Context, id, key string) error {
 	if err == nil {
 		err = errs[0]
 	}
-	return problemOf(err)
+	return err
 }
 
 func (w writer) RemoveNode(ctx context.Context, id, key string) error {
-	return problemOf(w.Coordinator.RemoveNode(ctx, id, key))
+	return w.Coordinator.RemoveNode(ctx, id, key)
 }
 
 func (w writer) Approve(ctx context.Context, id string, a api.Approve, key string) error {
@@ -87,28 +75,9 @@ func (w writer) Approve(ctx context.Context, id string, a api.Approve, key strin
 	}
 	c.Losses, _ = hex.DecodeString(a.Losses)
 	c.Observed, _ = hex.DecodeString(a.Observed)
-	return problemOf(w.Coordinator.Do(ctx, c, key))
+	return w.Coordinator.Do(ctx, c, key)
 }
 
 func (w writer) Pin(ctx context.Context, id, ref, oid, key string) error {
-	return problemOf(w.Coordinator.Do(ctx, &command.Pin{Repo: id, Ref: ref, Oid: oid}, key))
-}
-
-// problemOf turns refusals into what a client is told; other errors stay.
-func problemOf(err error) error {
-	var r *coordinator.Refusal
-	var f *fsm.Refused
-	switch {
-	case errors.Is(err, fsm.ErrNotAdmitted):
-		return &api.Problem{Status: http.StatusConflict, Code: fsm.CodeFormat, Detail: err.Error(), Hint: "gitmirror node ls shows the versions"}
-	case errors.As(err, &r):
-		return &api.Problem{Status: server.StatusOf(r.Code), Code: r.Code, Detail: r.Message, Hint: r.Hint, Existing: r.Existing}
-	case errors.As(err, &f):
-		p := &api.Problem{Status: server.StatusOf(f.Code), Code: f.Code, Detail: f.Error()}
-		if f.Code == fsm.CodeKeyReused {
-			p.Detail, p.Hint = "this Idempotency-Key was used for another request", "use a new key for each new request"
-		}
-		return p
-	}
-	return err
+	return w.Coordinator.Do(ctx, &command.Pin{Repo: id, Ref: ref, Oid: oid}, key)
 }

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"gitmirror/api"
+	"gitmirror/internal/refusal"
 )
 
 // Client calls other nodes by their peer address. Every call ends: an answer
@@ -134,8 +135,7 @@ func (c *Client) Lost(ctx context.Context, addr, id string, generation uint64) (
 // digest in hex; nil where it does not have it.
 func (c *Client) Past(ctx context.Context, addr, id, digest string) ([]byte, error) {
 	resp, err := c.send(ctx, c.quick, http.MethodGet, addr, fmt.Sprintf("/peer/v1/repos/%s/past?digest=%s", url.PathEscape(id), url.QueryEscape(digest)), nil)
-	var p *api.Problem
-	if errors.As(err, &p) && p.Code == CodeNoPast {
+	if errors.Is(err, refusal.NoPast) {
 		return nil, nil
 	}
 	if err != nil {
@@ -153,23 +153,23 @@ func (c *Client) Refs(ctx context.Context, addr, id string, q api.RefQuery) (api
 }
 
 // Propose has the leader at addr commit an entry. An error that wraps
-// ErrUnknown means that it may be committed; one that wraps ErrNotLeader, or a
+// refusal.UnknownOutcome means that it may be committed; one that wraps NotLeader, or a
 // refused connection, that it was not.
 func (c *Client) Propose(ctx context.Context, addr string, entry []byte) (outcome []byte, index uint64, err error) {
 	resp, err := c.send(ctx, c.quick, http.MethodPost, addr, pathPropose, entry)
 	if err != nil {
-		if !notSent(err) && !errors.Is(err, ErrNotLeader) && !errors.Is(err, ErrOtherCluster) {
-			err = fmt.Errorf("%w: %w", ErrUnknown, err)
+		if !notSent(err) && !errors.Is(err, refusal.NotLeader) && !errors.Is(err, refusal.OtherCluster) {
+			err = fmt.Errorf("%w: %w", refusal.UnknownOutcome, err)
 		}
 		return nil, 0, err
 	}
 	defer resp.Body.Close()
 	if outcome, err = io.ReadAll(resp.Body); err != nil {
-		return nil, 0, fmt.Errorf("%w: %w", ErrUnknown, err)
+		return nil, 0, fmt.Errorf("%w: %w", refusal.UnknownOutcome, err)
 	}
 	index, err = strconv.ParseUint(resp.Header.Get(headerIndex), 10, 64)
 	if err != nil {
-		return nil, 0, fmt.Errorf("%w: answer without an index", ErrUnknown)
+		return nil, 0, fmt.Errorf("%w: answer without an index", refusal.UnknownOutcome)
 	}
 	return outcome, index, nil
 }
@@ -235,25 +235,10 @@ func (c *Client) send(ctx context.Context, p patience, method, addr, path string
 // page cannot send across origins without asking first.
 const callType = "application/json"
 
-// The codes of problems that mean one of our errors.
-const (
-	codeNotLeader    = "not_leader"
-	codeUnknown      = "unknown_outcome"
-	codeOtherCluster = "other_cluster"
-)
-
 func errorOf(addr string, resp *http.Response, data []byte) error {
 	p := &api.Problem{}
 	if err := json.Unmarshal(data, p); err != nil || p.Code == "" {
 		return fmt.Errorf("%s answered %s: is this a gitmirror node's peer port?", addr, resp.Status)
 	}
-	switch p.Code {
-	case codeNotLeader:
-		return fmt.Errorf("%w: %s", ErrNotLeader, p.Detail)
-	case codeUnknown:
-		return fmt.Errorf("%w: %s", ErrUnknown, p.Detail)
-	case codeOtherCluster:
-		return fmt.Errorf("%w: %s", ErrOtherCluster, p.Detail)
-	}
-	return p
+	return p.Refusal()
 }

@@ -2,8 +2,6 @@ package peer
 
 import (
 	"encoding/json"
-	"errors"
-	"fmt"
 	"io"
 	"net/http"
 	"strconv"
@@ -11,6 +9,7 @@ import (
 
 	"gitmirror/api"
 	"gitmirror/internal/browser"
+	"gitmirror/internal/refusal"
 	"gitmirror/internal/strictjson"
 )
 
@@ -55,10 +54,10 @@ func (h Handlers) Handler() http.Handler {
 		case theirs == ours && ours != "" && strings.HasPrefix(r.URL.Path, pathCalls):
 		case strings.HasPrefix(r.URL.Path, PathGit): // git says neither, and what it reads is not secret
 		case err != nil:
-			refuse(w, &api.Problem{Status: http.StatusForbidden, Code: "foreign", Detail: err.Error()})
+			refuse(w, refusal.New(refusal.Foreign, "%s", err))
 			return
 		case r.Method != http.MethodGet && strings.HasPrefix(r.URL.Path, pathCalls) && r.Header.Get("Content-Type") != callType:
-			refuse(w, &api.Problem{Status: http.StatusUnsupportedMediaType, Code: "content_type", Detail: "a call needs the header Content-Type: " + callType})
+			refuse(w, refusal.New(refusal.ContentType, "a call needs the header Content-Type: "+callType))
 			return
 		}
 		mux.ServeHTTP(w, r)
@@ -68,8 +67,7 @@ func (h Handlers) Handler() http.Handler {
 func (h Handlers) member(next http.HandlerFunc) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if theirs, ours := r.Header.Get(headerCluster), h.Cluster(); theirs != ours || ours == "" {
-			refuse(w, &api.Problem{Status: http.StatusMisdirectedRequest, Code: codeOtherCluster,
-				Detail: fmt.Sprintf("this node is of cluster %q, the call is meant for %q", ours, theirs)})
+			refuse(w, refusal.New(refusal.OtherCluster, "this node is of cluster %q, the call is meant for %q", ours, theirs))
 			return
 		}
 		next(w, r)
@@ -81,7 +79,7 @@ func only(method string, next http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if r.Method != method {
 			w.Header().Set("Allow", method)
-			refuse(w, &api.Problem{Status: http.StatusMethodNotAllowed, Code: "method", Detail: "this call is a " + method})
+			refuse(w, refusal.New(refusal.Method, "this call is a %s", method))
 			return
 		}
 		next(w, r)
@@ -94,8 +92,7 @@ func (h Handlers) join(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if ours := h.Cluster(); rq.ClusterID != "" && rq.ClusterID != ours {
-		refuse(w, &api.Problem{Status: http.StatusMisdirectedRequest, Code: codeOtherCluster,
-			Detail: fmt.Sprintf("this node is of cluster %s, yours is of %s", ours, rq.ClusterID)})
+		refuse(w, refusal.New(refusal.OtherCluster, "this node is of cluster %s, yours is of %s", ours, rq.ClusterID))
 		return
 	}
 	a, err := h.Node.Join(r.Context(), rq)
@@ -192,33 +189,22 @@ func read(w http.ResponseWriter, r *http.Request, v any) bool {
 	return err == nil
 }
 
-func malformed(err error) *api.Problem {
-	return &api.Problem{Status: http.StatusBadRequest, Code: "malformed", Detail: "the call cannot be read: " + err.Error()}
+func malformed(err error) error {
+	return refusal.New(refusal.Malformed, "the call cannot be read: %s", err)
 }
 
 func answer(w http.ResponseWriter, v any, err error) {
 	if err != nil {
-		refuse(w, problemOf(err))
+		refuse(w, err)
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")
 	_ = json.NewEncoder(w).Encode(v)
 }
 
-func problemOf(err error) *api.Problem {
-	var p *api.Problem
-	switch {
-	case errors.As(err, &p):
-		return p
-	case errors.Is(err, ErrNotLeader):
-		return &api.Problem{Status: http.StatusServiceUnavailable, Code: codeNotLeader, Detail: err.Error()}
-	case errors.Is(err, ErrUnknown):
-		return &api.Problem{Status: http.StatusServiceUnavailable, Code: codeUnknown, Detail: err.Error()}
-	}
-	return &api.Problem{Status: http.StatusInternalServerError, Code: "failed", Detail: err.Error()}
-}
-
-func refuse(w http.ResponseWriter, p *api.Problem) {
+// refuse answers with what err says.
+func refuse(w http.ResponseWriter, err error) {
+	p := api.ProblemOf(err)
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(p.Status)
 	_ = json.NewEncoder(w).Encode(p)

@@ -10,6 +10,8 @@ import (
 	"net/http/httptest"
 	"testing"
 	"time"
+
+	"gitmirror/internal/refusal"
 )
 
 // peerThat answers every call with answer, and a client that is not patient.
@@ -66,8 +68,8 @@ func TestEveryCallOfASilentPeerEnds(t *testing.T) {
 		}
 		cancel()
 	}
-	if _, _, err := c.Propose(t.Context(), addr, nil); !errors.Is(err, ErrUnknown) {
-		t.Errorf("a proposal that was not answered ends with %v, want ErrUnknown: it may be committed", err)
+	if _, _, err := c.Propose(t.Context(), addr, nil); !errors.Is(err, refusal.UnknownOutcome) {
+		t.Errorf("a proposal that was not answered ends with %v, want unknown_outcome: it may be committed", err)
 	}
 }
 

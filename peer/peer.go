@@ -12,7 +12,6 @@ package peer
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"strings"
 	"time"
@@ -122,14 +121,14 @@ type LiveAnswer struct {
 	Trouble []api.Trouble `json:"trouble,omitempty"`
 }
 
-// Node is what a node does for its peers. Its errors may be *api.Problem,
-// which reach the caller as such.
+// Node is what a node does for its peers. Its refusals
+// reach the caller as such.
 type Node interface {
 	Hello() Hello
 	// Join is answered by the leader.
 	Join(ctx context.Context, rq JoinRequest) (JoinAnswer, error)
 	// Propose commits a log entry; only the leader does. It returns what the
-	// state machine made of it. ErrUnknown: it may have been committed.
+	// state machine made of it. refusal.UnknownOutcome: it may have been committed.
 	Propose(ctx context.Context, entry []byte) (outcome []byte, index uint64, err error)
 	// ReadIndex is answered by the leader, see cluster.
 	ReadIndex(ctx context.Context) (uint64, error)
@@ -159,10 +158,3 @@ type Node interface {
 	// leader that has just made sure that it leads.
 	Member(ctx context.Context, id string) (Membership, error)
 }
-
-// The ways a call can end that a caller acts on.
-var (
-	ErrNotLeader    = errors.New("the peer is not the leader")
-	ErrUnknown      = errors.New("the outcome is unknown")
-	ErrOtherCluster = errors.New("the peer belongs to another cluster")
-)

@@ -17,6 +17,7 @@ import (
 	"gitmirror/api"
 	"gitmirror/fsm"
 	"gitmirror/fsm/command"
+	"gitmirror/internal/refusal"
 	"gitmirror/internal/testlog"
 	"gitmirror/peer"
 )
@@ -202,7 +203,7 @@ func TestBusyHoldersSaySo(t *testing.T) {
 		err  error
 		code string
 	}{
-		{&api.Problem{Status: 503, Code: "busy"}, "busy"}, {errors.New("it hangs"), "no_copy"},
+		{refusal.Busy, "busy"}, {errors.New("it hangs"), "no_copy"},
 	} {
 		a.refs = c.err
 		if status, p := a.get(t, "GET", "/api/v1/repos/r:refs", nil); status != 503 || p.Code != c.code {
@@ -315,7 +316,7 @@ func TestAnswersToARequestedCheck(t *testing.T) {
 		"waited for":            {nil, done, "r:sync?wait=30s", 200, ""},
 		"longer than it may":    {nil, slow, "r:sync?wait=2s", 504, "wait_over"},
 		"an owner that is away": {nil, failing(errors.New("refused")), "r:sync", 503, "owner_unreachable"},
-		"an owner that refuses": {nil, failing(&api.Problem{Status: 409, Code: "not_owner"}), "r:sync", 409, "not_owner"},
+		"an owner that refuses": {nil, failing(refusal.NotOwner), "r:sync", 409, "not_owner"},
 		"nobody owns it": {func(a *surroundings) {
 			a.down("n1").do(&command.AssignOwners{Rows: []*command.Ownership{{Repo: "r", Epoch: 1}}})
 		}, done, "r:sync", 503, "no_owner"},
@@ -415,18 +416,12 @@ func TestByIDServesWhatIsHere(t *testing.T) {
 	}
 }
 
-// Codes are stable, and so are the statuses that go with them.
-func TestStatusOfACode(t *testing.T) {
-	for code, want := range map[string]int{"node_unreachable": 503, fsm.CodeNotFound: 404, "conflict_name": 409, "stale_run": 409, fsm.CodeLastCopy: 409,
-		fsm.CodeNotOwner: 409, "node_up": 409, fsm.CodeKeyReused: 409, "url_invalid": 400, "": 400} {
-		if got := StatusOf(code); got != want {
-			t.Errorf("%s: %d, want %d", code, got, want)
-		}
-	}
-	if p := problemOf(context.DeadlineExceeded); p.Status != http.StatusServiceUnavailable || p.Code != "unknown_outcome" || !strings.Contains(p.Hint, "Idempotency-Key") {
+// What is no refusal may have happened.
+func TestAnUndecidedWriteSaysSo(t *testing.T) {
+	if p := api.ProblemOf(decided(context.DeadlineExceeded)); p.Status != http.StatusServiceUnavailable || p.Code != "unknown_outcome" || !strings.Contains(p.Hint, "Idempotency-Key") {
 		t.Errorf("%+v", p)
 	}
-	if p := problemOf(&fsm.Refused{Code: "conflict_url"}); p.Status != 409 || p.Code != "conflict_url" {
+	if p := api.ProblemOf(decided(fmt.Errorf("add repos: %w", refusal.New(refusal.ConflictURL, "no")))); p.Status != 409 || p.Code != "conflict_url" || p.Detail != "no" {
 		t.Errorf("%+v", p)
 	}
 }

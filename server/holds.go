@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -13,6 +12,7 @@ import (
 	"gitmirror/api"
 	"gitmirror/fsm"
 	"gitmirror/fsm/command"
+	"gitmirror/internal/refusal"
 )
 
 // refs is a page of a repo's refs, live and kept, from whoever has a copy.
@@ -20,7 +20,7 @@ func (s *Server) refs(w http.ResponseWriter, r *http.Request, name string) {
 	v := r.URL.Query()
 	limit, p := limitOf(v)
 	if p == nil && v.Get("kept") != "" && v.Get("kept") != "true" && v.Get("kept") != "false" {
-		p = badRequest("query_invalid", "kept is true or false")
+		p = refusal.New(refusal.QueryInvalid, "kept is true or false")
 	}
 	if p != nil {
 		refuse(w, p)
@@ -34,7 +34,7 @@ func (s *Server) refs(w http.ResponseWriter, r *http.Request, name string) {
 	}
 	list, err := s.refsOf(r.Context(), view, row, api.RefQuery{Pattern: v.Get("q"), Kept: v.Get("kept") == "true", Limit: limit, Cursor: v.Get("cursor")})
 	if err != nil {
-		refuse(w, problemOf(err))
+		refuse(w, decided(err))
 		return
 	}
 	writeJSON(w, http.StatusOK, list)
@@ -60,8 +60,7 @@ func (s *Server) refsOf(ctx context.Context, view *fsm.View, row *fsm.Repo, q ap
 		} else {
 			list, err = s.cfg.Peers.Refs(ctx, n.Peer, row.ID, q)
 		}
-		var p *api.Problem
-		if err == nil || errors.As(err, &p) && p.Status == http.StatusBadRequest {
+		if r := refusal.Of(err); err == nil || r != nil && r.HTTP() == http.StatusBadRequest {
 			list.Repo = row.Name
 			for i, r := range list.Refs {
 				list.Refs[i].Pinned = !r.Kept && slices.ContainsFunc(row.Pins, func(p fsm.Pin) bool { return p.Ref == r.Ref })
@@ -70,10 +69,10 @@ func (s *Server) refsOf(ctx context.Context, view *fsm.View, row *fsm.Repo, q ap
 		}
 		last = err
 	}
-	if busy := (*api.Problem)(nil); errors.As(last, &busy) && busy.Code == "busy" {
-		return api.RefList{}, busy
+	if errors.Is(last, refusal.Busy) {
+		return api.RefList{}, last
 	}
-	p := &api.Problem{Status: http.StatusServiceUnavailable, Code: "no_copy", Detail: fmt.Sprintf("no node that lives has a copy of %s", row.Name), Hint: "gitmirror repo show " + row.Name}
+	p := refusal.New(refusal.NoCopy, "no node that lives has a copy of %s", row.Name).Try("gitmirror repo show %s", row.Name)
 	if last != nil {
 		p.Detail += ": " + last.Error()
 	}
@@ -100,13 +99,13 @@ func (s *Server) approve(w http.ResponseWriter, r *http.Request, name string) {
 	}
 	for _, d := range []string{a.Losses, a.Observed} {
 		if _, err := fsm.ParseDigest(d); d != "" && err != nil {
-			refuse(w, badRequest("digest_invalid", "%.60q is not what repo show says of a hold", d))
+			refuse(w, refusal.New(refusal.DigestInvalid, "%.60q is not what repo show says of a hold", d))
 			return
 		}
 	}
 	for _, rel := range a.Release {
 		if u := rel.Upstream; u != nil && *u != "" && !wholeOID(*u) {
-			refuse(w, badRequest("oid_invalid", "%.60q is not what repo show says upstream has at %.120q", *u, rel.Ref))
+			refuse(w, refusal.New(refusal.OIDInvalid, "%.60q is not what repo show says upstream has at %.120q", *u, rel.Ref))
 			return
 		}
 	}
@@ -116,11 +115,10 @@ func (s *Server) approve(w http.ResponseWriter, r *http.Request, name string) {
 		return
 	}
 	if err := s.cfg.Writer.Approve(r.Context(), row.ID, a, key(r)); err != nil {
-		p := *problemOf(err)
-		if p.Code == fsm.CodeStaleHold || p.Code == fsm.CodeNotHeld {
-			p.Hint = "gitmirror repo show " + row.Name
+		if r := refusal.Of(err); r != nil && (r.Code == refusal.StaleHold || r.Code == refusal.NotHeld) {
+			err = r.Try("gitmirror repo show %s", row.Name)
 		}
-		refuse(w, &p)
+		refuse(w, decided(err))
 		return
 	}
 	s.stamp(w)
@@ -150,7 +148,7 @@ func (s *Server) restore(w http.ResponseWriter, r *http.Request, name string) {
 		err = s.cfg.Writer.Pin(r.Context(), row.ID, pin.Ref, pin.OID, key(r))
 	}
 	if err != nil {
-		refuse(w, problemOf(err))
+		refuse(w, decided(err))
 		return
 	}
 	s.stamp(w)
@@ -173,19 +171,17 @@ func (s *Server) restored(ctx context.Context, view *fsm.View, row *fsm.Repo, rs
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 	to := strings.ToLower(rs.To)
+	hint := "gitmirror repo refs " + row.Name + " --kept"
 	switch {
 	case rs.Ref == "":
-		return api.Pin{}, badRequest("ref_missing", "ref is missing: which one is to be set back?")
+		return api.Pin{}, refusal.New(refusal.RefMissing, "ref is missing: which one is to be set back?")
 	case rs.Ref == "HEAD":
-		p := badRequest("ref_invalid", "HEAD cannot be set back: it is where upstream has it; set back the branch that it led to")
-		p.Hint = "gitmirror repo refs " + row.Name + " --kept"
-		return api.Pin{}, p
+		return api.Pin{}, refusal.New(refusal.RefInvalid, "HEAD cannot be set back: it is where upstream has it; set back the branch that it led to").Try("%s", hint)
 	case strings.HasPrefix(rs.Ref, "refs/gitmirror/"):
-		return api.Pin{}, badRequest("ref_invalid", "%.120q is the mirror's own; give the name that the ref had", rs.Ref)
+		return api.Pin{}, refusal.New(refusal.RefInvalid, "%.120q is the mirror's own; give the name that the ref had", rs.Ref)
 	case to != "" && (len(to) < leastOID || len(to) > 40 || strings.Trim(to, "0123456789abcdef") != ""):
-		return api.Pin{}, badRequest("oid_invalid", "%.60q is no object id, nor %d digits of one or more", rs.To, leastOID)
+		return api.Pin{}, refusal.New(refusal.OIDInvalid, "%.60q is no object id, nor %d digits of one or more", rs.To, leastOID)
 	}
-	hint := "gitmirror repo refs " + row.Name + " --kept"
 	for _, name := range []string{rs.Ref, "refs/heads/" + rs.Ref, "refs/tags/" + rs.Ref} {
 		if i := slices.IndexFunc(row.Pins, func(p fsm.Pin) bool { return p.Ref == name }); i >= 0 && to == "" {
 			return api.Pin{Ref: name, OID: row.Pins[i].OID}, nil // it has been set back already
@@ -211,18 +207,18 @@ func (s *Server) restored(ctx context.Context, view *fsm.View, row *fsm.Repo, rs
 		case live == "" && kept == 0:
 			continue
 		case len(matches) == 0 && to == "":
-			return api.Pin{}, &api.Problem{Status: http.StatusNotFound, Code: "not_kept", Detail: fmt.Sprintf("no earlier tip of %s is kept", name), Hint: hint}
+			return api.Pin{}, refusal.New(refusal.NotKept, "no earlier tip of %s is kept", name).Try("%s", hint)
 		case len(matches) == 0:
-			return api.Pin{}, &api.Problem{Status: http.StatusNotFound, Code: "not_kept", Detail: fmt.Sprintf("%s was never at %s, as far as it is kept", name, to), Hint: hint}
+			return api.Pin{}, refusal.New(refusal.NotKept, "%s was never at %s, as far as it is kept", name, to).Try("%s", hint)
 		case to != "" && len(matches) > 1:
-			return api.Pin{}, badRequest("oid_ambiguous", "%s names %d tips of %s: give more of it", to, len(matches), name)
+			return api.Pin{}, refusal.New(refusal.OIDAmbiguous, "%s names %d tips of %s: give more of it", to, len(matches), name)
 		}
 		if other := s.inTheWay(ctx, view, row, name); other != "" {
-			return api.Pin{}, &api.Problem{Status: http.StatusConflict, Code: "conflict_ref", Detail: fmt.Sprintf("%s is there now, and cannot be beside %s", other, name), Hint: hint}
+			return api.Pin{}, refusal.New(refusal.ConflictRef, "%s is there now, and cannot be beside %s", other, name).Try("%s", hint)
 		}
 		return api.Pin{Ref: name, OID: matches[0]}, nil
 	}
-	return api.Pin{}, &api.Problem{Status: http.StatusNotFound, Code: "not_kept", Detail: fmt.Sprintf("there is no ref %.200q in %s, and none is kept", rs.Ref, row.Name), Hint: hint}
+	return api.Pin{}, refusal.New(refusal.NotKept, "there is no ref %.200q in %s, and none is kept", rs.Ref, row.Name).Try("%s", hint)
 }
 
 // allRefs lists the refs, live and kept, whose names have that text in them. What is

@@ -12,6 +12,7 @@ import (
 
 	"gitmirror/api"
 	"gitmirror/fsm"
+	"gitmirror/internal/refusal"
 )
 
 const (
@@ -50,7 +51,7 @@ func (s *Server) repoPath(readOnly bool) http.HandlerFunc {
 		case "restore":
 			only(methods{http.MethodPost: s.write(readOnly, func(w http.ResponseWriter, r *http.Request) { s.restore(w, r, name) })})(w, r)
 		default:
-			refuse(w, &api.Problem{Status: http.StatusNotFound, Code: "no_such_verb", Detail: "there is no verb " + strconv.Quote(clip(verb)), Hint: "the verbs are sync, refs, approve and restore"})
+			refuse(w, refusal.New(refusal.NoSuchVerb, "there is no verb %q", clip(verb)).Try("the verbs are sync, refs, approve and restore"))
 		}
 	}
 }
@@ -84,14 +85,14 @@ func (s *Server) renderAll(r *http.Request, view *fsm.View, rows []*fsm.Repo) []
 }
 
 // limitOf is how many rows a page shall have.
-func limitOf(q url.Values) (int, *api.Problem) {
+func limitOf(q url.Values) (int, *refusal.Error) {
 	v := q.Get("limit")
 	if v == "" {
 		return defaultPage, nil
 	}
 	n, err := strconv.Atoi(v)
 	if err != nil || n < 1 || n > maxPage {
-		return 0, badRequest("query_invalid", "limit is a number from 1 to %d", maxPage)
+		return 0, refusal.New(refusal.QueryInvalid, "limit is a number from 1 to %d", maxPage)
 	}
 	return n, nil
 }
@@ -106,16 +107,16 @@ func (s *Server) repos(w http.ResponseWriter, r *http.Request) {
 	}
 	cursor, err := base64.RawURLEncoding.DecodeString(q.Get("cursor"))
 	if err != nil {
-		refuse(w, badRequest("query_invalid", "the cursor is not one that was given out"))
+		refuse(w, refusal.New(refusal.QueryInvalid, "the cursor is not one that was given out"))
 		return
 	}
 	want, pattern := q.Get("state"), strings.ToLower(q.Get("q"))
 	if _, err := path.Match(pattern, ""); err != nil {
-		refuse(w, badRequest("query_invalid", "the pattern %q is not well formed", clip(pattern)))
+		refuse(w, refusal.New(refusal.QueryInvalid, "the pattern %q is not well formed", clip(pattern)))
 		return
 	}
 	if want != "" && !slices.Contains(api.States, want) {
-		refuse(w, badRequest("query_invalid", "%q is no state; the states are %s", clip(want), strings.Join(api.States, ", ")))
+		refuse(w, refusal.New(refusal.QueryInvalid, "%q is no state; the states are %s", clip(want), strings.Join(api.States, ", ")))
 		return
 	}
 	view := s.cfg.State.View()
@@ -169,15 +170,15 @@ func (s *Server) addRepos(w http.ResponseWriter, r *http.Request) {
 	case !many:
 		list = []api.AddRepo{rq.AddRepo}
 	case rq.URL != "" || len(rq.URLs) > 0 || rq.Name != "":
-		refuse(w, badRequest("json_invalid", "the body has both one repo and a list of repos"))
+		refuse(w, refusal.New(refusal.JSONInvalid, "the body has both one repo and a list of repos"))
 		return
 	case len(list) == 0 || len(list) > maxAdd:
-		refuse(w, badRequest("json_invalid", "a list has 1 to %d repos, this one has %d", maxAdd, len(list)))
+		refuse(w, refusal.New(refusal.JSONInvalid, "a list has 1 to %d repos, this one has %d", maxAdd, len(list)))
 		return
 	}
 	added, err := s.cfg.Writer.Add(r.Context(), list, key(r))
 	if err != nil {
-		refuse(w, problemOf(err))
+		refuse(w, decided(err))
 		return
 	}
 	s.stamp(w)
@@ -185,22 +186,22 @@ func (s *Server) addRepos(w http.ResponseWriter, r *http.Request) {
 	sh := s.shape(view)
 	results := make([]api.AddResult, len(added))
 	for i, a := range added {
-		if a.Problem != nil {
-			results[i].Problem = complete(a.Problem)
+		if a.Err != nil {
+			results[i].Problem = api.ProblemOf(decided(a.Err))
 			continue
 		}
 		if row := view.Repo(a.ID); row != nil {
 			repo := sh.render(row, nil)
 			results[i].Repo = &repo
 		} else { // added by the first request with this key, and removed since
-			results[i].Problem = complete(&api.Problem{Status: http.StatusNotFound, Code: fsm.CodeNotFound, Detail: "it was added before, and has been removed since"})
+			results[i].Problem = api.ProblemOf(refusal.New(refusal.NotFound, "it was added before, and has been removed since"))
 		}
 	}
 	switch {
 	case many:
 		writeJSON(w, http.StatusOK, api.AddResults{Results: results})
 	case results[0].Problem != nil:
-		refuse(w, results[0].Problem)
+		refuse(w, results[0].Problem.Refusal())
 	default:
 		w.Header().Set("Location", "/api/v1/repos/"+results[0].Repo.Name)
 		writeJSON(w, http.StatusCreated, results[0].Repo)
@@ -215,7 +216,7 @@ func (s *Server) setRepo(w http.ResponseWriter, r *http.Request, name string) {
 		return
 	}
 	if set == (api.SetRepo{}) {
-		refuse(w, badRequest("json_invalid", "the body names nothing to change: max_size, max_object_size, accept_flaws"))
+		refuse(w, refusal.New(refusal.JSONInvalid, "the body names nothing to change: max_size, max_object_size, accept_flaws"))
 		return
 	}
 	row := s.cfg.State.View().RepoByName(name)
@@ -224,7 +225,7 @@ func (s *Server) setRepo(w http.ResponseWriter, r *http.Request, name string) {
 		return
 	}
 	if err := s.cfg.Writer.Set(r.Context(), row.ID, set, key(r)); err != nil {
-		refuse(w, problemOf(err))
+		refuse(w, decided(err))
 		return
 	}
 	s.stamp(w)
@@ -249,12 +250,12 @@ func (s *Server) removeRepo(w http.ResponseWriter, r *http.Request, name string)
 		return
 	}
 	err := s.cfg.Writer.Remove(r.Context(), id, key(r))
-	if p := (*api.Problem)(nil); errors.As(err, &p) && p.Code == fsm.CodeNotFound {
+	if errors.Is(err, refusal.NotFound) {
 		refuse(w, notFound("repo", name))
 		return
 	}
 	if err != nil {
-		refuse(w, problemOf(err))
+		refuse(w, decided(err))
 		return
 	}
 	s.stamp(w)

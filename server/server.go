@@ -22,6 +22,7 @@ import (
 	"gitmirror/fsm"
 	"gitmirror/internal/browser"
 	"gitmirror/internal/gitbody"
+	"gitmirror/internal/refusal"
 	"gitmirror/internal/spool"
 	"gitmirror/peer"
 )
@@ -55,7 +56,7 @@ type Consensus interface {
 }
 
 // Writer carries out writes. It is called on the leader only. Its errors are
-// *api.Problem where the request is at fault.
+// refusals where the request is at fault.
 type Writer interface {
 	Add(ctx context.Context, repos []api.AddRepo, key string) ([]Added, error)
 	Set(ctx context.Context, id string, set api.SetRepo, key string) error
@@ -66,10 +67,10 @@ type Writer interface {
 	Pin(ctx context.Context, id, ref, oid, key string) error
 }
 
-// Added is one result of Writer.Add: a repo id or a problem.
+// Added is one result of Writer.Add: a repo id, or why it was not added.
 type Added struct {
-	ID      string
-	Problem *api.Problem
+	ID  string
+	Err error
 }
 
 // Git is this node's copies, by repo id.
@@ -143,23 +144,22 @@ func (s *Server) Handler() http.Handler {
 	next := s.handler(s.cfg.ReadOnly)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		peer.StripHeaders(r.Header)
-		p := &api.Problem{}
+		var refused *refusal.Error
 		switch err := browser.Check(r, s.cfg.Hosts); {
 		case err == nil || r.URL.Path == "/livez" || r.URL.Path == "/readyz":
 			next.ServeHTTP(w, r)
 			return
 		case errors.Is(err, browser.ErrHost):
 			host := clip(browser.Host(r))
-			p = &api.Problem{Status: http.StatusMisdirectedRequest, Code: "host_unknown", Detail: "this node is not known as " + host,
-				Hint: "ask it by its IP address, or start it with --allow-host " + host}
+			refused = refusal.New(refusal.HostUnknown, "this node is not known as %s", host).Try("ask it by its IP address, or start it with --allow-host %s", host)
 		default:
-			p = &api.Problem{Status: http.StatusForbidden, Code: "cross_origin", Detail: err.Error(), Hint: "use the gitmirror command, or another client that is no browser"}
+			refused = refusal.New(refusal.CrossOrigin, "%s", err)
 		}
 		if strings.HasPrefix(r.URL.Path, "/git/") { // shown as it is
-			gitRefuse(w, p.Status, p.Detail+": "+p.Hint)
+			gitRefuse(w, refused.HTTP(), refused.Detail+": "+refused.Hint)
 			return
 		}
-		refuse(w, p)
+		refuse(w, refused)
 	})
 }
 
@@ -191,17 +191,17 @@ func (s *Server) handler(readOnly bool) http.Handler {
 
 // clearQuery refuses what url.Values would drop without a word, and what says two
 // things at once.
-func clearQuery(r *http.Request) *api.Problem {
+func clearQuery(r *http.Request) *refusal.Error {
 	if !strings.HasPrefix(r.URL.Path, "/api/") {
 		return nil
 	}
 	q, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
-		return badRequest("query_invalid", "the query cannot be read: %s", clip(err.Error()))
+		return refusal.New(refusal.QueryInvalid, "the query cannot be read: %s", clip(err.Error()))
 	}
 	for _, k := range slices.Sorted(maps.Keys(q)) {
 		if len(q[k]) > 1 {
-			return badRequest("query_invalid", "%q is there %d times; send it once", clip(k), len(q[k]))
+			return refusal.New(refusal.QueryInvalid, "%q is there %d times; send it once", clip(k), len(q[k]))
 		}
 	}
 	return nil
@@ -232,8 +232,7 @@ func only(m methods) http.HandlerFunc {
 func refuseMethod(w http.ResponseWriter, r *http.Request, there ...string) {
 	allow := strings.Join(there, ", ")
 	w.Header().Set("Allow", allow)
-	refuse(w, &api.Problem{Status: http.StatusMethodNotAllowed, Code: "method", Detail: clip(r.Method) + " is not possible at " + strconv.Quote(clip(r.URL.Path)),
-		Hint: "possible here: " + allow})
+	refuse(w, refusal.New(refusal.Method, "%s is not possible at %q", clip(r.Method), clip(r.URL.Path)).Try("possible here: %s", allow))
 }
 
 // What an answer is from: an index of the log, and how many milliseconds ago this node
@@ -261,8 +260,7 @@ func (s *Server) elsewhere(w http.ResponseWriter, r *http.Request) {
 		_, _ = w.Write([]byte("gitmirror\n\n  GET /api/v1/status   the cluster\n  GET /api/v1/repos    what is mirrored\n  git clone http://" + r.Host + "/git/NAME\n"))
 		return
 	}
-	refuse(w, &api.Problem{Status: http.StatusNotFound, Code: "no_such_path", Detail: "there is nothing at " + strconv.Quote(clip(r.URL.Path)),
-		Hint: "the API is below /api/v1/, repositories are below /git/"})
+	refuse(w, refusal.New(refusal.NoSuchPath, "there is nothing at %q", clip(r.URL.Path)))
 }
 
 func (s *Server) livez(w http.ResponseWriter, r *http.Request) {
@@ -301,13 +299,11 @@ const readTimeout = 5 * time.Second
 func (s *Server) read(answer http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if v := r.URL.Query().Get("consistent"); v != "" && v != "true" && v != "false" {
-			refuse(w, badRequest("query_invalid", "consistent is true or false"))
+			refuse(w, refusal.New(refusal.QueryInvalid, "consistent is true or false"))
 			return
 		} else if v == "true" {
 			if err := s.catchUp(r.Context()); err != nil {
-				refuse(w, &api.Problem{Status: http.StatusServiceUnavailable, Code: "not_consistent",
-					Detail: "this node cannot prove that its state is the newest: " + err.Error(),
-					Hint:   "ask without consistent=true for what this node has, or ask again when there is a leader"})
+				refuse(w, refusal.New(refusal.NotConsistent, "%s: %s", refusal.NotConsistent, err))
 				return
 			}
 			s.stamp(w)
@@ -333,13 +329,11 @@ func (s *Server) informed(answer http.HandlerFunc) http.HandlerFunc {
 	})
 }
 
-func (s *Server) uninformed(ctx context.Context) *api.Problem {
+func (s *Server) uninformed(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, startPatience)
 	defer cancel()
 	if err := s.cfg.Consensus.Await(ctx); err != nil {
-		return &api.Problem{Status: http.StatusServiceUnavailable, Code: "not_caught_up",
-			Detail: "this node has started, has not heard from a leader since, and does not know the cluster's table yet",
-			Hint:   "ask another node, or wait until most voters are up: gitmirror status"}
+		return refusal.NotCaughtUp
 	}
 	return nil
 }

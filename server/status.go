@@ -7,6 +7,7 @@ import (
 
 	"gitmirror/api"
 	"gitmirror/fsm"
+	"gitmirror/internal/refusal"
 	"gitmirror/peer"
 )
 
@@ -154,12 +155,12 @@ func (s *Server) removeNode(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	err := s.cfg.Writer.RemoveNode(r.Context(), id, key(r))
-	if p := (*api.Problem)(nil); errors.As(err, &p) && p.Code == fsm.CodeNotFound {
+	if errors.Is(err, refusal.NotFound) {
 		refuse(w, notFound("node", r.PathValue("name")))
 		return
 	}
 	if err != nil {
-		refuse(w, problemOf(err))
+		refuse(w, decided(err))
 		return
 	}
 	s.stamp(w)

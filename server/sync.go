@@ -2,12 +2,12 @@ package server
 
 import (
 	"context"
-	"fmt"
 	"net/http"
 	"time"
 
 	"gitmirror/api"
 	"gitmirror/fsm"
+	"gitmirror/internal/refusal"
 )
 
 const (
@@ -24,7 +24,7 @@ func (s *Server) sync(w http.ResponseWriter, r *http.Request, name string, readO
 		return
 	}
 	if !isJSON(r) {
-		refuse(w, notJSON)
+		refuse(w, refusal.ContentType)
 		return
 	}
 	if p := noBody(w, r); p != nil {
@@ -35,11 +35,11 @@ func (s *Server) sync(w http.ResponseWriter, r *http.Request, name string, readO
 	if v := r.URL.Query().Get("wait"); v != "" {
 		d, err := time.ParseDuration(v)
 		if err != nil || d < 0 || d > maxWait {
-			refuse(w, badRequest("query_invalid", "wait is a duration from 0s to %s, like 30s", maxWait))
+			refuse(w, refusal.New(refusal.QueryInvalid, "wait is a duration from 0s to %s, like 30s", maxWait))
 			return
 		}
 		if d%time.Millisecond != 0 {
-			refuse(w, badRequest("query_invalid", "wait=%s is finer than a millisecond", clip(v)))
+			refuse(w, refusal.New(refusal.QueryInvalid, "wait=%s is finer than a millisecond", clip(v)))
 			return
 		}
 		wait = d
@@ -56,8 +56,7 @@ func (s *Server) sync(w http.ResponseWriter, r *http.Request, name string, readO
 	}
 	owner := view.Node(row.Owner)
 	if owner == nil {
-		refuse(w, &api.Problem{Status: http.StatusServiceUnavailable, Code: "no_owner", Detail: fmt.Sprintf("no live node owns %s now", row.Name),
-			Hint: "gitmirror repo show " + row.Name})
+		refuse(w, refusal.New(refusal.NoOwner, "no live node owns %s now", row.Name).Try("gitmirror repo show %s", row.Name))
 		return
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), max(wait, acceptTimeout))
@@ -65,17 +64,13 @@ func (s *Server) sync(w http.ResponseWriter, r *http.Request, name string, readO
 	out, err := s.syncAt(ctx, owner, row.ID, wait > 0)
 	switch {
 	case err != nil && ctx.Err() != nil && r.Context().Err() == nil:
-		refuse(w, &api.Problem{Status: http.StatusGatewayTimeout, Code: "wait_over", Detail: fmt.Sprintf("the check of %s did not end within %s; it goes on", row.Name, wait),
-			Hint: "gitmirror repo show " + row.Name})
+		refuse(w, refusal.New(refusal.WaitOver, "the check of %s did not end within %s; it goes on", row.Name, wait).Try("gitmirror repo show %s", row.Name))
 		return
 	case err != nil:
-		p := problemOf(err)
-		if p.Code == "unknown_outcome" {
-			p = &api.Problem{Status: http.StatusServiceUnavailable, Code: "owner_unreachable",
-				Detail: fmt.Sprintf("the owner %s of %s does not answer: %v", owner.Name, row.Name, err),
-				Hint:   "another node takes over within seconds; try again"}
+		if r := refusal.Of(err); r == nil || r.Code == refusal.UnknownOutcome {
+			err = refusal.New(refusal.OwnerUnreachable, "the owner %s of %s does not answer: %v", owner.Name, row.Name, err)
 		}
-		refuse(w, p)
+		refuse(w, err)
 		return
 	}
 	out.Repo = row.Name

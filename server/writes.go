@@ -14,7 +14,7 @@ import (
 	"strconv"
 	"time"
 
-	"gitmirror/api"
+	"gitmirror/internal/refusal"
 	"gitmirror/peer"
 )
 
@@ -28,17 +28,15 @@ const (
 func (s *Server) write(readOnly bool, do http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if readOnly {
-			refuse(w, &api.Problem{Status: http.StatusForbidden, Code: "read_only_address",
-				Detail: "this address is reachable by others and takes no writes: clients are not authenticated",
-				Hint:   "write through a loopback address of a node, or start it with --insecure-api"})
+			refuse(w, refusal.ReadOnlyAddress)
 			return
 		}
 		if !isJSON(r) {
-			refuse(w, notJSON)
+			refuse(w, refusal.ContentType)
 			return
 		}
 		if keys := r.Header.Values("Idempotency-Key"); len(keys) > 1 || len(keys) == 1 && len(keys[0]) > 200 {
-			refuse(w, badRequest("key_invalid", "a request has one Idempotency-Key, of 200 bytes at most"))
+			refuse(w, refusal.New(refusal.KeyInvalid, "a request has one Idempotency-Key, of 200 bytes at most"))
 			return
 		}
 		// A body that is too large is refused here, not in the middle of a call to
@@ -58,12 +56,12 @@ func (s *Server) write(readOnly bool, do http.HandlerFunc) http.HandlerFunc {
 			// A new leader may be behind what the last one acknowledged; and one
 			// that was cut off must not answer from the past.
 			if err := s.catchUp(ctx); err != nil {
-				refuse(w, noLeader)
+				refuse(w, refusal.NoLeader)
 				return
 			}
 			do(w, r.WithContext(ctx))
 		case addr == "" || r.Header.Get(peer.HeaderForwarded) != "":
-			refuse(w, noLeader)
+			refuse(w, refusal.NoLeader)
 		default:
 			clear(w.Header()) // the leader's answer brings its own
 			s.forward(addr).ServeHTTP(w, r)
@@ -71,10 +69,7 @@ func (s *Server) write(readOnly bool, do http.HandlerFunc) http.HandlerFunc {
 	}
 }
 
-// notJSON refuses what a page may send across origins without asking first.
-var notJSON = &api.Problem{Status: http.StatusUnsupportedMediaType, Code: "content_type",
-	Detail: "a write needs the header Content-Type: application/json"}
-
+// isJSON tells what a page cannot send across origins without asking first.
 func isJSON(r *http.Request) bool {
 	ct, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	return err == nil && ct == "application/json"
@@ -120,9 +115,7 @@ func (s *Server) forward(addr string) http.Handler {
 		},
 		ErrorHandler: func(w http.ResponseWriter, r *http.Request, err error) {
 			s.log.Debug("forwarding to the leader failed", "leader", addr, "err", err)
-			p := *noLeader
-			p.Detail = "the leader did not answer; the write may or may not have happened"
-			refuse(w, &p)
+			refuse(w, refusal.New(refusal.NoLeader, "the leader did not answer; the write may or may not have happened"))
 		},
 	}
 }

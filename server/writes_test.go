@@ -12,6 +12,7 @@ import (
 
 	"gitmirror/api"
 	"gitmirror/fsm"
+	"gitmirror/internal/refusal"
 	"gitmirror/internal/testlog"
 )
 
@@ -49,7 +50,7 @@ func (g *group) WaitApplied(context.Context, uint64) error {
 
 func (g *group) Add(context.Context, []api.AddRepo, string) ([]Added, error) {
 	g.asked = append(g.asked, "write")
-	return []Added{{Problem: &api.Problem{Status: http.StatusConflict, Code: "conflict_name"}}}, nil
+	return []Added{{Err: refusal.ConflictName}}, nil
 }
 func (g *group) Set(context.Context, string, api.SetRepo, string) error { return nil }
 func (g *group) Remove(context.Context, string, string) error           { return nil }

@@ -14,6 +14,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode"
+
+	"gitmirror/internal/refusal"
 )
 
 // Bounds of an address.
@@ -22,18 +24,8 @@ const (
 	maxHost = 253
 )
 
-// Error says why an address was refused. Code is stable: url_scheme, url_host,
-// url_port, url_userinfo, url_query, url_invalid, url_too_long.
-type Error struct {
-	Code    string
-	Message string
-	Hint    string
-}
-
-func (e *Error) Error() string { return e.Message }
-
-func refuse(code, hint, format string, args ...any) *Error {
-	return &Error{Code: code, Message: fmt.Sprintf(format, args...), Hint: hint}
+func refuse(code refusal.Code, hint, format string, args ...any) *refusal.Error {
+	return refusal.New(code, format, args...).Try("%s", hint)
 }
 
 // URL is an accepted address.
@@ -46,7 +38,7 @@ type URL struct {
 
 const exampleHint = "use an address like https://github.com/acme/big"
 
-// Parse reads one address. The error is always an *Error, and never repeats a
+// Parse reads one address. The error is always a *refusal.Error, and never repeats a
 // password.
 func Parse(raw string) (URL, error) {
 	u, err := parse(raw)
@@ -56,56 +48,56 @@ func Parse(raw string) (URL, error) {
 	return u, nil
 }
 
-func parse(raw string) (URL, *Error) {
+func parse(raw string) (URL, *refusal.Error) {
 	if raw == "" {
-		return URL{}, refuse("url_invalid", exampleHint, "the upstream URL is empty")
+		return URL{}, refuse(refusal.URLInvalid, exampleHint, "the upstream URL is empty")
 	}
 	if len(raw) > maxURL {
-		return URL{}, refuse("url_too_long", "", "the upstream URL has %d bytes, at most %d are taken", len(raw), maxURL)
+		return URL{}, refuse(refusal.URLTooLong, "", "the upstream URL has %d bytes, at most %d are taken", len(raw), maxURL)
 	}
 	if raw[0] == '-' {
-		return URL{}, refuse("url_invalid", exampleHint, "an upstream URL does not start with a dash")
+		return URL{}, refuse(refusal.URLInvalid, exampleHint, "an upstream URL does not start with a dash")
 	}
 	scheme, rest, ok := strings.Cut(raw, "://")
 	if strings.Contains(scheme, "::") || (!ok && strings.Contains(raw, "::")) {
-		return URL{}, refuse("url_scheme", exampleHint, "remote helpers, like ext::, are not taken")
+		return URL{}, refuse(refusal.URLScheme, exampleHint, "remote helpers, like ext::, are not taken")
 	}
 	if !ok {
 		if s, _, found := strings.Cut(raw, ":"); found && (strings.EqualFold(s, "http") || strings.EqualFold(s, "https")) {
-			return URL{}, refuse("url_host", exampleHint, "the upstream URL has no host: %s: is not followed by //", strings.ToLower(s))
+			return URL{}, refuse(refusal.URLHost, exampleHint, "the upstream URL has no host: %s: is not followed by //", strings.ToLower(s))
 		}
-		return URL{}, refuse("url_scheme", exampleHint, "the upstream URL has no scheme: paths and host:path forms are not taken")
+		return URL{}, refuse(refusal.URLScheme, exampleHint, "the upstream URL has no scheme: paths and host:path forms are not taken")
 	}
 	scheme = strings.ToLower(scheme)
 	switch scheme {
 	case "http", "https":
 	case "ssh", "git+ssh", "ssh+git":
-		return URL{}, refuse("url_scheme", "use the https address of the same repository", "ssh upstreams are not supported yet")
+		return URL{}, refuse(refusal.URLScheme, "use the https address of the same repository", "ssh upstreams are not supported yet")
 	default:
 		named := "this scheme" // what else stands there may be a password that lost its way
 		if strings.Trim(scheme, "abcdefghijklmnopqrstuvwxyz0123456789+-.") == "" {
 			named = fmt.Sprintf("scheme %.20q", scheme)
 		}
-		return URL{}, refuse("url_scheme", exampleHint, "%s is not taken: only https and http are", named)
+		return URL{}, refuse(refusal.URLScheme, exampleHint, "%s is not taken: only https and http are", named)
 	}
 	if strings.ContainsFunc(rest, unwritable) {
-		return URL{}, refuse("url_invalid", exampleHint, "the upstream URL has a space, a backslash or a control character in it")
+		return URL{}, refuse(refusal.URLInvalid, exampleHint, "the upstream URL has a space, a backslash or a control character in it")
 	}
 	authority, _, _ := strings.Cut(rest, "/")
 	if strings.Contains(authority, "@") {
-		return URL{}, refuse("url_userinfo",
+		return URL{}, refuse(refusal.URLUserinfo,
 			"leave user and password out; credentials will live in a file on the nodes, never in a URL",
 			"the upstream URL carries a user name or password")
 	}
 	u, err := url.Parse(scheme + "://" + rest)
 	if err != nil {
 		if cause := errors.Unwrap(err); cause != nil && strings.HasPrefix(cause.Error(), "invalid port") {
-			return URL{}, refuse("url_port", exampleHint, "the port of the upstream URL is not a number from 1 to 65535")
+			return URL{}, refuse(refusal.URLPort, exampleHint, "the port of the upstream URL is not a number from 1 to 65535")
 		}
-		return URL{}, refuse("url_invalid", exampleHint, "the upstream URL is not well formed")
+		return URL{}, refuse(refusal.URLInvalid, exampleHint, "the upstream URL is not well formed")
 	}
 	if u.RawQuery != "" || u.ForceQuery || u.Fragment != "" || strings.Contains(rest, "#") {
-		return URL{}, refuse("url_query", "leave out everything from the ? or #", "the upstream URL has a query or a fragment")
+		return URL{}, refuse(refusal.URLQuery, "leave out everything from the ? or #", "the upstream URL has a query or a fragment")
 	}
 	host, herr := checkHost(u.Host, u.Hostname())
 	if herr != nil {
@@ -128,36 +120,36 @@ func unwritable(c rune) bool {
 	return c == '\\' || unicode.IsSpace(c) || unicode.IsControl(c) || unicode.In(c, unicode.Cf, unicode.Zl, unicode.Zp)
 }
 
-func checkHost(authority, host string) (string, *Error) {
+func checkHost(authority, host string) (string, *refusal.Error) {
 	host = strings.TrimSuffix(strings.ToLower(host), ".")
 	if host == "" {
-		return "", refuse("url_host", exampleHint, "the upstream URL has no host")
+		return "", refuse(refusal.URLHost, exampleHint, "the upstream URL has no host")
 	}
 	if addr, err := netip.ParseAddr(host); err == nil {
 		if addr.Zone() != "" {
-			return "", refuse("url_host", exampleHint, "an address with a zone is not taken")
+			return "", refuse(refusal.URLHost, exampleHint, "an address with a zone is not taken")
 		}
 		return addr.Unmap().String(), nil
 	}
 	if strings.HasPrefix(authority, "[") {
-		return "", refuse("url_host", exampleHint, "what stands in brackets is not an IPv6 address")
+		return "", refuse(refusal.URLHost, exampleHint, "what stands in brackets is not an IPv6 address")
 	}
 	if len(host) > maxHost {
-		return "", refuse("url_too_long", "", "the host name has %d bytes, at most %d are possible", len(host), maxHost)
+		return "", refuse(refusal.URLTooLong, "", "the host name has %d bytes, at most %d are possible", len(host), maxHost)
 	}
 	labels := strings.Split(host, ".")
 	for _, l := range labels {
 		if l == "" || len(l) > 63 || l[0] == '-' || l[len(l)-1] == '-' || strings.Trim(l, "abcdefghijklmnopqrstuvwxyz0123456789-_") != "" {
 			if len(l) > 63 {
-				return "", refuse("url_too_long", "", "a part of the host name has %d bytes, at most 63 are possible", len(l))
+				return "", refuse(refusal.URLTooLong, "", "a part of the host name has %d bytes, at most 63 are possible", len(l))
 			}
-			return "", refuse("url_host", "write an international name in its xn-- form", "%.80q is not a host name", host)
+			return "", refuse(refusal.URLHost, "write an international name in its xn-- form", "%.80q is not a host name", host)
 		}
 	}
 	// 2130706433, 0x7f000001, 127.1 and 0177.0.0.1 are addresses to many
 	// resolvers and names to none: nobody means them well.
 	if last := labels[len(labels)-1]; isNumber(last) {
-		return "", refuse("address_denied", "write an IPv4 address as four decimal numbers", "%q is an address in disguise", host)
+		return "", refuse(refusal.AddressDenied, "write an IPv4 address as four decimal numbers", "%q is an address in disguise", host)
 	}
 	return host, nil
 }
@@ -172,17 +164,17 @@ func isNumber(s string) bool {
 	return strings.Trim(s, "0123456789") == ""
 }
 
-func checkPort(scheme string, u *url.URL) (string, *Error) {
+func checkPort(scheme string, u *url.URL) (string, *refusal.Error) {
 	port := u.Port()
 	if port == "" {
 		if strings.HasSuffix(u.Host, ":") {
-			return "", refuse("url_port", exampleHint, "the port of the upstream URL is empty")
+			return "", refuse(refusal.URLPort, exampleHint, "the port of the upstream URL is empty")
 		}
 		return "", nil
 	}
 	n, err := strconv.Atoi(port)
 	if err != nil || n < 1 || n > 65535 {
-		return "", refuse("url_port", exampleHint, "port %.20q of the upstream URL is not a number from 1 to 65535", port)
+		return "", refuse(refusal.URLPort, exampleHint, "port %.20q of the upstream URL is not a number from 1 to 65535", port)
 	}
 	if (scheme == "http" && n == 80) || (scheme == "https" && n == 443) {
 		return "", nil
@@ -192,23 +184,23 @@ func checkPort(scheme string, u *url.URL) (string, *Error) {
 
 // checkPath returns the path in the one spelling that escapes what must be and
 // nothing else.
-func checkPath(u *url.URL) (string, *Error) {
+func checkPath(u *url.URL) (string, *refusal.Error) {
 	if strings.ContainsFunc(strings.ReplaceAll(u.Path, " ", ""), unwritable) {
-		return "", refuse("url_invalid", exampleHint, "the path of the upstream URL has an escaped control character in it")
+		return "", refuse(refusal.URLInvalid, exampleHint, "the path of the upstream URL has an escaped control character in it")
 	}
 	if strings.Contains(strings.ToLower(u.EscapedPath()), "%2f") {
-		return "", refuse("url_invalid", exampleHint, "the path of the upstream URL has an escaped slash in it")
+		return "", refuse(refusal.URLInvalid, exampleHint, "the path of the upstream URL has an escaped slash in it")
 	}
 	path := strings.TrimRight(u.Path, "/")
 	if path == "" {
-		return "", refuse("url_invalid", exampleHint, "the upstream URL names a host but no repository")
+		return "", refuse(refusal.URLInvalid, exampleHint, "the upstream URL names a host but no repository")
 	}
 	for seg := range strings.SplitSeq(path[1:], "/") {
 		switch seg {
 		case "":
-			return "", refuse("url_invalid", exampleHint, "the path of the upstream URL has an empty part")
+			return "", refuse(refusal.URLInvalid, exampleHint, "the path of the upstream URL has an empty part")
 		case ".", "..":
-			return "", refuse("url_invalid", exampleHint, "the path of the upstream URL has %q in it", seg)
+			return "", refuse(refusal.URLInvalid, exampleHint, "the path of the upstream URL has %q in it", seg)
 		}
 	}
 	return (&url.URL{Path: path}).EscapedPath(), nil

@@ -8,11 +8,15 @@ import (
 	"unicode"
 
 	"gitmirror/internal/giturl"
+	"gitmirror/internal/refusal"
 )
 
 const canary = "CANARYpw"
 
-var badURLs = []struct{ code, raw string }{
+var badURLs = []struct {
+	code refusal.Code
+	raw  string
+}{
 	{"url_scheme", `ext::sh -c "touch /tmp/pwn"`},
 	{"url_scheme", "ext::sh% -c% x://y"},
 	{"url_scheme", "http::http://example.com/x"},
@@ -113,7 +117,7 @@ var badURLs = []struct{ code, raw string }{
 func TestBadURLs(t *testing.T) {
 	for _, tc := range badURLs {
 		u, err := giturl.Parse(tc.raw)
-		var e *giturl.Error
+		var e *refusal.Error
 		if !errors.As(err, &e) {
 			t.Errorf("%q is taken as %s", tc.raw, u)
 			continue
@@ -121,7 +125,7 @@ func TestBadURLs(t *testing.T) {
 		if e.Code != tc.code {
 			t.Errorf("%q: code %s, want %s (%s)", tc.raw, e.Code, tc.code, e)
 		}
-		if text := e.Message + e.Hint; strings.Contains(text, canary) || strings.ContainsFunc(text, unicode.IsControl) {
+		if text := e.Detail + e.Hint; strings.Contains(text, canary) || strings.ContainsFunc(text, unicode.IsControl) {
 			t.Errorf("%q: the message repeats what it should not: %q", tc.raw, text)
 		}
 		if e.Code == "url_userinfo" && !strings.Contains(e.Hint, "credentials will live in a file") {
@@ -216,7 +220,7 @@ func FuzzParse(f *testing.F) {
 	f.Fuzz(func(t *testing.T, raw string) {
 		u, err := giturl.Parse(raw)
 		if err != nil {
-			if !errors.As(err, new(*giturl.Error)) {
+			if !errors.As(err, new(*refusal.Error)) {
 				t.Fatalf("error of type %T", err)
 			}
 			return

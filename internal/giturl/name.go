@@ -3,6 +3,8 @@ package giturl
 import (
 	"fmt"
 	"strings"
+
+	"gitmirror/internal/refusal"
 )
 
 // Bounds of a mirror's name.
@@ -11,12 +13,12 @@ const (
 	maxSegments = 20
 )
 
-// CheckName tells whether name can be a mirror's. The error is an *Error with
-// code name_invalid.
+// CheckName tells whether name can be a mirror's. The error is a
+// *refusal.Error with code name_invalid.
 func CheckName(name string) error {
 	if why := badName(name); why != "" {
-		return &Error{Code: "name_invalid", Message: fmt.Sprintf("%.100q cannot be a name: %s", name, why),
-			Hint: "use letters, digits and . _ ~ + - in parts joined by slashes, like github.com/acme/big; set it with --name"}
+		return refusal.New(refusal.NameInvalid, "%.100q cannot be a name: %s", name, why).
+			Try("use letters, digits and . _ ~ + - in parts joined by slashes, like github.com/acme/big; set it with --name")
 	}
 	return nil
 }

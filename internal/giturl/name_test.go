@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"gitmirror/internal/giturl"
+	"gitmirror/internal/refusal"
 )
 
 func TestNames(t *testing.T) {
@@ -14,11 +15,11 @@ func TestNames(t *testing.T) {
 		"x.git", "x.GIT", "x.lock", "x.git/config", "a/b.Lock/c", ".hidden", "a/.git", "+a", "a:b", `a\b`, "%2e%2e%2fetc", `..%5c..`, "a%b", "a*", "a?b",
 		"\u00e9", "a\u200bb", "a\x00b", "a<b>", "a'b", strings.Repeat("a", 401), strings.Repeat("a", 4096), strings.Repeat("a/", 20) + "a", strings.Repeat("a/", 499) + "a",
 	} {
-		var e *giturl.Error
+		var e *refusal.Error
 		if err := giturl.CheckName(bad); !errors.As(err, &e) || e.Code != "name_invalid" || !strings.Contains(e.Hint, "--name") {
 			t.Errorf("%.80q: %v, want name_invalid with a hint", bad, err)
-		} else if strings.ContainsFunc(e.Message, func(r rune) bool { return r < ' ' }) || len(e.Message) > 600 {
-			t.Errorf("%.80q: message %q", bad, e.Message)
+		} else if strings.ContainsFunc(e.Detail, func(r rune) bool { return r < ' ' }) || len(e.Detail) > 600 {
+			t.Errorf("%.80q: message %q", bad, e.Detail)
 		}
 	}
 	for _, good := range []string{
