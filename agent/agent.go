@@ -48,7 +48,8 @@ type Peers interface {
 
 // Mirror is what the agent needs of the mirror engine.
 type Mirror interface {
-	Set([]mirror.Assignment)
+	Assign(mirror.Assignment)
+	Unassign(id string)
 	Remove(ctx context.Context, id string) error
 	Status(id string) (mirror.Status, bool)
 	Condition() mirror.Condition
@@ -74,6 +75,9 @@ type Agent struct {
 	log    *slog.Logger
 	mirror Mirror
 
+	passes   int            // over the rows
+	assigned map[string]int // repos the mirror works on, and the pass that said so
+
 	mu       sync.Mutex
 	dirty    map[string]bool // repos whose report may be due
 	removing map[string]bool // copies on their way into the trash
@@ -86,7 +90,7 @@ type Agent struct {
 
 // New returns an Agent. Attach gives it its mirror, before Run.
 func New(cfg Config) *Agent {
-	return &Agent{cfg: cfg, log: cfg.Log, dirty: map[string]bool{}, removing: map[string]bool{}, wake: make(chan struct{}, 1),
+	return &Agent{cfg: cfg, log: cfg.Log, assigned: map[string]int{}, dirty: map[string]bool{}, removing: map[string]bool{}, wake: make(chan struct{}, 1),
 		down: map[fsm.NodeNum]outage{}, news: news{told: map[string]time.Time{}}, conditioned: make(chan struct{}, 1)}
 }
 
@@ -157,7 +161,7 @@ func (a *Agent) pass(given map[string]uint64) (leaving []string) {
 		return nil
 	}
 	a.watchNodes(view, time.Now())
-	var list []mirror.Assignment
+	a.passes++
 	view.Repos("", func(r *fsm.Repo) bool {
 		cp, ok := r.Copy(self.Num)
 		switch {
@@ -166,7 +170,8 @@ func (a *Agent) pass(given map[string]uint64) (leaving []string) {
 		case cp.State == fsm.CopyLeaving:
 			leaving = append(leaving, r.ID)
 		default:
-			list = append(list, assignmentOf(view, r, self.Num))
+			a.mirror.Assign(assignmentOf(view, r, self.Num))
+			a.assigned[r.ID] = a.passes
 		}
 		if given[r.ID] != r.Version {
 			given[r.ID] = r.Version
@@ -174,7 +179,12 @@ func (a *Agent) pass(given map[string]uint64) (leaving []string) {
 		}
 		return true
 	})
-	a.mirror.Set(list)
+	for id, pass := range a.assigned {
+		if pass != a.passes {
+			a.mirror.Unassign(id)
+			delete(a.assigned, id)
+		}
+	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return slices.DeleteFunc(leaving, func(id string) bool {

@@ -86,3 +86,18 @@ func TestALostCopyIsReported(t *testing.T) {
 		t.Errorf("reported again: %v", got)
 	}
 }
+
+// What has left this node's rows is not worked on any more, and nothing of it is
+// deleted.
+func TestRowsThatAreGoneAreUnassigned(t *testing.T) {
+	w := newWorld(t, "kept", "gone")
+	w.holds("gone", mirror.Status{Generation: 1})
+	given := map[string]uint64{}
+	w.agent.pass(given)
+	w.do(&command.RemoveRepos{Ids: []string{"gone"}})
+	w.do(&command.Report{Node: "a", Copies: []*command.CopyReport{{Repo: "gone", State: command.CopyState_COPY_STATE_LEAVING, Gone: true}}})
+	w.agent.pass(given)
+	if len(w.disk.assigned) != 1 || w.disk.assigned[0].ID != "kept" || len(w.disk.removed) > 0 {
+		t.Errorf("assigned %v, removed %v", w.disk.assigned, w.disk.removed)
+	}
+}

@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -46,10 +47,17 @@ func (d *disk) Condition() mirror.Condition {
 	return d.condition
 }
 
-func (d *disk) Set(list []mirror.Assignment) {
+func (d *disk) Assign(a mirror.Assignment) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.assigned = list
+	d.assigned = slices.DeleteFunc(d.assigned, func(old mirror.Assignment) bool { return old.ID == a.ID })
+	d.assigned = append(d.assigned, a)
+}
+
+func (d *disk) Unassign(id string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.assigned = slices.DeleteFunc(d.assigned, func(old mirror.Assignment) bool { return old.ID == id })
 }
 
 func (d *disk) Remove(_ context.Context, id string) error {

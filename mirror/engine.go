@@ -1,5 +1,5 @@
 // Package mirror keeps bare copies of upstream repositories on this node's
-// disk and serves them. It is told what to hold (Set) and works towards that;
+// disk and serves them. It is told what to hold (Assign) and works towards that;
 // it asks a Publisher before anything new becomes visible, and copies from
 // peers it gets from Sources.
 //
@@ -18,6 +18,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"reflect"
 	"sync"
 	"time"
 
@@ -198,29 +199,37 @@ func (e *Engine) flush(ctx context.Context) error {
 	}
 }
 
-// Set replaces what this node shall hold. A repository that is missing from
-// the list is left alone: neither worked on nor removed.
-func (e *Engine) Set(list []Assignment) {
-	now := time.Now()
+// Assign has a repository held as a says, from now on. An assignment that is the
+// one it has already changes nothing, and costs little.
+func (e *Engine) Assign(a Assignment) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	listed := make(map[string]bool, len(list))
-	for _, a := range list {
-		listed[a.ID] = true
-		j := e.jobs[a.ID]
-		if j == nil {
-			j = &job{id: a.ID}
-			e.jobs[a.ID] = j
-		}
-		e.assign(j, a, now)
+	j := e.jobs[a.ID]
+	switch {
+	case j == nil:
+		j = &job{id: a.ID}
+		e.jobs[a.ID] = j
+	case j.assigned && reflect.DeepEqual(j.want, a):
+		return
 	}
-	for id, j := range e.jobs {
-		if !listed[id] {
-			j.assigned = false
-			e.queue.Remove(id)
-		}
-	}
+	e.assign(j, a, e.now())
 	e.signal()
+}
+
+// Unassign has a repository left alone: from now on it is neither worked on nor
+// removed. What runs for it ends.
+func (e *Engine) Unassign(id string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	j := e.jobs[id]
+	if j == nil || !j.assigned {
+		return
+	}
+	j.assigned = false
+	e.queue.Remove(id)
+	if j.run != nil {
+		j.run.cancel(errOvertaken)
+	}
 }
 
 // Status tells what this node holds of a repository; ok is false when it holds

@@ -736,7 +736,7 @@ func TestAnotherPastIsNotCopied(t *testing.T) {
 	row := g.book.rows["repox"]
 	g.book.mu.Unlock()
 	row.Role = mirror.Replica
-	other.engine.Set([]mirror.Assignment{row})
+	other.engine.Assign(row)
 	testlog.Eventually(t, "the failure", func() bool {
 		s, _ := other.engine.Status("repox")
 		return s.Failure != nil && strings.Contains(s.Failure.Message, "record of the past")

@@ -96,14 +96,13 @@ func (b *book) tell() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, n := range b.nodes {
-		var list []mirror.Assignment
 		for id, row := range b.rows {
-			if role := n.roles[id]; role != "" {
-				row.Role = role
-				list = append(list, row)
+			if row.Role = n.roles[id]; row.Role != "" {
+				n.engine.Assign(row)
+			} else {
+				n.engine.Unassign(id)
 			}
 		}
-		n.engine.Set(list)
 	}
 }
 
