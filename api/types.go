@@ -75,26 +75,6 @@ type Impairment struct {
 	Since   time.Time `json:"since"`
 }
 
-// RepoCounts counts repos by the state that is shown; Total is all but those
-// being removed; Syncing and Stale count across states.
-type RepoCounts struct {
-	Total    int `json:"total"`
-	Unserved int `json:"unserved"`
-	Pending  int `json:"pending"`
-	Cloning  int `json:"cloning"`
-	Copying  int `json:"copying"`
-	Behind   int `json:"behind"`
-	Ready    int `json:"ready"`
-	Failing  int `json:"failing"`
-	Held     int `json:"held"`
-	Retired  int `json:"retired"`
-	Parked   int `json:"parked"`
-	Paused   int `json:"paused"`
-	Removing int `json:"removing"`
-	Syncing  int `json:"syncing"`
-	Stale    int `json:"stale"` // not checked for three intervals, as far as owners answer
-}
-
 // Repo is one mirrored repository.
 type Repo struct {
 	ID         string            `json:"id"`
@@ -236,7 +216,6 @@ const (
 	SyncChanged   = "changed"
 	SyncFailed    = "failed"
 	SyncHeld      = "held"
-	SyncPaused    = "paused"
 	SyncAccepted  = "accepted" // not waited for
 )
 

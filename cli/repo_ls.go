@@ -27,7 +27,7 @@ func repoLsLeaf() leaf {
 		examples: []string{"gitmirror repo ls", "gitmirror repo ls github.com/acme", "gitmirror repo ls --state failing",
 			"gitmirror repo ls -o json | jq -r '.repos[] | select(.durable | not) | .name'"},
 		flags: []urfave.Flag{
-			&urfave.StringFlag{Name: "state", Usage: "only those in `STATE`: " + strings.Join(api.States, ", ")},
+			&urfave.StringFlag{Name: "state", Usage: "only those in `STATE`: " + strings.Join(api.StateNames, ", ")},
 			&urfave.IntFlag{Name: "limit", Usage: "at most `N` of them (default: all)"},
 		},
 		run: func(ctx context.Context, s *session, c *urfave.Context) error {

@@ -167,7 +167,7 @@ func synced(s *session, r *syncResult) error {
 		s.remark("%s: not there yet on %s", r.Repo, render.And(o.CopiesBehind))
 	}
 	switch o.Outcome {
-	case api.SyncFailed, api.SyncHeld, api.SyncPaused:
+	case api.SyncFailed, api.SyncHeld:
 		f := &Failure{What: "the check of " + r.Repo + " came to: " + o.Outcome, Code: "sync_" + o.Outcome, Exit: exitFailed, Try: s.command("repo show %s", r.Repo)}
 		if o.Error != nil {
 			f.Cause = o.Error.Class + ": " + o.Error.Message

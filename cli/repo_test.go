@@ -203,7 +203,6 @@ func TestRepoSync(t *testing.T) {
 		"behind": api.SyncOutcome{Outcome: api.SyncChanged, CopiesBehind: []string{"n3"}},
 		"failed": api.SyncOutcome{Outcome: api.SyncFailed, Error: &api.RepoError{Class: "auth", Message: "401"}},
 		"held":   api.SyncOutcome{Outcome: api.SyncHeld},
-		"paused": api.SyncOutcome{Outcome: api.SyncPaused},
 		"gone":   problem(http.StatusNotFound, "not_found"),
 	}
 	fakeNode(t, func(_ int, r request) any {
@@ -222,7 +221,6 @@ func TestRepoSync(t *testing.T) {
 		"behind":            {exitOK, "not there yet on n3"},
 		"failed":            {exitFailed, "Cause: auth: 401"},
 		"held":              {exitFailed, "came to: held"},
-		"paused":            {exitFailed, "came to: paused"},
 		"gone":              {exitNotFound, "do better"},
 		"same failed":       {exitPartFailed, "1 of 2 repositories were not synced"},
 		"failed held":       {exitFailed, "2 of 2"},

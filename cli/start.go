@@ -39,7 +39,7 @@ it in good order, a second one at once.`,
 		flags: []urfave.Flag{
 			&urfave.StringFlag{Name: "name", Usage: "`NAME` of the node, unique in the cluster (default: the host name)", EnvVars: env("NAME")},
 			&urfave.StringFlag{Name: "data", Usage: "data `DIRECTORY`, made if missing", Value: "gitmirror-data", EnvVars: env("DATA"), TakesFile: true},
-			&urfave.StringFlag{Name: "http", Usage: "`HOST:PORT` of the API, the web page and git", Value: "127.0.0.1:7654", EnvVars: env("HTTP")},
+			&urfave.StringFlag{Name: "http", Usage: "`HOST:PORT` of the API and git", Value: "127.0.0.1:7654", EnvVars: env("HTTP")},
 			&urfave.StringFlag{Name: "peer", Usage: "`HOST:PORT`, TCP and UDP, for the other nodes", Value: "127.0.0.1:7655", EnvVars: env("PEER")},
 			&urfave.StringFlag{Name: "advertise", Usage: "`HOST:PORT` that other nodes reach --peer at, where that is another", EnvVars: env("ADVERTISE")},
 			&urfave.StringFlag{Name: "advertise-http", Usage: "`HOST:PORT` that clients reach --http at, where that is another", EnvVars: env("ADVERTISE_HTTP")},
@@ -159,7 +159,7 @@ func announce(s *session, info node.Info) {
 		founded = "  (a new cluster)"
 	}
 	s.say(`gitmirror %s  node %s  cluster %s%s
-  web page and API   %s
+  API                %s
   clone              git clone %s/git/NAME
 To add a node, run on another host (or here with its own --name, --data, --http and --peer):
   %s`, readBuild().Version, info.Name, info.ClusterID, founded, info.HTTP, info.HTTP, join)

@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -78,9 +77,9 @@ func notThere(err error) bool { return explain(err, false).Exit == exitNotFound 
 // failure may pass, a second in a row is reported.
 func hopeless(s *session, r *api.Repo) *Failure {
 	switch {
-	case slices.Contains([]string{api.StateHeld, api.StateRetired, api.StateParked, api.StatePaused, api.StateRemoving}, r.State):
+	case api.StateOf(r.State).Final:
 		return &Failure{What: fmt.Sprintf("%s is %s", r.Name, r.State), Cause: r.Reason, Code: r.State, Exit: exitFailed, Try: s.command("repo show %s", r.Name)}
-	case r.State != "failing" || r.Error == nil:
+	case r.State != api.StateFailing || r.Error == nil:
 		return nil
 	}
 	lasting := r.Error.Class == "not_found" || r.Error.Class == "auth" || r.Error.Class == "refused"

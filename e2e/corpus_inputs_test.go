@@ -155,7 +155,7 @@ var inputRows = []row{
 		}
 		testlog.EventuallyIn(c, 30*time.Second, "rows and copies of what was removed to go", func() bool {
 			s, err := c.node.client.Status(c.Context())
-			return err == nil && s.Repos.Removing == 0
+			return err == nil && s.Repos.ByState[api.StateRemoving] == 0
 		})
 	}},
 

@@ -106,7 +106,7 @@ func TestCopiesOfALostNodeAreReplaced(t *testing.T) {
 				return false
 			}
 		}
-		return s.Repos.Ready == len(names)
+		return s.Repos.ByState[api.StateReady] == len(names)
 	})
 	for _, name := range names {
 		up.push(name, "at the end")

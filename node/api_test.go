@@ -190,7 +190,7 @@ func TestWritesGoToTheLeaderByThemselves(t *testing.T) {
 	}
 	testlog.Eventually(t, "all copies to be deleted and their rows to go", func() bool {
 		s, err := nodes[0].client.Status(t.Context())
-		return err == nil && s.Repos.Total == 0 && s.Repos.Removing == 0
+		return err == nil && s.Repos.Total == 0 && s.Repos.ByState[api.StateRemoving] == 0
 	})
 }
 
@@ -331,7 +331,7 @@ func TestEmptiedUpstreamShowsAsHeld(t *testing.T) {
 	if row.Reason != "empty" || row.Generation != 1 {
 		t.Errorf("held for %q at generation %d, want empty at 1", row.Reason, row.Generation)
 	}
-	if s, err := n.client.Status(t.Context()); err != nil || s.Repos.Held != 1 {
+	if s, err := n.client.Status(t.Context()); err != nil || s.Repos.ByState[api.StateHeld] != 1 {
 		t.Errorf("status counts %+v, %v; want one held", s.Repos, err)
 	}
 	out, err := n.client.Sync(t.Context(), "a", 30e9)

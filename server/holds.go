@@ -16,7 +16,8 @@ import (
 )
 
 // refs is a page of a repo's refs, live and kept, from whoever has a copy.
-func (s *Server) refs(w http.ResponseWriter, r *http.Request, name string) {
+func (s *Server) refs(w http.ResponseWriter, r *http.Request) {
+	name := r.PathValue("name")
 	v := r.URL.Query()
 	limit, p := limitOf(v)
 	if p == nil && v.Get("kept") != "" && v.Get("kept") != "true" && v.Get("kept") != "false" {
@@ -91,7 +92,8 @@ func first(a, b bool) int {
 }
 
 // approve has upstream followed in what the caller has seen.
-func (s *Server) approve(w http.ResponseWriter, r *http.Request, name string) {
+func (s *Server) approve(w http.ResponseWriter, r *http.Request) {
+	name := r.PathValue("name")
 	var a api.Approve
 	if p := decode(r, &a); p != nil {
 		refuse(w, p)
@@ -131,7 +133,8 @@ func (s *Server) approve(w http.ResponseWriter, r *http.Request, name string) {
 }
 
 // restore sets a ref back to a tip that is kept, where it stays.
-func (s *Server) restore(w http.ResponseWriter, r *http.Request, name string) {
+func (s *Server) restore(w http.ResponseWriter, r *http.Request) {
+	name := r.PathValue("name")
 	var rs api.Restore
 	if p := decode(r, &rs); p != nil {
 		refuse(w, p)

@@ -22,41 +22,8 @@ const (
 	maxAdd      = 1000
 )
 
-// repoPath routes below /api/v1/repos/: names have slashes, and a verb follows
-// the last colon. %2F equals a slash.
-func (s *Server) repoPath(readOnly bool) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		rest, err := url.PathUnescape(strings.TrimPrefix(r.URL.EscapedPath(), "/api/v1/repos/"))
-		if err != nil || rest == "" {
-			refuse(w, notFound("repo", rest))
-			return
-		}
-		name, verb := rest, ""
-		if i := strings.LastIndexByte(rest, ':'); i >= 0 {
-			name, verb = rest[:i], rest[i+1:]
-		}
-		switch verb {
-		case "":
-			only(methods{
-				http.MethodGet:    s.informed(func(w http.ResponseWriter, r *http.Request) { s.repo(w, r, name) }),
-				http.MethodPatch:  s.write(readOnly, func(w http.ResponseWriter, r *http.Request) { s.setRepo(w, r, name) }),
-				http.MethodDelete: s.write(readOnly, func(w http.ResponseWriter, r *http.Request) { s.removeRepo(w, r, name) }),
-			})(w, r)
-		case "sync":
-			only(methods{http.MethodPost: func(w http.ResponseWriter, r *http.Request) { s.sync(w, r, name, readOnly) }})(w, r)
-		case "refs":
-			only(methods{http.MethodGet: s.informed(func(w http.ResponseWriter, r *http.Request) { s.refs(w, r, name) })})(w, r)
-		case "approve":
-			only(methods{http.MethodPost: s.write(readOnly, func(w http.ResponseWriter, r *http.Request) { s.approve(w, r, name) })})(w, r)
-		case "restore":
-			only(methods{http.MethodPost: s.write(readOnly, func(w http.ResponseWriter, r *http.Request) { s.restore(w, r, name) })})(w, r)
-		default:
-			refuse(w, refusal.New(refusal.NoSuchVerb, "there is no verb %q", clip(verb)).Try("the verbs are sync, refs, approve and restore"))
-		}
-	}
-}
-
-func (s *Server) repo(w http.ResponseWriter, r *http.Request, name string) {
+func (s *Server) repo(w http.ResponseWriter, r *http.Request) {
+	name := r.PathValue("name")
 	view := s.cfg.State.View()
 	row := view.RepoByName(name)
 	if row == nil {
@@ -115,8 +82,8 @@ func (s *Server) repos(w http.ResponseWriter, r *http.Request) {
 		refuse(w, refusal.New(refusal.QueryInvalid, "the pattern %q is not well formed", clip(pattern)))
 		return
 	}
-	if want != "" && !slices.Contains(api.States, want) {
-		refuse(w, refusal.New(refusal.QueryInvalid, "%q is no state; the states are %s", clip(want), strings.Join(api.States, ", ")))
+	if want != "" && !slices.Contains(api.StateNames, want) {
+		refuse(w, refusal.New(refusal.QueryInvalid, "%q is no state; the states are %s", clip(want), strings.Join(api.StateNames, ", ")))
 		return
 	}
 	view := s.cfg.State.View()
@@ -209,7 +176,8 @@ func (s *Server) addRepos(w http.ResponseWriter, r *http.Request) {
 }
 
 // setRepo changes what the body names.
-func (s *Server) setRepo(w http.ResponseWriter, r *http.Request, name string) {
+func (s *Server) setRepo(w http.ResponseWriter, r *http.Request) {
+	name := r.PathValue("name")
 	var set api.SetRepo
 	if p := decode(r, &set); p != nil {
 		refuse(w, p)
@@ -237,7 +205,8 @@ func (s *Server) setRepo(w http.ResponseWriter, r *http.Request, name string) {
 	writeJSON(w, http.StatusOK, s.shape(view).render(row, nil))
 }
 
-func (s *Server) removeRepo(w http.ResponseWriter, r *http.Request, name string) {
+func (s *Server) removeRepo(w http.ResponseWriter, r *http.Request) {
+	name := r.PathValue("name")
 	if p := noBody(w, r); p != nil {
 		refuse(w, p)
 		return

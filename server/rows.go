@@ -58,9 +58,6 @@ func (sh shape) states(r *fsm.Repo) []verdict {
 	if r.Hold != nil {
 		add(api.StateHeld, r.Hold.Reason)
 	}
-	if r.Paused {
-		add(api.StatePaused, "")
-	}
 	if r.Error != nil {
 		add(api.StateFailing, r.Error.Class)
 	}

@@ -149,28 +149,12 @@ func TestStatesOfARepo(t *testing.T) {
 			if shown := sh.render(row, nil); len(shown.Also) != len(got)-1 || !slices.EqualFunc(shown.Also, got[1:], strings.HasPrefix) {
 				t.Errorf("shown besides: %q, want %q", shown.Also, got[1:])
 			}
-			for _, s := range api.States {
+			for _, s := range api.StateNames {
 				if sh.in(row, s) != slices.Contains(got, s) {
 					t.Errorf("a filter for %s finds it: %v", s, sh.in(row, s))
 				}
 			}
 		})
-	}
-}
-
-func TestEveryStateIsCountedOnce(t *testing.T) {
-	var c api.RepoCounts
-	for _, s := range api.States {
-		if c.Of(s) == nil {
-			t.Fatalf("no counter for %s", s)
-		}
-		count(&c, s)
-		if *c.Of(s) != 1 {
-			t.Errorf("%s is counted %d times", s, *c.Of(s))
-		}
-	}
-	if c.Total != len(api.States)-1 {
-		t.Errorf("total %d, want all but removing", c.Total)
 	}
 }
 

@@ -23,7 +23,7 @@ func (s *Server) status(w http.ResponseWriter, r *http.Request) {
 	below := 0
 	view.Repos("", func(r *fsm.Repo) bool {
 		state, _ := sh.state(r)
-		count(&st.Repos, state)
+		st.Repos.Count(state, 1)
 		if sh.below(r) {
 			below++
 		}
@@ -71,13 +71,6 @@ func impairment(f *fsm.Failure) *api.Impairment {
 		return nil
 	}
 	return &api.Impairment{Class: f.Class, Message: f.Message, Since: f.Since.UTC()}
-}
-
-func count(c *api.RepoCounts, state string) {
-	if state != api.StateRemoving {
-		c.Total++
-	}
-	*c.Of(state)++
 }
 
 const (

@@ -18,15 +18,8 @@ const (
 
 // sync has the owner of a repo ask upstream now, whatever its interval says.
 // With ?wait=30s it answers what that came to; else that it was accepted.
-func (s *Server) sync(w http.ResponseWriter, r *http.Request, name string, readOnly bool) {
-	if readOnly {
-		s.write(true, nil)(w, r)
-		return
-	}
-	if !isJSON(r) {
-		refuse(w, refusal.ContentType)
-		return
-	}
+func (s *Server) sync(w http.ResponseWriter, r *http.Request) {
+	name := r.PathValue("name")
 	if p := noBody(w, r); p != nil {
 		refuse(w, p)
 		return

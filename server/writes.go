@@ -25,16 +25,8 @@ const (
 
 // write checks what every write has in common and has the leader carry it out:
 // here, or over the peer port.
-func (s *Server) write(readOnly bool, do http.HandlerFunc) http.HandlerFunc {
+func (s *Server) write(do http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		if readOnly {
-			refuse(w, refusal.ReadOnlyAddress)
-			return
-		}
-		if !isJSON(r) {
-			refuse(w, refusal.ContentType)
-			return
-		}
 		if keys := r.Header.Values("Idempotency-Key"); len(keys) > 1 || len(keys) == 1 && len(keys[0]) > 200 {
 			refuse(w, refusal.New(refusal.KeyInvalid, "a request has one Idempotency-Key, of 200 bytes at most"))
 			return
@@ -69,10 +61,15 @@ func (s *Server) write(readOnly bool, do http.HandlerFunc) http.HandlerFunc {
 	}
 }
 
-// isJSON tells what a page cannot send across origins without asking first.
-func isJSON(r *http.Request) bool {
-	ct, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	return err == nil && ct == "application/json"
+// asJSON refuses what a page can send across origins without asking first.
+func asJSON(do http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if ct, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || ct != "application/json" {
+			refuse(w, refusal.ContentType)
+			return
+		}
+		do(w, r)
+	}
 }
 
 // leader waits a moment for there to be one.

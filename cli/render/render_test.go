@@ -29,7 +29,7 @@ func healthy() *api.Status {
 			Owned: 137, Copies: 274, Since: before(time.Duration(i) * 26 * time.Hour), Version: "v0.1.0"}
 	}
 	return &api.Status{ClusterID: "01jd3k00-1111-2222", Verdict: api.Healthy, Leader: "n1", Tolerates: 1,
-		Nodes: []api.Node{node(1, "leader"), node(2, "voter"), node(3, "voter")}, Repos: api.RepoCounts{Total: 412, Ready: 412, Syncing: 3}}
+		Nodes: []api.Node{node(1, "leader"), node(2, "voter"), node(3, "voter")}, Repos: api.RepoCounts{Total: 412, Syncing: 3, ByState: map[string]int{"ready": 412}}}
 }
 
 func degraded() *api.Status {
@@ -37,7 +37,7 @@ func degraded() *api.Status {
 	s.Verdict, s.Tolerates = api.Degraded, 0
 	s.Nodes[1].State, s.Nodes[1].Since, s.Nodes[1].Leaving, s.Nodes[1].Flaps = "down", before(90*time.Second), 12, 4
 	s.Nodes[2].Version = "v0.1.0-20261120115900-0123456789ab+dirty"
-	s.Repos = api.RepoCounts{Total: 1412, Ready: 1396, Unserved: 1, Cloning: 1, Copying: 3, Behind: 2, Failing: 7, Held: 1, Paused: 1, Stale: 2}
+	s.Repos = api.RepoCounts{Total: 1412, Stale: 2, ByState: map[string]int{"ready": 1397, "unserved": 1, "cloning": 1, "copying": 3, "behind": 2, "failing": 7, "held": 1}}
 	s.Trouble = []api.Trouble{{Node: "n1", Step: "voters", Subject: "n4", Message: "have node n4 in consensus: duplicate address", Since: before(time.Minute)}}
 	return s
 }
@@ -51,7 +51,7 @@ func noQuorum() *api.Status {
 
 func alone() *api.Status {
 	s := healthy()
-	s.Nodes, s.Tolerates, s.Repos = s.Nodes[:1], 0, api.RepoCounts{Total: 1, Pending: 1}
+	s.Nodes, s.Tolerates, s.Repos = s.Nodes[:1], 0, api.RepoCounts{Total: 1, ByState: map[string]int{"pending": 1}}
 	return s
 }
 

@@ -206,13 +206,7 @@ func CloneCommand(base, name string) string {
 }
 
 func (p Printer) repoState(r *api.Repo) string {
-	color := yellow
-	switch r.State {
-	case "ready":
-		color = green
-	case api.StateUnserved, api.StateFailing, api.StateHeld, api.StateParked:
-		color = red
-	}
+	color := map[api.Tone]string{api.Good: green, api.Bad: red, api.Fair: yellow}[api.StateOf(r.State).Tone]
 	return p.colored(color, cell(r.State))
 }
 

@@ -55,8 +55,9 @@ func tolerance(s *api.Status) string {
 
 func repoCounts(c api.RepoCounts) string {
 	total := count(c.Total, "repository", "repositories")
-	if c.Total > 1 && c.Ready == c.Total {
-		total, c.Ready = total+", all ready", 0
+	all := c.Total > 1 && c.ByState[api.StateReady] == c.Total
+	if all {
+		total += ", all ready"
 	}
 	parts := []string{total}
 	add := func(n int, word string) {
@@ -65,10 +66,11 @@ func repoCounts(c api.RepoCounts) string {
 		}
 	}
 	for _, state := range slices.Backward(api.States) { // what is well first
-		if state == api.StateRemoving {
-			add(c.Removing, "being removed")
-		} else {
-			add(*c.Of(state), state)
+		switch n := c.ByState[state.Name]; {
+		case state.Name == api.StateRemoving:
+			add(n, "being removed")
+		case state.Name != api.StateReady || !all:
+			add(n, state.Name)
 		}
 	}
 	add(c.Syncing, "syncing now")
@@ -97,9 +99,6 @@ func (p Printer) attention(s *api.Status) error {
 	if s.CatchingUp {
 		add("status", "%s has started and not caught up yet: what it shows is incomplete", cell(s.AnsweredBy))
 	}
-	if n := s.Repos.Unserved; n > 0 {
-		add("repo ls --state unserved", "%s published and served by no node", count(n, "repository", "repositories"))
-	}
 	if s.Leader == "" {
 		if heard := p.ago(s.LastContact); heard != "-" {
 			add("node ls", "no leader: writes are refused, and this is what %s knew %s", cell(s.AnsweredBy), heard)
@@ -125,26 +124,13 @@ func (p Printer) attention(s *api.Status) error {
 		}
 		add("node ls", "%s fails at %s: %s", cell(t.Node), about, cell(t.Message))
 	}
-	for _, r := range []struct {
-		count int
-		state string
-		what  string
-	}{
-		{s.Repos.Failing, "failing", "failing"}, {s.Repos.Held, "held", "held: upstream lost refs, the last good ones are served"},
-		{s.Repos.Parked, "parked", "parked"}, {s.Repos.Paused, "paused", "paused"},
-	} {
-		if r.count > 0 {
-			add("repo ls --state "+r.state, "%s %s", count(r.count, "repository", "repositories"), r.what)
+	for _, state := range api.States {
+		if n := s.Repos.ByState[state.Name]; n > 0 && state.Alert != "" {
+			add("repo ls --state "+state.Name, "%s %s", count(n, "repository", "repositories"), state.Alert)
 		}
 	}
 	if s.Repos.Stale > 0 {
 		add("repo ls", "%s not checked for three intervals", count(s.Repos.Stale, "repository", "repositories"))
-	}
-	if n := s.Repos.Behind; n > 0 {
-		add("repo ls --state behind", "%s served without what was published last", count(n, "repository", "repositories"))
-	}
-	if n := s.Repos.Copying; n > 0 {
-		add("repo ls --state copying", "%s with fewer copies than there could be", count(n, "repository", "repositories"))
 	}
 	if len(s.Nodes) == 1 && s.Nodes[0].Peer != "" {
 		add("start --join "+s.Nodes[0].Peer, "one node alone: its loss stops everything; run on another host")

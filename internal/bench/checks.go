@@ -111,7 +111,7 @@ func nodeWindow(ctx context.Context, binary, dir string, up *replay, repos int, 
 	}
 	if err := until(ctx, "all clones", func() bool {
 		s, err := p.client.Status(ctx)
-		return err == nil && s.Repos.Ready == repos
+		return err == nil && s.Repos.ByState[api.StateReady] == repos
 	}); err != nil {
 		return 0, 0, err
 	}

@@ -1,0 +1,110 @@
+package server
+
+import (
+	"context"
+	"net/http"
+	"strconv"
+	"time"
+
+	"gitmirror/internal/refusal"
+)
+
+// What an answer is from: an index of the log, and how many milliseconds ago this node
+// heard from a leader.
+const (
+	headerIndex   = "X-Gitmirror-Index"
+	headerContact = "X-Gitmirror-Last-Contact"
+)
+
+// stamp says how far the state is that an answer comes from.
+func (s *Server) stamp(w http.ResponseWriter) {
+	w.Header().Set(headerIndex, strconv.FormatUint(s.cfg.State.View().Index(), 10))
+	if heard := s.cfg.Consensus.LastContact(); !heard.IsZero() {
+		w.Header().Set(headerContact, strconv.FormatInt(max(s.cfg.Now().Sub(heard).Milliseconds(), 0), 10))
+	}
+}
+
+func (s *Server) livez(w http.ResponseWriter, r *http.Request) {
+	_, _ = w.Write([]byte("ok\n"))
+}
+
+func (s *Server) readyz(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	if reason := s.notReady(r.URL.Query().Has("noleader")); reason != "" {
+		w.WriteHeader(http.StatusServiceUnavailable)
+		_, _ = w.Write([]byte("not ready: " + reason + "\n"))
+		return
+	}
+	_, _ = w.Write([]byte("ok\n"))
+}
+
+// notReady says why requests should go to another node. Those for git alone
+// (noleader) are served without a leader too: the copies here are what they
+// are. Only while there is one, and this node is about to learn from it what it
+// missed, others know better.
+func (s *Server) notReady(noleader bool) string {
+	err, led := s.cfg.Consensus.Ready(), s.cfg.Consensus.Led()
+	switch {
+	case err != nil && (led || !noleader):
+		return err.Error()
+	case !led && !noleader:
+		return "this node has not heard from a leader for a while; git alone is served: /readyz?noleader"
+	}
+	return ""
+}
+
+const readTimeout = 5 * time.Second
+
+// read answers from this node's state, or, with ?consistent=true, from a state
+// that has everything committed before the request.
+func (s *Server) read(answer http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if v := r.URL.Query().Get("consistent"); v != "" && v != "true" && v != "false" {
+			refuse(w, refusal.New(refusal.QueryInvalid, "consistent is true or false"))
+			return
+		} else if v == "true" {
+			if err := s.catchUp(r.Context()); err != nil {
+				refuse(w, refusal.New(refusal.NotConsistent, "%s: %s", refusal.NotConsistent, err))
+				return
+			}
+			s.stamp(w)
+		}
+		answer(w, r)
+	}
+}
+
+// startPatience is how long a read waits for a node that has just started to
+// learn the table.
+const startPatience = 3 * time.Second
+
+// informed is read for what a node must not answer before it knows the table:
+// "there is none" would be a lie.
+func (s *Server) informed(answer http.HandlerFunc) http.HandlerFunc {
+	return s.read(func(w http.ResponseWriter, r *http.Request) {
+		if p := s.uninformed(r.Context()); p != nil {
+			refuse(w, p)
+			return
+		}
+		s.stamp(w)
+		answer(w, r)
+	})
+}
+
+func (s *Server) uninformed(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, startPatience)
+	defer cancel()
+	if err := s.cfg.Consensus.Await(ctx); err != nil {
+		return refusal.NotCaughtUp
+	}
+	return nil
+}
+
+func (s *Server) catchUp(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, readTimeout)
+	defer cancel()
+	index, err := s.cfg.Consensus.ReadIndex(ctx)
+	if err != nil {
+		return err
+	}
+	return s.cfg.Consensus.WaitApplied(ctx, index)
+}

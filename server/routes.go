@@ -1,0 +1,191 @@
+package server
+
+import (
+	"maps"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"gitmirror/internal/refusal"
+)
+
+// kind is what a request needs before it can be answered.
+type kind int
+
+const (
+	probe    kind = iota // nothing: it is about this process
+	read                 // a state: this node's own, or, with ?consistent=true, the newest
+	informed             // a state of which this node must not say "there is none" before it has caught up
+	ask                  // to be JSON: it has a node do something at once, and writes nothing down
+	write                // the leader, which writes it down
+)
+
+// route is one thing that can be asked for. A path ends in the name of what it is about,
+// and where a repo is, in a verb.
+type route struct {
+	method, path string
+	kind         kind
+	do           func(*Server, http.ResponseWriter, *http.Request)
+	does         string // for docs/api.md, which a test compares
+}
+
+const (
+	apiPath  = "/api/v1/"
+	repoPath = apiPath + "repos/"
+)
+
+// routes are everything but /git/.
+var routes = []route{
+	{http.MethodGet, "/livez", probe, (*Server).livez, "200 while the process runs"},
+	{http.MethodGet, "/readyz", probe, (*Server).readyz, "200 when this node can be sent requests; `?noleader` for git alone, which is served without a leader too"},
+	{http.MethodGet, apiPath + "status", read, (*Server).status, "the cluster: verdict, nodes, counts of repos by state, troubles"},
+	{http.MethodGet, apiPath + "nodes", informed, (*Server).nodes, "the members"},
+	{http.MethodGet, apiPath + "nodes/{name}", informed, (*Server).node, "one member"},
+	{http.MethodDelete, apiPath + "nodes/{name}", write, (*Server).removeNode, "forget a member that is down; 204"},
+	{http.MethodGet, apiPath + "repos", informed, (*Server).repos, "a page of repos by name: `q` (part of the name, or a glob), `state`, `limit` (1 to 1000), `cursor`"},
+	{http.MethodPost, apiPath + "repos", write, (*Server).addRepos, "add one repo, 201, or `{\"repos\": [...]}` of up to 1000, each with its own result"},
+	{http.MethodGet, repoPath + "{name}", informed, (*Server).repo, "one repo"},
+	{http.MethodPatch, repoPath + "{name}", write, (*Server).setRepo, "change `max_size`, `max_object_size`, `accept_flaws`"},
+	{http.MethodDelete, repoPath + "{name}", write, (*Server).removeRepo, "delete every copy; 204"},
+	{http.MethodGet, repoPath + "{name}:refs", informed, (*Server).refs, "a page of refs, live and kept: `q`, `kept`, `limit`, `cursor`"},
+	{http.MethodPost, repoPath + "{name}:sync", ask, (*Server).sync, "have upstream asked now; with `wait=30s`, what that came to"},
+	{http.MethodPost, repoPath + "{name}:approve", write, (*Server).approve, "follow upstream in what is held, as it was shown"},
+	{http.MethodPost, repoPath + "{name}:restore", write, (*Server).restore, "set a ref back to a tip that is kept, and pin it"},
+}
+
+// handler serves all paths to those who may: access is decided before anything of the
+// request is looked at.
+func (s *Server) handler(readOnly bool) http.Handler {
+	mux := http.NewServeMux()
+	verbs := map[string]methods{} // of a repo
+	paths := map[string]methods{}
+	for _, rt := range routes {
+		in, at := paths, rt.path
+		if rest, ok := strings.CutPrefix(rt.path, repoPath); ok {
+			in, at = verbs, strings.TrimPrefix(strings.TrimPrefix(rest, "{name}"), ":")
+		}
+		if in[at] == nil {
+			in[at] = methods{}
+		}
+		in[at][rt.method] = s.handle(rt)
+	}
+	for path, m := range paths {
+		mux.HandleFunc(path, only(m))
+	}
+	mux.HandleFunc(repoPath, ofRepo(verbs))
+	mux.HandleFunc("/git/", s.git)
+	mux.HandleFunc("/", s.elsewhere)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("X-Content-Type-Options", "nosniff")
+		s.stamp(w)
+		if err := admit(r, readOnly); err != nil {
+			refuse(w, err)
+			return
+		}
+		mux.ServeHTTP(w, r)
+	})
+}
+
+// admit decides who may do what, and whether it can be told what is asked for. Clients
+// are not authenticated: what an address that strangers reach may be used for is all
+// that there is to decide.
+func admit(r *http.Request, readOnly bool) error {
+	if !strings.HasPrefix(r.URL.Path, "/api/") {
+		return nil
+	}
+	if readOnly && r.Method != http.MethodGet && r.Method != http.MethodHead {
+		return refusal.ReadOnlyAddress
+	}
+	// url.Values would drop without a word what cannot be read.
+	q, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return refusal.New(refusal.QueryInvalid, "the query cannot be read: %s", clip(err.Error()))
+	}
+	for _, k := range slices.Sorted(maps.Keys(q)) {
+		if len(q[k]) > 1 {
+			return refusal.New(refusal.QueryInvalid, "%q is there %d times; send it once", clip(k), len(q[k]))
+		}
+	}
+	return nil
+}
+
+func (s *Server) handle(rt route) http.HandlerFunc {
+	do := func(w http.ResponseWriter, r *http.Request) { rt.do(s, w, r) }
+	switch rt.kind {
+	case read:
+		return s.read(do)
+	case informed:
+		return s.informed(do)
+	case ask:
+		return asJSON(do)
+	case write:
+		return asJSON(s.write(do))
+	}
+	return do
+}
+
+// ofRepo leads to the verbs of repos: names have slashes, and a verb follows the last
+// colon. %2F equals a slash.
+func ofRepo(verbs map[string]methods) http.HandlerFunc {
+	known := slices.DeleteFunc(slices.Sorted(maps.Keys(verbs)), func(v string) bool { return v == "" })
+	return func(w http.ResponseWriter, r *http.Request) {
+		rest, err := url.PathUnescape(strings.TrimPrefix(r.URL.EscapedPath(), repoPath))
+		if err != nil || rest == "" {
+			refuse(w, notFound("repo", rest))
+			return
+		}
+		name, verb := rest, ""
+		if i := strings.LastIndexByte(rest, ':'); i >= 0 {
+			name, verb = rest[:i], rest[i+1:]
+		}
+		m, there := verbs[verb]
+		if !there {
+			refuse(w, refusal.New(refusal.NoSuchVerb, "there is no verb %q", clip(verb)).Try("the verbs are %s", strings.Join(known, ", ")))
+			return
+		}
+		r.SetPathValue("name", name)
+		only(m)(w, r)
+	}
+}
+
+// methods are what a path can be asked for. Who may GET may HEAD.
+type methods map[string]http.HandlerFunc
+
+// only refuses every other method, and says which there are.
+func only(m methods) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		method := r.Method
+		if method == http.MethodHead {
+			method = http.MethodGet
+		}
+		if do := m[method]; do != nil {
+			do(w, r)
+			return
+		}
+		there := slices.Sorted(maps.Keys(m))
+		if m[http.MethodGet] != nil {
+			there = append(there, http.MethodHead)
+		}
+		refuseMethod(w, r, there...)
+	}
+}
+
+func refuseMethod(w http.ResponseWriter, r *http.Request, there ...string) {
+	allow := strings.Join(there, ", ")
+	w.Header().Set("Allow", allow)
+	refuse(w, refusal.New(refusal.Method, "%s is not possible at %q", clip(r.Method), clip(r.URL.Path)).Try("possible here: %s", allow))
+}
+
+func (s *Server) elsewhere(w http.ResponseWriter, r *http.Request) {
+	if r.URL.Path != "/" {
+		refuse(w, refusal.New(refusal.NoSuchPath, "there is nothing at %q", clip(r.URL.Path)))
+		return
+	}
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		refuseMethod(w, r, http.MethodGet, http.MethodHead)
+		return
+	}
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	_, _ = w.Write([]byte("gitmirror\n\n  GET /api/v1/status   the cluster\n  GET /api/v1/repos    what is mirrored\n  git clone http://" + r.Host + "/git/NAME\n"))
+}
