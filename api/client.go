@@ -13,6 +13,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"gitmirror/internal/network"
 )
 
 // ErrNoNode reports that none of the addresses answered.
@@ -31,7 +33,11 @@ const dialTimeout = 3 * time.Second
 func NewClient(addrs ...string) *Client {
 	c := &Client{http: &http.Client{Transport: &http.Transport{
 		// An address that does not even refuse leaves time for the next.
-		DialContext:         (&net.Dialer{Timeout: dialTimeout}).DialContext,
+		DialContext: func(ctx context.Context, net, address string) (net.Conn, error) {
+			ctx, cancel := context.WithTimeout(ctx, dialTimeout)
+			defer cancel()
+			return network.Host.DialContext(ctx, net, address)
+		},
 		MaxIdleConnsPerHost: 8, IdleConnTimeout: time.Minute,
 	}}}
 	for _, a := range addrs {

@@ -8,6 +8,7 @@ import (
 
 	"gitmirror/cluster"
 	"gitmirror/internal/clustertest"
+	"gitmirror/internal/network"
 	"gitmirror/internal/testlog"
 )
 
@@ -83,7 +84,7 @@ func TestSeedsAreDialledAgain(t *testing.T) {
 
 // reserve finds an address that nobody listens on.
 func reserve(t *testing.T) string {
-	port, err := cluster.Listen("127.0.0.1:0")
+	port, err := cluster.Listen(network.Host, "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}

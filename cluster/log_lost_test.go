@@ -8,6 +8,7 @@ import (
 
 	"gitmirror/cluster"
 	"gitmirror/internal/clustertest"
+	"gitmirror/internal/network"
 )
 
 // noting makes nodes note their logs, as a node does in its data directory.
@@ -20,7 +21,7 @@ func noting(noted *string) clustertest.Options {
 // reopen opens a node's directory again, and closes it if that succeeds.
 func reopen(t *testing.T, cfg cluster.Config) error {
 	t.Helper()
-	port, err := cluster.Listen("127.0.0.1:0")
+	port, err := cluster.Listen(network.Host, "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}

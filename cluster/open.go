@@ -9,6 +9,8 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"gitmirror/internal/network"
+
 	"github.com/google/uuid"
 	"github.com/hashicorp/raft"
 )
@@ -17,7 +19,6 @@ import (
 type Cluster struct {
 	cfg       Config
 	port      *Port
-	dialer    *net.Dialer
 	store     *store
 	transport *raftTransport
 	endCalls  context.CancelFunc // of raft to others
@@ -58,7 +59,7 @@ func Open(ctx context.Context, cfg Config, port *Port) (*Cluster, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	ip, portNumber, err := resolve(ctx, cfg.Advertise)
+	ip, portNumber, err := resolve(ctx, port.network, cfg.Advertise)
 	if err != nil {
 		return nil, err
 	}
@@ -71,7 +72,6 @@ func Open(ctx context.Context, cfg Config, port *Port) (*Cluster, error) {
 	c := &Cluster{
 		cfg:          cfg,
 		port:         port,
-		dialer:       &net.Dialer{},
 		notices:      make(chan bool, 16),
 		observations: make(chan raft.Observation, 16),
 		progress:     newProgress(),
@@ -84,7 +84,7 @@ func Open(ctx context.Context, cfg Config, port *Port) (*Cluster, error) {
 	running, stop := context.WithCancel(context.Background())
 	c.stop = stop
 
-	wire := &packets{tenant: tenant, udp: port.udp, ip: ip, port: portNumber, dialer: c.dialer, log: cfg.Log}
+	wire := &packets{tenant: tenant, udp: port.udp, ip: ip, port: portNumber, network: port.network, log: cfg.Log}
 	if err := c.openParts(wire); err != nil {
 		c.undo()
 		return nil, fmt.Errorf("open cluster: %w", err)
@@ -130,7 +130,7 @@ func (c *Cluster) openRaft(tenant *tenant) error {
 	}
 	calls, endCalls := context.WithCancel(context.Background())
 	c.endCalls = endCalls
-	streams := &raftStreams{tenant: tenant, advertise: hostPort(c.cfg.Advertise), dialer: c.dialer, calls: calls}
+	streams := &raftStreams{tenant: tenant, advertise: hostPort(c.cfg.Advertise), network: c.port.network, calls: calls}
 	c.transport = newRaftTransport(streams, lookup, c.progress, log)
 
 	conf := raftConfig(c.cfg)
@@ -217,7 +217,7 @@ func raftConfig(cfg Config) *raft.Config {
 }
 
 // resolve finds the IP address that gossip needs.
-func resolve(ctx context.Context, advertise string) (net.IP, int, error) {
+func resolve(ctx context.Context, on network.Network, advertise string) (net.IP, int, error) {
 	host, port, err := net.SplitHostPort(advertise)
 	if err != nil {
 		return nil, 0, fmt.Errorf("resolve advertised address: %w", err)
@@ -226,15 +226,11 @@ func resolve(ctx context.Context, advertise string) (net.IP, int, error) {
 	if err != nil {
 		return nil, 0, fmt.Errorf("resolve advertised address: %w", err)
 	}
-	ips, err := net.DefaultResolver.LookupIP(ctx, "ip", host)
+	ips, err := on.LookupNetIP(ctx, "ip", host)
 	if err != nil {
 		return nil, 0, fmt.Errorf("resolve advertised address: %w", err)
 	}
-	ip := ips[0]
-	if v4 := ip.To4(); v4 != nil {
-		ip = v4
-	}
-	return ip, int(number), nil
+	return ips[0].Unmap().AsSlice(), int(number), nil
 }
 
 // Closed is closed when Shutdown or Abort is done.

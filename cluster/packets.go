@@ -6,8 +6,11 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/netip"
 	"sync"
 	"time"
+
+	"gitmirror/internal/network"
 
 	"github.com/hashicorp/memberlist"
 )
@@ -17,10 +20,10 @@ import (
 // label and drops what lacks it.
 type packets struct {
 	*tenant
-	udp     *net.UDPConn
+	udp     net.PacketConn
 	ip      net.IP // advertised
 	port    int
-	dialer  *net.Dialer
+	network network.Network
 	log     *slog.Logger
 	inbound chan *memberlist.Packet
 
@@ -82,11 +85,11 @@ func (p *packets) WriteTo(b []byte, addr string) (time.Time, error) {
 
 // WriteToAddress implements memberlist.NodeAwareTransport.
 func (p *packets) WriteToAddress(b []byte, to memberlist.Address) (time.Time, error) {
-	addr, err := net.ResolveUDPAddr("udp", to.Addr)
+	addr, err := netip.ParseAddrPort(to.Addr) // memberlist has looked names up
 	if err != nil {
 		return time.Time{}, fmt.Errorf("send gossip packet: %w", err)
 	}
-	_, err = p.udp.WriteTo(b, addr)
+	_, err = p.udp.WriteTo(b, net.UDPAddrFromAddrPort(addr))
 	return time.Now(), err // bare: memberlist looks at its type
 }
 
@@ -100,7 +103,7 @@ func (p *packets) DialAddressTimeout(to memberlist.Address, timeout time.Duratio
 	deadline := time.Now().Add(timeout)
 	ctx, cancel := context.WithDeadline(p.ctx, deadline)
 	defer cancel()
-	conn, err := p.dialer.DialContext(ctx, "tcp", to.Addr)
+	conn, err := p.network.DialContext(ctx, "tcp", to.Addr)
 	if err != nil {
 		return nil, err // bare: memberlist looks at its type
 	}

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"gitmirror/internal/descriptors"
+	"gitmirror/internal/network"
 )
 
 const (
@@ -25,9 +26,10 @@ const (
 // told apart by their first bytes, and UDP for gossip. It serves HTTP from the
 // start, and raft and gossip once a Cluster has been opened on it.
 type Port struct {
-	tcp *net.TCPListener
-	udp *net.UDPConn
-	web *queue
+	network network.Network
+	tcp     net.Listener
+	udp     net.PacketConn
+	web     *queue
 
 	patience time.Duration
 	tenant   atomic.Pointer[tenant]
@@ -52,19 +54,20 @@ type tenant struct {
 	quota  *quota
 }
 
-// Listen binds TCP and UDP on the same port of host:port and starts to sort
+// Listen binds TCP and UDP on the same port of host:port, of a network that the
+// cluster opened on the port uses too, and starts to sort
 // connections. Port 0 chooses one that is free for both.
-func Listen(bind string) (*Port, error) {
-	return listen(bind, firstByteTimeout, descriptors.Ours().Unidentified)
+func Listen(on network.Network, bind string) (*Port, error) {
+	return listen(on, bind, firstByteTimeout, descriptors.Ours().Unidentified)
 }
 
-func listen(bind string, patience time.Duration, unidentified int) (*Port, error) {
-	tcp, udp, err := bindPair(bind)
+func listen(on network.Network, bind string, patience time.Duration, unidentified int) (*Port, error) {
+	tcp, udp, err := bindPair(on, bind)
 	if err != nil {
 		return nil, err
 	}
 	p := &Port{
-		tcp: tcp, udp: udp,
+		network: on, tcp: tcp, udp: udp,
 		web:      newQueue(tcp.Addr()),
 		patience: patience,
 		conns:    make(map[net.Conn]struct{}),
@@ -78,7 +81,7 @@ func listen(bind string, patience time.Duration, unidentified int) (*Port, error
 	return p, nil
 }
 
-func bindPair(bind string) (*net.TCPListener, *net.UDPConn, error) {
+func bindPair(on network.Network, bind string) (net.Listener, net.PacketConn, error) {
 	_, port, err := net.SplitHostPort(bind)
 	if err != nil {
 		return nil, nil, fmt.Errorf("bind peer port %q: %w", bind, err)
@@ -89,24 +92,23 @@ func bindPair(bind string) (*net.TCPListener, *net.UDPConn, error) {
 	}
 	for {
 		attempts--
-		tcp, udp, err := bindOnce(bind)
+		tcp, udp, err := bindOnce(on, bind)
 		if err == nil || attempts <= 0 || !errors.Is(err, ErrPortBusy) {
 			return tcp, udp, err
 		}
 	}
 }
 
-func bindOnce(bind string) (*net.TCPListener, *net.UDPConn, error) {
-	l, err := net.Listen("tcp", bind)
+func bindOnce(on network.Network, bind string) (net.Listener, net.PacketConn, error) {
+	tcp, err := on.Listen(bind)
 	if err != nil {
 		return nil, nil, bindError("tcp", bind, err)
 	}
-	tcp := l.(*net.TCPListener)
-	at := tcp.Addr().(*net.TCPAddr)
-	udp, err := net.ListenUDP("udp", &net.UDPAddr{IP: at.IP, Port: at.Port, Zone: at.Zone})
+	at := tcp.Addr().String() // with the port that was chosen
+	udp, err := on.ListenPacket(at)
 	if err != nil {
 		_ = tcp.Close()
-		return nil, nil, bindError("udp", at.String(), err)
+		return nil, nil, bindError("udp", at, err)
 	}
 	return tcp, udp, nil
 }

@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"gitmirror/internal/network"
+
 	"github.com/google/uuid"
 )
 
@@ -35,7 +37,7 @@ func (b *logBuffer) String() string {
 
 func openPort(t *testing.T, patience time.Duration, unidentified int) (*Port, *tenant, *logBuffer) {
 	t.Helper()
-	p, err := listen("127.0.0.1:0", patience, unidentified)
+	p, err := listen(network.Host, "127.0.0.1:0", patience, unidentified)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -111,7 +113,7 @@ func TestPortSortsByFirstBytes(t *testing.T) {
 }
 
 func TestPortServesHTTPBeforeThereIsACluster(t *testing.T) {
-	p, err := Listen("127.0.0.1:0")
+	p, err := Listen(network.Host, "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -213,7 +215,7 @@ func TestPortCloseEndsStreams(t *testing.T) {
 
 func TestListenSaysWhoIsBusy(t *testing.T) {
 	p, _, _ := openPort(t, time.Second, 8)
-	_, err := Listen(p.Addr())
+	_, err := Listen(network.Host, p.Addr())
 	var busy *PortBusyError
 	if !errors.Is(err, ErrPortBusy) || !errors.As(err, &busy) || busy.Addr != p.Addr() || busy.Network != "tcp" {
 		t.Errorf("tcp: %v", err)
@@ -224,7 +226,7 @@ func TestListenSaysWhoIsBusy(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer udp.Close()
-	_, err = Listen(udp.LocalAddr().String())
+	_, err = Listen(network.Host, udp.LocalAddr().String())
 	if !errors.As(err, &busy) || busy.Network != "udp" || busy.Addr != udp.LocalAddr().String() {
 		t.Errorf("udp: %v", err)
 	}

@@ -8,6 +8,7 @@ import (
 
 	"gitmirror/cluster"
 	"gitmirror/internal/clustertest"
+	"gitmirror/internal/network"
 	"gitmirror/internal/testlog"
 )
 
@@ -124,7 +125,7 @@ func TestOpenRefusesAStoreInUse(t *testing.T) {
 	g := clustertest.New(t, 1, clustertest.Options{})
 	cfg := g.Nodes[0].Config
 	cfg.Advertise = ""
-	port, err := cluster.Listen("127.0.0.1:0")
+	port, err := cluster.Listen(network.Host, "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -16,6 +16,7 @@ import (
 
 	"gitmirror/cluster"
 	"gitmirror/internal/clustertest"
+	"gitmirror/internal/network"
 	"gitmirror/internal/testlog"
 )
 
@@ -81,7 +82,7 @@ func TestChild(t *testing.T) {
 	if err := json.Unmarshal([]byte(text), &setup); err != nil {
 		t.Fatal(err)
 	}
-	port, err := cluster.Listen("127.0.0.1:0")
+	port, err := cluster.Listen(network.Host, "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}

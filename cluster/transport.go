@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"gitmirror/internal/network"
+
 	"github.com/google/uuid"
 	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/raft"
@@ -21,7 +23,7 @@ const (
 type raftStreams struct {
 	*tenant
 	advertise hostPort
-	dialer    *net.Dialer
+	network   network.Network
 	calls     context.Context // of all calls to others: raft knows no other way to end one
 }
 
@@ -59,7 +61,7 @@ func (s *raftStreams) Dial(target raft.ServerAddress, timeout time.Duration) (ne
 	ctx, cancel := context.WithTimeout(s.calls, timeout)
 	defer cancel()
 	deadline, _ := ctx.Deadline()
-	stream, err := s.dialer.DialContext(ctx, "tcp", addr)
+	stream, err := s.network.DialContext(ctx, "tcp", addr)
 	if err != nil {
 		return nil, err
 	}

@@ -26,6 +26,7 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"gitmirror/internal/egress"
+	"gitmirror/internal/network"
 	"gitmirror/mirror/detect"
 	"gitmirror/mirror/fetch"
 	"gitmirror/mirror/git"
@@ -42,6 +43,7 @@ type Config struct {
 	StartID   string // unique to this run
 	Git       *git.Runner
 	Egress    *egress.Policy
+	Network   network.Network // to upstreams; default this machine's
 	Publisher Publisher
 	Sources   Sources
 	// Changed is told the id of a repository whose Status may have changed. It
@@ -119,7 +121,7 @@ func New(ctx context.Context, cfg Config) (_ *Engine, err error) {
 		return nil, err
 	}
 	e.space = space.New(cfg.Dir, cfg.Reserve, e.spaceChanged)
-	dialer := egress.NewDialer(cfg.Egress)
+	dialer := egress.NewDialer(cfg.Egress, network.Or(cfg.Network))
 	if e.proxy, err = egress.NewProxy(dialer); err != nil {
 		return nil, err
 	}

@@ -69,14 +69,14 @@ func wildcard(hostport string) bool {
 
 // listen binds both ports.
 func listen(cfg Config) (web *descriptors.Gate, port *cluster.Port, err error) {
-	if port, err = cluster.Listen(cfg.Peer); err != nil {
+	if port, err = cluster.Listen(cfg.Network, cfg.Peer); err != nil {
 		if errors.Is(err, cluster.ErrPortBusy) {
 			err = &Error{Message: fmt.Sprintf("cannot listen on the peer address: %v", err), Err: err,
 				Try: "choose another with --peer, or stop what uses it"}
 		}
 		return nil, nil, err
 	}
-	http, err := net.Listen("tcp", cfg.HTTP)
+	http, err := cfg.Network.Listen(cfg.HTTP)
 	if err != nil {
 		return nil, nil, errors.Join(&Error{Message: fmt.Sprintf("cannot listen on the API address: %v", err), Err: err,
 			Try: "choose another with --http, or stop what uses it"}, port.Close())

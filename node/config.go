@@ -5,27 +5,30 @@ package node
 import (
 	"log/slog"
 	"time"
+
+	"gitmirror/internal/network"
 )
 
 // Config says how a node is started. The command line fills it in.
 type Config struct {
 	Name          string
 	Dir           string   // data directory, made if missing
-	HTTP          string   // host:port of the API, the pages and git
+	HTTP          string   // host:port of the API and git
 	Peer          string   // host:port, TCP and UDP, of raft, gossip and node-to-node calls
 	Advertise     string   // peer address others dial; default Peer as bound
 	AdvertiseHTTP string   // address clients dial; default HTTP as bound
 	Join          []string // peer addresses of members; empty: found a cluster, or go on with the one joined
 	Timing        string   // of raft: fast, normal, slow
 	ReplaceAfter  time.Duration
-	MinFree       float64  // percent of the disk: below it no new copy is made, below half of it nothing is fetched; negative: never mind
-	MaxSize       int64    // bytes of a repository's copy
-	MaxObject     int64    // bytes of one object
-	GitMemory     int64    // bytes of memory of one git process
-	AllowUpstream []string // CIDR prefixes exempt from the egress deny list
-	AllowHost     []string // names, besides the advertised one, that clients know the API by
-	InsecurePeers bool     // peers do not authenticate each other: needed for a reachable peer address
-	InsecureAPI   bool     // take writes from a reachable API address
+	MinFree       float64         // percent of the disk: below it no new copy is made, below half of it nothing is fetched; negative: never mind
+	MaxSize       int64           // bytes of a repository's copy
+	MaxObject     int64           // bytes of one object
+	GitMemory     int64           // bytes of memory of one git process
+	AllowUpstream []string        // CIDR prefixes exempt from the egress deny list
+	AllowHost     []string        // names, besides the advertised one, that clients know the API by
+	InsecurePeers bool            // peers do not authenticate each other: needed for a reachable peer address
+	InsecureAPI   bool            // take writes from a reachable API address
+	Network       network.Network // of everything but git's own helpers; default this machine's
 	Version       string
 	Log           *slog.Logger
 	Ready         func(Info) // called once, when the node serves; may be nil

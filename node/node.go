@@ -18,6 +18,7 @@ import (
 	"gitmirror/coordinator"
 	"gitmirror/internal/descriptors"
 	"gitmirror/internal/egress"
+	"gitmirror/internal/network"
 	"gitmirror/leader"
 	"gitmirror/membership"
 	"gitmirror/mirror"
@@ -63,6 +64,7 @@ type node struct {
 // work ended or killed after a bound, leadership handed over, gossip left,
 // stores closed. It returns nil after that, or the reason it could not go on.
 func Run(ctx context.Context, cfg Config) (err error) {
+	cfg.Network = network.Or(cfg.Network)
 	n := &node{cfg: cfg, log: cfg.Log.With("self", cfg.Name), ready: make(chan struct{})}
 	// 1. Who are we, and is the directory ours alone?
 	if err := n.identify(ctx); err != nil {
@@ -137,7 +139,7 @@ func (n *node) introduce() {
 	if n.cfg.AdvertiseHTTP != "" {
 		n.info.HTTP = "http://" + n.cfg.AdvertiseHTTP
 	}
-	n.peers = peer.NewClient(n.id.cluster)
+	n.peers = peer.NewClient(n.cfg.Network, n.id.cluster)
 	n.member = &member{cfg: n.cfg, id: n.id, run: n.runID, parts: n.built.Load}
 }
 
@@ -202,7 +204,7 @@ func (n *node) build(ctx context.Context) (err error) {
 	p.agent = agent.New(agent.Config{Self: n.id.ID, CaughtUp: n.ready, State: p.machine.state, Proposer: propose, Peers: gitPeers{n.peers},
 		ReplaceAfter: n.cfg.ReplaceAfter, Log: n.log})
 	p.engine, err = mirror.New(ctx, mirror.Config{
-		Dir: n.cfg.Dir, StartID: uuid.NewString(), Git: n.git, Egress: policy, Publisher: p.agent, Sources: p.agent,
+		Dir: n.cfg.Dir, StartID: uuid.NewString(), Git: n.git, Egress: policy, Network: n.cfg.Network, Publisher: p.agent, Sources: p.agent,
 		Changed: p.agent.Changed, ConditionChanged: p.agent.ConditionChanged, LogTime: p.machine.logTime, Reserve: n.cfg.MinFree, MaxSize: n.cfg.MaxSize, MaxObject: n.cfg.MaxObject, Agent: "gitmirror/" + n.cfg.Version, Log: n.log,
 	})
 	if err != nil {

@@ -15,8 +15,12 @@ import (
 	"time"
 
 	"gitmirror/api"
+	"gitmirror/internal/network"
 	"gitmirror/internal/refusal"
 )
+
+// dialTimeout bounds connecting to a peer.
+const dialTimeout = 2 * time.Second
 
 // Client calls other nodes by their peer address. Every call ends: an answer
 // begins within 5 s and then makes progress, or the peer is given up (see
@@ -27,11 +31,15 @@ type Client struct {
 	quick   patience // of calls that a node answers from what it has
 }
 
-// NewClient returns a client that names cluster() with every call; empty while
+// NewClient returns a client that names cluster() with every call, empty while
 // this node has not joined one.
-func NewClient(cluster func() string) *Client {
+func NewClient(on network.Network, cluster func() string) *Client {
 	return &Client{cluster: cluster, quick: patience{answerWithin, stallAfter, enough}, http: &http.Transport{
-		DialContext:         (&net.Dialer{Timeout: 2 * time.Second}).DialContext,
+		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+			ctx, cancel := context.WithTimeout(ctx, dialTimeout)
+			defer cancel()
+			return on.DialContext(ctx, network, address)
+		},
 		MaxIdleConnsPerHost: 16,
 		IdleConnTimeout:     time.Minute,
 

@@ -16,6 +16,7 @@ import (
 	"github.com/hashicorp/raft"
 
 	"gitmirror/cluster"
+	"gitmirror/internal/network"
 	"gitmirror/internal/testlog"
 )
 
@@ -120,7 +121,7 @@ func (g *Group) Move(n *Node) {
 
 func (g *Group) open(n *Node, bind string) {
 	g.t.Helper()
-	port, err := cluster.Listen(bind)
+	port, err := cluster.Listen(network.Host, bind)
 	if err != nil {
 		g.t.Fatalf("listen: %v", err)
 	}

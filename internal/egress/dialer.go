@@ -6,6 +6,8 @@ import (
 	"net"
 	"net/netip"
 	"time"
+
+	"gitmirror/internal/network"
 )
 
 const connectTimeout = 10 * time.Second
@@ -17,14 +19,14 @@ type Dialer struct {
 	dial   func(ctx context.Context, network, address string) (net.Conn, error)
 }
 
-// NewDialer returns a Dialer.
-func NewDialer(policy *Policy) *Dialer {
+// NewDialer returns a Dialer of a network.
+func NewDialer(policy *Policy, on network.Network) *Dialer {
 	return &Dialer{
 		policy: policy,
 		lookup: func(ctx context.Context, host string) ([]netip.Addr, error) {
-			return net.DefaultResolver.LookupNetIP(ctx, "ip", host)
+			return on.LookupNetIP(ctx, "ip", host)
 		},
-		dial: (&net.Dialer{}).DialContext,
+		dial: on.DialContext,
 	}
 }
 

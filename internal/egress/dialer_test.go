@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"gitmirror/internal/network"
+
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -21,7 +23,7 @@ type world struct {
 }
 
 func (w *world) dialer(p *Policy) *Dialer {
-	d := NewDialer(p)
+	d := NewDialer(p, network.Host)
 	d.lookup = func(_ context.Context, host string) ([]netip.Addr, error) {
 		addrs, ok := w.names[host]
 		if !ok {

@@ -11,6 +11,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"gitmirror/internal/network"
 )
 
 // Proxy is a SOCKS5 server (RFC 1928, RFC 1929) on a loopback port for our own
@@ -44,7 +46,7 @@ const (
 
 // NewProxy listens on a free loopback port. Serve must be called.
 func NewProxy(dialer *Dialer) (*Proxy, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := network.Host.Listen("127.0.0.1:0") // git runs here
 	if err != nil {
 		return nil, fmt.Errorf("listen for git's proxy: %w", err)
 	}

@@ -16,6 +16,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"gitmirror/internal/network"
 	"gitmirror/internal/upstream"
 )
 
@@ -149,7 +150,7 @@ func echo(t *testing.T, network, addr string) (port string) {
 }
 
 func TestTargets(t *testing.T) {
-	d := NewDialer(policy(t, "127.0.0.0/8", "::1"))
+	d := NewDialer(policy(t, "127.0.0.0/8", "::1"), network.Host)
 	p4 := echo(t, "tcp4", "127.0.0.1:0")
 	hosts := []string{"http://127.0.0.1:" + decimal(p4), "https://LocalHost.:" + decimal(p4)}
 	targets := map[string]string{
@@ -193,7 +194,7 @@ func decimal(port string) string { return strconv.Itoa(int(port[0])<<8 | int(por
 func TestAGrantLeadsNowhereElse(t *testing.T) {
 	p4 := echo(t, "tcp4", "127.0.0.1:0")
 	other := echo(t, "tcp4", "127.0.0.1:0")
-	g, u := startProxy(t, NewDialer(policy(t, "127.0.0.0/8")), "http://127.0.0.1:"+decimal(p4))
+	g, u := startProxy(t, NewDialer(policy(t, "127.0.0.0/8"), network.Host), "http://127.0.0.1:"+decimal(p4))
 	for name, target := range map[string]string{"port": "\x01\x7f\x00\x00\x01" + other, "host": "\x01\x7f\x00\x00\x02" + p4, "name": "\x03\x09localhost" + p4} {
 		if _, got := talk(t, u, offersPassword, login(u), "\x05\x01\x00"+target); len(got) != 10 || got[1] != replyDenied {
 			t.Errorf("another %s: answered %x", name, got)
@@ -215,7 +216,7 @@ func TestAGrantLeadsNowhereElse(t *testing.T) {
 // An upstream that neither answers nor closes must not keep a connection of a
 // git that was killed.
 func TestKilledClientFreesTheConnection(t *testing.T) {
-	d := NewDialer(policy(t, "127.0.0.1"))
+	d := NewDialer(policy(t, "127.0.0.1"), network.Host)
 	up := &watched{closed: make(chan struct{})}
 	other := net.Conn(nil)
 	d.dial = func(context.Context, string, string) (net.Conn, error) {
@@ -261,7 +262,7 @@ func TestGitGoesThrough(t *testing.T) {
 		t.Fatal(err)
 	}
 	lsRemote := func(allow ...string) (string, error) {
-		_, u := startProxy(t, NewDialer(policy(t, allow...)), up.URL(""))
+		_, u := startProxy(t, NewDialer(policy(t, allow...), network.Host), up.URL(""))
 		cmd := exec.Command("git", "ls-remote", up.URL("x.git"))
 		for _, kv := range upstream.Environ(t.TempDir()) {
 			if !strings.HasPrefix(kv, "NO_PROXY=") {

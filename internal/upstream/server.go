@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"log"
-	"net"
 	"net/http"
 	"net/http/cgi"
 	"os/exec"
@@ -15,6 +14,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"gitmirror/internal/network"
 )
 
 // Kind is what a client asked for.
@@ -59,7 +60,7 @@ func Serve(root, addr string) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("find git's programs: %w", err)
 	}
-	l, err := net.Listen("tcp", addr)
+	l, err := network.Host.Listen(addr)
 	if err != nil {
 		return nil, err
 	}

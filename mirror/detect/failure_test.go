@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"gitmirror/internal/egress"
+	"gitmirror/internal/network"
 	"gitmirror/mirror/detect"
 	"gitmirror/mirror/failure"
 	"gitmirror/mirror/wire"
@@ -266,7 +267,7 @@ func TestDeniedAddress(t *testing.T) {
 		t.Fatal(err)
 	}
 	f := startForge(t, func(http.ResponseWriter, *http.Request) { t.Error("a denied address was reached") })
-	tr := detect.NewTransport(egress.NewDialer(policy).DialContext)
+	tr := detect.NewTransport(egress.NewDialer(policy, network.Host).DialContext)
 	got := fails(t, client(t, detect.Config{Transport: tr}), f.URL+repo, failure.Refused)
 	if !strings.HasPrefix(got.Message, "address denied: 127.0.0.1") {
 		t.Error(got.Message)

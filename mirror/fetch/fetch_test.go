@@ -15,6 +15,7 @@ import (
 
 	"gitmirror/internal/egress"
 	"gitmirror/internal/gitflaw"
+	"gitmirror/internal/network"
 	"gitmirror/internal/upstream"
 	"gitmirror/mirror/failure"
 	"gitmirror/mirror/fetch"
@@ -294,7 +295,7 @@ func TestDeniedAddressIsRefused(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	proxy, err := egress.NewProxy(egress.NewDialer(policy))
+	proxy, err := egress.NewProxy(egress.NewDialer(policy, network.Host))
 	if err != nil {
 		t.Fatal(err)
 	}

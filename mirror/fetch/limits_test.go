@@ -16,6 +16,7 @@ import (
 
 	"gitmirror/internal/egress"
 	"gitmirror/internal/gittest"
+	"gitmirror/internal/network"
 	"gitmirror/internal/testlog"
 	"gitmirror/internal/upstream"
 	"gitmirror/mirror/failure"
@@ -31,7 +32,7 @@ func way(t *testing.T, url string) *egress.Grant {
 	if err != nil {
 		t.Fatal(err)
 	}
-	proxy, err := egress.NewProxy(egress.NewDialer(policy))
+	proxy, err := egress.NewProxy(egress.NewDialer(policy, network.Host))
 	if err != nil {
 		t.Fatal(err)
 	}

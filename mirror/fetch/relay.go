@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/http/httputil"
 	"net/url"
@@ -17,6 +16,7 @@ import (
 	"time"
 
 	"gitmirror/internal/egress"
+	"gitmirror/internal/network"
 	"gitmirror/mirror/detect"
 	"gitmirror/mirror/failure"
 )
@@ -55,7 +55,7 @@ func newRelay(src Source, log *slog.Logger) (*relay, error) {
 	if err != nil {
 		return nil, err
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := network.Host.Listen("127.0.0.1:0") // git runs here
 	if err != nil {
 		return nil, fmt.Errorf("listen for git's relay: %w", err)
 	}

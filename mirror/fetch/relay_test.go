@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"gitmirror/internal/egress"
+	"gitmirror/internal/network"
 	"gitmirror/internal/testlog"
 	"gitmirror/mirror/failure"
 )
@@ -23,7 +24,7 @@ func relayTo(t *testing.T, upstream string, allow ...string) *relay {
 	if err != nil {
 		t.Fatal(err)
 	}
-	proxy, err := egress.NewProxy(egress.NewDialer(policy))
+	proxy, err := egress.NewProxy(egress.NewDialer(policy, network.Host))
 	if err != nil {
 		t.Fatal(err)
 	}

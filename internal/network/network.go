@@ -1,0 +1,51 @@
+// Package network is the way to other machines: whoever listens, dials or asks for the
+// addresses of a name does it through a Network, and nothing else in gitmirror does (a
+// test says so). It is one, so that a whole node can be put into another world.
+package network
+
+import (
+	"context"
+	"net"
+	"net/netip"
+)
+
+// Network is where addresses are reached. What it returns behaves as package net's:
+// deadlines, net.ErrClosed, addresses of type *net.TCPAddr and *net.UDPAddr.
+type Network interface {
+	// Listen takes TCP connections at host:port; port 0 chooses a free one.
+	Listen(address string) (net.Listener, error)
+	// ListenPacket takes UDP packets at host:port.
+	ListenPacket(address string) (net.PacketConn, error)
+	// DialContext connects to host:port; network is "tcp", "tcp4" or "tcp6".
+	DialContext(ctx context.Context, network, address string) (net.Conn, error)
+	// LookupNetIP returns the addresses of a name; network is "ip", "ip4" or "ip6".
+	LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error)
+}
+
+// Host is this machine's network.
+var Host Network = host{}
+
+type host struct{}
+
+func (host) Listen(address string) (net.Listener, error) { return net.Listen("tcp", address) }
+
+func (host) ListenPacket(address string) (net.PacketConn, error) {
+	return net.ListenPacket("udp", address)
+}
+
+func (host) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
+	var d net.Dialer
+	return d.DialContext(ctx, network, address)
+}
+
+func (host) LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error) {
+	return net.DefaultResolver.LookupNetIP(ctx, network, host)
+}
+
+// Or is n, or this machine's network where n is nil.
+func Or(n Network) Network {
+	if n == nil {
+		return Host
+	}
+	return n
+}

@@ -1,0 +1,74 @@
+package main
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// seams are what one package alone may call, so that all of the product goes through it.
+// Tests and what drives the product from outside are free.
+var seams = []struct {
+	what    string
+	calls   []string // package.Name, or package.Prefix*
+	allowed []string // packages
+}{
+	{"the network", []string{"net.Listen*", "net.Dial*", "net.Lookup*", "net.Resolve*", "net.DefaultResolver", "http.ListenAndServe*", "http.Get", "http.Post", "http.Head", "http.DefaultClient", "http.DefaultTransport"},
+		[]string{"internal/network"}},
+}
+
+func TestWorldIsReachedThroughItsSeams(t *testing.T) {
+	files := 0
+	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		files++
+		set := token.NewFileSet()
+		file, err := parser.ParseFile(set, path, nil, parser.SkipObjectResolution)
+		if err != nil {
+			return err
+		}
+		ast.Inspect(file, func(n ast.Node) bool {
+			sel, ok := n.(*ast.SelectorExpr)
+			if !ok {
+				return true
+			}
+			pkg, ok := sel.X.(*ast.Ident)
+			if !ok || !slices.ContainsFunc(file.Imports, func(i *ast.ImportSpec) bool {
+				name := strings.Trim(i.Path.Value, `"`)
+				return i.Name == nil && name[strings.LastIndexByte(name, '/')+1:] == pkg.Name && !strings.Contains(name, "gitmirror")
+			}) {
+				return true
+			}
+			for _, s := range seams {
+				if !slices.Contains(s.allowed, filepath.ToSlash(filepath.Dir(path))) && slices.ContainsFunc(s.calls, func(c string) bool { return matches(c, pkg.Name+"."+sel.Sel.Name) }) {
+					t.Errorf("%s: %s.%s: %s is reached through %s alone", set.Position(n.Pos()), pkg.Name, sel.Sel.Name, s.what, strings.Join(s.allowed, ", "))
+				}
+			}
+			return true
+		})
+		return nil
+	})
+	if err != nil || files < 100 {
+		t.Fatalf("%d files, %v", files, err)
+	}
+}
+
+// notCalls begin like calls of the network, and are types.
+var notCalls = []string{"net.Listener"}
+
+func matches(pattern, name string) bool {
+	if slices.Contains(notCalls, name) {
+		return false
+	}
+	if prefix, ok := strings.CutSuffix(pattern, "*"); ok {
+		return strings.HasPrefix(name, prefix)
+	}
+	return pattern == name
+}
