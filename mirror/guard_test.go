@@ -3,11 +3,15 @@ package mirror_test
 import (
 	"context"
 	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"gitmirror/internal/atomicfile"
 	"gitmirror/internal/gittest"
 	"gitmirror/internal/testlog"
 	"gitmirror/internal/upstream"
@@ -92,10 +96,28 @@ func (g *guarded) git(args ...string) string {
 	return out
 }
 
+// remove has refs go all at once: a check must not see some of them gone.
 func (g *guarded) remove(refs ...string) {
 	g.t.Helper()
-	for _, r := range refs {
-		g.git("update-ref", "-d", r)
+	g.git("pack-refs", "--all")
+	path := filepath.Join(g.repo.Dir, "packed-refs")
+	data, err := os.ReadFile(path)
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	var kept strings.Builder
+	gone := false
+	for line := range strings.Lines(string(data)) {
+		if !strings.HasPrefix(line, "^") { // what a tag leads to goes with it
+			_, name, _ := strings.Cut(strings.TrimSpace(line), " ")
+			gone = slices.Contains(refs, name)
+		}
+		if !gone {
+			kept.WriteString(line)
+		}
+	}
+	if err := atomicfile.Write(path, []byte(kept.String()), 0o644); err != nil {
+		g.t.Fatal(err)
 	}
 }
 
