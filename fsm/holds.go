@@ -71,7 +71,7 @@ func (s *State) approve(e entry, c *command.Approve) *command.Outcome {
 	if n := len(c.GetRelease()); n > 0 {
 		said = append(said, fmt.Sprintf("%d pinned refs released", n))
 	}
-	t.replace(e, next)
+	t.store(e, next)
 	t.record(e, EventApproved, next, strings.Join(said, ", "))
 	return done()
 }
@@ -114,7 +114,7 @@ func (s *State) pin(e entry, c *command.Pin) *command.Outcome {
 		next.Pins = slices.Insert(next.Pins, i, pin)
 	}
 	next.Released = without(row.Released, pin.Ref) // this word is the later one
-	t.replace(e, next)
+	t.store(e, next)
 	t.record(e, EventPinned, next, pin.Ref+" at "+pin.OID)
 	return done()
 }

@@ -172,8 +172,7 @@ var nodeStates = map[command.NodeState]NodeState{
 	command.NodeState_NODE_STATE_LEFT:     NodeLeft,
 }
 
-// removeNode forgets a node and its copies. It walks the whole table: an
-// index of rows by node would cost every node memory for a rare command.
+// removeNode forgets a node and its copies.
 func (s *State) removeNode(e entry, c *command.RemoveNode) *command.Outcome {
 	t := &s.tables
 	n := t.nodes.byID[c.GetId()]
@@ -182,22 +181,19 @@ func (s *State) removeNode(e entry, c *command.RemoveNode) *command.Outcome {
 	}
 	var rows []*Repo
 	var last int
-	var first string
-	t.byName.Scan(func(row *Repo) bool {
-		held, holds := row.Copy(n.Num)
-		if !holds {
-			return true
-		}
+	var first *Repo // by name
+	t.heldBy(n.Num, func(row *Repo) bool {
 		rows = append(rows, row)
+		held, _ := row.Copy(n.Num)
 		if held.State == CopyReady && row.Generation > 0 && !row.Removed && t.liveReady(row, n.Num) == 0 {
-			if last++; last == 1 {
-				first = row.Name
+			if last++; first == nil || nameLess(row, first) {
+				first = row
 			}
 		}
 		return true
 	})
 	if last > 0 {
-		return refuse(refusal.LastCopy, "node %s holds the only copy of %d repos that is not on another node that is down too, %s the first of them; bring a node back that has a copy, or remove them", n.Name, last, first)
+		return refuse(refusal.LastCopy, "node %s holds the only copy of %d repos that is not on another node that is down too, %s the first of them; bring a node back that has a copy, or remove them", n.Name, last, first.Name)
 	}
 	orphans := 0
 	for _, row := range rows {
@@ -208,7 +204,7 @@ func (s *State) removeNode(e entry, c *command.RemoveNode) *command.Outcome {
 			next.Epoch++
 			orphans++
 		}
-		t.settle(e, next)
+		t.store(e, next)
 	}
 	t.nodes = t.nodes.without(n)
 	t.recordNode(e, EventNodeRemoved, n, fmt.Sprintf("held %d copies, owned %d repos", len(rows), orphans))

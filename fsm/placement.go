@@ -40,7 +40,7 @@ func (s *State) placeRow(e entry, p *command.Placement) *command.Item {
 		return refuseItem(id, refusal.LastCopy, "no ready copy of %s would be left on a node that lives", row.Name)
 	}
 	if !slices.Equal(row.Copies, next.Copies) {
-		t.replace(e, next)
+		t.store(e, next)
 	}
 	return ok(id)
 }
@@ -110,7 +110,7 @@ func (s *State) assignOwner(e entry, o *command.Ownership) *command.Item {
 	next := row.edit()
 	next.Owner = owner
 	next.Epoch++
-	t.replace(e, next)
+	t.store(e, next)
 	if owner != row.Owner {
 		t.record(e, EventOwnerChanged, next, "from "+t.nodeName(row.Owner)+" to "+t.nodeName(owner))
 	}

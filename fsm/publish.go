@@ -30,7 +30,7 @@ func (s *State) publish(e entry, c *command.Publish) *command.Outcome {
 	event := publishEvent(e, row, next, c)
 	t.events.add(event)
 	next.event = event.Seq
-	t.replace(e, next)
+	t.store(e, next)
 	if !c.GetPinned() && (row.Error != nil || row.Hold != nil) {
 		t.record(e, EventRecovered, next, "")
 	}

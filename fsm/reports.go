@@ -103,7 +103,7 @@ func (s *State) reportCopy(e entry, node *Node, r *command.CopyReport) *command.
 	}
 	changed := row.edit()
 	changed.putCopy(next)
-	t.replace(e, changed)
+	t.store(e, changed)
 	return ok(id)
 }
 
@@ -115,7 +115,7 @@ func (s *State) copyGone(e entry, row *Repo, held Copy) *command.Item {
 	}
 	next := row.edit()
 	next.dropCopy(held.Node)
-	s.tables.settle(e, next)
+	s.tables.store(e, next)
 	return ok(row.ID)
 }
 
@@ -146,7 +146,7 @@ func (s *State) reportHealth(e entry, node *Node, r *command.HealthReport) *comm
 	if !changed && unused == "" {
 		return ok(id)
 	}
-	t.replace(e, next)
+	t.store(e, next)
 	if unused != "" {
 		t.record(e, EventApprovalUnused, next, unused)
 	}

@@ -35,7 +35,7 @@ func (s *State) addRepo(e entry, r *command.NewRepo) *command.Item {
 	if refused := s.firstCopies(row, r); refused != nil {
 		return refused
 	}
-	t.insert(row)
+	t.store(e, row)
 	t.record(e, EventRepoAdded, row, "")
 	return ok(id)
 }
@@ -115,7 +115,7 @@ func (s *State) setLimits(e entry, c *command.SetLimits) *command.Outcome {
 	if policy.MaxSize != was.MaxSize || policy.MaxObject != was.MaxObject || !slices.Equal(policy.Accept, was.Accept) {
 		next := row.edit()
 		next.Policy = s.shared.policy(policy)
-		s.tables.replace(e, next)
+		s.tables.store(e, next)
 	}
 	return done()
 }
@@ -138,8 +138,7 @@ func (s *State) removeRepo(e entry, id string) *command.Item {
 	for i := range next.Copies {
 		next.Copies[i].State = CopyLeaving
 	}
-	t.retire(e, row, next)
-	t.settle(e, next)
+	t.store(e, next)
 	t.record(e, EventRepoRemoved, next, "")
 	return ok(id)
 }

@@ -39,6 +39,7 @@ func (b *builder) read(r *recordReader) error {
 	if b.tables.index, err = r.header(); err != nil {
 		return err
 	}
+	b.tables.moved.since = b.tables.index
 	b.nodes = map[NodeNum]*Node{}
 	for {
 		rec, err := r.next()
@@ -197,7 +198,7 @@ func (b *builder) addRepo(r *snapshot.Repo) error {
 		row.Copies[i] = Copy{Node: NodeNum(c.GetNode()), State: state, Generation: c.GetGeneration()}
 	}
 	row.share()
-	b.tables.insert(row)
+	b.tables.move(nil, row)
 	return nil
 }
 

@@ -176,8 +176,9 @@ func (r *Repo) ready() int {
 	return n
 }
 
+// find looks for the copy on n; no row has any.
 func (r *Repo) find(n NodeNum) (int, bool) {
-	return slices.BinarySearchFunc(r.Copies, n, func(c Copy, n NodeNum) int {
+	return slices.BinarySearchFunc(r.copies(), n, func(c Copy, n NodeNum) int {
 		return cmp.Compare(c.Node, n)
 	})
 }

@@ -21,6 +21,8 @@ type tables struct {
 	byName *btree.BTreeG[*Repo]
 	byURL  *btree.BTreeG[urlEntry] // live rows only
 	live   int
+	held   holdings
+	moved  journal
 
 	events ring
 
@@ -38,15 +40,20 @@ func newTables() tables {
 	return tables{
 		format: 1,
 		nodes:  newNodeTable(nil),
-		byID:   btree.NewBTreeGOptions(func(a, b *Repo) bool { return a.ID < b.ID }, unlocked),
+		byID:   newByID(),
 		byName: btree.NewBTreeGOptions(nameLess, unlocked),
 		byURL:  btree.NewBTreeGOptions(func(a, b urlEntry) bool { return a.key < b.key }, unlocked),
 		events: newRing(),
 	}
 }
 
+func newByID() *btree.BTreeG[*Repo] {
+	return btree.NewBTreeGOptions(func(a, b *Repo) bool { return a.ID < b.ID }, unlocked)
+}
+
 func (t *tables) clone() tables {
 	c := *t
+	c.held = t.held.clone()
 	c.byID, c.byName, c.byURL = t.byID.Copy(), t.byName.Copy(), t.byURL.Copy()
 	c.events = t.events.clone()
 	return c
@@ -93,51 +100,51 @@ func (t *tables) repoByURLKey(key string) *Repo {
 	return nil
 }
 
-// insert stores a row under a new id.
-func (t *tables) insert(row *Repo) {
-	t.byID.Set(row)
-	t.byName.Set(row)
-	t.rows = t.rows.plus(sumOfRow(row))
-	if row.Removed {
-		return
-	}
-	t.live++
-	for _, key := range row.URLKeys {
-		t.byURL.Set(urlEntry{key: key, repo: row.ID})
-	}
-}
-
-// replace stores next, made by edit, in the place of the row with its id.
-func (t *tables) replace(e entry, next *Repo) {
+// store is how commands change a row: next, a new row or one made by edit, takes the place
+// of the row with its id. A removed row whose last copy has gone is dropped.
+func (t *tables) store(e entry, next *Repo) {
 	next.Version = e.index
-	if before, known := t.byID.Set(next); known {
-		t.rows = t.rows.minus(sumOfRow(before))
-	}
-	t.byName.Set(next)
-	t.rows = t.rows.plus(sumOfRow(next))
-}
-
-// retire gives up the name and the urls of a live row, and stores it as next.
-func (t *tables) retire(e entry, row, next *Repo) {
-	t.byName.Delete(row)
-	for _, key := range row.URLKeys {
-		t.byURL.Delete(urlEntry{key: key})
-	}
-	t.live--
-	t.replace(e, next)
-}
-
-// settle stores next, or drops the row when it is removed and its last copy
-// has gone.
-func (t *tables) settle(e entry, next *Repo) {
+	t.moved.note(e.index, next.ID)
+	was := t.repo(next.ID)
 	if next.Removed && len(next.Copies) == 0 {
-		if before, known := t.byID.Delete(next); known {
-			t.rows = t.rows.minus(sumOfRow(before))
-		}
-		t.byName.Delete(next)
+		t.move(was, nil)
 		return
 	}
-	t.replace(e, next)
+	t.move(was, next)
 }
+
+// move puts is in the place of was in every index, sum and count; was is nil for a new
+// row, is for one that goes.
+func (t *tables) move(was, is *Repo) {
+	if was != nil {
+		t.rows = t.rows.minus(sumOfRow(was))
+		if is == nil {
+			t.byID.Delete(was)
+		}
+		if is == nil || was.Removed != is.Removed {
+			t.byName.Delete(was)
+		}
+	}
+	if is != nil {
+		t.rows = t.rows.plus(sumOfRow(is))
+		t.byID.Set(is)
+		t.byName.Set(is)
+	}
+	switch {
+	case was.live() && !is.live():
+		t.live--
+		for _, key := range was.URLKeys {
+			t.byURL.Delete(urlEntry{key: key})
+		}
+	case !was.live() && is.live():
+		t.live++
+		for _, key := range is.URLKeys {
+			t.byURL.Set(urlEntry{key: key, repo: is.ID})
+		}
+	}
+	t.held.move(was, is)
+}
+
+func (r *Repo) live() bool { return r != nil && !r.Removed }
 
 func atTime(ms int64) time.Time { return time.UnixMilli(ms).UTC() }

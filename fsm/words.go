@@ -139,7 +139,7 @@ func (s *State) approveUnheard(e entry, row *Repo, c *command.Approve, seen bool
 	if len(next.Pins) == 0 {
 		next.Pins = nil
 	}
-	s.tables.replace(e, next)
+	s.tables.store(e, next)
 	s.tables.record(e, EventApproved, next, fmt.Sprintf("%d losses, %d pinned refs released", next.Approved.Count, len(c.GetUnpin())))
 	return done()
 }
@@ -156,7 +156,7 @@ func (t *tables) forgetUnheard(e entry) {
 	for _, row := range rows {
 		next := row.edit()
 		next.Approved = nil
-		t.replace(e, next)
+		t.store(e, next)
 		t.record(e, EventApprovalUnused, next, "it was of an earlier release: approve it anew")
 	}
 }
