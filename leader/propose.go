@@ -21,12 +21,15 @@ type Consensus interface {
 	LeaderChanged() <-chan struct{}
 	Apply(ctx context.Context, entry []byte) (response any, index uint64, err error)
 	WaitApplied(ctx context.Context, index uint64) error
+	// ReadIndex is answered while this node leads.
+	ReadIndex(ctx context.Context) (uint64, error)
 }
 
-// Peers has the leader at addr commit an entry, and returns what its state
-// machine made of it.
+// Peers calls the leader at addr.
 type Peers interface {
+	// Propose has it commit an entry, and returns what its state machine made of it.
 	Propose(ctx context.Context, addr string, entry []byte) (outcome []byte, index uint64, err error)
+	ReadIndex(ctx context.Context, addr string) (uint64, error)
 }
 
 // Reach reaches whoever leads. It is safe for concurrent use.
@@ -121,4 +124,17 @@ func (r *Reach) Commit(ctx context.Context, entry []byte) (*command.Outcome, uin
 		return nil, 0, fmt.Errorf("the state machine answered %T", response)
 	}
 	return out, index, nil
+}
+
+// ReadIndex returns, from whoever leads, an index to wait for: what is read after that has
+// everything that was committed before the call.
+func (r *Reach) ReadIndex(ctx context.Context) (uint64, error) {
+	id, addr := r.Consensus.Leader()
+	switch id {
+	case "":
+		return 0, ErrNone
+	case r.Self:
+		return r.Consensus.ReadIndex(ctx)
+	}
+	return r.Peers.ReadIndex(ctx, addr)
 }

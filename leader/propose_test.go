@@ -47,11 +47,19 @@ func (g *group) Apply(_ context.Context, entry []byte) (any, uint64, error) {
 	return r.Outcome, g.index, r.Err
 }
 
+// ReadIndex is of this node while it leads.
+func (g *group) ReadIndex(context.Context) (uint64, error) { return 100, nil }
+
+// other is the other node.
+type other struct{ *group }
+
+func (other) ReadIndex(_ context.Context, addr string) (uint64, error) { return uint64(len(addr)), nil }
+
 var logTime = time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC)
 
 func newReach(leader string) (*Reach, *group) {
 	g := &group{leader: leader, state: fsm.New()}
-	return &Reach{Self: "me", Consensus: g, Peers: g, Format: func() uint32 { return 1 }, Now: func() time.Time { return logTime }}, g
+	return &Reach{Self: "me", Consensus: g, Peers: other{g}, Format: func() uint32 { return 1 }, Now: func() time.Time { return logTime }}, g
 }
 
 func TestNothingEntersTheLogThatAMemberCannotApply(t *testing.T) {
@@ -94,3 +102,17 @@ func TestARefusalIsNotRetried(t *testing.T) {
 		t.Errorf("%v after %d entries", err, len(g.applied))
 	}
 }
+
+func TestAReadIndexIsTheLeaders(t *testing.T) {
+	for leader, want := range map[string]uint64{"me": 100, "you": uint64(len("addr of you"))} {
+		r, _ := newReach(leader)
+		if index, err := r.ReadIndex(t.Context()); err != nil || index != want {
+			t.Errorf("led by %s: %d, %v, want %d", leader, index, err, want)
+		}
+	}
+	if r, _ := newReach(""); !errors.Is(second(r.ReadIndex(t.Context())), ErrNone) {
+		t.Error("without a leader there is an index")
+	}
+}
+
+func second(_ uint64, err error) error { return err }

@@ -19,6 +19,7 @@ type crowd map[string]struct {
 	whois  *peer.Whois
 	member *peer.Membership
 	pulse  *peer.Pulse
+	join   func(peer.JoinRequest) (peer.JoinAnswer, error)
 }
 
 var errSilent = errors.New("no answer")
@@ -45,6 +46,13 @@ func (c crowd) Member(_ context.Context, addr, _ string) (peer.Membership, error
 		return *n.member, nil
 	}
 	return peer.Membership{}, errSilent
+}
+
+func (c crowd) Join(_ context.Context, addr string, rq peer.JoinRequest) (peer.JoinAnswer, error) {
+	if n := c[addr]; n.join != nil {
+		return n.join(rq)
+	}
+	return peer.JoinAnswer{}, errSilent
 }
 
 func (c crowd) Pulse(_ context.Context, addr string) (peer.Pulse, error) {

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"gitmirror/cluster"
+	"gitmirror/internal/advice"
 	"gitmirror/internal/browser"
 	"gitmirror/internal/descriptors"
 )
@@ -16,7 +17,7 @@ import (
 func checkAddresses(cfg Config) error {
 	for _, a := range []struct{ flag, value string }{{"--http", cfg.HTTP}, {"--peer", cfg.Peer}} {
 		if _, _, err := net.SplitHostPort(a.value); err != nil {
-			return &Error{Code: 2, Message: fmt.Sprintf("%s %q is not host:port", a.flag, a.value), Try: a.flag + " 127.0.0.1:7654"}
+			return &advice.Error{Code: 2, Message: fmt.Sprintf("%s %q is not host:port", a.flag, a.value), Try: a.flag + " 127.0.0.1:7654"}
 		}
 	}
 	for _, a := range []struct{ flag, value string }{{"--advertise", cfg.Advertise}, {"--advertise-http", cfg.AdvertiseHTTP}} {
@@ -24,16 +25,16 @@ func checkAddresses(cfg Config) error {
 			continue
 		}
 		if host, _, err := net.SplitHostPort(a.value); err != nil || host == "" {
-			return &Error{Code: 2, Message: fmt.Sprintf("%s %q is not host:port", a.flag, a.value), Try: a.flag + " HOST:PORT, as others reach this node"}
+			return &advice.Error{Code: 2, Message: fmt.Sprintf("%s %q is not host:port", a.flag, a.value), Try: a.flag + " HOST:PORT, as others reach this node"}
 		}
 	}
 	if !loopback(cfg.Peer) && !cfg.InsecurePeers {
-		return &Error{Code: 2, Message: fmt.Sprintf("the peer address %s can be reached from other hosts, and peers do not authenticate each other yet", cfg.Peer),
+		return &advice.Error{Code: 2, Message: fmt.Sprintf("the peer address %s can be reached from other hosts, and peers do not authenticate each other yet", cfg.Peer),
 			Try: "on a network where every host is trusted, add --insecure-peers"}
 	}
 	for _, a := range []struct{ flag, value, advertise string }{{"--peer", cfg.Peer, cfg.Advertise}, {"--http", cfg.HTTP, cfg.AdvertiseHTTP}} {
 		if wildcard(a.value) && a.advertise == "" {
-			return &Error{Code: 2, Message: fmt.Sprintf("%s %s listens everywhere, so others must be told where: --advertise%s is missing", a.flag, a.value, map[string]string{"--http": "-http"}[a.flag]),
+			return &advice.Error{Code: 2, Message: fmt.Sprintf("%s %s listens everywhere, so others must be told where: --advertise%s is missing", a.flag, a.value, map[string]string{"--http": "-http"}[a.flag]),
 				Try: fmt.Sprintf("--advertise%s HOST:PORT", map[string]string{"--http": "-http"}[a.flag])}
 		}
 	}
@@ -71,14 +72,14 @@ func wildcard(hostport string) bool {
 func listen(cfg Config) (web *descriptors.Gate, port *cluster.Port, err error) {
 	if port, err = cluster.Listen(cfg.Network, cfg.Peer); err != nil {
 		if errors.Is(err, cluster.ErrPortBusy) {
-			err = &Error{Message: fmt.Sprintf("cannot listen on the peer address: %v", err), Err: err,
+			err = &advice.Error{Message: fmt.Sprintf("cannot listen on the peer address: %v", err), Err: err,
 				Try: "choose another with --peer, or stop what uses it"}
 		}
 		return nil, nil, err
 	}
 	http, err := cfg.Network.Listen(cfg.HTTP)
 	if err != nil {
-		return nil, nil, errors.Join(&Error{Message: fmt.Sprintf("cannot listen on the API address: %v", err), Err: err,
+		return nil, nil, errors.Join(&advice.Error{Message: fmt.Sprintf("cannot listen on the API address: %v", err), Err: err,
 			Try: "choose another with --http, or stop what uses it"}, port.Close())
 	}
 	return descriptors.NewGate(http, descriptors.Ours().Public), port, nil

@@ -8,15 +8,13 @@ import (
 	"gitmirror/cluster"
 	"gitmirror/coordinator"
 	"gitmirror/leader"
-	"gitmirror/peer"
 )
 
 // consensus shows the cluster to the server and the coordinator in their
 // terms.
 type consensus struct {
 	*cluster.Cluster
-	self  string
-	peers *peer.Client
+	reach *leader.Reach
 	ready <-chan struct{}
 }
 
@@ -60,16 +58,7 @@ func (c consensus) Dead() map[string]bool {
 }
 
 // ReadIndex asks the leader, wherever it is.
-func (c consensus) ReadIndex(ctx context.Context) (uint64, error) {
-	id, addr := c.Leader()
-	switch id {
-	case "":
-		return 0, leader.ErrNone
-	case c.self:
-		return c.Cluster.ReadIndex(ctx)
-	}
-	return c.peers.ReadIndex(ctx, addr)
-}
+func (c consensus) ReadIndex(ctx context.Context) (uint64, error) { return c.reach.ReadIndex(ctx) }
 
 // Ready is nil once this node has caught up with a leader in this run.
 func (c consensus) Ready() error {

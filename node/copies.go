@@ -57,7 +57,7 @@ func (c copies) Table(ctx context.Context, id string, generation uint64) ([]byte
 }
 
 // Lost is the file form of a table that is lost elsewhere.
-func (c copies) Lost(id string, generation uint64) ([]byte, error) {
+func (c copies) Lost(_ context.Context, id string, generation uint64) ([]byte, error) {
 	t, err := c.engine.Lost(id, generation)
 	if err != nil {
 		return nil, refusal.New(refusal.NotFound, "%s", err)
@@ -77,6 +77,9 @@ func (c copies) Past(id, digest string) ([]byte, error) {
 	}
 	return data, nil
 }
+
+// Doubt has a copy looked at that a peer found damaged.
+func (c copies) Doubt(id string) { c.engine.Doubt(id) }
 
 // Live tells what only this node knows of repos, as far as that is known when ctx ends.
 func (c copies) Live(ctx context.Context, ids []string) peer.LiveAnswer {

@@ -10,13 +10,9 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"gitmirror/cluster"
+	"gitmirror/internal/advice"
 	"gitmirror/membership"
 )
-
-// logMade notes the raft log of this directory: see identity.Log.
-func (n *node) logMade(id string) error {
-	return n.id.update(n.cfg.Dir, func() { n.id.Log = id })
-}
 
 // storeProblem adds to what is wrong with the raft directory what to do about
 // it. A node that cannot trust its log must not come back under its old id.
@@ -28,13 +24,13 @@ func (n *node) storeProblem(err error) error {
 	mend := "look after the disk of the --data directory, then start again"
 	switch {
 	case errors.As(err, &lost):
-		return &Error{Message: lost.Error(), Try: anew, Err: err}
+		return &advice.Error{Message: lost.Error(), Try: anew, Err: err}
 	case errors.As(err, &damaged):
-		return &Error{Message: damaged.Error(), Try: anew, Err: err}
+		return &advice.Error{Message: damaged.Error(), Try: anew, Err: err}
 	case errors.As(err, &failed):
-		return &Error{Message: failed.Error(), Try: mend, Err: err}
+		return &advice.Error{Message: failed.Error(), Try: mend, Err: err}
 	case errors.Is(err, cluster.ErrDiskHung):
-		return &Error{Message: err.Error(), Try: mend, Err: err}
+		return &advice.Error{Message: err.Error(), Try: mend, Err: err}
 	}
 	return err
 }

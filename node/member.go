@@ -7,7 +7,6 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
-	"gitmirror/api"
 	"gitmirror/cluster"
 	"gitmirror/coordinator"
 	"gitmirror/fsm/command"
@@ -18,49 +17,56 @@ import (
 	"gitmirror/peer"
 )
 
-// member answers the calls of other nodes. Until the node has been put
-// together only hello answers.
-type member struct {
+// greeter answers other nodes from the first moment on, before this one is put together.
+type greeter struct {
 	cfg    Config
-	id     *identity
+	id     *membership.Identity
 	run    string
-	parts  func() *parts // nil while starting
-	claims membership.Claims
+	claims *membership.Claims
 }
 
-const errStarting = refusal.Starting
+func (g greeter) Hello() peer.Hello {
+	return peer.Hello{ClusterID: g.id.Cluster(), ID: g.id.ID, Name: g.cfg.Name, Run: g.run, Version: g.cfg.Version}
+}
 
-func (m *member) Hello() peer.Hello {
-	h := peer.Hello{ClusterID: m.id.cluster(), ID: m.id.ID, Name: m.cfg.Name, Run: m.run, Version: m.cfg.Version}
-	if p := m.parts(); p != nil {
-		_, h.Leader = p.cluster.Leader()
-	}
+func (g greeter) Pulse() peer.Pulse {
+	return peer.Pulse{ID: g.id.ID, Run: g.run, Now: wallclock.Now().UTC()}
+}
+
+func (g greeter) Whois(claim peer.Claim) peer.Whois { return peer.Whois{Seen: g.claims.Note(claim)} }
+
+// member answers the calls of other nodes, as one of them.
+type member struct {
+	greeter
+	copies
+	*parts
+}
+
+func (m member) Hello() peer.Hello {
+	h := m.greeter.Hello()
+	_, h.Leader = m.cluster.Leader()
 	return h
 }
 
-func (m *member) Join(ctx context.Context, rq peer.JoinRequest) (peer.JoinAnswer, error) {
-	p := m.parts()
-	if p == nil {
-		return peer.JoinAnswer{}, errStarting
-	}
+func (m member) Join(ctx context.Context, rq peer.JoinRequest) (peer.JoinAnswer, error) {
 	if err := checkJoin(rq); err != nil {
 		return peer.JoinAnswer{}, err
 	}
 	// A new leader's table may be of long ago: it must not be compared with.
-	if err := p.caughtUp(ctx); err != nil {
+	if err := m.caughtUp(ctx); err != nil {
 		return peer.JoinAnswer{}, err
 	}
-	view := p.machine.state.View()
+	view := m.machine.state.View()
 	if rq.ClusterID != "" && rq.ID != m.id.ID && view.NodeByID(rq.ID) == nil {
 		return peer.JoinAnswer{}, refusal.New(refusal.NodeRemoved, "node %s was removed from this cluster", rq.Name)
 	}
-	err := p.coordinator.Join(ctx, coordinator.Applicant{Runs: rq.Runs, Node: &command.Node{
+	err := m.coordinator.Join(ctx, coordinator.Applicant{Runs: rq.Runs, Node: &command.Node{
 		Id: rq.ID, Name: rq.Name, Peer: rq.Peer, Http: rq.HTTP, Version: rq.Version, Run: rq.Run, Format: rq.Format}})
 	if err != nil {
 		return peer.JoinAnswer{}, err
 	}
-	a := peer.JoinAnswer{ClusterID: m.id.cluster(), Format: p.machine.state.View().Format()}
-	for _, n := range p.machine.state.View().Nodes() {
+	a := peer.JoinAnswer{ClusterID: m.id.Cluster(), Format: m.machine.state.View().Format()}
+	for _, n := range m.machine.state.View().Nodes() {
 		if n.ID != rq.ID {
 			a.Peers = append(a.Peers, n.Peer)
 		}
@@ -82,12 +88,8 @@ func checkNodeName(name string, bad func(string, ...any) error) error {
 	return nil
 }
 
-func (m *member) Propose(ctx context.Context, entry []byte) ([]byte, uint64, error) {
-	p := m.parts()
-	if p == nil {
-		return nil, 0, errStarting
-	}
-	out, index, err := p.reach.Commit(ctx, entry)
+func (m member) Propose(ctx context.Context, entry []byte) ([]byte, uint64, error) {
+	out, index, err := m.reach.Commit(ctx, entry)
 	switch {
 	case refusal.Of(err) != nil:
 		return nil, 0, err
@@ -100,96 +102,36 @@ func (m *member) Propose(ctx context.Context, entry []byte) ([]byte, uint64, err
 	return data, index, err
 }
 
-func (m *member) ReadIndex(ctx context.Context) (uint64, error) {
-	p := m.parts()
-	if p == nil {
-		return 0, errStarting
-	}
-	index, err := p.cluster.ReadIndex(ctx)
+func (m member) ReadIndex(ctx context.Context) (uint64, error) {
+	index, err := m.cluster.ReadIndex(ctx)
 	if errors.Is(err, cluster.ErrNotLeader) {
 		err = refusal.NotLeader
 	}
 	return index, err
 }
 
-func (m *member) Table(ctx context.Context, id string, generation uint64) ([]byte, error) {
-	p := m.parts()
-	if p == nil {
-		return nil, errStarting
-	}
-	return p.copies.Table(ctx, id, generation)
-}
-
-func (m *member) Doubt(id string) {
-	if p := m.parts(); p != nil {
-		p.engine.Doubt(id)
-	}
-}
-
-func (m *member) Lost(_ context.Context, id string, generation uint64) ([]byte, error) {
-	p := m.parts()
-	if p == nil {
-		return nil, errStarting
-	}
-	return p.copies.Lost(id, generation)
-}
-
-func (m *member) Past(id, digest string) ([]byte, error) {
-	p := m.parts()
-	if p == nil {
-		return nil, errStarting
-	}
-	return p.copies.Past(id, digest)
-}
-
-func (m *member) Refs(ctx context.Context, id string, q api.RefQuery) (api.RefList, error) {
-	p := m.parts()
-	if p == nil {
-		return api.RefList{}, errStarting
-	}
-	return p.copies.Refs(ctx, id, q)
-}
-
-func (m *member) Sync(ctx context.Context, id string, wait bool) (api.SyncOutcome, error) {
-	p := m.parts()
-	if p == nil {
-		return api.SyncOutcome{}, errStarting
-	}
-	return p.copies.Sync(ctx, id, wait)
-}
-
-func (m *member) Live(ctx context.Context, ids []string) peer.LiveAnswer {
-	p := m.parts()
-	if p == nil {
-		return peer.LiveAnswer{}
-	}
-	a := p.copies.Live(ctx, ids)
-	a.Trouble = p.trouble()
+func (m member) Live(ctx context.Context, ids []string) peer.LiveAnswer {
+	a := m.copies.Live(ctx, ids)
+	a.Trouble = m.trouble()
 	return a
 }
 
-// Pulse tells how this node is, from memory alone: who asks wants to know
-// whether it is well, and must not wait for what is not.
-func (m *member) Pulse() peer.Pulse {
-	out := peer.Pulse{ID: m.id.ID, Run: m.run, Now: wallclock.Now().UTC()}
-	if p := m.parts(); p != nil {
-		out.Marks, out.LogHangs = p.marks(), p.cluster.DiskHangs()
-	}
+// Pulse is from memory alone: who asks wants to know whether this node is well, and must
+// not wait for what is not.
+func (m member) Pulse() peer.Pulse {
+	out := m.greeter.Pulse()
+	out.Marks, out.LogHangs = m.marks(), m.cluster.DiskHangs()
 	return out
 }
 
 // Whois tells what this node knows of a process that says to be a member.
-func (m *member) Whois(claim peer.Claim) peer.Whois {
-	out := peer.Whois{Seen: m.claims.Note(claim)}
-	p := m.parts()
-	if p == nil {
-		return out
-	}
-	if row := p.machine.state.View().NodeByID(claim.ID); row != nil {
+func (m member) Whois(claim peer.Claim) peer.Whois {
+	out := m.greeter.Whois(claim)
+	if row := m.machine.state.View().NodeByID(claim.ID); row != nil {
 		out.Known, out.Name, out.Run = true, row.Name, row.Run
 		out.Seen = append(out.Seen, row.Peer)
 	}
-	for _, g := range p.cluster.Members() {
+	for _, g := range m.cluster.Members() {
 		if g.ID == claim.ID {
 			out.Seen = append(out.Seen, g.Addr)
 		}
@@ -211,15 +153,11 @@ func (p *parts) caughtUp(ctx context.Context) error {
 }
 
 // Member tells whether a node is a member, if this one leads beyond doubt.
-func (m *member) Member(ctx context.Context, id string) (peer.Membership, error) {
-	p := m.parts()
-	if p == nil {
-		return peer.Membership{}, errStarting
-	}
-	if err := p.caughtUp(ctx); err != nil {
+func (m member) Member(ctx context.Context, id string) (peer.Membership, error) {
+	if err := m.caughtUp(ctx); err != nil {
 		return peer.Membership{}, err
 	}
-	row := p.machine.state.View().NodeByID(id)
+	row := m.machine.state.View().NodeByID(id)
 	if row == nil {
 		return peer.Membership{}, nil
 	}

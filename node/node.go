@@ -16,6 +16,8 @@ import (
 	"gitmirror/agent"
 	"gitmirror/cluster"
 	"gitmirror/coordinator"
+	"gitmirror/fsm"
+	"gitmirror/internal/advice"
 	"gitmirror/internal/descriptors"
 	"gitmirror/internal/egress"
 	"gitmirror/internal/network"
@@ -44,20 +46,28 @@ type parts struct {
 
 // node is a node from the first step of its start to the last of its stop.
 type node struct {
-	cfg    Config
-	log    *slog.Logger
-	id     *identity
-	runID  string // ULID of this process, its run of the data directory
-	info   Info
-	lock   *os.File
-	git    *git.Runner
-	web    *descriptors.Gate
-	port   *cluster.Port
-	peers  *peer.Client
-	member *member
-	ready  chan struct{} // closed once caught up
-	*parts               // nil until built
-	built  atomic.Pointer[parts]
+	cfg     Config
+	given   given
+	log     *slog.Logger
+	id      *membership.Identity
+	runID   string // ULID of this process, its run of the data directory
+	info    Info
+	lock    *os.File
+	git     *git.Runner
+	web     *descriptors.Gate
+	port    *cluster.Port
+	peers   *peer.Client
+	greeter greeter
+	ready   chan struct{} // closed once caught up
+	parts                 // made by build
+	member  member        // made by build
+	opened  atomic.Pointer[cluster.Cluster]
+}
+
+// given is what flags mean.
+type given struct {
+	timing cluster.Timing
+	policy *egress.Policy
 }
 
 // Run runs a node until ctx ends, then stops it in good order: no new requests,
@@ -66,15 +76,18 @@ type node struct {
 func Run(ctx context.Context, cfg Config) (err error) {
 	cfg.Network = network.Or(cfg.Network)
 	n := &node{cfg: cfg, log: cfg.Log.With("self", cfg.Name), ready: make(chan struct{})}
-	// 1. Who are we, and is the directory ours alone?
+	// 1. What are we asked for, who are we, and is the directory ours alone?
+	if err := n.check(); err != nil {
+		return err
+	}
 	if err := n.identify(ctx); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, n.lock.Close()) }()
 	// 2. Is there a git that will do?
-	if n.git, err = git.New(ctx, git.Config{Home: filepath.Join(cfg.Dir, "home"), Lock: n.lock, Memory: cfg.GitMemory}); err != nil {
+	if n.git, err = git.New(ctx, git.Config{Home: filepath.Join(n.cfg.Dir, "home"), Lock: n.lock, Memory: cfg.GitMemory}); err != nil {
 		if errors.Is(err, git.ErrMissing) || errors.Is(err, git.ErrTooOld) {
-			err = &Error{Message: err.Error(), Try: "install git and start again", Err: err}
+			err = &advice.Error{Message: err.Error(), Try: "install git and start again", Err: err}
 		}
 		return err
 	}
@@ -86,12 +99,12 @@ func Run(ctx context.Context, cfg Config) (err error) {
 	}
 	defer n.web.Close()
 	n.runID = ulid.Make().String()
-	if err := n.id.begin(n.cfg.Dir, n.runID); err != nil {
+	if err := n.id.Begin(n.runID); err != nil {
 		return errors.Join(err, n.port.Close())
 	}
 	n.introduce()
-	peerServer := n.servePeers()
-	defer peerServer.Close()
+	peers := n.servePeers()
+	defer peers.http.Close()
 	// 4. The cluster: founded, joined, or the one we are in.
 	if err := n.enter(ctx); err != nil {
 		return errors.Join(err, n.port.Close())
@@ -100,35 +113,46 @@ func Run(ctx context.Context, cfg Config) (err error) {
 	if err := n.build(ctx); err != nil {
 		return err
 	}
+	peers.serve(n.peerHandler())
 	// 6. Run, and stop in reverse.
 	return n.run(ctx)
 }
 
-func (n *node) identify(ctx context.Context) (err error) {
-	bad := func(format string, args ...any) error { return &Error{Code: 2, Message: fmt.Sprintf(format, args...)} }
+// check reads the flags.
+func (n *node) check() (err error) {
+	bad := func(format string, args ...any) error {
+		return &advice.Error{Code: 2, Message: fmt.Sprintf(format, args...)}
+	}
 	if err := checkNodeName(n.cfg.Name, bad); err != nil {
 		return err
 	}
 	if err := checkAddresses(n.cfg); err != nil {
 		return err
 	}
-	if _, err := cluster.ParseTiming(n.cfg.Timing); err != nil {
+	if n.given.timing, err = cluster.ParseTiming(n.cfg.Timing); err != nil {
 		return bad("--raft-timing %q is not one of fast, normal and slow", n.cfg.Timing)
 	}
-	if _, err := egress.NewPolicy(n.cfg.AllowUpstream); err != nil {
+	if n.given.policy, err = egress.NewPolicy(n.cfg.AllowUpstream); err != nil {
 		return bad("--allow-upstream: %v", err)
 	}
 	if n.cfg.Dir, err = filepath.Abs(n.cfg.Dir); err != nil { // git runs in directories of its own
 		return bad("--data: %v", err)
 	}
-	if n.lock, err = lockDir(ctx, n.cfg.Dir); err != nil {
+	return nil
+}
+
+func (n *node) identify(ctx context.Context) (err error) {
+	if n.lock, err = membership.Lock(ctx, n.cfg.Dir); err != nil {
 		return err
 	}
-	if n.id, err = loadIdentity(n.cfg.Dir); err != nil {
+	makeRoom := func() error { return cluster.GiveUpReserve(n.raftDir()) }
+	if n.id, err = membership.LoadIdentity(n.cfg.Dir, fsm.Format, makeRoom); err != nil {
 		return errors.Join(err, n.lock.Close())
 	}
 	return nil
 }
+
+func (n *node) raftDir() string { return filepath.Join(n.cfg.Dir, "raft") }
 
 // introduce settles the addresses others reach this node by.
 func (n *node) introduce() {
@@ -139,28 +163,29 @@ func (n *node) introduce() {
 	if n.cfg.AdvertiseHTTP != "" {
 		n.info.HTTP = "http://" + n.cfg.AdvertiseHTTP
 	}
-	n.peers = peer.NewClient(n.cfg.Network, n.id.cluster)
-	n.member = &member{cfg: n.cfg, id: n.id, run: n.runID, parts: n.built.Load}
+	n.peers = peer.NewClient(n.cfg.Network, n.id.Cluster)
+	n.greeter = greeter{cfg: n.cfg, id: n.id, run: n.runID, claims: &membership.Claims{}}
 }
 
 // enter makes sure that this node has a cluster.
 func (n *node) enter(ctx context.Context) error {
 	switch {
 	case n.id.ClusterID != "" && len(n.cfg.Join) > 0:
-		if err := n.checkSeeds(ctx); err != nil {
+		if err := n.applicant().CheckSeeds(ctx, n.cfg.Join); err != nil {
 			return err
 		}
+		n.log.Info("this node has a cluster already, --join is not needed", "cluster", n.id.ClusterID)
 	case n.id.ClusterID != "":
 	case len(n.cfg.Join) == 0:
-		if err := n.id.enter(n.cfg.Dir, uuid.NewString(), true); err != nil {
+		if err := n.id.Enter(uuid.NewString(), true); err != nil {
 			return err
 		}
 	default:
-		id, err := n.join(ctx)
+		id, err := n.applicant().Join(ctx, n.cfg.Join)
 		if err != nil {
 			return err
 		}
-		if err := n.id.enter(n.cfg.Dir, id, false); err != nil {
+		if err := n.id.Enter(id, false); err != nil {
 			return err
 		}
 		n.log.Info("joined", "cluster", id)
@@ -174,37 +199,29 @@ func (n *node) enter(ctx context.Context) error {
 
 // build constructs the parts. Nothing of it works before run.
 func (n *node) build(ctx context.Context) (err error) {
-	p := &parts{machine: newMachine()}
-	n.parts = p
-	timing, err := cluster.ParseTiming(n.cfg.Timing)
-	if err != nil {
-		return err
-	}
+	p := &n.parts
+	p.machine = newMachine()
 	var standby atomic.Pointer[membership.Standby] // of the cluster that is being opened
 	p.cluster, err = cluster.Open(ctx, cluster.Config{
-		ID: n.id.ID, Name: n.cfg.Name, ClusterID: n.id.ClusterID, Dir: filepath.Join(n.cfg.Dir, "raft"), Advertise: n.info.Peer,
-		Timing: timing, Founder: n.id.Founding, FSM: p.machine, Log: n.log, Seeds: n.seeds,
-		LogID: n.id.Log, LogMade: n.logMade, Mark: filepath.Join(n.cfg.Dir, "raft.mark"), Replaceable: func() bool { s := standby.Load(); return s != nil && s.Enough() },
+		ID: n.id.ID, Name: n.cfg.Name, ClusterID: n.id.ClusterID, Dir: n.raftDir(), Advertise: n.info.Peer,
+		Timing: n.given.timing, Founder: n.id.Founding, FSM: p.machine, Log: n.log, Seeds: n.seeds,
+		LogID: n.id.Log, LogMade: n.id.LogMade, Mark: filepath.Join(n.cfg.Dir, "raft.mark"), Replaceable: func() bool { s := standby.Load(); return s != nil && s.Enough() },
 	}, n.port)
 	if err != nil {
 		return errors.Join(n.storeProblem(err), n.port.Close())
 	}
-	policy, err := egress.NewPolicy(n.cfg.AllowUpstream)
-	if err != nil {
-		return err
-	}
+	n.opened.Store(p.cluster)
 	clock := coordinator.NewLogClock(p.machine.state)
-	propose := &leader.Reach{Self: n.id.ID, Consensus: p.cluster, Peers: n.peers, Now: clock.Now,
+	p.reach = &leader.Reach{Self: n.id.ID, Consensus: p.cluster, Peers: n.peers, Now: clock.Now,
 		Format: func() uint32 { return p.machine.state.View().Format() }}
-	p.reach = propose
 	p.standby = &membership.Standby{ID: n.id.ID, Hangs: p.cluster.DiskHangs, Voters: p.voters, Call: n.peers}
 	standby.Store(p.standby)
 	p.agreement = &membership.Agreement{ID: n.id.ID, Marks: p.marks, Voters: p.voters, Call: n.peers}
-	p.consensus = consensus{Cluster: p.cluster, self: n.id.ID, peers: n.peers, ready: n.ready}
-	p.agent = agent.New(agent.Config{Self: n.id.ID, CaughtUp: n.ready, State: p.machine.state, Proposer: propose, Peers: gitPeers{n.peers},
+	p.consensus = consensus{Cluster: p.cluster, reach: p.reach, ready: n.ready}
+	p.agent = agent.New(agent.Config{Self: n.id.ID, CaughtUp: n.ready, State: p.machine.state, Proposer: p.reach, Peers: gitPeers{n.peers},
 		ReplaceAfter: n.cfg.ReplaceAfter, Log: n.log})
 	p.engine, err = mirror.New(ctx, mirror.Config{
-		Dir: n.cfg.Dir, StartID: uuid.NewString(), Git: n.git, Egress: policy, Network: n.cfg.Network, Publisher: p.agent, Sources: p.agent,
+		Dir: n.cfg.Dir, StartID: uuid.NewString(), Git: n.git, Egress: n.given.policy, Network: n.cfg.Network, Publisher: p.agent, Sources: p.agent,
 		Changed: p.agent.Changed, ConditionChanged: p.agent.ConditionChanged, LogTime: p.machine.logTime, Reserve: n.cfg.MinFree, MaxSize: n.cfg.MaxSize, MaxObject: n.cfg.MaxObject, Agent: "gitmirror/" + n.cfg.Version, Log: n.log,
 	})
 	if err != nil {
@@ -213,15 +230,15 @@ func (n *node) build(ctx context.Context) (err error) {
 	p.agent.Attach(p.engine)
 	p.copies = copies{engine: p.engine}
 	p.coordinator = coordinator.New(coordinator.Config{
-		Self: n.id.ID, ClusterID: n.id.ClusterID, State: p.machine.state, Proposer: propose, Members: p.consensus, Voters: voters{p.cluster},
-		Nodes: greeter{n.peers}, Clock: clock, Egress: policy, ReplaceAfter: n.cfg.ReplaceAfter, Log: n.log,
+		Self: n.id.ID, ClusterID: n.id.ClusterID, State: p.machine.state, Proposer: p.reach, Members: p.consensus, Voters: voters{p.cluster},
+		Nodes: processes{n.peers}, Clock: clock, Egress: n.given.policy, ReplaceAfter: n.cfg.ReplaceAfter, Log: n.log,
 	})
+	n.member = member{n.greeter, p.copies, p}
 	p.server = server.New(server.Config{
 		Self: n.id.ID, State: p.machine.state, Consensus: p.consensus, Writer: writer{p.coordinator}, Git: p.copies,
 		Peers: n.peers, Local: n.member, Now: func() time.Time { return p.machine.logTime().Now },
 		Hosts: hostNames(n.cfg), Bodies: p.engine.Bodies(), ReadOnly: !loopback(n.cfg.HTTP) && !n.cfg.InsecureAPI, Log: n.log,
 	})
-	n.built.Store(p)
 	return nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"gitmirror/internal/bodylimit"
@@ -13,33 +14,38 @@ import (
 	"gitmirror/server"
 )
 
-// servePeers answers on the peer port from now on; what needs the other parts
-// answers once they are built.
-func (n *node) servePeers() *http.Server {
-	late := func(pick func(*parts) http.Handler) http.Handler {
-		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			p := n.built.Load()
-			if p == nil {
-				http.Error(w, "this node is starting", http.StatusServiceUnavailable)
-				return
-			}
-			pick(p).ServeHTTP(w, r)
-		})
-	}
-	h := peer.Handlers{
-		Cluster: n.id.cluster,
-		Node:    n.member,
-		Git:     late(func(p *parts) http.Handler { return server.ByID(p.copies.OpenAll) }),
-		Serve:   late(func(p *parts) http.Handler { return p.server.ServeLocal() }),
-		API:     late(func(p *parts) http.Handler { return p.server.Forwarded() }),
-	}
+// peerPort is the HTTP side of the peer port: it greets until the node is put together.
+type peerPort struct {
+	http *http.Server
+	now  atomic.Pointer[http.Handler]
+}
+
+func (p *peerPort) ServeHTTP(w http.ResponseWriter, r *http.Request) { (*p.now.Load()).ServeHTTP(w, r) }
+
+func (p *peerPort) serve(h http.Handler) { p.now.Store(&h) }
+
+// servePeers answers on the peer port from now on.
+func (n *node) servePeers() *peerPort {
+	p := &peerPort{}
+	p.serve(peer.Greet(n.id.Cluster, n.greeter))
 	l := descriptors.NewGate(n.port.HTTP(), descriptors.Ours().Peers)
-	s := &http.Server{Handler: bodylimit.Handler(bodyBound, h.Handler()), ConnState: l.State, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
+	p.http = &http.Server{Handler: bodylimit.Handler(bodyBound, p), ConnState: l.State, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
 		ErrorLog: slog.NewLogLogger(n.log.Handler(), slog.LevelDebug)}
 	go func() {
-		if err := s.Serve(l); err != nil && !errors.Is(err, http.ErrServerClosed) && !errors.Is(err, net.ErrClosed) {
+		if err := p.http.Serve(l); err != nil && !errors.Is(err, http.ErrServerClosed) && !errors.Is(err, net.ErrClosed) {
 			n.log.Debug("peer port stopped serving", "err", err)
 		}
 	}()
-	return s
+	return p
+}
+
+// peerHandler is what the node answers its peers when it is put together.
+func (n *node) peerHandler() http.Handler {
+	return peer.Handlers{
+		Cluster: n.id.Cluster,
+		Node:    n.member,
+		Git:     server.ByID(n.copies.OpenAll),
+		Serve:   n.server.ServeLocal(),
+		API:     n.server.Forwarded(),
+	}.Handler()
 }

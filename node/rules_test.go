@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"gitmirror/coordinator"
-	"gitmirror/internal/refusal"
+	"gitmirror/internal/advice"
 )
 
 // A stop that hangs ends all the same, and says why.
@@ -16,7 +16,7 @@ func TestAStopThatHangsEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		began := time.Now()
 		all, err := ended(make(chan error))
-		var e *Error
+		var e *advice.Error
 		if all || !errors.As(err, &e) || !strings.Contains(e.Message, "a disk may hang") || time.Since(began) != closeBound {
 			t.Errorf("%v, %v after %s", all, err, time.Since(began))
 		}
@@ -26,20 +26,6 @@ func TestAStopThatHangsEnds(t *testing.T) {
 			t.Errorf("%v, %v", all, err)
 		}
 	})
-}
-
-// A refusal that stays ends the start; a row that has moved on is looked at again, and
-// so is whoever is not there.
-func TestWhichRefusalsAreFinal(t *testing.T) {
-	for _, c := range []struct {
-		status int
-		code   refusal.Code
-		want   bool
-	}{{409, refusal.StaleRun, false}, {409, "node_removed", true}, {400, "join_invalid", true}, {409, "conflict_name", true}, {503, "node_unreachable", false}, {500, "failed", false}} {
-		if got := final(&refusal.Error{Status: c.status, Code: c.code}); got != c.want {
-			t.Errorf("%d %s: final %v", c.status, c.code, got)
-		}
-	}
 }
 
 // What keeps a node from its work for the cluster is shown: the leader's failures, a

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"gitmirror/internal/advice"
 	"gitmirror/internal/bodylimit"
 	"gitmirror/membership"
 )
@@ -121,24 +122,27 @@ func ended(closed <-chan error) (all bool, err error) {
 	case err := <-closed:
 		return true, err
 	case <-late.C:
-		return false, &Error{Message: fmt.Sprintf("not everything had ended %s after the work: a disk may hang", closeBound), Try: "look after the disk of the --data directory"}
+		return false, &advice.Error{Message: fmt.Sprintf("not everything had ended %s after the work: a disk may hang", closeBound), Try: "look after the disk of the --data directory"}
 	}
 }
 
-const catchUpRetry = 100 * time.Millisecond
+const (
+	catchUpRetry     = 100 * time.Millisecond
+	readIndexTimeout = 5 * time.Second
+)
 
 // catchUp waits until this node has applied what a leader has committed: the agent
 // works from then on.
 func (n *node) catchUp(ctx context.Context) error {
 	for {
-		once, cancel := context.WithTimeout(ctx, callTimeout)
+		once, cancel := context.WithTimeout(ctx, readIndexTimeout)
 		index, err := n.consensus.ReadIndex(once)
 		if err == nil {
 			err = n.cluster.WaitApplied(once, index)
 		}
 		cancel()
 		if err == nil {
-			if err := n.founded(); err != nil {
+			if err := n.id.Founded(); err != nil {
 				return err
 			}
 			close(n.ready)
@@ -153,15 +157,6 @@ func (n *node) catchUp(ctx context.Context) error {
 			return nil
 		}
 	}
-}
-
-// founded notes that there is a cluster now: losing raft's directory must never
-// make a second one of the same name.
-func (n *node) founded() error {
-	if !n.id.Founding {
-		return nil
-	}
-	return n.id.update(n.cfg.Dir, func() { n.id.Founding = false })
 }
 
 // tellLeader logs each change of leader, once.
@@ -195,7 +190,7 @@ func (n *node) watch(ctx context.Context) error {
 	case <-ctx.Done():
 		return nil
 	case err := <-n.machine.fatal:
-		return &Error{Message: err.Error(), Try: "upgrade this node to the release of the others", Err: err}
+		return &advice.Error{Message: err.Error(), Try: "upgrade this node to the release of the others", Err: err}
 	case err := <-n.cluster.Fatal():
 		return n.storeProblem(err)
 	case <-n.cluster.Removed():

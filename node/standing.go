@@ -9,6 +9,7 @@ import (
 
 	"gitmirror/api"
 	"gitmirror/coordinator"
+	"gitmirror/internal/advice"
 	"gitmirror/membership"
 	"gitmirror/peer"
 )
@@ -16,7 +17,7 @@ import (
 // onlyProcess makes sure, before consensus starts, that no other process is
 // this node.
 func (n *node) onlyProcess(ctx context.Context) error {
-	err := membership.OnlyProcess(ctx, n.self(), n.info.Peer, slices.Concat(n.cfg.Join, n.id.members()), n.peers)
+	err := membership.OnlyProcess(ctx, n.self(), n.info.Peer, slices.Concat(n.cfg.Join, n.id.Others()), n.peers)
 	if errors.Is(err, membership.ErrCopied) {
 		return copied(err)
 	}
@@ -38,7 +39,7 @@ func (n *node) stillOnlyProcess(ctx context.Context) error {
 			return nil
 		case <-again.C:
 		}
-		if err := membership.OnlyProcess(ctx, n.self(), n.info.Peer, slices.Concat(n.cfg.Join, n.id.members()), n.peers); errors.Is(err, membership.ErrCopied) {
+		if err := membership.OnlyProcess(ctx, n.self(), n.info.Peer, slices.Concat(n.cfg.Join, n.id.Others()), n.peers); errors.Is(err, membership.ErrCopied) {
 			return err
 		}
 	}
@@ -53,19 +54,19 @@ func (n *node) self() membership.Self {
 	return membership.Self{ID: n.id.ID, Run: n.runID, Runs: n.id.Runs}
 }
 
-func copied(err error) *Error {
-	return &Error{Code: 6, Message: err.Error(), Err: err, Try: "start it with an empty --data directory and --join"}
+func copied(err error) *advice.Error {
+	return &advice.Error{Code: 6, Message: err.Error(), Err: err, Try: "start it with an empty --data directory and --join"}
 }
 
-func removed(err error) *Error {
-	return &Error{Code: 6, Message: "this node was removed from the cluster", Err: err,
+func removed(err error) *advice.Error {
+	return &advice.Error{Code: 6, Message: "this node was removed from the cluster", Err: err,
 		Try: "start it with an empty --data directory and --join to have it in again"}
 }
 
 // stand ends the node when it finds that it is not the node that it says it is
 // any more: removed, taken over by another process, or outvoted about the table.
 func (n *node) stand(ctx context.Context) error {
-	outlook := membership.Outlook{Self: n.self(), Cluster: n.id.cluster, Led: n.consensus.Led, Members: n.seeds, Call: n.peers}
+	outlook := membership.Outlook{Self: n.self(), Cluster: n.id.Cluster, Led: n.consensus.Led, Members: n.seeds, Call: n.peers}
 	results := make(chan error, 4)
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -83,7 +84,7 @@ func (n *node) stand(ctx context.Context) error {
 		case row != nil:
 			seen = true
 			if row.Run == n.runID && n.id.RowRun != n.runID {
-				if err := n.id.confirm(n.cfg.Dir, n.runID); err != nil {
+				if err := n.id.Confirm(n.runID); err != nil {
 					n.log.Warn("cannot note that this run is in the table", "err", err)
 				}
 			}
@@ -104,7 +105,7 @@ func (n *node) stand(ctx context.Context) error {
 			case errors.Is(err, membership.ErrCopied):
 				return copied(err)
 			case errors.Is(err, membership.ErrOutvoted):
-				return &Error{Message: err.Error(), Err: err,
+				return &advice.Error{Message: err.Error(), Err: err,
 					Try: fmt.Sprintf("remove the node from the cluster: gitmirror node rm %s --yes, then start it with an empty --data directory", n.cfg.Name)}
 			}
 		}
@@ -120,11 +121,8 @@ func (n *node) remember(ctx context.Context) error {
 		var soon <-chan time.Time // becoming ready changes nothing in the table
 		if n.consensus.Ready() != nil {
 			soon = time.After(time.Second)
-		} else if format > n.id.ClusterFormat || !slices.Equal(members, n.id.members()) {
-			err := n.id.update(n.cfg.Dir, func() { n.id.ClusterFormat, n.id.Members = max(format, n.id.ClusterFormat), members })
-			if err != nil {
-				n.log.Warn("cannot write node.json", "err", err)
-			}
+		} else if err := n.id.Note(format, members); err != nil {
+			n.log.Warn("cannot write node.json", "err", err)
 		}
 		select {
 		case <-ctx.Done():
@@ -147,14 +145,14 @@ func (n *node) memberAddresses() []string {
 }
 
 // greeter is the peer client in the coordinator's terms.
-type greeter struct{ *peer.Client }
+type processes struct{ *peer.Client }
 
-func (g greeter) Greet(ctx context.Context, addr string) (coordinator.Process, error) {
+func (g processes) Greet(ctx context.Context, addr string) (coordinator.Process, error) {
 	h, err := g.Hello(ctx, addr)
 	return coordinator.Process{ID: h.ID, Run: h.Run}, err
 }
 
-func (g greeter) Clock(ctx context.Context, addr string) (time.Time, error) {
+func (g processes) Clock(ctx context.Context, addr string) (time.Time, error) {
 	p, err := g.Pulse(ctx, addr)
 	return p.Now, err
 }

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"gitmirror/api"
+	"gitmirror/internal/advice"
 	"gitmirror/internal/gittest"
 	"gitmirror/node"
 )
@@ -17,7 +18,7 @@ import (
 func refused(t *testing.T, cfg node.Config, code int, words ...string) {
 	t.Helper()
 	_, err := try(t, cfg)
-	var e *node.Error
+	var e *advice.Error
 	if !errors.As(err, &e) {
 		t.Fatalf("start was answered with %v, want a refusal about %v", err, words)
 	}

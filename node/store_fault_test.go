@@ -10,6 +10,7 @@ import (
 
 	"gitmirror/api"
 	gmcluster "gitmirror/cluster"
+	"gitmirror/internal/advice"
 	"gitmirror/internal/testlog"
 	"gitmirror/node"
 )
@@ -51,7 +52,7 @@ func TestANodeEndsAtOnceWhenItsLogFails(t *testing.T) {
 	_, _ = client.Add(t.Context(), api.AddRepo{URL: "http://127.0.0.1:1/a", Name: "a"}, "")
 	select {
 	case err := <-ended:
-		var e *node.Error
+		var e *advice.Error
 		if !errors.As(err, &e) || !errors.Is(err, gmcluster.ErrDamaged) || strings.Contains(err.Error(), "\n") || !strings.Contains(e.Hint(), "node rm n1") {
 			t.Errorf("the node ended with %v, want one line about its log and what to do", err)
 		}

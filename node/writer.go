@@ -3,53 +3,28 @@ package node
 import (
 	"context"
 	"encoding/hex"
-	"time"
 
 	"gitmirror/api"
 	"gitmirror/coordinator"
 	"gitmirror/fsm/command"
-	"gitmirror/internal/refusal"
 	"gitmirror/server"
 )
 
 // writer is the coordinator in the server's terms.
 type writer struct{ *coordinator.Coordinator }
 
-func (w writer) Add(ctx context.Context, repos []api.AddRepo, key string) ([]server.Added, error) {
-	results := make([]server.Added, len(repos))
-	var list []coordinator.NewRepo
-	var where []int
-	for i, a := range repos {
-		n := coordinator.NewRepo{URLs: a.URLs, Name: a.Name, Replicas: a.Replicas, Labels: a.Labels,
-			Limits: coordinator.Limits{Size: a.MaxSize, Object: a.MaxObjectSize, Accept: a.AcceptFlaws}}
-		if a.URL != "" {
-			n.URLs = append([]string{a.URL}, a.URLs...)
-		}
-		if a.Interval != "" {
-			d, err := time.ParseDuration(a.Interval)
-			if err != nil {
-				results[i].Err = refusal.New(refusal.IntervalInvalid, "the interval %.40q is not a duration", a.Interval).Try("write it like 90s, 5m or 1h")
-				continue
-			}
-			if d%time.Millisecond != 0 {
-				results[i].Err = refusal.New(refusal.IntervalInvalid, "the interval %.40q is finer than a millisecond", a.Interval).Try("write it like 1500ms, 90s or 1h")
-				continue
-			}
-			n.Interval = d
-			if d == 0 {
-				n.Interval = -1 // asked for, and refused as out of bounds
-			}
-		}
-		list, where = append(list, n), append(where, i)
+func (w writer) Add(ctx context.Context, repos []server.NewRepo, key string) ([]server.Added, error) {
+	list := make([]coordinator.NewRepo, len(repos))
+	for i, r := range repos {
+		list[i] = coordinator.NewRepo{URLs: r.URLs, Name: r.Name, Replicas: r.Replicas, Interval: r.Interval, Labels: r.Labels,
+			Limits: coordinator.Limits{Size: r.MaxSize, Object: r.MaxObject, Accept: r.Accept}}
 	}
 	added, err := w.Coordinator.Add(ctx, list, key)
-	if err != nil {
-		return nil, err
+	results := make([]server.Added, len(added))
+	for i, a := range added {
+		results[i] = server.Added(a)
 	}
-	for k, a := range added {
-		results[where[k]] = server.Added(a)
-	}
-	return results, nil
+	return results, err
 }
 
 func (w writer) Set(ctx context.Context, id string, set api.SetRepo, key string) error {

@@ -15,9 +15,28 @@ import (
 
 const maxCall = 1 << 20
 
-// Handlers are what the peer port serves besides calls.
+// Greeter is what a process answers that is not put together yet.
+type Greeter interface {
+	Hello() Hello
+	// Pulse tells how this node is, from memory alone.
+	Pulse() Pulse
+	// Whois tells what this node knows of whoever says to be the node of that id,
+	// and notes the claim.
+	Whois(claim Claim) Whois
+}
+
+// Greet serves the peer port of a process that is starting: whatever else is asked is
+// told so.
+func Greet(cluster func() string, g Greeter) http.Handler {
+	mux := http.NewServeMux()
+	calls{mux, cluster}.greetings(g)
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { refuse(w, refusal.Starting) })
+	return guard(cluster, mux)
+}
+
+// Handlers are what the peer port of a node serves besides calls.
 type Handlers struct {
-	Cluster func() string // this node's cluster, empty while it has none
+	Cluster func() string // this node's cluster
 	Node    Node
 	Git     http.Handler // PathGit, prefix stripped
 	Serve   http.Handler // PathServe, prefix stripped
@@ -28,28 +47,31 @@ type Handlers struct {
 // meant for this cluster.
 func (h Handlers) Handler() http.Handler {
 	mux := http.NewServeMux()
-	call := func(method, path string, do http.HandlerFunc) { mux.Handle(path, h.member(only(method, do))) }
-	mux.HandleFunc(pathHello, only(http.MethodGet, func(w http.ResponseWriter, r *http.Request) { answer(w, h.Node.Hello(), nil) }))
+	c := calls{mux, h.Cluster}
+	c.greetings(h.Node)
 	mux.HandleFunc(pathJoin, only(http.MethodPost, h.join))
-	call(http.MethodPost, pathPropose, h.propose)
-	call(http.MethodGet, pathIndex, h.index)
-	call(http.MethodGet, pathTable, h.table)
-	call(http.MethodGet, pathPast, h.past)
-	call(http.MethodGet, pathRefs, h.refs)
-	call(http.MethodPost, pathDoubt, h.doubt)
-	call(http.MethodPost, pathSync, h.sync)
-	call(http.MethodPost, pathLive, h.live)
-	call(http.MethodGet, pathPulse, func(w http.ResponseWriter, r *http.Request) { answer(w, h.Node.Pulse(), nil) })
-	call(http.MethodPost, pathWhois, h.whois)
-	call(http.MethodGet, pathMember, h.memberOf)
+	c.add(http.MethodPost, pathPropose, h.propose)
+	c.add(http.MethodGet, pathIndex, h.index)
+	c.add(http.MethodGet, pathTable, h.table)
+	c.add(http.MethodGet, pathPast, h.past)
+	c.add(http.MethodGet, pathRefs, h.refs)
+	c.add(http.MethodPost, pathDoubt, h.doubt)
+	c.add(http.MethodPost, pathSync, h.sync)
+	c.add(http.MethodPost, pathLive, h.live)
+	c.add(http.MethodGet, pathMember, h.memberOf)
 	// git cannot be told to send our header: what it reads here is not secret.
 	mux.Handle(PathGit, http.StripPrefix(PathGit[:len(PathGit)-1], h.Git))
-	mux.Handle(PathServe, h.member(http.StripPrefix(PathServe[:len(PathServe)-1], h.Serve).ServeHTTP))
-	mux.Handle("/api/", h.member(h.API.ServeHTTP))
+	mux.Handle(PathServe, c.ours(http.StripPrefix(PathServe[:len(PathServe)-1], h.Serve).ServeHTTP))
+	mux.Handle("/api/", c.ours(h.API.ServeHTTP))
+	return guard(h.Cluster, mux)
+}
+
+// guard lets in what nodes ask, and nothing that a web page could.
+func guard(cluster func() string, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		// A page does not know the cluster's id, and cannot send it across origins: a call
 		// that names it is a node's, of an earlier release too.
-		theirs, ours := r.Header.Get(headerCluster), h.Cluster()
+		theirs, ours := r.Header.Get(headerCluster), cluster()
 		switch err := browser.Check(r, []string{hostName}); {
 		case theirs == ours && ours != "" && strings.HasPrefix(r.URL.Path, pathCalls):
 		case strings.HasPrefix(r.URL.Path, PathGit): // git says neither, and what it reads is not secret
@@ -60,13 +82,36 @@ func (h Handlers) Handler() http.Handler {
 			refuse(w, refusal.New(refusal.ContentType, "a call needs the header Content-Type: "+callType))
 			return
 		}
-		mux.ServeHTTP(w, r)
+		next.ServeHTTP(w, r)
 	})
 }
 
-func (h Handlers) member(next http.HandlerFunc) http.Handler {
+// calls are the paths of one cluster's calls.
+type calls struct {
+	*http.ServeMux
+	cluster func() string
+}
+
+func (c calls) add(method, path string, do http.HandlerFunc) {
+	c.Handle(path, c.ours(only(method, do)))
+}
+
+// greetings are what a process answers from its first moment.
+func (c calls) greetings(g Greeter) {
+	c.HandleFunc(pathHello, only(http.MethodGet, func(w http.ResponseWriter, r *http.Request) { answer(w, g.Hello(), nil) }))
+	c.add(http.MethodGet, pathPulse, func(w http.ResponseWriter, r *http.Request) { answer(w, g.Pulse(), nil) })
+	c.add(http.MethodPost, pathWhois, func(w http.ResponseWriter, r *http.Request) {
+		var claim Claim
+		if read(w, r, &claim) {
+			answer(w, g.Whois(claim), nil)
+		}
+	})
+}
+
+// ours refuses what is meant for another cluster.
+func (c calls) ours(next http.HandlerFunc) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if theirs, ours := r.Header.Get(headerCluster), h.Cluster(); theirs != ours || ours == "" {
+		if theirs, ours := r.Header.Get(headerCluster), c.cluster(); theirs != ours || ours == "" {
 			refuse(w, refusal.New(refusal.OtherCluster, "this node is of cluster %q, the call is meant for %q", ours, theirs))
 			return
 		}

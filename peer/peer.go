@@ -124,7 +124,7 @@ type LiveAnswer struct {
 // Node is what a node does for its peers. Its refusals
 // reach the caller as such.
 type Node interface {
-	Hello() Hello
+	Greeter
 	// Join is answered by the leader.
 	Join(ctx context.Context, rq JoinRequest) (JoinAnswer, error)
 	// Propose commits a log entry; only the leader does. It returns what the
@@ -149,11 +149,6 @@ type Node interface {
 	// that comes to.
 	Sync(ctx context.Context, id string, wait bool) (api.SyncOutcome, error)
 	Live(ctx context.Context, ids []string) LiveAnswer
-	// Pulse tells how this node is, from memory alone.
-	Pulse() Pulse
-	// Whois tells what this node knows of whoever says to be the node of that id,
-	// and notes the claim.
-	Whois(claim Claim) Whois
 	// Member tells whether the node of that id is a member. It is answered by a
 	// leader that has just made sure that it leads.
 	Member(ctx context.Context, id string) (Membership, error)

@@ -65,14 +65,6 @@ func (c *Client) Member(ctx context.Context, addr, id string) (Membership, error
 	return m, err
 }
 
-func (h Handlers) whois(w http.ResponseWriter, r *http.Request) {
-	var claim Claim
-	if !read(w, r, &claim) {
-		return
-	}
-	answer(w, h.Node.Whois(claim), nil)
-}
-
 func (h Handlers) memberOf(w http.ResponseWriter, r *http.Request) {
 	m, err := h.Node.Member(r.Context(), r.URL.Query().Get("id"))
 	answer(w, m, err)

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"encoding/base64"
 	"errors"
 	"net/http"
@@ -9,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"gitmirror/api"
 	"gitmirror/fsm"
@@ -143,7 +145,7 @@ func (s *Server) addRepos(w http.ResponseWriter, r *http.Request) {
 		refuse(w, refusal.New(refusal.JSONInvalid, "a list has 1 to %d repos, this one has %d", maxAdd, len(list)))
 		return
 	}
-	added, err := s.cfg.Writer.Add(r.Context(), list, key(r))
+	added, err := s.add(r.Context(), list, key(r))
 	if err != nil {
 		refuse(w, decided(err))
 		return
@@ -173,6 +175,50 @@ func (s *Server) addRepos(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Location", "/api/v1/repos/"+results[0].Repo.Name)
 		writeJSON(w, http.StatusCreated, results[0].Repo)
 	}
+}
+
+// add has those added that can be read, and says of each what became of it.
+func (s *Server) add(ctx context.Context, list []api.AddRepo, key string) ([]Added, error) {
+	all := make([]Added, len(list))
+	var readable []NewRepo
+	var where []int
+	for i, a := range list {
+		n, err := readRepo(a)
+		if err != nil {
+			all[i].Err = err
+			continue
+		}
+		readable, where = append(readable, n), append(where, i)
+	}
+	added, err := s.cfg.Writer.Add(ctx, readable, key)
+	if err != nil {
+		return nil, err
+	}
+	for i, a := range added {
+		all[where[i]] = a
+	}
+	return all, nil
+}
+
+func readRepo(a api.AddRepo) (NewRepo, error) {
+	n := NewRepo{URLs: a.URLs, Name: a.Name, Replicas: a.Replicas, Labels: a.Labels, MaxSize: a.MaxSize, MaxObject: a.MaxObjectSize, Accept: a.AcceptFlaws}
+	if a.URL != "" {
+		n.URLs = append([]string{a.URL}, a.URLs...)
+	}
+	if a.Interval == "" {
+		return n, nil
+	}
+	d, err := time.ParseDuration(a.Interval)
+	switch {
+	case err != nil:
+		return n, refusal.New(refusal.IntervalInvalid, "the interval %.40q is not a duration", a.Interval).Try("write it like 90s, 5m or 1h")
+	case d%time.Millisecond != 0:
+		return n, refusal.New(refusal.IntervalInvalid, "the interval %.40q is finer than a millisecond", a.Interval).Try("write it like 1500ms, 90s or 1h")
+	case d == 0:
+		d = -1 // asked for, and refused as out of bounds
+	}
+	n.Interval = d
+	return n, nil
 }
 
 // setRepo changes what the body names.

@@ -54,13 +54,25 @@ type Consensus interface {
 // Writer carries out writes. It is called on the leader only. Its errors are
 // refusals where the request is at fault.
 type Writer interface {
-	Add(ctx context.Context, repos []api.AddRepo, key string) ([]Added, error)
+	Add(ctx context.Context, repos []NewRepo, key string) ([]Added, error)
 	Set(ctx context.Context, id string, set api.SetRepo, key string) error
 	Remove(ctx context.Context, id, key string) error
 	RemoveNode(ctx context.Context, id, key string) error
 	Approve(ctx context.Context, id string, a api.Approve, key string) error
 	// Pin has a ref of a repo stay at an object.
 	Pin(ctx context.Context, id, ref, oid, key string) error
+}
+
+// NewRepo is what somebody asks to have mirrored. Zero is the default.
+type NewRepo struct {
+	URLs      []string
+	Name      string // default: of the first URL
+	Replicas  int
+	Interval  time.Duration
+	MaxSize   int64 // bytes
+	MaxObject int64 // bytes
+	Accept    []string
+	Labels    map[string]string
 }
 
 // Added is one result of Writer.Add: a repo id, or why it was not added.

@@ -48,7 +48,7 @@ func (g *group) WaitApplied(context.Context, uint64) error {
 	return g.applied
 }
 
-func (g *group) Add(context.Context, []api.AddRepo, string) ([]Added, error) {
+func (g *group) Add(context.Context, []NewRepo, string) ([]Added, error) {
 	g.asked = append(g.asked, "write")
 	return []Added{{Err: refusal.ConflictName}}, nil
 }

@@ -1,4 +1,4 @@
-package node
+package membership
 
 import (
 	"fmt"
@@ -10,24 +10,24 @@ import (
 // directory knows the run that its row has, and is not taken for a copy of itself.
 func TestFailedStartsDoNotForgetTheRunOfTheRow(t *testing.T) {
 	dir := t.TempDir()
-	id, err := loadIdentity(dir)
+	id, err := LoadIdentity(dir, 1, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := id.begin(dir, "in the row"); err != nil {
+	if err := id.Begin("in the row"); err != nil {
 		t.Fatal(err)
 	}
-	if err := id.confirm(dir, "in the row"); err != nil {
+	if err := id.Confirm("in the row"); err != nil {
 		t.Fatal(err)
 	}
 	for i := range maxRuns + 7 { // without the fsyncs
 		id.Runs = append(id.Runs, fmt.Sprint("failed ", i))
 	}
 	for i := range 10 {
-		if err := id.begin(dir, fmt.Sprint("start ", i)); err != nil {
+		if err := id.Begin(fmt.Sprint("start ", i)); err != nil {
 			t.Fatal(err)
 		}
-		if id, err = loadIdentity(dir); err != nil {
+		if id, err = LoadIdentity(dir, 1, nil); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -1,0 +1,178 @@
+package membership
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"syscall"
+
+	"github.com/google/uuid"
+
+	"gitmirror/internal/advice"
+	"gitmirror/internal/atomicfile"
+)
+
+// Identity is node.json: who this data directory is.
+type Identity struct {
+	Format    int    `json:"format"`
+	ID        string `json:"id"`
+	ClusterID string `json:"cluster_id,omitempty"` // empty until it has joined or founded one
+	// Founding is set from the decision to found a cluster until that has
+	// happened: only then may a node start consensus on its own.
+	Founding bool `json:"founding,omitempty"`
+	// Log is the id of the raft log in this directory, noted before anything
+	// in it is acknowledged: a start without that log is refused.
+	Log string `json:"log,omitempty"`
+	// Runs are the latest processes of this directory, each noted before it is
+	// announced: a directory that does not know the run in its row is a copy.
+	Runs []string `json:"runs,omitempty"`
+	// RowRun is the last of them that its row was seen to have. It is never
+	// forgotten, however many starts have failed since.
+	RowRun string `json:"row_run,omitempty"`
+	// ClusterFormat is the newest cluster format seen: a binary that speaks less
+	// cannot read what this directory holds.
+	ClusterFormat uint32 `json:"cluster_format,omitempty"`
+	// Members are the peer addresses of the other members, as last known.
+	Members []string `json:"members,omitempty"`
+
+	dir      string
+	makeRoom func() error // gives up what is kept for a full disk
+	mu       sync.Mutex   // of changes while the node runs
+}
+
+// maxRuns is how many runs a directory remembers: a member that was away for long may
+// ask for an old one.
+const maxRuns = 1000
+
+// dataFormat is the layout of the data directory. A newer one is refused.
+const dataFormat = 1
+
+// LoadIdentity reads node.json below dir, or makes a node of it that is in no cluster yet.
+// It refuses what a binary that speaks cluster formats up to speaks cannot go on with.
+// makeRoom gives up, once, what is kept for a full disk.
+func LoadIdentity(dir string, speaks uint32, makeRoom func() error) (*Identity, error) {
+	path := filepath.Join(dir, "node.json")
+	data, err := os.ReadFile(path)
+	log := filepath.Join(dir, "raft", "raft.db")
+	_, noLog := os.Lstat(log)
+	if errors.Is(err, fs.ErrNotExist) {
+		// node.json is durable before the log is made: a log without it is of an
+		// identity that is lost, and must not vote for a new one.
+		if !errors.Is(noLog, fs.ErrNotExist) {
+			return nil, &advice.Error{Message: fmt.Sprintf("%s is gone, but the raft log %s is there: whose it is, is lost", path, log), Err: err,
+				Try: "restore node.json from a backup, or start this node anew with an empty --data directory"}
+		}
+		id := &Identity{Format: dataFormat, ID: uuid.NewString(), dir: dir, makeRoom: makeRoom}
+		return id, id.save()
+	}
+	if err != nil {
+		return nil, &advice.Error{Message: fmt.Sprintf("cannot read node.json: %v", err), Try: "mend the permissions and the disk of the --data directory", Err: err}
+	}
+	id := &Identity{dir: dir, makeRoom: makeRoom}
+	if err := json.Unmarshal(data, id); err != nil {
+		return nil, &advice.Error{Message: fmt.Sprintf("%s cannot be read: %v", path, err), Err: err,
+			Try: "restore it from a backup, or start this node anew with an empty --data directory"}
+	}
+	if id.Format > dataFormat {
+		return nil, &advice.Error{Message: fmt.Sprintf("%s has format %d, this gitmirror knows up to %d", path, id.Format, dataFormat),
+			Try: "start it with the newer gitmirror that wrote it"}
+	}
+	if uuid.Validate(id.ID) != nil {
+		return nil, &advice.Error{Message: path + " has no node id", Try: "start this node anew with an empty --data directory"}
+	}
+	if id.ClusterID == "" && noLog == nil {
+		return nil, &advice.Error{Message: fmt.Sprintf("%s names no cluster, but the raft log %s is there: whose it is, is lost", path, log),
+			Try: "restore node.json from a backup, or start this node anew with an empty --data directory"}
+	}
+	if id.ClusterFormat > speaks {
+		return nil, &advice.Error{Message: fmt.Sprintf("%s belongs to a cluster of format %d, this gitmirror speaks up to %d", dir, id.ClusterFormat, speaks),
+			Try: "start it with the newer gitmirror that the other nodes run"}
+	}
+	return id, nil
+}
+
+// Begin notes a new run, durably.
+func (id *Identity) Begin(run string) error {
+	return id.update(func() {
+		id.Runs = append(id.Runs, run)
+		if drop := len(id.Runs) - maxRuns; drop > 0 {
+			if at := slices.Index(id.Runs, id.RowRun); at >= 0 && at < drop {
+				id.Runs[drop] = id.RowRun // in the place of the oldest that stays
+			}
+			id.Runs = id.Runs[drop:]
+		}
+	})
+}
+
+// Confirm notes, durably, that the row has this run.
+func (id *Identity) Confirm(run string) error {
+	return id.update(func() { id.RowRun = run })
+}
+
+// Cluster is the id of the cluster, empty until the node has one.
+func (id *Identity) Cluster() string {
+	id.mu.Lock()
+	defer id.mu.Unlock()
+	return id.ClusterID
+}
+
+// Enter notes, durably, which cluster the node is in, or is about to found.
+func (id *Identity) Enter(cluster string, founding bool) error {
+	return id.update(func() { id.ClusterID, id.Founding = cluster, founding })
+}
+
+// Others are the peer addresses of other members, as last known.
+func (id *Identity) Others() []string {
+	id.mu.Lock()
+	defer id.mu.Unlock()
+	return id.Members
+}
+
+// LogMade notes, durably, the id of the raft log that was made here.
+func (id *Identity) LogMade(log string) error { return id.update(func() { id.Log = log }) }
+
+// Founded notes, durably, that there is a cluster now: losing raft's directory must never
+// make a second one of the same name.
+func (id *Identity) Founded() error {
+	if !id.Founding {
+		return nil
+	}
+	return id.update(func() { id.Founding = false })
+}
+
+// Note notes the cluster's format and where the other members are, where that is news.
+func (id *Identity) Note(format uint32, others []string) error {
+	if format <= id.ClusterFormat && slices.Equal(others, id.Others()) {
+		return nil
+	}
+	return id.update(func() { id.ClusterFormat, id.Members = max(format, id.ClusterFormat), others })
+}
+
+// update changes node.json while other parts may do so too.
+func (id *Identity) update(change func()) error {
+	id.mu.Lock()
+	defer id.mu.Unlock()
+	change()
+	return id.save()
+}
+
+func (id *Identity) save() error {
+	data, err := json.MarshalIndent(id, "", "  ")
+	if err != nil {
+		return err
+	}
+	path := filepath.Join(id.dir, "node.json")
+	err = atomicfile.Write(path, append(data, '\n'), 0o600)
+	if errors.Is(err, syscall.ENOSPC) && id.makeRoom() == nil {
+		err = atomicfile.Write(path, append(data, '\n'), 0o600)
+	}
+	if err != nil {
+		return &advice.Error{Message: fmt.Sprintf("cannot write node.json: %v", err), Try: "make room on the disk of the --data directory, or mend its permissions", Err: err}
+	}
+	return nil
+}
