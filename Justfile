@@ -53,6 +53,10 @@ bench *ARGS:
 bench-table:
     go test -run '^$' -bench . -benchtime 1x ./fsm ./ring
 
+# How long the import of 100,000 repositories takes
+bench-import *ARGS:
+    go run ./internal/bench -only import {{ARGS}}
+
 # The static binary
 build:
     CGO_ENABLED=0 go build -trimpath -o gitmirror .

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -10,14 +11,15 @@ import (
 type progress struct {
 	s     *session
 	width int // of the terminal; 0: none
-	last  time.Time
+	began time.Time
+	last  time.Time // of a plain line
 	shown bool
 }
 
 const plainEvery = 10 * time.Second
 
 func newProgress(s *session) *progress {
-	return &progress{s: s, width: terminalWidth(s.Err), last: time.Now()}
+	return &progress{s: s, width: terminalWidth(s.Err), began: time.Now(), last: time.Now()}
 }
 
 func (p *progress) update(line string) {
@@ -34,6 +36,18 @@ func (p *progress) update(line string) {
 		p.s.remark("%s", line)
 		p.last = time.Now()
 	}
+}
+
+// part shows a bar, how many of all there are done, and how long the rest may take at
+// this pace.
+func (p *progress) part(done, all int, things string) {
+	const cells = 20
+	filled := cells * done / max(all, 1)
+	line := fmt.Sprintf("[%s%s] %d of %d %s", strings.Repeat("=", filled), strings.Repeat(" ", cells-filled), done, all, things)
+	if took := time.Since(p.began); done > 0 && done < all && took > 2*time.Second {
+		line += fmt.Sprintf(", %s to go", (took * time.Duration(all-done) / time.Duration(done)).Round(time.Second))
+	}
+	p.update(line)
 }
 
 // end takes the line away again.

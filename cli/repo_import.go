@@ -2,17 +2,26 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"os"
+	"slices"
+	"sync/atomic"
 
 	"gitmirror/api"
 
 	urfave "github.com/urfave/cli/v2"
 )
 
-// importBatch is how many repos one call adds.
-const importBatch = 500
+const (
+	// importBatch is how many repos one call adds.
+	importBatch = 500
+	// importFlight is how many calls are under way at once: while the log writes one,
+	// the next are read and checked.
+	importFlight = 4
+)
 
 type repoImportOptions struct {
 	file string      // "-": stdin
@@ -56,18 +65,13 @@ func repoImport(ctx context.Context, s *session, o repoImportOptions) error {
 	var t tally
 	progress := newProgress(s)
 	defer progress.end()
-	for len(entries) > 0 && t.broke == nil {
-		batch := entries[:min(importBatch, len(entries))]
-		entries = entries[len(batch):]
-		done, err := addBatch(ctx, s, batch, o)
-		if err != nil {
-			if t.ok+len(t.failures) == 0 {
-				return err
-			}
-			t.stop(err, len(batch)+len(entries), fmt.Sprintf("from line %d on", batch[0].line))
-			break
+	total := len(entries)
+	var broke *importCall // the first that failed; some behind it may have been done
+	for call := range addAll(ctx, s, entries, o) {
+		if call.err != nil && broke == nil {
+			broke = call
 		}
-		for _, r := range done {
+		for _, r := range call.results {
 			if r.Problem != nil {
 				progress.end()
 				t.fail(s, fmt.Sprintf("line %d, %s", r.Line, r.URL), r.Problem)
@@ -75,8 +79,14 @@ func repoImport(ctx context.Context, s *session, o repoImportOptions) error {
 				t.ok++
 			}
 		}
-		results = append(results, done...)
-		progress.update(fmt.Sprintf("%d lines done, %d to go", len(results), len(entries)))
+		results = append(results, call.results...)
+		progress.part(len(results), total, "lines")
+	}
+	if broke != nil && len(results) == 0 {
+		return broke.err
+	}
+	if broke != nil {
+		t.stop(broke.err, total-len(results), fmt.Sprintf("from line %d on", broke.batch[0].line))
 	}
 	progress.end()
 	s.say("Added %d, refused %d%s", t.ok, len(t.failures), t.rest())
@@ -90,6 +100,53 @@ func repoImport(ctx context.Context, s *session, o repoImportOptions) error {
 	}
 	return t.imported()
 }
+
+// importCall is one call's part of a list.
+type importCall struct {
+	batch   []importEntry
+	results []importResult // of each line, unless err says why there are none
+	err     error
+	done    chan struct{}
+}
+
+// addAll adds the lines in calls of importBatch each, of which importFlight are under way
+// at once, and yields what came of them in the order of the list. After a call that
+// failed no more are begun: what is under way ends, and is yielded too.
+func addAll(ctx context.Context, s *session, entries []importEntry, o repoImportOptions) iter.Seq[*importCall] {
+	return func(yield func(*importCall) bool) {
+		calls := make(chan *importCall, importFlight-1) // and the one that is waited for
+		var failed atomic.Bool
+		go func() {
+			defer close(calls)
+			for batch := range slices.Chunk(entries, importBatch) {
+				c := &importCall{batch: batch, done: make(chan struct{})}
+				calls <- c
+				if failed.Load() {
+					c.err = errNotTried
+					close(c.done)
+					return
+				}
+				go func() {
+					defer close(c.done)
+					if c.results, c.err = addBatch(ctx, s, batch, o); c.err != nil {
+						failed.Store(true)
+					}
+				}()
+			}
+		}()
+		on := true
+		for c := range calls {
+			<-c.done
+			on = on && !errors.Is(c.err, errNotTried) && yield(c)
+			if !on {
+				failed.Store(true)
+			}
+		}
+	}
+}
+
+// errNotTried is of a call that was not made, because another had failed.
+var errNotTried = errors.New("not tried")
 
 // addBatch adds what it can of the batch; a line that is no URL [NAME] is
 // refused here and not sent.

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"reflect"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -271,13 +272,13 @@ func TestParseImport(t *testing.T) {
 
 // importer adds all but the URLs that end in "bad", and all batches but those
 // after the first few.
-func importer(t *testing.T, batches int) *fake {
+func importer(t *testing.T) *fake {
 	return fakeNode(t, func(n int, r request) any {
 		var ask api.AddRepos
 		if err := json.Unmarshal([]byte(r.body), &ask); err != nil {
 			t.Error(err)
 		}
-		if n > batches {
+		if strings.Contains(r.body, "/down") {
 			return problem(http.StatusServiceUnavailable, "no_leader")
 		}
 		var out api.AddResults
@@ -298,7 +299,7 @@ func TestRepoImport(t *testing.T) {
 	for i := range 1200 {
 		fmt.Fprintf(&list, "https://h/%d\n", i)
 	}
-	f := importer(t, 10)
+	f := importer(t)
 	r := runWith(t, list.String(), "repo", "import", "-", "--interval", "5m").want(t, exitOK)
 	contains(t, "stdout", r.out, "Added 1200, refused 0")
 	if n := len(f.requests()); n != 3 {
@@ -331,11 +332,64 @@ func TestRepoImport(t *testing.T) {
 }
 
 func TestRepoImportThatStopsHalfWay(t *testing.T) {
-	importer(t, 1)
-	r := runWith(t, strings.Repeat("https://h/x\n", 700), "repo", "import", "-").want(t, exitPartFailed)
+	importer(t)
+	up, down := strings.Repeat("https://h/x\n", 500), strings.Repeat("https://h/down\n", 500)
+	r := runWith(t, up+down[:3000], "repo", "import", "-").want(t, exitPartFailed)
 	contains(t, "output", r.out+r.err, "stopped, from line 501 on", "Added 500, refused 0, not tried 200")
-	importer(t, 0)
-	runWith(t, "https://h/x\n", "repo", "import", "-").want(t, exitUnavailable)
+	// What was under way behind the call that failed is counted.
+	r = runWith(t, down+up[:1200], "repo", "import", "-").want(t, exitPartFailed)
+	contains(t, "output", r.out+r.err, "stopped, from line 1 on", "Added 100, refused 0, not tried 500")
+	r = runWith(t, down, "repo", "import", "-").want(t, exitUnavailable)
+	if strings.Contains(r.out, "Added") {
+		t.Errorf("nothing was added: %s", r.out)
+	}
+}
+
+// Calls are made side by side, no more than importFlight, and told in the order of the
+// list however they are answered.
+func TestRepoImportIsBoundedInFlight(t *testing.T) {
+	var mu sync.Mutex
+	flying, most := 0, 0
+	full, once := make(chan struct{}), sync.Once{}
+	fakeNode(t, func(n int, r request) any {
+		var ask api.AddRepos
+		if err := json.Unmarshal([]byte(r.body), &ask); err != nil {
+			t.Error(err)
+		}
+		mu.Lock()
+		flying++
+		if most = max(most, flying); flying == importFlight {
+			once.Do(func() { close(full) })
+		}
+		mu.Unlock()
+		<-full // the first ones wait for each other
+		mu.Lock()
+		flying--
+		mu.Unlock()
+		var out api.AddResults
+		for _, a := range ask.Repos {
+			repo := row(a.URL, "pending")
+			out.Results = append(out.Results, api.AddResult{Repo: &repo})
+		}
+		return out
+	})
+	var list strings.Builder
+	for i := range 10*importBatch + 7 {
+		fmt.Fprintf(&list, "https://h/%d\n", i)
+	}
+	r := runWith(t, list.String(), "repo", "import", "-", "-o", "json").want(t, exitOK)
+	var body struct{ Results []importResult }
+	if err := json.Unmarshal([]byte(r.out), &body); err != nil || len(body.Results) != 10*importBatch+7 {
+		t.Fatalf("%d results, %v", len(body.Results), err)
+	}
+	for i, got := range body.Results {
+		if want := fmt.Sprintf("https://h/%d", i); got.URL != want || got.Line != i+1 || got.Repo == nil || got.Repo.Name != want {
+			t.Fatalf("line %d: %+v, want %s", i+1, got, want)
+		}
+	}
+	if most != importFlight {
+		t.Errorf("%d calls at once, want %d", most, importFlight)
+	}
 }
 
 func TestNodeRm(t *testing.T) {

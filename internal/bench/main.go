@@ -1,7 +1,7 @@
 // Command bench measures what gitmirror is chosen for, beside what its users
 // would run otherwise, from separate processes on this machine: how long the
-// cluster takes no writes after its leader is killed, and what a check that
-// finds nothing costs.
+// cluster takes no writes after its leader is killed, what a check that finds
+// nothing costs, and how long an import of many repositories takes.
 //
 // It prints figures and judges none.
 package main
@@ -25,18 +25,19 @@ func main() {
 	trials := flag.Int("trials", 20, "leaders to kill")
 	timing := flag.String("raft-timing", "normal", "raft timing of the nodes")
 	seconds := flag.Int("seconds", 20, "how long to count checks")
-	only := flag.String("only", "", "failover or checks; empty: both")
+	only := flag.String("only", "", "failover, checks or import; empty: the first two")
+	lines := flag.Int("lines", 100_000, "repos to import")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, *trials, *timing, *seconds, *only); err != nil {
+	if err := run(ctx, *trials, *timing, *seconds, *lines, *only); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		stop()
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, trials int, timing string, seconds int, only string) error {
+func run(ctx context.Context, trials int, timing string, seconds, lines int, only string) error {
 	dir, err := os.MkdirTemp("", "gitmirror-bench-")
 	if err != nil {
 		return err
@@ -50,6 +51,9 @@ func run(ctx context.Context, trials int, timing string, seconds int, only strin
 		return fmt.Errorf("build gitmirror: %w", err)
 	}
 	fmt.Printf("Machine: %s, %d cores, %s, %s\n", cpuModel(), runtime.NumCPU(), runtime.Version(), gitVersion())
+	if only == "import" {
+		return imports(ctx, binary, dir, lines, timing)
+	}
 	if only != "checks" {
 		if err := failover(ctx, binary, dir, trials, timing); err != nil {
 			return fmt.Errorf("failover: %w", err)

@@ -82,6 +82,19 @@ func (p *process) cpu() (time.Duration, error) {
 	return time.Duration(ticks) * time.Second / perSecond, nil
 }
 
+// memory is what the process holds now, its resident set in bytes.
+func (p *process) memory() (int64, error) {
+	statm, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", p.cmd.Process.Pid))
+	if err != nil {
+		return 0, err
+	}
+	var size, resident int64
+	if _, err := fmt.Sscan(string(statm), &size, &resident); err != nil {
+		return 0, err
+	}
+	return resident * int64(os.Getpagesize()), nil
+}
+
 // until polls a condition; benchmarks have nothing better to do meanwhile.
 func until(ctx context.Context, what string, ok func() bool) error {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
