@@ -8,16 +8,20 @@ import (
 // fill places the copies that are missing, the heaviest first.
 func (p *planner) fill() {
 	for _, i := range p.short() {
-		for _, m := range p.active {
-			p.scores[m] = p.score(i, m)
+		p.fillRow(i)
+	}
+}
+
+func (p *planner) fillRow(i int) {
+	for _, m := range p.active {
+		p.scores[m] = p.score(i, m)
+	}
+	for int(p.counts[i]) < replicas(&p.repos[i]) {
+		m := p.home(i)
+		if m < 0 {
+			return
 		}
-		for int(p.counts[i]) < replicas(&p.repos[i]) {
-			m := p.home(i)
-			if m < 0 {
-				break
-			}
-			p.append(i, m)
-		}
+		p.append(i, m)
 	}
 }
 

@@ -72,17 +72,22 @@ func newElection(repos []OwnerRepo, nodes []Node) *election {
 
 func (e *election) cost(repo int) uint64 { return min(max(e.repos[repo].Cost, 1), 1<<40) }
 
-// eligible calls fn with each node that may own the repo.
 func (e *election) eligible(repo int, fn func(m int)) {
+	eligible(e.repos[repo].Ready, &e.positions, func(m int) NodeState { return e.members[m].State }, fn)
+}
+
+// eligible calls fn with each node that may own a repo: those of ready that are active or
+// full, or else those that are draining.
+func eligible(ready []uint32, at *positions, state func(m int) NodeState, fn func(m int)) {
 	for _, lastResort := range []bool{false, true} {
 		found := false
-		for _, id := range e.repos[repo].Ready {
-			m := e.positions.of(id)
+		for _, id := range ready {
+			m := at.of(id)
 			if m < 0 {
 				continue
 			}
-			state := e.members[m].State
-			if !lastResort && (state == Active || state == Full) || lastResort && state == Draining {
+			s := state(m)
+			if !lastResort && (s == Active || s == Full) || lastResort && s == Draining {
 				found = true
 				fn(m)
 			}
