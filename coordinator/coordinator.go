@@ -79,8 +79,8 @@ type Coordinator struct {
 	cfg Config
 	log *slog.Logger
 
-	mu    sync.Mutex
-	loads *loads // for placing new repos
+	mu      sync.Mutex
+	placing *placing // new repos
 
 	troubles troubles
 	absent   absences
@@ -89,6 +89,7 @@ type Coordinator struct {
 	// Of the present term's loop.
 	missing map[string]time.Time // nodes gossip does not know, since when
 	braked  bool                 // the mass-failure brake is on, and was logged
+	agenda  agenda
 }
 
 // New returns a Coordinator.
@@ -141,13 +142,13 @@ func (c *Coordinator) Lead(ctx context.Context) error {
 
 // begin forgets what was known in another term.
 func (c *Coordinator) begin() {
-	c.missing, c.braked = map[string]time.Time{}, false
+	c.missing, c.braked, c.agenda = map[string]time.Time{}, false, agenda{}
 	c.troubles.reset()
 	c.absent.reset()
 	c.troubled.reset()
 	c.cfg.Clock.begin()
 	c.mu.Lock()
-	c.loads = nil
+	c.placing = nil
 	c.mu.Unlock()
 }
 

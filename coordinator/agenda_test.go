@@ -1,0 +1,135 @@
+package coordinator
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"gitmirror/fsm"
+	"gitmirror/fsm/command"
+)
+
+// What happens to rows is dealt with row by row: everything is planned anew when nodes
+// have changed, and now and then.
+func TestRowsAreDealtWithOneByOne(t *testing.T) {
+	w := newWorld(t, 4)
+	w.settle()
+	planned := w.c.agenda.planned
+	w.add(50)
+	w.settle()
+	for i, r := range w.rows() {
+		if len(r.Copies) != 2 || r.Owner == 0 || r.Generation == 0 {
+			t.Fatalf("a new row at rest: %+v", r)
+		}
+		other := r.Copies[0].Node
+		if other == r.Owner {
+			other = r.Copies[1].Node
+		}
+		switch i % 5 {
+		case 0: // a copy that is broken stays where it is to be
+			w.report(other, &command.CopyReport{Repo: r.ID, State: command.CopyState_COPY_STATE_BROKEN})
+		case 1:
+			w.apply(&command.RemoveRepos{Ids: []string{r.ID}})
+		case 2: // its owner cannot write it
+			w.apply(&command.Report{Node: w.state.View().Node(r.Owner).ID, Health: []*command.HealthReport{{Repo: r.ID, Epoch: r.Epoch, ErrorClass: "disk"}}})
+		}
+	}
+	w.settle()
+	for _, r := range w.rows() {
+		if len(r.Copies) != 2 || r.Owner == 0 || w.ready()[r.ID] < 2 {
+			t.Errorf("at rest: %+v", r)
+		}
+	}
+	if w.c.agenda.planned != planned {
+		t.Error("everything was planned for what happened to rows")
+	}
+	if a := w.c.agenda; len(a.look)+len(a.plan)+len(a.order) > 10 {
+		t.Errorf("at rest the agenda has %d rows to look at, %d planned", len(a.look), len(a.plan))
+	}
+	w.join(5)
+	w.settle()
+	if w.c.agenda.planned == planned {
+		t.Error("nothing was planned for a new node")
+	}
+	if h := w.state.View().Holding(w.state.View().NodeByID(id(5)).Num); h.Copies < 12 {
+		t.Errorf("the new node has %d copies", h.Copies)
+	}
+}
+
+// What could not be proposed is tried again.
+func TestNothingOnTheAgendaIsForgotten(t *testing.T) {
+	w := newWorld(t, 3)
+	w.settle()
+	w.add(5)
+	w.settle()
+	w.alive[id(2)] = false
+	for range 3 {
+		w.fails = errors.New("no leader")
+		_ = w.c.look(t.Context())
+	}
+	w.fails = nil
+	w.look()
+	for _, r := range w.rows() {
+		if n := w.state.View().Node(r.Owner); n == nil || n.ID == id(2) {
+			t.Errorf("%s is owned by %v", r.Name, n)
+		}
+	}
+}
+
+// A node makes no more than maxWanted copies at a time, and all of them in the end.
+func TestAPlanIsCarriedOutPieceByPiece(t *testing.T) {
+	w := newWorld(t, 2)
+	w.settle()
+	for range 3 {
+		w.add(250)
+	}
+	w.settle()
+	w.join(3)
+	w.join(4)
+	for range 100 {
+		w.look()
+		most := 0
+		for _, n := range w.state.View().Nodes() {
+			most = max(most, w.state.View().Holding(n.Num).Wanted)
+		}
+		if most > maxWanted {
+			t.Fatalf("a node has %d copies to make", most)
+		}
+		if most == 0 {
+			break
+		}
+		w.work()
+	}
+	w.settle()
+	for _, n := range w.state.View().Nodes() {
+		if h := w.state.View().Holding(n.Num); h.Copies < 340 || h.Copies > 410 || h.Leaving > 0 {
+			t.Errorf("%s holds %+v, want 375 copies", n.Name, h)
+		}
+	}
+}
+
+// Now and then everything is planned though nothing calls for it.
+func TestEverythingIsPlannedNowAndThen(t *testing.T) {
+	w := newWorld(t, 3)
+	w.settle()
+	w.add(3)
+	w.settle()
+	planned := w.c.agenda.planned
+	w.look()
+	if w.c.agenda.planned != planned {
+		t.Error("it is planned at each look")
+	}
+	w.c.agenda.planned = planned.Add(-planEvery)
+	w.look()
+	if !w.c.agenda.planned.After(planned) {
+		t.Error("it is not planned after ten minutes")
+	}
+	w.c.agenda.took, w.c.agenda.due = time.Hour, true
+	if w.c.agenda.planNow(w.c.agenda.planned.Add(time.Minute)) || !w.c.agenda.planNow(w.c.agenda.planned.Add(lookShare*time.Hour)) {
+		t.Error("a plan that takes long is made all the time, or never")
+	}
+	var rows []*fsm.Repo
+	if rows = w.c.agenda.next(w.state.View()); len(rows) != 0 {
+		t.Errorf("%d rows are to be looked at, and nothing has changed", len(rows))
+	}
+}
