@@ -5,22 +5,27 @@ import (
 	"fmt"
 	"io"
 	"runtime"
+	"slices"
 	"testing"
+	"time"
 
 	"gitmirror/fsm/command"
 )
+
+const million = 1_000_000
 
 // minimal is a row as an import makes it: ids of the usual length, two copies.
 func minimal(i int) *command.NewRepo {
 	name := fmt.Sprintf("git.example.org/team-%d/project-%d", i%5000, i)
 	return &command.NewRepo{
-		Id: fmt.Sprintf("%016x", uint64(i)*0x9e3779b97f4a7c15), Name: name,
+		Id: fmt.Sprintf("01K%023X", uint64(i)*0x9e3779b97f4a7c15), Name: name,
 		Urls: []string{"https://" + name}, UrlKeys: []string{name},
 		Copies: []string{"a", "b"}, Owner: "a",
 	}
 }
 
 func heap() uint64 {
+	runtime.GC()
 	runtime.GC()
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
@@ -40,13 +45,36 @@ func imported(b *testing.B, n int) *machine {
 	return m
 }
 
-func BenchmarkImportMillion(b *testing.B) {
-	const rows = 1_000_000
+// full makes every row one that has been published twice, and is ready on both its nodes.
+func (m *machine) full(n int) *machine {
+	for generation := range uint64(2) {
+		for i := range n {
+			p := publish(minimal(i).Id, generation+1)
+			p.Candidate = fmt.Sprintf("01K%023d", i)
+			p.BaseGeneration, p.BaseDigest, p.Complete = generation, digest(byte(generation)), true
+			m.ok(p)
+		}
+	}
+	for i := 0; i < n; i += MaxItems {
+		r := &command.Report{Node: "b"}
+		for j := range MaxItems {
+			r.Copies = append(r.Copies, &command.CopyReport{Repo: minimal(i + j).Id, State: command.CopyState_COPY_STATE_READY, Generation: 2})
+		}
+		m.ok(r)
+	}
+	return m
+}
+
+// BenchmarkRow is what a row takes, with all that leads to it.
+func BenchmarkRow(b *testing.B) {
 	var m *machine
 	for b.Loop() {
+		m = nil
 		before := heap()
-		m = imported(b, rows)
-		b.ReportMetric(float64(heap()-before)/rows, "B/row")
+		m = imported(b, million)
+		b.ReportMetric(float64(heap()-before)/million, "B/minimal-row")
+		m.full(million)
+		b.ReportMetric(float64(heap()-before)/million, "B/full-row")
 	}
 	runtime.KeepAlive(m)
 }
@@ -66,18 +94,38 @@ func BenchmarkAddRepos(b *testing.B) {
 	}
 }
 
+// BenchmarkMillionRows is what is done with a table of a million full rows.
 func BenchmarkMillionRows(b *testing.B) {
-	m := imported(b, 1_000_000)
-	b.Run("apply+view", func(b *testing.B) {
+	m := imported(b, million).full(million)
+	generation := uint64(2)
+	b.Run("publish+view", func(b *testing.B) {
 		for b.Loop() {
-			m.do(&command.SetNodeState{Id: "c", State: command.NodeState_NODE_STATE_UP})
+			generation++
+			m.ok(publish(minimal(million/2).Id, generation))
 			m.state.View()
 		}
 	})
-	b.Run("capture", func(b *testing.B) {
-		for b.Loop() {
-			m.state.Capture()
+	b.Run("changes", func(b *testing.B) {
+		before := m.state.View().Index()
+		for range 10 {
+			generation++
+			m.ok(publish(minimal(million/2).Id, generation))
 		}
+		v := m.state.View()
+		for b.Loop() {
+			if ids, ok := v.ChangedSince(before); !ok || len(ids) != 1 {
+				b.Fatal(ids, ok)
+			}
+		}
+	})
+	b.Run("capture", func(b *testing.B) {
+		var took []time.Duration
+		for b.Loop() {
+			began := time.Now()
+			m.state.Capture()
+			took = append(took, time.Since(began))
+		}
+		b.ReportMetric(float64(slices.Max(took)), "longest-ns")
 	})
 	b.Run("persist", func(b *testing.B) {
 		for b.Loop() {
@@ -88,7 +136,7 @@ func BenchmarkMillionRows(b *testing.B) {
 	})
 	b.Run("restore", func(b *testing.B) {
 		data := m.snapshot()
-		b.ReportMetric(float64(len(data))/1_000_000, "snapshotB/row")
+		b.ReportMetric(float64(len(data))/million, "snapshotB/row")
 		for b.Loop() {
 			if err := New().Restore(bytes.NewReader(data)); err != nil {
 				b.Fatal(err)

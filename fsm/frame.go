@@ -49,14 +49,20 @@ func (w *recordWriter) header(index uint64) {
 }
 
 func (w *recordWriter) write(r *snapshot.Record) {
-	if w.err != nil {
-		return
-	}
-	options := proto.MarshalOptions{Deterministic: true}
-	w.buf = binary.AppendUvarint(w.buf[:0], uint64(options.Size(r)))
-	if w.buf, w.err = options.MarshalAppend(w.buf, r); w.err == nil {
-		w.put(w.buf)
-	}
+	w.buf = marshal(w.buf[:0], r)
+	w.record()
+}
+
+func (w *recordWriter) repo(r *Repo, policy uint32) {
+	w.buf = appendRepo(w.buf[:0], r, policy)
+	w.record()
+}
+
+// record writes what is in buf, and its length before it.
+func (w *recordWriter) record() {
+	var size [binary.MaxVarintLen64]byte
+	w.put(binary.AppendUvarint(size[:0], uint64(len(w.buf))))
+	w.put(w.buf)
 }
 
 func (w *recordWriter) put(b []byte) {

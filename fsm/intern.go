@@ -1,7 +1,6 @@
 package fsm
 
 import (
-	"fmt"
 	"maps"
 	"slices"
 	"strconv"
@@ -53,23 +52,16 @@ func (s *State) newPolicy(p *command.Policy) Policy {
 	return policy
 }
 
+// policy returns the one value that is equal to p in all that snapshots know of it.
 func (in *interner) policy(p Policy) *Policy {
-	var key strings.Builder
-	key.WriteString(strconv.Itoa(p.Replicas))
-	key.WriteByte(' ')
-	key.WriteString(p.Interval.String())
-	fmt.Fprintf(&key, " %d %d %q", p.MaxSize, p.MaxObject, p.Accept)
-	for _, spec := range p.Refspecs {
-		key.WriteByte(' ')
-		key.WriteString(strconv.Quote(spec))
-	}
+	p.record = string(marshal(nil, policyRecord(0, &p)))
 	if in.policies == nil {
 		in.policies = map[string]*Policy{}
 	}
-	known := in.policies[key.String()]
+	known := in.policies[p.record]
 	if known == nil {
 		known = &p
-		in.policies[key.String()] = known
+		in.policies[p.record] = known
 	}
 	return known
 }
@@ -92,13 +84,4 @@ func (in *interner) labelSet(labels map[string]string) map[string]string {
 		in.labels[key.String()] = known
 	}
 	return known
-}
-
-// part returns s, as a piece of whole where it is one: most urls end in the
-// name of their repo, and a million rows share those bytes.
-func part(whole, s string) string {
-	if i := strings.Index(whole, s); i >= 0 {
-		return whole[i : i+len(s)]
-	}
-	return s
 }

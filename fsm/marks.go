@@ -6,8 +6,6 @@ import (
 	"encoding/hex"
 	"math/bits"
 
-	"google.golang.org/protobuf/proto"
-
 	"gitmirror/fsm/snapshot"
 )
 
@@ -74,9 +72,9 @@ func (t *tables) mark(m Mark) {
 // digest adds to the sum of the rows what is little enough to be summed up
 // each time.
 func (t *tables) digest() TableDigest {
-	total := t.rows.plus(sumOf(metaRecord(t)))
+	total := t.rows.plus(sumOf(marshal(nil, metaRecord(t))))
 	for _, n := range t.nodes.sorted {
-		total = total.plus(sumOf(nodeRecord(n)))
+		total = total.plus(sumOf(marshal(nil, nodeRecord(n))))
 	}
 	var d TableDigest
 	binary.BigEndian.PutUint64(d[:], total.high)
@@ -103,17 +101,12 @@ func (s sum) minus(o sum) sum {
 // sumOfRow hashes a row as snapshots write it, with its policy in the place of
 // the policy's number there. The row is not remembered with its hash: one that
 // was changed where it must not be leaves a trace in the sum.
-func sumOfRow(r *Repo) sum { return sumOf(repoRecord(r, 0), policyRecord(0, r.Policy)) }
+func sumOfRow(r *Repo) sum {
+	var buf [1024]byte
+	return sumOf(append(appendRepo(buf[:0], r, 0), r.Policy.record...))
+}
 
-func sumOf(records ...*snapshot.Record) sum {
-	var b []byte
-	for _, r := range records {
-		var err error
-		b, err = proto.MarshalOptions{Deterministic: true}.MarshalAppend(b, r)
-		if err != nil {
-			panic("fsm: " + err.Error()) // what was decoded can be encoded
-		}
-	}
+func sumOf(b []byte) sum {
 	h := sha256.Sum256(b)
 	return sum{binary.BigEndian.Uint64(h[:]), binary.BigEndian.Uint64(h[8:])}
 }

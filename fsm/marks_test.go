@@ -121,7 +121,7 @@ func TestEveryDifferenceShowsInTheDigest(t *testing.T) {
 func TestARowThatWentWrongIsRefused(t *testing.T) {
 	m := cluster(t)
 	m.ok(addRepos(newRepo("one")))
-	m.state.tables.repo("one").Head = "refs/heads/other"
+	m.state.tables.repo("one").Refs++
 	err := New().Restore(bytes.NewReader(m.snapshot()))
 	if err == nil || !strings.Contains(err.Error(), "digest") {
 		t.Errorf("restored with %v, want a refusal of its digest", err)

@@ -27,7 +27,7 @@ func someCommand(t *rapid.T, v *View) proto.Message {
 	repo, node := someRepo.Draw(t, "repo"), someNode.Draw(t, "node")
 	row := v.Repo(repo)
 	if row == nil {
-		row = &Repo{}
+		row = &Repo{Rarely: ordinary}
 	}
 	if owner := v.Node(row.Owner); owner != nil && rapid.IntRange(0, 3).Draw(t, "owner") > 0 {
 		node = owner.ID
@@ -142,6 +142,7 @@ func TestSameLogSameState(t *testing.T) {
 			}
 			checkRows(t, before, one.View())
 			checkDigest(t, one.View())
+			checkEncoding(t, one.View())
 			if one.View().Digest() != three.View().Digest() {
 				t.Fatal("the same log made different digests")
 			}
@@ -181,7 +182,7 @@ func checkRows(t *rapid.T, before, v *View) {
 			live++
 		}
 		old := before.Repo(r.ID)
-		if old != nil && (r.Epoch < old.Epoch || r.Generation < old.Generation && r.AddedAt.Equal(old.AddedAt)) {
+		if old != nil && (r.Epoch < old.Epoch || r.Generation < old.Generation && r.AddedAt().Equal(old.AddedAt())) {
 			t.Fatalf("row went back from %+v to %+v", old, r)
 		}
 		if old != nil && old.Owner != r.Owner && old.Epoch == r.Epoch {
@@ -228,7 +229,7 @@ func soundRow(v *View, r *Repo) error {
 		}
 		return nil
 	}
-	if v.Repo(r.ID) != r || v.RepoByName(r.Name) != r || v.RepoByURLKey(r.URLKeys[0]) != r {
+	if v.Repo(r.ID) != r || v.RepoByName(r.Name) != r || v.RepoByURLKey(r.keys()[0]) != r {
 		return fmt.Errorf("not found by id, name or url")
 	}
 	return nil

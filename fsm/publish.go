@@ -3,6 +3,7 @@ package fsm
 import (
 	"fmt"
 	"slices"
+	"unique"
 
 	"gitmirror/fsm/command"
 	"gitmirror/internal/refusal"
@@ -20,7 +21,7 @@ func (s *State) publish(e entry, c *command.Publish) *command.Outcome {
 	if row == nil {
 		return refuse(refusal.NotFound, "no repo %q", c.GetRepo())
 	}
-	if row.Candidate == c.GetCandidate() && row.Generation == c.GetGeneration() {
+	if row.candidate == c.GetCandidate() && row.Generation == c.GetGeneration() {
 		return done()
 	}
 	if refused := s.fence(row, c); refused != nil {
@@ -60,9 +61,10 @@ func (s *State) published(e entry, row *Repo, c *command.Publish) *Repo {
 	next.Digest = Digest(c.GetDigest())
 	next.RefsDigest = Digest(c.GetRefsDigest())
 	next.Refs = c.GetRefs()
-	next.Head = c.GetHead()
-	next.Candidate = c.GetCandidate()
-	next.ChangedAt = e.at
+	next.head = unique.Make(c.GetHead())
+	next.candidate = c.GetCandidate()
+	next.pack()
+	next.changedMS = toMS(e.at)
 	if !c.GetPinned() {
 		next.Error, next.Hold = nil, nil
 	}
@@ -71,8 +73,8 @@ func (s *State) published(e entry, row *Repo, c *command.Publish) *Repo {
 	} else if !c.GetPinned() {
 		next.Approved = nil
 	}
-	next.Base = Generation{Number: c.GetBaseGeneration()}
-	copy(next.Base.Digest[:], c.GetBaseDigest())
+	next.baseNumber, next.baseDigest = c.GetBaseGeneration(), Digest{}
+	copy(next.baseDigest[:], c.GetBaseDigest())
 	next.Lost = stillLost(row, c)
 	next.putCopy(Copy{Node: row.Owner, State: CopyReady, Generation: next.Generation})
 	return next

@@ -25,7 +25,7 @@ func TestPublish(t *testing.T) {
 	m.ok(second)
 	row := m.repo("one")
 	if row.Generation != 2 || row.Digest != Digest(digest(2)) || row.RefsDigest != Digest(digest(102)) ||
-		row.Refs != 3 || row.Head != "ref: refs/heads/main" || row.Candidate != "one-2" || !row.ChangedAt.Equal(m.now) {
+		row.Refs != 3 || row.Head() != "ref: refs/heads/main" || row.candidate != "one-2" || !row.ChangedAt().Equal(m.now) {
 		t.Errorf("row %+v", row)
 	}
 	if c, _ := row.Copy(1); c != (Copy{Node: 1, State: CopyReady, Generation: 2}) {
@@ -154,7 +154,7 @@ func TestWhatAnOwnerLacksIsRemembered(t *testing.T) {
 	third.Complete, third.BaseGeneration, third.BaseDigest = true, 2, digest(2)
 	m.ok(third)
 	row := m.repo("one")
-	if len(row.Lost) != 1 || row.Base != (Generation{2, Digest(digest(2))}) {
+	if len(row.Lost) != 1 || row.Base() != (Generation{2, Digest(digest(2))}) {
 		t.Errorf("row %+v: a complete publish must neither add to the lost nor drop them", row)
 	}
 	fourth := publish("one", 4)

@@ -6,7 +6,8 @@ import (
 	"gitmirror/fsm/snapshot"
 )
 
-// How rows become records. The way back is in restore.go.
+// How what is not a row becomes a record; rows do so in rowrecord.go. The way back is in
+// restore.go.
 
 func metaRecord(t *tables) *snapshot.Record {
 	return &snapshot.Record{Kind: &snapshot.Record_Meta{Meta: &snapshot.Meta{
@@ -35,38 +36,18 @@ func policyRecord(num uint32, p *Policy) *snapshot.Record {
 	}}}
 }
 
-func repoRecord(r *Repo, policy uint32) *snapshot.Record {
-	rec := &snapshot.Repo{
-		Id: r.ID, Name: r.Name, Urls: r.URLs, UrlKeys: r.URLKeys, Policy: policy, Labels: r.Labels,
-		Paused: r.Paused, Removed: r.Removed, Owner: uint32(r.Owner), Epoch: r.Epoch,
-		Generation: r.Generation, Digest: digestBytes(r.Digest), RefsDigest: digestBytes(r.RefsDigest),
-		Refs: r.Refs, Head: r.Head, Candidate: r.Candidate,
-		AddedMs: toMS(r.AddedAt), ChangedMs: toMS(r.ChangedAt), Version: r.Version,
-		Copies: make([]*snapshot.Copy, len(r.Copies)),
-	}
-	for i, c := range r.Copies {
-		rec.Copies[i] = &snapshot.Copy{Node: uint32(c.Node), State: string(c.State), Generation: c.Generation}
-	}
-	rec.BaseGeneration, rec.BaseDigest, rec.PublishedEvent = r.Base.Number, digestBytes(r.Base.Digest), r.event
-	for _, g := range r.Lost {
-		rec.Lost = append(rec.Lost, &snapshot.Generation{Number: g.Number, Digest: digestBytes(g.Digest)})
-	}
-	rec.Error = failureRecord(r.Error)
-	if h := r.Hold; h != nil {
-		rec.Hold = &snapshot.Hold{Reason: h.Reason, SinceMs: toMS(h.Since), Observed: digestBytes(h.Observed),
-			Lost: h.Lost, Settled: h.Settled, First: h.First, Losses: digestBytes(h.Losses)}
-	}
-	if a := r.Approved; a != nil {
-		rec.Approved = &snapshot.Approval{AtMs: toMS(a.At), Observed: digestBytes(a.Observed), Losses: digestBytes(a.Losses),
-			Count: a.Count, First: a.First, Index: a.Index, Unpinned: a.Unpinned}
-	}
-	for _, rel := range r.Released {
-		rec.Released = append(rec.Released, &snapshot.Release{Ref: rel.Ref, Oid: rel.OID, Upstream: rel.Upstream, AtMs: toMS(rel.At), Index: rel.Index})
-	}
-	for _, p := range r.Pins {
-		rec.Pins = append(rec.Pins, &snapshot.Pin{Ref: p.Ref, Oid: p.OID})
-	}
-	return &snapshot.Record{Kind: &snapshot.Record_Repo{Repo: rec}}
+func holdRecord(h *Hold) *snapshot.Hold {
+	return &snapshot.Hold{Reason: h.Reason, SinceMs: toMS(h.Since), Observed: digestBytes(h.Observed),
+		Lost: h.Lost, Settled: h.Settled, First: h.First, Losses: digestBytes(h.Losses)}
+}
+
+func approvalRecord(a *Approval) *snapshot.Approval {
+	return &snapshot.Approval{AtMs: toMS(a.At), Observed: digestBytes(a.Observed), Losses: digestBytes(a.Losses),
+		Count: a.Count, First: a.First, Index: a.Index, Unpinned: a.Unpinned}
+}
+
+func releaseRecord(r Release) *snapshot.Release {
+	return &snapshot.Release{Ref: r.Ref, Oid: r.OID, Upstream: r.Upstream, AtMs: toMS(r.At), Index: r.Index}
 }
 
 func failureRecord(f *Failure) *snapshot.Failure {

@@ -45,24 +45,13 @@ func (s *State) newRow(e entry, r *command.NewRepo) *Repo {
 	row := &Repo{
 		ID:      r.GetId(),
 		Name:    r.GetName(),
-		URLs:    slices.Clip(r.GetUrls()),
-		URLKeys: slices.Clip(r.GetUrlKeys()),
 		Policy:  s.shared.policy(s.newPolicy(r.GetPolicy())),
-		Labels:  s.shared.labelSet(r.GetLabels()),
-		AddedAt: e.at,
-		Version: e.index,
+		Rarely:  &Rarely{Labels: s.shared.labelSet(r.GetLabels())},
+		addedMS: toMS(e.at),
 	}
-	row.share()
+	row.pack()
+	row.setURLs(r.GetUrls(), r.GetUrlKeys())
 	return row
-}
-
-// share lets the strings of a new row share their bytes.
-func (r *Repo) share() {
-	r.Name = part(r.URLs[0], r.Name)
-	for i, key := range r.URLKeys {
-		r.URLKeys[i] = part(r.URLs[i], key)
-	}
-	r.fold = part(r.URLKeys[0], fold(r.Name))
 }
 
 // firstCopies gives a new row the copies and the owner that it asks for.

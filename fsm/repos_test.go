@@ -7,8 +7,10 @@ import (
 	"slices"
 	"testing"
 	"time"
+	"unique"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"google.golang.org/protobuf/proto"
 
 	"gitmirror/fsm/command"
@@ -24,13 +26,12 @@ func TestAddRepo(t *testing.T) {
 		t.Fatalf("the row is not found in every way: %+v", row)
 	}
 	want := &Repo{
-		ID: "one", Name: "host/Acme/one", fold: "host/acme/one",
-		URLs: []string{"https://host/Acme/one"}, URLKeys: []string{"host/acme/one"},
-		Policy: &Policy{Replicas: 2, Interval: time.Minute, Refspecs: []string{"refs/heads/", "refs/tags/"}},
-		Owner:  1, Epoch: 1, Version: m.index, AddedAt: m.now,
+		ID: "one", Name: "host/Acme/one", urlsFromName: urlPlain,
+		Policy: &Policy{Replicas: 2, Interval: time.Minute, Refspecs: []string{"refs/heads/", "refs/tags/"}}, Rarely: ordinary,
+		Owner: 1, Epoch: 1, Version: m.index, addedMS: m.now.UnixMilli(),
 		Copies: []Copy{{Node: 1, State: CopyWanted}, {Node: 2, State: CopyWanted}},
 	}
-	if diff := cmp.Diff(want, row, cmp.AllowUnexported(Repo{})); diff != "" {
+	if diff := cmp.Diff(want, row, cmp.AllowUnexported(Repo{}), cmpopts.IgnoreUnexported(Policy{}, Rarely{}), cmpopts.EquateComparable(unique.Handle[string]{})); diff != "" {
 		t.Error(diff)
 	}
 }
@@ -90,7 +91,7 @@ func TestRemovedRowWaitsForItsCopies(t *testing.T) {
 		t.Errorf("removed row %+v", row)
 	}
 	again := newRepo("again")
-	again.Name, again.Urls, again.UrlKeys = row.Name, row.URLs, row.URLKeys
+	again.Name, again.Urls, again.UrlKeys = row.Name, row.URLs(), row.keys()
 	m.ok(addRepos(again))
 	if v := m.state.View(); v.Len() != 1 || v.RemovedLen() != 1 || v.RepoByName(row.Name).ID != "again" {
 		t.Errorf("%d live and %d removed rows", v.Len(), v.RemovedLen())

@@ -99,7 +99,7 @@ func TestAJumpOfTheClockIsFollowedBothWays(t *testing.T) {
 	m.ok(addRepos(newRepo("one")))
 	m.now = right.Add(time.Minute)
 	m.ok(addRepos(newRepo("two")))
-	if got := m.repo("two").AddedAt; !got.Equal(m.now) {
+	if got := m.repo("two").AddedAt(); !got.Equal(m.now) {
 		t.Errorf("added at %v after the clock was set right, want %v", got, m.now)
 	}
 	if m.state.View().DatesHold() {
@@ -112,7 +112,7 @@ func TestSmallStepsBackAreHeldOff(t *testing.T) {
 	latest := m.now
 	m.now = m.now.Add(-time.Hour)
 	m.ok(addRepos(newRepo("one")))
-	if got := m.repo("one").AddedAt; !got.Equal(latest) {
+	if got := m.repo("one").AddedAt(); !got.Equal(latest) {
 		t.Errorf("added at %v, want %v", got, latest)
 	}
 }

@@ -5,8 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"time"
+	"unique"
 
 	"gitmirror/fsm/snapshot"
 )
@@ -157,16 +157,18 @@ func (b *builder) addRepo(r *snapshot.Repo) error {
 		return damaged("repo %q without its policy or urls", r.GetName())
 	}
 	row := &Repo{
-		ID: r.GetId(), Name: r.GetName(), URLs: slices.Clip(r.GetUrls()), URLKeys: slices.Clip(r.GetUrlKeys()),
-		Policy: b.policies[num-1], Labels: b.shared.labelSet(r.GetLabels()),
-		Paused: r.GetPaused(), Removed: r.GetRemoved(), Owner: NodeNum(r.GetOwner()), Epoch: r.GetEpoch(),
-		Generation: r.GetGeneration(), Refs: r.GetRefs(), Head: r.GetHead(), Candidate: r.GetCandidate(),
-		AddedAt: fromMS(r.GetAddedMs()), ChangedAt: fromMS(r.GetChangedMs()), Version: r.GetVersion(),
+		ID: r.GetId(), Name: r.GetName(), Policy: b.policies[num-1],
+		Rarely:  &Rarely{Labels: b.shared.labelSet(r.GetLabels()), Paused: r.GetPaused()},
+		Removed: r.GetRemoved(), Owner: NodeNum(r.GetOwner()), Epoch: r.GetEpoch(),
+		Generation: r.GetGeneration(), Refs: r.GetRefs(), head: unique.Make(r.GetHead()), candidate: r.GetCandidate(),
+		addedMS: r.GetAddedMs(), changedMS: r.GetChangedMs(), Version: r.GetVersion(),
+		baseNumber: r.GetBaseGeneration(), event: r.GetPublishedEvent(),
 	}
+	row.pack()
+	row.setURLs(r.GetUrls(), r.GetUrlKeys())
 	copy(row.Digest[:], r.GetDigest())
 	copy(row.RefsDigest[:], r.GetRefsDigest())
-	row.Base.Number, row.event = r.GetBaseGeneration(), r.GetPublishedEvent()
-	copy(row.Base.Digest[:], r.GetBaseDigest())
+	copy(row.baseDigest[:], r.GetBaseDigest())
 	for _, g := range r.GetLost() {
 		lost := Generation{Number: g.GetNumber()}
 		copy(lost.Digest[:], g.GetDigest())
@@ -191,13 +193,13 @@ func (b *builder) addRepo(r *snapshot.Repo) error {
 	}
 	row.Copies = make([]Copy, len(r.GetCopies()))
 	for i, c := range r.GetCopies() {
-		state, known := copyStates[c.GetState()]
+		state, known := parseCopyState(c.GetState())
 		if n := NodeNum(c.GetNode()); !known || b.nodes[n] == nil || i > 0 && row.Copies[i-1].Node >= n {
 			return damaged("repo %q has a copy %q on node %d", r.GetName(), c.GetState(), n)
 		}
 		row.Copies[i] = Copy{Node: NodeNum(c.GetNode()), State: state, Generation: c.GetGeneration()}
 	}
-	row.share()
+	row.compact()
 	b.tables.move(nil, row)
 	return nil
 }
@@ -207,14 +209,6 @@ func failureOf(f *snapshot.Failure) *Failure {
 		return nil
 	}
 	return &Failure{Class: f.GetClass(), Message: f.GetMessage(), Since: fromMS(f.GetSinceMs())}
-}
-
-// copyStates also spares each restored copy its own string.
-var copyStates = map[string]CopyState{
-	string(CopyWanted):  CopyWanted,
-	string(CopyReady):   CopyReady,
-	string(CopyBroken):  CopyBroken,
-	string(CopyLeaving): CopyLeaving,
 }
 
 func (b *builder) addEvent(e *snapshot.Event) error {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"time"
+	"unique"
 )
 
 // NodeNum is the short name of a node inside the table. 0 is none; a number is
@@ -59,21 +60,31 @@ func (s NodeState) Live() bool { return s == NodeUp || s == NodeSuspect || s == 
 func (n *Node) Serves() bool { return n.State.Live() && n.Sick == nil }
 
 // CopyState is how far one node is with one repo.
-type CopyState string
+type CopyState uint8
 
 // The states of a copy.
 const (
-	CopyWanted  CopyState = "wanted"
-	CopyReady   CopyState = "ready"
-	CopyBroken  CopyState = "broken"
-	CopyLeaving CopyState = "leaving"
+	CopyWanted CopyState = iota + 1
+	CopyReady
+	CopyBroken
+	CopyLeaving
 )
+
+var copyStateNames = [...]string{CopyWanted: "wanted", CopyReady: "ready", CopyBroken: "broken", CopyLeaving: "leaving"}
+
+// String is the state as it stands in snapshots, and as people see it.
+func (s CopyState) String() string { return copyStateNames[s] }
+
+func parseCopyState(name string) (CopyState, bool) {
+	i := slices.Index(copyStateNames[:], name)
+	return CopyState(max(i, 0)), i > 0
+}
 
 // Copy is one node's copy of a repo.
 type Copy struct {
+	Generation uint64 // as last reported
 	Node       NodeNum
 	State      CopyState
-	Generation uint64 // as last reported
 }
 
 // Policy is how a repo is mirrored, defaults resolved. Rows with equal
@@ -85,6 +96,8 @@ type Policy struct {
 
 	MaxSize, MaxObject int64    // bytes of the copy, and of one object; 0: the node's limits
 	Accept             []string // flaws of objects, by git's ids, which are taken; shared, not to be changed
+
+	record string // the policy as snapshots write it, without its number there
 }
 
 // Failure is why a repo cannot be brought up to date.
@@ -94,38 +107,77 @@ type Failure struct {
 	Since   time.Time // of the class
 }
 
-// Repo is one row. A stored row never changes: a command replaces it.
+// Repo is one row. A stored row never changes: a command replaces it. There may be a
+// million of them, so that what few rows have is elsewhere, what many have in common is
+// shared, and what one field says of another is not kept twice.
 type Repo struct {
-	ID, Name   string
-	URLs       []string // ordered fallbacks
-	URLKeys    []string // one per url: equal for equal upstreams
-	Policy     *Policy
-	Labels     map[string]string
-	Paused     bool
-	Removed    bool    // waits for its last copies to go
-	Owner      NodeNum // the node that polls upstream
-	Epoch      uint64  // raised whenever an owner is given or taken: the fencing number
-	Generation uint64  // count of publishes
-	Digest     Digest  // of the whole ref table
-	RefsDigest Digest  // of the public refs
-	Refs       uint32  // public refs
-	Head       string
-	Candidate  string       // the ref table that became Generation
-	Base       Generation   // the table that Generation was made on
-	Lost       []Generation // published once, and not all there any more; whoever has one offers it
-	Error      *Failure
-	Hold       *Hold
-	Approved   *Approval // what the owner may follow although it is held
-	Released   []Release // pins that are none any more, by ref; replaced, never written to
-	Pins       []Pin     // by ref; replaced, never written to
-	Copies     []Copy    // by node
-	AddedAt    time.Time
-	ChangedAt  time.Time // of the last publish
-	Version    uint64    // log index of the row's last change
-
-	event uint64 // sequence number of the last publish's
-	fold  string // of Name; the key of the table
+	ID, Name     string
+	*Rarely              // one value for most rows
+	Policy       *Policy // shared by all rows with an equal one
+	Copies       []Copy  // by node
+	Epoch        uint64  // raised whenever an owner is given or taken: the fencing number
+	Generation   uint64  // count of publishes
+	Version      uint64  // log index of the row's last change
+	baseNumber   uint64  // of Base
+	addedMS      int64
+	changedMS    int64
+	event        uint64 // sequence number of the last publish's
+	candidate    string // id of the ref table that became Generation
+	head         unique.Handle[string]
+	Digest       Digest // of the whole ref table
+	RefsDigest   Digest // of the public refs
+	baseDigest   Digest
+	Owner        NodeNum // the node that polls upstream
+	Refs         uint32  // public refs
+	Removed      bool    // waits for its last copies to go
+	urlsFromName urlsFromName
 }
+
+// Rarely is what few rows have. It is shared where it is ordinary: only a row from edit
+// has one that may be written to.
+type Rarely struct {
+	Labels   map[string]string
+	Paused   bool
+	Lost     []Generation // published once, and not all there any more; whoever has one offers it
+	Error    *Failure
+	Hold     *Hold
+	Approved *Approval // what the owner may follow although it is held
+	Released []Release // pins that are none any more, by ref; replaced, never written to
+	Pins     []Pin     // by ref; replaced, never written to
+
+	urls, urlKeys []string // where the name does not say them
+}
+
+var ordinary = new(Rarely)
+
+// compact shares what is ordinary. The receiver must come from edit, or be new.
+func (r *Repo) compact() {
+	if r.isOrdinary() {
+		r.Rarely = ordinary
+	}
+}
+
+func (r *Rarely) isOrdinary() bool {
+	return len(r.Labels) == 0 && !r.Paused && len(r.Lost) == 0 && r.Error == nil && r.Hold == nil && r.Approved == nil &&
+		len(r.Released) == 0 && len(r.Pins) == 0 && len(r.urls) == 0
+}
+
+// Head is where HEAD points: "ref: refs/heads/main", an object id, or nothing.
+func (r *Repo) Head() string {
+	if r.head == (unique.Handle[string]{}) {
+		return ""
+	}
+	return r.head.Value()
+}
+
+// Base is the table that Generation was made on.
+func (r *Repo) Base() Generation { return Generation{r.baseNumber, r.baseDigest} }
+
+// AddedAt is when the row was added.
+func (r *Repo) AddedAt() time.Time { return fromMS(r.addedMS) }
+
+// ChangedAt is when the row's generation was published.
+func (r *Repo) ChangedAt() time.Time { return fromMS(r.changedMS) }
 
 // Generation names one published table.
 type Generation struct {
@@ -186,9 +238,16 @@ func (r *Repo) find(n NodeNum) (int, bool) {
 // edit returns a row that may be changed without touching r. Its copies may
 // be changed too; everything else it shares is replaced, never written to.
 func (r *Repo) edit() *Repo {
-	next := *r
-	next.Copies = slices.Clone(r.Copies)
+	next, rarely := *r, *r.Rarely
+	next.Copies, next.Rarely = slices.Clone(r.Copies), &rarely
 	return &next
+}
+
+// pack keeps the texts of a row in one piece of memory.
+func (r *Repo) pack() {
+	text := r.ID + r.Name + r.candidate
+	name, candidate := len(r.ID), len(r.ID)+len(r.Name)
+	r.ID, r.Name, r.candidate = text[:name], text[name:candidate], text[candidate:]
 }
 
 // putCopy sets the copy on c.Node, in order. The receiver must come from edit.
@@ -233,16 +292,26 @@ func ParseDigest(s string) (Digest, error) {
 // folded: Unicode's tables grow with each Go release, and nodes of different
 // releases must agree.
 func fold(name string) string {
-	for i := range len(name) {
-		if c := name[i]; 'A' <= c && c <= 'Z' {
-			b := []byte(name)
-			for ; i < len(b); i++ {
-				if c := b[i]; 'A' <= c && c <= 'Z' {
-					b[i] = c + ('a' - 'A')
-				}
-			}
-			return string(b)
+	b := []byte(name)
+	for i, c := range b {
+		b[i] = lower(c)
+	}
+	return string(b)
+}
+
+// foldCompare compares names as fold makes them.
+func foldCompare(a, b string) int {
+	for i := range min(len(a), len(b)) {
+		if x, y := lower(a[i]), lower(b[i]); x != y {
+			return cmp.Compare(x, y)
 		}
 	}
-	return name
+	return cmp.Compare(len(a), len(b))
+}
+
+func lower(c byte) byte {
+	if 'A' <= c && c <= 'Z' {
+		return c + ('a' - 'A')
+	}
+	return c
 }

@@ -50,7 +50,7 @@ func (c *Capture) persist(w *recordWriter) error {
 			policies[row.Policy] = uint32(len(policies) + 1)
 			w.write(policyRecord(policies[row.Policy], row.Policy))
 		}
-		w.write(repoRecord(row, policies[row.Policy]))
+		w.repo(row, policies[row.Policy])
 		return w.err == nil
 	})
 	t.events.tree.Scan(func(e *Event) bool {

@@ -19,7 +19,7 @@ type tables struct {
 
 	byID   *btree.BTreeG[*Repo]
 	byName *btree.BTreeG[*Repo]
-	byURL  *btree.BTreeG[urlEntry] // live rows only
+	byURL  *btree.BTreeG[urlEntry] // live rows only, and what their names do not say
 	live   int
 	held   holdings
 	moved  journal
@@ -62,8 +62,8 @@ func (t *tables) clone() tables {
 // nameLess orders rows by folded name. A removed row stays behind the live row
 // that may have taken its name.
 func nameLess(a, b *Repo) bool {
-	if a.fold != b.fold {
-		return a.fold < b.fold
+	if c := foldCompare(a.Name, b.Name); c != 0 {
+		return c < 0
 	}
 	return a.rank() < b.rank()
 }
@@ -89,21 +89,15 @@ func (t *tables) liveRepo(id string) *Repo {
 }
 
 func (t *tables) repoByName(name string) *Repo {
-	row, _ := t.byName.Get(&Repo{fold: fold(name)})
+	row, _ := t.byName.Get(&Repo{Name: name})
 	return row
-}
-
-func (t *tables) repoByURLKey(key string) *Repo {
-	if e, found := t.byURL.Get(urlEntry{key: key}); found {
-		return t.repo(e.repo)
-	}
-	return nil
 }
 
 // store is how commands change a row: next, a new row or one made by edit, takes the place
 // of the row with its id. A removed row whose last copy has gone is dropped.
 func (t *tables) store(e entry, next *Repo) {
 	next.Version = e.index
+	next.compact()
 	t.moved.note(e.index, next.ID)
 	was := t.repo(next.ID)
 	if next.Removed && len(next.Copies) == 0 {
@@ -133,12 +127,12 @@ func (t *tables) move(was, is *Repo) {
 	switch {
 	case was.live() && !is.live():
 		t.live--
-		for _, key := range was.URLKeys {
+		for _, key := range was.listedKeys() {
 			t.byURL.Delete(urlEntry{key: key})
 		}
 	case !was.live() && is.live():
 		t.live++
-		for _, key := range is.URLKeys {
+		for _, key := range is.listedKeys() {
 			t.byURL.Set(urlEntry{key: key, repo: is.ID})
 		}
 	}

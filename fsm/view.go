@@ -65,7 +65,7 @@ func (v *View) Repos(after string, fn func(*Repo) bool) {
 		return
 	}
 	name, id, removed := strings.Cut(after, ":")
-	pivot := &Repo{fold: name, ID: id, Removed: removed}
+	pivot := &Repo{Name: name, ID: id, Removed: removed}
 	v.tables.byName.Ascend(pivot, func(row *Repo) bool {
 		return !nameLess(pivot, row) || fn(row)
 	})
@@ -75,9 +75,9 @@ func (v *View) Repos(after string, fn func(*Repo) bool) {
 // the row goes. Clients treat it as opaque.
 func Cursor(row *Repo) string {
 	if row.Removed {
-		return row.fold + ":" + row.ID
+		return fold(row.Name) + ":" + row.ID
 	}
-	return row.fold
+	return fold(row.Name)
 }
 
 // Events returns the events behind the sequence number, oldest first. What

@@ -178,7 +178,7 @@ func (s *Server) refusePush(w http.ResponseWriter, rq gitRequest, row *fsm.Repo)
 		gitRefuse(w, http.StatusNotFound, "there is no mirror named "+clip(rq.name))
 		return
 	}
-	gitRefuse(w, http.StatusForbidden, row.Name+" is a read-only mirror; push to its upstream: "+row.URLs[0])
+	gitRefuse(w, http.StatusForbidden, row.Name+" is a read-only mirror; push to its upstream: "+row.URLs()[0])
 }
 
 func holders(view *fsm.View, row *fsm.Repo) string {

@@ -30,8 +30,8 @@ func refuseLFS(w http.ResponseWriter, name string, row *fsm.Repo) {
 	if row == nil {
 		status, message = http.StatusNotFound, "gitmirror: there is no mirror named "+clip(name)
 	} else {
-		at := strings.TrimSuffix(row.URLs[0], ".git") + ".git/info/lfs"
-		message = "gitmirror: LFS objects are not mirrored yet; they are at the upstream, " + row.URLs[0] + ": git config lfs.url " + at
+		at := strings.TrimSuffix(row.URLs()[0], ".git") + ".git/info/lfs"
+		message = "gitmirror: LFS objects are not mirrored yet; they are at the upstream, " + row.URLs()[0] + ": git config lfs.url " + at
 	}
 	w.Header().Set("Content-Type", lfsType)
 	w.Header().Set("Cache-Control", "no-cache")

@@ -15,7 +15,7 @@ import (
 func TestLFSIsAnsweredLawfully(t *testing.T) {
 	a := served(t)
 	s := New(Config{Self: "n3", State: a.state, Consensus: a, Git: a, Peers: a, Now: time.Now, Log: testlog.New(t)})
-	upstream := a.state.View().RepoByName("r").URLs[0]
+	upstream := a.state.View().RepoByName("r").URLs()[0]
 	for _, c := range []struct {
 		method, path string
 		status       int

@@ -70,7 +70,7 @@ func (sh shape) states(r *fsm.Repo) []verdict {
 	if served > 0 && served < want {
 		add(api.StateCopying, strings.TrimSuffix(fmt.Sprintf("%d of %d copies; %s", served, want, away), "; "))
 	}
-	if current := sh.current(r); served >= want && newest == r.Generation && current < want && sh.now.Sub(r.ChangedAt) > followBound {
+	if current := sh.current(r); served >= want && newest == r.Generation && current < want && sh.now.Sub(r.ChangedAt()) > followBound {
 		add(api.StateCopying, fmt.Sprintf("%d of %d copies have generation %d", current, want, r.Generation))
 	}
 	if served > 0 && newest < r.Generation {
@@ -178,8 +178,8 @@ func (sh shape) below(r *fsm.Repo) bool {
 // answer.
 func (sh shape) render(r *fsm.Repo, live *peer.Live) api.Repo {
 	out := api.Repo{
-		ID: r.ID, Name: r.Name, URLs: r.URLs, Epoch: r.Epoch, Generation: r.Generation, Durable: r.Durable(),
-		Refs: r.Refs, Head: strings.TrimPrefix(r.Head, "ref: "), Labels: r.Labels, Copies: []api.Copy{},
+		ID: r.ID, Name: r.Name, URLs: r.URLs(), Epoch: r.Epoch, Generation: r.Generation, Durable: r.Durable(),
+		Refs: r.Refs, Head: strings.TrimPrefix(r.Head(), "ref: "), Labels: r.Labels, Copies: []api.Copy{},
 		Replicas: r.Policy.Replicas, IntervalMS: r.Policy.Interval.Milliseconds(), MaxSize: r.Policy.MaxSize, MaxObjectSize: r.Policy.MaxObject, AcceptFlaws: slices.Concat([]string{}, r.Policy.Accept),
 	}
 	if out.Labels == nil {
@@ -192,13 +192,13 @@ func (sh shape) render(r *fsm.Repo, live *peer.Live) api.Repo {
 	}
 	if r.Generation > 0 {
 		out.RefsDigest = r.RefsDigest.String()
-		out.LastChange = timeOf(r.ChangedAt)
+		out.LastChange = timeOf(r.ChangedAt())
 	}
 	if n := sh.view.Node(r.Owner); n != nil {
 		out.Owner = n.Name
 	}
 	for _, c := range r.Copies {
-		shown := api.Copy{Node: fmt.Sprintf("node %d", c.Node), State: string(c.State), Generation: c.Generation}
+		shown := api.Copy{Node: fmt.Sprintf("node %d", c.Node), State: c.State.String(), Generation: c.Generation}
 		if n := sh.view.Node(c.Node); n != nil {
 			shown.Node = n.Name
 			if c.State == fsm.CopyReady {

@@ -1,0 +1,76 @@
+package fsm
+
+import (
+	"bytes"
+	"encoding/hex"
+	"os"
+	"strings"
+	"testing"
+
+	"google.golang.org/protobuf/proto"
+
+	"gitmirror/fsm/command"
+)
+
+// everything is a machine with a row that has something in each field.
+func everything(t testing.TB) *machine {
+	m := lived(t)
+	m.ok(&command.PutNode{Node: &command.Node{Id: "d", Name: "node-d", Format: Format}})
+	for _, n := range []string{"a", "b", "c"} {
+		node := putNode(n)
+		node.Node.Format = Format
+		m.ok(node)
+	}
+	m.ok(&command.RaiseFormat{Format: Format})
+	full := newRepo("full")
+	full.Urls, full.UrlKeys = append(full.Urls, "https://other/full.git"), append(full.UrlKeys, "other/full")
+	full.Labels = map[string]string{"b": "2", "a": "1"}
+	full.Policy = &command.Policy{Replicas: 3, IntervalMs: 7000, Refspecs: []string{"refs/x/"}, MaxSize: 1 << 40, MaxObjectSize: 5, Accept: []string{"hasDotgit"}}
+	full.Copies = []string{"a", "b", "c", "d"}
+	dotted := newRepo("dotted")
+	dotted.Urls[0] += ".git"
+	m.ok(addRepos(full, dotted))
+	for generation := range uint64(3) {
+		p := publish("full", generation+1)
+		p.BaseGeneration, p.BaseDigest = generation, digest(byte(generation))
+		m.ok(p)
+	}
+	m.ok(reportReady("b", "full", 1))
+	m.ok(reportCopy("c", "full", command.CopyState_COPY_STATE_BROKEN, 0))
+	m.ok(m.placing("full", nil, []string{"d"}))
+	for _, ref := range []string{"refs/heads/main", "refs/heads/next"} {
+		m.ok(&command.Pin{Repo: "full", Ref: ref, Oid: strings.Repeat("a", 40)})
+	}
+	m.ok(&command.Approve{Repo: "full", Release: []*command.Release{{Ref: "refs/heads/next", Upstream: proto.String("")}}})
+	m.ok(&command.Report{Node: "a", Condition: &command.NodeCondition{Disk: DiskLow, DiskMessage: "9 % free", Sick: "four broke"}, Health: []*command.HealthReport{{
+		Repo: "full", Epoch: 1, ErrorClass: "auth", Message: "who are you", HoldReason: "emptied", HoldDigest: digest(7), HoldLost: 2, HoldSettled: 3,
+		HoldFirst: []*command.Change{{Ref: "refs/heads/main", Old: "11"}}, HoldLosses: digest(8)}}})
+	m.ok(&command.Approve{Repo: "full", Losses: digest(8), Observed: digest(7)})
+	return m
+}
+
+// TestTheFormOfSnapshots pins what stands on disk, and with it the digest by which nodes of
+// different builds compare their tables.
+func TestTheFormOfSnapshots(t *testing.T) {
+	const path = "testdata/everything.snapshot"
+	data := everything(t).snapshot()
+	if *update {
+		if err := os.WriteFile(path, []byte(hex.EncodeToString(data)+"\n"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	pinned, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := strings.TrimSpace(string(pinned)); hex.EncodeToString(data) != want {
+		t.Errorf("a snapshot is\n%x, not\n%s", data, want)
+	}
+	again := newMachine(t)
+	if err := again.state.Restore(bytes.NewReader(data)); err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(again.snapshot(), data) {
+		t.Error("a snapshot of what was restored differs")
+	}
+}
