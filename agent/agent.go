@@ -11,8 +11,8 @@ package agent
 import (
 	"context"
 	"log/slog"
-	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"google.golang.org/protobuf/proto"
@@ -75,8 +75,7 @@ type Agent struct {
 	log    *slog.Logger
 	mirror Mirror
 
-	passes   int            // over the rows
-	assigned map[string]int // repos the mirror works on, and the pass that said so
+	mended atomic.Int64 // rows that the comparison in the background found wrong
 
 	mu       sync.Mutex
 	dirty    map[string]bool // repos whose report may be due
@@ -90,7 +89,7 @@ type Agent struct {
 
 // New returns an Agent. Attach gives it its mirror, before Run.
 func New(cfg Config) *Agent {
-	return &Agent{cfg: cfg, log: cfg.Log, assigned: map[string]int{}, dirty: map[string]bool{}, removing: map[string]bool{}, wake: make(chan struct{}, 1),
+	return &Agent{cfg: cfg, log: cfg.Log, dirty: map[string]bool{}, removing: map[string]bool{}, wake: make(chan struct{}, 1),
 		down: map[fsm.NodeNum]outage{}, news: news{told: map[string]time.Time{}}, conditioned: make(chan struct{}, 1)}
 }
 
@@ -122,94 +121,6 @@ func (a *Agent) Run(ctx context.Context) error {
 	g.Go(func() error { return a.report(ctx) })
 	g.Go(func() error { return a.reportCondition(ctx) })
 	return g.Wait()
-}
-
-// assignSpacing lets a burst of log entries become one pass over the rows.
-const assignSpacing = 20 * time.Millisecond
-
-// assign keeps the mirror's assignments at what the table says; removals run in
-// g, because they wait for what the mirror does with the copy.
-func (a *Agent) assign(ctx context.Context, g *errgroup.Group) error {
-	given := map[string]uint64{} // row version by id, of what was handed out
-	for {
-		changed := a.cfg.State.Changed()
-		began := time.Now()
-		for _, id := range a.pass(given) {
-			g.Go(func() error { a.remove(ctx, id); return nil })
-		}
-		pause := time.NewTimer(max(assignSpacing, 4*time.Since(began)))
-		select {
-		case <-ctx.Done():
-			pause.Stop()
-			return nil
-		case <-pause.C:
-		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-changed:
-		}
-	}
-}
-
-// pass hands out this node's rows as they are now, and returns the copies whose
-// removal has to begin.
-func (a *Agent) pass(given map[string]uint64) (leaving []string) {
-	view := a.cfg.State.View()
-	self := view.NodeByID(a.cfg.Self)
-	if self == nil {
-		return nil
-	}
-	a.watchNodes(view, time.Now())
-	a.passes++
-	view.Repos("", func(r *fsm.Repo) bool {
-		cp, ok := r.Copy(self.Num)
-		switch {
-		case !ok:
-			return true
-		case cp.State == fsm.CopyLeaving:
-			leaving = append(leaving, r.ID)
-		default:
-			a.mirror.Assign(assignmentOf(view, r, self.Num))
-			a.assigned[r.ID] = a.passes
-		}
-		if given[r.ID] != r.Version {
-			given[r.ID] = r.Version
-			a.Changed(r.ID)
-		}
-		return true
-	})
-	for id, pass := range a.assigned {
-		if pass != a.passes {
-			a.mirror.Unassign(id)
-			delete(a.assigned, id)
-		}
-	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return slices.DeleteFunc(leaving, func(id string) bool {
-		_, held := a.mirror.Status(id)
-		if !held || a.removing[id] {
-			return true
-		}
-		a.removing[id] = true
-		return false
-	})
-}
-
-// remove takes a copy that is to leave out of service. What fails is tried again
-// when its row is next looked at.
-func (a *Agent) remove(ctx context.Context, id string) {
-	err := a.mirror.Remove(ctx, id)
-	a.mu.Lock()
-	delete(a.removing, id)
-	a.mu.Unlock()
-	if err != nil {
-		a.log.Warn("cannot remove a copy", "repo", id, "err", err)
-		return
-	}
-	a.log.Info("removed a copy", "repo", id)
-	a.Changed(id)
 }
 
 func generationOf(g fsm.Generation) mirror.Generation {

@@ -33,7 +33,7 @@ func TestOnlyLeavingCopiesAreRemoved(t *testing.T) {
 		{Repo: "leaving", RowVersion: w.row("leaving").Version, Leave: []string{"a"}},
 		{Repo: "kept", RowVersion: w.row("kept").Version, Leave: []string{"c"}},
 	}})
-	if got := w.agent.pass(map[string]uint64{}); !slices.Equal(got, []string{"leaving"}) {
+	if got := w.follow(w.agent.newAssignments()); !slices.Equal(got, []string{"leaving"}) {
 		t.Errorf("removed: %v, want the one that leaves", got)
 	}
 	var assigned []string
@@ -57,7 +57,7 @@ func TestAssignmentsCarryWhatIsKnown(t *testing.T) {
 	if o, err := w.agent.Publish(t.Context(), c); o != mirror.Committed {
 		t.Fatal(err)
 	}
-	w.agent.pass(map[string]uint64{})
+	w.follow(w.agent.newAssignments())
 	a := w.disk.assigned[0]
 	if a.Refs != 7 || a.PublicDigest != c.PublicDigest || a.Digest != c.Digest || a.Head != c.Head || a.Base != c.Base || a.Role != mirror.Owner {
 		t.Errorf("assigned %+v", a)
@@ -92,11 +92,11 @@ func TestALostCopyIsReported(t *testing.T) {
 func TestRowsThatAreGoneAreUnassigned(t *testing.T) {
 	w := newWorld(t, "kept", "gone")
 	w.holds("gone", mirror.Status{Generation: 1})
-	given := map[string]uint64{}
-	w.agent.pass(given)
+	given := w.agent.newAssignments()
+	w.follow(given)
 	w.do(&command.RemoveRepos{Ids: []string{"gone"}})
 	w.do(&command.Report{Node: "a", Copies: []*command.CopyReport{{Repo: "gone", State: command.CopyState_COPY_STATE_LEAVING, Gone: true}}})
-	w.agent.pass(given)
+	w.follow(given)
 	if len(w.disk.assigned) != 1 || w.disk.assigned[0].ID != "kept" || len(w.disk.removed) > 0 {
 		t.Errorf("assigned %v, removed %v", w.disk.assigned, w.disk.removed)
 	}

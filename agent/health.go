@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"maps"
 	"regexp"
 	"sync"
 	"time"
@@ -23,8 +24,9 @@ const messageBytes = 500
 // news remembers when the words of a repo's failure were last written to the
 // log. A change of class is always news, a change of words once a minute.
 type news struct {
-	mu   sync.Mutex
-	told map[string]time.Time
+	mu    sync.Mutex
+	told  map[string]time.Time
+	swept time.Time
 }
 
 // take tells whether the repo's words may be told now, spacing after the last ones; if
@@ -37,10 +39,9 @@ func (n *news) take(repo string, now time.Time, spacing time.Duration) (wait tim
 	}
 	n.told[repo] = now
 	// What is older than any spacing says nothing any more.
-	for id, at := range n.told {
-		if now.Sub(at) >= messageSpacing {
-			delete(n.told, id)
-		}
+	if now.Sub(n.swept) >= messageSpacing {
+		n.swept = now
+		maps.DeleteFunc(n.told, func(_ string, at time.Time) bool { return now.Sub(at) >= messageSpacing })
 	}
 	return 0
 }

@@ -2,6 +2,8 @@ package agent
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -13,18 +15,19 @@ import (
 )
 
 const (
-	reportSpacing = time.Second // one command per node and second
-	reportBatch   = 500
+	reportSpacing = time.Second // one command per node and second, but for full ones
 	reportTimeout = 10 * time.Second
 
 	// A report is full before it is too large for an entry, however long the names
 	// and messages in it are: the last row may be beyond the bound.
 	reportBytes = fsm.MaxEntry / 2
+	reportRows  = fsm.MaxItems - 1 // a repo may have two
 	rowOverhead = 8
 )
 
 // report tells the log what it does not know yet of this node's copies, in
-// batches. What could not be told stays dirty.
+// batches. What could not be told stays dirty. What fills a report goes without a rest:
+// all copies of a dead host fail at once.
 func (a *Agent) report(ctx context.Context) error {
 	for {
 		select {
@@ -36,25 +39,24 @@ func (a *Agent) report(ctx context.Context) error {
 		if !pause(ctx, 50*time.Millisecond) {
 			return nil
 		}
-		for {
-			msg, ids := a.batch()
-			if len(ids) == 0 {
-				break
-			}
+		for ids := a.takeDirty(); len(ids) > 0; {
+			msg, looked := a.batch(ids)
+			full := looked < len(ids)
 			if len(msg.Copies)+len(msg.Health) > 0 {
 				pctx, cancel := context.WithTimeout(ctx, reportTimeout)
 				_, err := a.cfg.Proposer.Propose(pctx, msg, "")
 				cancel()
 				if err != nil {
 					a.log.Debug("report not taken yet", "err", err)
-					for _, id := range ids {
+					for _, id := range ids[:looked] {
 						a.Changed(id)
 					}
 				}
-				if !pause(ctx, reportSpacing) {
+				if (err != nil || !full) && !pause(ctx, reportSpacing) {
 					return nil
 				}
 			}
+			ids = ids[looked:]
 		}
 	}
 }
@@ -70,32 +72,27 @@ func pause(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// batch takes up to reportBatch dirty repos and builds the report of those for
-// which the table is behind.
-func (a *Agent) batch() (*command.Report, []string) {
+func (a *Agent) takeDirty() []string {
 	a.mu.Lock()
-	var ids []string
-	for id := range a.dirty {
-		if len(ids) == reportBatch {
-			break
-		}
-		ids = append(ids, id)
-		delete(a.dirty, id)
-	}
-	a.mu.Unlock()
-	msg := &command.Report{Node: a.cfg.Self}
+	defer a.mu.Unlock()
+	ids := slices.Collect(maps.Keys(a.dirty))
+	clear(a.dirty)
+	return ids
+}
+
+// batch builds the report of those repos for which the table is behind, until it is full,
+// and returns how many it has looked at.
+func (a *Agent) batch(ids []string) (msg *command.Report, looked int) {
+	msg = &command.Report{Node: a.cfg.Self}
 	view := a.cfg.State.View()
 	self := view.NodeByID(a.cfg.Self)
 	if self == nil {
-		return msg, ids
+		return msg, len(ids)
 	}
 	size := 0
 	for i, id := range ids {
-		if size > reportBytes {
-			for _, later := range ids[i:] {
-				a.Changed(later)
-			}
-			return msg, ids[:i]
+		if size > reportBytes || len(msg.Copies)+len(msg.Health) >= reportRows {
+			return msg, i
 		}
 		r := view.Repo(id)
 		if r == nil {
@@ -121,7 +118,7 @@ func (a *Agent) batch() (*command.Report, []string) {
 			}
 		}
 	}
-	return msg, ids
+	return msg, len(ids)
 }
 
 // copyReport returns what the table does not know of a copy yet, or nil.

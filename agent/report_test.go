@@ -64,7 +64,8 @@ func TestOnlyWhatIsToLeaveIsRemoved(t *testing.T) {
 	for _, id := range []string{"one", "two", "three", "stranger"} {
 		w.disk.status[id] = mirror.Status{Generation: 1}
 	}
-	pass := func() []string { return w.agent.pass(map[string]uint64{}) }
+	as := w.agent.newAssignments()
+	pass := func() []string { return w.follow(as) }
 	if got := pass(); len(got) != 0 {
 		t.Errorf("%v begin to leave, and nothing was told to", got)
 	}
@@ -102,11 +103,9 @@ func TestReportsAreFilledBySize(t *testing.T) {
 		w.agent.Changed(id)
 	}
 	told, reports := map[string]bool{}, 0
-	for {
-		msg, batch := w.agent.batch()
-		if len(batch) == 0 {
-			break
-		}
+	for ids := w.agent.takeDirty(); len(ids) > 0; {
+		msg, looked := w.agent.batch(ids)
+		ids = ids[looked:]
 		if _, err := fsm.Encode(msg, "", time.Now()); err != nil {
 			t.Fatalf("a report of %d bytes: %v", proto.Size(msg), err)
 		}

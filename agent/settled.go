@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"gitmirror/fsm"
@@ -41,9 +42,9 @@ func (a *Agent) alone(now time.Time) (names []string) {
 		return nil
 	}
 	a.watchNodes(view, now)
-	view.Repos("", func(r *fsm.Repo) bool {
-		mine, ok := r.Copy(self.Num)
-		if !ok || r.Removed || r.Generation == 0 || mine.State != fsm.CopyReady || mine.Generation != r.Generation {
+	view.HeldBy(self.Num, func(r *fsm.Repo) bool {
+		mine, _ := r.Copy(self.Num)
+		if r.Removed || r.Generation == 0 || mine.State != fsm.CopyReady || mine.Generation != r.Generation {
 			return true
 		}
 		taker := false
@@ -63,5 +64,6 @@ func (a *Agent) alone(now time.Time) (names []string) {
 		}
 		return true
 	})
+	slices.Sort(names)
 	return names
 }
