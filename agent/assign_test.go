@@ -126,7 +126,7 @@ func TestAChangeOfOneRowIsOneAssignment(t *testing.T) {
 // All copies of a dead host fail at once, and are told within a minute.
 func TestManyFailuresAreToldSoon(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		const repos = 5_000
+		const repos = 3_000
 		w := newWorld(t)
 		for i := 0; i < repos; i += 1000 {
 			add := &command.AddRepos{}

@@ -51,7 +51,7 @@ func (sh shape) states(r *fsm.Repo) []verdict {
 	var list []verdict
 	add := func(state, reason string) { list = append(list, verdict{state, reason}) }
 	served, newest, away := sh.copies(r)
-	want := min(r.Policy.Replicas, max(sh.live, 1))
+	want := sh.want(r)
 	if r.Generation > 0 && served == 0 {
 		add(api.StateUnserved, strings.TrimPrefix(away+"; no other node has a copy", "; "))
 	}
@@ -70,8 +70,8 @@ func (sh shape) states(r *fsm.Repo) []verdict {
 	if served > 0 && served < want {
 		add(api.StateCopying, strings.TrimSuffix(fmt.Sprintf("%d of %d copies; %s", served, want, away), "; "))
 	}
-	if current := sh.current(r); served >= want && newest == r.Generation && current < want && sh.now.Sub(r.ChangedAt()) > followBound {
-		add(api.StateCopying, fmt.Sprintf("%d of %d copies have generation %d", current, want, r.Generation))
+	if sh.trails(r) && sh.now.Sub(r.ChangedAt()) > followBound {
+		add(api.StateCopying, fmt.Sprintf("%d of %d copies have generation %d", sh.current(r), want, r.Generation))
 	}
 	if served > 0 && newest < r.Generation {
 		add(api.StateBehind, strings.TrimSuffix(fmt.Sprintf("serves generation %d of %d; %s", newest, r.Generation, sh.whoHas(r)), "; "))
@@ -139,6 +139,16 @@ func awayOf(n *fsm.Node) string {
 // followBound is how long copies may take to follow a generation before that is
 // shown: large ones take their time.
 const followBound = time.Minute
+
+// want is how many copies there can be.
+func (sh shape) want(r *fsm.Repo) int { return min(r.Policy.Replicas, max(sh.live, 1)) }
+
+// trails tells whether there are all copies that there can be, and not all have followed
+// what was published last.
+func (sh shape) trails(r *fsm.Repo) bool {
+	served, newest, _ := sh.copies(r)
+	return served >= sh.want(r) && newest == r.Generation && sh.current(r) < sh.want(r)
+}
 
 // current counts the copies that clients get with the row's generation.
 func (sh shape) current(r *fsm.Repo) (n int) {

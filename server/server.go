@@ -135,6 +135,7 @@ type Server struct {
 	cfg    Config
 	log    *slog.Logger
 	bodies *spool.Pool
+	tally  tally
 }
 
 // New returns a Server.

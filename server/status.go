@@ -20,15 +20,8 @@ func (s *Server) status(w http.ResponseWriter, r *http.Request) {
 		st.AnsweredBy = self.Name
 	}
 	st.LastContact = timeOf(s.cfg.Consensus.LastContact())
-	below := 0
-	view.Repos("", func(r *fsm.Repo) bool {
-		state, _ := sh.state(r)
-		st.Repos.Count(state, 1)
-		if sh.below(r) {
-			below++
-		}
-		return true
-	})
+	counts, below := s.tally.count(sh)
+	st.Repos = counts
 	var mu sync.Mutex
 	s.ask(r.Context(), view, func(*fsm.Node) []string { return []string{} }, func(n *fsm.Node, a peer.LiveAnswer) {
 		mu.Lock()
@@ -89,22 +82,11 @@ func (s *Server) nodeList(view *fsm.View) []api.Node {
 	if leader == "" {
 		dead = s.cfg.Consensus.Dead()
 	}
-	owned, copies, leaving := map[fsm.NodeNum]int{}, map[fsm.NodeNum]int{}, map[fsm.NodeNum]int{}
-	view.Repos("", func(r *fsm.Repo) bool {
-		owned[r.Owner]++
-		for _, c := range r.Copies {
-			if c.State == fsm.CopyLeaving {
-				leaving[c.Node]++
-			} else {
-				copies[c.Node]++
-			}
-		}
-		return true
-	})
 	list := []api.Node{}
 	for _, n := range view.Nodes() {
+		held := view.Holding(n.Num)
 		out := api.Node{Name: n.Name, ID: n.ID, State: string(n.State), Role: roles[n.ID], HTTP: n.HTTP, Peer: n.Peer,
-			Owned: owned[n.Num], Copies: copies[n.Num], Leaving: leaving[n.Num], Since: n.Since.UTC(), Flaps: n.Flaps, Version: n.Version,
+			Owned: held.Owned, Copies: held.Copies, Leaving: held.Leaving, Since: n.Since.UTC(), Flaps: n.Flaps, Version: n.Version,
 			Disk: impairment(n.Disk), Sick: impairment(n.Sick)}
 		if out.Role == "" {
 			out.Role = roleNonvoter

@@ -1,0 +1,108 @@
+package server
+
+import (
+	"maps"
+	"sync"
+	"time"
+
+	"gitmirror/api"
+	"gitmirror/fsm"
+)
+
+// tally counts repos by the state that is shown, from one view to the next: it looks at the
+// rows that have changed, and at those of nodes that have. All rows are looked at when too
+// many changed to be told one by one, and when there are so few nodes that one more or less
+// changes how many copies every repo can have.
+type tally struct {
+	mu     sync.Mutex
+	shape  shape // of the view that was counted; its time is none
+	counts api.RepoCounts
+	below  int
+	most   int // copies that any row asks for
+	// trailing are shown as ready, until their copies have had the time to follow what was
+	// published then.
+	trailing map[string]time.Time
+}
+
+// count returns what is true of a view, or of a later one that was counted before.
+func (t *tally) count(sh shape) (counts api.RepoCounts, below int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	now := sh.now
+	sh.now = time.Time{}
+	switch ids, known := t.differing(sh); {
+	case !known:
+		t.shape, t.counts, t.below, t.most, t.trailing = sh, api.RepoCounts{}, 0, 0, map[string]time.Time{}
+		sh.view.Repos("", func(r *fsm.Repo) bool { t.add(r, 1); return true })
+	case t.shape.view.Index() <= sh.view.Index():
+		for id := range ids {
+			t.add(t.shape.view.Repo(id), -1)
+		}
+		t.shape = sh
+		for id := range ids {
+			t.add(sh.view.Repo(id), 1)
+		}
+	}
+	counts = t.counts
+	counts.ByState = maps.Clone(counts.ByState)
+	for _, at := range t.trailing {
+		if now.Sub(at) > followBound {
+			counts.Count(api.StateReady, -1)
+			counts.Count(api.StateCopying, 1)
+		}
+	}
+	return counts, t.below
+}
+
+// differing lists the rows of which something else may be true in sh; false where that is
+// not known.
+func (t *tally) differing(sh shape) (ids map[string]bool, known bool) {
+	was := t.shape
+	if was.view == nil {
+		return nil, false
+	}
+	if sh.view.Index() < was.view.Index() {
+		return nil, true
+	}
+	changed, ok := sh.view.ChangedSince(was.view.Index())
+	old, now := was.view.Nodes(), sh.view.Nodes()
+	if !ok || min(t.most, was.live) != min(t.most, sh.live) || min(t.most, len(old)) != min(t.most, len(now)) {
+		return nil, false
+	}
+	ids = make(map[string]bool, len(changed))
+	for _, id := range changed {
+		ids[id] = true
+		if r := sh.view.Repo(id); r != nil && r.Policy.Replicas > t.most {
+			return nil, false
+		}
+	}
+	for _, n := range old {
+		is := sh.view.Node(n.Num)
+		if is != nil && is.State.Live() == n.State.Live() && is.Serves() == n.Serves() {
+			continue
+		}
+		for _, v := range []*fsm.View{was.view, sh.view} {
+			v.HeldBy(n.Num, func(r *fsm.Repo) bool { ids[r.ID] = true; return true })
+		}
+	}
+	return ids, true
+}
+
+// add counts a row as the shape shows it, or takes it back; nothing of no row.
+func (t *tally) add(r *fsm.Repo, n int) {
+	if r == nil {
+		return
+	}
+	state, _ := t.shape.state(r)
+	t.counts.Count(state, n)
+	if t.shape.below(r) {
+		t.below += n
+	}
+	t.most = max(t.most, r.Policy.Replicas)
+	switch trails := state == api.StateReady && t.shape.trails(r); {
+	case n < 0:
+		delete(t.trailing, r.ID)
+	case trails:
+		t.trailing[r.ID] = r.ChangedAt()
+	}
+}

@@ -1,0 +1,128 @@
+package server
+
+import (
+	"bytes"
+	"fmt"
+	"testing"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+	"pgregory.net/rapid"
+
+	"gitmirror/api"
+	"gitmirror/fsm"
+	"gitmirror/fsm/command"
+)
+
+// Counts that are kept up are those of a walk, whatever happens to rows and nodes, and
+// whenever somebody asks.
+func TestCountsAreThoseOfAWalk(tt *testing.T) {
+	rapid.Check(tt, func(t *rapid.T) {
+		tb := newTable(tt)
+		s := New(Config{Now: func() time.Time { return tb.at }})
+		try := func(msg proto.Message) {
+			data, err := fsm.Encode(msg, "", tb.at)
+			if err != nil {
+				t.Fatal(err)
+			}
+			tb.index++
+			tb.state.Apply(tb.index, data)
+		}
+		node := rapid.SampledFrom([]string{"n1", "n2", "n3", "n4"})
+		repo := rapid.SampledFrom([]string{"r", "s"})
+		number := rapid.IntRange(0, 3)
+		for range rapid.IntRange(1, 40).Draw(t, "steps") {
+			n, id := node.Draw(t, "node"), repo.Draw(t, "repo")
+			row := tb.state.View().Repo(id)
+			if row == nil {
+				row = &fsm.Repo{}
+			}
+			switch number := number.Draw(t, "number"); rapid.IntRange(0, 11).Draw(t, "kind") {
+			case 0, 1:
+				try(&command.SetNodeState{Id: n, State: command.NodeState(1 + number)})
+			case 2:
+				try(&command.Report{Node: n, Condition: &command.NodeCondition{Sick: []string{"", "sick"}[number%2]}})
+			case 3:
+				try(&command.PutNode{Node: &command.Node{Id: n, Name: n, Peer: n + ":1", Format: fsm.Format}})
+			case 4:
+				try(&command.RemoveNode{Id: n})
+			case 5:
+				try(&command.AddRepos{Repos: []*command.NewRepo{{Id: id, Name: id, Urls: []string{"https://h/" + id}, UrlKeys: []string{"h/" + id},
+					Policy: &command.Policy{Replicas: uint32(number)}, Copies: []string{"n1", "n2"}, Owner: "n1"}}})
+			case 6:
+				try(&command.Publish{Repo: id, Node: "n1", Epoch: row.Epoch, FromGeneration: row.Generation, Generation: row.Generation + 1, Complete: true,
+					Candidate: fmt.Sprint("c", tb.index), Digest: make([]byte, 20), RefsDigest: make([]byte, 20), Refs: 1})
+			case 7:
+				try(&command.Report{Node: n, Copies: []*command.CopyReport{{Repo: id, State: command.CopyState(2 + number%2), Generation: row.Generation}}})
+			case 8:
+				try(&command.Report{Node: "n1", Health: []*command.HealthReport{{Repo: id, Epoch: row.Epoch, ErrorClass: []string{"", "auth"}[number%2]}}})
+			case 9:
+				try(&command.RemoveRepos{Ids: []string{id}})
+			case 10:
+				tb.later(time.Duration(number) * 30 * time.Second)
+			case 11:
+				var b bytes.Buffer
+				if err := tb.state.Capture().Persist(&b); err != nil {
+					t.Fatal(err)
+				}
+				if err := tb.state.Restore(&b); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if !rapid.Bool().Draw(t, "ask") {
+				continue
+			}
+			sh := s.shape(tb.state.View())
+			var want api.RepoCounts
+			below := 0
+			sh.view.Repos("", func(r *fsm.Repo) bool {
+				state, _ := sh.state(r)
+				want.Count(state, 1)
+				if sh.below(r) {
+					below++
+				}
+				return true
+			})
+			got, gotBelow := s.tally.count(sh)
+			for _, state := range api.StateNames {
+				if got.ByState[state] != want.ByState[state] {
+					t.Fatalf("%d are %s, a walk finds %d", got.ByState[state], state, want.ByState[state])
+				}
+			}
+			if got.Total != want.Total || below != gotBelow {
+				t.Fatalf("%d in all, %d below, a walk finds %d and %d", got.Total, gotBelow, want.Total, below)
+			}
+		}
+	})
+}
+
+// Time alone, and a node that holds no copy, change what is shown too.
+func TestCountsFollowTimeAndTheNumberOfNodes(t *testing.T) {
+	tb := newTable(t)
+	s := New(Config{Now: func() time.Time { return tb.at }})
+	shown := func(want string) {
+		t.Helper()
+		counts, _ := s.tally.count(s.shape(tb.state.View()))
+		if counts.ByState[want] != 1 || counts.Total != 1 {
+			t.Errorf("counted %v, want one %s", counts.ByState, want)
+		}
+	}
+	tb.publish(1).ready("n2", 1).publish(2)
+	shown(api.StateReady)
+	tb.later(2 * time.Minute)
+	shown(api.StateCopying)
+	tb.ready("n2", 2)
+	shown(api.StateReady)
+
+	tb = newTable(t)
+	tb.do(&command.RemoveRepos{Ids: []string{"r"}})
+	for _, n := range []string{"n1", "n2"} {
+		tb.do(&command.Report{Node: n, Copies: []*command.CopyReport{{Repo: "r", State: command.CopyState_COPY_STATE_LEAVING, Gone: true}}})
+	}
+	tb.do(&command.AddRepos{Repos: []*command.NewRepo{{Id: "r", Name: "r", Urls: []string{"https://h/r"}, UrlKeys: []string{"h/r"}, Policy: &command.Policy{Replicas: 3}, Copies: []string{"n1", "n2"}, Owner: "n1"}}})
+	tb.publish(1).ready("n2", 1)
+	s = New(Config{Now: func() time.Time { return tb.at }})
+	shown(api.StateCopying)
+	tb.down("n3")
+	shown(api.StateReady)
+}
