@@ -49,9 +49,10 @@ cluster:
 bench *ARGS:
     go run ./internal/bench {{ARGS}}
 
-# Benchmarks of the table and the planner
+# Benchmarks of the table, what follows it, and the planner; docs/benchmarks.md has figures
 bench-table:
-    go test -run '^$' -bench . -benchtime 1x ./fsm ./ring
+    go test -run '^$' -bench . -benchtime 20x ./agent ./server
+    go test -run '^$' -bench . -benchtime 1x -timeout 60m ./fsm ./ring
 
 # How long the import of 100,000 repositories takes
 bench-import *ARGS:
