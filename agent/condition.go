@@ -6,6 +6,7 @@ import (
 
 	"gitmirror/fsm"
 	"gitmirror/fsm/command"
+	"gitmirror/internal/oneline"
 	"gitmirror/mirror"
 )
 
@@ -55,5 +56,5 @@ func conditionReport(row *fsm.Node, c mirror.Condition) *command.NodeCondition {
 	if disk == string(c.Disk.State) && (row.Sick != nil) == (c.Sick != "") {
 		return nil
 	}
-	return &command.NodeCondition{Disk: string(c.Disk.State), DiskMessage: clip(c.Disk.Message, 500), Sick: clip(c.Sick, 500)}
+	return &command.NodeCondition{Disk: string(c.Disk.State), DiskMessage: oneline.Clip(c.Disk.Message, 500), Sick: oneline.Clip(c.Sick, 500)}
 }

@@ -8,6 +8,7 @@ import (
 
 	"gitmirror/fsm"
 	"gitmirror/fsm/command"
+	"gitmirror/internal/oneline"
 	"gitmirror/mirror"
 )
 
@@ -58,7 +59,7 @@ func (a *Agent) healthReport(r *fsm.Repo, s mirror.Status, now time.Time) (h *co
 		knownClass, knownMessage = r.Error.Class, r.Error.Message
 	}
 	if s.Failure != nil {
-		h.ErrorClass, h.Message = string(s.Failure.Class), clip(s.Failure.Message, messageBytes)
+		h.ErrorClass, h.Message = string(s.Failure.Class), oneline.Clip(s.Failure.Message, messageBytes)
 	}
 	putHold(h, r, s)
 	if s.Judged {

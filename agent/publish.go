@@ -10,6 +10,7 @@ import (
 
 	"gitmirror/fsm"
 	"gitmirror/fsm/command"
+	"gitmirror/internal/oneline"
 	"gitmirror/internal/reflimit"
 	"gitmirror/internal/refusal"
 	"gitmirror/mirror"
@@ -30,7 +31,7 @@ func (a *Agent) Publish(ctx context.Context, c mirror.Candidate) (mirror.Outcome
 	defer cancel()
 	msg := &command.Publish{
 		Repo: c.Repo, Node: a.cfg.Self, Epoch: c.Epoch, FromGeneration: c.FromGeneration, Generation: c.Generation,
-		Candidate: c.ID, Digest: c.Digest[:], RefsDigest: c.PublicDigest[:], Refs: uint32(c.Refs), Head: clip(text(string(c.Head)), reflimit.Head),
+		Candidate: c.ID, Digest: c.Digest[:], RefsDigest: c.PublicDigest[:], Refs: uint32(c.Refs), Head: oneline.Clip(text(string(c.Head)), reflimit.Head),
 		Changes: changesOf(c.Changes), ChangesTotal: uint32(len(c.Changes)), Baseline: c.Baseline, Restored: c.Restored, Complete: c.Complete,
 		BaseGeneration: c.Base.Number, Rebuilt: c.Rebuilt, Recovered: c.Recovered, Pinned: c.Pinned, Heard: c.Heard,
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"google.golang.org/protobuf/proto"
@@ -142,12 +141,4 @@ func copyReport(r *fsm.Repo, cp fsm.Copy, s mirror.Status, held bool) *command.C
 		return nil // complete, but of another day: it counts when it has caught up
 	}
 	return &command.CopyReport{Repo: r.ID, State: command.CopyState_COPY_STATE_READY, Generation: s.Generation}
-}
-
-// clip shortens a message for the log, which takes nothing but UTF-8.
-func clip(s string, n int) string {
-	if len(s) > n {
-		s = s[:n-3] + "..."
-	}
-	return strings.ToValidUTF8(s, "?")
 }

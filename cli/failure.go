@@ -13,6 +13,7 @@ import (
 	"unicode"
 
 	"gitmirror/api"
+	"gitmirror/internal/oneline"
 )
 
 // The exit codes: a contract. A code not listed is a failure.
@@ -175,10 +176,9 @@ func (f *Failure) writeJSON(w io.Writer) {
 // printable replaces what a terminal would act upon, line ends apart: a
 // message may quote an upstream.
 func printable(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r != '\n' && (unicode.IsControl(r) || unicode.Is(unicode.Cf, r)) {
-			return unicode.ReplacementChar
-		}
-		return r
-	}, s)
+	lines := strings.Split(s, "\n")
+	for i, l := range lines {
+		lines[i] = oneline.Plain(l, unicode.ReplacementChar)
+	}
+	return strings.Join(lines, "\n")
 }

@@ -8,6 +8,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"gitmirror/internal/signal"
+
 	"github.com/hashicorp/raft"
 )
 
@@ -17,7 +19,7 @@ type applied struct {
 	raft.FSM
 	configured func(raft.Configuration)
 	index      atomic.Uint64 // of the last command applied or snapshot restored
-	changed    signal
+	changed    signal.Signal
 	refused    error // why the state machine did not take the last snapshot
 }
 
@@ -53,7 +55,7 @@ func (a *applied) Restore(snapshot io.ReadCloser) error {
 
 func (a *applied) reached(index uint64) {
 	a.index.Store(index)
-	a.changed.fire()
+	a.changed.Fire()
 }
 
 // indexedSnapshot is a snapshot that knows its index when restored.
@@ -98,7 +100,7 @@ const quietPoll = 5 * time.Millisecond
 // up to index.
 func (c *Cluster) WaitApplied(ctx context.Context, index uint64) error {
 	for {
-		changed := c.applied.changed.next()
+		changed := c.applied.changed.Next()
 		if c.AppliedIndex() >= index {
 			return nil
 		}

@@ -11,6 +11,8 @@ import (
 	"sync"
 	"time"
 
+	"gitmirror/internal/signal"
+
 	"github.com/hashicorp/memberlist"
 )
 
@@ -33,7 +35,7 @@ const (
 // gossip is the membership as told by memberlist.
 type gossip struct {
 	list    *memberlist.Memberlist
-	changed signal
+	changed signal.Signal
 	card    []byte
 
 	mu      sync.RWMutex
@@ -117,7 +119,7 @@ func (g *gossip) see(node *memberlist.Node, alive bool) {
 		return !m.Alive && time.Since(m.since) > forgetDead
 	})
 	g.mu.Unlock()
-	g.changed.fire()
+	g.changed.Fire()
 }
 
 func (g *gossip) snapshot() []Member {
@@ -175,7 +177,7 @@ func (d *gossipDelegate) MergeRemoteState([]byte, bool)   {}
 func (c *Cluster) Members() []Member { return c.gossip.snapshot() }
 
 // MembersChanged is closed when a member next comes, goes or changes.
-func (c *Cluster) MembersChanged() <-chan struct{} { return c.gossip.changed.next() }
+func (c *Cluster) MembersChanged() <-chan struct{} { return c.gossip.changed.Next() }
 
 // JoinGossip introduces this node to the members at the given addresses and
 // returns how many it reached. It fails only if it reached none.

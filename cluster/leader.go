@@ -7,6 +7,8 @@ import (
 	"sync"
 	"time"
 
+	"gitmirror/internal/signal"
+
 	"github.com/hashicorp/raft"
 )
 
@@ -21,7 +23,7 @@ type term struct {
 type leadership struct {
 	mu      sync.Mutex
 	current *term
-	changed signal // a term began or ended here, or another node leads
+	changed signal.Signal // a term began or ended here, or another node leads
 }
 
 func (l *leadership) term() *term {
@@ -60,7 +62,7 @@ func (c *Cluster) followRaft(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		}
-		c.leadership.changed.fire()
+		c.leadership.changed.Fire()
 	}
 }
 
@@ -71,7 +73,7 @@ func (c *Cluster) establish(t *term) {
 		err := c.await(t.ctx, func() error { return c.raft.Barrier(enqueueTimeout).Error() })
 		if err == nil {
 			close(t.ready)
-			c.leadership.changed.fire()
+			c.leadership.changed.Fire()
 			return
 		}
 		select {
@@ -95,7 +97,7 @@ func (c *Cluster) IsLeader() bool { return c.raft.State() == raft.Leader }
 
 // LeaderChanged is closed when this node next learns of a new leader, or of
 // the loss of one.
-func (c *Cluster) LeaderChanged() <-chan struct{} { return c.leadership.changed.next() }
+func (c *Cluster) LeaderChanged() <-chan struct{} { return c.leadership.changed.Next() }
 
 // termPause is how long WhileLeader waits before it runs fn again in a term
 // in which it failed.
@@ -119,7 +121,7 @@ func (c *Cluster) WhileLeader(ctx context.Context, fn func(ctx context.Context) 
 // nextTerm waits for a term that is established.
 func (c *Cluster) nextTerm(ctx context.Context) (*term, error) {
 	for {
-		changed := c.leadership.changed.next()
+		changed := c.leadership.changed.Next()
 		if t := c.leadership.term(); t != nil {
 			select {
 			case <-t.ready:

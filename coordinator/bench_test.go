@@ -73,8 +73,8 @@ func BenchmarkOwnerLost(b *testing.B) {
 		began = time.Now()
 		w.look()
 		quiet += time.Since(began)
-		for i := range 10 {
-			w.publish(w.state.View().Repo(fmt.Sprintf("%026d", n*1000+i)))
+		for i := range 10 { // of the first node, which is never lost
+			w.publish(w.state.View().Repo(fmt.Sprintf("%026d", (n*10+i)*benchNodes)))
 		}
 		began = time.Now()
 		w.look()

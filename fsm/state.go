@@ -7,6 +7,7 @@ import (
 
 	"gitmirror/fsm/command"
 	"gitmirror/internal/refusal"
+	"gitmirror/internal/signal"
 )
 
 // State is the state machine. Entries are applied one after the other; every
@@ -16,8 +17,8 @@ type State struct {
 	tables   tables
 	requests requests
 	shared   interner
-	view     *View         // of tables as they are, nil when not asked for yet
-	changed  chan struct{} // nil when nobody asked yet
+	view     *View // of tables as they are, nil when not asked for yet
+	changed  signal.Signal
 }
 
 // Result is what Apply answers.
@@ -89,39 +90,22 @@ func (s *State) freeze() *View {
 
 // Changed returns a channel that is closed by the next entry applied or
 // snapshot restored. Ask for it before looking at the View, or miss a change.
-func (s *State) Changed() <-chan struct{} {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.next()
-}
-
-func (s *State) next() <-chan struct{} {
-	if s.changed == nil {
-		s.changed = make(chan struct{})
-	}
-	return s.changed
-}
+func (s *State) Changed() <-chan struct{} { return s.changed.Next() }
 
 // wake tells those who wait that the state is another one.
 func (s *State) wake() {
 	s.view = nil
-	if s.changed != nil {
-		close(s.changed)
-		s.changed = nil
-	}
+	s.changed.Fire()
 }
 
 // Wait returns when the entry at index, or a later one, has been applied. Only
 // commands count: raft's own entries do not come by here.
 func (s *State) Wait(ctx context.Context, index uint64) error {
 	for {
-		s.mu.Lock()
-		if s.tables.index >= index {
-			s.mu.Unlock()
+		changed := s.Changed()
+		if s.View().Index() >= index {
 			return nil
 		}
-		changed := s.next()
-		s.mu.Unlock()
 		select {
 		case <-changed:
 		case <-ctx.Done():

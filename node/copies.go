@@ -3,10 +3,10 @@ package node
 import (
 	"context"
 	"errors"
-	"strings"
 	"time"
 
 	"gitmirror/api"
+	"gitmirror/internal/oneline"
 	"gitmirror/internal/refusal"
 	"gitmirror/mirror"
 	"gitmirror/mirror/refs"
@@ -108,14 +108,9 @@ func (c copies) Live(ctx context.Context, ids []string) peer.LiveAnswer {
 	return a
 }
 
-// clip keeps a name that upstream made up from filling an answer.
-func clip(name string) string {
-	const most = 60 // JSON may make six bytes of each
-	if len(name) > most {
-		return strings.ToValidUTF8(name[:most], "") + "..."
-	}
-	return name
-}
+// clip keeps a name that upstream made up from filling an answer: JSON may make six bytes
+// of each.
+func clip(name string) string { return oneline.Clip(name, 60) }
 
 // Sync has upstream asked now.
 func (c copies) Sync(ctx context.Context, id string, wait bool) (api.SyncOutcome, error) {

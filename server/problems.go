@@ -8,6 +8,7 @@ import (
 	"net/http"
 
 	"gitmirror/api"
+	"gitmirror/internal/oneline"
 	"gitmirror/internal/refusal"
 	"gitmirror/internal/strictjson"
 )
@@ -27,13 +28,6 @@ func notFound(what, name string) *refusal.Error {
 	return refusal.New(refusal.NotFound, "there is no %s named %q", what, clip(name)).Try("gitmirror %s ls", what)
 }
 
-func clip(s string) string {
-	if len(s) > 200 {
-		return s[:200] + "..."
-	}
-	return s
-}
-
 // decided is the error of a write, as its client is told: what is no refusal may have
 // happened, or may still.
 func decided(err error) error {
@@ -42,6 +36,9 @@ func decided(err error) error {
 	}
 	return refusal.New(refusal.UnknownOutcome, "%s: %s", refusal.UnknownOutcome, err)
 }
+
+// clip is what is repeated of a request.
+func clip(s string) string { return oneline.Clip(s, 200) }
 
 const maxBody = 4 << 20
 

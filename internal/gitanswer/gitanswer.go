@@ -13,8 +13,8 @@ import (
 	"fmt"
 	"io"
 	"strconv"
-	"strings"
-	"unicode"
+
+	"gitmirror/internal/oneline"
 )
 
 // Writer passes one answer on. It is not safe for concurrent use.
@@ -84,6 +84,9 @@ func (w *Writer) note(payload []byte) {
 	w.told = bytes.HasPrefix(payload, []byte("ERR ")) || w.band && len(payload) > 0 && payload[0] == 3
 }
 
+// mostMessage is what the small packets of old clients can bear, in bytes.
+const mostMessage = 900
+
 // Broken tells whether the answer stands in the middle of a packet.
 func (w *Writer) Broken() bool { return len(w.part) > 0 }
 
@@ -99,7 +102,7 @@ func (w *Writer) Fail(message string) bool {
 		return true
 	}
 	w.told = true
-	message = "gitmirror: " + clean(message)
+	message = "gitmirror: " + oneline.Clip(oneline.Plain(message, ' '), mostMessage)
 	if w.band {
 		message = "\x03" + message
 	} else {
@@ -107,20 +110,4 @@ func (w *Writer) Fail(message string) bool {
 	}
 	_, err := fmt.Fprintf(w.out, "%04x%s", len(message)+4, message)
 	return err == nil
-}
-
-// clean keeps a message to one line that a terminal, and the small packets of old
-// clients, can bear.
-func clean(s string) string {
-	s = strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) || unicode.Is(unicode.Cf, r) {
-			return ' '
-		}
-		return r
-	}, s)
-	const enough = 900
-	if len(s) > enough {
-		s = s[:enough] + "..."
-	}
-	return strings.ToValidUTF8(s, "?")
 }

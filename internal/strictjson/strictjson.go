@@ -15,9 +15,14 @@ import (
 	"slices"
 	"strings"
 
+	"gitmirror/internal/oneline"
+
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 )
+
+// shown is how much of a body an error repeats, in bytes.
+const shown = 100
 
 // Error says what is wrong, and what to do about it.
 type Error struct {
@@ -53,7 +58,7 @@ func Unmarshal(data []byte, v any) error {
 	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
 		return &Error{"it ends in the middle", "send all of it"}
 	}
-	return &Error{clip(err.Error()), "send one JSON object"}
+	return &Error{oneline.Clip(err.Error(), shown), "send one JSON object"}
 }
 
 func malformed(data []byte, e *jsontext.SyntacticError) *Error {
@@ -72,7 +77,7 @@ func malformed(data []byte, e *jsontext.SyntacticError) *Error {
 	case strings.Contains(what, "depth"):
 		return &Error{"it is nested too deeply", "send one JSON object of the keys that are known"}
 	}
-	return &Error{fmt.Sprintf("it is no JSON at %s: %s", at, clip(what)), "check it with a JSON parser"}
+	return &Error{fmt.Sprintf("it is no JSON at %s: %s", at, oneline.Clip(what, shown)), "check it with a JSON parser"}
 }
 
 // unknown names the key, and those there are.
@@ -90,7 +95,7 @@ func unknown(e *json.SemanticError) *Error {
 func wrong(e *json.SemanticError) *Error {
 	got := kinds[e.JSONKind]
 	if len(e.JSONValue) > 0 {
-		got = clip(string(e.JSONValue))
+		got = oneline.Clip(string(e.JSONValue), shown)
 	}
 	where := "it"
 	if e.JSONPointer != "" {
@@ -159,13 +164,5 @@ func spell(p jsontext.Pointer) string {
 			b.WriteString(token)
 		}
 	}
-	return fmt.Sprintf("%q", clip(b.String()))
-}
-
-func clip(s string) string {
-	const enough = 100
-	if len(s) > enough {
-		s = s[:enough] + "..."
-	}
-	return strings.ToValidUTF8(s, "?")
+	return fmt.Sprintf("%q", oneline.Clip(b.String(), shown))
 }
