@@ -33,6 +33,11 @@ var allowed = map[string]struct {
 	"demo":        {[]string{"api", "cli/render", "mirror/refs"}, "the demo drives real processes from outside; to spoil a copy it must write its file"},
 	"node": {[]string{"agent", "api", "cluster", "coordinator", "fsm", "fsm/command", "leader", "membership", "mirror", "mirror/git", "mirror/past", "mirror/refs", "peer", "server"},
 		"the composition root may know everything but its own users"},
+
+	"mirror/work":     {[]string{"mirror/failure", "mirror/refs"}, "the words that when and what share decide nothing"},
+	"mirror/schedule": {[]string{"mirror/failure", "mirror/work"}, "when a run begins has nothing to do with what it does"},
+	"mirror/sync": {[]string{"mirror/detect", "mirror/failure", "mirror/fetch", "mirror/past", "mirror/refs", "mirror/space", "mirror/store", "mirror/wire", "mirror/work"},
+		"what a run does knows neither when it begins nor who is served"},
 }
 
 // forbidden are imports of others' packages that a package must not have, even

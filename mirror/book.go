@@ -1,42 +1,29 @@
 package mirror
 
 import (
-	"slices"
 	"time"
 
 	"gitmirror/mirror/failure"
 	"gitmirror/mirror/schedule"
+	"gitmirror/mirror/work"
 )
-
-// outcome is what one run of a job came to.
-type outcome struct {
-	SyncResult
-	checked   bool // upstream was asked
-	judged    bool // and what it showed was judged: Hold is news
-	checkedAt time.Time
-	waiting   bool   // for the log or a peer: look again soon
-	busy      string // the peer that had no place
-	broken    bool
-	rerun     bool // at once, in the lane that fits by now
-	next      step // of an owner that is behind
-}
 
 // book writes the outcome down and sets when the job runs next. Engine.mu is
 // held.
-func (e *Engine) book(j *job, r *run, out outcome) {
-	now, a := e.now(), r.a
-	if out.checked {
-		j.lastCheck, j.checked = out.checkedAt, a.Role == Owner
+func (e *Engine) book(j *job, r *run, out work.Result) {
+	now, a := e.now(), r.Assignment
+	if out.Checked {
+		j.lastCheck, j.checked = out.CheckedAt, a.Role == Owner
 	}
-	j.broken, j.step = out.broken, out.next
-	if r.step == recoverLost {
+	j.broken, j.step = out.Broken, out.Next
+	if r.Step == work.RecoverLost {
 		j.nextRecover = now.Add(min(recoverSoon<<min(j.recovers, 10), recoverSeldom))
 		j.recovers++
 	}
-	if out.judged || a.Role != Owner {
+	if out.Judged || a.Role != Owner {
 		j.hold, j.judged, j.heard = out.Hold, a.Role == Owner, max(j.heard, out.Heard)
 	}
-	if out.checked || out.Failure != nil || a.Role != Owner {
+	if out.Checked || out.Failure != nil || a.Role != Owner {
 		if j.failure = out.Failure.Kept(); j.failure == nil {
 			j.failures = 0
 		} else {
@@ -48,14 +35,14 @@ func (e *Engine) book(j *job, r *run, out outcome) {
 	}
 	owner := j.want.Role == Owner
 	switch {
-	case !owner || !out.checked && (out.Failure == nil || out.waiting):
+	case !owner || !out.Checked && (out.Failure == nil || out.Waiting):
 	case out.Failure != nil:
 		wait := schedule.Jitter(schedule.Backoff(out.Failure, j.failures, j.want.Policy.Interval))
 		j.nextCheck = now.Add(max(wait, out.Failure.RetryAfter))
 	default:
-		j.nextCheck = out.checkedAt.Add(schedule.Jitter(j.want.Policy.Interval))
+		j.nextCheck = out.CheckedAt.Add(schedule.Jitter(j.want.Policy.Interval))
 	}
-	if out.waiting && !j.again {
+	if out.Waiting && !j.again {
 		j.retries++
 	} else {
 		j.retries = 0
@@ -64,9 +51,9 @@ func (e *Engine) book(j *job, r *run, out outcome) {
 		return
 	}
 	switch {
-	case out.rerun:
+	case out.Rerun:
 		e.queue.Set(j.id, now)
-	case out.waiting:
+	case out.Waiting:
 		e.queue.Set(j.id, now.Add(schedule.Jitter(min(200*time.Millisecond<<min(j.retries, 7), 20*time.Second))))
 	case owner:
 		e.queue.Set(j.id, j.nextCheck)
@@ -74,13 +61,10 @@ func (e *Engine) book(j *job, r *run, out outcome) {
 			e.queue.Advance(j.id, j.nextRecover)
 		}
 	}
-	if p := e.atPeers[out.busy]; p != nil && !slices.Contains(p.waiting, j.id) {
-		p.waiting = append(p.waiting, j.id)
-	}
 	if owner {
 		e.remember(j)
 	}
-	if !out.waiting && (j.again || j.forced) {
+	if !out.Waiting && (j.again || j.forced) {
 		e.queue.Set(j.id, now)
 	}
 }

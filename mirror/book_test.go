@@ -10,6 +10,7 @@ import (
 
 	"gitmirror/mirror/failure"
 	"gitmirror/mirror/store"
+	"gitmirror/mirror/work"
 )
 
 // Whoever has a lost generation may be gone for good: it is asked for less and less
@@ -26,7 +27,7 @@ func TestLostGenerationsAreAskedForLessAndLess(t *testing.T) {
 		j := &job{id: a.ID, want: a, assigned: true}
 		last := time.Duration(0)
 		for range 12 {
-			w.book(j, &run{a: a, step: recoverLost}, outcome{})
+			w.book(j, &run{Task: work.Task{Assignment: a, Step: work.RecoverLost}}, work.Result{})
 			wait := j.nextRecover.Sub(w.now())
 			if wait < last || wait > recoverSeldom {
 				t.Errorf("asked again after %s, and before that after %s", wait, last)
@@ -43,7 +44,7 @@ func TestLostGenerationsAreAskedForLessAndLess(t *testing.T) {
 		if j.nextRecover.After(w.now()) {
 			t.Errorf("another lost generation is asked for in %s, want at once", j.nextRecover.Sub(w.now()))
 		}
-		w.book(j, &run{a: a, step: recoverLost}, outcome{})
+		w.book(j, &run{Task: work.Task{Assignment: a, Step: work.RecoverLost}}, work.Result{})
 		if wait := j.nextRecover.Sub(w.now()); wait != recoverSoon {
 			t.Errorf("and then after %s, want %s", wait, recoverSoon)
 		}
@@ -65,7 +66,7 @@ func TestAFailureThatIsKeptIsSmall(t *testing.T) {
 		answer := strings.Repeat("Z", 1<<20)
 		f := failure.New(failure.RateLimited, "malformed line "+answer, errors.New(answer))
 		f.RetryAfter = 3 * time.Hour
-		w.book(j, &run{a: a}, outcome{checked: true, checkedAt: w.now(), SyncResult: SyncResult{Failure: f}})
+		w.book(j, &run{Task: work.Task{Assignment: a}}, work.Result{Checked: true, CheckedAt: w.now(), Answer: work.Answer{Failure: f}})
 		s, _ := w.Status(a.ID)
 		if got := s.Failure; got == nil || got.Class != failure.RateLimited || len(got.Message) > 600 || got.Err != nil {
 			t.Errorf("kept %.700q", fmt.Sprintf("%+v", got))

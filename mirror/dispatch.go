@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"time"
+
+	"gitmirror/mirror/work"
 )
 
 // ErrNotOwner is returned for what only the owner of a repository can do.
@@ -48,11 +50,9 @@ func (e *Engine) signal() {
 	}
 }
 
-// run is one pass over a job, with the assignment it began with.
+// run is one pass over a job.
 type run struct {
-	a       Assignment
-	step    step
-	ask     bool // upstream is asked, if the disk is where the row is
+	work.Task
 	forced  bool // somebody asked for that
 	waiters []chan<- syncAnswer
 	lane    *lane
@@ -77,9 +77,9 @@ func (e *Engine) admit(id string) {
 		j.parked = true
 		return
 	}
-	r := &run{a: j.want, step: next, lane: l, done: make(chan struct{})}
+	r := &run{Task: work.Task{Assignment: j.want, Step: next}, lane: l, done: make(chan struct{})}
 	if l == &e.upstreams {
-		r.host = e.host(hostOf(j.want))
+		r.host = e.host(j.want.Host())
 		if r.host.running >= e.cfg.ChecksPerHost {
 			r.host.waiting = append(r.host.waiting, id)
 			j.parked = true
@@ -88,7 +88,7 @@ func (e *Engine) admit(id string) {
 		r.host.running++
 	}
 	l.running++
-	r.ask, r.forced, r.waiters = j.forced || !e.now().Before(j.nextCheck), j.forced, j.waiters
+	r.Ask, r.forced, r.waiters = j.forced || !e.now().Before(j.nextCheck), j.forced, j.waiters
 	j.again, j.forced, j.waiters = false, false, nil
 	j.run = r
 	ctx, cancel := context.WithCancelCause(e.ctx)
@@ -101,11 +101,11 @@ func (e *Engine) admit(id string) {
 
 // work runs a job once and books what came of it.
 func (e *Engine) work(ctx context.Context, j *job, r *run) {
-	out := e.settle(ctx, j, r)
+	out := e.worker.Run(ctx, r.Task)
 
 	e.mu.Lock()
 	j.run = nil
-	waiters, answer := r.waiters, syncAnswer{SyncResult: out.SyncResult}
+	waiters, answer := r.waiters, syncAnswer{SyncResult: out.Answer}
 	switch {
 	case !j.assigned || j.want.Role != Owner:
 		answer = syncAnswer{err: ErrNotOwner}
@@ -121,7 +121,7 @@ func (e *Engine) work(ctx context.Context, j *job, r *run) {
 		e.again(j)
 		waiters = nil
 	case ctx.Err() == nil:
-		if !out.checked && out.Failure == nil && (r.forced || len(waiters) > 0) {
+		if !out.Checked && out.Failure == nil && (r.forced || len(waiters) > 0) {
 			// If a check was requested while this run was only settling the disk,
 			// run again: the requester was promised a check.
 			e.carryOver(j, r)

@@ -8,10 +8,8 @@
 // copy is deleted but by Remove. It knows no other node, no leader and no
 // table.
 //
-// Follow a push through it: check.go asks upstream (package detect); take.go works
-// out the next ref table, stage.go brings and proves the objects (package fetch);
-// publish.go has the log decide and activates (package store); follow.go is the same
-// on a replica; git.go serves the result (package serve).
+// When a repository is worked on is decided by package schedule, what is done then by
+// package sync; open.go serves the result (package serve), prove.go looks after it.
 package mirror
 
 import (
@@ -19,12 +17,12 @@ import (
 	"errors"
 	"log/slog"
 	"reflect"
-	"sync"
+	gosync "sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
-	"golang.org/x/sync/semaphore"
 
+	"gitmirror/internal/clock"
 	"gitmirror/internal/egress"
 	"gitmirror/internal/network"
 	"gitmirror/mirror/detect"
@@ -35,6 +33,7 @@ import (
 	"gitmirror/mirror/serve"
 	"gitmirror/mirror/space"
 	"gitmirror/mirror/store"
+	"gitmirror/mirror/sync"
 )
 
 // Config is what an Engine needs. Zero limits mean the defaults.
@@ -72,30 +71,27 @@ type Config struct {
 
 // Engine is the mirror of one node.
 type Engine struct {
-	cfg         Config
-	log         *slog.Logger
-	store       *store.Store
-	state       *store.State
-	detect      *detect.Client
-	fetch       *fetch.Fetcher
-	verify      proof // that all of a copy can be read
-	serve       *serve.Server
-	space       *space.Guard
-	proofs      *proofs
-	memory      *memory
-	proxy       *egress.Proxy
-	fetches     *slots
-	peerFetches *semaphore.Weighted
+	cfg    Config
+	log    *slog.Logger
+	store  *store.Store
+	state  *store.State
+	worker *sync.Worker
+	fetch  *fetch.Fetcher
+	verify proof // that all of a copy can be read
+	serve  *serve.Server
+	space  *space.Guard
+	proofs *proofs
+	memory *memory
+	proxy  *egress.Proxy
 
-	mu        sync.Mutex
+	mu        gosync.Mutex
 	ctx       context.Context // of Run, nil before
 	jobs      map[string]*job
 	queue     schedule.Queue
 	upstreams lane
 	peers     lane
 	hosts     map[string]*host
-	atPeers   map[string]*peerPlaces // by the name of the peer
-	workers   sync.WaitGroup
+	workers   gosync.WaitGroup
 	wake      chan struct{}
 }
 
@@ -114,9 +110,8 @@ func New(ctx context.Context, cfg Config) (_ *Engine, err error) {
 	if cfg.Reserve == 0 {
 		cfg.Reserve = 10
 	}
-	e := &Engine{cfg: cfg, log: cfg.Log, jobs: map[string]*job{}, hosts: map[string]*host{}, atPeers: map[string]*peerPlaces{},
-		proofs: newProofs(), memory: newMemory(), upstreams: lane{limit: cfg.Checks}, peers: lane{limit: cfg.Copies}, wake: make(chan struct{}, 1),
-		fetches: newSlots(int(cfg.Fetches)), peerFetches: semaphore.NewWeighted(cfg.Fetches)}
+	e := &Engine{cfg: cfg, log: cfg.Log, jobs: map[string]*job{}, hosts: map[string]*host{},
+		proofs: newProofs(), memory: newMemory(), upstreams: lane{limit: cfg.Checks}, peers: lane{limit: cfg.Copies}, wake: make(chan struct{}, 1)}
 	if e.store, err = store.Open(cfg.Dir, cfg.StartID, cfg.Log); err != nil {
 		return nil, err
 	}
@@ -137,7 +132,11 @@ func New(ctx context.Context, cfg Config) (_ *Engine, err error) {
 	if dcfg.Answers == nil {
 		dcfg.Answers = detect.NewPool(scratch, func() error { return e.space.Room(false) })
 	}
-	e.detect = detect.New(dcfg)
+	e.worker = sync.New(sync.Config{
+		Clock: clock.System, Store: e.store, Upstream: detect.New(dcfg), Objects: e.fetch, Proxy: e.proxy, Space: e.space, Past: &e.memory.past,
+		Copies: wholeness{e}, Publisher: cfg.Publisher, Sources: cfg.Sources, LogTime: cfg.LogTime, Changed: cfg.Changed, Kick: e.reconcileSoon, Log: cfg.Log,
+		CopiesPerPeer: cfg.CopiesPerPeer, Fetches: cfg.Fetches, MaxSize: cfg.MaxSize, MaxObject: cfg.MaxObject,
+	})
 	if e.serve, err = serve.New(ctx, serve.Config{Git: cfg.Git, Scratch: scratch, Agent: cfg.Agent, Packs: cfg.Packs, Room: func() error { return e.space.Room(false) }, Suspect: e.suspect, Log: cfg.Log}); err != nil {
 		return nil, err
 	}
@@ -146,6 +145,9 @@ func New(ctx context.Context, cfg Config) (_ *Engine, err error) {
 	}
 	return e, nil
 }
+
+// now is the engine's clock.
+func (e *Engine) now() time.Time { return time.Now() }
 
 func orDefault[T int | int64](v, def T) T {
 	if v == 0 {
@@ -249,12 +251,12 @@ func (e *Engine) Status(id string) (Status, bool) {
 		s.Generation, s.Digest = r.Generation()
 	}
 	if j != nil {
-		s.Broken, s.Syncing, s.Checked, s.Judged, s.Heard = j.broken, j.syncing, j.checked, j.judged, j.heard
+		f := e.worker.Findings(id)
+		s.Broken, s.Syncing, s.Checked, s.Judged, s.Heard = j.broken, f.Syncing, j.checked, j.judged, j.heard
 		s.LastCheck, s.Failures, s.Failure, s.Hold = j.lastCheck, j.failures, j.failure, j.hold
 		if j.want.Role == Owner && !j.want.Paused {
 			s.NextCheck = j.nextCheck
-			s.Skipped, s.FirstSkipped = j.skipped, j.firstSkipped
-			s.Pinned = j.pinned
+			s.Skipped, s.FirstSkipped, s.Pinned = f.Skipped, f.FirstSkipped, f.Pinned
 		}
 		if j.assigned && j.want.Role == Owner && s.Generation > 0 && s.Generation < j.want.Generation {
 			s.Behind = &Behind{Have: s.Generation, Published: j.want.Generation}
@@ -270,12 +272,9 @@ func (e *Engine) Counts() (syncing, stale int) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for _, j := range e.jobs {
-		if j.syncing {
-			syncing++
-		}
 		if j.assigned && !j.want.Paused && j.want.Role == Owner && !j.lastCheck.IsZero() && now.Sub(j.lastCheck) > 3*j.want.Policy.Interval+time.Minute {
 			stale++
 		}
 	}
-	return syncing, stale
+	return e.worker.Syncing(), stale
 }

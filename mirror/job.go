@@ -2,18 +2,16 @@ package mirror
 
 import (
 	"math/rand/v2"
-	"net/url"
 	"slices"
 	"time"
 
 	"gitmirror/mirror/failure"
-	"gitmirror/mirror/refs"
 	"gitmirror/mirror/schedule"
 	"gitmirror/mirror/store"
+	"gitmirror/mirror/work"
 )
 
-// job is one repository's work. Its fields are guarded by Engine.mu; seen
-// belongs to the one run under way.
+// job is one repository's work. Its fields are guarded by Engine.mu.
 type job struct {
 	id       string
 	want     Assignment
@@ -26,7 +24,6 @@ type job struct {
 	waiters []chan<- syncAnswer
 
 	broken    bool
-	syncing   bool
 	checked   bool // upstream was asked since this node last became owner
 	judged    bool // and gave an answer that hold is of
 	lastCheck time.Time
@@ -35,17 +32,12 @@ type job struct {
 	failure   *failure.Error
 	hold      *Hold
 
-	skipped      int            // of upstream's refs, when it was last seen to change
-	firstSkipped []refs.Skipped // of them
-	pinned       []Pinned
-	heard        uint64 // the newest word of a person that a check knew which succeeded
-	retries      int    // of following a peer, in a row
+	heard   uint64 // the newest word of a person that a check knew which succeeded
+	retries int    // of following a peer, in a row
 
-	step        step      // what an owner that is behind does next
+	step        work.Step // what an owner that is behind does next
 	nextRecover time.Time // when an owner asks for lost generations next
 	recovers    int       // how often it has, in a row
-
-	seen map[string]sight // by upstream URL: answers that were dealt with
 }
 
 // assign gives j its newest assignment and decides when it runs next.
@@ -70,11 +62,11 @@ func (e *Engine) assign(j *job, a Assignment, now time.Time) {
 		// A new owner starts soon, but the repositories of a lost node not all
 		// at once.
 		j.nextCheck = now.Add(rand.N(min(a.Policy.Interval, 5*time.Second) + 1))
-		j.checked, j.judged, j.hold, j.step = false, false, nil, checkUpstream
+		j.checked, j.judged, j.hold, j.step = false, false, nil, work.CheckUpstream
 		if e.isBehind(j) {
 			j.nextCheck = now // what is lost elsewhere may be at upstream: it is asked at once
 		}
-	case a.Role == Owner && j.failure != nil && a.Policy.mayTake(j.failure.Class, old.Policy):
+	case a.Role == Owner && j.failure != nil && a.Policy.MayTake(j.failure.Class, old.Policy):
 		j.forced = true
 		e.kick(j, now)
 	case a.Role == Owner && (!slices.Equal(old.Pins, a.Pins) || a.Word > old.Word):
@@ -144,26 +136,52 @@ func (e *Engine) kick(j *job, now time.Time) {
 	e.queue.Advance(j.id, now)
 }
 
-// settleSoon has a repository looked at whose disk is not what it was.
-func (e *Engine) settleSoon(id string) {
+// reconcileSoon has a repository run whose disk is not what it was. It tells whether
+// anybody wants that.
+func (e *Engine) reconcileSoon(id string) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if j := e.jobs[id]; j != nil && j.assigned && !j.want.Paused {
-		e.kick(j, time.Now())
-		e.signal()
+	j := e.jobs[id]
+	if j == nil || !j.assigned || j.want.Paused {
+		return false
 	}
+	e.kick(j, e.now())
+	e.signal()
+	return true
 }
 
-// hostOf is the host whose share an owner's job takes: its first upstream's.
-func hostOf(a Assignment) string {
-	if len(a.URLs) == 0 {
-		return ""
+// An owner asks for lost generations after recoverSoon, and less and less often for
+// as long as nobody has them: whoever had one may be gone for good.
+const (
+	recoverSoon   = 5 * time.Second
+	recoverSeldom = 5 * time.Minute
+)
+
+// stepOf is what the next run of j is for. Engine.mu is held.
+func (e *Engine) stepOf(j *job) work.Step {
+	switch {
+	case j.want.Role == work.Owner && e.isBehind(j):
+		if j.step == work.AskUpstream {
+			return work.AskUpstream
+		}
+		return work.AskHolders
+	case j.want.Role == work.Owner && len(j.want.Lost) > 0 && !j.forced && !e.now().Before(j.nextRecover):
+		return work.RecoverLost
 	}
-	u, err := url.Parse(a.URLs[0])
-	if err != nil {
-		return ""
+	return work.CheckUpstream
+}
+
+// isBehind tells whether the copy here is not what was published.
+func (e *Engine) isBehind(j *job) bool {
+	if j.want.Generation == 0 {
+		return false
 	}
-	return u.Host
+	r := e.store.Repo(j.id)
+	if r == nil {
+		return true
+	}
+	generation, digest := r.Generation()
+	return generation < j.want.Generation || generation == j.want.Generation && digest != j.want.Digest
 }
 
 // remember keeps the due time for the next run. Engine.mu is held.

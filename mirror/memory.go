@@ -4,10 +4,8 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"strings"
 	"sync"
 	"time"
-	"weak"
 
 	"golang.org/x/sync/semaphore"
 
@@ -24,7 +22,6 @@ const (
 	recallsAtOnce = 2
 	recallWait    = 4 * time.Second // peers wait five for the beginning of an answer
 	mostTold      = 4096            // repositories
-	mostRecords   = 64              // before those that nobody uses are forgotten
 )
 
 // ErrBusy says that others have been asking for as long as one may wait.
@@ -35,42 +32,14 @@ type memory struct {
 	recalls *semaphore.Weighted // of pages of refs
 	losses  *semaphore.Weighted // of what is told: pages must not keep it from anybody
 
-	reading sync.Mutex // who waits finds what the one before has read
-	records map[refs.Digest]weak.Pointer[past.Record]
+	past past.Shared
 
 	mu   sync.Mutex
 	told map[string]told
 }
 
 func newMemory() *memory {
-	return &memory{recalls: semaphore.NewWeighted(recallsAtOnce), losses: semaphore.NewWeighted(1),
-		records: map[refs.Digest]weak.Pointer[past.Record]{}, told: map[string]told{}}
-}
-
-// record is what is remembered of a table of r, shared with whoever uses it now.
-func (m *memory) record(r *store.Repo, digest refs.Digest) (*past.Record, error) {
-	m.reading.Lock()
-	defer m.reading.Unlock()
-	if record := m.records[digest].Value(); record != nil {
-		return record, nil
-	}
-	data, err := r.Past(digest)
-	if err != nil {
-		return nil, err
-	}
-	record, err := past.Decode(data, digest)
-	if err != nil {
-		return nil, err
-	}
-	if len(m.records) >= mostRecords {
-		for d, w := range m.records {
-			if w.Value() == nil {
-				delete(m.records, d)
-			}
-		}
-	}
-	m.records[digest] = weak.Make(record)
-	return record, nil
+	return &memory{recalls: semaphore.NewWeighted(recallsAtOnce), losses: semaphore.NewWeighted(1), told: map[string]told{}}
 }
 
 // Recall hands the live table of a repository and what is remembered of it to use, which
@@ -102,7 +71,7 @@ func (e *Engine) remembered(id string) (*refs.Table, *past.Record, error) {
 	if err != nil || t.Generation == 0 {
 		return nil, nil, cmp.Or(err, ErrNoCopy)
 	}
-	record, _ := e.memory.record(r, t.Past) // without it, names tell most of what is kept
+	record, _ := e.memory.past.Record(t.Past, func() ([]byte, error) { return r.Past(t.Past) }) // without it, names tell most of what is kept
 	return t, record, nil
 }
 
@@ -153,7 +122,7 @@ func (e *Engine) TakenAway(ctx context.Context, id string) Taken {
 	at := e.cfg.LogTime()
 	lost := record.Lost(table, at)
 	t := told{table: table.Digest(), at: at, until: record.LostUntil(at)}
-	t.Count, t.First = len(lost), detached(lost[:min(len(lost), firstTaken)])
+	t.Count, t.First = len(lost), refs.Detached(lost[:min(len(lost), firstTaken)])
 	m := e.memory
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -165,15 +134,6 @@ func (e *Engine) TakenAway(ctx context.Context, id string) Taken {
 	}
 	m.told[id] = t
 	return t.Taken
-}
-
-// detached copies changes: what is read of a file is a part of it, and holds all of it.
-func detached(changes []refs.Change) []refs.Change {
-	out := make([]refs.Change, len(changes))
-	for i, c := range changes {
-		out[i] = refs.Change{Ref: strings.Clone(c.Ref), Old: strings.Clone(c.Old), New: strings.Clone(c.New), Kind: c.Kind}
-	}
-	return out
 }
 
 // toldOf is what was told of the losses of r, if that still holds.

@@ -20,7 +20,7 @@ var errStopping = errors.New("this node is stopping")
 // one too, and with an upstream that is busier than the link is fast the copy
 // would otherwise never end.
 func (e *Engine) overtaken(j *job, a Assignment) bool {
-	was := j.run.a
+	was := j.run.Assignment
 	if a.Role != was.Role || a.Epoch != was.Epoch {
 		return true
 	}
@@ -35,5 +35,5 @@ func (e *Engine) overtaken(j *job, a Assignment) bool {
 			return false
 		}
 	}
-	return !j.syncing
+	return !e.worker.Findings(j.id).Syncing
 }

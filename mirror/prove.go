@@ -249,12 +249,12 @@ func (e *Engine) proveOnce(ctx context.Context, r *store.Repo, test proof) (some
 	case errors.Is(err, refs.ErrDamaged) && e.sickness() != "":
 		return true, err
 	case err != nil:
-		e.settleSoon(r.ID()) // reading has found out, and reconciling deals with it
+		e.reconcileSoon(r.ID()) // reading has found out, and reconciling deals with it
 		return false, nil
 	case table.Generation == 0:
 		return false, nil
 	}
-	return true, test(ctx, r.Dir(), tips(table.Refs, refs.Head(table.HeadOID())))
+	return true, test(ctx, r.Dir(), refs.Tips(table.Refs, refs.Head(table.HeadOID())))
 }
 
 // broke takes a copy out of service. It is given up a moment later, unless so
@@ -321,7 +321,7 @@ func (e *Engine) giveUp(ctx context.Context, r *store.Repo, err error) {
 		return
 	}
 	r.Damage(err)
-	e.settleSoon(r.ID())
+	e.reconcileSoon(r.ID())
 }
 
 // convalesce tests the broken copies of a sick node until all can be read.

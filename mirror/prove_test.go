@@ -7,16 +7,18 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
+	gosync "sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"gitmirror/internal/clock"
 	"gitmirror/internal/testlog"
 	"gitmirror/mirror/fetch"
 	"gitmirror/mirror/refs"
 	"gitmirror/mirror/store"
+	"gitmirror/mirror/sync"
 )
 
 // ward is an engine that has copies and nothing else to do.
@@ -33,7 +35,7 @@ func newWard(t *testing.T, ctx context.Context, copies int) *ward {
 		t.Fatal(err)
 	}
 	w := &ward{}
-	w.Engine = &Engine{store: s, proofs: newProofs(), jobs: map[string]*job{}, wake: make(chan struct{}, 1), log: testlog.New(t), ctx: ctx,
+	w.Engine = &Engine{worker: sync.New(sync.Config{Clock: clock.System, Store: s, Fetches: 1}), store: s, proofs: newProofs(), jobs: map[string]*job{}, wake: make(chan struct{}, 1), log: testlog.New(t), ctx: ctx,
 		cfg: Config{Changed: func(string) {}, ConditionChanged: func() { w.told++ }}}
 	for i := range copies {
 		w.copy(t, i)
@@ -204,7 +206,7 @@ func TestEveryCopyIsReadOnceADay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		w := newWard(t, ctx, 3)
-		var mu sync.Mutex
+		var mu gosync.Mutex
 		reads := map[string]int{}
 		w.verify = func(_ context.Context, dir string, _ []string) error {
 			time.Sleep(time.Minute)

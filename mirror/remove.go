@@ -32,6 +32,7 @@ func (e *Engine) Remove(ctx context.Context, id string) error {
 	}
 	e.state.Forget(id)
 	e.proofs.forget(id)
+	e.worker.Forget(id)
 	e.mu.Lock()
 	delete(e.jobs, id)
 	e.mu.Unlock()

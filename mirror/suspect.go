@@ -77,3 +77,12 @@ func (p *proofs) restAfter(id string, now time.Time, took time.Duration) {
 	defer p.mu.Unlock()
 	p.next[id] = now.Add(max(proofSpacing, proofRest*took))
 }
+
+// wholeness is what runs are told of whether copies can be read, and tell.
+type wholeness struct{ e *Engine }
+
+func (w wholeness) Suspect(r *store.Repo, err error) { w.e.suspect(r, err) }
+func (w wholeness) Broke(id, name string, err error) (sick bool) {
+	return w.e.countBroken(id, name, err)
+}
+func (w wholeness) Forget(id string) { w.e.proofs.forget(id) }

@@ -3,20 +3,7 @@ package mirror
 import (
 	"context"
 	"time"
-
-	"gitmirror/mirror/failure"
-	"gitmirror/mirror/refs"
 )
-
-// SyncResult is what a check that was asked for came to.
-type SyncResult struct {
-	Generation uint64 // live on this node afterwards
-	Changes    []refs.Change
-	Changed    bool
-	Failure    *failure.Error
-	Hold       *Hold
-	Heard      uint64 // Assignment.Word, where the check succeeded
-}
 
 // syncAnswer is what a waiter gets: ErrNotOwner where the repository has got
 // another owner meanwhile.

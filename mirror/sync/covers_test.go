@@ -1,4 +1,4 @@
-package mirror
+package sync
 
 import (
 	"context"
@@ -7,6 +7,7 @@ import (
 
 	"gitmirror/mirror/past"
 	"gitmirror/mirror/refs"
+	"gitmirror/mirror/work"
 )
 
 // What is approved are losses as they were shown: the ref, where it was, where it went.
@@ -18,11 +19,11 @@ func TestWhatAnApprovalCovers(t *testing.T) {
 	with := func(list []refs.Change, more ...refs.Change) []refs.Change {
 		return append(append([]refs.Change{}, list...), more...)
 	}
-	all := &Approval{Count: 30, First: shown[:20], Losses: past.LossDigest(shown)}
-	few := &Approval{Count: 3, First: shown[:3], Losses: past.LossDigest(shown[:3])}
+	all := &work.Approval{Count: 30, First: shown[:20], Losses: past.LossDigest(shown)}
+	few := &work.Approval{Count: 3, First: shown[:3], Losses: past.LossDigest(shown[:3])}
 	other := refs.Change{Ref: "refs/heads/main", Old: "old"}
 	for name, c := range map[string]struct {
-		p    *Approval
+		p    *work.Approval
 		lost []refs.Change
 		want bool
 	}{
@@ -36,9 +37,9 @@ func TestWhatAnApprovalCovers(t *testing.T) {
 		"it was elsewhere":                 {few, []refs.Change{{Ref: "refs/heads/b0", Old: "elsewhere"}}, false},
 		"it was elsewhere, all the same":   {few, []refs.Change{{Ref: "refs/heads/b0", Old: "elsewhere"}, shown[1], shown[2]}, false},
 		"it was to be gone, and has moved": {few, []refs.Change{{Ref: "refs/heads/b0", Old: "old0", New: "new"}}, false},
-		"a hold of counts":                 {&Approval{}, shown[:1], false},
+		"a hold of counts":                 {&work.Approval{}, shown[:1], false},
 	} {
-		if got := (&Engine{}).covers(context.Background(), nil, c.p, c.lost); got != c.want {
+		if got := (&Worker{}).covers(context.Background(), nil, c.p, c.lost); got != c.want {
 			t.Errorf("%s: %v", name, got)
 		}
 	}

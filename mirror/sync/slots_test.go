@@ -1,4 +1,4 @@
-package mirror
+package sync
 
 import (
 	"context"
@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"gitmirror/internal/clock"
 	"gitmirror/mirror/failure"
 )
 
@@ -49,7 +50,7 @@ func (f *fetching) end() { f.release(); <-f.done }
 // Fetches that trickle make room for others, go on slowly, and get their slots back.
 func TestFetchesThatTrickleMakeRoom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newSlots(4)
+		s := newSlots(4, clock.System)
 		var trickling []*fetching
 		for i := range 4 {
 			trickling = append(trickling, begin(t, s, fmt.Sprint("evil", i), 100, false))
@@ -90,7 +91,7 @@ func TestFetchesThatTrickleMakeRoom(t *testing.T) {
 // A fetch that is fast, or during which git works by itself, keeps its slot.
 func TestFetchesKeepTheirSlots(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newSlots(2)
+		s := newSlots(2, clock.System)
 		fast, alone := begin(t, s, "a", 20_000, false), begin(t, s, "b", 0, true)
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 		defer cancel()
@@ -106,7 +107,7 @@ func TestFetchesKeepTheirSlots(t *testing.T) {
 // One host has its share, whoever waits; a slow one of the same host makes room in it.
 func TestAHostHasItsShareOfSlots(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newSlots(4)
+		s := newSlots(4, clock.System)
 		var held []*fetching
 		for range 2 {
 			held = append(held, begin(t, s, "a", 20_000, false))
@@ -130,7 +131,7 @@ func TestAHostHasItsShareOfSlots(t *testing.T) {
 // Not everything that trickles is kept aside for ever.
 func TestTheFirstAsideEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newSlots(2)
+		s := newSlots(2, clock.System)
 		var all []*fetching
 		for i := range asides + 3 {
 			all = append(all, begin(t, s, fmt.Sprint("evil", i), 1, false))

@@ -1,4 +1,4 @@
-package mirror
+package sync
 
 import (
 	"context"
@@ -8,11 +8,12 @@ import (
 	"gitmirror/mirror/failure"
 	"gitmirror/mirror/refs"
 	"gitmirror/mirror/store"
+	"gitmirror/mirror/work"
 )
 
 // heldPins are the pins that can be held: those whose objects are here. The last copy
 // may have been lost with what a pin needs, and upstream is to be followed all the same.
-func (e *Engine) heldPins(ctx context.Context, repo *store.Repo, a Assignment) ([]Pin, error) {
+func (w *Worker) heldPins(ctx context.Context, repo *store.Repo, a work.Assignment) ([]work.Pin, error) {
 	if len(a.Pins) == 0 {
 		return nil, nil
 	}
@@ -20,11 +21,11 @@ func (e *Engine) heldPins(ctx context.Context, repo *store.Repo, a Assignment) (
 	for _, p := range a.Pins {
 		ids = append(ids, p.OID)
 	}
-	missing, err := e.fetch.Missing(ctx, repo.Dir(), ids)
+	missing, err := w.objects.Missing(ctx, repo.Dir(), ids)
 	if err != nil {
 		return nil, err
 	}
-	return slices.DeleteFunc(slices.Clone(a.Pins), func(p Pin) bool { return slices.Contains(missing, p.OID) || !lawful(p.Ref) }), nil
+	return slices.DeleteFunc(slices.Clone(a.Pins), func(p work.Pin) bool { return slices.Contains(missing, p.OID) || !lawful(p.Ref) }), nil
 }
 
 func lawful(ref string) bool { return refs.ValidName(ref) && refs.Ref{Name: ref}.Public() }
@@ -32,7 +33,7 @@ func lawful(ref string) bool { return refs.ValidName(ref) && refs.Ref{Name: ref}
 // pinned is list with the refs that a person has set where that person wants them;
 // what stands in the way of one is left out. It notes what upstream shows instead, and
 // which pins cannot be held.
-func (e *Engine) pinned(j *job, a Assignment, held []Pin, list []refs.Ref) []refs.Ref {
+func (w *Worker) pinned(a work.Assignment, held []work.Pin, list []refs.Ref) []refs.Ref {
 	var shown []Pinned
 	for _, p := range a.Pins {
 		i, found := slices.BinarySearchFunc(list, p.Ref, func(r refs.Ref, n string) int { return strings.Compare(r.Name, n) })
@@ -42,18 +43,16 @@ func (e *Engine) pinned(j *job, a Assignment, held []Pin, list []refs.Ref) []ref
 		}
 		shown = append(shown, is)
 	}
-	e.mu.Lock()
-	j.pinned = shown
-	e.mu.Unlock()
+	w.note(a.ID, func(f *Findings) { f.Pinned = shown })
 	return withPins(list, held)
 }
 
-func withPins(list []refs.Ref, pins []Pin) []refs.Ref {
+func withPins(list []refs.Ref, pins []work.Pin) []refs.Ref {
 	if len(pins) == 0 {
 		return list
 	}
 	list = slices.DeleteFunc(slices.Clone(list), func(r refs.Ref) bool {
-		return slices.ContainsFunc(pins, func(p Pin) bool {
+		return slices.ContainsFunc(pins, func(p work.Pin) bool {
 			return r.Name == p.Ref || strings.HasPrefix(r.Name, p.Ref+"/") || strings.HasPrefix(p.Ref, r.Name+"/")
 		})
 	})
@@ -65,8 +64,8 @@ func withPins(list []refs.Ref, pins []Pin) []refs.Ref {
 }
 
 // unpinned tells whether a pin is not in the live table yet.
-func unpinned(live *refs.Table, pins []Pin) bool {
-	return slices.ContainsFunc(pins, func(p Pin) bool {
+func unpinned(live *refs.Table, pins []work.Pin) bool {
+	return slices.ContainsFunc(pins, func(p work.Pin) bool {
 		r, ok := live.Find(p.Ref)
 		return !ok || r.OID != p.OID
 	})
@@ -74,8 +73,8 @@ func unpinned(live *refs.Table, pins []Pin) bool {
 
 // unpinned tells whether what is live lacks a pin that can be held. A table that
 // cannot be read is somebody else's business.
-func (e *Engine) unpinned(ctx context.Context, a Assignment) ([]Pin, error) {
-	repo := e.store.Repo(a.ID)
+func (w *Worker) unpinned(ctx context.Context, a work.Assignment) ([]work.Pin, error) {
+	repo := w.store.Repo(a.ID)
 	if len(a.Pins) == 0 || a.Generation == 0 || repo == nil {
 		return nil, nil
 	}
@@ -83,7 +82,7 @@ func (e *Engine) unpinned(ctx context.Context, a Assignment) ([]Pin, error) {
 	if err != nil || !unpinned(live, a.Pins) {
 		return nil, nil
 	}
-	held, err := e.heldPins(ctx, repo, a)
+	held, err := w.heldPins(ctx, repo, a)
 	if err != nil || !unpinned(live, held) {
 		return nil, err
 	}
@@ -91,52 +90,52 @@ func (e *Engine) unpinned(ctx context.Context, a Assignment) ([]Pin, error) {
 }
 
 // pinLive is pin on what is live now.
-func (e *Engine) pinLive(ctx context.Context, a Assignment, pins []Pin) (outcome, error) {
-	repo, err := e.store.Ensure(a.ID, a.Name)
+func (w *Worker) pinLive(ctx context.Context, a work.Assignment, pins []work.Pin) (work.Result, error) {
+	repo, err := w.store.Ensure(a.ID, a.Name)
 	if err != nil {
-		return outcome{}, failure.New(failure.Disk, err.Error(), err)
+		return work.Result{}, failure.New(failure.Disk, err.Error(), err)
 	}
 	live, err := repo.Table()
 	if err != nil {
-		return outcome{}, err
+		return work.Result{}, err
 	}
-	return e.pin(ctx, a, repo, live, pins)
+	return w.pin(ctx, a, repo, live, pins)
 }
 
 // pin publishes the pins that the live table does not have, whatever upstream shows
 // and whether it answers. What they replace is kept.
-func (e *Engine) pin(ctx context.Context, a Assignment, repo *store.Repo, live *refs.Table, pins []Pin) (outcome, error) {
+func (w *Worker) pin(ctx context.Context, a work.Assignment, repo *store.Repo, live *refs.Table, pins []work.Pin) (work.Result, error) {
 	release, err := repo.Acquire()
 	if err != nil {
-		return outcome{}, err
+		return work.Result{}, err
 	}
 	defer release()
 	public := slices.DeleteFunc(slices.Clone(live.Refs), func(r refs.Ref) bool { return !r.Public() })
 	list := withPins(public, pins)
-	if err := e.peel(ctx, repo, live, list); err != nil {
-		return outcome{}, err
+	if err := w.peel(ctx, repo, live, list); err != nil {
+		return work.Result{}, err
 	}
-	b := base{table: live, of: Generation{live.Generation, live.Digest()}}
+	b := base{table: live, of: work.Generation{Number: live.Generation, Digest: live.Digest()}}
 	changes := refs.Diff(live, list)
-	if err := e.judge(ctx, repo, b, changes); err != nil {
-		return outcome{}, err
+	if err := w.judge(ctx, repo, b, changes); err != nil {
+		return work.Result{}, err
 	}
-	step, err := e.guardStep(ctx, a, repo, live, b, list, live.Head, changes)
+	step, err := w.guardStep(ctx, a, repo, live, b, list, live.Head, changes)
 	if err != nil {
-		return outcome{}, err
+		return work.Result{}, err
 	}
-	verdict, err := step.Weigh(history{ctx, e, repo})
+	verdict, err := step.Weigh(history{ctx, w, repo})
 	if err != nil {
-		return outcome{}, err
+		return work.Result{}, err
 	}
-	next, record, err := e.nextTable(ctx, a, repo, live, b, step, verdict.Only(changes), forgetAll)
+	next, record, err := w.nextTable(ctx, a, repo, live, b, step, verdict.Only(changes), forgetAll)
 	if err != nil {
-		return outcome{}, err
+		return work.Result{}, err
 	}
-	c, err := e.prepare(ctx, repo, a, live, next, record, b, changes)
+	c, err := w.prepare(ctx, repo, a, live, next, record, b, changes)
 	if err != nil {
-		return outcome{}, err
+		return work.Result{}, err
 	}
 	c.Pinned = true
-	return e.publish(ctx, repo, c)
+	return w.publish(ctx, repo, c)
 }

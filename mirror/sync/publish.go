@@ -1,4 +1,4 @@
-package mirror
+package sync
 
 import (
 	"context"
@@ -9,11 +9,12 @@ import (
 	"gitmirror/mirror/failure"
 	"gitmirror/mirror/refs"
 	"gitmirror/mirror/store"
+	"gitmirror/mirror/work"
 )
 
 // candidate describes next, prepared on top of live, for the log. Changes are
 // those from the base, with their kinds.
-func (e *Engine) candidate(ctx context.Context, repo *store.Repo, a Assignment, live, next *refs.Table, b base, changes []refs.Change) (Candidate, error) {
+func (w *Worker) candidate(ctx context.Context, repo *store.Repo, a work.Assignment, live, next *refs.Table, b base, changes []refs.Change) (Candidate, error) {
 	c := Candidate{
 		ID: next.Candidate, Repo: a.ID, Epoch: a.Epoch, FromGeneration: a.Generation, Generation: next.Generation,
 		Digest: next.Digest(), PublicDigest: next.PublicDigest(), Refs: next.PublicRefs(), Head: next.Head,
@@ -23,46 +24,46 @@ func (e *Engine) candidate(ctx context.Context, repo *store.Repo, a Assignment, 
 		c.Changes = changes
 	}
 	var err error
-	c.Complete, err = e.complete(ctx, repo, a, live, next, b)
+	c.Complete, err = w.complete(ctx, repo, a, live, next, b)
 	return c, err
 }
 
 // candidateAgain is candidate for a table that an earlier run prepared.
-func (e *Engine) candidateAgain(ctx context.Context, repo *store.Repo, a Assignment, next *refs.Table) (Candidate, error) {
+func (w *Worker) candidateAgain(ctx context.Context, repo *store.Repo, a work.Assignment, next *refs.Table) (Candidate, error) {
 	live, err := repo.Table()
 	if err != nil {
 		return Candidate{}, err
 	}
-	b := e.baseOf(a, live)
+	b := w.baseOf(a, live)
 	public := slices.DeleteFunc(slices.Clone(next.Refs), func(r refs.Ref) bool { return !r.Public() })
 	changes := refs.Diff(b.table, public)
-	if err := e.judge(ctx, repo, b, changes); err != nil {
+	if err := w.judge(ctx, repo, b, changes); err != nil {
 		return Candidate{}, err
 	}
-	return e.candidate(ctx, repo, a, live, next, b, changes)
+	return w.candidate(ctx, repo, a, live, next, b, changes)
 }
 
 // publish has the log decide about a prepared candidate and acts on its word.
 // A run that ends without one is resolved by the next assignment (decide).
-func (e *Engine) publish(ctx context.Context, repo *store.Repo, c Candidate) (outcome, error) {
+func (w *Worker) publish(ctx context.Context, repo *store.Repo, c Candidate) (work.Result, error) {
 	crashpoint.Hit(crashpoint.BeforePublish)
-	verdict, err := e.cfg.Publisher.Publish(ctx, c)
+	verdict, err := w.publisher.Publish(ctx, c)
 	switch verdict {
 	case Committed:
 		crashpoint.Hit(crashpoint.AfterPublish)
 		if _, err := repo.Activate(c.Generation, c.Digest); err != nil {
-			return outcome{}, failure.New(failure.Disk, err.Error(), err)
+			return work.Result{}, failure.New(failure.Disk, err.Error(), err)
 		}
-		return outcome{SyncResult: SyncResult{Changed: true, Changes: c.Changes}}, nil
+		return work.Result{Answer: work.Answer{Changed: true, Changes: c.Changes}}, nil
 	case Overtaken:
-		e.log.Info("publish overtaken, candidate discarded", "repo", repo.Name(), "generation", c.Generation, "epoch", c.Epoch, "err", err)
-		return outcome{waiting: true}, repo.Discard()
+		w.log.Info("publish overtaken, candidate discarded", "repo", repo.Name(), "generation", c.Generation, "epoch", c.Epoch, "err", err)
+		return work.Result{Waiting: true}, repo.Discard()
 	case Refused:
 		// The next candidate would fare no better: a person has to hear of it.
 		f := failure.New(failure.Refused, fmt.Sprintf("the cluster refuses generation %d: %v", c.Generation, err), err)
-		return outcome{SyncResult: SyncResult{Failure: f}}, repo.Discard()
+		return work.Result{Answer: work.Answer{Failure: f}}, repo.Discard()
 	}
-	e.log.Warn("publish undecided, candidate kept", "repo", repo.Name(), "generation", c.Generation, "epoch", c.Epoch, "err", err)
+	w.log.Warn("publish undecided, candidate kept", "repo", repo.Name(), "generation", c.Generation, "epoch", c.Epoch, "err", err)
 	f := failure.New(failure.Network, fmt.Sprintf("generation %d is prepared and waits for the cluster to decide", c.Generation), err)
-	return outcome{SyncResult: SyncResult{Failure: f}, waiting: true}, nil
+	return work.Result{Answer: work.Answer{Failure: f}, Waiting: true}, nil
 }

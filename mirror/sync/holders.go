@@ -1,4 +1,4 @@
-package mirror
+package sync
 
 import (
 	"context"
@@ -7,9 +7,9 @@ import (
 	"gitmirror/mirror/refs"
 )
 
-// Source is a peer that holds a copy. Its calls end with ctx, and by themselves
+// Holder is a peer that holds a copy. Its calls end with ctx, and by themselves
 // when the peer is silent.
-type Source interface {
+type Holder interface {
 	// Name is for people, and tells peers apart.
 	Name() string
 	// Generation is what the peer has, as it last reported.
@@ -41,7 +41,7 @@ type Sources interface {
 
 // Holders are the other nodes with a copy of a repository.
 type Holders struct {
-	Live     []Source   // can be asked, the best first
+	Live     []Holder   // can be asked, the best first
 	Expected []Expected // are down, but not for so long that they are given up
 }
 
@@ -52,7 +52,7 @@ type Expected struct {
 }
 
 // may tells whether a holder of at least that generation is live or expected.
-func (h Holders) may(generation uint64) bool {
-	return slices.ContainsFunc(h.Live, func(s Source) bool { return s.Generation() >= generation }) ||
-		slices.ContainsFunc(h.Expected, func(x Expected) bool { return x.Generation >= generation })
+func (hs Holders) may(generation uint64) bool {
+	return slices.ContainsFunc(hs.Live, func(h Holder) bool { return h.Generation() >= generation }) ||
+		slices.ContainsFunc(hs.Expected, func(x Expected) bool { return x.Generation >= generation })
 }

@@ -1,4 +1,4 @@
-package mirror
+package sync
 
 import (
 	"context"
@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"gitmirror/internal/clock"
 	"gitmirror/mirror/failure"
 )
 
@@ -16,6 +17,7 @@ import (
 // too many are aside, the first of them ends. Four upstreams that trickle would otherwise
 // stop a node.
 type slots struct {
+	clock   clock.Clock
 	mu      sync.Mutex
 	n       int
 	perHost int
@@ -50,8 +52,8 @@ type slot struct {
 	alone    bool // git is at work by itself
 }
 
-func newSlots(n int) *slots {
-	return &slots{n: n, perHost: int(share(int64(n))), taken: map[*slot]struct{}{}, hosts: map[string]int{}}
+func newSlots(n int, c clock.Clock) *slots {
+	return &slots{clock: c, n: n, perHost: int(share(int64(n))), taken: map[*slot]struct{}{}, hosts: map[string]int{}}
 }
 
 // take waits for a slot until ctx ends. slow is called, with a lock held, when the fetch
@@ -63,14 +65,16 @@ func (s *slots) take(ctx context.Context, host string, slow func(bool)) (*slot, 
 	s.waiting = append(s.waiting, sl)
 	s.hand()
 	s.mu.Unlock()
-	look := time.NewTicker(lookAtSlow)
-	defer look.Stop()
+	look := make(chan struct{}, 1)
+	every := s.clock.AfterFunc(lookAtSlow, func() { look <- struct{}{} })
+	defer every.Stop()
 	for {
 		select {
 		case <-sl.given:
 			return sl, nil
-		case <-look.C:
+		case <-look:
 			s.makeRoom(sl)
+			every.Reset(lookAtSlow)
 		case <-ctx.Done():
 			sl.release()
 			return nil, context.Cause(ctx)
@@ -88,7 +92,7 @@ func (s *slots) hand() {
 		}
 		s.taken[sl] = struct{}{}
 		s.hosts[sl.host]++
-		sl.since, sl.received = time.Now(), sl.now
+		sl.since, sl.received = s.clock.Now(), sl.now
 		return true
 	}
 	s.waiting = slices.DeleteFunc(s.waiting, func(sl *slot) bool {
@@ -117,7 +121,7 @@ func (s *slots) makeRoom(forWhom *slot) {
 	if !slices.Contains(s.waiting, forWhom) {
 		return
 	}
-	now := time.Now()
+	now := s.clock.Now()
 	var slowest *slot
 	for sl := range s.taken {
 		ofHost := sl.host == forWhom.host
@@ -169,7 +173,7 @@ func (sl *slot) pace(received int64, alone bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	sl.now, sl.alone = received, alone
-	if now := time.Now(); alone || now.Sub(sl.since) >= slowFor && !sl.isSlow(now) {
+	if now := s.clock.Now(); alone || now.Sub(sl.since) >= slowFor && !sl.isSlow(now) {
 		sl.since, sl.received = now, received
 	}
 }

@@ -1,4 +1,4 @@
-package mirror
+package sync
 
 import (
 	"context"
@@ -9,25 +9,26 @@ import (
 	"gitmirror/mirror/fetch"
 	"gitmirror/mirror/past"
 	"gitmirror/mirror/refs"
+	"gitmirror/mirror/work"
 )
 
 // follow copies the published generation from a peer: its ref table, which
 // must have the digest the log names, then the objects that are missing here.
-func (e *Engine) follow(ctx context.Context, j *job, a Assignment) error {
-	sources := e.cfg.Sources.For(a.ID).Live
+func (w *Worker) follow(ctx context.Context, a work.Assignment) error {
+	sources := w.holders.For(a.ID).Live
 	if len(sources) == 0 {
 		return failure.New(failure.Network, fmt.Sprintf("no live node holds generation %d", a.Generation), errNoHolder)
 	}
 	var errs []error
 	var busy *busyError
 	for _, src := range sources {
-		place, free := e.atPeer(src.Name())
+		place, free := w.places.take(src.Name())
 		if !free {
 			busy = &busyError{src.Name()}
 			continue
 		}
-		err := e.copyFrom(ctx, j, a, src, turns{place.fetches, e.peerFetches})
-		e.leavePeer(src.Name(), place)
+		err := w.copyFrom(ctx, a, src, turns{place.fetches, w.peerFetches})
+		w.places.leave(src.Name(), place)
 		if err == nil {
 			return nil
 		}
@@ -40,7 +41,7 @@ func (e *Engine) follow(ctx context.Context, j *job, a Assignment) error {
 		return busy
 	}
 	err := errors.Join(errs...)
-	e.log.Debug("cannot copy yet", "repo", a.Name, "generation", a.Generation, "err", err)
+	w.log.Debug("cannot copy yet", "repo", a.Name, "generation", a.Generation, "err", err)
 	return failure.New(failure.Of(errs[0]).Class, errs[0].Error(), err)
 }
 
@@ -51,7 +52,7 @@ func (b *busyError) Error() string {
 	return "as many copies from " + b.peer + " as may be are under way"
 }
 
-func (e *Engine) copyFrom(ctx context.Context, j *job, a Assignment, src Source, turn turn) error {
+func (w *Worker) copyFrom(ctx context.Context, a work.Assignment, src Holder, turn turn) error {
 	next, err := src.Table(ctx, a.Generation)
 	if err != nil {
 		return err
@@ -66,7 +67,7 @@ func (e *Engine) copyFrom(ctx context.Context, j *job, a Assignment, src Source,
 	if err != nil {
 		return err
 	}
-	repo, err := e.store.Ensure(a.ID, a.Name)
+	repo, err := w.store.Ensure(a.ID, a.Name)
 	if err != nil {
 		return failure.New(failure.Disk, err.Error(), err)
 	}
@@ -75,8 +76,8 @@ func (e *Engine) copyFrom(ctx context.Context, j *job, a Assignment, src Source,
 		return err
 	}
 	defer release()
-	if err := e.stage(ctx, j, repo, next.Refs, next.Head, fetch.Source{URL: src.URL(), Limits: e.reserve(repo)}, turn); err != nil {
-		e.doubt(ctx, a, src, err)
+	if err := w.stage(ctx, repo, next.Refs, next.Head, fetch.Source{URL: src.URL(), Limits: w.reserve(repo)}, turn); err != nil {
+		w.doubt(ctx, a, src, err)
 		return err
 	}
 	if err := repo.Prepare(next, file); err != nil {
@@ -90,7 +91,7 @@ func (e *Engine) copyFrom(ctx context.Context, j *job, a Assignment, src Source,
 
 // pastFrom fetches what is remembered of a table. A copy without it is better than
 // none: where the peer has lost it, so that nobody may have it, the table is taken alone.
-func pastFrom(ctx context.Context, src Source, table *refs.Table) ([]byte, error) {
+func pastFrom(ctx context.Context, src Holder, table *refs.Table) ([]byte, error) {
 	if table.Past.IsZero() {
 		return nil, nil
 	}
@@ -110,13 +111,13 @@ func pastFrom(ctx context.Context, src Source, table *refs.Table) ([]byte, error
 // doubt tells a peer whose objects fail git's checks. A pack is sent as it lies on
 // the disk, so that its holder does not see what is wrong with it, and might stay
 // the only source for a day.
-func (e *Engine) doubt(ctx context.Context, a Assignment, src Source, err error) {
+func (w *Worker) doubt(ctx context.Context, a work.Assignment, src Holder, err error) {
 	if err == nil || failure.Of(err).Class != failure.Corrupt {
 		return
 	}
-	e.log.Warn("a peer's copy is damaged, telling it", "repo", a.Name, "node", src.Name(), "err", err)
+	w.log.Warn("a peer's copy is damaged, telling it", "repo", a.Name, "node", src.Name(), "err", err)
 	if err := src.Doubt(ctx); err != nil {
-		e.log.Debug("cannot tell a peer that its copy is damaged", "repo", a.Name, "node", src.Name(), "err", err)
+		w.log.Debug("cannot tell a peer that its copy is damaged", "repo", a.Name, "node", src.Name(), "err", err)
 	}
 }
 

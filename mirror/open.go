@@ -3,6 +3,7 @@ package mirror
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 
 	"gitmirror/internal/spool"
@@ -61,7 +62,7 @@ func (e *Engine) open(r *store.Repo, hidden bool) (*Copy, error) {
 	t, err := r.Table()
 	if err != nil {
 		if now, _ := r.Generation(); now != before {
-			e.settleSoon(r.ID()) // it has just been found damaged
+			e.reconcileSoon(r.ID()) // it has just been found damaged
 		}
 		return nil, err
 	}
@@ -88,3 +89,33 @@ func (c *Copy) UploadPack(w http.ResponseWriter, r *http.Request) error {
 
 // FailedError says that a pack could not be made, before anything of it was sent.
 type FailedError = serve.FailedError
+
+// Past is the file of what is remembered of a table, for peers.
+func (e *Engine) Past(id string, digest refs.Digest) ([]byte, error) {
+	r := e.store.Repo(id)
+	if r == nil {
+		return nil, ErrNoCopy
+	}
+	data, err := r.Past(digest)
+	if err != nil {
+		return nil, fmt.Errorf("past %s is not here: %w", digest, ErrNoPast)
+	}
+	return data, nil
+}
+
+// Lost returns the table of a generation that may be lost elsewhere: the live
+// one if it is that, else one that was set aside.
+func (e *Engine) Lost(id string, generation uint64) (*refs.Table, error) {
+	r := e.store.Repo(id)
+	if r == nil {
+		return nil, ErrNoCopy
+	}
+	if live, _ := r.Generation(); live == generation {
+		return r.Table()
+	}
+	t, err := r.Aside(generation)
+	if err != nil {
+		return nil, fmt.Errorf("generation %d is not here: %w", generation, ErrNoCopy)
+	}
+	return t, nil
+}

@@ -1,4 +1,4 @@
-package mirror
+package sync
 
 import (
 	"context"
@@ -7,6 +7,7 @@ import (
 	"gitmirror/mirror/past"
 	"gitmirror/mirror/refs"
 	"gitmirror/mirror/store"
+	"gitmirror/mirror/work"
 )
 
 // forgotten are losses that count no more, because a person has taken them.
@@ -22,20 +23,20 @@ func (f forgotten) has(ref string) bool { return f.all || slices.Contains(f.refs
 // allow is the verdict on what a person has not taken, and what they have: the losses of a
 // hold all together, or none of them, and each released ref for itself. Nothing is taken
 // that was not shown.
-func (e *Engine) allow(ctx context.Context, repo *store.Repo, a Assignment, step *past.Step, v past.Verdict, observed refs.Digest) (past.Verdict, forgotten, error) {
+func (w *Worker) allow(ctx context.Context, repo *store.Repo, a work.Assignment, step *past.Step, v past.Verdict, observed refs.Digest) (past.Verdict, forgotten, error) {
 	var taken []string
 	var rest []refs.Change
 	headToo := v.Reason == past.HeadRewrite && step.Head != step.Base.Head // and where HEAD leads now was not shown
 	for i, c := range v.Lost {
-		if (i >= v.Heads || !headToo) && e.released(ctx, repo, a.Released, c) {
+		if (i >= v.Heads || !headToo) && w.released(ctx, repo, a.Released, c) {
 			taken = append(taken, c.Ref)
 		} else {
 			rest = append(rest, c)
 		}
 	}
 	if p := a.Approved; p != nil && len(rest) > 0 {
-		if e.covers(ctx, repo, p, rest) {
-			return e.covered(ctx, repo, step, v)
+		if w.covers(ctx, repo, p, rest) {
+			return w.covered(ctx, repo, step, v)
 		}
 		if !p.Observed.IsZero() && p.Observed == observed && pictured(p, rest) {
 			taken = names(v.Lost)
@@ -45,14 +46,14 @@ func (e *Engine) allow(ctx context.Context, repo *store.Repo, a Assignment, step
 	if len(taken) == 0 {
 		return v, forgotten{}, nil
 	}
-	beside, err := step.Beside(taken).Weigh(history{ctx, e, repo})
+	beside, err := step.Beside(taken).Weigh(history{ctx, w, repo})
 	return beside, forgotten{refs: taken}, err
 }
 
 // pictured tells whether losses may be those of an approval, of which it names the first:
 // upstream shows what it showed then, but what counts of it may have become less with the
 // day, and more with a pin that is gone.
-func pictured(p *Approval, lost []refs.Change) bool {
+func pictured(p *work.Approval, lost []refs.Change) bool {
 	if len(lost) > p.Count {
 		return false
 	}
@@ -63,8 +64,8 @@ func pictured(p *Approval, lost []refs.Change) bool {
 
 // covered is the verdict on a step of which all losses are taken. With them out of the way
 // HEAD may be seen to lead where nobody was shown it would: that is held with them.
-func (e *Engine) covered(ctx context.Context, repo *store.Repo, step *past.Step, v past.Verdict) (past.Verdict, forgotten, error) {
-	beside, err := step.Beside(names(v.Lost)).Weigh(history{ctx, e, repo})
+func (w *Worker) covered(ctx context.Context, repo *store.Repo, step *past.Step, v past.Verdict) (past.Verdict, forgotten, error) {
+	beside, err := step.Beside(names(v.Lost)).Weigh(history{ctx, w, repo})
 	more := slices.DeleteFunc(slices.Clone(beside.Lost), func(c refs.Change) bool {
 		// Of which tip of the day it is seen to turn away makes no difference.
 		return slices.ContainsFunc(v.Lost, func(l refs.Change) bool { return l.Ref == c.Ref && l.New == c.New })
@@ -84,21 +85,21 @@ func names(lost []refs.Change) (list []string) {
 }
 
 // released tells whether a loss is what a person was shown when they released a pin.
-func (e *Engine) released(ctx context.Context, repo *store.Repo, list []Release, c refs.Change) bool {
-	i := slices.IndexFunc(list, func(r Release) bool { return r.Ref == c.Ref })
-	if i < 0 || list[i].Upstream == nil || !e.ledTo(ctx, repo, *list[i].Upstream, c.New) {
+func (w *Worker) released(ctx context.Context, repo *store.Repo, list []work.Release, c refs.Change) bool {
+	i := slices.IndexFunc(list, func(r work.Release) bool { return r.Ref == c.Ref })
+	if i < 0 || list[i].Upstream == nil || !w.ledTo(ctx, repo, *list[i].Upstream, c.New) {
 		return false
 	}
-	return e.ledTo(ctx, repo, c.Old, list[i].OID)
+	return w.ledTo(ctx, repo, c.Old, list[i].OID)
 }
 
 // ledTo tells whether now is what was shown, or a fast-forward of it.
-func (e *Engine) ledTo(ctx context.Context, repo *store.Repo, shown, now string) bool {
-	return shown == now || shown != "" && now != "" && e.fetch.IsAncestor(ctx, repo.Dir(), shown, now)
+func (w *Worker) ledTo(ctx context.Context, repo *store.Repo, shown, now string) bool {
+	return shown == now || shown != "" && now != "" && w.objects.IsAncestor(ctx, repo.Dir(), shown, now)
 }
 
 // covers tells whether the losses are those of an approval, or some of them.
-func (e *Engine) covers(ctx context.Context, repo *store.Repo, p *Approval, lost []refs.Change) bool {
+func (w *Worker) covers(ctx context.Context, repo *store.Repo, p *work.Approval, lost []refs.Change) bool {
 	if p.Count == 0 {
 		return false
 	}
@@ -106,7 +107,7 @@ func (e *Engine) covers(ctx context.Context, repo *store.Repo, p *Approval, lost
 	named := true
 	for i, c := range lost {
 		at := slices.IndexFunc(p.First, func(f refs.Change) bool {
-			return f.Ref == c.Ref && f.Old == c.Old && e.ledTo(ctx, repo, f.New, c.New)
+			return f.Ref == c.Ref && f.Old == c.Old && w.ledTo(ctx, repo, f.New, c.New)
 		})
 		if at < 0 {
 			named = false

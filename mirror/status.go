@@ -1,0 +1,34 @@
+package mirror
+
+import (
+	"time"
+
+	"gitmirror/mirror/failure"
+	"gitmirror/mirror/refs"
+)
+
+// Status is what this node knows of one of its copies. Nothing of it is in the
+// log.
+type Status struct {
+	Generation uint64 // live here, 0 for none
+	Digest     refs.Digest
+	Broken     bool // what is on this disk cannot be used
+	Syncing    bool // a git process works on it
+	Checked    bool // as owner, in this run: Failure and Hold are news
+	LastCheck  time.Time
+	NextCheck  time.Time
+	Failures   int // in a row
+	Failure    *failure.Error
+	Hold       *Hold
+	Behind     *Behind
+
+	Skipped      int            // refs of upstream's that are not mirrored, as this run of the owner knows
+	FirstSkipped []refs.Skipped // of them
+	Judged       bool           // an answer of upstream's was judged, in this run: Hold is news
+	Heard        uint64         // Assignment.Word, as the last of those checks knew it
+	Pinned       []Pinned
+}
+
+// Behind says that the owner's copy is older than what was published. It serves
+// what it has, and looks for the newer one at holders and at upstream.
+type Behind struct{ Have, Published uint64 }

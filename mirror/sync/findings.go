@@ -1,0 +1,82 @@
+package sync
+
+import (
+	"slices"
+
+	"gitmirror/mirror/refs"
+	"gitmirror/mirror/work"
+)
+
+// Findings is what runs have found out about a repository, for whoever asks.
+type Findings struct {
+	Syncing      bool           // a git process works on it
+	Skipped      int            // of upstream's refs, when it was last seen to change
+	FirstSkipped []refs.Skipped // of them
+	Pinned       []Pinned
+}
+
+// Pinned is a pin, and what upstream shows in its place, empty for nothing.
+type Pinned struct {
+	work.Pin
+	Upstream string
+	Missing  bool // its object is in no copy any more: upstream's own value is shown
+}
+
+func (f *Findings) none() bool { return !f.Syncing && f.Skipped == 0 && len(f.Pinned) == 0 }
+
+// Findings tells what is known of a repository.
+func (w *Worker) Findings(id string) Findings {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if f := w.found[id]; f != nil {
+		return *f
+	}
+	return Findings{}
+}
+
+// Syncing counts the repositories that a git process works on.
+func (w *Worker) Syncing() (n int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, f := range w.found {
+		if f.Syncing {
+			n++
+		}
+	}
+	return n
+}
+
+// note changes what is known of a repository. Of one with nothing to tell nothing is
+// kept.
+func (w *Worker) note(id string, change func(*Findings)) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	f := w.found[id]
+	if f == nil {
+		f = &Findings{}
+	}
+	if change(f); f.none() {
+		delete(w.found, id)
+	} else {
+		w.found[id] = f
+	}
+}
+
+func (w *Worker) setSyncing(id string, on bool) {
+	w.note(id, func(f *Findings) { f.Syncing = on })
+	w.changed(id)
+}
+
+// firstSkipped is how many of the refs that are not mirrored are named.
+const firstSkipped = 5
+
+// noteSkipped remembers which of upstream's refs are not mirrored.
+func (w *Worker) noteSkipped(a work.Assignment, skipped []refs.Skipped) {
+	w.note(a.ID, func(f *Findings) {
+		if len(skipped) > 0 && len(skipped) != f.Skipped {
+			w.log.Info("upstream refs not mirrored", "repo", a.Name, "count", len(skipped), "first", skipped[0].Name, "reason", skipped[0].Reason)
+		}
+		f.Skipped = len(skipped)
+		f.FirstSkipped = slices.Clone(skipped[:min(len(skipped), firstSkipped)])
+	})
+}

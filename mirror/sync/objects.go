@@ -1,0 +1,32 @@
+package sync
+
+import (
+	"context"
+
+	"gitmirror/mirror/fetch"
+	"gitmirror/mirror/refs"
+	"gitmirror/mirror/store"
+)
+
+// Objects brings objects and judges histories. dir is a repository's.
+type Objects interface {
+	// Missing returns those ids that are not there.
+	Missing(ctx context.Context, dir string, oids []string) ([]string, error)
+	// Fetch brings objects, and all they lead to, into staging, and proves that nothing
+	// is missing.
+	Fetch(ctx context.Context, st *store.Staging, src fetch.Source, oids []string) error
+	// Peel finds what tags lead to.
+	Peel(ctx context.Context, dir string, list []refs.Ref) error
+	Histories
+}
+
+// Histories answers questions about what leads to what.
+type Histories interface {
+	// Judge tells updated refs that are forced.
+	Judge(ctx context.Context, dir string, changes []refs.Change) error
+	IsAncestor(ctx context.Context, dir, old, new string) bool
+	Unreachable(ctx context.Context, dir string, tips []string, keep []refs.Ref) (map[string]bool, error)
+	Reached(ctx context.Context, dir string, tips []string, list, without []refs.Ref) (map[string]bool, error)
+	Unrelated(ctx context.Context, dir string, pairs [][2]string) ([]bool, error)
+	Left(ctx context.Context, dir string, old, keep []string) ([]int, error)
+}

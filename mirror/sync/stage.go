@@ -1,0 +1,51 @@
+package sync
+
+import (
+	"context"
+
+	"gitmirror/mirror/failure"
+	"gitmirror/mirror/fetch"
+	"gitmirror/mirror/refs"
+	"gitmirror/mirror/store"
+)
+
+// stage fetches the objects that list and head need and repo lacks, proves
+// them, and moves them in, where no ref names them yet.
+func (w *Worker) stage(ctx context.Context, repo *store.Repo, list []refs.Ref, head refs.Head, src fetch.Source, turn turn) error {
+	missing, err := w.objects.Missing(ctx, repo.Dir(), refs.Tips(list, head))
+	if err != nil || len(missing) == 0 {
+		return err
+	}
+	ctx, pace, release, err := turn.acquire(ctx)
+	if err != nil {
+		return failure.Of(err)
+	}
+	defer release()
+	src.Pace = pace
+	if err := w.roomFor(repo); err != nil {
+		return err
+	}
+	w.setSyncing(repo.ID(), true)
+	defer w.setSyncing(repo.ID(), false)
+	staging, err := w.store.Stage(repo)
+	if staging != nil {
+		defer func() {
+			if rerr := staging.Remove(); rerr != nil {
+				w.log.Warn("cannot remove staging", "repo", repo.Name(), "err", rerr)
+			}
+		}()
+	}
+	if err != nil {
+		return failure.New(failure.Disk, err.Error(), err)
+	}
+	if err := w.objects.Fetch(ctx, staging, src, missing); err != nil {
+		if failure.Of(err).Class == failure.Corrupt {
+			w.copies.Suspect(repo, err) // what it was to be put together with may be damaged as well
+		}
+		return err
+	}
+	if err := staging.Adopt(); err != nil {
+		return failure.New(failure.Disk, err.Error(), err)
+	}
+	return nil
+}

@@ -1,0 +1,46 @@
+package mirror
+
+import (
+	"gitmirror/mirror/sync"
+	"gitmirror/mirror/work"
+)
+
+// What callers say to this package, and hear from it, is said in the words of the
+// rooms below.
+type (
+	Assignment = work.Assignment
+	Policy     = work.Policy
+	Role       = work.Role
+	Approval   = work.Approval
+	Release    = work.Release
+	Pin        = work.Pin
+	Generation = work.Generation
+	Hold       = work.Hold
+	SyncResult = work.Answer
+
+	Publisher = sync.Publisher
+	Candidate = sync.Candidate
+	Outcome   = sync.Outcome
+	Sources   = sync.Sources
+	Source    = sync.Holder
+	Holders   = sync.Holders
+	Expected  = sync.Expected
+	Pinned    = sync.Pinned
+)
+
+// See package work.
+const (
+	Owner   = work.Owner
+	Replica = work.Replica
+)
+
+// See package sync.
+const (
+	Unknown   = sync.Unknown
+	Committed = sync.Committed
+	Overtaken = sync.Overtaken
+	Refused   = sync.Refused
+)
+
+// ErrNoPast says that a node does not have the file of a table's past.
+var ErrNoPast = sync.ErrNoPast

@@ -1,0 +1,109 @@
+// Package work has the words that when and what have in common: what a node shall
+// hold of a repository, what one run is for, and what it came to. It decides
+// nothing.
+package work
+
+import (
+	"net/url"
+	"slices"
+	"time"
+
+	"gitmirror/mirror/failure"
+	"gitmirror/mirror/refs"
+)
+
+// Role is what a node does for one copy.
+type Role string
+
+// The owner polls upstream and publishes; replicas copy from it.
+const (
+	Owner   Role = "owner"
+	Replica Role = "replica"
+)
+
+// Policy is how one repository is mirrored.
+type Policy struct {
+	Interval time.Duration // between two checks
+	Prefixes []string      // of the refs to mirror, like "refs/heads/"
+
+	MaxSize, MaxObject int64    // bytes of the copy, and of one object; 0 for the node's own limits
+	Accept             []string // flaws of objects, by git's ids, which are taken
+}
+
+// MayTake tells whether what has failed with that class may be taken now that the
+// policy is not what it was.
+func (p Policy) MayTake(class failure.Class, was Policy) bool {
+	switch class {
+	case failure.TooLarge:
+		return p.MaxSize != was.MaxSize || p.MaxObject != was.MaxObject
+	case failure.Corrupt:
+		return !slices.Equal(p.Accept, was.Accept)
+	}
+	return false
+}
+
+// Assignment is one repository this node shall hold, as the log says at this
+// moment. The node works towards the newest one it was given.
+type Assignment struct {
+	ID         string
+	Name       string
+	URLs       []string // of the upstream, in order of preference
+	Policy     Policy
+	Role       Role
+	Paused     bool
+	Epoch      uint64      // raised at each change of owner
+	Generation uint64      // the published one, 0 for none
+	Digest     refs.Digest // of that generation's whole table
+
+	// What else is known of that generation where its table is not at hand.
+	PublicDigest refs.Digest
+	Refs         int // public ones
+	Head         refs.Head
+	Base         Generation // the table it was made on
+	// Lost are generations that were published once, and that the owner does not
+	// have all of: whoever has one keeps it aside and offers it.
+	Lost []Generation
+
+	// Remembers: every member knows files of the past, and they become part of
+	// generations.
+	Remembers bool
+	Approved  *Approval // losses that a person has taken, nil for none
+	Released  []Release // pins that a person has released, by ref
+	Word      uint64    // the newest of those words, by its place in the log; 0 for none
+	Pins      []Pin     // by ref
+}
+
+// Approval is what a person has said yes to.
+type Approval struct {
+	Observed refs.Digest // what upstream showed then
+	Losses   refs.Digest // see past.LossDigest
+	Count    int         // of them
+	First    []refs.Change
+}
+
+// Release lets a ref that was pinned go to what upstream had there when a person looked.
+type Release struct {
+	Ref, OID string  // where it was pinned
+	Upstream *string // empty: nothing; nil: that was not known, and no loss is let in
+}
+
+// Pin keeps a ref where a person has set it, whatever upstream shows.
+type Pin struct{ Ref, OID string }
+
+// Generation names one published table.
+type Generation struct {
+	Number uint64
+	Digest refs.Digest
+}
+
+// Host is the host whose share an owner's run takes: its first upstream's.
+func (a Assignment) Host() string {
+	if len(a.URLs) == 0 {
+		return ""
+	}
+	u, err := url.Parse(a.URLs[0])
+	if err != nil {
+		return ""
+	}
+	return u.Host
+}

@@ -1,0 +1,66 @@
+package work
+
+import (
+	"time"
+
+	"gitmirror/mirror/failure"
+	"gitmirror/mirror/refs"
+)
+
+// Step is what a run is for.
+type Step int
+
+// An owner that has what was published checks upstream, and now and then looks
+// for lost generations. One that is behind asks holders first, then upstream:
+// each in its own lane, so each in a run of its own.
+const (
+	CheckUpstream Step = iota
+	AskHolders
+	AskUpstream // no holder gave it: the next table is made on what is here
+	RecoverLost
+)
+
+// Task is one run's: the assignment it began with, and what it is for.
+type Task struct {
+	Assignment
+	Step Step
+	Ask  bool // upstream is asked, if the disk is where the row is
+}
+
+// AsksUpstream tells whether the run has a place among those that ask upstreams, and
+// not among those that ask peers.
+func (t Task) AsksUpstream() bool {
+	return t.Role == Owner && (t.Step == CheckUpstream || t.Step == AskUpstream)
+}
+
+// Answer is what a check that was asked for came to.
+type Answer struct {
+	Generation uint64 // live on this node afterwards
+	Changes    []refs.Change
+	Changed    bool
+	Failure    *failure.Error
+	Hold       *Hold
+	Heard      uint64 // Assignment.Word, where the check succeeded
+}
+
+// Result is what one run came to.
+type Result struct {
+	Answer
+	Checked   bool // upstream was asked
+	Judged    bool // and what it showed was judged: Hold is news
+	CheckedAt time.Time
+	Waiting   bool // for the log or a peer: run again soon
+	Broken    bool // what was on this disk could not be used
+	Rerun     bool // at once, in the lane that fits by now
+	Next      Step // of an owner that is behind
+}
+
+// Hold says why what upstream shows is not followed.
+type Hold struct {
+	Reason   string // see package past
+	Observed refs.Digest
+	Lost     int           // refs of which upstream takes something away
+	Settled  int           // refs that count
+	First    []refs.Change // of those that are lost, at most 20
+	Losses   refs.Digest   // of them all, see past.LossDigest
+}
