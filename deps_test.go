@@ -35,7 +35,7 @@ var allowed = map[string]struct {
 		"the composition root may know everything but its own users"},
 
 	"mirror/work":     {[]string{"mirror/failure", "mirror/refs"}, "the words that when and what share decide nothing"},
-	"mirror/schedule": {[]string{"mirror/failure", "mirror/work"}, "when a run begins has nothing to do with what it does"},
+	"mirror/schedule": {[]string{"mirror/failure", "mirror/refs", "mirror/work"}, "when a run begins has nothing to do with what it does"},
 	"mirror/sync": {[]string{"mirror/detect", "mirror/failure", "mirror/fetch", "mirror/past", "mirror/refs", "mirror/space", "mirror/store", "mirror/wire", "mirror/work"},
 		"what a run does knows neither when it begins nor who is served"},
 }

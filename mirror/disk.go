@@ -23,16 +23,9 @@ func (e *Engine) spaceChanged() {
 	} else {
 		e.log.Warn("the disk is not well", "state", string(c.State), "reason", c.Message)
 	}
-	e.mu.Lock()
-	now := e.now()
-	for _, j := range e.jobs {
-		if j.assigned && !j.want.Paused && j.failure != nil && j.failure.Class == failure.Disk && c.State != space.Failing {
-			j.nextCheck = now
-			e.kick(j, now)
-		}
+	if c.State != space.Failing {
+		e.schedule.Retry(failure.Disk)
 	}
-	e.signal()
-	e.mu.Unlock()
 	if e.cfg.ConditionChanged != nil {
 		e.cfg.ConditionChanged()
 	}

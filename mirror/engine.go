@@ -16,8 +16,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"reflect"
-	gosync "sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -56,6 +54,7 @@ type Config struct {
 	Reserve float64 // percent of the disk below which no new copy is made, and below half of it nothing is fetched; default 10
 	Agent   string  // what we call ourselves to upstreams and clients
 	Log     *slog.Logger
+	Clock   clock.Clock // default the machine's
 
 	Checks        int           // of upstreams, running at once; default 256
 	ChecksPerHost int           // default 8
@@ -71,28 +70,20 @@ type Config struct {
 
 // Engine is the mirror of one node.
 type Engine struct {
-	cfg    Config
-	log    *slog.Logger
-	store  *store.Store
-	state  *store.State
-	worker *sync.Worker
-	fetch  *fetch.Fetcher
-	verify proof // that all of a copy can be read
-	serve  *serve.Server
-	space  *space.Guard
-	proofs *proofs
-	memory *memory
-	proxy  *egress.Proxy
-
-	mu        gosync.Mutex
-	ctx       context.Context // of Run, nil before
-	jobs      map[string]*job
-	queue     schedule.Queue
-	upstreams lane
-	peers     lane
-	hosts     map[string]*host
-	workers   gosync.WaitGroup
-	wake      chan struct{}
+	cfg      Config
+	log      *slog.Logger
+	store    *store.Store
+	state    *store.State
+	schedule *schedule.Scheduler
+	worker   *sync.Worker
+	fetch    *fetch.Fetcher
+	verify   proof // that all of a copy can be read
+	serve    *serve.Server
+	space    *space.Guard
+	proofs   *proofs
+	workers  workers
+	memory   *memory
+	proxy    *egress.Proxy
 }
 
 // New opens the store below cfg.Dir and sweeps what a killed run left. Nothing
@@ -104,14 +95,16 @@ func New(ctx context.Context, cfg Config) (_ *Engine, err error) {
 	cfg.CopiesPerPeer = orDefault(cfg.CopiesPerPeer, 8)
 	cfg.Fetches = orDefault(cfg.Fetches, 4)
 	cfg.Packs = orDefault(cfg.Packs, 16)
+	if cfg.Clock == nil {
+		cfg.Clock = clock.System
+	}
 	if cfg.LogTime == nil {
-		cfg.LogTime = func() refs.LogTime { return refs.LogTime{Now: time.Now(), DatesHold: true} }
+		cfg.LogTime = func() refs.LogTime { return refs.LogTime{Now: cfg.Clock.Now(), DatesHold: true} }
 	}
 	if cfg.Reserve == 0 {
 		cfg.Reserve = 10
 	}
-	e := &Engine{cfg: cfg, log: cfg.Log, jobs: map[string]*job{}, hosts: map[string]*host{},
-		proofs: newProofs(), memory: newMemory(), upstreams: lane{limit: cfg.Checks}, peers: lane{limit: cfg.Copies}, wake: make(chan struct{}, 1)}
+	e := &Engine{cfg: cfg, log: cfg.Log, proofs: newProofs(), memory: newMemory()}
 	if e.store, err = store.Open(cfg.Dir, cfg.StartID, cfg.Log); err != nil {
 		return nil, err
 	}
@@ -133,8 +126,8 @@ func New(ctx context.Context, cfg Config) (_ *Engine, err error) {
 		dcfg.Answers = detect.NewPool(scratch, func() error { return e.space.Room(false) })
 	}
 	e.worker = sync.New(sync.Config{
-		Clock: clock.System, Store: e.store, Upstream: detect.New(dcfg), Objects: e.fetch, Proxy: e.proxy, Space: e.space, Past: &e.memory.past,
-		Copies: wholeness{e}, Publisher: cfg.Publisher, Sources: cfg.Sources, LogTime: cfg.LogTime, Changed: cfg.Changed, Kick: e.reconcileSoon, Log: cfg.Log,
+		Clock: cfg.Clock, Store: e.store, Upstream: detect.New(dcfg), Objects: e.fetch, Proxy: e.proxy, Space: e.space, Past: &e.memory.past,
+		Copies: wholeness{e}, Publisher: cfg.Publisher, Sources: cfg.Sources, LogTime: cfg.LogTime, Changed: cfg.Changed, Kick: func(id string) bool { return e.schedule.Kick(id) }, Log: cfg.Log,
 		CopiesPerPeer: cfg.CopiesPerPeer, Fetches: cfg.Fetches, MaxSize: cfg.MaxSize, MaxObject: cfg.MaxObject,
 	})
 	if e.serve, err = serve.New(ctx, serve.Config{Git: cfg.Git, Scratch: scratch, Agent: cfg.Agent, Packs: cfg.Packs, Room: func() error { return e.space.Room(false) }, Suspect: e.suspect, Log: cfg.Log}); err != nil {
@@ -143,11 +136,15 @@ func New(ctx context.Context, cfg Config) (_ *Engine, err error) {
 	if e.state, err = store.OpenState(cfg.Dir, cfg.Log); err != nil {
 		return nil, err
 	}
+	e.schedule = schedule.New(schedule.Config{
+		Clock: cfg.Clock, Runner: e.worker, Disk: disk{e}, Memory: e.state, Changed: cfg.Changed,
+		Checks: cfg.Checks, ChecksPerHost: cfg.ChecksPerHost, Copies: cfg.Copies,
+	})
 	return e, nil
 }
 
 // now is the engine's clock.
-func (e *Engine) now() time.Time { return time.Now() }
+func (e *Engine) now() time.Time { return e.cfg.Clock.Now() }
 
 func orDefault[T int | int64](v, def T) T {
 	if v == 0 {
@@ -160,11 +157,12 @@ func orDefault[T int | int64](v, def T) T {
 // the store. It returns nil unless something it needs broke.
 func (e *Engine) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
+	e.workers.begin(ctx)
 	g.Go(func() error { return e.proxy.Serve(ctx) })
 	g.Go(func() error { return e.space.Run(ctx) })
 	g.Go(func() error { e.proveAll(ctx); e.scrub(ctx); return nil })
 	g.Go(func() error { return e.flush(ctx) })
-	g.Go(func() error { e.dispatch(ctx); return nil })
+	g.Go(func() error { return e.schedule.Run(ctx) })
 	err := g.Wait()
 	e.workers.Wait()
 	return errors.Join(err, e.state.Close())
@@ -178,62 +176,64 @@ const (
 )
 
 func (e *Engine) flush(ctx context.Context) error {
-	tick := time.NewTicker(time.Second)
-	defer tick.Stop()
 	failing := false
-	for n := 1; ; n++ {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-tick.C:
-			// Due times are worth no more than a check each: the node goes on
-			// without, and writes them when the disk takes them again.
-			err := e.state.Flush()
-			if err != nil && !failing {
-				e.log.Warn("cannot write state.db", "err", err)
-				e.space.Suspect()
-			}
-			failing = err != nil
-			if at := e.cfg.LogTime(); n%trashEvery == trashFirst && at.DatesHold {
-				if err := e.store.EmptyTrash(at.Now); err != nil {
-					e.log.Warn("cannot empty the trash", "err", err)
-				}
+	for n := 1; clock.Sleep(ctx, e.cfg.Clock, time.Second) == nil; n++ {
+		// Due times are worth no more than a check each: the node goes on
+		// without, and writes them when the disk takes them again.
+		err := e.state.Flush()
+		if err != nil && !failing {
+			e.log.Warn("cannot write state.db", "err", err)
+			e.space.Suspect()
+		}
+		failing = err != nil
+		if at := e.cfg.LogTime(); n%trashEvery == trashFirst && at.DatesHold {
+			if err := e.store.EmptyTrash(at.Now); err != nil {
+				e.log.Warn("cannot empty the trash", "err", err)
 			}
 		}
 	}
+	return nil
 }
 
 // Assign has a repository held as a says, from now on. An assignment that is the
 // one it has already changes nothing, and costs little.
-func (e *Engine) Assign(a Assignment) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	j := e.jobs[a.ID]
-	switch {
-	case j == nil:
-		j = &job{id: a.ID}
-		e.jobs[a.ID] = j
-	case j.assigned && reflect.DeepEqual(j.want, a):
-		return
-	}
-	e.assign(j, a, e.now())
-	e.signal()
-}
+func (e *Engine) Assign(a Assignment) { e.schedule.Assign(a) }
 
 // Unassign has a repository left alone: from now on it is neither worked on nor
 // removed. What runs for it ends.
-func (e *Engine) Unassign(id string) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	j := e.jobs[id]
-	if j == nil || !j.assigned {
-		return
+func (e *Engine) Unassign(id string) { e.schedule.Unassign(id) }
+
+// ErrNotOwner is returned for what only the owner of a repository can do.
+var ErrNotOwner = schedule.ErrNotOwner
+
+// Sync has upstream asked by a check that starts after this call, whatever the
+// interval says, and waits for what it comes to. Calls that come while one
+// waits share it.
+func (e *Engine) Sync(ctx context.Context, id string) (SyncResult, error) {
+	return e.schedule.Check(ctx, id)
+}
+
+// Request is Sync without the wait.
+func (e *Engine) Request(id string) error { return e.schedule.Request(id) }
+
+// StopChecks ends what asks upstreams, for good, while copies are served and
+// copied from on: a node that is about to stop publishes nothing new that only
+// it has. A publish that is under way is waited for, within ctx.
+func (e *Engine) StopChecks(ctx context.Context) { e.schedule.StopChecks(ctx) }
+
+// Remove cancels what runs for the repository, takes its copy out of service
+// and forgets it. It is for copies whose removal the log holds, and for
+// nothing else. Removing what is not there is nil.
+func (e *Engine) Remove(ctx context.Context, id string) error {
+	if err := e.schedule.Remove(ctx, id); err != nil {
+		return err
 	}
-	j.assigned = false
-	e.queue.Remove(id)
-	if j.run != nil {
-		j.run.cancel(errOvertaken)
+	if err := e.store.Trash(id, e.cfg.LogTime().Now); err != nil {
+		return err
 	}
+	e.proofs.forget(id)
+	e.worker.Forget(id)
+	return nil
 }
 
 // Status tells what this node holds of a repository; ok is false when it holds
@@ -241,40 +241,26 @@ func (e *Engine) Unassign(id string) {
 func (e *Engine) Status(id string) (Status, bool) {
 	r := e.store.Repo(id)
 	var s Status
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	j := e.jobs[id]
-	if r == nil && j == nil {
+	known, assigned := e.schedule.State(id)
+	if r == nil && !assigned {
 		return Status{}, false
 	}
 	if r != nil {
 		s.Generation, s.Digest = r.Generation()
 	}
-	if j != nil {
-		f := e.worker.Findings(id)
-		s.Broken, s.Syncing, s.Checked, s.Judged, s.Heard = j.broken, f.Syncing, j.checked, j.judged, j.heard
-		s.LastCheck, s.Failures, s.Failure, s.Hold = j.lastCheck, j.failures, j.failure, j.hold
-		if j.want.Role == Owner && !j.want.Paused {
-			s.NextCheck = j.nextCheck
-			s.Skipped, s.FirstSkipped, s.Pinned = f.Skipped, f.FirstSkipped, f.Pinned
-		}
-		if j.assigned && j.want.Role == Owner && s.Generation > 0 && s.Generation < j.want.Generation {
-			s.Behind = &Behind{Have: s.Generation, Published: j.want.Generation}
-		}
+	f := e.worker.Findings(id)
+	s.Broken, s.Syncing, s.Checked, s.Judged, s.Heard = known.Broken, f.Syncing, known.Checked, known.Judged, known.Heard
+	s.LastCheck, s.Failures, s.Failure, s.Hold = known.LastCheck, known.Failures, known.Failure, known.Hold
+	if known.Owner && !known.Paused {
+		s.NextCheck = known.NextCheck
+		s.Skipped, s.FirstSkipped, s.Pinned = f.Skipped, f.FirstSkipped, f.Pinned
+	}
+	if known.Owner && s.Generation > 0 && s.Generation < known.Generation {
+		s.Behind = &Behind{Have: s.Generation, Published: known.Generation}
 	}
 	return s, true
 }
 
 // Counts sums up all repositories: those a git process works on, and those
 // this node owns whose last check is older than three intervals.
-func (e *Engine) Counts() (syncing, stale int) {
-	now := time.Now()
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	for _, j := range e.jobs {
-		if j.assigned && !j.want.Paused && j.want.Role == Owner && !j.lastCheck.IsZero() && now.Sub(j.lastCheck) > 3*j.want.Policy.Interval+time.Minute {
-			stale++
-		}
-	}
-	return e.worker.Syncing(), stale
-}
+func (e *Engine) Counts() (syncing, stale int) { return e.worker.Syncing(), e.schedule.Stale() }

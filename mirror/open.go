@@ -62,7 +62,7 @@ func (e *Engine) open(r *store.Repo, hidden bool) (*Copy, error) {
 	t, err := r.Table()
 	if err != nil {
 		if now, _ := r.Generation(); now != before {
-			e.reconcileSoon(r.ID()) // it has just been found damaged
+			e.schedule.Kick(r.ID()) // it has just been found damaged
 		}
 		return nil, err
 	}

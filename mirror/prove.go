@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sync/semaphore"
 
+	"gitmirror/internal/clock"
 	"gitmirror/mirror/fetch"
 	"gitmirror/mirror/refs"
 	"gitmirror/mirror/store"
@@ -143,15 +144,8 @@ func (e *Engine) scrub(ctx context.Context) {
 	for _, r := range e.store.Repos() {
 		read[r.ID()] = e.now().Add(-scrubEvery)
 	}
-	rest := time.NewTimer(0)
-	defer rest.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-rest.C:
-		}
-		rest.Reset(scrubLook)
+	for rest := time.Duration(0); clock.Sleep(ctx, e.cfg.Clock, rest) == nil; {
+		rest = scrubLook
 		for _, r := range e.store.Repos() {
 			began := e.now()
 			at, known := read[r.ID()]
@@ -163,7 +157,7 @@ func (e *Engine) scrub(ctx context.Context) {
 				if !e.prove(ctx, r, e.verify) {
 					read[r.ID()] = began.Add(scrubAgain - scrubEvery)
 				}
-				rest.Reset(e.now().Sub(began))
+				rest = e.now().Sub(began)
 				break
 			}
 		}
@@ -182,12 +176,8 @@ func (e *Engine) prove(ctx context.Context, r *store.Repo, test proof) (known bo
 	defer e.proofs.running.Release(1)
 	some, err := e.proveOnce(ctx, r, test)
 	if err != nil && !errors.Is(err, fetch.ErrInconclusive) && ctx.Err() == nil {
-		again := time.NewTimer(proofRetry)
-		defer again.Stop()
-		select {
-		case <-ctx.Done():
+		if clock.Sleep(ctx, e.cfg.Clock, proofRetry) != nil {
 			return false
-		case <-again.C:
 		}
 		e.reindex(ctx, r) // that may be all it lacks
 		some, err = e.proveOnce(ctx, r, test)
@@ -204,7 +194,7 @@ func (e *Engine) prove(ctx context.Context, r *store.Repo, test proof) (known bo
 	case err == nil:
 		e.proofs.passed(r.ID(), e.now())
 	case !blind:
-		e.broke(ctx, r, err)
+		e.broke(r, err)
 	}
 	return !blind
 }
@@ -249,7 +239,7 @@ func (e *Engine) proveOnce(ctx context.Context, r *store.Repo, test proof) (some
 	case errors.Is(err, refs.ErrDamaged) && e.sickness() != "":
 		return true, err
 	case err != nil:
-		e.reconcileSoon(r.ID()) // reading has found out, and reconciling deals with it
+		e.schedule.Kick(r.ID()) // reading has found out, and reconciling deals with it
 		return false, nil
 	case table.Generation == 0:
 		return false, nil
@@ -259,16 +249,12 @@ func (e *Engine) proveOnce(ctx context.Context, r *store.Repo, test proof) (some
 
 // broke takes a copy out of service. It is given up a moment later, unless so
 // many break that it is the node: then nothing is thrown away.
-func (e *Engine) broke(ctx context.Context, r *store.Repo, err error) {
+func (e *Engine) broke(r *store.Repo, err error) {
 	e.log.Error("a copy cannot be read, it is out of service", "repo", r.Name(), "err", err)
 	if e.countBroken(r.ID(), r.Name(), err) {
 		return
 	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.ctx != nil && e.ctx.Err() == nil {
-		e.workers.Go(func() { e.giveUp(ctx, r, err) })
-	}
+	e.workers.Go(func(ctx context.Context) { e.giveUp(ctx, r, err) })
 }
 
 // countBroken notes that a copy broke, and tells whether it is the node that is
@@ -297,22 +283,14 @@ func (e *Engine) countBroken(id, name string, err error) (sick bool) {
 	if e.cfg.ConditionChanged != nil {
 		e.cfg.ConditionChanged()
 	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if ctx := e.ctx; ctx != nil && ctx.Err() == nil {
-		e.workers.Go(func() { e.convalesce(ctx) })
-	}
+	e.workers.Go(e.convalesce)
 	return true
 }
 
 // giveUp has a broken copy made anew, once it is clear that it is not the node.
 func (e *Engine) giveUp(ctx context.Context, r *store.Repo, err error) {
-	wait := time.NewTimer(brokenWait)
-	defer wait.Stop()
-	select {
-	case <-ctx.Done():
+	if clock.Sleep(ctx, e.cfg.Clock, brokenWait) != nil {
 		return
-	case <-wait.C:
 	}
 	p := e.proofs
 	p.mu.Lock()
@@ -321,21 +299,14 @@ func (e *Engine) giveUp(ctx context.Context, r *store.Repo, err error) {
 		return
 	}
 	r.Damage(err)
-	e.reconcileSoon(r.ID())
+	e.schedule.Kick(r.ID())
 }
 
 // convalesce tests the broken copies of a sick node until all can be read.
 func (e *Engine) convalesce(ctx context.Context) {
-	tick := time.NewTicker(sickRetry)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
+	for whole := false; !whole; whole = e.allWhole(ctx) {
+		if clock.Sleep(ctx, e.cfg.Clock, sickRetry) != nil {
 			return
-		case <-tick.C:
-		}
-		if e.allWhole(ctx) {
-			break
 		}
 	}
 	p := e.proofs

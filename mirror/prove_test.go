@@ -17,6 +17,7 @@ import (
 	"gitmirror/internal/testlog"
 	"gitmirror/mirror/fetch"
 	"gitmirror/mirror/refs"
+	"gitmirror/mirror/schedule"
 	"gitmirror/mirror/store"
 	"gitmirror/mirror/sync"
 )
@@ -35,8 +36,11 @@ func newWard(t *testing.T, ctx context.Context, copies int) *ward {
 		t.Fatal(err)
 	}
 	w := &ward{}
-	w.Engine = &Engine{worker: sync.New(sync.Config{Clock: clock.System, Store: s, Fetches: 1}), store: s, proofs: newProofs(), jobs: map[string]*job{}, wake: make(chan struct{}, 1), log: testlog.New(t), ctx: ctx,
-		cfg: Config{Changed: func(string) {}, ConditionChanged: func() { w.told++ }}}
+	w.Engine = &Engine{store: s, proofs: newProofs(), log: testlog.New(t),
+		cfg: Config{Clock: clock.System, Changed: func(string) {}, ConditionChanged: func() { w.told++ }}}
+	w.worker = sync.New(sync.Config{Clock: clock.System, Store: s, Fetches: 1})
+	w.schedule = schedule.New(schedule.Config{Clock: clock.System, Disk: disk{w.Engine}})
+	w.workers.begin(ctx)
 	for i := range copies {
 		w.copy(t, i)
 	}
@@ -103,7 +107,7 @@ func TestManyBrokenCopiesAreOneSickNode(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		w := newWard(t, ctx, 6)
 		for i := range brokenLimit + 1 {
-			w.broke(ctx, w.copies[i], errUnreadable)
+			w.broke(w.copies[i], errUnreadable)
 		}
 		if w.sickness() == "" || w.told != 1 {
 			t.Fatalf("sick %q, told %d times", w.sickness(), w.told)
@@ -130,7 +134,7 @@ func TestCopiesThatBreakOneAfterTheOtherAreASickNode(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		w := newWard(t, ctx, 6)
 		for _, r := range w.copies[:brokenLimit+1] {
-			w.broke(ctx, r, errUnreadable)
+			w.broke(r, errUnreadable)
 			time.Sleep(time.Hour)
 			synctest.Wait()
 		}

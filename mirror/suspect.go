@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"gitmirror/internal/clock"
 	"gitmirror/mirror/store"
 )
 
@@ -27,14 +28,13 @@ func (e *Engine) Doubt(id string) {
 
 // suspect has a repository tested that may be damaged.
 func (e *Engine) suspect(r *store.Repo, err error) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.ctx == nil || e.ctx.Err() != nil || !e.proofs.due(r.ID(), e.now()) {
-		return
-	}
-	e.log.Info("a copy may be damaged, testing it", "repo", r.Name(), "err", err)
-	ctx := e.ctx
-	e.workers.Go(func() { e.proveSuspect(ctx, r) })
+	e.workers.Go(func(ctx context.Context) {
+		if !e.proofs.due(r.ID(), e.now()) {
+			return
+		}
+		e.log.Info("a copy may be damaged, testing it", "repo", r.Name(), "err", err)
+		e.proveSuspect(ctx, r)
+	})
 }
 
 // proveSuspect tests a copy when others that are suspected have been tested, and rests.
@@ -51,12 +51,7 @@ func (e *Engine) proveSuspect(ctx context.Context, r *store.Repo) {
 		return e.verify(ctx, dir, oids)
 	})
 	p.restAfter(r.ID(), e.now(), took)
-	rest := time.NewTimer(took)
-	defer rest.Stop()
-	select {
-	case <-rest.C:
-	case <-ctx.Done():
-	}
+	_ = clock.Sleep(ctx, e.cfg.Clock, took)
 }
 
 // due tells whether a suspected copy may be tested now, and takes it for one that is
@@ -77,12 +72,3 @@ func (p *proofs) restAfter(id string, now time.Time, took time.Duration) {
 	defer p.mu.Unlock()
 	p.next[id] = now.Add(max(proofSpacing, proofRest*took))
 }
-
-// wholeness is what runs are told of whether copies can be read, and tell.
-type wholeness struct{ e *Engine }
-
-func (w wholeness) Suspect(r *store.Repo, err error) { w.e.suspect(r, err) }
-func (w wholeness) Broke(id, name string, err error) (sick bool) {
-	return w.e.countBroken(id, name, err)
-}
-func (w wholeness) Forget(id string) { w.e.proofs.forget(id) }

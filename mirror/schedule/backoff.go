@@ -1,7 +1,6 @@
 package schedule
 
 import (
-	"math/rand/v2"
 	"time"
 
 	"gitmirror/mirror/failure"
@@ -11,9 +10,9 @@ import (
 const MaxInterval = 8 * time.Hour
 
 // Jitter spreads a wait by ±5 %, so that repositories that started together
-// drift apart.
-func Jitter(d time.Duration) time.Duration {
-	return time.Duration(float64(d) * (0.95 + 0.1*rand.Float64()))
+// drift apart. random is in [0, 1).
+func Jitter(d time.Duration, random float64) time.Duration {
+	return time.Duration(float64(d) * (0.95 + 0.1*random))
 }
 
 // slow are the failures that a retry seldom mends: somebody has to do

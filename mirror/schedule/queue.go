@@ -1,98 +1,72 @@
-// Package schedule decides when the next check of an upstream is due, and
-// keeps what is due in order. It has no clock and no goroutine.
 package schedule
 
-import (
-	"container/heap"
-	"time"
-)
+import "container/heap"
 
-// Queue holds at most one due time per id, earliest first. It is not safe for
-// concurrent use.
-type Queue struct {
-	items entries
-	index map[string]*entry
-}
+// queue holds what is due at some time, the earliest first. Of a repository in it the
+// phase is Queued.
+type queue struct{ items entries }
 
-type entry struct {
-	id  string
-	due time.Time
-	pos int
-}
-
-// Set makes id due at due, replacing what was set before.
-func (q *Queue) Set(id string, due time.Time) {
-	if e := q.index[id]; e != nil {
-		e.due = due
-		heap.Fix(&q.items, e.pos)
+// set makes r due at due, replacing what was set before.
+func (q *queue) set(r *repo, due instant) {
+	r.due = due
+	if r.phase == Queued {
+		heap.Fix(&q.items, int(r.pos))
 		return
 	}
-	if q.index == nil {
-		q.index = map[string]*entry{}
-	}
-	e := &entry{id: id, due: due}
-	q.index[id] = e
-	heap.Push(&q.items, e)
+	r.phase = Queued
+	heap.Push(&q.items, r)
 }
 
-// Advance is Set where that makes id due earlier, or at all.
-func (q *Queue) Advance(id string, due time.Time) {
-	if e := q.index[id]; e == nil || due.Before(e.due) {
-		q.Set(id, due)
+// advance is set where that makes r due earlier, or at all.
+func (q *queue) advance(r *repo, due instant) {
+	if r.phase != Queued || due < r.due {
+		q.set(r, due)
 	}
 }
 
-// Due returns when id is due.
-func (q *Queue) Due(id string) (time.Time, bool) {
-	e := q.index[id]
-	if e == nil {
-		return time.Time{}, false
-	}
-	return e.due, true
-}
-
-// Remove forgets id.
-func (q *Queue) Remove(id string) {
-	if e := q.index[id]; e != nil {
-		heap.Remove(&q.items, e.pos)
-		delete(q.index, id)
+// remove takes r out.
+func (q *queue) remove(r *repo) {
+	if r.phase == Queued {
+		heap.Remove(&q.items, int(r.pos))
+		r.phase = Idle
 	}
 }
 
-// Pop removes and returns the earliest id that is due at now.
-func (q *Queue) Pop(now time.Time) (id string, ok bool) {
-	if len(q.items) == 0 || q.items[0].due.After(now) {
-		return "", false
+// pop removes and returns the earliest that is due at now, nil for none.
+func (q *queue) pop(now instant) *repo {
+	if len(q.items) == 0 || q.items[0].due > now {
+		return nil
 	}
-	e := heap.Pop(&q.items).(*entry)
-	delete(q.index, e.id)
-	return e.id, true
+	r := heap.Pop(&q.items).(*repo)
+	r.phase = Idle
+	return r
 }
 
-// Next returns the earliest due time.
-func (q *Queue) Next() (time.Time, bool) {
+// next returns the earliest due time.
+func (q *queue) next() (instant, bool) {
 	if len(q.items) == 0 {
-		return time.Time{}, false
+		return never, false
 	}
 	return q.items[0].due, true
 }
 
-type entries []*entry
+type entries []*repo
 
 func (h entries) Len() int           { return len(h) }
-func (h entries) Less(i, j int) bool { return h[i].due.Before(h[j].due) }
+func (h entries) Less(i, j int) bool { return h[i].due < h[j].due }
 func (h entries) Swap(i, j int) {
 	h[i], h[j] = h[j], h[i]
-	h[i].pos, h[j].pos = i, j
+	h[i].pos, h[j].pos = int32(i), int32(j)
 }
 func (h *entries) Push(x any) {
-	e := x.(*entry)
-	e.pos = len(*h)
-	*h = append(*h, e)
+	r := x.(*repo)
+	r.pos = int32(len(*h))
+	*h = append(*h, r)
 }
 func (h *entries) Pop() any {
 	old := *h
-	e := old[len(old)-1]
+	r := old[len(old)-1]
+	old[len(old)-1] = nil
 	*h = old[:len(old)-1]
-	return e
+	return r
 }

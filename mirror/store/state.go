@@ -14,15 +14,8 @@ import (
 
 	"gitmirror/internal/atomicfile"
 	"gitmirror/internal/boltfile"
+	"gitmirror/mirror/work"
 )
-
-// Due is what a node remembers of a repository between two runs: a restart
-// must not ask every upstream at once.
-type Due struct {
-	LastCheck time.Time `json:"last_check,omitzero"`
-	NextCheck time.Time `json:"next_check,omitzero"`
-	Failures  int       `json:"failures,omitzero"`
-}
 
 // State is state.db. Writes are collected and made durable by Flush, many in
 // one transaction; a crash loses what was not flushed, which costs a check. So
@@ -36,14 +29,14 @@ type State struct {
 	replacing sync.Mutex // of a damaged file
 
 	mu    sync.Mutex
-	dirty map[string]*Due // nil: delete
+	dirty map[string]*work.Due // nil: delete
 }
 
 var dueBucket = []byte("due")
 
 // OpenState opens state.db below root.
 func OpenState(root string, log *slog.Logger) (*State, error) {
-	s := &State{path: filepath.Join(root, "state.db"), log: log, dirty: map[string]*Due{}}
+	s := &State{path: filepath.Join(root, "state.db"), log: log, dirty: map[string]*work.Due{}}
 	err := s.open()
 	if errors.Is(err, boltfile.ErrDamaged) {
 		err = s.setAside(err)
@@ -98,17 +91,17 @@ func (s *State) with(call func(db *bbolt.DB) error) error {
 }
 
 // Due returns what was remembered of a repository.
-func (s *State) Due(id string) (Due, bool) {
+func (s *State) Due(id string) (work.Due, bool) {
 	s.mu.Lock()
 	d, ok := s.dirty[id]
 	s.mu.Unlock()
 	if ok {
 		if d == nil {
-			return Due{}, false
+			return work.Due{}, false
 		}
 		return *d, true
 	}
-	var due Due
+	var due work.Due
 	found := false
 	_ = s.with(func(db *bbolt.DB) error {
 		return boltfile.View(db, func(tx *bbolt.Tx) error {
@@ -122,7 +115,7 @@ func (s *State) Due(id string) (Due, bool) {
 }
 
 // Remember keeps d for the next run, once flushed.
-func (s *State) Remember(id string, d Due) {
+func (s *State) Remember(id string, d work.Due) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.dirty[id] = &d
@@ -139,7 +132,7 @@ func (s *State) Forget(id string) {
 func (s *State) Flush() error {
 	s.mu.Lock()
 	batch := s.dirty
-	s.dirty = map[string]*Due{}
+	s.dirty = map[string]*work.Due{}
 	s.mu.Unlock()
 	if len(batch) == 0 {
 		return nil
@@ -157,7 +150,7 @@ func (s *State) Flush() error {
 	return err
 }
 
-func (s *State) write(batch map[string]*Due) error {
+func (s *State) write(batch map[string]*work.Due) error {
 	return s.with(func(db *bbolt.DB) error {
 		return boltfile.Update(db, func(tx *bbolt.Tx) error {
 			b := tx.Bucket(dueBucket)

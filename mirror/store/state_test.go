@@ -11,6 +11,7 @@ import (
 
 	"gitmirror/internal/testlog"
 	"gitmirror/mirror/store"
+	"gitmirror/mirror/work"
 )
 
 func openState(t *testing.T, root string) *store.State {
@@ -25,10 +26,10 @@ func openState(t *testing.T, root string) *store.State {
 func TestStateRoundTrip(t *testing.T) {
 	root := t.TempDir()
 	at := time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC)
-	want := store.Due{LastCheck: at, NextCheck: at.Add(time.Minute), Failures: 3}
+	want := work.Due{LastCheck: at, NextCheck: at.Add(time.Minute), Failures: 3}
 	s := openState(t, root)
 	s.Remember("a", want)
-	s.Remember("b", store.Due{})
+	s.Remember("b", work.Due{})
 	s.Remember("gone", want)
 	if got, ok := s.Due("a"); !ok || got != want {
 		t.Errorf("before a flush: %+v %v", got, ok)
@@ -49,7 +50,7 @@ func TestStateRoundTrip(t *testing.T) {
 	if d := cmp.Diff(want, got); !ok || d != "" {
 		t.Errorf("after a restart: %v\n%s", ok, d)
 	}
-	if got, ok := s.Due("b"); !ok || got != (store.Due{}) {
+	if got, ok := s.Due("b"); !ok || got != (work.Due{}) {
 		t.Errorf("an empty one: %+v %v", got, ok)
 	}
 	for _, id := range []string{"gone", "never"} {
@@ -63,7 +64,7 @@ func TestFlushWithoutNewsWritesNothing(t *testing.T) {
 	root := t.TempDir()
 	s := openState(t, root)
 	defer s.Close()
-	s.Remember("a", store.Due{Failures: 1})
+	s.Remember("a", work.Due{Failures: 1})
 	if err := s.Flush(); err != nil {
 		t.Fatal(err)
 	}
@@ -102,7 +103,7 @@ func TestADamagedStateIsSetAside(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			root := t.TempDir()
 			s := openState(t, root)
-			s.Remember("a", store.Due{Failures: 1})
+			s.Remember("a", work.Due{Failures: 1})
 			if err := s.Close(); err != nil {
 				t.Fatal(err)
 			}
@@ -125,7 +126,7 @@ func TestAStateDamagedInUseIsSetAside(t *testing.T) {
 	if err := os.Truncate(filepath.Join(root, "state.db"), 4096); err != nil {
 		t.Fatal(err)
 	}
-	s.Remember("lost", store.Due{Failures: 1})
+	s.Remember("lost", work.Due{Failures: 1})
 	if err := s.Flush(); err != nil {
 		t.Fatal(err)
 	}
@@ -138,7 +139,7 @@ func works(t *testing.T, s *store.State, root string) {
 	if _, ok := s.Due("a"); ok {
 		t.Error("something is remembered from a damaged file")
 	}
-	s.Remember("b", store.Due{Failures: 2})
+	s.Remember("b", work.Due{Failures: 2})
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}

@@ -22,6 +22,9 @@ func (w *Worker) Run(ctx context.Context, t work.Task) (out work.Result) {
 		if repo := w.store.Repo(a.ID); repo != nil {
 			out.Generation, _ = repo.Generation()
 		}
+		if out.Failure != nil && out.Failure.Class == failure.Disk {
+			w.space.Suspect()
+		}
 	}()
 	generation, digest, undecided, err := w.onDisk(ctx, a)
 	if err != nil {

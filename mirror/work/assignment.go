@@ -5,10 +5,8 @@ package work
 
 import (
 	"net/url"
-	"slices"
 	"time"
 
-	"gitmirror/mirror/failure"
 	"gitmirror/mirror/refs"
 )
 
@@ -28,18 +26,6 @@ type Policy struct {
 
 	MaxSize, MaxObject int64    // bytes of the copy, and of one object; 0 for the node's own limits
 	Accept             []string // flaws of objects, by git's ids, which are taken
-}
-
-// MayTake tells whether what has failed with that class may be taken now that the
-// policy is not what it was.
-func (p Policy) MayTake(class failure.Class, was Policy) bool {
-	switch class {
-	case failure.TooLarge:
-		return p.MaxSize != was.MaxSize || p.MaxObject != was.MaxObject
-	case failure.Corrupt:
-		return !slices.Equal(p.Accept, was.Accept)
-	}
-	return false
 }
 
 // Assignment is one repository this node shall hold, as the log says at this

@@ -1,0 +1,159 @@
+package schedule
+
+import (
+	"context"
+	"time"
+
+	"gitmirror/mirror/work"
+)
+
+// Assign has a repository worked on as a says, from now on. An assignment that is the
+// one it has already changes nothing, and costs little.
+func (s *Scheduler) Assign(a work.Assignment) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r, is := s.repos[a.ID], termsOf(&a)
+	switch {
+	case r == nil:
+		r = &repo{id: a.ID, lastCheck: never, nextCheck: never}
+		s.repos[r.id] = r
+	case r.assigned && r.terms.all == is.all:
+		return
+	}
+	was, known := r.terms, r.assigned
+	r.terms, r.want, r.assigned = is, &a, true
+	held := s.cfg.Disk.Held(r.id)
+	if r.phase == Running && overtaken(r.run.terms, is, held) {
+		r.run.cancel(ErrOvertaken)
+	}
+	r.forced = r.forced && is.owner
+	if is.paused {
+		if !r.forced { // what a person has asked for is done all the same
+			s.rest(r)
+		}
+		return
+	}
+	s.plan(r, was, known, held)
+	s.dispatch()
+}
+
+// plan sets when r runs next, now that its terms are not what they were. Of what was not
+// known nothing is known of before. s.mu is held.
+func (s *Scheduler) plan(r *repo, was terms, known bool, held Held) {
+	now, is := s.now(), r.terms
+	behind := is.behind(held)
+	switch {
+	case !known:
+		r.nextCheck = s.firstDue(r, held, now)
+		if is.owner && behind {
+			r.nextCheck = now
+		}
+	case is.owner && (!was.owner || was.epoch != is.epoch):
+		// A new owner starts soon, but the repositories of a lost node not all
+		// at once.
+		r.nextCheck = now.add(s.spread(min(is.interval, 5*time.Second)))
+		r.checked, r.judged, r.hold, r.step = false, false, nil, work.CheckUpstream
+		if behind {
+			r.nextCheck = now // what is lost elsewhere may be at upstream: it is asked at once
+		}
+	case is.owner && r.failure != nil && is.mayTake(r.failure.Class, was):
+		r.forced = true
+		s.kick(r, now)
+	case is.owner && (was.pins != is.pins || is.word > was.word):
+		// A person waits for it: a run that is under way does not know of it.
+		r.forced = true
+		s.kick(r, now)
+	case is.owner && was.interval != is.interval:
+		r.nextCheck = now.add(s.jitter(is.interval))
+	}
+	if is.owner {
+		s.advance(r, r.nextCheck)
+	}
+	if is.owner && is.lost > 0 && is.lost != was.lost {
+		r.recovery = &recovery{next: now}
+		s.kick(r, now)
+	}
+	moved := is.generation != was.generation || is.digest != was.digest || is.epoch != was.epoch || is.owner != was.owner
+	if (moved || !known || was.paused) && !is.reconciled(held) {
+		s.kick(r, now)
+	}
+}
+
+// firstDue is when a repository that this process has not seen yet is checked: when it
+// would have been, without the restart.
+func (s *Scheduler) firstDue(r *repo, held Held, now instant) instant {
+	due, ok := s.cfg.Memory.Due(r.id)
+	if !ok {
+		return now
+	}
+	if r.failures = uint16(due.Failures); !due.LastCheck.IsZero() {
+		r.lastCheck = s.instant(due.LastCheck)
+	}
+	interval := r.terms.interval
+	if !r.terms.owner || !held.Any {
+		return now
+	}
+	latest, next := now.add(interval), s.instant(due.NextCheck)
+	if due.Failures > 0 {
+		latest = now.add(max(interval, MaxInterval)) // the clock may have been wrong
+	}
+	switch {
+	case next > latest:
+		return latest
+	case next < now:
+		return now.add(s.spread(min(interval, 10*time.Second)))
+	}
+	return next
+}
+
+// Unassign has a repository left alone: from now on nothing runs for it, and what runs
+// ends.
+func (s *Scheduler) Unassign(id string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.unassign(s.repos[id], ErrOvertaken)
+}
+
+func (s *Scheduler) unassign(r *repo, cause error) {
+	if r == nil || !r.assigned {
+		return
+	}
+	r.assigned = false
+	s.rest(r)
+	if r.phase == Running {
+		r.run.cancel(cause)
+		return // it forgets r when it has ended
+	}
+	s.drop(r)
+}
+
+// drop forgets r; whoever waits for a check of it hears that it is not here. s.mu is held.
+func (s *Scheduler) drop(r *repo) {
+	for _, w := range s.takeWaiters(r) {
+		w <- answer{err: ErrNotOwner}
+	}
+	delete(s.repos, r.id)
+}
+
+// Remove is Unassign for what is to go, and waits for what runs. What was remembered is
+// forgotten.
+func (s *Scheduler) Remove(ctx context.Context, id string) error {
+	s.mu.Lock()
+	var ended <-chan struct{}
+	if r := s.repos[id]; r != nil {
+		if r.phase == Running {
+			ended = r.run.ended
+		}
+		s.unassign(r, context.Canceled)
+	}
+	s.mu.Unlock()
+	if ended != nil {
+		select {
+		case <-ended:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	s.cfg.Memory.Forget(id)
+	return nil
+}

@@ -1,0 +1,30 @@
+package schedule
+
+import "errors"
+
+// The causes with which runs are cancelled.
+var (
+	ErrOvertaken = errors.New("the assignment has changed")
+	errStopping  = errors.New("this node is stopping")
+)
+
+// overtaken tells whether a run works on what nobody wants any more: it may be waiting
+// for a peer that is frozen, and the new assignment may be what came of that.
+//
+// A change of the row that the run itself brought about, or is about to show,
+// is no reason: what the row names is live here, or the candidate that is to be
+// activated. Nor is a later generation for a replica that is fetching: the
+// fetch ends by itself when it stalls, what it brings is needed for the later
+// one too, and with an upstream that is busier than the link is fast the copy
+// would otherwise never end.
+func overtaken(was, is terms, held Held) bool {
+	switch {
+	case is.owner != was.owner, is.epoch != was.epoch:
+		return true
+	case is.names(was.generation, was.digest), is.names(held.Generation, held.Digest):
+		return false
+	case held.Candidate != nil && is.names(held.Candidate.Number, held.Candidate.Digest):
+		return false
+	}
+	return !held.Fetching
+}

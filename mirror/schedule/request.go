@@ -1,0 +1,141 @@
+package schedule
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"gitmirror/mirror/failure"
+	"gitmirror/mirror/work"
+)
+
+// ErrNotOwner is returned for what only the owner of a repository can do.
+var ErrNotOwner = errors.New("this node does not own the repository")
+
+// answer is what a waiter gets: ErrNotOwner where the repository has got another owner
+// meanwhile.
+type answer struct {
+	work.Answer
+	err error
+}
+
+// Check has upstream asked by a check that starts after this call, whatever the
+// interval says, and waits for what it comes to. Calls that come while one
+// waits share it.
+func (s *Scheduler) Check(ctx context.Context, id string) (work.Answer, error) {
+	said := make(chan answer, 1)
+	if err := s.request(id, said); err != nil {
+		return work.Answer{}, err
+	}
+	select {
+	case a := <-said:
+		return a.Answer, a.err
+	case <-ctx.Done():
+		return work.Answer{}, ctx.Err()
+	}
+}
+
+// Request is Check without the wait.
+func (s *Scheduler) Request(id string) error { return s.request(id, nil) }
+
+func (s *Scheduler) request(id string, waiter chan<- answer) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r := s.repos[id]
+	if r == nil || !r.assigned || !r.terms.owner {
+		return ErrNotOwner
+	}
+	if waiter != nil {
+		s.waiters[r] = append(s.waiters[r], waiter)
+	}
+	r.forced = true
+	s.kick(r, s.now())
+	s.dispatch()
+	return nil
+}
+
+func (s *Scheduler) takeWaiters(r *repo) []chan<- answer {
+	waiters := s.waiters[r]
+	delete(s.waiters, r)
+	return waiters
+}
+
+// StopChecks ends what asks upstreams, for good: a node that is about to stop publishes
+// nothing new that only it has. A publish that is under way is waited for, within ctx.
+func (s *Scheduler) StopChecks(ctx context.Context) {
+	s.mu.Lock()
+	s.upstreams.closed = true
+	var running []<-chan struct{}
+	for _, r := range s.repos {
+		if r.phase != Running || r.run.lane != &s.upstreams {
+			continue
+		}
+		running = append(running, r.run.ended)
+		if s.cfg.Disk.Held(r.id).Candidate == nil { // else the log is deciding: what it says must still be shown
+			r.run.cancel(errStopping)
+		}
+	}
+	s.mu.Unlock()
+	for _, ended := range running {
+		select {
+		case <-ended:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// State is what the schedule knows of a repository.
+type State struct {
+	Phase      Phase
+	Owner      bool
+	Paused     bool
+	Generation uint64 // that it is to have
+
+	Checked   bool // upstream was asked since this node last became owner
+	Judged    bool // and gave an answer that Hold is of
+	Broken    bool
+	LastCheck time.Time
+	NextCheck time.Time
+	Failures  int // in a row
+	Failure   *failure.Error
+	Hold      *work.Hold
+	Heard     uint64
+}
+
+// State tells what is known of a repository that is assigned.
+func (s *Scheduler) State(id string) (State, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r := s.repos[id]
+	if r == nil {
+		return State{}, false
+	}
+	return State{Phase: r.phase, Owner: r.terms.owner, Paused: r.terms.paused, Generation: r.terms.generation,
+		Checked: r.checked, Judged: r.judged, Broken: r.broken, LastCheck: s.time(r.lastCheck), NextCheck: s.time(r.nextCheck),
+		Failures: int(r.failures), Failure: r.failure, Hold: r.hold, Heard: r.heard}, true
+}
+
+// Phases counts the repositories in each phase.
+func (s *Scheduler) Phases() map[Phase]int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := map[Phase]int{}
+	for _, r := range s.repos {
+		n[r.phase]++
+	}
+	return n
+}
+
+// Stale counts what this node owns whose last check is older than three intervals.
+func (s *Scheduler) Stale() (n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := s.now()
+	for _, r := range s.repos {
+		if r.terms.owner && !r.terms.paused && r.lastCheck != never && time.Duration(now-r.lastCheck) > 3*r.terms.interval+time.Minute {
+			n++
+		}
+	}
+	return n
+}

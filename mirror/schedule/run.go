@@ -1,0 +1,184 @@
+package schedule
+
+import (
+	"context"
+	"errors"
+	"math"
+	"time"
+
+	"gitmirror/mirror/work"
+)
+
+// run is one that is under way.
+type run struct {
+	terms   terms
+	step    work.Step
+	forced  bool // somebody asked for a check
+	waiters []chan<- answer
+	lane    *lane
+	host    *host // of the upstream; nil in the lane of peers
+	cancel  context.CancelCauseFunc
+	ended   chan struct{} // closed when it has
+}
+
+// An owner asks for lost generations after recoverSoon, and less and less often for
+// as long as nobody has them: whoever had one may be gone for good.
+const (
+	recoverSoon   = 5 * time.Second
+	recoverSeldom = 5 * time.Minute
+)
+
+// stepOf is what the next run of r is for. s.mu is held.
+func (s *Scheduler) stepOf(r *repo, now instant) work.Step {
+	switch {
+	case !r.terms.owner:
+		return work.CheckUpstream // a replica's runs are all the same
+	case r.terms.behind(s.cfg.Disk.Held(r.id)):
+		if r.step == work.AskUpstream {
+			return work.AskUpstream
+		}
+		return work.AskHolders
+	case r.terms.lost > 0 && !r.forced && now >= r.recovers():
+		return work.RecoverLost
+	}
+	return work.CheckUpstream
+}
+
+// start has a run of r begin, which has its places. s.mu is held.
+func (s *Scheduler) start(r *repo, run *run, now instant) {
+	task := work.Task{Assignment: *r.want, Step: run.step, Ask: r.forced || now >= r.nextCheck}
+	run.terms, run.forced, run.waiters = r.terms, r.forced, s.takeWaiters(r)
+	r.again, r.forced = false, false
+	r.run, r.phase = run, Running
+	ctx, cancel := context.WithCancelCause(s.ctx)
+	run.cancel = cancel
+	s.runs.Go(func() {
+		defer cancel(nil)
+		s.finish(ctx, r, run, s.cfg.Runner.Run(ctx, task))
+	})
+}
+
+// finish takes what a run came to, and gives its places to who waits for them.
+func (s *Scheduler) finish(ctx context.Context, r *repo, run *run, out work.Result) {
+	s.mu.Lock()
+	r.run, r.phase = nil, Idle
+	waiters, said := run.waiters, answer{Answer: out.Answer}
+	switch {
+	case !r.assigned || !r.terms.owner:
+		said = answer{err: ErrNotOwner}
+		waiters = append(waiters, s.takeWaiters(r)...)
+		switch {
+		case !r.assigned:
+			s.drop(r)
+		case ctx.Err() == nil:
+			s.record(r, run, out)
+		default:
+			s.again(r)
+		}
+	case errors.Is(context.Cause(ctx), ErrOvertaken):
+		// What it came to answers yesterday's question: nothing of it is recorded.
+		s.carryOver(r, run)
+		s.again(r)
+		waiters = nil
+	case ctx.Err() == nil:
+		if !out.Checked && out.Failure == nil && (run.forced || len(waiters) > 0) {
+			// If a check was requested while this run was only reconciling the disk,
+			// run again: the requester was promised a check.
+			s.carryOver(r, run)
+			waiters = nil
+		}
+		s.record(r, run, out)
+	}
+	s.leave(run)
+	close(run.ended)
+	s.dispatch()
+	s.mu.Unlock()
+	for _, w := range waiters {
+		w <- said
+	}
+	s.cfg.Changed(r.id)
+}
+
+// carryOver hands what was asked of a run to the next. s.mu is held.
+func (s *Scheduler) carryOver(r *repo, run *run) {
+	if waiters := append(run.waiters, s.takeWaiters(r)...); len(waiters) > 0 {
+		s.waiters[r] = waiters
+	}
+	r.forced = r.forced || run.forced
+}
+
+// again has a repository run as soon as there is room. s.mu is held.
+func (s *Scheduler) again(r *repo) {
+	if !r.terms.paused || r.forced {
+		s.queue.set(r, s.now())
+	}
+}
+
+// record writes down what a run came to, and sets when the next begins. s.mu is held.
+func (s *Scheduler) record(r *repo, run *run, out work.Result) {
+	now, owned, owner := s.now(), run.terms.owner, r.terms.owner
+	if out.Checked {
+		r.lastCheck, r.checked = s.instant(out.CheckedAt), owned
+	}
+	r.broken, r.step = out.Broken, out.Next
+	if run.step == work.RecoverLost {
+		if r.recovery == nil {
+			r.recovery = &recovery{}
+		}
+		r.recovery.next = now.add(min(recoverSoon<<min(r.recovery.asked, 10), recoverSeldom))
+		r.recovery.asked++
+	}
+	if r.terms.lost == 0 {
+		r.recovery = nil
+	}
+	if out.Judged || !owned {
+		r.hold, r.judged, r.heard = out.Hold, owned, max(r.heard, out.Heard)
+	}
+	if out.Checked || out.Failure != nil || !owned {
+		if r.failure = out.Failure.Kept(); r.failure == nil {
+			r.failures = 0
+		} else if r.failures < math.MaxUint16 {
+			r.failures++
+		}
+	}
+	switch {
+	case !owner || !out.Checked && (out.Failure == nil || out.Waiting):
+	case out.Failure != nil:
+		wait := s.jitter(Backoff(out.Failure, int(r.failures), r.terms.interval))
+		r.nextCheck = now.add(max(wait, out.Failure.RetryAfter))
+	default:
+		r.nextCheck = s.instant(out.CheckedAt).add(s.jitter(r.terms.interval))
+	}
+	if !out.Waiting || r.again {
+		r.retries = 0
+	} else if r.retries < math.MaxUint16 {
+		r.retries++
+	}
+	if r.terms.paused && !r.forced {
+		return
+	}
+	switch {
+	case out.Rerun:
+		s.queue.set(r, now)
+	case out.Waiting:
+		s.queue.set(r, now.add(s.jitter(min(retrySoon<<min(r.retries, 7), retrySeldom))))
+	case owner:
+		s.queue.set(r, r.nextCheck)
+		if r.terms.lost > 0 {
+			s.queue.advance(r, r.recovers())
+		}
+	}
+	if owner {
+		s.cfg.Memory.Remember(r.id, work.Due{LastCheck: s.time(r.lastCheck), NextCheck: s.time(r.nextCheck), Failures: int(r.failures)})
+	}
+	if !out.Waiting && (r.again || r.forced) {
+		s.queue.set(r, now)
+	}
+}
+
+// A run that waits for the log or a peer is made again after twice retrySoon, and less
+// and less often.
+const (
+	retrySoon   = 200 * time.Millisecond
+	retrySeldom = 20 * time.Second
+)

@@ -1,0 +1,30 @@
+package mirror
+
+import (
+	"gitmirror/mirror/schedule"
+	"gitmirror/mirror/store"
+	"gitmirror/mirror/work"
+)
+
+// disk is what the schedule is told of this node's copies.
+type disk struct{ e *Engine }
+
+func (d disk) Held(id string) schedule.Held {
+	r := d.e.store.Repo(id)
+	if r == nil {
+		return schedule.Held{}
+	}
+	h := schedule.Held{Any: true, Fetching: d.e.worker.Findings(id).Syncing}
+	h.Generation, h.Digest = r.Generation()
+	if generation, digest, _, pending := r.Candidate(); pending {
+		h.Candidate = &work.Generation{Number: generation, Digest: digest}
+	}
+	return h
+}
+
+// wholeness is what runs are told of whether copies can be read, and tell.
+type wholeness struct{ e *Engine }
+
+func (w wholeness) Suspect(r *store.Repo, err error)      { w.e.suspect(r, err) }
+func (w wholeness) Broke(id, name string, err error) bool { return w.e.countBroken(id, name, err) }
+func (w wholeness) Forget(id string)                      { w.e.proofs.forget(id) }
