@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"reflect"
 	"slices"
 	"testing"
 
@@ -97,6 +98,12 @@ func TestRowsThatAreGoneAreUnassigned(t *testing.T) {
 	w.do(&command.RemoveRepos{Ids: []string{"gone"}})
 	w.do(&command.Report{Node: "a", Copies: []*command.CopyReport{{Repo: "gone", State: command.CopyState_COPY_STATE_LEAVING, Gone: true}}})
 	w.follow(given)
+	if _, ok := w.agent.Assignment("gone"); ok {
+		t.Error("what is gone is assigned")
+	}
+	if a, ok := w.agent.Assignment("kept"); !ok || !reflect.DeepEqual(a, w.disk.assigned[0]) {
+		t.Errorf("a run would read %+v", a)
+	}
 	if len(w.disk.assigned) != 1 || w.disk.assigned[0].ID != "kept" || len(w.disk.removed) > 0 {
 		t.Errorf("assigned %v, removed %v", w.disk.assigned, w.disk.removed)
 	}

@@ -17,11 +17,11 @@ func TestWhatIsUnassignedIsLeftAlone(t *testing.T) {
 		c.Sources = sourcesOf(func(string) []mirror.Source { return []mirror.Source{frozen{"frozen", &calls}} })
 		c.CopiesPerPeer = 1
 	})
-	n.engine.Assign(published("repox", mirror.Replica, 7))
+	n.assign(published("repox", mirror.Replica, 7))
 	testlog.Eventually(t, "the run to wait", func() bool { return calls.Load() == 1 })
-	n.engine.Unassign("repox")
-	n.engine.Unassign("nobody")
-	n.engine.Assign(published("repoy", mirror.Replica, 7))
+	n.unassign("repox")
+	n.unassign("nobody")
+	n.assign(published("repoy", mirror.Replica, 7))
 	testlog.Eventually(t, "its place to be another's", func() bool { return calls.Load() == 2 })
 	if err := n.engine.Request("repox"); !errors.Is(err, mirror.ErrNotOwner) {
 		t.Errorf("asked for a check: %v", err)

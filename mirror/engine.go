@@ -43,6 +43,7 @@ type Config struct {
 	Network   network.Network // to upstreams; default this machine's
 	Publisher Publisher
 	Sources   Sources
+	Rows      Rows
 	// Changed is told the id of a repository whose Status may have changed. It
 	// must not block.
 	Changed func(id string)
@@ -137,7 +138,7 @@ func New(ctx context.Context, cfg Config) (_ *Engine, err error) {
 		return nil, err
 	}
 	e.schedule = schedule.New(schedule.Config{
-		Clock: cfg.Clock, Runner: e.worker, Disk: disk{e}, Memory: e.state, Changed: cfg.Changed,
+		Clock: cfg.Clock, Runner: e.worker, Rows: cfg.Rows, Disk: disk{e}, Memory: e.state, Changed: cfg.Changed,
 		Checks: cfg.Checks, ChecksPerHost: cfg.ChecksPerHost, Copies: cfg.Copies,
 	})
 	return e, nil

@@ -229,7 +229,7 @@ func TestACandidateThatLostItsNumberIsNotServed(t *testing.T) {
 	row.Digest[0] ^= 1
 	row.Role = mirror.Replica
 	b.mu.Unlock()
-	n.engine.Assign(row)
+	n.assign(row)
 	testlog.Eventually(t, "the search for a holder", func() bool {
 		s, _ := n.engine.Status("repox")
 		return s.Failure != nil && strings.Contains(s.Failure.Message, "no live node holds generation 2")
@@ -253,7 +253,7 @@ func TestReplicaRefusesATableThatIsNotThePublished(t *testing.T) {
 	row.Digest[0] ^= 1
 	row.Role = mirror.Replica
 	b.mu.Unlock()
-	replica.engine.Assign(row)
+	replica.assign(row)
 	testlog.Eventually(t, "the refusal", func() bool {
 		s, _ := replica.engine.Status("repox")
 		return s.Failure != nil && s.Failure.Class == failure.Corrupt
@@ -273,11 +273,11 @@ func TestAbsenceNeverDeletes(t *testing.T) {
 	n.roles["repox"] = mirror.Owner
 	b.tell()
 	testlog.Eventually(t, "the clone", func() bool { return n.generation("repox") == 1 })
-	n.engine.Unassign("repox")
+	n.unassign("repox")
 	n.stop()
 	b.nodes = nil
 	n = startNode(t, b, dir)
-	n.engine.Unassign("repox")
+	n.unassign("repox")
 	if _, held := n.engine.Status("repox"); !held {
 		t.Fatal("a copy without a row is gone")
 	}

@@ -129,12 +129,12 @@ func TestARunEndsWhenItsAssignmentChanges(t *testing.T) {
 			n := startNode(t, newBook(), t.TempDir(), func(c *mirror.Config) {
 				c.Sources = sourcesOf(func(string) []mirror.Source { return []mirror.Source{frozen{"frozen", &calls}} })
 			})
-			n.engine.Assign(now)
+			n.assign(now)
 			testlog.Eventually(t, "the first run to wait", func() bool { return calls.Load() == 1 })
-			n.engine.Assign(now)
+			n.assign(now)
 			next := now
 			change(&next)
-			n.engine.Assign(next)
+			n.assign(next)
 			testlog.Eventually(t, "another run", func() bool { return calls.Load() == 2 })
 			if s, _ := n.engine.Status("repox"); s.Failure != nil || s.Failures != 0 {
 				t.Errorf("what the cancelled run came to was booked: %v", s.Failure)
@@ -147,7 +147,7 @@ func TestARunEndsWhenItsAssignmentChanges(t *testing.T) {
 		n := startNode(t, b, t.TempDir(), func(c *mirror.Config) {
 			c.Sources = sourcesOf(func(string) []mirror.Source { return []mirror.Source{frozen{"frozen", &calls}} })
 		})
-		n.engine.Assign(now)
+		n.assign(now)
 		testlog.Eventually(t, "the first run to wait", func() bool { return calls.Load() == 1 })
 		owned(t, b, n, map[string]string{"repox": up.URL("repox")})
 		arrives(t, n, "repox", 1)

@@ -758,7 +758,7 @@ func TestAnotherPastIsNotCopied(t *testing.T) {
 	row := g.book.rows["repox"]
 	g.book.mu.Unlock()
 	row.Role = mirror.Replica
-	other.engine.Assign(row)
+	other.assign(row)
 	testlog.Eventually(t, "the failure", func() bool {
 		s, _ := other.engine.Status("repox")
 		return s.Failure != nil && strings.Contains(s.Failure.Message, "record of the past")

@@ -98,9 +98,9 @@ func (b *book) tell() {
 	for _, n := range b.nodes {
 		for id, row := range b.rows {
 			if row.Role = n.roles[id]; row.Role != "" {
-				n.engine.Assign(row)
+				n.assign(row)
 			} else {
-				n.engine.Unassign(id)
+				n.unassign(id)
 			}
 		}
 	}
@@ -121,6 +121,31 @@ type node struct {
 	peers    func() []*node
 	expected []mirror.Expected // guarded by book.mu
 	stop     func()
+
+	mu    sync.Mutex
+	given map[string]mirror.Assignment // what it was told last
+}
+
+// assign tells a node what it holds.
+func (n *node) assign(a mirror.Assignment) {
+	n.mu.Lock()
+	n.given[a.ID] = a
+	n.mu.Unlock()
+	n.engine.Assign(a)
+}
+
+func (n *node) unassign(id string) {
+	n.mu.Lock()
+	delete(n.given, id)
+	n.mu.Unlock()
+	n.engine.Unassign(id)
+}
+
+func (n *node) Assignment(id string) (mirror.Assignment, bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	a, ok := n.given[id]
+	return a, ok
 }
 
 func (n *node) For(id string) mirror.Holders {
@@ -175,7 +200,7 @@ func (s source) Table(_ context.Context, generation uint64) (*refs.Table, error)
 
 func startNode(t *testing.T, b *book, dir string, options ...func(*mirror.Config)) *node {
 	t.Helper()
-	n := &node{roles: map[string]mirror.Role{}, book: b, peers: func() []*node { return b.nodes }}
+	n := &node{given: map[string]mirror.Assignment{}, roles: map[string]mirror.Role{}, book: b, peers: func() []*node { return b.nodes }}
 	runner, err := git.New(t.Context(), git.Config{Home: filepath.Join(dir, "home")})
 	if err != nil {
 		t.Fatal(err)
@@ -185,7 +210,7 @@ func startNode(t *testing.T, b *book, dir string, options ...func(*mirror.Config
 		t.Fatal(err)
 	}
 	cfg := mirror.Config{
-		Dir: dir, StartID: fmt.Sprint(time.Now().UnixNano()), Git: runner, Egress: policy, Publisher: b, Sources: n,
+		Dir: dir, StartID: fmt.Sprint(time.Now().UnixNano()), Git: runner, Egress: policy, Publisher: b, Sources: n, Rows: n,
 		Changed: func(id string) { b.report(n, id) }, Agent: "gitmirror/test", Log: testlog.New(t),
 	}
 	for _, o := range options {

@@ -42,7 +42,7 @@ func newSuccession(t *testing.T) *succession {
 	s.mu.Lock()
 	delete(s.second.roles, "repox")
 	s.mu.Unlock()
-	s.second.engine.Unassign("repox")
+	s.second.unassign("repox")
 	gittest.Edit(t, s.repo, func(e *upstream.Edit) { e.Commit("main", "seen by the first alone", map[string]string{"d": "d"}) })
 	arrives(t, s.first, "repox", 2)
 	s.lost = s.tip(t, "main")
@@ -221,7 +221,7 @@ func TestAnotherTableIsNotTheLostGeneration(t *testing.T) {
 	row := b.rows["repox"]
 	row.Role, row.Lost = mirror.Owner, []mirror.Generation{{Number: 2, Digest: refs.Digest{2}}}
 	row.Generation = 1
-	owner.engine.Assign(row)
+	owner.assign(row)
 	recovered := func() bool {
 		return slices.ContainsFunc(b.published(), func(c mirror.Candidate) bool { return len(c.Recovered) > 0 })
 	}
@@ -256,7 +256,7 @@ func TestALostTableIsKeptAsideUntilItIsRecovered(t *testing.T) {
 	other := newBook() // the first alone, with the row before anything is recovered
 	first := startNode(t, other, s.first.dir)
 	first.peers = func() []*node { return []*node{s.second} }
-	first.engine.Assign(row)
+	first.assign(row)
 	arrives(t, first, "repox", 3)
 	for range 2 {
 		table, err := first.engine.Lost("repox", 2)
@@ -268,9 +268,9 @@ func TestALostTableIsKeptAsideUntilItIsRecovered(t *testing.T) {
 	}
 	row.Lost = nil
 	row.Epoch++
-	first.engine.Assign(row)
+	first.assign(row)
 	row.Generation++ // something to be settled
-	first.engine.Assign(row)
+	first.assign(row)
 	testlog.Eventually(t, "it to be dropped", func() bool { _, err := first.engine.Lost("repox", 2); return err != nil })
 }
 
@@ -401,7 +401,7 @@ func TestAHealedCopyIsHeldByCounts(t *testing.T) {
 	row.PublicDigest[0]++
 	n := startNode(t, newBook(), t.TempDir())
 	n.peers = func() []*node { return nil }
-	n.engine.Assign(row)
+	n.assign(row)
 	testlog.Eventually(t, "the hold", func() bool {
 		st, _ := n.engine.Status("repox")
 		return st.Hold != nil && st.Hold.Reason == "mass_delete"
@@ -413,7 +413,7 @@ func TestAHealedCopyIsHeldByCounts(t *testing.T) {
 	b.fate = func(c mirror.Candidate) mirror.Outcome { asked <- c; return mirror.Unknown }
 	n = startNode(t, b, t.TempDir())
 	n.peers = func() []*node { return nil }
-	n.engine.Assign(row)
+	n.assign(row)
 	if c := <-asked; c.PublicDigest != row.PublicDigest {
 		t.Errorf("%+v", c)
 	}
@@ -429,7 +429,7 @@ func TestUpstreamIsNotClonedWhileAHolderIsExpected(t *testing.T) {
 	row := published("repox", mirror.Owner, 3)
 	row.URLs = []string{up.URL("x.git")}
 	n.expected = []mirror.Expected{{Name: "first", Generation: 1}}
-	n.engine.Assign(row)
+	n.assign(row)
 	testlog.Eventually(t, "the wait to be told", func() bool {
 		st, _ := n.engine.Status("repox")
 		return st.Failure != nil && strings.Contains(st.Failure.Message, "waiting for first")

@@ -1,6 +1,7 @@
 package mirror
 
 import (
+	"gitmirror/mirror/schedule"
 	"gitmirror/mirror/sync"
 	"gitmirror/mirror/work"
 )
@@ -17,6 +18,8 @@ type (
 	Generation = work.Generation
 	Hold       = work.Hold
 	SyncResult = work.Answer
+
+	Rows = schedule.Rows
 
 	Publisher = sync.Publisher
 	Candidate = sync.Candidate

@@ -10,18 +10,20 @@ import (
 // Assign has a repository worked on as a says, from now on. An assignment that is the
 // one it has already changes nothing, and costs little.
 func (s *Scheduler) Assign(a work.Assignment) {
+	all := a.Hash(seed)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	r, is := s.repos[a.ID], termsOf(&a)
+	r := s.repos[a.ID]
 	switch {
 	case r == nil:
 		r = &repo{id: a.ID, lastCheck: never, nextCheck: never}
 		s.repos[r.id] = r
-	case r.assigned && r.terms.all == is.all:
+	case r.assigned && r.terms.all == all:
 		return
 	}
+	is := termsOf(&a, all)
 	was, known := r.terms, r.assigned
-	r.terms, r.want, r.assigned = is, &a, true
+	r.terms, r.assigned = is, true
 	held := s.cfg.Disk.Held(r.id)
 	if r.phase == Running && overtaken(r.run.terms, is, held) {
 		r.run.cancel(ErrOvertaken)
@@ -41,7 +43,7 @@ func (s *Scheduler) Assign(a work.Assignment) {
 // known nothing is known of before. s.mu is held.
 func (s *Scheduler) plan(r *repo, was terms, known bool, held Held) {
 	now, is := s.now(), r.terms
-	behind := is.behind(held)
+	behind, last := is.behind(held), r.last()
 	switch {
 	case !known:
 		r.nextCheck = s.firstDue(r, held, now)
@@ -52,11 +54,13 @@ func (s *Scheduler) plan(r *repo, was terms, known bool, held Held) {
 		// A new owner starts soon, but the repositories of a lost node not all
 		// at once.
 		r.nextCheck = now.add(s.spread(min(is.interval, 5*time.Second)))
-		r.checked, r.judged, r.hold, r.step = false, false, nil, work.CheckUpstream
+		r.checked, r.judged, r.step = false, false, work.CheckUpstream
+		last.hold = nil
+		r.note(last)
 		if behind {
 			r.nextCheck = now // what is lost elsewhere may be at upstream: it is asked at once
 		}
-	case is.owner && r.failure != nil && is.mayTake(r.failure.Class, was):
+	case is.owner && last.failure != nil && is.mayTake(last.failure.Class, was):
 		r.forced = true
 		s.kick(r, now)
 	case is.owner && (was.pins != is.pins || is.word > was.word):

@@ -1,7 +1,5 @@
 package schedule
 
-import "gitmirror/mirror/work"
-
 // lane bounds how many runs of one kind are under way. There are two, so that a run
 // that waits for a peer takes no place of those that ask an upstream.
 type lane struct {
@@ -23,7 +21,7 @@ type host struct {
 func (s *Scheduler) admit(r *repo, now instant) {
 	step := s.stepOf(r, now)
 	n := &run{step: step, lane: &s.peers, ended: make(chan struct{})}
-	asks := work.Task{Assignment: *r.want, Step: step}.AsksUpstream()
+	asks := r.terms.owner && step.AsksUpstream()
 	if asks {
 		n.lane = &s.upstreams
 	}
@@ -36,7 +34,7 @@ func (s *Scheduler) admit(r *repo, now instant) {
 		return
 	}
 	if asks {
-		n.host = s.host(r.want.Host())
+		n.host = s.host(r.terms.host.Value())
 		if n.host.running >= s.cfg.ChecksPerHost {
 			n.host.waiting = append(n.host.waiting, r)
 			r.phase = Waiting

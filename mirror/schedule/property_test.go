@@ -138,7 +138,7 @@ func (w *world) whole(t *rapid.T) {
 			t.Fatalf("%s is not here, and nothing is done", id)
 		case r.phase == Waiting:
 			l := &w.peers
-			if (work.Task{Assignment: a, Step: w.stepOf(r, now)}).AsksUpstream() {
+			if a.Role == work.Owner && w.stepOf(r, now).AsksUpstream() {
 				l = &w.upstreams
 			}
 			h := w.hosts[a.Host()]

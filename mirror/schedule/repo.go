@@ -4,6 +4,7 @@ import (
 	"hash/maphash"
 	"math"
 	"time"
+	"unique"
 
 	"gitmirror/mirror/failure"
 	"gitmirror/mirror/refs"
@@ -37,7 +38,6 @@ func (i instant) add(d time.Duration) instant { return i + instant(d) }
 type repo struct {
 	id    string
 	terms terms
-	want  *work.Assignment
 	run   *run // under way, in the phase Running
 
 	due   instant // while it is Queued
@@ -58,9 +58,28 @@ type repo struct {
 	lastCheck instant
 	nextCheck instant // when upstream is asked next, while this node owns it
 	recovery  *recovery
-	failure   *failure.Error
-	hold      *work.Hold
-	heard     uint64 // the newest word of a person that a check knew which succeeded
+	news      *news // of the last runs; nil where all is well
+}
+
+// news is what the last runs came to.
+type news struct {
+	failure *failure.Error
+	hold    *work.Hold
+	heard   uint64 // the newest word of a person that a check knew which succeeded
+}
+
+// last is what the last runs came to.
+func (r *repo) last() news {
+	if r.news == nil {
+		return news{}
+	}
+	return *r.news
+}
+
+func (r *repo) note(n news) {
+	if r.news = nil; n != (news{}) {
+		r.news = &n
+	}
 }
 
 // recovery is when an owner asks for lost generations next, and how often it has, in a
@@ -89,16 +108,17 @@ type terms struct {
 	interval       time.Duration
 	word           uint64
 	pins           uint64 // a hash
+	host           unique.Handle[string]
 	all            uint64 // a hash of the whole assignment
 }
 
 var seed = maphash.MakeSeed()
 
-func termsOf(a *work.Assignment) terms {
+func termsOf(a *work.Assignment, all uint64) terms {
 	t := terms{
 		owner: a.Role == work.Owner, paused: a.Paused, lost: uint16(min(len(a.Lost), math.MaxUint16)), digest: a.Digest,
 		limits: uint32(maphash.Comparable(seed, [2]int64{a.Policy.MaxSize, a.Policy.MaxObject})),
-		epoch:  a.Epoch, generation: a.Generation, interval: a.Policy.Interval, word: a.Word, all: a.Hash(seed),
+		epoch:  a.Epoch, generation: a.Generation, interval: a.Policy.Interval, word: a.Word, host: unique.Make(a.Host()), all: all,
 	}
 	if len(a.Policy.Accept) > 0 {
 		t.accept = uint32(hashOf(a.Policy.Accept))

@@ -111,9 +111,10 @@ func (s *Scheduler) State(id string) (State, bool) {
 	if r == nil {
 		return State{}, false
 	}
+	last := r.last()
 	return State{Phase: r.phase, Owner: r.terms.owner, Paused: r.terms.paused, Generation: r.terms.generation,
 		Checked: r.checked, Judged: r.judged, Broken: r.broken, LastCheck: s.time(r.lastCheck), NextCheck: s.time(r.nextCheck),
-		Failures: int(r.failures), Failure: r.failure, Hold: r.hold, Heard: r.heard}, true
+		Failures: int(r.failures), Failure: last.failure, Hold: last.hold, Heard: last.heard}, true
 }
 
 // Phases counts the repositories in each phase.

@@ -46,16 +46,40 @@ func (s *Scheduler) stepOf(r *repo, now instant) work.Step {
 
 // start has a run of r begin, which has its places. s.mu is held.
 func (s *Scheduler) start(r *repo, run *run, now instant) {
-	task := work.Task{Assignment: *r.want, Step: run.step, Ask: r.forced || now >= r.nextCheck}
 	run.terms, run.forced, run.waiters = r.terms, r.forced, s.takeWaiters(r)
+	task := work.Task{Step: run.step, Ask: r.forced || now >= r.nextCheck}
 	r.again, r.forced = false, false
 	r.run, r.phase = run, Running
 	ctx, cancel := context.WithCancelCause(s.ctx)
 	run.cancel = cancel
 	s.runs.Go(func() {
 		defer cancel(nil)
-		s.finish(ctx, r, run, s.cfg.Runner.Run(ctx, task))
+		out := work.Result{Waiting: true} // for an assignment that fits
+		if a, ok := s.read(r, run); ok {
+			task.Assignment = a
+			out = s.cfg.Runner.Run(ctx, task)
+		}
+		s.finish(ctx, r, run, out)
 	})
+}
+
+// read returns the assignment as it is now, which may be newer than what has been said by
+// Assign, and has the run count as one of it. What was assigned before it was read is never
+// newer. It is not ok where nothing is assigned any more, or another role.
+func (s *Scheduler) read(r *repo, run *run) (a work.Assignment, ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for said := ^r.terms.all; said != r.terms.all; {
+		said = r.terms.all
+		s.mu.Unlock()
+		a, ok = s.cfg.Rows.Assignment(r.id)
+		s.mu.Lock()
+	}
+	if !ok || (a.Role == work.Owner) != r.terms.owner {
+		return a, false
+	}
+	run.terms = termsOf(&a, a.Hash(seed))
+	return a, true
 }
 
 // finish takes what a run came to, and gives its places to who waits for them.
@@ -131,16 +155,18 @@ func (s *Scheduler) record(r *repo, run *run, out work.Result) {
 	if r.terms.lost == 0 {
 		r.recovery = nil
 	}
+	last := r.last()
 	if out.Judged || !owned {
-		r.hold, r.judged, r.heard = out.Hold, owned, max(r.heard, out.Heard)
+		last.hold, r.judged, last.heard = out.Hold, owned, max(last.heard, out.Heard)
 	}
 	if out.Checked || out.Failure != nil || !owned {
-		if r.failure = out.Failure.Kept(); r.failure == nil {
+		if last.failure = out.Failure.Kept(); last.failure == nil {
 			r.failures = 0
 		} else if r.failures < math.MaxUint16 {
 			r.failures++
 		}
 	}
+	r.note(last)
 	switch {
 	case !owner || !out.Checked && (out.Failure == nil || out.Waiting):
 	case out.Failure != nil:

@@ -27,6 +27,13 @@ type Runner interface {
 	Run(ctx context.Context, t work.Task) work.Result
 }
 
+// Rows has what is assigned. It is asked when a run begins: a million that rest are
+// not kept twice. It does not block.
+type Rows interface {
+	// Assignment is at least as new as what was last said by Assign.
+	Assignment(id string) (work.Assignment, bool)
+}
+
 // Disk tells what this node has. It does not block.
 type Disk interface {
 	Held(id string) Held
@@ -44,6 +51,7 @@ type Memory interface {
 type Config struct {
 	Clock  clock.Clock
 	Runner Runner
+	Rows   Rows
 	Disk   Disk
 	Memory Memory
 	// Random is uniform in [0, 1). It spreads what would come all at once.
@@ -141,7 +149,7 @@ func (s *Scheduler) Retry(class failure.Class) {
 	defer s.mu.Unlock()
 	now := s.now()
 	for _, r := range s.repos {
-		if r.assigned && !r.terms.paused && r.failure != nil && r.failure.Class == class {
+		if f := r.last().failure; r.assigned && !r.terms.paused && f != nil && f.Class == class {
 			r.nextCheck = now
 			s.kick(r, now)
 		}

@@ -406,3 +406,32 @@ func (w *world) any() string {
 	}
 	return ""
 }
+
+// A run works on the row as it is when it begins; that Assign says the same later is no
+// reason to end it. Where there is no row any more, nothing is run.
+func TestARunReadsItsRow(t *testing.T) {
+	w, a := begin(t)
+	w.end("repo", w.checked())
+	a.Epoch++
+	w.mu.Lock()
+	w.assigned["repo"] = a
+	w.mu.Unlock()
+	w.Kick("repo")
+	w.settle()
+	if f := w.at("repo"); f == nil || f.task.Epoch != a.Epoch {
+		t.Fatalf("it works on %+v", f)
+	}
+	w.assign(a)
+	if f := w.at("repo"); w.ran["repo"] != 2 || f == nil || f.ctx.Err() != nil {
+		t.Error("what it works on was said, and it was ended")
+	}
+	w.end("repo", w.checked())
+	w.mu.Lock()
+	delete(w.assigned, "repo")
+	w.mu.Unlock()
+	w.Kick("repo")
+	w.advance(time.Hour)
+	if w.ran["repo"] != 2 || len(w.wrong) > 0 {
+		t.Errorf("%d runs of what has no row: %v", w.ran["repo"]-2, w.wrong)
+	}
+}

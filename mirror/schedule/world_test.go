@@ -40,7 +40,7 @@ type fake struct {
 func newWorld(change ...func(*Config)) *world {
 	w := &world{clock: clock.NewManual(time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)), disk: map[string]Held{}, memory: map[string]work.Due{},
 		assigned: map[string]work.Assignment{}, asked: map[string]bool{}, running: map[string]*fake{}, ran: map[string]int{}}
-	cfg := Config{Clock: w.clock, Runner: w, Disk: w, Memory: w, Random: func() float64 { return 0.5 }, Changed: func(string) {}, Checks: 4, ChecksPerHost: 2, Copies: 3}
+	cfg := Config{Clock: w.clock, Runner: w, Rows: w, Disk: w, Memory: w, Random: func() float64 { return 0.5 }, Changed: func(string) {}, Checks: 4, ChecksPerHost: 2, Copies: 3}
 	for _, c := range change {
 		c(&cfg)
 	}
@@ -83,6 +83,13 @@ func (w *world) settled() bool {
 }
 
 func (w *world) Held(id string) Held { w.mu.Lock(); defer w.mu.Unlock(); return w.disk[id] }
+
+func (w *world) Assignment(id string) (work.Assignment, bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	a, ok := w.assigned[id]
+	return a, ok
+}
 
 func (w *world) Due(id string) (work.Due, bool) {
 	w.mu.Lock()

@@ -3,7 +3,7 @@ package sync
 import (
 	"context"
 	"errors"
-	"strings"
+	"hash/maphash"
 	"time"
 
 	"gitmirror/mirror/detect"
@@ -12,17 +12,33 @@ import (
 	"gitmirror/mirror/work"
 )
 
-// sight is an answer of an upstream that was dealt with, and the table that was
-// live when it had been. "Unchanged" means equal to what is live, so it counts
-// only for the same url, the same prefixes and that table, and only where that is
-// what was published.
+// sight is the last answer of an upstream that was dealt with. "Unchanged" means equal to
+// what is live, so it counts only for the same url, the same prefixes and the table that
+// was live then, and only where that is what was published.
 type sight struct {
 	fingerprint detect.Fingerprint
-	prefixes    string
-	live        refs.Digest
-	hold        *work.Hold // it was not followed: that is judged again now and then
-	word        uint64
-	at          time.Time
+	of          uint64 // a hash of url, prefixes and table
+}
+
+// held is an answer that was not followed: that is judged again now and then.
+type held struct {
+	hold *work.Hold
+	word uint64
+	at   time.Time
+}
+
+var seed = maphash.MakeSeed()
+
+// asked is a hash of what an answer is of.
+func asked(upstream string, prefixes []string, live refs.Digest) uint64 {
+	var h maphash.Hash
+	h.SetSeed(seed)
+	_, _ = h.WriteString(upstream)
+	for _, p := range prefixes {
+		_, _ = h.WriteString(" " + p)
+	}
+	_, _ = h.Write(live[:])
+	return h.Sum64()
 }
 
 // holdAgain is how often what is held is judged again while upstream shows the same:
@@ -37,21 +53,31 @@ func (w *Worker) lastSeen(a work.Assignment, upstream string) detect.Fingerprint
 		return 0
 	}
 	_, live := repo.Generation()
-	s := w.sightOf(a.ID, upstream)
-	if s.prefixes != strings.Join(a.Policy.Prefixes, " ") || s.live != live || live != a.Digest {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	s := w.seen[keyOf(a.ID)]
+	if s.of != asked(upstream, a.Policy.Prefixes, live) || live != a.Digest || len(a.Pins) > 0 {
 		return 0
 	}
-	if len(a.Pins) > 0 || s.hold != nil && (a.Word > s.word || w.clock.Now().Sub(s.at) > holdAgain) {
+	if h := w.held[a.ID]; h != nil && (a.Word > h.word || w.clock.Now().Sub(h.at) > holdAgain) {
 		return 0
 	}
 	return s.fingerprint
 }
 
-func (w *Worker) sightOf(id, upstream string) sight {
+// holdOn is why the last answer was not followed, nil where it was.
+func (w *Worker) holdOn(id string) *work.Hold {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.seen[id][upstream]
+	if h := w.held[id]; h != nil {
+		return h.hold
+	}
+	return nil
 }
+
+// keyOf is what the last answer is kept by: there may be a million, and two that are
+// taken for one only have each other's answer parsed.
+func keyOf(id string) uint64 { return maphash.String(seed, id) }
 
 // see notes that upstream's answer led to what is live now, or to a hold.
 func (w *Worker) see(a work.Assignment, upstream string, f detect.Fingerprint, hold *work.Hold) {
@@ -60,13 +86,12 @@ func (w *Worker) see(a work.Assignment, upstream string, f detect.Fingerprint, h
 		return
 	}
 	_, live := repo.Generation()
-	s := sight{f, strings.Join(a.Policy.Prefixes, " "), live, hold, a.Word, w.clock.Now()}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.seen[a.ID] == nil {
-		w.seen[a.ID] = map[string]sight{}
+	w.seen[keyOf(a.ID)] = sight{fingerprint: f, of: asked(upstream, a.Policy.Prefixes, live)}
+	if delete(w.held, a.ID); hold != nil {
+		w.held[a.ID] = &held{hold, a.Word, w.clock.Now()}
 	}
-	w.seen[a.ID][upstream] = s
 }
 
 // check asks upstream, its urls in order until one answers, and publishes what
@@ -78,7 +103,7 @@ func (w *Worker) check(ctx context.Context, t work.Task) work.Result {
 	for _, upstream := range a.URLs {
 		res, err := w.upstream.Check(ctx, upstream, a.Policy.Prefixes, w.lastSeen(a, upstream))
 		if err == nil && res.Unchanged {
-			out.Judged, out.Hold, out.Heard = true, w.sightOf(a.ID, upstream).hold, a.Word
+			out.Judged, out.Hold, out.Heard = true, w.holdOn(a.ID), a.Word
 			return out
 		}
 		if err == nil {

@@ -48,9 +48,9 @@ func TestHoldIsJudgedAgain(t *testing.T) {
 		"another table than it is": {nil, time.Minute, 0, nil, false},
 	} {
 		w.see(a, "up", 7, c.hold)
-		s := w.sightOf(a.ID, "up")
-		s.at = s.at.Add(-c.age)
-		w.seen[a.ID]["up"] = s
+		if h := w.held[a.ID]; h != nil {
+			h.at = h.at.Add(-c.age)
+		}
 		now := a
 		now.Word, now.Pins = c.word, c.pins
 		if name == "another table than it is" {

@@ -94,7 +94,8 @@ type Worker struct {
 	places      *places
 
 	mu    sync.Mutex
-	seen  map[string]map[string]sight // by repository and upstream: answers that were dealt with
+	seen  map[uint64]sight // by keyOf
+	held  map[string]*held // by repository
 	found map[string]*Findings
 }
 
@@ -104,7 +105,7 @@ func New(c Config) *Worker {
 		clock: c.Clock, store: c.Store, upstream: c.Upstream, objects: c.Objects, proxy: c.Proxy, space: c.Space, past: c.Past, copies: c.Copies,
 		publisher: c.Publisher, holders: c.Sources, logTime: c.LogTime, changed: c.Changed, log: c.Log, maxSize: c.MaxSize, maxObject: c.MaxObject,
 		fetches: newSlots(int(c.Fetches), c.Clock), peerFetches: semaphore.NewWeighted(c.Fetches), places: newPlaces(c.CopiesPerPeer, c.Fetches, c.Kick),
-		seen: map[string]map[string]sight{}, found: map[string]*Findings{},
+		seen: map[uint64]sight{}, held: map[string]*held{}, found: map[string]*Findings{},
 	}
 }
 
@@ -112,6 +113,7 @@ func New(c Config) *Worker {
 func (w *Worker) Forget(id string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	delete(w.seen, id)
+	delete(w.seen, keyOf(id))
+	delete(w.held, id)
 	delete(w.found, id)
 }

@@ -8,7 +8,7 @@ import (
 )
 
 // Step is what a run is for.
-type Step int
+type Step uint8
 
 // An owner that has what was published checks upstream, and now and then looks
 // for lost generations. One that is behind asks holders first, then upstream:
@@ -20,6 +20,9 @@ const (
 	RecoverLost
 )
 
+// AsksUpstream tells whether an owner asks its upstream in that step, and no peer.
+func (s Step) AsksUpstream() bool { return s == CheckUpstream || s == AskUpstream }
+
 // Task is one run's: the assignment it began with, and what it is for.
 type Task struct {
 	Assignment
@@ -30,7 +33,7 @@ type Task struct {
 // AsksUpstream tells whether the run has a place among those that ask upstreams, and
 // not among those that ask peers.
 func (t Task) AsksUpstream() bool {
-	return t.Role == Owner && (t.Step == CheckUpstream || t.Step == AskUpstream)
+	return t.Role == Owner && t.Step.AsksUpstream()
 }
 
 // Answer is what a check that was asked for came to.
