@@ -15,8 +15,8 @@ import (
 // completed; the word before it is what has been typed so far.
 const completionMarker = "--generate-bash-completion"
 
-func completionLeaf() leaf {
-	return leaf{
+func completionCommand() command {
+	return command{
 		path: "completion", args: "bash|zsh|fish", usage: "print a script with which the shell completes our commands", min: 1, max: 1, local: true,
 		examples: []string{"source <(gitmirror completion bash)", "gitmirror completion zsh > ~/.zfunc/_gitmirror", "gitmirror completion fish > ~/.config/fish/completions/gitmirror.fish"},
 		run: func(_ context.Context, s *session, c *urfave.Context) error {

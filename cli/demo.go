@@ -9,8 +9,8 @@ import (
 	urfave "github.com/urfave/cli/v2"
 )
 
-func demoLeaf() leaf {
-	return leaf{
+func demoCommand() command {
+	return command{
 		path: "demo", usage: "see it work: three nodes, sample upstreams, a killed leader",
 		about: `Starts three nodes as child processes on free loopback ports, mirrors a dozen sample
 repositories, changes them, kills the leader, and compares what every surviving node

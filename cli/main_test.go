@@ -106,8 +106,8 @@ func (f *fake) requests() []request {
 	return append([]request(nil), f.asked...)
 }
 
-// leaves are all commands that do something, by path.
-func leaves() map[string]*urfave.Command {
+// commands are all commands that do something, by path.
+func commands() map[string]*urfave.Command {
 	found := map[string]*urfave.Command{}
 	var walk func(path string, list []*urfave.Command)
 	walk = func(path string, list []*urfave.Command) {
@@ -123,7 +123,7 @@ func leaves() map[string]*urfave.Command {
 	return found
 }
 
-// arguments are lawful ones for a leaf.
+// arguments are lawful ones for a command.
 func arguments(path string) []string {
 	return map[string][]string{
 		"repo add": {"https://example.org/a/b"}, "repo show": {"a/b"}, "repo set": {"a/b", "--max-size", "1GiB"}, "repo rm": {"a/b"}, "repo sync": {"a/b"}, "repo import": {"-"},

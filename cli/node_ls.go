@@ -10,8 +10,8 @@ import (
 	urfave "github.com/urfave/cli/v2"
 )
 
-func nodeLsLeaf() leaf {
-	return leaf{
+func nodeLsCommand() command {
+	return command{
 		path: "node ls", usage: "list the nodes of the cluster",
 		examples: []string{"gitmirror node ls", "gitmirror node ls -o json"},
 		run:      func(ctx context.Context, s *session, _ *urfave.Context) error { return nodeLs(ctx, s) },

@@ -14,8 +14,8 @@ type nodeRmOptions struct {
 	yes  bool
 }
 
-func nodeRmLeaf() leaf {
-	return leaf{
+func nodeRmCommand() command {
+	return command{
 		path: "node rm", args: "NAME", usage: "have the cluster forget a node that is gone for good", min: 1, max: 1,
 		about:    "Its repositories get new owners and new copies on the other nodes.",
 		examples: []string{"gitmirror node rm n2 --yes"},

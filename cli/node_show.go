@@ -9,8 +9,8 @@ import (
 	urfave "github.com/urfave/cli/v2"
 )
 
-func nodeShowLeaf() leaf {
-	return leaf{
+func nodeShowCommand() command {
+	return command{
 		path: "node show", args: "NAME", usage: "show one node", min: 1, max: 1,
 		examples: []string{"gitmirror node show n2", "gitmirror node show n2 -o json"},
 		run: func(ctx context.Context, s *session, c *urfave.Context) error {

@@ -29,8 +29,8 @@ func addOf(c *urfave.Context) (ask api.AddRepo, err error) {
 	return ask, err
 }
 
-func repoAddLeaf() leaf {
-	return leaf{
+func repoAddCommand() command {
+	return command{
 		path: "repo add", args: "URL...", usage: "mirror repositories", min: 1, max: unlimited,
 		about: `Each URL is a repository of its own, named by host and path unless --name says
 otherwise. With --wait it returns when each is ready: cloned, with all its copies.`,

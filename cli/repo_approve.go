@@ -12,8 +12,8 @@ import (
 	urfave "github.com/urfave/cli/v2"
 )
 
-func repoApproveLeaf() leaf {
-	return leaf{
+func repoApproveCommand() command {
+	return command{
 		path: "repo approve", args: "NAME [REF...]", usage: "follow upstream in what is held, or let restored refs follow again", min: 1, max: unlimited,
 		about: `With a NAME alone it takes the losses of the hold that are shown: new refs and
 fast-forwards that come meanwhile make no difference, another loss is held again. Refs

@@ -28,8 +28,8 @@ type repoImportOptions struct {
 	ask  api.AddRepo // of each, but for its URL and name
 }
 
-func repoImportLeaf() leaf {
-	return leaf{
+func repoImportCommand() command {
+	return command{
 		path: "repo import", args: "FILE|-", usage: "mirror every repository of a list", min: 1, max: 1,
 		about: `A line each: URL, or URL NAME; empty lines and what follows a # are skipped.
 A line that is refused is named, and the others are added all the same.`,

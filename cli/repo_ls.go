@@ -20,8 +20,8 @@ type repoLsOptions struct {
 	limit   int // 0: all
 }
 
-func repoLsLeaf() leaf {
-	return leaf{
+func repoLsCommand() command {
+	return command{
 		path: "repo ls", args: "[PATTERN]", usage: "list repositories", max: 1,
 		about: "PATTERN is a part of the name, or a glob like 'github.com/acme/*'.",
 		examples: []string{"gitmirror repo ls", "gitmirror repo ls github.com/acme", "gitmirror repo ls --state failing",

@@ -15,8 +15,8 @@ type repoRefsOptions struct {
 	limit         int // 0: all
 }
 
-func repoRefsLeaf() leaf {
-	return leaf{
+func repoRefsCommand() command {
+	return command{
 		path: "repo refs", args: "NAME [PATTERN]", usage: "list the refs of a repository, and the tips that are kept", min: 1, max: 2,
 		about: `PATTERN is a part of a ref's name, or a glob. A kept line is where a ref was until
 upstream moved or deleted it; it can be set back with repo restore.`,

@@ -11,8 +11,8 @@ import (
 	urfave "github.com/urfave/cli/v2"
 )
 
-func repoRestoreLeaf() leaf {
-	return leaf{
+func repoRestoreCommand() command {
+	return command{
 		path: "repo restore", args: "NAME REF", usage: "set a ref back to a tip that is kept", min: 2, max: 2,
 		about: `Without --to it is where the ref was last. It stays there, whatever upstream shows,
 until repo approve NAME REF lets it follow again. What it replaces is kept in turn.`,

@@ -16,8 +16,8 @@ type repoRmOptions struct {
 	yes   bool
 }
 
-func repoRmLeaf() leaf {
-	return leaf{
+func repoRmCommand() command {
+	return command{
 		path: "repo rm", args: "NAME...", usage: "stop mirroring repositories and delete their copies", min: 1, max: unlimited,
 		about:    "Upstream is not touched.",
 		examples: []string{"gitmirror repo rm github.com/acme/big", "gitmirror repo rm github.com/acme/big github.com/acme/old --yes"},

@@ -11,8 +11,8 @@ import (
 	urfave "github.com/urfave/cli/v2"
 )
 
-func repoSetLeaf() leaf {
-	return leaf{
+func repoSetCommand() command {
+	return command{
 		path: "repo set", args: "NAME", usage: "change what a repository may have", min: 1, max: 1,
 		about: `What is not named stays as it is; 0 is what the nodes were started with. A repository
 that has failed as too_large is tried again at once when it gets more, and one that has

@@ -10,8 +10,8 @@ import (
 	urfave "github.com/urfave/cli/v2"
 )
 
-func repoShowLeaf() leaf {
-	return leaf{
+func repoShowCommand() command {
+	return command{
 		path: "repo show", args: "NAME", usage: "show one repository, its copies and how to clone it", min: 1, max: 1,
 		examples: []string{"gitmirror repo show github.com/acme/big", "gitmirror repo show github.com/acme/big -o json"},
 		run: func(ctx context.Context, s *session, c *urfave.Context) error {

@@ -21,8 +21,8 @@ type repoSyncOptions struct {
 	wait  bool
 }
 
-func repoSyncLeaf() leaf {
-	return leaf{
+func repoSyncCommand() command {
+	return command{
 		path: "repo sync", args: "NAME...|--all", usage: "have upstream looked at now", max: unlimited,
 		about: `With --wait it returns when what was found is committed and every live copy has
 it, and says which refs changed. A held or paused repository is looked at once and

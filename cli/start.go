@@ -23,8 +23,8 @@ type startOptions struct {
 	logFormat string
 }
 
-func startLeaf() leaf {
-	return leaf{
+func startCommand() command {
+	return command{
 		path: "start", usage: "run a node",
 		about: `With an empty data directory and without --join the node founds a cluster of one.
 With --join it joins the cluster of any member. A node that is in a cluster already

@@ -10,8 +10,8 @@ import (
 	urfave "github.com/urfave/cli/v2"
 )
 
-func statusLeaf() leaf {
-	return leaf{
+func statusCommand() command {
+	return command{
 		path: "status", usage: "show the cluster's state and what wants attention",
 		about:    "Exits 0 whenever a node answered, whatever it said: read the verdict with -o json.",
 		examples: []string{"gitmirror status", "gitmirror status -o json", "gitmirror status --addr http://10.0.0.11:7654,http://10.0.0.12:7654"},

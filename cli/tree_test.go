@@ -24,7 +24,7 @@ func TestCommandsAndFlagsAreThere(t *testing.T) {
 		"repo refs": {"kept", "limit"}, "repo approve": {"restored", "yes"}, "repo restore": {"to", "yes"},
 		"node ls": nil, "node show": nil, "node rm": {"yes"},
 	}
-	have := leaves()
+	have := commands()
 	if len(have) != len(want) {
 		t.Errorf("there are %d commands, want %d", len(have), len(want))
 	}
@@ -43,7 +43,7 @@ func TestCommandsAndFlagsAreThere(t *testing.T) {
 }
 
 func TestEveryLeafExplainsItself(t *testing.T) {
-	for path, c := range leaves() {
+	for path, c := range commands() {
 		t.Run(path, func(t *testing.T) {
 			r := run(t, append(strings.Fields(path), "--help")...).want(t, exitOK)
 			contains(t, "help", r.out, "NAME:", c.Usage, "USAGE:", "gitmirror "+path+" [flags]", "Examples:")
@@ -65,7 +65,7 @@ func TestEveryLeafExplainsItself(t *testing.T) {
 // A documented example is a command line that we would take.
 func TestExamplesAreCommandLines(t *testing.T) {
 	app := program{}.app()
-	for path, c := range leaves() {
+	for path, c := range commands() {
 		_, examples, _ := strings.Cut(c.Description, "Examples:\n")
 		for line := range strings.Lines(examples) {
 			line = strings.Trim(strings.TrimSpace(line), "<>()")
@@ -84,7 +84,7 @@ func TestExamplesAreCommandLines(t *testing.T) {
 }
 
 func TestUnknownFlagIsRefusedWithASuggestion(t *testing.T) {
-	for path := range leaves() {
+	for path := range commands() {
 		r := run(t, append(strings.Fields(path), "--outptu", "json")...).want(t, exitUsage)
 		contains(t, path, r.err, "Error: gitmirror "+path+" has no flag --outptu; did you mean --output?", "Try:   gitmirror "+path+" --help")
 	}
@@ -154,7 +154,7 @@ func TestNoServerIsExit7WithANextCommand(t *testing.T) {
 	}
 	addr := "http://" + l.Addr().String()
 	_ = l.Close() // nobody listens there now
-	for path := range leaves() {
+	for path := range commands() {
 		if slices.Contains([]string{"start", "demo", "version", "completion"}, path) {
 			continue
 		}
@@ -193,7 +193,7 @@ func TestAFlagHasOneMeaning(t *testing.T) {
 
 func TestFlagsWorkBeforeAndAfterArguments(t *testing.T) {
 	app := program{}.app()
-	for path, c := range leaves() {
+	for path, c := range commands() {
 		var flags []string
 		for _, f := range c.Flags {
 			for _, name := range f.Names() {

@@ -20,8 +20,8 @@ type build struct {
 	Platform string `json:"platform"`
 }
 
-func versionLeaf() leaf {
-	return leaf{
+func versionCommand() command {
+	return command{
 		path: "version", usage: "print what this binary is", local: true,
 		examples: []string{"gitmirror version", "gitmirror version -o json"},
 		run: func(_ context.Context, s *session, _ *urfave.Context) error {

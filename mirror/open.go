@@ -69,7 +69,7 @@ func (e *Engine) open(r *store.Repo, hidden bool) (*Copy, error) {
 	if t.Generation == 0 {
 		return nil, ErrNoCopy
 	}
-	return &Copy{engine: e, view: serve.View{Repo: r, Table: t, Hidden: hidden}}, nil
+	return &Copy{engine: e, view: serve.View{Repo: r, Table: t, IncludePrivate: hidden}}, nil
 }
 
 // Table is the generation this Copy shows.

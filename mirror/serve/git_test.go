@@ -206,13 +206,13 @@ func TestPrivateRefsAreHidden(t *testing.T) {
 		run(t, dir, "init", "--quiet", "--bare", "known")
 		run(t, filepath.Join(dir, "known"), "-c", version, "fetch", "--quiet", g.url, lost)
 		g.mu.Lock()
-		g.hidden = true
+		g.includePrivate = true
 		g.mu.Unlock()
 		if out := run(t, dir, "-c", version, "ls-remote", g.url); !strings.Contains(out, table.Refs[0].Name) {
 			t.Errorf("not shown to a peer:\n%s", out)
 		}
 		g.mu.Lock()
-		g.hidden = false
+		g.includePrivate = false
 		g.mu.Unlock()
 	})
 }

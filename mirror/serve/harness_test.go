@@ -31,11 +31,11 @@ type rig struct {
 	server   *serve.Server
 	url      string
 
-	mu       sync.Mutex
-	table    *refs.Table
-	hidden   bool
-	encoding []string                                      // of the requests for packs
-	wrap     func(http.ResponseWriter) http.ResponseWriter // of answers to those, nil for none
+	mu             sync.Mutex
+	table          *refs.Table
+	includePrivate bool
+	encoding       []string                                      // of the requests for packs
+	wrap           func(http.ResponseWriter) http.ResponseWriter // of answers to those, nil for none
 }
 
 func must(t *testing.T, err error) {
@@ -67,7 +67,7 @@ func newRig(t *testing.T) *rig {
 	must(t, err)
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		g.mu.Lock()
-		v := serve.View{Repo: g.live, Table: g.table, Hidden: g.hidden}
+		v := serve.View{Repo: g.live, Table: g.table, IncludePrivate: g.includePrivate}
 		wrap := g.wrap
 		if r.Method == http.MethodPost {
 			g.encoding = append(g.encoding, r.Header.Get("Content-Encoding"))

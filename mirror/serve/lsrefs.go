@@ -42,7 +42,7 @@ func answerLsRefs(out *wire.Writer, q wire.LsRefs, v View) {
 		}
 	}
 	for _, ref := range v.Table.Refs {
-		if !v.Hidden && !ref.Public() || !wanted(ref.Name) {
+		if !v.IncludePrivate && !ref.Public() || !wanted(ref.Name) {
 			continue
 		}
 		if q.Peel && ref.Peeled != "" {

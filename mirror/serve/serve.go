@@ -91,9 +91,9 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 
 // View is what a client is shown of a repository.
 type View struct {
-	Repo   *store.Repo
-	Table  *refs.Table
-	Hidden bool // show private refs too: for peers, who copy everything
+	Repo           *store.Repo
+	Table          *refs.Table
+	IncludePrivate bool // show private refs too: for peers, who copy everything
 }
 
 // Advertise answers GET info/refs?service=git-upload-pack.
@@ -145,7 +145,7 @@ func (s *Server) advertiseV0(out *wire.Writer, v View) {
 		line(oid, "HEAD")
 	}
 	for _, ref := range v.Table.Refs {
-		if !v.Hidden && !ref.Public() {
+		if !v.IncludePrivate && !ref.Public() {
 			continue
 		}
 		line(ref.OID, ref.Name)
@@ -231,7 +231,7 @@ func (s *Server) body(r *http.Request, v View) (body *spool.Body, release func()
 		return kept.Whole, func() {}, nil
 	}
 	pool := s.bodies
-	if v.Hidden {
+	if v.IncludePrivate {
 		pool = s.peerBodies
 	}
 	if body, err = gitbody.Read(pool, r); err != nil {
@@ -243,19 +243,19 @@ func (s *Server) body(r *http.Request, v View) (body *spool.Body, release func()
 // Bodies is the budget of clients' requests.
 func (s *Server) Bodies() *spool.Pool { return s.bodies }
 
-// hidden keeps git from showing what we do not, should it ever be asked.
-var hidden = []git.Setting{{Key: "transfer.hideRefs", Value: strings.TrimSuffix(refs.Private, "/")}}
+// includePrivate keeps git from showing what we do not, should it ever be asked.
+var includePrivate = []git.Setting{{Key: "transfer.hideRefs", Value: strings.TrimSuffix(refs.Private, "/")}}
 
 // pack runs git upload-pack on the repository. When it fails after the first byte, the
 // answer ends with an error packet, or, where it cannot hold one, with the connection: a
 // client must not take a short pack for a whole one.
 func (s *Server) pack(w http.ResponseWriter, r *http.Request, v View, body *spool.Body, protocol string) error {
 	all := s.packs
-	if v.Hidden {
+	if v.IncludePrivate {
 		all = s.peers
 	}
 	turn := r.Context()
-	if body.Len() > heavyRequest && !v.Hidden {
+	if body.Len() > heavyRequest && !v.IncludePrivate {
 		heavy, err := s.heavy.take(turn)
 		if err != nil {
 			panic(http.ErrAbortHandler) // the client has gone
@@ -273,7 +273,7 @@ func (s *Server) pack(w http.ResponseWriter, r *http.Request, v View, body *spoo
 		return err
 	}
 	defer release() // again, where git does not start
-	cmd := s.git.CommandWith(ctx, v.Repo.Dir(), hidden, "upload-pack", "--strict", "--stateless-rpc", ".")
+	cmd := s.git.CommandWith(ctx, v.Repo.Dir(), includePrivate, "upload-pack", "--strict", "--stateless-rpc", ".")
 	cmd.WaitDelay = 0 // git may end long before a client has taken the last of it; each write has its own end
 	if protocol != "" {
 		cmd.Env = append(cmd.Env, "GIT_PROTOCOL="+protocol)

@@ -26,10 +26,10 @@ const (
 	waitTimeout = 10 * time.Minute
 )
 
-// leaf is a command that does something. Every leaf takes the same four flags
+// command is one that does something. Every command takes the same four flags
 // besides its own, so that an alias can carry them; where one means nothing it
 // is not shown.
-type leaf struct {
+type command struct {
 	path     string // "repo add"
 	args     string // for the usage line
 	usage    string // one line
@@ -41,26 +41,26 @@ type leaf struct {
 	run      func(ctx context.Context, s *session, c *urfave.Context) error
 }
 
-// unlimited is leaf.max for commands that take any number of arguments.
+// unlimited is command.max for commands that take any number of arguments.
 const unlimited = -1
 
-func (l leaf) command(p program) *urfave.Command {
-	words := strings.Fields(l.path)
-	usage := []string{"gitmirror " + l.path, "[flags]"}
-	if l.args != "" {
-		usage = append(usage, l.args)
+func (cmd command) build(p program) *urfave.Command {
+	words := strings.Fields(cmd.path)
+	usage := []string{"gitmirror " + cmd.path, "[flags]"}
+	if cmd.args != "" {
+		usage = append(usage, cmd.args)
 	}
-	about := l.about
+	about := cmd.about
 	if about != "" {
 		about += "\n\n"
 	}
-	about += "Examples:\n  " + strings.Join(l.examples, "\n  ")
+	about += "Examples:\n  " + strings.Join(cmd.examples, "\n  ")
 	return &urfave.Command{
-		Name: words[len(words)-1], Usage: l.usage, UsageText: strings.Join(usage, " "), ArgsUsage: l.args,
-		Description: about, Flags: append(l.flags, commonFlags(l.local)...),
+		Name: words[len(words)-1], Usage: cmd.usage, UsageText: strings.Join(usage, " "), ArgsUsage: cmd.args,
+		Description: about, Flags: append(cmd.flags, commonFlags(cmd.local)...),
 		HideHelpCommand: true, OnUsageError: usageError,
 		Action: func(c *urfave.Context) error {
-			s, err := newSession(p, c, !l.local)
+			s, err := newSession(p, c, !cmd.local)
 			if err != nil {
 				return err
 			}
@@ -68,10 +68,10 @@ func (l leaf) command(p program) *urfave.Command {
 			if err := checkDurations(c); err != nil {
 				return err
 			}
-			if err := l.checkArgs(c.Args().Slice()); err != nil {
+			if err := cmd.checkArgs(c.Args().Slice()); err != nil {
 				return err
 			}
-			return l.run(c.Context, s, c)
+			return cmd.run(c.Context, s, c)
 		},
 	}
 }
@@ -99,18 +99,18 @@ func commonFlags(local bool) []urfave.Flag {
 	}
 }
 
-func (l leaf) checkArgs(args []string) error {
-	help := "gitmirror " + l.path + " --help"
+func (cmd command) checkArgs(args []string) error {
+	help := "gitmirror " + cmd.path + " --help"
 	for _, a := range args {
 		if a == "" {
-			return usagef(help, "an argument of gitmirror %s is empty", l.path)
+			return usagef(help, "an argument of gitmirror %s is empty", cmd.path)
 		}
 	}
 	switch n := len(args); {
-	case n < l.min:
-		return usagef(help, "gitmirror %s needs %s", l.path, l.args)
-	case l.max >= 0 && n > l.max:
-		return usagef(help, "gitmirror %s does not take the argument %q", l.path, args[l.max])
+	case n < cmd.min:
+		return usagef(help, "gitmirror %s needs %s", cmd.path, cmd.args)
+	case cmd.max >= 0 && n > cmd.max:
+		return usagef(help, "gitmirror %s does not take the argument %q", cmd.path, args[cmd.max])
 	}
 	return nil
 }
