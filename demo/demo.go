@@ -19,6 +19,7 @@ import (
 
 	"gitmirror/api"
 	"gitmirror/cli/render"
+	"gitmirror/internal/child"
 	"gitmirror/internal/upstream"
 )
 
@@ -46,7 +47,7 @@ func Run(ctx context.Context, o Options) (err error) {
 	}
 	ctx, abort := context.WithCancelCause(ctx)
 	defer abort(nil)
-	d := &demo{Options: o, teller: &teller{out: o.Out, began: time.Now()}, dir: dir, spawner: newSpawner(), abort: abort}
+	d := &demo{Options: o, teller: &teller{out: o.Out, began: time.Now()}, dir: dir, spawner: child.New(), abort: abort}
 	defer func() {
 		if ctx.Err() != nil && err != nil {
 			err = context.Cause(ctx) // what else went wrong followed from it
@@ -63,7 +64,7 @@ func Run(ctx context.Context, o Options) (err error) {
 type demo struct {
 	Options
 	*teller
-	*spawner
+	spawner *child.Spawner
 	dir     string
 	abort   context.CancelCauseFunc // ends the story, with the reason
 	nodes   []*process
@@ -240,7 +241,7 @@ func (d *demo) cleanUp() error {
 	if d.forge != nil {
 		errs = append(errs, d.forge.Close())
 	}
-	d.spawner.close()
+	d.spawner.Close()
 	// A git that a node had started may end a moment after it.
 	err := await(context.Background(), 5*time.Second, "the removal of "+d.dir, func(context.Context) (bool, error) {
 		err := os.RemoveAll(d.dir)

@@ -9,14 +9,15 @@ import (
 	"testing"
 	"time"
 
+	"gitmirror/internal/child"
 	"gitmirror/internal/upstream"
 	"gitmirror/mirror/refs"
 )
 
 func testDemo(t *testing.T) *demo {
 	t.Helper()
-	d := &demo{teller: &teller{began: time.Now()}, dir: t.TempDir(), spawner: newSpawner(), abort: func(error) {}}
-	t.Cleanup(d.spawner.close)
+	d := &demo{teller: &teller{began: time.Now()}, dir: t.TempDir(), spawner: child.New(), abort: func(error) {}}
+	t.Cleanup(d.spawner.Close)
 	return d
 }
 

@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -18,36 +17,6 @@ import (
 
 	"gitmirror/api"
 )
-
-// spawner starts children that do not outlive us, even where we are killed:
-// the kernel kills them when the thread ends that started them, so all are
-// started from one thread that lives as long as this process works.
-type spawner struct {
-	starts chan func()
-	once   sync.Once
-}
-
-func newSpawner() *spawner {
-	s := &spawner{starts: make(chan func())}
-	go func() {
-		runtime.LockOSThread()
-		defer runtime.UnlockOSThread()
-		for start := range s.starts {
-			start()
-		}
-	}()
-	return s
-}
-
-func (s *spawner) close() { s.once.Do(func() { close(s.starts) }) }
-
-// start starts cmd in a process group of its own: Ctrl-C is for us alone.
-func (s *spawner) start(cmd *exec.Cmd) error {
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
-	err := make(chan error, 1)
-	s.starts <- func() { err <- cmd.Start() }
-	return <-err
-}
 
 // process is a node.
 type process struct {
@@ -122,7 +91,7 @@ func (d *demo) launch(ctx context.Context, n *process, more ...string) error {
 	cmd.Env = ownEnviron()
 	stdout, out := io.Pipe()
 	cmd.Stdout, cmd.Stderr = out, log
-	if err := d.start(cmd); err != nil {
+	if err := d.spawner.Start(cmd); err != nil {
 		return fmt.Errorf("start %s: %w", n.name, err)
 	}
 	exited := make(chan struct{})

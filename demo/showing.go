@@ -142,7 +142,7 @@ func (d *demo) git(ctx context.Context, dir string, args ...string) (string, err
 	cmd.Dir, cmd.Env = dir, upstream.Environ(d.dir)
 	var out, errOut bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errOut
-	if err := d.start(cmd); err != nil {
+	if err := d.spawner.Start(cmd); err != nil {
 		return "", err
 	}
 	end := context.AfterFunc(ctx, func() { _ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) })

@@ -15,9 +15,10 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"time"
+
+	"gitmirror/internal/child"
 )
 
 // MinVersion is the oldest git that is known to work: it has protocol 2 with
@@ -30,8 +31,6 @@ var (
 	ErrTooOld  = errors.New("git is too old")
 )
 
-var errClosed = errors.New("no git is started any more: this node is stopping")
-
 // Runner starts git children.
 type Runner struct {
 	bin     string
@@ -40,9 +39,7 @@ type Runner struct {
 	exec    string // what git may start besides itself
 	lock    *os.File
 	memory  int64
-	spawn   chan func()
-	closed  chan struct{}
-	close   func()
+	spawner *child.Spawner
 }
 
 // Config says how a Runner starts its children.
@@ -69,9 +66,7 @@ func New(ctx context.Context, cfg Config) (_ *Runner, err error) {
 	if err := os.MkdirAll(home, 0o700); err != nil {
 		return nil, err
 	}
-	r := &Runner{bin: bin, home: home, lock: cfg.Lock, memory: cmp.Or(cfg.Memory, DefaultMemory), spawn: make(chan func()), closed: make(chan struct{})}
-	r.close = sync.OnceFunc(func() { close(r.closed) })
-	go spawner(r.spawn, r.closed)
+	r := &Runner{bin: bin, home: home, lock: cfg.Lock, memory: cmp.Or(cfg.Memory, DefaultMemory), spawner: child.New()}
 	defer func() {
 		if err != nil {
 			r.Close()
@@ -99,7 +94,7 @@ func (r *Runner) Memory() int64 { return r.memory }
 
 // Close ends the Runner: children must have ended, and starting another is an
 // error.
-func (r *Runner) Close() { r.close() }
+func (r *Runner) Close() { r.spawner.Close() }
 
 func atLeast(version string, want [2]int) bool {
 	parts := strings.SplitN(version, ".", 3)
@@ -141,7 +136,6 @@ func (r *Runner) CommandWith(ctx context.Context, dir string, settings []Setting
 	cmd := exec.CommandContext(ctx, r.bin, args...)
 	cmd.Dir = dir
 	cmd.Env = r.Environ(settings...)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	cmd.Cancel = func() error {
 		err := syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
 		if errors.Is(err, syscall.ESRCH) {
@@ -156,8 +150,7 @@ func (r *Runner) CommandWith(ctx context.Context, dir string, settings []Setting
 	return &Cmd{Cmd: cmd, runner: r}
 }
 
-// Start starts the child from the one thread that lives as long as this
-// process: Pdeathsig would otherwise fire when the starting thread ends.
+// Start starts the child. It does not outlive this process.
 func (c *Cmd) Start() error {
 	err := c.start()
 	if c.trace != nil {
@@ -172,20 +165,16 @@ func (c *Cmd) start() error {
 		defer in.release()
 		c.Stdin = in
 	}
-	errc := make(chan error, 1)
-	select {
-	case c.runner.spawn <- func() { errc <- c.Cmd.Start() }:
-		if err := <-errc; err != nil {
-			return err
-		}
-		if err := limitMemory(c.Process, c.runner.memory); err != nil {
-			_ = c.Cancel()
-			return errors.Join(err, c.Cmd.Wait())
-		}
-		return nil
-	case <-c.runner.closed:
-		return errClosed
+	if err := c.runner.spawner.Start(c.Cmd); errors.Is(err, child.ErrClosed) {
+		return fmt.Errorf("run git: %w: this node is stopping", err)
+	} else if err != nil {
+		return err
 	}
+	if err := limitMemory(c.Process, c.runner.memory); err != nil {
+		_ = c.Cancel()
+		return errors.Join(err, c.Cmd.Wait())
+	}
+	return nil
 }
 
 // Wait waits for a child that was started.
