@@ -39,6 +39,7 @@ func NewClient(addrs ...string) *Client {
 			return network.Host.DialContext(ctx, net, address)
 		},
 		MaxIdleConnsPerHost: 8, IdleConnTimeout: time.Minute,
+		MaxResponseHeaderBytes: 64 << 10,
 	}}}
 	for _, a := range addrs {
 		for part := range strings.SplitSeq(a, ",") {
