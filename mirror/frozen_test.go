@@ -40,7 +40,7 @@ func (f frozen) Table(ctx context.Context, _ uint64) (*refs.Table, error) {
 }
 
 // sourcesOf finds peers by a function.
-type sourcesOf func(id string) []mirror.Source
+type sourcesOf func(id string) []mirror.Holder
 
 func (f sourcesOf) For(id string) mirror.Holders        { return mirror.Holders{Live: f(id)} }
 func (f sourcesOf) Logged(string) ([]refs.Change, bool) { return nil, false }
@@ -58,7 +58,7 @@ func TestWaitingForPeersTakesNoPlaceOfChecks(t *testing.T) {
 	var calls atomic.Int64
 	n := startNode(t, b, t.TempDir(), func(c *mirror.Config) {
 		c.Checks, c.Copies = 256, 1000
-		c.Sources = sourcesOf(func(id string) []mirror.Source { return []mirror.Source{frozen{"peer of " + id, &calls}} })
+		c.Sources = sourcesOf(func(id string) []mirror.Holder { return []mirror.Holder{frozen{"peer of " + id, &calls}} })
 	})
 	const many = 300
 	for i := range many {
@@ -84,11 +84,11 @@ func TestOneFrozenPeerLeavesPlacesForOthers(t *testing.T) {
 	var calls atomic.Int64
 	replica := startNode(t, b, t.TempDir(), func(c *mirror.Config) {
 		c.Copies, c.CopiesPerPeer = 8, 4
-		c.Sources = sourcesOf(func(id string) []mirror.Source {
+		c.Sources = sourcesOf(func(id string) []mirror.Holder {
 			if id == "repox" {
-				return []mirror.Source{frozen{"frozen", &calls}, source{owner, id}}
+				return []mirror.Holder{frozen{"frozen", &calls}, source{owner, id}}
 			}
-			return []mirror.Source{frozen{"frozen", &calls}}
+			return []mirror.Holder{frozen{"frozen", &calls}}
 		})
 	})
 	owned(t, b, owner, map[string]string{"repox": up.URL("x.git")})
@@ -127,7 +127,7 @@ func TestARunEndsWhenItsAssignmentChanges(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var calls atomic.Int64
 			n := startNode(t, newBook(), t.TempDir(), func(c *mirror.Config) {
-				c.Sources = sourcesOf(func(string) []mirror.Source { return []mirror.Source{frozen{"frozen", &calls}} })
+				c.Sources = sourcesOf(func(string) []mirror.Holder { return []mirror.Holder{frozen{"frozen", &calls}} })
 			})
 			n.assign(now)
 			testlog.Eventually(t, "the first run to wait", func() bool { return calls.Load() == 1 })
@@ -145,7 +145,7 @@ func TestARunEndsWhenItsAssignmentChanges(t *testing.T) {
 		var calls atomic.Int64
 		b := newBook()
 		n := startNode(t, b, t.TempDir(), func(c *mirror.Config) {
-			c.Sources = sourcesOf(func(string) []mirror.Source { return []mirror.Source{frozen{"frozen", &calls}} })
+			c.Sources = sourcesOf(func(string) []mirror.Holder { return []mirror.Holder{frozen{"frozen", &calls}} })
 		})
 		n.assign(now)
 		testlog.Eventually(t, "the first run to wait", func() bool { return calls.Load() == 1 })

@@ -216,7 +216,7 @@ func TestAnotherTableIsNotTheLostGeneration(t *testing.T) {
 	arrives(t, first, "repox", 1)
 	var asked atomic.Int64
 	owner := startNode(t, b, t.TempDir(), func(c *mirror.Config) {
-		c.Sources = sourcesOf(func(id string) []mirror.Source { return []mirror.Source{asking{otherTable{source{first, id}}, &asked}} })
+		c.Sources = sourcesOf(func(id string) []mirror.Holder { return []mirror.Holder{asking{otherTable{source{first, id}}, &asked}} })
 	})
 	row := b.rows["repox"]
 	row.Role, row.Lost = mirror.Owner, []mirror.Generation{{Number: 2, Digest: refs.Digest{2}}}
@@ -233,13 +233,13 @@ func TestAnotherTableIsNotTheLostGeneration(t *testing.T) {
 
 // asking counts the questions for a lost generation.
 type asking struct {
-	mirror.Source
+	mirror.Holder
 	asked *atomic.Int64
 }
 
 func (a asking) Lost(ctx context.Context, generation uint64) (*refs.Table, error) {
 	defer a.asked.Add(1)
-	return a.Source.Lost(ctx, generation)
+	return a.Holder.Lost(ctx, generation)
 }
 
 // The table is durable before the live one is replaced, and is offered until the

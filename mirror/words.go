@@ -25,7 +25,7 @@ type (
 	Candidate = sync.Candidate
 	Outcome   = sync.Outcome
 	Sources   = sync.Sources
-	Source    = sync.Holder
+	Holder    = sync.Holder
 	Holders   = sync.Holders
 	Expected  = sync.Expected
 	Pinned    = sync.Pinned

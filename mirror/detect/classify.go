@@ -92,13 +92,13 @@ func classOf(err error) *failure.Error {
 	case errors.As(err, &said):
 		return failure.New(failure.NotFound, "the upstream says: "+said.Message, err)
 	case errors.Is(err, wire.ErrShallow):
-		return failure.New(failure.Shallow, err.Error(), err)
+		return failure.Wrap(failure.Shallow, err)
 	case errors.As(err, new(*wire.FormatError)):
-		return failure.New(failure.Format, err.Error(), err)
+		return failure.Wrap(failure.Format, err)
 	case errors.Is(err, wire.ErrTooManyRefs):
-		return failure.New(failure.Refused, err.Error(), err)
+		return failure.Wrap(failure.Refused, err)
 	case errors.Is(err, wire.ErrPacket), errors.Is(err, wire.ErrProtocol):
-		return failure.New(failure.Protocol, err.Error(), err)
+		return failure.Wrap(failure.Protocol, err)
 	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET):
 		return failure.New(failure.Network, "the upstream cut the connection in mid-answer", err)
 	case errors.As(err, &dns):

@@ -52,6 +52,9 @@ func New(class Class, message string, err error) *Error {
 	return &Error{Class: class, Message: message, Err: err}
 }
 
+// Wrap is err, as one of that class.
+func Wrap(class Class, err error) *Error { return New(class, err.Error(), err) }
+
 // Of returns err as a classified error: itself where it is one, else by what
 // its chain tells, Network where that is nothing.
 func Of(err error) *Error {
@@ -59,7 +62,7 @@ func Of(err error) *Error {
 	if errors.As(err, &f) {
 		return f
 	}
-	return New(classOf(err), err.Error(), err)
+	return Wrap(classOf(err), err)
 }
 
 func classOf(err error) Class {

@@ -266,9 +266,9 @@ func (f *Fetcher) Missing(ctx context.Context, dir string, oids []string) ([]str
 // failed is what a git that works on this node alone ended with.
 func failed(err error) *failure.Error {
 	if git.OutOfMemory(err) {
-		return failure.New(failure.OutOfMemory, err.Error(), err)
+		return failure.Wrap(failure.OutOfMemory, err)
 	}
-	return failure.New(failure.Disk, err.Error(), err)
+	return failure.Wrap(failure.Disk, err)
 }
 
 // ErrInconclusive says that git could not look at a copy: it could not be run, was

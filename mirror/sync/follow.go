@@ -69,7 +69,7 @@ func (w *Worker) copyFrom(ctx context.Context, a work.Assignment, src Holder, tu
 	}
 	repo, err := w.store.Ensure(a.ID, a.Name)
 	if err != nil {
-		return failure.New(failure.Disk, err.Error(), err)
+		return failure.Wrap(failure.Disk, err)
 	}
 	release, err := repo.Acquire()
 	if err != nil {
@@ -81,10 +81,10 @@ func (w *Worker) copyFrom(ctx context.Context, a work.Assignment, src Holder, tu
 		return err
 	}
 	if err := repo.Prepare(next, file); err != nil {
-		return failure.New(failure.Disk, err.Error(), err)
+		return failure.Wrap(failure.Disk, err)
 	}
 	if _, err := repo.Activate(a.Generation, a.Digest); err != nil {
-		return failure.New(failure.Disk, err.Error(), err)
+		return failure.Wrap(failure.Disk, err)
 	}
 	return nil
 }
@@ -103,7 +103,7 @@ func pastFrom(ctx context.Context, src Holder, table *refs.Table) ([]byte, error
 		return nil, err
 	}
 	if _, err := past.Decode(file, table.Past); err != nil {
-		return nil, failure.New(failure.Corrupt, err.Error(), err)
+		return nil, failure.Wrap(failure.Corrupt, err)
 	}
 	return file, nil
 }

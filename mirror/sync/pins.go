@@ -93,7 +93,7 @@ func (w *Worker) unpinned(ctx context.Context, a work.Assignment) ([]work.Pin, e
 func (w *Worker) pinLive(ctx context.Context, a work.Assignment, pins []work.Pin) (work.Result, error) {
 	repo, err := w.store.Ensure(a.ID, a.Name)
 	if err != nil {
-		return work.Result{}, failure.New(failure.Disk, err.Error(), err)
+		return work.Result{}, failure.Wrap(failure.Disk, err)
 	}
 	live, err := repo.Table()
 	if err != nil {

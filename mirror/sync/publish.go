@@ -52,7 +52,7 @@ func (w *Worker) publish(ctx context.Context, repo *store.Repo, c Candidate) (wo
 	case Committed:
 		crashpoint.Hit(crashpoint.AfterPublish)
 		if _, err := repo.Activate(c.Generation, c.Digest); err != nil {
-			return work.Result{}, failure.New(failure.Disk, err.Error(), err)
+			return work.Result{}, failure.Wrap(failure.Disk, err)
 		}
 		return work.Result{Answer: work.Answer{Changed: true, Changes: c.Changes}}, nil
 	case Overtaken:

@@ -82,7 +82,7 @@ func (w *Worker) onDisk(ctx context.Context, a work.Assignment) (generation uint
 	}
 	repo, err := w.store.Ensure(a.ID, a.Name)
 	if err != nil {
-		return 0, digest, nil, failure.New(failure.Disk, err.Error(), err)
+		return 0, digest, nil, failure.Wrap(failure.Disk, err)
 	}
 	if err := w.tendAsides(repo, a); err != nil {
 		return 0, digest, nil, err
@@ -111,7 +111,7 @@ func (w *Worker) tendAsides(repo *store.Repo, a work.Assignment) error {
 			return err
 		}
 		if err := repo.SetAside(live); err != nil {
-			return failure.New(failure.Disk, err.Error(), err)
+			return failure.Wrap(failure.Disk, err)
 		}
 		w.log.Info("a generation that is lost elsewhere is kept aside", "repo", a.Name, "generation", generation)
 	}
@@ -121,7 +121,7 @@ func (w *Worker) tendAsides(repo *store.Repo, a work.Assignment) error {
 			continue
 		}
 		if err := repo.DropAside(n); err != nil {
-			return failure.New(failure.Disk, err.Error(), err)
+			return failure.Wrap(failure.Disk, err)
 		}
 	}
 	return nil
@@ -158,7 +158,7 @@ func (w *Worker) salvage(a work.Assignment, err error) work.Result {
 		w.log.Error("it was the last copy: tips that upstream has taken away were kept in it alone; what can be read of them is in the trash for a day", "repo", a.Name, "tips", kept)
 	}
 	if err := w.store.Trash(a.ID, w.logTime().Now); err != nil {
-		return failed(failure.New(failure.Disk, err.Error(), err))
+		return failed(failure.Wrap(failure.Disk, err))
 	}
 	w.copies.Forget(a.ID)
 	return work.Result{Waiting: true, Broken: true} // no failure of the repo: upstream has no part in it

@@ -36,7 +36,7 @@ func (w *Worker) stage(ctx context.Context, repo *store.Repo, list []refs.Ref, h
 		}()
 	}
 	if err != nil {
-		return failure.New(failure.Disk, err.Error(), err)
+		return failure.Wrap(failure.Disk, err)
 	}
 	if err := w.objects.Fetch(ctx, staging, src, missing); err != nil {
 		if failure.Of(err).Class == failure.Corrupt {
@@ -45,7 +45,7 @@ func (w *Worker) stage(ctx context.Context, repo *store.Repo, list []refs.Ref, h
 		return err
 	}
 	if err := staging.Adopt(); err != nil {
-		return failure.New(failure.Disk, err.Error(), err)
+		return failure.Wrap(failure.Disk, err)
 	}
 	return nil
 }

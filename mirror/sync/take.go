@@ -21,7 +21,7 @@ func (w *Worker) take(ctx context.Context, t work.Task, upstream string, advert 
 	a := t.Assignment
 	repo, err := w.store.Ensure(a.ID, a.Name)
 	if err != nil {
-		return work.Result{}, failure.New(failure.Disk, err.Error(), err)
+		return work.Result{}, failure.Wrap(failure.Disk, err)
 	}
 	live, err := repo.Table()
 	if err != nil {
@@ -106,7 +106,7 @@ func (w *Worker) prepare(ctx context.Context, repo *store.Repo, a work.Assignmen
 		file, next.Past = record.Encode(), record.Digest()
 	}
 	if err := repo.Prepare(next, file); err != nil {
-		return Candidate{}, failure.New(failure.Disk, err.Error(), err)
+		return Candidate{}, failure.Wrap(failure.Disk, err)
 	}
 	return w.candidate(ctx, repo, a, live, next, b, changes)
 }
