@@ -117,17 +117,6 @@ func (s *Scheduler) State(id string) (State, bool) {
 		Failures: int(r.failures), Failure: last.failure, Hold: last.hold, Heard: last.heard}, true
 }
 
-// Phases counts the repositories in each phase.
-func (s *Scheduler) Phases() map[Phase]int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	n := map[Phase]int{}
-	for _, r := range s.repos {
-		n[r.phase]++
-	}
-	return n
-}
-
 // Stale counts what this node owns whose last check is older than three intervals.
 func (s *Scheduler) Stale() (n int) {
 	s.mu.Lock()

@@ -259,7 +259,7 @@ func TestAHostThatHangsDelaysOnlyItsOwn(t *testing.T) {
 			}
 		}
 	}
-	if n := w.Phases(); n[Running] != 12 || n[Waiting] != 98 {
+	if n := w.phases(); n[Running] != 12 || n[Waiting] != 98 {
 		t.Errorf("phases: %v", n)
 	}
 	for i := range 98 {

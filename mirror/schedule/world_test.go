@@ -204,3 +204,14 @@ func (w *world) holds(a work.Assignment) {
 func owned(id, host string) work.Assignment {
 	return work.Assignment{ID: id, Name: id, URLs: []string{"https://" + host + "/" + id}, Role: work.Owner, Epoch: 1, Generation: 1, Policy: work.Policy{Interval: time.Minute}}
 }
+
+// phases counts the repositories in each phase.
+func (w *world) phases() map[Phase]int {
+	w.Scheduler.mu.Lock()
+	defer w.Scheduler.mu.Unlock()
+	n := map[Phase]int{}
+	for _, r := range w.repos {
+		n[r.phase]++
+	}
+	return n
+}
