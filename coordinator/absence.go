@@ -37,10 +37,3 @@ func (a *absences) of(view *fsm.View, n *fsm.Node, now time.Time) time.Duration 
 	}
 	return seen.credited + now.Sub(seen.seen)
 }
-
-// reset begins a term: what was measured in an earlier one is in the log.
-func (a *absences) reset() {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.known = nil
-}

@@ -26,18 +26,15 @@ func (c *Coordinator) Add(ctx context.Context, repos []NewRepo, key string) ([]A
 	results := make([]Added, len(repos))
 	var rows []*command.NewRepo
 	var where []int
-	c.mu.Lock()
-	place := c.placer()
 	for i, n := range repos {
 		row, err := c.admit(n)
 		if err != nil {
 			results[i].Err = err
 			continue
 		}
-		place.put(row)
 		rows, where = append(rows, row), append(where, i)
 	}
-	c.mu.Unlock()
+	c.placeNew(rows)
 	items, err := c.add(ctx, rows, key)
 	if err != nil {
 		return nil, err

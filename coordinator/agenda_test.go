@@ -14,7 +14,7 @@ import (
 func TestRowsAreDealtWithOneByOne(t *testing.T) {
 	w := newWorld(t, 4)
 	w.settle()
-	planned := w.c.agenda.planned
+	planned := w.c.term.Load().agenda.planned
 	w.add(50)
 	w.settle()
 	for i, r := range w.rows() {
@@ -40,15 +40,15 @@ func TestRowsAreDealtWithOneByOne(t *testing.T) {
 			t.Errorf("at rest: %+v", r)
 		}
 	}
-	if w.c.agenda.planned != planned {
+	if w.c.term.Load().agenda.planned != planned {
 		t.Error("everything was planned for what happened to rows")
 	}
-	if a := w.c.agenda; len(a.look)+len(a.plan)+len(a.order) > 10 {
+	if a := w.c.term.Load().agenda; len(a.look)+len(a.plan)+len(a.order) > 10 {
 		t.Errorf("at rest the agenda has %d rows to look at, %d planned", len(a.look), len(a.plan))
 	}
 	w.join(5)
 	w.settle()
-	if w.c.agenda.planned == planned {
+	if w.c.term.Load().agenda.planned == planned {
 		t.Error("nothing was planned for a new node")
 	}
 	if h := w.state.View().Holding(w.state.View().NodeByID(id(5)).Num); h.Copies < 12 {
@@ -114,22 +114,22 @@ func TestEverythingIsPlannedNowAndThen(t *testing.T) {
 	w.settle()
 	w.add(3)
 	w.settle()
-	planned := w.c.agenda.planned
+	planned := w.c.term.Load().agenda.planned
 	w.look()
-	if w.c.agenda.planned != planned {
+	if w.c.term.Load().agenda.planned != planned {
 		t.Error("it is planned at each look")
 	}
-	w.c.agenda.planned = planned.Add(-planEvery)
+	w.c.term.Load().agenda.planned = planned.Add(-planEvery)
 	w.look()
-	if !w.c.agenda.planned.After(planned) {
+	if !w.c.term.Load().agenda.planned.After(planned) {
 		t.Error("it is not planned after ten minutes")
 	}
-	w.c.agenda.took, w.c.agenda.due = time.Hour, true
-	if w.c.agenda.planNow(w.c.agenda.planned.Add(time.Minute)) || !w.c.agenda.planNow(w.c.agenda.planned.Add(lookShare*time.Hour)) {
+	w.c.term.Load().agenda.took, w.c.term.Load().agenda.due = time.Hour, true
+	if w.c.term.Load().agenda.planNow(w.c.term.Load().agenda.planned.Add(time.Minute)) || !w.c.term.Load().agenda.planNow(w.c.term.Load().agenda.planned.Add(lookShare*time.Hour)) {
 		t.Error("a plan that takes long is made all the time, or never")
 	}
 	var rows []*fsm.Repo
-	if rows = w.c.agenda.next(w.state.View()); len(rows) != 0 {
+	if rows = w.c.term.Load().agenda.next(w.state.View()); len(rows) != 0 {
 		t.Errorf("%d rows are to be looked at, and nothing has changed", len(rows))
 	}
 }

@@ -58,8 +58,8 @@ func BenchmarkOwnerLost(b *testing.B) {
 		w.apply(&command.SetNodeState{Id: victim, State: command.NodeState_NODE_STATE_DOWN})
 		began := time.Now()
 		s := w.c.survey()
-		w.c.agenda.follow(s)
-		if err := w.c.settle(context.Background(), s, w.c.agenda.next(s.view)); err != nil {
+		w.c.term.Load().agenda.follow(s)
+		if err := w.c.settle(context.Background(), s, w.c.term.Load().agenda.next(s.view)); err != nil {
 			b.Fatal(err)
 		}
 		lost += time.Since(began)

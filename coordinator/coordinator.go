@@ -13,6 +13,7 @@ import (
 	"errors"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"google.golang.org/protobuf/proto"
@@ -76,25 +77,31 @@ type Config struct {
 
 // Coordinator works while this node leads.
 type Coordinator struct {
-	cfg Config
-	log *slog.Logger
+	cfg  Config
+	log  *slog.Logger
+	term atomic.Pointer[term] // the present one, or the last
+}
 
-	mu      sync.Mutex
-	placing *placing // new repos
-
+// term is all that a leader knows besides the table: it is of no use to the next. What
+// requests and status read has its own locks, the rest is the loop's.
+type term struct {
+	placing  placing // new repos
 	troubles troubles
 	absent   absences
 	troubled troubled
 
-	// Of the present term's loop.
 	missing map[string]time.Time // nodes gossip does not know, since when
 	braked  bool                 // the mass-failure brake is on, and was logged
 	agenda  agenda
 }
 
+func newTerm() *term { return &term{missing: map[string]time.Time{}} }
+
 // New returns a Coordinator.
 func New(cfg Config) *Coordinator {
-	return &Coordinator{cfg: cfg, log: cfg.Log}
+	c := &Coordinator{cfg: cfg, log: cfg.Log}
+	c.term.Store(newTerm())
+	return c
 }
 
 // How often the loop looks even when nothing changed, and how close together
@@ -142,21 +149,15 @@ func (c *Coordinator) Lead(ctx context.Context) error {
 
 // begin forgets what was known in another term.
 func (c *Coordinator) begin() {
-	c.missing, c.braked, c.agenda = map[string]time.Time{}, false, agenda{}
-	c.troubles.reset()
-	c.absent.reset()
-	c.troubled.reset()
+	c.term.Store(newTerm())
 	c.cfg.Clock.begin()
-	c.mu.Lock()
-	c.placing = nil
-	c.mu.Unlock()
 }
 
 // look takes one look at everything and acts on it, in the order of urgency.
 // Steps, and the nodes within a step, are independent of each other: what fails
 // for one holds up none of the rest.
 func (c *Coordinator) look(ctx context.Context) error {
-	defer c.troubles.swept()
+	defer c.term.Load().troubles.swept()
 	return errors.Join(
 		c.attempt(ctx, "found", "", c.found),
 		c.liveness(ctx),

@@ -58,9 +58,3 @@ func (t *troubled) moved(repo string, now time.Time) {
 	}
 	t.moves[repo] = now
 }
-
-func (t *troubled) reset() {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.last, t.moves = nil, nil
-}

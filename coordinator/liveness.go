@@ -37,16 +37,17 @@ func (c *Coordinator) liveness(ctx context.Context) error {
 
 // judge returns the state a node should get, or unspecified for no change.
 func (c *Coordinator) judge(n *fsm.Node, alive map[string]bool, now time.Time) command.NodeState {
+	missing := c.term.Load().missing
 	up, known := alive[n.ID]
 	if n.ID == c.cfg.Self {
 		up, known = true, true
 	}
 	if known {
-		delete(c.missing, n.ID)
+		delete(missing, n.ID)
 	} else {
-		since, ok := c.missing[n.ID]
+		since, ok := missing[n.ID]
 		if !ok {
-			c.missing[n.ID] = now
+			missing[n.ID] = now
 			since = now
 		}
 		if now.Sub(since) < unseenFor {

@@ -19,12 +19,12 @@ const maxWanted = 200
 // owners first, because no byte moves, then new copies, then the copies that
 // are no longer needed. Everything is planned only when nodes have changed.
 func (c *Coordinator) placement(ctx context.Context) error {
-	s := c.survey()
-	if s.brake && !c.braked {
+	s, t := c.survey(), c.term.Load()
+	if s.brake && !t.braked {
 		c.log.Warn("too many nodes are down at once to replace their copies; remove nodes that will not come back with: gitmirror node rm NAME")
 	}
-	c.braked = s.brake
-	a := &c.agenda
+	t.braked = s.brake
+	a := &t.agenda
 	a.follow(s)
 	errs := []error{c.settle(ctx, s, a.next(s.view))}
 	if a.planNow(s.now) {
@@ -42,7 +42,7 @@ type decision struct {
 
 // settle does what can be done for rows, each by itself.
 func (c *Coordinator) settle(ctx context.Context, s *survey, rows []*fsm.Repo) error {
-	a, board := &c.agenda, s.board()
+	a, board := &c.term.Load().agenda, s.board()
 	d := decision{moving: map[string]bool{}}
 	var seen []string
 	for _, r := range rows {
@@ -80,7 +80,7 @@ func (c *Coordinator) settle(ctx context.Context, s *survey, rows []*fsm.Repo) e
 // planAll plans everything, and does what can be done of it; the rest stays on the agenda.
 func (c *Coordinator) planAll(ctx context.Context, s *survey) error {
 	began := time.Now()
-	a := &c.agenda
+	a := &c.term.Load().agenda
 	var rows []*fsm.Repo
 	var in []ring.Repo
 	s.view.Repos("", func(r *fsm.Repo) bool {
@@ -160,7 +160,7 @@ func (c *Coordinator) assign(ctx context.Context, d decision, now time.Time) err
 		c.noteRefusals("ownership", out)
 		for _, item := range out.GetItems() {
 			if item.Code == "" && d.moving[item.Repo] {
-				c.troubled.moved(item.Repo, now)
+				c.term.Load().troubled.moved(item.Repo, now)
 			}
 		}
 		c.log.Info("assigned owners", "repos", len(batch))

@@ -1,6 +1,7 @@
 package coordinator
 
 import (
+	"sync"
 	"time"
 
 	"gitmirror/fsm"
@@ -11,7 +12,8 @@ import (
 // placing is a board for new repos, kept up while they are added: those that are on their
 // way into the log are counted too.
 type placing struct {
-	at    time.Time
+	mu    sync.Mutex
+	at    time.Time // when the board was made
 	nodes map[fsm.NodeNum]*fsm.Node
 	board *ring.Board
 }
@@ -19,13 +21,18 @@ type placing struct {
 // boardFor is how long a board is used: other things move copies too.
 const boardFor = 2 * time.Second
 
-// placer returns the board for new repos. c.mu is held.
-func (c *Coordinator) placer() *placing {
-	if c.placing == nil || time.Since(c.placing.at) >= boardFor {
+// placeNew gives new rows their copies and owners.
+func (c *Coordinator) placeNew(rows []*command.NewRepo) {
+	p := &c.term.Load().placing
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.board == nil || time.Since(p.at) >= boardFor {
 		s := c.survey()
-		c.placing = &placing{at: time.Now(), nodes: s.byNum, board: s.board()}
+		p.at, p.nodes, p.board = time.Now(), s.byNum, s.board()
 	}
-	return c.placing
+	for _, row := range rows {
+		p.put(row)
+	}
 }
 
 // put gives a new row its copies and owner; none while no node can have it: the loop

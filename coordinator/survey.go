@@ -25,14 +25,14 @@ type survey struct {
 }
 
 func (c *Coordinator) survey() *survey {
-	view, now := c.cfg.State.View(), time.Now()
+	view, now, troubled := c.cfg.State.View(), time.Now(), &c.term.Load().troubled
 	s := &survey{view: view, now: now, byNum: map[fsm.NodeNum]*fsm.Node{}, wanted: map[fsm.NodeNum]int{}, able: map[fsm.NodeNum]bool{}, gone: map[fsm.NodeNum]bool{},
-		troubled: &c.troubled}
+		troubled: troubled}
 	var states map[fsm.NodeNum]ring.NodeState
 	states, s.brake = c.nodeStates(view, now)
 	for _, n := range view.Nodes() {
 		s.byNum[n.Num] = n
-		s.able[n.Num] = c.troubled.mayOwn(n, now)
+		s.able[n.Num] = troubled.mayOwn(n, now)
 		s.gone[n.Num] = states[n.Num] == ring.Gone
 		s.wanted[n.Num] = view.Holding(n.Num).Wanted
 		s.nodes = append(s.nodes, ring.Node{ID: uint32(n.Num), Zone: n.Zone, Capacity: uint64(max(n.Weight, 1)), State: states[n.Num]})

@@ -55,7 +55,7 @@ func (c *Coordinator) attempt(ctx context.Context, step, subject string, do func
 	if ctx.Err() != nil {
 		return ctx.Err() // the term is over: no fault of the attempt
 	}
-	t := &c.troubles
+	t := &c.term.Load().troubles
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	key := attempt{step, subject}
@@ -91,16 +91,9 @@ func (t *troubles) swept() {
 	t.look++
 }
 
-// reset forgets the troubles of another term.
-func (t *troubles) reset() {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.known = nil
-}
-
 // Trouble lists what this node, as leader, has failed at for ten seconds.
 func (c *Coordinator) Trouble() []Trouble {
-	t := &c.troubles
+	t := &c.term.Load().troubles
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	var list []Trouble

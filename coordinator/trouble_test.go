@@ -80,10 +80,10 @@ func TestEachPartIsAttemptedWhateverTheOthersDo(t *testing.T) {
 func TestATroubleThatHasNoSubjectAnyMoreIsForgotten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, 1)
-		w.c.troubles.swept()
+		w.c.term.Load().troubles.swept()
 		_ = w.c.attempt(context.Background(), "step", "gone", func(context.Context) error { return errors.New("no") })
-		w.c.troubles.swept()
-		w.c.troubles.swept()
+		w.c.term.Load().troubles.swept()
+		w.c.term.Load().troubles.swept()
 		time.Sleep(time.Minute)
 		if got := w.c.Trouble(); len(got) != 0 {
 			t.Errorf("trouble %+v of what is not attempted any more", got)

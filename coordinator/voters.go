@@ -147,5 +147,5 @@ func (c *Coordinator) balanceVotes(ctx context.Context) (changed bool, err error
 // gone tells whether a node has been down for so long that it is not expected
 // back.
 func (c *Coordinator) gone(view *fsm.View, n *fsm.Node, now time.Time) bool {
-	return n.State == fsm.NodeDown && c.absent.of(view, n, now) > c.cfg.ReplaceAfter
+	return n.State == fsm.NodeDown && c.term.Load().absent.of(view, n, now) > c.cfg.ReplaceAfter
 }
