@@ -3,13 +3,12 @@ package fsm
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
 	"hash"
 	"io"
-
-	"google.golang.org/protobuf/proto"
 
 	"gitmirror/fsm/snapshot"
 )
@@ -91,9 +90,9 @@ func damaged(format string, args ...any) error {
 
 // recordReader undoes what recordWriter did.
 type recordReader struct {
-	in  *bufio.Reader
-	sum hash.Hash
-	buf bytes.Buffer
+	in    *bufio.Reader
+	sum   hash.Hash
+	large bytes.Buffer
 }
 
 func newRecordReader(r io.Reader) *recordReader {
@@ -115,34 +114,38 @@ func (r *recordReader) header() (index uint64, err error) {
 	return binary.BigEndian.Uint64(b[4:]), nil
 }
 
-func (r *recordReader) next() (*snapshot.Record, error) {
-	size, err := binary.ReadUvarint(summedBytes{r})
-	if err != nil {
-		return nil, damaged("cut off: %w", err)
+// next returns the bytes of the next record, until the next call.
+func (r *recordReader) next() ([]byte, error) {
+	ahead, err := r.in.Peek(binary.MaxVarintLen64)
+	size, n := binary.Uvarint(ahead)
+	if n <= 0 {
+		return nil, damaged("cut off: %w", cmp.Or(err, io.ErrUnexpectedEOF))
 	}
 	if size > maxRecord {
 		return nil, damaged("a record of %d bytes", size)
 	}
-	b, err := r.take(int(size))
-	if err != nil {
+	if _, err := r.take(n); err != nil {
 		return nil, err
 	}
-	rec := new(snapshot.Record)
-	if err := proto.Unmarshal(b, rec); err != nil {
-		return nil, damaged("%w", err)
-	}
-	return rec, nil
+	return r.take(int(size))
 }
 
 // take returns the next n bytes, until the next call. It does not trust n
 // before the bytes have come.
-func (r *recordReader) take(n int) ([]byte, error) {
-	r.buf.Reset()
-	if _, err := io.CopyN(&r.buf, r.in, int64(n)); err != nil {
+func (r *recordReader) take(n int) (b []byte, err error) {
+	if n <= r.in.Size() {
+		b, err = r.in.Peek(n)
+		defer r.in.Discard(len(b))
+	} else {
+		r.large.Reset()
+		_, err = io.CopyN(&r.large, r.in, int64(n))
+		b = r.large.Bytes()
+	}
+	if err != nil {
 		return nil, damaged("cut off: %w", err)
 	}
-	r.sum.Write(r.buf.Bytes())
-	return r.buf.Bytes(), nil
+	r.sum.Write(b)
+	return b, nil
 }
 
 // checksum compares the sum that follows the last record, and nothing may
@@ -160,15 +163,4 @@ func (r *recordReader) checksum() error {
 		return damaged("bytes after its end")
 	}
 	return nil
-}
-
-// summedBytes reads the length before a record.
-type summedBytes struct{ r *recordReader }
-
-func (s summedBytes) ReadByte() (byte, error) {
-	b, err := s.r.in.ReadByte()
-	if err == nil {
-		s.r.sum.Write([]byte{b})
-	}
-	return b, err
 }

@@ -143,6 +143,7 @@ func TestSameLogSameState(t *testing.T) {
 			checkRows(t, before, one.View())
 			checkDigest(t, one.View())
 			checkEncoding(t, one.View())
+			checkDecoding(t, one.View())
 			if one.View().Digest() != three.View().Digest() {
 				t.Fatal("the same log made different digests")
 			}

@@ -8,6 +8,8 @@ import (
 	"time"
 	"unique"
 
+	"google.golang.org/protobuf/proto"
+
 	"gitmirror/fsm/snapshot"
 )
 
@@ -31,10 +33,14 @@ type builder struct {
 	requests requests
 	shared   interner
 	nodes    map[NodeNum]*Node
-	policies []*Policy
+	rows     rowReader
+	loader   *loader
 }
 
 func (b *builder) read(r *recordReader) error {
+	b.rows.heads, b.rows.shared = map[string]unique.Handle[string]{}, &b.shared
+	b.loader = newLoader()
+	defer b.loader.close()
 	var err error
 	if b.tables.index, err = r.header(); err != nil {
 		return err
@@ -42,21 +48,32 @@ func (b *builder) read(r *recordReader) error {
 	b.tables.moved.since = b.tables.index
 	b.nodes = map[NodeNum]*Node{}
 	for {
-		rec, err := r.next()
+		record, err := r.next()
 		if err != nil {
 			return err
 		}
-		if end := rec.GetEnd(); end != nil {
-			b.tables.nodes = newNodeTable(b.nodes)
-			return errors.Join(b.complete(end), r.checksum())
-		}
-		if err := b.add(rec); err != nil {
+		end, err := b.add(record)
+		if err != nil {
 			return err
+		}
+		if end != nil {
+			return errors.Join(b.complete(end), r.checksum())
 		}
 	}
 }
 
-func (b *builder) add(rec *snapshot.Record) error {
+func (b *builder) add(record []byte) (*snapshot.End, error) {
+	if isRow(record) {
+		return nil, b.addRepo(record)
+	}
+	rec := new(snapshot.Record)
+	if err := proto.Unmarshal(record, rec); err != nil {
+		return nil, damaged("%w", err)
+	}
+	return rec.GetEnd(), b.addOther(rec)
+}
+
+func (b *builder) addOther(rec *snapshot.Record) error {
 	switch k := rec.GetKind().(type) {
 	case *snapshot.Record_Meta:
 		return b.addMeta(k.Meta)
@@ -64,12 +81,12 @@ func (b *builder) add(rec *snapshot.Record) error {
 		return b.addNode(k.Node)
 	case *snapshot.Record_Policy:
 		return b.addPolicy(k.Policy)
-	case *snapshot.Record_Repo:
-		return b.addRepo(k.Repo)
 	case *snapshot.Record_Event:
 		return b.addEvent(k.Event)
 	case *snapshot.Record_Request:
 		b.requests.remember(k.Request.GetId(), k.Request.GetAtMs(), k.Request.GetOutcome())
+		return nil
+	case *snapshot.Record_End:
 		return nil
 	}
 	return damaged("a record of unknown kind")
@@ -78,13 +95,17 @@ func (b *builder) add(rec *snapshot.Record) error {
 // complete compares what was read with what was written.
 func (b *builder) complete(end *snapshot.End) error {
 	t := &b.tables
+	t.nodes = newNodeTable(b.nodes)
+	b.loader.close()
+	if err := b.loader.into(t); err != nil {
+		return err
+	}
 	for _, c := range []struct {
 		what      string
 		got, want uint64
 	}{
 		{"nodes", uint64(len(b.nodes)), end.GetNodes()},
 		{"repos", uint64(t.byID.Len()), end.GetRepos()},
-		{"repos by name", uint64(t.byName.Len()), end.GetRepos()},
 		{"events", uint64(t.events.tree.Len()), end.GetEvents()},
 		{"requests", uint64(b.requests.queue.Len()), end.GetRequests()},
 	} {
@@ -139,10 +160,10 @@ func (b *builder) addNode(n *snapshot.Node) error {
 }
 
 func (b *builder) addPolicy(p *snapshot.Policy) error {
-	if int(p.GetNum()) != len(b.policies)+1 {
-		return damaged("policy %d after %d", p.GetNum(), len(b.policies))
+	if int(p.GetNum()) != len(b.rows.policies)+1 {
+		return damaged("policy %d after %d", p.GetNum(), len(b.rows.policies))
 	}
-	b.policies = append(b.policies, b.shared.policy(Policy{
+	b.rows.policies = append(b.rows.policies, b.shared.policy(Policy{
 		Replicas: int(p.GetReplicas()),
 		Interval: time.Duration(p.GetIntervalMs()) * time.Millisecond,
 		Refspecs: p.GetRefspecs(),
@@ -151,57 +172,18 @@ func (b *builder) addPolicy(p *snapshot.Policy) error {
 	return nil
 }
 
-func (b *builder) addRepo(r *snapshot.Repo) error {
-	num := int(r.GetPolicy())
-	if num < 1 || num > len(b.policies) || len(r.GetUrls()) == 0 || len(r.GetUrls()) != len(r.GetUrlKeys()) {
-		return damaged("repo %q without its policy or urls", r.GetName())
+// addRepo takes a row, whose nodes must have come before.
+func (b *builder) addRepo(record []byte) error {
+	row, err := b.rows.read(record)
+	if err != nil {
+		return err
 	}
-	row := &Repo{
-		ID: r.GetId(), Name: r.GetName(), Policy: b.policies[num-1],
-		Rarely:  &Rarely{Labels: b.shared.labelSet(r.GetLabels()), Paused: r.GetPaused()},
-		Removed: r.GetRemoved(), Owner: NodeNum(r.GetOwner()), Epoch: r.GetEpoch(),
-		Generation: r.GetGeneration(), Refs: r.GetRefs(), head: unique.Make(r.GetHead()), candidate: r.GetCandidate(),
-		addedMS: r.GetAddedMs(), changedMS: r.GetChangedMs(), Version: r.GetVersion(),
-		baseNumber: r.GetBaseGeneration(), event: r.GetPublishedEvent(),
-	}
-	row.pack()
-	row.setURLs(r.GetUrls(), r.GetUrlKeys())
-	copy(row.Digest[:], r.GetDigest())
-	copy(row.RefsDigest[:], r.GetRefsDigest())
-	copy(row.baseDigest[:], r.GetBaseDigest())
-	for _, g := range r.GetLost() {
-		lost := Generation{Number: g.GetNumber()}
-		copy(lost.Digest[:], g.GetDigest())
-		row.Lost = append(row.Lost, lost)
-	}
-	row.Error = failureOf(r.GetError())
-	if h := r.GetHold(); h != nil {
-		row.Hold = &Hold{Reason: h.GetReason(), Since: fromMS(h.GetSinceMs()), Lost: h.GetLost(), Settled: h.GetSettled(), First: h.GetFirst()}
-		copy(row.Hold.Observed[:], h.GetObserved())
-		copy(row.Hold.Losses[:], h.GetLosses())
-	}
-	if a := r.GetApproved(); a != nil {
-		row.Approved = &Approval{At: fromMS(a.GetAtMs()), Count: a.GetCount(), First: a.GetFirst(), Index: a.GetIndex(), Unpinned: a.GetUnpinned()}
-		copy(row.Approved.Observed[:], a.GetObserved())
-		copy(row.Approved.Losses[:], a.GetLosses())
-	}
-	for _, rel := range r.GetReleased() {
-		row.Released = append(row.Released, Release{Ref: rel.GetRef(), OID: rel.GetOid(), Upstream: rel.Upstream, At: fromMS(rel.GetAtMs()), Index: rel.GetIndex()})
-	}
-	for _, p := range r.GetPins() {
-		row.Pins = append(row.Pins, Pin{p.GetRef(), p.GetOid()})
-	}
-	row.Copies = make([]Copy, len(r.GetCopies()))
-	for i, c := range r.GetCopies() {
-		state, known := parseCopyState(c.GetState())
-		if n := NodeNum(c.GetNode()); !known || b.nodes[n] == nil || i > 0 && row.Copies[i-1].Node >= n {
-			return damaged("repo %q has a copy %q on node %d", r.GetName(), c.GetState(), n)
+	for i, c := range row.Copies {
+		if b.nodes[c.Node] == nil || i > 0 && row.Copies[i-1].Node >= c.Node {
+			return damaged("repo %q has a copy on node %d", row.Name, c.Node)
 		}
-		row.Copies[i] = Copy{Node: NodeNum(c.GetNode()), State: state, Generation: c.GetGeneration()}
 	}
-	row.compact()
-	b.tables.move(nil, row)
-	return nil
+	return b.loader.add(row)
 }
 
 func failureOf(f *snapshot.Failure) *Failure {

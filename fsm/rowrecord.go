@@ -20,18 +20,10 @@ func appendRepo(b []byte, r *Repo, policy uint32) []byte {
 	w := wire(buf[:0])
 	w.text(1, r.ID)
 	w.text(2, r.Name)
-	for _, url := range r.URLs() {
-		w.item(3, url)
-	}
-	for _, key := range r.keys() {
-		w.item(4, key)
-	}
+	w.urls(3, 4, r)
 	w.number(5, uint64(policy))
-	for _, k := range slices.Sorted(maps.Keys(r.Labels)) {
-		var label wire
-		label.item(1, k)
-		label.item(2, r.Labels[k])
-		w.item(6, string(label))
+	if len(r.Labels) > 0 {
+		w.labels(6, r.Labels)
 	}
 	w.flag(7, r.Paused)
 	w.flag(8, r.Removed)
@@ -82,6 +74,10 @@ func (w *wire) item(n protowire.Number, s string) {
 	*w = protowire.AppendString(protowire.AppendTag(*w, n, protowire.BytesType), s)
 }
 
+func (w *wire) bytes(n protowire.Number, b []byte) {
+	*w = protowire.AppendBytes(protowire.AppendTag(*w, n, protowire.BytesType), b)
+}
+
 func (w *wire) text(n protowire.Number, s string) {
 	if s != "" {
 		w.item(n, s)
@@ -98,7 +94,32 @@ func (w *wire) flag(n protowire.Number, v bool) { w.number(n, protowire.EncodeBo
 
 func (w *wire) digest(n protowire.Number, d Digest) {
 	if !d.IsZero() {
-		*w = protowire.AppendBytes(protowire.AppendTag(*w, n, protowire.BytesType), d[:])
+		w.bytes(n, d[:])
+	}
+}
+
+// urls appends urls and keys. What the name says is spelt out here: most rows are such.
+func (w *wire) urls(url, key protowire.Number, r *Repo) {
+	if r.urlsFromName == urlsListed {
+		for _, u := range r.urls {
+			w.item(url, u)
+		}
+		for _, k := range r.urlKeys {
+			w.item(key, k)
+		}
+		return
+	}
+	var buf [256]byte
+	w.bytes(url, r.urlsFromName.append(buf[:0], r.Name))
+	w.bytes(key, appendFolded(buf[:0], r.Name))
+}
+
+func (w *wire) labels(n protowire.Number, labels map[string]string) {
+	for _, k := range slices.Sorted(maps.Keys(labels)) {
+		var label wire
+		label.item(1, k)
+		label.item(2, labels[k])
+		w.bytes(n, label)
 	}
 }
 
@@ -108,11 +129,11 @@ func (w *wire) copy(n protowire.Number, c Copy) {
 	one.number(1, uint64(c.Node))
 	one.text(2, c.State.String())
 	one.number(3, c.Generation)
-	*w = protowire.AppendBytes(protowire.AppendTag(*w, n, protowire.BytesType), one)
+	w.bytes(n, one)
 }
 
 func (w *wire) message(n protowire.Number, m proto.Message) {
-	*w = protowire.AppendBytes(protowire.AppendTag(*w, n, protowire.BytesType), marshal(nil, m))
+	w.bytes(n, marshal(nil, m))
 }
 
 // marshal appends the form that is the same wherever it is made.

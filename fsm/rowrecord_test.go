@@ -103,3 +103,11 @@ func repoRecord(r *Repo, policy uint32) *snapshot.Record {
 	}
 	return &snapshot.Record{Kind: &snapshot.Record_Repo{Repo: rec}}
 }
+
+// keys are one per url, and equal for equal upstreams.
+func (r *Repo) keys() []string {
+	if r.urlsFromName == urlsListed {
+		return r.urlKeys
+	}
+	return []string{fold(r.Name)}
+}

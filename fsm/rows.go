@@ -245,9 +245,12 @@ func (r *Repo) edit() *Repo {
 
 // pack keeps the texts of a row in one piece of memory.
 func (r *Repo) pack() {
-	text := r.ID + r.Name + r.candidate
-	name, candidate := len(r.ID), len(r.ID)+len(r.Name)
-	r.ID, r.Name, r.candidate = text[:name], text[name:candidate], text[candidate:]
+	r.ID, r.Name, r.candidate = cut(r.ID+r.Name+r.candidate, len(r.ID), len(r.Name))
+}
+
+// cut returns the parts of a text, of which the first two are so long.
+func cut(text string, first, second int) (a, b, c string) {
+	return text[:first], text[first : first+second], text[first+second:]
 }
 
 // putCopy sets the copy on c.Node, in order. The receiver must come from edit.
@@ -291,12 +294,13 @@ func ParseDigest(s string) (Digest, error) {
 // fold makes names comparable without regard to case. Only ASCII letters are
 // folded: Unicode's tables grow with each Go release, and nodes of different
 // releases must agree.
-func fold(name string) string {
-	b := []byte(name)
-	for i, c := range b {
-		b[i] = lower(c)
+func fold(name string) string { return string(appendFolded(nil, name)) }
+
+func appendFolded(b []byte, name string) []byte {
+	for i := range len(name) {
+		b = append(b, lower(name[i]))
 	}
-	return string(b)
+	return b
 }
 
 // foldCompare compares names as fold makes them.

@@ -131,12 +131,16 @@ func (t *tables) move(was, is *Repo) {
 			t.byURL.Delete(urlEntry{key: key})
 		}
 	case !was.live() && is.live():
-		t.live++
-		for _, key := range is.listedKeys() {
-			t.byURL.Set(urlEntry{key: key, repo: is.ID})
-		}
+		t.addLive(is)
 	}
 	t.held.move(was, is)
+}
+
+func (t *tables) addLive(row *Repo) {
+	t.live++
+	for _, key := range row.listedKeys() {
+		t.byURL.Set(urlEntry{key: key, repo: row.ID})
+	}
 }
 
 func (r *Repo) live() bool { return r != nil && !r.Removed }

@@ -1,6 +1,9 @@
 package fsm
 
-import "slices"
+import (
+	"bytes"
+	"slices"
+)
 
 // urlsFromName says that a row has one url, which is what its name says, and of which form:
 // that is so for nearly all rows, and a million of them need not repeat it.
@@ -12,22 +15,37 @@ const (
 	urlDotGit               // with .git behind it
 )
 
-func (u urlsFromName) of(name string) string {
+func (u urlsFromName) append(b []byte, name string) []byte {
+	b = append(append(b, "https://"...), name...)
 	if u == urlDotGit {
-		return "https://" + name + ".git"
+		b = append(b, ".git"...)
 	}
-	return "https://" + name
+	return b
+}
+
+// saidBy tells how a name says a url and its key, if it does.
+func saidBy(name string, url, key []byte) urlsFromName {
+	var buf [256]byte
+	if !bytes.Equal(key, appendFolded(buf[:0], name)) {
+		return urlsListed
+	}
+	for _, form := range []urlsFromName{urlPlain, urlDotGit} {
+		if bytes.Equal(url, form.append(buf[:0], name)) {
+			return form
+		}
+	}
+	return urlsListed
 }
 
 // setURLs gives a row its ordered fallbacks, and a key for each. The name must be there.
 func (r *Repo) setURLs(urls, keys []string) {
-	for _, form := range []urlsFromName{urlPlain, urlDotGit} {
-		if len(urls) == 1 && urls[0] == form.of(r.Name) && keys[0] == fold(r.Name) {
-			r.urlsFromName, r.urls, r.urlKeys = form, nil, nil
-			return
-		}
-	}
 	r.urlsFromName, r.urls, r.urlKeys = urlsListed, slices.Clip(urls), slices.Clip(keys)
+	if len(urls) == 1 {
+		r.urlsFromName = saidBy(r.Name, []byte(urls[0]), []byte(keys[0]))
+	}
+	if r.urlsFromName != urlsListed {
+		r.urls, r.urlKeys = nil, nil
+	}
 }
 
 // URLs are those of the upstream, in the order in which they are tried; not to be written
@@ -36,15 +54,7 @@ func (r *Repo) URLs() []string {
 	if r.urlsFromName == urlsListed {
 		return r.urls
 	}
-	return []string{r.urlsFromName.of(r.Name)}
-}
-
-// keys are one per url, and equal for equal upstreams.
-func (r *Repo) keys() []string {
-	if r.urlsFromName == urlsListed {
-		return r.urlKeys
-	}
-	return []string{fold(r.Name)}
+	return []string{string(r.urlsFromName.append(nil, r.Name))}
 }
 
 // listedKeys are the keys that do not follow from the name; there are none of no row.

@@ -1,0 +1,267 @@
+package fsm
+
+import (
+	"slices"
+	"unicode/utf8"
+	"unique"
+
+	"google.golang.org/protobuf/encoding/protowire"
+	"google.golang.org/protobuf/proto"
+
+	"gitmirror/fsm/snapshot"
+)
+
+// rowReader decodes the records that appendRepo makes, one after the other. What every row
+// has it decodes by hand, and what few rows have is left to the generated code in one piece,
+// as are fields in a form that is none of theirs. A test compares both ways.
+type rowReader struct {
+	heads    map[string]unique.Handle[string]
+	policies []*Policy
+	shared   *interner
+	rowFields
+}
+
+// rowFields are those of one row, in memory that the next one uses again.
+type rowFields struct {
+	row       *Repo
+	policy    uint64
+	id, name  []byte
+	head      []byte
+	candidate []byte
+	urls      [][]byte
+	keys      [][]byte
+	copies    []Copy
+	rest      []byte // fields for the generated code
+	text      []byte
+}
+
+// rowTag begins a record of a row.
+const rowTag = 4<<3 | byte(protowire.BytesType)
+
+// isRow tells whether a record is that of a row.
+func isRow(record []byte) bool { return len(record) > 0 && record[0] == rowTag }
+
+// read returns the row of a record.
+func (d *rowReader) read(record []byte) (*Repo, error) {
+	b, n := protowire.ConsumeBytes(record[1:])
+	if n != len(record)-1 {
+		return nil, damaged("a row of %d bytes in %d", n, len(record)-1)
+	}
+	d.rowFields = rowFields{row: &Repo{Rarely: ordinary}, urls: d.urls[:0], keys: d.keys[:0], copies: d.copies[:0], rest: d.rest[:0], text: d.text[:0]}
+	if err := eachField(b, d.field); err != nil {
+		return nil, err
+	}
+	return d.finish()
+}
+
+// eachField calls fn with each field of a message: its number and type, its value, and all
+// of it.
+func eachField(b []byte, fn func(num protowire.Number, typ protowire.Type, value, field []byte) error) error {
+	for len(b) > 0 {
+		num, typ, tag := protowire.ConsumeTag(b)
+		if tag < 0 {
+			return damaged("%w", protowire.ParseError(tag))
+		}
+		size := protowire.ConsumeFieldValue(num, typ, b[tag:])
+		if size < 0 {
+			return damaged("%w", protowire.ParseError(size))
+		}
+		if err := fn(num, typ, b[tag:tag+size], b[:tag+size]); err != nil {
+			return err
+		}
+		b = b[tag+size:]
+	}
+	return nil
+}
+
+func (d *rowReader) field(num protowire.Number, typ protowire.Type, value, field []byte) error {
+	switch typ {
+	case protowire.VarintType:
+		if v, _ := protowire.ConsumeVarint(value); d.number(num, v) {
+			return nil
+		}
+	case protowire.BytesType:
+		v, _ := protowire.ConsumeBytes(value)
+		if known, err := d.bytes(num, v); known || err != nil {
+			return err
+		}
+	}
+	d.rest = append(d.rest, field...)
+	return nil
+}
+
+func (d *rowReader) number(num protowire.Number, v uint64) bool {
+	r := d.row
+	switch num {
+	case 5:
+		d.policy = v
+	case 8:
+		r.Removed = protowire.DecodeBool(v)
+	case 9:
+		r.Owner = NodeNum(v)
+	case 10:
+		r.Epoch = v
+	case 11:
+		r.Generation = v
+	case 14:
+		r.Refs = uint32(v)
+	case 20:
+		r.addedMS = int64(v)
+	case 21:
+		r.changedMS = int64(v)
+	case 22:
+		r.Version = v
+	case 23:
+		r.baseNumber = v
+	case 25:
+		r.event = v
+	default:
+		return false
+	}
+	return true
+}
+
+func (d *rowReader) bytes(num protowire.Number, v []byte) (known bool, err error) {
+	switch num {
+	case 12:
+		copy(d.row.Digest[:], v)
+	case 13:
+		copy(d.row.RefsDigest[:], v)
+	case 24:
+		copy(d.row.baseDigest[:], v)
+	case 19:
+		return true, d.copy(v)
+	case 1, 2, 3, 4, 15, 16:
+		if !utf8.Valid(v) {
+			return true, damaged("text that is not UTF-8")
+		}
+		d.texts(num, v)
+	default:
+		return false, nil
+	}
+	return true, nil
+}
+
+func (d *rowReader) texts(num protowire.Number, v []byte) {
+	switch num {
+	case 1:
+		d.id = v
+	case 2:
+		d.name = v
+	case 3:
+		d.urls = append(d.urls, v)
+	case 4:
+		d.keys = append(d.keys, v)
+	case 15:
+		d.head = v
+	case 16:
+		d.candidate = v
+	}
+}
+
+func (d *rowReader) copy(b []byte) error {
+	var c Copy
+	var known bool
+	err := eachField(b, func(num protowire.Number, typ protowire.Type, value, _ []byte) error {
+		switch {
+		case num == 1 && typ == protowire.VarintType:
+			v, _ := protowire.ConsumeVarint(value)
+			c.Node = NodeNum(v)
+		case num == 2 && typ == protowire.BytesType:
+			v, _ := protowire.ConsumeBytes(value)
+			c.State, known = parseCopyState(string(v))
+		case num == 3 && typ == protowire.VarintType:
+			c.Generation, _ = protowire.ConsumeVarint(value)
+		}
+		return nil
+	})
+	if err == nil && !known {
+		err = damaged("repo %q has a copy without a state on node %d", d.id, c.Node)
+	}
+	d.copies = append(d.copies, c)
+	return err
+}
+
+// finish makes a row of the fields. Its texts are one piece of memory.
+func (d *rowReader) finish() (*Repo, error) {
+	row := d.row
+	if d.policy < 1 || d.policy > uint64(len(d.policies)) || len(d.urls) == 0 || len(d.urls) != len(d.keys) {
+		return nil, damaged("repo %q without its policy or urls", d.name)
+	}
+	row.Policy = d.policies[d.policy-1]
+	d.text = append(append(append(d.text, d.id...), d.name...), d.candidate...)
+	row.ID, row.Name, row.candidate = cut(string(d.text), len(d.id), len(d.name))
+	row.head = d.headOf(d.head)
+	row.Copies = slices.Clone(d.copies)
+	if len(d.rest) > 0 {
+		if err := d.rarely(); err != nil {
+			return nil, err
+		}
+	}
+	if len(d.urls) == 1 {
+		row.urlsFromName = saidBy(row.Name, d.urls[0], d.keys[0])
+	}
+	if row.urlsFromName == urlsListed {
+		row.ownRarely()
+		row.urls, row.urlKeys = texts(d.urls), texts(d.keys)
+	}
+	return row, nil
+}
+
+func (d *rowReader) headOf(name []byte) unique.Handle[string] {
+	h, known := d.heads[string(name)]
+	if !known {
+		h = unique.Make(string(name))
+		d.heads[string(name)] = h
+	}
+	return h
+}
+
+func texts(list [][]byte) []string {
+	out := make([]string, len(list))
+	for i, b := range list {
+		out[i] = string(b)
+	}
+	return out
+}
+
+// ownRarely gives a new row what it need not share.
+func (r *Repo) ownRarely() {
+	if r.Rarely == ordinary {
+		r.Rarely = new(Rarely)
+	}
+}
+
+// rarely brings what few rows have into the row.
+func (d *rowReader) rarely() error {
+	rec, row := new(snapshot.Repo), d.row
+	if err := proto.Unmarshal(d.rest, rec); err != nil {
+		return damaged("%w", err)
+	}
+	row.ownRarely()
+	row.Labels, row.Paused = d.shared.labelSet(rec.GetLabels()), rec.GetPaused()
+	for _, g := range rec.GetLost() {
+		lost := Generation{Number: g.GetNumber()}
+		copy(lost.Digest[:], g.GetDigest())
+		row.Lost = append(row.Lost, lost)
+	}
+	row.Error = failureOf(rec.GetError())
+	if h := rec.GetHold(); h != nil {
+		row.Hold = &Hold{Reason: h.GetReason(), Since: fromMS(h.GetSinceMs()), Lost: h.GetLost(), Settled: h.GetSettled(), First: h.GetFirst()}
+		copy(row.Hold.Observed[:], h.GetObserved())
+		copy(row.Hold.Losses[:], h.GetLosses())
+	}
+	if a := rec.GetApproved(); a != nil {
+		row.Approved = &Approval{At: fromMS(a.GetAtMs()), Count: a.GetCount(), First: a.GetFirst(), Index: a.GetIndex(), Unpinned: a.GetUnpinned()}
+		copy(row.Approved.Observed[:], a.GetObserved())
+		copy(row.Approved.Losses[:], a.GetLosses())
+	}
+	for _, rel := range rec.GetReleased() {
+		row.Released = append(row.Released, Release{Ref: rel.GetRef(), OID: rel.GetOid(), Upstream: rel.Upstream, At: fromMS(rel.GetAtMs()), Index: rel.GetIndex()})
+	}
+	for _, p := range rec.GetPins() {
+		row.Pins = append(row.Pins, Pin{p.GetRef(), p.GetOid()})
+	}
+	row.compact()
+	return nil
+}
