@@ -306,6 +306,9 @@ func appendFolded(b []byte, name string) []byte {
 // foldCompare compares names as fold makes them.
 func foldCompare(a, b string) int {
 	for i := range min(len(a), len(b)) {
+		if a[i] == b[i] {
+			continue
+		}
 		if x, y := lower(a[i]), lower(b[i]); x != y {
 			return cmp.Compare(x, y)
 		}

@@ -11,8 +11,9 @@ import (
 
 // tally counts repos by the state that is shown, from one view to the next: it looks at the
 // rows that have changed, and at those of nodes that have. All rows are looked at when too
-// many changed to be told one by one, and when there are so few nodes that one more or less
-// changes how many copies every repo can have.
+// many changed to be told one by one, when a node that has changed holds many of them, and
+// when there are so few nodes that one more or less changes how many copies every repo can
+// have.
 type tally struct {
 	mu     sync.Mutex
 	shape  shape // of the view that was counted; its time is none
@@ -54,6 +55,10 @@ func (t *tally) count(sh shape) (counts api.RepoCounts, below int) {
 	return counts, t.below
 }
 
+// fewRows are never too many to look at those of a node twice, before and after. More of
+// them are where they are a quarter of all: then it costs less to look at all of them once.
+const fewRows = 10_000
+
 // differing lists the rows of which something else may be true in sh; false where that is
 // not known.
 func (t *tally) differing(sh shape) (ids map[string]bool, known bool) {
@@ -80,6 +85,9 @@ func (t *tally) differing(sh shape) (ids map[string]bool, known bool) {
 		is := sh.view.Node(n.Num)
 		if is != nil && is.State.Live() == n.State.Live() && is.Serves() == n.Serves() {
 			continue
+		}
+		if held := was.view.Holding(n.Num); held.Copies+held.Leaving > max(fewRows, t.counts.Total/4) {
+			return nil, false
 		}
 		for _, v := range []*fsm.View{was.view, sh.view} {
 			v.HeldBy(n.Num, func(r *fsm.Repo) bool { ids[r.ID] = true; return true })

@@ -126,3 +126,25 @@ func TestCountsFollowTimeAndTheNumberOfNodes(t *testing.T) {
 	tb.down("n3")
 	shown(api.StateReady)
 }
+
+// A node that holds few rows is counted by its rows, one that holds many of them by all.
+func TestWhoHoldsManyRowsHasAllCounted(t *testing.T) {
+	tb := newTable(t)
+	s := New(Config{Now: func() time.Time { return tb.at }})
+	for i, many := range []bool{false, true} {
+		add := &command.AddRepos{}
+		for j := range fewRows / 10 * (1 + 9*i) {
+			id := fmt.Sprint("repo-", i, "-", j)
+			add.Repos = append(add.Repos, &command.NewRepo{Id: id, Name: id, Urls: []string{"https://h/" + id}, UrlKeys: []string{"h/" + id}, Copies: []string{"n1", "n2"}, Owner: "n1"})
+			if len(add.Repos) == fsm.MaxItems {
+				tb.do(add)
+				add.Repos = nil
+			}
+		}
+		s.tally.count(s.shape(tb.state.View()))
+		tb.do(&command.Report{Node: "n2", Condition: &command.NodeCondition{Sick: []string{"sick", ""}[i]}})
+		if ids, known := s.tally.differing(s.shape(tb.state.View())); known == many {
+			t.Errorf("%d rows are looked at, known %v", len(ids), known)
+		}
+	}
+}
