@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"maps"
 	"reflect"
 	"slices"
 	"testing"
@@ -37,11 +38,7 @@ func TestOnlyLeavingCopiesAreRemoved(t *testing.T) {
 	if got := w.follow(w.agent.newAssignments()); !slices.Equal(got, []string{"leaving"}) {
 		t.Errorf("removed: %v, want the one that leaves", got)
 	}
-	var assigned []string
-	for _, a := range w.disk.assigned {
-		assigned = append(assigned, a.ID)
-	}
-	if !slices.Equal(assigned, []string{"kept"}) {
+	if assigned := slices.Collect(maps.Keys(w.disk.assigned)); !slices.Equal(assigned, []string{"kept"}) {
 		t.Errorf("assigned: %v, want what stays", assigned)
 	}
 }
@@ -59,7 +56,7 @@ func TestAssignmentsCarryWhatIsKnown(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.follow(w.agent.newAssignments())
-	a := w.disk.assigned[0]
+	a := w.disk.assigned["repo"]
 	if a.Refs != 7 || a.PublicDigest != c.PublicDigest || a.Digest != c.Digest || a.Head != c.Head || a.Base != c.Base || a.Role != mirror.Owner {
 		t.Errorf("assigned %+v", a)
 	}
@@ -101,10 +98,10 @@ func TestRowsThatAreGoneAreUnassigned(t *testing.T) {
 	if _, ok := w.agent.Assignment("gone"); ok {
 		t.Error("what is gone is assigned")
 	}
-	if a, ok := w.agent.Assignment("kept"); !ok || !reflect.DeepEqual(a, w.disk.assigned[0]) {
+	if a, ok := w.agent.Assignment("kept"); !ok || !reflect.DeepEqual(a, w.disk.assigned["kept"]) {
 		t.Errorf("a run would read %+v", a)
 	}
-	if len(w.disk.assigned) != 1 || w.disk.assigned[0].ID != "kept" || len(w.disk.removed) > 0 {
+	if len(w.disk.assigned) != 1 || w.disk.assigned["kept"].ID == "" || len(w.disk.removed) > 0 {
 		t.Errorf("assigned %v, removed %v", w.disk.assigned, w.disk.removed)
 	}
 }

@@ -3,7 +3,6 @@ package agent
 import (
 	"context"
 	"fmt"
-	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -34,7 +33,7 @@ type world struct {
 // disk stands in for the mirror: what it was told, and what it says it has.
 type disk struct {
 	mu       sync.Mutex
-	assigned []mirror.Assignment
+	assigned map[string]mirror.Assignment
 	status   map[string]mirror.Status
 	removed  []string
 
@@ -50,14 +49,13 @@ func (d *disk) Condition() mirror.Condition {
 func (d *disk) Assign(a mirror.Assignment) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.assigned = slices.DeleteFunc(d.assigned, func(old mirror.Assignment) bool { return old.ID == a.ID })
-	d.assigned = append(d.assigned, a)
+	d.assigned[a.ID] = a
 }
 
 func (d *disk) Unassign(id string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.assigned = slices.DeleteFunc(d.assigned, func(old mirror.Assignment) bool { return old.ID == id })
+	delete(d.assigned, id)
 }
 
 func (d *disk) Remove(_ context.Context, id string) error {
@@ -79,7 +77,7 @@ func (d *disk) Status(id string) (mirror.Status, bool) {
 // copies on all three, that a owns.
 func newWorld(t *testing.T, repos ...string) *world {
 	t.Helper()
-	w := &world{t: t, state: fsm.New(), now: time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC), disk: &disk{status: map[string]mirror.Status{}}}
+	w := &world{t: t, state: fsm.New(), now: time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC), disk: &disk{status: map[string]mirror.Status{}, assigned: map[string]mirror.Assignment{}}}
 	w.caughtUp = make(chan struct{})
 	w.agent = New(Config{Self: "a", CaughtUp: w.caughtUp, State: w.state, Proposer: w, Log: testlog.New(t), ReplaceAfter: 10 * time.Minute})
 	w.agent.Attach(w.disk)
