@@ -42,6 +42,8 @@ func (a *agenda) follow(s *survey) {
 	conditions := s.conditions()
 	if changed := !slices.Equal(conditions, a.conditions); changed || !known || !a.begun {
 		a.begun, a.due, a.conditions = true, true, conditions
+		// The plan was made for other nodes: one of them may be gone.
+		a.plan, a.order, a.at = map[string][]uint32{}, nil, 0
 		for _, n := range s.lost() { // before the plan, which takes its time
 			s.view.OwnedBy(n, func(r *fsm.Repo) bool { a.look[r.ID] = true; return true })
 		}

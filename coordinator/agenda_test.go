@@ -108,6 +108,36 @@ func TestAPlanIsCarriedOutPieceByPiece(t *testing.T) {
 	}
 }
 
+// A node that is in the plan may be removed before the next plan is made.
+func TestAPlanOfANodeThatIsGoneIsNotCarriedOut(t *testing.T) {
+	w := newWorld(t, 2)
+	w.settle()
+	for range 3 {
+		w.add(250)
+	}
+	w.settle()
+	w.join(3)
+	w.look()
+	w.look() // 200 of 500 copies are wanted, the others are planned
+	if len(w.c.term.Load().agenda.plan) == 0 {
+		t.Fatal("nothing is planned")
+	}
+	w.alive[id(3)] = false
+	w.apply(&command.SetNodeState{Id: id(3), State: command.NodeState_NODE_STATE_DOWN})
+	w.apply(&command.RemoveNode{Id: id(3)})
+	delete(w.alive, id(3))
+	w.c.term.Load().agenda.took, w.c.term.Load().agenda.planned = time.Hour, time.Now() // the next plan is not due for long
+	w.look()
+	w.look()
+	w.c.term.Load().agenda.took = 0
+	w.settle()
+	for _, r := range w.rows() {
+		if len(r.Copies) != 2 {
+			t.Fatalf("%+v", r)
+		}
+	}
+}
+
 // Now and then everything is planned though nothing calls for it.
 func TestEverythingIsPlannedNowAndThen(t *testing.T) {
 	w := newWorld(t, 3)

@@ -246,7 +246,7 @@ func TestNoRepoIsEverWithoutAReadyCopy(t *testing.T) {
 			}
 		}
 		for range rapid.IntRange(1, 25).Draw(rt, "steps") {
-			switch rapid.SampledFrom([]string{"look", "work", "kill", "revive", "join", "add", "push", "age", "term"}).Draw(rt, "step") {
+			switch rapid.SampledFrom([]string{"look", "work", "kill", "revive", "join", "add", "push", "age", "term", "tired"}).Draw(rt, "step") {
 			case "look":
 				before := w.ready()
 				w.look()
@@ -280,12 +280,16 @@ func TestNoRepoIsEverWithoutAReadyCopy(t *testing.T) {
 				w.later(4 * time.Minute)
 			case "term":
 				w.c.begin()
+			case "tired": // the next plan over everything is not due for long
+				a := &w.c.term.Load().agenda
+				a.took, a.planned = time.Hour, time.Now()
 			}
 			published()
 		}
 		for n := range w.alive {
 			w.alive[n] = true
 		}
+		w.c.term.Load().agenda.took = 0
 		w.settle()
 		published()
 		for _, r := range w.rows() {
