@@ -71,8 +71,6 @@ func (a *agenda) next(view *fsm.View) (rows []*fsm.Repo) {
 	for _, id := range slices.Sorted(maps.Keys(a.look)) {
 		if r := view.Repo(id); r != nil && !r.Removed {
 			rows = append(rows, r)
-		} else {
-			a.done(id)
 		}
 	}
 	for range min(perLook, len(a.order)) {
@@ -93,10 +91,4 @@ func (a *agenda) next(view *fsm.View) (rows []*fsm.Repo) {
 		}
 	}
 	return rows
-}
-
-// done forgets a row that is where it shall be.
-func (a *agenda) done(id string) {
-	delete(a.look, id)
-	delete(a.plan, id)
 }

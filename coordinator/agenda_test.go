@@ -101,9 +101,90 @@ func TestAPlanIsCarriedOutPieceByPiece(t *testing.T) {
 		w.work()
 	}
 	w.settle()
+	if a := &w.c.term.Load().agenda; len(a.look)+len(a.plan)+len(a.order) > 0 {
+		t.Errorf("all is done, and the agenda has %d rows to look at, %d of a plan", len(a.look), len(a.plan))
+	}
 	for _, n := range w.state.View().Nodes() {
 		if h := w.state.View().Holding(n.Num); h.Copies < 340 || h.Copies > 410 || h.Leaving > 0 {
 			t.Errorf("%s holds %+v, want 375 copies", n.Name, h)
+		}
+	}
+}
+
+// tired has the next plan over everything wait for long.
+func (w *world) tired() {
+	a := &w.c.term.Load().agenda
+	a.took, a.planned = time.Hour, time.Now()
+}
+
+// The repos of a lost owner do not wait for a plan, nor do those that nobody owned.
+func TestALostOwnerWaitsForNoPlan(t *testing.T) {
+	w := newWorld(t, 3)
+	w.settle()
+	w.add(30)
+	w.settle()
+	w.tired()
+	w.alive[id(2)], w.alive[id(3)] = false, false
+	w.look()
+	first := w.state.View().NodeByID(id(1)).Num
+	for _, r := range w.rows() {
+		if _, ok := r.Copy(first); ok && r.Owner != first {
+			t.Errorf("%s has a copy on the node that is left, and is owned by %d", r.Name, r.Owner)
+		}
+	}
+	w.alive[id(3)] = true // it owns what it owned, and what has no other
+	w.tired()
+	w.look()
+	for _, r := range w.rows() {
+		if n := w.state.View().Node(r.Owner); n == nil || n.ID == id(2) {
+			if _, ok := r.Copy(w.state.View().NodeByID(id(3)).Num); ok {
+				t.Errorf("%s has a copy on the node that is back, and is owned by %v", r.Name, n)
+			}
+		}
+	}
+}
+
+// Copies that were missing before there were nodes for them are made when there are.
+func TestMissingCopiesAreMade(t *testing.T) {
+	w := newWorld(t, 1)
+	w.settle()
+	w.add(20)
+	w.settle()
+	w.join(2)
+	w.settle()
+	for _, r := range w.rows() {
+		if len(r.Copies) != 2 {
+			t.Errorf("%s has %d copies", r.Name, len(r.Copies))
+		}
+	}
+}
+
+// What has to wait for its turn, because a node makes so many copies already, is not
+// forgotten, plan or not.
+func TestRowsWaitForTheirTurnWithoutAPlan(t *testing.T) {
+	w := newWorld(t, 3)
+	w.settle()
+	w.alive[id(3)] = false
+	w.settle()
+	w.add(450)
+	w.alive[id(3)] = true
+	n2 := w.state.View().NodeByID(id(2))
+	w.apply(&command.Report{Node: n2.ID, Condition: &command.NodeCondition{Disk: fsm.DiskLow}})
+	w.look()
+	w.tired()
+	w.c.term.Load().agenda.plan, w.c.term.Load().agenda.order = map[string][]uint32{}, nil
+	for _, r := range w.rows() {
+		if w.state.View().Node(r.Owner).ID == id(1) {
+			w.publish(r)
+		}
+	}
+	for range 20 {
+		w.look()
+		w.work()
+	}
+	for _, r := range w.rows() {
+		if r.Owner == w.state.View().NodeByID(id(1)).Num && w.ready()[r.ID] < 2 {
+			t.Fatalf("%+v", r.Copies)
 		}
 	}
 }
@@ -126,7 +207,7 @@ func TestAPlanOfANodeThatIsGoneIsNotCarriedOut(t *testing.T) {
 	w.apply(&command.SetNodeState{Id: id(3), State: command.NodeState_NODE_STATE_DOWN})
 	w.apply(&command.RemoveNode{Id: id(3)})
 	delete(w.alive, id(3))
-	w.c.term.Load().agenda.took, w.c.term.Load().agenda.planned = time.Hour, time.Now() // the next plan is not due for long
+	w.tired()
 	w.look()
 	w.look()
 	w.c.term.Load().agenda.took = 0

@@ -281,8 +281,7 @@ func TestNoRepoIsEverWithoutAReadyCopy(t *testing.T) {
 			case "term":
 				w.c.begin()
 			case "tired": // the next plan over everything is not due for long
-				a := &w.c.term.Load().agenda
-				a.took, a.planned = time.Hour, time.Now()
+				w.tired()
 			}
 			published()
 		}

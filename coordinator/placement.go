@@ -44,7 +44,6 @@ type decision struct {
 func (c *Coordinator) settle(ctx context.Context, s *survey, rows []*fsm.Repo) error {
 	a, board := &c.term.Load().agenda, s.board()
 	d := decision{moving: map[string]bool{}}
-	var seen []string
 	for _, r := range rows {
 		plan := a.plan[r.ID]
 		if plan == nil {
@@ -56,24 +55,17 @@ func (c *Coordinator) settle(ctx context.Context, s *survey, rows []*fsm.Repo) e
 			d.placements = append(d.placements, p)
 		}
 		switch {
-		case !s.complete(r, plan):
-			if a.plan[r.ID] == nil && s.short(r, plan) { // it may have to wait for its turn
-				a.plan[r.ID] = plan
-				a.order = append(a.order, r.ID)
-			}
-		default:
+		case s.complete(r, plan):
 			delete(a.plan, r.ID)
-		}
-		if !unwritable(r) || s.troubled.mayMove(r.ID, s.now) {
-			seen = append(seen, r.ID)
+		case a.plan[r.ID] == nil && s.short(r, plan): // it may have to wait for its turn
+			a.plan[r.ID] = plan
+			a.order = append(a.order, r.ID)
 		}
 	}
 	if err := c.carryOut(ctx, s, d); err != nil {
 		return err // they are looked at again
 	}
-	for _, id := range seen {
-		delete(a.look, id)
-	}
+	clear(a.look)
 	return nil
 }
 

@@ -81,9 +81,6 @@ func (b *Board) Own(r OwnerRepo) uint32 {
 	if may {
 		return r.Owner
 	}
-	if r.Owner != 0 && today >= 0 {
-		b.owned[today] -= min(b.owned[today], 1)
-	}
 	if best < 0 {
 		return 0
 	}
