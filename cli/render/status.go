@@ -38,7 +38,7 @@ func (p Printer) verdict(s *api.Status) string {
 	case api.NoQuorum:
 		state = "has " + p.colored(red, "NO QUORUM")
 	}
-	sentence := fmt.Sprintf("Cluster %s %s: %d of %s up, %s.", ShortID(s.ClusterID), state, up,
+	sentence := fmt.Sprintf("Cluster %s %s: %d of %s up, %s.", shortID(s.ClusterID), state, up,
 		count(len(s.Nodes), "node", "nodes"), tolerance(s))
 	return sentence + " " + repoCounts(s.Repos) + "."
 }
@@ -78,8 +78,8 @@ func repoCounts(c api.RepoCounts) string {
 	return strings.Join(parts, ", ")
 }
 
-// ShortID is the beginning of an id, enough for people to tell it from another.
-func ShortID(id string) string {
+// shortID is the beginning of an id, enough for people to tell it from another.
+func shortID(id string) string {
 	if id == "" {
 		return "?"
 	}
