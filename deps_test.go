@@ -36,7 +36,10 @@ var allowed = map[string]struct {
 
 	"mirror/work":     {[]string{"mirror/failure", "mirror/refs"}, "the words that when and what share decide nothing"},
 	"mirror/schedule": {[]string{"mirror/failure", "mirror/refs", "mirror/work"}, "when a run begins has nothing to do with what it does"},
-	"mirror/sync": {[]string{"mirror/detect", "mirror/failure", "mirror/fetch", "mirror/past", "mirror/refs", "mirror/space", "mirror/store", "mirror/wire", "mirror/work"},
+	"mirror/remote":   {[]string{"mirror/failure", "mirror/git", "mirror/wire"}, "how an upstream is spoken to has nothing to do with what is asked of it"},
+	"mirror/detect":   {[]string{"mirror/remote", "mirror/wire"}, "whether refs have changed has nothing to do with how they are asked for: that is in mirror/remote"},
+	"mirror/fetch":    {[]string{"mirror/failure", "mirror/git", "mirror/refs", "mirror/remote", "mirror/store", "mirror/wire"}, "objects are brought and proved the same way wherever they come from: how git gets to an upstream is in mirror/remote"},
+	"mirror/sync": {[]string{"mirror/detect", "mirror/failure", "mirror/fetch", "mirror/past", "mirror/refs", "mirror/remote", "mirror/space", "mirror/store", "mirror/wire", "mirror/work"},
 		"what a run does knows neither when it begins nor who is served"},
 }
 
@@ -46,6 +49,10 @@ var forbidden = map[string][]string{
 	"fsm":  {"github.com/hashicorp/raft", "net/http", "os/exec", "math/rand", "math/rand/v2"},
 	"ring": {"math/rand", "math/rand/v2", "net", "os", "time"},
 	"api":  {"github.com/urfave/cli/v2"},
+
+	"mirror/detect": {"net", "net/http", "gitmirror/internal/egress"},
+	"mirror/fetch":  {"net", "net/http", "gitmirror/internal/egress"},
+	"mirror/sync":   {"net", "net/http", "gitmirror/internal/egress"},
 }
 
 type goPackage struct {

@@ -27,6 +27,7 @@ import (
 	"gitmirror/mirror/fetch"
 	"gitmirror/mirror/git"
 	"gitmirror/mirror/refs"
+	"gitmirror/mirror/remote"
 	"gitmirror/mirror/schedule"
 	"gitmirror/mirror/serve"
 	"gitmirror/mirror/space"
@@ -66,7 +67,6 @@ type Config struct {
 	MaxSize       int64         // bytes of a repository's packs; 0 for any number
 	MaxObject     int64         // bytes of one object; 0 for any number
 	Stall         time.Duration // a fetch without progress ends; default 1 min
-	Detect        detect.Config // Transport and Agent are filled in
 }
 
 // Engine is the mirror of one node.
@@ -114,20 +114,18 @@ func New(ctx context.Context, cfg Config) (_ *Engine, err error) {
 	if e.proxy, err = egress.NewProxy(dialer); err != nil {
 		return nil, err
 	}
-	dcfg := cfg.Detect
-	dcfg.Agent = cfg.Agent
-	dcfg.Transport = detect.NewTransport(dialer.DialContext)
-	e.fetch = fetch.New(cfg.Git, cfg.Stall, cfg.Log)
+	e.fetch = fetch.New(cfg.Git, cfg.Stall)
 	e.verify = e.fetch.Verify
 	scratch, err := e.store.Scratch()
 	if err != nil {
 		return nil, err
 	}
-	if dcfg.Answers == nil {
-		dcfg.Answers = detect.NewPool(scratch, func() error { return e.space.Room(false) })
-	}
+	upstreams := remote.New(remote.Config{
+		Transport: remote.NewTransport(dialer.DialContext), Proxy: e.proxy, Agent: cfg.Agent, Log: cfg.Log,
+		Answers: remote.NewPool(scratch, func() error { return e.space.Room(false) }),
+	})
 	e.worker = sync.New(sync.Config{
-		Clock: cfg.Clock, Store: e.store, Upstream: detect.New(dcfg), Objects: e.fetch, Proxy: e.proxy, Space: e.space, Past: &e.memory.past,
+		Clock: cfg.Clock, Store: e.store, Upstream: detect.New(upstreams), Objects: e.fetch, Space: e.space, Past: &e.memory.past,
 		Copies: wholeness{e}, Publisher: cfg.Publisher, Sources: cfg.Sources, LogTime: cfg.LogTime, Changed: cfg.Changed, Kick: func(id string) bool { return e.schedule.Kick(id) }, Log: cfg.Log,
 		CopiesPerPeer: cfg.CopiesPerPeer, Fetches: cfg.Fetches, MaxSize: cfg.MaxSize, MaxObject: cfg.MaxObject,
 	})

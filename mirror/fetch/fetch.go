@@ -14,7 +14,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
@@ -27,6 +26,7 @@ import (
 	"gitmirror/internal/gitflaw"
 	"gitmirror/mirror/failure"
 	"gitmirror/mirror/git"
+	"gitmirror/mirror/remote"
 	"gitmirror/mirror/store"
 	"gitmirror/mirror/wire"
 )
@@ -35,36 +35,27 @@ import (
 type Fetcher struct {
 	git   *git.Runner
 	stall time.Duration
-	log   *slog.Logger
 	large *semaphore.Weighted // held by whoever has a large history in memory
 	most  int                 // commits of it
 }
 
 // New returns a Fetcher. A fetch that neither receives bytes nor says anything
 // for stall is killed; 0 means a minute.
-func New(runner *git.Runner, stall time.Duration, log *slog.Logger) *Fetcher {
+func New(runner *git.Runner, stall time.Duration) *Fetcher {
 	if stall == 0 {
 		stall = time.Minute
 	}
-	return &Fetcher{git: runner, stall: stall, log: log, large: semaphore.NewWeighted(1), most: mostCommits}
+	return &Fetcher{git: runner, stall: stall, large: semaphore.NewWeighted(1), most: mostCommits}
 }
 
-// Source is where objects come from.
+// Source is where objects come from: an upstream, by a way, or a peer.
 type Source struct {
-	URL    string
-	Way    Way // nil for a peer, which is dialled directly
+	Way    remote.Way // to an upstream; nil for a peer
+	Peer   string     // URL of one, which is dialled directly
 	Limits Limits
 	// Pace is told now and then how many bytes have come, and whether git is at work
 	// without waiting for any. May be nil.
 	Pace func(received int64, alone bool)
-}
-
-// Way is how git gets to an upstream, and nowhere else.
-type Way interface {
-	URL() string     // of a SOCKS proxy
-	Strayed() string // where else git was led to; empty for nowhere
-	Limit(n int64)   // cuts the connection when more than n bytes have come
-	Exceeded() bool  // tells whether it was
 }
 
 // taken are the flaws that are noted, not refused, as everything else is that git's
@@ -104,16 +95,15 @@ func (f *Fetcher) Fetch(ctx context.Context, st *store.Staging, src Source, oids
 }
 
 func (f *Fetcher) run(ctx context.Context, st *store.Staging, src Source, oids []string) error {
-	settings := []git.Setting{{Key: "http.proxy"}, {Key: "http.followRedirects", Value: "false"}}
-	var relay *relay
+	url, settings := src.Peer, []git.Setting{{Key: "http.proxy"}, {Key: "http.followRedirects", Value: "false"}}
+	var route remote.Route
 	if src.Way != nil {
 		var err error
-		if relay, err = newRelay(src, f.log); err != nil {
-			return failure.Of(err)
+		if route, err = src.Way.Open(); err != nil {
+			return err
 		}
-		defer relay.close()
-		settings = []git.Setting{{Key: "http.proxy", Value: relay.Proxy}, {Key: "http.proxyAuthMethod", Value: "basic"}}
-		src.URL = relay.URL
+		defer route.Close()
+		url, settings = route.URL(), route.Settings()
 	}
 	for _, id := range src.taken() {
 		settings = append(settings, git.Setting{Key: "fetch.fsck." + id, Value: "warn"})
@@ -121,7 +111,7 @@ func (f *Fetcher) run(ctx context.Context, st *store.Staging, src Source, oids [
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	cmd := f.git.CommandWith(ctx, st.Dir(), settings, "fetch", "--stdin", "--progress",
-		"--no-tags", "--no-write-fetch-head", "--no-auto-maintenance", "--no-recurse-submodules", "--", src.URL)
+		"--no-tags", "--no-write-fetch-head", "--no-auto-maintenance", "--no-recurse-submodules", "--", url)
 	cmd.Stdin = strings.NewReader(strings.Join(oids, "\n") + "\n")
 	cmd.Env = append(cmd.Env, src.Limits.environ(f.git.Memory())...)
 	tail := &git.Tail{}
@@ -157,15 +147,12 @@ func (f *Fetcher) run(ctx context.Context, st *store.Staging, src Source, oids [
 		if src.Way != nil && src.Way.Exceeded() {
 			return src.Limits.tooMuch()
 		}
-		if relay != nil && relay.cause() != nil {
-			return relay.cause()
-		}
+		why := src.Limits.explain(remote.Classify(cmd.Failed(err, tail)), f.git.Memory())
 		if strings.Contains(tail.String(), noHTTPFetch) {
-			return failure.New(failure.Protocol, notSmart, err)
+			why = failure.New(failure.Protocol, notSmart, err)
 		}
-		why := src.Limits.explain(classify(cmd.Failed(err, tail)), f.git.Memory())
-		if relay != nil {
-			why = relay.spell(why)
+		if route != nil {
+			why = route.Explain(why)
 		}
 		return why
 	}
@@ -359,50 +346,4 @@ func (f *Fetcher) packs(ctx context.Context, dir string, oids []string, size int
 		return evidence(ctx, cmd.Failed(err, tail))
 	}
 	return nil
-}
-
-// classify reads git's words, which LC_ALL=C keeps in English.
-func classify(err error) *failure.Error {
-	text := err.Error()
-	var gerr *git.Error
-	if errors.As(err, &gerr) && gerr.Stderr != "" {
-		text = gerr.Stderr
-	}
-	for _, rule := range []struct {
-		class failure.Class
-		words []string
-	}{
-		{failure.OutOfMemory, []string{"ut of memory", "Cannot allocate memory", "unable to create thread", "died of signal 9"}},
-		{failure.TooLarge, []string{"attempting to allocate"}},
-		{failure.Disk, []string{"No space left", "Disk quota", "Read-only file system", "Input/output error"}},
-		{failure.Corrupt, []string{"corruption on the remote side"}},
-		// Whoever hangs up breaks index-pack and the framing, too.
-		{failure.Network, []string{"early EOF", "unexpected disconnect", "body are still expected", "of length header were received"}},
-		{failure.Corrupt, []string{"fsck", "index-pack failed", "invalid index-pack output", "inflate", "bad object", "missing necessary objects", "unresolved delta", "pack is corrupted", "pack has bad", "did not send all necessary"}},
-		{failure.Auth, []string{"Authentication failed", "could not read Username", "error: 401", "error: 403"}},
-		{failure.NotFound, []string{"not found", "error: 404", "error: 410"}},
-		{failure.RateLimited, []string{"error: 429"}},
-		{failure.Timeout, []string{"timed out", "Operation too slow"}},
-		{failure.Protocol, []string{"not valid: is this a git repository", "protocol error", "bad line length", "not our ref"}},
-	} {
-		said := text
-		if rule.class == failure.OutOfMemory || rule.class == failure.TooLarge {
-			said = ownWords(text)
-		}
-		for _, w := range rule.words {
-			if strings.Contains(said, w) {
-				if rule.class == failure.Auth {
-					text += ": " + failure.Unauthorized
-				}
-				return failure.New(rule.class, text, err)
-			}
-		}
-	}
-	return failure.New(failure.Network, text, err)
-}
-
-// ownWords leaves out what the other side has said.
-func ownWords(text string) string {
-	lines := strings.Split(text, "; ")
-	return strings.Join(slices.DeleteFunc(lines, func(l string) bool { return strings.HasPrefix(l, "remote:") }), "; ")
 }

@@ -13,9 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"gitmirror/internal/egress"
 	"gitmirror/internal/gitflaw"
-	"gitmirror/internal/network"
 	"gitmirror/internal/upstream"
 	"gitmirror/mirror/failure"
 	"gitmirror/mirror/fetch"
@@ -284,36 +282,17 @@ func TestCancelledFetchEnds(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := g.fetcher.Fetch(ctx, st, fetch.Source{URL: g.up.URL("x.git")}, []string{g.tip(t, "main")}); err == nil {
+	if err := g.fetcher.Fetch(ctx, st, fetch.Source{Peer: g.up.URL("x.git")}, []string{g.tip(t, "main")}); err == nil {
 		t.Error("a cancelled fetch succeeded")
 	}
 }
 
 func TestDeniedAddressIsRefused(t *testing.T) {
 	g := newRig(t, 0)
-	policy, err := egress.NewPolicy(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	proxy, err := egress.NewProxy(egress.NewDialer(policy, network.Host))
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	done := make(chan error, 1)
-	go func() { done <- proxy.Serve(ctx) }()
-	defer func() { cancel(); <-done }()
-	st, err := g.store.Stage(g.live)
-	if err != nil {
-		t.Fatal(err)
-	}
-	way, err := proxy.Grant(g.up.URL("x.git"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	err = g.fetcher.Fetch(t.Context(), st, fetch.Source{URL: g.up.URL("x.git"), Way: way}, []string{strings.Repeat("1", 40)})
-	if f := failure.Of(err); f.Class != failure.Refused || strings.Contains(f.Message, way.URL()) {
-		t.Errorf("class %s: %s", f.Class, f.Message)
+	url := g.up.URL("x.git")
+	f := g.within(t, fetch.Limits{}, wayAllowed(t, url), url, strings.Repeat("1", 40))
+	if f == nil || f.Class != failure.Refused || strings.Contains(f.Message, "socks") {
+		t.Errorf("%v", f)
 	}
 	if n := len(g.up.Requests()); n > 0 {
 		t.Errorf("a denied address got %d requests", n)

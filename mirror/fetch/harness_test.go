@@ -22,6 +22,7 @@ import (
 	"gitmirror/mirror/failure"
 	"gitmirror/mirror/fetch"
 	"gitmirror/mirror/git"
+	"gitmirror/mirror/remote"
 	"gitmirror/mirror/store"
 	"gitmirror/mirror/wire"
 )
@@ -29,7 +30,7 @@ import (
 // rig is a store to fetch into and an upstream to fetch from.
 type rig struct {
 	up      *upstream.Server
-	way     fetch.Way
+	way     remote.Way
 	repo    *upstream.Repo
 	store   *store.Store
 	live    *store.Repo
@@ -72,7 +73,7 @@ func newFetcher(t *testing.T, stall time.Duration) *fetch.Fetcher {
 		t.Fatal(err)
 	}
 	t.Cleanup(runner.Close)
-	return fetch.New(runner, stall, testlog.New(t))
+	return fetch.New(runner, stall)
 }
 
 func (g *rig) edit(t *testing.T, fn func(*upstream.Edit)) {
@@ -112,7 +113,7 @@ func (g *rig) fetch(t *testing.T, url string, oids ...string) error {
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = g.fetcher.Fetch(t.Context(), st, fetch.Source{URL: url, Way: g.way}, oids)
+	err = g.fetcher.Fetch(t.Context(), st, fetch.Source{Way: g.way, Peer: url}, oids)
 	if err == nil {
 		err = st.Adopt()
 	}

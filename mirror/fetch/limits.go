@@ -10,6 +10,8 @@ import (
 
 	"gitmirror/internal/gitflaw"
 	"gitmirror/mirror/failure"
+	"gitmirror/mirror/git"
+	"gitmirror/mirror/remote"
 	"gitmirror/mirror/store"
 )
 
@@ -26,7 +28,7 @@ type Limits struct {
 
 // begin bounds what may come by the way: the size of a copy, and a little for TLS and
 // HTTP.
-func (l Limits) begin(way Way) *failure.Error {
+func (l Limits) begin(way remote.Way) *failure.Error {
 	if l.Size <= 0 {
 		return nil
 	}
@@ -89,7 +91,7 @@ func (l Limits) piece(memory int64) int64 { return min(l.Object, memory/2) }
 func (l Limits) explain(f *failure.Error, memory int64) *failure.Error {
 	switch f.Class {
 	case failure.Corrupt:
-		if flaws := gitflaw.Reported(ownWords(f.Message)); len(flaws) > 0 && l.Set != "" {
+		if flaws := gitflaw.Reported(git.OwnWords(f.Message)); len(flaws) > 0 && l.Set != "" {
 			f.Message += l.accept(flaws...)
 		}
 	case failure.TooLarge:

@@ -22,13 +22,17 @@ import (
 	"gitmirror/mirror/failure"
 	"gitmirror/mirror/fetch"
 	"gitmirror/mirror/git"
+	"gitmirror/mirror/remote"
 	"gitmirror/mirror/wire"
 )
 
-// way is a grant of a proxy that serves until the test ends.
-func way(t *testing.T, url string) *egress.Grant {
+// way is one to an upstream, until the test ends.
+func way(t *testing.T, url string) remote.Way { return wayAllowed(t, url, "127.0.0.0/8") }
+
+// wayAllowed is a way where the operator allows those addresses.
+func wayAllowed(t *testing.T, url string, allow ...string) remote.Way {
 	t.Helper()
-	policy, err := egress.NewPolicy([]string{"127.0.0.0/8"})
+	policy, err := egress.NewPolicy(allow)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -40,22 +44,23 @@ func way(t *testing.T, url string) *egress.Grant {
 	done := make(chan error, 1)
 	go func() { done <- proxy.Serve(ctx) }()
 	t.Cleanup(func() { cancel(); <-done })
-	g, err := proxy.Grant(url)
+	w, err := remote.New(remote.Config{Proxy: proxy, Log: testlog.New(t)}).Open(url).Fetch()
 	if err != nil {
 		t.Fatal(err)
 	}
-	return g
+	t.Cleanup(w.Close)
+	return w
 }
 
 // within fetches under limits, and leaves nothing behind.
-func (g *rig) within(t *testing.T, limits fetch.Limits, w fetch.Way, url string, oids ...string) *failure.Error {
+func (g *rig) within(t *testing.T, limits fetch.Limits, w remote.Way, url string, oids ...string) *failure.Error {
 	t.Helper()
 	st, err := g.store.Stage(g.live)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer st.Remove()
-	err = g.fetcher.Fetch(t.Context(), st, fetch.Source{URL: url, Way: w, Limits: limits}, oids)
+	err = g.fetcher.Fetch(t.Context(), st, fetch.Source{Way: w, Peer: url, Limits: limits}, oids)
 	var f *failure.Error
 	errors.As(err, &f)
 	return f
@@ -78,7 +83,7 @@ func TestTooLargeIsAbortedEarly(t *testing.T) {
 	rest := make(chan struct{})
 	url := g.halting(t, &sent, rest)
 	limits := fetch.Limits{Size: 1 << 20, Set: "gitmirror repo set x"}
-	for name, w := range map[string]fetch.Way{"by the proxy": way(t, url), "directly": nil} {
+	for name, w := range map[string]remote.Way{"by the proxy": way(t, url), "directly": nil} {
 		sent.Store(0)
 		f := g.within(t, limits, w, url, g.tip(t, "main"))
 		if f == nil || f.Class != failure.TooLarge || !strings.Contains(f.Message, "--max-size") || !strings.Contains(f.Message, "1.0 MiB") || !strings.Contains(f.Message, "gitmirror repo set x --max") {
@@ -173,7 +178,7 @@ func TestMemoryOfAFetchIsBounded(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(runner.Close)
-	g.fetcher = fetch.New(runner, 0, testlog.New(t))
+	g.fetcher = fetch.New(runner, 0)
 	for name, limits := range map[string]fetch.Limits{"by the kernel": {}, "in one piece": {Object: 1 << 30}} {
 		f := g.within(t, limits, nil, g.answering(t, pack), oid)
 		if f == nil || f.Class != failure.OutOfMemory || !strings.Contains(f.Message, "--git-memory") || !strings.Contains(f.Message, "200 MiB") {
@@ -226,7 +231,7 @@ func TestLargest(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer st.Remove()
-	if err := g.fetcher.Fetch(t.Context(), st, fetch.Source{URL: g.up.URL("x.git")}, []string{g.tip(t, "main")}); err != nil {
+	if err := g.fetcher.Fetch(t.Context(), st, fetch.Source{Peer: g.up.URL("x.git")}, []string{g.tip(t, "main")}); err != nil {
 		t.Fatal(err)
 	}
 	for most, want := range map[int64]int64{8 << 20: 9 << 20, 9<<20 - 1: 9 << 20, 9 << 20: 0, 1 << 40: 0} {

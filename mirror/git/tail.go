@@ -2,6 +2,7 @@ package git
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -100,4 +101,10 @@ func printable(r rune) rune {
 		return -1
 	}
 	return r
+}
+
+// OwnWords leaves out of what git said (see Error) what the other side has said.
+func OwnWords(text string) string {
+	lines := strings.Split(text, "; ")
+	return strings.Join(slices.DeleteFunc(lines, func(l string) bool { return strings.HasPrefix(l, "remote:") }), "; ")
 }

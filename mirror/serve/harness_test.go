@@ -58,7 +58,7 @@ func newRig(t *testing.T) *rig {
 		Suspect: func(*store.Repo, error) { suspected.Add(1) }})
 	must(t, err)
 	g.server = server
-	g.fetcher = fetch.New(runner, 0, testlog.New(t))
+	g.fetcher = fetch.New(runner, 0)
 	g.upstream, err = upstream.Create(t.TempDir() + "/x.git")
 	must(t, err)
 	g.store, err = store.Open(t.TempDir(), "run", testlog.New(t))

@@ -108,7 +108,7 @@ func (w *Worker) check(ctx context.Context, t work.Task) work.Result {
 		}
 		if err == nil {
 			var taken work.Result
-			taken, err = w.take(ctx, t, res.Base, res.Advert)
+			taken, err = w.take(ctx, t, res.Remote, res.Advert)
 			res.Release()
 			if err == nil {
 				// What was shown has been dealt with only when it is what is live.

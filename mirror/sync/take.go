@@ -9,15 +9,16 @@ import (
 	"gitmirror/mirror/fetch"
 	"gitmirror/mirror/past"
 	"gitmirror/mirror/refs"
+	"gitmirror/mirror/remote"
 	"gitmirror/mirror/store"
 	"gitmirror/mirror/wire"
 	"gitmirror/mirror/work"
 )
 
 // take makes what upstream shows the next generation: stage, prove, prepare,
-// publish. Until publish, nothing that is served has changed. upstream is where the
-// check found it, at the end of all redirects: git goes there, and nowhere else.
-func (w *Worker) take(ctx context.Context, t work.Task, upstream string, advert *wire.Advert) (work.Result, error) {
+// publish. Until publish, nothing that is served has changed. git goes where the check
+// has found upstream, and nowhere else.
+func (w *Worker) take(ctx context.Context, t work.Task, upstream remote.Remote, advert *wire.Advert) (work.Result, error) {
 	a := t.Assignment
 	repo, err := w.store.Ensure(a.ID, a.Name)
 	if err != nil {
@@ -49,12 +50,12 @@ func (w *Worker) take(ctx context.Context, t work.Task, upstream string, advert 
 		return work.Result{}, err
 	}
 	defer release()
-	way, err := w.proxy.Grant(upstream)
+	way, err := upstream.Fetch()
 	if err != nil {
 		return work.Result{}, err
 	}
-	defer way.Revoke()
-	if err := w.stage(ctx, repo, list, head, fetch.Source{URL: upstream, Way: way, Limits: w.limits(a, repo)}, upstreamTurn{w.fetches, a.Host(), way}); err != nil {
+	defer way.Close()
+	if err := w.stage(ctx, repo, list, head, fetch.Source{Way: way, Limits: w.limits(a, repo)}, upstreamTurn{w.fetches, a.Host(), way}); err != nil {
 		return work.Result{}, err
 	}
 	if err := w.peel(ctx, repo, live, list); err != nil {

@@ -5,7 +5,7 @@ import (
 
 	"golang.org/x/sync/semaphore"
 
-	"gitmirror/internal/egress"
+	"gitmirror/mirror/remote"
 )
 
 // turn is what a fetch waits for before it begins. The context it gets ends when its turn
@@ -18,7 +18,7 @@ type turn interface {
 type upstreamTurn struct {
 	slots *slots
 	host  string
-	way   *egress.Grant
+	way   remote.Way
 }
 
 func (t upstreamTurn) acquire(ctx context.Context) (context.Context, func(int64, bool), func(), error) {

@@ -18,7 +18,6 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"gitmirror/internal/clock"
-	"gitmirror/internal/egress"
 	"gitmirror/mirror/detect"
 	"gitmirror/mirror/past"
 	"gitmirror/mirror/refs"
@@ -29,7 +28,8 @@ import (
 // Upstream asks what an upstream shows.
 type Upstream interface {
 	// Check asks for the refs under prefixes, and HEAD. last is the fingerprint of the
-	// answer that was dealt with, zero for none.
+	// answer that was dealt with, zero for none. Objects are fetched by the Remote of the
+	// result.
 	Check(ctx context.Context, url string, prefixes []string, last detect.Fingerprint) (detect.Result, error)
 }
 
@@ -50,7 +50,6 @@ type Config struct {
 	Store     *store.Store
 	Upstream  Upstream
 	Objects   Objects
-	Proxy     *egress.Proxy
 	Space     *space.Guard
 	Past      *past.Shared
 	Copies    Copies
@@ -77,7 +76,6 @@ type Worker struct {
 	store     *store.Store
 	upstream  Upstream
 	objects   Objects
-	proxy     *egress.Proxy
 	space     *space.Guard
 	past      *past.Shared
 	copies    Copies
@@ -102,7 +100,7 @@ type Worker struct {
 // New returns a Worker.
 func New(c Config) *Worker {
 	return &Worker{
-		clock: c.Clock, store: c.Store, upstream: c.Upstream, objects: c.Objects, proxy: c.Proxy, space: c.Space, past: c.Past, copies: c.Copies,
+		clock: c.Clock, store: c.Store, upstream: c.Upstream, objects: c.Objects, space: c.Space, past: c.Past, copies: c.Copies,
 		publisher: c.Publisher, holders: c.Sources, logTime: c.LogTime, changed: c.Changed, log: c.Log, maxSize: c.MaxSize, maxObject: c.MaxObject,
 		fetches: newSlots(int(c.Fetches), c.Clock), peerFetches: semaphore.NewWeighted(c.Fetches), places: newPlaces(c.CopiesPerPeer, c.Fetches, c.Kick),
 		seen: map[uint64]sight{}, held: map[string]*held{}, found: map[string]*Findings{},

@@ -1,6 +1,7 @@
-package detect_test
+package remote_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -14,8 +15,9 @@ import (
 
 	"go.uber.org/goleak"
 
-	"gitmirror/mirror/detect"
 	"gitmirror/mirror/failure"
+	"gitmirror/mirror/remote"
+	"gitmirror/mirror/wire"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -115,31 +117,60 @@ func status(code int, headers ...string) http.HandlerFunc {
 	}
 }
 
-// client returns a Client whose connections end with the test.
-func client(t *testing.T, cfg detect.Config) *detect.Client {
+// client returns Remotes whose connections end with the test.
+func client(t *testing.T, cfg remote.Config) *remote.Remotes {
 	t.Helper()
 	if cfg.Transport == nil {
-		tr := detect.NewTransport((&net.Dialer{}).DialContext)
+		tr := remote.NewTransport((&net.Dialer{}).DialContext)
 		t.Cleanup(tr.CloseIdleConnections)
 		cfg.Transport = tr
 	}
-	return detect.New(cfg)
+	return remote.New(cfg)
 }
 
-func check(t *testing.T, c *detect.Client, url string, last detect.Fingerprint) detect.Result {
+// show asks an upstream, and parses what it shows.
+func show(ctx context.Context, c *remote.Remotes, url string) (*wire.Advert, *remote.Answer, error) {
+	answer, err := c.Open(url).LsRefs(ctx, prefixes)
+	if err != nil {
+		return nil, nil, err
+	}
+	advert, err := answer.Parse(ctx, wire.Limits{Refs: 200_000, Bytes: 32 << 20})
+	if err != nil {
+		answer.Close()
+		return nil, nil, err
+	}
+	return advert, answer, nil
+}
+
+// shown is an answer, and what counts of it.
+type shown struct {
+	*wire.Advert
+	content string
+}
+
+func check(t *testing.T, c *remote.Remotes, url string) shown {
 	t.Helper()
-	res, err := c.Check(t.Context(), url, prefixes, last)
+	answer, err := c.Open(url).LsRefs(t.Context(), prefixes)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return res
+	defer answer.Close()
+	var content strings.Builder
+	if n, err := answer.WriteTo(&content); err != nil || int(n) != content.Len() {
+		t.Fatal(n, err)
+	}
+	advert, err := answer.Parse(t.Context(), wire.Limits{Refs: 200_000})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return shown{advert, content.String()}
 }
 
-// fails checks an upstream that has to fail, and that its failure can be shown.
-func fails(t *testing.T, c *detect.Client, url string, class failure.Class) *failure.Error {
+// fails asks an upstream that has to fail, and checks that its failure can be shown.
+func fails(t *testing.T, c *remote.Remotes, url string, class failure.Class) *failure.Error {
 	t.Helper()
 	begin := time.Now()
-	res, err := c.Check(t.Context(), url, prefixes, 0)
+	res, _, err := show(t.Context(), c, url)
 	var f *failure.Error
 	if !errors.As(err, &f) {
 		t.Fatalf("%s: %+v, %v, want class %s", url, res, err, class)

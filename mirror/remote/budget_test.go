@@ -1,4 +1,4 @@
-package detect_test
+package remote_test
 
 import (
 	"compress/gzip"
@@ -13,8 +13,8 @@ import (
 	"time"
 
 	"gitmirror/internal/spool"
-	"gitmirror/mirror/detect"
 	"gitmirror/mirror/failure"
+	"gitmirror/mirror/remote"
 )
 
 // showing answers checks with n refs whose names have that many bytes, and waits before
@@ -51,15 +51,17 @@ func TestLargeAnswersShareABudget(t *testing.T) {
 	wait := make(chan struct{})
 	large := startForge(t, showing(20_000, 130, wait)) // 3.6 MB, which count for seven
 	budget := spool.Config{Dir: t.TempDir(), Memory: 64 << 10, InAll: 1 << 20, Total: 24 << 20, Share: 16 << 20, Free: 64 << 10, Weight: 2, Wait: 300 * time.Millisecond, Reuse: true, Class: "answers of upstreams"}
-	c := client(t, detect.Config{Answers: spool.New(budget)})
+	c := client(t, remote.Config{Answers: spool.New(budget)})
 	results := make(chan error, 3)
 	for i := range 3 {
 		go func() {
-			res, err := c.Check(context.Background(), large.URL+fmt.Sprintf("/%d.git", i), prefixes, 0)
-			if err == nil && len(res.Advert.Refs) != 20_000 {
-				err = fmt.Errorf("%d refs", len(res.Advert.Refs))
+			advert, answer, err := show(context.Background(), c, large.URL+fmt.Sprintf("/%d.git", i))
+			if err == nil {
+				defer answer.Close()
+				if len(advert.Refs) != 20_000 {
+					err = fmt.Errorf("%d refs", len(advert.Refs))
+				}
 			}
-			res.Release()
 			results <- err
 		}()
 	}
@@ -68,8 +70,8 @@ func TestLargeAnswersShareABudget(t *testing.T) {
 		t.Errorf("%s: %s", f.Class, f.Message)
 	}
 	small := startForge(t, showing(100, 20, nil))
-	res, err := c.Check(t.Context(), small.URL+repo, prefixes, 0)
-	if err != nil || len(res.Advert.Refs) != 100 {
+	advert, _, err := show(t.Context(), c, small.URL+repo)
+	if err != nil || len(advert.Refs) != 100 {
 		t.Errorf("a small answer: %v", err)
 	}
 	close(wait)
@@ -83,7 +85,7 @@ func TestLargeAnswersShareABudget(t *testing.T) {
 // Answers are on the disk, and what is made of them is made one by one.
 func TestLargeAnswersTakeLittleMemory(t *testing.T) {
 	f := startForge(t, showing(20_000, 600, nil)) // 13 MB
-	c := client(t, detect.Config{Answers: detect.NewPool(t.TempDir(), nil)})
+	c := client(t, remote.Config{Answers: remote.NewPool(t.TempDir(), nil)})
 	var highest uint64
 	stop, watched, measured := make(chan struct{}), make(chan struct{}), make(chan struct{})
 	go func() {
@@ -103,7 +105,7 @@ func TestLargeAnswersTakeLittleMemory(t *testing.T) {
 	var checks sync.WaitGroup
 	for i := range 8 {
 		checks.Go(func() {
-			res, err := c.Check(context.Background(), fmt.Sprintf("%s/%d.git", f.URL, i), prefixes, 0)
+			advert, answer, err := show(context.Background(), c, fmt.Sprintf("%s/%d.git", f.URL, i))
 			if err != nil {
 				if failure.Of(err).Class != failure.OutOfMemory {
 					t.Error(err)
@@ -112,7 +114,8 @@ func TestLargeAnswersTakeLittleMemory(t *testing.T) {
 			}
 			<-measured
 			<-measured // once more, while it is held
-			res.Release()
+			runtime.KeepAlive(advert)
+			answer.Close()
 		})
 	}
 	checks.Wait()
@@ -136,7 +139,7 @@ func TestPackedAnswersAreRefused(t *testing.T) {
 		_, _ = io.WriteString(z, capsV2)
 		_ = z.Close()
 	})
-	if got := fails(t, client(t, detect.Config{}), f.URL+repo, failure.Protocol); !strings.Contains(got.Message, "gzip") {
+	if got := fails(t, client(t, remote.Config{}), f.URL+repo, failure.Protocol); !strings.Contains(got.Message, "gzip") {
 		t.Errorf("message %q", got.Message)
 	}
 }
@@ -152,11 +155,11 @@ func TestEndlessNames(t *testing.T) {
 		w.Header().Set("Content-Type", result)
 		_, _ = io.WriteString(w, packets(oidA+" refs/heads/"+strings.Repeat("x", 60_000)+"\n", oidA+" refs/heads/main\n", "0000"))
 	})
-	res, err := client(t, detect.Config{}).Check(t.Context(), f.URL+repo, prefixes, 0)
+	advert, _, err := show(t.Context(), client(t, remote.Config{}), f.URL+repo)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, r := range res.Advert.Refs {
+	for _, r := range advert.Refs {
 		if len(r.Name) > 1000 {
 			t.Errorf("a name of %d bytes is kept", len(r.Name))
 		}
@@ -165,7 +168,7 @@ func TestEndlessNames(t *testing.T) {
 		}
 	}
 	many := startForge(t, showing(35_000, 1000, nil))
-	if got := fails(t, client(t, detect.Config{}), many.URL+repo, failure.Refused); !strings.Contains(got.Message, "too many refs") {
+	if got := fails(t, client(t, remote.Config{}), many.URL+repo, failure.Refused); !strings.Contains(got.Message, "too many refs") {
 		t.Errorf("message %q", got.Message)
 	}
 }

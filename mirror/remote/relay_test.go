@@ -1,4 +1,4 @@
-package fetch
+package remote
 
 import (
 	"context"
@@ -11,36 +11,13 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"gitmirror/internal/egress"
-	"gitmirror/internal/network"
-	"gitmirror/internal/testlog"
 	"gitmirror/mirror/failure"
 )
 
 // relayTo is a relay to an upstream, by a way as the engine makes it.
 func relayTo(t *testing.T, upstream string, allow ...string) *relay {
 	t.Helper()
-	policy, err := egress.NewPolicy(allow)
-	if err != nil {
-		t.Fatal(err)
-	}
-	proxy, err := egress.NewProxy(egress.NewDialer(policy, network.Host))
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	done := make(chan error, 1)
-	go func() { done <- proxy.Serve(ctx) }()
-	way, err := proxy.Grant(upstream)
-	if err != nil {
-		t.Fatal(err)
-	}
-	r, err := newRelay(Source{URL: upstream, Way: way}, testlog.New(t))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { r.close(); cancel(); <-done })
-	return r
+	return openWay(t, remotes(t, allow...).Open(upstream))
 }
 
 // ask sends a request through the relay, as git does.
@@ -74,7 +51,7 @@ func TestTheRelayAsksAgainOnce(t *testing.T) {
 		request int32
 	}{
 		"it stumbles":        {func(w http.ResponseWriter, n int32) { w.WriteHeader(map[bool]int{true: 503, false: 200}[n == 1]) }, "want", 200, 2},
-		"it hangs up":        {func(w http.ResponseWriter, n int32) { hangUpOnce(n) }, "want", 200, 2},
+		"it hangs up":        {func(w http.ResponseWriter, n int32) { hangUpAtFirst(n) }, "want", 200, 2},
 		"it is down":         {func(w http.ResponseWriter, n int32) { w.WriteHeader(500) }, "want", 500, 2},
 		"it says when":       {func(w http.ResponseWriter, n int32) { w.Header().Set("Retry-After", "9"); w.WriteHeader(503) }, "want", 503, 1},
 		"it is gone":         {func(w http.ResponseWriter, n int32) { w.WriteHeader(404) }, "want", 404, 1},
@@ -93,14 +70,14 @@ func TestTheRelayAsksAgainOnce(t *testing.T) {
 			c.answer(w, asked.Add(1))
 		}))
 		r := relayTo(t, s.URL+"/x.git", "127.0.0.0/8")
-		if status := r.ask(t, r.Proxy, r.URL+"/git-upload-pack", c.body); status != c.status || asked.Load() != c.request {
+		if status := r.ask(t, r.proxy, r.url+"/git-upload-pack", c.body); status != c.status || asked.Load() != c.request {
 			t.Errorf("%s: %d after %d requests, want %d after %d", name, status, asked.Load(), c.status, c.request)
 		}
 		s.Close()
 	}
 }
 
-func hangUpOnce(n int32) {
+func hangUpAtFirst(n int32) {
 	if n == 1 {
 		panic(http.ErrAbortHandler)
 	}
@@ -110,7 +87,7 @@ func TestTheRelaySpeaksTLS(t *testing.T) {
 	s := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusTeapot) }))
 	defer s.Close()
 	r := relayTo(t, s.URL+"/x.git", "127.0.0.0/8")
-	if status := r.ask(t, r.Proxy, r.URL+"/info/refs", ""); status != http.StatusBadGateway {
+	if status := r.ask(t, r.proxy, r.url+"/info/refs", ""); status != http.StatusBadGateway {
 		t.Errorf("a certificate that nobody knows: %d", status)
 	}
 	if f := r.cause(); f == nil || f.Class != failure.TLSVerify || !strings.Contains(f.Message, "certificate") {
@@ -118,10 +95,10 @@ func TestTheRelaySpeaksTLS(t *testing.T) {
 	}
 	r = relayTo(t, s.URL+"/x.git", "127.0.0.0/8")
 	r.out.TLSClientConfig = s.Client().Transport.(*http.Transport).TLSClientConfig
-	if status := r.ask(t, r.Proxy, r.URL+"/info/refs", ""); status != http.StatusTeapot {
+	if status := r.ask(t, r.proxy, r.url+"/info/refs", ""); status != http.StatusTeapot {
 		t.Errorf("%d", status)
 	}
-	f := r.spell(failure.New(failure.Network, "unable to access '"+r.URL+"/': no", nil))
+	f := r.Explain(failure.New(failure.Network, "unable to access '"+r.url+"/': no", nil))
 	if !strings.Contains(f.Message, s.URL) {
 		t.Errorf("git's words name %q", f.Message)
 	}
@@ -144,7 +121,7 @@ func TestHeadersForTheRelayHaveABudget(t *testing.T) {
 			_ = conn.Close()
 		}))
 		r := relayTo(t, s.URL+"/x.git", "127.0.0.0/8")
-		if status := r.ask(t, r.Proxy, r.URL+"/info/refs", ""); status != http.StatusBadGateway {
+		if status := r.ask(t, r.proxy, r.url+"/info/refs", ""); status != http.StatusBadGateway {
 			t.Errorf("%s: %d", name, status)
 		}
 		if f := r.cause(); f == nil || len(f.Message) > 500 {
@@ -178,7 +155,7 @@ func TestTheRelayAsksOnThePortOfTheUpstream(t *testing.T) {
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusTeapot) }))
 	defer s.Close()
 	r := relayTo(t, strings.Replace(s.URL, "127.0.0.1:", "127.0.0.1:0", 1)+"/x.git", "127.0.0.0/8")
-	if status := r.ask(t, r.Proxy, s.URL+"/x.git/info/refs", ""); status != http.StatusTeapot {
+	if status := r.ask(t, r.proxy, s.URL+"/x.git/info/refs", ""); status != http.StatusTeapot {
 		t.Errorf("a port with a zero before it: %d, %v", status, r.cause())
 	}
 	overTLS := httptest.NewTLSServer(s.Config.Handler)
@@ -190,7 +167,7 @@ func TestTheRelayAsksOnThePortOfTheUpstream(t *testing.T) {
 		dialled.Store(addr)
 		return (&net.Dialer{}).DialContext(ctx, network, overTLS.Listener.Addr().String())
 	}
-	if status := r.ask(t, r.Proxy, "http://127.0.0.1/x.git/info/refs", ""); status != http.StatusTeapot || dialled.Load() != "127.0.0.1:80" {
+	if status := r.ask(t, r.proxy, "http://127.0.0.1/x.git/info/refs", ""); status != http.StatusTeapot || dialled.Load() != "127.0.0.1:80" {
 		t.Errorf("https on the port of http: %d, asked at %v", status, dialled.Load())
 	}
 }
@@ -212,14 +189,14 @@ func TestTheRelayLeadsNowhereElse(t *testing.T) {
 		"a denied address":   {"10.0.0.0/8", s.URL, "address that is denied"},
 	} {
 		r := relayTo(t, s.URL+"/x.git", c.allow)
-		status := r.ask(t, r.Proxy, c.target+"/info/refs", "")
+		status := r.ask(t, r.proxy, c.target+"/info/refs", "")
 		if f := r.cause(); status == 200 || f == nil || f.Class != failure.Refused || !strings.Contains(f.Message, c.refused) {
 			t.Errorf("%s: %d, %v", name, status, f)
 		}
 	}
 	r := relayTo(t, s.URL+"/x.git", "127.0.0.0/8")
-	stranger := strings.Replace(r.Proxy, "git:", "git:x", 1)
-	if status := r.ask(t, stranger, r.URL+"/info/refs", ""); status != http.StatusProxyAuthRequired {
+	stranger := strings.Replace(r.proxy, "git:", "git:x", 1)
+	if status := r.ask(t, stranger, r.url+"/info/refs", ""); status != http.StatusProxyAuthRequired {
 		t.Errorf("a stranger: %d", status)
 	}
 	if n := asked.Load(); n > 0 {

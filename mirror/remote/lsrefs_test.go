@@ -1,4 +1,4 @@
-package detect_test
+package remote_test
 
 import (
 	"net"
@@ -9,7 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"gitmirror/mirror/detect"
+	"gitmirror/mirror/remote"
 	"gitmirror/mirror/wire"
 )
 
@@ -20,17 +20,17 @@ var (
 	post = "POST " + repo + "/git-upload-pack"
 )
 
-func TestUnchangedCheckIsOnePostOnTheSameConnection(t *testing.T) {
+func TestAnAnswerIsOnePostOnTheSameConnection(t *testing.T) {
 	f := startForge(t, v2(branches))
-	c := client(t, detect.Config{Agent: "gitmirror/test"})
-	first := check(t, c, f.URL+repo, 0)
+	c := client(t, remote.Config{Agent: "gitmirror/test"})
+	first := check(t, c, f.URL+repo)
 	want := &wire.Advert{HeadRef: "refs/heads/main", HeadOID: oidA, Refs: []wire.AdvertRef{{Name: "refs/heads/main", OID: oidA}}}
-	if d := cmp.Diff(want, first.Advert); d != "" || first.Unchanged {
-		t.Errorf("the first check: unchanged %v\n%s", first.Unchanged, d)
+	if d := cmp.Diff(want, first.Advert); d != "" {
+		t.Errorf("the first answer:\n%s", d)
 	}
 	for range 20 {
-		if res := check(t, c, f.URL+repo, first.Fingerprint); !res.Unchanged || res.Advert != nil {
-			t.Fatalf("unchanged %v, parsed %v", res.Unchanged, res.Advert)
+		if res := check(t, c, f.URL+repo); res.content != first.content {
+			t.Fatalf("it has become %q", res.content)
 		}
 	}
 	requests, conns := f.asked()
@@ -38,7 +38,7 @@ func TestUnchangedCheckIsOnePostOnTheSameConnection(t *testing.T) {
 		t.Errorf("%d connections, requests:\n%s", conns, d)
 	}
 	f.become(v2(strings.ReplaceAll(branches, oidA, oidB)))
-	if res := check(t, c, f.URL+repo, first.Fingerprint); res.Unchanged || res.Advert.Refs[0].OID != oidB {
+	if res := check(t, c, f.URL+repo); res.content == first.content || res.Advert.Refs[0].OID != oidB {
 		t.Errorf("a moved branch: %+v", res)
 	}
 	if requests, _ := f.asked(); len(requests) != 1 {
@@ -60,7 +60,7 @@ func TestRequestIsWhatAGitServerExpects(t *testing.T) {
 		}
 		v2(branches)(w, r)
 	})
-	check(t, client(t, detect.Config{Agent: "gitmirror/test"}), f.URL+repo, 0)
+	check(t, client(t, remote.Config{Agent: "gitmirror/test"}), f.URL+repo)
 	for k, want := range map[string]string{"Content-Type": "application/x-git-upload-pack-request", "Git-Protocol": "version=2", "User-Agent": "git/gitmirror/test", "X-Idempotency-Key": "", "Authorization": ""} {
 		if got := headers.Get(k); got != want {
 			t.Errorf("%s: %q, want %q", k, got, want)
@@ -81,8 +81,8 @@ func TestRelearnsAfterAnOddAnswer(t *testing.T) {
 		"other service": answer(advertisement, capsV2),
 	} {
 		f := startForge(t, v2(branches))
-		c := client(t, detect.Config{})
-		first := check(t, c, f.URL+repo, 0)
+		c := client(t, remote.Config{})
+		first := check(t, c, f.URL+repo)
 		once := true
 		f.become(func(w http.ResponseWriter, r *http.Request) {
 			if once {
@@ -92,7 +92,7 @@ func TestRelearnsAfterAnOddAnswer(t *testing.T) {
 			}
 			v2(branches)(w, r)
 		})
-		if res := check(t, c, f.URL+repo, first.Fingerprint); !res.Unchanged {
+		if res := check(t, c, f.URL+repo); res.content != first.content {
 			t.Errorf("%s: %+v", name, res)
 		}
 		if requests, _ := f.asked(); !slices.Equal(requests, []string{post, get, post}) {
@@ -104,8 +104,8 @@ func TestRelearnsAfterAnOddAnswer(t *testing.T) {
 // An upstream that goes back to version 0 for good is followed there.
 func TestVersionTwoTurnsToZero(t *testing.T) {
 	f := startForge(t, v2(branches))
-	c := client(t, detect.Config{})
-	check(t, c, f.URL+repo, 0)
+	c := client(t, remote.Config{})
+	check(t, c, f.URL+repo)
 	f.become(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodPost {
 			status(400)(w, r)
@@ -113,7 +113,7 @@ func TestVersionTwoTurnsToZero(t *testing.T) {
 		}
 		answer(advertisement, packets(service, "0000", oidB+" HEAD\x00symref=HEAD:refs/heads/main\n", oidB+" refs/heads/main\n", "0000"))(w, r)
 	})
-	if res := check(t, c, f.URL+repo, 0); res.Advert.HeadOID != oidB {
+	if res := check(t, c, f.URL+repo); res.Advert.HeadOID != oidB {
 		t.Errorf("%+v", res.Advert)
 	}
 }
@@ -124,16 +124,16 @@ func TestVersionZeroServer(t *testing.T) {
 		session++
 		answer(advertisement, packets(service, "0000", tip+" HEAD\x00multi_ack symref=HEAD:refs/heads/main session-id="+strings.Repeat("x", session)+"\n", tip+" refs/heads/main\n", "0000"))(w, r)
 	})
-	c := client(t, detect.Config{})
-	first := check(t, c, f.URL+repo, 0)
+	c := client(t, remote.Config{})
+	first := check(t, c, f.URL+repo)
 	if first.Advert.HeadRef != "refs/heads/main" || len(first.Advert.Refs) != 1 {
 		t.Errorf("%+v", first.Advert)
 	}
-	if res := check(t, c, f.URL+repo, first.Fingerprint); !res.Unchanged {
+	if res := check(t, c, f.URL+repo); res.content != first.content {
 		t.Error("a new session looks like a change")
 	}
 	tip = oidB
-	if res := check(t, c, f.URL+repo, first.Fingerprint); res.Unchanged || res.Advert.HeadOID != oidB {
+	if res := check(t, c, f.URL+repo); res.content == first.content || res.Advert.HeadOID != oidB {
 		t.Errorf("a moved branch: %+v", res)
 	}
 	if requests, conns := f.asked(); !slices.Equal(requests, []string{get, get, get}) || conns != 1 {
@@ -145,8 +145,8 @@ func TestVersionZeroServer(t *testing.T) {
 // is no failure of the upstream.
 func TestClosedIdleConnectionIsNoFailure(t *testing.T) {
 	f := startForge(t, v2(branches))
-	c := client(t, detect.Config{})
-	first := check(t, c, f.URL+repo, 0)
+	c := client(t, remote.Config{})
+	first := check(t, c, f.URL+repo)
 	once := true
 	f.become(func(w http.ResponseWriter, r *http.Request) {
 		if once {
@@ -161,7 +161,7 @@ func TestClosedIdleConnectionIsNoFailure(t *testing.T) {
 		}
 		v2(branches)(w, r)
 	})
-	if res := check(t, c, f.URL+repo, first.Fingerprint); !res.Unchanged {
+	if res := check(t, c, f.URL+repo); res.content != first.content {
 		t.Errorf("%+v", res)
 	}
 }
@@ -170,7 +170,7 @@ func TestClosedIdleConnectionIsNoFailure(t *testing.T) {
 func TestNoProxyFromTheEnvironment(t *testing.T) {
 	t.Setenv("HTTP_PROXY", "http://127.0.0.1:1")
 	t.Setenv("http_proxy", "http://127.0.0.1:1")
-	if p := detect.NewTransport((&net.Dialer{}).DialContext).Proxy; p != nil {
+	if p := remote.NewTransport((&net.Dialer{}).DialContext).Proxy; p != nil {
 		t.Error("the transport has a proxy")
 	}
 }

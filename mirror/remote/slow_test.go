@@ -1,4 +1,4 @@
-package detect_test
+package remote_test
 
 import (
 	"bytes"
@@ -9,8 +9,8 @@ import (
 	"testing/synctest"
 	"time"
 
-	"gitmirror/mirror/detect"
 	"gitmirror/mirror/failure"
+	"gitmirror/mirror/remote"
 )
 
 // paced is an answer in protocol 0 that comes as a test says, in the time of its bubble.
@@ -107,15 +107,15 @@ func TestSlowAnswersEnd(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				client := detect.New(detect.Config{Transport: &paced{rest: bytes.NewReader(of(c.size)), pace: c.pace}})
+				all := remote.New(remote.Config{Transport: &paced{rest: bytes.NewReader(of(c.size)), pace: c.pace}})
 				began := time.Now()
-				res, err := client.Check(t.Context(), "http://h/x.git", prefixes, 0)
+				advert, answer, err := show(t.Context(), all, "http://h/x.git")
 				took := time.Since(began)
 				if !c.slow {
-					if err != nil || len(res.Advert.Refs) == 0 {
-						t.Errorf("after %s: %v", took, err)
+					if err != nil || len(advert.Refs) == 0 {
+						t.Fatalf("after %s: %v", took, err)
 					}
-					res.Release()
+					answer.Close()
 					return
 				}
 				if err == nil {

@@ -1,4 +1,4 @@
-package detect_test
+package remote_test
 
 import (
 	"fmt"
@@ -6,8 +6,8 @@ import (
 	"strings"
 	"testing"
 
-	"gitmirror/mirror/detect"
 	"gitmirror/mirror/failure"
+	"gitmirror/mirror/remote"
 )
 
 // Headers are in memory before anything of an answer is judged: they have a bound.
@@ -26,7 +26,7 @@ func TestHeadersHaveABudget(t *testing.T) {
 			write(w)
 			v2(branches)(w, r)
 		})
-		if got := fails(t, client(t, detect.Config{}), f.URL+repo, failure.Network); !strings.Contains(got.Message, "headers exceeded") {
+		if got := fails(t, client(t, remote.Config{}), f.URL+repo, failure.Network); !strings.Contains(got.Message, "headers exceeded") {
 			t.Errorf("%s: %s", name, got.Message)
 		}
 	}
@@ -35,5 +35,5 @@ func TestHeadersHaveABudget(t *testing.T) {
 		w.Header().Set("Content-Security-Policy", strings.Repeat("x", 16<<10))
 		v2(branches)(w, r)
 	})
-	check(t, client(t, detect.Config{}), f.URL+repo, 0)
+	check(t, client(t, remote.Config{}), f.URL+repo)
 }

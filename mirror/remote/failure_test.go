@@ -1,4 +1,4 @@
-package detect_test
+package remote_test
 
 import (
 	"context"
@@ -13,8 +13,8 @@ import (
 
 	"gitmirror/internal/egress"
 	"gitmirror/internal/network"
-	"gitmirror/mirror/detect"
 	"gitmirror/mirror/failure"
+	"gitmirror/mirror/remote"
 	"gitmirror/mirror/wire"
 )
 
@@ -24,15 +24,15 @@ func TestStatusClasses(t *testing.T) {
 		451: failure.Refused, 500: failure.Network, 502: failure.Network, 503: failure.Network, 400: failure.Protocol, 204: failure.Protocol, 304: failure.Protocol,
 	} {
 		f := startForge(t, status(code))
-		fails(t, client(t, detect.Config{}), f.URL+repo, class)
+		fails(t, client(t, remote.Config{}), f.URL+repo, class)
 		// The same when it was a git server until now.
 		f.become(v2(branches))
-		c := client(t, detect.Config{})
-		check(t, c, f.URL+repo, 0)
+		c := client(t, remote.Config{})
+		check(t, c, f.URL+repo)
 		f.become(status(code))
 		fails(t, c, f.URL+repo, class)
 		f.become(v2(branches))
-		check(t, c, f.URL+repo, 0)
+		check(t, c, f.URL+repo)
 	}
 }
 
@@ -53,7 +53,7 @@ func TestRetryAfter(t *testing.T) {
 	} {
 		for _, code := range []int{429, 503} {
 			f := startForge(t, status(code, "Retry-After", tc.value))
-			if got := fails(t, client(t, detect.Config{}), f.URL+repo, map[int]failure.Class{429: failure.RateLimited, 503: failure.Network}[code]).RetryAfter; got < tc.min || got > tc.max {
+			if got := fails(t, client(t, remote.Config{}), f.URL+repo, map[int]failure.Class{429: failure.RateLimited, 503: failure.Network}[code]).RetryAfter; got < tc.min || got > tc.max {
 				t.Errorf("%d, Retry-After %q: wait %s, want %s to %s", code, tc.value, got, tc.min, tc.max)
 			}
 		}
@@ -86,7 +86,7 @@ func TestAnswersThatAreNotGit(t *testing.T) {
 		"capabilities for refs": {answer(advertisement, capsV2), failure.Protocol},
 	} {
 		f := startForge(t, tc.handle)
-		got := fails(t, client(t, detect.Config{}), f.URL+repo, tc.class)
+		got := fails(t, client(t, remote.Config{}), f.URL+repo, tc.class)
 		says := map[string]string{"login page": "not a git server", "sha256": "object format is sha", "shallow in version 0": "shallow clone"}[name]
 		if !strings.Contains(got.Message, says) {
 			t.Errorf("%s: %s", name, got.Message)
@@ -97,7 +97,7 @@ func TestAnswersThatAreNotGit(t *testing.T) {
 // A forge says 401 of what is not there, too.
 func TestWhatARefusalMayMean(t *testing.T) {
 	for code, class := range map[int]failure.Class{401: failure.Auth, 403: failure.Auth, 404: failure.NotFound, 410: failure.NotFound} {
-		got := fails(t, client(t, detect.Config{}), startForge(t, status(code)).URL+repo, class)
+		got := fails(t, client(t, remote.Config{}), startForge(t, status(code)).URL+repo, class)
 		if !strings.Contains(got.Message, "deleted, renamed") || class == failure.Auth && !strings.Contains(got.Message, "wants credentials") {
 			t.Errorf("%d: %s", code, got.Message)
 		}
@@ -106,11 +106,20 @@ func TestWhatARefusalMayMean(t *testing.T) {
 
 func TestTooManyRefs(t *testing.T) {
 	f := startForge(t, v2(packets(oidA+" refs/heads/1\n", oidA+" refs/heads/2\n", oidA+" refs/heads/3\n", "0000")))
-	got := fails(t, client(t, detect.Config{MaxRefs: 2}), f.URL+repo, failure.Refused)
-	if !strings.Contains(got.Message, wire.ErrTooManyRefs.Error()) {
-		t.Error(got.Message)
+	for most, class := range map[int]failure.Class{2: failure.Refused, 3: ""} {
+		answer, err := client(t, remote.Config{}).Open(f.URL+repo).LsRefs(t.Context(), prefixes)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = answer.Parse(t.Context(), wire.Limits{Refs: most})
+		answer.Close()
+		if class == "" && err == nil {
+			continue
+		}
+		if got := failure.Of(err); got.Class != class || !strings.Contains(got.Message, wire.ErrTooManyRefs.Error()) {
+			t.Errorf("at most %d: %v", most, err)
+		}
 	}
-	check(t, client(t, detect.Config{MaxRefs: 3}), f.URL+repo, 0)
 }
 
 // endless writes until the client goes away.
@@ -141,21 +150,21 @@ func TestSlowAndEndlessAnswers(t *testing.T) {
 	}
 	for name, tc := range map[string]struct {
 		handle http.HandlerFunc
-		cfg    detect.Config
+		cfg    remote.Config
 		class  failure.Class
 	}{
-		"hangs":              {hang, detect.Config{HeaderTimeout: short}, failure.Timeout},
-		"hangs behind a 200": {afterHeader(200), detect.Config{StallTimeout: short}, failure.Timeout},
-		"hangs behind a 404": {afterHeader(404), detect.Config{HeaderTimeout: short}, failure.NotFound},
+		"hangs":              {hang, remote.Config{HeaderTimeout: short}, failure.Timeout},
+		"hangs behind a 200": {afterHeader(200), remote.Config{StallTimeout: short}, failure.Timeout},
+		"hangs behind a 404": {afterHeader(404), remote.Config{HeaderTimeout: short}, failure.NotFound},
 		"hangs behind a redirect": {func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Location", "/other/info/refs")
 			redirectOnce(w, r)
-		}, detect.Config{HeaderTimeout: short}, failure.Timeout},
-		"one byte now and then": {func(w http.ResponseWriter, _ *http.Request) { endless(w, "0", 10*time.Millisecond) }, detect.Config{StallTimeout: short}, failure.Timeout},
+		}, remote.Config{HeaderTimeout: short}, failure.Timeout},
+		"one byte now and then": {func(w http.ResponseWriter, _ *http.Request) { endless(w, "0", 10*time.Millisecond) }, remote.Config{StallTimeout: short}, failure.Timeout},
 		"fast enough, but for ever": {func(w http.ResponseWriter, _ *http.Request) {
 			endless(w, strings.Repeat("0", 2000), 10*time.Millisecond)
-		}, detect.Config{AnswerTimeout: short}, failure.Timeout},
-		"endless": {func(w http.ResponseWriter, _ *http.Request) { endless(w, strings.Repeat("0", 32<<10), 0) }, detect.Config{MaxBytes: 1 << 20}, failure.Refused},
+		}, remote.Config{AnswerTimeout: short}, failure.Timeout},
+		"endless": {func(w http.ResponseWriter, _ *http.Request) { endless(w, strings.Repeat("0", 32<<10), 0) }, remote.Config{MaxBytes: 1 << 20}, failure.Refused},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := startForge(t, tc.handle)
@@ -184,19 +193,19 @@ func TestConnectionCutInMidAnswer(t *testing.T) {
 	}
 	for _, after := range []string{"", capsV2[:20], capsV2} {
 		f := startForge(t, cut(after))
-		fails(t, client(t, detect.Config{}), f.URL+repo, failure.Network)
+		fails(t, client(t, remote.Config{}), f.URL+repo, failure.Network)
 	}
 	f := startForge(t, hang)
 	url := f.URL
 	f.Close()
-	fails(t, client(t, detect.Config{}), url+repo, failure.Network)
+	fails(t, client(t, remote.Config{}), url+repo, failure.Network)
 }
 
 func TestCancelledCheckEndsAtOnce(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	f := startForge(t, func(w http.ResponseWriter, r *http.Request) { cancel(); hang(w, r) })
 	begin := time.Now()
-	if _, err := client(t, detect.Config{}).Check(ctx, f.URL+repo, prefixes, 0); err == nil || time.Since(begin) > 5*time.Second {
+	if _, err := client(t, remote.Config{}).Open(f.URL+repo).LsRefs(ctx, prefixes); err == nil || time.Since(begin) > 5*time.Second {
 		t.Errorf("%v after %s", err, time.Since(begin))
 	}
 }
@@ -211,10 +220,10 @@ func TestRedirects(t *testing.T) {
 			}
 			v2(branches)(w, r)
 		})
-		c := client(t, detect.Config{})
-		first := check(t, c, f.URL+"/acme/big", 0)
+		c := client(t, remote.Config{})
+		check(t, c, f.URL+"/acme/big")
 		f.become(v2(branches))
-		check(t, c, f.URL+"/acme/big", first.Fingerprint)
+		check(t, c, f.URL+"/acme/big")
 		if requests, _ := f.asked(); len(requests) != 1 || requests[0] != post {
 			t.Errorf("once learned, asked %v", requests)
 		}
@@ -223,7 +232,7 @@ func TestRedirects(t *testing.T) {
 		f := startForge(t, func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, real.URL+repo+"/info/refs?"+r.URL.RawQuery, http.StatusFound)
 		})
-		check(t, client(t, detect.Config{}), f.URL+repo, 0)
+		check(t, client(t, remote.Config{}), f.URL+repo)
 	})
 	for name, to := range map[string]string{
 		"a loop":      repo + "/info/refs",
@@ -233,7 +242,7 @@ func TestRedirects(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			hops := 0
 			f := startForge(t, func(w http.ResponseWriter, r *http.Request) { hops++; http.Redirect(w, r, to, http.StatusFound) })
-			fails(t, client(t, detect.Config{}), f.URL+repo, failure.Network)
+			fails(t, client(t, remote.Config{}), f.URL+repo, failure.Network)
 			if hops > 6 {
 				t.Errorf("%d hops", hops)
 			}
@@ -243,7 +252,7 @@ func TestRedirects(t *testing.T) {
 		plain := startForge(t, func(http.ResponseWriter, *http.Request) { t.Error("asked over http") })
 		tls := httptest.NewTLSServer(http.RedirectHandler(plain.URL+repo+"/info/refs", http.StatusFound))
 		defer tls.Close()
-		c := detect.New(detect.Config{Transport: tls.Client().Transport})
+		c := remote.New(remote.Config{Transport: tls.Client().Transport})
 		if f := fails(t, c, tls.URL+repo, failure.Network); !strings.Contains(f.Message, "from https to http") {
 			t.Error(f.Message)
 		}
@@ -257,7 +266,7 @@ func TestRedirects(t *testing.T) {
 			}
 			v2(branches)(w, r)
 		})
-		fails(t, client(t, detect.Config{}), f.URL+repo, failure.Protocol)
+		fails(t, client(t, remote.Config{}), f.URL+repo, failure.Protocol)
 	})
 }
 
@@ -267,8 +276,8 @@ func TestDeniedAddress(t *testing.T) {
 		t.Fatal(err)
 	}
 	f := startForge(t, func(http.ResponseWriter, *http.Request) { t.Error("a denied address was reached") })
-	tr := detect.NewTransport(egress.NewDialer(policy, network.Host).DialContext)
-	got := fails(t, client(t, detect.Config{Transport: tr}), f.URL+repo, failure.Refused)
+	tr := remote.NewTransport(egress.NewDialer(policy, network.Host).DialContext)
+	got := fails(t, client(t, remote.Config{Transport: tr}), f.URL+repo, failure.Refused)
 	if !strings.HasPrefix(got.Message, "address denied: 127.0.0.1") {
 		t.Error(got.Message)
 	}
@@ -280,8 +289,8 @@ func TestDialFailures(t *testing.T) {
 		fmt.Errorf("x"): failure.Network,
 		&net.OpError{Op: "dial", Net: "tcp", Err: context.DeadlineExceeded}: failure.Timeout,
 	} {
-		tr := detect.NewTransport(func(context.Context, string, string) (net.Conn, error) { return nil, err })
-		got := fails(t, client(t, detect.Config{Transport: tr}), "http://nowhere.example/x", class)
+		tr := remote.NewTransport(func(context.Context, string, string) (net.Conn, error) { return nil, err })
+		got := fails(t, client(t, remote.Config{Transport: tr}), "http://nowhere.example/x", class)
 		if strings.Contains(got.Message, "Get \"") {
 			t.Errorf("message %q", got.Message)
 		}
@@ -290,7 +299,7 @@ func TestDialFailures(t *testing.T) {
 	tls.Config.ErrorLog = nil
 	tls.StartTLS()
 	defer tls.Close()
-	if got := fails(t, client(t, detect.Config{}), tls.URL+repo, failure.TLSVerify); !strings.Contains(got.Message, "certificate") {
+	if got := fails(t, client(t, remote.Config{}), tls.URL+repo, failure.TLSVerify); !strings.Contains(got.Message, "certificate") {
 		t.Errorf("an unknown certificate: %s", got.Message)
 	}
 }

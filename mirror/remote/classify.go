@@ -1,4 +1,4 @@
-package detect
+package remote
 
 import (
 	"errors"
@@ -13,6 +13,7 @@ import (
 
 	"gitmirror/internal/egress"
 	"gitmirror/mirror/failure"
+	"gitmirror/mirror/git"
 	"gitmirror/mirror/wire"
 )
 
@@ -72,9 +73,13 @@ func checkType(resp *http.Response, want string) error {
 // enough is how many bytes of a message are shown.
 const enough = 300
 
-// classify turns whatever a check ended with into a *failure.Error, whose
-// message holds no more of the upstream's words than a terminal can bear.
-func classify(err error) *failure.Error {
+// Classify turns whatever dealing with an upstream ended with, here or in a git child,
+// into a *failure.Error. Its message holds no more of the upstream's words than a terminal
+// can bear.
+func Classify(err error) *failure.Error {
+	if said := (*git.Error)(nil); errors.As(err, &said) {
+		return ofGit(said, err)
+	}
 	f := classOf(err)
 	f.Message = failure.Clip(f.Message, enough)
 	return f

@@ -1,4 +1,4 @@
-package detect_test
+package remote_test
 
 import (
 	"net/http"
@@ -6,8 +6,8 @@ import (
 	"testing"
 	"time"
 
-	"gitmirror/mirror/detect"
 	"gitmirror/mirror/failure"
+	"gitmirror/mirror/remote"
 )
 
 // everySecond lets only every second request through.
@@ -34,13 +34,13 @@ func TestAServerThatStumblesIsAskedAgain(t *testing.T) {
 	for name, stumble := range map[string]http.HandlerFunc{"503": status(503), "500": status(500), "hangs up": hangUp} {
 		t.Run(name, func(t *testing.T) {
 			f := startForge(t, everySecond(stumble, v2(branches)))
-			c := client(t, detect.Config{Pause: time.Millisecond})
-			first := check(t, c, f.URL+"/x.git", 0)
+			c := client(t, remote.Config{Pause: time.Millisecond})
+			first := check(t, c, f.URL+"/x.git")
 			if len(first.Advert.Refs) == 0 {
 				t.Error("it shows nothing")
 			}
 			for range 3 {
-				if again := check(t, c, f.URL+"/x.git", first.Fingerprint); !again.Unchanged {
+				if again := check(t, c, f.URL+"/x.git"); again.content != first.content {
 					t.Error("changed")
 				}
 			}
@@ -62,7 +62,7 @@ func TestWhatIsNoStumbleIsAskedOnce(t *testing.T) {
 		{hangUp, failure.Network, 2},
 	} {
 		f := startForge(t, c.handle)
-		fails(t, client(t, detect.Config{Pause: time.Millisecond}), f.URL+"/x.git", c.class)
+		fails(t, client(t, remote.Config{Pause: time.Millisecond}), f.URL+"/x.git", c.class)
 		if requests, _ := f.asked(); len(requests) != c.want {
 			t.Errorf("%s: %d requests, want %d", c.class, len(requests), c.want)
 		}

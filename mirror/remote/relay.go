@@ -1,4 +1,4 @@
-package fetch
+package remote
 
 import (
 	"bytes"
@@ -17,8 +17,8 @@ import (
 
 	"gitmirror/internal/egress"
 	"gitmirror/internal/network"
-	"gitmirror/mirror/detect"
 	"gitmirror/mirror/failure"
+	"gitmirror/mirror/git"
 )
 
 // relay is git's proxy for one fetch: it passes requests on to the upstream by its way,
@@ -26,10 +26,10 @@ import (
 // fetch may be made twice. It speaks TLS to the upstream, and git speaks to it in plain
 // HTTP: what git tunnels could not be asked again, and has nowhere to go.
 type relay struct {
-	Proxy  string // git's http.proxy
-	URL    string // what git is sent to
-	source string
-	out    *http.Transport
+	proxy    string // git's http.proxy
+	url      string // what git is sent to
+	upstream string // as its owner spells it
+	out      *http.Transport
 
 	server  *http.Server
 	serving sync.WaitGroup
@@ -46,12 +46,12 @@ const (
 	relayRefs = 64 << 20
 )
 
-func newRelay(src Source, log *slog.Logger) (*relay, error) {
-	upstream, err := url.Parse(src.URL)
+func newRelay(to string, by *egress.Grant, log *slog.Logger) (*relay, error) {
+	upstream, err := url.Parse(to)
 	if err != nil {
 		return nil, err
 	}
-	way, err := url.Parse(src.Way.URL())
+	out, err := url.Parse(by.URL())
 	if err != nil {
 		return nil, err
 	}
@@ -60,11 +60,11 @@ func newRelay(src Source, log *slog.Logger) (*relay, error) {
 		return nil, fmt.Errorf("listen for git's relay: %w", err)
 	}
 	password := rand.Text()
-	r := &relay{Proxy: fmt.Sprintf("http://git:%s@%s", password, l.Addr()), source: src.URL,
-		out: &http.Transport{Proxy: http.ProxyURL(way), DisableCompression: true, TLSHandshakeTimeout: 10 * time.Second, MaxResponseHeaderBytes: detect.MaxHeaders}}
+	r := &relay{proxy: fmt.Sprintf("http://git:%s@%s", password, l.Addr()), upstream: to,
+		out: &http.Transport{Proxy: http.ProxyURL(out), DisableCompression: true, TLSHandshakeTimeout: 10 * time.Second, MaxResponseHeaderBytes: maxHeaders}}
 	plain := *upstream
 	plain.Scheme = "http"
-	r.URL = plain.String()
+	r.url = plain.String()
 	pass := &httputil.ReverseProxy{
 		Transport:     again{r.out},
 		FlushInterval: -1,
@@ -85,7 +85,7 @@ func newRelay(src Source, log *slog.Logger) (*relay, error) {
 		},
 		ErrorHandler: func(w http.ResponseWriter, rq *http.Request, err error) {
 			if rq.Context().Err() == nil {
-				r.fail(src.Way, err)
+				r.fail(by, err)
 			}
 			w.WriteHeader(http.StatusBadGateway)
 		},
@@ -118,7 +118,8 @@ func sameHost(asked, upstream string) bool {
 
 var errUnasked = errors.New("not asked for")
 
-func (r *relay) close() {
+// Close ends what is under way.
+func (r *relay) Close() {
 	_ = r.server.Close()
 	r.serving.Wait()
 	r.out.CloseIdleConnections()
@@ -129,15 +130,15 @@ func strayed(to string) *failure.Error {
 }
 
 // fail notes why the upstream could not be asked.
-func (r *relay) fail(way Way, err error) {
+func (r *relay) fail(by *egress.Grant, err error) {
 	switch {
-	case way.Strayed() != "":
-		r.note(strayed(way.Strayed()))
+	case by.Strayed() != "":
+		r.note(strayed(by.Strayed()))
 	case strings.Contains(err.Error(), "not allowed by ruleset"): // our own proxy's answer
 		r.note(failure.New(failure.Refused, "the upstream led git to an address that is denied", err))
 	default:
-		f := failure.Of(err)
-		r.note(failure.New(f.Class, "the upstream cannot be asked for a pack: "+failure.Clip(f.Message, 300), err))
+		f := Classify(err)
+		r.note(failure.New(f.Class, "the upstream cannot be asked for a pack: "+f.Message, err))
 	}
 }
 
@@ -156,10 +157,21 @@ func (r *relay) cause() *failure.Error {
 	return r.failed
 }
 
-// spell has git's words name the upstream as its owner does.
-func (r *relay) spell(f *failure.Error) *failure.Error {
-	f.Message = strings.ReplaceAll(f.Message, r.URL, r.source)
-	return f
+// URL is what git is sent to: this relay is its proxy for http alone.
+func (r *relay) URL() string { return r.url }
+
+// Settings make this relay git's proxy.
+func (r *relay) Settings() []git.Setting {
+	return []git.Setting{{Key: "http.proxy", Value: r.proxy}, {Key: "http.proxyAuthMethod", Value: "basic"}}
+}
+
+// Explain is why the upstream could not be asked, else git's words about it.
+func (r *relay) Explain(why *failure.Error) *failure.Error {
+	if cause := r.cause(); cause != nil {
+		return cause
+	}
+	why.Message = strings.ReplaceAll(why.Message, r.url, r.upstream)
+	return why
 }
 
 // again asks once more where the first answer was a stumble.
@@ -181,7 +193,7 @@ func (a again) RoundTrip(r *http.Request) (*http.Response, error) {
 		return a.next.RoundTrip(rq)
 	}
 	resp, err := send()
-	if !whole || !detect.Stumbled(resp, err) || r.Context().Err() != nil {
+	if !whole || !stumbled(resp, err) || r.Context().Err() != nil {
 		return resp, err
 	}
 	pause := time.NewTimer(relayPause)
