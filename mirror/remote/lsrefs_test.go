@@ -101,6 +101,30 @@ func TestRelearnsAfterAnOddAnswer(t *testing.T) {
 	}
 }
 
+// An answer that cannot be read, or shows too much, has the server learned anew by the next
+// check.
+func TestRelearnsAfterAnAnswerThatCannotBeRead(t *testing.T) {
+	for name, shown := range map[string]string{"no refs": packets("nonsense\n", "0000"), "more than may be": packets(oidA+" refs/heads/1\n", oidA+" refs/heads/2\n", "0000")} {
+		f := startForge(t, v2(branches))
+		c := client(t, remote.Config{})
+		check(t, c, f.URL+repo)
+		f.become(v2(shown))
+		answer, err := c.Open(f.URL+repo).LsRefs(t.Context(), prefixes)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := answer.Parse(t.Context(), wire.Limits{Refs: 1}); err == nil {
+			t.Errorf("%s: it is read", name)
+		}
+		answer.Close()
+		f.become(v2(branches))
+		check(t, c, f.URL+repo)
+		if requests, _ := f.asked(); !slices.Equal(requests, []string{get, post}) {
+			t.Errorf("%s: asked %v", name, requests)
+		}
+	}
+}
+
 // An upstream that goes back to version 0 for good is followed there.
 func TestVersionTwoTurnsToZero(t *testing.T) {
 	f := startForge(t, v2(branches))

@@ -1,0 +1,149 @@
+package sync
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"gitmirror/internal/clock"
+	"gitmirror/internal/testlog"
+	"gitmirror/mirror/detect"
+	"gitmirror/mirror/failure"
+	"gitmirror/mirror/fetch"
+	"gitmirror/mirror/past"
+	"gitmirror/mirror/refs"
+	"gitmirror/mirror/remote"
+	"gitmirror/mirror/space"
+	"gitmirror/mirror/store"
+	"gitmirror/mirror/wire"
+	"gitmirror/mirror/work"
+)
+
+// simulated is an upstream whose branches only appear, a fetch engine without a network and
+// without git, and a log that takes everything.
+type simulated struct {
+	refs      []wire.AdvertRef
+	failing   *failure.Error  // what fetches end with
+	have      map[string]bool // objects that have come
+	fetched   []string
+	ways      int // that are not closed
+	published []Candidate
+}
+
+func (s *simulated) Check(_ context.Context, _ string, _ []string, last detect.Fingerprint) (detect.Result, error) {
+	now := detect.Fingerprint(len(s.refs) + 1)
+	if now == last {
+		return detect.Result{Fingerprint: now, Unchanged: true, Remote: s}, nil
+	}
+	return detect.Result{Fingerprint: now, Advert: &wire.Advert{HeadRef: "refs/heads/0", Refs: slices.Clone(s.refs)}, Remote: s}, nil
+}
+
+func (s *simulated) LsRefs(context.Context, []string) (*remote.Answer, error) {
+	panic("a check was made without Check")
+}
+
+func (s *simulated) Fetch() (remote.Way, error) { s.ways++; return &simulatedWay{of: s}, nil }
+
+type simulatedWay struct {
+	remote.Way
+	of *simulated
+}
+
+func (w *simulatedWay) Close() { w.of.ways-- }
+
+// objects are those of a copy that fetches from the simulated upstream alone.
+type objects struct{ *simulated }
+
+func (o objects) Missing(_ context.Context, _ string, oids []string) ([]string, error) {
+	return slices.DeleteFunc(slices.Clone(oids), func(oid string) bool { return o.have[oid] }), nil
+}
+
+func (o objects) Fetch(_ context.Context, _ *store.Staging, src fetch.Source, oids []string) error {
+	if w, ok := src.Way.(*simulatedWay); !ok || w.of != o.simulated || o.ways != 1 {
+		panic("it is not fetched by the way of what was asked")
+	}
+	if o.failing != nil {
+		return o.failing
+	}
+	for _, oid := range oids {
+		o.have[oid] = true
+	}
+	o.fetched = append(o.fetched, oids...)
+	return nil
+}
+
+func (o objects) Peel(context.Context, string, []refs.Ref) error     { return nil }
+func (o objects) Judge(context.Context, string, []refs.Change) error { return nil }
+func (o objects) Unreachable(context.Context, string, []string, []refs.Ref) (map[string]bool, error) {
+	return nil, nil
+}
+func (o objects) Reached(context.Context, string, []string, []refs.Ref, []refs.Ref) (map[string]bool, error) {
+	return nil, nil
+}
+func (o objects) Unrelated(_ context.Context, _ string, pairs [][2]string) ([]bool, error) {
+	return make([]bool, len(pairs)), nil
+}
+func (o objects) Left(_ context.Context, _ string, old, _ []string) ([]int, error) {
+	return make([]int, len(old)), nil
+}
+func (o objects) IsAncestor(context.Context, string, string, string) bool { return true }
+
+func (s *simulated) Publish(_ context.Context, c Candidate) (Outcome, error) {
+	s.published = append(s.published, c)
+	return Committed, nil
+}
+
+type alone struct{}
+
+func (alone) For(string) Holders                      { return Holders{} }
+func (alone) Logged(string) ([]refs.Change, bool)     { return nil, false }
+func (alone) Suspect(*store.Repo, error)              {}
+func (alone) Broke(string, string, error) (sick bool) { return false }
+func (alone) Forget(string)                           {}
+
+// What a run does needs neither a network nor git: an upstream and a fetch engine that are
+// made up take their places.
+func TestARunAgainstASimulatedUpstream(t *testing.T) {
+	st, err := store.Open(t.TempDir(), "run", testlog.New(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	up := &simulated{have: map[string]bool{}}
+	w := New(Config{
+		Clock: clock.System, Store: st, Upstream: up, Objects: objects{up}, Space: space.New(t.TempDir(), 0, func() {}), Past: new(past.Shared), Copies: alone{},
+		Publisher: up, Sources: alone{}, LogTime: func() refs.LogTime { return refs.LogTime{Now: time.Now(), DatesHold: true} },
+		Changed: func(string) {}, Log: testlog.New(t), CopiesPerPeer: 1, Fetches: 1,
+	})
+	a := work.Assignment{ID: "REPO0", Name: "r0", URLs: []string{"http://up/r0.git"}, Role: work.Owner, Policy: work.Policy{Prefixes: []string{"refs/heads/"}}}
+	run := func() work.Result {
+		out := w.Run(t.Context(), work.Task{Assignment: a, Step: work.CheckUpstream, Ask: true})
+		if up.ways != 0 {
+			t.Errorf("%d ways are not closed", up.ways)
+		}
+		if out.Changed {
+			c := up.published[len(up.published)-1]
+			a.Generation, a.Digest, a.PublicDigest, a.Refs, a.Head, a.Base = c.Generation, c.Digest, c.PublicDigest, c.Refs, c.Head, c.Base
+		}
+		return out
+	}
+	for i := range 3 {
+		oid := strings.Repeat(string(rune('a'+i)), 40)
+		up.refs = append(up.refs, wire.AdvertRef{Name: "refs/heads/" + string(rune('0'+i)), OID: oid})
+		up.failing, up.fetched = failure.New(failure.Network, "cut", nil), nil
+		if out := run(); out.Failure != up.failing || out.Generation != uint64(i) || len(up.published) != i {
+			t.Errorf("a fetch that fails: %+v", out)
+		}
+		up.failing = nil
+		if out := run(); out.Failure != nil || !out.Changed || out.Generation != uint64(i+1) {
+			t.Errorf("a push: %+v, %v", out, out.Failure)
+		}
+		if !slices.Equal(up.fetched, []string{oid}) {
+			t.Errorf("fetched %v, want %s alone", up.fetched, oid)
+		}
+		if out := run(); out.Failure != nil || out.Changed || !out.Judged || len(up.published) != i+1 {
+			t.Errorf("nothing new: %+v", out)
+		}
+	}
+}
