@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -31,8 +32,12 @@ func TestStatusClasses(t *testing.T) {
 		check(t, c, f.URL+repo)
 		f.become(status(code))
 		fails(t, c, f.URL+repo, class)
+		// Once it is well it is learned anew.
 		f.become(v2(branches))
 		check(t, c, f.URL+repo)
+		if requests, _ := f.asked(); !slices.Equal(requests, []string{get, post}) {
+			t.Errorf("behind %d: asked %v", code, requests)
+		}
 	}
 }
 
