@@ -13,6 +13,7 @@ import (
 // a tenth of what it costs one by one.
 type loader struct {
 	rows    []*Repo // by name, as snapshots have them
+	byName  filler[*Repo]
 	summing sync.WaitGroup
 	batches chan []*Repo // to be summed up beside the reading
 	summed  int          // rows that were handed over
@@ -24,6 +25,7 @@ const summingBatch = 1000
 
 func newLoader() *loader {
 	l := &loader{batches: make(chan []*Repo, 8)}
+	l.byName.tree = newTables().byName
 	batches := l.batches
 	l.summing.Go(func() {
 		for batch := range batches {
@@ -41,6 +43,7 @@ func (l *loader) add(row *Repo) error {
 		return damaged("repo %q after %q", row.Name, l.rows[n-1].Name)
 	}
 	l.rows = append(l.rows, row)
+	l.byName.add(row)
 	if len(l.rows)-l.summed == summingBatch {
 		l.handOver()
 	}
@@ -64,60 +67,90 @@ func (l *loader) close() {
 
 // into fills empty tables.
 func (l *loader) into(t *tables) error {
-	t.rows = l.sum
 	byID, err := sortedByID(l.rows)
 	if err != nil {
 		return err
 	}
-	var beside sync.WaitGroup
-	defer beside.Wait()
-	beside.Go(func() {
-		fill(t.byName, l.rows)
-		fill(t.byID, byID)
-	})
-	t.held.load(byID)
-	for _, row := range l.rows {
-		if row.live() {
-			t.addLive(row)
-		}
-	}
+	l.byName.finish()
+	t.byName, t.rows = l.byName.tree, l.sum
+	t.loadByID(byID)
 	return nil
 }
 
 // half is how many items of a node stay in it when it is split, with the one that goes up.
 const half = 32
 
-// fill fills an empty tree with items in its order. Loaded one after the other, they would
-// leave nodes that are half empty, as each is split when the next item does not fit: half of
-// each makes the nodes, and the other half, whose place is behind it, fills them up.
-func fill[T any](tree *btree.BTreeG[T], items []T) {
-	for i, item := range items {
-		if i %= 2 * half; i < half-1 || i == 2*half-1 {
-			tree.Load(item)
-		}
-	}
-	var hint btree.PathHint
-	for i, item := range items {
-		if i %= 2 * half; i >= half-1 && i != 2*half-1 {
-			tree.SetHint(item, &hint)
-		}
+// filler brings items into an empty tree, in its order. Loaded one after the other, they
+// would leave nodes that are half empty, as each is split when the next item does not fit.
+// Only half of each node is loaded, and the other half, whose place is behind it, fills it up
+// when it has been split off.
+type filler[T any] struct {
+	tree  *btree.BTreeG[T]
+	n     int
+	later []T
+	hint  btree.PathHint
+}
+
+func (f *filler[T]) add(item T) {
+	f.n++
+	switch place := f.n % (2 * half); {
+	case place == 0:
+		f.tree.Load(item)
+		f.fillUp(len(f.later) - half)
+	case place < half:
+		f.tree.Load(item)
+	default:
+		f.later = append(f.later, item)
 	}
 }
 
-// load fills empty shelves with rows, which come by id.
+func (f *filler[T]) fillUp(n int) {
+	for _, item := range f.later[:n] {
+		f.tree.SetHint(item, &f.hint)
+	}
+	f.later = append(f.later[:0], f.later[n:]...)
+}
+
+func (f *filler[T]) finish() { f.fillUp(len(f.later)) }
+
+// loadByID fills what is ordered by id, at once.
+func (t *tables) loadByID(rows []*Repo) {
+	var beside sync.WaitGroup
+	beside.Go(func() {
+		byID := filler[*Repo]{tree: t.byID}
+		for _, row := range rows {
+			byID.add(row)
+			if row.live() {
+				t.addLive(row)
+			}
+		}
+		byID.finish()
+	})
+	t.held.load(rows)
+	beside.Wait()
+}
+
+// load fills empty shelves.
 func (h *holdings) load(rows []*Repo) {
-	held := map[NodeNum][]*Repo{}
+	fillers := map[NodeNum]*filler[*Repo]{}
+	hold := func(n NodeNum, row *Repo) *shelf {
+		s := h.shelf(n)
+		if fillers[n] == nil {
+			fillers[n] = &filler[*Repo]{tree: s.rows}
+		}
+		fillers[n].add(row)
+		return s
+	}
 	for _, row := range rows {
 		for _, c := range row.Copies {
-			h.shelf(c.Node).count(c, row.Owner, +1)
-			held[c.Node] = append(held[c.Node], row)
+			hold(c.Node, row).count(c, row.Owner, +1)
 		}
 		if row.unowned() {
-			held[0] = append(held[0], row)
+			hold(0, row)
 		}
 	}
-	for n, rows := range held {
-		fill(h.shelf(n).rows, rows)
+	for _, f := range fillers {
+		f.finish()
 	}
 }
 

@@ -75,6 +75,10 @@ func TestRestoreRefusesRowsThatCannotBe(t *testing.T) {
 			list[first+1] = edited(func(r *Repo) { slices.Reverse(r.Copies) })
 			return list
 		},
+		"without a state": func(list [][]byte) [][]byte {
+			list[first+1] = edited(func(r *Repo) { r.Copies[0].State = 0 })
+			return list
+		},
 		"policy": func(list [][]byte) [][]byte { list[first+1] = appendRepo(nil, row, 2); return list },
 		"bytes":  func(list [][]byte) [][]byte { list[first] = append(list[first], 0); return list },
 		"kind":   func(list [][]byte) [][]byte { return slices.Insert(list, first, []byte{}) },
@@ -130,10 +134,12 @@ func TestFilledTreesAreFull(t *testing.T) {
 	for _, n := range []int{0, 1, 2, 31, 32, 63, 64, 65, 127, 1000, 100_000} {
 		tree := btree.NewBTreeGOptions(cmp.Less[int], unlocked)
 		var items []int
+		f := filler[int]{tree: tree}
 		for i := range n {
 			items = append(items, i)
+			f.add(i)
 		}
-		fill(tree, items)
+		f.finish()
 		if got := tree.Items(); !slices.Equal(got, items) {
 			t.Fatalf("%d items, want %d", len(got), n)
 		}

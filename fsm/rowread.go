@@ -54,39 +54,54 @@ func (d *rowReader) read(record []byte) (*Repo, error) {
 	return d.finish()
 }
 
-// eachField calls fn with each field of a message: its number and type, its value, and all
-// of it.
-func eachField(b []byte, fn func(num protowire.Number, typ protowire.Type, value, field []byte) error) error {
+// field is one of a message: a number or bytes, by its type.
+type field struct {
+	num    protowire.Number
+	typ    protowire.Type
+	number uint64
+	bytes  []byte
+	all    []byte // with its tag
+}
+
+// eachField calls fn with each field of a message.
+func eachField(b []byte, fn func(field) error) error {
 	for len(b) > 0 {
-		num, typ, tag := protowire.ConsumeTag(b)
-		if tag < 0 {
+		var f field
+		var tag, size int
+		if f.num, f.typ, tag = protowire.ConsumeTag(b); tag < 0 {
 			return damaged("%w", protowire.ParseError(tag))
 		}
-		size := protowire.ConsumeFieldValue(num, typ, b[tag:])
+		switch value := b[tag:]; f.typ {
+		case protowire.VarintType:
+			f.number, size = protowire.ConsumeVarint(value)
+		case protowire.BytesType:
+			f.bytes, size = protowire.ConsumeBytes(value)
+		default:
+			size = protowire.ConsumeFieldValue(f.num, f.typ, value)
+		}
 		if size < 0 {
 			return damaged("%w", protowire.ParseError(size))
 		}
-		if err := fn(num, typ, b[tag:tag+size], b[:tag+size]); err != nil {
+		f.all, b = b[:tag+size], b[tag+size:]
+		if err := fn(f); err != nil {
 			return err
 		}
-		b = b[tag+size:]
 	}
 	return nil
 }
 
-func (d *rowReader) field(num protowire.Number, typ protowire.Type, value, field []byte) error {
-	switch typ {
+func (d *rowReader) field(f field) error {
+	switch f.typ {
 	case protowire.VarintType:
-		if v, _ := protowire.ConsumeVarint(value); d.number(num, v) {
+		if d.number(f.num, f.number) {
 			return nil
 		}
 	case protowire.BytesType:
-		v, _ := protowire.ConsumeBytes(value)
-		if known, err := d.bytes(num, v); known || err != nil {
+		if known, err := d.bytes(f.num, f.bytes); known || err != nil {
 			return err
 		}
 	}
-	d.rest = append(d.rest, field...)
+	d.rest = append(d.rest, f.all...)
 	return nil
 }
 
@@ -162,16 +177,14 @@ func (d *rowReader) texts(num protowire.Number, v []byte) {
 func (d *rowReader) copy(b []byte) error {
 	var c Copy
 	var known bool
-	err := eachField(b, func(num protowire.Number, typ protowire.Type, value, _ []byte) error {
+	err := eachField(b, func(f field) error {
 		switch {
-		case num == 1 && typ == protowire.VarintType:
-			v, _ := protowire.ConsumeVarint(value)
-			c.Node = NodeNum(v)
-		case num == 2 && typ == protowire.BytesType:
-			v, _ := protowire.ConsumeBytes(value)
-			c.State, known = parseCopyState(string(v))
-		case num == 3 && typ == protowire.VarintType:
-			c.Generation, _ = protowire.ConsumeVarint(value)
+		case f.num == 1 && f.typ == protowire.VarintType:
+			c.Node = NodeNum(f.number)
+		case f.num == 2 && f.typ == protowire.BytesType:
+			c.State, known = parseCopyState(string(f.bytes))
+		case f.num == 3 && f.typ == protowire.VarintType:
+			c.Generation = f.number
 		}
 		return nil
 	})

@@ -44,8 +44,8 @@ func TestRowsAreReadAsTheGeneratedCodeDoesIt(tt *testing.T) {
 	policy := new(Policy)
 	m.state.View().Repos("", func(r *Repo) bool {
 		b, _ := protowire.ConsumeBytes(appendRepo(nil, r, 1)[1:])
-		return eachField(b, func(_ protowire.Number, _ protowire.Type, _, field []byte) error {
-			fields = append(fields, slices.Clone(field))
+		return eachField(b, func(f field) error {
+			fields = append(fields, slices.Clone(f.all))
 			return nil
 		}) == nil
 	})
