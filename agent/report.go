@@ -75,7 +75,7 @@ func (a *Agent) takeDirty() []string {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	ids := slices.Collect(maps.Keys(a.dirty))
-	clear(a.dirty)
+	a.dirty = map[string]bool{} // one that has been large costs its size whenever it is looked through
 	return ids
 }
 
