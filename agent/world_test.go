@@ -86,7 +86,7 @@ func newWorld(t *testing.T, repos ...string) *world {
 	}
 	for _, id := range repos {
 		w.do(&command.AddRepos{Repos: []*command.NewRepo{{Id: id, Name: id, Urls: []string{"https://x/" + id}, UrlKeys: []string{"x/" + id},
-			Policy: &command.Policy{Replicas: 3, IntervalMs: 60000, Refspecs: []string{"refs/heads/"}}, Copies: []string{"a", "b", "c"}, Owner: "a"}}})
+			Policy: &command.Policy{Replicas: 3, IntervalMs: 60000, RefPrefixes: []string{"refs/heads/"}}, Copies: []string{"a", "b", "c"}, Owner: "a"}}})
 	}
 	return w
 }

@@ -25,7 +25,7 @@ func everything(t testing.TB) *machine {
 	full := newRepo("full")
 	full.Urls, full.UrlKeys = append(full.Urls, "https://other/full.git"), append(full.UrlKeys, "other/full")
 	full.Labels = map[string]string{"b": "2", "a": "1"}
-	full.Policy = &command.Policy{Replicas: 3, IntervalMs: 7000, Refspecs: []string{"refs/x/"}, MaxSize: 1 << 40, MaxObjectSize: 5, Accept: []string{"hasDotgit"}}
+	full.Policy = &command.Policy{Replicas: 3, IntervalMs: 7000, RefPrefixes: []string{"refs/x/"}, MaxSize: 1 << 40, MaxObjectSize: 5, Accept: []string{"hasDotgit"}}
 	full.Copies = []string{"a", "b", "c", "d"}
 	dotted := newRepo("dotted")
 	dotted.Urls[0] += ".git"

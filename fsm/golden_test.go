@@ -27,7 +27,7 @@ var samples = map[uint32]proto.Message{
 	6: &command.Tick{},
 	10: addRepos(&command.NewRepo{
 		Id: "r1", Name: "host/a", Urls: []string{"https://host/a"}, UrlKeys: []string{"host/a"},
-		Policy: &command.Policy{Replicas: 3, IntervalMs: 5000, Refspecs: []string{"refs/heads/"}},
+		Policy: &command.Policy{Replicas: 3, IntervalMs: 5000, RefPrefixes: []string{"refs/heads/"}},
 		Labels: map[string]string{"b": "2", "a": "1"}, Copies: []string{"n1", "n2"}, Owner: "n1",
 	}),
 	11: &command.RemoveRepos{Ids: []string{"r1", "r2"}},

@@ -24,15 +24,15 @@ const (
 	DefaultInterval = time.Minute
 )
 
-var defaultRefspecs = []string{"refs/heads/", "refs/tags/"}
+var defaultRefPrefixes = []string{"refs/heads/", "refs/tags/"}
 
 // newPolicy resolves the defaults. What members of the cluster's format do not see
 // counts for nobody.
 func (s *State) newPolicy(p *command.Policy) Policy {
 	policy := Policy{
-		Replicas: int(p.GetReplicas()),
-		Interval: time.Duration(p.GetIntervalMs()) * time.Millisecond,
-		Refspecs: p.GetRefspecs(),
+		Replicas:    int(p.GetReplicas()),
+		Interval:    time.Duration(p.GetIntervalMs()) * time.Millisecond,
+		RefPrefixes: p.GetRefPrefixes(),
 	}
 	if s.tables.format >= FormatLimits {
 		policy.MaxSize, policy.MaxObject = p.GetMaxSize(), p.GetMaxObjectSize()
@@ -46,8 +46,8 @@ func (s *State) newPolicy(p *command.Policy) Policy {
 	if policy.Interval == 0 {
 		policy.Interval = DefaultInterval
 	}
-	if len(policy.Refspecs) == 0 {
-		policy.Refspecs = defaultRefspecs
+	if len(policy.RefPrefixes) == 0 {
+		policy.RefPrefixes = defaultRefPrefixes
 	}
 	return policy
 }

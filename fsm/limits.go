@@ -23,7 +23,7 @@ const (
 	maxLabels  = 64
 	maxLabel   = 256
 	maxCopies  = 64
-	maxPolicy  = 64 // refspecs
+	maxPolicy  = 64 // ref prefixes
 	maxFlaws   = 64
 	maxRefspec = 512
 	maxLost    = 8 // lost generations a row remembers
@@ -112,13 +112,13 @@ func checkPolicy(p *command.Policy) error {
 		return fmt.Errorf("%d replicas, more than %d", p.GetReplicas(), maxCopies)
 	case p.GetIntervalMs() < 0 || p.GetIntervalMs() > year:
 		return fmt.Errorf("interval of %d ms is not between 0 and a year", p.GetIntervalMs())
-	case len(p.GetRefspecs()) > maxPolicy:
-		return fmt.Errorf("%d refspecs, more than %d", len(p.GetRefspecs()), maxPolicy)
+	case len(p.GetRefPrefixes()) > maxPolicy:
+		return fmt.Errorf("%d ref prefixes, more than %d", len(p.GetRefPrefixes()), maxPolicy)
 	}
 	if err := checkLimits(p.GetMaxSize(), p.GetMaxObjectSize(), p.GetAccept()); err != nil {
 		return err
 	}
-	for _, spec := range p.GetRefspecs() {
+	for _, spec := range p.GetRefPrefixes() {
 		if err := between("refspec", spec, 1, maxRefspec); err != nil {
 			return err
 		}

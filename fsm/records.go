@@ -31,7 +31,7 @@ func nodeRecord(n *Node) *snapshot.Record {
 
 func policyRecord(num uint32, p *Policy) *snapshot.Record {
 	return &snapshot.Record{Kind: &snapshot.Record_Policy{Policy: &snapshot.Policy{
-		Num: num, Replicas: uint32(p.Replicas), IntervalMs: p.Interval.Milliseconds(), Refspecs: p.Refspecs,
+		Num: num, Replicas: uint32(p.Replicas), IntervalMs: p.Interval.Milliseconds(), RefPrefixes: p.RefPrefixes,
 		MaxSize: p.MaxSize, MaxObjectSize: p.MaxObject, Accept: p.Accept,
 	}}}
 }

@@ -27,7 +27,7 @@ func TestAddRepo(t *testing.T) {
 	}
 	want := &Repo{
 		ID: "one", Name: "host/Acme/one", urlsFromName: urlPlain,
-		Policy: &Policy{Replicas: 2, Interval: time.Minute, Refspecs: []string{"refs/heads/", "refs/tags/"}}, Rarely: ordinary,
+		Policy: &Policy{Replicas: 2, Interval: time.Minute, RefPrefixes: []string{"refs/heads/", "refs/tags/"}}, Rarely: ordinary,
 		Owner: 1, Epoch: 1, Version: m.index, addedMS: m.now.UnixMilli(),
 		Copies: []Copy{{Node: 1, State: CopyWanted}, {Node: 2, State: CopyWanted}},
 	}

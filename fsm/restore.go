@@ -164,10 +164,10 @@ func (b *builder) addPolicy(p *snapshot.Policy) error {
 		return damaged("policy %d after %d", p.GetNum(), len(b.rows.policies))
 	}
 	b.rows.policies = append(b.rows.policies, b.shared.policy(Policy{
-		Replicas: int(p.GetReplicas()),
-		Interval: time.Duration(p.GetIntervalMs()) * time.Millisecond,
-		Refspecs: p.GetRefspecs(),
-		MaxSize:  p.GetMaxSize(), MaxObject: p.GetMaxObjectSize(), Accept: p.GetAccept(),
+		Replicas:    int(p.GetReplicas()),
+		Interval:    time.Duration(p.GetIntervalMs()) * time.Millisecond,
+		RefPrefixes: p.GetRefPrefixes(),
+		MaxSize:     p.GetMaxSize(), MaxObject: p.GetMaxObjectSize(), Accept: p.GetAccept(),
 	}))
 	return nil
 }

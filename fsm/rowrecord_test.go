@@ -48,7 +48,7 @@ func TestRowsAreEncodedAsTheGeneratedCodeDoesIt(t *testing.T) {
 // Policies that differ in any field are two.
 func TestPoliciesAreSharedWhereTheyAreEqual(t *testing.T) {
 	var in interner
-	base := Policy{Replicas: 2, Interval: time.Minute, Refspecs: []string{"refs/heads/"}}
+	base := Policy{Replicas: 2, Interval: time.Minute, RefPrefixes: []string{"refs/heads/"}}
 	if one, again := in.policy(base), in.policy(base); one != again {
 		t.Error("equal policies are two")
 	}

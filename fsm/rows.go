@@ -90,9 +90,9 @@ type Copy struct {
 // Policy is how a repo is mirrored, defaults resolved. Rows with equal
 // policies share one value.
 type Policy struct {
-	Replicas int
-	Interval time.Duration
-	Refspecs []string
+	Replicas    int
+	Interval    time.Duration
+	RefPrefixes []string
 
 	MaxSize, MaxObject int64    // bytes of the copy, and of one object; 0: the node's limits
 	Accept             []string // flaws of objects, by git's ids, which are taken; shared, not to be changed

@@ -11,12 +11,11 @@
 package command
 
 import (
+	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
+	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
 	reflect "reflect"
 	sync "sync"
 	unsafe "unsafe"
-
-	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
-	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
 )
 
 const (
@@ -674,7 +673,7 @@ type Policy struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Replicas      uint32                 `protobuf:"varint,1,opt,name=replicas,proto3" json:"replicas,omitempty"`                                  // default 2
 	IntervalMs    int64                  `protobuf:"varint,2,opt,name=interval_ms,json=intervalMs,proto3" json:"interval_ms,omitempty"`            // fixed polling interval; default 60,000
-	Refspecs      []string               `protobuf:"bytes,3,rep,name=refspecs,proto3" json:"refspecs,omitempty"`                                   // ref prefixes; default refs/heads/ refs/tags/
+	RefPrefixes   []string               `protobuf:"bytes,3,rep,name=ref_prefixes,json=refPrefixes,proto3" json:"ref_prefixes,omitempty"`          // ref prefixes; default refs/heads/ refs/tags/
 	MaxSize       int64                  `protobuf:"varint,4,opt,name=max_size,json=maxSize,proto3" json:"max_size,omitempty"`                     // bytes of the copy; default: the node's limit. Since format 4
 	MaxObjectSize int64                  `protobuf:"varint,5,opt,name=max_object_size,json=maxObjectSize,proto3" json:"max_object_size,omitempty"` // bytes of one object; default: the node's limit. Since format 4
 	Accept        []string               `protobuf:"bytes,6,rep,name=accept,proto3" json:"accept,omitempty"`                                       // flaws of objects that are taken, by git's ids. Since format 5
@@ -726,9 +725,9 @@ func (x *Policy) GetIntervalMs() int64 {
 	return 0
 }
 
-func (x *Policy) GetRefspecs() []string {
+func (x *Policy) GetRefPrefixes() []string {
 	if x != nil {
-		return x.Refspecs
+		return x.RefPrefixes
 	}
 	return nil
 }
@@ -2250,12 +2249,12 @@ const file_command_proto_rawDesc = "" +
 	"\x02id\x18\x01 \x01(\tR\x02id\"%\n" +
 	"\vRaiseFormat\x12\x16\n" +
 	"\x06format\x18\x01 \x01(\rR\x06format\"\x06\n" +
-	"\x04Tick\"\xbc\x01\n" +
+	"\x04Tick\"\xc3\x01\n" +
 	"\x06Policy\x12\x1a\n" +
 	"\breplicas\x18\x01 \x01(\rR\breplicas\x12\x1f\n" +
 	"\vinterval_ms\x18\x02 \x01(\x03R\n" +
-	"intervalMs\x12\x1a\n" +
-	"\brefspecs\x18\x03 \x03(\tR\brefspecs\x12\x19\n" +
+	"intervalMs\x12!\n" +
+	"\fref_prefixes\x18\x03 \x03(\tR\vrefPrefixes\x12\x19\n" +
 	"\bmax_size\x18\x04 \x01(\x03R\amaxSize\x12&\n" +
 	"\x0fmax_object_size\x18\x05 \x01(\x03R\rmaxObjectSize\x12\x16\n" +
 	"\x06accept\x18\x06 \x03(\tR\x06accept\"\xb8\x02\n" +

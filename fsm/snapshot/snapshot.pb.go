@@ -11,14 +11,12 @@
 package snapshot
 
 import (
+	command "gitmirror/fsm/command"
+	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
+	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
 	reflect "reflect"
 	sync "sync"
 	unsafe "unsafe"
-
-	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
-	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
-
-	command "gitmirror/fsm/command"
 )
 
 const (
@@ -446,7 +444,7 @@ type Policy struct {
 	Num           uint32                 `protobuf:"varint,1,opt,name=num,proto3" json:"num,omitempty"` // 1, 2, … in order of first use
 	Replicas      uint32                 `protobuf:"varint,2,opt,name=replicas,proto3" json:"replicas,omitempty"`
 	IntervalMs    int64                  `protobuf:"varint,3,opt,name=interval_ms,json=intervalMs,proto3" json:"interval_ms,omitempty"`
-	Refspecs      []string               `protobuf:"bytes,4,rep,name=refspecs,proto3" json:"refspecs,omitempty"`
+	RefPrefixes   []string               `protobuf:"bytes,4,rep,name=ref_prefixes,json=refPrefixes,proto3" json:"ref_prefixes,omitempty"`
 	MaxSize       int64                  `protobuf:"varint,5,opt,name=max_size,json=maxSize,proto3" json:"max_size,omitempty"`                     // bytes, 0: the node's limit
 	MaxObjectSize int64                  `protobuf:"varint,6,opt,name=max_object_size,json=maxObjectSize,proto3" json:"max_object_size,omitempty"` // bytes, 0: the node's limit
 	Accept        []string               `protobuf:"bytes,7,rep,name=accept,proto3" json:"accept,omitempty"`
@@ -505,9 +503,9 @@ func (x *Policy) GetIntervalMs() int64 {
 	return 0
 }
 
-func (x *Policy) GetRefspecs() []string {
+func (x *Policy) GetRefPrefixes() []string {
 	if x != nil {
-		return x.Refspecs
+		return x.RefPrefixes
 	}
 	return nil
 }
@@ -1647,13 +1645,13 @@ const file_snapshot_proto_rawDesc = "" +
 	"\x03run\x18\r \x01(\tR\x03run\x12\x16\n" +
 	"\x06format\x18\x0e \x01(\rR\x06format\x12/\n" +
 	"\x04disk\x18\x0f \x01(\v2\x1b.gitmirror.snapshot.FailureR\x04disk\x12/\n" +
-	"\x04sick\x18\x10 \x01(\v2\x1b.gitmirror.snapshot.FailureR\x04sick\"\xce\x01\n" +
+	"\x04sick\x18\x10 \x01(\v2\x1b.gitmirror.snapshot.FailureR\x04sick\"\xd5\x01\n" +
 	"\x06Policy\x12\x10\n" +
 	"\x03num\x18\x01 \x01(\rR\x03num\x12\x1a\n" +
 	"\breplicas\x18\x02 \x01(\rR\breplicas\x12\x1f\n" +
 	"\vinterval_ms\x18\x03 \x01(\x03R\n" +
-	"intervalMs\x12\x1a\n" +
-	"\brefspecs\x18\x04 \x03(\tR\brefspecs\x12\x19\n" +
+	"intervalMs\x12!\n" +
+	"\fref_prefixes\x18\x04 \x03(\tR\vrefPrefixes\x12\x19\n" +
 	"\bmax_size\x18\x05 \x01(\x03R\amaxSize\x12&\n" +
 	"\x0fmax_object_size\x18\x06 \x01(\x03R\rmaxObjectSize\x12\x16\n" +
 	"\x06accept\x18\a \x03(\tR\x06accept\"P\n" +

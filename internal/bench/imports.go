@@ -56,6 +56,16 @@ func imports(ctx context.Context, binary, dir string, lines int, timing string) 
 		return fmt.Errorf("import: %w", err)
 	}
 	fmt.Printf("\nImport of %d lines by the command line into three nodes, through a follower: %s\n", lines, ms(time.Since(began)))
+	used := map[string]time.Duration{}
+	for _, p := range nodes {
+		cpu, err := p.cpu()
+		if err != nil {
+			return err
+		}
+		used[p.name] = cpu
+	}
+	usage := cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
+	fmt.Printf("  the command itself used %.1f s of CPU\n", usage.Seconds())
 	if err := until(ctx, "each node to know them all", func() bool {
 		for _, p := range nodes {
 			if s, err := p.client.Status(ctx); err != nil || s.Repos.Total != lines {
@@ -86,7 +96,7 @@ func imports(ctx context.Context, binary, dir string, lines int, timing string) 
 		if err != nil {
 			return err
 		}
-		fmt.Printf("  %s holds %d MiB\n", p.name, rss>>20)
+		fmt.Printf("  %s holds %d MiB, and had used %.1f s of CPU when the import was done\n", p.name, rss>>20, used[p.name].Seconds())
 	}
 	return nil
 }
