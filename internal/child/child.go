@@ -24,18 +24,38 @@ var ErrClosed = errors.New("no more children are started")
 // New returns a Spawner.
 func New() *Spawner {
 	s := &Spawner{starts: make(chan func()), closed: make(chan struct{})}
-	go func() {
-		runtime.LockOSThread()
-		for {
-			select {
-			case start := <-s.starts:
-				start()
-			case <-s.closed:
-				return // the thread ends, and with it whoever is left
-			}
-		}
-	}()
+	go s.serve()
 	return s
+}
+
+// serve runs on a thread that ends with it. The process's first thread does not end when
+// the goroutine does that was locked to it: it is held until another goroutine has
+// another.
+func (s *Spawner) serve() {
+	runtime.LockOSThread()
+	if syscall.Gettid() == syscall.Getpid() {
+		elsewhere := make(chan struct{})
+		go func() {
+			runtime.LockOSThread()
+			close(elsewhere)
+			s.work()
+		}()
+		<-elsewhere
+		runtime.UnlockOSThread()
+		return
+	}
+	s.work()
+}
+
+func (s *Spawner) work() {
+	for {
+		select {
+		case start := <-s.starts:
+			start()
+		case <-s.closed:
+			return // the thread ends, and with it whoever is left
+		}
+	}
 }
 
 // Start starts cmd in a process group of its own: signals of a terminal are for us alone,

@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"syscall"
 	"testing"
+	"time"
 
 	"gitmirror/internal/child"
 )
@@ -13,6 +14,12 @@ import (
 // A child lives while goroutines and their threads come and go, in a group of its own, and
 // ends with the spawner.
 func TestAChildLivesAsLongAsItsSpawner(t *testing.T) {
+	for range 50 { // on whichever thread it comes to be
+		lives(t)
+	}
+}
+
+func lives(t *testing.T) {
 	s := child.New()
 	cmd := exec.Command("sleep", "600")
 	started := make(chan error)
@@ -36,6 +43,8 @@ func TestAChildLivesAsLongAsItsSpawner(t *testing.T) {
 	}
 	s.Close()
 	s.Close()
+	late := time.AfterFunc(10*time.Second, func() { _ = cmd.Process.Signal(syscall.SIGTERM) })
+	defer late.Stop()
 	_ = cmd.Wait()
 	if status := cmd.ProcessState.Sys().(syscall.WaitStatus); !status.Signaled() || status.Signal() != syscall.SIGKILL {
 		t.Errorf("it ended with %v", cmd.ProcessState)
