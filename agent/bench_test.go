@@ -107,9 +107,11 @@ func BenchmarkMillionRows(b *testing.B) {
 		defer func() { cancel(); <-done }()
 		before := q.assigned.Load()
 		close(caughtUp)
+		second := time.NewTicker(time.Second)
+		defer second.Stop()
 		for rests := false; !rests || q.assigned.Load() < before+million; {
 			began := used(b)
-			time.Sleep(time.Second)
+			<-second.C
 			rests = used(b)-began < 10*time.Millisecond
 		}
 		// The runtime collects every two minutes even where little is thrown away.
