@@ -76,14 +76,20 @@ func TestNothingOnTheAgendaIsForgotten(t *testing.T) {
 	}
 }
 
-// A node makes no more than maxWanted copies at a time, and all of them in the end.
-func TestAPlanIsCarriedOutPieceByPiece(t *testing.T) {
+// busyWorld is two nodes with 750 repos: a third one has more to make than it may at once.
+func busyWorld(t *testing.T) *world {
 	w := newWorld(t, 2)
 	w.settle()
 	for range 3 {
 		w.add(250)
 	}
 	w.settle()
+	return w
+}
+
+// A node makes no more than maxWanted copies at a time, and all of them in the end.
+func TestAPlanIsCarriedOutPieceByPiece(t *testing.T) {
+	w := busyWorld(t)
 	w.join(3)
 	w.join(4)
 	for range 100 {
@@ -191,12 +197,7 @@ func TestRowsWaitForTheirTurnWithoutAPlan(t *testing.T) {
 
 // A node that is in the plan may be removed before the next plan is made.
 func TestAPlanOfANodeThatIsGoneIsNotCarriedOut(t *testing.T) {
-	w := newWorld(t, 2)
-	w.settle()
-	for range 3 {
-		w.add(250)
-	}
-	w.settle()
+	w := busyWorld(t)
 	w.join(3)
 	w.look()
 	w.look() // 200 of 500 copies are wanted, the others are planned

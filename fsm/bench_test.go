@@ -11,6 +11,7 @@ import (
 	"unique"
 
 	"gitmirror/fsm/command"
+	"gitmirror/internal/testlog"
 )
 
 const million = 1_000_000
@@ -23,14 +24,6 @@ func minimal(i int) *command.NewRepo {
 		Urls: []string{"https://" + name}, UrlKeys: []string{name},
 		Copies: []string{"a", "b"}, Owner: "a",
 	}
-}
-
-func heap() uint64 {
-	runtime.GC()
-	runtime.GC()
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return m.HeapAlloc
 }
 
 // imported is a machine with n minimal rows, added in batches of 1,000.
@@ -90,11 +83,11 @@ func BenchmarkAddRepos(b *testing.B) {
 
 // BenchmarkMillionRows is what is done with a table of a million full rows.
 func BenchmarkMillionRows(b *testing.B) {
-	before := heap()
+	before := testlog.Heap()
 	m := imported(b, million)
-	imports := heap() - before
+	imports := testlog.Heap() - before
 	m.full()
-	published := heap() - before
+	published := testlog.Heap() - before
 	generation := uint64(2)
 	// What a row takes, with all that leads to it.
 	b.Run("heap", func(b *testing.B) {
@@ -151,9 +144,9 @@ func BenchmarkMillionRows(b *testing.B) {
 				b.Fatal(err)
 			}
 		}
-		with := heap()
+		with := testlog.Heap()
 		runtime.KeepAlive(other)
 		other = nil
-		b.ReportMetric(float64(with-heap())/million, "B/full-row")
+		b.ReportMetric(float64(with-testlog.Heap())/million, "B/full-row")
 	})
 }

@@ -18,17 +18,10 @@ func failover(ctx context.Context, binary, dir string, trials int, timing string
 		return err
 	}
 	defer up.Close()
-	var nodes []*process
-	for _, name := range []string{"n1", "n2", "n3"} {
-		p := &process{binary: binary, dir: filepath.Join(dir, "failover"), name: name, timing: timing}
-		if len(nodes) > 0 {
-			p.join = nodes[0].peer
-		}
-		if err := p.start(ctx); err != nil {
-			return err
-		}
-		nodes = append(nodes, p)
-		defer func() { p.kill() }()
+	nodes, stop, err := three(ctx, binary, filepath.Join(dir, "failover"), timing)
+	defer stop()
+	if err != nil {
+		return err
 	}
 	var took []time.Duration
 	for i := range trials {

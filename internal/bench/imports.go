@@ -30,17 +30,10 @@ func imports(ctx context.Context, binary, dir string, lines int, timing string) 
 	if err := writeList(list, port, lines); err != nil {
 		return err
 	}
-	var nodes []*process
-	for _, name := range []string{"n1", "n2", "n3"} {
-		p := &process{binary: binary, dir: filepath.Join(dir, "import"), name: name, timing: timing}
-		if len(nodes) > 0 {
-			p.join = nodes[0].peer
-		}
-		if err := p.start(ctx); err != nil {
-			return err
-		}
-		nodes = append(nodes, p)
-		defer func() { p.kill() }()
+	nodes, stop, err := three(ctx, binary, filepath.Join(dir, "import"), timing)
+	defer stop()
+	if err != nil {
+		return err
 	}
 	if err := settled(ctx, nodes); err != nil {
 		return err

@@ -58,6 +58,26 @@ func (p *process) start(ctx context.Context) error {
 	return nil
 }
 
+// three starts three nodes of one cluster. stop kills those that run.
+func three(ctx context.Context, binary, dir, timing string) (nodes []*process, stop func(), err error) {
+	stop = func() {
+		for _, p := range nodes {
+			p.kill()
+		}
+	}
+	for _, name := range []string{"n1", "n2", "n3"} {
+		p := &process{binary: binary, dir: dir, name: name, timing: timing}
+		if len(nodes) > 0 {
+			p.join = nodes[0].peer
+		}
+		if err := p.start(ctx); err != nil {
+			return nodes, stop, err
+		}
+		nodes = append(nodes, p)
+	}
+	return nodes, stop, nil
+}
+
 func (p *process) kill() {
 	_ = p.cmd.Process.Kill()
 	_ = p.cmd.Wait()

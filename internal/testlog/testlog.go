@@ -5,6 +5,7 @@ package testlog
 import (
 	"context"
 	"log/slog"
+	"runtime"
 	"sync"
 	"testing"
 	"time"
@@ -59,4 +60,13 @@ func EventuallyIn(t testing.TB, bound time.Duration, what string, ok func() bool
 		case <-tick.C:
 		}
 	}
+}
+
+// Heap is what lives on the heap now, in bytes: for benchmarks of what a thing costs.
+func Heap() uint64 {
+	runtime.GC()
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
 }

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"gitmirror/internal/gittest"
 	"gitmirror/internal/spool"
 	"gitmirror/mirror/failure"
 	"gitmirror/mirror/remote"
@@ -153,7 +154,7 @@ func TestEndlessNames(t *testing.T) {
 			return
 		}
 		w.Header().Set("Content-Type", result)
-		_, _ = io.WriteString(w, packets(oidA+" refs/heads/"+strings.Repeat("x", 60_000)+"\n", oidA+" refs/heads/main\n", "0000"))
+		_, _ = io.WriteString(w, gittest.Packets(oidA+" refs/heads/"+strings.Repeat("x", 60_000)+"\n", oidA+" refs/heads/main\n", "0000"))
 	})
 	advert, _, err := show(t.Context(), client(t, remote.Config{}), f.URL+repo)
 	if err != nil {

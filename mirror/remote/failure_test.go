@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"gitmirror/internal/egress"
+	"gitmirror/internal/gittest"
 	"gitmirror/internal/network"
 	"gitmirror/mirror/failure"
 	"gitmirror/mirror/remote"
@@ -80,14 +81,14 @@ func TestAnswersThatAreNotGit(t *testing.T) {
 		"length 65521":          {answer(advertisement, "fff1"+long), failure.Protocol},
 		"cut off":               {answer(advertisement, "00ff# service"), failure.Network},
 		"empty":                 {answer(advertisement, ""), failure.Network},
-		"refs: length 0003":     {v2(packets(oidA+" refs/heads/x\n") + "0003"), failure.Protocol},
-		"refs: no end":          {v2(packets(oidA + " refs/heads/x\n")), failure.Network},
-		"refs: hostile line":    {v2(packets("\x1b[31mred\u009b"+long[:500]+"\n", "0000")), failure.Protocol},
-		"ERR":                   {v2(packets("ERR \x1b[31mno such repository\x07\n")), failure.NotFound},
-		"ERR at once":           {answer(advertisement, packets(service, "0000", "ERR gone\n")), failure.NotFound},
-		"sha256":                {answer(advertisement, packets(service, "0000", "version 2\n", "object-format=sha\x1b256\n", "0000")), failure.Format},
-		"sha256 in version 0":   {answer(advertisement, packets(service, "0000", oidA+" HEAD\x00object-format=\x1bsha256\n", "0000")), failure.Format},
-		"shallow in version 0":  {answer(advertisement, packets(service, "0000", oidA+" HEAD\x00agent=git\n", oidA+" refs/heads/main\n", "shallow "+oidB+"\n", "0000")), failure.Shallow},
+		"refs: length 0003":     {v2(gittest.Packets(oidA+" refs/heads/x\n") + "0003"), failure.Protocol},
+		"refs: no end":          {v2(gittest.Packets(oidA + " refs/heads/x\n")), failure.Network},
+		"refs: hostile line":    {v2(gittest.Packets("\x1b[31mred\u009b"+long[:500]+"\n", "0000")), failure.Protocol},
+		"ERR":                   {v2(gittest.Packets("ERR \x1b[31mno such repository\x07\n")), failure.NotFound},
+		"ERR at once":           {answer(advertisement, gittest.Packets(service, "0000", "ERR gone\n")), failure.NotFound},
+		"sha256":                {answer(advertisement, gittest.Packets(service, "0000", "version 2\n", "object-format=sha\x1b256\n", "0000")), failure.Format},
+		"sha256 in version 0":   {answer(advertisement, gittest.Packets(service, "0000", oidA+" HEAD\x00object-format=\x1bsha256\n", "0000")), failure.Format},
+		"shallow in version 0":  {answer(advertisement, gittest.Packets(service, "0000", oidA+" HEAD\x00agent=git\n", oidA+" refs/heads/main\n", "shallow "+oidB+"\n", "0000")), failure.Shallow},
 		"capabilities for refs": {answer(advertisement, capsV2), failure.Protocol},
 	} {
 		f := startForge(t, tc.handle)
@@ -110,7 +111,7 @@ func TestWhatARefusalMayMean(t *testing.T) {
 }
 
 func TestTooManyRefs(t *testing.T) {
-	f := startForge(t, v2(packets(oidA+" refs/heads/1\n", oidA+" refs/heads/2\n", oidA+" refs/heads/3\n", "0000")))
+	f := startForge(t, v2(gittest.Packets(oidA+" refs/heads/1\n", oidA+" refs/heads/2\n", oidA+" refs/heads/3\n", "0000")))
 	for most, class := range map[int]failure.Class{2: failure.Refused, 3: ""} {
 		answer, err := client(t, remote.Config{}).Open(f.URL+repo).LsRefs(t.Context(), prefixes)
 		if err != nil {

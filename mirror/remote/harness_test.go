@@ -3,7 +3,6 @@ package remote_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -15,6 +14,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"gitmirror/internal/gittest"
 	"gitmirror/mirror/failure"
 	"gitmirror/mirror/remote"
 	"gitmirror/mirror/wire"
@@ -34,21 +34,9 @@ const (
 	service       = "# service=git-upload-pack\n"
 )
 
-func packets(lines ...string) string {
-	var b strings.Builder
-	for _, l := range lines {
-		if l == "0000" || l == "0001" {
-			b.WriteString(l)
-		} else {
-			fmt.Fprintf(&b, "%04x%s", len(l)+4, l)
-		}
-	}
-	return b.String()
-}
-
 var (
-	capsV2   = packets(service, "0000", "version 2\n", "agent=git/2.39\n", "ls-refs=unborn\n", "object-format=sha1\n", "0000")
-	branches = packets(oidA+" HEAD symref-target:refs/heads/main\n", oidA+" refs/heads/main\n", "0000")
+	capsV2   = gittest.Packets(service, "0000", "version 2\n", "agent=git/2.39\n", "ls-refs=unborn\n", "object-format=sha1\n", "0000")
+	branches = gittest.Packets(oidA+" HEAD symref-target:refs/heads/main\n", oidA+" refs/heads/main\n", "0000")
 )
 
 // forge is an upstream whose answers a test decides.

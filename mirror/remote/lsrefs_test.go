@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"gitmirror/internal/gittest"
 	"gitmirror/mirror/remote"
 	"gitmirror/mirror/wire"
 )
@@ -104,7 +105,7 @@ func TestRelearnsAfterAnOddAnswer(t *testing.T) {
 // An answer that cannot be read, or shows too much, has the server learned anew by the next
 // check.
 func TestRelearnsAfterAnAnswerThatCannotBeRead(t *testing.T) {
-	for name, shown := range map[string]string{"no refs": packets("nonsense\n", "0000"), "more than may be": packets(oidA+" refs/heads/1\n", oidA+" refs/heads/2\n", "0000")} {
+	for name, shown := range map[string]string{"no refs": gittest.Packets("nonsense\n", "0000"), "more than may be": gittest.Packets(oidA+" refs/heads/1\n", oidA+" refs/heads/2\n", "0000")} {
 		f := startForge(t, v2(branches))
 		c := client(t, remote.Config{})
 		check(t, c, f.URL+repo)
@@ -135,7 +136,7 @@ func TestVersionTwoTurnsToZero(t *testing.T) {
 			status(400)(w, r)
 			return
 		}
-		answer(advertisement, packets(service, "0000", oidB+" HEAD\x00symref=HEAD:refs/heads/main\n", oidB+" refs/heads/main\n", "0000"))(w, r)
+		answer(advertisement, gittest.Packets(service, "0000", oidB+" HEAD\x00symref=HEAD:refs/heads/main\n", oidB+" refs/heads/main\n", "0000"))(w, r)
 	})
 	if res := check(t, c, f.URL+repo); res.Advert.HeadOID != oidB {
 		t.Errorf("%+v", res.Advert)
@@ -146,7 +147,7 @@ func TestVersionZeroServer(t *testing.T) {
 	tip, session := oidA, 0
 	f := startForge(t, func(w http.ResponseWriter, r *http.Request) {
 		session++
-		answer(advertisement, packets(service, "0000", tip+" HEAD\x00multi_ack symref=HEAD:refs/heads/main session-id="+strings.Repeat("x", session)+"\n", tip+" refs/heads/main\n", "0000"))(w, r)
+		answer(advertisement, gittest.Packets(service, "0000", tip+" HEAD\x00multi_ack symref=HEAD:refs/heads/main session-id="+strings.Repeat("x", session)+"\n", tip+" refs/heads/main\n", "0000"))(w, r)
 	})
 	c := client(t, remote.Config{})
 	first := check(t, c, f.URL+repo)

@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"gitmirror/internal/gittest"
 	"gitmirror/mirror/failure"
 	"gitmirror/mirror/remote"
 )
@@ -41,9 +42,9 @@ func (p *paced) RoundTrip(r *http.Request) (*http.Response, error) {
 // of is an advertisement with about that many bytes.
 func of(size int) []byte {
 	var b bytes.Buffer
-	b.WriteString(packets(service, "0000", oidA+" HEAD\x00agent=git\n"))
+	b.WriteString(gittest.Packets(service, "0000", oidA+" HEAD\x00agent=git\n"))
 	for i := 0; b.Len() < size; i++ {
-		b.WriteString(packets(fmt.Sprintf("%s refs/heads/%0100d\n", oidA, i)))
+		b.WriteString(gittest.Packets(fmt.Sprintf("%s refs/heads/%0100d\n", oidA, i)))
 	}
 	b.WriteString("0000")
 	return b.Bytes()

@@ -9,6 +9,7 @@ import (
 	"unsafe"
 
 	"gitmirror/internal/clock"
+	"gitmirror/internal/testlog"
 	"gitmirror/mirror/work"
 )
 
@@ -32,14 +33,14 @@ func BenchmarkResting(b *testing.B) {
 	}
 	for b.Loop() {
 		r := &resting{}
-		before := live()
+		before := testlog.Heap()
 		s := New(Config{Clock: clock.NewManual(time.Now()), Runner: r, Disk: r, Memory: r, Random: func() float64 { return 0.5 }})
 		began := time.Now()
 		for _, a := range rows {
 			s.Assign(a)
 		}
 		took := time.Since(began)
-		b.ReportMetric(float64(live()-before)/n, "B/repo")
+		b.ReportMetric(float64(testlog.Heap()-before)/n, "B/repo")
 		b.ReportMetric(float64(took.Nanoseconds())/n, "ns/assign")
 		began = time.Now()
 		for _, a := range rows {
@@ -49,14 +50,6 @@ func BenchmarkResting(b *testing.B) {
 		runtime.KeepAlive(s)
 	}
 	runtime.KeepAlive(rows)
-}
-
-func live() uint64 {
-	runtime.GC()
-	runtime.GC()
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return m.HeapAlloc
 }
 
 // A million of them may rest on a node: 300 bytes are what one may cost beside its row,

@@ -16,6 +16,7 @@ import (
 
 	gogit "github.com/go-git/go-git/v5"
 
+	"gitmirror/internal/gittest"
 	"gitmirror/internal/upstream"
 	"gitmirror/mirror/serve"
 )
@@ -76,7 +77,7 @@ func TestAnAnswerThatIsEndedByUsSaysSo(t *testing.T) {
 	g := newRig(t)
 	table := g.publish(t, nil, func(e *upstream.Edit) { e.Commit("main", "one", map[string]string{"noise": noise(0, 4<<20)}) })
 	ctx, stop := context.WithCancelCause(t.Context())
-	body := packets("command=fetch", "0001", "want "+table.Refs[0].OID+"\n", "done\n", "0000")
+	body := gittest.Packets("command=fetch", "0001", "want "+table.Refs[0].OID+"\n", "done\n", "0000")
 	r := httptest.NewRequestWithContext(ctx, http.MethodPost, "/", strings.NewReader(body))
 	r.Header.Set("Content-Type", request)
 	r.Header.Set("Git-Protocol", "version=2")

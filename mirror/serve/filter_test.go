@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"gitmirror/internal/gittest"
 	"gitmirror/internal/upstream"
 )
 
@@ -33,7 +34,7 @@ func TestFilters(t *testing.T) {
 			}
 		}
 		want, _ := g.upstream.Git("rev-parse", "main")
-		_, _, answer := post(t, g.url, packets("command=fetch", "0001", "want "+want, "filter "+filter, "done", "0000"), "Content-Type", request, "Git-Protocol", "version=2")
+		_, _, answer := post(t, g.url, gittest.Packets("command=fetch", "0001", "want "+want, "filter "+filter, "done", "0000"), "Content-Type", request, "Git-Protocol", "version=2")
 		if refused := strings.Contains(answer, "ERR the filter"); refused == lawful {
 			t.Errorf("%s: %.100q", filter, answer)
 		}

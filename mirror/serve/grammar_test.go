@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"gitmirror/internal/gittest"
 )
 
 // A request that git would not take is refused as such before git starts, or with git's
@@ -19,7 +21,7 @@ func TestNonsenseIsTheClientsFault(t *testing.T) {
 	}
 	tip, tree, strange := name("main"), name("main^{tree}"), strings.Repeat("1", 40)
 	v2 := func(lines ...string) string {
-		return packets(append(append([]string{"command=fetch\n", agent, "0001", "want " + tip + "\n"}, lines...), "0000")...)
+		return gittest.Packets(append(append([]string{"command=fetch\n", agent, "0001", "want " + tip + "\n"}, lines...), "0000")...)
 	}
 	const two, nine, none = "version=2", "version=9", ""
 	for _, c := range []struct {
@@ -41,25 +43,25 @@ func TestNonsenseIsTheClientsFault(t *testing.T) {
 		{"another, that is a word", two, v2("sideband-all\n", "done\n"), `"sideband-all"`, 400},
 		{"a delimiter too many", two, v2("0001", "done\n"), "do not end with a flush", 400},
 		{"no end", two, strings.TrimSuffix(v2("done\n"), "0000"), "it ends before", 400},
-		{"an unknown capability", two, packets("command=fetch", "color=red", "0001", "want "+tip, "done", "0000"), `"color=red"`, 400},
-		{"two commands", two, packets("command=fetch", "command=fetch", "0001", "want "+tip, "done", "0000"), `"command=fetch"`, 400},
-		{"another command", two, packets("command=object-info", "0001", "want "+tip, "done", "0000"), `no command "object-info"`, 400},
+		{"an unknown capability", two, gittest.Packets("command=fetch", "color=red", "0001", "want "+tip, "done", "0000"), `"color=red"`, 400},
+		{"two commands", two, gittest.Packets("command=fetch", "command=fetch", "0001", "want "+tip, "done", "0000"), `"command=fetch"`, 400},
+		{"another command", two, gittest.Packets("command=object-info", "0001", "want "+tip, "done", "0000"), `no command "object-info"`, 400},
 		{"protocol 2 under another version", nine, v2("done\n"), `"command=fetch"`, 400},
 		{"protocol 2 under no version", none, v2("done\n"), `"command=fetch"`, 400},
-		{"protocol 0: another line", none, packets("want "+tip, "nonsense", "0000", "done"), `"nonsense"`, 400},
-		{"protocol 0: another line behind", none, packets("want "+tip, "0000", "nonsense", "done"), `"nonsense"`, 400},
-		{"protocol 0: no end", none, packets("want " + tip), "it ends before", 400},
-		{"protocol 0: a word of protocol 2", none, packets("want "+tip, "thin-pack", "0000", "done"), `"thin-pack"`, 400},
-		{"protocol 0: two filters", none, packets("want "+tip+" filter", "filter blob:none", "filter tree:1", "0000", "done"), `"filter tree:1"`, 400},
+		{"protocol 0: another line", none, gittest.Packets("want "+tip, "nonsense", "0000", "done"), `"nonsense"`, 400},
+		{"protocol 0: another line behind", none, gittest.Packets("want "+tip, "0000", "nonsense", "done"), `"nonsense"`, 400},
+		{"protocol 0: no end", none, gittest.Packets("want " + tip), "it ends before", 400},
+		{"protocol 0: a word of protocol 2", none, gittest.Packets("want "+tip, "thin-pack", "0000", "done"), `"thin-pack"`, 400},
+		{"protocol 0: two filters", none, gittest.Packets("want "+tip+" filter", "filter blob:none", "filter tree:1", "0000", "done"), `"filter tree:1"`, 400},
 		// What git has to say of the request itself.
-		{"another format", two, packets("command=fetch", "object-format=sha256", "0001", "want "+tip, "done", "0000"), "mismatched object format", 400},
-		{"a filter that was not agreed on", none, packets("want "+tip, "filter blob:none", "0000", "done"), "not negotiated", 400},
+		{"another format", two, gittest.Packets("command=fetch", "object-format=sha256", "0001", "want "+tip, "done", "0000"), "mismatched object format", 400},
+		{"a filter that was not agreed on", none, gittest.Packets("want "+tip, "filter blob:none", "0000", "done"), "not negotiated", 400},
 		{"nothing that deep", two, v2("deepen-not refs/heads/main\n", "done\n"), "no commits selected", 400},
 		{"a ref that is not there", two, v2("deepen-not refs/heads/none\n", "done\n"), "ambiguous deepen-not", 400},
 		{"two depths", two, v2("deepen 1\n", "deepen-since 5\n", "done\n"), "cannot be used together", 400},
 		{"shallow at a tree", two, v2("shallow "+tree+"\n", "done\n"), "invalid shallow object", 400},
 		{"an unknown object besides", two, v2("want "+strange+"\n", "done\n"), "ERR upload-pack: not our ref " + strange, 200},
-		{"a tip behind the end", two, packets("command=fetch", "0001", "want "+strange, "done", "0000", "want "+tip, "0000"), "ERR upload-pack: not our ref", 200},
+		{"a tip behind the end", two, gittest.Packets("command=fetch", "0001", "want "+strange, "done", "0000", "want "+tip, "0000"), "ERR upload-pack: not our ref", 200},
 	} {
 		before := suspected.Load()
 		status, _, answer := post(t, g.url, c.body, "Content-Type", request, "Git-Protocol", c.version)
@@ -88,8 +90,8 @@ func TestADamagedCopyIsSuspected(t *testing.T) {
 		damage(t, p)
 	}
 	for version, body := range map[string]string{
-		"version=2": packets("command=fetch", "0001", "want "+table.Refs[0].OID+"\n", "done\n", "0000"),
-		"":          packets("want "+table.Refs[0].OID+" side-band-64k\n", "0000", "done\n"),
+		"version=2": gittest.Packets("command=fetch", "0001", "want "+table.Refs[0].OID+"\n", "done\n", "0000"),
+		"":          gittest.Packets("want "+table.Refs[0].OID+" side-band-64k\n", "0000", "done\n"),
 	} {
 		before := suspected.Load()
 		if status, _, answer := post(t, g.url, body, "Content-Type", request, "Git-Protocol", version); status != http.StatusServiceUnavailable {

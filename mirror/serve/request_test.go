@@ -3,7 +3,6 @@ package serve_test
 import (
 	"bytes"
 	"compress/gzip"
-	"fmt"
 	"io"
 	"math/rand/v2"
 	"net/http"
@@ -16,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"gitmirror/internal/gittest"
 	"gitmirror/internal/upstream"
 	"gitmirror/mirror/refs"
 	"gitmirror/mirror/serve"
@@ -25,18 +25,6 @@ const (
 	request = "application/x-git-upload-pack-request"
 	agent   = "agent=x"
 )
-
-func packets(lines ...string) string {
-	var b strings.Builder
-	for _, l := range lines {
-		if l == "0000" || l == "0001" {
-			b.WriteString(l)
-		} else {
-			fmt.Fprintf(&b, "%04x%s", len(l)+4, l)
-		}
-	}
-	return b.String()
-}
 
 func post(t *testing.T, url, body string, headers ...string) (int, http.Header, string) {
 	t.Helper()
@@ -56,7 +44,7 @@ func TestOddRequests(t *testing.T) {
 	g := newRig(t)
 	g.publish(t, nil, sample)
 	v2 := []string{"Content-Type", request, "Git-Protocol", "version=2"}
-	lsRefs := packets("command=ls-refs\n", agent, "0001", "0000")
+	lsRefs := gittest.Packets("command=ls-refs\n", agent, "0001", "0000")
 	for _, tc := range []struct {
 		name    string
 		body    string
@@ -71,9 +59,9 @@ func TestOddRequests(t *testing.T) {
 		{"empty", "", v2, 400},
 		{"rubbish", "GET / HTTP/1.0", v2, 400},
 		{"a flush", "0000", v2, 400},
-		{"no command", packets(agent, "0001", "0000"), v2, 400},
-		{"capabilities without end", strings.Repeat(packets(agent), 1000), v2, 400},
-		{"ls-refs without end", packets("command=ls-refs\n", "0001", "peel"), v2, 400},
+		{"no command", gittest.Packets(agent, "0001", "0000"), v2, 400},
+		{"capabilities without end", strings.Repeat(gittest.Packets(agent), 1000), v2, 400},
+		{"ls-refs without end", gittest.Packets("command=ls-refs\n", "0001", "peel"), v2, 400},
 	} {
 		if status, _, answer := post(t, g.url, tc.body, tc.headers...); status != tc.status {
 			t.Errorf("%s: %d, want %d: %.200s", tc.name, status, tc.status, answer)
@@ -94,9 +82,9 @@ func TestCommandBehindCapabilities(t *testing.T) {
 	must(t, err)
 	g.publish(t, []refs.Ref{{Name: "refs/gitmirror/kept/1700000000/heads/x", OID: lost}}, nil)
 	for _, body := range []string{
-		packets("command=ls-refs\n", agent, "0001", "0000"),
-		packets(agent, "command=ls-refs\n", "0001", "0000"),
-		packets(agent, "object-format=sha1", "command=ls-refs", "0001", "symrefs", "peel", "0000"),
+		gittest.Packets("command=ls-refs\n", agent, "0001", "0000"),
+		gittest.Packets(agent, "command=ls-refs\n", "0001", "0000"),
+		gittest.Packets(agent, "object-format=sha1", "command=ls-refs", "0001", "symrefs", "peel", "0000"),
 	} {
 		status, _, answer := post(t, g.url, body, "Content-Type", request, "Git-Protocol", "version=2")
 		if status != 200 || !strings.Contains(answer, "refs/heads/main") || strings.Contains(answer, "gitmirror") {
@@ -110,8 +98,8 @@ func TestUnpackedRequestsAreBounded(t *testing.T) {
 	g.publish(t, nil, sample)
 	var bomb bytes.Buffer
 	z := gzip.NewWriter(&bomb)
-	_, _ = io.WriteString(z, packets("command=ls-refs\n", "0001"))
-	prefix := strings.Repeat(packets("ref-prefix "+strings.Repeat("x", 1000)), 1000)
+	_, _ = io.WriteString(z, gittest.Packets("command=ls-refs\n", "0001"))
+	prefix := strings.Repeat(gittest.Packets("ref-prefix "+strings.Repeat("x", 1000)), 1000)
 	for range 80 { // about 80 MB
 		_, _ = io.WriteString(z, prefix)
 	}
@@ -131,16 +119,16 @@ func TestRequestsOfManyLines(t *testing.T) {
 	tip, err := g.upstream.Git("rev-parse", "main")
 	must(t, err)
 	headers := []string{"Content-Type", request, "Git-Protocol", "version=2"}
-	wants := packets("command=fetch", "0001") + strings.Repeat(packets("want "+tip+"\n"), 200_000)
-	status, _, answer := post(t, g.url, wants+packets("done\n", "0000"), headers...)
+	wants := gittest.Packets("command=fetch", "0001") + strings.Repeat(gittest.Packets("want "+tip+"\n"), 200_000)
+	status, _, answer := post(t, g.url, wants+gittest.Packets("done\n", "0000"), headers...)
 	if status != 200 || !strings.Contains(answer, "PACK") {
 		t.Errorf("10 MiB of wants: %d %.200q", status, answer)
 	}
-	body := packets("command=fetch", "0001", "want "+tip+"\n") + strings.Repeat(packets("deepen-not refs/heads/side\n"), 1000) + packets("done\n", "0000")
+	body := gittest.Packets("command=fetch", "0001", "want "+tip+"\n") + strings.Repeat(gittest.Packets("deepen-not refs/heads/side\n"), 1000) + gittest.Packets("done\n", "0000")
 	if status, _, answer := post(t, g.url, body, headers...); status != 400 || !strings.Contains(answer, "arguments") {
 		t.Errorf("a thousand deepen-nots: %d %.200q", status, answer)
 	}
-	body = packets("command=fetch", "0001", "want "+tip+"\n") + strings.Repeat(packets("shallow "+strings.Repeat("1", 40)+"\n"), 60_000) + packets("deepen 1\n", "done\n", "0000")
+	body = gittest.Packets("command=fetch", "0001", "want "+tip+"\n") + strings.Repeat(gittest.Packets("shallow "+strings.Repeat("1", 40)+"\n"), 60_000) + gittest.Packets("deepen 1\n", "done\n", "0000")
 	if status, _, answer := post(t, g.url, body, headers...); status != 400 || !strings.Contains(answer, "shallow lines") {
 		t.Errorf("sixty thousand shallows: %d %.200q", status, answer)
 	}
@@ -164,7 +152,7 @@ func TestTrashedRepository(t *testing.T) {
 	g := newRig(t)
 	table := g.publish(t, nil, sample)
 	must(t, g.store.Trash("01JREPO1", fixedTime))
-	status, _, answer := post(t, g.url, packets("command=fetch", "0001", "want "+table.Refs[0].OID+"\n", "done\n", "0000"), "Content-Type", request, "Git-Protocol", "version=2")
+	status, _, answer := post(t, g.url, gittest.Packets("command=fetch", "0001", "want "+table.Refs[0].OID+"\n", "done\n", "0000"), "Content-Type", request, "Git-Protocol", "version=2")
 	if status != http.StatusServiceUnavailable {
 		t.Errorf("%d %s", status, answer)
 	}
@@ -185,9 +173,9 @@ func noise(seed byte, size int) string {
 func (g *rig) slowly(t *testing.T, plain bool) io.Reader {
 	t.Helper()
 	want := "want " + g.table.Refs[0].OID + "\n"
-	body := packets("command=fetch", "0001", want, "done\n", "0000")
+	body := gittest.Packets("command=fetch", "0001", want, "done\n", "0000")
 	if plain {
-		body = packets(want, "0000", "done\n")
+		body = gittest.Packets(want, "0000", "done\n")
 	}
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, g.url+"/git-upload-pack", strings.NewReader(body))
 	must(t, err)
@@ -237,7 +225,7 @@ func TestAClientMayTakeItsTimeOverTheEnd(t *testing.T) {
 	g := newRig(t)
 	table := g.publish(t, nil, func(e *upstream.Edit) { e.Commit("main", "one", map[string]string{"noise": noise(0, 60_000)}) })
 	before := suspected.Load()
-	body := packets("command=fetch", "0001", "want "+table.Refs[0].OID+"\n", "done\n", "0000")
+	body := gittest.Packets("command=fetch", "0001", "want "+table.Refs[0].OID+"\n", "done\n", "0000")
 	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", strings.NewReader(body))
 	r.Header.Set("Content-Type", request)
 	r.Header.Set("Git-Protocol", "version=2")

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"runtime"
 	"testing"
+
+	"gitmirror/internal/testlog"
 )
 
 // BenchmarkSeen measures what is kept of the last answer that was dealt with.
@@ -15,19 +17,11 @@ func BenchmarkSeen(b *testing.B) {
 	}
 	for b.Loop() {
 		w := New(Config{Fetches: 1})
-		before := live()
+		before := testlog.Heap()
 		for i, id := range ids {
 			w.seen[keyOf(id)] = sight{fingerprint: 1, of: uint64(i)}
 		}
-		b.ReportMetric(float64(live()-before)/n, "B/repo")
+		b.ReportMetric(float64(testlog.Heap()-before)/n, "B/repo")
 		runtime.KeepAlive(w)
 	}
-}
-
-func live() uint64 {
-	runtime.GC()
-	runtime.GC()
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return m.HeapAlloc
 }

@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strings"
 
-	"gitmirror/mirror/failure"
 	"gitmirror/mirror/refs"
 	"gitmirror/mirror/store"
 	"gitmirror/mirror/work"
@@ -91,11 +90,7 @@ func (w *Worker) unpinned(ctx context.Context, a work.Assignment) ([]work.Pin, e
 
 // pinLive is pin on what is live now.
 func (w *Worker) pinLive(ctx context.Context, a work.Assignment, pins []work.Pin) (work.Result, error) {
-	repo, err := w.store.Ensure(a.ID, a.Name)
-	if err != nil {
-		return work.Result{}, failure.Wrap(failure.Disk, err)
-	}
-	live, err := repo.Table()
+	repo, live, err := w.ensure(a)
 	if err != nil {
 		return work.Result{}, err
 	}

@@ -15,16 +15,22 @@ import (
 	"gitmirror/mirror/work"
 )
 
+// ensure makes the directory of a copy, where there is none, and reads its live table.
+func (w *Worker) ensure(a work.Assignment) (*store.Repo, *refs.Table, error) {
+	repo, err := w.store.Ensure(a.ID, a.Name)
+	if err != nil {
+		return nil, nil, failure.Wrap(failure.Disk, err)
+	}
+	live, err := repo.Table()
+	return repo, live, err
+}
+
 // take makes what upstream shows the next generation: stage, prove, prepare,
 // publish. Until publish, nothing that is served has changed. git goes where the check
 // has found upstream, and nowhere else.
 func (w *Worker) take(ctx context.Context, t work.Task, upstream remote.Remote, advert *wire.Advert) (work.Result, error) {
 	a := t.Assignment
-	repo, err := w.store.Ensure(a.ID, a.Name)
-	if err != nil {
-		return work.Result{}, failure.Wrap(failure.Disk, err)
-	}
-	live, err := repo.Table()
+	repo, live, err := w.ensure(a)
 	if err != nil {
 		return work.Result{}, err
 	}
