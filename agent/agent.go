@@ -73,7 +73,7 @@ type Config struct {
 type Agent struct {
 	cfg    Config
 	log    *slog.Logger
-	mirror Mirror
+	mirror Mirror // of Run
 
 	mended atomic.Int64 // rows that the comparison in the background found wrong
 
@@ -87,15 +87,12 @@ type Agent struct {
 	conditioned chan struct{}
 }
 
-// New returns an Agent. Attach gives it its mirror, before Run.
+// New returns an Agent, which can be a mirror's Publisher, Sources and Rows. Run gives it
+// that mirror.
 func New(cfg Config) *Agent {
 	return &Agent{cfg: cfg, log: cfg.Log, dirty: map[string]bool{}, removing: map[string]bool{}, wake: make(chan struct{}, 1),
 		down: map[fsm.NodeNum]outage{}, news: news{told: map[string]time.Time{}}, conditioned: make(chan struct{}, 1)}
 }
-
-// Attach connects the mirror, which is built with this agent as its Publisher
-// and Sources.
-func (a *Agent) Attach(m Mirror) { a.mirror = m }
 
 // Changed notes that the status of a repo may have changed. It does not block.
 func (a *Agent) Changed(id string) {
@@ -110,7 +107,8 @@ func (a *Agent) Changed(id string) {
 
 // Run works until ctx ends, from when this node has caught up with the log: rows
 // from before that are of another day, and must not start any work.
-func (a *Agent) Run(ctx context.Context) error {
+func (a *Agent) Run(ctx context.Context, m Mirror) error {
+	a.mirror = m
 	select {
 	case <-a.cfg.CaughtUp:
 	case <-ctx.Done():

@@ -136,7 +136,7 @@ func TestManyFailuresAreToldSoon(t *testing.T) {
 		w.disk.status["repo-000000"] = mirror.Status{}
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan struct{})
-		go func() { defer close(done); _ = w.agent.Run(ctx) }()
+		go func() { defer close(done); _ = w.agent.Run(ctx, w.disk) }()
 		close(w.caughtUp)
 		time.Sleep(2 * time.Second)
 		synctest.Wait()

@@ -80,7 +80,7 @@ func BenchmarkMillionRows(b *testing.B) {
 	t, caughtUp := newMillionRows(b), make(chan struct{})
 	q := &quick{state: t.state}
 	a := New(Config{Self: "a", State: t.state, Log: testlog.New(b), CaughtUp: caughtUp})
-	a.Attach(q)
+	a.mirror = q
 	b.Run("first-pass", func(b *testing.B) {
 		a.newAssignments().follow(t.state.View())
 		b.ReportMetric(b.Elapsed().Seconds(), "s/pass")
@@ -103,7 +103,7 @@ func BenchmarkMillionRows(b *testing.B) {
 	b.Run("ten-a-second", func(b *testing.B) {
 		ctx, cancel := context.WithCancel(b.Context())
 		done := make(chan struct{})
-		go func() { defer close(done); _ = a.Run(ctx) }()
+		go func() { defer close(done); _ = a.Run(ctx, q) }()
 		defer func() { cancel(); <-done }()
 		before := q.assigned.Load()
 		close(caughtUp)

@@ -127,7 +127,7 @@ func TestNothingIsDoneBeforeThisNodeHasCaughtUp(t *testing.T) {
 		before := len(w.log)
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan struct{})
-		go func() { defer close(done); _ = w.agent.Run(ctx) }()
+		go func() { defer close(done); _ = w.agent.Run(ctx, w.disk) }()
 		time.Sleep(time.Minute)
 		synctest.Wait()
 		if len(w.disk.assigned) != 0 || len(w.disk.removed) != 0 || len(w.log) != before {

@@ -80,7 +80,7 @@ func newWorld(t *testing.T, repos ...string) *world {
 	w := &world{t: t, state: fsm.New(), now: time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC), disk: &disk{status: map[string]mirror.Status{}, assigned: map[string]mirror.Assignment{}}}
 	w.caughtUp = make(chan struct{})
 	w.agent = New(Config{Self: "a", CaughtUp: w.caughtUp, State: w.state, Proposer: w, Log: testlog.New(t), ReplaceAfter: 10 * time.Minute})
-	w.agent.Attach(w.disk)
+	w.agent.mirror = w.disk
 	for _, n := range []string{"a", "b", "c"} {
 		w.do(&command.PutNode{Node: &command.Node{Id: n, Name: n, Peer: n + ":1", Format: fsm.Format}})
 	}

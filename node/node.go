@@ -227,7 +227,6 @@ func (n *node) build(ctx context.Context) (err error) {
 	if err != nil {
 		return errors.Join(err, p.cluster.Shutdown(ctx))
 	}
-	p.agent.Attach(p.engine)
 	p.copies = copies{engine: p.engine}
 	p.coordinator = coordinator.New(coordinator.Config{
 		Self: n.id.ID, ClusterID: n.id.ClusterID, State: p.machine.state, Proposer: p.reach, Members: p.consensus, Voters: voters{p.cluster},

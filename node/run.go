@@ -57,7 +57,7 @@ func (n *node) run(ctx context.Context) error {
 		return nil
 	})
 	g.Go(func() error { return n.catchUp(gctx) })
-	g.Go(func() error { return n.agent.Run(gctx) })
+	g.Go(func() error { return n.agent.Run(gctx, n.engine) })
 	g.Go(func() error { return n.announce(gctx) })
 	g.Go(func() error { return n.watch(gctx) })
 	g.Go(func() error { return n.stand(gctx) })
