@@ -20,7 +20,7 @@ func yesFlag() urfave.Flag {
 func (s *session) confirm(ctx context.Context, effect, sure string) error {
 	in, ok := s.In.(*os.File)
 	if !ok || !term.IsTerminal(int(in.Fd())) || s.json {
-		return &Failure{What: "not done without being asked to", Cause: printable(effect), Try: s.command("%s", sure), Code: "not_confirmed", Exit: exitUsage}
+		return &Failure{What: "not done without being asked to", Cause: printable(effect), Try: s.command("%s", sure), Code: codeNotConfirmed, Exit: exitUsage}
 	}
 	_, _ = fmt.Fprintf(s.Err, "%s\nGo on? [y/N] ", printable(effect))
 	answer := make(chan string, 1)
@@ -36,6 +36,6 @@ func (s *session) confirm(ctx context.Context, effect, sure string) error {
 		if a == "y" || a == "yes" {
 			return nil
 		}
-		return &Failure{What: "nothing was changed", Cause: "the question was not answered with yes", Try: s.command("%s", sure), Code: "not_confirmed", Exit: exitFailed}
+		return &Failure{What: "nothing was changed", Cause: "the question was not answered with yes", Try: s.command("%s", sure), Code: codeNotConfirmed, Exit: exitFailed}
 	}
 }

@@ -43,11 +43,11 @@ func runDemo(ctx context.Context, s *session, o demo.Options) error {
 	found := demo.Differences(nil)
 	switch {
 	case interrupted(err):
-		return &Failure{What: "interrupted; the nodes are stopped, and nothing is left behind", Code: "interrupted", Exit: exitInterrupted}
+		return &Failure{What: "interrupted; the nodes are stopped, and nothing is left behind", Code: codeInterrupted, Exit: exitInterrupted}
 	case errors.As(err, &found):
-		return &Failure{What: "the mirrors differ from upstream", Cause: found.Error(), Code: "difference", Exit: exitFailed, Try: "gitmirror demo --keep"}
+		return &Failure{What: "the mirrors differ from upstream", Cause: found.Error(), Code: codeDifference, Exit: exitFailed, Try: "gitmirror demo --keep"}
 	case errors.Is(err, demo.ErrNoGit):
-		return &Failure{What: err.Error(), Code: "no_git", Exit: exitFailed, Try: "install git and start again"}
+		return &Failure{What: err.Error(), Code: codeNoGit, Exit: exitFailed, Try: "install git and start again"}
 	}
 	return err
 }

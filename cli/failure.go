@@ -29,6 +29,23 @@ const (
 	exitInterrupted = 130
 )
 
+// The codes of failures of the command itself, which no node said. Those of nodes are
+// listed in package refusal; a repo's state and class of failure are codes too.
+const (
+	codeUsage        = "usage"         // the command line is not one
+	codeRefused      = "refused"       // every line of a list was refused
+	codeLine         = "line"          // a line of a list is not URL [NAME]
+	codeFailed       = "failed"        // anything else
+	codePartFailed   = "part_failed"   // some of several things
+	codeNotConfirmed = "not_confirmed" // it was not said that it is meant
+	codeNoNode       = "no_node"       // none answers
+	codeNoGit        = "no_git"        // for the demo
+	codeTimeout      = "timeout"       // the work may go on
+	codeInterrupted  = "interrupted"   // by the user
+	codeDifference   = "difference"    // the demo found one
+	codeSync         = "sync_"         // and what a check came to
+)
+
 // Failure is an error as the user sees it: what, why, and what to try next.
 type Failure struct {
 	What  string
@@ -45,7 +62,7 @@ func usagef(try, format string, args ...any) *Failure {
 	if try == "" {
 		try = "gitmirror --help"
 	}
-	return &Failure{What: fmt.Errorf(format, args...).Error(), Try: try, Code: "usage", Exit: exitUsage}
+	return &Failure{What: fmt.Errorf(format, args...).Error(), Try: try, Code: codeUsage, Exit: exitUsage}
 }
 
 // explain makes a Failure of any error. stopped tells that the user
@@ -59,7 +76,7 @@ func explain(err error, stopped bool) *Failure {
 		return f
 	}
 	if stopped && (errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)) {
-		return &Failure{What: "interrupted", Try: "gitmirror status", Code: "interrupted", Exit: exitInterrupted}
+		return &Failure{What: "interrupted", Try: "gitmirror status", Code: codeInterrupted, Exit: exitInterrupted}
 	}
 	switch {
 	case errors.As(err, &problem):
@@ -67,10 +84,10 @@ func explain(err error, stopped bool) *Failure {
 	case errors.Is(err, api.ErrNoNode):
 		f = noNode(err)
 	case errors.Is(err, context.DeadlineExceeded):
-		f = &Failure{What: "no answer in time", Code: "timeout", Exit: exitTimeout,
+		f = &Failure{What: "no answer in time", Code: codeTimeout, Exit: exitTimeout,
 			Try: "gitmirror status\nthe same command with a longer --timeout"}
 	default:
-		f = &Failure{What: err.Error(), Code: "failed", Exit: exitFailed}
+		f = &Failure{What: err.Error(), Code: codeFailed, Exit: exitFailed}
 	}
 	f.advise(err)
 	return f
@@ -141,7 +158,7 @@ func noNode(err error) *Failure {
 		cause = dial.Err.Error()
 	}
 	return &Failure{
-		What: what, Cause: cause, Code: "no_node", Exit: exitUnavailable,
+		What: what, Cause: cause, Code: codeNoNode, Exit: exitUnavailable,
 		Try: "gitmirror demo --keep                        a cluster to try things on, on this machine\n" +
 			"gitmirror start                              a node of your own\n" +
 			"gitmirror status --addr http://HOST:7654     where a node runs, or set GITMIRROR_ADDR",

@@ -50,7 +50,7 @@ func parseImport(r io.Reader) ([]importEntry, error) {
 			entries = append(entries, importEntry{line: n, url: words[0], name: words[1]})
 		default:
 			entries = append(entries, importEntry{line: n, url: words[0], problem: &api.Problem{
-				Status: 400, Code: "line", Title: "not an import line", Hint: "write a # before a comment",
+				Status: 400, Code: codeLine, Title: "not an import line", Hint: "write a # before a comment",
 				Detail: fmt.Sprintf("there are %d words, where URL [NAME] is wanted", len(words)),
 			}})
 		}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"gitmirror/api"
+	"gitmirror/internal/refusal"
 
 	urfave "github.com/urfave/cli/v2"
 )
@@ -102,7 +103,7 @@ func repoApprove(ctx context.Context, s *session, o repoApproveOptions) error {
 // pins are those that are to be released; none: it is the hold that is meant.
 func (o repoApproveOptions) pins(s *session, r *api.Repo) ([]api.Pin, error) {
 	refuse := func(what, cause, try string) error {
-		return &Failure{What: what, Cause: cause, Code: "not_held", Exit: exitConflict, Try: s.command("%s", try)}
+		return &Failure{What: what, Cause: cause, Code: string(refusal.NotHeld), Exit: exitConflict, Try: s.command("%s", try)}
 	}
 	switch {
 	case o.restored && len(r.Pins) == 0:

@@ -195,14 +195,14 @@ func readImport(stdin io.Reader, file string) ([]importEntry, error) {
 	if file != "-" {
 		f, err := os.Open(file)
 		if err != nil {
-			return nil, &Failure{What: "cannot read the list", Cause: err.Error(), Code: "usage", Exit: exitUsage, Try: "gitmirror repo import --help"}
+			return nil, &Failure{What: "cannot read the list", Cause: err.Error(), Code: codeUsage, Exit: exitUsage, Try: "gitmirror repo import --help"}
 		}
 		defer f.Close()
 		in = f
 	}
 	entries, err := parseImport(in)
 	if err != nil {
-		return nil, &Failure{What: "cannot read " + importName(file), Cause: err.Error(), Code: "usage", Exit: exitUsage, Try: "gitmirror repo import --help"}
+		return nil, &Failure{What: "cannot read " + importName(file), Cause: err.Error(), Code: codeUsage, Exit: exitUsage, Try: "gitmirror repo import --help"}
 	}
 	return entries, nil
 }

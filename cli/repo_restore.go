@@ -59,7 +59,7 @@ func repoRestore(ctx context.Context, s *session, name string, rs api.Restore, y
 			break
 		}
 		if !sleep(ctx, restorePoll) {
-			return &Failure{What: pin.Ref + " is to be restored, and is not served yet", Cause: "the owner has not published it", Code: "timeout", Exit: exitTimeout, Try: s.command("repo show %s", name)}
+			return &Failure{What: pin.Ref + " is to be restored, and is not served yet", Cause: "the owner has not published it", Code: codeTimeout, Exit: exitTimeout, Try: s.command("repo show %s", name)}
 		}
 	}
 	s.say("%s of %s is at %s again, and stays there until: %s", pin.Ref, name, shortOID(pin.OID), s.command("repo approve %s %s", name, pin.Ref))

@@ -122,7 +122,7 @@ func syncOne(ctx context.Context, s *session, name string, wait bool) syncResult
 	if r.err = notFound(r.err, s.command("repo ls")); r.err != nil {
 		r.SyncOutcome, r.Problem = nil, asProblem(r.err)
 	} else if wait && r.Outcome == api.SyncAccepted {
-		r.err = &Failure{What: name + ": the check is not done yet: --timeout ran out", Cause: "the work goes on", Code: "timeout", Exit: exitTimeout, Try: s.command("repo show %s", name)}
+		r.err = &Failure{What: name + ": the check is not done yet: --timeout ran out", Cause: "the work goes on", Code: codeTimeout, Exit: exitTimeout, Try: s.command("repo show %s", name)}
 	}
 	return r
 }
@@ -168,7 +168,7 @@ func synced(s *session, r *syncResult) error {
 	}
 	switch o.Outcome {
 	case api.SyncFailed, api.SyncHeld:
-		f := &Failure{What: "the check of " + r.Repo + " came to: " + o.Outcome, Code: "sync_" + o.Outcome, Exit: exitFailed, Try: s.command("repo show %s", r.Repo)}
+		f := &Failure{What: "the check of " + r.Repo + " came to: " + o.Outcome, Code: codeSync + o.Outcome, Exit: exitFailed, Try: s.command("repo show %s", r.Repo)}
 		if o.Error != nil {
 			f.Cause = o.Error.Class + ": " + o.Error.Message
 		}

@@ -135,7 +135,7 @@ func enough(flag string, n, least int64) error {
 
 // stopped is why a node did not start, or did not go on.
 func stopped(err error) error {
-	f := &Failure{What: err.Error(), Code: "failed", Exit: exitFailed, Try: "gitmirror start --help"}
+	f := &Failure{What: err.Error(), Code: codeFailed, Exit: exitFailed, Try: "gitmirror start --help"}
 	f.advise(err)
 	return f
 }

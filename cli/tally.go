@@ -56,11 +56,11 @@ func (t *tally) result(things, done string) error {
 	}
 	total := t.ok + n
 	f := &Failure{
-		What: fmt.Sprintf("%d of %d %s were not %s", n, total, things, done), Code: "part_failed", Exit: exitPartFailed,
+		What: fmt.Sprintf("%d of %d %s were not %s", n, total, things, done), Code: codePartFailed, Exit: exitPartFailed,
 		Try: "see the errors above; what was " + done + " stays",
 	}
 	if t.ok == 0 {
-		f.Code, f.Exit, f.Try = "failed", t.failures[0].Exit, t.failures[0].Try
+		f.Code, f.Exit, f.Try = codeFailed, t.failures[0].Exit, t.failures[0].Try
 		for _, other := range t.failures {
 			if other.Exit != f.Exit {
 				f.Exit, f.Try = exitFailed, "see the errors above"
@@ -74,7 +74,7 @@ func (t *tally) result(things, done string) error {
 func (t *tally) imported() error {
 	err := t.result("lines", "added")
 	if f := (*Failure)(nil); errors.As(err, &f) && t.ok == 0 && t.broke == nil {
-		f.Code, f.Exit = "refused", exitUsage
+		f.Code, f.Exit = codeRefused, exitUsage
 	}
 	return err
 }

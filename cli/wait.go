@@ -96,9 +96,9 @@ func hopeless(s *session, r *api.Repo) *Failure {
 // waitOver is the failure of a wait whose time is over.
 func waitOver(ctx context.Context, s *session, name string, last *api.Repo) error {
 	if interrupted(ctx.Err()) {
-		return &Failure{What: "interrupted", Cause: "the work goes on", Code: "interrupted", Exit: exitInterrupted, Try: s.command("repo show %s", name)}
+		return &Failure{What: "interrupted", Cause: "the work goes on", Code: codeInterrupted, Exit: exitInterrupted, Try: s.command("repo show %s", name)}
 	}
-	f := &Failure{What: name + " is not ready yet: --timeout ran out", Cause: "the work goes on", Code: "timeout", Exit: exitTimeout, Try: s.command("repo show %s", name)}
+	f := &Failure{What: name + " is not ready yet: --timeout ran out", Cause: "the work goes on", Code: codeTimeout, Exit: exitTimeout, Try: s.command("repo show %s", name)}
 	if last != nil {
 		f.Cause = "it is " + last.State + "; the work goes on"
 	}
