@@ -189,6 +189,12 @@ func (as *assignments) removable() (ids []string) {
 	return ids
 }
 
+func (a *Agent) isRemoving(id string) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.removing[id]
+}
+
 func (a *Agent) holds(id string) bool {
 	_, held := a.mirror.Status(id)
 	return held

@@ -102,6 +102,7 @@ func (a *Agent) batch(ids []string) (msg *command.Report, looked int) {
 			continue
 		}
 		status, held := a.mirror.Status(id)
+		held = held || a.isRemoving(id) // it is gone when all of it is
 		if c := copyReport(r, cp, status, held); c != nil {
 			msg.Copies = append(msg.Copies, c)
 			size += proto.Size(c) + rowOverhead

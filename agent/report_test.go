@@ -90,6 +90,22 @@ func TestOnlyWhatIsToLeaveIsRemoved(t *testing.T) {
 	}
 }
 
+// A copy that waits for its readers to leave is not told to be gone, though it is out of
+// service.
+func TestACopyIsGoneWhenAllOfItIs(t *testing.T) {
+	w := newWorld(t, "one")
+	w.agent.removing["one"] = true
+	w.do(&command.RemoveRepos{Ids: []string{"one"}})
+	delete(w.disk.status, "one")
+	if msg, _ := w.agent.batch([]string{"one"}); len(msg.Copies) != 0 {
+		t.Errorf("told: %v", msg)
+	}
+	delete(w.agent.removing, "one")
+	if msg, _ := w.agent.batch([]string{"one"}); len(msg.Copies) != 1 || !msg.Copies[0].Gone {
+		t.Errorf("told: %v", msg)
+	}
+}
+
 // However long names and messages are, a report fits into an entry, and what does
 // not go into one goes into the next.
 func TestReportsAreFilledBySize(t *testing.T) {

@@ -35,6 +35,9 @@ func (s *Scheduler) Assign(a work.Assignment) {
 		}
 		return
 	}
+	if was.owner != is.owner && r.phase == Waiting {
+		s.rest(r) // it stands in the line of another lane
+	}
 	s.plan(r, was, known, held)
 	s.dispatch()
 }

@@ -99,7 +99,7 @@ func (s *Scheduler) finish(ctx context.Context, r *repo, run *run, out work.Resu
 		default:
 			s.again(r)
 		}
-	case errors.Is(context.Cause(ctx), ErrOvertaken):
+	case s.ended(ctx):
 		// What it came to answers yesterday's question: nothing of it is recorded.
 		s.carryOver(r, run)
 		s.again(r)
@@ -121,6 +121,13 @@ func (s *Scheduler) finish(ctx context.Context, r *repo, run *run, out work.Resu
 		w <- said
 	}
 	s.cfg.Changed(r.id)
+}
+
+// ended tells whether a run was ended for what it worked on, and not because this node
+// stops: a repository that is assigned goes on.
+func (s *Scheduler) ended(ctx context.Context) bool {
+	cause := context.Cause(ctx)
+	return errors.Is(cause, ErrOvertaken) || cause != nil && s.ctx.Err() == nil && !errors.Is(cause, errStopping)
 }
 
 // carryOver hands what was asked of a run to the next. s.mu is held.

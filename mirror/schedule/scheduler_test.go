@@ -273,6 +273,51 @@ func TestAHostThatHangsDelaysOnlyItsOwn(t *testing.T) {
 	}
 }
 
+// What is assigned again while its removal waits for the run goes on.
+func TestAssignedAgainWhileItIsRemoved(t *testing.T) {
+	w, a := begin(t)
+	w.Scheduler.mu.Lock()
+	w.Scheduler.unassign(w.repos["repo"], context.Canceled) // as Remove does, which then waits
+	w.Scheduler.mu.Unlock()
+	a.Epoch++
+	w.assign(a)
+	w.settle()
+	w.advance(10 * time.Second)
+	if st := w.state("repo"); w.ran["repo"] < 2 {
+		t.Errorf("an owner that is assigned rests: %+v after %d runs", st, w.ran["repo"])
+	}
+}
+
+// A replica that waits for a place at peers, and becomes the owner, asks upstream, which
+// has places.
+func TestAnOwnerDoesNotWaitAmongReplicas(t *testing.T) {
+	w := newWorld(func(c *Config) { c.Copies = 1 })
+	t.Cleanup(w.stop)
+	replica := func(id string) work.Assignment {
+		a := owned(id, "host")
+		a.Role = work.Replica
+		return a
+	}
+	w.assign(replica("frozen"))
+	w.assign(replica("waits"))
+	if w.at("frozen") == nil || w.state("waits").Phase != Waiting {
+		t.Fatalf("%+v", w.phases())
+	}
+	a := owned("waits", "host")
+	a.Epoch++
+	w.holds(a)
+	w.assign(a)
+	w.advance(6 * time.Second)
+	if w.at("waits") == nil {
+		t.Fatalf("the new owner is %+v", w.state("waits"))
+	}
+	w.end("waits", w.checked())
+	w.end("frozen", work.Result{})
+	if len(w.wrong) > 0 {
+		t.Error(w.wrong)
+	}
+}
+
 // Whoever has a lost generation may be gone for good: it is asked for less and less
 // often, and at once when the row names another.
 func TestLostGenerationsAreAskedForLessAndLess(t *testing.T) {

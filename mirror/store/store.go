@@ -215,6 +215,12 @@ func (s *Store) Trash(id string, now time.Time) error {
 	}
 	r.use.Lock()
 	defer r.use.Unlock()
+	s.mu.Lock() // no new copy is made meanwhile
+	defer s.mu.Unlock()
+	if s.repos[id] != nil {
+		r.trashed = true // one was made since, which has moved this one away
+		return nil
+	}
 	trash := filepath.Join(s.root, "trash")
 	err := directory(trash)
 	if err == nil {
@@ -227,9 +233,7 @@ func (s *Store) Trash(id string, now time.Time) error {
 		}
 	}
 	if err != nil {
-		s.mu.Lock()
 		s.repos[id] = r // it is still there
-		s.mu.Unlock()
 		return fmt.Errorf("trash repository: %w", err)
 	}
 	r.trashed = true

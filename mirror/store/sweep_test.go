@@ -185,3 +185,32 @@ func TestTrashThatFailsTakesNothingOutOfService(t *testing.T) {
 	}
 	release()
 }
+
+// A copy that is made anew, while the old one waits for its readers to leave, is not what is
+// thrown away.
+func TestTrashTakesNoCopyThatWasMadeSince(t *testing.T) {
+	root := t.TempDir()
+	s := reopen(t, root)
+	old := ensure(t, s)
+	release, err := old.Acquire()
+	if err != nil {
+		t.Fatal(err)
+	}
+	trashed := make(chan error, 1)
+	go func() { trashed <- s.Trash(id, time.Now()) }()
+	testlog.Eventually(t, "the old copy to be out of service", func() bool { return s.Repo(id) == nil })
+	fresh := ensure(t, s)
+	release()
+	if err := <-trashed; err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(fresh.Dir()); err != nil || s.Repo(id) != fresh {
+		t.Errorf("the new copy: %v", err)
+	}
+	if _, err := old.Acquire(); err == nil {
+		t.Error("the old copy is still to be had")
+	}
+	if list, err := os.ReadDir(filepath.Join(root, "trash")); err != nil || len(list) != 1 {
+		t.Errorf("%d in the trash, %v", len(list), err)
+	}
+}
