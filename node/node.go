@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"os"
 	"path/filepath"
 	"sync/atomic"
@@ -103,10 +104,16 @@ func Run(ctx context.Context, cfg Config) (err error) {
 		return errors.Join(err, n.port.Close())
 	}
 	n.introduce()
-	peers := n.servePeers()
-	defer peers.http.Close()
+	peers := n.answer(descriptors.NewGate(n.port.HTTP(), descriptors.Ours().Peers), func(*answering) http.Handler { return peer.Greet(n.id.Cluster, n.greeter) })
+	defer peers.close()
+	public := n.answer(n.web, func(a *answering) http.Handler { return server.Starting(a.started, a) })
+	defer public.close()
 	// 4. The cluster: founded, joined, or the one we are in.
 	if err := n.enter(ctx); err != nil {
+		if ctx.Err() != nil { // it was told to stop, and is not to blame
+			n.log.Info("stopped before it was in a cluster")
+			err = nil
+		}
 		return errors.Join(err, n.port.Close())
 	}
 	// 5. Everything else, in order of need.
@@ -114,8 +121,9 @@ func Run(ctx context.Context, cfg Config) (err error) {
 		return err
 	}
 	peers.serve(n.peerHandler())
+	public.serve(n.server.Handler())
 	// 6. Run, and stop in reverse.
-	return n.run(ctx)
+	return n.run(ctx, public)
 }
 
 // check reads the flags.

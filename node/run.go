@@ -4,15 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
-	"net"
 	"net/http"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"gitmirror/internal/advice"
-	"gitmirror/internal/bodylimit"
 	"gitmirror/membership"
 )
 
@@ -41,14 +38,11 @@ const bodyBound = 2 * time.Minute
 //  3. the mirror ends: its git children are killed, nothing half-done shows;
 //  4. leadership goes to another voter, gossip hears of the leave, raft closes;
 //  5. the peer port closes last, its server with it (in Run).
-func (n *node) run(ctx context.Context) error {
+func (n *node) run(ctx context.Context, public *answering) error {
 	work, stopWork := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopWork()
-	serving, stopServing := context.WithCancelCause(work)
-	defer stopServing(nil)
 	g, gctx := errgroup.WithContext(work)
-	web := &http.Server{Handler: bodylimit.Handler(bodyBound, n.server.Handler()), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10, ConnState: n.web.State,
-		ErrorLog: slog.NewLogLogger(n.log.Handler(), slog.LevelDebug), BaseContext: func(net.Listener) context.Context { return serving }}
+	web := public.http
 	g.Go(func() error { return n.engine.Run(gctx) })
 	g.Go(func() error {
 		if err := n.cluster.WhileLeader(gctx, n.coordinator.Lead); gctx.Err() == nil {
@@ -64,8 +58,12 @@ func (n *node) run(ctx context.Context) error {
 	g.Go(func() error { return n.remember(gctx) })
 	g.Go(func() error { n.tellLeader(gctx); return nil })
 	g.Go(func() error {
-		if err := web.Serve(n.web); !errors.Is(err, http.ErrServerClosed) {
-			return fmt.Errorf("serve HTTP: %w", err)
+		select {
+		case err := <-public.done:
+			if !errors.Is(err, http.ErrServerClosed) {
+				return fmt.Errorf("serve HTTP: %w", err)
+			}
+		case <-gctx.Done():
 		}
 		return nil
 	})
@@ -84,7 +82,7 @@ func (n *node) run(ctx context.Context) error {
 	defer cancel()
 	if err := web.Shutdown(bound); err != nil {
 		n.log.Warn("ending requests that did not end in time", "bound", stopBound)
-		stopServing(errStopping)
+		public.cut(errStopping)
 		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWords)
 		defer cancel()
 		if web.Shutdown(last) != nil {

@@ -1,8 +1,11 @@
 package node_test
 
 import (
+	"context"
 	"errors"
+	"io"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -11,6 +14,7 @@ import (
 	"gitmirror/api"
 	"gitmirror/internal/advice"
 	"gitmirror/internal/gittest"
+	"gitmirror/internal/testlog"
 	"gitmirror/node"
 )
 
@@ -139,5 +143,41 @@ func TestReachableAddressTakesNoWrites(t *testing.T) {
 		if status, p, _ := r.call(t, w[0], w[1], "{}"); status != 403 || p.Code != "read_only_address" || p.Hint == "" {
 			t.Errorf("%s %s: %d %s, want 403 read_only_address", w[0], w[1], status, p.Code)
 		}
+	}
+}
+
+// A node that waits to be taken in lives, and says that it is not ready; told to stop, it
+// stops as any other.
+func TestANodeThatCannotJoinAnswersAndStops(t *testing.T) {
+	free, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr := free.Addr().String()
+	free.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() {
+		done <- node.Run(ctx, node.Config{Name: "n1", Dir: filepath.Join(t.TempDir(), "n1"), HTTP: addr, Peer: "127.0.0.1:0", Join: []string{"127.0.0.1:1"},
+			Timing: "fast", Version: "test", Log: testlog.New(t)})
+	}()
+	ask := func(path string) (int, string) {
+		resp, err := http.Get("http://" + addr + path)
+		if err != nil {
+			return 0, err.Error()
+		}
+		defer resp.Body.Close()
+		body, _ := io.ReadAll(resp.Body)
+		return resp.StatusCode, string(body)
+	}
+	testlog.Eventually(t, "the process to live", func() bool { status, _ := ask("/livez"); return status == 200 })
+	for path, want := range map[string]string{"/readyz": "not ready", "/api/v1/status": `"code":"starting"`, "/git/a/info/refs?service=git-upload-pack": "gitmirror: not ready"} {
+		if status, body := ask(path); status != 503 || !strings.Contains(body, want) {
+			t.Errorf("%s: %d %s, want 503 with %s", path, status, body, want)
+		}
+	}
+	cancel()
+	if err := <-done; err != nil {
+		t.Errorf("told to stop, it ends with %v", err)
 	}
 }
