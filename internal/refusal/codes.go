@@ -166,7 +166,7 @@ var Meanings = []Meaning{
 	{NotConsistent, 503, "this node cannot prove that its state is the newest", "ask without consistent=true for what this node has, or ask again when there is a leader"},
 	{NotCaughtUp, 503, "this node has started, has not heard from a leader since, and does not know the cluster's table yet",
 		"ask another node, or wait until most voters are up: gitmirror status"},
-	{Starting, 503, "this node is starting", ""},
+	{Starting, 503, "this node is starting", "its log says what it waits for; other nodes answer meanwhile"},
 	{NoOwner, 503, "no live node owns the repo now", ""},
 	{OwnerMoved, 503, "the repo has just got another owner", "ownership has just moved; try again"},
 	{OwnerUnreachable, 503, "the owner does not answer", "another node takes over within seconds; try again"},
