@@ -2,8 +2,10 @@ package node_test
 
 import (
 	"bytes"
+	"context"
 	"io"
 	"math/rand/v2"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -37,7 +39,17 @@ func TestAStoppingNodeTellsWhomItAnswers(t *testing.T) {
 	}
 	req.Header.Set("Content-Type", "application/x-git-upload-pack-request")
 	req.Header.Set("Git-Protocol", "version=2")
-	resp, err := http.DefaultClient.Do(req)
+	// The buffers of the two sockets are filled at once whatever the pace, and grow with it
+	// to many MB: the client's is kept small.
+	client := &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
+		c, err := (&net.Dialer{}).DialContext(ctx, network, addr)
+		if tcp, ok := c.(*net.TCPConn); ok {
+			err = tcp.SetReadBuffer(64 << 10)
+		}
+		return c, err
+	}}}
+	defer client.CloseIdleConnections()
+	resp, err := client.Do(req)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -55,10 +67,11 @@ func TestAStoppingNodeTellsWhomItAnswers(t *testing.T) {
 		pace := time.NewTicker(10 * time.Millisecond)
 		defer pace.Stop()
 		for {
-			if time.Now().Before(patient) { // slower than 24 MB in that time; then what is on its way
-				<-pace.C
-			}
 			b := make([]byte, 32<<10)
+			if time.Now().Before(patient) { // 400 kB/s, far from 24 MB in that time; then what is on its way
+				<-pace.C
+				b = b[:4<<10]
+			}
 			k, err := resp.Body.Read(b)
 			read <- b[:k]
 			if err != nil {
