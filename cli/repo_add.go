@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"time"
 
 	"gitmirror/api"
 	"gitmirror/cli/render"
@@ -14,19 +13,6 @@ type repoAddOptions struct {
 	urls []string
 	ask  api.AddRepo // of each, but for its URL
 	wait bool
-}
-
-// addOf reads the flags of policyFlags.
-func addOf(c *urfave.Context) (ask api.AddRepo, err error) {
-	if err := checkPolicy(c); err != nil {
-		return ask, err
-	}
-	ask = api.AddRepo{Replicas: c.Int("replicas"), Interval: c.Duration("interval").String(), AcceptFlaws: flaws(c)}
-	if ask.MaxSize, err = size(c, "max-size"); err != nil {
-		return ask, err
-	}
-	ask.MaxObjectSize, err = size(c, "max-object-size")
-	return ask, err
 }
 
 func repoAddCommand() command {
@@ -41,7 +27,7 @@ otherwise. With --wait it returns when each is ready: cloned, with all its copie
 		flags: append([]urfave.Flag{
 			&urfave.StringFlag{Name: "name", Usage: "`NAME` of the mirror (default: host and path of the URL)"},
 			&urfave.BoolFlag{Name: "wait", Usage: "return when it is ready, at the latest after --timeout", DisableDefaultText: true},
-		}, policyFlags()...),
+		}, newPolicyFlags()...),
 		run: func(ctx context.Context, s *session, c *urfave.Context) error {
 			o := repoAddOptions{urls: c.Args().Slice(), wait: c.Bool("wait")}
 			name := c.String("name")
@@ -56,23 +42,6 @@ otherwise. With --wait it returns when each is ready: cloned, with all its copie
 			return repoAdd(ctx, s, o)
 		},
 	}
-}
-
-func policyFlags() []urfave.Flag {
-	return append([]urfave.Flag{
-		&urfave.IntFlag{Name: "replicas", Usage: "on how many nodes there shall be a copy, `N`", Value: 2},
-		&urfave.DurationFlag{Name: "interval", Usage: "`DURATION` between two looks at upstream, from 1s up", Value: time.Minute, DefaultText: "1m"},
-	}, limitFlags()...)
-}
-
-func checkPolicy(c *urfave.Context) error {
-	if n := c.Int("replicas"); n < 1 {
-		return usagef(c.Command.HelpName+" --help", "--replicas %d keeps no copy", n)
-	}
-	if d := c.Duration("interval"); d < time.Second {
-		return usagef(c.Command.HelpName+" --help", "--interval %s is less than 1s", d)
-	}
-	return nil
 }
 
 func repoAdd(ctx context.Context, s *session, o repoAddOptions) error {

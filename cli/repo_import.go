@@ -34,7 +34,7 @@ func repoImportCommand() command {
 		about: `A line each: URL, or URL NAME; empty lines and what follows a # are skipped.
 A line that is refused is named, and the others are added all the same.`,
 		examples: []string{"gitmirror repo import repos.txt --interval 10m", "gh repo list acme --json url -q '.[].url' | gitmirror repo import -"},
-		flags:    policyFlags(),
+		flags:    newPolicyFlags(),
 		run: func(ctx context.Context, s *session, c *urfave.Context) error {
 			ask, err := addOf(c)
 			if err != nil {

@@ -25,7 +25,7 @@ func repoShow(ctx context.Context, s *session, name string) error {
 	if err != nil {
 		return err
 	}
-	return s.show(r, func(p render.Printer) error { return p.Repo(r, s.base(ctx)) })
+	return s.show(r, func(p render.Printer) error { return p.Repo(r, ownPolicy(r.Policy), s.base(ctx)) })
 }
 
 func (s *session) repo(ctx context.Context, name string) (r *api.Repo, err error) {

@@ -14,7 +14,7 @@ import (
 )
 
 func row(name, state string) api.Repo {
-	return api.Repo{ID: "01", Name: name, URLs: []string{"https://" + name}, State: state, Owner: "n2", Generation: 3, Refs: 5, Head: "refs/heads/main", Replicas: 2,
+	return api.Repo{ID: "01", Name: name, URLs: []string{"https://" + name}, State: state, Owner: "n2", Generation: 3, Refs: 5, Head: "refs/heads/main", Policy: api.Policy{Replicas: 2},
 		Labels: map[string]string{}, Copies: []api.Copy{{Node: "n2", State: "ready", Generation: 3}, {Node: "n1", State: "wanted"}}}
 }
 

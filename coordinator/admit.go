@@ -3,39 +3,35 @@ package coordinator
 import (
 	"slices"
 	"strings"
-	"time"
 	"unicode/utf8"
 
 	"github.com/oklog/ulid/v2"
 
+	"gitmirror/fsm"
 	"gitmirror/fsm/command"
 	"gitmirror/internal/giturl"
+	"gitmirror/internal/policy"
 	"gitmirror/internal/refusal"
 )
 
 // NewRepo is what somebody asks to have mirrored.
 type NewRepo struct {
-	URLs     []string
-	Name     string        // empty: from the first URL
-	Replicas int           // 0: default
-	Interval time.Duration // 0: default
-	Limits   Limits
-	Labels   map[string]string
+	URLs   []string
+	Name   string // empty: from the first URL
+	Policy policy.Policy
+	Labels map[string]string
 }
 
 // Bounds of what is asked for.
 const (
-	MinInterval = time.Second
-	maxInterval = 30 * 24 * time.Hour
-	maxReplicas = 20
-	maxURLs     = 10
-	maxLabels   = 32
-	maxLabel    = 200
+	maxURLs   = 10
+	maxLabels = 32
+	maxLabel  = 200
 )
 
 // admit checks one request and turns it into a row without copies.
 func (c *Coordinator) admit(n NewRepo) (*command.NewRepo, error) {
-	row := &command.NewRepo{Id: ulid.Make().String(), Name: n.Name, Policy: &command.Policy{}, Labels: n.Labels}
+	row := &command.NewRepo{Id: ulid.Make().String(), Name: n.Name, Labels: n.Labels}
 	if len(n.URLs) == 0 || len(n.URLs) > maxURLs {
 		return nil, refusal.New(refusal.URLInvalid, "a repo has 1 to %d upstream URLs, not %d", maxURLs, len(n.URLs))
 	}
@@ -62,19 +58,14 @@ func (c *Coordinator) admit(n NewRepo) (*command.NewRepo, error) {
 	if err := giturl.CheckName(row.Name); err != nil {
 		return nil, err
 	}
-	if n.Replicas < 0 || n.Replicas > maxReplicas {
-		return nil, refusal.New(refusal.ReplicasInvalid, "%d replicas are not possible, 1 to %d are", n.Replicas, maxReplicas)
+	p, err := n.Policy.Admit()
+	if err == nil { // here, for Admit of the log refuses all of a batch
+		err = fsm.AdmitPolicy(p, c.cfg.State.View().Format())
 	}
-	row.Policy.Replicas = uint32(n.Replicas)
-	if n.Interval != 0 && (n.Interval < MinInterval || n.Interval > maxInterval) {
-		return nil, refusal.New(refusal.IntervalInvalid, "an interval of %s is not possible, %s to %s are", n.Interval, MinInterval, maxInterval)
-	}
-	row.Policy.IntervalMs = n.Interval.Milliseconds()
-	limits := n.Limits
-	if err := c.admitLimits(&limits); err != nil {
+	if err != nil {
 		return nil, err
 	}
-	row.Policy.MaxSize, row.Policy.MaxObjectSize, row.Policy.Accept = limits.Size, limits.Object, limits.Accept
+	row.Policy = fsm.PolicyCommand(p)
 	return row, checkLabels(n.Labels)
 }
 

@@ -13,6 +13,7 @@ import (
 
 	"gitmirror/fsm"
 	"gitmirror/fsm/command"
+	"gitmirror/internal/policy"
 	"gitmirror/internal/refusal"
 )
 
@@ -251,7 +252,7 @@ func TestNoRepoIsEverWithoutAReadyCopy(t *testing.T) {
 				before := w.ready()
 				w.look()
 				for id, n := range w.ready() {
-					if n < min(before[id], fsm.DefaultReplicas) {
+					if n < min(before[id], policy.DefaultReplicas) {
 						rt.Fatalf("the leader took %s from %d ready copies to %d", id, before[id], n)
 					}
 				}
@@ -305,7 +306,7 @@ func TestTheNewOwnerIsTheCopyFurthestAhead(t *testing.T) {
 	for ahead := 2; ahead <= 3; ahead++ {
 		w := newWorld(t, 4)
 		w.settle()
-		results, err := w.c.Add(context.Background(), []NewRepo{{URLs: []string{"https://example.org/x"}, Replicas: 4}}, "add")
+		results, err := w.c.Add(context.Background(), []NewRepo{{URLs: []string{"https://example.org/x"}, Policy: policy.Policy{Replicas: 4}}}, "add")
 		if err != nil || results[0].Err != nil {
 			t.Fatal(err, results)
 		}

@@ -6,6 +6,7 @@ import (
 
 	"gitmirror/fsm"
 	"gitmirror/fsm/command"
+	"gitmirror/internal/policy"
 	"gitmirror/ring"
 )
 
@@ -40,7 +41,7 @@ func (c *Coordinator) placeNew(rows []*command.NewRepo) {
 func (p *placing) put(row *command.NewRepo) {
 	want := int(row.Policy.Replicas)
 	if want == 0 {
-		want = fsm.DefaultReplicas
+		want = policy.DefaultReplicas
 	}
 	nodes := p.board.Place(ring.Repo{Hash: hashOf(row.Id), Replicas: want})
 	for _, n := range nodes {

@@ -48,7 +48,7 @@ func (c *Capture) persist(w *recordWriter) error {
 	t.byName.Scan(func(row *Repo) bool {
 		if policies[row.Policy] == 0 {
 			policies[row.Policy] = uint32(len(policies) + 1)
-			w.write(policyRecord(policies[row.Policy], row.Policy))
+			w.write(policyRecord(policies[row.Policy], row.Policy.Policy))
 		}
 		w.repo(row, policies[row.Policy])
 		return w.err == nil

@@ -28,7 +28,7 @@ var commands = map[uint32]kind{
 	13: kindOf("report", 1, (*State).report),
 	14: kindOf("place", 1, (*State).place),
 	15: kindOf("assign-owners", 1, (*State).assignOwners),
-	20: kindOf("set-limits", 1, (*State).setLimits).since(FormatLimits),
+	20: kindOf("set-policy", 1, (*State).setPolicy).since(formatLimits),
 	16: kindOf("approve", 1, (*State).approve).since(formatHolds),
 	17: kindOf("pin", 1, (*State).pin).since(formatHolds),
 }

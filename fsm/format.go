@@ -7,6 +7,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"gitmirror/fsm/command"
+	"gitmirror/internal/policy"
 	"gitmirror/internal/refusal"
 )
 
@@ -25,13 +26,11 @@ import (
 // refused when it joins, and stops when it starts.
 
 const (
-	formatKeys  = 3
-	formatHolds = 4
-	// FormatLimits brought the limits of a repo.
-	FormatLimits = 4
-	// FormatFlaws brought the flaws that a repo's objects may have.
-	FormatFlaws = 5
-	formatWords = 5
+	formatKeys   = 3
+	formatHolds  = 4
+	formatLimits = 4 // of a repo's policy
+	formatFlaws  = 5 // of a repo's policy
+	formatWords  = 5
 )
 
 // RemembersPast tells whether every member knows files of the past: from then on they
@@ -60,7 +59,7 @@ func Admit(entry []byte, format uint32, at time.Time) ([]byte, error) {
 			return nil, fmt.Errorf("%w: cluster format %d is beyond this leader's %d", refusal.FormatTooOld, raise.GetFormat(), Format)
 		}
 	}
-	if err := admitLimits(k, d.payload, format); err != nil {
+	if err := admitWords(k, d.payload, format); err != nil {
 		return nil, err
 	}
 	if err := between("request id", d.requestID, 0, maxID); err != nil {
@@ -74,9 +73,9 @@ func Admit(entry []byte, format uint32, at time.Time) ([]byte, error) {
 	return proto.MarshalOptions{Deterministic: true}.Marshal(&env)
 }
 
-// admitLimits refuses limits and words that a member of an earlier format would not see, or
+// admitWords refuses limits and words that a member of an earlier format would not see, or
 // would take otherwise.
-func admitLimits(k kind, payload []byte, format uint32) error {
+func admitWords(k kind, payload []byte, format uint32) error {
 	if format >= Format {
 		return nil
 	}
@@ -84,28 +83,27 @@ func admitLimits(k kind, payload []byte, format uint32) error {
 	if err := proto.Unmarshal(payload, m); err != nil {
 		return fmt.Errorf("%w: %w", refusal.EntryInvalid, err)
 	}
-	needs, what := uint32(1), ""
 	switch m := m.(type) {
 	case *command.AddRepos:
 		for _, r := range m.GetRepos() {
-			switch p := r.GetPolicy(); {
-			case len(p.GetAccept()) > 0:
-				needs, what = FormatFlaws, "flaws of a repo's objects"
-			case needs < FormatLimits && (p.GetMaxSize() != 0 || p.GetMaxObjectSize() != 0):
-				needs, what = FormatLimits, "limits of a repo"
+			if err := AdmitPolicy(policyOf(r.GetPolicy()), format); err != nil {
+				return err
 			}
 		}
-	case *command.SetLimits:
-		if m.GetAccept() != nil {
-			needs, what = FormatFlaws, "flaws of a repo's objects"
-		}
+	case *command.SetPolicy:
+		return AdmitPolicy(changeOf(m).Of(policy.Policy{}), format)
 	case *command.Approve:
-		needs, what = formatWords, "approvals"
-	}
-	if format < needs {
-		return fmt.Errorf("%w: %s need cluster format %d, the cluster is at %d", refusal.FormatTooOld, what, needs, max(format, 1))
+		return needs(formatWords, "approvals", format)
 	}
 	return nil
+}
+
+// needs refuses what a cluster of that format does not know.
+func needs(least uint32, what string, format uint32) error {
+	if format >= least {
+		return nil
+	}
+	return refusal.New(refusal.FormatTooOld, "%s need cluster format %d, the cluster is at %d", what, least, max(format, 1))
 }
 
 func (s *State) raiseFormat(e entry, c *command.RaiseFormat) *command.Outcome {

@@ -45,7 +45,7 @@ var samples = map[uint32]proto.Message{
 		Condition: &command.NodeCondition{Disk: DiskFull, DiskMessage: "4 % free", Sick: "four copies broke"},
 	},
 	14: &command.Place{Rows: []*command.Placement{{Repo: "r1", RowVersion: 7, Add: []string{"n1"}, Leave: []string{"n2"}}}},
-	20: &command.SetLimits{Repo: "r1", MaxSize: proto.Int64(5 << 30), MaxObjectSize: proto.Int64(0), Accept: &command.Flaws{Ids: []string{"hasDotgit"}}},
+	20: &command.SetPolicy{Repo: "r1", MaxSize: proto.Int64(5 << 30), MaxObjectSize: proto.Int64(0), Accept: &command.Flaws{Ids: []string{"hasDotgit"}}},
 	16: &command.Approve{Repo: "r1", Losses: digest(5), Observed: digest(3), Unpin: []string{"refs/heads/main"}},
 	17: &command.Pin{Repo: "r1", Ref: "refs/heads/main", Oid: "00112233445566778899aabbccddeeff00112233"},
 	15: &command.AssignOwners{Rows: []*command.Ownership{{Repo: "r1", Epoch: 2, Owner: "n1"}}},

@@ -5,9 +5,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
-	"gitmirror/fsm/command"
+	"gitmirror/internal/policy"
 )
 
 // interner keeps one value of each policy and each set of labels: a million
@@ -18,50 +17,16 @@ type interner struct {
 	labels   map[string]map[string]string
 }
 
-// What a policy means where it says nothing.
-const (
-	DefaultReplicas = 2
-	DefaultInterval = time.Minute
-)
-
-var defaultRefPrefixes = []string{"refs/heads/", "refs/tags/"}
-
-// newPolicy resolves the defaults. What members of the cluster's format do not see
-// counts for nobody.
-func (s *State) newPolicy(p *command.Policy) Policy {
-	policy := Policy{
-		Replicas:    int(p.GetReplicas()),
-		Interval:    time.Duration(p.GetIntervalMs()) * time.Millisecond,
-		RefPrefixes: p.GetRefPrefixes(),
-	}
-	if s.tables.format >= FormatLimits {
-		policy.MaxSize, policy.MaxObject = p.GetMaxSize(), p.GetMaxObjectSize()
-	}
-	if s.tables.format >= FormatFlaws {
-		policy.Accept = p.GetAccept()
-	}
-	if policy.Replicas == 0 {
-		policy.Replicas = DefaultReplicas
-	}
-	if policy.Interval == 0 {
-		policy.Interval = DefaultInterval
-	}
-	if len(policy.RefPrefixes) == 0 {
-		policy.RefPrefixes = defaultRefPrefixes
-	}
-	return policy
-}
-
 // policy returns the one value that is equal to p in all that snapshots know of it.
-func (in *interner) policy(p Policy) *Policy {
-	p.record = string(marshal(nil, policyRecord(0, &p)))
+func (in *interner) policy(p policy.Policy) *Policy {
+	record := string(marshal(nil, policyRecord(0, p)))
 	if in.policies == nil {
 		in.policies = map[string]*Policy{}
 	}
-	known := in.policies[p.record]
+	known := in.policies[record]
 	if known == nil {
-		known = &p
-		in.policies[p.record] = known
+		known = &Policy{Policy: p, record: record}
+		in.policies[record] = known
 	}
 	return known
 }

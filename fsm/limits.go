@@ -14,21 +14,18 @@ const (
 	MaxItems   = 1000      // rows of a batch
 	MaxChanges = 200       // changes that a publish carries
 
-	maxID      = 128
-	maxName    = 400
-	maxURL     = 2048
-	maxURLs    = 16
-	maxText    = 1024 // messages, addresses
-	maxWord    = 64   // classes and reasons
-	maxLabels  = 64
-	maxLabel   = 256
-	maxCopies  = 64
-	maxPolicy  = 64 // ref prefixes
-	maxFlaws   = 64
-	maxRefspec = 512
-	maxLost    = 8 // lost generations a row remembers
-	maxPins    = 100
-	maxFirst   = 100 // losses that a hold names
+	maxID     = 128
+	maxName   = 400
+	maxURL    = 2048
+	maxURLs   = 16
+	maxText   = 1024 // messages, addresses
+	maxWord   = 64   // classes and reasons
+	maxLabels = 64
+	maxLabel  = 256
+	maxCopies = 64
+	maxLost   = 8 // lost generations a row remembers
+	maxPins   = 100
+	maxFirst  = 100 // losses that a hold names
 )
 
 // between says what is wrong with a field's length, or nothing.
@@ -77,7 +74,7 @@ func checkNode(n *command.Node) error {
 }
 
 func checkNewRepo(r *command.NewRepo) error {
-	if err := firstError(between("repo id", r.GetId(), 1, maxID), plainName(r.GetName()), checkPolicy(r.GetPolicy())); err != nil {
+	if err := firstError(between("repo id", r.GetId(), 1, maxID), plainName(r.GetName()), checkPolicy(policyOf(r.GetPolicy()))); err != nil {
 		return err
 	}
 	switch {
@@ -100,42 +97,6 @@ func checkNewRepo(r *command.NewRepo) error {
 	for key, value := range r.GetLabels() {
 		if len(key) == 0 || len(key) > maxLabel || len(value) > maxLabel {
 			return fmt.Errorf("a label is empty or has more than %d bytes", maxLabel)
-		}
-	}
-	return nil
-}
-
-func checkPolicy(p *command.Policy) error {
-	const year = 366 * 24 * 3600 * 1000
-	switch {
-	case p.GetReplicas() > maxCopies:
-		return fmt.Errorf("%d replicas, more than %d", p.GetReplicas(), maxCopies)
-	case p.GetIntervalMs() < 0 || p.GetIntervalMs() > year:
-		return fmt.Errorf("interval of %d ms is not between 0 and a year", p.GetIntervalMs())
-	case len(p.GetRefPrefixes()) > maxPolicy:
-		return fmt.Errorf("%d ref prefixes, more than %d", len(p.GetRefPrefixes()), maxPolicy)
-	}
-	if err := checkLimits(p.GetMaxSize(), p.GetMaxObjectSize(), p.GetAccept()); err != nil {
-		return err
-	}
-	for _, spec := range p.GetRefPrefixes() {
-		if err := between("refspec", spec, 1, maxRefspec); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func checkLimits(size, object int64, flaws []string) error {
-	switch {
-	case size < 0 || object < 0:
-		return fmt.Errorf("limits of %d and %d bytes", size, object)
-	case len(flaws) > maxFlaws:
-		return fmt.Errorf("%d flaws, more than %d", len(flaws), maxFlaws)
-	}
-	for _, id := range flaws {
-		if err := between("flaw", id, 1, maxLabel); err != nil {
-			return err
 		}
 	}
 	return nil

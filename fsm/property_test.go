@@ -90,7 +90,7 @@ func someCommand(t *rapid.T, v *View) proto.Message {
 			}},
 		}
 	case 20:
-		return &command.SetLimits{Repo: repo, MaxSize: proto.Int64(int64(someCount.Draw(t, "size"))), MaxObjectSize: proto.Int64(int64(someCount.Draw(t, "object"))), Accept: &command.Flaws{Ids: someNodes.Draw(t, "flaws")}}
+		return &command.SetPolicy{Repo: repo, MaxSize: proto.Int64(int64(someCount.Draw(t, "size"))), MaxObjectSize: proto.Int64(int64(someCount.Draw(t, "object"))), Accept: &command.Flaws{Ids: someNodes.Draw(t, "flaws")}}
 	case 14:
 		return &command.Place{Rows: []*command.Placement{{
 			Repo: repo, RowVersion: guess(row.Version),

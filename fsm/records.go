@@ -29,13 +29,6 @@ func nodeRecord(n *Node) *snapshot.Record {
 	}}}
 }
 
-func policyRecord(num uint32, p *Policy) *snapshot.Record {
-	return &snapshot.Record{Kind: &snapshot.Record_Policy{Policy: &snapshot.Policy{
-		Num: num, Replicas: uint32(p.Replicas), IntervalMs: p.Interval.Milliseconds(), RefPrefixes: p.RefPrefixes,
-		MaxSize: p.MaxSize, MaxObjectSize: p.MaxObject, Accept: p.Accept,
-	}}}
-}
-
 func holdRecord(h *Hold) *snapshot.Hold {
 	return &snapshot.Hold{Reason: h.Reason, SinceMs: toMS(h.Since), Observed: digestBytes(h.Observed),
 		Lost: h.Lost, Settled: h.Settled, First: h.First, Losses: digestBytes(h.Losses)}

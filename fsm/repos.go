@@ -1,8 +1,6 @@
 package fsm
 
 import (
-	"slices"
-
 	"gitmirror/fsm/command"
 	"gitmirror/internal/refusal"
 )
@@ -45,7 +43,7 @@ func (s *State) newRow(e entry, r *command.NewRepo) *Repo {
 	row := &Repo{
 		ID:      r.GetId(),
 		Name:    r.GetName(),
-		Policy:  s.shared.policy(s.newPolicy(r.GetPolicy())),
+		Policy:  s.shared.policy(visible(policyOf(r.GetPolicy()), s.tables.format).Resolved()),
 		Rarely:  &Rarely{Labels: s.shared.labelSet(r.GetLabels())},
 		addedMS: toMS(e.at),
 	}
@@ -79,34 +77,6 @@ func (s *State) firstCopies(row *Repo, r *command.NewRepo) *command.Item {
 	}
 	row.Owner, row.Epoch = owner.Num, 1
 	return nil
-}
-
-// setLimits changes what a repo may have.
-func (s *State) setLimits(e entry, c *command.SetLimits) *command.Outcome {
-	row := s.tables.liveRepo(c.GetRepo())
-	if row == nil {
-		return refuse(refusal.NotFound, "no repo %q", c.GetRepo())
-	}
-	if err := checkLimits(c.GetMaxSize(), c.GetMaxObjectSize(), c.GetAccept().GetIds()); err != nil {
-		return refuse(refusal.Invalid, "%v", err)
-	}
-	policy := *row.Policy
-	if c.MaxSize != nil {
-		policy.MaxSize = c.GetMaxSize()
-	}
-	if c.MaxObjectSize != nil {
-		policy.MaxObject = c.GetMaxObjectSize()
-	}
-	if c.Accept != nil && s.tables.format >= FormatFlaws {
-		policy.Accept = c.GetAccept().GetIds()
-	}
-	was := row.Policy
-	if policy.MaxSize != was.MaxSize || policy.MaxObject != was.MaxObject || !slices.Equal(policy.Accept, was.Accept) {
-		next := row.edit()
-		next.Policy = s.shared.policy(policy)
-		s.tables.store(e, next)
-	}
-	return done()
 }
 
 func (s *State) removeRepos(e entry, c *command.RemoveRepos) *command.Outcome {

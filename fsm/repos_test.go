@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"testing"
-	"time"
 	"unique"
 
 	"github.com/google/go-cmp/cmp"
@@ -14,6 +13,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"gitmirror/fsm/command"
+	"gitmirror/internal/policy"
 	"gitmirror/internal/refusal"
 )
 
@@ -27,7 +27,7 @@ func TestAddRepo(t *testing.T) {
 	}
 	want := &Repo{
 		ID: "one", Name: "host/Acme/one", urlsFromName: urlPlain,
-		Policy: &Policy{Replicas: 2, Interval: time.Minute, RefPrefixes: []string{"refs/heads/", "refs/tags/"}}, Rarely: ordinary,
+		Policy: &Policy{Policy: policy.Policy{}.Resolved()}, Rarely: ordinary,
 		Owner: 1, Epoch: 1, Version: m.index, addedMS: m.now.UnixMilli(),
 		Copies: []Copy{{Node: 1, State: CopyWanted}, {Node: 2, State: CopyWanted}},
 	}
@@ -179,7 +179,7 @@ func TestViewNeverChanges(t *testing.T) {
 // and go back to the nodes' own.
 func TestLimits(t *testing.T) {
 	m := newMachine(t)
-	m.ok(&command.RaiseFormat{Format: FormatLimits - 1})
+	m.ok(&command.RaiseFormat{Format: formatLimits - 1})
 	r, two := newRepo("one"), newRepo("two")
 	r.Copies, r.Owner, two.Copies, two.Owner = nil, "", nil, ""
 	r.Policy = &command.Policy{MaxSize: 5 << 30}
@@ -187,41 +187,41 @@ func TestLimits(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Admit(entry, FormatLimits-1, epoch); !errors.Is(err, refusal.FormatTooOld) {
-		t.Errorf("admitted into format %d: %v", FormatLimits-1, err)
+	if _, err := Admit(entry, formatLimits-1, epoch); !errors.Is(err, refusal.FormatTooOld) {
+		t.Errorf("admitted into format %d: %v", formatLimits-1, err)
 	}
-	if _, err := Admit(entry, FormatLimits, epoch); err != nil {
+	if _, err := Admit(entry, formatLimits, epoch); err != nil {
 		t.Error(err)
 	}
 	flawed := newRepo("flawed")
 	flawed.Policy = &command.Policy{Accept: []string{"hasDotgit"}}
 	flawed.Copies, flawed.Owner = nil, ""
-	accept := &command.SetLimits{Repo: "flawed", Accept: &command.Flaws{Ids: []string{"badEmail"}}}
+	accept := &command.SetPolicy{Repo: "flawed", Accept: &command.Flaws{Ids: []string{"badEmail"}}}
 	for _, msg := range []proto.Message{addRepos(flawed), accept} {
 		if entry, err := Encode(msg, "", epoch); err != nil {
 			t.Fatal(err)
-		} else if _, err := Admit(entry, FormatFlaws-1, epoch); !errors.Is(err, refusal.FormatTooOld) {
-			t.Errorf("flaws are admitted into format %d: %v", FormatFlaws-1, err)
-		} else if _, err := Admit(entry, FormatFlaws, epoch); err != nil {
+		} else if _, err := Admit(entry, formatFlaws-1, epoch); !errors.Is(err, refusal.FormatTooOld) {
+			t.Errorf("flaws are admitted into format %d: %v", formatFlaws-1, err)
+		} else if _, err := Admit(entry, formatFlaws, epoch); err != nil {
 			t.Error(err)
 		}
 	}
 	m.ok(addRepos(r))
 	if got := m.state.View().Repo("one").Policy.MaxSize; got != 0 {
-		t.Errorf("a member of format %d sees no limit, this one %d", FormatLimits-1, got)
+		t.Errorf("a member of format %d sees no limit, this one %d", formatLimits-1, got)
 	}
-	m.ok(&command.RaiseFormat{Format: FormatLimits})
+	m.ok(&command.RaiseFormat{Format: formatLimits})
 	m.ok(addRepos(flawed))
 	m.ok(accept)
 	if got := m.state.View().Repo("flawed").Policy.Accept; got != nil {
-		t.Errorf("a member of format %d sees no flaws, this one %q", FormatLimits, got)
+		t.Errorf("a member of format %d sees no flaws, this one %q", formatLimits, got)
 	}
-	m.ok(&command.RaiseFormat{Format: FormatFlaws})
+	m.ok(&command.RaiseFormat{Format: formatFlaws})
 	two.Policy = &command.Policy{MaxSize: 5 << 30, MaxObjectSize: 1 << 30, Accept: []string{"badEmail"}}
 	m.ok(addRepos(two))
-	m.ok(&command.SetLimits{Repo: "one", MaxObjectSize: proto.Int64(3 << 30)})
-	m.ok(&command.SetLimits{Repo: "two", MaxSize: proto.Int64(0)})
-	m.ok(&command.SetLimits{Repo: "one", Accept: &command.Flaws{Ids: []string{"hasDotgit", "nullSha1"}}})
+	m.ok(&command.SetPolicy{Repo: "one", MaxObjectSize: proto.Int64(3 << 30)})
+	m.ok(&command.SetPolicy{Repo: "two", MaxSize: proto.Int64(0)})
+	m.ok(&command.SetPolicy{Repo: "one", Accept: &command.Flaws{Ids: []string{"hasDotgit", "nullSha1"}}})
 	restored := New()
 	if err := restored.Restore(bytes.NewReader(m.snapshot())); err != nil {
 		t.Fatal(err)
@@ -236,21 +236,21 @@ func TestLimits(t *testing.T) {
 		}
 	}
 	version := m.state.View().Repo("one").Version
-	m.ok(&command.SetLimits{Repo: "one", Accept: &command.Flaws{Ids: []string{"hasDotgit", "nullSha1"}}})
+	m.ok(&command.SetPolicy{Repo: "one", Accept: &command.Flaws{Ids: []string{"hasDotgit", "nullSha1"}}})
 	if row := m.state.View().Repo("one"); row.Version != version {
 		t.Errorf("nothing is new, and the row is at %d, was at %d", row.Version, version)
 	}
-	m.ok(&command.SetLimits{Repo: "one", Accept: &command.Flaws{}})
+	m.ok(&command.SetPolicy{Repo: "one", Accept: &command.Flaws{}})
 	if got := m.state.View().Repo("one").Policy.Accept; len(got) > 0 {
 		t.Errorf("taken back: %q", got)
 	}
-	if out := m.do(&command.SetLimits{Repo: "one", Accept: &command.Flaws{Ids: []string{""}}}); out.GetCode() != string(refusal.Invalid) {
+	if out := m.do(&command.SetPolicy{Repo: "one", Accept: &command.Flaws{Ids: []string{""}}}); out.GetCode() != string(refusal.Invalid) {
 		t.Errorf("a flaw without a name: %v", out)
 	}
-	if out := m.do(&command.SetLimits{Repo: "three", MaxSize: proto.Int64(1)}); out.GetCode() != string(refusal.NotFound) {
+	if out := m.do(&command.SetPolicy{Repo: "three", MaxSize: proto.Int64(1)}); out.GetCode() != string(refusal.NotFound) {
 		t.Errorf("a repo that is not there: %v", out)
 	}
-	if out := m.do(&command.SetLimits{Repo: "one", MaxSize: proto.Int64(-1)}); out.GetCode() != string(refusal.Invalid) {
+	if out := m.do(&command.SetPolicy{Repo: "one", MaxSize: proto.Int64(-1)}); out.GetCode() != string(refusal.Invalid) {
 		t.Errorf("a limit below nothing: %v", out)
 	}
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"time"
 	"unique"
 
 	"google.golang.org/protobuf/proto"
@@ -163,12 +162,7 @@ func (b *builder) addPolicy(p *snapshot.Policy) error {
 	if int(p.GetNum()) != len(b.rows.policies)+1 {
 		return damaged("policy %d after %d", p.GetNum(), len(b.rows.policies))
 	}
-	b.rows.policies = append(b.rows.policies, b.shared.policy(Policy{
-		Replicas:    int(p.GetReplicas()),
-		Interval:    time.Duration(p.GetIntervalMs()) * time.Millisecond,
-		RefPrefixes: p.GetRefPrefixes(),
-		MaxSize:     p.GetMaxSize(), MaxObject: p.GetMaxObjectSize(), Accept: p.GetAccept(),
-	}))
+	b.rows.policies = append(b.rows.policies, b.shared.policy(policyOf(recordedPolicy(p))))
 	return nil
 }
 

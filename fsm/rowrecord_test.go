@@ -10,6 +10,7 @@ import (
 	"pgregory.net/rapid"
 
 	"gitmirror/fsm/snapshot"
+	"gitmirror/internal/policy"
 )
 
 // checkEncoding wants rows encoded as the generated code does it.
@@ -48,23 +49,21 @@ func TestRowsAreEncodedAsTheGeneratedCodeDoesIt(t *testing.T) {
 // Policies that differ in any field are two.
 func TestPoliciesAreSharedWhereTheyAreEqual(t *testing.T) {
 	var in interner
-	base := Policy{Replicas: 2, Interval: time.Minute, RefPrefixes: []string{"refs/heads/"}}
+	base := policy.Policy{Replicas: 2, Interval: time.Minute, RefPrefixes: []string{"refs/heads/"}}
 	if one, again := in.policy(base), in.policy(base); one != again {
 		t.Error("equal policies are two")
 	}
-	for i := range reflect.TypeFor[Policy]().NumField() {
+	for i := range reflect.TypeFor[policy.Policy]().NumField() {
 		other := base
 		f := reflect.ValueOf(&other).Elem().Field(i)
-		switch field := reflect.TypeFor[Policy]().Field(i); {
-		case !field.IsExported():
-			continue
+		switch {
 		case f.CanInt():
 			f.SetInt(f.Int() + int64(time.Millisecond))
 		default:
 			f.Set(reflect.ValueOf([]string{"x"}))
 		}
 		if in.policy(other) == in.policy(base) {
-			t.Errorf("policies that differ in %s are one", reflect.TypeFor[Policy]().Field(i).Name)
+			t.Errorf("policies that differ in %s are one", reflect.TypeFor[policy.Policy]().Field(i).Name)
 		}
 	}
 }

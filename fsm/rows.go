@@ -87,19 +87,6 @@ type Copy struct {
 	State      CopyState
 }
 
-// Policy is how a repo is mirrored, defaults resolved. Rows with equal
-// policies share one value.
-type Policy struct {
-	Replicas    int
-	Interval    time.Duration
-	RefPrefixes []string
-
-	MaxSize, MaxObject int64    // bytes of the copy, and of one object; 0: the node's limits
-	Accept             []string // flaws of objects, by git's ids, which are taken; shared, not to be changed
-
-	record string // the policy as snapshots write it, without its number there
-}
-
 // Failure is why a repo cannot be brought up to date.
 type Failure struct {
 	Class   string

@@ -47,7 +47,7 @@ func (f sourcesOf) Logged(string) ([]refs.Change, bool) { return nil, false }
 
 func published(id string, role mirror.Role, generation uint64) mirror.Assignment {
 	return mirror.Assignment{ID: id, Name: id, URLs: []string{"http://127.0.0.1:1/" + id}, Role: role, Epoch: 1, Generation: generation, Digest: refs.Digest{1},
-		Policy: mirror.Policy{Interval: 100 * time.Millisecond, Prefixes: []string{"refs/heads/"}}}
+		Policy: mirror.Policy{Interval: 100 * time.Millisecond, RefPrefixes: []string{"refs/heads/"}}}
 }
 
 // However many copies wait for peers that never answer, upstreams are asked.

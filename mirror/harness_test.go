@@ -267,7 +267,7 @@ func (b *book) add(id, url string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.rows[id] = mirror.Assignment{ID: id, Name: "up/" + id, URLs: []string{url}, Epoch: 1, Remembers: true,
-		Policy: mirror.Policy{Interval: 100 * time.Millisecond, Prefixes: []string{"refs/heads/", "refs/tags/"}}}
+		Policy: mirror.Policy{Interval: 100 * time.Millisecond, RefPrefixes: []string{"refs/heads/", "refs/tags/"}}}
 }
 
 // mirrored is a node that owns a copy of x.git, as repox.

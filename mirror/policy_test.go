@@ -46,7 +46,7 @@ func TestPrivateNamespaceOfAnUpstreamIsNotMirrored(t *testing.T) {
 	n := startNode(t, b, t.TempDir())
 	b.add("repoall", up.URL("x.git"))
 	row := b.rows["repoall"]
-	row.Policy.Prefixes = []string{"refs/"}
+	row.Policy.RefPrefixes = []string{"refs/"}
 	b.rows["repoall"] = row
 	n.roles["repoall"] = mirror.Owner
 	b.tell()

@@ -88,7 +88,7 @@ func TestUnchangedIsOfOneSetOfPrefixes(t *testing.T) {
 	}
 	b.mu.Lock()
 	row := b.rows["repox"]
-	row.Policy.Prefixes = []string{"refs/heads/"}
+	row.Policy.RefPrefixes = []string{"refs/heads/"}
 	b.rows["repox"] = row
 	b.mu.Unlock()
 	b.tell()

@@ -1,6 +1,7 @@
 package mirror
 
 import (
+	"gitmirror/internal/policy"
 	"gitmirror/mirror/schedule"
 	"gitmirror/mirror/sync"
 	"gitmirror/mirror/work"
@@ -10,7 +11,7 @@ import (
 // rooms below.
 type (
 	Assignment = work.Assignment
-	Policy     = work.Policy
+	Policy     = policy.Policy
 	Role       = work.Role
 	Approval   = work.Approval
 	Release    = work.Release

@@ -16,8 +16,7 @@ type writer struct{ *coordinator.Coordinator }
 func (w writer) Add(ctx context.Context, repos []server.NewRepo, key string) ([]server.Added, error) {
 	list := make([]coordinator.NewRepo, len(repos))
 	for i, r := range repos {
-		list[i] = coordinator.NewRepo{URLs: r.URLs, Name: r.Name, Replicas: r.Replicas, Interval: r.Interval, Labels: r.Labels,
-			Limits: coordinator.Limits{Size: r.MaxSize, Object: r.MaxObject, Accept: r.Accept}}
+		list[i] = coordinator.NewRepo(r)
 	}
 	added, err := w.Coordinator.Add(ctx, list, key)
 	results := make([]server.Added, len(added))
@@ -25,10 +24,6 @@ func (w writer) Add(ctx context.Context, repos []server.NewRepo, key string) ([]
 		results[i] = server.Added(a)
 	}
 	return results, err
-}
-
-func (w writer) Set(ctx context.Context, id string, set api.SetRepo, key string) error {
-	return w.Coordinator.SetLimits(ctx, id, coordinator.Change{Size: set.MaxSize, Object: set.MaxObjectSize, Accept: set.AcceptFlaws}, key)
 }
 
 func (w writer) Remove(ctx context.Context, id, key string) error {

@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"gitmirror/api"
 	"gitmirror/fsm"
@@ -201,24 +200,13 @@ func (s *Server) add(ctx context.Context, list []api.AddRepo, key string) ([]Add
 }
 
 func readRepo(a api.AddRepo) (NewRepo, error) {
-	n := NewRepo{URLs: a.URLs, Name: a.Name, Replicas: a.Replicas, Labels: a.Labels, MaxSize: a.MaxSize, MaxObject: a.MaxObjectSize, Accept: a.AcceptFlaws}
+	n := NewRepo{URLs: a.URLs, Name: a.Name, Labels: a.Labels}
 	if a.URL != "" {
 		n.URLs = append([]string{a.URL}, a.URLs...)
 	}
-	if a.Interval == "" {
-		return n, nil
-	}
-	d, err := time.ParseDuration(a.Interval)
-	switch {
-	case err != nil:
-		return n, refusal.New(refusal.IntervalInvalid, "the interval %.40q is not a duration", a.Interval).Try("write it like 90s, 5m or 1h")
-	case d%time.Millisecond != 0:
-		return n, refusal.New(refusal.IntervalInvalid, "the interval %.40q is finer than a millisecond", a.Interval).Try("write it like 1500ms, 90s or 1h")
-	case d == 0:
-		d = -1 // asked for, and refused as out of bounds
-	}
-	n.Interval = d
-	return n, nil
+	var err error
+	n.Policy, err = policyOf(a)
+	return n, err
 }
 
 // setRepo changes what the body names.
@@ -229,8 +217,9 @@ func (s *Server) setRepo(w http.ResponseWriter, r *http.Request) {
 		refuse(w, p)
 		return
 	}
-	if set == (api.SetRepo{}) {
-		refuse(w, refusal.New(refusal.JSONInvalid, "the body names nothing to change: max_size, max_object_size, accept_flaws"))
+	change, err := changeOf(set)
+	if err != nil {
+		refuse(w, decided(err))
 		return
 	}
 	row := s.cfg.State.View().RepoByName(name)
@@ -238,7 +227,7 @@ func (s *Server) setRepo(w http.ResponseWriter, r *http.Request) {
 		refuse(w, notFound("repo", name))
 		return
 	}
-	if err := s.cfg.Writer.Set(r.Context(), row.ID, set, key(r)); err != nil {
+	if err := s.cfg.Writer.SetPolicy(r.Context(), row.ID, change, key(r)); err != nil {
 		refuse(w, decided(err))
 		return
 	}

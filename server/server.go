@@ -18,6 +18,7 @@ import (
 	"gitmirror/fsm"
 	"gitmirror/internal/browser"
 	"gitmirror/internal/gitbody"
+	"gitmirror/internal/policy"
 	"gitmirror/internal/refusal"
 	"gitmirror/internal/spool"
 	"gitmirror/peer"
@@ -55,7 +56,7 @@ type Consensus interface {
 // refusals where the request is at fault.
 type Writer interface {
 	Add(ctx context.Context, repos []NewRepo, key string) ([]Added, error)
-	Set(ctx context.Context, id string, set api.SetRepo, key string) error
+	SetPolicy(ctx context.Context, id string, change policy.Change, key string) error
 	Remove(ctx context.Context, id, key string) error
 	RemoveNode(ctx context.Context, id, key string) error
 	Approve(ctx context.Context, id string, a api.Approve, key string) error
@@ -63,16 +64,12 @@ type Writer interface {
 	Pin(ctx context.Context, id, ref, oid, key string) error
 }
 
-// NewRepo is what somebody asks to have mirrored. Zero is the default.
+// NewRepo is what somebody asks to have mirrored.
 type NewRepo struct {
-	URLs      []string
-	Name      string // default: of the first URL
-	Replicas  int
-	Interval  time.Duration
-	MaxSize   int64 // bytes
-	MaxObject int64 // bytes
-	Accept    []string
-	Labels    map[string]string
+	URLs   []string
+	Name   string // default: of the first URL
+	Policy policy.Policy
+	Labels map[string]string
 }
 
 // Added is one result of Writer.Add: a repo id, or why it was not added.

@@ -12,6 +12,7 @@ import (
 
 	"gitmirror/api"
 	"gitmirror/fsm"
+	"gitmirror/internal/policy"
 	"gitmirror/internal/refusal"
 	"gitmirror/internal/testlog"
 )
@@ -52,9 +53,9 @@ func (g *group) Add(context.Context, []NewRepo, string) ([]Added, error) {
 	g.asked = append(g.asked, "write")
 	return []Added{{Err: refusal.ConflictName}}, nil
 }
-func (g *group) Set(context.Context, string, api.SetRepo, string) error { return nil }
-func (g *group) Remove(context.Context, string, string) error           { return nil }
-func (g *group) RemoveNode(context.Context, string, string) error       { return nil }
+func (g *group) SetPolicy(context.Context, string, policy.Change, string) error { return nil }
+func (g *group) Remove(context.Context, string, string) error                   { return nil }
+func (g *group) RemoveNode(context.Context, string, string) error               { return nil }
 
 func (g *group) server(t *testing.T) *Server {
 	return New(Config{Self: "me", State: fsm.New(), Consensus: g, Writer: g, Peers: g.peers, Now: time.Now, Hosts: []string{"example.com"}, Log: testlog.New(t)})

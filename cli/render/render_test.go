@@ -59,13 +59,13 @@ func repos() []api.Repo {
 	times := 3
 	return []api.Repo{
 		{ID: "01", Name: "github.com/acme/big", URLs: []string{"https://github.com/acme/big", "https://mirror.example.org/acme/big"}, State: "ready", Owner: "n2", Epoch: 3, Generation: 117,
-			Durable: true, Refs: 1204, RefsDigest: "9f2c", Head: "refs/heads/main", Labels: map[string]string{"team": "core"}, Replicas: 2, IntervalMS: 60000,
+			Durable: true, Refs: 1204, RefsDigest: "9f2c", Head: "refs/heads/main", Labels: map[string]string{"team": "core"}, Policy: api.Policy{Replicas: 2, IntervalMS: 60000},
 			Copies:    []api.Copy{{Node: "n2", State: "ready", Generation: 117}, {Node: "n1", State: "ready", Generation: 117}},
 			LastCheck: beforeP(12 * time.Second), LastChange: beforeP(3 * time.Hour), NextCheck: beforeP(-48 * time.Second)},
 		{ID: "02", Name: "git.example.org/a/very/long/path/to/some-repository-with-a-name", URLs: []string{"https://git.example.org/a/very/long/path/to/some-repository-with-a-name"},
-			State: "failing", Owner: "n3", Epoch: 1, Replicas: 3, IntervalMS: 1000, Copies: []api.Copy{{Node: "n3", State: "wanted"}, {Node: "n1", State: "broken"}},
+			State: "failing", Owner: "n3", Epoch: 1, Policy: api.Policy{Replicas: 3, IntervalMS: 1000}, Copies: []api.Copy{{Node: "n3", State: "wanted"}, {Node: "n1", State: "broken"}},
 			Error: &api.RepoError{Class: "network", Message: "dial tcp: lookup git.example.org:\nno such \x1b[2Jhost, tried for a long time \u202e", Since: before(41 * time.Minute), Count: &times}},
-		{ID: "03", Name: "h/held", URLs: []string{"https://h/held"}, State: "held", Reason: "mass_delete", Replicas: 2, IntervalMS: 3600000},
+		{ID: "03", Name: "h/held", URLs: []string{"https://h/held"}, State: "held", Reason: "mass_delete", Policy: api.Policy{Replicas: 2, IntervalMS: 3600000}},
 	}
 }
 
@@ -103,9 +103,9 @@ func TestGolden(t *testing.T) {
 		"noquorum": func(p Printer) error { return p.Status(noQuorum()) },
 		"alone":    func(p Printer) error { return p.Status(alone()) },
 		"repos":    func(p Printer) error { return p.Repos(repos()) },
-		"repo":     func(p Printer) error { return p.Repo(&repos()[0], "http://10.0.0.11:7654/") },
-		"broken":   func(p Printer) error { return p.Repo(&repos()[1], "http://10.0.0.11:7654") },
-		"held":     func(p Printer) error { return p.Repo(held(), "http://10.0.0.11:7654") },
+		"repo":     func(p Printer) error { return p.Repo(&repos()[0], "", "http://10.0.0.11:7654/") },
+		"broken":   func(p Printer) error { return p.Repo(&repos()[1], "", "http://10.0.0.11:7654") },
+		"held":     func(p Printer) error { return p.Repo(held(), "", "http://10.0.0.11:7654") },
 		"refs":     func(p Printer) error { return p.Refs(refs()) },
 		"node":     func(p Printer) error { return p.Node(&degraded().Nodes[1]) },
 	}

@@ -23,9 +23,9 @@ func (p Printer) Repos(repos []api.Repo) error {
 	return p.table(columns, rows)
 }
 
-// Repo draws all there is to know of one repo. base is the URL of a node to
-// clone from.
-func (p Printer) Repo(r *api.Repo, base string) error {
+// Repo draws all there is to know of one repo. own says what limits it has of its own,
+// and base is the URL of a node to clone from.
+func (p Printer) Repo(r *api.Repo, own, base string) error {
 	reason := ""
 	if r.Reason != "" {
 		reason = ", " + cell(r.Reason)
@@ -61,8 +61,8 @@ func (p Printer) Repo(r *api.Repo, base string) error {
 		[2]string{"last check", p.ago(r.LastCheck) + ", next " + p.until(r.NextCheck)},
 		[2]string{"last change", p.ago(r.LastChange)},
 	)
-	if own := limits(r); own != "" {
-		list = append(list, [2]string{"limits", own})
+	if own != "" {
+		list = append(list, [2]string{"limits", cell(own)})
 	}
 	if r.Error != nil {
 		times := ""
@@ -146,21 +146,6 @@ func (p Printer) Repo(r *api.Repo, base string) error {
 		rows = append(rows, []string{cell(c.Node), role, state, strconv.FormatUint(c.Generation, 10)})
 	}
 	return p.table([]column{{head: "NODE"}, {head: "ROLE"}, {head: "STATE"}, {head: "GENERATION", right: true}}, rows)
-}
-
-// limits are what the repo may have, where those are its own; empty where not.
-func limits(r *api.Repo) string {
-	var own []string
-	if r.MaxSize > 0 {
-		own = append(own, humanize.IBytes(uint64(r.MaxSize)))
-	}
-	if r.MaxObjectSize > 0 {
-		own = append(own, "objects of "+humanize.IBytes(uint64(r.MaxObjectSize)))
-	}
-	if len(r.AcceptFlaws) > 0 {
-		own = append(own, "objects with "+strings.Join(r.AcceptFlaws, ", "))
-	}
-	return strings.Join(own, ", ")
 }
 
 // shownLost is how many of the losses of a hold are drawn.

@@ -946,9 +946,9 @@ func (x *RemoveRepos) GetIds() []string {
 	return nil
 }
 
-// SetLimits changes what one repo may have. Number 20, since format 4. What is absent
-// stays as it is; 0 is the node's limit.
-type SetLimits struct {
+// SetPolicy changes how one repo is mirrored. Number 20, since format 4. What is absent
+// stays as it is; a limit of 0 is the node's.
+type SetPolicy struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Repo          string                 `protobuf:"bytes,1,opt,name=repo,proto3" json:"repo,omitempty"`
 	MaxSize       *int64                 `protobuf:"varint,2,opt,name=max_size,json=maxSize,proto3,oneof" json:"max_size,omitempty"`
@@ -958,20 +958,20 @@ type SetLimits struct {
 	sizeCache     protoimpl.SizeCache
 }
 
-func (x *SetLimits) Reset() {
-	*x = SetLimits{}
+func (x *SetPolicy) Reset() {
+	*x = SetPolicy{}
 	mi := &file_command_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
 
-func (x *SetLimits) String() string {
+func (x *SetPolicy) String() string {
 	return protoimpl.X.MessageStringOf(x)
 }
 
-func (*SetLimits) ProtoMessage() {}
+func (*SetPolicy) ProtoMessage() {}
 
-func (x *SetLimits) ProtoReflect() protoreflect.Message {
+func (x *SetPolicy) ProtoReflect() protoreflect.Message {
 	mi := &file_command_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -983,33 +983,33 @@ func (x *SetLimits) ProtoReflect() protoreflect.Message {
 	return mi.MessageOf(x)
 }
 
-// Deprecated: Use SetLimits.ProtoReflect.Descriptor instead.
-func (*SetLimits) Descriptor() ([]byte, []int) {
+// Deprecated: Use SetPolicy.ProtoReflect.Descriptor instead.
+func (*SetPolicy) Descriptor() ([]byte, []int) {
 	return file_command_proto_rawDescGZIP(), []int{12}
 }
 
-func (x *SetLimits) GetRepo() string {
+func (x *SetPolicy) GetRepo() string {
 	if x != nil {
 		return x.Repo
 	}
 	return ""
 }
 
-func (x *SetLimits) GetMaxSize() int64 {
+func (x *SetPolicy) GetMaxSize() int64 {
 	if x != nil && x.MaxSize != nil {
 		return *x.MaxSize
 	}
 	return 0
 }
 
-func (x *SetLimits) GetMaxObjectSize() int64 {
+func (x *SetPolicy) GetMaxObjectSize() int64 {
 	if x != nil && x.MaxObjectSize != nil {
 		return *x.MaxObjectSize
 	}
 	return 0
 }
 
-func (x *SetLimits) GetAccept() *Flaws {
+func (x *SetPolicy) GetAccept() *Flaws {
 	if x != nil {
 		return x.Accept
 	}
@@ -2275,7 +2275,7 @@ const file_command_proto_rawDesc = "" +
 	"\x05repos\x18\x01 \x03(\v2\x1a.gitmirror.command.NewRepoR\x05repos\"\x1f\n" +
 	"\vRemoveRepos\x12\x10\n" +
 	"\x03ids\x18\x01 \x03(\tR\x03ids\"\xbf\x01\n" +
-	"\tSetLimits\x12\x12\n" +
+	"\tSetPolicy\x12\x12\n" +
 	"\x04repo\x18\x01 \x01(\tR\x04repo\x12\x1e\n" +
 	"\bmax_size\x18\x02 \x01(\x03H\x00R\amaxSize\x88\x01\x01\x12+\n" +
 	"\x0fmax_object_size\x18\x03 \x01(\x03H\x01R\rmaxObjectSize\x88\x01\x01\x120\n" +
@@ -2440,7 +2440,7 @@ var file_command_proto_goTypes = []any{
 	(*NewRepo)(nil),       // 12: gitmirror.command.NewRepo
 	(*AddRepos)(nil),      // 13: gitmirror.command.AddRepos
 	(*RemoveRepos)(nil),   // 14: gitmirror.command.RemoveRepos
-	(*SetLimits)(nil),     // 15: gitmirror.command.SetLimits
+	(*SetPolicy)(nil),     // 15: gitmirror.command.SetPolicy
 	(*Flaws)(nil),         // 16: gitmirror.command.Flaws
 	(*Change)(nil),        // 17: gitmirror.command.Change
 	(*Publish)(nil),       // 18: gitmirror.command.Publish
@@ -2465,7 +2465,7 @@ var file_command_proto_depIdxs = []int32{
 	11, // 2: gitmirror.command.NewRepo.policy:type_name -> gitmirror.command.Policy
 	32, // 3: gitmirror.command.NewRepo.labels:type_name -> gitmirror.command.NewRepo.LabelsEntry
 	12, // 4: gitmirror.command.AddRepos.repos:type_name -> gitmirror.command.NewRepo
-	16, // 5: gitmirror.command.SetLimits.accept:type_name -> gitmirror.command.Flaws
+	16, // 5: gitmirror.command.SetPolicy.accept:type_name -> gitmirror.command.Flaws
 	1,  // 6: gitmirror.command.Change.kind:type_name -> gitmirror.command.ChangeKind
 	17, // 7: gitmirror.command.Publish.changes:type_name -> gitmirror.command.Change
 	2,  // 8: gitmirror.command.CopyReport.state:type_name -> gitmirror.command.CopyState

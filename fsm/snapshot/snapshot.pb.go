@@ -450,6 +450,7 @@ type Policy struct {
 	MaxSize       int64                  `protobuf:"varint,5,opt,name=max_size,json=maxSize,proto3" json:"max_size,omitempty"`                     // bytes, 0: the node's limit
 	MaxObjectSize int64                  `protobuf:"varint,6,opt,name=max_object_size,json=maxObjectSize,proto3" json:"max_object_size,omitempty"` // bytes, 0: the node's limit
 	Accept        []string               `protobuf:"bytes,7,rep,name=accept,proto3" json:"accept,omitempty"`
+	Later         *command.Policy        `protobuf:"bytes,8,opt,name=later,proto3" json:"later,omitempty"` // what a policy of the log says besides; absent for nothing
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -529,6 +530,13 @@ func (x *Policy) GetMaxObjectSize() int64 {
 func (x *Policy) GetAccept() []string {
 	if x != nil {
 		return x.Accept
+	}
+	return nil
+}
+
+func (x *Policy) GetLater() *command.Policy {
+	if x != nil {
+		return x.Later
 	}
 	return nil
 }
@@ -1647,7 +1655,7 @@ const file_snapshot_proto_rawDesc = "" +
 	"\x03run\x18\r \x01(\tR\x03run\x12\x16\n" +
 	"\x06format\x18\x0e \x01(\rR\x06format\x12/\n" +
 	"\x04disk\x18\x0f \x01(\v2\x1b.gitmirror.snapshot.FailureR\x04disk\x12/\n" +
-	"\x04sick\x18\x10 \x01(\v2\x1b.gitmirror.snapshot.FailureR\x04sick\"\xd5\x01\n" +
+	"\x04sick\x18\x10 \x01(\v2\x1b.gitmirror.snapshot.FailureR\x04sick\"\x86\x02\n" +
 	"\x06Policy\x12\x10\n" +
 	"\x03num\x18\x01 \x01(\rR\x03num\x12\x1a\n" +
 	"\breplicas\x18\x02 \x01(\rR\breplicas\x12\x1f\n" +
@@ -1656,7 +1664,8 @@ const file_snapshot_proto_rawDesc = "" +
 	"\fref_prefixes\x18\x04 \x03(\tR\vrefPrefixes\x12\x19\n" +
 	"\bmax_size\x18\x05 \x01(\x03R\amaxSize\x12&\n" +
 	"\x0fmax_object_size\x18\x06 \x01(\x03R\rmaxObjectSize\x12\x16\n" +
-	"\x06accept\x18\a \x03(\tR\x06accept\"P\n" +
+	"\x06accept\x18\a \x03(\tR\x06accept\x12/\n" +
+	"\x05later\x18\b \x01(\v2\x19.gitmirror.command.PolicyR\x05later\"P\n" +
 	"\x04Copy\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\rR\x04node\x12\x14\n" +
 	"\x05state\x18\x02 \x01(\tR\x05state\x12\x1e\n" +
@@ -1797,8 +1806,9 @@ var file_snapshot_proto_goTypes = []any{
 	(*Mark)(nil),            // 14: gitmirror.snapshot.Mark
 	(*End)(nil),             // 15: gitmirror.snapshot.End
 	nil,                     // 16: gitmirror.snapshot.Repo.LabelsEntry
-	(*command.Change)(nil),  // 17: gitmirror.command.Change
-	(*command.Outcome)(nil), // 18: gitmirror.command.Outcome
+	(*command.Policy)(nil),  // 17: gitmirror.command.Policy
+	(*command.Change)(nil),  // 18: gitmirror.command.Change
+	(*command.Outcome)(nil), // 19: gitmirror.command.Outcome
 }
 var file_snapshot_proto_depIdxs = []int32{
 	1,  // 0: gitmirror.snapshot.Record.meta:type_name -> gitmirror.snapshot.Meta
@@ -1810,24 +1820,25 @@ var file_snapshot_proto_depIdxs = []int32{
 	15, // 6: gitmirror.snapshot.Record.end:type_name -> gitmirror.snapshot.End
 	5,  // 7: gitmirror.snapshot.Node.disk:type_name -> gitmirror.snapshot.Failure
 	5,  // 8: gitmirror.snapshot.Node.sick:type_name -> gitmirror.snapshot.Failure
-	17, // 9: gitmirror.snapshot.Hold.first:type_name -> gitmirror.command.Change
-	17, // 10: gitmirror.snapshot.Approval.first:type_name -> gitmirror.command.Change
-	16, // 11: gitmirror.snapshot.Repo.labels:type_name -> gitmirror.snapshot.Repo.LabelsEntry
-	5,  // 12: gitmirror.snapshot.Repo.error:type_name -> gitmirror.snapshot.Failure
-	6,  // 13: gitmirror.snapshot.Repo.hold:type_name -> gitmirror.snapshot.Hold
-	4,  // 14: gitmirror.snapshot.Repo.copies:type_name -> gitmirror.snapshot.Copy
-	11, // 15: gitmirror.snapshot.Repo.lost:type_name -> gitmirror.snapshot.Generation
-	7,  // 16: gitmirror.snapshot.Repo.approved:type_name -> gitmirror.snapshot.Approval
-	9,  // 17: gitmirror.snapshot.Repo.pins:type_name -> gitmirror.snapshot.Pin
-	8,  // 18: gitmirror.snapshot.Repo.released:type_name -> gitmirror.snapshot.Release
-	17, // 19: gitmirror.snapshot.Event.changes:type_name -> gitmirror.command.Change
-	18, // 20: gitmirror.snapshot.Request.outcome:type_name -> gitmirror.command.Outcome
-	14, // 21: gitmirror.snapshot.End.marks:type_name -> gitmirror.snapshot.Mark
-	22, // [22:22] is the sub-list for method output_type
-	22, // [22:22] is the sub-list for method input_type
-	22, // [22:22] is the sub-list for extension type_name
-	22, // [22:22] is the sub-list for extension extendee
-	0,  // [0:22] is the sub-list for field type_name
+	17, // 9: gitmirror.snapshot.Policy.later:type_name -> gitmirror.command.Policy
+	18, // 10: gitmirror.snapshot.Hold.first:type_name -> gitmirror.command.Change
+	18, // 11: gitmirror.snapshot.Approval.first:type_name -> gitmirror.command.Change
+	16, // 12: gitmirror.snapshot.Repo.labels:type_name -> gitmirror.snapshot.Repo.LabelsEntry
+	5,  // 13: gitmirror.snapshot.Repo.error:type_name -> gitmirror.snapshot.Failure
+	6,  // 14: gitmirror.snapshot.Repo.hold:type_name -> gitmirror.snapshot.Hold
+	4,  // 15: gitmirror.snapshot.Repo.copies:type_name -> gitmirror.snapshot.Copy
+	11, // 16: gitmirror.snapshot.Repo.lost:type_name -> gitmirror.snapshot.Generation
+	7,  // 17: gitmirror.snapshot.Repo.approved:type_name -> gitmirror.snapshot.Approval
+	9,  // 18: gitmirror.snapshot.Repo.pins:type_name -> gitmirror.snapshot.Pin
+	8,  // 19: gitmirror.snapshot.Repo.released:type_name -> gitmirror.snapshot.Release
+	18, // 20: gitmirror.snapshot.Event.changes:type_name -> gitmirror.command.Change
+	19, // 21: gitmirror.snapshot.Request.outcome:type_name -> gitmirror.command.Outcome
+	14, // 22: gitmirror.snapshot.End.marks:type_name -> gitmirror.snapshot.Mark
+	23, // [23:23] is the sub-list for method output_type
+	23, // [23:23] is the sub-list for method input_type
+	23, // [23:23] is the sub-list for extension type_name
+	23, // [23:23] is the sub-list for extension extendee
+	0,  // [0:23] is the sub-list for field type_name
 }
 
 func init() { file_snapshot_proto_init() }

@@ -99,17 +99,17 @@ func (r *repo) recovers() instant {
 
 // terms are what the schedule depends on of an assignment.
 type terms struct {
-	owner, paused  bool
-	lost           uint16
-	digest         refs.Digest
-	limits, accept uint32 // hashes
-	epoch          uint64
-	generation     uint64
-	interval       time.Duration
-	word           uint64
-	pins           uint64 // a hash
-	host           unique.Handle[string]
-	all            uint64 // a hash of the whole assignment
+	owner, paused bool
+	lost          uint16
+	digest        refs.Digest
+	policy        uint64 // a hash
+	epoch         uint64
+	generation    uint64
+	interval      time.Duration
+	word          uint64
+	pins          uint64 // a hash
+	host          unique.Handle[string]
+	all           uint64 // a hash of the whole assignment
 }
 
 var seed = maphash.MakeSeed()
@@ -117,16 +117,19 @@ var seed = maphash.MakeSeed()
 func termsOf(a *work.Assignment, all uint64) terms {
 	t := terms{
 		owner: a.Role == work.Owner, paused: a.Paused, lost: uint16(min(len(a.Lost), math.MaxUint16)), digest: a.Digest,
-		limits: uint32(maphash.Comparable(seed, [2]int64{a.Policy.MaxSize, a.Policy.MaxObject})),
-		epoch:  a.Epoch, generation: a.Generation, interval: a.Policy.Interval, word: a.Word, host: unique.Make(a.Host()), all: all,
-	}
-	if len(a.Policy.Accept) > 0 {
-		t.accept = uint32(hashOf(a.Policy.Accept))
+		policy: policyOf(a), epoch: a.Epoch, generation: a.Generation, interval: a.Policy.Interval, word: a.Word, host: unique.Make(a.Host()), all: all,
 	}
 	if len(a.Pins) > 0 {
 		t.pins = hashOf(a.Pins)
 	}
 	return t
+}
+
+func policyOf(a *work.Assignment) uint64 {
+	var h maphash.Hash
+	h.SetSeed(seed)
+	a.Policy.Hash(&h)
+	return h.Sum64()
 }
 
 func hashOf[T comparable](list []T) uint64 {
@@ -141,13 +144,7 @@ func hashOf[T comparable](list []T) uint64 {
 // mayTake tells whether what has failed with that class may be taken now that the
 // policy is not what it was.
 func (t terms) mayTake(class failure.Class, was terms) bool {
-	switch class {
-	case failure.TooLarge:
-		return t.limits != was.limits
-	case failure.Corrupt:
-		return t.accept != was.accept
-	}
-	return false
+	return (class == failure.TooLarge || class == failure.Corrupt) && t.policy != was.policy
 }
 
 // names tells whether a table is the published one.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"gitmirror/internal/clock"
+	"gitmirror/internal/policy"
 	"gitmirror/mirror/work"
 )
 
@@ -202,7 +203,7 @@ func (w *world) holds(a work.Assignment) {
 }
 
 func owned(id, host string) work.Assignment {
-	return work.Assignment{ID: id, Name: id, URLs: []string{"https://" + host + "/" + id}, Role: work.Owner, Epoch: 1, Generation: 1, Policy: work.Policy{Interval: time.Minute}}
+	return work.Assignment{ID: id, Name: id, URLs: []string{"https://" + host + "/" + id}, Role: work.Owner, Epoch: 1, Generation: 1, Policy: policy.Policy{Interval: time.Minute}}
 }
 
 // phases counts the repositories in each phase.

@@ -56,7 +56,7 @@ func (w *Worker) lastSeen(a work.Assignment, upstream string) detect.Fingerprint
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	s := w.seen[keyOf(a.ID)]
-	if s.of != asked(upstream, a.Policy.Prefixes, live) || live != a.Digest || len(a.Pins) > 0 {
+	if s.of != asked(upstream, a.Policy.RefPrefixes, live) || live != a.Digest || len(a.Pins) > 0 {
 		return 0
 	}
 	if h := w.held[a.ID]; h != nil && (a.Word > h.word || w.clock.Now().Sub(h.at) > holdAgain) {
@@ -88,7 +88,7 @@ func (w *Worker) see(a work.Assignment, upstream string, f detect.Fingerprint, h
 	_, live := repo.Generation()
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.seen[keyOf(a.ID)] = sight{fingerprint: f, of: asked(upstream, a.Policy.Prefixes, live)}
+	w.seen[keyOf(a.ID)] = sight{fingerprint: f, of: asked(upstream, a.Policy.RefPrefixes, live)}
 	if delete(w.held, a.ID); hold != nil {
 		w.held[a.ID] = &held{hold, a.Word, w.clock.Now()}
 	}
@@ -101,7 +101,7 @@ func (w *Worker) check(ctx context.Context, t work.Task) work.Result {
 	out := work.Result{Checked: true, CheckedAt: w.clock.Now()}
 	var first *failure.Error
 	for _, upstream := range a.URLs {
-		res, err := w.upstream.Check(ctx, upstream, a.Policy.Prefixes, w.lastSeen(a, upstream))
+		res, err := w.upstream.Check(ctx, upstream, a.Policy.RefPrefixes, w.lastSeen(a, upstream))
 		if err == nil && res.Unchanged {
 			out.Judged, out.Hold, out.Heard = true, w.holdOn(a.ID), a.Word
 			return out

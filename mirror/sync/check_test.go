@@ -61,14 +61,14 @@ func TestHoldIsJudgedAgain(t *testing.T) {
 		}
 	}
 	// What it is an answer of counts: two prefixes are not the one they spell together.
-	a.Policy.Prefixes = []string{"refs/heads/", "refs/tags/"}
+	a.Policy.RefPrefixes = []string{"refs/heads/", "refs/tags/"}
 	w.see(a, "up", 7, nil)
 	if w.lastSeen(a, "up") != 7 || w.lastSeen(a, "other") != 0 {
 		t.Error("an answer of another upstream")
 	}
 	for _, prefixes := range [][]string{nil, {"refs/heads/"}, {"refs/heads/refs/tags/"}} {
 		other := a
-		other.Policy.Prefixes = prefixes
+		other.Policy.RefPrefixes = prefixes
 		if w.lastSeen(other, "up") != 0 {
 			t.Errorf("an answer with other prefixes counts with %q", prefixes)
 		}

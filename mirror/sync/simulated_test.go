@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"gitmirror/internal/clock"
+	"gitmirror/internal/policy"
 	"gitmirror/internal/testlog"
 	"gitmirror/mirror/detect"
 	"gitmirror/mirror/failure"
@@ -116,7 +117,7 @@ func TestARunAgainstASimulatedUpstream(t *testing.T) {
 		Publisher: up, Sources: alone{}, LogTime: func() refs.LogTime { return refs.LogTime{Now: time.Now(), DatesHold: true} },
 		Changed: func(string) {}, Log: testlog.New(t), CopiesPerPeer: 1, Fetches: 1,
 	})
-	a := work.Assignment{ID: "REPO0", Name: "r0", URLs: []string{"http://up/r0.git"}, Role: work.Owner, Policy: work.Policy{Prefixes: []string{"refs/heads/"}}}
+	a := work.Assignment{ID: "REPO0", Name: "r0", URLs: []string{"http://up/r0.git"}, Role: work.Owner, Policy: policy.Policy{RefPrefixes: []string{"refs/heads/"}}}
 	run := func() work.Result {
 		out := w.Run(t.Context(), work.Task{Assignment: a, Step: work.CheckUpstream, Ask: true})
 		if up.ways != 0 {

@@ -35,7 +35,7 @@ func (w *Worker) take(ctx context.Context, t work.Task, upstream remote.Remote, 
 		return work.Result{}, err
 	}
 	b := w.baseOf(a, live)
-	list, skipped := refs.Select(advert, a.Policy.Prefixes, b.table)
+	list, skipped := refs.Select(advert, a.Policy.RefPrefixes, b.table)
 	head, unlawful := refs.SelectHead(advert)
 	w.noteSkipped(a, append(unlawful, skipped...))
 	observed := (&refs.Table{Head: head, Refs: list}).Digest()

@@ -5,8 +5,8 @@ package work
 
 import (
 	"net/url"
-	"time"
 
+	"gitmirror/internal/policy"
 	"gitmirror/mirror/refs"
 )
 
@@ -19,22 +19,13 @@ const (
 	Replica Role = "replica"
 )
 
-// Policy is how one repository is mirrored.
-type Policy struct {
-	Interval time.Duration // between two checks
-	Prefixes []string      // of the refs to mirror, like "refs/heads/"
-
-	MaxSize, MaxObject int64    // bytes of the copy, and of one object; 0 for the node's own limits
-	Accept             []string // flaws of objects, by git's ids, which are taken
-}
-
 // Assignment is one repository this node shall hold, as the log says at this
 // moment. The node works towards the newest one it was given.
 type Assignment struct {
 	ID         string
 	Name       string
 	URLs       []string // of the upstream, in order of preference
-	Policy     Policy
+	Policy     policy.Policy
 	Role       Role
 	Paused     bool
 	Epoch      uint64      // raised at each change of owner

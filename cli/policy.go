@@ -1,0 +1,165 @@
+package cli
+
+import (
+	"strings"
+	"time"
+
+	"github.com/dustin/go-humanize"
+
+	"gitmirror/api"
+
+	urfave "github.com/urfave/cli/v2"
+)
+
+// policyField is one thing that can be said of how a repository is mirrored.
+type policyField struct {
+	flag urfave.Flag
+	add  func(*urfave.Context, *api.AddRepo) error // says it of a new repository
+	set  func(*urfave.Context, *api.SetRepo) error // says it of one that is there; nil: it stays
+	own  func(api.Policy) string                   // what it says, in words; empty where that is nothing of its own
+}
+
+var policyFields = []policyField{
+	{
+		flag: &urfave.IntFlag{Name: "replicas", Usage: "on how many nodes there shall be a copy, `N`", Value: 2},
+		add: func(c *urfave.Context, a *api.AddRepo) error {
+			if a.Replicas = c.Int("replicas"); a.Replicas < 1 {
+				return usagef(c.Command.HelpName+" --help", "--replicas %d keeps no copy", a.Replicas)
+			}
+			return nil
+		},
+	},
+	{
+		flag: &urfave.DurationFlag{Name: "interval", Usage: "`DURATION` between two looks at upstream, from 1s up", Value: time.Minute, DefaultText: "1m"},
+		add: func(c *urfave.Context, a *api.AddRepo) error {
+			d := c.Duration("interval")
+			if d < time.Second {
+				return usagef(c.Command.HelpName+" --help", "--interval %s is less than 1s", d)
+			}
+			a.Interval = d.String()
+			return nil
+		},
+	},
+	{
+		flag: &urfave.StringFlag{Name: "max-size", Usage: "`SIZE` that the copy may have, like 200GiB (default: what the nodes were started with)"},
+		add:  func(c *urfave.Context, a *api.AddRepo) (err error) { a.MaxSize, err = size(c, "max-size"); return err },
+		set: func(c *urfave.Context, s *api.SetRepo) (err error) {
+			s.MaxSize, err = pointer(size(c, "max-size"))
+			return err
+		},
+		own: func(p api.Policy) string { return bytesOf("", p.MaxSize) },
+	},
+	{
+		flag: &urfave.StringFlag{Name: "max-object-size", Usage: "`SIZE` that one object may have, like 4GiB (default: what the nodes were started with)"},
+		add: func(c *urfave.Context, a *api.AddRepo) (err error) {
+			a.MaxObjectSize, err = size(c, "max-object-size")
+			return err
+		},
+		set: func(c *urfave.Context, s *api.SetRepo) (err error) {
+			s.MaxObjectSize, err = pointer(size(c, "max-object-size"))
+			return err
+		},
+		own: func(p api.Policy) string { return bytesOf("objects of ", p.MaxObjectSize) },
+	},
+	{
+		flag: &urfave.StringFlag{Name: "accept-flaws", Usage: "`IDS` of flaws that git's fsck refuses objects for, with commas between: they are taken all the same (default: none)"},
+		add:  func(c *urfave.Context, a *api.AddRepo) error { a.AcceptFlaws = flaws(c); return nil },
+		set: func(c *urfave.Context, s *api.SetRepo) (err error) {
+			s.AcceptFlaws, err = pointer(flaws(c), nil)
+			return err
+		},
+		own: func(p api.Policy) string {
+			if len(p.AcceptFlaws) == 0 {
+				return ""
+			}
+			return "objects with " + strings.Join(p.AcceptFlaws, ", ")
+		},
+	},
+}
+
+// newPolicyFlags say how new repositories are mirrored.
+func newPolicyFlags() (flags []urfave.Flag) {
+	for _, f := range policyFields {
+		flags = append(flags, f.flag)
+	}
+	return flags
+}
+
+// addOf reads newPolicyFlags.
+func addOf(c *urfave.Context) (ask api.AddRepo, err error) {
+	for _, f := range policyFields {
+		if err := f.add(c, &ask); err != nil {
+			return ask, err
+		}
+	}
+	return ask, nil
+}
+
+// setPolicyFlags say what shall become of a repository's policy.
+func setPolicyFlags() (flags []urfave.Flag) {
+	for _, f := range policyFields {
+		if f.set != nil {
+			flags = append(flags, f.flag)
+		}
+	}
+	return flags
+}
+
+// setOf reads those of setPolicyFlags that are given.
+func setOf(c *urfave.Context) (set api.SetRepo, err error) {
+	for _, f := range policyFields {
+		if f.set == nil || !c.IsSet(f.flag.Names()[0]) {
+			continue
+		}
+		if err := f.set(c, &set); err != nil {
+			return set, err
+		}
+	}
+	return set, nil
+}
+
+// ownPolicy says where a repository is mirrored otherwise than the nodes do by
+// themselves; empty for nowhere.
+func ownPolicy(p api.Policy) string {
+	var own []string
+	for _, f := range policyFields {
+		if f.own == nil {
+			continue
+		}
+		if words := f.own(p); words != "" {
+			own = append(own, words)
+		}
+	}
+	return strings.Join(own, ", ")
+}
+
+func pointer[T any](v T, err error) (*T, error) { return &v, err }
+
+func bytesOf(of string, n int64) string {
+	if n == 0 {
+		return ""
+	}
+	return of + humanize.IBytes(uint64(n))
+}
+
+// flaws reads --accept-flaws: never nil, for it says what there shall be.
+func flaws(c *urfave.Context) []string {
+	list := strings.FieldsFunc(c.String("accept-flaws"), func(r rune) bool { return r == ',' || r == ' ' })
+	if len(list) == 1 && strings.EqualFold(list[0], "none") {
+		return []string{}
+	}
+	return append([]string{}, list...)
+}
+
+// size reads a flag that is a number of bytes; empty is 0.
+func size(c *urfave.Context, flag string) (int64, error) {
+	text := strings.TrimSpace(c.String(flag))
+	if text == "" {
+		return 0, nil
+	}
+	n, err := humanize.ParseBytes(text)
+	if err != nil || n > 1<<62 {
+		return 0, usagef(c.Command.HelpName+" --"+flag+" 50GiB", "--%s %q is no size", flag, text)
+	}
+	return int64(n), nil
+}

@@ -1,0 +1,72 @@
+package server
+
+import (
+	"reflect"
+	"slices"
+	"testing"
+	"time"
+
+	"gitmirror/api"
+	"gitmirror/internal/policy"
+	"gitmirror/internal/refusal"
+)
+
+// What is asked for is what is shown, whatever the field.
+func TestPoliciesAreSpelledWhole(t *testing.T) {
+	asked, err := policyOf(api.AddRepo{Replicas: 3, Interval: "90s", MaxSize: 1 << 40, MaxObjectSize: 5 << 20, AcceptFlaws: []string{"hasDotgit"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := policy.Policy{Replicas: 3, Interval: 90 * time.Second, MaxSize: 1 << 40, MaxObject: 5 << 20, Accept: []string{"hasDotgit"}}
+	if !asked.Equal(want) {
+		t.Errorf("asked: %+v", asked)
+	}
+	shown := api.Policy{Replicas: 3, IntervalMS: 90_000, MaxSize: 1 << 40, MaxObjectSize: 5 << 20, AcceptFlaws: []string{"hasDotgit"}}
+	if got := policyShown(want); !reflect.DeepEqual(got, shown) {
+		t.Errorf("shown: %+v", got)
+	}
+	for i := range reflect.TypeFor[api.Policy]().NumField() {
+		if reflect.ValueOf(shown).Field(i).IsZero() {
+			t.Errorf("this test forgets %s", reflect.TypeFor[api.Policy]().Field(i).Name)
+		}
+	}
+	if got := policyShown(policy.Policy{}); got.AcceptFlaws == nil {
+		t.Error("no flaws are null instead of an empty list")
+	}
+}
+
+func TestAChangeNamesWhatItChanges(t *testing.T) {
+	size, accept := int64(1<<40), []string{}
+	set := api.SetRepo{MaxSize: &size, MaxObjectSize: &size, AcceptFlaws: &accept}
+	for i := range reflect.TypeFor[api.SetRepo]().NumField() {
+		field := reflect.TypeFor[api.SetRepo]().Field(i).Name
+		one := api.SetRepo{}
+		to := reflect.ValueOf(set).Field(i)
+		if to.IsNil() {
+			t.Fatalf("this test forgets %s", field)
+		}
+		reflect.ValueOf(&one).Elem().Field(i).Set(to)
+		change, err := changeOf(one)
+		if err != nil {
+			t.Fatal(err)
+		}
+		named := 0
+		for j := range reflect.TypeFor[policy.Change]().NumField() {
+			if f := reflect.ValueOf(change).Field(j); !f.IsNil() {
+				named++
+				if f.Pointer() != to.Pointer() {
+					t.Errorf("%s says something else in the change", field)
+				}
+			}
+		}
+		if named != 1 {
+			t.Errorf("%s names %d fields of the change", field, named)
+		}
+	}
+	if _, err := changeOf(api.SetRepo{}); refusal.Of(err) == nil || refusal.Of(err).Code != refusal.JSONInvalid {
+		t.Errorf("no change: %v", err)
+	}
+	if want := []string{"max_size", "max_object_size", "accept_flaws"}; !slices.Equal(changeable(), want) {
+		t.Errorf("%q", changeable())
+	}
+}
