@@ -38,37 +38,14 @@ func (c *Capture) Persist(w io.Writer) error {
 func (c *Capture) persist(w *recordWriter) error {
 	t := &c.view.tables
 	w.header(t.index)
-	w.write(metaRecord(t))
-	for n := NodeNum(1); n <= t.lastNode; n++ {
-		if node := t.nodes.byNum[n]; node != nil {
-			w.write(nodeRecord(node))
+	digest := t.digest()
+	end := &snapshot.End{Digest: digest[:], Marks: markRecords(t.marks)}
+	for _, p := range parts {
+		p.write(c, w)
+		if p.count != nil {
+			*p.counted(end) = uint64(p.count(t, c.requests))
 		}
 	}
-	policies := map[*Policy]uint32{}
-	t.byName.Scan(func(row *Repo) bool {
-		if policies[row.Policy] == 0 {
-			policies[row.Policy] = uint32(len(policies) + 1)
-			w.write(policyRecord(policies[row.Policy], row.Policy.Policy))
-		}
-		w.repo(row, policies[row.Policy])
-		return w.err == nil
-	})
-	t.events.tree.Scan(func(e *Event) bool {
-		w.write(eventRecord(e))
-		return w.err == nil
-	})
-	c.requests.Scan(func(r *request) bool {
-		w.write(requestRecord(r))
-		return w.err == nil
-	})
-	digest := t.digest()
-	w.write(&snapshot.Record{Kind: &snapshot.Record_End{End: &snapshot.End{
-		Nodes:    uint64(len(t.nodes.byNum)),
-		Repos:    uint64(t.byID.Len()),
-		Events:   uint64(t.events.tree.Len()),
-		Requests: uint64(c.requests.Len()),
-		Digest:   digest[:],
-		Marks:    markRecords(t.marks),
-	}}})
+	w.write(&snapshot.Record{Kind: &snapshot.Record_End{End: end}})
 	return w.finish()
 }

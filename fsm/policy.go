@@ -151,3 +151,11 @@ func recordedPolicy(p *snapshot.Policy) *command.Policy {
 	}
 	return all
 }
+
+func (b *builder) addPolicy(p *snapshot.Policy) error {
+	if int(p.GetNum()) != len(b.rows.policies)+1 {
+		return damaged("policy %d after %d", p.GetNum(), len(b.rows.policies))
+	}
+	b.rows.policies = append(b.rows.policies, b.shared.policy(policyOf(recordedPolicy(p))))
+	return nil
+}

@@ -73,22 +73,15 @@ func (b *builder) add(record []byte) (*snapshot.End, error) {
 }
 
 func (b *builder) addOther(rec *snapshot.Record) error {
-	switch k := rec.GetKind().(type) {
-	case *snapshot.Record_Meta:
-		return b.addMeta(k.Meta)
-	case *snapshot.Record_Node:
-		return b.addNode(k.Node)
-	case *snapshot.Record_Policy:
-		return b.addPolicy(k.Policy)
-	case *snapshot.Record_Event:
-		return b.addEvent(k.Event)
-	case *snapshot.Record_Request:
-		b.requests.remember(k.Request.GetId(), k.Request.GetAtMs(), k.Request.GetOutcome())
-		return nil
-	case *snapshot.Record_End:
-		return nil
+	for _, p := range parts {
+		if mine, err := p.read(b, rec); mine {
+			return err
+		}
 	}
-	return damaged("a record of unknown kind")
+	if rec.GetEnd() == nil {
+		return damaged("a record of unknown kind")
+	}
+	return nil
 }
 
 // complete compares what was read with what was written.
@@ -99,17 +92,12 @@ func (b *builder) complete(end *snapshot.End) error {
 	if err := b.loader.into(t); err != nil {
 		return err
 	}
-	for _, c := range []struct {
-		what      string
-		got, want uint64
-	}{
-		{"nodes", uint64(len(b.nodes)), end.GetNodes()},
-		{"repos", uint64(t.byID.Len()), end.GetRepos()},
-		{"events", uint64(t.events.tree.Len()), end.GetEvents()},
-		{"requests", uint64(b.requests.queue.Len()), end.GetRequests()},
-	} {
-		if c.got != c.want {
-			return damaged("%d %s, the end says %d", c.got, c.what, c.want)
+	for _, p := range parts {
+		if p.count == nil {
+			continue
+		}
+		if got, want := uint64(p.count(t, b.requests.queue)), *p.counted(end); got != want {
+			return damaged("%d %s, the end says %d", got, p.name, want)
 		}
 	}
 	// The rows were summed up anew: what the machine that wrote this had lost
@@ -129,73 +117,5 @@ func (b *builder) addMarks(marks []*snapshot.Mark) error {
 		}
 		b.tables.marks, last = append(b.tables.marks, mark), mark.Index
 	}
-	return nil
-}
-
-func (b *builder) addMeta(m *snapshot.Meta) error {
-	b.tables.clusterID = m.GetClusterId()
-	b.tables.nowMS = m.GetNowMs()
-	b.tables.lastNode = NodeNum(m.GetLastNode())
-	b.tables.events.last = m.GetLastEvent()
-	b.tables.jumpedMS = m.GetJumpedMs()
-	if b.tables.format = max(m.GetFormat(), 1); b.tables.format > Format {
-		return damaged("cluster format %d, this binary speaks up to %d: upgrade this node", b.tables.format, Format)
-	}
-	return nil
-}
-
-func (b *builder) addNode(n *snapshot.Node) error {
-	num := NodeNum(n.GetNum())
-	if num == 0 || num > b.tables.lastNode || b.nodes[num] != nil {
-		return damaged("node number %d of at most %d", num, b.tables.lastNode)
-	}
-	b.nodes[num] = &Node{
-		Num: num, ID: n.GetId(), Name: n.GetName(), Peer: n.GetPeer(), HTTP: n.GetHttp(),
-		Zone: n.GetZone(), Version: n.GetVersion(), Weight: n.GetWeight(), State: NodeState(n.GetState()),
-		Since: fromMS(n.GetSinceMs()), JoinedAt: fromMS(n.GetJoinedMs()), Flaps: n.GetFlaps(),
-		Run: n.GetRun(), Format: n.GetFormat(), Disk: failureOf(n.GetDisk()), Sick: failureOf(n.GetSick()),
-	}
-	return nil
-}
-
-func (b *builder) addPolicy(p *snapshot.Policy) error {
-	if int(p.GetNum()) != len(b.rows.policies)+1 {
-		return damaged("policy %d after %d", p.GetNum(), len(b.rows.policies))
-	}
-	b.rows.policies = append(b.rows.policies, b.shared.policy(policyOf(recordedPolicy(p))))
-	return nil
-}
-
-// addRepo takes a row, whose nodes must have come before.
-func (b *builder) addRepo(record []byte) error {
-	row, err := b.rows.read(record)
-	if err != nil {
-		return err
-	}
-	for i, c := range row.Copies {
-		if b.nodes[c.Node] == nil || i > 0 && row.Copies[i-1].Node >= c.Node {
-			return damaged("repo %q has a copy on node %d", row.Name, c.Node)
-		}
-	}
-	return b.loader.add(row)
-}
-
-func failureOf(f *snapshot.Failure) *Failure {
-	if f == nil {
-		return nil
-	}
-	return &Failure{Class: f.GetClass(), Message: f.GetMessage(), Since: fromMS(f.GetSinceMs())}
-}
-
-func (b *builder) addEvent(e *snapshot.Event) error {
-	ring := &b.tables.events
-	if newest, any := ring.tree.Max(); any && newest.Seq >= e.GetSeq() || e.GetSeq() > ring.last {
-		return damaged("event %d out of order", e.GetSeq())
-	}
-	ring.load(&Event{
-		Seq: e.GetSeq(), Index: e.GetIndex(), At: fromMS(e.GetAtMs()), Type: e.GetType(),
-		Repo: e.GetRepo(), Name: e.GetName(), Generation: e.GetGeneration(), Epoch: e.GetEpoch(),
-		Changes: e.GetChanges(), ChangesTotal: e.GetChangesTotal(), Detail: e.GetDetail(),
-	})
 	return nil
 }

@@ -278,3 +278,17 @@ func (d *rowReader) rarely() error {
 	row.compact()
 	return nil
 }
+
+// addRepo takes a row, whose nodes must have come before.
+func (b *builder) addRepo(record []byte) error {
+	row, err := b.rows.read(record)
+	if err != nil {
+		return err
+	}
+	for i, c := range row.Copies {
+		if b.nodes[c.Node] == nil || i > 0 && row.Copies[i-1].Node >= c.Node {
+			return damaged("repo %q has a copy on node %d", row.Name, c.Node)
+		}
+	}
+	return b.loader.add(row)
+}

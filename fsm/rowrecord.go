@@ -4,11 +4,31 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/tidwall/btree"
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
 
 	"gitmirror/fsm/snapshot"
 )
+
+var repoPart = part{
+	name: "repos",
+	// Each policy comes before the first row that has it.
+	write: func(c *Capture, w *recordWriter) {
+		policies := map[*Policy]uint32{}
+		c.view.tables.byName.Scan(func(row *Repo) bool {
+			if policies[row.Policy] == 0 {
+				policies[row.Policy] = uint32(len(policies) + 1)
+				w.write(policyRecord(policies[row.Policy], row.Policy.Policy))
+			}
+			w.repo(row, policies[row.Policy])
+			return w.err == nil
+		})
+	},
+	read:    reads((*snapshot.Record).GetPolicy, (*builder).addPolicy), // rows have a way of their own, see builder.add
+	count:   func(t *tables, _ *btree.BTreeG[*request]) int { return t.byID.Len() },
+	counted: func(end *snapshot.End) *uint64 { return &end.Repos },
+}
 
 // Rows are encoded by hand: each change of one is summed up, and there may be a million to
 // write down, which takes a quarter of the time that reflection takes. A test compares the
@@ -143,4 +163,18 @@ func marshal(b []byte, m proto.Message) []byte {
 		panic("fsm: " + err.Error()) // what was decoded can be encoded
 	}
 	return b
+}
+
+func holdRecord(h *Hold) *snapshot.Hold {
+	return &snapshot.Hold{Reason: h.Reason, SinceMs: toMS(h.Since), Observed: digestBytes(h.Observed),
+		Lost: h.Lost, Settled: h.Settled, First: h.First, Losses: digestBytes(h.Losses)}
+}
+
+func approvalRecord(a *Approval) *snapshot.Approval {
+	return &snapshot.Approval{AtMs: toMS(a.At), Observed: digestBytes(a.Observed), Losses: digestBytes(a.Losses),
+		Count: a.Count, First: a.First, Index: a.Index, Unpinned: a.Unpinned}
+}
+
+func releaseRecord(r Release) *snapshot.Release {
+	return &snapshot.Release{Ref: r.Ref, Oid: r.OID, Upstream: r.Upstream, AtMs: toMS(r.At), Index: r.Index}
 }
