@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"os"
 	"strings"
+	"sync"
 	"time"
 
 	"gitmirror/api"
@@ -123,6 +124,7 @@ type session struct {
 	timeout     time.Duration // 0: the default
 	addrs       []string      // given on the command line; empty otherwise
 	client      *api.Client
+	absent      sync.Once // that no leader answers has been told
 }
 
 func newSession(p program, c *urfave.Context, asksNode bool) (*session, error) {

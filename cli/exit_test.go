@@ -100,6 +100,22 @@ func TestAWriteIsRepeatedWithOneKeyUntilThereIsALeader(t *testing.T) {
 	}
 }
 
+// The patience with an absent leader begins when one is found absent: a node may have
+// looked for one for long before it says so.
+func TestPatienceBeginsWithTheFirstFailure(t *testing.T) {
+	f := fakeNode(t, func(n int, _ request) any {
+		if n > 1 {
+			return api.Repo{Name: "h/a", Owner: "n1"}
+		}
+		<-time.After(testPatience)
+		return problem(http.StatusServiceUnavailable, "unknown_outcome")
+	})
+	run(t, "repo", "add", "http://h/a").want(t, exitOK)
+	if n := len(f.requests()); n != 2 {
+		t.Errorf("asked %d times", n)
+	}
+}
+
 func TestNoLeaderForLongIsExit7(t *testing.T) {
 	fakeNode(t, func(int, request) any { return problem(http.StatusServiceUnavailable, "no_leader") })
 	run(t, "repo", "rm", "a", "--yes").want(t, exitUnavailable)

@@ -26,6 +26,8 @@ type ran struct {
 	out, err string
 }
 
+const testPatience = 500 * time.Millisecond
+
 // run runs a command line that has little patience with absent leaders.
 func run(t *testing.T, args ...string) ran { return runWith(t, "", args...) }
 
@@ -36,7 +38,7 @@ func runWith(t *testing.T, stdin string, args ...string) ran {
 
 func runFor(ctx context.Context, stdin string, args ...string) ran {
 	var out, errOut bytes.Buffer
-	p := program{Streams: Streams{In: strings.NewReader(stdin), Out: &out, Err: &errOut}, patience: 500 * time.Millisecond}
+	p := program{Streams: Streams{In: strings.NewReader(stdin), Out: &out, Err: &errOut}, patience: testPatience}
 	code := p.main(ctx, append([]string{"gitmirror"}, args...))
 	return ran{code, out.String(), errOut.String()}
 }

@@ -21,6 +21,9 @@ const (
 	// importFlight is how many calls are under way at once: while the log writes one,
 	// the next are read and checked.
 	importFlight = 4
+	// importPatience is how much longer than for one write an absent leader is waited for:
+	// who is at line 90,000 of a list would rather wait.
+	importPatience = 4
 )
 
 type repoImportOptions struct {
@@ -61,6 +64,7 @@ func repoImport(ctx context.Context, s *session, o repoImportOptions) error {
 	if len(entries) == 0 {
 		s.remark("There is no URL in %s.", importName(o.file))
 	}
+	s.patience *= importPatience
 	results := make([]importResult, 0, len(entries))
 	var t tally
 	progress := newProgress(s)

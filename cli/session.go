@@ -49,15 +49,19 @@ func (s *session) settle(ctx context.Context, call func(ctx context.Context) err
 		ctx, cancel = context.WithTimeout(ctx, timeout)
 		defer cancel()
 	}
-	pause, told := 100*time.Millisecond, false
-	for end := time.Now().Add(s.patience); ; {
+	pause := 100 * time.Millisecond
+	var end time.Time // of patience, which begins with the first failure: one call may wait for long
+	for {
 		err := call(ctx)
-		if err == nil || !again(err) || time.Now().Add(pause).After(end) {
+		if err == nil || !again(err) {
 			return err
 		}
-		if !told {
-			s.remark("No leader answers yet, trying for %s.", s.patience)
-			told = true
+		if end.IsZero() {
+			s.absent.Do(func() { s.remark("No leader answers yet, trying for %s.", s.patience) })
+			end = time.Now().Add(s.patience)
+		}
+		if time.Now().Add(pause).After(end) {
+			return err
 		}
 		if !sleep(ctx, pause) {
 			return err
