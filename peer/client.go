@@ -166,7 +166,7 @@ func (c *Client) Refs(ctx context.Context, addr, id string, q api.RefQuery) (api
 func (c *Client) Propose(ctx context.Context, addr string, entry []byte) (outcome []byte, index uint64, err error) {
 	resp, err := c.send(ctx, c.quick, http.MethodPost, addr, pathPropose, entry)
 	if err != nil {
-		if !notSent(err) && !errors.Is(err, refusal.NotLeader) && !errors.Is(err, refusal.OtherCluster) {
+		if !NotSent(err) && !errors.Is(err, refusal.NotLeader) && !errors.Is(err, refusal.OtherCluster) {
 			err = fmt.Errorf("%w: %w", refusal.UnknownOutcome, err)
 		}
 		return nil, 0, err
@@ -182,7 +182,8 @@ func (c *Client) Propose(ctx context.Context, addr string, entry []byte) (outcom
 	return outcome, index, nil
 }
 
-func notSent(err error) bool {
+// NotSent tells whether a call failed before anything of it had left this node.
+func NotSent(err error) bool {
 	var op *net.OpError
 	return errors.Is(err, syscall.ECONNREFUSED) || errors.As(err, &op) && op.Op == "dial"
 }

@@ -16,29 +16,24 @@ import (
 )
 
 // refs is a page of a repo's refs, live and kept, from whoever has a copy.
-func (s *Server) refs(w http.ResponseWriter, r *http.Request) {
-	name := r.PathValue("name")
+func (s *Server) refs(w http.ResponseWriter, r *http.Request) error {
 	v := r.URL.Query()
-	limit, p := limitOf(v)
-	if p == nil && v.Get("kept") != "" && v.Get("kept") != "true" && v.Get("kept") != "false" {
-		p = refusal.New(refusal.QueryInvalid, "kept is true or false")
+	limit, err := limitOf(v)
+	if err == nil && v.Get("kept") != "" && v.Get("kept") != "true" && v.Get("kept") != "false" {
+		err = refusal.New(refusal.QueryInvalid, "kept is true or false")
 	}
-	if p != nil {
-		refuse(w, p)
-		return
+	if err != nil {
+		return err
 	}
-	view := s.cfg.State.View()
-	row := view.RepoByName(name)
-	if row == nil {
-		refuse(w, notFound("repo", name))
-		return
+	view, row, err := s.named(r)
+	if err != nil {
+		return err
 	}
 	list, err := s.refsOf(r.Context(), view, row, api.RefQuery{Pattern: v.Get("q"), Kept: v.Get("kept") == "true", Limit: limit, Cursor: v.Get("cursor")})
 	if err != nil {
-		refuse(w, decided(err))
-		return
+		return err
 	}
-	writeJSON(w, http.StatusOK, list)
+	return writeJSON(w, http.StatusOK, list)
 }
 
 // refsOf asks this node's copy, if it has what is published, else those of others.
@@ -92,67 +87,50 @@ func first(a, b bool) int {
 }
 
 // approve has upstream followed in what the caller has seen.
-func (s *Server) approve(w http.ResponseWriter, r *http.Request) {
-	name := r.PathValue("name")
+func (s *Server) approve(w http.ResponseWriter, r *http.Request) error {
 	var a api.Approve
-	if p := decode(r, &a); p != nil {
-		refuse(w, p)
-		return
+	if err := decode(r, &a); err != nil {
+		return err
 	}
 	for _, d := range []string{a.Losses, a.Observed} {
 		if _, err := fsm.ParseDigest(d); d != "" && err != nil {
-			refuse(w, refusal.New(refusal.DigestInvalid, "%.60q is not what repo show says of a hold", d))
-			return
+			return refusal.New(refusal.DigestInvalid, "%.60q is not what repo show says of a hold", d)
 		}
 	}
 	for _, rel := range a.Release {
 		if u := rel.Upstream; u != nil && *u != "" && !wholeOID(*u) {
-			refuse(w, refusal.New(refusal.OIDInvalid, "%.60q is not what repo show says upstream has at %.120q", *u, rel.Ref))
-			return
+			return refusal.New(refusal.OIDInvalid, "%.60q is not what repo show says upstream has at %.120q", *u, rel.Ref)
 		}
 	}
-	row := s.cfg.State.View().RepoByName(name)
-	if row == nil {
-		refuse(w, notFound("repo", name))
-		return
+	_, row, err := s.named(r)
+	if err != nil {
+		return err
 	}
 	if err := s.cfg.Writer.Approve(r.Context(), row.ID, a, key(r)); err != nil {
 		if r := refusal.Of(err); r != nil && (r.Code == refusal.StaleHold || r.Code == refusal.NotHeld) {
 			err = r.Try("gitmirror repo show %s", row.Name)
 		}
-		refuse(w, decided(err))
-		return
+		return err
 	}
-	s.stamp(w)
-	view := s.cfg.State.View()
-	if row = view.Repo(row.ID); row == nil {
-		refuse(w, notFound("repo", name))
-		return
-	}
-	writeJSON(w, http.StatusOK, s.shape(view).render(row, nil))
+	return s.written(w, row)
 }
 
 // restore sets a ref back to a tip that is kept, where it stays.
-func (s *Server) restore(w http.ResponseWriter, r *http.Request) {
-	name := r.PathValue("name")
+func (s *Server) restore(w http.ResponseWriter, r *http.Request) error {
 	var rs api.Restore
-	if p := decode(r, &rs); p != nil {
-		refuse(w, p)
-		return
+	if err := decode(r, &rs); err != nil {
+		return err
 	}
-	view := s.cfg.State.View()
-	row := view.RepoByName(name)
-	if row == nil {
-		refuse(w, notFound("repo", name))
-		return
+	view, row, err := s.named(r)
+	if err != nil {
+		return err
 	}
 	pin, err := s.restored(r.Context(), view, row, rs)
 	if err == nil {
 		err = s.cfg.Writer.Pin(r.Context(), row.ID, pin.Ref, pin.OID, key(r))
 	}
 	if err != nil {
-		refuse(w, decided(err))
-		return
+		return err
 	}
 	s.stamp(w)
 	// A repeated request is answered as the first: with what is pinned.
@@ -161,7 +139,7 @@ func (s *Server) restore(w http.ResponseWriter, r *http.Request) {
 			pin.OID = row.Pins[i].OID
 		}
 	}
-	writeJSON(w, http.StatusOK, pin)
+	return writeJSON(w, http.StatusOK, pin)
 }
 
 func wholeOID(s string) bool { return len(s) == 40 && strings.Trim(s, "0123456789abcdef") == "" }

@@ -13,6 +13,15 @@ import (
 	"gitmirror/internal/strictjson"
 )
 
+// handler answers a request, or returns why it is refused: then it has written nothing.
+type handler func(http.ResponseWriter, *http.Request) error
+
+func (h handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if err := h(w, r); err != nil {
+		refuse(w, err)
+	}
+}
+
 // refuse answers with what err says.
 func refuse(w http.ResponseWriter, err error) {
 	p := api.ProblemOf(err)
@@ -43,7 +52,7 @@ func clip(s string) string { return oneline.Clip(s, 200) }
 const maxBody = 4 << 20
 
 // decode reads a JSON body, see strictjson.
-func decode(r *http.Request, v any) *refusal.Error {
+func decode(r *http.Request, v any) error {
 	data, err := io.ReadAll(r.Body)
 	if err != nil {
 		return unreadable(err)
@@ -51,7 +60,7 @@ func decode(r *http.Request, v any) *refusal.Error {
 	return decodeData(data, v)
 }
 
-func decodeData(data []byte, v any) *refusal.Error {
+func decodeData(data []byte, v any) error {
 	err := strictjson.Unmarshal(data, v)
 	if err == nil {
 		return nil
@@ -64,7 +73,7 @@ func decodeData(data []byte, v any) *refusal.Error {
 }
 
 // noBody refuses what says more than its path: it would not be heard.
-func noBody(w http.ResponseWriter, r *http.Request) *refusal.Error {
+func noBody(w http.ResponseWriter, r *http.Request) error {
 	data, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	if err != nil {
 		return unreadable(err)
@@ -83,10 +92,12 @@ func unreadable(err error) *refusal.Error {
 	return refusal.New(refusal.BodyUnreadable, "the body cannot be read: %v", err)
 }
 
-func writeJSON(w http.ResponseWriter, status int, v any) {
+// writeJSON answers with v. That it cannot be sent cannot be told: it returns nil.
+func writeJSON(w http.ResponseWriter, status int, v any) error {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
 	e := json.NewEncoder(w)
 	e.SetEscapeHTML(false)
 	_ = e.Encode(v)
+	return nil
 }

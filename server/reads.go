@@ -24,18 +24,20 @@ func (s *Server) stamp(w http.ResponseWriter) {
 	}
 }
 
-func (s *Server) livez(w http.ResponseWriter, r *http.Request) {
+func (s *Server) livez(w http.ResponseWriter, r *http.Request) error {
 	_, _ = w.Write([]byte("ok\n"))
+	return nil
 }
 
-func (s *Server) readyz(w http.ResponseWriter, r *http.Request) {
+func (s *Server) readyz(w http.ResponseWriter, r *http.Request) error {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	if reason := s.notReady(r.URL.Query().Has("noleader")); reason != "" {
 		w.WriteHeader(http.StatusServiceUnavailable)
 		_, _ = w.Write([]byte("not ready: " + reason + "\n"))
-		return
+		return nil
 	}
 	_, _ = w.Write([]byte("ok\n"))
+	return nil
 }
 
 // notReady says why requests should go to another node. Those for git alone
@@ -57,19 +59,19 @@ const readTimeout = 5 * time.Second
 
 // read answers from this node's state, or, with ?consistent=true, from a state
 // that has everything committed before the request.
-func (s *Server) read(answer http.HandlerFunc) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		if v := r.URL.Query().Get("consistent"); v != "" && v != "true" && v != "false" {
-			refuse(w, refusal.New(refusal.QueryInvalid, "consistent is true or false"))
-			return
-		} else if v == "true" {
+func (s *Server) read(answer handler) handler {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		switch v := r.URL.Query().Get("consistent"); v {
+		case "", "false":
+		case "true":
 			if err := s.catchUp(r.Context()); err != nil {
-				refuse(w, refusal.New(refusal.NotConsistent, "%s: %s", refusal.NotConsistent, err))
-				return
+				return refusal.New(refusal.NotConsistent, "%s: %s", refusal.NotConsistent, err)
 			}
 			s.stamp(w)
+		default:
+			return refusal.New(refusal.QueryInvalid, "consistent is true or false")
 		}
-		answer(w, r)
+		return answer(w, r)
 	}
 }
 
@@ -79,14 +81,13 @@ const startPatience = 3 * time.Second
 
 // informed is read for what a node must not answer before it knows the table:
 // "there is none" would be a lie.
-func (s *Server) informed(answer http.HandlerFunc) http.HandlerFunc {
-	return s.read(func(w http.ResponseWriter, r *http.Request) {
-		if p := s.uninformed(r.Context()); p != nil {
-			refuse(w, p)
-			return
+func (s *Server) informed(answer handler) handler {
+	return s.read(func(w http.ResponseWriter, r *http.Request) error {
+		if err := s.uninformed(r.Context()); err != nil {
+			return err
 		}
 		s.stamp(w)
-		answer(w, r)
+		return answer(w, r)
 	})
 }
 

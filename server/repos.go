@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"errors"
@@ -23,15 +24,33 @@ const (
 	maxAdd      = 1000
 )
 
-func (s *Server) repo(w http.ResponseWriter, r *http.Request) {
-	name := r.PathValue("name")
-	view := s.cfg.State.View()
+func (s *Server) repo(w http.ResponseWriter, r *http.Request) error {
+	view, row, err := s.named(r)
+	if err != nil {
+		return err
+	}
+	return writeJSON(w, http.StatusOK, s.renderOne(r, view, row))
+}
+
+// named is the row that a path names.
+func (s *Server) named(r *http.Request) (*fsm.View, *fsm.Repo, error) {
+	view, name := s.cfg.State.View(), r.PathValue("name")
 	row := view.RepoByName(name)
 	if row == nil {
-		refuse(w, notFound("repo", name))
-		return
+		return nil, nil, notFound("repo", name)
 	}
-	writeJSON(w, http.StatusOK, s.renderOne(r, view, row))
+	return view, row, nil
+}
+
+// written answers a write with what has become of the row.
+func (s *Server) written(w http.ResponseWriter, row *fsm.Repo) error {
+	s.stamp(w)
+	view := s.cfg.State.View()
+	now := view.Repo(row.ID)
+	if now == nil {
+		return notFound("repo", row.Name)
+	}
+	return writeJSON(w, http.StatusOK, s.shape(view).render(now, nil))
 }
 
 func (s *Server) renderOne(r *http.Request, view *fsm.View, row *fsm.Repo) api.Repo {
@@ -53,7 +72,7 @@ func (s *Server) renderAll(r *http.Request, view *fsm.View, rows []*fsm.Repo) []
 }
 
 // limitOf is how many rows a page shall have.
-func limitOf(q url.Values) (int, *refusal.Error) {
+func limitOf(q url.Values) (int, error) {
 	v := q.Get("limit")
 	if v == "" {
 		return defaultPage, nil
@@ -66,26 +85,22 @@ func limitOf(q url.Values) (int, *refusal.Error) {
 }
 
 // repos is one page, in order of name.
-func (s *Server) repos(w http.ResponseWriter, r *http.Request) {
+func (s *Server) repos(w http.ResponseWriter, r *http.Request) error {
 	q := r.URL.Query()
-	limit, p := limitOf(q)
-	if p != nil {
-		refuse(w, p)
-		return
+	limit, err := limitOf(q)
+	if err != nil {
+		return err
 	}
 	cursor, err := base64.RawURLEncoding.DecodeString(q.Get("cursor"))
 	if err != nil {
-		refuse(w, refusal.New(refusal.QueryInvalid, "the cursor is not one that was given out"))
-		return
+		return refusal.New(refusal.QueryInvalid, "the cursor is not one that was given out")
 	}
 	want, pattern := q.Get("state"), strings.ToLower(q.Get("q"))
 	if _, err := path.Match(pattern, ""); err != nil {
-		refuse(w, refusal.New(refusal.QueryInvalid, "the pattern %q is not well formed", clip(pattern)))
-		return
+		return refusal.New(refusal.QueryInvalid, "the pattern %q is not well formed", clip(pattern))
 	}
 	if want != "" && !slices.Contains(api.StateNames, want) {
-		refuse(w, refusal.New(refusal.QueryInvalid, "%q is no state; the states are %s", clip(want), strings.Join(api.StateNames, ", ")))
-		return
+		return refusal.New(refusal.QueryInvalid, "%q is no state; the states are %s", clip(want), strings.Join(api.StateNames, ", "))
 	}
 	view := s.cfg.State.View()
 	sh := s.shape(view)
@@ -114,7 +129,7 @@ func (s *Server) repos(w http.ResponseWriter, r *http.Request) {
 	if more {
 		out.NextCursor = base64.RawURLEncoding.EncodeToString([]byte(next))
 	}
-	writeJSON(w, http.StatusOK, out)
+	return writeJSON(w, http.StatusOK, out)
 }
 
 // nobody is the id of no repo, and of no node.
@@ -126,11 +141,10 @@ type addRequest struct {
 	Repos []api.AddRepo `json:"repos"`
 }
 
-func (s *Server) addRepos(w http.ResponseWriter, r *http.Request) {
+func (s *Server) addRepos(w http.ResponseWriter, r *http.Request) error {
 	var rq addRequest
-	if p := decode(r, &rq); p != nil {
-		refuse(w, p)
-		return
+	if err := decode(r, &rq); err != nil {
+		return err
 	}
 	many := rq.Repos != nil
 	list := rq.Repos
@@ -138,16 +152,13 @@ func (s *Server) addRepos(w http.ResponseWriter, r *http.Request) {
 	case !many:
 		list = []api.AddRepo{rq.AddRepo}
 	case rq.URL != "" || len(rq.URLs) > 0 || rq.Name != "":
-		refuse(w, refusal.New(refusal.JSONInvalid, "the body has both one repo and a list of repos"))
-		return
+		return refusal.New(refusal.JSONInvalid, "the body has both one repo and a list of repos")
 	case len(list) == 0 || len(list) > maxAdd:
-		refuse(w, refusal.New(refusal.JSONInvalid, "a list has 1 to %d repos, this one has %d", maxAdd, len(list)))
-		return
+		return refusal.New(refusal.JSONInvalid, "a list has 1 to %d repos, this one has %d", maxAdd, len(list))
 	}
 	added, err := s.add(r.Context(), list, key(r))
 	if err != nil {
-		refuse(w, decided(err))
-		return
+		return err
 	}
 	s.stamp(w)
 	view := s.cfg.State.View()
@@ -167,13 +178,12 @@ func (s *Server) addRepos(w http.ResponseWriter, r *http.Request) {
 	}
 	switch {
 	case many:
-		writeJSON(w, http.StatusOK, api.AddResults{Results: results})
+		return writeJSON(w, http.StatusOK, api.AddResults{Results: results})
 	case results[0].Problem != nil:
-		refuse(w, results[0].Problem.Refusal())
-	default:
-		w.Header().Set("Location", "/api/v1/repos/"+results[0].Repo.Name)
-		writeJSON(w, http.StatusCreated, results[0].Repo)
+		return results[0].Problem.Refusal()
 	}
+	w.Header().Set("Location", "/api/v1/repos/"+results[0].Repo.Name)
+	return writeJSON(w, http.StatusCreated, results[0].Repo)
 }
 
 // add has those added that can be read, and says of each what became of it.
@@ -210,58 +220,50 @@ func readRepo(a api.AddRepo) (NewRepo, error) {
 }
 
 // setRepo changes what the body names.
-func (s *Server) setRepo(w http.ResponseWriter, r *http.Request) {
-	name := r.PathValue("name")
+func (s *Server) setRepo(w http.ResponseWriter, r *http.Request) error {
 	var set api.SetRepo
-	if p := decode(r, &set); p != nil {
-		refuse(w, p)
-		return
+	if err := decode(r, &set); err != nil {
+		return err
 	}
 	change, err := changeOf(set)
 	if err != nil {
-		refuse(w, decided(err))
-		return
+		return err
 	}
-	row := s.cfg.State.View().RepoByName(name)
-	if row == nil {
-		refuse(w, notFound("repo", name))
-		return
+	_, row, err := s.named(r)
+	if err != nil {
+		return err
 	}
 	if err := s.cfg.Writer.SetPolicy(r.Context(), row.ID, change, key(r)); err != nil {
-		refuse(w, decided(err))
-		return
+		return err
 	}
-	s.stamp(w)
-	view := s.cfg.State.View()
-	if row = view.Repo(row.ID); row == nil {
-		refuse(w, notFound("repo", name))
-		return
-	}
-	writeJSON(w, http.StatusOK, s.shape(view).render(row, nil))
+	return s.written(w, row)
 }
 
-func (s *Server) removeRepo(w http.ResponseWriter, r *http.Request) {
-	name := r.PathValue("name")
-	if p := noBody(w, r); p != nil {
-		refuse(w, p)
-		return
-	}
-	id := nobody // where it is gone: the first of these requests may have removed it
-	if row := s.cfg.State.View().RepoByName(name); row != nil {
+func (s *Server) removeRepo(w http.ResponseWriter, r *http.Request) error {
+	id := ""
+	if row := s.cfg.State.View().RepoByName(r.PathValue("name")); row != nil {
 		id = row.ID
-	} else if r.Header.Get("Idempotency-Key") == "" {
-		refuse(w, notFound("repo", name))
-		return
 	}
-	err := s.cfg.Writer.Remove(r.Context(), id, key(r))
+	return s.removed(w, r, "repo", id, s.cfg.Writer.Remove)
+}
+
+// removed has what a path names removed. An empty id says that there is nothing of that
+// name: the first of the requests with this key may have removed it.
+func (s *Server) removed(w http.ResponseWriter, r *http.Request, what, id string, remove func(ctx context.Context, id, key string) error) error {
+	if err := noBody(w, r); err != nil {
+		return err
+	}
+	if id == "" && r.Header.Get("Idempotency-Key") == "" {
+		return notFound(what, r.PathValue("name"))
+	}
+	err := remove(r.Context(), cmp.Or(id, nobody), key(r))
 	if errors.Is(err, refusal.NotFound) {
-		refuse(w, notFound("repo", name))
-		return
+		return notFound(what, r.PathValue("name"))
 	}
 	if err != nil {
-		refuse(w, decided(err))
-		return
+		return err
 	}
 	s.stamp(w)
 	w.WriteHeader(http.StatusNoContent)
+	return nil
 }

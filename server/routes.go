@@ -26,7 +26,7 @@ const (
 type route struct {
 	method, path string
 	kind         kind
-	do           func(*Server, http.ResponseWriter, *http.Request)
+	do           func(*Server, http.ResponseWriter, *http.Request) error
 	does         string // for docs/api.md, which a test compares
 }
 
@@ -71,11 +71,11 @@ func (s *Server) handler(readOnly bool) http.Handler {
 		in[at][rt.method] = s.handle(rt)
 	}
 	for path, m := range paths {
-		mux.HandleFunc(path, only(m))
+		mux.Handle(path, handler(m.serve))
 	}
-	mux.HandleFunc(repoPath, ofRepo(verbs))
+	mux.Handle(repoPath, ofRepo(verbs))
 	mux.HandleFunc("/git/", s.git)
-	mux.HandleFunc("/", s.elsewhere)
+	mux.Handle("/", handler(s.elsewhere))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("X-Content-Type-Options", "nosniff")
 		s.stamp(w)
@@ -110,8 +110,8 @@ func admit(r *http.Request, readOnly bool) error {
 	return nil
 }
 
-func (s *Server) handle(rt route) http.HandlerFunc {
-	do := func(w http.ResponseWriter, r *http.Request) { rt.do(s, w, r) }
+func (s *Server) handle(rt route) handler {
+	do := func(w http.ResponseWriter, r *http.Request) error { return rt.do(s, w, r) }
 	switch rt.kind {
 	case read:
 		return s.read(do)
@@ -127,13 +127,12 @@ func (s *Server) handle(rt route) http.HandlerFunc {
 
 // ofRepo leads to the verbs of repos: names have slashes, and a verb follows the last
 // colon. %2F equals a slash.
-func ofRepo(verbs map[string]methods) http.HandlerFunc {
+func ofRepo(verbs map[string]methods) handler {
 	known := slices.DeleteFunc(slices.Sorted(maps.Keys(verbs)), func(v string) bool { return v == "" })
-	return func(w http.ResponseWriter, r *http.Request) {
+	return func(w http.ResponseWriter, r *http.Request) error {
 		rest, err := url.PathUnescape(strings.TrimPrefix(r.URL.EscapedPath(), repoPath))
 		if err != nil || rest == "" {
-			refuse(w, notFound("repo", rest))
-			return
+			return notFound("repo", rest)
 		}
 		name, verb := rest, ""
 		if i := strings.LastIndexByte(rest, ':'); i >= 0 {
@@ -141,51 +140,46 @@ func ofRepo(verbs map[string]methods) http.HandlerFunc {
 		}
 		m, there := verbs[verb]
 		if !there {
-			refuse(w, refusal.New(refusal.NoSuchVerb, "there is no verb %q", clip(verb)).Try("the verbs are %s", strings.Join(known, ", ")))
-			return
+			return refusal.New(refusal.NoSuchVerb, "there is no verb %q", clip(verb)).Try("the verbs are %s", strings.Join(known, ", "))
 		}
 		r.SetPathValue("name", name)
-		only(m)(w, r)
+		return m.serve(w, r)
 	}
 }
 
 // methods are what a path can be asked for. Who may GET may HEAD.
-type methods map[string]http.HandlerFunc
+type methods map[string]handler
 
-// only refuses every other method, and says which there are.
-func only(m methods) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		method := r.Method
-		if method == http.MethodHead {
-			method = http.MethodGet
-		}
-		if do := m[method]; do != nil {
-			do(w, r)
-			return
-		}
-		there := slices.Sorted(maps.Keys(m))
-		if m[http.MethodGet] != nil {
-			there = append(there, http.MethodHead)
-		}
-		refuseMethod(w, r, there...)
+// serve refuses every other method, and says which there are.
+func (m methods) serve(w http.ResponseWriter, r *http.Request) error {
+	method := r.Method
+	if method == http.MethodHead {
+		method = http.MethodGet
 	}
+	if do := m[method]; do != nil {
+		return do(w, r)
+	}
+	there := slices.Sorted(maps.Keys(m))
+	if m[http.MethodGet] != nil {
+		there = append(there, http.MethodHead)
+	}
+	return noSuchMethod(w, r, there...)
 }
 
-func refuseMethod(w http.ResponseWriter, r *http.Request, there ...string) {
+func noSuchMethod(w http.ResponseWriter, r *http.Request, there ...string) error {
 	allow := strings.Join(there, ", ")
 	w.Header().Set("Allow", allow)
-	refuse(w, refusal.New(refusal.Method, "%s is not possible at %q", clip(r.Method), clip(r.URL.Path)).Try("possible here: %s", allow))
+	return refusal.New(refusal.Method, "%s is not possible at %q", clip(r.Method), clip(r.URL.Path)).Try("possible here: %s", allow)
 }
 
-func (s *Server) elsewhere(w http.ResponseWriter, r *http.Request) {
+func (s *Server) elsewhere(w http.ResponseWriter, r *http.Request) error {
 	if r.URL.Path != "/" {
-		refuse(w, refusal.New(refusal.NoSuchPath, "there is nothing at %q", clip(r.URL.Path)))
-		return
+		return refusal.New(refusal.NoSuchPath, "there is nothing at %q", clip(r.URL.Path))
 	}
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
-		refuseMethod(w, r, http.MethodGet, http.MethodHead)
-		return
+		return noSuchMethod(w, r, http.MethodGet, http.MethodHead)
 	}
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	_, _ = w.Write([]byte("gitmirror\n\n  GET /api/v1/status   the cluster\n  GET /api/v1/repos    what is mirrored\n  git clone http://" + r.Host + "/git/NAME\n"))
+	return nil
 }

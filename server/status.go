@@ -1,17 +1,16 @@
 package server
 
 import (
-	"errors"
 	"net/http"
+	"slices"
 	"sync"
 
 	"gitmirror/api"
 	"gitmirror/fsm"
-	"gitmirror/internal/refusal"
 	"gitmirror/peer"
 )
 
-func (s *Server) status(w http.ResponseWriter, r *http.Request) {
+func (s *Server) status(w http.ResponseWriter, r *http.Request) error {
 	catchingUp := s.uninformed(r.Context()) != nil
 	view := s.cfg.State.View()
 	sh := s.shape(view)
@@ -56,7 +55,7 @@ func (s *Server) status(w http.ResponseWriter, r *http.Request) {
 	default:
 		st.Verdict = api.Healthy
 	}
-	writeJSON(w, http.StatusOK, st)
+	return writeJSON(w, http.StatusOK, st)
 }
 
 func impairment(f *fsm.Failure) *api.Impairment {
@@ -99,45 +98,24 @@ func (s *Server) nodeList(view *fsm.View) []api.Node {
 	return list
 }
 
-func (s *Server) nodes(w http.ResponseWriter, r *http.Request) {
-	writeJSON(w, http.StatusOK, api.NodeList{Nodes: s.nodeList(s.cfg.State.View())})
+func (s *Server) nodes(w http.ResponseWriter, r *http.Request) error {
+	return writeJSON(w, http.StatusOK, api.NodeList{Nodes: s.nodeList(s.cfg.State.View())})
 }
 
-func (s *Server) node(w http.ResponseWriter, r *http.Request) {
+func (s *Server) node(w http.ResponseWriter, r *http.Request) error {
 	view := s.cfg.State.View()
 	n := view.NodeByName(r.PathValue("name"))
 	if n == nil {
-		refuse(w, notFound("node", r.PathValue("name")))
-		return
+		return notFound("node", r.PathValue("name"))
 	}
-	for _, out := range s.nodeList(view) {
-		if out.ID == n.ID {
-			writeJSON(w, http.StatusOK, out)
-		}
-	}
+	list := s.nodeList(view)
+	return writeJSON(w, http.StatusOK, list[slices.IndexFunc(list, func(out api.Node) bool { return out.ID == n.ID })])
 }
 
-func (s *Server) removeNode(w http.ResponseWriter, r *http.Request) {
-	if p := noBody(w, r); p != nil {
-		refuse(w, p)
-		return
-	}
-	id := nobody // where it is gone: the first of these requests may have removed it
+func (s *Server) removeNode(w http.ResponseWriter, r *http.Request) error {
+	id := ""
 	if n := s.cfg.State.View().NodeByName(r.PathValue("name")); n != nil {
 		id = n.ID
-	} else if r.Header.Get("Idempotency-Key") == "" {
-		refuse(w, notFound("node", r.PathValue("name")))
-		return
 	}
-	err := s.cfg.Writer.RemoveNode(r.Context(), id, key(r))
-	if errors.Is(err, refusal.NotFound) {
-		refuse(w, notFound("node", r.PathValue("name")))
-		return
-	}
-	if err != nil {
-		refuse(w, decided(err))
-		return
-	}
-	s.stamp(w)
-	w.WriteHeader(http.StatusNoContent)
+	return s.removed(w, r, "node", id, s.cfg.Writer.RemoveNode)
 }

@@ -18,53 +18,43 @@ const (
 
 // sync has the owner of a repo ask upstream now, whatever its interval says.
 // With ?wait=30s it answers what that came to; else that it was accepted.
-func (s *Server) sync(w http.ResponseWriter, r *http.Request) {
-	name := r.PathValue("name")
-	if p := noBody(w, r); p != nil {
-		refuse(w, p)
-		return
+func (s *Server) sync(w http.ResponseWriter, r *http.Request) error {
+	if err := noBody(w, r); err != nil {
+		return err
 	}
 	wait := time.Duration(0)
 	if v := r.URL.Query().Get("wait"); v != "" {
 		d, err := time.ParseDuration(v)
 		if err != nil || d < 0 || d > maxWait {
-			refuse(w, refusal.New(refusal.QueryInvalid, "wait is a duration from 0s to %s, like 30s", maxWait))
-			return
+			return refusal.New(refusal.QueryInvalid, "wait is a duration from 0s to %s, like 30s", maxWait)
 		}
 		if d%time.Millisecond != 0 {
-			refuse(w, refusal.New(refusal.QueryInvalid, "wait=%s is finer than a millisecond", clip(v)))
-			return
+			return refusal.New(refusal.QueryInvalid, "wait=%s is finer than a millisecond", clip(v))
 		}
 		wait = d
 	}
-	if p := s.uninformed(r.Context()); p != nil {
-		refuse(w, p)
-		return
+	if err := s.uninformed(r.Context()); err != nil {
+		return err
 	}
-	view := s.cfg.State.View()
-	row := view.RepoByName(name)
-	if row == nil {
-		refuse(w, notFound("repo", name))
-		return
+	view, row, err := s.named(r)
+	if err != nil {
+		return err
 	}
 	owner := view.Node(row.Owner)
 	if owner == nil {
-		refuse(w, refusal.New(refusal.NoOwner, "no live node owns %s now", row.Name).Try("gitmirror repo show %s", row.Name))
-		return
+		return refusal.New(refusal.NoOwner, "no live node owns %s now", row.Name).Try("gitmirror repo show %s", row.Name)
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), max(wait, acceptTimeout))
 	defer cancel()
 	out, err := s.syncAt(ctx, owner, row.ID, wait > 0)
 	switch {
 	case err != nil && ctx.Err() != nil && r.Context().Err() == nil:
-		refuse(w, refusal.New(refusal.WaitOver, "the check of %s did not end within %s; it goes on", row.Name, wait).Try("gitmirror repo show %s", row.Name))
-		return
+		return refusal.New(refusal.WaitOver, "the check of %s did not end within %s; it goes on", row.Name, wait).Try("gitmirror repo show %s", row.Name)
 	case err != nil:
 		if r := refusal.Of(err); r == nil || r.Code == refusal.UnknownOutcome {
 			err = refusal.New(refusal.OwnerUnreachable, "the owner %s of %s does not answer: %v", owner.Name, row.Name, err)
 		}
-		refuse(w, err)
-		return
+		return err
 	}
 	out.Repo = row.Name
 	patience, enough := context.WithTimeout(r.Context(), newsPatience)
@@ -90,7 +80,7 @@ func (s *Server) sync(w http.ResponseWriter, r *http.Request) {
 	if wait == 0 {
 		status = http.StatusAccepted
 	}
-	writeJSON(w, status, out)
+	return writeJSON(w, status, out)
 }
 
 func (s *Server) syncAt(ctx context.Context, owner *fsm.Node, id string, wait bool) (api.SyncOutcome, error) {

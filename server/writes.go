@@ -25,18 +25,16 @@ const (
 
 // write checks what every write has in common and has the leader carry it out:
 // here, or over the peer port.
-func (s *Server) write(do http.HandlerFunc) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
+func (s *Server) write(do handler) handler {
+	return func(w http.ResponseWriter, r *http.Request) error {
 		if keys := r.Header.Values("Idempotency-Key"); len(keys) > 1 || len(keys) == 1 && len(keys[0]) > 200 {
-			refuse(w, refusal.New(refusal.KeyInvalid, "a request has one Idempotency-Key, of 200 bytes at most"))
-			return
+			return refusal.New(refusal.KeyInvalid, "a request has one Idempotency-Key, of 200 bytes at most")
 		}
 		// A body that is too large is refused here, not in the middle of a call to
 		// the leader.
 		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 		if err != nil {
-			refuse(w, unreadable(err))
-			return
+			return unreadable(err)
 		}
 		r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
 		r = r.WithContext(context.WithValue(r.Context(), requestID{}, idOf(r, body)))
@@ -48,27 +46,25 @@ func (s *Server) write(do http.HandlerFunc) http.HandlerFunc {
 			// A new leader may be behind what the last one acknowledged; and one
 			// that was cut off must not answer from the past.
 			if err := s.catchUp(ctx); err != nil {
-				refuse(w, refusal.NoLeader)
-				return
+				return refusal.NoLeader
 			}
-			do(w, r.WithContext(ctx))
+			return decided(do(w, r.WithContext(ctx)))
 		case addr == "" || r.Header.Get(peer.HeaderForwarded) != "":
-			refuse(w, refusal.NoLeader)
-		default:
-			clear(w.Header()) // the leader's answer brings its own
-			s.forward(addr).ServeHTTP(w, r)
+			return refusal.NoLeader
 		}
+		clear(w.Header()) // the leader's answer brings its own
+		s.forward(addr).ServeHTTP(w, r)
+		return nil
 	}
 }
 
 // asJSON refuses what a page can send across origins without asking first.
-func asJSON(do http.HandlerFunc) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
+func asJSON(do handler) handler {
+	return func(w http.ResponseWriter, r *http.Request) error {
 		if ct, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || ct != "application/json" {
-			refuse(w, refusal.ContentType)
-			return
+			return refusal.ContentType
 		}
-		do(w, r)
+		return do(w, r)
 	}
 }
 
@@ -112,7 +108,11 @@ func (s *Server) forward(addr string) http.Handler {
 		},
 		ErrorHandler: func(w http.ResponseWriter, r *http.Request, err error) {
 			s.log.Debug("forwarding to the leader failed", "leader", addr, "err", err)
-			refuse(w, refusal.New(refusal.NoLeader, "the leader did not answer; the write may or may not have happened"))
+			if peer.NotSent(err) {
+				refuse(w, refusal.New(refusal.NoLeader, "the leader cannot be reached: nothing was written"))
+				return
+			}
+			refuse(w, refusal.New(refusal.UnknownOutcome, "the leader did not answer; the write may or may not have happened"))
 		},
 	}
 }

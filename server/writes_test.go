@@ -4,9 +4,12 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -105,6 +108,28 @@ func TestAWriteIsForwardedOnce(t *testing.T) {
 	g.server(t).Forwarded().ServeHTTP(w, g.request("X-Gitmirror-Forwarded", "third"))
 	if w.Code != http.StatusServiceUnavailable {
 		t.Errorf("%d %s", w.Code, w.Body)
+	}
+}
+
+// away is a leader that cannot be called.
+type away struct {
+	Peers
+	err error
+}
+
+func (a away) Transport(time.Duration) http.RoundTripper       { return a }
+func (a away) RoundTrip(*http.Request) (*http.Response, error) { return nil, a.err }
+
+// Whether a write may have happened depends on whether it had left this node.
+func TestAWriteThatDoesNotReachTheLeaderSaysSo(t *testing.T) {
+	for want, err := range map[refusal.Code]error{
+		refusal.NoLeader:       &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED},
+		refusal.UnknownOutcome: io.ErrUnexpectedEOF,
+	} {
+		w := (&group{leader: "other", peers: away{err: err}}).post(t)
+		if w.Code != http.StatusServiceUnavailable || !strings.Contains(w.Body.String(), `"`+string(want)+`"`) {
+			t.Errorf("%v: %d %s", err, w.Code, w.Body)
+		}
 	}
 }
 
