@@ -252,7 +252,7 @@ func (d *rowReader) rarely() error {
 		return damaged("%w", err)
 	}
 	row.ownRarely()
-	row.Labels, row.Paused = d.shared.labelSet(rec.GetLabels()), rec.GetPaused()
+	row.Labels = d.shared.labelSet(rec.GetLabels())
 	for _, g := range rec.GetLost() {
 		lost := Generation{Number: g.GetNumber()}
 		copy(lost.Digest[:], g.GetDigest())

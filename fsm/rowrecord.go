@@ -45,7 +45,6 @@ func appendRepo(b []byte, r *Repo, policy uint32) []byte {
 	if len(r.Labels) > 0 {
 		w.labels(6, r.Labels)
 	}
-	w.flag(7, r.Paused)
 	w.flag(8, r.Removed)
 	w.number(9, uint64(r.Owner))
 	w.number(10, r.Epoch)

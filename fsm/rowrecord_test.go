@@ -29,8 +29,6 @@ func TestRowsAreEncodedAsTheGeneratedCodeDoesIt(t *testing.T) {
 	// Every field of the message is in the one or the other row.
 	seen := new(snapshot.Repo)
 	m.state.View().Repos("", func(r *Repo) bool {
-		r = r.edit()
-		r.Paused = true
 		var rec snapshot.Record
 		if err := proto.Unmarshal(appendRepo(nil, r, 7), &rec); err != nil {
 			t.Fatal(err)
@@ -72,7 +70,7 @@ func TestPoliciesAreSharedWhereTheyAreEqual(t *testing.T) {
 func repoRecord(r *Repo, policy uint32) *snapshot.Record {
 	rec := &snapshot.Repo{
 		Id: r.ID, Name: r.Name, Urls: r.URLs(), UrlKeys: r.keys(), Policy: policy, Labels: r.Labels,
-		Paused: r.Paused, Removed: r.Removed, Owner: uint32(r.Owner), Epoch: r.Epoch,
+		Removed: r.Removed, Owner: uint32(r.Owner), Epoch: r.Epoch,
 		Generation: r.Generation, Digest: digestBytes(r.Digest), RefsDigest: digestBytes(r.RefsDigest),
 		Refs: r.Refs, Head: r.Head(), Candidate: r.candidate,
 		AddedMs: r.addedMS, ChangedMs: r.changedMS, Version: r.Version,

@@ -124,7 +124,6 @@ type Repo struct {
 // has one that may be written to.
 type Rarely struct {
 	Labels   map[string]string
-	Paused   bool
 	Lost     []Generation // published once, and not all there any more; whoever has one offers it
 	Error    *Failure
 	Hold     *Hold
@@ -145,7 +144,7 @@ func (r *Repo) compact() {
 }
 
 func (r *Rarely) isOrdinary() bool {
-	return len(r.Labels) == 0 && !r.Paused && len(r.Lost) == 0 && r.Error == nil && r.Hold == nil && r.Approved == nil &&
+	return len(r.Labels) == 0 && len(r.Lost) == 0 && r.Error == nil && r.Hold == nil && r.Approved == nil &&
 		len(r.Released) == 0 && len(r.Pins) == 0 && len(r.urls) == 0
 }
 

@@ -981,7 +981,6 @@ type Repo struct {
 	UrlKeys        []string               `protobuf:"bytes,4,rep,name=url_keys,json=urlKeys,proto3" json:"url_keys,omitempty"`
 	Policy         uint32                 `protobuf:"varint,5,opt,name=policy,proto3" json:"policy,omitempty"`
 	Labels         map[string]string      `protobuf:"bytes,6,rep,name=labels,proto3" json:"labels,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
-	Paused         bool                   `protobuf:"varint,7,opt,name=paused,proto3" json:"paused,omitempty"`
 	Removed        bool                   `protobuf:"varint,8,opt,name=removed,proto3" json:"removed,omitempty"`
 	Owner          uint32                 `protobuf:"varint,9,opt,name=owner,proto3" json:"owner,omitempty"`
 	Epoch          uint64                 `protobuf:"varint,10,opt,name=epoch,proto3" json:"epoch,omitempty"`
@@ -1078,13 +1077,6 @@ func (x *Repo) GetLabels() map[string]string {
 		return x.Labels
 	}
 	return nil
-}
-
-func (x *Repo) GetPaused() bool {
-	if x != nil {
-		return x.Paused
-	}
-	return false
 }
 
 func (x *Repo) GetRemoved() bool {
@@ -1701,15 +1693,14 @@ const file_snapshot_proto_rawDesc = "" +
 	"\t_upstream\")\n" +
 	"\x03Pin\x12\x10\n" +
 	"\x03ref\x18\x01 \x01(\tR\x03ref\x12\x10\n" +
-	"\x03oid\x18\x02 \x01(\tR\x03oid\"\x95\b\n" +
+	"\x03oid\x18\x02 \x01(\tR\x03oid\"\x8b\b\n" +
 	"\x04Repo\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x12\n" +
 	"\x04urls\x18\x03 \x03(\tR\x04urls\x12\x19\n" +
 	"\burl_keys\x18\x04 \x03(\tR\aurlKeys\x12\x16\n" +
 	"\x06policy\x18\x05 \x01(\rR\x06policy\x12<\n" +
-	"\x06labels\x18\x06 \x03(\v2$.gitmirror.snapshot.Repo.LabelsEntryR\x06labels\x12\x16\n" +
-	"\x06paused\x18\a \x01(\bR\x06paused\x12\x18\n" +
+	"\x06labels\x18\x06 \x03(\v2$.gitmirror.snapshot.Repo.LabelsEntryR\x06labels\x12\x18\n" +
 	"\aremoved\x18\b \x01(\bR\aremoved\x12\x14\n" +
 	"\x05owner\x18\t \x01(\rR\x05owner\x12\x14\n" +
 	"\x05epoch\x18\n" +
@@ -1740,7 +1731,7 @@ const file_snapshot_proto_rawDesc = "" +
 	"\breleased\x18\x1d \x03(\v2\x1b.gitmirror.snapshot.ReleaseR\breleased\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"<\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01J\x04\b\a\x10\bR\x06paused\"<\n" +
 	"\n" +
 	"Generation\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\x04R\x06number\x12\x16\n" +

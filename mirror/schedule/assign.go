@@ -29,12 +29,6 @@ func (s *Scheduler) Assign(a work.Assignment) {
 		r.run.cancel(ErrOvertaken)
 	}
 	r.forced = r.forced && is.owner
-	if is.paused {
-		if !r.forced { // what a person has asked for is done all the same
-			s.rest(r)
-		}
-		return
-	}
 	if was.owner != is.owner && r.phase == Waiting {
 		s.rest(r) // it stands in the line of another lane
 	}
@@ -81,7 +75,7 @@ func (s *Scheduler) plan(r *repo, was terms, known bool, held Held) {
 		s.kick(r, now)
 	}
 	moved := is.generation != was.generation || is.digest != was.digest || is.epoch != was.epoch || is.owner != was.owner
-	if (moved || !known || was.paused) && !is.reconciled(held) {
+	if (moved || !known) && !is.reconciled(held) {
 		s.kick(r, now)
 	}
 }

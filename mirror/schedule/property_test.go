@@ -12,8 +12,8 @@ import (
 )
 
 // Whatever comes in whatever order: of one repository one run is under way, no lane and
-// no host has more than its limit, what is not assigned or is paused does not begin, what
-// is due runs or waits for a place that is taken, and no owner is forgotten.
+// no host has more than its limit, what is not assigned does not begin, what is due runs or
+// waits for a place that is taken, and no owner is forgotten.
 func TestSchedulerKeepsItsPromises(t *testing.T) {
 	rapid.Check(t, anyHistory)
 }
@@ -30,25 +30,23 @@ func anyHistory(t *rapid.T) {
 			if !known {
 				a = owned(id, fmt.Sprint("host", rapid.IntRange(0, 2).Draw(t, "host")))
 			}
-			switch rapid.IntRange(0, 7).Draw(t, "change") {
+			switch rapid.IntRange(0, 6).Draw(t, "change") {
 			case 0:
 				a.Role, a.Epoch = work.Replica, a.Epoch+1
 			case 1:
 				a.Role, a.Epoch = work.Owner, a.Epoch+1
 			case 2:
-				a.Paused = !a.Paused
-			case 3:
 				a.Generation, a.Digest[0] = a.Generation+1, a.Digest[0]+1
-			case 4:
+			case 3:
 				a.Lost = append(a.Lost, work.Generation{Number: a.Generation})
-			case 5:
+			case 4:
 				a.Lost = nil
-			case 6:
-				if a.Word++; known && a.Role == work.Owner && !a.Paused {
+			case 5:
+				if a.Word++; known && a.Role == work.Owner {
 					w.ask(id) // a person waits for it
 					begun[id] = w.at(id)
 				}
-			case 7:
+			case 6:
 				a.Policy.Interval += time.Second
 			}
 			w.assign(a)
@@ -128,13 +126,11 @@ func (w *world) whole(t *rapid.T) {
 			running++
 		case !assigned:
 			t.Fatalf("%s is %s, and not assigned", id, r.phase)
-		case a.Paused && r.phase != Idle && !w.asked[id]:
-			t.Fatalf("%s is %s, and paused", id, r.phase)
 		case r.phase == Queued && r.due <= now:
 			t.Fatalf("%s is due and does not run", id)
-		case r.phase == Idle && a.Role == work.Owner && !a.Paused:
+		case r.phase == Idle && a.Role == work.Owner:
 			t.Fatalf("%s is owned here and idle", id)
-		case r.phase == Idle && !a.Paused && !r.terms.reconciled(w.Held(id)) && r.failures == 0 && w.ran[id] == 0:
+		case r.phase == Idle && !r.terms.reconciled(w.Held(id)) && r.failures == 0 && w.ran[id] == 0:
 			t.Fatalf("%s is not here, and nothing is done", id)
 		case r.phase == Waiting:
 			l := &w.peers

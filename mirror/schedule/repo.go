@@ -99,24 +99,24 @@ func (r *repo) recovers() instant {
 
 // terms are what the schedule depends on of an assignment.
 type terms struct {
-	owner, paused bool
-	lost          uint16
-	digest        refs.Digest
-	policy        uint64 // a hash
-	epoch         uint64
-	generation    uint64
-	interval      time.Duration
-	word          uint64
-	pins          uint64 // a hash
-	host          unique.Handle[string]
-	all           uint64 // a hash of the whole assignment
+	owner      bool
+	lost       uint16
+	digest     refs.Digest
+	policy     uint64 // a hash
+	epoch      uint64
+	generation uint64
+	interval   time.Duration
+	word       uint64
+	pins       uint64 // a hash
+	host       unique.Handle[string]
+	all        uint64 // a hash of the whole assignment
 }
 
 var seed = maphash.MakeSeed()
 
 func termsOf(a *work.Assignment, all uint64) terms {
 	t := terms{
-		owner: a.Role == work.Owner, paused: a.Paused, lost: uint16(min(len(a.Lost), math.MaxUint16)), digest: a.Digest,
+		owner: a.Role == work.Owner, lost: uint16(min(len(a.Lost), math.MaxUint16)), digest: a.Digest,
 		policy: policyOf(a), epoch: a.Epoch, generation: a.Generation, interval: a.Policy.Interval, word: a.Word, host: unique.Make(a.Host()), all: all,
 	}
 	if len(a.Pins) > 0 {

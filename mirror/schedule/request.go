@@ -89,7 +89,6 @@ func (s *Scheduler) StopChecks(ctx context.Context) {
 type State struct {
 	Phase      Phase
 	Owner      bool
-	Paused     bool
 	Generation uint64 // that it is to have
 
 	Checked   bool // upstream was asked since this node last became owner
@@ -112,7 +111,7 @@ func (s *Scheduler) State(id string) (State, bool) {
 		return State{}, false
 	}
 	last := r.last()
-	return State{Phase: r.phase, Owner: r.terms.owner, Paused: r.terms.paused, Generation: r.terms.generation,
+	return State{Phase: r.phase, Owner: r.terms.owner, Generation: r.terms.generation,
 		Checked: r.checked, Judged: r.judged, Broken: r.broken, LastCheck: s.time(r.lastCheck), NextCheck: s.time(r.nextCheck),
 		Failures: int(r.failures), Failure: last.failure, Hold: last.hold, Heard: last.heard}, true
 }
@@ -123,7 +122,7 @@ func (s *Scheduler) Stale() (n int) {
 	defer s.mu.Unlock()
 	now := s.now()
 	for _, r := range s.repos {
-		if r.terms.owner && !r.terms.paused && r.lastCheck != never && time.Duration(now-r.lastCheck) > 3*r.terms.interval+time.Minute {
+		if r.terms.owner && r.lastCheck != never && time.Duration(now-r.lastCheck) > 3*r.terms.interval+time.Minute {
 			n++
 		}
 	}

@@ -140,9 +140,7 @@ func (s *Scheduler) carryOver(r *repo, run *run) {
 
 // again has a repository run as soon as there is room. s.mu is held.
 func (s *Scheduler) again(r *repo) {
-	if !r.terms.paused || r.forced {
-		s.queue.set(r, s.now())
-	}
+	s.queue.set(r, s.now())
 }
 
 // record writes down what a run came to, and sets when the next begins. s.mu is held.
@@ -186,9 +184,6 @@ func (s *Scheduler) record(r *repo, run *run, out work.Result) {
 		r.retries = 0
 	} else if r.retries < math.MaxUint16 {
 		r.retries++
-	}
-	if r.terms.paused && !r.forced {
-		return
 	}
 	switch {
 	case out.Rerun:

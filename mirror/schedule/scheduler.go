@@ -134,7 +134,7 @@ func (s *Scheduler) Kick(id string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	r := s.repos[id]
-	if r == nil || !r.assigned || r.terms.paused {
+	if r == nil || !r.assigned {
 		return false
 	}
 	s.kick(r, s.now())
@@ -149,7 +149,7 @@ func (s *Scheduler) Retry(class failure.Class) {
 	defer s.mu.Unlock()
 	now := s.now()
 	for _, r := range s.repos {
-		if f := r.last().failure; r.assigned && !r.terms.paused && f != nil && f.Class == class {
+		if f := r.last().failure; r.assigned && f != nil && f.Class == class {
 			r.nextCheck = now
 			s.kick(r, now)
 		}

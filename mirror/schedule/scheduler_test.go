@@ -227,15 +227,17 @@ func TestWhoeverWaitsIsAnswered(t *testing.T) {
 // What was asked of an owner is not done by a replica.
 func TestWhatWasAskedOfAnOwnerEndsWithIt(t *testing.T) {
 	w, a := begin(t)
-	a.Paused = true
-	w.assign(a)
-	if err := w.Request("repo"); err != nil {
-		t.Fatal(err)
+	w.end("repo", w.checked())
+	for range 2 { // one is under way, and one is to follow
+		if err := w.Request("repo"); err != nil {
+			t.Fatal(err)
+		}
+		w.settle()
 	}
 	a.Role = work.Replica
 	w.assign(a)
-	if w.ran["repo"] != 1 || w.at("repo") != nil {
-		t.Errorf("%d runs of a replica that is paused", w.ran["repo"]-1)
+	if f := w.at("repo"); f != nil && f.task.Ask {
+		t.Error("a replica is to ask upstream")
 	}
 }
 
@@ -369,25 +371,6 @@ func TestAFailureThatIsKeptIsSmall(t *testing.T) {
 	}
 	if wait := st.NextCheck.Sub(w.clock.Now()); wait < 3*time.Hour {
 		t.Errorf("asked again after %s, it wants three hours", wait)
-	}
-}
-
-// A replica that was behind when it was paused goes on when it is not paused any more.
-func TestAReplicaGoesOnAfterAPause(t *testing.T) {
-	w, a := begin(t)
-	a.Role, a.Generation = work.Replica, 2
-	w.assign(a)
-	w.end("repo", work.Result{Waiting: true})
-	a.Paused = true
-	w.assign(a)
-	w.advance(time.Hour)
-	if w.at("repo") != nil {
-		t.Fatal("it runs while it is paused")
-	}
-	a.Paused = false
-	w.assign(a)
-	if w.at("repo") == nil {
-		t.Error("it does not go on")
 	}
 }
 

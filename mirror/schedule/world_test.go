@@ -123,8 +123,8 @@ func (w *world) enter(ctx context.Context, t work.Task) *fake {
 	if w.running[t.ID] != nil {
 		w.note("two runs of %s", t.ID)
 	}
-	if a, ok := w.assigned[t.ID]; !ok || a.Paused && !w.asked[t.ID] {
-		w.note("a run of %s, which is not assigned, or paused", t.ID)
+	if _, ok := w.assigned[t.ID]; !ok {
+		w.note("a run of %s, which is not assigned", t.ID)
 	}
 	w.running[t.ID] = f
 	w.ran[t.ID]++
