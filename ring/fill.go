@@ -1,20 +1,19 @@
 package ring
 
-import (
-	"cmp"
-	"slices"
-)
+import "math"
 
 // fill places the copies that are missing, the heaviest first.
 func (p *planner) fill() {
 	for _, i := range p.short() {
 		p.fillRow(i)
+		p.touched[i] = true
 	}
 }
 
 func (p *planner) fillRow(i int) {
-	for _, m := range p.active {
-		p.scores[m] = p.score(i, m)
+	hash, lots := p.repos[i].Hash, p.lots
+	for k, seed := range p.seeds {
+		lots[k] = lot(hash, seed)
 	}
 	for int(p.counts[i]) < replicas(&p.repos[i]) {
 		m := p.home(i)
@@ -28,32 +27,14 @@ func (p *planner) fillRow(i int) {
 // short lists the repos that miss a copy, the heaviest first. What is heavy in
 // one dimension alone is heavy.
 func (p *planner) short() []int {
-	type missing struct {
-		heavy, hash uint64
-		repo        int
+	each := p.demand.perNode
+	var list ranking
+	for _, i := range p.missing {
+		w := weightOf(&p.repos[i])
+		heavy := max(mulDiv(w[inBytes], 1<<40, each[inBytes]), mulDiv(w[inCost], 1<<40, each[inCost]))
+		list = append(list, ranked{^heavy, p.repos[i].Hash, i})
 	}
-	var total weight
-	for i := range p.repos {
-		for d, w := range weightOf(&p.repos[i]) {
-			total[d] += w
-		}
-	}
-	var list []missing
-	for i := range p.repos {
-		if int(p.counts[i]) < replicas(&p.repos[i]) {
-			w := weightOf(&p.repos[i])
-			heavy := max(mulDiv(w[inBytes], 1<<40, total[inBytes]), mulDiv(w[inCost], 1<<40, total[inCost]))
-			list = append(list, missing{heavy, p.repos[i].Hash, i})
-		}
-	}
-	slices.SortFunc(list, func(a, b missing) int {
-		return cmp.Or(cmp.Compare(b.heavy, a.heavy), cmp.Compare(a.hash, b.hash), cmp.Compare(a.repo, b.repo))
-	})
-	repos := make([]int, len(list))
-	for i, m := range list {
-		repos[i] = m.repo
-	}
-	return repos
+	return list.sort()
 }
 
 // home finds the node for the next copy of a repo: the best-scored one below
@@ -79,16 +60,21 @@ func (p *planner) bestBelowCap(repo int, strict bool) int {
 	for d := range dims {
 		allowance[d] = p.placed[d] + p.placed[d]/(2*one/tolerance)
 	}
-	best := -1
+	best, least := -1, uint64(math.MaxUint64)
 	row := p.row(repo)
-	for _, m := range p.active {
-		if best >= 0 && p.scores[m] >= p.scores[best] || !p.free(row, m, strict) {
+	for k, lot := range p.lots {
+		m := p.active[k]
+		n := &p.members[m]
+		if leastDistanceOf(lot)*n.inverse >= least || !p.free(row, m, strict) {
 			continue
 		}
-		n := &p.members[m]
+		score := distanceOf(lot) * n.inverse
+		if score >= least {
+			continue
+		}
 		if n.load[inBytes] <= mulShift(allowance[inBytes], n.share[inBytes]) &&
 			n.load[inCost] <= mulShift(allowance[inCost], n.share[inCost]) {
-			best = m
+			best, least = m, score
 		}
 	}
 	return best

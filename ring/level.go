@@ -1,9 +1,6 @@
 package ring
 
-import (
-	"cmp"
-	"slices"
-)
+import "slices"
 
 const maxRounds = 64
 
@@ -54,11 +51,7 @@ func (p *planner) donors() bool {
 // wishes lists the repos that a node does not hold, nearest first; if better,
 // only those that are nearer to it than to an active holder.
 func (p *planner) wishes(to int, better bool) []int {
-	type wish struct {
-		distance uint64
-		repo     int
-	}
-	var list []wish
+	var list ranking
 	seed, inverse := p.members[to].seed, p.members[to].inverse
 	for i := range p.repos {
 		row := p.row(i)
@@ -69,17 +62,10 @@ func (p *planner) wishes(to int, better bool) []int {
 		if !better || slices.ContainsFunc(row, func(h int32) bool {
 			return p.members[h].State == Active && d*inverse < p.score(i, int(h))
 		}) {
-			list = append(list, wish{d, i})
+			list = append(list, ranked{d, p.repos[i].Hash, i})
 		}
 	}
-	slices.SortFunc(list, func(a, b wish) int {
-		return cmp.Or(cmp.Compare(a.distance, b.distance), cmp.Compare(p.repos[a.repo].Hash, p.repos[b.repo].Hash), cmp.Compare(a.repo, b.repo))
-	})
-	repos := make([]int, len(list))
-	for i, w := range list {
-		repos[i] = w.repo
-	}
-	return repos
+	return list.sort()
 }
 
 // donor finds the fullest holder that can do without its copy, or -1. The
@@ -170,17 +156,13 @@ func (p *planner) over(m int, limit uint64) (int, bool) {
 
 // held lists the repos on a node, the heaviest in dimension d first.
 func (p *planner) held(m, d int) []int {
-	var repos []int
+	var list ranking
 	for i := range p.repos {
 		if slices.Contains(p.row(i), int32(m)) {
-			repos = append(repos, i)
+			list = append(list, ranked{^weightOf(&p.repos[i])[d], p.repos[i].Hash, i})
 		}
 	}
-	slices.SortFunc(repos, func(a, b int) int {
-		x, y := &p.repos[a], &p.repos[b]
-		return cmp.Or(cmp.Compare(weightOf(y)[d], weightOf(x)[d]), cmp.Compare(x.Hash, y.Hash), cmp.Compare(a, b))
-	})
-	return repos
+	return list.sort()
 }
 
 // taker finds a node for a copy: the best-scored one that stays within the

@@ -50,7 +50,7 @@ type candidate struct {
 func (c *candidate) fullness(more uint64) uint64 { return ratio(c.load+more, c.target) }
 
 func newElection(repos []OwnerRepo, nodes []Node) *election {
-	e := &election{repos: repos, owner: make([]int, len(repos)), order: make([]int, len(repos))}
+	e := &election{repos: repos, owner: make([]int, len(repos))}
 	members := make([]member, len(nodes))
 	for i, n := range nodes {
 		n.Capacity = min(max(n.Capacity, 1), 1<<24)
@@ -61,12 +61,11 @@ func newElection(repos []OwnerRepo, nodes []Node) *election {
 	for _, m := range members {
 		e.members = append(e.members, candidate{Node: m.Node})
 	}
-	for i := range e.order {
-		e.order[i] = i
+	order := make(ranking, len(repos))
+	for i := range repos {
+		order[i] = ranked{^e.cost(i), repos[i].Hash, i}
 	}
-	slices.SortFunc(e.order, func(a, b int) int {
-		return cmp.Or(cmp.Compare(e.cost(b), e.cost(a)), cmp.Compare(repos[a].Hash, repos[b].Hash), cmp.Compare(a, b))
-	})
+	e.order = order.sort()
 	return e
 }
 

@@ -93,13 +93,19 @@ type planner struct {
 	active    []int
 	zones     int // number of all zones
 	liveZones int // those with an active node
+	anyDown   bool
 
 	slots  []int32 // stride per repo, the first counts[repo] in use
 	counts []int32
 	stride int
 
-	placed weight // on active nodes
-	scores []uint64
+	table   [][]uint32 // today's, and at last the planned one
+	touched []bool     // rows that may differ from today's
+	demand  demand
+	missing []int    // repos that lack a copy after keep
+	placed  weight   // on active nodes
+	seeds   []uint64 // of the active nodes
+	lots    []uint64 // what the repo that is being placed draws for them
 }
 
 func newPlanner(repos []Repo, nodes []Node) *planner {
@@ -112,8 +118,12 @@ func newPlanner(repos []Repo, nodes []Node) *planner {
 	p.positions = newPositions(p.members)
 	p.numberZones()
 	for i := range p.members {
-		if p.members[i].State == Active {
+		switch p.members[i].State {
+		case Active:
 			p.active = append(p.active, i)
+			p.seeds = append(p.seeds, p.members[i].seed)
+		case Down:
+			p.anyDown = true
 		}
 	}
 	for i := range repos {
@@ -121,7 +131,7 @@ func newPlanner(repos []Repo, nodes []Node) *planner {
 	}
 	p.slots = make([]int32, len(repos)*p.stride)
 	p.counts = make([]int32, len(repos))
-	p.scores = make([]uint64, len(p.members))
+	p.lots = make([]uint64, len(p.active))
 	return p
 }
 
@@ -174,6 +184,7 @@ func (p *planner) load(m int, w weight) {
 
 // move replaces one holder of a repo by another.
 func (p *planner) move(repo, from, to int) {
+	p.touched[repo] = true
 	row := p.row(repo)
 	row[slices.Index(row, int32(from))] = int32(to)
 	w := weightOf(&p.repos[repo])
@@ -183,10 +194,19 @@ func (p *planner) move(repo, from, to int) {
 	}
 }
 
-// keep takes over every copy that may stay where it is.
+// keep takes over every copy that may stay where it is. What else is to be known of all
+// repos is gathered on the way: going through them is what a plan that changes nothing
+// costs.
 func (p *planner) keep() {
+	p.table, p.touched = make([][]uint32, len(p.repos)), make([]bool, len(p.repos))
 	for i := range p.repos {
 		p.keepRow(i)
+		p.table[i] = p.repos[i].Holders
+		p.touched[i] = len(p.row(i)) != len(p.repos[i].Holders)
+		p.need(i)
+		if int(p.counts[i]) < replicas(&p.repos[i]) {
+			p.missing = append(p.missing, i)
+		}
 	}
 }
 
@@ -195,7 +215,7 @@ func (p *planner) keep() {
 func (p *planner) keepRow(i int) {
 	repo := &p.repos[i]
 	want := replicas(repo)
-	waiting := slices.ContainsFunc(repo.Holders, func(id uint32) bool {
+	waiting := p.anyDown && slices.ContainsFunc(repo.Holders, func(id uint32) bool {
 		m := p.positions.of(id)
 		return m >= 0 && p.members[m].State == Down
 	})

@@ -1,32 +1,26 @@
 package ring
 
-import (
-	"cmp"
-	"slices"
-)
+import "slices"
 
 // result turns positions back into ids, and tells the difference.
 func (p *planner) result() ([][]uint32, []Change) {
-	table := make([][]uint32, len(p.repos))
-	var changes []Change
-	for i := range p.repos {
-		if p.unchanged(i) {
-			table[i] = p.repos[i].Holders
+	var list ranking // by place in found
+	var found []Change
+	for i, touched := range p.touched {
+		if !touched || p.unchanged(i) {
 			continue
 		}
-		table[i] = p.ids(i)
-		if c := p.change(i, table[i]); len(c.Add)+len(c.Drop) > 0 {
-			changes = append(changes, c)
+		p.table[i] = p.ids(i)
+		if c := p.change(i, p.table[i]); len(c.Add)+len(c.Drop) > 0 {
+			list = append(list, ranked{uint64(c.Urgency), p.repos[i].Hash, len(found)})
+			found = append(found, c)
 		}
 	}
-	slices.SortFunc(changes, func(a, b Change) int {
-		return cmp.Or(
-			cmp.Compare(a.Urgency, b.Urgency),
-			cmp.Compare(p.repos[a.Repo].Hash, p.repos[b.Repo].Hash),
-			cmp.Compare(a.Repo, b.Repo),
-		)
-	})
-	return table, changes
+	changes := make([]Change, len(found))
+	for i, at := range list.sort() {
+		changes[i] = found[at]
+	}
+	return p.table, changes
 }
 
 // unchanged disregards the order: copies may have gone round in a circle.

@@ -13,12 +13,19 @@ func mix(x uint64) uint64 {
 }
 
 // distance says how far a repo is from a node, without regard to the node's
-// size: -log2 of a hash in (0, 1], in 2^-24. It falls like an exponential
-// variable, which is what makes the smallest distance/share land on each node
-// as often as its share says.
-func distance(hash, seed uint64) uint64 {
-	return 64<<logBits - log2(mix(hash^seed)|1)
-}
+// size. It falls like an exponential variable, which is what makes the smallest
+// distance/share land on each node as often as its share says.
+func distance(hash, seed uint64) uint64 { return distanceOf(lot(hash, seed)) }
+
+// lot is what a repo draws for a node: a hash in (0, 1], in 2^-64.
+func lot(hash, seed uint64) uint64 { return mix(hash^seed) | 1 }
+
+// distanceOf is -log2 of a lot, in 2^-24.
+func distanceOf(lot uint64) uint64 { return 64<<logBits - log2(lot) }
+
+// leastDistanceOf is no more than distanceOf, and near it where that is small, but is had
+// without a logarithm: -log2(x) is at least 1.44 (1-x), and log2 rounds down.
+func leastDistanceOf(lot uint64) uint64 { return ^lot >> (64 - logBits) * 23 >> 4 }
 
 // score is distance over share: the smallest wins.
 func (p *planner) score(repo int, m int) uint64 {

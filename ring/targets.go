@@ -29,21 +29,20 @@ func (p *planner) setTargets() {
 // node can take no more than one copy of everything, and neither can a zone of
 // what is to be spread over zones.
 func (p *planner) setTarget(d int) {
-	want := p.demand(d)
 	zones := make([]group, p.zones)
-	rest := want.all
+	rest := p.demand.all[d]
 	for m := range p.members {
 		switch n := &p.members[m]; n.State {
 		case Active:
 			zones[n.zone].capacity += n.Capacity
-			zones[n.zone].most += want.perNode
+			zones[n.zone].most += p.demand.perNode[d]
 		case Full, Down:
 			n.target[d] = n.load[d]
 			rest -= min(rest, n.load[d])
 		}
 	}
 	for z := range zones {
-		zones[z].most = min(zones[z].most, want.perZone)
+		zones[z].most = min(zones[z].most, p.demand.perZone[d])
 	}
 	for m := range p.members {
 		if n := &p.members[m]; n.State == Full || n.State == Down {
@@ -52,7 +51,7 @@ func (p *planner) setTarget(d int) {
 	}
 	share(zones, rest)
 	for z := range zones {
-		p.shareZone(d, z, zones[z].amount, want.perNode)
+		p.shareZone(d, z, zones[z].amount, p.demand.perNode[d])
 	}
 	var sum uint64
 	for _, m := range p.active {
@@ -80,31 +79,39 @@ func (p *planner) shareZone(d, zone int, amount, most uint64) {
 	}
 }
 
-// demand is what there is to place, in one dimension.
+// demand is what there is to place.
 type demand struct {
-	all     uint64 // every copy that can be placed
-	perNode uint64 // the most that one node can hold: everything once
-	perZone uint64 // the most that one zone can hold
+	all     weight // every copy that can be placed
+	perNode weight // the most that one node can hold: everything once
+	perZone weight // the most that one zone can hold
 }
 
-func (p *planner) demand(d int) (sum demand) {
-	for i := range p.repos {
-		w := weightOf(&p.repos[i])[d]
-		want := replicas(&p.repos[i])
-		row := p.row(i)
-		free := len(p.active)
-		for _, m := range row {
-			if p.members[m].State == Active {
-				free--
-			}
-		}
-		sum.all += w * uint64(len(row)+min(max(want-len(row), 0), free))
-		sum.perNode += w
-		if sum.perZone += w; want > p.liveZones {
-			sum.perZone += w * uint64(min(want, len(p.members)))
+// need adds what a repo wants, which has the copies that it keeps.
+func (p *planner) need(repo int) {
+	row, want := p.row(repo), replicas(&p.repos[repo])
+	copies := len(row)
+	if copies < want {
+		copies = min(want, copies+p.without(row))
+	}
+	sum := &p.demand
+	for d, w := range weightOf(&p.repos[repo]) {
+		sum.all[d] += w * uint64(copies)
+		sum.perNode[d] += w
+		if sum.perZone[d] += w; want > p.liveZones {
+			sum.perZone[d] += w * uint64(min(want, len(p.members)))
 		}
 	}
-	return sum
+}
+
+// without counts the active nodes that have no copy.
+func (p *planner) without(row []int32) int {
+	n := len(p.active)
+	for _, m := range row {
+		if p.members[m].State == Active {
+			n--
+		}
+	}
+	return n
 }
 
 // group is something that takes a share.
