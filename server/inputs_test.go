@@ -127,6 +127,11 @@ func TestInputsMeanOneThing(t *testing.T) {
 			t.Errorf("%s: %d %s", name, w.Code, w.Body)
 		}
 	}
+	for target, says := range map[string]string{"/api/v1/repos/h:81/a": "h+81/a", "/api/v1/repos/h:81/a:sync": "h+81/a", "/api/v1/repos/a:sing": "sync"} {
+		if w, p := g.ask(t, "POST", target, ``); w.Code != 404 || !strings.Contains(p.Hint, says) {
+			t.Errorf("%s: %d %s", target, w.Code, w.Body)
+		}
+	}
 	if w, p := g.ask(t, "POST", "/api/v1/repos", `{}`, "Idempotency-Key", "a", "Idempotency-Key", "b"); w.Code != 400 || p.Code != "key_invalid" {
 		t.Errorf("two keys: %d %s", w.Code, w.Body)
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"strings"
 
 	"gitmirror/api"
 	"gitmirror/internal/oneline"
@@ -34,6 +35,9 @@ func refuse(w http.ResponseWriter, err error) {
 }
 
 func notFound(what, name string) *refusal.Error {
+	if what == "repo" && strings.Contains(name, ":") {
+		return refusal.New(refusal.NotFound, "there is no repo named %q", clip(name)).Try("a name has a + before the port: %s", clip(strings.ReplaceAll(name, ":", "+")))
+	}
 	return refusal.New(refusal.NotFound, "there is no %s named %q", what, clip(name)).Try("gitmirror %s ls", what)
 }
 

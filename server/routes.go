@@ -138,6 +138,9 @@ func ofRepo(verbs map[string]methods) handler {
 		if i := strings.LastIndexByte(rest, ':'); i >= 0 {
 			name, verb = rest[:i], rest[i+1:]
 		}
+		if strings.Contains(verb, "/") { // a host with its port, as URLs have it
+			return notFound("repo", rest)
+		}
 		m, there := verbs[verb]
 		if !there {
 			return refusal.New(refusal.NoSuchVerb, "there is no verb %q", clip(verb)).Try("the verbs are %s", strings.Join(known, ", "))
