@@ -9,7 +9,6 @@ import (
 
 	"gitmirror/fsm"
 	"gitmirror/fsm/command"
-	"gitmirror/internal/policy"
 	"gitmirror/internal/refusal"
 )
 
@@ -102,15 +101,6 @@ func (c *Coordinator) Remove(ctx context.Context, ids []string, key string) ([]e
 		}
 	}
 	return errs, nil
-}
-
-// SetPolicy changes how a repo is mirrored.
-func (c *Coordinator) SetPolicy(ctx context.Context, id string, change policy.Change, key string) error {
-	change, err := change.Admit()
-	if err != nil {
-		return err
-	}
-	return c.Do(ctx, fsm.ChangeCommand(id, change), key)
 }
 
 // Do proposes a command that has one outcome and needs no judgement of the leader's.

@@ -2,11 +2,8 @@ package node
 
 import (
 	"context"
-	"encoding/hex"
 
-	"gitmirror/api"
 	"gitmirror/coordinator"
-	"gitmirror/fsm/command"
 	"gitmirror/server"
 )
 
@@ -36,18 +33,4 @@ func (w writer) Remove(ctx context.Context, id, key string) error {
 
 func (w writer) RemoveNode(ctx context.Context, id, key string) error {
 	return w.Coordinator.RemoveNode(ctx, id, key)
-}
-
-func (w writer) Approve(ctx context.Context, id string, a api.Approve, key string) error {
-	c := &command.Approve{Repo: id}
-	for _, r := range a.Release {
-		c.Release = append(c.Release, &command.Release{Ref: r.Ref, Upstream: r.Upstream})
-	}
-	c.Losses, _ = hex.DecodeString(a.Losses)
-	c.Observed, _ = hex.DecodeString(a.Observed)
-	return w.Coordinator.Do(ctx, c, key)
-}
-
-func (w writer) Pin(ctx context.Context, id, ref, oid, key string) error {
-	return w.Coordinator.Do(ctx, &command.Pin{Repo: id, Ref: ref, Oid: oid}, key)
 }

@@ -92,21 +92,32 @@ func (s *Server) approve(w http.ResponseWriter, r *http.Request) error {
 	if err := decode(r, &a); err != nil {
 		return err
 	}
-	for _, d := range []string{a.Losses, a.Observed} {
-		if _, err := fsm.ParseDigest(d); d != "" && err != nil {
-			return refusal.New(refusal.DigestInvalid, "%.60q is not what repo show says of a hold", d)
+	c := &command.Approve{}
+	for _, d := range []struct {
+		hex string
+		to  *[]byte
+	}{{a.Losses, &c.Losses}, {a.Observed, &c.Observed}} {
+		digest, err := fsm.ParseDigest(d.hex)
+		if d.hex == "" {
+			continue
 		}
+		if err != nil {
+			return refusal.New(refusal.DigestInvalid, "%.60q is not what repo show says of a hold", d.hex)
+		}
+		*d.to = digest[:]
 	}
 	for _, rel := range a.Release {
 		if u := rel.Upstream; u != nil && *u != "" && !wholeOID(*u) {
 			return refusal.New(refusal.OIDInvalid, "%.60q is not what repo show says upstream has at %.120q", *u, rel.Ref)
 		}
+		c.Release = append(c.Release, &command.Release{Ref: rel.Ref, Upstream: rel.Upstream})
 	}
 	_, row, err := s.named(r)
 	if err != nil {
 		return err
 	}
-	if err := s.cfg.Writer.Approve(r.Context(), row.ID, a, key(r)); err != nil {
+	c.Repo = row.ID
+	if err := s.cfg.Writer.Do(r.Context(), c, key(r)); err != nil {
 		if r := refusal.Of(err); r != nil && (r.Code == refusal.StaleHold || r.Code == refusal.NotHeld) {
 			err = r.Try("gitmirror repo show %s", row.Name)
 		}
@@ -127,7 +138,7 @@ func (s *Server) restore(w http.ResponseWriter, r *http.Request) error {
 	}
 	pin, err := s.restored(r.Context(), view, row, rs)
 	if err == nil {
-		err = s.cfg.Writer.Pin(r.Context(), row.ID, pin.Ref, pin.OID, key(r))
+		err = s.cfg.Writer.Do(r.Context(), &command.Pin{Repo: row.ID, Ref: pin.Ref, Oid: pin.OID}, key(r))
 	}
 	if err != nil {
 		return err

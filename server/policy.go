@@ -34,12 +34,12 @@ func intervalOf(text string) (time.Duration, error) {
 	return d, nil
 }
 
-// changeOf is what is asked for of a repo that is there.
+// changeOf is what is asked for of a repo that is there, as far as it makes sense.
 func changeOf(set api.SetRepo) (policy.Change, error) {
 	if set == (api.SetRepo{}) {
 		return policy.Change{}, refusal.New(refusal.JSONInvalid, "the body names nothing to change: %s", strings.Join(changeable(), ", "))
 	}
-	return policy.Change{MaxSize: set.MaxSize, MaxObject: set.MaxObjectSize, Accept: set.AcceptFlaws}, nil
+	return policy.Change{MaxSize: set.MaxSize, MaxObject: set.MaxObjectSize, Accept: set.AcceptFlaws}.Admit()
 }
 
 // changeable are the fields of a change, by their names in JSON.

@@ -233,7 +233,7 @@ func (s *Server) setRepo(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if err := s.cfg.Writer.SetPolicy(r.Context(), row.ID, change, key(r)); err != nil {
+	if err := s.cfg.Writer.Do(r.Context(), fsm.ChangeCommand(row.ID, change), key(r)); err != nil {
 		return err
 	}
 	return s.written(w, row)

@@ -14,6 +14,8 @@ import (
 	"strings"
 	"time"
 
+	"google.golang.org/protobuf/proto"
+
 	"gitmirror/api"
 	"gitmirror/fsm"
 	"gitmirror/internal/browser"
@@ -56,12 +58,10 @@ type Consensus interface {
 // refusals where the request is at fault.
 type Writer interface {
 	Add(ctx context.Context, repos []NewRepo, key string) ([]Added, error)
-	SetPolicy(ctx context.Context, id string, change policy.Change, key string) error
 	Remove(ctx context.Context, id, key string) error
 	RemoveNode(ctx context.Context, id, key string) error
-	Approve(ctx context.Context, id string, a api.Approve, key string) error
-	// Pin has a ref of a repo stay at an object.
-	Pin(ctx context.Context, id, ref, oid, key string) error
+	// Do carries out a command that needs nobody's judgement but the log's.
+	Do(ctx context.Context, msg proto.Message, key string) error
 }
 
 // NewRepo is what somebody asks to have mirrored.

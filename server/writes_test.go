@@ -13,9 +13,9 @@ import (
 	"testing"
 	"time"
 
-	"gitmirror/api"
+	"google.golang.org/protobuf/proto"
+
 	"gitmirror/fsm"
-	"gitmirror/internal/policy"
 	"gitmirror/internal/refusal"
 	"gitmirror/internal/testlog"
 )
@@ -32,16 +32,15 @@ type group struct {
 	peers   Peers
 }
 
-func (g *group) Approve(context.Context, string, api.Approve, string) error { return nil }
-func (g *group) Pin(context.Context, string, string, string, string) error  { return nil }
-func (g *group) Leader() (id, addr string)                                  { return g.leader, "addr" }
-func (g *group) LeaderChanged() <-chan struct{}                             { return nil }
-func (g *group) Roles() map[string]string                                   { return nil }
-func (g *group) Dead() map[string]bool                                      { return nil }
-func (g *group) Ready() error                                               { return g.ready }
-func (g *group) Led() bool                                                  { return g.led }
-func (g *group) LastContact() time.Time                                     { return time.Time{} }
-func (g *group) Await(context.Context) error                                { return g.ready }
+func (g *group) Do(context.Context, proto.Message, string) error { return nil }
+func (g *group) Leader() (id, addr string)                       { return g.leader, "addr" }
+func (g *group) LeaderChanged() <-chan struct{}                  { return nil }
+func (g *group) Roles() map[string]string                        { return nil }
+func (g *group) Dead() map[string]bool                           { return nil }
+func (g *group) Ready() error                                    { return g.ready }
+func (g *group) Led() bool                                       { return g.led }
+func (g *group) LastContact() time.Time                          { return time.Time{} }
+func (g *group) Await(context.Context) error                     { return g.ready }
 func (g *group) ReadIndex(context.Context) (uint64, error) {
 	g.asked = append(g.asked, "confirm")
 	return 7, g.confirm
@@ -56,9 +55,8 @@ func (g *group) Add(context.Context, []NewRepo, string) ([]Added, error) {
 	g.asked = append(g.asked, "write")
 	return []Added{{Err: refusal.ConflictName}}, nil
 }
-func (g *group) SetPolicy(context.Context, string, policy.Change, string) error { return nil }
-func (g *group) Remove(context.Context, string, string) error                   { return nil }
-func (g *group) RemoveNode(context.Context, string, string) error               { return nil }
+func (g *group) Remove(context.Context, string, string) error     { return nil }
+func (g *group) RemoveNode(context.Context, string, string) error { return nil }
 
 func (g *group) server(t *testing.T) *Server {
 	return New(Config{Self: "me", State: fsm.New(), Consensus: g, Writer: g, Peers: g.peers, Now: time.Now, Hosts: []string{"example.com"}, Log: testlog.New(t)})
