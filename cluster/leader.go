@@ -226,9 +226,22 @@ func (c *Cluster) LastContact() time.Time {
 	return c.raft.LastContact()
 }
 
-// TransferLeadership hands leadership to the voter that is furthest ahead.
-func (c *Cluster) TransferLeadership(ctx context.Context) error {
-	err := c.await(ctx, func() error { return c.raft.LeadershipTransfer().Error() })
+// TransferLeadership hands leadership to a voter that lives, as far as gossip knows; only
+// where it knows none, to the one that is furthest ahead, whom raft would choose: that may
+// have been dead for a minute.
+func (c *Cluster) TransferLeadership(ctx context.Context) (err error) {
+	heirs := c.heirs()
+	for i, s := range heirs {
+		once, cancel := context.WithTimeout(ctx, share(ctx, len(heirs)-i))
+		err = c.transferTo(once, s)
+		cancel()
+		if err == nil || errors.Is(err, raft.ErrNotLeader) || ctx.Err() != nil {
+			break
+		}
+	}
+	if len(heirs) == 0 {
+		err = c.await(ctx, func() error { return c.raft.LeadershipTransfer().Error() })
+	}
 	switch {
 	case err == nil:
 		return nil
@@ -236,4 +249,37 @@ func (c *Cluster) TransferLeadership(ctx context.Context) error {
 		err = c.notLeader()
 	}
 	return fmt.Errorf("transfer leadership: %w", err)
+}
+
+func (c *Cluster) transferTo(ctx context.Context, s raft.Server) error {
+	for {
+		err := c.await(ctx, func() error { return c.raft.LeadershipTransferToServer(s.ID, s.Address).Error() })
+		if !errors.Is(err, raft.ErrLeadershipTransferInProgress) { // an attempt that has failed is so for a moment more
+			return err
+		}
+		select {
+		case <-time.After(5 * time.Millisecond):
+		case <-ctx.Done():
+			return err
+		}
+	}
+}
+
+// heirs are the other voters that live.
+func (c *Cluster) heirs() (list []raft.Server) {
+	for _, s := range c.raft.GetConfiguration().Configuration().Servers {
+		if _, alive := c.gossip.alive(string(s.ID)); alive && s.Suffrage == raft.Voter && string(s.ID) != c.cfg.ID {
+			list = append(list, s)
+		}
+	}
+	return list
+}
+
+// share is what the next of n attempts may take of what is left of ctx.
+func share(ctx context.Context, n int) time.Duration {
+	end, bounded := ctx.Deadline()
+	if !bounded {
+		return time.Minute
+	}
+	return time.Until(end) / time.Duration(n)
 }

@@ -3,6 +3,7 @@ package cluster_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -107,6 +108,21 @@ func TestWhileLeaderFollowsLeadership(t *testing.T) {
 	work.Wait()
 	if len(started) != 0 {
 		t.Errorf("%d more terms", len(started))
+	}
+}
+
+// A leader that leaves hands over to another voter where the first has just died: raft
+// would choose that one, which is as far as any.
+func TestLeadershipGoesToWhoLives(t *testing.T) {
+	g := clustertest.New(t, 4, clustertest.Options{})
+	leader := g.Leader()
+	others := slices.DeleteFunc(slices.Clone(g.Nodes), func(n *clustertest.Node) bool { return n == leader })
+	g.Abort(others[0])
+	if err := leader.TransferLeadership(deadline(t)); err != nil {
+		t.Fatal(err)
+	}
+	if next := g.Leader(); next != others[1] && next != others[2] {
+		t.Errorf("%s leads", next.Config.Name)
 	}
 }
 
