@@ -1,17 +1,16 @@
 package main
 
 import (
-	"encoding/json"
-	"io"
-	"os"
-	"os/exec"
+	"context"
 	"path/filepath"
 	"strings"
 	"sync"
-	"syscall"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"gitmirror/internal/child"
+	"gitmirror/internal/fleet"
 	"gitmirror/internal/upstream"
 )
 
@@ -38,47 +37,38 @@ func push(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(r.Edit(func(e *upstream.Edit) { e.Commit("main", "pushed", map[string]string{"pushed.txt": "pushed"}) }))
 }
 
-// nodes are the processes of all stories, by the story's directory and name.
+// nodes are those of all stories, by the story's directory and name.
 var nodes sync.Map
+
+// spawner has them end with us.
+var spawner = sync.OnceValue(child.New)
 
 func nodeKey(ts *testscript.TestScript, name string) string { return ts.Getenv("WORK") + "/" + name }
 
 // startNode runs a node in the background until the story ends.
 func startNode(ts *testscript.TestScript, neg bool, args []string) {
 	name := args[0]
-	cmd := exec.Command("gitmirror", append([]string{"start", "-o", "json", "--name", name, "--data", ts.MkAbs(name),
-		"--http", "127.0.0.1:0", "--peer", "127.0.0.1:0", "--allow-upstream", "127.0.0.0/8"}, args[1:]...)...)
-	out, err := cmd.StdoutPipe()
-	ts.Check(err)
-	log, err := os.Create(ts.MkAbs(name + ".log"))
-	ts.Check(err)
-	cmd.Stderr = log
-	ts.Check(cmd.Start())
-	nodes.Store(nodeKey(ts, name), cmd)
-	ts.Defer(func() {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
-		_ = log.Close()
-	})
-	var where struct{ HTTP, Peer string }
-	if err := json.NewDecoder(out).Decode(&where); err != nil {
-		text, _ := os.ReadFile(log.Name())
-		ts.Fatalf("node %s does not serve: %v\n%s", name, err, text)
+	n := &fleet.Node{Binary: "gitmirror", Name: name, Dir: ts.MkAbs(name), Log: ts.MkAbs(name + ".log"), Spawner: spawner()}
+	if err := n.Start(context.Background(), args[1:]...); err != nil {
+		ts.Fatalf("%v\n%s", err, ts.ReadFile(n.Log))
 	}
-	go func() { _, _ = io.Copy(io.Discard, out) }()
-	ts.Setenv(strings.ToUpper(name)+"_HTTP", where.HTTP)
-	ts.Setenv(strings.ToUpper(name)+"_PEER", where.Peer)
+	ts.Defer(n.Kill)
+	nodes.Store(nodeKey(ts, name), n)
+	ts.Setenv(strings.ToUpper(name)+"_HTTP", n.HTTP)
+	ts.Setenv(strings.ToUpper(name)+"_PEER", n.Peer)
 }
 
 // stopNode sends a signal and waits for the end, which is orderly on TERM.
 func stopNode(ts *testscript.TestScript, neg bool, args []string) {
-	v, ok := nodes.Load(nodeKey(ts, args[0]))
-	if !ok {
+	n, ok := nodes.Load(nodeKey(ts, args[0]))
+	switch {
+	case !ok:
 		ts.Fatalf("there is no node %s", args[0])
-	}
-	cmd := v.(*exec.Cmd)
-	ts.Check(cmd.Process.Signal(map[string]syscall.Signal{"TERM": syscall.SIGTERM, "KILL": syscall.SIGKILL}[args[1]]))
-	if err := cmd.Wait(); args[1] == "TERM" {
-		ts.Check(err)
+	case args[1] == "TERM":
+		ts.Check(n.(*fleet.Node).Stop(30 * time.Second))
+	case args[1] == "KILL":
+		n.(*fleet.Node).Kill()
+	default:
+		ts.Fatalf("a node ends with TERM or KILL, not %s", args[1])
 	}
 }

@@ -22,7 +22,7 @@ func (d *demo) compare(ctx context.Context) error {
 	survivors := d.running()
 	var names []string
 	for _, n := range survivors {
-		names = append(names, n.name)
+		names = append(names, n.Name)
 	}
 	done := d.chapter("Clone every mirror from %s, check the objects, compare all refs and HEAD with upstream", strings.Join(names, " and "))
 	var (
@@ -73,7 +73,7 @@ func (d *demo) compareOne(ctx context.Context, m *mirrored, n *process) (found D
 			return nil, 0, ctx.Err()
 		}
 		if err != nil {
-			return Differences{{Repo: m.name, Node: n.name, Ref: "the clone", Got: err.Error(), Want: "a whole one"}}, 0, nil
+			return Differences{{Repo: m.name, Node: n.Name, Ref: "the clone", Got: err.Error(), Want: "a whole one"}}, 0, nil
 		}
 		if found = d.located(differ(want, got), m, n); len(found) == 0 || m.repo != nil {
 			return found, len(want.refs), nil
@@ -86,7 +86,7 @@ func (d *demo) compareOne(ctx context.Context, m *mirrored, n *process) (found D
 }
 
 func (d *demo) cloneAndCheck(ctx context.Context, m *mirrored, n *process) (showing, error) {
-	dir := filepath.Join(d.dir, "clones", n.name, m.name)
+	dir := filepath.Join(d.dir, "clones", n.Name, m.name)
 	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
 		return showing{}, err
 	}

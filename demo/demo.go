@@ -14,7 +14,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"path/filepath"
+	"sync"
 	"time"
 
 	"gitmirror/api"
@@ -100,7 +100,7 @@ func (d *demo) run(ctx context.Context) error {
 
 func (d *demo) startNodes(ctx context.Context) error {
 	done := d.chapter("Start three nodes, each a process of its own")
-	first, err := d.startNode(ctx, "n1", "")
+	first, err := d.startNode(ctx, "n1")
 	if err != nil {
 		return err
 	}
@@ -111,7 +111,7 @@ func (d *demo) startNodes(ctx context.Context) error {
 	joined := make(chan started, 2)
 	for _, name := range []string{"n2", "n3"} {
 		go func() {
-			n, err := d.startNode(ctx, name, first.Peer)
+			n, err := d.startNode(ctx, name, "--join", first.Peer)
 			joined <- started{n, err}
 		}()
 	}
@@ -163,11 +163,11 @@ func (d *demo) showCluster(ctx context.Context) error {
 // keep leaves the cluster to the user, the killed node back in it.
 func (d *demo) keep(ctx context.Context) error {
 	for _, n := range d.nodes {
-		if !n.running() {
+		if !n.Running() {
 			if err := d.restart(ctx, n); err != nil {
 				return err
 			}
-			d.say("\n%s, which was killed, is back.", n.name)
+			d.say("\n%s, which was killed, is back.", n.Name)
 		}
 	}
 	addr := d.nodes[0].HTTP
@@ -180,7 +180,7 @@ The cluster stays until you press Ctrl-C. In another terminal, try:
   %[1]s repo sync %[3]s --wait --addr %[2]s
   %[1]s repo add https://github.com/git/git-manpages --wait --addr %[2]s
   %[4]s
-  kill -9 %[5]d     # that is %[6]s`, d.program(), addr, some, render.CloneCommand(addr, some), d.nodes[0].pid(), d.nodes[0].name)
+  kill -9 %[5]d     # that is %[6]s`, d.program(), addr, some, render.CloneCommand(addr, some), d.nodes[0].Pid(), d.nodes[0].Name)
 	<-ctx.Done()
 	return nil
 }
@@ -213,7 +213,7 @@ func (d *demo) client() *api.Client {
 func (d *demo) running() []*process {
 	var list []*process
 	for _, n := range d.nodes {
-		if n.running() {
+		if n.Running() {
 			list = append(list, n)
 		}
 	}
@@ -222,22 +222,29 @@ func (d *demo) running() []*process {
 
 func (d *demo) node(name string) *process {
 	for _, n := range d.nodes {
-		if n.name == name {
+		if n.Name == name {
 			return n
 		}
 	}
 	return nil
 }
 
+// stopBound is how long a node may take to end in good order.
+const stopBound = 10 * time.Second
+
 // cleanUp ends every process and removes every file.
 func (d *demo) cleanUp() error {
+	var ends sync.WaitGroup
 	for _, n := range d.nodes {
-		n.terminate()
+		ends.Go(func() { n.end(func() { _ = n.Stop(stopBound) }) })
+	}
+	ends.Wait()
+	for _, n := range d.nodes {
+		if n.client != nil {
+			n.client.Close()
+		}
 	}
 	var errs []error
-	for _, n := range d.nodes {
-		n.stop()
-	}
 	if d.forge != nil {
 		errs = append(errs, d.forge.Close())
 	}
@@ -253,8 +260,8 @@ func (d *demo) cleanUp() error {
 // showLogs prints the end of each node's log, for whoever looks at a failure.
 func (d *demo) showLogs() {
 	for _, n := range d.nodes {
-		if lines := lastLines(filepath.Join(d.dir, n.name+".log"), 12); lines != "" {
-			d.say("\nThe end of the log of %s:\n%s", n.name, lines)
+		if lines := lastLines(n.Log, 12); lines != "" {
+			d.say("\nThe end of the log of %s:\n%s", n.Name, lines)
 		}
 	}
 }

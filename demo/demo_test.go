@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"gitmirror/internal/child"
+	"gitmirror/internal/fleet"
 	"gitmirror/internal/upstream"
 	"gitmirror/mirror/refs"
 )
@@ -113,7 +114,7 @@ func treeSize(t *testing.T, dir string) (size int64) {
 func TestDiffer(t *testing.T) {
 	want := showing{"ref: refs/heads/main", map[string]string{"refs/heads/main": "1", "refs/heads/gone": "2", "refs/heads/moved": "3"}}
 	got := showing{"ref: refs/heads/other", map[string]string{"refs/heads/main": "1", "refs/heads/moved": "4", "refs/gitmirror/kept/x": "5"}}
-	found := (&demo{}).located(differ(want, got), &mirrored{name: "a/b"}, &process{name: "n2"})
+	found := (&demo{}).located(differ(want, got), &mirrored{name: "a/b"}, &process{Node: fleet.Node{Name: "n2"}})
 	text := found.Error()
 	for _, line := range []string{
 		"a/b on n2: HEAD is ref: refs/heads/other, upstream has ref: refs/heads/main",

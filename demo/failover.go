@@ -27,13 +27,13 @@ func (d *demo) killLeader(ctx context.Context) error {
 	if leader == nil {
 		return fmt.Errorf("the cluster names %q as its leader", st.Leader)
 	}
-	owned, err := d.ownedBy(ctx, leader.name)
+	owned, err := d.ownedBy(ctx, leader.Name)
 	if err != nil {
 		return err
 	}
-	d.chapter("Kill the leader, %s, with SIGKILL; it polls upstream for %d of the mirrors", leader.name, len(owned))
+	d.chapter("Kill the leader, %s, with SIGKILL; it polls upstream for %d of the mirrors", leader.Name, len(owned))
 	killed := time.Now()
-	leader.kill()
+	leader.end(leader.Kill)
 
 	c = d.client() // of the survivors
 	defer c.Close()
@@ -54,14 +54,14 @@ func (d *demo) killLeader(ctx context.Context) error {
 	d.mirrors = append(d.mirrors, d.late)
 
 	owners := map[string]int{}
-	err = await(ctx, failoverTimeout, "new owners of what "+leader.name+" owned", func(ctx context.Context) (bool, error) {
+	err = await(ctx, failoverTimeout, "new owners of what "+leader.Name+" owned", func(ctx context.Context) (bool, error) {
 		list, err := c.Repos(ctx, api.Query{Limit: 500})
 		if err != nil {
 			return false, err
 		}
 		clear(owners)
 		for _, r := range list.Repos {
-			if r.Owner == leader.name || r.Owner == "" {
+			if r.Owner == leader.Name || r.Owner == "" {
 				return false, fmt.Errorf("%s is still owned by %q", r.Name, r.Owner)
 			}
 			if owned[r.Name] {

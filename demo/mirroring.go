@@ -205,7 +205,7 @@ func (d *demo) arrival(ctx context.Context, m *mirrored) (time.Duration, error) 
 		return 0, err
 	}
 	for _, n := range d.running() {
-		err := await(ctx, arriveTimeout, fmt.Sprintf("%s to show on %s what upstream has", m.name, n.name), func(ctx context.Context) (bool, error) {
+		err := await(ctx, arriveTimeout, fmt.Sprintf("%s to show on %s what upstream has", m.name, n.Name), func(ctx context.Context) (bool, error) {
 			got, err := d.lsRemote(ctx, n.gitURL(m))
 			if err != nil {
 				return false, err
@@ -227,7 +227,7 @@ func (n *process) gitURL(m *mirrored) string { return n.HTTP + "/git/" + m.name 
 
 func (d *demo) located(list []Difference, m *mirrored, n *process) Differences {
 	for i := range list {
-		list[i].Repo, list[i].Node = m.name, n.name
+		list[i].Repo, list[i].Node = m.name, n.Name
 	}
 	return list
 }

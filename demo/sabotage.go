@@ -28,9 +28,9 @@ func (d *demo) sabotage(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		d.chapter("Sabotage: drop a ref of %s from the copy on %s, behind the cluster's back", row.Name, n.name)
-		n.kill()
-		ref, err := dropRef(n.dir, row.ID)
+		d.chapter("Sabotage: drop a ref of %s from the copy on %s, behind the cluster's back", row.Name, n.Name)
+		n.end(n.Kill)
+		ref, err := dropRef(n.Dir, row.ID)
 		if err != nil {
 			return err
 		}
@@ -42,7 +42,7 @@ func (d *demo) sabotage(ctx context.Context) error {
 			return err
 		}
 		if lasting {
-			d.sabotaged = fmt.Sprintf("%s of %s on %s", ref, row.Name, n.name)
+			d.sabotaged = fmt.Sprintf("%s of %s on %s", ref, row.Name, n.Name)
 			return nil
 		}
 		d.say("   it got a new owner, which mended it: once more")
@@ -58,7 +58,7 @@ const steadyFor = 5 * time.Second
 func (d *demo) lasts(ctx context.Context, n *process, row *api.Repo, ref string) (bool, error) {
 	moved := false
 	began := time.Now()
-	err := await(ctx, failoverTimeout, fmt.Sprintf("%s to serve %s without %s", n.name, row.Name, ref), func(ctx context.Context) (bool, error) {
+	err := await(ctx, failoverTimeout, fmt.Sprintf("%s to serve %s without %s", n.Name, row.Name, ref), func(ctx context.Context) (bool, error) {
 		r, err := n.client.Repo(ctx, row.Name)
 		if err != nil {
 			return false, err
@@ -88,7 +88,7 @@ func (d *demo) victim(ctx context.Context, c *api.Client) (row *api.Repo, n *pro
 	for _, r := range list.Repos {
 		for _, copied := range r.Copies {
 			holder := d.node(copied.Node)
-			if copied.State != "ready" || copied.Generation != r.Generation || copied.Node == r.Owner || holder == nil || !holder.running() || r.Refs == 0 {
+			if copied.State != "ready" || copied.Generation != r.Generation || copied.Node == r.Owner || holder == nil || !holder.Running() || r.Refs == 0 {
 				continue
 			}
 			if row == nil || copied.Node != st.Leader {

@@ -17,7 +17,7 @@ import (
 // node, and is acted on by an owner that was not there when it was given.
 func TestTakenAwayHeldApprovedAndRestored(t *testing.T) {
 	t.Parallel()
-	f, up := newFleet(t, 3), newForge(t)
+	f, up := newCluster(t, 3), newForge(t)
 	repo := up.sample("vandal")
 	gittest.Edit(t, repo, func(e *upstream.Edit) {
 		for i := range 10 {
@@ -48,11 +48,11 @@ func TestTakenAwayHeldApprovedAndRestored(t *testing.T) {
 		http.Error(w, "out", http.StatusBadGateway)
 		return true
 	})
-	owner.kill()
+	owner.Kill()
 	rest := f.others(owner)
 	for _, p := range rest { // each as it has heard of it
 		p.await(name, "another owner to meet the outage", func(r *api.Repo) bool {
-			return r.Owner != owner.name && r.Error != nil && held(r) && r.State == api.StateHeld
+			return r.Owner != owner.Name && r.Error != nil && held(r) && r.State == api.StateHeld
 		})
 	}
 	out, errOut, code = rest[1].command("repo", "show", name)
@@ -81,7 +81,7 @@ func TestTakenAwayHeldApprovedAndRestored(t *testing.T) {
 		t.Fatalf("restore: exit %d\n%s%s", code, out, errOut)
 	}
 	for _, p := range rest {
-		testlog.Eventually(t, "the restored ref on "+p.name, func() bool {
+		testlog.Eventually(t, "the restored ref on "+p.Name, func() bool {
 			return strings.Contains(gittest.LsRemote(t, p.gitURL(name)), "refs/heads/b3")
 		})
 	}

@@ -63,7 +63,7 @@ func TestUpstreamOfAnAuthorityOfOnesOwn(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(authorities, "own.pem"), text, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	node := newFleet(t, 1, "SSL_CERT_DIR="+authorities).nodes[0]
+	node := newCluster(t, 1, "SSL_CERT_DIR="+authorities).nodes[0]
 	node.addURL(front.URL+"/own", "own", 1)
 	if got, want := gittest.LsRemote(t, node.gitURL("own")), gittest.LsRemote(t, up.URL("own")); got != want {
 		t.Errorf("the copy has\n%s\nupstream has\n%s", got, want)

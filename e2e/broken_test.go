@@ -15,9 +15,9 @@ import (
 // packs are the pack files of a node's copy, by extension.
 func (p *proc) packs(id, ext string) []string {
 	p.t.Helper()
-	list, err := filepath.Glob(filepath.Join(p.dir, "repos", "*", id+".git", "objects", "pack", "*."+ext))
+	list, err := filepath.Glob(filepath.Join(p.Dir, "repos", "*", id+".git", "objects", "pack", "*."+ext))
 	if err != nil || len(list) == 0 {
-		p.t.Fatalf("no packs of %s on %s: %v", id, p.name, err)
+		p.t.Fatalf("no packs of %s on %s: %v", id, p.Name, err)
 	}
 	return list
 }
@@ -59,7 +59,7 @@ func (p *proc) clone(name string) {
 	p.t.Helper()
 	dir := filepath.Join(p.t.TempDir(), "clone.git")
 	if out, err := gittest.Try(p.t, p.t.TempDir(), "clone", "--quiet", "--mirror", p.gitURL(name), dir); err != nil {
-		p.t.Errorf("clone of %s from %s: %v\n%s", name, p.name, err, out)
+		p.t.Errorf("clone of %s from %s: %v\n%s", name, p.Name, err, out)
 		return
 	}
 	gittest.Run(p.t, dir, "fsck", "--strict")
@@ -71,7 +71,7 @@ func TestBrokenCopyIsStreamedAndHeals(t *testing.T) {
 	t.Parallel()
 	for name, spoil := range map[string]func(*proc, string){"lost packs": (*proc).wipePacks, "flipped bytes": (*proc).flipPacks} {
 		t.Run(name, func(t *testing.T) {
-			f, up := newFleet(t, 3), newForge(t)
+			f, up := newCluster(t, 3), newForge(t)
 			up.sample("a")
 			row := f.nodes[0].add(up, "a", 2)
 			var replica *proc
@@ -87,7 +87,7 @@ func TestBrokenCopyIsStreamedAndHeals(t *testing.T) {
 				if err != nil || r.State != api.StateReady {
 					return false
 				}
-				dirs, err := filepath.Glob(filepath.Join(replica.dir, "repos", "*", row.ID+".git"))
+				dirs, err := filepath.Glob(filepath.Join(replica.Dir, "repos", "*", row.ID+".git"))
 				if err != nil || len(dirs) != 1 {
 					return false
 				}
@@ -107,7 +107,7 @@ func TestBrokenCopyIsStreamedAndHeals(t *testing.T) {
 // start, before any client asks.
 func TestCopyLostWhileDownHealsAtStart(t *testing.T) {
 	t.Parallel()
-	f, up := newFleet(t, 3), newForge(t)
+	f, up := newCluster(t, 3), newForge(t)
 	up.sample("a")
 	row := f.nodes[0].add(up, "a", 3)
 	replica := f.others(f.node(row.Owner))[0]
@@ -115,7 +115,7 @@ func TestCopyLostWhileDownHealsAtStart(t *testing.T) {
 	replica.wipePacks(row.ID)
 	replica.start(nil)
 	testlog.EventuallyIn(t, time.Minute, "the copy to be whole again", func() bool {
-		dirs, err := filepath.Glob(filepath.Join(replica.dir, "repos", "*", row.ID+".git", "objects", "pack", "*.pack"))
+		dirs, err := filepath.Glob(filepath.Join(replica.Dir, "repos", "*", row.ID+".git", "objects", "pack", "*.pack"))
 		return err == nil && len(dirs) > 0
 	})
 	f.nodes[0].await("a", "ready", func(r *api.Repo) bool { return r.State == api.StateReady && oneGeneration(r) })
@@ -127,7 +127,7 @@ func TestCopyLostWhileDownHealsAtStart(t *testing.T) {
 // when they can be read again.
 func TestManyBrokenCopiesAreASickNode(t *testing.T) {
 	t.Parallel()
-	f, up := newFleet(t, 3), newForge(t)
+	f, up := newCluster(t, 3), newForge(t)
 	names, ids := []string{}, map[string]string{}
 	for i := range 6 {
 		name := fmt.Sprintf("r%d", i)
@@ -156,7 +156,7 @@ func TestManyBrokenCopiesAreASickNode(t *testing.T) {
 	}
 	sick.start(nil)
 	testlog.EventuallyIn(t, time.Minute, "the node to be seen as sick", func() bool {
-		n, err := other.client.Node(t.Context(), sick.name)
+		n, err := other.client.Node(t.Context(), sick.Name)
 		return err == nil && n.Sick != nil
 	})
 	if s, err := other.client.Status(t.Context()); err != nil || s.Verdict != api.Degraded {
@@ -164,12 +164,12 @@ func TestManyBrokenCopiesAreASickNode(t *testing.T) {
 	}
 	for _, name := range names {
 		sick.clone(name)
-		other.await(name, "owned by a node that serves", func(r *api.Repo) bool { return r.Owner != sick.name && r.Owner != "" })
+		other.await(name, "owned by a node that serves", func(r *api.Repo) bool { return r.Owner != sick.Name && r.Owner != "" })
 	}
 	if got := sick.readyz(""); got != 200 {
 		t.Errorf("/readyz of a node that streams is %d", got)
 	}
-	trash, err := os.ReadDir(filepath.Join(sick.dir, "trash"))
+	trash, err := os.ReadDir(filepath.Join(sick.Dir, "trash"))
 	if err != nil || len(trash) > 0 {
 		t.Errorf("%d copies were thrown away, %v", len(trash), err)
 	}

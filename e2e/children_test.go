@@ -19,8 +19,8 @@ import (
 // read, and no secret stands in an argument list.
 func TestEnvironmentOfEveryGitChild(t *testing.T) {
 	dir, records := recorder(t)
-	f, up := newFleet(t, 1, "PATH="+dir+":"+os.Getenv("PATH")), newForge(t)
-	seen := watchChildren(t, f.nodes[0].cmd.Process.Pid)
+	f, up := newCluster(t, 1, "PATH="+dir+":"+os.Getenv("PATH")), newForge(t)
+	seen := watchChildren(t, f.nodes[0].Pid())
 	for i := range 5 {
 		name := fmt.Sprintf("r%d", i)
 		up.sample(name)
@@ -34,7 +34,7 @@ func TestEnvironmentOfEveryGitChild(t *testing.T) {
 		up.shows(name, f.nodes)
 	}
 	kinds := map[string]int{}
-	check := func(c child) {
+	check := func(c descendant) {
 		kinds[c.what]++
 		for _, want := range []string{"GIT_CONFIG_NOSYSTEM=1", "GIT_CONFIG_GLOBAL=/dev/null", "GIT_TERMINAL_PROMPT=0", "GIT_ALLOW_PROTOCOL=http:https", "LC_ALL=C", "GIT_NO_LAZY_FETCH=1"} {
 			if !strings.Contains(c.environ, "\x00"+want+"\x00") {
@@ -47,7 +47,7 @@ func TestEnvironmentOfEveryGitChild(t *testing.T) {
 		if strings.Contains(c.cmdline, "socks5h") {
 			t.Errorf("%s has the proxy's password in its arguments", c.what)
 		}
-		if !strings.Contains(c.environ, "\x00HOME="+filepath.Join(f.nodes[0].dir, "home")+"\x00") {
+		if !strings.Contains(c.environ, "\x00HOME="+filepath.Join(f.nodes[0].Dir, "home")+"\x00") {
 			t.Errorf("%s has another home than ours", c.what)
 		}
 	}
@@ -66,7 +66,7 @@ func TestEnvironmentOfEveryGitChild(t *testing.T) {
 
 // recorder makes a git that writes down /proc/<pid>/environ of itself before it
 // becomes the real one: none that a node starts is missed.
-func recorder(t *testing.T) (dir string, records func() []child) {
+func recorder(t *testing.T) (dir string, records func() []descendant) {
 	t.Helper()
 	real, err := exec.LookPath("git")
 	if err != nil {
@@ -77,12 +77,12 @@ func recorder(t *testing.T) (dir string, records func() []child) {
 	if err := os.WriteFile(filepath.Join(dir, "git"), []byte(script), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	return dir, func() []child {
+	return dir, func() []descendant {
 		files, err := filepath.Glob(filepath.Join(notes, "*.env"))
 		if err != nil {
 			t.Fatal(err)
 		}
-		var list []child
+		var list []descendant
 		for _, f := range files {
 			environ, err := os.ReadFile(f)
 			if err != nil {
@@ -92,24 +92,24 @@ func recorder(t *testing.T) (dir string, records func() []child) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			list = append(list, child{what: "git " + strings.Split(filepath.Base(f), ".")[1], environ: "\x00" + string(environ), cmdline: string(cmdline)})
+			list = append(list, descendant{what: "git " + strings.Split(filepath.Base(f), ".")[1], environ: "\x00" + string(environ), cmdline: string(cmdline)})
 		}
 		return list
 	}
 }
 
-// child is what /proc showed of a process. Only what two looks agreed on counts:
+// descendant is what /proc showed of a process. Only what two looks agreed on counts:
 // one look can fall into an exec or an exit, and show a part.
-type child struct {
+type descendant struct {
 	what, environ, cmdline string
 	confirmed              bool
 }
 
 // watchChildren samples the git descendants of a process until the returned
 // function is called.
-func watchChildren(t *testing.T, root int) func() map[int]child {
+func watchChildren(t *testing.T, root int) func() map[int]descendant {
 	t.Helper()
-	seen := map[int]child{}
+	seen := map[int]descendant{}
 	stop, done := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(done)
@@ -124,10 +124,10 @@ func watchChildren(t *testing.T, root int) func() map[int]child {
 			}
 		}
 	}()
-	return sync.OnceValue(func() map[int]child { close(stop); <-done; return seen })
+	return sync.OnceValue(func() map[int]descendant { close(stop); <-done; return seen })
 }
 
-func sample(root int, seen map[int]child) {
+func sample(root int, seen map[int]descendant) {
 	procs, _ := filepath.Glob("/proc/[0-9]*")
 	parents := map[int]int{}
 	for _, dir := range procs {
@@ -157,7 +157,7 @@ func sample(root int, seen map[int]child) {
 		if len(environ) == 0 || len(args) < 2 || !strings.HasPrefix(filepath.Base(args[0]), "git") || strings.HasPrefix(filepath.Base(args[0]), "gitmirror") {
 			continue
 		}
-		now := child{what: filepath.Base(args[0]) + " " + args[1], environ: "\x00" + string(environ), cmdline: string(cmdline)}
+		now := descendant{what: filepath.Base(args[0]) + " " + args[1], environ: "\x00" + string(environ), cmdline: string(cmdline)}
 		was := seen[pid]
 		now.confirmed = was.confirmed || was == now
 		if !was.confirmed {

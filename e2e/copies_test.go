@@ -21,7 +21,7 @@ import (
 
 // onlyOwner brings a fleet of three to where the second generation of "a" is on
 // its owner alone: the other holder sleeps since before the push.
-func onlyOwner(t *testing.T) (f *fleet, up *forge, owner, replica, third *proc) {
+func onlyOwner(t *testing.T) (f *cluster, up *forge, owner, replica, third *proc) {
 	t.Helper()
 	f, up, owner, replica, third = twoHolders(t)
 	replica.signal(syscall.SIGSTOP)
@@ -32,15 +32,15 @@ func onlyOwner(t *testing.T) (f *fleet, up *forge, owner, replica, third *proc) 
 }
 
 // twoHolders is a fleet of three, two of which have a copy of the repo a.
-func twoHolders(t *testing.T) (f *fleet, up *forge, owner, replica, third *proc) {
+func twoHolders(t *testing.T) (f *cluster, up *forge, owner, replica, third *proc) {
 	t.Helper()
-	f, up = newFleet(t, 3), newForge(t)
+	f, up = newCluster(t, 3), newForge(t)
 	up.sample("a")
 	f.nodes[0].add(up, "a", 2)
 	row := f.nodes[0].await("a", "at one generation on both", func(r *api.Repo) bool { return oneGeneration(r) && len(r.Copies) == 2 && r.Owner != "" })
 	owner = f.node(row.Owner)
 	for _, c := range row.Copies {
-		if c.Node != owner.name {
+		if c.Node != owner.Name {
 			replica = f.node(c.Node)
 		}
 	}
@@ -53,7 +53,7 @@ func twoHolders(t *testing.T) (f *fleet, up *forge, owner, replica, third *proc)
 // owner has published, which is what all copies have.
 func TestAnUpstreamOfTwoMinds(t *testing.T) {
 	t.Parallel()
-	f, up := newFleet(t, 3), newForge(t)
+	f, up := newCluster(t, 3), newForge(t)
 	up.sample("a")
 	up.sample("other")
 	up.edit("other", func(e *upstream.Edit) { e.Branch("only-there", "main") }) // no object is
@@ -84,7 +84,7 @@ func TestAnUpstreamOfTwoMinds(t *testing.T) {
 	first := gittest.LsRemote(t, f.nodes[0].gitURL("minds"))
 	for _, p := range f.nodes {
 		if got := gittest.LsRemote(t, p.gitURL("minds")); got != first || len(copies) != 3 {
-			t.Errorf("%s serves\n%s\n%s serves\n%s", p.name, got, f.nodes[0].name, first)
+			t.Errorf("%s serves\n%s\n%s serves\n%s", p.Name, got, f.nodes[0].Name, first)
 		}
 		p.clone("minds")
 	}
@@ -99,10 +99,10 @@ func TestOwnerFrozenForGood(t *testing.T) {
 	frozen := time.Now()
 	up.push("a", "while the owner is frozen")
 	want := gittest.LsRemote(t, up.URL("a"))
-	third.await("a", "owned by the other holder", func(r *api.Repo) bool { return r.Owner == replica.name })
+	third.await("a", "owned by the other holder", func(r *api.Repo) bool { return r.Owner == replica.Name })
 	// Interval and 10 s, from when it is known who polls.
 	for _, p := range []*proc{replica, third} {
-		testlog.EventuallyIn(t, 11*time.Second, "the push on "+p.name, func() bool {
+		testlog.EventuallyIn(t, 11*time.Second, "the push on "+p.Name, func() bool {
 			out, err := gittest.Try(t, t.TempDir(), "ls-remote", "--symref", p.gitURL("a"))
 			return err == nil && out == want
 		})
@@ -130,7 +130,7 @@ func watch(t *testing.T, nodes []*proc, name string) func(states ...string) {
 				out, err := gittest.Try(t, dir, "ls-remote", "--symref", p.gitURL(name))
 				if err == nil {
 					mu.Lock()
-					seen[out] = p.name
+					seen[out] = p.Name
 					mu.Unlock()
 				}
 			}
@@ -151,8 +151,8 @@ func watch(t *testing.T, nodes []*proc, name string) func(states ...string) {
 func everywhere(t *testing.T, nodes []*proc, commit string) {
 	t.Helper()
 	for _, p := range nodes {
-		testlog.EventuallyIn(t, 90*time.Second, fmt.Sprintf("%s behind a ref of the copy on %s", commit, p.name), func() bool {
-			dirs, err := filepath.Glob(filepath.Join(p.dir, "repos", "*", "*.git"))
+		testlog.EventuallyIn(t, 90*time.Second, fmt.Sprintf("%s behind a ref of the copy on %s", commit, p.Name), func() bool {
+			dirs, err := filepath.Glob(filepath.Join(p.Dir, "repos", "*", "*.git"))
 			if err != nil || len(dirs) != 1 {
 				return false
 			}
@@ -186,10 +186,10 @@ func TestServedGenerationSurvivesItsOwnersRestart(t *testing.T) {
 			if !gone {
 				first = gittest.LsRemote(t, up.URL("a"))
 			}
-			owner.kill()
+			owner.Kill()
 			replica.signal(syscall.SIGCONT)
 			verify := watch(t, []*proc{replica, third}, "a")
-			third.await("a", "owned by the other holder", func(r *api.Repo) bool { return r.Owner == replica.name })
+			third.await("a", "owned by the other holder", func(r *api.Repo) bool { return r.Owner == replica.Name })
 			if !gone {
 				third.await("a", "what upstream shows now", func(r *api.Repo) bool { return r.Generation == 3 })
 			}
@@ -250,7 +250,7 @@ func TestOrderlyStopLeavesASecondCopy(t *testing.T) {
 	})
 	row := third.await("a", "on the other holder", func(r *api.Repo) bool {
 		for _, c := range r.Copies {
-			if c.Node == replica.name && c.Generation == 2 {
+			if c.Node == replica.Name && c.Generation == 2 {
 				return true
 			}
 		}
@@ -263,7 +263,7 @@ func TestOrderlyStopLeavesASecondCopy(t *testing.T) {
 
 // A copy that is nowhere else is cloned anew, without anybody's doing.
 func TestLastCopyHeals(t *testing.T) {
-	f, up := newFleet(t, 1), newForge(t)
+	f, up := newCluster(t, 1), newForge(t)
 	up.sample("a")
 	p := f.nodes[0]
 	p.add(up, "a", 1)
@@ -271,7 +271,7 @@ func TestLastCopyHeals(t *testing.T) {
 		os.RemoveAll,
 		func(dir string) error { return os.Truncate(filepath.Join(dir, "packed-refs"), 100) },
 	} {
-		dirs, err := filepath.Glob(filepath.Join(p.dir, "repos", "*", "*.git"))
+		dirs, err := filepath.Glob(filepath.Join(p.Dir, "repos", "*", "*.git"))
 		if err != nil || len(dirs) != 1 {
 			t.Fatal(dirs, err)
 		}
@@ -289,7 +289,7 @@ func TestLastCopyHeals(t *testing.T) {
 
 // Both copies are lost while their nodes are away.
 func TestAllCopiesWiped(t *testing.T) {
-	f, up := newFleet(t, 3), newForge(t)
+	f, up := newCluster(t, 3), newForge(t)
 	up.sample("a")
 	f.nodes[0].add(up, "a", 2)
 	row := f.nodes[0].await("a", "at one generation on both", func(r *api.Repo) bool { return oneGeneration(r) && len(r.Copies) == 2 })
@@ -297,9 +297,9 @@ func TestAllCopiesWiped(t *testing.T) {
 	for _, c := range row.Copies {
 		holders = append(holders, f.node(c.Node))
 	}
-	all(holders, (*proc).kill)
+	all(holders, (*proc).Kill)
 	for _, p := range holders {
-		if err := os.RemoveAll(filepath.Join(p.dir, "repos")); err != nil {
+		if err := os.RemoveAll(filepath.Join(p.Dir, "repos")); err != nil {
 			t.Fatal(err)
 		}
 	}

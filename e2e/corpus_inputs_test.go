@@ -31,7 +31,7 @@ var inputRows = []row{
 		c.urls("url_scheme", "file:///etc", "/etc/passwd", "./repo", `C:\repo`, "git@github.com:a/b", "git://example.org/x")
 	}},
 	{id: "U07", name: "loopback, the node's own port, localhost", run: func(c *corpus) {
-		c.refused(c.closed, fields("url", "http://"+strings.TrimPrefix(c.closed.http, "http://")+"/x"), 400, "address_denied")
+		c.refused(c.closed, fields("url", "http://"+strings.TrimPrefix(c.closed.HTTP, "http://")+"/x"), 400, "address_denied")
 		port, came := c.trap()
 		c.refused(c.closed, fields("url", "http://127.0.0.1:"+port+"/x"), 400, "address_denied")
 		if status, p, _ := c.ask(c.closed, "POST", "/api/v1/repos", fields("url", "http://localhost:"+port+"/x", "name", "localhost")); status == 201 {
@@ -185,7 +185,7 @@ var inputRows = []row{
 		} {
 			body := fields("url", "https://example.invalid/form")
 			if want == 421 {
-				req, err := http.NewRequestWithContext(c.Context(), "POST", c.node.http+"/api/v1/repos", strings.NewReader(body))
+				req, err := http.NewRequestWithContext(c.Context(), "POST", c.node.HTTP+"/api/v1/repos", strings.NewReader(body))
 				if err != nil {
 					c.Fatal(err)
 				}
@@ -220,7 +220,7 @@ var inputRows = []row{
 		}
 	}},
 	{id: "A07", name: "ten thousand at once, some bad, some twice, sent again", run: func(c *corpus) {
-		f := &fleet{t: c.T}
+		f := &cluster{t: c.T}
 		f.grow(1) // of its own, which has them until its end
 		const all, batch = 10_000, 1000
 		for round := range 2 {
@@ -284,7 +284,7 @@ var inputRows = []row{
 			name := fmt.Sprintf("hasty-%d", i)
 			body := fields("url", "http://127.0.0.1:1/"+name, "name", name, "interval", "720h")
 			ctx, cancel := context.WithTimeout(c.Context(), time.Duration(i)*500*time.Microsecond)
-			req, err := http.NewRequestWithContext(ctx, "POST", c.node.http+"/api/v1/repos", strings.NewReader(body))
+			req, err := http.NewRequestWithContext(ctx, "POST", c.node.HTTP+"/api/v1/repos", strings.NewReader(body))
 			if err != nil {
 				c.Fatal(err)
 			}
@@ -305,7 +305,7 @@ var inputRows = []row{
 	{id: "A20", name: "bytes that are no HTTP", run: func(c *corpus) {
 		for _, bytes := range []string{"\x00\x01\x02\x03", "GET\r\n\r\n", "POST /api/v1/repos HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
 			"POST /api/v1/repos HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET /api/v1/status HTTP/1.1\r\n\r\n", "GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nX: " + strings.Repeat("a", 1<<20)} {
-			conn, err := net.Dial("tcp", strings.TrimPrefix(c.node.http, "http://"))
+			conn, err := net.Dial("tcp", strings.TrimPrefix(c.node.HTTP, "http://"))
 			if err != nil {
 				c.Fatal(err)
 			}

@@ -36,7 +36,7 @@ func TestCorpus(t *testing.T) {
 	t.Parallel()
 	c := newCorpus(t)
 	staged := func() int {
-		list, err := filepath.Glob(filepath.Join(c.node.dir, "staging", "*", "*"))
+		list, err := filepath.Glob(filepath.Join(c.node.Dir, "staging", "*", "*"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -77,7 +77,7 @@ func TestCorpus(t *testing.T) {
 // descriptors counts what a process has open.
 func (p *proc) descriptors() int {
 	p.t.Helper()
-	list, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", p.cmd.Process.Pid))
+	list, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", p.Pid()))
 	if err != nil {
 		p.t.Fatal(err)
 	}
@@ -87,7 +87,7 @@ func (p *proc) descriptors() int {
 // children are the processes that a process has started and that run.
 func (p *proc) children() []string {
 	p.t.Helper()
-	tasks, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", p.cmd.Process.Pid))
+	tasks, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", p.Pid()))
 	if err != nil {
 		p.t.Fatal(err)
 	}
@@ -133,9 +133,10 @@ const canary = "CANARY-5f3a" // in whatever must not be repeated
 func newCorpus(t *testing.T) *corpus {
 	c := &corpus{T: t, up: newForge(t), client: &http.Client{Timeout: 20 * time.Second}}
 	t.Cleanup(c.client.CloseIdleConnections)
-	c.node = newFleet(t, 1).nodes[0]
-	closed := &fleet{t: t}
-	c.closed = &proc{t: t, name: "closed", dir: filepath.Join(t.TempDir(), "closed"), closed: true}
+	c.node = newCluster(t, 1).nodes[0]
+	closed := &cluster{t: t}
+	c.closed = newProc(t, "closed")
+	c.closed.Closed = true
 	closed.nodes = []*proc{c.closed}
 	c.closed.start(nil)
 	closed.settled(1)
@@ -163,11 +164,11 @@ func (c *corpus) row(r row) bool {
 func (c *corpus) afterwards() {
 	c.Helper()
 	for _, p := range []*proc{c.node, c.closed} {
-		if !p.alive() {
-			c.Fatalf("%s has ended:\n%s", p.name, p.tail())
+		if !p.Running() {
+			c.Fatalf("%s has ended:\n%s", p.Name, p.tail())
 		}
 		if log := p.tail(); strings.Contains(log, "panic:") || strings.Contains(log, canary) {
-			c.Errorf("the log of %s has a panic, or a secret", p.name)
+			c.Errorf("the log of %s has a panic, or a secret", p.Name)
 		}
 	}
 	if got := gittest.LsRemote(c, c.node.gitURL("good")); got != c.good {
@@ -180,7 +181,7 @@ func (c *corpus) afterwards() {
 // An answer has five seconds.
 func (c *corpus) ask(p *proc, method, path, body string, header ...string) (int, api.Problem, string) {
 	c.Helper()
-	req, err := http.NewRequestWithContext(c.Context(), method, p.http+path, strings.NewReader(body))
+	req, err := http.NewRequestWithContext(c.Context(), method, p.HTTP+path, strings.NewReader(body))
 	if err != nil {
 		c.Fatal(err)
 	}

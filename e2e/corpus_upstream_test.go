@@ -126,7 +126,7 @@ func (c *corpus) skips(path string, hostile ...string) {
 var upstreamRows = []row{
 	{id: "R01", name: "refs that climb", run: func(c *corpus) {
 		c.skips("r01", "refs/heads/../../config", "refs/heads/../../hooks/post-update")
-		found, _ := filepath.Glob(filepath.Join(c.node.dir, "repos", "*", "*", "hooks", "*"))
+		found, _ := filepath.Glob(filepath.Join(c.node.Dir, "repos", "*", "*", "hooks", "*"))
 		if len(found) > 0 {
 			c.Errorf("there is %v", found)
 		}
@@ -642,7 +642,7 @@ func (c *corpus) nothingLeft(name string) {
 		c.Errorf("%s was published: %v", name, err)
 	}
 	testlog.Eventually(c, "staging to be empty", func() bool {
-		left, err := filepath.Glob(filepath.Join(c.node.dir, "staging", "*", "*", "objects", "pack", "*"))
+		left, err := filepath.Glob(filepath.Join(c.node.Dir, "staging", "*", "*", "objects", "pack", "*"))
 		return err == nil && len(left) == 0
 	})
 }

@@ -23,7 +23,7 @@ func TestOwnerKilledAtEachCrashPoint(t *testing.T) {
 				t.Parallel()
 				up := newForge(t)
 				up.sample("a")
-				f := &fleet{t: t}
+				f := &cluster{t: t}
 				p := f.join("n1", fmt.Sprintf("GITMIRROR_CRASHPOINT=%s:%d:KILL", label, passage))
 				p.write(func() error {
 					_, err := p.client.Add(t.Context(), api.AddRepo{URL: up.URL("a"), Name: "a", Interval: "1s"}, "a")
@@ -50,7 +50,7 @@ func TestReplicaKilledAtEachCrashPoint(t *testing.T) {
 			t.Parallel()
 			up := newForge(t)
 			up.sample("a")
-			f := &fleet{t: t}
+			f := &cluster{t: t}
 			first := f.join("n1")
 			first.add(up, "a", 2)
 			replica := f.join("n2", fmt.Sprintf("GITMIRROR_CRASHPOINT=%s:1:KILL", label))
@@ -71,10 +71,10 @@ func TestReplicaKilledAtEachCrashPoint(t *testing.T) {
 // is never passed proves nothing.
 func (p *proc) mustDie(by syscall.Signal) {
 	p.t.Helper()
-	testlog.Eventually(p.t, p.name+" to be killed at its crash point", func() bool { return !p.alive() })
-	status, ok := p.state.Sys().(syscall.WaitStatus)
+	testlog.Eventually(p.t, p.Name+" to be killed at its crash point", func() bool { return !p.Running() })
+	status, ok := p.State().Sys().(syscall.WaitStatus)
 	if !ok || !status.Signaled() || status.Signal() != by {
-		p.t.Fatalf("%s ended with %v, want %v\n%s", p.name, p.state, by, p.tail())
+		p.t.Fatalf("%s ended with %v, want %v\n%s", p.Name, p.State(), by, p.tail())
 	}
 }
 
@@ -82,7 +82,7 @@ func (p *proc) mustDie(by syscall.Signal) {
 // no candidate, no staging but of this run, no loose ref.
 func (p *proc) clean() {
 	p.t.Helper()
-	err := filepath.WalkDir(filepath.Join(p.dir, "repos"), func(path string, d os.DirEntry, err error) error {
+	err := filepath.WalkDir(filepath.Join(p.Dir, "repos"), func(path string, d os.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
@@ -100,12 +100,12 @@ func (p *proc) clean() {
 	if err != nil {
 		p.t.Error(err)
 	}
-	runs, err := os.ReadDir(filepath.Join(p.dir, "staging"))
+	runs, err := os.ReadDir(filepath.Join(p.Dir, "staging"))
 	if err != nil || len(runs) != 1 {
 		p.t.Errorf("staging of %d runs (%v), want that of this one", len(runs), err)
 	}
 	for _, run := range runs {
-		entries, err := os.ReadDir(filepath.Join(p.dir, "staging", run.Name()))
+		entries, err := os.ReadDir(filepath.Join(p.Dir, "staging", run.Name()))
 		if err != nil {
 			p.t.Error(err)
 		}

@@ -23,8 +23,9 @@ func TestIdleRequestsTakeNoDescriptorsOfTheLog(t *testing.T) {
 	if err := os.WriteFile(limited, fmt.Appendf(nil, "#!/bin/sh\nulimit -n 256 && exec '%s' \"$@\"\n", binary), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	f := &fleet{t: t}
-	p := &proc{t: t, name: "n1", dir: filepath.Join(t.TempDir(), "n1"), binary: limited}
+	f := &cluster{t: t}
+	p := newProc(t, "n1")
+	p.Binary = limited
 	f.nodes = append(f.nodes, p)
 	p.start(nil)
 	f.leader()
@@ -33,10 +34,10 @@ func TestIdleRequestsTakeNoDescriptorsOfTheLog(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, c := range []struct{ name, addr, request string }{
-		{"half requests", strings.TrimPrefix(p.http, "http://"), "GET /api/v1/status HTTP/1.1\r\n"},
-		{"requests whose body never comes", strings.TrimPrefix(p.http, "http://"), "POST /api/v1/repos HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n"},
-		{"half requests of peers", p.peer, "GET / HTTP/1.1\r\n"},
-		{"nothing on the peer port", p.peer, ""},
+		{"half requests", strings.TrimPrefix(p.HTTP, "http://"), "GET /api/v1/status HTTP/1.1\r\n"},
+		{"requests whose body never comes", strings.TrimPrefix(p.HTTP, "http://"), "POST /api/v1/repos HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n"},
+		{"half requests of peers", p.Peer, "GET / HTTP/1.1\r\n"},
+		{"nothing on the peer port", p.Peer, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var held []net.Conn
@@ -55,7 +56,7 @@ func TestIdleRequestsTakeNoDescriptorsOfTheLog(t *testing.T) {
 			}
 			// Longer than a disk may hang for somebody who can be replaced, and than a
 			// silent request keeps its place for.
-			honest(t, strings.TrimPrefix(p.http, "http://"), 13*time.Second)
+			honest(t, strings.TrimPrefix(p.HTTP, "http://"), 13*time.Second)
 		})
 	}
 	after, err := p.client.Status(t.Context())

@@ -60,9 +60,10 @@ func (p *proc) diskOf(name string) string {
 // what it has, and goes on by itself when there is room again.
 func TestFullDiskMovesOwnershipAndSaysSo(t *testing.T) {
 	t.Parallel()
-	f, up := &fleet{t: t}, newForge(t)
+	f, up := &cluster{t: t}, newForge(t)
 	disk := smallDisk(t, "300")
-	small := &proc{t: t, name: "n1", dir: filepath.Join(disk, "data")}
+	small := newProc(t, "n1")
+	small.Dir = filepath.Join(disk, "data")
 	f.nodes = append(f.nodes, small)
 	small.start(nil)
 	f.join("n2")
@@ -114,11 +115,12 @@ func TestFullDiskMovesOwnershipAndSaysSo(t *testing.T) {
 func TestADiskWithoutAByteKeepsTheLogGoing(t *testing.T) {
 	t.Parallel()
 	disk := smallDisk(t, "200")
-	p := &proc{t: t, name: "n1", dir: filepath.Join(disk, "data")}
-	f := &fleet{t: t, nodes: []*proc{p}}
+	p := newProc(t, "n1")
+	p.Dir = filepath.Join(disk, "data")
+	f := &cluster{t: t, nodes: []*proc{p}}
 	p.start(nil)
 	f.settled(1)
-	reserve := filepath.Join(p.dir, "raft", "reserve")
+	reserve := filepath.Join(p.Dir, "raft", "reserve")
 	testlog.Eventually(t, "the reserve to be there", func() bool { _, err := os.Stat(reserve); return err == nil })
 	ballast := fill(t, disk, 0)
 	testlog.Eventually(t, "the reserve to be given up", func() bool { _, err := os.Stat(reserve); return os.IsNotExist(err) })
@@ -144,18 +146,18 @@ func TestANodeStartsOnAFullDisk(t *testing.T) {
 	t.Parallel()
 	up := newForge(t)
 	disk := smallDisk(t, "150")
-	p := &proc{t: t, name: "n1", dir: filepath.Join(disk, "data")}
-	f := &fleet{t: t, nodes: []*proc{p}}
+	p := newProc(t, "n1")
+	p.Dir = filepath.Join(disk, "data")
+	f := &cluster{t: t, nodes: []*proc{p}}
 	p.start(nil)
 	f.settled(1)
 	up.sample("a")
 	p.add(up, "a", 1)
 	testlog.Eventually(t, "the reserve to be there", func() bool {
-		_, err := os.Stat(filepath.Join(p.dir, "raft", "reserve"))
+		_, err := os.Stat(filepath.Join(p.Dir, "raft", "reserve"))
 		return err == nil
 	})
-	p.signal(syscall.SIGKILL)
-	<-p.exited
+	p.Kill()
 	ballast := fill(t, disk, 0)
 	p.start(nil)
 	f.settled(1)

@@ -17,7 +17,7 @@ import (
 )
 
 func TestLeaderKilled(t *testing.T) {
-	f, up := newFleet(t, 3), newForge(t)
+	f, up := newCluster(t, 3), newForge(t)
 	names := []string{"a", "b", "c", "d"}
 	for _, name := range names {
 		up.sample(name)
@@ -27,7 +27,7 @@ func TestLeaderKilled(t *testing.T) {
 	rest := f.others(dead)
 	owned := 0
 	for _, name := range names {
-		if r, err := rest[0].client.Repo(t.Context(), name); err == nil && r.Owner == dead.name {
+		if r, err := rest[0].client.Repo(t.Context(), name); err == nil && r.Owner == dead.Name {
 			owned++
 		}
 	}
@@ -35,7 +35,7 @@ func TestLeaderKilled(t *testing.T) {
 		t.Errorf("the leader owns none of %d repos: owners are not spread", len(names))
 	}
 	began := time.Now()
-	dead.kill()
+	dead.Kill()
 	up.sample("e")
 	rest[0].write(func() error {
 		_, err := rest[0].client.Add(t.Context(), api.AddRepo{URL: up.URL("e"), Name: "e", Interval: "1s"}, "add-e")
@@ -48,7 +48,7 @@ func TestLeaderKilled(t *testing.T) {
 	}
 	for _, name := range names {
 		up.shows(name, rest)
-		r := rest[1].await(name, "owned by a living node", func(r *api.Repo) bool { return r.Owner != dead.name && r.Owner != "" })
+		r := rest[1].await(name, "owned by a living node", func(r *api.Repo) bool { return r.Owner != dead.Name && r.Owner != "" })
 		if r.Generation != 2 {
 			t.Errorf("%s is at generation %d after one push, want 2", name, r.Generation)
 		}
@@ -65,7 +65,7 @@ func TestLeaderKilled(t *testing.T) {
 }
 
 func TestOwnerKilledInMidFetch(t *testing.T) {
-	f, up := newFleet(t, 3), newForge(t)
+	f, up := newCluster(t, 3), newForge(t)
 	up.sample("a")
 	row := f.nodes[0].add(up, "a", 2)
 	owner := f.node(row.Owner)
@@ -81,7 +81,7 @@ func TestOwnerKilledInMidFetch(t *testing.T) {
 	})
 	up.push("a", "never fetched by its first owner")
 	<-asked
-	owner.kill()
+	owner.Kill()
 	up.Intercept(nil)
 	close(release)
 	up.shows("a", f.others(owner))
@@ -104,12 +104,12 @@ func oneGeneration(r *api.Repo) bool {
 }
 
 func TestAllKilledAndRestarted(t *testing.T) {
-	f, up := newFleet(t, 3), newForge(t)
+	f, up := newCluster(t, 3), newForge(t)
 	for _, name := range []string{"a", "b", "c"} {
 		up.sample(name)
 		f.nodes[1].add(up, name, 2)
 	}
-	all(f.nodes, (*proc).kill)
+	all(f.nodes, (*proc).Kill)
 	// One alone knows no table: it serves what is on its disk, and does not claim
 	// that there is nothing else.
 	alone := f.nodes[0]
@@ -142,7 +142,7 @@ func TestAllKilledAndRestarted(t *testing.T) {
 }
 
 func TestOneOfThreeLeft(t *testing.T) {
-	f, up := newFleet(t, 3), newForge(t)
+	f, up := newCluster(t, 3), newForge(t)
 	names := []string{"a", "b", "c", "d", "e", "f"}
 	holders := map[string][]string{}
 	for _, name := range names {
@@ -155,14 +155,14 @@ func TestOneOfThreeLeft(t *testing.T) {
 	for _, name := range names { // it can only name the holders it knows
 		last.await(name, "ready", func(r *api.Repo) bool { return r.State == "ready" })
 	}
-	all(dead, (*proc).kill)
+	all(dead, (*proc).Kill)
 	testlog.EventuallyIn(t, time.Minute, "the loss of quorum", func() bool {
 		s, err := last.client.Status(t.Context())
 		return err == nil && s.Verdict == api.NoQuorum
 	})
 	served := 0
 	for _, name := range names {
-		if strings.Contains(strings.Join(holders[name], " "), last.name) {
+		if strings.Contains(strings.Join(holders[name], " "), last.Name) {
 			served++
 			up.shows(name, []*proc{last})
 			continue
@@ -181,7 +181,7 @@ func TestOneOfThreeLeft(t *testing.T) {
 		t.Fatalf("the survivor holds %d of %d: nothing is tested", served, len(names))
 	}
 	for _, path := range []string{"/api/v1/repos", "/api/v1/repos?consistent=true"} {
-		resp, err := http.Get(last.http + path)
+		resp, err := http.Get(last.HTTP + path)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -204,13 +204,13 @@ func TestOneOfThreeLeft(t *testing.T) {
 }
 
 func TestOwnerPausedAndResumed(t *testing.T) {
-	f, up := newFleet(t, 3), newForge(t)
+	f, up := newCluster(t, 3), newForge(t)
 	up.sample("a")
 	row := f.nodes[0].add(up, "a", 2)
 	owner := f.node(row.Owner)
 	rest := f.others(owner)
 	owner.signal(syscall.SIGSTOP)
-	rest[0].await("a", "owned by another", func(r *api.Repo) bool { return r.Owner != "" && r.Owner != owner.name })
+	rest[0].await("a", "owned by another", func(r *api.Repo) bool { return r.Owner != "" && r.Owner != owner.Name })
 	up.push("a", "while the old owner sleeps")
 	up.shows("a", rest)
 	owner.signal(syscall.SIGCONT)
@@ -223,7 +223,7 @@ func TestOwnerPausedAndResumed(t *testing.T) {
 // The owner stops between candidate and Publish; ownership moves; it resumes
 // with a candidate that must never be served.
 func TestOwnerPausedBeforePublish(t *testing.T) {
-	f := newFleet(t, 3, "GITMIRROR_CRASHPOINT=before-publish:2:STOP")
+	f := newCluster(t, 3, "GITMIRROR_CRASHPOINT=before-publish:2:STOP")
 	up := newForge(t)
 	up.sample("a")
 	row := f.nodes[0].add(up, "a", 3)
@@ -233,7 +233,7 @@ func TestOwnerPausedBeforePublish(t *testing.T) {
 	testlog.Eventually(t, "the owner to stop with its candidate", owner.stopped)
 	// What the next owner publishes under the same number is something else.
 	up.push("a", "while the old owner sleeps")
-	rest[0].await("a", "owned by another", func(r *api.Repo) bool { return r.Owner != "" && r.Owner != owner.name })
+	rest[0].await("a", "owned by another", func(r *api.Repo) bool { return r.Owner != "" && r.Owner != owner.Name })
 	edge := rest[0].await("a", "published by the new owner", func(r *api.Repo) bool { return r.Generation == 2 })
 	up.Intercept(func(w http.ResponseWriter, r *http.Request) bool { // nothing newer hides what happens
 		http.Error(w, "down", http.StatusBadGateway)
@@ -251,20 +251,20 @@ func TestOwnerPausedBeforePublish(t *testing.T) {
 			return len(r.Copies) == 3
 		})
 		if r.RefsDigest != edge.RefsDigest || r.Generation != 2 {
-			t.Errorf("%s shows generation %d with digest %s, want 2 with %s", p.name, r.Generation, r.RefsDigest, edge.RefsDigest)
+			t.Errorf("%s shows generation %d with digest %s, want 2 with %s", p.Name, r.Generation, r.RefsDigest, edge.RefsDigest)
 		}
 	}
 	first := gittest.LsRemote(t, f.nodes[0].gitURL("a"))
 	for _, p := range f.nodes[1:] {
 		if got := gittest.LsRemote(t, p.gitURL("a")); got != first {
-			t.Errorf("%s serves another generation than %s", p.name, f.nodes[0].name)
+			t.Errorf("%s serves another generation than %s", p.Name, f.nodes[0].Name)
 		}
 	}
 }
 
 // stopped tells whether the process is stopped by a signal.
 func (p *proc) stopped() bool {
-	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.cmd.Process.Pid))
+	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.Pid()))
 	if err != nil {
 		return false
 	}
@@ -273,7 +273,7 @@ func (p *proc) stopped() bool {
 }
 
 func TestJoiningNodeTakesItsShare(t *testing.T) {
-	f, up := newFleet(t, 2), newForge(t)
+	f, up := newCluster(t, 2), newForge(t)
 	var names []string
 	for i := range 9 {
 		names = append(names, fmt.Sprintf("r%d", i))
@@ -293,7 +293,7 @@ func TestJoiningNodeTakesItsShare(t *testing.T) {
 			for _, c := range r.Copies {
 				if c.State == "ready" {
 					ready++
-					if c.Node == third.name {
+					if c.Node == third.Name {
 						mine++
 					}
 				}
@@ -316,7 +316,7 @@ func TestJoiningNodeTakesItsShare(t *testing.T) {
 // Two people set one thing to two values, one of them through a leader that is cut off just
 // then: what was acknowledged last is what all nodes have.
 func TestContrarySettings(t *testing.T) {
-	f, up := newFleet(t, 3), newForge(t)
+	f, up := newCluster(t, 3), newForge(t)
 	up.sample("a")
 	f.nodes[0].add(up, "a", 2)
 	cut := f.leader()
@@ -340,7 +340,7 @@ func TestContrarySettings(t *testing.T) {
 	}
 	f.settled(3)
 	for _, p := range f.nodes {
-		testlog.Eventually(t, fmt.Sprintf("%s to have %d; the write through the old leader ended with %v", p.name, want, err), func() bool {
+		testlog.Eventually(t, fmt.Sprintf("%s to have %d; the write through the old leader ended with %v", p.Name, want, err), func() bool {
 			r, err := p.client.Repo(t.Context(), "a")
 			return err == nil && r.MaxSize == want
 		})
@@ -349,7 +349,7 @@ func TestContrarySettings(t *testing.T) {
 
 // With five nodes two may die at once: here the leader, and another that owns.
 func TestLeaderAndOwnerKilledAtOnce(t *testing.T) {
-	f, up := newFleet(t, 5), newForge(t)
+	f, up := newCluster(t, 5), newForge(t)
 	names := []string{"a", "b", "c", "d", "e"}
 	for _, name := range names {
 		up.sample(name)
@@ -358,21 +358,21 @@ func TestLeaderAndOwnerKilledAtOnce(t *testing.T) {
 	leader := f.leader()
 	var owner *proc
 	for _, name := range names {
-		if r := leader.await(name, "owned", func(r *api.Repo) bool { return r.Owner != "" }); r.Owner != leader.name {
+		if r := leader.await(name, "owned", func(r *api.Repo) bool { return r.Owner != "" }); r.Owner != leader.Name {
 			owner = f.node(r.Owner)
 		}
 	}
 	if owner == nil {
 		t.Fatal("the leader owns everything: owners are not spread")
 	}
-	all([]*proc{leader, owner}, (*proc).kill)
+	all([]*proc{leader, owner}, (*proc).Kill)
 	rest := f.others(leader, owner)
 	for _, name := range names {
 		up.push(name, "after both died")
 	}
 	for _, name := range names {
 		rest[0].await(name, "owned by a living node", func(r *api.Repo) bool {
-			return r.Owner != "" && r.Owner != leader.name && r.Owner != owner.name
+			return r.Owner != "" && r.Owner != leader.Name && r.Owner != owner.Name
 		})
 		up.shows(name, rest)
 		if n := up.clones(name); n != 1 {

@@ -20,7 +20,7 @@ func TestVeryManyRefs(t *testing.T) {
 	if os.Getenv("GITMIRROR_LONG") != "" {
 		n = 200_000
 	}
-	f, up := newFleet(t, 1), newForge(t)
+	f, up := newCluster(t, 1), newForge(t)
 	repo := up.sample("many")
 	up.edit("many", func(e *upstream.Edit) {
 		for i := range n - 1 {

@@ -15,7 +15,7 @@ import (
 // command runs the command line as a person would.
 func (p *proc) command(args ...string) (stdout, stderr string, code int) {
 	p.t.Helper()
-	cmd := exec.CommandContext(p.t.Context(), binary, append(args, "--addr", p.http)...)
+	cmd := exec.CommandContext(p.t.Context(), binary, append(args, "--addr", p.HTTP)...)
 	var out, errOut strings.Builder
 	cmd.Stdout, cmd.Stderr = &out, &errOut
 	_ = cmd.Run()
@@ -31,7 +31,7 @@ func (p *proc) stateOf(name string) string {
 }
 
 func TestNodeRemovedForGood(t *testing.T) {
-	f, up := newFleet(t, 3), newForge(t)
+	f, up := newCluster(t, 3), newForge(t)
 	for _, name := range []string{"a", "b", "c"} {
 		up.sample(name)
 		f.nodes[0].add(up, name, 2)
@@ -40,7 +40,7 @@ func TestNodeRemovedForGood(t *testing.T) {
 	if _, text, code := first.command("node", "rm", "n3", "--yes"); code != 6 || !strings.Contains(text, "Try:") {
 		t.Errorf("removing a node that is up: exit %d\n%s", code, text)
 	}
-	lost.kill()
+	lost.Kill()
 	testlog.Eventually(t, "n3 to be seen as down", func() bool { return first.stateOf("n3") == "down" })
 	if _, text, code := first.command("node", "rm", "n3", "--yes"); code != 0 {
 		t.Fatalf("removing a node that is down: exit %d\n%s", code, text)
@@ -53,11 +53,7 @@ func TestNodeRemovedForGood(t *testing.T) {
 		return err == nil && s.Verdict == api.Healthy && len(s.Nodes) == 2 && s.Tolerates == 0
 	})
 	// It comes back, and is told.
-	cmd := exec.Command(binary, "start", "--name", "n3", "--data", lost.dir, "--http", "127.0.0.1:0", "--peer", "127.0.0.1:0")
-	out, err := cmd.CombinedOutput()
-	if err == nil || cmd.ProcessState.ExitCode() != 6 || !strings.Contains(string(out), "removed") || !strings.Contains(string(out), "Try:") {
-		t.Errorf("a removed node that comes back: %v\n%s", err, out)
-	}
+	lost.refused(6, nil, "removed")
 	for _, name := range []string{"a", "b", "c"} {
 		up.push(name, "after the removal")
 		up.shows(name, f.nodes[:2])
@@ -68,7 +64,7 @@ func TestNodeRemovedForGood(t *testing.T) {
 // others; when it comes back it deletes what it was told to leave, and gets a
 // share again.
 func TestCopiesOfALostNodeAreReplaced(t *testing.T) {
-	f := (&fleet{t: t, flags: []string{"--replace-after", "2s"}}).grow(3)
+	f := (&cluster{t: t, flags: []string{"--replace-after", "2s"}}).grow(3)
 	up := newForge(t)
 	names := []string{"a", "b", "c", "d"}
 	for _, name := range names {
@@ -77,12 +73,12 @@ func TestCopiesOfALostNodeAreReplaced(t *testing.T) {
 	}
 	lost := f.others(f.leader())[0]
 	rest := f.others(lost)
-	lost.kill()
+	lost.Kill()
 	for _, name := range names {
 		rest[0].await(name, "ready on the living", func(r *api.Repo) bool {
 			ready := 0
 			for _, c := range r.Copies {
-				if c.Node != lost.name && c.State == "ready" {
+				if c.Node != lost.Name && c.State == "ready" {
 					ready++
 				}
 			}
@@ -115,7 +111,7 @@ func TestCopiesOfALostNodeAreReplaced(t *testing.T) {
 }
 
 func TestOrderlyStopHandsLeadershipOver(t *testing.T) {
-	f, up := newFleet(t, 3), newForge(t)
+	f, up := newCluster(t, 3), newForge(t)
 	up.sample("a")
 	f.nodes[0].add(up, "a", 2)
 	old := f.leader()
@@ -124,7 +120,7 @@ func TestOrderlyStopHandsLeadershipOver(t *testing.T) {
 	began := time.Now()
 	testlog.Eventually(t, "a successor", func() bool {
 		s, err := rest[0].client.Status(t.Context())
-		return err == nil && s.Leader != "" && s.Leader != old.name
+		return err == nil && s.Leader != "" && s.Leader != old.Name
 	})
 	t.Logf("a successor was known %s after the process had ended", time.Since(began).Round(time.Millisecond))
 	up.push("a", "after the stop")
@@ -137,8 +133,8 @@ func TestOrderlyStopHandsLeadershipOver(t *testing.T) {
 // A request that does not end holds an orderly stop up for a while; a second
 // signal does not wait for it.
 func TestSecondSignalEndsAtOnce(t *testing.T) {
-	p := newFleet(t, 1).nodes[0]
-	conn, err := net.Dial("tcp", strings.TrimPrefix(p.http, "http://"))
+	p := newCluster(t, 1).nodes[0]
+	conn, err := net.Dial("tcp", strings.TrimPrefix(p.HTTP, "http://"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -149,8 +145,8 @@ func TestSecondSignalEndsAtOnce(t *testing.T) {
 	p.signal(syscall.SIGTERM)
 	testlog.Eventually(t, "the stop to begin", func() bool { return strings.Contains(p.tail(), "msg=stopping") })
 	p.signal(syscall.SIGTERM)
-	<-p.exited
-	if code := p.state.ExitCode(); code != 128+int(syscall.SIGTERM) {
+	<-p.Exited()
+	if code := p.State().ExitCode(); code != 128+int(syscall.SIGTERM) {
 		t.Errorf("exit code %d, want %d", code, 128+int(syscall.SIGTERM))
 	}
 }

@@ -94,7 +94,7 @@ func (p *proc) write(do func() error) {
 func (p *proc) await(name, what string, ok func(*api.Repo) bool) *api.Repo {
 	p.t.Helper()
 	var row *api.Repo
-	testlog.EventuallyIn(p.t, 90*time.Second, fmt.Sprintf("%s to be %s as %s sees it", name, what, p.name), func() bool {
+	testlog.EventuallyIn(p.t, 90*time.Second, fmt.Sprintf("%s to be %s as %s sees it", name, what, p.Name), func() bool {
 		got, err := p.client.Repo(p.t.Context(), name)
 		if err == nil {
 			row = got
@@ -104,7 +104,7 @@ func (p *proc) await(name, what string, ok func(*api.Repo) bool) *api.Repo {
 	return row
 }
 
-func (p *proc) gitURL(name string) string { return p.http + "/git/" + name }
+func (p *proc) gitURL(name string) string { return p.HTTP + "/git/" + name }
 
 // shows waits until each node shows of the repo what upstream shows, then
 // clones it from each and checks every object.
@@ -112,7 +112,7 @@ func (f *forge) shows(name string, nodes []*proc) {
 	f.t.Helper()
 	want := gittest.LsRemote(f.t, f.URL(name))
 	for _, p := range nodes {
-		testlog.EventuallyIn(f.t, 90*time.Second, name+" on "+p.name+" to be what upstream shows", func() bool {
+		testlog.EventuallyIn(f.t, 90*time.Second, name+" on "+p.Name+" to be what upstream shows", func() bool {
 			out, err := gittest.Try(f.t, f.t.TempDir(), "ls-remote", "--symref", p.gitURL(name))
 			return err == nil && out == want
 		})

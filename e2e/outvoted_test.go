@@ -13,7 +13,7 @@ import (
 // finds out, and ends rather than serve it.
 func TestOutvotedNodeEnds(t *testing.T) {
 	t.Parallel()
-	f, up := &fleet{t: t}, newForge(t)
+	f, up := &cluster{t: t}, newForge(t)
 	f.join("n1")
 	f.join("n2")
 	odd := f.join("n3", "GITMIRROR_TEST_SPOIL=spoil-me/spoiled!")

@@ -6,7 +6,6 @@ import (
 	"io"
 	"net/http"
 	"os"
-	"path/filepath"
 	"syscall"
 	"testing"
 	"time"
@@ -19,34 +18,35 @@ import (
 // it: the dead one's repos go on, and it may come back elsewhere.
 func TestFreshNodeAtADeadOnesAddress(t *testing.T) {
 	t.Parallel()
-	f, up := newFleet(t, 3), newForge(t)
+	f, up := newCluster(t, 3), newForge(t)
 	for _, name := range []string{"a", "b", "c"} {
 		up.sample(name)
 		f.nodes[0].add(up, name, 2)
 	}
 	dead := f.others(f.leader())[0]
 	rest := f.others(dead)
-	dead.kill()
-	testlog.Eventually(t, dead.name+" to be seen as down", func() bool { return rest[0].stateOf(dead.name) == "down" })
-	fresh := &proc{t: t, name: "n4", dir: filepath.Join(t.TempDir(), "n4"), http: "http://127.0.0.1:0", peer: dead.peer}
-	fresh.start(nil, "--join", rest[0].peer)
+	dead.Kill()
+	testlog.Eventually(t, dead.Name+" to be seen as down", func() bool { return rest[0].stateOf(dead.Name) == "down" })
+	fresh := newProc(t, "n4")
+	fresh.HTTP, fresh.Peer = "http://127.0.0.1:0", dead.Peer
+	fresh.start(nil, "--join", rest[0].Peer)
 	f.nodes = append(f.nodes, fresh)
 	for _, name := range []string{"a", "b", "c"} {
 		up.push(name, "after the death")
 		up.shows(name, f.others(dead))
 	}
-	dead.http, dead.peer, dead.client = "", "", nil
-	dead.start(nil, "--join", rest[0].peer)
+	dead.HTTP, dead.Peer, dead.client = "", "", nil
+	dead.start(nil, "--join", rest[0].Peer)
 	f.settled(4)
 }
 
 // A node that cannot be reached at the address it gives leaves nothing behind.
 func TestUnreachableAddressIsNotWrittenDown(t *testing.T) {
 	t.Parallel()
-	f := newFleet(t, 1)
-	lost := &proc{t: t, name: "n2", dir: filepath.Join(t.TempDir(), "n2")}
-	lost.refused(2, []string{"--join", f.nodes[0].peer, "--advertise", "127.0.0.1:0"}, "127.0.0.1:0")
-	lost.refused(6, []string{"--join", f.nodes[0].peer, "--advertise", f.nodes[0].peer}, "another node")
+	f := newCluster(t, 1)
+	lost := newProc(t, "n2")
+	lost.refused(2, []string{"--join", f.nodes[0].Peer, "--advertise", "127.0.0.1:0"}, "127.0.0.1:0")
+	lost.refused(6, []string{"--join", f.nodes[0].Peer, "--advertise", f.nodes[0].Peer}, "another node")
 	nodes, err := f.nodes[0].client.Nodes(t.Context())
 	if err != nil || len(nodes.Nodes) != 1 {
 		t.Errorf("nodes %+v, %v", nodes, err)
@@ -56,22 +56,22 @@ func TestUnreachableAddressIsNotWrittenDown(t *testing.T) {
 // duplicate copies a node's data directory.
 func (p *proc) duplicate() *proc {
 	p.t.Helper()
-	dir := filepath.Join(p.t.TempDir(), "copy")
-	if err := os.CopyFS(dir, os.DirFS(p.dir)); err != nil {
+	twin := newProc(p.t, p.Name)
+	if err := os.CopyFS(twin.Dir, os.DirFS(p.Dir)); err != nil {
 		p.t.Fatal(err)
 	}
-	return &proc{t: p.t, name: p.name, dir: dir}
+	return twin
 }
 
 func TestCopiedDirectoryIsNoSecondNode(t *testing.T) {
 	t.Parallel()
-	f, up := newFleet(t, 3), newForge(t)
+	f, up := newCluster(t, 3), newForge(t)
 	up.sample("a")
 	f.nodes[0].add(up, "a", 3)
 	victim := f.nodes[2]
-	seed := []string{"--join", f.nodes[0].peer}
+	seed := []string{"--join", f.nodes[0].Peer}
 	twin := victim.duplicate()
-	twin.refused(6, nil, "copy of n3's, which runs at "+victim.peer)
+	twin.refused(6, nil, "copy of n3's, which runs at "+victim.Peer)
 	// The original ends; a copy made now takes its place, and the original is the
 	// copy from then on.
 	victim.stop()
@@ -88,7 +88,7 @@ func TestCopiedDirectoryIsNoSecondNode(t *testing.T) {
 // other when one comes.
 func TestTwinsThatStartAloneFindEachOther(t *testing.T) {
 	t.Parallel()
-	f := newFleet(t, 3)
+	f := newCluster(t, 3)
 	for _, p := range f.nodes {
 		p.stop()
 	}
@@ -98,14 +98,14 @@ func TestTwinsThatStartAloneFindEachOther(t *testing.T) {
 	two.start(nil)
 	f.nodes[0].start(nil)
 	f.nodes[1].start(nil)
-	testlog.EventuallyIn(t, 30*time.Second, "one of them to end", func() bool { return !one.alive() || !two.alive() })
+	testlog.EventuallyIn(t, 30*time.Second, "one of them to end", func() bool { return !one.Running() || !two.Running() })
 	for _, p := range []*proc{one, two} {
-		if !p.alive() {
+		if !p.Running() {
 			p.ends(6, "the data directory is a copy")
 		}
 	}
 	for _, p := range f.nodes[:2] {
-		testlog.EventuallyIn(t, 30*time.Second, "the others to go on, as "+p.name+" sees it", func() bool {
+		testlog.EventuallyIn(t, 30*time.Second, "the others to go on, as "+p.Name+" sees it", func() bool {
 			s, err := p.client.Status(t.Context())
 			return err == nil && s.Leader != ""
 		})
@@ -115,13 +115,13 @@ func TestTwinsThatStartAloneFindEachOther(t *testing.T) {
 // A process that was paused while another took its place ends when it wakes up.
 func TestPausedProcessFindsAnotherInItsPlace(t *testing.T) {
 	t.Parallel()
-	f, up := newFleet(t, 3), newForge(t)
+	f, up := newCluster(t, 3), newForge(t)
 	up.sample("a")
 	f.nodes[0].add(up, "a", 3)
 	old := f.others(f.leader())[0]
 	old.signal(syscall.SIGSTOP)
 	twin := old.duplicate()
-	twin.start(nil, "--join", f.leader().peer)
+	twin.start(nil, "--join", f.leader().Peer)
 	for i, p := range f.nodes {
 		if p == old {
 			f.nodes[i] = twin
@@ -136,15 +136,15 @@ func TestPausedProcessFindsAnotherInItsPlace(t *testing.T) {
 
 func TestNodeRemovedWhilePausedEnds(t *testing.T) {
 	t.Parallel()
-	f, up := newFleet(t, 3), newForge(t)
+	f, up := newCluster(t, 3), newForge(t)
 	up.sample("a")
 	f.nodes[0].add(up, "a", 2)
 	lost := f.others(f.leader())[0]
 	rest := f.others(lost)
 	lost.signal(syscall.SIGSTOP)
-	testlog.Eventually(t, lost.name+" to be seen as down", func() bool { return rest[0].stateOf(lost.name) == "down" })
+	testlog.Eventually(t, lost.Name+" to be seen as down", func() bool { return rest[0].stateOf(lost.Name) == "down" })
 	testlog.Eventually(t, "its removal", func() bool {
-		_, _, code := rest[0].command("node", "rm", lost.name, "--yes")
+		_, _, code := rest[0].command("node", "rm", lost.Name, "--yes")
 		return code == 0
 	})
 	lost.signal(syscall.SIGCONT)
@@ -153,7 +153,7 @@ func TestNodeRemovedWhilePausedEnds(t *testing.T) {
 
 // readyz is the status of a probe, 0 without an answer.
 func (p *proc) readyz(query string) int {
-	resp, err := http.Get(p.http + "/readyz" + query)
+	resp, err := http.Get(p.HTTP + "/readyz" + query)
 	if err != nil {
 		return 0
 	}
@@ -163,17 +163,17 @@ func (p *proc) readyz(query string) int {
 
 func TestReadyWantsALeader(t *testing.T) {
 	t.Parallel()
-	f := newFleet(t, 3)
+	f := newCluster(t, 3)
 	last := f.nodes[2]
 	if got := last.readyz(""); got != http.StatusOK {
 		t.Errorf("/readyz is %d in a healthy cluster", got)
 	}
-	all(f.nodes[:2], (*proc).kill)
+	all(f.nodes[:2], (*proc).Kill)
 	testlog.Eventually(t, "/readyz to say that there is no leader", func() bool { return last.readyz("") == http.StatusServiceUnavailable })
 	if got := last.readyz("?noleader"); got != http.StatusOK {
 		t.Errorf("/readyz?noleader is %d", got)
 	}
-	last.kill()
+	last.Kill()
 	last.start(nil)
 	if a, b := last.readyz(""), last.readyz("?noleader"); a != http.StatusServiceUnavailable || b != http.StatusOK {
 		t.Errorf("restarted without a quorum: /readyz %d, /readyz?noleader %d", a, b)
@@ -186,14 +186,14 @@ func TestReadyWantsALeader(t *testing.T) {
 // A peer that proposes what nobody can apply is told so, and nobody falls.
 func TestGarbageDoesNotEnterTheLog(t *testing.T) {
 	t.Parallel()
-	f := newFleet(t, 3)
+	f := newCluster(t, 3)
 	leader := f.leader()
 	s, err := leader.client.Status(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, entry := range [][]byte{[]byte("garbage"), {}, bytes.Repeat([]byte{0xff}, 1000), {0x08, 0x63, 0x10, 0x01}} {
-		rq, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+leader.peer+"/peer/v1/propose", bytes.NewReader(entry))
+		rq, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+leader.Peer+"/peer/v1/propose", bytes.NewReader(entry))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -210,8 +210,8 @@ func TestGarbageDoesNotEnterTheLog(t *testing.T) {
 	}
 	f.settled(3)
 	for _, p := range f.nodes {
-		if !p.alive() {
-			t.Errorf("%s has ended", p.name)
+		if !p.Running() {
+			t.Errorf("%s has ended", p.Name)
 		}
 	}
 }
@@ -220,7 +220,7 @@ func TestGarbageDoesNotEnterTheLog(t *testing.T) {
 // time, nor stops or hurries anything.
 func TestOneClockIsYearsAhead(t *testing.T) {
 	t.Parallel()
-	f := &fleet{t: t, flags: []string{"--replace-after", "4s"}}
+	f := &cluster{t: t, flags: []string{"--replace-after", "4s"}}
 	f.join("n1", "GITMIRROR_TEST_CLOCK=26280h") // it founds, and leads at first
 	for i := 2; i <= 4; i++ {
 		f.join(fmt.Sprintf("n%d", i))
@@ -233,7 +233,7 @@ func TestOneClockIsYearsAhead(t *testing.T) {
 	var lost *proc
 	for _, p := range f.others(f.nodes[0], f.leader()) {
 		for _, c := range first.Copies {
-			if c.Node == p.name {
+			if c.Node == p.Name {
 				lost = p
 			}
 		}
@@ -241,11 +241,11 @@ func TestOneClockIsYearsAhead(t *testing.T) {
 	if lost == nil {
 		t.Fatalf("copies %+v are on the leader and the founder alone", first.Copies)
 	}
-	lost.kill()
+	lost.Kill()
 	f.others(lost)[0].await("a", "copied elsewhere", func(r *api.Repo) bool {
 		ready := 0
 		for _, c := range r.Copies {
-			if c.Node != lost.name && c.State == "ready" {
+			if c.Node != lost.Name && c.State == "ready" {
 				ready++
 			}
 		}

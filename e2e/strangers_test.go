@@ -169,9 +169,10 @@ func TestStrangersDoNotTakeTheNode(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &proc{t: t, name: "n1", dir: filepath.Join(t.TempDir(), "n1"), binary: plain}
+	p := newProc(t, "n1")
+	p.Binary = plain
 	p.start(nil)
-	f := &fleet{t: t, nodes: []*proc{p}}
+	f := &cluster{t: t, nodes: []*proc{p}}
 	f.leader()
 	up, evil := newForge(t), newHostile(t)
 	up.sample("honest")
@@ -240,7 +241,7 @@ func TestStrangersDoNotTakeTheNode(t *testing.T) {
 	var node, children int
 	strangers.Go(func() {
 		for ctx.Err() == nil {
-			own, others := resident(p.cmd.Process.Pid)
+			own, others := resident(p.Pid())
 			node, children = max(node, own), max(children, others)
 			pause(ctx, 100*time.Millisecond)
 		}

@@ -30,12 +30,13 @@ func TestRollingUpgradeAndNoWayBack(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f, up := &fleet{t: t}, newForge(t)
+	f, up := &cluster{t: t}, newForge(t)
 	for _, name := range []string{"n1", "n2", "n3"} {
-		p := &proc{t: t, name: name, dir: filepath.Join(t.TempDir(), name), binary: old}
+		p := newProc(t, name)
+		p.Binary = old
 		var args []string
 		if len(f.nodes) > 0 {
-			args = []string{"--join", f.nodes[0].peer}
+			args = []string{"--join", f.nodes[0].Peer}
 		}
 		f.nodes = append(f.nodes, p)
 		p.start(nil, args...)
@@ -48,9 +49,9 @@ func TestRollingUpgradeAndNoWayBack(t *testing.T) {
 	late.stop()
 	for _, p := range f.nodes[:3] {
 		p.stop()
-		p.binary = ""
+		p.Binary = binary
 		p.start(nil)
-		up.push("a", "while "+p.name+" is new")
+		up.push("a", "while "+p.Name+" is new")
 		up.shows("a", f.nodes[:3])
 	}
 	late.start(nil)
@@ -60,13 +61,14 @@ func TestRollingUpgradeAndNoWayBack(t *testing.T) {
 	for _, p := range f.nodes {
 		p.remembersFormat(int(fsm.Format))
 	}
-	stray := &proc{t: t, name: "n5", dir: filepath.Join(t.TempDir(), "n5"), binary: old}
-	stray.refused(1, []string{"--join", f.nodes[0].peer}, "format")
+	stray := newProc(t, "n5")
+	stray.Binary = old
+	stray.refused(1, []string{"--join", f.nodes[0].Peer}, "format")
 	back := f.nodes[2]
 	back.stop()
-	back.binary = old
+	back.Binary = old
 	back.refused(1, nil, fmt.Sprint("format ", fsm.Format))
-	back.binary = ""
+	back.Binary = binary
 	back.start(nil)
 	f.settled(4)
 }
@@ -74,8 +76,8 @@ func TestRollingUpgradeAndNoWayBack(t *testing.T) {
 // remembersFormat waits until the node has noted the cluster format.
 func (p *proc) remembersFormat(want int) {
 	p.t.Helper()
-	testlog.Eventually(p.t, p.name+" to note the cluster format", func() bool {
-		data, err := os.ReadFile(filepath.Join(p.dir, "node.json"))
+	testlog.Eventually(p.t, p.Name+" to note the cluster format", func() bool {
+		data, err := os.ReadFile(filepath.Join(p.Dir, "node.json"))
 		var id struct {
 			ClusterFormat int `json:"cluster_format"`
 		}

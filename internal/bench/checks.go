@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"time"
@@ -92,14 +91,11 @@ func nodeChecks(ctx context.Context, binary, dir string, up *replay, repos int, 
 // nodeWindow runs a node with the repos and returns its CPU time and the checks
 // upstream saw in the window.
 func nodeWindow(ctx context.Context, binary, dir string, up *replay, repos int, interval string, window time.Duration) (time.Duration, int, error) {
-	p := &process{binary: binary, dir: dir, name: "n1", timing: "normal"}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return 0, 0, err
-	}
+	p := cluster{binary: binary, dir: dir, timing: "normal"}.node("n1")
 	if err := p.start(ctx); err != nil {
 		return 0, 0, err
 	}
-	defer p.kill()
+	defer p.Kill()
 	for i := range repos {
 		name := fmt.Sprintf("r%d", i)
 		if err := until(ctx, "a write to be accepted", func() bool {

@@ -18,7 +18,7 @@ func failover(ctx context.Context, binary, dir string, trials int, timing string
 		return err
 	}
 	defer up.Close()
-	nodes, stop, err := three(ctx, binary, filepath.Join(dir, "failover"), timing)
+	nodes, stop, err := cluster{binary: binary, dir: filepath.Join(dir, "failover"), timing: timing}.three(ctx)
 	defer stop()
 	if err != nil {
 		return err
@@ -75,16 +75,16 @@ func trial(ctx context.Context, up *upstream.Server, nodes []*process, i int) (t
 	var dead *process
 	var rest []string
 	for _, p := range nodes {
-		if p.name == s.Leader {
+		if p.Name == s.Leader {
 			dead = p
 		} else {
-			rest = append(rest, p.http)
+			rest = append(rest, p.HTTP)
 		}
 	}
 	client := api.NewClient(rest...)
 	defer client.Close()
 	began := time.Now()
-	dead.kill()
+	dead.Kill()
 	err = until(ctx, "a write to be accepted", func() bool {
 		_, err := client.Add(ctx, api.AddRepo{URL: up.URL(name), Name: name, Interval: "1h"}, name)
 		return err == nil

@@ -30,7 +30,7 @@ func imports(ctx context.Context, binary, dir string, lines int, timing string) 
 	if err := writeList(list, port, lines); err != nil {
 		return err
 	}
-	nodes, stop, err := three(ctx, binary, filepath.Join(dir, "import"), timing)
+	nodes, stop, err := cluster{binary: binary, dir: filepath.Join(dir, "import"), timing: timing}.three(ctx)
 	defer stop()
 	if err != nil {
 		return err
@@ -43,7 +43,7 @@ func imports(ctx context.Context, binary, dir string, lines int, timing string) 
 		return err
 	}
 	began := time.Now()
-	cmd := exec.CommandContext(ctx, binary, "repo", "import", list, "--addr", follower.http, "-q")
+	cmd := exec.CommandContext(ctx, binary, "repo", "import", list, "--addr", follower.HTTP, "-q")
 	cmd.Stdout, cmd.Stderr = io.Discard, os.Stderr
 	if err := cmd.Run(); err != nil {
 		return fmt.Errorf("import: %w", err)
@@ -55,7 +55,7 @@ func imports(ctx context.Context, binary, dir string, lines int, timing string) 
 		if err != nil {
 			return err
 		}
-		used[p.name] = cpu
+		used[p.Name] = cpu
 	}
 	usage := cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
 	fmt.Printf("  the command itself used %.1f s of CPU\n", usage.Seconds())
@@ -78,7 +78,7 @@ func imports(ctx context.Context, binary, dir string, lines int, timing string) 
 		}
 		status = append(status, time.Since(at))
 		at = time.Now()
-		if err := exec.CommandContext(ctx, binary, "repo", "ls", "--limit", "100", "--addr", follower.http, "-q").Run(); err != nil {
+		if err := exec.CommandContext(ctx, binary, "repo", "ls", "--limit", "100", "--addr", follower.HTTP, "-q").Run(); err != nil {
 			return fmt.Errorf("repo ls: %w", err)
 		}
 		page = append(page, time.Since(at))
@@ -89,7 +89,7 @@ func imports(ctx context.Context, binary, dir string, lines int, timing string) 
 		if err != nil {
 			return err
 		}
-		fmt.Printf("  %s holds %d MiB, and had used %.1f s of CPU when the import was done\n", p.name, rss>>20, used[p.name].Seconds())
+		fmt.Printf("  %s holds %d MiB, and had used %.1f s of CPU when the import was done\n", p.Name, rss>>20, used[p.Name].Seconds())
 	}
 	return nil
 }
@@ -116,7 +116,7 @@ func following(ctx context.Context, nodes []*process) (*process, error) {
 		return nil, err
 	}
 	for _, p := range nodes {
-		if p.name != s.Leader {
+		if p.Name != s.Leader {
 			return p, nil
 		}
 	}

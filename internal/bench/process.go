@@ -2,90 +2,68 @@ package main
 
 import (
 	"context"
-	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	"gitmirror/api"
+	"gitmirror/internal/child"
+	"gitmirror/internal/fleet"
 )
 
 // process is one node.
 type process struct {
-	binary, dir, name string
-	http, peer        string
-	timing            string
-	join              string
-	cmd               *exec.Cmd
-	client            *api.Client
+	fleet.Node
+	client *api.Client // from the first start on
 }
 
-// start runs the node on free ports, later on the same, and waits until it
-// serves.
-func (p *process) start(ctx context.Context) error {
-	http, peer := "127.0.0.1:0", "127.0.0.1:0"
-	if p.http != "" {
-		http, peer = strings.TrimPrefix(p.http, "http://"), p.peer
+// start runs the node and waits until it serves.
+func (p *process) start(ctx context.Context, args ...string) error {
+	err := errors.Join(os.MkdirAll(filepath.Dir(p.Dir), 0o755), p.Start(ctx, args...))
+	if err == nil && p.client == nil {
+		p.client = api.NewClient(p.HTTP)
 	}
-	args := []string{"start", "-o", "json", "--name", p.name, "--data", filepath.Join(p.dir, p.name), "--http", http, "--peer", peer,
-		"--allow-upstream", "127.0.0.0/8", "--raft-timing", p.timing, "--log-level", "error"}
-	if p.join != "" {
-		args = append(args, "--join", p.join)
-	}
-	p.cmd = exec.CommandContext(ctx, p.binary, args...)
-	p.cmd.Stderr = os.Stderr
-	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	out, err := p.cmd.StdoutPipe()
-	if err != nil {
-		return err
-	}
-	if err := p.cmd.Start(); err != nil {
-		return err
-	}
-	var where struct{ HTTP, Peer string }
-	if err := json.NewDecoder(out).Decode(&where); err != nil {
-		return fmt.Errorf("node %s does not start: %w", p.name, err)
-	}
-	p.http, p.peer = where.HTTP, where.Peer
-	if p.client == nil {
-		p.client = api.NewClient(p.http)
-	}
-	return nil
+	return err
+}
+
+// cluster is what nodes have in common.
+type cluster struct{ binary, dir, timing string }
+
+// spawner has nodes end with us.
+var spawner = child.New()
+
+// node makes a node, which is not started yet.
+func (c cluster) node(name string) *process {
+	return &process{Node: fleet.Node{Binary: c.binary, Name: name, Dir: filepath.Join(c.dir, name), Spawner: spawner,
+		Flags: []string{"--raft-timing", c.timing, "--log-level", "error"}}}
 }
 
 // three starts three nodes of one cluster. stop kills those that run.
-func three(ctx context.Context, binary, dir, timing string) (nodes []*process, stop func(), err error) {
+func (c cluster) three(ctx context.Context) (nodes []*process, stop func(), err error) {
 	stop = func() {
 		for _, p := range nodes {
-			p.kill()
+			p.Kill()
 		}
 	}
+	var join []string
 	for _, name := range []string{"n1", "n2", "n3"} {
-		p := &process{binary: binary, dir: dir, name: name, timing: timing}
-		if len(nodes) > 0 {
-			p.join = nodes[0].peer
-		}
-		if err := p.start(ctx); err != nil {
+		p := c.node(name)
+		if err := p.start(ctx, join...); err != nil {
 			return nodes, stop, err
 		}
 		nodes = append(nodes, p)
+		join = []string{"--join", nodes[0].Peer}
 	}
 	return nodes, stop, nil
 }
 
-func (p *process) kill() {
-	_ = p.cmd.Process.Kill()
-	_ = p.cmd.Wait()
-}
-
 // cpu is what the process and its ended children have used so far.
 func (p *process) cpu() (time.Duration, error) {
-	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.cmd.Process.Pid))
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.Pid()))
 	if err != nil {
 		return 0, err
 	}
@@ -104,7 +82,7 @@ func (p *process) cpu() (time.Duration, error) {
 
 // memory is what the process holds now, its resident set in bytes.
 func (p *process) memory() (int64, error) {
-	statm, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", p.cmd.Process.Pid))
+	statm, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", p.Pid()))
 	if err != nil {
 		return 0, err
 	}

@@ -2,15 +2,11 @@ package e2e
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -18,6 +14,8 @@ import (
 	"time"
 
 	"gitmirror/api"
+	"gitmirror/internal/child"
+	"gitmirror/internal/fleet"
 	"gitmirror/internal/testlog"
 )
 
@@ -43,33 +41,36 @@ func TestMain(m *testing.M) {
 	}())
 }
 
-// fleet is a cluster of processes.
-type fleet struct {
+// cluster is the nodes of one.
+type cluster struct {
 	t     *testing.T
 	nodes []*proc
 	flags []string // of every start
 }
 
-// proc is one node; its directory and ports outlive its processes.
+// proc is one node.
 type proc struct {
-	t          *testing.T
-	name, dir  string
-	binary     string // another than the one under test, may be empty
-	flags      []string
-	closed     bool   // may reach no upstream on this machine
-	http, peer string // fixed by the first start
-	client     *api.Client
-	cmd        *exec.Cmd
-	exited     chan struct{}
-	state      *os.ProcessState
-	log        *os.File
+	fleet.Node
+	t      *testing.T
+	client *api.Client // from the first start on
 }
 
-// newFleet starts n nodes, each with the extra environment, and waits until
+// spawner has the nodes of all tests end with us.
+var spawner = child.New()
+
+// newProc makes a node of the binary under test, in a directory of its own.
+func newProc(t *testing.T, name string) *proc {
+	dir := filepath.Join(t.TempDir(), name)
+	p := &proc{t: t, Node: fleet.Node{Binary: binary, Name: name, Dir: dir, Log: dir + ".log", Flags: []string{"--log-level", "debug"}, Spawner: spawner}}
+	t.Cleanup(p.end)
+	return p
+}
+
+// newCluster starts n nodes, each with the extra environment, and waits until
 // they are up and as many vote as shall.
-func newFleet(t *testing.T, n int, env ...string) *fleet {
+func newCluster(t *testing.T, n int, env ...string) *cluster {
 	t.Helper()
-	return (&fleet{t: t}).grow(n, env...)
+	return (&cluster{t: t}).grow(n, env...)
 }
 
 // sources has go test know that a result depends on all of our sources, which are in
@@ -84,8 +85,8 @@ var sources = sync.OnceValue(func() error {
 	})
 })
 
-// grow starts n nodes of a fleet that has none.
-func (f *fleet) grow(n int, env ...string) *fleet {
+// grow starts n nodes of a cluster that has none.
+func (f *cluster) grow(n int, env ...string) *cluster {
 	f.t.Helper()
 	for i := range n {
 		f.join(fmt.Sprintf("n%d", i+1), env...)
@@ -94,12 +95,13 @@ func (f *fleet) grow(n int, env ...string) *fleet {
 	return f
 }
 
-func (f *fleet) join(name string, env ...string) *proc {
+func (f *cluster) join(name string, env ...string) *proc {
 	f.t.Helper()
-	p := &proc{t: f.t, name: name, dir: filepath.Join(f.t.TempDir(), name), flags: f.flags}
+	p := newProc(f.t, name)
+	p.Flags = append(p.Flags, f.flags...)
 	var args []string
 	if len(f.nodes) > 0 {
-		args = []string{"--join", f.nodes[0].peer}
+		args = []string{"--join", f.nodes[0].Peer}
 	}
 	f.nodes = append(f.nodes, p)
 	p.start(env, args...)
@@ -110,20 +112,16 @@ func (f *fleet) join(name string, env ...string) *proc {
 // hint.
 func (p *proc) refused(code int, args []string, words ...string) {
 	p.t.Helper()
-	program := binary
-	if p.binary != "" {
-		program = p.binary
-	}
 	ctx, cancel := context.WithTimeout(p.t.Context(), 30*time.Second)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, program, append([]string{"start", "--name", p.name, "--data", p.dir, "--http", "127.0.0.1:0", "--peer", "127.0.0.1:0"}, args...)...)
+	cmd := exec.CommandContext(ctx, p.Binary, append([]string{"start", "--name", p.Name, "--data", p.Dir, "--http", "127.0.0.1:0", "--peer", "127.0.0.1:0"}, args...)...)
 	out, err := cmd.CombinedOutput()
 	if err == nil || cmd.ProcessState.ExitCode() != code || !strings.Contains(string(out), "Try:") {
-		p.t.Errorf("the start of %s ended with %v, want exit code %d and a hint\n%s", p.name, err, code, out)
+		p.t.Errorf("the start of %s ended with %v, want exit code %d and a hint\n%s", p.Name, err, code, out)
 	}
 	for _, w := range words {
 		if !strings.Contains(string(out), w) {
-			p.t.Errorf("the refused start of %s does not say %q:\n%s", p.name, w, out)
+			p.t.Errorf("the refused start of %s does not say %q:\n%s", p.Name, w, out)
 		}
 	}
 }
@@ -132,25 +130,25 @@ func (p *proc) refused(code int, args []string, words ...string) {
 func (p *proc) ends(code int, words ...string) {
 	p.t.Helper()
 	select {
-	case <-p.exited:
+	case <-p.Exited():
 	case <-time.After(30 * time.Second):
-		p.t.Fatalf("%s goes on", p.name)
+		p.t.Fatalf("%s goes on", p.Name)
 	}
-	if got := p.state.ExitCode(); got != code {
-		p.t.Errorf("%s ended with %d, want %d\n%s", p.name, got, code, p.tail())
+	if got := p.State().ExitCode(); got != code {
+		p.t.Errorf("%s ended with %d, want %d\n%s", p.Name, got, code, p.tail())
 	}
 	for _, w := range words {
 		if !strings.Contains(p.tail(), w) {
-			p.t.Errorf("%s ended without a word of %q:\n%s", p.name, w, p.tail())
+			p.t.Errorf("%s ended without a word of %q:\n%s", p.Name, w, p.tail())
 		}
 	}
 }
 
-func (f *fleet) settled(n int) {
+func (f *cluster) settled(n int) {
 	f.t.Helper()
 	tolerates := map[int]int{3: 1, 4: 1, 5: 2}[n]
 	for _, p := range f.nodes {
-		testlog.EventuallyIn(f.t, time.Minute, fmt.Sprintf("%d nodes up, as %s sees it", n, p.name), func() bool {
+		testlog.EventuallyIn(f.t, time.Minute, fmt.Sprintf("%d nodes up, as %s sees it", n, p.Name), func() bool {
 			s, err := p.client.Status(f.t.Context())
 			if err != nil || s.Leader == "" || s.Tolerates != tolerates || len(s.Nodes) != n {
 				return false
@@ -165,10 +163,10 @@ func (f *fleet) settled(n int) {
 	}
 }
 
-func (f *fleet) node(name string) *proc {
+func (f *cluster) node(name string) *proc {
 	f.t.Helper()
 	for _, p := range f.nodes {
-		if p.name == name {
+		if p.Name == name {
 			return p
 		}
 	}
@@ -177,7 +175,7 @@ func (f *fleet) node(name string) *proc {
 }
 
 // others are the nodes but these.
-func (f *fleet) others(but ...*proc) []*proc {
+func (f *cluster) others(but ...*proc) []*proc {
 	var list []*proc
 next:
 	for _, p := range f.nodes {
@@ -192,7 +190,7 @@ next:
 }
 
 // leader is the node that leads, as the first that answers says.
-func (f *fleet) leader() *proc {
+func (f *cluster) leader() *proc {
 	f.t.Helper()
 	var name string
 	testlog.Eventually(f.t, "a leader", func() bool {
@@ -210,87 +208,33 @@ func (f *fleet) leader() *proc {
 // start runs the node's process and waits until it serves.
 func (p *proc) start(env []string, args ...string) {
 	p.t.Helper()
-	http, peer := "127.0.0.1:0", "127.0.0.1:0"
-	if p.http != "" {
-		http, peer = strings.TrimPrefix(p.http, "http://"), p.peer
-	}
-	args = append([]string{"start", "-o", "json", "--name", p.name, "--data", filepath.Base(p.dir), "--http", http, "--peer", peer,
-		"--log-level", "debug"}, slices.Concat(p.flags, args)...)
-	if !p.closed {
-		args = append(args, "--allow-upstream", "127.0.0.0/8")
-	}
-	if p.log == nil {
-		f, err := os.Create(filepath.Join(p.t.TempDir(), p.name+".log"))
-		if err != nil {
-			p.t.Fatal(err)
-		}
-		p.log = f
-		p.t.Cleanup(p.end)
-	}
-	program := binary
-	if p.binary != "" {
-		program = p.binary
-	}
 	if err := sources(); err != nil {
 		p.t.Fatal(err)
 	}
-	p.cmd = exec.Command(program, args...)
-	p.cmd.Dir = filepath.Dir(p.dir) // a relative --data, as most people have
-	p.cmd.Env = append(os.Environ(), append([]string{"GITMIRROR_TEST_CANARY=canary"}, env...)...)
-	p.cmd.Stderr = p.log
-	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	out, err := p.cmd.StdoutPipe()
-	if err != nil {
-		p.t.Fatal(err)
+	p.Env = append(os.Environ(), append([]string{"GITMIRROR_TEST_CANARY=canary"}, env...)...)
+	if err := p.Start(p.t.Context(), args...); err != nil {
+		p.t.Fatalf("%v\n%s", err, p.tail())
 	}
-	if err := p.cmd.Start(); err != nil {
-		p.t.Fatal(err)
-	}
-	type where struct{ HTTP, Peer string }
-	ready := make(chan where, 1)
-	p.exited = make(chan struct{})
-	go func(cmd *exec.Cmd, exited chan struct{}) {
-		var w where
-		if json.NewDecoder(out).Decode(&w) == nil {
-			ready <- w
-		}
-		_, _ = io.Copy(io.Discard, out)
-		_ = cmd.Wait()
-		p.state = cmd.ProcessState
-		close(exited)
-	}(p.cmd, p.exited)
-	select {
-	case info := <-ready:
-		p.http, p.peer = info.HTTP, info.Peer
-		if p.client == nil {
-			p.client = api.NewClient(p.http)
-			p.t.Cleanup(p.client.Close)
-		}
-	case <-p.exited:
-		p.t.Fatalf("%s ended before it served: %v\n%s", p.name, p.state, p.tail())
-	case <-time.After(time.Minute):
-		p.t.Fatalf("%s does not serve\n%s", p.name, p.tail())
+	if p.client == nil {
+		p.client = api.NewClient(p.HTTP)
+		p.t.Cleanup(p.client.Close)
 	}
 }
 
 func (p *proc) tail() string {
-	data, _ := os.ReadFile(p.log.Name())
+	data, _ := os.ReadFile(p.Log)
 	return string(data[max(0, len(data)-60000):])
 }
 
 // end kills what is left and shows the log of a failed test.
 func (p *proc) end() {
-	if p.alive() {
-		p.signal(syscall.SIGKILL)
-		<-p.exited
-	}
-	data, _ := os.ReadFile(p.log.Name())
+	p.Kill()
+	data, _ := os.ReadFile(p.Log)
 	if raced(string(data)) || strings.Contains(string(data), "panic:") {
-		p.t.Errorf("%s raced or panicked:\n%s", p.name, data)
+		p.t.Errorf("%s raced or panicked:\n%s", p.Name, data)
 	} else if p.t.Failed() {
-		p.t.Logf("log of %s:\n%s", p.name, p.tail())
+		p.t.Logf("log of %s:\n%s", p.Name, p.tail())
 	}
-	_ = p.log.Close()
 }
 
 // raced tells whether a log has a report of a data race, but for one of the raft
@@ -306,40 +250,18 @@ func raced(log string) bool {
 	return false
 }
 
-func (p *proc) alive() bool {
-	select {
-	case <-p.exited:
-		return false
-	default:
-		return true
-	}
-}
-
 func (p *proc) signal(s syscall.Signal) {
 	p.t.Helper()
-	if err := p.cmd.Process.Signal(s); err != nil && !errors.Is(err, os.ErrProcessDone) {
-		p.t.Fatalf("send %v to %s: %v", s, p.name, err)
+	if err := p.Signal(s); err != nil {
+		p.t.Fatal(err)
 	}
 }
 
-// kill is SIGKILL, and waits until the process is gone.
-func (p *proc) kill() {
-	p.t.Helper()
-	p.signal(syscall.SIGKILL)
-	<-p.exited
-}
-
-// stop is SIGTERM, and wants an orderly end.
+// stop wants an orderly end.
 func (p *proc) stop() {
 	p.t.Helper()
-	p.signal(syscall.SIGTERM)
-	select {
-	case <-p.exited:
-	case <-time.After(30 * time.Second):
-		p.t.Fatalf("%s does not end on SIGTERM", p.name)
-	}
-	if code := p.state.ExitCode(); code != 0 {
-		p.t.Errorf("%s ended with %v on SIGTERM\n%s", p.name, p.state, p.tail())
+	if err := p.Stop(30 * time.Second); err != nil {
+		p.t.Errorf("%v\n%s", err, p.tail())
 	}
 }
 
