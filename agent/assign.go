@@ -7,6 +7,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"gitmirror/fsm"
+	"gitmirror/internal/clock"
 )
 
 const (
@@ -47,7 +48,7 @@ func (a *Agent) assign(ctx context.Context, g *errgroup.Group) error {
 		for _, id := range as.removable() {
 			g.Go(func() error { a.remove(ctx, id); return nil })
 		}
-		if !pause(ctx, assignSpacing) {
+		if clock.Sleep(ctx, clock.System, assignSpacing) != nil {
 			return nil
 		}
 		select {

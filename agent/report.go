@@ -10,6 +10,7 @@ import (
 
 	"gitmirror/fsm"
 	"gitmirror/fsm/command"
+	"gitmirror/internal/clock"
 	"gitmirror/mirror"
 )
 
@@ -35,7 +36,7 @@ func (a *Agent) report(ctx context.Context) error {
 		case <-a.wake:
 		}
 		// A moment lets what happens together be told together.
-		if !pause(ctx, 50*time.Millisecond) {
+		if clock.Sleep(ctx, clock.System, 50*time.Millisecond) != nil {
 			return nil
 		}
 		for ids := a.takeDirty(); len(ids) > 0; {
@@ -51,23 +52,12 @@ func (a *Agent) report(ctx context.Context) error {
 						a.Changed(id)
 					}
 				}
-				if (err != nil || !full) && !pause(ctx, reportSpacing) {
+				if (err != nil || !full) && clock.Sleep(ctx, clock.System, reportSpacing) != nil {
 					return nil
 				}
 			}
 			ids = ids[looked:]
 		}
-	}
-}
-
-func pause(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-t.C:
-		return true
 	}
 }
 

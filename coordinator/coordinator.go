@@ -20,6 +20,7 @@ import (
 
 	"gitmirror/fsm"
 	"gitmirror/fsm/command"
+	"gitmirror/internal/clock"
 	"gitmirror/internal/egress"
 )
 
@@ -127,15 +128,8 @@ func (c *Coordinator) Lead(ctx context.Context) error {
 		stateChanged, membersChanged := c.cfg.State.Changed(), c.cfg.Members.MembersChanged()
 		began := time.Now()
 		_ = c.look(ctx) // each part keeps account of its failures
-		if ctx.Err() != nil {
+		if clock.Sleep(ctx, clock.System, min(max(lookSpacing, lookShare*time.Since(began)), lookRest)) != nil {
 			return nil
-		}
-		pause := time.NewTimer(min(max(lookSpacing, lookShare*time.Since(began)), lookRest))
-		select {
-		case <-ctx.Done():
-			pause.Stop()
-			return nil
-		case <-pause.C:
 		}
 		select {
 		case <-ctx.Done():

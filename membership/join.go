@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"gitmirror/internal/advice"
+	"gitmirror/internal/clock"
 	"gitmirror/internal/refusal"
 	"gitmirror/peer"
 )
@@ -54,21 +55,9 @@ func (a *Applicant) Join(ctx context.Context, seeds []string) (string, error) {
 			a.Log.Warn("not joined yet, trying again", "err", last)
 			said = now
 		}
-		if !pause(ctx, joinEvery) {
+		if clock.Sleep(ctx, clock.System, joinEvery) != nil {
 			return "", ctx.Err()
 		}
-	}
-}
-
-// pause returns false when ctx ends first.
-func pause(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-ctx.Done():
-		return false
 	}
 }
 
@@ -150,7 +139,7 @@ func (a Announcement) Run(ctx context.Context) error {
 			a.Log.Warn("the leader does not write down where this node is, trying again", "err", err, "try", r.Hint)
 			said = now
 		}
-		if !pause(ctx, joinEvery) {
+		if clock.Sleep(ctx, clock.System, joinEvery) != nil {
 			return nil
 		}
 	}
