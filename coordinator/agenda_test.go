@@ -169,30 +169,44 @@ func TestMissingCopiesAreMade(t *testing.T) {
 // What has to wait for its turn, because a node makes so many copies already, is not
 // forgotten, plan or not.
 func TestRowsWaitForTheirTurnWithoutAPlan(t *testing.T) {
-	w := newWorld(t, 3)
-	w.settle()
-	w.alive[id(3)] = false
+	w := newWorld(t, 1)
 	w.settle()
 	w.add(450)
-	w.alive[id(3)] = true
-	n2 := w.state.View().NodeByID(id(2))
-	w.apply(&command.Report{Node: n2.ID, Condition: &command.NodeCondition{Disk: fsm.DiskLow}})
-	w.look()
+	w.settle()
+	w.join(2)
 	w.tired()
-	w.c.term.Load().agenda.plan, w.c.term.Load().agenda.order = map[string][]uint32{}, nil
 	for _, r := range w.rows() {
-		if w.state.View().Node(r.Owner).ID == id(1) {
-			w.publish(r)
-		}
+		w.publish(r)
 	}
 	for range 20 {
 		w.look()
 		w.work()
 	}
 	for _, r := range w.rows() {
-		if r.Owner == w.state.View().NodeByID(id(1)).Num && w.ready()[r.ID] < 2 {
+		if w.ready()[r.ID] < 2 {
 			t.Fatalf("%+v", r.Copies)
 		}
+	}
+}
+
+// A plan that could not be proposed is made again: that other nodes are to own what they
+// hold is nowhere else.
+func TestAPlanThatWasNotTakenIsMadeAgain(t *testing.T) {
+	w := newWorld(t, 2)
+	w.settle()
+	w.add(20)
+	w.settle()
+	w.alive[id(2)] = false
+	w.settle()
+	w.alive[id(2)] = true
+	w.apply(&command.SetNodeState{Id: id(2), State: command.NodeState_NODE_STATE_UP})
+	w.fails = errors.New("no leader")
+	if err := w.c.look(t.Context()); err == nil {
+		t.Fatal("nothing was proposed")
+	}
+	w.settle()
+	if h := w.state.View().Holding(w.state.View().NodeByID(id(2)).Num); h.Owned < 8 {
+		t.Errorf("the node that is back owns %d of 20", h.Owned)
 	}
 }
 
