@@ -316,6 +316,19 @@ func TestApprovalIsNoneOfWhereHeadTurnsSince(t *testing.T) {
 	g.follows("both, and a fast-forward")
 }
 
+// HEAD may turn meanwhile to a branch that has what was published: nothing is lost by that,
+// and the approval is enough.
+func TestApprovalIsEnoughWhereHeadTurnsToWhatItWas(t *testing.T) {
+	g := guard(t, 9, 0)
+	was := g.git("rev-parse", "refs/heads/main")
+	g.orphan("refs/heads/main")
+	hold := g.heldFor(past.HeadRewrite)
+	g.git("update-ref", "refs/heads/maint", was)
+	g.git("symbolic-ref", "HEAD", "refs/heads/maint")
+	g.approve(hold)
+	g.follows("what was approved, and HEAD where main was")
+}
+
 // A person's own step is no word on what upstream took away from other refs before.
 func TestRestoreForgetsNoLossOfOtherRefs(t *testing.T) {
 	g := guard(t, 9, 0)

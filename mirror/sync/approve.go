@@ -35,12 +35,8 @@ func (w *Worker) allow(ctx context.Context, repo *store.Repo, a work.Assignment,
 		}
 	}
 	if p := a.Approved; p != nil && len(rest) > 0 {
-		if w.covers(ctx, repo, p, rest) {
-			return w.covered(ctx, repo, step, v)
-		}
-		if !p.Observed.IsZero() && p.Observed == observed && pictured(p, rest) {
-			taken = names(v.Lost)
-			return past.Verdict{}, forgotten{refs: taken}, nil
+		if w.covers(ctx, repo, p, rest) || !p.Observed.IsZero() && p.Observed == observed && pictured(p, rest) {
+			return past.Verdict{}, forgetAll, nil
 		}
 	}
 	if len(taken) == 0 {
@@ -60,28 +56,6 @@ func pictured(p *work.Approval, lost []refs.Change) bool {
 	return p.Count > len(p.First) || !slices.ContainsFunc(lost, func(c refs.Change) bool {
 		return !slices.ContainsFunc(p.First, func(f refs.Change) bool { return f.Ref == c.Ref && f.New == c.New })
 	})
-}
-
-// covered is the verdict on a step of which all losses are taken. With them out of the way
-// HEAD may be seen to lead where nobody was shown it would: that is held with them.
-func (w *Worker) covered(ctx context.Context, repo *store.Repo, step *past.Step, v past.Verdict) (past.Verdict, forgotten, error) {
-	beside, err := step.Beside(names(v.Lost)).Weigh(history{ctx, w, repo})
-	more := slices.DeleteFunc(slices.Clone(beside.Lost), func(c refs.Change) bool {
-		// Of which tip of the day it is seen to turn away makes no difference.
-		return slices.ContainsFunc(v.Lost, func(l refs.Change) bool { return l.Ref == c.Ref && l.New == c.New })
-	})
-	if err != nil || beside.Reason == "" || len(more) == 0 {
-		return past.Verdict{}, forgetAll, err
-	}
-	v.Reason, v.Lost, v.Heads = beside.Reason, slices.Concat(more, v.Lost), 0
-	return v, forgotten{}, nil
-}
-
-func names(lost []refs.Change) (list []string) {
-	for _, c := range lost {
-		list = append(list, c.Ref)
-	}
-	return list
 }
 
 // released tells whether a loss is what a person was shown when they released a pin.
