@@ -12,7 +12,9 @@ type Condition struct {
 }
 
 // Condition tells how this node is.
-func (e *Engine) Condition() Condition { return Condition{Disk: e.space.Now(), Sick: e.sickness()} }
+func (e *Engine) Condition() Condition {
+	return Condition{Disk: e.space.Now(), Sick: e.prover.sickness()}
+}
 
 // spaceChanged is called when the disk has got worse or better. What failed for
 // its sake is tried again as soon as it is better, whatever the backoff says.

@@ -9,7 +9,7 @@
 // table.
 //
 // When a repository is worked on is decided by package schedule, what is done then by
-// package sync; open.go serves the result (package serve), prove.go looks after it.
+// package sync; open.go serves the result (package serve), prove.go finds out whether it can be.
 package mirror
 
 import (
@@ -77,11 +77,9 @@ type Engine struct {
 	state    *store.State
 	schedule *schedule.Scheduler
 	worker   *sync.Worker
-	fetch    *fetch.Fetcher
-	verify   proof // that all of a copy can be read
 	serve    *serve.Server
 	space    *space.Guard
-	proofs   *proofs
+	prover   *prover
 	workers  workers
 	memory   *memory
 	proxy    *egress.Proxy
@@ -105,7 +103,7 @@ func New(ctx context.Context, cfg Config) (_ *Engine, err error) {
 	if cfg.Reserve == 0 {
 		cfg.Reserve = 10
 	}
-	e := &Engine{cfg: cfg, log: cfg.Log, proofs: newProofs(), memory: newMemory()}
+	e := &Engine{cfg: cfg, log: cfg.Log, memory: newMemory()}
 	if e.store, err = store.Open(cfg.Dir, cfg.StartID, cfg.Log); err != nil {
 		return nil, err
 	}
@@ -114,8 +112,9 @@ func New(ctx context.Context, cfg Config) (_ *Engine, err error) {
 	if e.proxy, err = egress.NewProxy(dialer); err != nil {
 		return nil, err
 	}
-	e.fetch = fetch.New(cfg.Git, cfg.Stall)
-	e.verify = e.fetch.Verify
+	objects := fetch.New(cfg.Git, cfg.Stall)
+	kick := func(id string) bool { return e.schedule.Kick(id) }
+	e.prover = newProver(cfg, e.store, objects, &e.workers, kick)
 	scratch, err := e.store.Scratch()
 	if err != nil {
 		return nil, err
@@ -125,11 +124,11 @@ func New(ctx context.Context, cfg Config) (_ *Engine, err error) {
 		Answers: remote.NewPool(scratch, func() error { return e.space.Room(false) }),
 	})
 	e.worker = sync.New(sync.Config{
-		Clock: cfg.Clock, Store: e.store, Upstream: detect.New(upstreams), Objects: e.fetch, Space: e.space, Past: &e.memory.past,
-		Copies: wholeness{e}, Publisher: cfg.Publisher, Sources: cfg.Sources, LogTime: cfg.LogTime, Changed: cfg.Changed, Kick: func(id string) bool { return e.schedule.Kick(id) }, Log: cfg.Log,
+		Clock: cfg.Clock, Store: e.store, Upstream: detect.New(upstreams), Objects: objects, Space: e.space, Past: &e.memory.past,
+		Copies: e.prover, Publisher: cfg.Publisher, Sources: cfg.Sources, LogTime: cfg.LogTime, Changed: cfg.Changed, Kick: kick, Log: cfg.Log,
 		CopiesPerPeer: cfg.CopiesPerPeer, Fetches: cfg.Fetches, MaxSize: cfg.MaxSize, MaxObject: cfg.MaxObject,
 	})
-	if e.serve, err = serve.New(ctx, serve.Config{Git: cfg.Git, Scratch: scratch, Agent: cfg.Agent, Packs: cfg.Packs, Room: func() error { return e.space.Room(false) }, Suspect: e.suspect, Log: cfg.Log}); err != nil {
+	if e.serve, err = serve.New(ctx, serve.Config{Git: cfg.Git, Scratch: scratch, Agent: cfg.Agent, Packs: cfg.Packs, Room: func() error { return e.space.Room(false) }, Suspect: e.prover.Suspect, Log: cfg.Log}); err != nil {
 		return nil, err
 	}
 	if e.state, err = store.OpenState(cfg.Dir, cfg.Log); err != nil {
@@ -141,9 +140,6 @@ func New(ctx context.Context, cfg Config) (_ *Engine, err error) {
 	})
 	return e, nil
 }
-
-// now is the engine's clock.
-func (e *Engine) now() time.Time { return e.cfg.Clock.Now() }
 
 func orDefault[T int | int64](v, def T) T {
 	if v == 0 {
@@ -159,7 +155,7 @@ func (e *Engine) Run(ctx context.Context) error {
 	e.workers.begin(ctx)
 	g.Go(func() error { return e.proxy.Serve(ctx) })
 	g.Go(func() error { return e.space.Run(ctx) })
-	g.Go(func() error { e.proveAll(ctx); e.scrub(ctx); return nil })
+	g.Go(func() error { e.prover.proveAll(ctx); e.prover.scrub(ctx); return nil })
 	g.Go(func() error { return e.flush(ctx) })
 	g.Go(func() error { return e.schedule.Run(ctx) })
 	err := g.Wait()
@@ -230,9 +226,17 @@ func (e *Engine) Remove(ctx context.Context, id string) error {
 	if err := e.store.Trash(id, e.cfg.LogTime().Now); err != nil {
 		return err
 	}
-	e.proofs.forget(id)
+	e.prover.Forget(id)
 	e.worker.Forget(id)
 	return nil
+}
+
+// Doubt has a copy tested that somebody could not read: a peer's word is a reason to
+// look, and no evidence.
+func (e *Engine) Doubt(id string) {
+	if r := e.store.Repo(id); r != nil {
+		e.prover.Suspect(r, errors.New("a peer says that what it was sent is damaged"))
+	}
 }
 
 // Status tells what this node holds of a repository; ok is false when it holds

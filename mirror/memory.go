@@ -64,7 +64,7 @@ func (e *Engine) remembered(id string) (*refs.Table, *past.Record, error) {
 	if r == nil {
 		return nil, nil, ErrNoCopy
 	}
-	if err := e.fit(id); err != nil {
+	if err := e.prover.fit(id); err != nil {
 		return nil, nil, err
 	}
 	t, err := r.Table()
@@ -102,7 +102,7 @@ func (t told) holds(table refs.Digest, at refs.LogTime) bool {
 // when ctx ends.
 func (e *Engine) TakenAway(ctx context.Context, id string) Taken {
 	r := e.store.Repo(id)
-	if r == nil || r.LivePast().IsZero() || e.fit(id) != nil {
+	if r == nil || r.LivePast().IsZero() || e.prover.fit(id) != nil {
 		return Taken{}
 	}
 	if t, ok := e.toldOf(r); ok {

@@ -18,13 +18,12 @@ import (
 	"gitmirror/mirror/store"
 )
 
-// remembering is a ward of one copy, from whose settled refs something was taken away an
+// remembering is an engine with one copy, from whose settled refs something was taken away an
 // hour ago, and something else ten hours ago.
-func remembering(t *testing.T, now *refs.LogTime) (*ward, *store.Repo) {
+func remembering(t *testing.T, now *refs.LogTime) (*Engine, *store.Repo) {
 	t.Helper()
 	w := newWard(t, t.Context(), 1)
-	w.memory = newMemory()
-	w.cfg.LogTime = func() refs.LogTime { return *now }
+	e := &Engine{cfg: Config{Clock: w.clock, LogTime: func() refs.LogTime { return *now }}, log: w.log, store: w.store, prover: w.prover, memory: newMemory()}
 	r, oid := w.copies[0], strings.Repeat("b", 40)
 	record := &past.Record{Tips: []past.Tip{
 		{Name: "refs/heads/a", OID: oid, Until: now.Now.Add(-10 * time.Hour), Settled: true, Lost: true},
@@ -37,7 +36,7 @@ func remembering(t *testing.T, now *refs.LogTime) (*ward, *store.Repo) {
 	if ok, err := r.Activate(2, table.Digest()); !ok || err != nil {
 		t.Fatal(ok, err)
 	}
-	return w, r
+	return e, r
 }
 
 func logTime(hours int) refs.LogTime {
@@ -48,14 +47,14 @@ func logTime(hours int) refs.LogTime {
 func TestRecallsShareAndWaitForTheirTurn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		now := logTime(0)
-		w, r := remembering(t, &now)
+		e, r := remembering(t, &now)
 		var mu sync.Mutex
 		tables, records, busy := map[*refs.Table]int{}, map[*past.Record]int{}, 0
 		done := make(chan struct{})
 		var asks sync.WaitGroup
 		for range 20 {
 			asks.Go(func() {
-				err := w.Recall(t.Context(), r.ID(), func(table *refs.Table, record *past.Record) error {
+				err := e.Recall(t.Context(), r.ID(), func(table *refs.Table, record *past.Record) error {
 					mu.Lock()
 					tables[table]++
 					records[record]++
@@ -94,10 +93,10 @@ func TestRecallsShareAndWaitForTheirTurn(t *testing.T) {
 		asks.Wait()
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		if err := w.Recall(ctx, "REPO9", func(*refs.Table, *past.Record) error { return nil }); err == nil {
+		if err := e.Recall(ctx, "REPO9", func(*refs.Table, *past.Record) error { return nil }); err == nil {
 			t.Error("a repository that is not here")
 		}
-		if err := w.Recall(t.Context(), r.ID(), func(*refs.Table, *past.Record) error { return nil }); err != nil {
+		if err := e.Recall(t.Context(), r.ID(), func(*refs.Table, *past.Record) error { return nil }); err != nil {
 			t.Errorf("afterwards: %v", err)
 		}
 	})
@@ -107,10 +106,10 @@ func TestRecallsShareAndWaitForTheirTurn(t *testing.T) {
 // however often it is asked for, and holds nothing of what it was read from.
 func TestLossesAreReadOnce(t *testing.T) {
 	now := logTime(0)
-	w, r := remembering(t, &now)
+	e, r := remembering(t, &now)
 	tells := func(want int, when string) {
 		t.Helper()
-		got := w.TakenAway(t.Context(), r.ID())
+		got := e.TakenAway(t.Context(), r.ID())
 		if got.Count != want || len(got.First) != want || want > 0 && got.First[want-1].Ref != "refs/heads/b" {
 			t.Errorf("%s: %+v, want %d", when, got, want)
 		}
@@ -140,11 +139,11 @@ func TestLossesAreReadOnce(t *testing.T) {
 	tells(0, "the next day")
 	// Of very many repositories not all is remembered.
 	for i := range mostTold {
-		w.memory.told[fmt.Sprint(i)] = told{}
+		e.memory.told[fmt.Sprint(i)] = told{}
 	}
 	now = logTime(-1)
 	tells(2, "when time has gone back")
-	if n := len(w.memory.told); n > mostTold {
+	if n := len(e.memory.told); n > mostTold {
 		t.Errorf("%d are remembered", n)
 	}
 }
@@ -152,17 +151,17 @@ func TestLossesAreReadOnce(t *testing.T) {
 // Who reads the losses has them for himself; who cannot wait is told nothing of them.
 func TestLossesAreNotWaitedForForEver(t *testing.T) {
 	now := logTime(0)
-	w, r := remembering(t, &now)
-	if err := w.memory.losses.Acquire(t.Context(), 1); err != nil {
+	e, r := remembering(t, &now)
+	if err := e.memory.losses.Acquire(t.Context(), 1); err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if got := w.TakenAway(ctx, r.ID()); got.Count != 0 {
+	if got := e.TakenAway(ctx, r.ID()); got.Count != 0 {
 		t.Errorf("%+v", got)
 	}
-	w.memory.losses.Release(1)
-	if got := w.TakenAway(t.Context(), r.ID()); got.Count != 2 {
+	e.memory.losses.Release(1)
+	if got := e.TakenAway(t.Context(), r.ID()); got.Count != 2 {
 		t.Errorf("%+v", got)
 	}
 }

@@ -55,7 +55,7 @@ func (e *Engine) OpenByName(name string) (*Copy, error) {
 }
 
 func (e *Engine) open(r *store.Repo, hidden bool) (*Copy, error) {
-	if err := e.fit(r.ID()); err != nil {
+	if err := e.prover.fit(r.ID()); err != nil {
 		return nil, err
 	}
 	before, _ := r.Generation()

@@ -7,7 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	gosync "sync"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -17,14 +17,12 @@ import (
 	"gitmirror/internal/testlog"
 	"gitmirror/mirror/fetch"
 	"gitmirror/mirror/refs"
-	"gitmirror/mirror/schedule"
 	"gitmirror/mirror/store"
-	"gitmirror/mirror/sync"
 )
 
-// ward is an engine that has copies and nothing else to do.
+// ward is copies that are looked after.
 type ward struct {
-	*Engine
+	*prover
 	copies []*store.Repo
 	told   int // times its condition changed
 }
@@ -36,10 +34,8 @@ func newWard(t *testing.T, ctx context.Context, copies int) *ward {
 		t.Fatal(err)
 	}
 	w := &ward{}
-	w.Engine = &Engine{store: s, proofs: newProofs(), log: testlog.New(t),
-		cfg: Config{Clock: clock.System, Changed: func(string) {}, ConditionChanged: func() { w.told++ }}}
-	w.worker = sync.New(sync.Config{Clock: clock.System, Store: s, Fetches: 1})
-	w.schedule = schedule.New(schedule.Config{Clock: clock.System, Disk: disk{w.Engine}})
+	cfg := Config{Clock: clock.System, ConditionChanged: func() { w.told++ }, Log: testlog.New(t)}
+	w.prover = newProver(cfg, s, nil, &workers{}, func(string) bool { return true })
 	w.workers.begin(ctx)
 	for i := range copies {
 		w.copy(t, i)
@@ -78,8 +74,8 @@ func failing(n int) func(context.Context, string, []string) error {
 
 func (w *ward) served(t *testing.T, i int) bool {
 	t.Helper()
-	_, err := w.Open(w.copies[i].ID(), false)
-	return err == nil
+	_, err := w.copies[i].Table()
+	return err == nil && w.fit(w.copies[i].ID()) == nil
 }
 
 func TestOneFailedTestIsNoBrokenCopy(t *testing.T) {
@@ -107,7 +103,7 @@ func TestManyBrokenCopiesAreOneSickNode(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		w := newWard(t, ctx, 6)
 		for i := range brokenLimit + 1 {
-			w.broke(w.copies[i], errUnreadable)
+			w.takeOut(w.copies[i], errUnreadable)
 		}
 		if w.sickness() == "" || w.told != 1 {
 			t.Fatalf("sick %q, told %d times", w.sickness(), w.told)
@@ -134,7 +130,7 @@ func TestCopiesThatBreakOneAfterTheOtherAreASickNode(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		w := newWard(t, ctx, 6)
 		for _, r := range w.copies[:brokenLimit+1] {
-			w.broke(r, errUnreadable)
+			w.takeOut(r, errUnreadable)
 			time.Sleep(time.Hour)
 			synctest.Wait()
 		}
@@ -210,7 +206,7 @@ func TestEveryCopyIsReadOnceADay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		w := newWard(t, ctx, 3)
-		var mu gosync.Mutex
+		var mu sync.Mutex
 		reads := map[string]int{}
 		w.verify = func(_ context.Context, dir string, _ []string) error {
 			time.Sleep(time.Minute)
@@ -293,7 +289,7 @@ func TestASickNodeGetsWellWhenItsCopiesAreBack(t *testing.T) {
 			if err == nil {
 				t.Fatal("a table that is away can be read")
 			}
-			w.countBroken(r.ID(), r.Name(), err)
+			w.Broke(r.ID(), r.Name(), err)
 		}
 		if w.sickness() == "" {
 			t.Fatal("the node is well without its copies")

@@ -2,7 +2,6 @@ package mirror
 
 import (
 	"gitmirror/mirror/schedule"
-	"gitmirror/mirror/store"
 	"gitmirror/mirror/work"
 )
 
@@ -21,10 +20,3 @@ func (d disk) Held(id string) schedule.Held {
 	}
 	return h
 }
-
-// wholeness is what runs are told of whether copies can be read, and tell.
-type wholeness struct{ e *Engine }
-
-func (w wholeness) Suspect(r *store.Repo, err error)      { w.e.suspect(r, err) }
-func (w wholeness) Broke(id, name string, err error) bool { return w.e.countBroken(id, name, err) }
-func (w wholeness) Forget(id string)                      { w.e.proofs.forget(id) }

@@ -2,7 +2,6 @@ package mirror
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"gitmirror/internal/clock"
@@ -18,45 +17,37 @@ const (
 	proofRest    = 4
 )
 
-// Doubt has a copy tested that somebody could not read: a peer's word is a reason to
-// look, and no evidence.
-func (e *Engine) Doubt(id string) {
-	if r := e.store.Repo(id); r != nil {
-		e.suspect(r, errors.New("a peer says that what it was sent is damaged"))
-	}
-}
-
-// suspect has a repository tested that may be damaged.
-func (e *Engine) suspect(r *store.Repo, err error) {
-	e.workers.Go(func(ctx context.Context) {
-		if !e.proofs.due(r.ID(), e.now()) {
+// Suspect has a repository tested that may be damaged.
+func (p *prover) Suspect(r *store.Repo, err error) {
+	p.workers.Go(func(ctx context.Context) {
+		if !p.due(r.ID()) {
 			return
 		}
-		e.log.Info("a copy may be damaged, testing it", "repo", r.Name(), "err", err)
-		e.proveSuspect(ctx, r)
+		p.log.Info("a copy may be damaged, testing it", "repo", r.Name(), "err", err)
+		p.proveSuspect(ctx, r)
 	})
 }
 
 // proveSuspect tests a copy when others that are suspected have been tested, and rests.
-func (e *Engine) proveSuspect(ctx context.Context, r *store.Repo) {
-	p := e.proofs
+func (p *prover) proveSuspect(ctx context.Context, r *store.Repo) {
 	if p.doubts.Acquire(ctx, 1) != nil {
 		return
 	}
 	defer p.doubts.Release(1)
 	var took time.Duration
-	e.prove(ctx, r, func(ctx context.Context, dir string, oids []string) error {
-		began := e.now()
-		defer func() { took += e.now().Sub(began) }()
-		return e.verify(ctx, dir, oids)
+	p.prove(ctx, r, func(ctx context.Context, dir string, oids []string) error {
+		began := p.clock.Now()
+		defer func() { took += p.clock.Now().Sub(began) }()
+		return p.verify(ctx, dir, oids)
 	})
-	p.restAfter(r.ID(), e.now(), took)
-	_ = clock.Sleep(ctx, e.cfg.Clock, took)
+	p.restAfter(r.ID(), took)
+	_ = clock.Sleep(ctx, p.clock, took)
 }
 
 // due tells whether a suspected copy may be tested now, and takes it for one that is
 // being tested.
-func (p *proofs) due(id string, now time.Time) bool {
+func (p *prover) due(id string) bool {
+	now := p.clock.Now()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if next, tested := p.next[id]; tested && now.Before(next) {
@@ -67,8 +58,8 @@ func (p *proofs) due(id string, now time.Time) bool {
 }
 
 // restAfter notes how long the test of a suspected copy took that has ended.
-func (p *proofs) restAfter(id string, now time.Time, took time.Duration) {
+func (p *prover) restAfter(id string, took time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.next[id] = now.Add(max(proofSpacing, proofRest*took))
+	p.next[id] = p.clock.Now().Add(max(proofSpacing, proofRest*took))
 }

@@ -46,7 +46,7 @@ func TestSuspicionsTakeAShareOfTheDisk(t *testing.T) {
 			}
 			for range c.hours * 3600 / 5 {
 				for _, r := range w.copies {
-					w.suspect(r, errors.New("nonsense"))
+					w.Suspect(r, errors.New("nonsense"))
 				}
 				time.Sleep(5 * time.Second)
 			}
@@ -80,7 +80,7 @@ func TestASuspicionIsLookedAtSoon(t *testing.T) {
 		for range 2 {
 			began := time.Now()
 			for _, r := range w.copies {
-				w.suspect(r, errors.New("a pack cannot be made"))
+				w.Suspect(r, errors.New("a pack cannot be made"))
 			}
 			<-tested
 			<-tested
