@@ -46,7 +46,7 @@ var allowed = map[string]struct {
 // forbidden are imports of others' packages that a package must not have, even
 // through one of ours.
 var forbidden = map[string][]string{
-	"fsm":  {"github.com/hashicorp/raft", "net/http", "os/exec", "math/rand", "math/rand/v2"},
+	"fsm":  {"github.com/hashicorp/raft", "gitmirror/internal/disk", "net/http", "os/exec", "math/rand", "math/rand/v2"},
 	"ring": {"math/rand", "math/rand/v2", "net", "os", "time"},
 	"api":  {"github.com/urfave/cli/v2"},
 

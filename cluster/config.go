@@ -10,6 +10,8 @@ import (
 	"github.com/google/uuid"
 	"github.com/hashicorp/memberlist"
 	"github.com/hashicorp/raft"
+
+	"gitmirror/internal/disk"
 )
 
 // MetaMaxSize is how much a node may tell all others through gossip.
@@ -21,8 +23,9 @@ type Config struct {
 	Name      string // for people
 	ClusterID string // UUID, made by the founder
 
-	Dir       string // raft's log, votes and snapshots; made if missing
-	Advertise string // host:port that other nodes dial; default the bound address
+	Dir       string     // raft's log, votes and snapshots; made if missing
+	Disk      *disk.Disk // that they are on; default this machine's
+	Advertise string     // host:port that other nodes dial; default the bound address
 
 	// LogID is the log that Dir must hold: what LogMade was told by an earlier
 	// Open. A node that starts over with an empty log could vote, and forget
@@ -52,8 +55,6 @@ type Config struct {
 	SnapshotInterval  time.Duration // how often to see whether a snapshot is due; default 2 min
 	SnapshotThreshold uint64        // entries since the last that make it due; default 8192
 	TrailingLogs      uint64        // entries kept behind it for followers that lag; default 10240
-
-	faults func(op string) error // of tests: called before each operation on the store
 
 	// A node ends when a probe of Dir goes unanswered, or a write to the log does
 	// not end, for too long. raft cannot depose a leader whose disk hangs, so a

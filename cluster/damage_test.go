@@ -113,7 +113,7 @@ func TestDamageIsFoundAtTheStart(t *testing.T) {
 		"a snapshot, log is cut": {[]uint64{10}, func(t *testing.T, dir string) {
 			spoilSnapshot(t, dir, 10)
 			s := &store{}
-			l, err := openLedger(filepath.Join(dir, storeFile))
+			l, err := openLedger(nil, filepath.Join(dir, storeFile))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -133,7 +133,7 @@ func TestDamageIsFoundAtTheStart(t *testing.T) {
 			}
 		}, &DamagedError{Value: "4-10-"}},
 		"snapshots gone, log cut": {[]uint64{10}, func(t *testing.T, dir string) {
-			l, err := openLedger(filepath.Join(dir, storeFile))
+			l, err := openLedger(nil, filepath.Join(dir, storeFile))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -142,7 +142,7 @@ func TestDamageIsFoundAtTheStart(t *testing.T) {
 			}
 		}, &DamagedError{Index: 1}},
 		"an entry in the middle gone": {[]uint64{10}, func(t *testing.T, dir string) {
-			l, err := openLedger(filepath.Join(dir, storeFile))
+			l, err := openLedger(nil, filepath.Join(dir, storeFile))
 			if err != nil {
 				t.Fatal(err)
 			}

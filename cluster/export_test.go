@@ -2,11 +2,6 @@ package cluster
 
 import "github.com/hashicorp/raft"
 
-// SetFaults has f called before each operation on the store of a cluster that
-// is opened with c: append, delete, set, read, snapshot create, snapshot write,
-// snapshot close. What it returns is the outcome of the operation.
-func SetFaults(c *Config, f func(op string) error) { c.faults = f }
-
 // Spoil changes a record of the log on the disk of a running node.
 func Spoil(c *Cluster, index uint64) error {
 	bolt := c.store.ledger.bolt

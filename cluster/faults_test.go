@@ -11,7 +11,13 @@ import (
 
 	"gitmirror/cluster"
 	"gitmirror/internal/clustertest"
+	"gitmirror/internal/disk"
 )
+
+// faulty is a disk on which f says what becomes of an operation, by its name.
+func faulty(f func(op string) error) *disk.Disk {
+	return disk.New(func(op disk.Op) error { return f(op.Name) })
+}
 
 // An error of the disk ends the node at once, whatever raft was doing.
 func TestAnErrorOfTheStoreIsFatal(t *testing.T) {
@@ -22,7 +28,7 @@ func TestAnErrorOfTheStoreIsFatal(t *testing.T) {
 			g := clustertest.New(t, 1, clustertest.Options{Config: func(c *cluster.Config) {
 				c.SnapshotThreshold, c.SnapshotInterval, c.TrailingLogs = 10, 20*time.Millisecond, 1
 				if first {
-					cluster.SetFaults(c, func(at string) error {
+					c.Disk = faulty(func(at string) error {
 						if broken.Load() && at == op {
 							return syscall.EIO
 						}
@@ -74,7 +80,7 @@ func TestAWriteThatHangsIsFatal(t *testing.T) {
 				if first {
 					c.DiskTimeout, c.DiskPatience = time.Second, 2*time.Second
 					c.Replaceable = func() bool { return true }
-					cluster.SetFaults(c, func(at string) error {
+					c.Disk = faulty(func(at string) error {
 						if hung.Load() && at == op {
 							<-released
 						}
@@ -117,7 +123,7 @@ func TestTooManyOpenFilesIsNoErrorOfTheStore(t *testing.T) {
 	var tried atomic.Int32
 	g := clustertest.New(t, 1, clustertest.Options{Config: func(c *cluster.Config) {
 		c.SnapshotThreshold, c.SnapshotInterval, c.TrailingLogs = 10, 20*time.Millisecond, 1
-		cluster.SetFaults(c, func(at string) error {
+		c.Disk = faulty(func(at string) error {
 			if at == "snapshot create" && tried.Add(1) < 3 {
 				return syscall.EMFILE
 			}

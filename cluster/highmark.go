@@ -9,6 +9,8 @@ import (
 	"sync"
 
 	"github.com/google/uuid"
+
+	"gitmirror/internal/disk"
 )
 
 // reach is how far a log and the values beside it are. None of it ever goes back
@@ -39,7 +41,7 @@ func (r reach) behind(other reach) bool {
 //	term and index of the last entry, current term, term of the last vote (8 each)
 //	CRC-32C of all that (4)
 type highMark struct {
-	file *os.File
+	file *disk.File
 	id   uuid.UUID // of the log
 	log  *slog.Logger
 
@@ -57,13 +59,13 @@ const (
 
 // openMark opens the mark of the log with that id, or makes it. One of another log,
 // or one that cannot be read, says nothing; where there can be none, nil is returned.
-func openMark(path, logID string, log *slog.Logger) *highMark {
+func openMark(d *disk.Disk, path, logID string, log *slog.Logger) *highMark {
 	id, err := uuid.Parse(logID)
 	if err != nil {
 		log.Warn("the raft log has no id that a mark could name", "id", logID)
 		return nil
 	}
-	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	file, err := d.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		log.Warn("cannot open the file that says how far the raft log was: a log put back from a backup would not be noticed", "file", path, "err", err)
 		return nil

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"path/filepath"
 	"slices"
 
@@ -27,7 +26,7 @@ func parseSnapshotName(id string) (snapshotName, bool) {
 
 // list names the snapshots, newest first, readable or not.
 func (s *snapshots) list() ([]snapshotName, error) {
-	entries, err := os.ReadDir(filepath.Join(s.dir, snapshotFolder))
+	entries, err := s.disk.ReadDir(filepath.Join(s.dir, snapshotFolder))
 	if err != nil {
 		return nil, &StoreError{Op: "read", Path: s.dir, Err: err}
 	}

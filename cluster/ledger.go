@@ -13,6 +13,7 @@ import (
 	bolterrors "go.etcd.io/bbolt/errors"
 
 	"gitmirror/internal/boltfile"
+	"gitmirror/internal/disk"
 )
 
 // ledgerBuckets are raft-boltdb's.
@@ -32,18 +33,18 @@ var errNoValue = raftboltdb.ErrKeyNotFound
 type ledger struct {
 	bolt   *raftboltdb.BoltStore
 	path   string
+	disk   *disk.Disk
 	writes writes
-	mark   *highMark             // nil while the file is being made, or where there is none
-	faults func(op string) error // of tests, before each operation; may be nil
-	failed func(error)           // told once, of the first failure
+	mark   *highMark   // nil while the file is being made, or where there is none
+	failed func(error) // told once, of the first failure
 
 	mu     sync.Mutex
 	broken error
 }
 
-func openLedger(path string) (*ledger, error) {
-	l := &ledger{path: path, failed: func(error) {}}
-	err := boltfile.OpenBy(path, ledgerBuckets, func(options *bbolt.Options) (err error) {
+func openLedger(d *disk.Disk, path string) (*ledger, error) {
+	l := &ledger{path: path, disk: d, failed: func(error) {}}
+	err := boltfile.OpenBy(d, path, ledgerBuckets, func(options *bbolt.Options) (err error) {
 		l.bolt, err = raftboltdb.New(raftboltdb.Options{Path: path, BoltOptions: options})
 		return err
 	})
@@ -80,7 +81,7 @@ func (l *ledger) do(op string, call func() error) error {
 	if err := l.failure(); err != nil {
 		return err
 	}
-	err := l.inject(op)
+	err := l.disk.Announce(op, l.path)
 	if err == nil {
 		err = boltfile.Guard(call)
 	}
@@ -99,13 +100,6 @@ func (l *ledger) do(op string, call func() error) error {
 func (l *ledger) write(op string, call func() error) error {
 	defer l.writes.begin(op)()
 	return l.do(op, call)
-}
-
-func (l *ledger) inject(op string) error {
-	if l.faults == nil {
-		return nil
-	}
-	return l.faults(op)
 }
 
 // Close leaves the file alone after a failure: bbolt's locks may be taken.

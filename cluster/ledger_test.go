@@ -89,7 +89,7 @@ func TestNoDamageOfAnOpenFileEndsTheProcess(t *testing.T) {
 		}
 		var file *os.File
 		l := &ledger{path: path, failed: func(error) {}}
-		err := boltfile.OpenBy(path, ledgerBuckets, func(options *bbolt.Options) (err error) {
+		err := boltfile.OpenBy(nil, path, ledgerBuckets, func(options *bbolt.Options) (err error) {
 			options.NoSync = true
 			options.OpenFile = func(name string, flag int, mode os.FileMode) (*os.File, error) {
 				file, err = os.OpenFile(name, flag, mode)

@@ -96,7 +96,7 @@ func Open(ctx context.Context, cfg Config, port *Port) (*Cluster, error) {
 			c.fail(err)
 		}
 	})
-	c.wg.Go(func() { newReserve(cfg.Dir, cfg.Log).run(running) })
+	c.wg.Go(func() { newReserve(cfg.Disk, cfg.Dir, cfg.Log).run(running) })
 	if cfg.Seeds != nil {
 		c.wg.Go(func() { c.keepContact(running) })
 	}

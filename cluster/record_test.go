@@ -17,7 +17,7 @@ import (
 
 func openedLedger(t *testing.T, path string) *ledger {
 	t.Helper()
-	l, err := openLedger(path)
+	l, err := openLedger(nil, path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -90,7 +90,7 @@ func TestChecksumsCoverEverything(t *testing.T) {
 func TestNoBitOfARecordFlipsUnnoticed(t *testing.T) {
 	path := filepath.Join(t.TempDir(), storeFile)
 	want := raft.Log{Index: 7, Term: 3, Type: raft.LogConfiguration, Data: []byte("data"), Extensions: []byte("more"), AppendedAt: time.Unix(5, 6).UTC()}
-	l, err := openLedger(path)
+	l, err := openLedger(nil, path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -141,7 +141,7 @@ func TestNoBitOfARecordFlipsUnnoticed(t *testing.T) {
 
 func storedRecord(t *testing.T, path string, index uint64) (record []byte) {
 	t.Helper()
-	db, err := boltfile.Open(path, ledgerBuckets...)
+	db, err := boltfile.Open(nil, path, ledgerBuckets...)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,8 +8,9 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"syscall"
 	"time"
+
+	"gitmirror/internal/disk"
 )
 
 // reserve is a file in raft's directory that does nothing but take space. When
@@ -18,6 +19,7 @@ import (
 // node.
 type reserve struct {
 	path string
+	disk *disk.Disk
 	size int64
 	free func() (uint64, error) // bytes
 	log  *slog.Logger
@@ -32,18 +34,18 @@ const (
 
 // GiveUpReserve makes room in a full file system, for who has to write before a Cluster
 // is opened on dir. It returns an error when there is no reserve.
-func GiveUpReserve(dir string) error { return os.Remove(filepath.Join(dir, reserveFile)) }
+func GiveUpReserve(d *disk.Disk, dir string) error {
+	return d.Remove(filepath.Join(dir, reserveFile))
+}
 
-func newReserve(dir string, log *slog.Logger) *reserve {
-	r := &reserve{path: filepath.Join(dir, reserveFile), size: reserveSize, log: log}
+func newReserve(d *disk.Disk, dir string, log *slog.Logger) *reserve {
+	r := &reserve{path: filepath.Join(dir, reserveFile), disk: d, size: reserveSize, log: log}
 	r.free = func() (uint64, error) {
-		var s syscall.Statfs_t
-		err := syscall.Statfs(dir, &s)
-		return s.Bavail * uint64(s.Bsize), err
+		u, err := d.Usage(dir)
+		return u.FreeBytes, err
 	}
-	var s syscall.Statfs_t
-	if syscall.Statfs(dir, &s) == nil {
-		r.size = min(r.size, int64(s.Blocks)*s.Bsize/reserveShare)
+	if u, err := d.Usage(dir); err == nil {
+		r.size = min(r.size, int64(u.Bytes/reserveShare))
 	}
 	return r
 }
@@ -69,10 +71,10 @@ func (r *reserve) look() {
 	if err != nil {
 		return // the watchdog finds out what is wrong
 	}
-	_, err = os.Stat(r.path)
+	_, err = r.disk.Stat(r.path)
 	switch held := err == nil; {
 	case held && free < uint64(r.size)/4:
-		if err := os.Remove(r.path); err == nil {
+		if err := r.disk.Remove(r.path); err == nil {
 			r.log.Warn("the disk of the raft log is nearly full, its reserve is given up: make room", "free_bytes", free, "reserve_bytes", r.size)
 		}
 	case !held && errors.Is(err, fs.ErrNotExist) && free > 4*uint64(r.size):
@@ -83,16 +85,16 @@ func (r *reserve) look() {
 }
 
 func (r *reserve) take() (err error) {
-	f, err := os.OpenFile(r.path, os.O_WRONLY|os.O_CREATE, 0o600)
+	f, err := r.disk.OpenFile(r.path, os.O_WRONLY|os.O_CREATE, 0o600)
 	if err != nil {
 		return err
 	}
 	defer func() {
 		if err = errors.Join(err, f.Close()); err != nil {
-			_ = os.Remove(r.path) // half a reserve is none
+			_ = r.disk.Remove(r.path) // half a reserve is none
 		}
 	}()
-	if err := syscall.Fallocate(int(f.Fd()), 0, 0, r.size); err != nil {
+	if err := f.Allocate(r.size); err != nil {
 		return fmt.Errorf("allocate: %w", err)
 	}
 	return nil

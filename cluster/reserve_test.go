@@ -8,7 +8,7 @@ import (
 )
 
 func TestReserveIsGivenUpInNeedAndTakenAgain(t *testing.T) {
-	r := newReserve(t.TempDir(), testlog.New(t))
+	r := newReserve(nil, t.TempDir(), testlog.New(t))
 	r.size = 1 << 20
 	var free uint64
 	r.free = func() (uint64, error) { return free, nil }

@@ -7,13 +7,12 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
-	"os"
 	"path/filepath"
 	"syscall"
 
 	"github.com/hashicorp/raft"
 
-	"gitmirror/internal/atomicfile"
+	"gitmirror/internal/disk"
 )
 
 // snapshots are raft's snapshots on the disk. raft puts a checksum over the
@@ -26,6 +25,7 @@ import (
 type snapshots struct {
 	raft.SnapshotStore
 	dir     string
+	disk    *disk.Disk
 	ledger  *ledger
 	spoiled func(index uint64)
 }
@@ -50,7 +50,7 @@ func seal(index, term, configurationIndex uint64, configuration raft.Configurati
 
 // Create implements raft.SnapshotStore.
 func (s *snapshots) Create(version raft.SnapshotVersion, index, term uint64, configuration raft.Configuration, configurationIndex uint64, transport raft.Transport) (raft.SnapshotSink, error) {
-	err := s.ledger.inject("snapshot create")
+	err := s.announce("snapshot create")
 	var sink raft.SnapshotSink
 	if err == nil {
 		sink, err = s.SnapshotStore.Create(version, index, term, configuration, configurationIndex, transport)
@@ -63,6 +63,11 @@ func (s *snapshots) Create(version raft.SnapshotVersion, index, term uint64, con
 		return nil, errors.Join(err, sink.Cancel())
 	}
 	return sealed, nil
+}
+
+// announce tells the disk what raft is about to do to a snapshot's files.
+func (s *snapshots) announce(op string) error {
+	return s.disk.Announce(op, filepath.Join(s.dir, snapshotFolder))
 }
 
 // failed ends the process over an error of the disk. A lack of descriptors is
@@ -81,7 +86,7 @@ type sealedSink struct {
 }
 
 func (s *sealedSink) Write(b []byte) (int, error) {
-	err := s.store.ledger.inject("snapshot write")
+	err := s.store.announce("snapshot write")
 	n := 0
 	if err == nil {
 		n, err = s.SnapshotSink.Write(b)
@@ -93,7 +98,7 @@ func (s *sealedSink) Write(b []byte) (int, error) {
 }
 
 func (s *sealedSink) Close() error {
-	err := s.store.ledger.inject("snapshot close")
+	err := s.store.announce("snapshot close")
 	if err == nil {
 		err = s.SnapshotSink.Close()
 	}
@@ -157,7 +162,12 @@ func (s *snapshots) reach(index uint64) bool {
 // verified opens a snapshot whose checksums are right, positioned behind the
 // seal.
 func (s *snapshots) verified(id string) (*raft.SnapshotMeta, io.ReadCloser, error) {
-	meta, content, err := s.SnapshotStore.Open(id) // checks the content as a whole
+	var meta *raft.SnapshotMeta
+	var content io.ReadCloser
+	err := s.announce("snapshot open")
+	if err == nil {
+		meta, content, err = s.SnapshotStore.Open(id) // checks the content as a whole
+	}
 	if errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) {
 		return nil, nil, err
 	}
@@ -177,12 +187,12 @@ func (s *snapshots) verified(id string) (*raft.SnapshotMeta, io.ReadCloser, erro
 // setAside moves a snapshot to where raft does not look.
 func (s *snapshots) setAside(id string) error {
 	to := filepath.Join(s.dir, damagedFolder)
-	if err := os.MkdirAll(to, directoryAccess); err != nil {
+	if err := s.disk.MkdirAll(to, directoryAccess); err != nil {
 		return fmt.Errorf("set snapshot %s aside: %w", id, err)
 	}
-	err := os.Rename(filepath.Join(s.dir, snapshotFolder, id), filepath.Join(to, id))
+	err := s.disk.Rename(filepath.Join(s.dir, snapshotFolder, id), filepath.Join(to, id))
 	if err == nil {
-		err = atomicfile.SyncDir(filepath.Join(s.dir, snapshotFolder))
+		err = s.disk.Sync(filepath.Join(s.dir, snapshotFolder))
 	}
 	if err != nil {
 		return fmt.Errorf("set snapshot %s aside: %w", id, err)

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 
 	"github.com/google/uuid"
@@ -12,6 +11,7 @@ import (
 	"github.com/hashicorp/raft"
 
 	"gitmirror/internal/atomicfile"
+	"gitmirror/internal/disk"
 )
 
 const (
@@ -49,32 +49,31 @@ type store struct {
 // makes one, unless cfg.LogID says that there was one.
 func openStore(cfg Config, log hclog.Logger) (*store, error) {
 	path := filepath.Join(cfg.Dir, storeFile)
-	_, err := os.Stat(path)
+	_, err := cfg.Disk.Stat(path)
 	missing := errors.Is(err, fs.ErrNotExist)
 	switch {
 	case missing && cfg.LogID != "":
 		return nil, &LogLostError{Path: path, Reason: "is gone"}
 	case missing:
-		err = makeStore(cfg.Dir, path)
+		err = makeStore(cfg.Disk, cfg.Dir, path)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("make raft store: %w", err)
 	}
-	info, err := os.Stat(path)
+	info, err := cfg.Disk.Stat(path)
 	if err == nil && info.Size() == 0 {
 		return nil, &LogLostError{Path: path, Reason: "is empty"}
 	}
-	ledger, err := openLedger(path)
+	ledger, err := openLedger(cfg.Disk, path)
 	if err != nil {
 		return nil, err
 	}
-	ledger.faults = cfg.faults
 	s := &store{ledger: ledger, spoiled: make(chan uint64, 1)}
 	if err = s.identify(path, cfg.LogID); err == nil {
-		err = s.complete(cfg.Dir, log)
+		err = s.complete(cfg, log)
 	}
 	if err == nil && cfg.Mark != "" {
-		ledger.mark = openMark(cfg.Mark, s.id, cfg.Log)
+		ledger.mark = openMark(cfg.Disk, cfg.Mark, s.id, cfg.Log)
 	}
 	if err == nil {
 		err = s.inspect(cfg.Log)
@@ -112,18 +111,18 @@ func (s *store) compare() error {
 
 // makeStore makes an empty log with an id. It gets its name when it is whole
 // and durable, so that a raft.db that exists is never half made.
-func makeStore(dir, path string) error {
-	if err := os.MkdirAll(dir, directoryAccess); err != nil {
+func makeStore(d *disk.Disk, dir, path string) error {
+	if err := d.MkdirAll(dir, directoryAccess); err != nil {
 		return err
 	}
-	if err := atomicfile.SyncDir(filepath.Dir(dir)); err != nil {
+	if err := d.Sync(filepath.Dir(dir)); err != nil {
 		return err
 	}
 	unfinished := path + ".new"
-	if err := os.Remove(unfinished); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := d.Remove(unfinished); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	ledger, err := openLedger(unfinished)
+	ledger, err := openLedger(d, unfinished)
 	if err != nil {
 		return err
 	}
@@ -138,7 +137,7 @@ func makeStore(dir, path string) error {
 	if err != nil {
 		return err
 	}
-	return atomicfile.Rename(unfinished, path)
+	return atomicfile.Rename(d, unfinished, path)
 }
 
 // identify refuses any log but the one that was noted. A log without an id was
@@ -157,13 +156,13 @@ func (s *store) identify(path, logID string) error {
 	return nil
 }
 
-func (s *store) complete(dir string, log hclog.Logger) error {
+func (s *store) complete(cfg Config, log hclog.Logger) error {
 	s.stable = raftLog{ledger: s.ledger, applied: func() uint64 { return 0 }, spoiled: s.spoil}
-	files, err := raft.NewFileSnapshotStoreWithLogger(dir, snapshotsKept, log)
+	files, err := raft.NewFileSnapshotStoreWithLogger(cfg.Dir, snapshotsKept, log)
 	if err != nil {
-		return &StoreError{Op: "open", Path: dir, Err: err}
+		return &StoreError{Op: "open", Path: cfg.Dir, Err: err}
 	}
-	s.snapshots = &snapshots{SnapshotStore: files, dir: dir, ledger: s.ledger, spoiled: s.spoil}
+	s.snapshots = &snapshots{SnapshotStore: files, dir: cfg.Dir, disk: cfg.Disk, ledger: s.ledger, spoiled: s.spoil}
 	return nil
 }
 

@@ -9,6 +9,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"gitmirror/internal/disk"
 )
 
 const (
@@ -71,13 +73,13 @@ func (c *Cluster) DiskHungSince() time.Time {
 // watchDisk returns when the node has to end over its disk, or ctx has ended.
 func (c *Cluster) watchDisk(ctx context.Context) error {
 	replaceable := func() bool { return c.cfg.Replaceable != nil && c.IsLeader() && c.cfg.Replaceable() }
-	w := newWatchdog(c.cfg, replaceable, &c.disk, (*os.File).Sync)
+	w := newWatchdog(c.cfg, replaceable, &c.disk)
 	w.oldest = c.store.ledger.writes.oldest
 	return w.run(ctx)
 }
 
-func newWatchdog(cfg Config, replaceable func() bool, health *diskHealth, fsync func(*os.File) error) *watchdog {
-	p := &probeFile{path: filepath.Join(cfg.Dir, "probe"), fsync: fsync}
+func newWatchdog(cfg Config, replaceable func() bool, health *diskHealth) *watchdog {
+	p := &probeFile{path: filepath.Join(cfg.Dir, "probe"), disk: cfg.Disk}
 	return &watchdog{
 		probe:       p.probe,
 		oldest:      new(writes).oldest,
@@ -93,14 +95,14 @@ func newWatchdog(cfg Config, replaceable func() bool, health *diskHealth, fsync 
 
 // probeFile is kept open: a lack of descriptors is not a dead disk.
 type probeFile struct {
-	path  string
-	fsync func(*os.File) error
-	file  *os.File
+	path string
+	disk *disk.Disk
+	file *disk.File
 }
 
 func (p *probeFile) probe() error {
 	if p.file == nil {
-		f, err := os.OpenFile(p.path, os.O_WRONLY|os.O_CREATE, 0o600)
+		f, err := p.disk.OpenFile(p.path, os.O_WRONLY|os.O_CREATE, 0o600)
 		if errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) {
 			return nil
 		}
@@ -112,11 +114,11 @@ func (p *probeFile) probe() error {
 	if _, err := p.file.WriteAt([]byte(time.Now().Format(time.RFC3339Nano)), 0); err != nil {
 		return err
 	}
-	if err := p.fsync(p.file); err != nil {
+	if err := p.file.Sync(); err != nil {
 		return err
 	}
 	// What was taken away can be written to for ever.
-	named, err := os.Stat(p.path)
+	named, err := p.disk.Stat(p.path)
 	if err != nil {
 		return fmt.Errorf("the raft directory was taken away: %w", err)
 	}

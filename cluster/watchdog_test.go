@@ -10,6 +10,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"gitmirror/internal/disk"
 )
 
 func TestWatchdogDecides(t *testing.T) {
@@ -66,7 +68,7 @@ func TestWatchdogDecides(t *testing.T) {
 				var health diskHealth
 				w := newWatchdog(Config{}.withDefaults(""), func() bool {
 					return c.replaceable != nil && c.replaceable(time.Since(start))
-				}, &health, nil)
+				}, &health)
 				n := 0
 				w.probe = func() error { n++; return c.probe(ctx, n) }
 				err := w.run(ctx)
@@ -94,7 +96,7 @@ func TestAHangIsKnownBeforeItIsActedOn(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
 		var health diskHealth
-		w := newWatchdog(Config{}.withDefaults(""), func() bool { return false }, &health, nil)
+		w := newWatchdog(Config{}.withDefaults(""), func() bool { return false }, &health)
 		w.probe = func() error { <-ctx.Done(); return nil }
 		go func() { _ = w.run(ctx) }()
 		// The probe may be sent a whole interval after the disk began to hang.
@@ -149,7 +151,7 @@ func TestAWriteThatDoesNotEndIsAHang(t *testing.T) {
 					}
 				}()
 				var health diskHealth
-				w := newWatchdog(Config{}.withDefaults(""), func() bool { return c.replaceable }, &health, nil)
+				w := newWatchdog(Config{}.withDefaults(""), func() bool { return c.replaceable }, &health)
 				w.probe = func() error { return nil }
 				w.oldest = running.oldest
 				start := time.Now()
@@ -174,7 +176,14 @@ func TestAWriteThatDoesNotEndIsAHang(t *testing.T) {
 
 func TestProbeSyncsAFileThatStaysOpen(t *testing.T) {
 	synced := 0
-	p := &probeFile{path: t.TempDir() + "/probe", fsync: func(*os.File) error { synced++; return nil }}
+	var failure error
+	p := &probeFile{path: t.TempDir() + "/probe", disk: disk.New(func(op disk.Op) error {
+		if op.Name == "sync" {
+			synced++
+			return failure
+		}
+		return nil
+	})}
 	defer p.close()
 	if err := p.probe(); err != nil {
 		t.Fatal(err)
@@ -199,8 +208,7 @@ func TestProbeSyncsAFileThatStaysOpen(t *testing.T) {
 	if synced != 2 {
 		t.Errorf("synced %d times, want 2", synced)
 	}
-	failure := errors.New("injected")
-	p.fsync = func(*os.File) error { return failure }
+	failure = errors.New("injected")
 	if err := p.probe(); !errors.Is(err, failure) {
 		t.Errorf("got %v", err)
 	}
@@ -213,7 +221,7 @@ func TestProbeNoticesThatItsDirectoryWasTakenAway(t *testing.T) {
 		if err := os.Mkdir(dir, 0o700); err != nil {
 			t.Fatal(err)
 		}
-		p := &probeFile{path: filepath.Join(dir, "probe"), fsync: (*os.File).Sync}
+		p := &probeFile{path: filepath.Join(dir, "probe")}
 		defer p.close()
 		if err := p.probe(); err != nil {
 			t.Fatal(err)

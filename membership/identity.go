@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"sync"
@@ -15,6 +14,7 @@ import (
 
 	"gitmirror/internal/advice"
 	"gitmirror/internal/atomicfile"
+	"gitmirror/internal/disk"
 )
 
 // Identity is node.json: who this data directory is.
@@ -41,6 +41,7 @@ type Identity struct {
 	Members []string `json:"members,omitempty"`
 
 	dir      string
+	disk     *disk.Disk
 	makeRoom func() error // gives up what is kept for a full disk
 	mu       sync.Mutex   // of changes while the node runs
 }
@@ -55,11 +56,11 @@ const dataFormat = 1
 // LoadIdentity reads node.json below dir, or makes a node of it that is in no cluster yet.
 // It refuses what a binary that speaks cluster formats up to speaks cannot go on with.
 // makeRoom gives up, once, what is kept for a full disk.
-func LoadIdentity(dir string, speaks uint32, makeRoom func() error) (*Identity, error) {
+func LoadIdentity(d *disk.Disk, dir string, speaks uint32, makeRoom func() error) (*Identity, error) {
 	path := filepath.Join(dir, "node.json")
-	data, err := os.ReadFile(path)
+	data, err := d.ReadFile(path)
 	log := filepath.Join(dir, "raft", "raft.db")
-	_, noLog := os.Lstat(log)
+	_, noLog := d.Lstat(log)
 	if errors.Is(err, fs.ErrNotExist) {
 		// node.json is durable before the log is made: a log without it is of an
 		// identity that is lost, and must not vote for a new one.
@@ -67,13 +68,13 @@ func LoadIdentity(dir string, speaks uint32, makeRoom func() error) (*Identity, 
 			return nil, &advice.Error{Message: fmt.Sprintf("%s is gone, but the raft log %s is there: whose it is, is lost", path, log), Err: err,
 				Try: "restore node.json from a backup, or start this node anew with an empty --data directory"}
 		}
-		id := &Identity{Format: dataFormat, ID: uuid.NewString(), dir: dir, makeRoom: makeRoom}
+		id := &Identity{Format: dataFormat, ID: uuid.NewString(), dir: dir, disk: d, makeRoom: makeRoom}
 		return id, id.save()
 	}
 	if err != nil {
 		return nil, &advice.Error{Message: fmt.Sprintf("cannot read node.json: %v", err), Try: "mend the permissions and the disk of the --data directory", Err: err}
 	}
-	id := &Identity{dir: dir, makeRoom: makeRoom}
+	id := &Identity{dir: dir, disk: d, makeRoom: makeRoom}
 	if err := json.Unmarshal(data, id); err != nil {
 		return nil, &advice.Error{Message: fmt.Sprintf("%s cannot be read: %v", path, err), Err: err,
 			Try: "restore it from a backup, or start this node anew with an empty --data directory"}
@@ -167,9 +168,9 @@ func (id *Identity) save() error {
 		return err
 	}
 	path := filepath.Join(id.dir, "node.json")
-	err = atomicfile.Write(path, append(data, '\n'), 0o600)
+	err = atomicfile.Write(id.disk, path, append(data, '\n'), 0o600)
 	if errors.Is(err, syscall.ENOSPC) && id.makeRoom() == nil {
-		err = atomicfile.Write(path, append(data, '\n'), 0o600)
+		err = atomicfile.Write(id.disk, path, append(data, '\n'), 0o600)
 	}
 	if err != nil {
 		return &advice.Error{Message: fmt.Sprintf("cannot write node.json: %v", err), Try: "make room on the disk of the --data directory, or mend its permissions", Err: err}

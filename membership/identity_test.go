@@ -10,7 +10,7 @@ import (
 // directory knows the run that its row has, and is not taken for a copy of itself.
 func TestFailedStartsDoNotForgetTheRunOfTheRow(t *testing.T) {
 	dir := t.TempDir()
-	id, err := LoadIdentity(dir, 1, nil)
+	id, err := LoadIdentity(nil, dir, 1, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -27,7 +27,7 @@ func TestFailedStartsDoNotForgetTheRunOfTheRow(t *testing.T) {
 		if err := id.Begin(fmt.Sprint("start ", i)); err != nil {
 			t.Fatal(err)
 		}
-		if id, err = LoadIdentity(dir, 1, nil); err != nil {
+		if id, err = LoadIdentity(nil, dir, 1, nil); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -15,7 +15,7 @@ import (
 )
 
 func applicant(t *testing.T, c crowd) *Applicant {
-	id, err := LoadIdentity(t.TempDir(), 1, nil)
+	id, err := LoadIdentity(nil, t.TempDir(), 1, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -147,7 +147,7 @@ func TestWhichRefusalsStay(t *testing.T) {
 // What the table says is noted once, and a format never goes back.
 func TestIdentityNotesWhatIsNews(t *testing.T) {
 	dir := t.TempDir()
-	id, err := LoadIdentity(dir, 5, nil)
+	id, err := LoadIdentity(nil, dir, 5, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -159,10 +159,10 @@ func TestIdentityNotesWhatIsNews(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if id, err = LoadIdentity(dir, 5, nil); err != nil || id.ClusterFormat != 4 || !slices.Equal(id.Others(), []string{"a", "b"}) {
+	if id, err = LoadIdentity(nil, dir, 5, nil); err != nil || id.ClusterFormat != 4 || !slices.Equal(id.Others(), []string{"a", "b"}) {
 		t.Errorf("read back: %+v, %v", id, err)
 	}
-	if _, err := LoadIdentity(dir, 3, nil); err == nil {
+	if _, err := LoadIdentity(nil, dir, 3, nil); err == nil {
 		t.Error("a binary that speaks less than the directory's cluster is taken")
 	}
 }

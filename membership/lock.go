@@ -6,10 +6,10 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"syscall"
 	"time"
 
 	"gitmirror/internal/advice"
+	"gitmirror/internal/disk"
 )
 
 // lockPatience is how long a start waits for the git children of a killed run:
@@ -18,11 +18,11 @@ const lockPatience = 10 * time.Second
 
 // Lock makes the data directory and takes it for this process. The lock is
 // inherited by children, so that it outlives us as long as one of them lives.
-func Lock(ctx context.Context, dir string) (*os.File, error) {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+func Lock(ctx context.Context, d *disk.Disk, dir string) (*os.File, error) {
+	if err := d.MkdirAll(dir, 0o700); err != nil {
 		return nil, &advice.Error{Message: fmt.Sprintf("cannot make the data directory: %v", err), Try: "choose another with --data", Err: err}
 	}
-	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_RDWR|os.O_CREATE, 0o600)
+	f, err := d.OpenFile(filepath.Join(dir, "lock"), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, &advice.Error{Message: fmt.Sprintf("cannot use the data directory: %v", err), Try: "choose another with --data, or mend its permissions", Err: err}
 	}
@@ -31,12 +31,12 @@ func Lock(ctx context.Context, dir string) (*os.File, error) {
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
-		if err == nil {
-			return f, nil
-		}
-		if !errors.Is(err, syscall.EWOULDBLOCK) {
+		free, err := f.TryLock()
+		if err != nil {
 			return nil, errors.Join(fmt.Errorf("lock the data directory: %w", err), f.Close())
+		}
+		if free {
+			return f.Host(), nil
 		}
 		select {
 		case <-tick.C:

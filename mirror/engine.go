@@ -21,6 +21,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"gitmirror/internal/clock"
+	"gitmirror/internal/disk"
 	"gitmirror/internal/egress"
 	"gitmirror/internal/network"
 	"gitmirror/mirror/detect"
@@ -37,8 +38,9 @@ import (
 
 // Config is what an Engine needs. Zero limits mean the defaults.
 type Config struct {
-	Dir       string // the node's data directory
-	StartID   string // unique to this run
+	Dir       string     // the node's data directory
+	Disk      *disk.Disk // that it is on; default this machine's
+	StartID   string     // unique to this run
 	Git       *git.Runner
 	Egress    *egress.Policy
 	Network   network.Network // to upstreams; default this machine's
@@ -104,15 +106,16 @@ func New(ctx context.Context, cfg Config) (_ *Engine, err error) {
 		cfg.Reserve = 10
 	}
 	e := &Engine{cfg: cfg, log: cfg.Log, memory: newMemory()}
-	if e.store, err = store.Open(cfg.Dir, cfg.StartID, cfg.Log); err != nil {
+	own := store.Config{Dir: cfg.Dir, StartID: cfg.StartID, Disk: cfg.Disk, Log: cfg.Log}
+	if e.store, err = store.Open(own); err != nil {
 		return nil, err
 	}
-	e.space = space.New(cfg.Dir, cfg.Reserve, e.spaceChanged)
+	e.space = space.New(cfg.Disk, cfg.Dir, cfg.Reserve, e.spaceChanged)
 	dialer := egress.NewDialer(cfg.Egress, network.Or(cfg.Network))
 	if e.proxy, err = egress.NewProxy(dialer); err != nil {
 		return nil, err
 	}
-	objects := fetch.New(cfg.Git, cfg.Stall)
+	objects := fetch.New(cfg.Git, cfg.Disk, cfg.Stall)
 	kick := func(id string) bool { return e.schedule.Kick(id) }
 	e.prover = newProver(cfg, e.store, objects, &e.workers, kick)
 	scratch, err := e.store.Scratch()
@@ -121,21 +124,21 @@ func New(ctx context.Context, cfg Config) (_ *Engine, err error) {
 	}
 	upstreams := remote.New(remote.Config{
 		Transport: remote.NewTransport(dialer.DialContext), Proxy: e.proxy, Agent: cfg.Agent, Log: cfg.Log,
-		Answers: remote.NewPool(scratch, func() error { return e.space.Room(false) }),
+		Answers: remote.NewPool(cfg.Disk, scratch, func() error { return e.space.Room(false) }),
 	})
 	e.worker = sync.New(sync.Config{
 		Clock: cfg.Clock, Store: e.store, Upstream: detect.New(upstreams), Objects: objects, Space: e.space, Past: &e.memory.past,
 		Copies: e.prover, Publisher: cfg.Publisher, Sources: cfg.Sources, LogTime: cfg.LogTime, Changed: cfg.Changed, Kick: kick, Log: cfg.Log,
 		CopiesPerPeer: cfg.CopiesPerPeer, Fetches: cfg.Fetches, MaxSize: cfg.MaxSize, MaxObject: cfg.MaxObject,
 	})
-	if e.serve, err = serve.New(ctx, serve.Config{Git: cfg.Git, Scratch: scratch, Agent: cfg.Agent, Packs: cfg.Packs, Room: func() error { return e.space.Room(false) }, Suspect: e.prover.Suspect, Log: cfg.Log}); err != nil {
+	if e.serve, err = serve.New(ctx, serve.Config{Git: cfg.Git, Disk: cfg.Disk, Scratch: scratch, Agent: cfg.Agent, Packs: cfg.Packs, Room: func() error { return e.space.Room(false) }, Suspect: e.prover.Suspect, Log: cfg.Log}); err != nil {
 		return nil, err
 	}
-	if e.state, err = store.OpenState(cfg.Dir, cfg.Log); err != nil {
+	if e.state, err = store.OpenState(own); err != nil {
 		return nil, err
 	}
 	e.schedule = schedule.New(schedule.Config{
-		Clock: cfg.Clock, Runner: e.worker, Rows: cfg.Rows, Disk: disk{e}, Memory: e.state, Changed: cfg.Changed,
+		Clock: cfg.Clock, Runner: e.worker, Rows: cfg.Rows, Disk: holdings{e}, Memory: e.state, Changed: cfg.Changed,
 		Checks: cfg.Checks, ChecksPerHost: cfg.ChecksPerHost, Copies: cfg.Copies,
 	})
 	return e, nil

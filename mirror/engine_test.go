@@ -124,7 +124,7 @@ func TestEmptiedUpstreamIsHeld(t *testing.T) {
 	if _, err := r.Git("pack-refs", "--all"); err != nil {
 		t.Fatal(err)
 	}
-	if err := atomicfile.Write(filepath.Join(r.Dir, "packed-refs"), nil, 0o644); err != nil {
+	if err := atomicfile.Write(nil, filepath.Join(r.Dir, "packed-refs"), nil, 0o644); err != nil {
 		t.Fatal(err)
 	}
 	testlog.Eventually(t, "the hold", func() bool {

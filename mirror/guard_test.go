@@ -116,7 +116,7 @@ func (g *guarded) remove(refs ...string) {
 			kept.WriteString(line)
 		}
 	}
-	if err := atomicfile.Write(path, []byte(kept.String()), 0o644); err != nil {
+	if err := atomicfile.Write(nil, path, []byte(kept.String()), 0o644); err != nil {
 		g.t.Fatal(err)
 	}
 }

@@ -29,7 +29,7 @@ type ward struct {
 
 func newWard(t *testing.T, ctx context.Context, copies int) *ward {
 	t.Helper()
-	s, err := store.Open(t.TempDir(), "run", testlog.New(t))
+	s, err := store.Open(store.Config{Dir: t.TempDir(), StartID: "run", Log: testlog.New(t)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,15 +5,15 @@ import (
 	"gitmirror/mirror/work"
 )
 
-// disk is what the schedule is told of this node's copies.
-type disk struct{ e *Engine }
+// holdings are what the schedule is told of this node's copies.
+type holdings struct{ e *Engine }
 
-func (d disk) Held(id string) schedule.Held {
-	r := d.e.store.Repo(id)
+func (own holdings) Held(id string) schedule.Held {
+	r := own.e.store.Repo(id)
 	if r == nil {
 		return schedule.Held{}
 	}
-	h := schedule.Held{Any: true, Fetching: d.e.worker.Findings(id).Syncing}
+	h := schedule.Held{Any: true, Fetching: own.e.worker.Findings(id).Syncing}
 	h.Generation, h.Digest = r.Generation()
 	if generation, digest, _, pending := r.Candidate(); pending {
 		h.Candidate = &work.Generation{Number: generation, Digest: digest}

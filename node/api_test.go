@@ -322,7 +322,7 @@ func TestEmptiedUpstreamShowsAsHeld(t *testing.T) {
 		t.Fatal(err)
 	}
 	refs := func(content []byte) { // all at once, as a forge would
-		if err := atomicfile.Write(filepath.Join(r.Dir, "packed-refs"), content, 0o644); err != nil {
+		if err := atomicfile.Write(nil, filepath.Join(r.Dir, "packed-refs"), content, 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}

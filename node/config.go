@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"time"
 
+	"gitmirror/internal/disk"
 	"gitmirror/internal/network"
 )
 
@@ -29,6 +30,7 @@ type Config struct {
 	InsecurePeers bool            // peers do not authenticate each other: needed for a reachable peer address
 	InsecureAPI   bool            // take writes from a reachable API address
 	Network       network.Network // of everything but git's own helpers; default this machine's
+	Disk          *disk.Disk      // of everything but git's own files; default this machine's
 	Version       string
 	Log           *slog.Logger
 	Ready         func(Info) // called once, when the node serves; may be nil

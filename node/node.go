@@ -150,11 +150,11 @@ func (n *node) check() (err error) {
 }
 
 func (n *node) identify(ctx context.Context) (err error) {
-	if n.lock, err = membership.Lock(ctx, n.cfg.Dir); err != nil {
+	if n.lock, err = membership.Lock(ctx, n.cfg.Disk, n.cfg.Dir); err != nil {
 		return err
 	}
-	makeRoom := func() error { return cluster.GiveUpReserve(n.raftDir()) }
-	if n.id, err = membership.LoadIdentity(n.cfg.Dir, fsm.Format, makeRoom); err != nil {
+	makeRoom := func() error { return cluster.GiveUpReserve(n.cfg.Disk, n.raftDir()) }
+	if n.id, err = membership.LoadIdentity(n.cfg.Disk, n.cfg.Dir, fsm.Format, makeRoom); err != nil {
 		return errors.Join(err, n.lock.Close())
 	}
 	return nil
@@ -211,7 +211,7 @@ func (n *node) build(ctx context.Context) (err error) {
 	p.machine = newMachine()
 	var standby atomic.Pointer[membership.Standby] // of the cluster that is being opened
 	p.cluster, err = cluster.Open(ctx, cluster.Config{
-		ID: n.id.ID, Name: n.cfg.Name, ClusterID: n.id.ClusterID, Dir: n.raftDir(), Advertise: n.info.Peer,
+		ID: n.id.ID, Name: n.cfg.Name, ClusterID: n.id.ClusterID, Dir: n.raftDir(), Disk: n.cfg.Disk, Advertise: n.info.Peer,
 		Timing: n.given.timing, Founder: n.id.Founding, FSM: p.machine, Log: n.log, Seeds: n.seeds,
 		LogID: n.id.Log, LogMade: n.id.LogMade, Mark: filepath.Join(n.cfg.Dir, "raft.mark"), Replaceable: func() bool { s := standby.Load(); return s != nil && s.Enough() },
 	}, n.port)
@@ -229,7 +229,7 @@ func (n *node) build(ctx context.Context) (err error) {
 	p.agent = agent.New(agent.Config{Self: n.id.ID, CaughtUp: n.ready, State: p.machine.state, Proposer: p.reach, Peers: gitPeers{n.peers},
 		ReplaceAfter: n.cfg.ReplaceAfter, Log: n.log})
 	p.engine, err = mirror.New(ctx, mirror.Config{
-		Dir: n.cfg.Dir, StartID: uuid.NewString(), Git: n.git, Egress: n.given.policy, Network: n.cfg.Network, Publisher: p.agent, Sources: p.agent, Rows: p.agent,
+		Dir: n.cfg.Dir, Disk: n.cfg.Disk, StartID: uuid.NewString(), Git: n.git, Egress: n.given.policy, Network: n.cfg.Network, Publisher: p.agent, Sources: p.agent, Rows: p.agent,
 		Changed: p.agent.Changed, ConditionChanged: p.agent.ConditionChanged, LogTime: p.machine.logTime, Reserve: n.cfg.MinFree, MaxSize: n.cfg.MaxSize, MaxObject: n.cfg.MaxObject, Agent: "gitmirror/" + n.cfg.Version, Log: n.log,
 	})
 	if err != nil {

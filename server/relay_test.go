@@ -53,7 +53,7 @@ func TestAHolderThatBreaksOffIsTold(t *testing.T) {
 // kept is a request that was read.
 func kept(t *testing.T, request string) *spool.Body {
 	t.Helper()
-	b, err := gitbody.NewPool(t.TempDir(), "requests", nil).Read(t.Context(), "client", strings.NewReader(request), gitbody.MaxRequest)
+	b, err := gitbody.NewPool(nil, t.TempDir(), "requests", nil).Read(t.Context(), "client", strings.NewReader(request), gitbody.MaxRequest)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -138,7 +138,7 @@ type Server struct {
 // New returns a Server.
 func New(cfg Config) *Server {
 	if cfg.Bodies == nil {
-		cfg.Bodies = gitbody.NewPool("", "requests", nil)
+		cfg.Bodies = gitbody.NewPool(nil, "", "requests", nil)
 	}
 	return &Server{cfg: cfg, log: cfg.Log, bodies: cfg.Bodies}
 }

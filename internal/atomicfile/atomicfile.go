@@ -4,30 +4,31 @@
 package atomicfile
 
 import (
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"gitmirror/internal/disk"
 )
 
 // Write replaces path by data. When it returns nil the new content survives a
 // power cut. The temporary file is path with ".tmp" appended: two writers of
 // one path must exclude each other.
-func Write(path string, data []byte, mode fs.FileMode) error {
-	err := WriteBeside(path+".tmp", data, mode)
+func Write(d *disk.Disk, path string, data []byte, mode fs.FileMode) error {
+	err := WriteBeside(d, path+".tmp", data, mode)
 	if err == nil {
-		err = Rename(path+".tmp", path)
+		err = Rename(d, path+".tmp", path)
 	}
 	if err != nil {
-		_ = os.Remove(path + ".tmp") // a full disk wants its bytes back; the first error counts
+		_ = d.Remove(path + ".tmp") // a full disk wants its bytes back; the first error counts
 	}
 	return err
 }
 
 // WriteBeside writes and fsyncs a file without making its name durable; a
 // Rename to its final name does that.
-func WriteBeside(path string, data []byte, mode fs.FileMode) (err error) {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, mode)
+func WriteBeside(d *disk.Disk, path string, data []byte, mode fs.FileMode) (err error) {
+	f, err := d.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, mode)
 	if err != nil {
 		return err
 	}
@@ -44,27 +45,9 @@ func WriteBeside(path string, data []byte, mode fs.FileMode) (err error) {
 
 // Rename moves from to to within one file system and makes the new name
 // durable.
-func Rename(from, to string) error {
-	if err := os.Rename(from, to); err != nil {
+func Rename(d *disk.Disk, from, to string) error {
+	if err := d.Rename(from, to); err != nil {
 		return err
 	}
-	return SyncDir(filepath.Dir(to))
-}
-
-// SyncFile fsyncs the content of a file somebody else wrote.
-func SyncFile(path string) error { return syncPath(path) }
-
-// SyncDir makes the names in a directory durable.
-func SyncDir(dir string) error { return syncPath(dir) }
-
-func syncPath(path string) error {
-	f, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	if err := f.Sync(); err != nil {
-		return fmt.Errorf("fsync %s: %w", path, err)
-	}
-	return nil
+	return d.Sync(filepath.Dir(to))
 }

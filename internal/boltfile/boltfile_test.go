@@ -17,7 +17,7 @@ var sampleBuckets = []string{"log", "conf", "small"}
 // sample writes a file with two buckets of several levels, and a small one.
 func sample(t *testing.T, path string) {
 	t.Helper()
-	db, err := Open(path, sampleBuckets...)
+	db, err := Open(nil, path, sampleBuckets...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,7 +47,7 @@ func sample(t *testing.T, path string) {
 
 // use reads and writes all of a file.
 func use(path string) error {
-	db, err := Open(path, sampleBuckets...)
+	db, err := Open(nil, path, sampleBuckets...)
 	if err != nil {
 		return err
 	}
@@ -123,7 +123,7 @@ func TestNoDamageEndsTheProcess(t *testing.T) {
 // A damaged count or name must not make keys vanish.
 func TestNoKeyVanishes(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "db")
-	db, err := Open(path, sampleBuckets...)
+	db, err := Open(nil, path, sampleBuckets...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -147,7 +147,7 @@ func TestNoKeyVanishes(t *testing.T) {
 		t.Fatal(err)
 	}
 	found := func() (n int, err error) {
-		db, err := Open(path, sampleBuckets...)
+		db, err := Open(nil, path, sampleBuckets...)
 		if err != nil {
 			return 0, err
 		}
@@ -185,12 +185,12 @@ func TestNoKeyVanishes(t *testing.T) {
 
 func TestAFileInUseIsNotCalledDamaged(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "db")
-	db, err := Open(path, sampleBuckets...)
+	db, err := Open(nil, path, sampleBuckets...)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	if _, err := Open(path, sampleBuckets...); !errors.Is(err, ErrInUse) {
+	if _, err := Open(nil, path, sampleBuckets...); !errors.Is(err, ErrInUse) {
 		t.Errorf("opened with %v, want ErrInUse", err)
 	}
 }
@@ -199,7 +199,7 @@ func TestAFileInUseIsNotCalledDamaged(t *testing.T) {
 func TestAFaultIsAnError(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "db")
 	sample(t, path)
-	db, err := Open(path, sampleBuckets...)
+	db, err := Open(nil, path, sampleBuckets...)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,7 +11,7 @@ import (
 )
 
 func openWith(path string, change func(*bbolt.Options)) (db *bbolt.DB, err error) {
-	err = OpenBy(path, sampleBuckets, func(options *bbolt.Options) (err error) {
+	err = OpenBy(nil, path, sampleBuckets, func(options *bbolt.Options) (err error) {
 		change(options)
 		db, err = bbolt.Open(path, 0o600, options)
 		return err

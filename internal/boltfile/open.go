@@ -18,11 +18,12 @@ import (
 	"io/fs"
 	"os"
 	"runtime/debug"
-	"syscall"
 	"time"
 
 	"go.etcd.io/bbolt"
 	bolterrors "go.etcd.io/bbolt/errors"
+
+	"gitmirror/internal/disk"
 )
 
 var (
@@ -38,9 +39,9 @@ const lockWait = time.Second
 // Open opens a file, or makes it where there is none. It fails with ErrInUse and
 // ErrDamaged. A file with a bucket that is none of buckets is damaged: one by such
 // a name was lost.
-func Open(path string, buckets ...string) (*bbolt.DB, error) {
+func Open(d *disk.Disk, path string, buckets ...string) (*bbolt.DB, error) {
 	var db *bbolt.DB
-	err := OpenBy(path, buckets, func(options *bbolt.Options) (err error) {
+	err := OpenBy(d, path, buckets, func(options *bbolt.Options) (err error) {
 		db, err = bbolt.Open(path, 0o600, options)
 		return err
 	})
@@ -52,11 +53,17 @@ func Open(path string, buckets ...string) (*bbolt.DB, error) {
 // The freelist is kept in the file. Without one, bbolt reads every page whenever
 // it opens the file or takes back a transaction whose commit has failed, and does
 // so in a goroutine whose panic nobody can catch.
-func OpenBy(path string, buckets []string, open func(*bbolt.Options) error) error {
-	err := checkUnused(path, buckets)
+func OpenBy(d *disk.Disk, path string, buckets []string, open func(*bbolt.Options) error) error {
+	err := checkUnused(d, path, buckets)
 	if err == nil {
 		err = Guard(func() error {
-			return open(&bbolt.Options{Timeout: lockWait, FreelistType: bbolt.FreelistMapType})
+			return open(&bbolt.Options{Timeout: lockWait, FreelistType: bbolt.FreelistMapType, OpenFile: func(path string, flag int, mode fs.FileMode) (*os.File, error) {
+				f, err := d.OpenFile(path, flag, mode)
+				if err != nil {
+					return nil, err
+				}
+				return f.Host(), nil
+			}})
 		})
 	}
 	if errors.Is(err, bolterrors.ErrTimeout) {
@@ -70,8 +77,8 @@ func OpenBy(path string, buckets []string, open func(*bbolt.Options) error) erro
 
 // checkUnused checks a file while nobody writes to it. An empty file is one
 // that bbolt has yet to fill.
-func checkUnused(path string, buckets []string) error {
-	f, err := os.Open(path)
+func checkUnused(d *disk.Disk, path string, buckets []string) error {
+	f, err := d.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -80,12 +87,12 @@ func checkUnused(path string, buckets []string) error {
 	}
 	defer f.Close()
 	for deadline := time.Now().Add(lockWait); ; {
-		err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
-		if err == nil {
-			break
-		}
-		if !errors.Is(err, syscall.EWOULDBLOCK) {
+		free, err := f.TryLock()
+		if err != nil {
 			return err
+		}
+		if free {
+			break
 		}
 		if time.Now().After(deadline) {
 			return ErrInUse

@@ -14,6 +14,7 @@ import (
 	"net/netip"
 	"time"
 
+	"gitmirror/internal/disk"
 	"gitmirror/internal/spool"
 )
 
@@ -24,8 +25,8 @@ const MaxRequest = 64 << 20
 // NewPool returns the budget of requests that are kept until they are answered: 65 kB of
 // gzip make 64 MiB. A quarter of a mebibyte of each counts for nothing: what is asked for as
 // a rule gets through whatever else its address asks for. room says why the disk takes no more, nil where it does; it may be nil.
-func NewPool(dir, class string, room func() error) *spool.Pool {
-	return spool.New(spool.Config{Dir: dir, Memory: 1 << 20, InAll: 32 << 20, Total: 512 << 20, Share: 160 << 20, Free: 256 << 10, Wait: 5 * time.Second, Room: room, Class: class})
+func NewPool(d *disk.Disk, dir, class string, room func() error) *spool.Pool {
+	return spool.New(spool.Config{Disk: d, Dir: dir, Memory: 1 << 20, InAll: 32 << 20, Total: 512 << 20, Share: 160 << 20, Free: 256 << 10, Wait: 5 * time.Second, Room: room, Class: class})
 }
 
 // Read reads what a client sends, all of it and unpacked, before a place is taken

@@ -55,7 +55,7 @@ func refused(err error) (status int, retry, message string) {
 // Eight requests of some kilobytes that unpack to 64 MiB each take the share of
 // their address, on the disk, and hardly any memory; who comes from elsewhere is served.
 func TestPackedRequestsTakeNoMemory(t *testing.T) {
-	pool := gitbody.NewPool(t.TempDir(), "requests of clients", nil)
+	pool := gitbody.NewPool(nil, t.TempDir(), "requests of clients", nil)
 	packed := bomb(t, 60<<20)
 	if len(packed) > 100<<10 {
 		t.Fatalf("%d bytes", len(packed))
@@ -114,7 +114,7 @@ func TestWhoseShare(t *testing.T) {
 }
 
 func TestRequestsThatCannotBeRead(t *testing.T) {
-	pool := gitbody.NewPool(t.TempDir(), "requests", nil)
+	pool := gitbody.NewPool(nil, t.TempDir(), "requests", nil)
 	for name, c := range map[string]struct {
 		body     []byte
 		encoding string
@@ -142,7 +142,7 @@ func TestRequestsThatCannotBeRead(t *testing.T) {
 	} else {
 		b.Close()
 	}
-	full := gitbody.NewPool(t.TempDir(), "requests", func() error { return fmt.Errorf("4 %% of the disk is free") })
+	full := gitbody.NewPool(nil, t.TempDir(), "requests", func() error { return fmt.Errorf("4 %% of the disk is free") })
 	_, err = gitbody.Read(full, request(t, "192.0.2.1:1", make([]byte, 2<<20), ""))
 	if status, retry, message := refused(err); status != 503 || retry == "" || !strings.Contains(message, "of the disk is free") {
 		t.Errorf("a full disk: %d %q %s", status, retry, message)

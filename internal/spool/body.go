@@ -5,8 +5,9 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"os"
 	"slices"
+
+	"gitmirror/internal/disk"
 )
 
 // Body is one request or answer. It is written by one goroutine, then read by any.
@@ -17,7 +18,7 @@ type Body struct {
 	head   [][]byte // pieces
 	inHead int64    // bytes in head
 	held   int64    // bytes that the pieces have room for, taken from what may be in memory
-	rest   *os.File
+	rest   *disk.File
 	beyond int64 // bytes in rest
 	taken  int64
 }

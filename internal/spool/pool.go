@@ -11,13 +11,15 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"sync"
 	"time"
+
+	"gitmirror/internal/disk"
 )
 
 // Config bounds a Pool.
 type Config struct {
+	Disk   *disk.Disk    // default this machine's
 	Dir    string        // where files are made; they are gone with the process
 	Memory int           // bytes of one body that are kept in memory
 	InAll  int64         // bytes of all bodies in memory; what comes later goes to files sooner
@@ -170,17 +172,17 @@ func (p *Pool) forget(n int64, was [][]byte) {
 }
 
 // file makes a file without a name.
-func (p *Pool) file() (*os.File, error) {
+func (p *Pool) file() (*disk.File, error) {
 	if p.cfg.Room != nil {
 		if err := p.cfg.Room(); err != nil {
 			return nil, &RoomError{err}
 		}
 	}
-	f, err := os.CreateTemp(p.cfg.Dir, "spool.")
+	f, err := p.cfg.Disk.CreateTemp(p.cfg.Dir, "spool.")
 	if err != nil {
 		return nil, err
 	}
-	if err := os.Remove(f.Name()); err != nil {
+	if err := p.cfg.Disk.Remove(f.Name()); err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
 	return f, nil

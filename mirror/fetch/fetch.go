@@ -14,7 +14,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -23,6 +22,7 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"gitmirror/internal/atomicfile"
+	"gitmirror/internal/disk"
 	"gitmirror/internal/gitflaw"
 	"gitmirror/mirror/failure"
 	"gitmirror/mirror/git"
@@ -34,6 +34,7 @@ import (
 // Fetcher runs git fetch. It is safe for concurrent use.
 type Fetcher struct {
 	git   *git.Runner
+	disk  *disk.Disk
 	stall time.Duration
 	large *semaphore.Weighted // held by whoever has a large history in memory
 	most  int                 // commits of it
@@ -41,11 +42,11 @@ type Fetcher struct {
 
 // New returns a Fetcher. A fetch that neither receives bytes nor says anything
 // for stall is killed; 0 means a minute.
-func New(runner *git.Runner, stall time.Duration) *Fetcher {
+func New(runner *git.Runner, d *disk.Disk, stall time.Duration) *Fetcher {
 	if stall == 0 {
 		stall = time.Minute
 	}
-	return &Fetcher{git: runner, stall: stall, large: semaphore.NewWeighted(1), most: mostCommits}
+	return &Fetcher{git: runner, disk: d, stall: stall, large: semaphore.NewWeighted(1), most: mostCommits}
 }
 
 // Source is where objects come from: an upstream, by a way, or a peer.
@@ -269,7 +270,7 @@ func (f *Fetcher) Index(ctx context.Context, dir, pack string) error {
 	if err := f.git.Command(ctx, dir, "index-pack", "-o", unfinished, pack).RunCaptured(); err != nil {
 		return err
 	}
-	return atomicfile.Rename(filepath.Join(dir, unfinished), filepath.Join(dir, base+".idx"))
+	return atomicfile.Rename(f.disk, filepath.Join(dir, unfinished), filepath.Join(dir, base+".idx"))
 }
 
 // Reading may take as long as a slow disk needs, and no longer.
@@ -287,7 +288,7 @@ func readable(ctx context.Context, bytes int64) (context.Context, context.Cancel
 // each pack is read and checked, and then the pack is made that a clone would
 // get. It is a *failure.Error, or wraps ErrInconclusive.
 func (f *Fetcher) Verify(ctx context.Context, dir string, oids []string) error {
-	files, err := os.ReadDir(filepath.Join(dir, "objects/pack"))
+	files, err := f.disk.ReadDir(filepath.Join(dir, "objects/pack"))
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrInconclusive, err)
 	}
@@ -302,7 +303,7 @@ func (f *Fetcher) Verify(ctx context.Context, dir string, oids []string) error {
 		index := filepath.Join("objects/pack", base+".idx")
 		all += info.Size()
 		err = f.verifyPack(ctx, dir, index, info.Size())
-		if _, there := os.Lstat(filepath.Join(dir, index)); err != nil && !errors.Is(there, fs.ErrNotExist) {
+		if _, there := f.disk.Lstat(filepath.Join(dir, index)); err != nil && !errors.Is(there, fs.ErrNotExist) {
 			return err // one that is gone is no part of the copy any more
 		}
 	}

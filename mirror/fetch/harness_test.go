@@ -52,7 +52,7 @@ func newRig(t *testing.T, stall time.Duration) *rig {
 	t.Cleanup(func() { _ = g.up.Close() })
 	g.repo, err = g.up.Repo("x.git")
 	must(err)
-	g.store, err = store.Open(t.TempDir(), "run", testlog.New(t))
+	g.store, err = store.Open(store.Config{Dir: t.TempDir(), StartID: "run", Log: testlog.New(t)})
 	must(err)
 	g.live, err = g.store.Ensure("01JREPO1", "acme/x")
 	must(err)
@@ -73,7 +73,7 @@ func newFetcher(t *testing.T, stall time.Duration) *fetch.Fetcher {
 		t.Fatal(err)
 	}
 	t.Cleanup(runner.Close)
-	return fetch.New(runner, stall)
+	return fetch.New(runner, nil, stall)
 }
 
 func (g *rig) edit(t *testing.T, fn func(*upstream.Edit)) {

@@ -178,7 +178,7 @@ func TestMemoryOfAFetchIsBounded(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(runner.Close)
-	g.fetcher = fetch.New(runner, 0)
+	g.fetcher = fetch.New(runner, nil, 0)
 	for name, limits := range map[string]fetch.Limits{"by the kernel": {}, "in one piece": {Object: 1 << 30}} {
 		f := g.within(t, limits, nil, g.answering(t, pack), oid)
 		if f == nil || f.Class != failure.OutOfMemory || !strings.Contains(f.Message, "--git-memory") || !strings.Contains(f.Message, "200 MiB") {

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"gitmirror/internal/disk"
 	"gitmirror/internal/spool"
 	"gitmirror/mirror/failure"
 	"gitmirror/mirror/wire"
@@ -84,8 +85,8 @@ const small = 1 << 20
 
 // NewPool returns the budget of the answers that are read, and dealt with, at one time:
 // half of it for one host. What is made of an answer has about twice its bytes.
-func NewPool(dir string, room func() error) *spool.Pool {
-	return spool.New(spool.Config{Dir: dir, Memory: small, InAll: 64 << 20, Total: 256 << 20, Share: 128 << 20, Free: small, Weight: 2, Wait: 10 * time.Second, Room: room, Reuse: true, Class: "answers of upstreams"})
+func NewPool(d *disk.Disk, dir string, room func() error) *spool.Pool {
+	return spool.New(spool.Config{Disk: d, Dir: dir, Memory: small, InAll: 64 << 20, Total: 256 << 20, Share: 128 << 20, Free: small, Weight: 2, Wait: 10 * time.Second, Room: room, Reuse: true, Class: "answers of upstreams"})
 }
 
 // readAll reads an answer for as long as it makes progress: a little always, and enough of

@@ -86,7 +86,7 @@ func TestLargeAnswersShareABudget(t *testing.T) {
 // Answers are on the disk, and what is made of them is made one by one.
 func TestLargeAnswersTakeLittleMemory(t *testing.T) {
 	f := startForge(t, showing(20_000, 600, nil)) // 13 MB
-	c := client(t, remote.Config{Answers: remote.NewPool(t.TempDir(), nil)})
+	c := client(t, remote.Config{Answers: remote.NewPool(nil, t.TempDir(), nil)})
 	var highest uint64
 	stop, watched, measured := make(chan struct{}), make(chan struct{}), make(chan struct{})
 	go func() {

@@ -89,7 +89,7 @@ func New(cfg Config) *Remotes {
 		cfg.MaxBytes = 64 << 20
 	}
 	if cfg.Answers == nil {
-		cfg.Answers = NewPool("", nil)
+		cfg.Answers = NewPool(nil, "", nil)
 	}
 	if cfg.HeaderTimeout == 0 {
 		cfg.HeaderTimeout = 30 * time.Second

@@ -58,10 +58,10 @@ func newRig(t *testing.T) *rig {
 		Suspect: func(*store.Repo, error) { suspected.Add(1) }})
 	must(t, err)
 	g.server = server
-	g.fetcher = fetch.New(runner, 0)
+	g.fetcher = fetch.New(runner, nil, 0)
 	g.upstream, err = upstream.Create(t.TempDir() + "/x.git")
 	must(t, err)
-	g.store, err = store.Open(t.TempDir(), "run", testlog.New(t))
+	g.store, err = store.Open(store.Config{Dir: t.TempDir(), StartID: "run", Log: testlog.New(t)})
 	must(t, err)
 	g.live, err = g.store.Ensure("01JREPO1", "acme/x")
 	must(t, err)

@@ -17,6 +17,7 @@ import (
 	"strings"
 	"time"
 
+	"gitmirror/internal/disk"
 	"gitmirror/internal/gitanswer"
 	"gitmirror/internal/gitbody"
 	"gitmirror/internal/spool"
@@ -46,6 +47,7 @@ type Server struct {
 // Config is what a Server needs.
 type Config struct {
 	Git     *git.Runner
+	Disk    *disk.Disk
 	Scratch string // an empty directory
 	Agent   string // what we call ourselves to clients
 	Packs   int64  // made at once for clients, and as many for peers
@@ -61,7 +63,7 @@ type Config struct {
 func New(ctx context.Context, cfg Config) (*Server, error) {
 	runner, scratch := cfg.Git, cfg.Scratch
 	s := &Server{git: runner, packs: newPlaces(cfg.Packs), peers: newPlaces(cfg.Packs), heavy: newPlaces(max(cfg.Packs/4, 1)), agent: cfg.Agent, log: cfg.Log, suspect: cfg.Suspect,
-		bodies: gitbody.NewPool(scratch, "requests of clients", cfg.Room), peerBodies: gitbody.NewPool(scratch, "requests of peers", cfg.Room)}
+		bodies: gitbody.NewPool(cfg.Disk, scratch, "requests of clients", cfg.Room), peerBodies: gitbody.NewPool(cfg.Disk, scratch, "requests of peers", cfg.Room)}
 	if err := runner.Command(ctx, scratch, "init", "--quiet", "--bare", "--template=", ".").RunCaptured(); err != nil {
 		return nil, fmt.Errorf("make scratch repository: %w", err)
 	}

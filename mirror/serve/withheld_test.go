@@ -114,7 +114,7 @@ func TestNonsenseIsNoSuspicion(t *testing.T) {
 // keep reads a request.
 func keep(t *testing.T, request string) *spool.Body {
 	t.Helper()
-	b, err := gitbody.NewPool(t.TempDir(), "requests", nil).Read(t.Context(), "client", strings.NewReader(request), gitbody.MaxRequest)
+	b, err := gitbody.NewPool(nil, t.TempDir(), "requests", nil).Read(t.Context(), "client", strings.NewReader(request), gitbody.MaxRequest)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,6 +14,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"gitmirror/internal/disk"
 )
 
 // State is what a disk takes.
@@ -50,17 +52,10 @@ const (
 	margin = 0.5
 )
 
-// Usage is how much of a disk is free, in percent of what it has: blocks or
-// inodes, whichever is less.
-type Usage struct {
-	FreePercent float64
-	FreeBytes   uint64
-}
-
 // Guard watches one directory's disk. It is safe for concurrent use.
 type Guard struct {
 	low, full float64 // percent free
-	usage     func() (Usage, error)
+	usage     func() (disk.Usage, error)
 	probe     func() error
 	changed   func()
 
@@ -69,14 +64,14 @@ type Guard struct {
 	poke chan struct{}
 }
 
-// New returns a Guard of dir. Below reserve percent free the disk is low, below
+// New returns a Guard of a disk, by a directory on it. Below reserve percent free the disk is low, below
 // half of it full. changed is called, without a lock held, after the condition
 // has changed; it must not block.
-func New(dir string, reserve float64, changed func()) *Guard {
+func New(d *disk.Disk, dir string, reserve float64, changed func()) *Guard {
 	return &Guard{
 		low: reserve, full: reserve / 2, changed: changed, poke: make(chan struct{}, 1),
-		usage: func() (Usage, error) { return usageOf(dir) },
-		probe: func() error { return write(filepath.Join(dir, "probe")) },
+		usage: func() (disk.Usage, error) { return d.Usage(dir) },
+		probe: func() error { return write(d, filepath.Join(dir, "probe")) },
 	}
 }
 
@@ -191,25 +186,9 @@ func (g *Guard) set(c Condition) {
 	}
 }
 
-func usageOf(dir string) (Usage, error) {
-	var fs syscall.Statfs_t
-	if err := syscall.Statfs(dir, &fs); err != nil {
-		return Usage{}, err
-	}
-	u := Usage{FreePercent: 100, FreeBytes: fs.Bavail * uint64(fs.Bsize)}
-	if fs.Blocks > 0 {
-		// As df has it: what only root may use counts for nobody.
-		u.FreePercent = 100 * float64(fs.Bavail) / float64(fs.Blocks-fs.Bfree+fs.Bavail)
-	}
-	if fs.Files > 0 {
-		u.FreePercent = min(u.FreePercent, 100*float64(fs.Ffree)/float64(fs.Files))
-	}
-	return u, nil
-}
-
 // write proves that the disk takes a block and keeps it.
-func write(path string) (err error) {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+func write(d *disk.Disk, path string) (err error) {
+	f, err := d.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return err
 	}

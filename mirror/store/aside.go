@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -29,7 +28,7 @@ func (r *Repo) SetAside(t *refs.Table) error {
 	if err := r.ours(); err != nil {
 		return err
 	}
-	if err := atomicfile.Write(r.lost(t.Generation), t.Encode(), 0o644); err != nil {
+	if err := atomicfile.Write(r.disk, r.lost(t.Generation), t.Encode(), 0o644); err != nil {
 		return fmt.Errorf("set generation %d aside: %w", t.Generation, err)
 	}
 	r.mu.Lock()
@@ -41,7 +40,9 @@ func (r *Repo) SetAside(t *refs.Table) error {
 }
 
 // Aside reads a table that was set aside.
-func (r *Repo) Aside(generation uint64) (*refs.Table, error) { return readTable(r.lost(generation)) }
+func (r *Repo) Aside(generation uint64) (*refs.Table, error) {
+	return readTable(r.disk, r.lost(generation))
+}
 
 // Asides lists the generations that were set aside.
 func (r *Repo) Asides() []uint64 {
@@ -51,7 +52,7 @@ func (r *Repo) Asides() []uint64 {
 }
 
 func (r *Repo) findAsides() ([]uint64, error) {
-	found, err := matching(r.dir, lostFile+"*")
+	found, err := matching(r.disk, r.dir, lostFile+"*")
 	if err != nil {
 		return nil, err
 	}
@@ -66,7 +67,7 @@ func (r *Repo) findAsides() ([]uint64, error) {
 
 // DropAside removes a table that was set aside.
 func (r *Repo) DropAside(generation uint64) error {
-	if err := os.Remove(r.lost(generation)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := r.disk.Remove(r.lost(generation)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	r.mu.Lock()

@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+
+	"gitmirror/internal/disk"
 )
 
 // ErrNotOurs is returned where something else stands in the place of a directory of
@@ -16,8 +18,8 @@ import (
 var ErrNotOurs = errors.New("not this node's")
 
 // directory makes sure that path is a directory itself, and no link to one.
-func directory(path string) error {
-	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_DIRECTORY|syscall.O_NOFOLLOW, 0)
+func directory(d *disk.Disk, path string) error {
+	f, err := d.OpenFile(path, os.O_RDONLY|syscall.O_DIRECTORY|syscall.O_NOFOLLOW, 0)
 	if err == nil {
 		return f.Close()
 	}
@@ -28,9 +30,9 @@ func directory(path string) error {
 }
 
 // directories is directory for several, as far as they are there.
-func directories(paths ...string) error {
+func directories(d *disk.Disk, paths ...string) error {
 	for _, p := range paths {
-		if err := directory(p); err != nil && !errors.Is(err, os.ErrNotExist) {
+		if err := directory(d, p); err != nil && !errors.Is(err, os.ErrNotExist) {
 			return err
 		}
 	}
@@ -38,11 +40,11 @@ func directories(paths ...string) error {
 }
 
 // readMeta reads the repo.json of a directory that is one itself.
-func readMeta(dir string) (m meta, err error) {
-	if err := directory(dir); err != nil {
+func readMeta(d *disk.Disk, dir string) (m meta, err error) {
+	if err := directory(d, dir); err != nil {
 		return m, err
 	}
-	f, err := os.OpenFile(filepath.Join(dir, "repo.json"), os.O_RDONLY|syscall.O_NOFOLLOW, 0)
+	f, err := d.OpenFile(filepath.Join(dir, "repo.json"), os.O_RDONLY|syscall.O_NOFOLLOW, 0)
 	if err != nil {
 		return m, err
 	}
@@ -64,8 +66,8 @@ func readMeta(dir string) (m meta, err error) {
 // ours makes sure, before anything is written, that the directory is still the
 // repository's.
 func (r *Repo) ours() error {
-	if _, err := readMeta(r.dir); err != nil {
+	if _, err := readMeta(r.disk, r.dir); err != nil {
 		return err
 	}
-	return directories(filepath.Join(r.dir, "objects"), filepath.Join(r.dir, "objects/pack"))
+	return directories(r.disk, filepath.Join(r.dir, "objects"), filepath.Join(r.dir, "objects/pack"))
 }

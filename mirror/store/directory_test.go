@@ -40,7 +40,7 @@ func TestNoLinkIsFollowed(t *testing.T) {
 				write(t, filepath.Join(there, f))
 			}
 			before := files(t, elsewhere)
-			s, err := store.Open(root, "another", testlog.New(t))
+			s, err := store.Open(store.Config{Dir: root, StartID: "another", Log: testlog.New(t)})
 			if c.starts != (err == nil) || err != nil && !errors.Is(err, store.ErrNotOurs) {
 				t.Fatalf("Open: %v", err)
 			}

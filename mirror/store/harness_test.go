@@ -19,7 +19,7 @@ const id = "01JREPO1"
 // reopen is what a start does after whatever ended the last run.
 func reopen(t *testing.T, root string) *store.Store {
 	t.Helper()
-	s, err := store.Open(root, "run", testlog.New(t))
+	s, err := store.Open(store.Config{Dir: root, StartID: "run", Log: testlog.New(t)})
 	if err != nil {
 		t.Fatal(err)
 	}

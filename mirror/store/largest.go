@@ -6,23 +6,24 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"gitmirror/internal/disk"
 )
 
 // Largest returns the size of an object in the staged packs that has more than most
 // bytes and is no delta, or 0. Only what takes enough room in its pack is looked at:
 // zlib makes no more than 1032 bytes of one.
 func (s *Staging) Largest(most int64) (int64, error) {
-	indexes, err := matching(filepath.Join(s.dir, "objects/pack"), "pack-*.idx")
+	indexes, err := matching(s.repo.disk, filepath.Join(s.dir, "objects/pack"), "pack-*.idx")
 	if err != nil {
 		return 0, err
 	}
 	var largest int64
 	for _, index := range indexes {
-		n, err := largestIn(index, most)
+		n, err := largestIn(s.repo.disk, index, most)
 		if err != nil {
 			return 0, fmt.Errorf("%s: %w", filepath.Base(index), err)
 		}
@@ -31,13 +32,13 @@ func (s *Staging) Largest(most int64) (int64, error) {
 	return largest, nil
 }
 
-func largestIn(index string, most int64) (int64, error) {
+func largestIn(d *disk.Disk, index string, most int64) (int64, error) {
 	const ratio, trailer = 1032, 20
-	offsets, err := offsetsOf(index)
+	offsets, err := offsetsOf(d, index)
 	if err != nil {
 		return 0, err
 	}
-	pack, err := os.Open(strings.TrimSuffix(index, ".idx") + ".pack")
+	pack, err := d.Open(strings.TrimSuffix(index, ".idx") + ".pack")
 	if err != nil {
 		return 0, err
 	}
@@ -84,8 +85,8 @@ func sizeAt(pack io.ReaderAt, at int64) (int64, error) {
 }
 
 // offsetsOf reads where objects begin, from an index of version 2.
-func offsetsOf(index string) ([]int64, error) {
-	data, err := os.ReadFile(index)
+func offsetsOf(d *disk.Disk, index string) ([]int64, error) {
+	data, err := d.ReadFile(index)
 	if err != nil {
 		return nil, err
 	}
@@ -114,10 +115,10 @@ func offsetsOf(index string) ([]int64, error) {
 }
 
 // Size is how many bytes the repository's packs have, with their indexes.
-func (r *Repo) Size() int64 { return sizeOf(filepath.Join(r.dir, "objects/pack")) }
+func (r *Repo) Size() int64 { return sizeOf(r.disk, filepath.Join(r.dir, "objects/pack")) }
 
-func sizeOf(dir string) (n int64) {
-	entries, err := os.ReadDir(dir)
+func sizeOf(d *disk.Disk, dir string) (n int64) {
+	entries, err := d.ReadDir(dir)
 	if err != nil {
 		return 0
 	}

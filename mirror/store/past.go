@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 
 	"gitmirror/mirror/refs"
@@ -21,7 +20,7 @@ func (r *Repo) Past(digest refs.Digest) ([]byte, error) {
 	if digest.IsZero() {
 		return nil, nil
 	}
-	return os.ReadFile(r.pastFile(digest))
+	return r.disk.ReadFile(r.pastFile(digest))
 }
 
 // LivePast is the digest of the live table's past.
@@ -34,7 +33,7 @@ func (r *Repo) LivePast() refs.Digest {
 // sweepPast removes the files that neither the live table nor a candidate names. r.mu
 // is held.
 func (r *Repo) sweepPast() error {
-	found, err := matching(r.dir, "past.*")
+	found, err := matching(r.disk, r.dir, "past.*")
 	if err != nil {
 		return err
 	}
@@ -46,7 +45,7 @@ func (r *Repo) sweepPast() error {
 		if keep[f] {
 			continue
 		}
-		if err := os.Remove(f); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err := r.disk.Remove(f); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("remove an old past: %w", err)
 		}
 	}

@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -17,6 +16,7 @@ import (
 
 	"gitmirror/internal/atomicfile"
 	"gitmirror/internal/crashpoint"
+	"gitmirror/internal/disk"
 	"gitmirror/mirror/refs"
 )
 
@@ -32,8 +32,9 @@ var ErrGone = errors.New("repository was removed from this node")
 // Adopt, Prepare, Activate and Discard exclude each other by their caller: one
 // worker owns a repository's generations at a time.
 type Repo struct {
-	id  string
-	dir string
+	id   string
+	dir  string
+	disk *disk.Disk
 
 	// use is held shared while somebody reads or stages objects, exclusively to
 	// take the directory away.
@@ -64,19 +65,19 @@ type mark struct {
 
 func markOf(t *refs.Table) mark { return mark{t.Generation, t.Candidate, t.Head, t.Digest(), t.Past} }
 
-func load(dir string) (*Repo, error) {
-	m, err := readMeta(dir)
+func load(d *disk.Disk, dir string) (*Repo, error) {
+	m, err := readMeta(d, dir)
 	if err != nil {
 		return nil, err
 	}
-	r := &Repo{id: m.ID, dir: dir, name: m.Name}
+	r := &Repo{id: m.ID, dir: dir, disk: d, name: m.Name}
 	if err := r.ours(); err != nil {
 		return nil, err
 	}
 	if err := r.sweep(); err != nil {
 		return nil, fmt.Errorf("sweep: %w", err)
 	}
-	switch live, err := readMark(filepath.Join(dir, tableFile)); {
+	switch live, err := readMark(d, filepath.Join(dir, tableFile)); {
 	case err == nil:
 		r.live = *live
 	case errors.Is(err, refs.ErrDamaged):
@@ -100,15 +101,15 @@ func (r *Repo) findCandidate() error {
 		m := markOf(t)
 		r.candidate = &m
 	case errors.Is(err, refs.ErrDamaged):
-		return os.Remove(filepath.Join(r.dir, candidateFile))
+		return r.disk.Remove(filepath.Join(r.dir, candidateFile))
 	case !errors.Is(err, fs.ErrNotExist):
 		return err
 	}
 	return nil
 }
 
-func readMark(path string) (*mark, error) {
-	f, err := os.Open(path)
+func readMark(d *disk.Disk, path string) (*mark, error) {
+	f, err := d.Open(path)
 	if err != nil {
 		return nil, err
 	}
@@ -131,12 +132,12 @@ func (r *Repo) sweep() error {
 	for _, s := range []struct{ dir, pattern string }{
 		{r.dir, "*.tmp"}, {r.dir, "*.lock"}, {pack, "tmp_*"}, {pack, "*.lock"}, {pack, "*.keep"},
 	} {
-		found, err := matching(s.dir, s.pattern)
+		found, err := matching(r.disk, s.dir, s.pattern)
 		if err != nil {
 			return err
 		}
 		for _, f := range found {
-			if err := os.Remove(f); err != nil {
+			if err := r.disk.Remove(f); err != nil {
 				return err
 			}
 		}
@@ -155,13 +156,13 @@ func (r *Repo) Reindex(index func(dir, pack string) error) error {
 	defer release()
 	r.packs.Lock()
 	defer r.packs.Unlock()
-	packs, err := matching(filepath.Join(r.dir, "objects/pack"), "pack-*.pack")
+	packs, err := matching(r.disk, filepath.Join(r.dir, "objects/pack"), "pack-*.pack")
 	if err != nil {
 		return err
 	}
 	var errs []error
 	for _, p := range packs {
-		if _, err := os.Lstat(strings.TrimSuffix(p, ".pack") + ".idx"); errors.Is(err, fs.ErrNotExist) {
+		if _, err := r.disk.Lstat(strings.TrimSuffix(p, ".pack") + ".idx"); errors.Is(err, fs.ErrNotExist) {
 			errs = append(errs, index(r.dir, filepath.Join("objects/pack", filepath.Base(p))))
 		}
 	}
@@ -194,7 +195,7 @@ func (r *Repo) rename(name string) error {
 	if err != nil {
 		return err
 	}
-	if err := atomicfile.Write(filepath.Join(r.dir, "repo.json"), data, 0o644); err != nil {
+	if err := atomicfile.Write(r.disk, filepath.Join(r.dir, "repo.json"), data, 0o644); err != nil {
 		return err
 	}
 	r.name = name
@@ -264,7 +265,7 @@ func (r *Repo) Table() (*refs.Table, error) {
 	if t := r.table.Value(); t != nil {
 		return t, nil
 	}
-	t, err := readTable(filepath.Join(r.dir, tableFile))
+	t, err := readTable(r.disk, filepath.Join(r.dir, tableFile))
 	if errors.Is(err, fs.ErrNotExist) {
 		err = fmt.Errorf("%w: %w", refs.ErrDamaged, err)
 	}
@@ -279,7 +280,9 @@ func (r *Repo) Table() (*refs.Table, error) {
 }
 
 // OnDisk reads the live table from the disk, whatever is known of the copy.
-func (r *Repo) OnDisk() (*refs.Table, error) { return readTable(filepath.Join(r.dir, tableFile)) }
+func (r *Repo) OnDisk() (*refs.Table, error) {
+	return readTable(r.disk, filepath.Join(r.dir, tableFile))
+}
 
 // Damage notes that the copy's objects cannot be read: from now on nothing is
 // live, whatever is activated, and whoever reconciles it makes it anew.
@@ -301,7 +304,7 @@ func (r *Repo) Reread() error {
 	if r.damaged == nil {
 		return nil
 	}
-	t, err := readTable(filepath.Join(r.dir, tableFile))
+	t, err := readTable(r.disk, filepath.Join(r.dir, tableFile))
 	if err != nil {
 		return err
 	}
@@ -310,8 +313,8 @@ func (r *Repo) Reread() error {
 	return nil
 }
 
-func readTable(path string) (*refs.Table, error) {
-	data, err := os.ReadFile(path)
+func readTable(d *disk.Disk, path string) (*refs.Table, error) {
+	data, err := d.ReadFile(path)
 	if err != nil {
 		return nil, err
 	}
@@ -331,7 +334,7 @@ func (r *Repo) Candidate() (generation uint64, digest refs.Digest, id string, ok
 
 // CandidateTable reads the prepared table, to publish it again.
 func (r *Repo) CandidateTable() (*refs.Table, error) {
-	return readTable(filepath.Join(r.dir, candidateFile))
+	return readTable(r.disk, filepath.Join(r.dir, candidateFile))
 }
 
 // Prepare makes t a durable candidate beside the live table, replacing any
@@ -347,11 +350,11 @@ func (r *Repo) Prepare(t *refs.Table, past []byte) error {
 		return err
 	}
 	if !t.Past.IsZero() && past != nil {
-		if err := atomicfile.Write(r.pastFile(t.Past), past, 0o644); err != nil {
+		if err := atomicfile.Write(r.disk, r.pastFile(t.Past), past, 0o644); err != nil {
 			return fmt.Errorf("write the past of a candidate: %w", err)
 		}
 	}
-	if err := atomicfile.Write(filepath.Join(r.dir, candidateFile), t.Encode(), 0o644); err != nil {
+	if err := atomicfile.Write(r.disk, filepath.Join(r.dir, candidateFile), t.Encode(), 0o644); err != nil {
 		return fmt.Errorf("write candidate: %w", err)
 	}
 	m := markOf(t)
@@ -380,7 +383,7 @@ func (r *Repo) Activate(generation uint64, digest refs.Digest) (bool, error) {
 	if c == nil || c.Generation != generation || c.Digest != digest {
 		return false, nil
 	}
-	if err := os.Rename(filepath.Join(r.dir, candidateFile), filepath.Join(r.dir, tableFile)); err != nil {
+	if err := r.disk.Rename(filepath.Join(r.dir, candidateFile), filepath.Join(r.dir, tableFile)); err != nil {
 		return false, fmt.Errorf("activate generation %d: %w", generation, err)
 	}
 	// From here on it is live, durable or not: what is in memory must not differ
@@ -390,7 +393,7 @@ func (r *Repo) Activate(generation uint64, digest refs.Digest) (bool, error) {
 		close(r.activated)
 		r.activated = nil
 	}
-	if err := atomicfile.SyncDir(r.dir); err != nil {
+	if err := r.disk.Sync(r.dir); err != nil {
 		return true, fmt.Errorf("activate generation %d: %w", generation, err)
 	}
 	crashpoint.Hit(crashpoint.TableActivated)
@@ -408,10 +411,10 @@ func (r *Repo) showHead(head refs.Head) error {
 		content = "ref: refs/heads/main"
 	}
 	path := filepath.Join(r.dir, "HEAD")
-	if old, err := os.ReadFile(path); err == nil && string(bytes.TrimSpace(old)) == content {
+	if old, err := r.disk.ReadFile(path); err == nil && string(bytes.TrimSpace(old)) == content {
 		return nil
 	}
-	return atomicfile.Write(path, []byte(content+"\n"), 0o644)
+	return atomicfile.Write(r.disk, path, []byte(content+"\n"), 0o644)
 }
 
 // Discard removes the candidate.
@@ -421,7 +424,7 @@ func (r *Repo) Discard() error {
 	if r.candidate == nil {
 		return nil
 	}
-	if err := os.Remove(filepath.Join(r.dir, candidateFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := r.disk.Remove(filepath.Join(r.dir, candidateFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	r.candidate = nil

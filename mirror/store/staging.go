@@ -3,11 +3,10 @@ package store
 import (
 	"errors"
 	"fmt"
-	"os"
+	"io/fs"
 	"path/filepath"
 	"strings"
 
-	"gitmirror/internal/atomicfile"
 	"gitmirror/internal/crashpoint"
 )
 
@@ -21,10 +20,10 @@ type Staging struct {
 // Stage makes a staging repository for r. The caller has acquired r and
 // calls Remove in the end, whatever happened.
 func (s *Store) Stage(r *Repo) (*Staging, error) {
-	if err := directories(filepath.Dir(s.staging), s.staging); err != nil {
+	if err := directories(s.disk, filepath.Dir(s.staging), s.staging); err != nil {
 		return nil, err
 	}
-	dir, err := os.MkdirTemp(s.staging, r.id+".")
+	dir, err := s.disk.MkdirTemp(s.staging, r.id+".")
 	if err != nil {
 		return nil, fmt.Errorf("make staging: %w", err)
 	}
@@ -34,7 +33,7 @@ func (s *Store) Stage(r *Repo) (*Staging, error) {
 		return nil, err
 	}
 	for _, sub := range []string{"objects/pack", "objects/info", "refs"} {
-		if err := os.MkdirAll(filepath.Join(dir, sub), 0o755); err != nil {
+		if err := s.disk.MkdirAll(filepath.Join(dir, sub), 0o755); err != nil {
 			return st, err
 		}
 	}
@@ -43,7 +42,7 @@ func (s *Store) Stage(r *Repo) (*Staging, error) {
 		{"config", "[core]\n\trepositoryformatversion = 0\n\tbare = true\n"},
 		{"objects/info/alternates", live + "\n"},
 	} {
-		if err := os.WriteFile(filepath.Join(dir, f.name), []byte(f.content), 0o644); err != nil {
+		if err := s.disk.WriteFile(filepath.Join(dir, f.name), []byte(f.content), 0o644); err != nil {
 			return st, err
 		}
 	}
@@ -54,12 +53,12 @@ func (s *Store) Stage(r *Repo) (*Staging, error) {
 func (s *Staging) Dir() string { return s.dir }
 
 // Remove deletes the staging repository and what was not adopted.
-func (s *Staging) Remove() error { return os.RemoveAll(s.dir) }
+func (s *Staging) Remove() error { return s.repo.disk.RemoveAll(s.dir) }
 
 // Received is how many bytes of packs have arrived so far. whole is true once a
 // pack has its index: then nothing more is expected from anybody.
 func (s *Staging) Received() (n int64, whole bool) {
-	entries, err := os.ReadDir(filepath.Join(s.dir, "objects/pack"))
+	entries, err := s.repo.disk.ReadDir(filepath.Join(s.dir, "objects/pack"))
 	if err != nil {
 		return 0, false
 	}
@@ -78,11 +77,12 @@ func (s *Staging) Received() (n int64, whole bool) {
 func (s *Staging) Adopt() error {
 	from := filepath.Join(s.dir, "objects/pack")
 	to := filepath.Join(s.repo.dir, "objects/pack")
-	packs, err := matching(from, "pack-*.pack")
+	d := s.repo.disk
+	packs, err := matching(d, from, "pack-*.pack")
 	if err != nil {
 		return fmt.Errorf("adopt objects: %w", err)
 	}
-	loose, err := matching(filepath.Join(s.dir, "objects"), "[0-9a-f][0-9a-f]")
+	loose, err := matching(d, filepath.Join(s.dir, "objects"), "[0-9a-f][0-9a-f]")
 	if err == nil && len(loose) > 0 {
 		err = errors.New("there are some outside of packs")
 	}
@@ -98,22 +98,22 @@ func (s *Staging) Adopt() error {
 		base := strings.TrimSuffix(filepath.Base(pack), ".pack")
 		for _, ext := range []string{".pack", ".rev", ".idx"} {
 			file := filepath.Join(from, base+ext)
-			if _, err := os.Stat(file); err != nil {
-				if ext == ".rev" && os.IsNotExist(err) {
+			if _, err := d.Stat(file); err != nil {
+				if ext == ".rev" && errors.Is(err, fs.ErrNotExist) {
 					continue
 				}
 				return fmt.Errorf("adopt objects: %w", err)
 			}
-			if err := atomicfile.SyncFile(file); err != nil {
+			if err := d.Sync(file); err != nil {
 				return fmt.Errorf("adopt objects: %w", err)
 			}
-			if err := os.Rename(file, filepath.Join(to, base+ext)); err != nil {
+			if err := d.Rename(file, filepath.Join(to, base+ext)); err != nil {
 				return fmt.Errorf("adopt objects: %w", err)
 			}
 		}
 	}
 	if len(packs) > 0 {
-		if err := atomicfile.SyncDir(to); err != nil {
+		if err := d.Sync(to); err != nil {
 			return fmt.Errorf("adopt objects: %w", err)
 		}
 	}
@@ -123,7 +123,7 @@ func (s *Staging) Adopt() error {
 
 // Scratch makes an empty directory that lives as long as this run.
 func (s *Store) Scratch() (string, error) {
-	dir, err := os.MkdirTemp(s.staging, "scratch.")
+	dir, err := s.disk.MkdirTemp(s.staging, "scratch.")
 	if err != nil {
 		return "", fmt.Errorf("make scratch directory: %w", err)
 	}

@@ -14,6 +14,7 @@ import (
 
 	"gitmirror/internal/atomicfile"
 	"gitmirror/internal/boltfile"
+	"gitmirror/internal/disk"
 	"gitmirror/mirror/work"
 )
 
@@ -23,6 +24,7 @@ import (
 // at the start and later.
 type State struct {
 	path string
+	disk *disk.Disk
 	log  *slog.Logger
 	db   atomic.Pointer[bbolt.DB]
 
@@ -34,9 +36,9 @@ type State struct {
 
 var dueBucket = []byte("due")
 
-// OpenState opens state.db below root.
-func OpenState(root string, log *slog.Logger) (*State, error) {
-	s := &State{path: filepath.Join(root, "state.db"), log: log, dirty: map[string]*work.Due{}}
+// OpenState opens the store's state.db.
+func OpenState(cfg Config) (*State, error) {
+	s := &State{path: filepath.Join(cfg.Dir, "state.db"), disk: cfg.Disk, log: cfg.Log, dirty: map[string]*work.Due{}}
 	err := s.open()
 	if errors.Is(err, boltfile.ErrDamaged) {
 		err = s.setAside(err)
@@ -48,7 +50,7 @@ func OpenState(root string, log *slog.Logger) (*State, error) {
 }
 
 func (s *State) open() error {
-	db, err := boltfile.Open(s.path, string(dueBucket))
+	db, err := boltfile.Open(s.disk, s.path, string(dueBucket))
 	if err != nil {
 		return err
 	}
@@ -67,7 +69,7 @@ func (s *State) open() error {
 // is abandoned, not closed: see boltfile.Guard.
 func (s *State) setAside(damage error) error {
 	to := fmt.Sprintf("%s.damaged-%s", s.path, time.Now().UTC().Format("20060102T150405.000"))
-	if err := atomicfile.Rename(s.path, to); err != nil {
+	if err := atomicfile.Rename(s.disk, s.path, to); err != nil {
 		return fmt.Errorf("set %s aside: %w", s.path, err)
 	}
 	s.log.Warn("state.db was damaged and is set aside, due times start anew", "file", to, "err", damage)
@@ -151,6 +153,9 @@ func (s *State) Flush() error {
 }
 
 func (s *State) write(batch map[string]*work.Due) error {
+	if err := s.disk.Announce("write", s.path); err != nil { // bbolt writes it
+		return err
+	}
 	return s.with(func(db *bbolt.DB) error {
 		return boltfile.Update(db, func(tx *bbolt.Tx) error {
 			b := tx.Bucket(dueBucket)

@@ -16,7 +16,7 @@ import (
 
 func openState(t *testing.T, root string) *store.State {
 	t.Helper()
-	s, err := store.OpenState(root, testlog.New(t))
+	s, err := store.OpenState(store.Config{Dir: root, Log: testlog.New(t)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -84,7 +84,7 @@ func TestFlushWithoutNewsWritesNothing(t *testing.T) {
 func TestStateInUse(t *testing.T) {
 	root := t.TempDir()
 	s := openState(t, root)
-	if _, err := store.OpenState(root, testlog.New(t)); err == nil || !strings.Contains(err.Error(), "another process") {
+	if _, err := store.OpenState(store.Config{Dir: root, Log: testlog.New(t)}); err == nil || !strings.Contains(err.Error(), "another process") {
 		t.Errorf("opened twice: %v", err)
 	}
 	if err := s.Close(); err != nil {

@@ -24,23 +24,32 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
-	"os"
 	"path/filepath"
 	"strings"
 	"sync"
 	"time"
 
 	"gitmirror/internal/atomicfile"
+	"gitmirror/internal/disk"
 )
 
 // TrashAfter is how long a removed repository can still be taken out of the
 // trash by hand.
 const TrashAfter = 24 * time.Hour
 
+// Config says where a node's directories are.
+type Config struct {
+	Dir     string     // below it everything is
+	StartID string     // names this run's staging
+	Disk    *disk.Disk // that they are on; default this machine's
+	Log     *slog.Logger
+}
+
 // Store is the directory tree of one node. Only one process may open it.
 type Store struct {
 	root    string
 	staging string
+	disk    *disk.Disk
 	log     *slog.Logger
 
 	mu    sync.RWMutex
@@ -49,21 +58,22 @@ type Store struct {
 
 // Open makes the tree where it is missing, finds the repositories and sweeps
 // what a killed run left: staging, temporary files and locks. Candidates stay:
-// the log decides about them. startID names this run's staging.
-func Open(root, startID string, log *slog.Logger) (*Store, error) {
-	s := &Store{root: root, staging: filepath.Join(root, "staging", startID), log: log, repos: map[string]*Repo{}}
-	if err := directories(filepath.Join(root, "repos"), filepath.Join(root, "trash"), filepath.Join(root, "staging")); err != nil {
+// the log decides about them.
+func Open(cfg Config) (*Store, error) {
+	root := cfg.Dir
+	s := &Store{root: root, staging: filepath.Join(root, "staging", cfg.StartID), disk: cfg.Disk, log: cfg.Log, repos: map[string]*Repo{}}
+	if err := directories(s.disk, filepath.Join(root, "repos"), filepath.Join(root, "trash"), filepath.Join(root, "staging")); err != nil {
 		return nil, fmt.Errorf("open store: %w", err)
 	}
 	for _, dir := range []string{"repos", "trash"} {
-		if err := os.MkdirAll(filepath.Join(root, dir), 0o755); err != nil {
+		if err := s.disk.MkdirAll(filepath.Join(root, dir), 0o755); err != nil {
 			return nil, fmt.Errorf("make store: %w", err)
 		}
 	}
-	if err := os.RemoveAll(filepath.Join(root, "staging")); err != nil {
+	if err := s.disk.RemoveAll(filepath.Join(root, "staging")); err != nil {
 		return nil, fmt.Errorf("sweep staging: %w", err)
 	}
-	if err := os.MkdirAll(s.staging, 0o755); err != nil {
+	if err := s.disk.MkdirAll(s.staging, 0o755); err != nil {
 		return nil, fmt.Errorf("make staging: %w", err)
 	}
 	if err := s.find(); err != nil {
@@ -74,32 +84,32 @@ func Open(root, startID string, log *slog.Logger) (*Store, error) {
 
 // find loads every repository and removes those that were never finished.
 func (s *Store) find() error {
-	shards, err := matching(filepath.Join(s.root, "repos"), "*")
+	shards, err := matching(s.disk, filepath.Join(s.root, "repos"), "*")
 	if err != nil {
 		return fmt.Errorf("find repositories: %w", err)
 	}
 	for _, shard := range shards {
-		if err := directory(shard); err != nil {
+		if err := directory(s.disk, shard); err != nil {
 			if errors.Is(err, ErrNotOurs) {
 				s.log.Warn("left alone", "dir", shard, "err", err)
 			}
 			continue
 		}
-		half, err := matching(shard, "*"+making)
+		half, err := matching(s.disk, shard, "*"+making)
 		if err != nil {
 			return fmt.Errorf("find repositories: %w", err)
 		}
 		for _, dir := range half {
-			if err := os.RemoveAll(dir); err != nil {
+			if err := s.disk.RemoveAll(dir); err != nil {
 				return fmt.Errorf("sweep half-made repository: %w", err)
 			}
 		}
-		dirs, err := matching(shard, "*.git")
+		dirs, err := matching(s.disk, shard, "*.git")
 		if err != nil {
 			return fmt.Errorf("find repositories: %w", err)
 		}
 		for _, dir := range dirs {
-			r, err := load(dir)
+			r, err := load(s.disk, dir)
 			if err != nil {
 				// A whole repository has its repo.json: this is something else.
 				s.log.Warn("unusable repository directory, left alone", "dir", dir, "err", err)
@@ -113,8 +123,8 @@ func (s *Store) find() error {
 
 // matching lists the files of dir whose names match a pattern. Unlike
 // filepath.Glob it takes dir as it is, brackets and all, and hides no error.
-func matching(dir, pattern string) ([]string, error) {
-	entries, err := os.ReadDir(dir)
+func matching(d *disk.Disk, dir, pattern string) ([]string, error) {
+	entries, err := d.ReadDir(dir)
 	if err != nil {
 		return nil, err
 	}
@@ -178,24 +188,24 @@ func (s *Store) Ensure(id, name string) (*Repo, error) {
 		return r, r.rename(name)
 	}
 	dir := s.dir(id)
-	if err := directories(filepath.Join(s.root, "repos"), filepath.Dir(dir), dir); err != nil {
+	if err := directories(s.disk, filepath.Join(s.root, "repos"), filepath.Dir(dir), dir); err != nil {
 		return nil, fmt.Errorf("create repository %s: %w", name, err)
 	}
-	if _, err := readMeta(dir); errors.Is(err, ErrNotOurs) {
+	if _, err := readMeta(s.disk, dir); errors.Is(err, ErrNotOurs) {
 		return nil, fmt.Errorf("create repository %s: %w", name, err)
 	}
-	err := create(dir, meta{id, name})
-	if _, ours := os.Stat(filepath.Join(dir, "objects", "pack")); errors.Is(err, fs.ErrExist) && ours == nil {
+	err := create(s.disk, dir, meta{id, name})
+	if _, ours := s.disk.Stat(filepath.Join(dir, "objects", "pack")); errors.Is(err, fs.ErrExist) && ours == nil {
 		// A repository of that name that could not be loaded is what damage left.
 		s.log.Warn("an unusable repository directory goes to the trash", "dir", dir)
-		if err = os.Rename(dir, s.trashed(id, time.Now())); err == nil {
-			err = create(dir, meta{id, name})
+		if err = s.disk.Rename(dir, s.trashed(id, time.Now())); err == nil {
+			err = create(s.disk, dir, meta{id, name})
 		}
 	}
 	if err != nil {
 		return nil, fmt.Errorf("create repository %s: %w", name, err)
 	}
-	r, err := load(dir)
+	r, err := load(s.disk, dir)
 	if err != nil {
 		return nil, err
 	}
@@ -222,11 +232,11 @@ func (s *Store) Trash(id string, now time.Time) error {
 		return nil
 	}
 	trash := filepath.Join(s.root, "trash")
-	err := directory(trash)
+	err := directory(s.disk, trash)
 	if err == nil {
-		err = os.Rename(r.dir, s.trashed(id, now))
+		err = s.disk.Rename(r.dir, s.trashed(id, now))
 	}
-	if _, there := os.Lstat(r.dir); errors.Is(there, fs.ErrNotExist) {
+	if _, there := s.disk.Lstat(r.dir); errors.Is(there, fs.ErrNotExist) {
 		r.trashed = true
 		if err != nil {
 			return nil // somebody has removed it
@@ -237,7 +247,7 @@ func (s *Store) Trash(id string, now time.Time) error {
 		return fmt.Errorf("trash repository: %w", err)
 	}
 	r.trashed = true
-	return errors.Join(atomicfile.SyncDir(trash), atomicfile.SyncDir(filepath.Dir(r.dir)))
+	return errors.Join(s.disk.Sync(trash), s.disk.Sync(filepath.Dir(r.dir)))
 }
 
 func (s *Store) trashed(id string, now time.Time) string {
@@ -247,10 +257,10 @@ func (s *Store) trashed(id string, now time.Time) string {
 // EmptyTrash deletes what has been in the trash for TrashAfter, by the clock that
 // Trash was told.
 func (s *Store) EmptyTrash(now time.Time) error {
-	if err := directory(filepath.Join(s.root, "trash")); err != nil {
+	if err := directory(s.disk, filepath.Join(s.root, "trash")); err != nil {
 		return err
 	}
-	entries, err := os.ReadDir(filepath.Join(s.root, "trash"))
+	entries, err := s.disk.ReadDir(filepath.Join(s.root, "trash"))
 	if err != nil {
 		return err
 	}
@@ -259,7 +269,7 @@ func (s *Store) EmptyTrash(now time.Time) error {
 		if err != nil || now.Sub(trashedAt(e.Name(), info)) < TrashAfter {
 			continue
 		}
-		if err := os.RemoveAll(filepath.Join(s.root, "trash", e.Name())); err != nil {
+		if err := s.disk.RemoveAll(filepath.Join(s.root, "trash", e.Name())); err != nil {
 			return fmt.Errorf("empty trash: %w", err)
 		}
 	}
@@ -294,16 +304,16 @@ const making = ".making"
 
 // create builds a repository directory under a name of its own and renames it
 // into place, so that one that exists is whole.
-func create(dir string, m meta) error {
-	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
+func create(d *disk.Disk, dir string, m meta) error {
+	if err := d.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
 		return err
 	}
 	tmp := dir + making
-	if err := os.RemoveAll(tmp); err != nil {
+	if err := d.RemoveAll(tmp); err != nil {
 		return err
 	}
 	for _, sub := range []string{"objects/pack", "objects/info", "refs"} {
-		if err := os.MkdirAll(filepath.Join(tmp, sub), 0o755); err != nil {
+		if err := d.MkdirAll(filepath.Join(tmp, sub), 0o755); err != nil {
 			return err
 		}
 	}
@@ -316,20 +326,20 @@ func create(dir string, m meta) error {
 		{"config", "[core]\n\trepositoryformatversion = 0\n\tbare = true\n"},
 		{"repo.json", string(data)},
 	} {
-		if err := atomicfile.WriteBeside(filepath.Join(tmp, f.name), []byte(f.content), 0o644); err != nil {
+		if err := atomicfile.WriteBeside(d, filepath.Join(tmp, f.name), []byte(f.content), 0o644); err != nil {
 			return err
 		}
 	}
 	for _, sub := range []string{"objects/pack", "objects", ""} {
-		if err := atomicfile.SyncDir(filepath.Join(tmp, sub)); err != nil {
+		if err := d.Sync(filepath.Join(tmp, sub)); err != nil {
 			return err
 		}
 	}
-	if err := atomicfile.Rename(tmp, dir); err != nil {
+	if err := atomicfile.Rename(d, tmp, dir); err != nil {
 		if errors.Is(err, fs.ErrExist) {
 			return fmt.Errorf("%s is in the way; move it aside: %w", dir, err)
 		}
 		return err
 	}
-	return atomicfile.SyncDir(filepath.Dir(filepath.Dir(dir)))
+	return d.Sync(filepath.Dir(filepath.Dir(dir)))
 }

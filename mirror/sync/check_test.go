@@ -14,7 +14,7 @@ import (
 // A hold is judged again after ten minutes though upstream shows the same, and at once when
 // a person has said something.
 func TestHoldIsJudgedAgain(t *testing.T) {
-	s, err := store.Open(t.TempDir(), "run", testlog.New(t))
+	s, err := store.Open(store.Config{Dir: t.TempDir(), StartID: "run", Log: testlog.New(t)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -107,13 +107,13 @@ func (alone) Forget(string)                           {}
 // What a run does needs neither a network nor git: an upstream and a fetch engine that are
 // made up take their places.
 func TestARunAgainstASimulatedUpstream(t *testing.T) {
-	st, err := store.Open(t.TempDir(), "run", testlog.New(t))
+	st, err := store.Open(store.Config{Dir: t.TempDir(), StartID: "run", Log: testlog.New(t)})
 	if err != nil {
 		t.Fatal(err)
 	}
 	up := &simulated{have: map[string]bool{}}
 	w := New(Config{
-		Clock: clock.System, Store: st, Upstream: up, Objects: objects{up}, Space: space.New(t.TempDir(), 0, func() {}), Past: new(past.Shared), Copies: alone{},
+		Clock: clock.System, Store: st, Upstream: up, Objects: objects{up}, Space: space.New(nil, t.TempDir(), 0, func() {}), Past: new(past.Shared), Copies: alone{},
 		Publisher: up, Sources: alone{}, LogTime: func() refs.LogTime { return refs.LogTime{Now: time.Now(), DatesHold: true} },
 		Changed: func(string) {}, Log: testlog.New(t), CopiesPerPeer: 1, Fetches: 1,
 	})
