@@ -87,7 +87,7 @@ type Agent struct {
 	conditioned chan struct{}
 }
 
-// New returns an Agent, which can be a mirror's Publisher, Sources and Rows. Run gives it
+// New returns an Agent, which can be a mirror's Publisher, Locator and Rows. Run gives it
 // that mirror.
 func New(cfg Config) *Agent {
 	return &Agent{cfg: cfg, log: cfg.Log, dirty: map[string]bool{}, removing: map[string]bool{}, wake: make(chan struct{}, 1),

@@ -26,7 +26,7 @@ const changesBytes = 128 << 10
 
 // Publish implements mirror.Publisher: it proposes the candidate and waits
 // until this node's own state machine has applied it.
-func (a *Agent) Publish(ctx context.Context, c mirror.Candidate) (mirror.Outcome, error) {
+func (a *Agent) Publish(ctx context.Context, c mirror.Candidate) (mirror.CommitStatus, error) {
 	ctx, cancel := context.WithTimeout(ctx, publishTimeout)
 	defer cancel()
 	msg := &command.Publish{
@@ -44,14 +44,14 @@ func (a *Agent) Publish(ctx context.Context, c mirror.Candidate) (mirror.Outcome
 	if err == nil {
 		err = fsm.AsError(out)
 	}
-	return outcomeOf(err), err
+	return statusOf(err), err
 }
 
 // overtaken are the refusals that say nothing against the candidate: the row is
 // not what it was prepared for any more.
 var overtaken = []error{refusal.StaleEpoch, refusal.StaleGeneration, refusal.NotOwner, refusal.NotFound}
 
-func outcomeOf(err error) mirror.Outcome {
+func statusOf(err error) mirror.CommitStatus {
 	switch {
 	case err == nil:
 		return mirror.Committed

@@ -38,7 +38,7 @@ func TestEveryLawfulHeadIsPublished(t *testing.T) {
 func TestRefusalsOfAPublish(t *testing.T) {
 	for name, tc := range map[string]struct {
 		spoil func(*world, *mirror.Candidate)
-		want  mirror.Outcome
+		want  mirror.CommitStatus
 	}{
 		"epoch":      {func(_ *world, c *mirror.Candidate) { c.Epoch++ }, mirror.Overtaken},
 		"generation": {func(_ *world, c *mirror.Candidate) { c.FromGeneration, c.Generation = 7, 8 }, mirror.Overtaken},
@@ -53,10 +53,10 @@ func TestRefusalsOfAPublish(t *testing.T) {
 			t.Errorf("%s: outcome %v (%v), want %v", name, o, err, tc.want)
 		}
 	}
-	if o := outcomeOf(fmt.Errorf("encode: %w", fsm.ErrTooLarge)); o != mirror.Refused {
+	if o := statusOf(fmt.Errorf("encode: %w", fsm.ErrTooLarge)); o != mirror.Refused {
 		t.Errorf("a command that is too large: %v, want refused", o)
 	}
-	if o := outcomeOf(errors.New("no leader")); o != mirror.Unknown {
+	if o := statusOf(errors.New("no leader")); o != mirror.Unknown {
 		t.Errorf("an error of the way there: %v, want unknown", o)
 	}
 }

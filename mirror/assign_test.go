@@ -14,7 +14,7 @@ import (
 func TestWhatIsUnassignedIsLeftAlone(t *testing.T) {
 	var calls atomic.Int64
 	n := startNode(t, newBook(), t.TempDir(), func(c *mirror.Config) {
-		c.Sources = sourcesOf(func(string) []mirror.Holder { return []mirror.Holder{frozen{"frozen", &calls}} })
+		c.Locator = locatorOf(func(string) []mirror.Holder { return []mirror.Holder{frozen{"frozen", &calls}} })
 		c.CopiesPerPeer = 1
 	})
 	n.assign(published("repox", mirror.Replica, 7))

@@ -1,7 +1,7 @@
 // Package mirror keeps bare copies of upstream repositories on this node's
 // disk and serves them. It is told what to hold (Assign) and works towards that;
 // it asks a Publisher before anything new becomes visible, and copies from
-// peers it gets from Sources.
+// peers it gets from Locator.
 //
 // It promises that a reader and a crash see one whole generation or the one
 // before it, that nothing is shown that the log has not committed, and that no
@@ -45,7 +45,7 @@ type Config struct {
 	Egress    *egress.Policy
 	Network   network.Network // to upstreams; default this machine's
 	Publisher Publisher
-	Sources   Sources
+	Locator   Locator
 	Rows      Rows
 	// Changed is told the id of a repository whose Status may have changed. It
 	// must not block.
@@ -128,7 +128,7 @@ func New(ctx context.Context, cfg Config) (_ *Engine, err error) {
 	})
 	e.worker = sync.New(sync.Config{
 		Clock: cfg.Clock, Store: e.store, Upstream: detect.New(upstreams), Objects: objects, Space: e.space, Past: &e.memory.past,
-		Copies: e.prover, Publisher: cfg.Publisher, Sources: cfg.Sources, LogTime: cfg.LogTime, Changed: cfg.Changed, Kick: kick, Log: cfg.Log,
+		Copies: e.prover, Publisher: cfg.Publisher, Locator: cfg.Locator, LogTime: cfg.LogTime, Changed: cfg.Changed, Kick: kick, Log: cfg.Log,
 		CopiesPerPeer: cfg.CopiesPerPeer, Fetches: cfg.Fetches, MaxSize: cfg.MaxSize, MaxObject: cfg.MaxObject,
 	})
 	if e.serve, err = serve.New(ctx, serve.Config{Git: cfg.Git, Disk: cfg.Disk, Scratch: scratch, Agent: cfg.Agent, Packs: cfg.Packs, Room: func() error { return e.space.Room(false) }, Suspect: e.prover.Suspect, Log: cfg.Log}); err != nil {

@@ -156,7 +156,7 @@ func TestUndecidedPublishIsResolvedByTheLog(t *testing.T) {
 
 	asked := make(chan mirror.Candidate, 100)
 	b.mu.Lock()
-	b.fate = func(c mirror.Candidate) mirror.Outcome { asked <- c; return mirror.Unknown }
+	b.fate = func(c mirror.Candidate) mirror.CommitStatus { asked <- c; return mirror.Unknown }
 	b.mu.Unlock()
 	gittest.Edit(t, r, func(e *upstream.Edit) { e.Commit("main", "more", map[string]string{"d": "d"}) })
 	c1 := <-asked
@@ -195,7 +195,7 @@ func TestStaleOwnerDiscardsItsCandidate(t *testing.T) {
 	before := lsRemote(t, n.http.URL+"/repox")
 	refused := make(chan struct{}, 100)
 	b.mu.Lock()
-	b.fate = func(c mirror.Candidate) mirror.Outcome { refused <- struct{}{}; return mirror.Overtaken }
+	b.fate = func(c mirror.Candidate) mirror.CommitStatus { refused <- struct{}{}; return mirror.Overtaken }
 	b.mu.Unlock()
 	gittest.Edit(t, r, func(e *upstream.Edit) { e.Commit("main", "more", map[string]string{"d": "d"}) })
 	<-refused
@@ -219,7 +219,7 @@ func TestACandidateThatLostItsNumberIsNotServed(t *testing.T) {
 	before := lsRemote(t, n.http.URL+"/repox")
 	asked := make(chan mirror.Candidate, 100)
 	b.mu.Lock()
-	b.fate = func(c mirror.Candidate) mirror.Outcome { asked <- c; return mirror.Unknown }
+	b.fate = func(c mirror.Candidate) mirror.CommitStatus { asked <- c; return mirror.Unknown }
 	b.mu.Unlock()
 	gittest.Edit(t, r, func(e *upstream.Edit) { e.Commit("main", "more", map[string]string{"d": "d"}) })
 	c := <-asked

@@ -39,11 +39,11 @@ func (f frozen) Table(ctx context.Context, _ uint64) (*refs.Table, error) {
 	return nil, ctx.Err()
 }
 
-// sourcesOf finds peers by a function.
-type sourcesOf func(id string) []mirror.Holder
+// locatorOf finds peers by a function.
+type locatorOf func(id string) []mirror.Holder
 
-func (f sourcesOf) For(id string) mirror.Holders        { return mirror.Holders{Live: f(id)} }
-func (f sourcesOf) Logged(string) ([]refs.Change, bool) { return nil, false }
+func (f locatorOf) For(id string) mirror.Holders        { return mirror.Holders{Live: f(id)} }
+func (f locatorOf) Logged(string) ([]refs.Change, bool) { return nil, false }
 
 func published(id string, role mirror.Role, generation uint64) mirror.Assignment {
 	return mirror.Assignment{ID: id, Name: id, URLs: []string{"http://127.0.0.1:1/" + id}, Role: role, Epoch: 1, Generation: generation, Digest: refs.Digest{1},
@@ -58,7 +58,7 @@ func TestWaitingForPeersTakesNoPlaceOfChecks(t *testing.T) {
 	var calls atomic.Int64
 	n := startNode(t, b, t.TempDir(), func(c *mirror.Config) {
 		c.Checks, c.Copies = 256, 1000
-		c.Sources = sourcesOf(func(id string) []mirror.Holder { return []mirror.Holder{frozen{"peer of " + id, &calls}} })
+		c.Locator = locatorOf(func(id string) []mirror.Holder { return []mirror.Holder{frozen{"peer of " + id, &calls}} })
 	})
 	const many = 300
 	for i := range many {
@@ -84,7 +84,7 @@ func TestOneFrozenPeerLeavesPlacesForOthers(t *testing.T) {
 	var calls atomic.Int64
 	replica := startNode(t, b, t.TempDir(), func(c *mirror.Config) {
 		c.Copies, c.CopiesPerPeer = 8, 4
-		c.Sources = sourcesOf(func(id string) []mirror.Holder {
+		c.Locator = locatorOf(func(id string) []mirror.Holder {
 			if id == "repox" {
 				return []mirror.Holder{frozen{"frozen", &calls}, source{owner, id}}
 			}
@@ -127,7 +127,7 @@ func TestARunEndsWhenItsAssignmentChanges(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var calls atomic.Int64
 			n := startNode(t, newBook(), t.TempDir(), func(c *mirror.Config) {
-				c.Sources = sourcesOf(func(string) []mirror.Holder { return []mirror.Holder{frozen{"frozen", &calls}} })
+				c.Locator = locatorOf(func(string) []mirror.Holder { return []mirror.Holder{frozen{"frozen", &calls}} })
 			})
 			n.assign(now)
 			testlog.Eventually(t, "the first run to wait", func() bool { return calls.Load() == 1 })
@@ -145,7 +145,7 @@ func TestARunEndsWhenItsAssignmentChanges(t *testing.T) {
 		var calls atomic.Int64
 		b := newBook()
 		n := startNode(t, b, t.TempDir(), func(c *mirror.Config) {
-			c.Sources = sourcesOf(func(string) []mirror.Holder { return []mirror.Holder{frozen{"frozen", &calls}} })
+			c.Locator = locatorOf(func(string) []mirror.Holder { return []mirror.Holder{frozen{"frozen", &calls}} })
 		})
 		n.assign(now)
 		testlog.Eventually(t, "the first run to wait", func() bool { return calls.Load() == 1 })
@@ -208,7 +208,7 @@ type told struct {
 	cut *atomic.Int64 // publishes whose run was cancelled
 }
 
-func (p told) Publish(ctx context.Context, c mirror.Candidate) (mirror.Outcome, error) {
+func (p told) Publish(ctx context.Context, c mirror.Candidate) (mirror.CommitStatus, error) {
 	o, err := p.book.Publish(ctx, c)
 	p.book.tell()
 	if ctx.Err() != nil {

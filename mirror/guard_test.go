@@ -752,7 +752,7 @@ func TestAnotherPastIsNotCopied(t *testing.T) {
 	g.remove("refs/heads/b00")
 	g.follows("one gone")
 	other := startNode(t, newBook(), t.TempDir(), func(c *mirror.Config) {
-		c.Sources = sourcesOf(func(id string) []mirror.Holder { return []mirror.Holder{otherPast{source{g.owner, id}}} })
+		c.Locator = locatorOf(func(id string) []mirror.Holder { return []mirror.Holder{otherPast{source{g.owner, id}}} })
 	})
 	g.book.mu.Lock()
 	row := g.book.rows["repox"]

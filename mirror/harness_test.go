@@ -30,12 +30,12 @@ type book struct {
 	rows    map[string]mirror.Assignment
 	log     []mirror.Candidate
 	nodes   []*node
-	words   uint64                                // that persons have said
-	forgets bool                                  // what changed
-	fate    func(mirror.Candidate) mirror.Outcome // nil: as the rules say
+	words   uint64                                     // that persons have said
+	forgets bool                                       // what changed
+	fate    func(mirror.Candidate) mirror.CommitStatus // nil: as the rules say
 }
 
-func (b *book) Publish(_ context.Context, c mirror.Candidate) (mirror.Outcome, error) {
+func (b *book) Publish(_ context.Context, c mirror.Candidate) (mirror.CommitStatus, error) {
 	b.mu.Lock()
 	if b.fate != nil {
 		if o := b.fate(c); o != mirror.Committed {
@@ -210,7 +210,7 @@ func startNode(t *testing.T, b *book, dir string, options ...func(*mirror.Config
 		t.Fatal(err)
 	}
 	cfg := mirror.Config{
-		Dir: dir, StartID: fmt.Sprint(time.Now().UnixNano()), Git: runner, Egress: policy, Publisher: b, Sources: n, Rows: n,
+		Dir: dir, StartID: fmt.Sprint(time.Now().UnixNano()), Git: runner, Egress: policy, Publisher: b, Locator: n, Rows: n,
 		Changed: func(id string) { b.report(n, id) }, Agent: "gitmirror/test", Log: testlog.New(t),
 	}
 	for _, o := range options {

@@ -16,8 +16,8 @@ import (
 // show.
 var ErrNoCopy = errors.New("no complete copy on this node")
 
-// Copy is one repository's live generation, for answering git clients.
-type Copy struct {
+// OpenCopy is a copy that was opened to answer a git client: one generation of it.
+type OpenCopy struct {
 	engine *Engine
 	view   serve.View
 }
@@ -27,7 +27,7 @@ func (e *Engine) Bodies() *spool.Pool { return e.serve.Bodies() }
 
 // Open returns what this node has of the repository with that id. hidden shows
 // private refs too, which only peers may see.
-func (e *Engine) Open(id string, hidden bool) (*Copy, error) {
+func (e *Engine) Open(id string, hidden bool) (*OpenCopy, error) {
 	r := e.store.Repo(id)
 	if r == nil {
 		return nil, ErrNoCopy
@@ -38,7 +38,7 @@ func (e *Engine) Open(id string, hidden bool) (*Copy, error) {
 // OpenAt is Open once the live generation is at least that one: a peer may hear
 // of a publish before this node, which published it, has activated it. When
 // that does not happen before ctx ends, it opens what there is.
-func (e *Engine) OpenAt(ctx context.Context, id string, generation uint64, hidden bool) (*Copy, error) {
+func (e *Engine) OpenAt(ctx context.Context, id string, generation uint64, hidden bool) (*OpenCopy, error) {
 	if r := e.store.Repo(id); r != nil {
 		_ = r.Await(ctx, generation)
 	}
@@ -46,7 +46,7 @@ func (e *Engine) OpenAt(ctx context.Context, id string, generation uint64, hidde
 }
 
 // OpenByName is Open for a node that has no table to look a name up in.
-func (e *Engine) OpenByName(name string) (*Copy, error) {
+func (e *Engine) OpenByName(name string) (*OpenCopy, error) {
 	r := e.store.ByName(name)
 	if r == nil {
 		return nil, ErrNoCopy
@@ -54,7 +54,7 @@ func (e *Engine) OpenByName(name string) (*Copy, error) {
 	return e.open(r, false)
 }
 
-func (e *Engine) open(r *store.Repo, hidden bool) (*Copy, error) {
+func (e *Engine) open(r *store.Repo, hidden bool) (*OpenCopy, error) {
 	if err := e.prover.fit(r.ID()); err != nil {
 		return nil, err
 	}
@@ -69,21 +69,21 @@ func (e *Engine) open(r *store.Repo, hidden bool) (*Copy, error) {
 	if t.Generation == 0 {
 		return nil, ErrNoCopy
 	}
-	return &Copy{engine: e, view: serve.View{Repo: r, Table: t, IncludePrivate: hidden}}, nil
+	return &OpenCopy{engine: e, view: serve.View{Repo: r, Table: t, IncludePrivate: hidden}}, nil
 }
 
-// Table is the generation this Copy shows.
-func (c *Copy) Table() *refs.Table { return c.view.Table }
+// Table is the generation it shows.
+func (c *OpenCopy) Table() *refs.Table { return c.view.Table }
 
 // Advertise answers GET info/refs?service=git-upload-pack.
-func (c *Copy) Advertise(w http.ResponseWriter, r *http.Request) {
+func (c *OpenCopy) Advertise(w http.ResponseWriter, r *http.Request) {
 	c.engine.serve.Advertise(w, r, c.view)
 }
 
 // UploadPack answers POST git-upload-pack. An error means that nothing was
 // written: the repository has left this node, or cannot be read (a *FailedError,
 // which holds what git had to say).
-func (c *Copy) UploadPack(w http.ResponseWriter, r *http.Request) error {
+func (c *OpenCopy) UploadPack(w http.ResponseWriter, r *http.Request) error {
 	return c.engine.serve.UploadPack(w, r, c.view)
 }
 

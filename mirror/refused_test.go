@@ -17,7 +17,7 @@ func TestARefusalIsShown(t *testing.T) {
 	sample(t, up, "x.git")
 	b := newBook()
 	asked := make(chan struct{}, 1000)
-	b.fate = func(mirror.Candidate) mirror.Outcome { asked <- struct{}{}; return mirror.Refused }
+	b.fate = func(mirror.Candidate) mirror.CommitStatus { asked <- struct{}{}; return mirror.Refused }
 	n := startNode(t, b, t.TempDir())
 	owned(t, b, n, map[string]string{"repox": up.URL("x.git")})
 	s := failsAs(t, n, "repox", failure.Refused)

@@ -180,7 +180,7 @@ func TestReleaseDuringAPublishIsHeard(t *testing.T) {
 	g.fresh(1)
 	said := false
 	g.book.mu.Lock()
-	g.book.fate = func(mirror.Candidate) mirror.Outcome {
+	g.book.fate = func(mirror.Candidate) mirror.CommitStatus {
 		if row := g.book.rows["repox"]; !said {
 			said = true
 			evil := g.git("rev-parse", "refs/heads/main")

@@ -216,7 +216,7 @@ func TestAnotherTableIsNotTheLostGeneration(t *testing.T) {
 	arrives(t, first, "repox", 1)
 	var asked atomic.Int64
 	owner := startNode(t, b, t.TempDir(), func(c *mirror.Config) {
-		c.Sources = sourcesOf(func(id string) []mirror.Holder { return []mirror.Holder{asking{otherTable{source{first, id}}, &asked}} })
+		c.Locator = locatorOf(func(id string) []mirror.Holder { return []mirror.Holder{asking{otherTable{source{first, id}}, &asked}} })
 	})
 	row := b.rows["repox"]
 	row.Role, row.Lost = mirror.Owner, []mirror.Generation{{Number: 2, Digest: refs.Digest{2}}}
@@ -410,7 +410,7 @@ func TestAHealedCopyIsHeldByCounts(t *testing.T) {
 	row.Epoch++
 	asked := make(chan mirror.Candidate, 10)
 	b := newBook()
-	b.fate = func(c mirror.Candidate) mirror.Outcome { asked <- c; return mirror.Unknown }
+	b.fate = func(c mirror.Candidate) mirror.CommitStatus { asked <- c; return mirror.Unknown }
 	n = startNode(t, b, t.TempDir())
 	n.peers = func() []*node { return nil }
 	n.assign(row)
@@ -451,7 +451,7 @@ func TestAnUndecidedSuccessionIsProposedAgain(t *testing.T) {
 	s := newSuccession(t)
 	asked := make(chan mirror.Candidate, 100)
 	s.mu.Lock()
-	s.fate = func(c mirror.Candidate) mirror.Outcome { asked <- c; return mirror.Unknown }
+	s.fate = func(c mirror.Candidate) mirror.CommitStatus { asked <- c; return mirror.Unknown }
 	s.mu.Unlock()
 	s.succeed()
 	first, again := <-asked, <-asked

@@ -22,14 +22,14 @@ type (
 
 	Rows = schedule.Rows
 
-	Publisher = sync.Publisher
-	Candidate = sync.Candidate
-	Outcome   = sync.Outcome
-	Sources   = sync.Sources
-	Holder    = sync.Holder
-	Holders   = sync.Holders
-	Expected  = sync.Expected
-	Pinned    = sync.Pinned
+	Publisher    = sync.Publisher
+	Candidate    = sync.Candidate
+	CommitStatus = sync.CommitStatus
+	Locator      = sync.Locator
+	Holder       = sync.Holder
+	Holders      = sync.Holders
+	Expected     = sync.Expected
+	Pinned       = sync.Pinned
 )
 
 // See package work.

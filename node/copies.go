@@ -17,7 +17,7 @@ import (
 // copies shows the mirror to the server and to peers in their terms.
 type copies struct{ engine *mirror.Engine }
 
-type openCopy struct{ *mirror.Copy }
+type openCopy struct{ *mirror.OpenCopy }
 
 func (c openCopy) Generation() uint64 { return c.Table().Generation }
 
@@ -31,7 +31,7 @@ func (c copies) OpenByName(name string) (server.Copy, error) {
 	return opened(c.engine.OpenByName(name))
 }
 
-func opened(copy *mirror.Copy, err error) (server.Copy, error) {
+func opened(copy *mirror.OpenCopy, err error) (server.Copy, error) {
 	if err != nil {
 		return nil, err
 	}

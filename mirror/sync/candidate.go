@@ -30,20 +30,20 @@ type Candidate struct {
 	Recovered      []uint64        // lost generations whose tips are all in this table, or behind it
 }
 
-// Outcome is what became of a Candidate.
-type Outcome int
+// CommitStatus is what became of a Candidate.
+type CommitStatus int
 
 // Unknown must be resolved by the next Assignment: the log decides, not we.
 const (
-	Unknown   Outcome = iota
-	Committed         // and applied on this node
-	Overtaken         // never will be: the row has got another owner, epoch or generation, or is gone
-	Refused           // never will be, and nor will the next like it: the error says why
+	Unknown   CommitStatus = iota
+	Committed              // and applied on this node
+	Overtaken              // never will be: the row has got another owner, epoch or generation, or is gone
+	Refused                // never will be, and nor will the next like it: the error says why
 )
 
 // Publisher proposes candidates to the log. Publish blocks until the outcome
 // is known, ctx ends, or waiting any longer is pointless (Unknown, with the
 // reason). It is idempotent by Candidate.ID.
 type Publisher interface {
-	Publish(ctx context.Context, c Candidate) (Outcome, error)
+	Publish(ctx context.Context, c Candidate) (CommitStatus, error)
 }

@@ -30,9 +30,9 @@ type Holder interface {
 	Doubt(ctx context.Context) error
 }
 
-// Sources knows who else holds copies, and what the log says of them. It does
+// Locator tells who else holds copies, and what the log says of them. It does
 // not block.
-type Sources interface {
+type Locator interface {
 	For(repo string) Holders
 	// Logged returns how the refs of the published generation's base became its
 	// own, if the log still has all of it.

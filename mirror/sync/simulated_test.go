@@ -91,7 +91,7 @@ func (o objects) Left(_ context.Context, _ string, old, _ []string) ([]int, erro
 }
 func (o objects) IsAncestor(context.Context, string, string, string) bool { return true }
 
-func (s *simulated) Publish(_ context.Context, c Candidate) (Outcome, error) {
+func (s *simulated) Publish(_ context.Context, c Candidate) (CommitStatus, error) {
 	s.published = append(s.published, c)
 	return Committed, nil
 }
@@ -114,7 +114,7 @@ func TestARunAgainstASimulatedUpstream(t *testing.T) {
 	up := &simulated{have: map[string]bool{}}
 	w := New(Config{
 		Clock: clock.System, Store: st, Upstream: up, Objects: objects{up}, Space: space.New(nil, t.TempDir(), 0, func() {}), Past: new(past.Shared), Copies: alone{},
-		Publisher: up, Sources: alone{}, LogTime: func() refs.LogTime { return refs.LogTime{Now: time.Now(), DatesHold: true} },
+		Publisher: up, Locator: alone{}, LogTime: func() refs.LogTime { return refs.LogTime{Now: time.Now(), DatesHold: true} },
 		Changed: func(string) {}, Log: testlog.New(t), CopiesPerPeer: 1, Fetches: 1,
 	})
 	a := work.Assignment{ID: "REPO0", Name: "r0", URLs: []string{"http://up/r0.git"}, Role: work.Owner, Policy: policy.Policy{RefPrefixes: []string{"refs/heads/"}}}

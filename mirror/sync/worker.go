@@ -54,7 +54,7 @@ type Config struct {
 	Past      *past.Shared
 	Copies    Copies
 	Publisher Publisher
-	Sources   Sources
+	Locator   Locator
 	// LogTime is the time that dates are measured by.
 	LogTime func() refs.LogTime
 	// Changed is told the id of a repository of which something is found. It must not
@@ -80,7 +80,7 @@ type Worker struct {
 	past      *past.Shared
 	copies    Copies
 	publisher Publisher
-	holders   Sources
+	holders   Locator
 	logTime   func() refs.LogTime
 	changed   func(id string)
 	log       *slog.Logger
@@ -101,7 +101,7 @@ type Worker struct {
 func New(c Config) *Worker {
 	return &Worker{
 		clock: c.Clock, store: c.Store, upstream: c.Upstream, objects: c.Objects, space: c.Space, past: c.Past, copies: c.Copies,
-		publisher: c.Publisher, holders: c.Sources, logTime: c.LogTime, changed: c.Changed, log: c.Log, maxSize: c.MaxSize, maxObject: c.MaxObject,
+		publisher: c.Publisher, holders: c.Locator, logTime: c.LogTime, changed: c.Changed, log: c.Log, maxSize: c.MaxSize, maxObject: c.MaxObject,
 		fetches: newSlots(int(c.Fetches), c.Clock), peerFetches: semaphore.NewWeighted(c.Fetches), places: newPlaces(c.CopiesPerPeer, c.Fetches, c.Kick),
 		seen: map[uint64]sight{}, held: map[string]*held{}, found: map[string]*Findings{},
 	}

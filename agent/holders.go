@@ -43,7 +43,7 @@ func (a *Agent) downFor(n *fsm.Node, now time.Time) time.Duration {
 	return now.Sub(a.down[n.Num].seen)
 }
 
-// For implements mirror.Sources: of the nodes that reported a ready copy those
+// For implements mirror.Locator: of the nodes that reported a ready copy those
 // that live, the owner and those furthest ahead first, and those that are
 // expected back.
 func (a *Agent) For(id string) mirror.Holders {
@@ -64,7 +64,7 @@ func (a *Agent) For(id string) mirror.Holders {
 		switch {
 		case n == nil || n.ID == a.cfg.Self || !holds:
 		case n.State.Live():
-			h.Live = append(h.Live, source{peers: a.cfg.Peers, name: n.Name, addr: n.Peer, id: id, generation: cp.Generation})
+			h.Live = append(h.Live, holder{peers: a.cfg.Peers, name: n.Name, addr: n.Peer, id: id, generation: cp.Generation})
 		case a.expected(n, time.Now()):
 			h.Expected = append(h.Expected, mirror.Expected{Name: n.Name, Generation: cp.Generation})
 		}
@@ -72,7 +72,7 @@ func (a *Agent) For(id string) mirror.Holders {
 	return h
 }
 
-// Logged implements mirror.Sources.
+// Logged implements mirror.Locator.
 func (a *Agent) Logged(id string) ([]refs.Change, bool) {
 	view := a.cfg.State.View()
 	r := view.Repo(id)
@@ -97,37 +97,37 @@ func btoi(b bool) int {
 	return 0
 }
 
-// source is a repository on another node.
-type source struct {
+// holder is a copy on another node. It implements mirror.Holder.
+type holder struct {
 	peers          Peers
 	name, addr, id string
 	generation     uint64
 }
 
-func (s source) Name() string       { return s.name }
-func (s source) Generation() uint64 { return s.generation }
-func (s source) URL() string        { return s.peers.GitURL(s.addr, s.id) }
+func (h holder) Name() string       { return h.name }
+func (h holder) Generation() uint64 { return h.generation }
+func (h holder) URL() string        { return h.peers.GitURL(h.addr, h.id) }
 
-func (s source) Doubt(ctx context.Context) error { return s.peers.Doubt(ctx, s.addr, s.id) }
+func (h holder) Doubt(ctx context.Context) error { return h.peers.Doubt(ctx, h.addr, h.id) }
 
-func (s source) Lost(ctx context.Context, generation uint64) (*refs.Table, error) {
-	data, err := s.peers.Lost(ctx, s.addr, s.id, generation)
+func (h holder) Lost(ctx context.Context, generation uint64) (*refs.Table, error) {
+	data, err := h.peers.Lost(ctx, h.addr, h.id, generation)
 	if err != nil {
 		return nil, err
 	}
 	return refs.Decode(data)
 }
 
-func (s source) Past(ctx context.Context, digest refs.Digest) ([]byte, error) {
-	data, err := s.peers.Past(ctx, s.addr, s.id, digest.String())
+func (h holder) Past(ctx context.Context, digest refs.Digest) ([]byte, error) {
+	data, err := h.peers.Past(ctx, h.addr, h.id, digest.String())
 	if err == nil && data == nil {
 		err = mirror.ErrNoPast
 	}
 	return data, err
 }
 
-func (s source) Table(ctx context.Context, generation uint64) (*refs.Table, error) {
-	data, err := s.peers.Table(ctx, s.addr, s.id, generation)
+func (h holder) Table(ctx context.Context, generation uint64) (*refs.Table, error) {
+	data, err := h.peers.Table(ctx, h.addr, h.id, generation)
 	if err != nil {
 		return nil, err
 	}
