@@ -214,24 +214,27 @@ func (p *planner) keep() {
 // down: nobody knows yet whether that one counts.
 func (p *planner) keepRow(i int) {
 	repo := &p.repos[i]
-	want := replicas(repo)
+	want, w := replicas(repo), weightOf(repo)
+	row := p.slots[i*p.stride : i*p.stride : (i+1)*p.stride]
 	waiting := p.anyDown && slices.ContainsFunc(repo.Holders, func(id uint32) bool {
 		m := p.positions.of(id)
 		return m >= 0 && p.members[m].State == Down
 	})
 	for _, id := range repo.Holders {
 		m := p.positions.of(id)
-		if m < 0 || p.members[m].State >= Draining || slices.Contains(p.row(i), int32(m)) {
+		if m < 0 || p.members[m].State >= Draining || slices.Contains(row, int32(m)) {
 			continue
 		}
 		if p.members[m].State != Down {
-			surplus := len(p.row(i)) >= want && !waiting
-			if surplus || p.liveZones >= want && p.crowded(p.row(i), m) {
+			surplus := len(row) >= want && !waiting
+			if surplus || p.liveZones >= want && p.crowded(row, m) {
 				continue
 			}
 		}
-		p.append(i, m)
+		row = append(row, int32(m))
+		p.load(m, w)
 	}
+	p.counts[i] = int32(len(row))
 }
 
 // crowded tells whether a copy on a node that is not down is in m's zone.
