@@ -25,7 +25,7 @@ func repoSyncCommand() command {
 	return command{
 		path: "repo sync", args: "NAME...|--all", usage: "have upstream looked at now", max: unlimited,
 		about: `With --wait it returns when what was found is committed and every live copy has
-it, and says which refs changed. A held or paused repository is looked at once and
+it, and says which refs changed. A held repository is looked at once and
 counts as failed.`,
 		examples: []string{"gitmirror repo sync github.com/acme/big --wait", "gitmirror repo sync --all"},
 		flags: []urfave.Flag{

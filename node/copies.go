@@ -22,16 +22,16 @@ type openCopy struct{ *mirror.OpenCopy }
 func (c openCopy) Generation() uint64 { return c.Table().Generation }
 
 // Open is for clients: public refs only.
-func (c copies) Open(id string) (server.Copy, error) { return opened(c.engine.Open(id, false)) }
+func (c copies) Open(id string) (server.OpenCopy, error) { return opened(c.engine.Open(id, false)) }
 
 // OpenAll is for peers: everything.
-func (c copies) OpenAll(id string) (server.Copy, error) { return opened(c.engine.Open(id, true)) }
+func (c copies) OpenAll(id string) (server.OpenCopy, error) { return opened(c.engine.Open(id, true)) }
 
-func (c copies) OpenByName(name string) (server.Copy, error) {
+func (c copies) OpenByName(name string) (server.OpenCopy, error) {
 	return opened(c.engine.OpenByName(name))
 }
 
-func opened(copy *mirror.OpenCopy, err error) (server.Copy, error) {
+func opened(copy *mirror.OpenCopy, err error) (server.OpenCopy, error) {
 	if err != nil {
 		return nil, err
 	}

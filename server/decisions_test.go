@@ -36,7 +36,7 @@ type surroundings struct {
 	own       peer.LiveAnswer
 	refs      error // what peers say that are asked for a page of refs
 	syncs     func(ctx context.Context, addr string, wait bool) (api.SyncOutcome, error)
-	mine      Copy
+	mine      OpenCopy
 	readOnly  bool
 	header    http.Header // of the last answer
 }
@@ -88,13 +88,13 @@ func (o ownWork) Sync(ctx context.Context, _ string, wait bool) (api.SyncOutcome
 
 type ownCopies struct{ a *surroundings }
 
-func (o ownCopies) Open(string) (Copy, error) {
+func (o ownCopies) Open(string) (OpenCopy, error) {
 	if o.a.mine == nil {
 		return nil, errors.New("no copy")
 	}
 	return o.a.mine, nil
 }
-func (o ownCopies) OpenByName(string) (Copy, error) { return o.Open("") }
+func (o ownCopies) OpenByName(string) (OpenCopy, error) { return o.Open("") }
 
 func surrounded(t *testing.T) *surroundings {
 	return &surroundings{table: newTable(t), leader: "n1", roles: map[string]string{"n1": roleLeader, "n2": roleVoter, "n3": roleVoter},
@@ -400,7 +400,7 @@ func TestWhatGitIsRefused(t *testing.T) {
 
 // Peers ask by id, for what is here alone.
 func TestByIDServesWhatIsHere(t *testing.T) {
-	h := ByID(func(id string) (Copy, error) {
+	h := ByID(func(id string) (OpenCopy, error) {
 		if id != "r" {
 			return nil, errors.New("no such copy")
 		}

@@ -165,7 +165,7 @@ func (s *Server) gitUntabled(w http.ResponseWriter, r *http.Request, rq gitReque
 
 // answer has a copy answer. An error means that nothing was written: another copy may
 // do better.
-func answer(w http.ResponseWriter, r *http.Request, op string, c Copy) error {
+func answer(w http.ResponseWriter, r *http.Request, op string, c OpenCopy) error {
 	if op == "info/refs" {
 		c.Advertise(w, r)
 		return nil

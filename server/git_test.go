@@ -19,7 +19,7 @@ type around struct {
 	Consensus
 	Peers
 	dead    map[string]bool
-	mine    Copy
+	mine    OpenCopy
 	answers func(host string, body string) (int, error) // of a holder; the status it answers with
 	asked   []string
 	begins  []time.Duration
@@ -42,13 +42,13 @@ func (a *around) ReadIndex(context.Context) (uint64, error) {
 }
 func (a *around) WaitApplied(context.Context, uint64) error { return nil }
 
-func (a *around) Open(string) (Copy, error) {
+func (a *around) Open(string) (OpenCopy, error) {
 	if a.mine == nil {
 		return nil, errors.New("no copy")
 	}
 	return a.mine, nil
 }
-func (a *around) OpenByName(string) (Copy, error) { return a.Open("") }
+func (a *around) OpenByName(string) (OpenCopy, error) { return a.Open("") }
 
 func (a *around) Transport(begin time.Duration) http.RoundTripper {
 	return roundTrip(func(r *http.Request) (*http.Response, error) {

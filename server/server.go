@@ -80,13 +80,13 @@ type Added struct {
 
 // Git is this node's copies, by repo id.
 type Git interface {
-	Open(id string) (Copy, error)
+	Open(id string) (OpenCopy, error)
 	// OpenByName is for a node that has not caught up with the table.
-	OpenByName(name string) (Copy, error)
+	OpenByName(name string) (OpenCopy, error)
 }
 
-// Copy is one copy's live generation.
-type Copy interface {
+// OpenCopy is one copy's live generation.
+type OpenCopy interface {
 	Generation() uint64
 	Advertise(w http.ResponseWriter, r *http.Request)
 	// UploadPack returns an error, with nothing written, when the copy has gone

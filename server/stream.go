@@ -150,11 +150,11 @@ func relay(w http.ResponseWriter, resp *http.Response, rq gitRequest, body *spoo
 // ServeLocal answers, over the peer port, a git request that another node
 // passes on, by repo id and from this node's copy alone.
 func (s *Server) ServeLocal() http.Handler {
-	return ByID(func(id string) (Copy, error) { return s.cfg.Git.Open(id) })
+	return ByID(func(id string) (OpenCopy, error) { return s.cfg.Git.Open(id) })
 }
 
 // ByID serves git requests whose path is /<id>/<op> from what open returns.
-func ByID(open func(id string) (Copy, error)) http.Handler {
+func ByID(open func(id string) (OpenCopy, error)) http.Handler {
 	mux := http.NewServeMux()
 	handle := func(op string) http.HandlerFunc {
 		return func(w http.ResponseWriter, r *http.Request) {
