@@ -121,7 +121,7 @@ type SkippedRef struct {
 type Copy struct {
 	Node       string `json:"node"`
 	State      string `json:"state"` // wanted ready broken leaving
-	Away       string `json:"away"`  // why clients do not get a ready one now: "down", "out of service"; empty otherwise
+	Away       string `json:"away"`  // why clients do not get a ready one now: "down", "not heard" (while nobody leads), "out of service"; empty otherwise
 	Generation uint64 `json:"generation"`
 }
 

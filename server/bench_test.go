@@ -38,7 +38,7 @@ func BenchmarkMillionRows(b *testing.B) {
 		}
 		apply(add)
 	}
-	s := New(Config{Now: func() time.Time { return at }})
+	s := New(Config{Consensus: &hearing{led: true}, Now: func() time.Time { return at }})
 	began := time.Now()
 	s.tally.count(s.shape(state.View()))
 	b.Logf("the first count of all rows took %s", time.Since(began).Round(time.Millisecond))

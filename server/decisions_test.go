@@ -315,6 +315,7 @@ func TestAnswersToARequestedCheck(t *testing.T) {
 		"not waited for":        {nil, done, "r:sync", 202, ""},
 		"waited for":            {nil, done, "r:sync?wait=30s", 200, ""},
 		"longer than it may":    {nil, slow, "r:sync?wait=2s", 504, "wait_over"},
+		"an owner that hangs":   {nil, slow, "r:sync", 503, "owner_unreachable"},
 		"an owner that is away": {nil, failing(errors.New("refused")), "r:sync", 503, "owner_unreachable"},
 		"an owner that refuses": {nil, failing(refusal.NotOwner), "r:sync", 409, "not_owner"},
 		"nobody owns it": {func(a *surroundings) {
@@ -337,6 +338,25 @@ func TestAnswersToARequestedCheck(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Who waits for an owner that is frozen hears when there is another one.
+func TestACheckIsNotWaitedForWhereTheOwnerHasMoved(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := surrounded(t)
+		a.publish(1).ready("n1", 1).ready("n2", 1)
+		began := time.Now()
+		a.syncs = func(ctx context.Context, _ string, _ bool) (api.SyncOutcome, error) {
+			time.Sleep(20 * time.Second)
+			a.do(&command.AssignOwners{Rows: []*command.Ownership{{Repo: "r", Epoch: 1, Owner: "n2"}}})
+			<-ctx.Done()
+			return api.SyncOutcome{}, ctx.Err()
+		}
+		code, p := a.get(t, "POST", "/api/v1/repos/r:sync?wait=10m", nil)
+		if took := time.Since(began); code != 503 || p.Code != "owner_moved" || took != 20*time.Second {
+			t.Errorf("%d %s (%s) after %s", code, p.Code, p.Detail, took)
+		}
+	})
 }
 
 // A check that was waited for answers when live copies have followed; those that have

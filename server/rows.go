@@ -13,9 +13,10 @@ import (
 
 // shape is what rows are judged against: the nodes as they are.
 type shape struct {
-	view *fsm.View
-	now  time.Time // the log's
-	live int       // nodes that can hold copies
+	view   *fsm.View
+	now    time.Time            // the log's
+	live   int                  // nodes that can hold copies
+	silent map[fsm.NodeNum]bool // nodes that are not heard, where nobody leads who could write that down
 }
 
 func (s *Server) shape(view *fsm.View) shape {
@@ -23,6 +24,14 @@ func (s *Server) shape(view *fsm.View) shape {
 	for _, n := range view.Nodes() {
 		if n.State.Live() {
 			sh.live++
+		}
+	}
+	if !s.cfg.Consensus.Led() {
+		sh.silent = map[fsm.NodeNum]bool{}
+		for id, dead := range s.cfg.Consensus.Dead() {
+			if n := view.NodeByID(id); dead && n != nil {
+				sh.silent[n.Num] = true
+			}
 		}
 	}
 	return sh
@@ -113,8 +122,8 @@ func (sh shape) copies(r *fsm.Repo) (served int, newest uint64, away string) {
 		n := sh.view.Node(c.Node)
 		switch {
 		case n == nil:
-		case awayOf(n) != "":
-			list = append(list, "copy on "+n.Name+" is "+awayOf(n))
+		case sh.away(n) != "":
+			list = append(list, "copy on "+n.Name+" is "+sh.away(n))
 		default:
 			newest = max(newest, c.Generation)
 			if c.State == fsm.CopyReady {
@@ -125,11 +134,13 @@ func (sh shape) copies(r *fsm.Repo) (served int, newest uint64, away string) {
 	return served, newest, strings.Join(list, ", ")
 }
 
-// awayOf is why clients do not get the copies of a node, empty when they do.
-func awayOf(n *fsm.Node) string {
+// away is why clients do not get the copies of a node, empty when they do.
+func (sh shape) away(n *fsm.Node) string {
 	switch {
 	case !n.State.Live():
 		return "down"
+	case sh.silent[n.Num]:
+		return "not heard"
 	case n.Sick != nil:
 		return "out of service"
 	}
@@ -153,7 +164,7 @@ func (sh shape) trails(r *fsm.Repo) bool {
 // current counts the copies that clients get with the row's generation.
 func (sh shape) current(r *fsm.Repo) (n int) {
 	for _, c := range r.Copies {
-		if node := sh.view.Node(c.Node); c.State == fsm.CopyReady && c.Generation == r.Generation && node != nil && node.Serves() {
+		if node := sh.view.Node(c.Node); c.State == fsm.CopyReady && c.Generation == r.Generation && node != nil && sh.away(node) == "" {
 			n++
 		}
 	}
@@ -212,7 +223,7 @@ func (sh shape) render(r *fsm.Repo, live *peer.Live) api.Repo {
 		if n := sh.view.Node(c.Node); n != nil {
 			shown.Node = n.Name
 			if c.State == fsm.CopyReady {
-				shown.Away = awayOf(n)
+				shown.Away = sh.away(n)
 			}
 		}
 		out.Copies = append(out.Copies, shown)

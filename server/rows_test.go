@@ -90,7 +90,7 @@ func (tb *table) later(d time.Duration) *table {
 }
 
 func (tb *table) shape() shape {
-	s := New(Config{Now: func() time.Time { return tb.at }})
+	s := New(Config{Consensus: &hearing{led: true}, Now: func() time.Time { return tb.at }})
 	return s.shape(tb.state.View())
 }
 

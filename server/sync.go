@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"time"
 
@@ -44,11 +45,19 @@ func (s *Server) sync(w http.ResponseWriter, r *http.Request) error {
 	if owner == nil {
 		return refusal.New(refusal.NoOwner, "no live node owns %s now", row.Name).Try("gitmirror repo show %s", row.Name)
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), max(wait, acceptTimeout))
+	bound := wait
+	if wait == 0 {
+		bound = acceptTimeout
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), bound)
 	defer cancel()
+	ctx, stop := s.whileOwned(ctx, row)
+	defer stop()
 	out, err := s.syncAt(ctx, owner, row.ID, wait > 0)
 	switch {
-	case err != nil && ctx.Err() != nil && r.Context().Err() == nil:
+	case err != nil && errors.Is(context.Cause(ctx), refusal.OwnerMoved):
+		return refusal.New(refusal.OwnerMoved, "%s has another owner than %s since", row.Name, owner.Name)
+	case err != nil && wait > 0 && ctx.Err() != nil && r.Context().Err() == nil:
 		return refusal.New(refusal.WaitOver, "the check of %s did not end within %s; it goes on", row.Name, wait).Try("gitmirror repo show %s", row.Name)
 	case err != nil:
 		if r := refusal.Of(err); r == nil || r.Code == refusal.UnknownOutcome {
@@ -81,6 +90,27 @@ func (s *Server) sync(w http.ResponseWriter, r *http.Request) error {
 		status = http.StatusAccepted
 	}
 	return writeJSON(w, status, out)
+}
+
+// whileOwned is ctx, which ends as refusal.OwnerMoved when the row gets another owner, or
+// goes: one that is frozen would let wait in vain whoever asked it.
+func (s *Server) whileOwned(ctx context.Context, row *fsm.Repo) (context.Context, context.CancelFunc) {
+	ctx, moved := context.WithCancelCause(ctx)
+	go func() {
+		for {
+			changed := s.cfg.State.Changed()
+			if now := s.cfg.State.View().Repo(row.ID); now == nil || now.Epoch != row.Epoch {
+				moved(refusal.OwnerMoved)
+				return
+			}
+			select {
+			case <-changed:
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	return ctx, func() { moved(nil) }
 }
 
 func (s *Server) syncAt(ctx context.Context, owner *fsm.Node, id string, wait bool) (api.SyncOutcome, error) {

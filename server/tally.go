@@ -83,7 +83,7 @@ func (t *tally) differing(sh shape) (ids map[string]bool, known bool) {
 	}
 	for _, n := range old {
 		is := sh.view.Node(n.Num)
-		if is != nil && is.State.Live() == n.State.Live() && is.Serves() == n.Serves() {
+		if is != nil && is.State.Live() == n.State.Live() && sh.away(is) == was.away(n) {
 			continue
 		}
 		if held := was.view.Holding(n.Num); held.Copies+held.Leaving > max(fewRows, t.counts.Total/4) {

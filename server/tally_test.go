@@ -14,12 +14,23 @@ import (
 	"gitmirror/fsm/command"
 )
 
+// hearing is a raft group of which some nodes are not heard.
+type hearing struct {
+	Consensus
+	led  bool
+	dead map[string]bool
+}
+
+func (h *hearing) Led() bool             { return h.led }
+func (h *hearing) Dead() map[string]bool { return h.dead }
+
 // Counts that are kept up are those of a walk, whatever happens to rows and nodes, and
 // whenever somebody asks.
 func TestCountsAreThoseOfAWalk(tt *testing.T) {
 	rapid.Check(tt, func(t *rapid.T) {
 		tb := newTable(tt)
-		s := New(Config{Now: func() time.Time { return tb.at }})
+		heard := &hearing{}
+		s := New(Config{Consensus: heard, Now: func() time.Time { return tb.at }})
 		try := func(msg proto.Message) {
 			data, err := fsm.Encode(msg, "", tb.at)
 			if err != nil {
@@ -37,7 +48,7 @@ func TestCountsAreThoseOfAWalk(tt *testing.T) {
 			if row == nil {
 				row = &fsm.Repo{}
 			}
-			switch number := number.Draw(t, "number"); rapid.IntRange(0, 11).Draw(t, "kind") {
+			switch number := number.Draw(t, "number"); rapid.IntRange(0, 12).Draw(t, "kind") {
 			case 0, 1:
 				try(&command.SetNodeState{Id: n, State: command.NodeState(1 + number)})
 			case 2:
@@ -60,6 +71,8 @@ func TestCountsAreThoseOfAWalk(tt *testing.T) {
 				try(&command.RemoveRepos{Ids: []string{id}})
 			case 10:
 				tb.later(time.Duration(number) * 30 * time.Second)
+			case 12:
+				heard.led, heard.dead = number == 0, map[string]bool{n: true, "n1": false}
 			case 11:
 				var b bytes.Buffer
 				if err := tb.state.Capture().Persist(&b); err != nil {
@@ -99,7 +112,7 @@ func TestCountsAreThoseOfAWalk(tt *testing.T) {
 // Time alone, and a node that holds no copy, change what is shown too.
 func TestCountsFollowTimeAndTheNumberOfNodes(t *testing.T) {
 	tb := newTable(t)
-	s := New(Config{Now: func() time.Time { return tb.at }})
+	s := New(Config{Consensus: &hearing{led: true}, Now: func() time.Time { return tb.at }})
 	shown := func(want string) {
 		t.Helper()
 		counts, _ := s.tally.count(s.shape(tb.state.View()))
@@ -121,16 +134,44 @@ func TestCountsFollowTimeAndTheNumberOfNodes(t *testing.T) {
 	}
 	tb.do(&command.AddRepos{Repos: []*command.NewRepo{{Id: "r", Name: "r", Urls: []string{"https://h/r"}, UrlKeys: []string{"h/r"}, Policy: &command.Policy{Replicas: 3}, Copies: []string{"n1", "n2"}, Owner: "n1"}}})
 	tb.publish(1).ready("n2", 1)
-	s = New(Config{Now: func() time.Time { return tb.at }})
+	s = New(Config{Consensus: &hearing{led: true}, Now: func() time.Time { return tb.at }})
 	shown(api.StateCopying)
 	tb.down("n3")
 	shown(api.StateReady)
 }
 
+// Where nobody leads, nobody writes down that nodes are gone: who is not heard serves no
+// copy all the same.
+func TestWhoIsNotHeardServesNothing(t *testing.T) {
+	tb := newTable(t)
+	heard := &hearing{led: true, dead: map[string]bool{"n2": true, "n1": false}}
+	s := New(Config{Consensus: heard, Now: func() time.Time { return tb.at }})
+	tb.publish(1).ready("n2", 1)
+	shown := func(want, reason string) {
+		t.Helper()
+		sh := s.shape(tb.state.View())
+		counts, _ := s.tally.count(sh)
+		r := sh.render(sh.view.Repo("r"), nil)
+		if counts.ByState[want] != 1 || r.State != want || r.Reason != reason {
+			t.Errorf("counted %v, shown %s: %q; want %s: %q", counts.ByState, r.State, r.Reason, want, reason)
+		}
+	}
+	shown(api.StateReady, "")
+	heard.led = false
+	shown(api.StateCopying, "1 of 2 copies; copy on n2 is not heard")
+	heard.dead = map[string]bool{"n1": true, "n2": true}
+	shown(api.StateUnserved, "copy on n1 is not heard, copy on n2 is not heard; no other node has a copy")
+	if away := s.shape(tb.state.View()).render(tb.state.View().Repo("r"), nil).Copies[0].Away; away != "not heard" {
+		t.Errorf("away: %q", away)
+	}
+	heard.led = true
+	shown(api.StateReady, "")
+}
+
 // A node that holds few rows is counted by its rows, one that holds many of them by all.
 func TestWhoHoldsManyRowsHasAllCounted(t *testing.T) {
 	tb := newTable(t)
-	s := New(Config{Now: func() time.Time { return tb.at }})
+	s := New(Config{Consensus: &hearing{led: true}, Now: func() time.Time { return tb.at }})
 	for i, many := range []bool{false, true} {
 		add := &command.AddRepos{}
 		for j := range fewRows / 10 * (1 + 9*i) {

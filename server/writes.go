@@ -53,7 +53,9 @@ func (s *Server) write(do handler) handler {
 			return refusal.NoLeader
 		}
 		clear(w.Header()) // the leader's answer brings its own
-		s.forward(addr).ServeHTTP(w, r)
+		ctx, stop := s.whileLed(r.Context(), id)
+		defer stop()
+		s.forward(addr).ServeHTTP(w, r.WithContext(ctx))
 		return nil
 	}
 }
@@ -66,6 +68,26 @@ func asJSON(do handler) handler {
 		}
 		return do(w, r)
 	}
+}
+
+// whileLed is ctx, which ends when another node leads: the one that was asked may be frozen.
+func (s *Server) whileLed(ctx context.Context, by string) (context.Context, context.CancelFunc) {
+	ctx, stop := context.WithCancel(ctx)
+	go func() {
+		for {
+			changed := s.cfg.Consensus.LeaderChanged()
+			if id, _ := s.cfg.Consensus.Leader(); id != "" && id != by {
+				stop()
+				return
+			}
+			select {
+			case <-changed:
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	return ctx, stop
 }
 
 // leader waits a moment for there to be one.

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -23,9 +24,11 @@ import (
 // group is a raft group as the server sees it, and a Writer, that write down what
 // they are asked.
 type group struct {
+	mu      sync.Mutex
 	leader  string
-	confirm error // of ReadIndex
-	applied error // of WaitApplied
+	changed chan struct{} // closed when there is another leader
+	confirm error         // of ReadIndex
+	applied error         // of WaitApplied
 	ready   error
 	led     bool
 	asked   []string
@@ -33,14 +36,25 @@ type group struct {
 }
 
 func (g *group) Do(context.Context, proto.Message, string) error { return nil }
-func (g *group) Leader() (id, addr string)                       { return g.leader, "addr" }
-func (g *group) LeaderChanged() <-chan struct{}                  { return nil }
 func (g *group) Roles() map[string]string                        { return nil }
 func (g *group) Dead() map[string]bool                           { return nil }
 func (g *group) Ready() error                                    { return g.ready }
 func (g *group) Led() bool                                       { return g.led }
 func (g *group) LastContact() time.Time                          { return time.Time{} }
 func (g *group) Await(context.Context) error                     { return g.ready }
+
+func (g *group) Leader() (id, addr string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.leader, "addr"
+}
+
+func (g *group) LeaderChanged() <-chan struct{} {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.changed
+}
+
 func (g *group) ReadIndex(context.Context) (uint64, error) {
 	g.asked = append(g.asked, "confirm")
 	return 7, g.confirm
@@ -112,11 +126,19 @@ func TestAWriteIsForwardedOnce(t *testing.T) {
 // away is a leader that cannot be called.
 type away struct {
 	Peers
-	err error
+	err   error
+	hangs func() // is called when the call has come; it is not answered
 }
 
-func (a away) Transport(time.Duration) http.RoundTripper       { return a }
-func (a away) RoundTrip(*http.Request) (*http.Response, error) { return nil, a.err }
+func (a away) Transport(time.Duration) http.RoundTripper { return a }
+func (a away) RoundTrip(r *http.Request) (*http.Response, error) {
+	if a.hangs != nil {
+		a.hangs()
+		<-r.Context().Done()
+		return nil, r.Context().Err()
+	}
+	return nil, a.err
+}
 
 // Whether a write may have happened depends on whether it had left this node.
 func TestAWriteThatDoesNotReachTheLeaderSaysSo(t *testing.T) {
@@ -128,6 +150,21 @@ func TestAWriteThatDoesNotReachTheLeaderSaysSo(t *testing.T) {
 		if w.Code != http.StatusServiceUnavailable || !strings.Contains(w.Body.String(), `"`+string(want)+`"`) {
 			t.Errorf("%v: %d %s", err, w.Code, w.Body)
 		}
+	}
+}
+
+// A leader that is frozen is not waited for when there is another.
+func TestAWriteIsNotWaitedForWhereTheLeaderHasChanged(t *testing.T) {
+	g := &group{leader: "other", changed: make(chan struct{})}
+	g.peers = away{hangs: func() {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		g.leader = "third"
+		close(g.changed)
+		g.changed = nil
+	}}
+	if w := g.post(t); w.Code != http.StatusServiceUnavailable || !strings.Contains(w.Body.String(), "unknown_outcome") {
+		t.Errorf("%d %s", w.Code, w.Body)
 	}
 }
 
