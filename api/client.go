@@ -2,6 +2,7 @@ package api
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -15,6 +16,7 @@ import (
 	"time"
 
 	"gitmirror/internal/network"
+	"gitmirror/internal/refusal"
 )
 
 // ErrNoNode reports that none of the addresses answered.
@@ -97,7 +99,7 @@ func (c *Client) do(ctx context.Context, rq call) error {
 		err  error
 	}
 	replies := make(chan reply, len(c.addrs))
-	var unavailable, unreachable error
+	var undecided, unavailable, unreachable error
 	for asked, answered := 0, 0; answered < len(c.addrs); {
 		var slow <-chan time.Time
 		if asked < len(c.addrs) {
@@ -126,16 +128,21 @@ func (c *Client) do(ctx context.Context, rq call) error {
 			return decode(r.addr, r.data, rq.out)
 		case ctx.Err() != nil:
 			return ctx.Err()
+		case errors.As(r.err, &p) && p.Code == string(refusal.UnknownOutcome):
+			undecided = r.err
 		case errors.As(r.err, &p) && p.Status == http.StatusServiceUnavailable:
 			unavailable = r.err
 		case errors.As(r.err, &p):
 			return r.err
+		case rq.method != http.MethodGet && !rq.harmless && !network.NotDialled(r.err):
+			undecided = ProblemOf(refusal.New(refusal.UnknownOutcome, "%s did not answer; the write may or may not have happened", r.addr))
 		default:
 			unreachable = r.err
 		}
 	}
-	if unavailable != nil {
-		return unavailable
+	// What may have happened is told, whatever else others said.
+	if err := cmp.Or(undecided, unavailable); err != nil {
+		return err
 	}
 	return fmt.Errorf("%w at %s: %w", ErrNoNode, strings.Join(c.addrs, ", "), unreachable)
 }

@@ -72,7 +72,10 @@ func (cmd command) build(p program) *urfave.Command {
 			if err := cmd.checkArgs(c.Args().Slice()); err != nil {
 				return err
 			}
-			return cmd.run(c.Context, s, c)
+			if err := cmd.run(c.Context, s, c); err != nil {
+				return err
+			}
+			return s.unsaid
 		},
 	}
 }
@@ -125,6 +128,7 @@ type session struct {
 	addrs       []string      // given on the command line; empty otherwise
 	client      *api.Client
 	absent      sync.Once // that no leader answers has been told
+	unsaid      error     // why an outcome could not be printed
 }
 
 func newSession(p program, c *urfave.Context, asksNode bool) (*session, error) {

@@ -1,12 +1,14 @@
 package cli
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
 	"net/http"
+	"os"
 	"os/exec"
 	"strings"
 	"testing"
@@ -113,6 +115,47 @@ func TestPatienceBeginsWithTheFirstFailure(t *testing.T) {
 	run(t, "repo", "add", "http://h/a").want(t, exitOK)
 	if n := len(f.requests()); n != 2 {
 		t.Errorf("asked %d times", n)
+	}
+}
+
+// A write that may have happened at the first attempt may have happened, whatever the last
+// one says.
+func TestWhatMayHaveHappenedIsToldSo(t *testing.T) {
+	fakeNode(t, func(n int, _ request) any {
+		if n == 1 {
+			return problem(http.StatusServiceUnavailable, "unknown_outcome")
+		}
+		return problem(http.StatusServiceUnavailable, "no_leader")
+	})
+	r := run(t, "repo", "add", "http://h/a", "-o", "json").want(t, exitUnavailable)
+	contains(t, "stderr", r.err, `"unknown_outcome"`)
+	release := make(chan struct{})
+	defer close(release)
+	fakeNode(t, func(int, request) any { <-release; return nil })
+	contains(t, "stderr", run(t, "repo", "add", "http://h/a", "--timeout", "50ms").want(t, exitTimeout).err, "may or may not have happened")
+}
+
+// A node that ends while it is asked may have written.
+func TestAnAnswerThatIsCutMayHaveBeenWritten(t *testing.T) {
+	f := fakeNode(t, func(int, request) any { panic(http.ErrAbortHandler) })
+	r := run(t, "repo", "rm", "a", "--yes", "-o", "json").want(t, exitUnavailable)
+	contains(t, "stderr", r.err, `"unknown_outcome"`)
+	f.Close()
+	r = run(t, "repo", "rm", "a", "--yes", "-o", "json").want(t, exitUnavailable)
+	contains(t, "stderr", r.err, "no gitmirror node answered")
+}
+
+func TestAnOutcomeThatCannotBePrintedIsAFailure(t *testing.T) {
+	fakeNode(t, func(int, request) any { return api.Repo{Name: "h/a", Owner: "n1"} })
+	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer full.Close()
+	var said bytes.Buffer
+	p := program{Streams: Streams{In: strings.NewReader(""), Out: full, Err: &said}, patience: testPatience}
+	if code := p.main(t.Context(), []string{"gitmirror", "repo", "add", "http://h/a"}); code != exitFailed || !strings.Contains(said.String(), "no space left") {
+		t.Errorf("%d: %s", code, &said)
 	}
 }
 

@@ -75,6 +75,11 @@ func explain(err error, stopped bool) *Failure {
 	if errors.As(err, &f) {
 		return f
 	}
+	if cut := (cutWrite{}); errors.As(err, &cut) {
+		f := explain(cut.error, stopped)
+		f.What += ": the write may or may not have happened"
+		return f
+	}
 	if stopped && (errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)) {
 		return &Failure{What: "interrupted", Try: "gitmirror status", Code: codeInterrupted, Exit: exitInterrupted}
 	}

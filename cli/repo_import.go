@@ -9,8 +9,10 @@ import (
 	"os"
 	"slices"
 	"sync/atomic"
+	"time"
 
 	"gitmirror/api"
+	"gitmirror/internal/refusal"
 
 	urfave "github.com/urfave/cli/v2"
 )
@@ -24,6 +26,7 @@ const (
 	// importPatience is how much longer than for one write an absent leader is waited for:
 	// who is at line 90,000 of a list would rather wait.
 	importPatience = 4
+	importGrace    = 5 * time.Second
 )
 
 type repoImportOptions struct {
@@ -54,6 +57,13 @@ type importResult struct {
 	URL     string       `json:"url"`
 	Repo    *api.Repo    `json:"repo,omitempty"`
 	Problem *api.Problem `json:"problem,omitempty"`
+
+	name string // that was asked for, empty for the URL's own
+}
+
+// there tells whether what a line asks for is mirrored already, as it asks.
+func (r *importResult) there() bool {
+	return r.Problem != nil && r.Problem.Code == string(refusal.ConflictURL) && (r.name == "" || r.name == r.Problem.Existing)
 }
 
 func repoImport(ctx context.Context, s *session, o repoImportOptions) error {
@@ -75,30 +85,43 @@ func repoImport(ctx context.Context, s *session, o repoImportOptions) error {
 		if call.err != nil && broke == nil {
 			broke = call
 		}
+		if maybeDone(call.err) {
+			progress.end()
+			t.unknown += len(call.batch)
+			s.remark("Lines %d to %d may or may not have been added.", call.batch[0].line, call.batch[len(call.batch)-1].line)
+		}
 		for _, r := range call.results {
-			if r.Problem != nil {
+			switch {
+			case r.Problem == nil:
+				t.ok++
+			case r.there():
+				t.there++
+			default:
 				progress.end()
 				t.fail(s, fmt.Sprintf("line %d, %s", r.Line, r.URL), r.Problem)
-			} else {
-				t.ok++
 			}
 		}
 		results = append(results, call.results...)
 		progress.part(len(results), total, "lines")
 	}
-	if broke != nil && len(results) == 0 {
+	if broke != nil && len(results)+t.unknown == 0 {
 		return broke.err
 	}
-	if broke != nil {
-		t.stop(broke.err, total-len(results), fmt.Sprintf("from line %d on", broke.batch[0].line))
+	if untried := total - len(results) - t.unknown; broke != nil {
+		t.stop(broke.err, untried, fmt.Sprintf("from line %d on", broke.batch[0].line))
+	} else if untried > 0 {
+		t.stop(context.Cause(ctx), untried, fmt.Sprintf("from line %d on", entries[len(results)].line))
 	}
 	progress.end()
-	s.say("Added %d, refused %d%s", t.ok, len(t.failures), t.rest())
+	s.say("Added %d%s, refused %d%s", t.ok, t.known(), len(t.failures), t.rest())
 	err = s.showJSON(struct {
-		Results []importResult `json:"results"`
-		Added   int            `json:"added"`
-		Failed  int            `json:"failed"`
-	}{results, t.ok, len(t.failures)})
+		Results  []importResult `json:"results"`
+		Added    int            `json:"added"`
+		There    int            `json:"there"` // mirrored before, by that name; they stay as they are
+		Failed   int            `json:"failed"`
+		Unknown  int            `json:"unknown"` // may or may not have been added; they have no result
+		NotTried int            `json:"not_tried"`
+	}{results, t.ok, t.there, len(t.failures), t.unknown, t.untried})
 	if err != nil {
 		return err
 	}
@@ -116,8 +139,14 @@ type importCall struct {
 // addAll adds the lines in calls of importBatch each, of which importFlight are under way
 // at once, and yields what came of them in the order of the list. After a call that
 // failed no more are begun: what is under way ends, and is yielded too.
+//
+// When ctx ends no more are begun either, and what is under way has importGrace to end: who
+// interrupts an import wants to know how far it has come.
 func addAll(ctx context.Context, s *session, entries []importEntry, o repoImportOptions) iter.Seq[*importCall] {
 	return func(yield func(*importCall) bool) {
+		work, stop := context.WithCancel(context.WithoutCancel(ctx))
+		defer stop()
+		defer context.AfterFunc(ctx, func() { time.AfterFunc(importGrace, stop) })()
 		calls := make(chan *importCall, importFlight-1) // and the one that is waited for
 		var failed atomic.Bool
 		go func() {
@@ -125,14 +154,14 @@ func addAll(ctx context.Context, s *session, entries []importEntry, o repoImport
 			for batch := range slices.Chunk(entries, importBatch) {
 				c := &importCall{batch: batch, done: make(chan struct{})}
 				calls <- c
-				if failed.Load() {
+				if failed.Load() || ctx.Err() != nil {
 					c.err = errNotTried
 					close(c.done)
 					return
 				}
 				go func() {
 					defer close(c.done)
-					if c.results, c.err = addBatch(ctx, s, batch, o); c.err != nil {
+					if c.results, c.err = addBatch(work, s, batch, o); c.err != nil {
 						failed.Store(true)
 					}
 				}()
@@ -159,7 +188,7 @@ func addBatch(ctx context.Context, s *session, batch []importEntry, o repoImport
 	var ask api.AddRepos
 	var sent []int
 	for i, e := range batch {
-		results[i] = importResult{Line: e.line, URL: redact(e.url), Problem: e.problem}
+		results[i] = importResult{Line: e.line, URL: redact(e.url), Problem: e.problem, name: e.name}
 		if e.problem == nil {
 			one := o.ask
 			one.URL, one.Name = e.url, e.name

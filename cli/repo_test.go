@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -343,6 +345,71 @@ func TestRepoImportThatStopsHalfWay(t *testing.T) {
 	if strings.Contains(r.out, "Added") {
 		t.Errorf("nothing was added: %s", r.out)
 	}
+}
+
+// Who interrupts an import is told how far it has come: what was under way ends.
+func TestAnInterruptedImportCounts(t *testing.T) {
+	ctx, interrupt := context.WithCancel(t.Context())
+	var once sync.Once
+	fakeNode(t, func(n int, r request) any {
+		once.Do(interrupt)
+		var ask api.AddRepos
+		_ = json.Unmarshal([]byte(r.body), &ask)
+		var out api.AddResults
+		for _, a := range ask.Repos {
+			repo := row(a.URL, "pending")
+			out.Results = append(out.Results, api.AddResult{Repo: &repo})
+		}
+		return out
+	})
+	var out, said bytes.Buffer
+	p := program{Streams: Streams{In: strings.NewReader(strings.Repeat("https://h/x\n", 20*importBatch)), Out: &out, Err: &said}, patience: testPatience}
+	if code := p.main(ctx, []string{"gitmirror", "repo", "import", "-", "-o", "json"}); code != exitInterrupted {
+		t.Errorf("exit %d: %s", code, &said)
+	}
+	var body struct {
+		Results        []importResult
+		Added, Unknown int
+		NotTried       int `json:"not_tried"`
+	}
+	if err := json.Unmarshal(out.Bytes(), &body); err != nil {
+		t.Fatalf("%v: %s", err, &out)
+	}
+	if body.Added == 0 || body.Added > (importFlight+1)*importBatch || body.Unknown != 0 || body.Added+body.NotTried != 20*importBatch || len(body.Results) != body.Added {
+		t.Errorf("added %d, unknown %d, not tried %d", body.Added, body.Unknown, body.NotTried)
+	}
+}
+
+// Lines of which nobody knows are counted for themselves.
+func TestAnImportKnowsWhatItDoesNotKnow(t *testing.T) {
+	fakeNode(t, func(n int, r request) any {
+		if strings.Contains(r.body, "/lost") {
+			return problem(http.StatusServiceUnavailable, "unknown_outcome")
+		}
+		return problem(http.StatusServiceUnavailable, "no_leader")
+	})
+	r := runWith(t, strings.Repeat("https://h/lost\n", importBatch)+strings.Repeat("https://h/x\n", importBatch), "repo", "import", "-").want(t, exitUnavailable)
+	contains(t, "output", r.out+r.err, fmt.Sprintf("Lines 1 to %d may or may not", importBatch), fmt.Sprintf("Added 0, refused 0, unknown %d, not tried %d", importBatch, importBatch))
+}
+
+// What is mirrored already, by the name that is asked for, is no failure: an import can be
+// repeated.
+func TestAnImportThatIsRepeated(t *testing.T) {
+	fakeNode(t, func(n int, r request) any {
+		var ask api.AddRepos
+		_ = json.Unmarshal([]byte(r.body), &ask)
+		var out api.AddResults
+		for range ask.Repos {
+			p := problem(http.StatusConflict, "conflict_url")
+			p.Existing = "h/x"
+			out.Results = append(out.Results, api.AddResult{Problem: p})
+		}
+		return out
+	})
+	r := runWith(t, "https://h/x\nhttps://h/x h/x\n", "repo", "import", "-").want(t, exitOK)
+	contains(t, "stdout", r.out, "Added 0, mirrored already 2, refused 0")
+	r = runWith(t, "https://h/x\nhttps://h/x other\n", "repo", "import", "-").want(t, exitPartFailed)
+	contains(t, "output", r.out+r.err, "mirrored already 1, refused 1", "line 2", "1 of 2 lines were not added")
 }
 
 // Calls are made side by side, no more than importFlight, and told in the order of the

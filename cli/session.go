@@ -13,6 +13,7 @@ import (
 
 	"gitmirror/api"
 	"gitmirror/cli/render"
+	"gitmirror/internal/refusal"
 
 	"github.com/google/uuid"
 	"golang.org/x/term"
@@ -29,9 +30,36 @@ func (s *session) read(ctx context.Context, call func(ctx context.Context) error
 // repeated until one has decided.
 func (s *session) write(ctx context.Context, call func(ctx context.Context, key string) error) error {
 	key := uuid.NewString()
-	return s.settle(ctx, func(ctx context.Context) error { return call(ctx, key) }, func(err error) bool {
-		return unavailable(err) || errors.Is(err, api.ErrNoNode)
-	})
+	var undecided error // what an attempt came to that may have written
+	err := s.settle(ctx, func(ctx context.Context) error {
+		err := call(ctx, key)
+		if p := (*api.Problem)(nil); errors.As(err, &p) && p.Code == string(refusal.UnknownOutcome) {
+			undecided = err
+		} else if ctx.Err() != nil && err != nil {
+			undecided = cutWrite{err}
+		}
+		return err
+	}, func(err error) bool { return unavailable(err) || errors.Is(err, api.ErrNoNode) })
+	switch {
+	case err == nil || undecided == nil:
+		return err
+	case interrupted(err) || errors.Is(err, context.DeadlineExceeded):
+		return cutWrite{err}
+	case unavailable(err) || errors.Is(err, api.ErrNoNode): // said of the last attempt alone
+		return undecided
+	}
+	return err
+}
+
+// cutWrite is the end of a write that was given up while nobody had decided it.
+type cutWrite struct{ error }
+
+func (e cutWrite) Unwrap() error { return e.error }
+
+// maybeDone tells whether a write that ended with err may have happened.
+func maybeDone(err error) bool {
+	var p *api.Problem
+	return errors.As(err, new(cutWrite)) || errors.As(err, &p) && p.Code == string(refusal.UnknownOutcome)
 }
 
 func unavailable(err error) bool {
@@ -57,7 +85,13 @@ func (s *session) settle(ctx context.Context, call func(ctx context.Context) err
 			return err
 		}
 		if end.IsZero() {
-			s.absent.Do(func() { s.remark("No leader answers yet, trying for %s.", s.patience) })
+			s.absent.Do(func() {
+				who := "leader"
+				if errors.Is(err, api.ErrNoNode) {
+					who = "node"
+				}
+				s.remark("No %s answers yet, trying for %s.", who, s.patience)
+			})
 			end = time.Now().Add(s.patience)
 		}
 		if time.Now().Add(pause).After(end) {
@@ -119,8 +153,11 @@ func (s *session) printer(w io.Writer) render.Printer {
 
 // say prints the outcome of a change to stdout, for people.
 func (s *session) say(format string, args ...any) {
-	if !s.quiet && !s.json {
-		_, _ = fmt.Fprintf(s.Out, "%s\n", printable(fmt.Sprintf(format, args...)))
+	if s.quiet || s.json {
+		return
+	}
+	if _, err := fmt.Fprintf(s.Out, "%s\n", printable(fmt.Sprintf(format, args...))); err != nil && s.unsaid == nil {
+		s.unsaid = fmt.Errorf("what came of it cannot be written: %w", err)
 	}
 }
 

@@ -9,6 +9,8 @@ import (
 // tally counts how a command did that works on several things.
 type tally struct {
 	ok       int
+	there    int // were done before
+	unknown  int // may have been done
 	failures []*Failure
 	broke    *Failure // why the rest was not tried, nil where all was
 	untried  int
@@ -33,12 +35,23 @@ func (t *tally) stop(err error, n int, which string) {
 	t.broke, t.untried = &f, n
 }
 
-// rest is how many were not tried, for a summary.
-func (t *tally) rest() string {
-	if t.untried == 0 {
+// known is how many were done before, for a summary.
+func (t *tally) known() string {
+	if t.there == 0 {
 		return ""
 	}
-	return fmt.Sprintf(", not tried %d", t.untried)
+	return fmt.Sprintf(", mirrored already %d", t.there)
+}
+
+// rest is how many may have been done, and how many were not tried, for a summary.
+func (t *tally) rest() (words string) {
+	if t.unknown > 0 {
+		words = fmt.Sprintf(", unknown %d", t.unknown)
+	}
+	if t.untried > 0 {
+		words += fmt.Sprintf(", not tried %d", t.untried)
+	}
+	return words
 }
 
 // result is nil where nothing failed. Where everything did it fails as the
@@ -54,12 +67,12 @@ func (t *tally) result(things, done string) error {
 	case n == 0:
 		return nil
 	}
-	total := t.ok + n
+	total := t.ok + t.there + n
 	f := &Failure{
 		What: fmt.Sprintf("%d of %d %s were not %s", n, total, things, done), Code: codePartFailed, Exit: exitPartFailed,
 		Try: "see the errors above; what was " + done + " stays",
 	}
-	if t.ok == 0 {
+	if t.ok+t.there == 0 {
 		f.Code, f.Exit, f.Try = codeFailed, t.failures[0].Exit, t.failures[0].Try
 		for _, other := range t.failures {
 			if other.Exit != f.Exit {
@@ -73,7 +86,7 @@ func (t *tally) result(things, done string) error {
 // imported is result for lines of a list: where all were refused, the list was.
 func (t *tally) imported() error {
 	err := t.result("lines", "added")
-	if f := (*Failure)(nil); errors.As(err, &f) && t.ok == 0 && t.broke == nil {
+	if f := (*Failure)(nil); errors.As(err, &f) && t.ok+t.there == 0 && t.broke == nil {
 		f.Code, f.Exit = codeRefused, exitUsage
 	}
 	return err

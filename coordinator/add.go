@@ -40,7 +40,7 @@ func (c *Coordinator) Add(ctx context.Context, repos []NewRepo, key string) ([]A
 		return nil, err
 	}
 	for k, item := range items {
-		results[where[k]] = addedOf(item)
+		results[where[k]] = c.addedOf(rows[k], item)
 	}
 	return results, nil
 }
@@ -74,15 +74,25 @@ func (c *Coordinator) add(ctx context.Context, rows []*command.NewRepo, key stri
 	return out.Items, nil
 }
 
-func addedOf(item *command.Item) Added {
+func (c *Coordinator) addedOf(row *command.NewRepo, item *command.Item) Added {
 	err := fsm.ItemError(item)
 	if err == nil {
 		return Added{ID: item.Repo}
 	}
-	if r := refusal.Of(err); r.Code == refusal.ConflictURL {
-		err = r.Try("gitmirror repo show %s", r.Existing)
+	r := refusal.Of(err)
+	if r.Code == refusal.ConflictName {
+		// Where it is the name of what was asked for, the name is not what is wrong.
+		for i, key := range row.UrlKeys {
+			if there := c.cfg.State.View().RepoByURLKey(key); there != nil && there.Name == r.Existing {
+				r = refusal.New(refusal.ConflictURL, "%s mirrors %s already", there.Name, row.Urls[i])
+				r.Existing = there.Name
+			}
+		}
 	}
-	return Added{Err: err}
+	if r.Code == refusal.ConflictURL {
+		r = r.Try("gitmirror repo show %s", r.Existing)
+	}
+	return Added{Err: r}
 }
 
 // Remove has every copy of the repos deleted. Each id gets an error or nil.

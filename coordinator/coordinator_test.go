@@ -192,6 +192,34 @@ func TestMassFailureIsNotActedOn(t *testing.T) {
 	}
 }
 
+// What is asked for again is there already, and its name is not what is wrong.
+func TestWhatIsMirroredAlready(t *testing.T) {
+	w := newWorld(t, 1)
+	w.look()
+	add := func(key, url, name string) *refusal.Error {
+		added, err := w.c.Add(context.Background(), []NewRepo{{URLs: []string{url}, Name: name}}, key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return refusal.Of(added[0].Err)
+	}
+	if r := add("1", "https://example.org/a", "x"); r != nil {
+		t.Fatal(r)
+	}
+	for what, c := range map[string]struct {
+		url, name string
+		code      refusal.Code
+	}{
+		"the same":                 {"https://example.org/a.git", "x", refusal.ConflictURL},
+		"it by another name":       {"https://example.org/a", "y", refusal.ConflictURL},
+		"another by the same name": {"https://example.org/b", "x", refusal.ConflictName},
+	} {
+		if r := add(what, c.url, c.name); r == nil || r.Code != c.code || r.Existing != "x" {
+			t.Errorf("%s: %+v", what, r)
+		}
+	}
+}
+
 func TestAKeyIsAnsweredOnce(t *testing.T) {
 	w := newWorld(t, 1)
 	w.look()

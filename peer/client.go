@@ -11,7 +11,6 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
-	"syscall"
 	"time"
 
 	"gitmirror/api"
@@ -166,7 +165,7 @@ func (c *Client) Refs(ctx context.Context, addr, id string, q api.RefQuery) (api
 func (c *Client) Propose(ctx context.Context, addr string, entry []byte) (outcome []byte, index uint64, err error) {
 	resp, err := c.send(ctx, c.quick, http.MethodPost, addr, pathPropose, entry)
 	if err != nil {
-		if !NotSent(err) && !errors.Is(err, refusal.NotLeader) && !errors.Is(err, refusal.OtherCluster) {
+		if !network.NotDialled(err) && !errors.Is(err, refusal.NotLeader) && !errors.Is(err, refusal.OtherCluster) {
 			err = fmt.Errorf("%w: %w", refusal.UnknownOutcome, err)
 		}
 		return nil, 0, err
@@ -180,12 +179,6 @@ func (c *Client) Propose(ctx context.Context, addr string, entry []byte) (outcom
 		return nil, 0, fmt.Errorf("%w: answer without an index", refusal.UnknownOutcome)
 	}
 	return outcome, index, nil
-}
-
-// NotSent tells whether a call failed before anything of it had left this node.
-func NotSent(err error) bool {
-	var op *net.OpError
-	return errors.Is(err, syscall.ECONNREFUSED) || errors.As(err, &op) && op.Op == "dial"
 }
 
 // maxAnswer bounds the answer to a call: whoever sits at an address that a

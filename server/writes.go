@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"time"
 
+	"gitmirror/internal/network"
 	"gitmirror/internal/refusal"
 	"gitmirror/peer"
 )
@@ -130,7 +131,7 @@ func (s *Server) forward(addr string) http.Handler {
 		},
 		ErrorHandler: func(w http.ResponseWriter, r *http.Request, err error) {
 			s.log.Debug("forwarding to the leader failed", "leader", addr, "err", err)
-			if peer.NotSent(err) {
+			if network.NotDialled(err) {
 				refuse(w, refusal.New(refusal.NoLeader, "the leader cannot be reached: nothing was written"))
 				return
 			}

@@ -5,8 +5,10 @@ package network
 
 import (
 	"context"
+	"errors"
 	"net"
 	"net/netip"
+	"syscall"
 )
 
 // Network is where addresses are reached. What it returns behaves as package net's:
@@ -40,6 +42,12 @@ func (host) DialContext(ctx context.Context, network, address string) (net.Conn,
 
 func (host) LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error) {
 	return net.DefaultResolver.LookupNetIP(ctx, network, host)
+}
+
+// NotDialled tells whether a call failed before anything of it had left this machine.
+func NotDialled(err error) bool {
+	var op *net.OpError
+	return errors.Is(err, syscall.ECONNREFUSED) || errors.As(err, &op) && op.Op == "dial"
 }
 
 // Or is n, or this machine's network where n is nil.
