@@ -41,7 +41,7 @@ type State struct {
 
 // States are all states of a repo, those that want attention most first.
 var States = []State{
-	{Name: StateRemoving, Means: "its copies are being deleted", Final: true},
+	{Name: StateRemoving, Means: "its copies are being deleted; not counted in the total", Final: true},
 	{Name: StateUnserved, Means: "published, and no copy of it on a node that lives and serves", Tone: Bad, Alert: "published and served by no node"},
 	{Name: StateHeld, Means: "upstream shows what is not followed without a person", Tone: Bad, Final: true, Alert: "held: upstream lost refs, the last good ones are served"},
 	{Name: StateFailing, Means: "upstream cannot be followed", Tone: Bad, Alert: "failing"},
