@@ -90,7 +90,7 @@ func Run(ctx context.Context, cfg Config) (err error) {
 		if errors.Is(err, git.ErrMissing) || errors.Is(err, git.ErrTooOld) {
 			err = &advice.Error{Message: err.Error(), Try: "install git and start again", Err: err}
 		}
-		return err
+		return n.unless(ctx, err)
 	}
 	defer n.git.Close()
 	// 3. The ports, and who answers on the peer port before there is anything
@@ -110,20 +110,26 @@ func Run(ctx context.Context, cfg Config) (err error) {
 	defer public.close()
 	// 4. The cluster: founded, joined, or the one we are in.
 	if err := n.enter(ctx); err != nil {
-		if ctx.Err() != nil { // it was told to stop, and is not to blame
-			n.log.Info("stopped before it was in a cluster")
-			err = nil
-		}
-		return errors.Join(err, n.port.Close())
+		return errors.Join(n.unless(ctx, err), n.port.Close())
 	}
 	// 5. Everything else, in order of need.
 	if err := n.build(ctx); err != nil {
-		return err
+		return n.unless(ctx, err)
 	}
 	peers.serve(n.peerHandler())
 	public.serve(n.server.Handler())
 	// 6. Run, and stop in reverse.
 	return n.run(ctx, public)
+}
+
+// unless is why a start came to nothing, unless it was told to stop meanwhile: then it is not
+// to blame.
+func (n *node) unless(ctx context.Context, err error) error {
+	if ctx.Err() == nil {
+		return err
+	}
+	n.log.Info("stopped before it served", "err", err)
+	return nil
 }
 
 // check reads the flags.
@@ -233,7 +239,9 @@ func (n *node) build(ctx context.Context) (err error) {
 		Changed: p.agent.Changed, ConditionChanged: p.agent.ConditionChanged, LogTime: p.machine.logTime, Reserve: n.cfg.MinFree, MaxSize: n.cfg.MaxSize, MaxObject: n.cfg.MaxObject, Agent: "gitmirror/" + n.cfg.Version, Log: n.log,
 	})
 	if err != nil {
-		return errors.Join(err, p.cluster.Shutdown(ctx))
+		bound, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopBound)
+		defer cancel()
+		return errors.Join(err, p.cluster.Shutdown(bound))
 	}
 	p.copies = copies{engine: p.engine}
 	p.coordinator = coordinator.New(coordinator.Config{

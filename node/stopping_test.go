@@ -7,12 +7,16 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"gitmirror/api"
+	"gitmirror/internal/disk"
 	"gitmirror/internal/gittest"
+	"gitmirror/internal/testlog"
 	"gitmirror/internal/upstream"
 	"gitmirror/node"
 )
@@ -90,5 +94,32 @@ func TestAStoppingNodeTellsWhomItAnswers(t *testing.T) {
 	}
 	if err := <-stopped; err != nil {
 		t.Error(err)
+	}
+}
+
+// A node that is told to stop while it starts, whenever that is, ends in good order, and
+// starts the next time.
+func TestANodeMayBeStoppedWhileItStarts(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "n1")
+	for after, served := int64(1), false; !served; after += 9 {
+		ctx, stop := context.WithCancel(t.Context())
+		var done atomic.Int64
+		err := node.Run(ctx, node.Config{
+			Name: "n1", Dir: dir, HTTP: "127.0.0.1:0", Peer: "127.0.0.1:0", Timing: "fast", Version: "test", Log: testlog.New(t),
+			Disk: disk.New(func(disk.Op) error {
+				if done.Add(1) == after {
+					stop()
+				}
+				return nil
+			}),
+			Ready: func(node.Info) {
+				served = done.Load() < after
+				stop()
+			},
+		})
+		stop()
+		if err != nil {
+			t.Errorf("told to stop at the %dth operation of its disk: %v", after, err)
+		}
 	}
 }
