@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -253,6 +254,9 @@ func (c *Cluster) TransferLeadership(ctx context.Context) (err error) {
 
 func (c *Cluster) transferTo(ctx context.Context, s raft.Server) error {
 	for {
+		if !c.IsLeader() { // raft would keep the request, and answer it in a later term or never
+			return raft.ErrNotLeader
+		}
 		err := c.await(ctx, func() error { return c.raft.LeadershipTransferToServer(s.ID, s.Address).Error() })
 		if !errors.Is(err, raft.ErrLeadershipTransferInProgress) { // an attempt that has failed is so for a moment more
 			return err
@@ -265,8 +269,17 @@ func (c *Cluster) transferTo(ctx context.Context, s raft.Server) error {
 	}
 }
 
-// heirs are the other voters that live.
+// heirs are the other voters that live, who has answered last first: one that is frozen is
+// alive for gossip for a while, and raft gives up on it after an election timeout only.
 func (c *Cluster) heirs() (list []raft.Server) {
+	term := c.Term()
+	answered := func(s raft.Server) time.Time {
+		_, at, _ := c.progress.of(string(s.ID), term)
+		return at
+	}
+	defer func() {
+		slices.SortStableFunc(list, func(a, b raft.Server) int { return answered(b).Compare(answered(a)) })
+	}()
 	for _, s := range c.raft.GetConfiguration().Configuration().Servers {
 		if _, alive := c.gossip.alive(string(s.ID)); alive && s.Suffrage == raft.Voter && string(s.ID) != c.cfg.ID {
 			list = append(list, s)

@@ -137,6 +137,36 @@ func TestStoppedProcessComesBackByItself(t *testing.T) {
 }
 
 // A node stops in good order while another is frozen in the middle of a call.
+// Leadership goes to a voter that answers, and not to one that is frozen.
+func TestLeadershipGoesToWhoAnswers(t *testing.T) {
+	g := clustertest.New(t, 1, clustertest.Options{})
+	leader := g.Nodes[0]
+	c := startChild(t, leader.Config.ClusterID, leader.Addr())
+	frozen := &clustertest.Node{Config: cluster.Config{ID: c.id, Name: "child", Advertise: c.addr}}
+	g.Add(frozen)
+	g.Promote(frozen) // raft would choose the first of those that are furthest ahead
+	for range 2 {
+		n := g.Start(false)
+		g.Add(n)
+		g.Promote(n)
+	}
+	testlog.Eventually(t, "all to be known to gossip", func() bool { return len(leader.Members()) == 4 })
+	c.signal(t, syscall.SIGSTOP)
+	testlog.Eventually(t, "the frozen one to be silent", func() bool {
+		silent, _ := leader.Progress(c.id)
+		other, _ := leader.Progress(g.Nodes[1].Config.ID)
+		return other.Contact.Sub(silent.Contact) > 100*time.Millisecond
+	})
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second) // one share of it is wasted on the frozen one, or all of it
+	defer cancel()
+	if err := leader.TransferLeadership(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if g.Leader() == leader {
+		t.Error("it leads still")
+	}
+}
+
 func TestAFrozenVoterHoldsUpNoStop(t *testing.T) {
 	g := clustertest.New(t, 2, clustertest.Options{})
 	c := startChild(t, g.Nodes[0].Config.ClusterID, g.Nodes[0].Addr())
