@@ -18,3 +18,11 @@ const CachedEntries = cachedEntries
 
 // Snapshot has raft take a snapshot, and cut its log.
 func Snapshot(c *Cluster) error { return c.raft.Snapshot().Error() }
+
+// Heirs are the ids of those that leadership would be handed to, in order.
+func (c *Cluster) Heirs() (ids []string) {
+	for _, s := range c.heirs() {
+		ids = append(ids, string(s.ID))
+	}
+	return ids
+}

@@ -289,6 +289,9 @@ func readable(ctx context.Context, bytes int64) (context.Context, context.Cancel
 // get. It is a *failure.Error, or wraps ErrInconclusive.
 func (f *Fetcher) Verify(ctx context.Context, dir string, oids []string) error {
 	files, err := f.disk.ReadDir(filepath.Join(dir, "objects/pack"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return failure.New(failure.Corrupt, "it cannot be read: it has no objects/pack", err)
+	}
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrInconclusive, err)
 	}

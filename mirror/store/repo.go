@@ -72,6 +72,11 @@ func load(d *disk.Disk, dir string) (*Repo, error) {
 	if err := r.ours(); err != nil {
 		return nil, err
 	}
+	// Without it this is no repository for git, and with it one that lacks its objects, which
+	// is found out and healed.
+	if err := d.MkdirAll(filepath.Join(dir, "objects/pack"), 0o755); err != nil {
+		return nil, err
+	}
 	if err := r.sweep(); err != nil {
 		return nil, fmt.Errorf("sweep: %w", err)
 	}
