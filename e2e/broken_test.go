@@ -34,6 +34,18 @@ func (p *proc) wipePacks(id string) {
 	}
 }
 
+// wipeObjects deletes a copy's objects with the directory they are in.
+func (p *proc) wipeObjects(id string) {
+	p.t.Helper()
+	dirs, err := filepath.Glob(filepath.Join(p.Dir, "repos", "*", id+".git", "objects"))
+	if err != nil || len(dirs) != 1 {
+		p.t.Fatalf("%d copies, %v", len(dirs), err)
+	}
+	if err := os.RemoveAll(dirs[0]); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
 // flipPacks changes bytes in the middle of a copy's objects.
 func (p *proc) flipPacks(id string) {
 	p.t.Helper()
@@ -69,7 +81,7 @@ func (p *proc) clone(name string) {
 // gets the pack from another copy in the same answer; then it heals.
 func TestBrokenCopyIsStreamedAndHeals(t *testing.T) {
 	t.Parallel()
-	for name, spoil := range map[string]func(*proc, string){"lost packs": (*proc).wipePacks, "flipped bytes": (*proc).flipPacks} {
+	for name, spoil := range map[string]func(*proc, string){"lost packs": (*proc).wipePacks, "flipped bytes": (*proc).flipPacks, "lost objects": (*proc).wipeObjects} {
 		t.Run(name, func(t *testing.T) {
 			f, up := newCluster(t, 3), newForge(t)
 			up.sample("a")

@@ -340,6 +340,11 @@ func TestTheLastCopyHealsFromUpstream(t *testing.T) {
 				t.Fatal(err)
 			}
 		},
+		"no objects": func(t *testing.T, dir string) {
+			if err := os.RemoveAll(filepath.Join(dir, "objects")); err != nil {
+				t.Fatal(err)
+			}
+		},
 		"half gone": func(t *testing.T, dir string) {
 			for _, f := range []string{"repo.json", "packed-refs"} {
 				if err := os.Remove(filepath.Join(dir, f)); err != nil {
