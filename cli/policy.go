@@ -63,9 +63,9 @@ var policyFields = []policyField{
 	},
 	{
 		flag: &urfave.StringFlag{Name: "accept-flaws", Usage: "`IDS` of flaws that git's fsck refuses objects for, with commas between: they are taken all the same (default: none)"},
-		add:  func(c *urfave.Context, a *api.AddRepo) error { a.AcceptFlaws = flaws(c); return nil },
+		add:  func(c *urfave.Context, a *api.AddRepo) (err error) { a.AcceptFlaws, err = flaws(c); return err },
 		set: func(c *urfave.Context, s *api.SetRepo) (err error) {
-			s.AcceptFlaws, err = pointer(flaws(c), nil)
+			s.AcceptFlaws, err = pointer(flaws(c))
 			return err
 		},
 		own: func(p api.Policy) string {
@@ -143,17 +143,23 @@ func bytesOf(of string, n int64) string {
 }
 
 // flaws reads --accept-flaws: never nil, for it says what there shall be.
-func flaws(c *urfave.Context) []string {
+func flaws(c *urfave.Context) ([]string, error) {
 	list := strings.FieldsFunc(c.String("accept-flaws"), func(r rune) bool { return r == ',' || r == ' ' })
-	if len(list) == 1 && strings.EqualFold(list[0], "none") {
-		return []string{}
+	if len(list) == 0 && c.IsSet("accept-flaws") {
+		return nil, usagef(c.Command.HelpName+" --accept-flaws none", "--accept-flaws is empty")
 	}
-	return append([]string{}, list...)
+	if len(list) == 1 && strings.EqualFold(list[0], "none") {
+		return []string{}, nil
+	}
+	return append([]string{}, list...), nil
 }
 
 // size reads a flag that is a number of bytes; empty is 0.
 func size(c *urfave.Context, flag string) (int64, error) {
 	text := strings.TrimSpace(c.String(flag))
+	if text == "" && c.IsSet(flag) {
+		return 0, usagef(c.Command.HelpName+" --"+flag+" 50GiB", "--%s is empty", flag)
+	}
 	if text == "" {
 		return 0, nil
 	}

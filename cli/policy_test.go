@@ -56,6 +56,14 @@ func TestEveryFieldOfAPolicyHasAFlag(t *testing.T) {
 	}
 }
 
+// An empty value, as of a variable that is not set, means nothing.
+func TestEmptyValuesAreRefused(t *testing.T) {
+	for _, args := range [][]string{{"repo", "set", "a", "--max-size", ""}, {"repo", "set", "a", "--accept-flaws", ""}, {"repo", "add", "https://h/a", "--accept-flaws", ",,"},
+		{"repo", "add", "https://h/a", "--name", ""}} {
+		contains(t, "stderr", run(t, args...).want(t, exitUsage).err, " is empty")
+	}
+}
+
 func TestOwnPolicyInWords(t *testing.T) {
 	for want, p := range map[string]api.Policy{
 		"":                              {Replicas: 2, IntervalMS: 60_000},

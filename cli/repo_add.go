@@ -31,6 +31,9 @@ otherwise. With --wait it returns when each is ready: cloned, with all its copie
 		run: func(ctx context.Context, s *session, c *urfave.Context) error {
 			o := repoAddOptions{urls: c.Args().Slice(), wait: c.Bool("wait")}
 			name := c.String("name")
+			if name == "" && c.IsSet("name") {
+				return usagef("gitmirror repo add --help", "--name is empty")
+			}
 			if name != "" && len(o.urls) > 1 {
 				return usagef("gitmirror repo add "+redact(o.urls[0])+" --name "+name, "--name names one repository, and there are %d URLs", len(o.urls))
 			}

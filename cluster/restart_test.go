@@ -3,6 +3,9 @@ package cluster_test
 import (
 	"context"
 	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -132,5 +135,23 @@ func TestOpenRefusesAStoreInUse(t *testing.T) {
 	defer port.Close()
 	if _, err := cluster.Open(deadline(t), cfg, port); !errors.Is(err, cluster.ErrLocked) {
 		t.Errorf("open: %v, want ErrLocked", err)
+	}
+}
+
+// A snapshot that was being written when the process was killed is no use to anybody.
+func TestHalfASnapshotIsSwept(t *testing.T) {
+	g := clustertest.New(t, 1, clustertest.Options{})
+	n := g.Nodes[0]
+	g.Abort(n)
+	half := filepath.Join(n.Config.Dir, "snapshots", "2-9-1700000000000.tmp")
+	if err := os.MkdirAll(half, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(half, "state.bin"), []byte("half"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	g.Restart(n)
+	if _, err := os.Stat(half); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("it is there still: %v", err)
 	}
 }

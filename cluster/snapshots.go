@@ -8,6 +8,7 @@ import (
 	"hash/crc32"
 	"io"
 	"path/filepath"
+	"strings"
 	"syscall"
 
 	"github.com/hashicorp/raft"
@@ -28,6 +29,24 @@ type snapshots struct {
 	disk    *disk.Disk
 	ledger  *ledger
 	spoiled func(index uint64)
+}
+
+// sweep removes snapshots that a killed process was writing: raft never does.
+func (s *snapshots) sweep() error {
+	dir := filepath.Join(s.dir, snapshotFolder)
+	entries, err := s.disk.ReadDir(dir)
+	if err != nil {
+		return &StoreError{Op: "sweep", Path: dir, Err: err}
+	}
+	for _, e := range entries {
+		if !strings.HasSuffix(e.Name(), ".tmp") {
+			continue
+		}
+		if err := s.disk.RemoveAll(filepath.Join(dir, e.Name())); err != nil {
+			return &StoreError{Op: "sweep", Path: dir, Err: err}
+		}
+	}
+	return nil
 }
 
 const (

@@ -163,7 +163,7 @@ func (s *store) complete(cfg Config, log hclog.Logger) error {
 		return &StoreError{Op: "open", Path: cfg.Dir, Err: err}
 	}
 	s.snapshots = &snapshots{SnapshotStore: files, dir: cfg.Dir, disk: cfg.Disk, ledger: s.ledger, spoiled: s.spoil}
-	return nil
+	return s.snapshots.sweep()
 }
 
 // serve gives raft its log. applied is how far the state machine is.
