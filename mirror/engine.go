@@ -44,6 +44,8 @@ type Config struct {
 	Git       *git.Runner
 	Egress    *egress.Policy
 	Network   network.Network // to upstreams; default this machine's
+	Upstream  Upstream        // default: servers of git, over Network
+	Objects   Objects         // default: git's, brought and proved by children of Git
 	Publisher Publisher
 	Locator   Locator
 	Rows      Rows
@@ -84,7 +86,7 @@ type Engine struct {
 	prover   *prover
 	workers  workers
 	memory   *memory
-	proxy    *egress.Proxy
+	proxy    *egress.Proxy // nil where git goes nowhere
 }
 
 // New opens the store below cfg.Dir and sweeps what a killed run left. Nothing
@@ -111,23 +113,24 @@ func New(ctx context.Context, cfg Config) (_ *Engine, err error) {
 		return nil, err
 	}
 	e.space = space.New(cfg.Disk, cfg.Dir, cfg.Reserve, e.spaceChanged)
-	dialer := egress.NewDialer(cfg.Egress, network.Or(cfg.Network))
-	if e.proxy, err = egress.NewProxy(dialer); err != nil {
-		return nil, err
+	objects := cfg.Objects
+	if objects == nil {
+		objects = fetch.New(cfg.Git, cfg.Disk, cfg.Stall)
 	}
-	objects := fetch.New(cfg.Git, cfg.Disk, cfg.Stall)
 	kick := func(id string) bool { return e.schedule.Kick(id) }
 	e.prover = newProver(cfg, e.store, objects, &e.workers, kick)
 	scratch, err := e.store.Scratch()
 	if err != nil {
 		return nil, err
 	}
-	upstreams := remote.New(remote.Config{
-		Transport: remote.NewTransport(dialer.DialContext), Proxy: e.proxy, Agent: cfg.Agent, Log: cfg.Log,
-		Answers: remote.NewPool(cfg.Disk, scratch, func() error { return e.space.Room(false) }),
-	})
+	upstream := cfg.Upstream
+	if upstream == nil {
+		if upstream, err = e.gitServers(scratch); err != nil {
+			return nil, err
+		}
+	}
 	e.worker = sync.New(sync.Config{
-		Clock: cfg.Clock, Store: e.store, Upstream: detect.New(upstreams), Objects: objects, Space: e.space, Past: &e.memory.past,
+		Clock: cfg.Clock, Store: e.store, Upstream: upstream, Objects: objects, Space: e.space, Past: &e.memory.past,
 		Copies: e.prover, Publisher: cfg.Publisher, Locator: cfg.Locator, LogTime: cfg.LogTime, Changed: cfg.Changed, Kick: kick, Log: cfg.Log,
 		CopiesPerPeer: cfg.CopiesPerPeer, Fetches: cfg.Fetches, MaxSize: cfg.MaxSize, MaxObject: cfg.MaxObject,
 	})
@@ -144,6 +147,18 @@ func New(ctx context.Context, cfg Config) (_ *Engine, err error) {
 	return e, nil
 }
 
+// gitServers are upstreams that speak git over HTTP. Answers wait in scratch.
+func (e *Engine) gitServers(scratch string) (_ Upstream, err error) {
+	dialer := egress.NewDialer(e.cfg.Egress, network.Or(e.cfg.Network))
+	if e.proxy, err = egress.NewProxy(dialer); err != nil {
+		return nil, err
+	}
+	return detect.New(remote.New(remote.Config{
+		Transport: remote.NewTransport(dialer.DialContext), Proxy: e.proxy, Agent: e.cfg.Agent, Log: e.log,
+		Answers: remote.NewPool(e.cfg.Disk, scratch, func() error { return e.space.Room(false) }),
+	})), nil
+}
+
 func orDefault[T int | int64](v, def T) T {
 	if v == 0 {
 		return def
@@ -156,7 +171,9 @@ func orDefault[T int | int64](v, def T) T {
 func (e *Engine) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	e.workers.begin(ctx)
-	g.Go(func() error { return e.proxy.Serve(ctx) })
+	if e.proxy != nil {
+		g.Go(func() error { return e.proxy.Serve(ctx) })
+	}
 	g.Go(func() error { return e.space.Run(ctx) })
 	g.Go(func() error { e.prover.proveAll(ctx); e.prover.scrub(ctx); return nil })
 	g.Go(func() error { return e.flush(ctx) })

@@ -27,7 +27,7 @@ const (
 // prover tests whether copies can be read, and keeps out of service what cannot.
 type prover struct {
 	store   *store.Store
-	fetch   *fetch.Fetcher
+	objects Objects
 	verify  proof // that all of a copy can be read
 	workers *workers
 	kick    func(id string) bool // has a repository reconciled
@@ -46,8 +46,9 @@ type prover struct {
 	blind  bool                 // the last test came to nothing
 }
 
-func newProver(cfg Config, s *store.Store, f *fetch.Fetcher, w *workers, kick func(id string) bool) *prover {
-	return &prover{store: s, fetch: f, verify: f.Verify, workers: w, kick: kick, changed: cfg.ConditionChanged, clock: cfg.Clock, log: cfg.Log,
+func newProver(cfg Config, s *store.Store, objects Objects, w *workers, kick func(id string) bool) *prover {
+	verify := func(ctx context.Context, dir string, tips []string) error { return objects.Verify(ctx, dir, tips) }
+	return &prover{store: s, objects: objects, verify: verify, workers: w, kick: kick, changed: cfg.ConditionChanged, clock: cfg.Clock, log: cfg.Log,
 		running: semaphore.NewWeighted(proofsAtOnce), doubts: semaphore.NewWeighted(1), next: map[string]time.Time{}, broken: map[string]bool{}}
 }
 
@@ -132,7 +133,7 @@ func (p *prover) turnsBlind(blind bool) bool {
 func (p *prover) reindex(ctx context.Context, r *store.Repo) {
 	err := r.Reindex(func(dir, pack string) error {
 		p.log.Warn("a pack has no index, making it", "repo", r.Name(), "pack", pack)
-		return p.fetch.Index(ctx, dir, pack)
+		return p.objects.Index(ctx, dir, pack)
 	})
 	if err != nil && !errors.Is(err, store.ErrGone) && ctx.Err() == nil {
 		p.log.Warn("a pack cannot be indexed, it is left alone", "repo", r.Name(), "err", err)

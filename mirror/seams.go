@@ -1,9 +1,23 @@
 package mirror
 
 import (
+	"context"
+
 	"gitmirror/mirror/schedule"
+	"gitmirror/mirror/sync"
 	"gitmirror/mirror/work"
 )
+
+// Objects brings the objects of copies, and tells whether all of them are there. dir is a
+// repository's.
+type Objects interface {
+	sync.Objects
+	// Verify reads all of a copy with these tips. An error that is fetch.ErrInconclusive
+	// says nothing of it.
+	Verify(ctx context.Context, dir string, tips []string) error
+	// Index makes the index of a pack that has none.
+	Index(ctx context.Context, dir, pack string) error
+}
 
 // holdings are what the schedule is told of this node's copies.
 type holdings struct{ e *Engine }

@@ -26,6 +26,7 @@ type (
 	Candidate    = sync.Candidate
 	CommitStatus = sync.CommitStatus
 	Locator      = sync.Locator
+	Upstream     = sync.Upstream
 	Holder       = sync.Holder
 	Holders      = sync.Holders
 	Expected     = sync.Expected

@@ -8,6 +8,7 @@ import (
 
 	"gitmirror/internal/disk"
 	"gitmirror/internal/network"
+	"gitmirror/mirror"
 )
 
 // Config says how a node is started. The command line fills it in.
@@ -31,6 +32,8 @@ type Config struct {
 	InsecureAPI   bool            // take writes from a reachable API address
 	Network       network.Network // of everything but git's own helpers; default this machine's
 	Disk          *disk.Disk      // of everything but git's own files; default this machine's
+	Upstream      mirror.Upstream // default: servers of git
+	Objects       mirror.Objects  // default: git's
 	Version       string
 	Log           *slog.Logger
 	Ready         func(Info) // called once, when the node serves; may be nil

@@ -235,7 +235,7 @@ func (n *node) build(ctx context.Context) (err error) {
 	p.agent = agent.New(agent.Config{Self: n.id.ID, CaughtUp: n.ready, State: p.machine.state, Proposer: p.reach, Peers: gitPeers{n.peers},
 		ReplaceAfter: n.cfg.ReplaceAfter, Log: n.log})
 	p.engine, err = mirror.New(ctx, mirror.Config{
-		Dir: n.cfg.Dir, Disk: n.cfg.Disk, StartID: uuid.NewString(), Git: n.git, Egress: n.given.policy, Network: n.cfg.Network, Publisher: p.agent, Locator: p.agent, Rows: p.agent,
+		Dir: n.cfg.Dir, Disk: n.cfg.Disk, StartID: uuid.NewString(), Git: n.git, Egress: n.given.policy, Network: n.cfg.Network, Upstream: n.cfg.Upstream, Objects: n.cfg.Objects, Publisher: p.agent, Locator: p.agent, Rows: p.agent,
 		Changed: p.agent.Changed, ConditionChanged: p.agent.ConditionChanged, LogTime: p.machine.logTime, Reserve: n.cfg.MinFree, MaxSize: n.cfg.MaxSize, MaxObject: n.cfg.MaxObject, Agent: "gitmirror/" + n.cfg.Version, Log: n.log,
 	})
 	if err != nil {
