@@ -37,6 +37,11 @@ corpus:
     set -o pipefail
     go test -race -count=1 -timeout 15m -v ./e2e -run '^TestCorpus$' | grep -E '^(ok|FAIL|--) |_test\.go:|^(PASS|panic)'
 
+# Whole nodes in simulated worlds with random faults, for as long as FOR says: an hour of theirs takes half a minute or less.
+# A history in which something does not hold is shrunk, and printed; its journal goes to /tmp
+world FOR="5m" *ARGS:
+    go test -count=1 -timeout 0 -v ./internal/world -run WhateverHappens -world.for {{FOR}} -world.journal /tmp {{ARGS}}
+
 # Three nodes, sample upstreams, a killed leader
 demo *ARGS:
     go run . demo {{ARGS}}

@@ -92,6 +92,9 @@ func TestWhoMayImportWhom(t *testing.T) {
 			if slices.Contains(forbidden[name], imp) {
 				t.Errorf("%s imports %s: %s", name, imp, rule.why)
 			}
+			if slices.Contains(drivers, local(imp)) {
+				t.Errorf("%s imports %s, which is for tests", name, imp)
+			}
 		}
 	}
 	for name := range allowed {
@@ -101,10 +104,12 @@ func TestWhoMayImportWhom(t *testing.T) {
 	}
 }
 
-// checkLeaf: what anyone may import imports none of us but other leaves. The
-// benchmarks drive the product from outside.
+// drivers drive the product from outside, for tests and benchmarks: none of it imports them.
+var drivers = []string{"internal/bench", "internal/clustertest", "internal/world", "e2e"}
+
+// checkLeaf: what anyone may import imports none of us but other leaves.
 func checkLeaf(t *testing.T, name string, imports []string) {
-	if name == "internal/bench" || name == "internal/clustertest" || name == "e2e" {
+	if slices.Contains(drivers, name) {
 		return
 	}
 	for _, imp := range imports {

@@ -32,13 +32,16 @@ const dialTimeout = 3 * time.Second
 
 // NewClient returns a client for base URLs like http://127.0.0.1:7654, asked
 // in turn until one answers, the next when one takes its time. A bare host:port is taken as http.
-func NewClient(addrs ...string) *Client {
+func NewClient(addrs ...string) *Client { return NewClientOn(network.Host, addrs...) }
+
+// NewClientOn is NewClient on another network than this machine's.
+func NewClientOn(on network.Network, addrs ...string) *Client {
 	c := &Client{http: &http.Client{Transport: &http.Transport{
 		// An address that does not even refuse leaves time for the next.
 		DialContext: func(ctx context.Context, net, address string) (net.Conn, error) {
 			ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 			defer cancel()
-			return network.Host.DialContext(ctx, net, address)
+			return on.DialContext(ctx, net, address)
 		},
 		MaxIdleConnsPerHost: 8, IdleConnTimeout: time.Minute,
 		MaxResponseHeaderBytes: 64 << 10,

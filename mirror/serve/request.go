@@ -30,7 +30,7 @@ type asks struct {
 }
 
 func packetsOf(body *spool.Body) *wire.Reader {
-	return wire.NewReader(bufio.NewReaderSize(body.Reader(), 64<<10))
+	return wire.NewReader(bufio.NewReaderSize(body.Reader(), int(min(body.Len(), 64<<10))))
 }
 
 func read(body *spool.Body, g *grammar) (a asks, err error) {

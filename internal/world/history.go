@@ -1,0 +1,79 @@
+package world
+
+import (
+	"crypto/sha1"
+	"encoding/hex"
+	"fmt"
+	"slices"
+	"sync"
+)
+
+// history is what object ids mean, the same everywhere: which commit has which parents, and
+// what a tag leads to. A node that lacks an object lacks it, whatever is known here.
+type history struct {
+	mu      sync.Mutex
+	made    int
+	parents map[string][]string // of commits
+	tags    map[string]string   // annotated ones, by what they lead to
+}
+
+func newHistory() *history {
+	return &history{parents: map[string][]string{}, tags: map[string]string{}}
+}
+
+func (h *history) id() string {
+	h.made++
+	sum := sha1.Sum(fmt.Appendf(nil, "object %d", h.made))
+	return hex.EncodeToString(sum[:])
+}
+
+// commit makes a commit.
+func (h *history) commit(parents ...string) string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	id := h.id()
+	h.parents[id] = slices.Clone(parents)
+	return id
+}
+
+// tag makes an annotated tag.
+func (h *history) tag(of string) string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	id := h.id()
+	h.tags[id] = of
+	return id
+}
+
+// peel is what a tag leads to in the end; of another object itself.
+func (h *history) peel(id string) string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for h.tags[id] != "" {
+		id = h.tags[id]
+	}
+	return id
+}
+
+// closure is all that ids lead to, themselves included.
+func (h *history) closure(ids ...string) map[string]bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	all := map[string]bool{}
+	for todo := slices.Clone(ids); len(todo) > 0; {
+		id := todo[len(todo)-1]
+		todo = todo[:len(todo)-1]
+		if all[id] {
+			continue
+		}
+		all[id] = true
+		if of := h.tags[id]; of != "" {
+			todo = append(todo, of)
+		}
+		todo = append(todo, h.parents[id]...)
+	}
+	return all
+}
+
+// leads tells whether one object leads to another, or is it.
+func (h *history) leads(from, to string) bool { return h.closure(from)[to] }

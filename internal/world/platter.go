@@ -1,0 +1,94 @@
+package world
+
+import (
+	"slices"
+	"sync"
+	"syscall"
+	"time"
+
+	"gitmirror/internal/disk"
+)
+
+// platter is a machine's disk, as one process on it has it: it can be slow, full, or fail
+// once, and it is gone for good in the middle of what the process does when that is killed.
+type platter struct {
+	mu   sync.Mutex
+	mood string // "", "slow", "full", or "failing" for what is done next
+	left int    // operations until it is gone, 0 for any number
+	gone chan struct{}
+}
+
+func newPlatter() *platter { return &platter{gone: make(chan struct{})} }
+
+// slowDisk is how long each operation of a slow disk takes.
+const slowDisk = 20 * time.Millisecond
+
+// writes are operations that take room.
+var writes = []string{"write", "create", "mkdir", "allocate", "append", "set"}
+
+func (p *platter) disk() *disk.Disk { return disk.New(p.before) }
+
+// before holds up or refuses an operation.
+func (p *platter) before(op disk.Op) error {
+	switch mood := p.next(); {
+	case mood == "gone" || mood == "failing":
+		return syscall.EIO
+	case mood == "full" && slices.Contains(writes, op.Name):
+		return syscall.ENOSPC
+	case mood == "slow":
+		time.Sleep(slowDisk)
+	}
+	return nil
+}
+
+// next is how the disk is for one operation.
+func (p *platter) next() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.left > 0 {
+		if p.left--; p.left == 0 {
+			p.end()
+		}
+	}
+	select {
+	case <-p.gone:
+		return "gone"
+	default:
+	}
+	mood := p.mood
+	if mood == "failing" {
+		p.mood = ""
+	}
+	return mood
+}
+
+// end has nothing be written any more. The lock is held.
+func (p *platter) end() {
+	p.left = 0
+	select {
+	case <-p.gone:
+	default:
+		close(p.gone)
+	}
+}
+
+// feel changes how the disk is.
+func (p *platter) feel(mood string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.mood = mood
+}
+
+// goAfter has the disk be gone at the n-th operation from now.
+func (p *platter) goAfter(n int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.left = n
+}
+
+// goNow has it be gone.
+func (p *platter) goNow() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.end()
+}

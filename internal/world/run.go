@@ -1,0 +1,274 @@
+package world
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"gitmirror/api"
+)
+
+// calmWithin is how long a cluster may take, when nothing is broken any more, until all is
+// as it should be.
+const calmWithin = time.Minute
+
+// Setup is how a world begins.
+type Setup struct {
+	Seed  uint64
+	Nodes int
+	Repos int
+}
+
+// Result is what a run came to.
+type Result struct {
+	Violations []string      // of what must always hold
+	Virtual    time.Duration // that went by in the world
+	Reads      int           // that were answered
+}
+
+// run is a world while steps happen to it.
+type run struct {
+	w     *World
+	repos []*Upstream
+	made  int
+	work  sync.WaitGroup
+
+	harmed atomic.Bool // a node or a link was, at some time
+
+	mu     sync.Mutex
+	result Result
+	known  map[string]*Upstream // acknowledged, by name
+	seen   map[string]int       // which state of its upstream a node has shown last, by node and name
+}
+
+// Run makes a world, has the steps happen to it, mends all that is broken and waits for the
+// world to come to rest. It returns what did not hold. dir must be empty.
+func Run(t *testing.T, dir string, log *slog.Logger, s Setup, steps []Step) (out Result) {
+	defer func() {
+		// raft never answers a transfer of leadership that it was asked for when it had just
+		// lost it: who waits for that is left.
+		if r := recover(); r != nil && !strings.HasPrefix(fmt.Sprint(r), "deadlock: main bubble goroutine has exited") {
+			panic(r)
+		}
+	}()
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		r := &run{w: New(t, s.Seed, dir, log), known: map[string]*Upstream{}, seen: map[string]int{}}
+		defer func() {
+			r.result.Virtual = time.Since(began)
+			out = r.result
+		}()
+		if err := r.begin(s); err != nil {
+			r.violated("a world does not begin: %v", err)
+			_ = r.w.End()
+			return
+		}
+		readers, stop := context.WithCancel(context.Background())
+		var reading sync.WaitGroup
+		for _, n := range r.w.Nodes {
+			reading.Go(func() { r.read(readers, n) })
+		}
+		for _, step := range steps {
+			time.Sleep(step.After)
+			log.Info("step", "step", step.String())
+			r.happen(step)
+		}
+		r.work.Wait()
+		r.rest()
+		r.work.Wait()
+		stop()
+		reading.Wait()
+		if err := r.w.End(); err != nil {
+			r.violated("a node does not stop in good order: %v", err)
+		}
+	})
+	return out
+}
+
+func (r *run) happen(s Step) {
+	if do := harms[s.What]; do != nil {
+		r.harmed.Store(true)
+		do(r, s)
+		return
+	}
+	kinds[s.What](r, s)
+}
+
+func (r *run) begin(s Setup) error {
+	for i := range s.Nodes {
+		if err := r.w.Add().Start(r.w.Nodes[:min(i, 1)]...); err != nil {
+			return err
+		}
+	}
+	for i := range s.Repos {
+		u := r.w.Upstream(fmt.Sprintf("r%d", i))
+		r.repos = append(r.repos, u)
+		row, err := r.w.Nodes[i%s.Nodes].Client.Add(context.Background(), api.AddRepo{URL: u.URL, Replicas: 2, Interval: "10s"}, "")
+		if err != nil {
+			return err
+		}
+		r.acknowledged(row.Name, u)
+	}
+	return r.calm(calmWithin)
+}
+
+func nameOf(u *Upstream) string { return strings.TrimPrefix(u.URL, "https://") }
+
+func (r *run) violated(format string, args ...any) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	what := fmt.Sprintf(format, args...)
+	r.w.log.Error("VIOLATION", "what", what)
+	r.result.Violations = append(r.result.Violations, what)
+}
+
+func (r *run) acknowledged(name string, u *Upstream) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.known[name] = u
+}
+
+func (r *run) all() map[string]*Upstream {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return maps.Clone(r.known)
+}
+
+// read is a client of one node, who never sees what upstream never had, nor what it had
+// before what has been seen.
+func (r *run) read(ctx context.Context, n *Node) {
+	for ctx.Err() == nil {
+		for name, u := range r.all() {
+			if refs, err := n.Read(ctx, name); err == nil {
+				r.judge(n, name, u, stateOf(refs))
+			}
+			select {
+			case <-time.After(time.Second):
+			case <-ctx.Done():
+				return
+			}
+		}
+	}
+}
+
+func (r *run) judge(n *Node, name string, u *Upstream, state string) {
+	at := n.Name + " " + name
+	r.mu.Lock()
+	last := r.seen[at]
+	r.result.Reads++
+	r.mu.Unlock()
+	now := u.index(state, last)
+	switch {
+	case now >= 0:
+		r.mu.Lock()
+		r.seen[at] = now
+		r.mu.Unlock()
+	case u.index(state, 0) >= 0:
+		// An older copy is better than none: where the holder of the newest is away, it
+		// is shown.
+		if !r.harmed.Load() {
+			r.violated("%s shows %s as it was before what it has shown", n.Name, name)
+		}
+	default:
+		r.violated("%s shows what %s never was:\n%s", n.Name, name, state)
+	}
+}
+
+// rest ends all that is broken, and waits for calm.
+func (r *run) rest() {
+	r.mend()
+	for _, u := range r.w.everyUpstream() {
+		u.Feel(Well)
+	}
+	for _, n := range r.w.Nodes {
+		n.feel("")
+		r.start(n)
+	}
+	r.work.Wait()
+	r.retry()
+	if err := r.calm(calmWithin); err != nil {
+		r.violated("%s after the last fault: %v", calmWithin, err)
+	}
+}
+
+// retry does what a person does who sees that an upstream was failing, and is well again:
+// by itself a node waits minutes.
+func (r *run) retry() {
+	ctx, cancel := context.WithTimeout(context.Background(), calmWithin)
+	defer cancel()
+	for name := range r.all() {
+		for _, n := range r.w.Nodes {
+			row, err := n.Client.Repo(ctx, name)
+			if err != nil {
+				continue
+			}
+			if row.State == api.StateFailing {
+				_, _ = n.Client.Sync(ctx, name, 0)
+			}
+			break
+		}
+	}
+}
+
+// calm waits until all is as it should be, or says what is not after that long.
+func (r *run) calm(within time.Duration) (err error) {
+	for end := time.Now().Add(within); ; time.Sleep(time.Second) {
+		if err = r.wrong(); err == nil || time.Now().After(end) {
+			return err
+		}
+	}
+}
+
+// wrong says what is not as it should be.
+func (r *run) wrong() error {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	leaders := map[string]bool{}
+	for _, n := range r.w.Nodes {
+		s, err := n.Client.Status(ctx)
+		if err != nil {
+			return fmt.Errorf("%s has no status: %w", n.Name, err)
+		}
+		if leaders[s.Leader] = true; s.Leader == "" || len(leaders) > 1 {
+			return fmt.Errorf("who leads? %v", leaders)
+		}
+		if s.Verdict != "healthy" {
+			return fmt.Errorf("%s is %s: %v, %+v", n.Name, s.Verdict, s.Trouble, s.Repos.ByState)
+		}
+		for name, u := range r.all() {
+			refs, err := n.Read(ctx, name)
+			if err != nil {
+				return fmt.Errorf("%s does not serve %s: %w", n.Name, name, err)
+			}
+			if want := u.Refs(); !maps.Equal(refs, want) {
+				return fmt.Errorf("%s shows %s as %v, upstream has %v", n.Name, name, refs, want)
+			}
+			row, err := n.Client.Repo(ctx, name)
+			if err != nil {
+				return fmt.Errorf("%s does not know %s: %w", n.Name, name, err)
+			}
+			for _, c := range row.Copies {
+				if c.State == "ready" && c.Generation != row.Generation {
+					return fmt.Errorf("%s on %s has generation %d of %d", name, c.Node, c.Generation, row.Generation)
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// Err is nil where all that must hold has held.
+func (out Result) Err() error {
+	if len(out.Violations) == 0 {
+		return nil
+	}
+	return errors.New(strings.Join(out.Violations, "\n"))
+}

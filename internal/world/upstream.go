@@ -1,0 +1,197 @@
+package world
+
+import (
+	"context"
+	"fmt"
+	"hash/fnv"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"gitmirror/mirror"
+	"gitmirror/mirror/detect"
+	"gitmirror/mirror/failure"
+	"gitmirror/mirror/remote"
+	"gitmirror/mirror/wire"
+)
+
+// Upstream is one repository of somebody else.
+type Upstream struct {
+	of  *World
+	URL string
+
+	mu     sync.Mutex
+	refs   map[string]string // name → id
+	head   string            // a branch
+	mood   Mood
+	asked  int // checks that were answered, whatever by
+	taken  int // fetches
+	states []string
+}
+
+// Mood is how an upstream answers.
+type Mood string
+
+// What upstreams do.
+const (
+	Well    Mood = ""
+	Frozen  Mood = "frozen" // takes the request, and says nothing
+	Gone    Mood = "not_found"
+	Closed  Mood = "auth"
+	Limited Mood = "rate_limited"
+	Broken  Mood = "network" // 5xx
+	Cuts    Mood = "cuts"    // answers checks, and breaks off packs
+)
+
+// Edit changes the refs as one push does: edit gets them as they are, and what it makes of
+// them is what is there then.
+func (u *Upstream) Edit(edit func(refs map[string]string)) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	edit(u.refs)
+	u.states = append(u.states, stateOf(u.refs))
+}
+
+// Push adds a commit to a branch, which is made where it is missing, and returns it.
+func (u *Upstream) Push(branch string) (tip string) {
+	u.Edit(func(refs map[string]string) {
+		name := "refs/heads/" + branch
+		if old := refs[name]; old != "" {
+			tip = u.of.history.commit(old)
+		} else {
+			tip = u.of.history.commit()
+		}
+		refs[name] = tip
+	})
+	return tip
+}
+
+// Feel changes how it answers.
+func (u *Upstream) Feel(m Mood) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.mood = m
+}
+
+// Refs are what is there.
+func (u *Upstream) Refs() map[string]string {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return maps.Clone(u.refs)
+}
+
+// index is the first state from one on that is that one, -1 for none.
+func (u *Upstream) index(state string, from int) int {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	for i := from; i < len(u.states); i++ {
+		if u.states[i] == state {
+			return i
+		}
+	}
+	return -1
+}
+
+// stateOf is a set of refs in one string.
+func stateOf(refs map[string]string) string {
+	var b strings.Builder
+	for _, name := range slices.Sorted(maps.Keys(refs)) {
+		fmt.Fprintf(&b, "%s %s\n", refs[name], name)
+	}
+	return b.String()
+}
+
+// patience is how long a node waits for an upstream that says nothing.
+const patience = 30 * time.Second
+
+// answer waits as long as the network takes, and says how the upstream feels.
+func (u *Upstream) answer(ctx context.Context) error {
+	u.mu.Lock()
+	mood := u.mood
+	u.mu.Unlock()
+	wait := 20 * time.Millisecond
+	if mood == Frozen {
+		wait = patience
+	}
+	t := time.NewTimer(wait)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+		return failure.Of(context.Cause(ctx))
+	}
+	switch mood {
+	case Well, Cuts:
+		return nil
+	case Frozen:
+		return failure.New(failure.Timeout, "no answer within 30s", nil)
+	}
+	return failure.New(failure.Class(mood), "the upstream is "+string(mood), nil)
+}
+
+// upstreams are those of a world, as a node asks them.
+type upstreams struct{ of *World }
+
+var _ mirror.Upstream = upstreams{}
+
+// Check answers as package detect does.
+func (us upstreams) Check(ctx context.Context, url string, prefixes []string, last detect.Fingerprint) (detect.Result, error) {
+	u := us.of.upstream(url)
+	if u == nil {
+		return detect.Result{}, failure.New(failure.NotFound, "there is nothing at "+url, nil)
+	}
+	if err := u.answer(ctx); err != nil {
+		return detect.Result{}, err
+	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.asked++
+	ad := &wire.Advert{}
+	for _, name := range slices.Sorted(maps.Keys(u.refs)) {
+		if slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(name, p) }) {
+			ad.Refs = append(ad.Refs, wire.AdvertRef{Name: name, OID: u.refs[name]})
+		}
+	}
+	ad.HeadRef, ad.HeadOID = "refs/heads/"+u.head, u.refs["refs/heads/"+u.head]
+	h := fnv.New64a()
+	fmt.Fprintf(h, "%s %s %v", ad.HeadRef, ad.HeadOID, ad.Refs)
+	res := detect.Result{Fingerprint: detect.Fingerprint(h.Sum64() | 1), Remote: shown{u}}
+	if res.Unchanged = res.Fingerprint == last; !res.Unchanged {
+		res.Advert = ad
+	}
+	return res, nil
+}
+
+// shown is an upstream that has been asked.
+type shown struct{ *Upstream }
+
+func (shown) LsRefs(context.Context, []string) (*remote.Answer, error) {
+	panic("an upstream is asked by Check here")
+}
+
+func (s shown) Fetch() (remote.Way, error) { return &way{of: s.Upstream}, nil }
+
+// way is how objects of an upstream are reached.
+type way struct {
+	remote.Way
+	of *Upstream
+}
+
+func (w *way) Slow(bool) {}
+func (w *way) Close()    {}
+
+// objects are all that can be fetched: what the refs lead to.
+func (w *way) objects(ctx context.Context) (map[string]bool, error) {
+	if err := w.of.answer(ctx); err != nil {
+		return nil, err
+	}
+	w.of.mu.Lock()
+	defer w.of.mu.Unlock()
+	if w.of.mood == Cuts {
+		return nil, failure.New(failure.Network, "the upstream broke off", nil)
+	}
+	w.of.taken++
+	return w.of.of.history.closure(slices.Collect(maps.Values(w.of.refs))...), nil
+}
