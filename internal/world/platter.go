@@ -4,39 +4,34 @@ import (
 	"slices"
 	"sync"
 	"syscall"
-	"time"
 
 	"gitmirror/internal/disk"
 )
 
-// platter is a machine's disk, as one process on it has it: it can be slow, full, or fail
-// once, and it is gone for good in the middle of what the process does when that is killed.
+// platter is a machine's disk, as one process on it has it: it can be full, or fail once, and
+// it is gone for good in the middle of what the process does when that is killed. It is never
+// slow: who waits for a lock holds up the time of a world, and locks are held over disks.
 type platter struct {
 	mu   sync.Mutex
-	mood string // "", "slow", "full", or "failing" for what is done next
+	mood string // "", "full", or "failing" for what is done next
 	left int    // operations until it is gone, 0 for any number
 	gone chan struct{}
 }
 
 func newPlatter() *platter { return &platter{gone: make(chan struct{})} }
 
-// slowDisk is how long each operation of a slow disk takes.
-const slowDisk = 20 * time.Millisecond
-
 // writes are operations that take room.
 var writes = []string{"write", "create", "mkdir", "allocate", "append", "set"}
 
 func (p *platter) disk() *disk.Disk { return disk.New(p.before) }
 
-// before holds up or refuses an operation.
+// before refuses an operation, or lets it be done.
 func (p *platter) before(op disk.Op) error {
 	switch mood := p.next(); {
 	case mood == "gone" || mood == "failing":
 		return syscall.EIO
 	case mood == "full" && slices.Contains(writes, op.Name):
 		return syscall.ENOSPC
-	case mood == "slow":
-		time.Sleep(slowDisk)
 	}
 	return nil
 }

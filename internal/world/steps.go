@@ -41,7 +41,7 @@ var harms = map[string]func(*run, Step){
 
 	"crash":     func(r *run, s Step) { r.node(s.Node).Crash(0) },
 	"crash-mid": func(r *run, s Step) { r.node(s.Node).Crash(1 + s.Other*s.Other*(1+s.Repo)) },
-	"disk":      func(r *run, s Step) { r.node(s.Node).feel([]string{"", "slow", "full", "failing"}[s.Other%4]) },
+	"disk":      func(r *run, s Step) { r.node(s.Node).feel([]string{"", "full", "failing"}[s.Other%3]) },
 	"stop":      func(r *run, s Step) { r.stop(r.node(s.Node)) },
 	"start":     func(r *run, s Step) { r.start(r.node(s.Node)) },
 }

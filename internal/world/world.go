@@ -191,7 +191,7 @@ func (n *Node) running() bool {
 	return n.run != nil
 }
 
-// feel changes how the disk of a node that runs is: "slow", "full", "failing" for one
+// feel changes how the disk of a node that runs is: "full", "failing" for one
 // operation, or well again.
 func (n *Node) feel(mood string) {
 	n.mu.Lock()
