@@ -106,7 +106,8 @@ func ParseLsRefs(r io.Reader, limits Limits) (*Advert, error) {
 			return nil, &ServerError{Message: msg}
 		}
 		oid, rest, ok := strings.Cut(line, " ")
-		if !ok || (oid != "unborn" && !IsOID(oid)) {
+		// A NUL is in the first line of version 0, and in no name that git could keep.
+		if !ok || (oid != "unborn" && !IsOID(oid)) || strings.Contains(line, "\x00") {
 			return nil, fmt.Errorf("%w: ls-refs line %.80q", ErrProtocol, line)
 		}
 		name, attrs, _ := strings.Cut(rest, " ")

@@ -128,6 +128,7 @@ func TestParseLsRefsErrors(t *testing.T) {
 		{"html", "<html>", is(wire.ErrPacket)},
 		{"no oid", packets("refs/heads/main\n", "0000"), is(wire.ErrProtocol)},
 		{"empty line", packets("\n", "0000"), is(wire.ErrProtocol)},
+		{"version 0", packets(oidA+" HEAD\x00multi_ack symref=HEAD:refs/heads/main\n", "0000"), is(wire.ErrProtocol)},
 		{"short oid", packets("abc refs/heads/main\n", "0000"), is(wire.ErrProtocol)},
 		{"upper oid", packets(strings.ToUpper(oidA)+" refs/heads/main\n", "0000"), is(wire.ErrProtocol)},
 		{"sha256", packets(strings.Repeat("a", 64)+" refs/heads/main\n", "0000"), is(wire.ErrProtocol)},
