@@ -164,6 +164,9 @@ func (us upstreams) Check(ctx context.Context, url string, prefixes []string, la
 	return res, nil
 }
 
+// Forget has nothing to forget: nothing is learned of servers here.
+func (us upstreams) Forget(string) {}
+
 // shown is an upstream that has been asked.
 type shown struct{ *Upstream }
 

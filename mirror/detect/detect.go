@@ -37,6 +37,8 @@ func (r Result) Release() {
 // Upstreams are what is asked.
 type Upstreams interface {
 	Open(url string) remote.Remote
+	// Forget has the server of a URL learned anew.
+	Forget(url string)
 }
 
 // Client checks upstreams. It is safe for concurrent use.
@@ -46,6 +48,9 @@ type Client struct {
 
 // New returns a Client.
 func New(upstreams Upstreams) *Client { return &Client{upstreams} }
+
+// Forget has the next check ask the URL itself, whatever was learned of it before.
+func (c *Client) Forget(upstream string) { c.upstreams.Forget(upstream) }
 
 // limits are what one upstream may show.
 var limits = wire.Limits{Refs: 200_000, Bytes: 32 << 20}

@@ -72,7 +72,7 @@ func (a *Answer) Parse(ctx context.Context, limits wire.Limits) (*wire.Advert, e
 
 // odd has the server learned anew, whose answer cannot be dealt with.
 func (a *Answer) odd(err error) error {
-	a.from.forget(a.from.url)
+	a.from.known.forget(a.from.url)
 	return Classify(err)
 }
 

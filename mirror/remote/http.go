@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"gitmirror/internal/spool"
 	"gitmirror/mirror/failure"
@@ -21,9 +22,11 @@ type site struct {
 	base string // where LsRefs has found it; the url before that
 }
 
-// server is what was learned about one upstream URL: once, and again after an odd answer.
+// server is what was learned about one upstream URL: once, and again after an odd answer,
+// or when its redirects are to be asked for again.
 type server struct {
-	base   string // where its redirects lead, without /info/refs
+	base   string    // where its redirects lead, without /info/refs
+	until  time.Time // when that is to be asked again, zero where there was no redirect
 	v2     bool
 	format string // object-format to send, empty where none was announced
 	unborn bool
@@ -44,13 +47,13 @@ func (s *site) LsRefs(ctx context.Context, prefixes []string) (*Answer, error) {
 }
 
 func (s *site) ask(ctx context.Context, prefixes []string) (server, *spool.Body, error) {
-	srv, learned := s.lookup(s.url)
-	if learned && srv.v2 {
+	srv, learned := s.known.lookup(s.url)
+	if learned {
 		body, err := s.lsRefs(ctx, srv, prefixes)
 		if err == nil {
 			return srv, body, nil
 		}
-		s.forget(s.url)
+		s.known.forget(s.url)
 		if !errors.Is(err, errRelearn) {
 			return server{}, nil, err
 		}
@@ -62,7 +65,7 @@ func (s *site) ask(ctx context.Context, prefixes []string) (server, *spool.Body,
 	if err != nil {
 		return server{}, nil, err
 	}
-	s.remember(s.url, srv)
+	s.known.remember(s.url, srv)
 	return srv, body, nil
 }
 
@@ -85,7 +88,7 @@ func (s *site) learn(ctx context.Context) (srv server, refs *spool.Body, err err
 	if err := checkType(resp, "application/x-git-upload-pack-advertisement"); err != nil {
 		return server{}, nil, err
 	}
-	srv = server{base: baseOf(resp.Request.URL)}
+	srv = server{base: baseOf(resp.Request.URL), until: untilOf(resp, time.Now())}
 	caps, v2, err := wire.ParseCapabilities(body.First(small))
 	if err != nil {
 		return server{}, nil, err

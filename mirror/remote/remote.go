@@ -14,7 +14,6 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
-	"sync"
 	"time"
 
 	"gitmirror/internal/egress"
@@ -76,8 +75,7 @@ type Remotes struct {
 
 	parsing chan struct{} // held while a large answer is parsed
 
-	mu    sync.Mutex
-	known map[string]server // by URL
+	known known
 }
 
 // New returns Remotes that know no server yet.
@@ -103,27 +101,12 @@ func New(cfg Config) *Remotes {
 	if cfg.Pause == 0 {
 		cfg.Pause = 250 * time.Millisecond
 	}
-	return &Remotes{cfg: cfg, parsing: make(chan struct{}, 1), known: map[string]server{}, http: &http.Client{Transport: cfg.Transport, CheckRedirect: checkRedirect}}
+	return &Remotes{cfg: cfg, parsing: make(chan struct{}, 1), http: &http.Client{Transport: cfg.Transport, CheckRedirect: checkRedirect}}
 }
 
 // Open returns the upstream with that URL. It asks nobody.
 func (r *Remotes) Open(url string) Remote { return &site{Remotes: r, url: url, base: url} }
 
-func (r *Remotes) lookup(url string) (server, bool) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	s, ok := r.known[url]
-	return s, ok
-}
-
-func (r *Remotes) remember(url string, s server) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.known[url] = s
-}
-
-func (r *Remotes) forget(url string) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	delete(r.known, url)
-}
+// Forget has the server of a URL learned anew by the next check: a person wants to know
+// what is so now.
+func (r *Remotes) Forget(url string) { r.known.forget(url) }

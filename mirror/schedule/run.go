@@ -47,7 +47,7 @@ func (s *Scheduler) stepOf(r *repo, now instant) work.Step {
 // start has a run of r begin, which has its places. s.mu is held.
 func (s *Scheduler) start(r *repo, run *run, now instant) {
 	run.terms, run.forced, run.waiters = r.terms, r.forced, s.takeWaiters(r)
-	task := work.Task{Step: run.step, Ask: r.forced || now >= r.nextCheck}
+	task := work.Task{Step: run.step, Ask: r.forced || now >= r.nextCheck, Wanted: r.forced}
 	r.again, r.forced = false, false
 	r.run, r.phase = run, Running
 	ctx, cancel := context.WithCancelCause(s.ctx)

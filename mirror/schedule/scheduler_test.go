@@ -76,6 +76,25 @@ func TestARequestedCheckBeginsAfterwards(t *testing.T) {
 	}
 }
 
+// A check that somebody asked for is known as such, and only that.
+func TestACheckThatIsWantedSaysSo(t *testing.T) {
+	w, _ := begin(t)
+	for i := range 3 {
+		if f := w.at("repo"); f.task.Wanted != (i == 1) {
+			t.Errorf("check %d is wanted: %v", i, f.task.Wanted)
+		}
+		w.end("repo", w.checked())
+		if i == 0 {
+			if err := w.Request("repo"); err != nil {
+				t.Fatal(err)
+			}
+			w.settle()
+		} else {
+			w.advance(2 * time.Minute)
+		}
+	}
+}
+
 func (w *world) waitersOf(id string) []chan<- answer {
 	w.Scheduler.mu.Lock()
 	defer w.Scheduler.mu.Unlock()

@@ -101,6 +101,9 @@ func (w *Worker) check(ctx context.Context, t work.Task) work.Result {
 	out := work.Result{Checked: true, CheckedAt: w.clock.Now()}
 	var first *failure.Error
 	for _, upstream := range a.URLs {
+		if t.Wanted {
+			w.upstream.Forget(upstream)
+		}
 		res, err := w.upstream.Check(ctx, upstream, a.Policy.RefPrefixes, w.lastSeen(a, upstream))
 		if err == nil && res.Unchanged {
 			out.Judged, out.Hold, out.Heard = true, w.holdOn(a.ID), a.Word

@@ -29,6 +29,7 @@ type simulated struct {
 	failing   *failure.Error  // what fetches end with
 	have      map[string]bool // objects that have come
 	fetched   []string
+	forgotten []string
 	ways      int // that are not closed
 	published []Candidate
 }
@@ -40,6 +41,8 @@ func (s *simulated) Check(_ context.Context, _ string, _ []string, last detect.F
 	}
 	return detect.Result{Fingerprint: now, Advert: &wire.Advert{HeadRef: "refs/heads/0", Refs: slices.Clone(s.refs)}, Remote: s}, nil
 }
+
+func (s *simulated) Forget(url string) { s.forgotten = append(s.forgotten, url) }
 
 func (s *simulated) LsRefs(context.Context, []string) (*remote.Answer, error) {
 	panic("a check was made without Check")
@@ -146,5 +149,12 @@ func TestARunAgainstASimulatedUpstream(t *testing.T) {
 		if out := run(); out.Failure != nil || out.Changed || !out.Judged || len(up.published) != i+1 {
 			t.Errorf("nothing new: %+v", out)
 		}
+	}
+	if len(up.forgotten) > 0 {
+		t.Errorf("asked anew, and nobody wanted to know: %v", up.forgotten)
+	}
+	w.Run(t.Context(), work.Task{Assignment: a, Step: work.CheckUpstream, Ask: true, Wanted: true})
+	if !slices.Equal(up.forgotten, a.URLs) {
+		t.Errorf("where somebody wants to know, %v are asked anew", up.forgotten)
 	}
 }

@@ -31,6 +31,8 @@ type Upstream interface {
 	// answer that was dealt with, zero for none. Objects are fetched by the Remote of the
 	// result.
 	Check(ctx context.Context, url string, prefixes []string, last detect.Fingerprint) (detect.Result, error)
+	// Forget has the next check ask the url itself, whatever was learned of it before.
+	Forget(url string)
 }
 
 // Copies is what is known of whether copies can be read.

@@ -28,6 +28,9 @@ type Task struct {
 	Assignment
 	Step Step
 	Ask  bool // upstream is asked, if the disk is where the row is
+	// Wanted: somebody asked for this check. Upstream is asked as if nothing was known of
+	// where it is.
+	Wanted bool
 }
 
 // AsksUpstream tells whether the run has a place among those that ask upstreams, and
