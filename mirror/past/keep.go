@@ -44,8 +44,8 @@ func (s *Step) Gone(v Verdict, unreachable map[string]bool) (gone []Gone) {
 			lost[t.Name+" "+t.OID] = true
 		}
 	}
-	if name, oid := headOf(s.Base.Head, s.Base); name == "HEAD" && oid != string(s.Head) && unreachable[oid] {
-		gone = append(gone, Gone{Change: refs.Change{Ref: "HEAD", Old: oid, Kind: refs.Deleted}})
+	if was := s.Base.Head; was.Target() == "" && was != s.Head && unreachable[string(was)] {
+		gone = append(gone, Gone{Change: refs.Change{Ref: head, Old: string(was), Kind: refs.Deleted}})
 	}
 	for _, c := range s.Changes {
 		if c.Kind == refs.Deleted || c.Old != "" && (isTag(c.Ref) || c.Kind == refs.Forced && (unreachable[c.Old] || s.settled(c.Ref))) {

@@ -24,15 +24,7 @@ func (s *Step) Next(v Verdict, forgotten func(ref string) bool) *Record {
 	if s.Past != nil {
 		r.Dropped = s.Past.Dropped
 	}
-	gone := map[string]bool{}
-	head := false
-	for i, c := range v.Lost {
-		if forgotten(c.Ref) {
-			gone[c.Ref] = true
-			head = head || i < v.Heads
-		}
-	}
-	r.Tips = thin(slices.DeleteFunc(slices.Clone(v.tips), func(t Tip) bool { return gone[t.Name] || head && t.Head }))
+	r.Tips = thin(s.remembered(v, forgotten))
 	for i := range r.Tips {
 		if r.Tips[i].Until.After(s.At.Now) {
 			r.Tips[i].Until = s.At.Now // the clock was wrong then
@@ -43,6 +35,34 @@ func (s *Step) Next(v Verdict, forgotten func(ref string) bool) *Record {
 	r.Young = s.young()
 	r.Moved = s.moved()
 	return r
+}
+
+// remembered are the tips of the verdict but those of the refs of which a person has taken
+// the losses: where they are of HEAD, what it showed before counts no more. Where HEAD shows
+// nothing, it counts for what the person has seen in the place of what it showed: what
+// HEAD shows later, they have not seen.
+func (s *Step) remembered(v Verdict, forgotten func(ref string) bool) []Tip {
+	gone, heads := map[string]bool{}, false
+	var instead []Tip
+	showed := func(oid string) bool {
+		return slices.ContainsFunc(v.tips, func(t Tip) bool { return t.Name == head && t.OID == oid })
+	}
+	_, shows := s.find(head)
+	for i, c := range v.Lost {
+		if !forgotten(c.Ref) {
+			continue
+		}
+		gone[c.Ref] = true
+		heads = heads || i < v.Heads
+		if c.Ref == s.Head.Target() {
+			gone[head] = true
+		}
+		if heads && !shows && c.New != "" && (i < v.Heads || showed(c.Old)) {
+			instead = append(instead, Tip{Name: head, OID: c.New, Until: s.At.Now, Head: true})
+		}
+	}
+	tips := slices.DeleteFunc(slices.Clone(v.tips), func(t Tip) bool { return gone[t.Name] || heads && t.Head })
+	return append(instead, tips...) // "HEAD" is before all names
 }
 
 // takenBack tells the tips of refs that are where they were: they, and where they were

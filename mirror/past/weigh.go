@@ -174,17 +174,15 @@ func (s *Step) allTips() []Tip {
 		where[key] = len(tips)
 		tips = append(tips, t)
 	}
-	headName, headOID := headOf(s.Base.Head, s.Base)
 	for _, c := range s.Changes {
 		if c.Old == "" {
 			continue
 		}
-		add(Tip{Name: c.Ref, OID: c.Old, Settled: s.settled(c.Ref), Head: c.Ref == headName || c.Ref == s.Head.Target()})
+		add(Tip{Name: c.Ref, OID: c.Old, Settled: s.settled(c.Ref), Head: c.Ref == s.Base.Head.Target() || c.Ref == s.Head.Target()})
 	}
-	if name, _ := headOf(s.Head, &refs.Table{Refs: s.List}); headOID != "" && name != headName {
-		add(Tip{Name: headName, OID: headOID, Settled: s.settled(headName), Head: true})
-	} else if headName == "HEAD" && string(s.Head) != headOID && headOID != "" {
-		add(Tip{Name: "HEAD", OID: headOID, Head: true})
+	now, _ := s.find(head)
+	if was := s.Base.HeadOID(); was != "" && was != now {
+		add(Tip{Name: head, OID: was, Head: true})
 	}
 	tips = slices.DeleteFunc(tips, func(t Tip) bool { return !t.Settled && !t.Head })
 	slices.SortStableFunc(tips, func(a, b Tip) int {
@@ -193,17 +191,11 @@ func (s *Step) allTips() []Tip {
 	return tips
 }
 
-// headOf names the branch HEAD points to, "HEAD" where it is detached, and its tip.
-func headOf(h refs.Head, t *refs.Table) (name, oid string) {
-	if target := h.Target(); target != "" {
-		r, _ := t.Find(target)
-		return target, r.OID
-	}
-	return "HEAD", string(h)
-}
+// head is what HEAD shows, as a ref of that name: whatever branch it points to.
+const head = "HEAD"
 
 // settled tells of a ref of Base.
-func (s *Step) settled(name string) bool { return name != "HEAD" && s.Past.settled(name, s.At) }
+func (s *Step) settled(name string) bool { return name != head && s.Past.settled(name, s.At) }
 
 // settledNames counts the settled refs that are published, and those that were
 // within the last day.
@@ -218,6 +210,10 @@ func (s *Step) settledNames() int {
 }
 
 func (s *Step) find(name string) (oid string, shown bool) {
+	if name == head {
+		oid = (&refs.Table{Head: s.Head, Refs: s.List}).HeadOID()
+		return oid, oid != ""
+	}
 	r, ok := find(s.List, name, func(r refs.Ref) string { return r.Name })
 	return r.OID, ok
 }
