@@ -63,7 +63,7 @@ type Config struct {
 	Clock   clock.Clock // default the machine's
 
 	Checks        int           // of upstreams, running at once; default 256
-	ChecksPerHost int           // default 8
+	ChecksPerHost int           // and as many that fetch, and that make first copies; default 8
 	Copies        int           // from peers, running at once; default 64
 	CopiesPerPeer int           // default 8
 	Fetches       int64         // git fetches at once, from upstreams, and as many from peers; default 4
@@ -142,7 +142,7 @@ func New(ctx context.Context, cfg Config) (_ *Engine, err error) {
 	}
 	e.schedule = schedule.New(schedule.Config{
 		Clock: cfg.Clock, Runner: e.worker, Rows: cfg.Rows, Disk: holdings{e}, Memory: e.state, Changed: cfg.Changed,
-		Checks: cfg.Checks, ChecksPerHost: cfg.ChecksPerHost, Copies: cfg.Copies,
+		Checks: cfg.Checks, Fetches: fetching, ChecksPerHost: cfg.ChecksPerHost, Copies: cfg.Copies,
 	})
 	return e, nil
 }
@@ -158,6 +158,10 @@ func (e *Engine) gitServers(scratch string) (_ Upstream, err error) {
 		Answers: remote.NewPool(e.cfg.Disk, scratch, func() error { return e.space.Room(false) }),
 	})), nil
 }
+
+// fetching is how many runs fetch from upstreams, or wait for a slot to: more than may have
+// one or be aside, so that the slots know of some that wait.
+const fetching = 64
 
 func orDefault[T int | int64](v, def T) T {
 	if v == 0 {

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -135,6 +136,44 @@ func TestHangingFetchesLeaveRoomForOthers(t *testing.T) {
 	}
 	owned(t, b, n, map[string]string{"repogood": good.URL("x.git")})
 	arrives(t, n, "repogood", 1)
+}
+
+// However many clones of a host are under way, and wait, what is pushed to the others of
+// that host arrives.
+func TestAPushArrivesWhileAnImportHangs(t *testing.T) {
+	up := gittest.Upstream(t)
+	here := sample(t, up, "here.git")
+	b := newBook()
+	n := startNode(t, b, t.TempDir())
+	owned(t, b, n, map[string]string{"repohere": up.URL("here.git")})
+	arrives(t, n, "repohere", 1)
+	const imported = 20
+	urls := map[string]string{}
+	for i := range imported {
+		name := fmt.Sprintf("new%d.git", i)
+		sample(t, up, name)
+		urls[fmt.Sprintf("reponew%d", i)] = up.URL(name)
+	}
+	var asked atomic.Int32
+	up.Intercept(func(_ http.ResponseWriter, r *http.Request) bool {
+		if strings.Contains(r.URL.Path, "/here.git/") {
+			return false
+		}
+		if wantsPack(r) {
+			<-r.Context().Done()
+			return true
+		}
+		if r.Method == http.MethodPost {
+			asked.Add(1)
+		}
+		return false
+	})
+	owned(t, b, n, urls)
+	testlog.Eventually(t, "all of the import to have been asked", func() bool { return asked.Load() >= imported })
+	gittest.Edit(t, here, func(e *upstream.Edit) { e.Commit("main", "later", map[string]string{"later": "x"}) })
+	if out, err := n.engine.Sync(t.Context(), "repohere"); err != nil || out.Generation != 2 {
+		t.Errorf("%+v, %v", out, err)
+	}
 }
 
 func TestStalledFetchFreesItsSlot(t *testing.T) {

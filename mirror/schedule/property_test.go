@@ -12,7 +12,7 @@ import (
 )
 
 // Whatever comes in whatever order: of one repository one run is under way, no lane and
-// no host has more than its limit, what is not assigned does not begin, what is due runs or
+// no host in it has more than its limit, what is not assigned does not begin, what is due runs or
 // waits for a place that is taken, and no owner is forgotten.
 func TestSchedulerKeepsItsPromises(t *testing.T) {
 	rapid.Check(t, anyHistory)
@@ -96,6 +96,11 @@ func anyHistory(t *rapid.T) {
 			}
 			w.end(id, out)
 		},
+		"fetch": func(t *rapid.T) {
+			if f := w.at(ids.Draw(t, "id")); f != nil && f.kind == "asks" {
+				w.fetch(f.task.ID)
+			}
+		},
 		"retry":   func(*rapid.T) { w.Retry(failure.Disk); w.settle() },
 		"advance": func(t *rapid.T) { w.advance(time.Duration(rapid.IntRange(1, 90_000).Draw(t, "ms")) * time.Millisecond) },
 		"": func(t *rapid.T) {
@@ -133,33 +138,40 @@ func (w *world) whole(t *rapid.T) {
 		case r.phase == Idle && !r.terms.reconciled(w.Held(id)) && r.failures == 0 && w.ran[id] == 0:
 			t.Fatalf("%s is not here, and nothing is done", id)
 		case r.phase == Waiting:
-			l := &w.peers
-			if a.Role == work.Owner && w.stepOf(r, now).AsksUpstream() {
-				l = &w.upstreams
-			}
-			h := w.hosts[a.Host()]
-			if l.running < l.limit && (l == &w.peers || h == nil || h.running < w.cfg.ChecksPerHost) && w.inLine(r) == 0 {
+			l := w.laneOf(r, w.stepOf(r, now))
+			if !l.full() && !l.fullAt(l.hosts[a.Host()]) && w.inLine(r) == 0 {
 				t.Fatalf("%s waits, and there is a place", id)
 			}
 		}
 	}
-	if running != len(w.running) || running != w.upstreams.running+w.peers.running {
-		t.Fatalf("%d run, the scheduler says %d, in lanes %d and %d", len(w.running), running, w.upstreams.running, w.peers.running)
+	inLanes := 0
+	for _, l := range w.lanes() {
+		inLanes += l.running
+		for name, h := range l.hosts {
+			if h.running == 0 && len(h.waiting) == 0 {
+				t.Fatalf("nobody is at %s, and it is kept", name)
+			}
+		}
+	}
+	if running != len(w.running) || running != inLanes {
+		t.Fatalf("%d run, the scheduler says %d, in lanes %d", len(w.running), running, inLanes)
 	}
 }
+
+func (w *world) lanes() []*lane { return []*lane{&w.upstreams, &w.fetches, &w.firsts, &w.peers} }
 
 // inLine counts in how many full lines r stands: with what was assigned since, it might
 // belong in another, and has its turn where it stands.
 func (w *world) inLine(r *repo) (n int) {
 	lines := [][]*repo{}
-	for _, l := range []*lane{&w.upstreams, &w.peers} {
-		if l.running >= l.limit {
+	for _, l := range w.lanes() {
+		if l.full() {
 			lines = append(lines, l.waiting)
 		}
-	}
-	for _, h := range w.hosts {
-		if h.running >= w.cfg.ChecksPerHost {
-			lines = append(lines, h.waiting)
+		for _, h := range l.hosts {
+			if l.fullAt(h) {
+				lines = append(lines, h.waiting)
+			}
 		}
 	}
 	for _, line := range lines {

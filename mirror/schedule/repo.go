@@ -46,6 +46,7 @@ type repo struct {
 
 	assigned bool
 	again    bool // something changed while it ran: run once more
+	fetch    bool // the next run goes among those that fetch: there is something to bring
 	forced   bool // the next run asks upstream whatever the time is
 	checked  bool // upstream was asked since this node last became owner
 	judged   bool // and gave an answer that hold is of

@@ -64,10 +64,10 @@ func (s *Scheduler) takeWaiters(r *repo) []chan<- answer {
 // nothing new that only it has. A publish that is under way is waited for, within ctx.
 func (s *Scheduler) StopChecks(ctx context.Context) {
 	s.mu.Lock()
-	s.upstreams.closed = true
+	s.upstreams.closed, s.fetches.closed, s.firsts.closed = true, true, true
 	var running []<-chan struct{}
 	for _, r := range s.repos {
-		if r.phase != Running || r.run.lane != &s.upstreams {
+		if r.phase != Running || r.run.lane == &s.peers {
 			continue
 		}
 		running = append(running, r.run.ended)

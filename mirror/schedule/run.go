@@ -16,7 +16,7 @@ type run struct {
 	forced  bool // somebody asked for a check
 	waiters []chan<- answer
 	lane    *lane
-	host    *host // of the upstream; nil in the lane of peers
+	host    *host // of the upstream; nil among peers
 	cancel  context.CancelCauseFunc
 	ended   chan struct{} // closed when it has
 }
@@ -47,8 +47,8 @@ func (s *Scheduler) stepOf(r *repo, now instant) work.Step {
 // start has a run of r begin, which has its places. s.mu is held.
 func (s *Scheduler) start(r *repo, run *run, now instant) {
 	run.terms, run.forced, run.waiters = r.terms, r.forced, s.takeWaiters(r)
-	task := work.Task{Step: run.step, Ask: r.forced || now >= r.nextCheck, Wanted: r.forced}
-	r.again, r.forced = false, false
+	task := work.Task{Step: run.step, Ask: r.forced || now >= r.nextCheck, Wanted: r.forced, Fetch: run.lane == &s.fetches || run.lane == &s.firsts, ToFetch: func() bool { return s.toFetch(r, run) }}
+	r.again, r.forced, r.fetch = false, false, false
 	r.run, r.phase = run, Running
 	ctx, cancel := context.WithCancelCause(s.ctx)
 	run.cancel = cancel
@@ -149,7 +149,7 @@ func (s *Scheduler) record(r *repo, run *run, out work.Result) {
 	if out.Checked {
 		r.lastCheck, r.checked = s.instant(out.CheckedAt), owned
 	}
-	r.broken, r.step = out.Broken, out.Next
+	r.broken, r.step, r.fetch = out.Broken, out.Next, out.Rerun && out.Fetch
 	if run.step == work.RecoverLost {
 		if r.recovery == nil {
 			r.recovery = &recovery{}

@@ -3,8 +3,8 @@
 // does is its caller's.
 //
 // It promises that of one repository one run is under way at most, that a lane and a host
-// never have more than their limits, that whatever is due runs as soon as it has a place,
-// and that what a run comes to counts only for the assignment that it worked on.
+// in it never have more than their limits, that whatever is due runs as soon as it has a
+// place, that no check waits for a fetch, and that what a run comes to counts only for the assignment that it worked on.
 //
 // It has no goroutine but those of the runs, and no time but its clock's.
 package schedule
@@ -61,7 +61,8 @@ type Config struct {
 	Changed func(id string)
 
 	Checks        int // runs that ask upstreams, at once
-	ChecksPerHost int // of them, for one host
+	Fetches       int // runs that fetch from them, at once, of copies that are here; as many make first ones
+	ChecksPerHost int // of each of these three, for one host
 	Copies        int // runs that ask peers, at once
 }
 
@@ -75,9 +76,10 @@ type Scheduler struct {
 	repos     map[string]*repo
 	queue     queue
 	waiters   map[*repo][]chan<- answer // for a check that has not begun
-	upstreams lane
+	upstreams lane                      // that are asked
+	fetches   lane                      // from them
+	firsts    lane                      // fetches for which nothing is here yet
 	peers     lane
-	hosts     map[string]*host
 	timer     clock.Timer
 	wake      instant // when the timer goes off, never for not at all
 	runs      sync.WaitGroup
@@ -89,7 +91,7 @@ func New(cfg Config) *Scheduler {
 		cfg.Random = rand.Float64
 	}
 	return &Scheduler{cfg: cfg, began: cfg.Clock.Now(), repos: map[string]*repo{}, waiters: map[*repo][]chan<- answer{}, wake: never,
-		upstreams: lane{limit: cfg.Checks}, peers: lane{limit: cfg.Copies}, hosts: map[string]*host{}}
+		upstreams: newLane(cfg.Checks, cfg.ChecksPerHost), fetches: newLane(cfg.Fetches, cfg.ChecksPerHost), firsts: newLane(cfg.Fetches, cfg.ChecksPerHost), peers: newLane(cfg.Copies, 0)}
 }
 
 // Run works until ctx ends, then waits for the runs.

@@ -294,6 +294,106 @@ func TestAHostThatHangsDelaysOnlyItsOwn(t *testing.T) {
 	}
 }
 
+// However many of a host's repositories fetch, or wait to, the others are asked, and those
+// that are here fetch while the first copies of an import are made.
+func TestNoCheckWaitsForAFetch(t *testing.T) {
+	w := newWorld(func(c *Config) { c.Checks, c.Fetches, c.ChecksPerHost = 3, 4, 2 })
+	t.Cleanup(w.stop)
+	fetching := 0
+	for i := range 20 {
+		a := owned(fmt.Sprintf("new%02d", i), "host")
+		a.Generation = 0
+		w.assign(a)
+		if f := w.at(a.ID); f == nil || f.kind != "asks" {
+			t.Fatalf("%s is not asked", a.ID)
+		}
+		if w.fetch(a.ID) {
+			fetching++
+		}
+	}
+	if n := w.phases(); fetching != 2 || n[Running] != 2 || n[Waiting] != 18 {
+		t.Errorf("%d fetch: %v", fetching, n)
+	}
+	for i := range 5 {
+		a := owned(fmt.Sprintf("here%d", i), "host")
+		w.holds(a)
+		w.assign(a)
+		if w.at(a.ID) == nil {
+			t.Fatalf("%s is not asked", a.ID)
+		}
+		if i == 0 && !w.fetch(a.ID) {
+			t.Error("a copy that is here waits for first ones")
+		} else if i > 0 {
+			w.end(a.ID, w.checked())
+		}
+	}
+	for i := range 20 {
+		id := fmt.Sprintf("new%02d", i)
+		if f := w.at(id); f == nil || f.task.Fetch != (i >= 2) || i >= 2 && !f.task.Ask {
+			t.Fatalf("%s has no turn: %+v", id, f)
+		}
+		w.end(id, w.checked())
+	}
+	if len(w.wrong) > 0 {
+		t.Error(w.wrong)
+	}
+}
+
+// Of all hosts together, no more fetch than may.
+func TestFetchesAreBounded(t *testing.T) {
+	w := newWorld(func(c *Config) { c.Checks, c.Fetches = 9, 2 })
+	t.Cleanup(w.stop)
+	for i, may := range []bool{true, true, false} {
+		a := owned(fmt.Sprint("repo", i), fmt.Sprint("host", i))
+		w.holds(a)
+		w.assign(a)
+		if w.fetch(a.ID) != may {
+			t.Errorf("the %d. fetches: %v", i+1, !may)
+		}
+	}
+	w.end("repo0", w.checked())
+	if f := w.at("repo2"); f == nil || !f.task.Fetch {
+		t.Error("the third has no turn")
+	}
+}
+
+// Who asked for a check is answered by the run that comes to an end, not by one that found
+// no place to fetch; and what is behind goes on with the step it was at.
+func TestWhoWaitsToFetchIsStillAskedFor(t *testing.T) {
+	w := newWorld(func(c *Config) { c.ChecksPerHost = 1 })
+	t.Cleanup(w.stop)
+	a, b := owned("first", "host"), owned("second", "host")
+	w.holds(a)
+	w.holds(b)
+	w.assign(a)
+	if !w.fetch("first") {
+		t.Fatal("no place")
+	}
+	w.assign(b)
+	w.end("second", w.checked())
+	said := make(chan work.Answer, 1)
+	go func() { answer, _ := w.Check(context.Background(), "second"); said <- answer }()
+	for w.at("second") == nil {
+		runtime.Gosched()
+	}
+	if w.fetch("second") {
+		t.Fatal("two fetch at one host")
+	}
+	b.Generation++
+	w.assign(b) // behind: a holder has what is new
+	w.end("first", w.checked())
+	w.end("second", work.Result{Rerun: true, Next: work.AskUpstream})
+	if f := w.at("second"); f.task.Step != work.AskUpstream || !w.fetch("second") {
+		t.Fatalf("%+v", f.task)
+	}
+	out := w.checked()
+	out.Answer.Generation = 7
+	w.end("second", out)
+	if answer := <-said; answer.Generation != 7 {
+		t.Errorf("answered: %+v", answer)
+	}
+}
+
 // What is assigned again while its removal waits for the run goes on.
 func TestAssignedAgainWhileItIsRemoved(t *testing.T) {
 	w, a := begin(t)

@@ -36,12 +36,13 @@ type fake struct {
 	end  chan work.Result
 
 	ended bool // the test has said so
+	kind  string
 }
 
 func newWorld(change ...func(*Config)) *world {
 	w := &world{clock: clock.NewManual(time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)), disk: map[string]Held{}, memory: map[string]work.Due{},
 		assigned: map[string]work.Assignment{}, asked: map[string]bool{}, running: map[string]*fake{}, ran: map[string]int{}}
-	cfg := Config{Clock: w.clock, Runner: w, Rows: w, Disk: w, Memory: w, Random: func() float64 { return 0.5 }, Changed: func(string) {}, Checks: 4, ChecksPerHost: 2, Copies: 3}
+	cfg := Config{Clock: w.clock, Runner: w, Rows: w, Disk: w, Memory: w, Random: func() float64 { return 0.5 }, Changed: func(string) {}, Checks: 4, Fetches: 3, ChecksPerHost: 2, Copies: 3}
 	for _, c := range change {
 		c(&cfg)
 	}
@@ -80,7 +81,11 @@ func (w *world) settled() bool {
 			return false
 		}
 	}
-	return w.upstreams.running+w.peers.running == len(w.running)
+	running := 0
+	for _, l := range w.lanes() {
+		running += l.running
+	}
+	return running == len(w.running)
 }
 
 func (w *world) Held(id string) Held { w.mu.Lock(); defer w.mu.Unlock(); return w.disk[id] }
@@ -128,24 +133,66 @@ func (w *world) enter(ctx context.Context, t work.Task) *fake {
 	}
 	w.running[t.ID] = f
 	w.ran[t.ID]++
-	asks, copies, hosts := 0, 0, map[string]int{}
-	for _, r := range w.running {
-		if !r.task.AsksUpstream() {
-			copies++
-			continue
-		}
-		asks++
-		hosts[r.task.Host()]++
+	switch {
+	case !t.AsksUpstream():
+		f.kind = "copies"
+	case t.Fetch:
+		f.kind = w.fetching(t.ID)
+	default:
+		f.kind = "asks"
 	}
-	for host, n := range hosts {
-		if n > w.cfg.ChecksPerHost {
-			w.note("%d runs at %s", n, host)
-		}
-	}
-	if asks > w.cfg.Checks || copies > w.cfg.Copies {
-		w.note("%d runs ask upstreams, and %d peers", asks, copies)
-	}
+	w.count()
 	return f
+}
+
+// fetching is as what a repository is fetched. w.mu is held.
+func (w *world) fetching(id string) string {
+	if w.disk[id].Generation == 0 {
+		return "makes first copies"
+	}
+	return "fetches"
+}
+
+// count notes where there are more runs than may be. w.mu is held.
+func (w *world) count() {
+	kinds := map[string]int{}
+	hosts := map[[2]string]int{}
+	for _, r := range w.running {
+		kinds[r.kind]++
+		hosts[[2]string{r.kind, r.task.Host()}]++
+	}
+	for at, n := range hosts {
+		if n > w.cfg.ChecksPerHost && at[0] != "copies" {
+			w.note("at %v %d runs", at, n)
+		}
+	}
+	for kind, most := range map[string]int{"copies": w.cfg.Copies, "asks": w.cfg.Checks, "fetches": w.cfg.Fetches, "makes first copies": w.cfg.Fetches} {
+		if kinds[kind] > most {
+			w.note("%d runs: %s", kinds[kind], kind)
+		}
+	}
+}
+
+// fetch has the run of a repository, which asks, go on to fetch, and tells whether it may.
+// One that may not ends.
+func (w *world) fetch(id string) bool {
+	f := w.at(id)
+	w.mu.Lock()
+	was := f.kind
+	f.kind = w.fetching(id) // others begin before the call returns
+	w.mu.Unlock()
+	if f.task.ToFetch() {
+		w.mu.Lock()
+		w.count()
+		w.mu.Unlock()
+		w.settle()
+		return true
+	}
+	w.mu.Lock()
+	f.kind = was
+	w.mu.Unlock()
+	w.end(id, work.Result{Rerun: true, Next: f.task.Step, Fetch: true})
+	return false
 }
 
 func (w *world) note(format string, args ...any) {

@@ -95,24 +95,39 @@ func (w *Worker) see(a work.Assignment, upstream string, f detect.Fingerprint, h
 }
 
 // check asks upstream, its urls in order until one answers, and publishes what
-// is new.
+// is new. Where that needs a fetch, and others are under way, it ends, to be made again
+// among those that fetch: there it waits for a slot before it asks.
 func (w *Worker) check(ctx context.Context, t work.Task) work.Result {
 	a := t.Assignment
+	asking := ctx
+	var held *slot
+	if t.Fetch {
+		var err error
+		if held, err = w.fetches.take(ctx, a.Host(), w.isFirst(a), func(bool) {}); err != nil {
+			return work.Result{Waiting: true}
+		}
+		defer held.release()
+		asking = held
+	}
 	out := work.Result{Checked: true, CheckedAt: w.clock.Now()}
 	var first *failure.Error
 	for _, upstream := range a.URLs {
 		if t.Wanted {
 			w.upstream.Forget(upstream)
 		}
-		res, err := w.upstream.Check(ctx, upstream, a.Policy.RefPrefixes, w.lastSeen(a, upstream))
+		res, err := w.upstream.Check(asking, upstream, a.Policy.RefPrefixes, w.lastSeen(a, upstream))
 		if err == nil && res.Unchanged {
 			out.Judged, out.Hold, out.Heard = true, w.holdOn(a.ID), a.Word
 			return out
 		}
 		if err == nil {
 			var taken work.Result
-			taken, err = w.take(ctx, t, res.Remote, res.Advert)
+			taken, err = w.take(ctx, t, res.Remote, res.Advert, held)
 			res.Release()
+			asking = ctx // the slot has been used
+			if errors.Is(err, errNoSlot) {
+				return work.Result{Rerun: true, Next: t.Step, Fetch: true}
+			}
 			if err == nil {
 				// What was shown has been dealt with only when it is what is live.
 				if taken.Failure == nil && !taken.Waiting && len(a.Pins) == 0 { // a pin makes another table of it
@@ -137,4 +152,14 @@ func (w *Worker) check(ctx context.Context, t work.Task) work.Result {
 	}
 	out.Failure = first
 	return out
+}
+
+// isFirst tells whether nothing of a repository is live here.
+func (w *Worker) isFirst(a work.Assignment) bool {
+	repo := w.store.Repo(a.ID)
+	if repo == nil {
+		return true
+	}
+	generation, _ := repo.Generation()
+	return generation == 0
 }

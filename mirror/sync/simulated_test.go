@@ -2,6 +2,7 @@ package sync
 
 import (
 	"context"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -27,14 +28,20 @@ import (
 type simulated struct {
 	refs      []wire.AdvertRef
 	failing   *failure.Error  // what fetches end with
+	until     int             // was asked so often; 0 for always
 	have      map[string]bool // objects that have come
 	fetched   []string
 	forgotten []string
+	asked     int
 	ways      int // that are not closed
 	published []Candidate
 }
 
-func (s *simulated) Check(_ context.Context, _ string, _ []string, last detect.Fingerprint) (detect.Result, error) {
+func (s *simulated) Check(ctx context.Context, _ string, _ []string, last detect.Fingerprint) (detect.Result, error) {
+	s.asked++
+	if ctx.Err() != nil {
+		return detect.Result{}, context.Cause(ctx)
+	}
 	now := detect.Fingerprint(len(s.refs) + 1)
 	if now == last {
 		return detect.Result{Fingerprint: now, Unchanged: true, Remote: s}, nil
@@ -68,7 +75,7 @@ func (o objects) Fetch(_ context.Context, _ *store.Staging, src fetch.Source, oi
 	if w, ok := src.Way.(*simulatedWay); !ok || w.of != o.simulated || o.ways != 1 {
 		panic("it is not fetched by the way of what was asked")
 	}
-	if o.failing != nil {
+	if o.failing != nil && (o.until == 0 || o.asked <= o.until) {
 		return o.failing
 	}
 	for _, oid := range oids {
@@ -107,9 +114,9 @@ func (alone) Suspect(*store.Repo, error)              {}
 func (alone) Broke(string, string, error) (sick bool) { return false }
 func (alone) Forget(string)                           {}
 
-// What a run does needs neither a network nor git: an upstream and a fetch engine that are
-// made up take their places.
-func TestARunAgainstASimulatedUpstream(t *testing.T) {
+// simulate is a worker without network and git, and a repository that it has nothing of.
+func simulate(t *testing.T) (*simulated, *Worker, work.Assignment) {
+	t.Helper()
 	st, err := store.Open(store.Config{Dir: t.TempDir(), StartID: "run", Log: testlog.New(t)})
 	if err != nil {
 		t.Fatal(err)
@@ -120,7 +127,13 @@ func TestARunAgainstASimulatedUpstream(t *testing.T) {
 		Publisher: up, Locator: alone{}, LogTime: func() refs.LogTime { return refs.LogTime{Now: time.Now(), DatesHold: true} },
 		Changed: func(string) {}, Log: testlog.New(t), CopiesPerPeer: 1, Fetches: 1,
 	})
-	a := work.Assignment{ID: "REPO0", Name: "r0", URLs: []string{"http://up/r0.git"}, Role: work.Owner, Policy: policy.Policy{RefPrefixes: []string{"refs/heads/"}}}
+	return up, w, work.Assignment{ID: "REPO0", Name: "r0", URLs: []string{"http://up/r0.git"}, Role: work.Owner, Policy: policy.Policy{RefPrefixes: []string{"refs/heads/"}}}
+}
+
+// What a run does needs neither a network nor git: an upstream and a fetch engine that are
+// made up take their places.
+func TestARunAgainstASimulatedUpstream(t *testing.T) {
+	up, w, a := simulate(t)
 	run := func() work.Result {
 		out := w.Run(t.Context(), work.Task{Assignment: a, Step: work.CheckUpstream, Ask: true})
 		if up.ways != 0 {
@@ -156,5 +169,57 @@ func TestARunAgainstASimulatedUpstream(t *testing.T) {
 	w.Run(t.Context(), work.Task{Assignment: a, Step: work.CheckUpstream, Ask: true, Wanted: true})
 	if !slices.Equal(up.forgotten, a.URLs) {
 		t.Errorf("where somebody wants to know, %v are asked anew", up.forgotten)
+	}
+}
+
+// A run that has asked does not wait to fetch: it ends, and gives back what it holds. The
+// one that waits has not asked.
+func TestWhoWaitsToFetchHoldsNothing(t *testing.T) {
+	up, w, a := simulate(t)
+	up.refs = []wire.AdvertRef{{Name: "refs/heads/0", OID: strings.Repeat("a", 40)}}
+	task := work.Task{Assignment: a, Ask: true}
+	noSlot := func(how string, out work.Result) {
+		t.Helper()
+		if !out.Rerun || !out.Fetch || out.Next != task.Step || out.Checked || out.Failure != nil || len(up.fetched)+up.ways > 0 {
+			t.Errorf("%s: %+v, %d ways are open", how, out, up.ways)
+		}
+	}
+	for _, task.Step = range []work.Step{work.CheckUpstream, work.AskUpstream} {
+		task.ToFetch = func() bool { return false }
+		noSlot("no place", w.check(t.Context(), task))
+	}
+	other := w.fetches.try(t.Context(), a.Host(), true, func(bool) {})
+	task.ToFetch = func() bool { t.Error("it gave up its place"); return true }
+	noSlot("no slot", w.check(t.Context(), task))
+
+	up.asked = 0
+	task.Fetch, task.ToFetch = true, nil
+	done := make(chan work.Result)
+	go func() { done <- w.check(t.Context(), task) }()
+	waits := func() bool {
+		w.fetches.mu.Lock()
+		defer w.fetches.mu.Unlock()
+		return len(w.fetches.waiting) == 1
+	}
+	for !waits() {
+		runtime.Gosched()
+	}
+	if up.asked > 0 {
+		t.Error("it has asked, and waits")
+	}
+	other.release()
+	if out := <-done; !out.Changed || up.asked != 1 || len(w.fetches.taken) > 0 {
+		t.Errorf("%+v, asked %d times, %d slots are taken", out, up.asked, len(w.fetches.taken))
+	}
+}
+
+// A second upstream is tried where the objects of the first do not come.
+func TestAFetchThatFailsIsTriedElsewhere(t *testing.T) {
+	up, w, a := simulate(t)
+	up.refs = []wire.AdvertRef{{Name: "refs/heads/0", OID: strings.Repeat("a", 40)}}
+	a.URLs = append(a.URLs, "http://second/r0.git")
+	up.failing, up.until = failure.New(failure.Network, "cut", nil), 1
+	if out := w.check(t.Context(), work.Task{Assignment: a, Ask: true, Fetch: true}); !out.Changed || len(w.fetches.taken) > 0 {
+		t.Errorf("%+v, %v", out, out.Failure)
 	}
 }

@@ -2,6 +2,7 @@ package sync
 
 import (
 	"context"
+	"errors"
 
 	"gitmirror/mirror/failure"
 	"gitmirror/mirror/fetch"
@@ -17,6 +18,9 @@ func (w *Worker) stage(ctx context.Context, repo *store.Repo, list []refs.Ref, h
 		return err
 	}
 	ctx, pace, release, err := turn.acquire(ctx)
+	if errors.Is(err, errNoSlot) {
+		return err
+	}
 	if err != nil {
 		return failure.Of(err)
 	}

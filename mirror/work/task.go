@@ -31,6 +31,12 @@ type Task struct {
 	// Wanted: somebody asked for this check. Upstream is asked as if nothing was known of
 	// where it is.
 	Wanted bool
+	// Fetch: the run has a place among those that fetch from upstreams. It asks when it may
+	// fetch, so that it waits with empty hands.
+	Fetch bool
+	// ToFetch has a run that has asked give its place to others, for one among those that
+	// fetch, and tells whether there was one. It does not block. Nil where nobody waits.
+	ToFetch func() bool
 }
 
 // AsksUpstream tells whether the run has a place among those that ask upstreams, and
@@ -58,6 +64,7 @@ type Result struct {
 	Waiting   bool // for the log or a peer: run again soon
 	Broken    bool // what was on this disk could not be used
 	Rerun     bool // at once, in the lane that fits by now
+	Fetch     bool // that of those that fetch
 	Next      Step // of an owner that is behind
 }
 
