@@ -65,7 +65,7 @@ func TestNothingOnTheAgendaIsForgotten(t *testing.T) {
 	w.alive[id(2)] = false
 	for range 3 {
 		w.fails = errors.New("no leader")
-		_ = w.c.look(t.Context())
+		_ = w.c.reconcile(t.Context())
 	}
 	w.fails = nil
 	w.look()
@@ -201,7 +201,7 @@ func TestAPlanThatWasNotTakenIsMadeAgain(t *testing.T) {
 	w.alive[id(2)] = true
 	w.apply(&command.SetNodeState{Id: id(2), State: command.NodeState_NODE_STATE_UP})
 	w.fails = errors.New("no leader")
-	if err := w.c.look(t.Context()); err == nil {
+	if err := w.c.reconcile(t.Context()); err == nil {
 		t.Fatal("nothing was proposed")
 	}
 	w.settle()

@@ -59,7 +59,7 @@ func BenchmarkOwnerLost(b *testing.B) {
 		began := time.Now()
 		s := w.c.survey()
 		w.c.term.Load().agenda.follow(s)
-		if err := w.c.settle(context.Background(), s, w.c.term.Load().agenda.next(s.view)); err != nil {
+		if err := w.c.placeRows(context.Background(), s, w.c.term.Load().agenda.next(s.view)); err != nil {
 			b.Fatal(err)
 		}
 		lost += time.Since(began)

@@ -127,7 +127,7 @@ func (c *Coordinator) Lead(ctx context.Context) error {
 	for {
 		stateChanged, membersChanged := c.cfg.State.Changed(), c.cfg.Members.MembersChanged()
 		began := time.Now()
-		_ = c.look(ctx) // each part keeps account of its failures
+		_ = c.reconcile(ctx) // each part keeps account of its failures
 		if clock.Sleep(ctx, clock.System, min(max(lookSpacing, lookShare*time.Since(began)), lookRest)) != nil {
 			return nil
 		}
@@ -147,10 +147,10 @@ func (c *Coordinator) begin() {
 	c.cfg.Clock.begin()
 }
 
-// look takes one look at everything and acts on it, in the order of urgency.
+// reconcile takes one look at everything and acts on it, in the order of urgency.
 // Steps, and the nodes within a step, are independent of each other: what fails
 // for one holds up none of the rest.
-func (c *Coordinator) look(ctx context.Context) error {
+func (c *Coordinator) reconcile(ctx context.Context) error {
 	defer c.term.Load().troubles.swept()
 	return errors.Join(
 		c.attempt(ctx, "found", "", c.found),

@@ -26,7 +26,7 @@ func (c *Coordinator) placement(ctx context.Context) error {
 	t.braked = s.brake
 	a := &t.agenda
 	a.follow(s)
-	errs := []error{c.settle(ctx, s, a.next(s.view))}
+	errs := []error{c.placeRows(ctx, s, a.next(s.view))}
 	if a.planNow(s.now) {
 		errs = append(errs, c.planAll(ctx, c.survey())) // with what has just been done
 	}
@@ -40,8 +40,8 @@ type decision struct {
 	moving     map[string]bool // repos that get another owner because theirs cannot write them
 }
 
-// settle does what can be done for rows, each by itself.
-func (c *Coordinator) settle(ctx context.Context, s *survey, rows []*fsm.Repo) error {
+// placeRows does what can be done for rows, each by itself.
+func (c *Coordinator) placeRows(ctx context.Context, s *survey, rows []*fsm.Repo) error {
 	a, board := &c.term.Load().agenda, s.board()
 	d := decision{moving: map[string]bool{}}
 	for _, r := range rows {

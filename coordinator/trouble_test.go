@@ -24,7 +24,7 @@ func TestWhatFailsForOneNodeHoldsUpNobody(t *testing.T) {
 		w.alive[id(2)] = false
 		dead := w.state.View().NodeByID(id(2))
 		for range 12 {
-			if err := w.c.look(context.Background()); err == nil {
+			if err := w.c.reconcile(context.Background()); err == nil {
 				t.Fatal("a look that could not add a node says nothing of it")
 			}
 			w.work()

@@ -165,7 +165,7 @@ func (w *world) voters() int {
 
 func (w *world) look() {
 	w.t.Helper()
-	if err := w.c.look(context.Background()); err != nil {
+	if err := w.c.reconcile(context.Background()); err != nil {
 		w.t.Fatal(err)
 	}
 }

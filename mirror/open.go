@@ -25,24 +25,24 @@ type OpenCopy struct {
 // Bodies is the budget of clients' requests.
 func (e *Engine) Bodies() *spool.Pool { return e.serve.Bodies() }
 
-// Open returns what this node has of the repository with that id. hidden shows
+// Open returns what this node has of the repository with that id. includePrivate shows
 // private refs too, which only peers may see.
-func (e *Engine) Open(id string, hidden bool) (*OpenCopy, error) {
+func (e *Engine) Open(id string, includePrivate bool) (*OpenCopy, error) {
 	r := e.store.Repo(id)
 	if r == nil {
 		return nil, ErrNoCopy
 	}
-	return e.open(r, hidden)
+	return e.open(r, includePrivate)
 }
 
 // OpenAt is Open once the live generation is at least that one: a peer may hear
 // of a publish before this node, which published it, has activated it. When
 // that does not happen before ctx ends, it opens what there is.
-func (e *Engine) OpenAt(ctx context.Context, id string, generation uint64, hidden bool) (*OpenCopy, error) {
+func (e *Engine) OpenAt(ctx context.Context, id string, generation uint64, includePrivate bool) (*OpenCopy, error) {
 	if r := e.store.Repo(id); r != nil {
 		_ = r.Await(ctx, generation)
 	}
-	return e.Open(id, hidden)
+	return e.Open(id, includePrivate)
 }
 
 // OpenByName is Open for a node that has no table to look a name up in.
@@ -54,7 +54,7 @@ func (e *Engine) OpenByName(name string) (*OpenCopy, error) {
 	return e.open(r, false)
 }
 
-func (e *Engine) open(r *store.Repo, hidden bool) (*OpenCopy, error) {
+func (e *Engine) open(r *store.Repo, includePrivate bool) (*OpenCopy, error) {
 	if err := e.prover.fit(r.ID()); err != nil {
 		return nil, err
 	}
@@ -69,7 +69,7 @@ func (e *Engine) open(r *store.Repo, hidden bool) (*OpenCopy, error) {
 	if t.Generation == 0 {
 		return nil, ErrNoCopy
 	}
-	return &OpenCopy{engine: e, view: serve.View{Repo: r, Table: t, IncludePrivate: hidden}}, nil
+	return &OpenCopy{engine: e, view: serve.View{Repo: r, Table: t, IncludePrivate: includePrivate}}, nil
 }
 
 // Table is the generation it shows.
