@@ -73,8 +73,7 @@ func (s *State) published(e entry, row *Repo, c *command.Publish) *Repo {
 	} else if !c.GetPinned() {
 		next.Approved = nil
 	}
-	next.baseNumber, next.baseDigest = c.GetBaseGeneration(), Digest{}
-	copy(next.baseDigest[:], c.GetBaseDigest())
+	next.baseNumber, next.baseDigest = c.GetBaseGeneration(), digestFrom(c.GetBaseDigest())
 	next.Lost = stillLost(row, c)
 	next.putCopy(Copy{Node: row.Owner, State: CopyReady, Generation: next.Generation})
 	return next

@@ -43,3 +43,9 @@ func digestBytes(d Digest) []byte {
 	}
 	return d[:]
 }
+
+// digestFrom is the digest a record has, zero for none.
+func digestFrom(b []byte) (d Digest) {
+	copy(d[:], b)
+	return d
+}

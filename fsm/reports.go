@@ -177,11 +177,10 @@ func (t *tables) nextHold(e entry, old *Hold, r *command.HealthReport) *Hold {
 	if r.GetHoldReason() == "" {
 		return nil
 	}
-	hold := &Hold{Reason: r.GetHoldReason(), Since: e.at}
-	copy(hold.Observed[:], r.GetHoldDigest())
+	hold := &Hold{Reason: r.GetHoldReason(), Since: e.at, Observed: digestFrom(r.GetHoldDigest())}
 	if t.format >= formatHolds {
 		hold.Lost, hold.Settled, hold.First = r.GetHoldLost(), r.GetHoldSettled(), r.GetHoldFirst()
-		copy(hold.Losses[:], r.GetHoldLosses())
+		hold.Losses = digestFrom(r.GetHoldLosses())
 	}
 	if old != nil {
 		// One hold may become another while it lasts: it is as old as the first.

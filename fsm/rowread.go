@@ -139,11 +139,11 @@ func (d *rowReader) number(num protowire.Number, v uint64) bool {
 func (d *rowReader) bytes(num protowire.Number, v []byte) (known bool, err error) {
 	switch num {
 	case 12:
-		copy(d.row.Digest[:], v)
+		d.row.Digest = digestFrom(v)
 	case 13:
-		copy(d.row.RefsDigest[:], v)
+		d.row.RefsDigest = digestFrom(v)
 	case 24:
-		copy(d.row.baseDigest[:], v)
+		d.row.baseDigest = digestFrom(v)
 	case 19:
 		return true, d.copy(v)
 	case 1, 2, 3, 4, 15, 16:
@@ -254,20 +254,18 @@ func (d *rowReader) rarely() error {
 	row.ownRarely()
 	row.Labels = d.shared.labelSet(rec.GetLabels())
 	for _, g := range rec.GetLost() {
-		lost := Generation{Number: g.GetNumber()}
-		copy(lost.Digest[:], g.GetDigest())
-		row.Lost = append(row.Lost, lost)
+		row.Lost = append(row.Lost, Generation{Number: g.GetNumber(), Digest: digestFrom(g.GetDigest())})
 	}
 	row.Error = failureOf(rec.GetError())
 	if h := rec.GetHold(); h != nil {
 		row.Hold = &Hold{Reason: h.GetReason(), Since: fromMS(h.GetSinceMs()), Lost: h.GetLost(), Settled: h.GetSettled(), First: h.GetFirst()}
-		copy(row.Hold.Observed[:], h.GetObserved())
-		copy(row.Hold.Losses[:], h.GetLosses())
+		row.Hold.Observed = digestFrom(h.GetObserved())
+		row.Hold.Losses = digestFrom(h.GetLosses())
 	}
 	if a := rec.GetApproved(); a != nil {
 		row.Approved = &Approval{At: fromMS(a.GetAtMs()), Count: a.GetCount(), First: a.GetFirst(), Index: a.GetIndex(), Unpinned: a.GetUnpinned()}
-		copy(row.Approved.Observed[:], a.GetObserved())
-		copy(row.Approved.Losses[:], a.GetLosses())
+		row.Approved.Observed = digestFrom(a.GetObserved())
+		row.Approved.Losses = digestFrom(a.GetLosses())
 	}
 	for _, rel := range rec.GetReleased() {
 		row.Released = append(row.Released, Release{Ref: rel.GetRef(), OID: rel.GetOid(), Upstream: rel.Upstream, At: fromMS(rel.GetAtMs()), Index: rel.GetIndex()})
