@@ -56,6 +56,7 @@ func (s *Server) git(w http.ResponseWriter, r *http.Request) {
 		gitRefuse(w, http.StatusNotFound, "nothing is served at this path; clone with git's smart HTTP from /git/NAME")
 		return
 	}
+	s.awaitPassed(r.Context())
 	view := s.cfg.State.View()
 	row := view.RepoByName(rq.name)
 	switch {

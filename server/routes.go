@@ -114,11 +114,11 @@ func (s *Server) handle(rt route) handler {
 	do := func(w http.ResponseWriter, r *http.Request) error { return rt.do(s, w, r) }
 	switch rt.kind {
 	case read:
-		return s.read(do)
+		return s.afterWrites(s.read(do))
 	case informed:
-		return s.informed(do)
+		return s.afterWrites(s.informed(do))
 	case ask:
-		return asJSON(do)
+		return asJSON(s.afterWrites(do))
 	case write:
 		return asJSON(s.write(do))
 	}

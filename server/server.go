@@ -133,6 +133,7 @@ type Server struct {
 	log    *slog.Logger
 	bodies *spool.Pool
 	tally  tally
+	passed passed
 }
 
 // New returns a Server.
