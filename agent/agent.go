@@ -53,6 +53,7 @@ type Mirror interface {
 	Remove(ctx context.Context, id string) error
 	Status(id string) (mirror.Status, bool)
 	Condition() mirror.Condition
+	Alone(alone bool)
 }
 
 // Config is what an Agent needs.
@@ -64,6 +65,7 @@ type Config struct {
 	// ReplaceAfter is how long a node that went down is expected back.
 	ReplaceAfter time.Duration
 	Log          *slog.Logger
+	Leader       Leader
 	// CaughtUp is closed when this node has applied what a leader had committed in
 	// this run.
 	CaughtUp <-chan struct{}
@@ -118,6 +120,7 @@ func (a *Agent) Run(ctx context.Context, m Mirror) error {
 	g.Go(func() error { return a.assign(ctx, g) })
 	g.Go(func() error { return a.report(ctx) })
 	g.Go(func() error { return a.reportCondition(ctx) })
+	g.Go(func() error { return a.heed(ctx) })
 	return g.Wait()
 }
 

@@ -79,7 +79,7 @@ func (t *millionRows) publish(i int) {
 func BenchmarkMillionRows(b *testing.B) {
 	t, caughtUp := newMillionRows(b), make(chan struct{})
 	q := &quick{state: t.state}
-	a := New(Config{Self: "a", State: t.state, Log: testlog.New(b), CaughtUp: caughtUp})
+	a := New(Config{Self: "a", Leader: &group{led: true}, State: t.state, Log: testlog.New(b), CaughtUp: caughtUp})
 	a.mirror = q
 	b.Run("first-pass", func(b *testing.B) {
 		a.newAssignments().follow(t.state.View())

@@ -36,8 +36,21 @@ type disk struct {
 	assigned map[string]mirror.Assignment
 	status   map[string]mirror.Status
 	removed  []string
+	alone    bool
 
 	condition mirror.Condition
+}
+
+func (d *disk) Alone(alone bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.alone = alone
+}
+
+func (d *disk) isAlone() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.alone
 }
 
 func (d *disk) Condition() mirror.Condition {
@@ -79,7 +92,7 @@ func newWorld(t *testing.T, repos ...string) *world {
 	t.Helper()
 	w := &world{t: t, state: fsm.New(), now: time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC), disk: &disk{status: map[string]mirror.Status{}, assigned: map[string]mirror.Assignment{}}}
 	w.caughtUp = make(chan struct{})
-	w.agent = New(Config{Self: "a", CaughtUp: w.caughtUp, State: w.state, Proposer: w, Log: testlog.New(t), ReplaceAfter: 10 * time.Minute})
+	w.agent = New(Config{Self: "a", Leader: &group{led: true}, CaughtUp: w.caughtUp, State: w.state, Proposer: w, Log: testlog.New(t), ReplaceAfter: 10 * time.Minute})
 	w.agent.mirror = w.disk
 	for _, n := range []string{"a", "b", "c"} {
 		w.do(&command.PutNode{Node: &command.Node{Id: n, Name: n, Peer: n + ":1", Format: fsm.Format}})

@@ -184,6 +184,7 @@ func (e *Engine) Run(ctx context.Context) error {
 	g.Go(func() error { return e.schedule.Run(ctx) })
 	err := g.Wait()
 	e.workers.Wait()
+	e.store.Close()
 	return errors.Join(err, e.state.Close())
 }
 
@@ -239,6 +240,10 @@ func (e *Engine) Request(id string) error { return e.schedule.Request(id) }
 // copied from on: a node that is about to stop publishes nothing new that only
 // it has. A publish that is under way is waited for, within ctx.
 func (e *Engine) StopChecks(ctx context.Context) { e.schedule.StopChecks(ctx) }
+
+// Alone says whether this node is cut off from all who could take what it finds: while it
+// is, upstreams are asked only for checks that somebody waits for.
+func (e *Engine) Alone(alone bool) { e.schedule.Alone(alone) }
 
 // Remove cancels what runs for the repository, takes its copy out of service
 // and forgets it. It is for copies whose removal the log holds, and for

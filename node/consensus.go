@@ -60,6 +60,15 @@ func (c consensus) Dead() map[string]bool {
 // ReadIndex asks the leader, wherever it is.
 func (c consensus) ReadIndex(ctx context.Context) (uint64, error) { return c.reach.ReadIndex(ctx) }
 
+// CatchUp returns when this node has applied what a leader has committed.
+func (c consensus) CatchUp(ctx context.Context) error {
+	index, err := c.ReadIndex(ctx)
+	if err != nil {
+		return err
+	}
+	return c.WaitApplied(ctx, index)
+}
+
 // Ready is nil once this node has caught up with a leader in this run.
 func (c consensus) Ready() error {
 	select {

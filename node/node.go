@@ -232,7 +232,7 @@ func (n *node) build(ctx context.Context) (err error) {
 	standby.Store(p.standby)
 	p.agreement = &membership.Agreement{ID: n.id.ID, Marks: p.marks, Voters: p.voters, Call: n.peers}
 	p.consensus = consensus{Cluster: p.cluster, reach: p.reach, ready: n.ready}
-	p.agent = agent.New(agent.Config{Self: n.id.ID, CaughtUp: n.ready, State: p.machine.state, Proposer: p.reach, Peers: gitPeers{n.peers},
+	p.agent = agent.New(agent.Config{Self: n.id.ID, Leader: p.consensus, CaughtUp: n.ready, State: p.machine.state, Proposer: p.reach, Peers: gitPeers{n.peers},
 		ReplaceAfter: n.cfg.ReplaceAfter, Log: n.log})
 	p.engine, err = mirror.New(ctx, mirror.Config{
 		Dir: n.cfg.Dir, Disk: n.cfg.Disk, StartID: uuid.NewString(), Git: n.git, Egress: n.given.policy, Network: n.cfg.Network, Upstream: n.cfg.Upstream, Objects: n.cfg.Objects, Publisher: p.agent, Locator: p.agent, Rows: p.agent,

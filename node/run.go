@@ -134,17 +134,14 @@ const (
 func (n *node) catchUp(ctx context.Context) error {
 	for {
 		once, cancel := context.WithTimeout(ctx, readIndexTimeout)
-		index, err := n.consensus.ReadIndex(once)
-		if err == nil {
-			err = n.cluster.WaitApplied(once, index)
-		}
+		err := n.consensus.CatchUp(once)
 		cancel()
 		if err == nil {
 			if err := n.id.Founded(); err != nil {
 				return err
 			}
 			close(n.ready)
-			n.log.Info("caught up", "index", index)
+			n.log.Info("caught up", "index", n.cluster.AppliedIndex())
 			return nil
 		}
 		t := time.NewTimer(catchUpRetry)

@@ -1,46 +1,88 @@
 package world
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
-	"strings"
+	"strconv"
 	"time"
 
+	"gitmirror/mirror/refs"
 	"gitmirror/mirror/wire"
 )
 
+// Shown is what a node shows of a repository.
+type Shown struct {
+	Refs   map[string]string // name → id
+	Digest refs.Digest       // of the generation's public refs
+}
+
+// patient is how long somebody waits for an answer.
+const patient = 10 * time.Second
+
 // Read asks the node for the refs of a repository, as git does before it clones.
-func (n *Node) Read(ctx context.Context, name string) (map[string]string, error) {
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+func (n *Node) Read(ctx context.Context, name string) (Shown, error) {
+	ctx, cancel := context.WithTimeout(ctx, patient)
 	defer cancel()
-	url := "http://" + n.Host.IP() + ":80/git/" + name + "/git-upload-pack"
-	body := pkt("command=ls-refs\n") + "0001" + pkt("ref-prefix refs/\n") + "0000"
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, strings.NewReader(body))
+	body := wire.LsRefs{Symrefs: true, Unborn: true, Prefixes: []string{"refs/", "HEAD"}}.Encode()
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, n.url("/git/"+name+"/git-upload-pack"), bytes.NewReader(body))
 	if err != nil {
-		return nil, err
+		return Shown{}, err
 	}
 	req.Header.Set("Content-Type", "application/x-git-upload-pack-request")
 	req.Header.Set("Git-Protocol", "version=2")
-	resp, err := n.of.browser.Do(req)
+	resp, err := n.asked(req)
 	if err != nil {
-		return nil, err
+		return Shown{}, err
 	}
 	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		words, _ := io.ReadAll(io.LimitReader(resp.Body, 200))
-		return nil, fmt.Errorf("%s: %s", resp.Status, words)
-	}
 	ad, err := wire.ParseLsRefs(resp.Body, wire.Limits{Refs: 100_000})
 	if err != nil {
-		return nil, err
+		return Shown{}, err
 	}
-	refs := map[string]string{}
+	shown, table := Shown{Refs: map[string]string{}}, refs.Table{}
 	for _, r := range ad.Refs {
-		refs[r.Name] = r.OID
+		shown.Refs[r.Name] = r.OID
+		table.Refs = append(table.Refs, refs.Ref{Name: r.Name, OID: r.OID})
 	}
-	return refs, nil
+	if table.Head = refs.Head(ad.HeadOID); ad.HeadRef != "" {
+		table.Head = refs.Symbolic(ad.HeadRef)
+	}
+	shown.Digest = table.PublicDigest()
+	return shown, nil
 }
 
-func pkt(line string) string { return fmt.Sprintf("%04x%s", len(line)+4, line) }
+// Get asks the node's API, and returns which place in the log the answer says it is from.
+func (n *Node) Get(ctx context.Context, path string, into any) (index uint64, err error) {
+	ctx, cancel := context.WithTimeout(ctx, patient)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, n.url(path), nil)
+	if err != nil {
+		return 0, err
+	}
+	resp, err := n.asked(req)
+	if err != nil {
+		return 0, err
+	}
+	defer resp.Body.Close()
+	if index, err = strconv.ParseUint(resp.Header.Get("X-Gitmirror-Index"), 10, 64); err != nil {
+		return 0, err
+	}
+	return index, json.NewDecoder(resp.Body).Decode(into)
+}
+
+func (n *Node) url(path string) string { return "http://" + n.Host.IP() + ":80" + path }
+
+// asked is an answer that is none of its refusals.
+func (n *Node) asked(req *http.Request) (*http.Response, error) {
+	resp, err := n.of.browser.Do(req)
+	if err != nil || resp.StatusCode == http.StatusOK {
+		return resp, err
+	}
+	defer resp.Body.Close()
+	words, _ := io.ReadAll(io.LimitReader(resp.Body, 200))
+	return nil, fmt.Errorf("%s: %s", resp.Status, words)
+}

@@ -32,6 +32,8 @@ type Result struct {
 	Violations []string      // of what must always hold
 	Virtual    time.Duration // that went by in the world
 	Reads      int           // that were answered
+	Entries    uint64        // of the log
+	Terms      int           // in which somebody led
 }
 
 // run is a world while steps happen to it.
@@ -47,6 +49,10 @@ type run struct {
 	result Result
 	known  map[string]*Upstream // acknowledged, by name
 	seen   map[string]int       // which state of its upstream a node has shown last, by node and name
+
+	claims   *claims
+	verdicts *verdicts
+	log      *chronicle
 }
 
 // Run makes a world, has the steps happen to it, mends all that is broken and waits for the
@@ -61,7 +67,9 @@ func Run(t *testing.T, dir string, log *slog.Logger, s Setup, steps []Step) (out
 	}()
 	synctest.Test(t, func(t *testing.T) {
 		began := time.Now()
-		r := &run{w: New(t, s.Seed, dir, log), known: map[string]*Upstream{}, seen: map[string]int{}}
+		r := &run{w: New(t, s.Seed, dir, log), known: map[string]*Upstream{}, seen: map[string]int{},
+			claims: newClaims(), verdicts: newVerdicts(), log: newChronicle()}
+		r.w.buried = r.chronicle
 		defer func() {
 			r.result.Virtual = time.Since(began)
 			out = r.result
@@ -75,6 +83,8 @@ func Run(t *testing.T, dir string, log *slog.Logger, s Setup, steps []Step) (out
 		var reading sync.WaitGroup
 		for _, n := range r.w.Nodes {
 			reading.Go(func() { r.read(readers, n) })
+			reading.Go(func() { r.listen(readers, n) })
+			reading.Go(func() { r.watch(readers, n) })
 		}
 		for _, step := range steps {
 			time.Sleep(step.After)
@@ -86,9 +96,12 @@ func Run(t *testing.T, dir string, log *slog.Logger, s Setup, steps []Step) (out
 		r.work.Wait()
 		stop()
 		reading.Wait()
+		r.hear()
+		r.w.heard.end()
 		if err := r.w.End(); err != nil {
 			r.violated("a node does not stop in good order: %v", err)
 		}
+		r.reckon(dir)
 	})
 	return out
 }
@@ -120,6 +133,40 @@ func (r *run) begin(s Setup) error {
 	return r.calm(calmWithin)
 }
 
+// hear asks each node how far it is in the log.
+func (r *run) hear() {
+	for _, n := range r.w.Nodes {
+		if index, err := n.Get(context.Background(), "/api/v1/status", new(api.Status)); err == nil {
+			r.w.heard.at(index)
+		}
+	}
+}
+
+// chronicle takes in the log of a node that does not run.
+func (r *run) chronicle(dir string) {
+	if err := r.log.read(dir); err != nil {
+		r.violated("%v", err)
+	}
+}
+
+// reckon measures what was seen and said against what the log says, when all has ended.
+func (r *run) reckon(dir string) {
+	for _, n := range r.w.Nodes {
+		r.chronicle(n.dir())
+	}
+	flaws := r.log.replay(r.w.heard.newest)
+	flaws = append(flaws, r.claims.against(r.log)...)
+	flaws = append(flaws, r.w.heard.against(r.log)...)
+	flaws = append(flaws, r.kept(r.log)...)
+	for _, path := range open(dir) {
+		flaws = append(flaws, "a descriptor is left of "+path)
+	}
+	for _, f := range flaws {
+		r.violated("%s", f)
+	}
+	r.result.Entries, r.result.Terms = r.log.last, r.log.terms
+}
+
 func nameOf(u *Upstream) string { return strings.TrimPrefix(u.URL, "https://") }
 
 func (r *run) violated(format string, args ...any) {
@@ -147,9 +194,7 @@ func (r *run) all() map[string]*Upstream {
 func (r *run) read(ctx context.Context, n *Node) {
 	for ctx.Err() == nil {
 		for name, u := range r.all() {
-			if refs, err := n.Read(ctx, name); err == nil {
-				r.judge(n, name, u, stateOf(refs))
-			}
+			r.look(ctx, n, name, u)
 			select {
 			case <-time.After(time.Second):
 			case <-ctx.Done():
@@ -159,8 +204,27 @@ func (r *run) read(ctx context.Context, n *Node) {
 	}
 }
 
-func (r *run) judge(n *Node, name string, u *Upstream, state string) {
-	at := n.Name + " " + name
+// look has the node show a repository, and tells whether it is what upstream has, where
+// that answers.
+func (r *run) look(ctx context.Context, n *Node, name string, u *Upstream) bool {
+	shown, err := n.Read(ctx, name)
+	if ctx.Err() != nil {
+		return true
+	}
+	still := func() bool { return !r.look(ctx, n, name, u) }
+	r.verdicts.is(n.Name+" does not serve "+name, err != nil, trouble{time.Now(), still})
+	if err != nil {
+		return false
+	}
+	r.judge(n, name, u, shown)
+	another, since := u.awaits(shown.Refs)
+	r.verdicts.is(n.Name+" does not show what the upstream of "+name+" has", another, trouble{since, still})
+	return !another
+}
+
+func (r *run) judge(n *Node, name string, u *Upstream, shown Shown) {
+	at, state := n.Name+" "+name, stateOf(shown.Refs)
+	r.claims.refs(refsClaim{n.Name, name, shown.Digest})
 	r.mu.Lock()
 	last := r.seen[at]
 	r.result.Reads++
@@ -244,12 +308,12 @@ func (r *run) wrong() error {
 			return fmt.Errorf("%s is %s: %v, %+v", n.Name, s.Verdict, s.Trouble, s.Repos.ByState)
 		}
 		for name, u := range r.all() {
-			refs, err := n.Read(ctx, name)
+			shown, err := n.Read(ctx, name)
 			if err != nil {
 				return fmt.Errorf("%s does not serve %s: %w", n.Name, name, err)
 			}
-			if want := u.Refs(); !maps.Equal(refs, want) {
-				return fmt.Errorf("%s shows %s as %v, upstream has %v", n.Name, name, refs, want)
+			if want := u.Refs(); !maps.Equal(shown.Refs, want) {
+				return fmt.Errorf("%s shows %s as %v, upstream has %v", n.Name, name, shown.Refs, want)
 			}
 			row, err := n.Client.Repo(ctx, name)
 			if err != nil {

@@ -26,9 +26,8 @@ type Upstream struct {
 	refs   map[string]string // name → id
 	head   string            // a branch
 	mood   Mood
-	asked  int // checks that were answered, whatever by
-	taken  int // fetches
 	states []string
+	since  time.Time // of the last one, and of how it answers
 }
 
 // Mood is how an upstream answers.
@@ -51,7 +50,7 @@ func (u *Upstream) Edit(edit func(refs map[string]string)) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	edit(u.refs)
-	u.states = append(u.states, stateOf(u.refs))
+	u.states, u.since = append(u.states, stateOf(u.refs)), time.Now()
 }
 
 // Push adds a commit to a branch, which is made where it is missing, and returns it.
@@ -72,7 +71,14 @@ func (u *Upstream) Push(branch string) (tip string) {
 func (u *Upstream) Feel(m Mood) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	u.mood = m
+	u.mood, u.since = m, time.Now()
+}
+
+// awaits is what a node should show that has asked not long ago, and since when that is so.
+func (u *Upstream) awaits(shown map[string]string) (another bool, since time.Time) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.mood == Well && !maps.Equal(u.refs, shown), u.since.Add(checkedEvery)
 }
 
 // Refs are what is there.
@@ -132,13 +138,14 @@ func (u *Upstream) answer(ctx context.Context) error {
 }
 
 // upstreams are those of a world, as a node asks them.
-type upstreams struct{ of *World }
+type upstreams struct{ by *Node }
 
 var _ mirror.Upstream = upstreams{}
 
 // Check answers as package detect does.
 func (us upstreams) Check(ctx context.Context, url string, prefixes []string, last detect.Fingerprint) (detect.Result, error) {
-	u := us.of.upstream(url)
+	w := us.by.of
+	u := w.upstream(url)
 	if u == nil {
 		return detect.Result{}, failure.New(failure.NotFound, "there is nothing at "+url, nil)
 	}
@@ -147,7 +154,7 @@ func (us upstreams) Check(ctx context.Context, url string, prefixes []string, la
 	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	u.asked++
+	w.heard.checked(us.by.Name, nameOf(u))
 	ad := &wire.Advert{}
 	for _, name := range slices.Sorted(maps.Keys(u.refs)) {
 		if slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(name, p) }) {
@@ -195,6 +202,5 @@ func (w *way) objects(ctx context.Context) (map[string]bool, error) {
 	if w.of.mood == Cuts {
 		return nil, failure.New(failure.Network, "the upstream broke off", nil)
 	}
-	w.of.taken++
 	return w.of.of.history.closure(slices.Collect(maps.Values(w.of.refs))...), nil
 }

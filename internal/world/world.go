@@ -31,11 +31,13 @@ import (
 // World is a cluster, its upstreams and its network.
 type World struct {
 	t       testing.TB
-	log     *slog.Logger
 	dir     string
 	Fabric  *fabric.Fabric
 	history *history
-	desk    *fabric.Host // where people sit
+	log     *slog.Logger
+	heard   contacts
+	buried  func(dir string) // is told of the directory of a node that has crashed
+	desk    *fabric.Host     // where people sit
 	browser *http.Client
 
 	mu        sync.Mutex
@@ -47,7 +49,7 @@ type World struct {
 func New(t testing.TB, seed uint64, dir string, log *slog.Logger) *World {
 	f := fabric.New(seed)
 	desk := f.Host("10.0.9.1")
-	return &World{t: t, log: log, dir: dir, Fabric: f, history: newHistory(), desk: desk, upstreams: map[string]*Upstream{},
+	return &World{t: t, log: log, dir: dir, Fabric: f, history: newHistory(), buried: func(string) {}, desk: desk, upstreams: map[string]*Upstream{},
 		browser: &http.Client{Transport: &http.Transport{DialContext: desk.DialContext, DisableKeepAlives: true}}}
 }
 
@@ -112,6 +114,7 @@ type Node struct {
 	mu   sync.Mutex
 	Dir  string // its data directory
 	life int
+	runs int      // processes that were started
 	run  *process // nil while it does not run
 }
 
@@ -144,7 +147,7 @@ func (n *Node) Start(join ...*Node) error {
 	p := &process{line: &line{Host: n.Host, cut: make(chan struct{})}, disk: newPlatter(), stop: stop, done: make(chan struct{})}
 	cfg := node.Config{
 		Name: n.Name, Dir: n.dir(), HTTP: n.Host.IP() + ":80", Peer: n.peer(), Timing: "normal", ReplaceAfter: 10 * time.Minute, MinFree: -1,
-		InsecurePeers: true, InsecureAPI: true, Version: "world", Network: p.line, Disk: p.disk.disk(), Upstream: upstreams{n.of}, Log: n.of.log,
+		InsecurePeers: true, InsecureAPI: true, Version: "world", Network: p.line, Disk: p.disk.disk(), Upstream: upstreams{n}, Log: n.of.log,
 		Objects: &objects{of: n.of, client: &http.Client{Transport: &http.Transport{DialContext: p.line.DialContext, DisableKeepAlives: true}}},
 	}
 	for _, j := range join {
@@ -153,7 +156,7 @@ func (n *Node) Start(join ...*Node) error {
 	ready := make(chan struct{})
 	cfg.Ready = func(node.Info) { close(ready) }
 	n.mu.Lock()
-	n.run = p
+	n.run, n.runs = p, n.runs+1
 	n.mu.Unlock()
 	go func() {
 		p.err = node.Run(ctx, cfg)
@@ -189,6 +192,16 @@ func (n *Node) running() bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return n.run != nil
+}
+
+// alive is the process that runs now.
+func (n *Node) alive() lifeOf {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.run == nil {
+		return lifeOf{}
+	}
+	return lifeOf{n.Name, n.runs}
 }
 
 // feel changes how the disk of a node that runs is: "full", "failing" for one
@@ -257,6 +270,7 @@ func (n *Node) bury(p *process) {
 	if err := os.CopyFS(n.Dir, os.DirFS(left)); err != nil {
 		n.of.t.Errorf("copy the directory of %s: %v", n.Name, err)
 	}
+	n.of.buried(n.Dir)
 	go func() {
 		<-p.done
 		_ = os.RemoveAll(left)

@@ -62,11 +62,13 @@ func someSetup() *rapid.Generator[Setup] {
 // Whatever happens, what must always hold holds.
 func TestWhateverHappens(t *testing.T) {
 	var virtual, real time.Duration
-	runs := 0
+	var entries uint64
+	runs, terms := 0, 0
 	one := func(s Setup, steps []Step) error {
 		began := time.Now()
 		out, err := try(t, s, steps)
 		real, virtual, runs = real+time.Since(began), virtual+out.Virtual, runs+1
+		entries, terms = entries+out.Entries, terms+out.Terms
 		return err
 	}
 	if *fresh == 0 {
@@ -86,7 +88,7 @@ func TestWhateverHappens(t *testing.T) {
 			}
 		})
 	}
-	t.Logf("%d worlds, %s of their time in %s: %.0f times as fast", runs, virtual.Round(time.Second), real.Round(time.Second/10), virtual.Seconds()/real.Seconds())
+	t.Logf("%d worlds, %s of their time in %s: %.0f times as fast; %d entries in %d terms", runs, virtual.Round(time.Second), real.Round(time.Second/10), virtual.Seconds()/real.Seconds(), entries, terms)
 }
 
 // A world in which little happens is not busy for long.

@@ -82,7 +82,7 @@ func (s *Scheduler) fetching(r *repo) *lane {
 func (s *Scheduler) admit(r *repo, now instant) {
 	n := &run{step: s.stepOf(r, now), ended: make(chan struct{})}
 	l := s.laneOf(r, n.step)
-	if l.closed {
+	if l.closed || s.alone && l != &s.peers && !r.forced {
 		return
 	}
 	if l.full() {

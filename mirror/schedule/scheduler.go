@@ -80,6 +80,7 @@ type Scheduler struct {
 	fetches   lane                      // from them
 	firsts    lane                      // fetches for which nothing is here yet
 	peers     lane
+	alone     bool // nobody takes what this node finds
 	timer     clock.Timer
 	wake      instant // when the timer goes off, never for not at all
 	runs      sync.WaitGroup

@@ -26,6 +26,7 @@ type world struct {
 	asked    map[string]bool            // a check was requested, and none that began since has ended
 	running  map[string]*fake
 	ran      map[string]int
+	cut      bool // Alone is true, and nothing that began before is on its way
 	wrong    []string
 }
 
@@ -131,6 +132,9 @@ func (w *world) enter(ctx context.Context, t work.Task) *fake {
 	if _, ok := w.assigned[t.ID]; !ok {
 		w.note("a run of %s, which is not assigned", t.ID)
 	}
+	if w.cut && t.AsksUpstream() && !t.Wanted {
+		w.note("alone, and %s is asked for", t.ID)
+	}
 	w.running[t.ID] = f
 	w.ran[t.ID]++
 	switch {
@@ -213,6 +217,17 @@ func (w *world) unassign(id string) {
 	delete(w.assigned, id)
 	w.mu.Unlock()
 	w.Unassign(id)
+	w.settle()
+}
+
+// leave has the node be alone, or not.
+func (w *world) leave(alone bool) {
+	if alone {
+		defer func() { w.cut = true }()
+	} else {
+		w.cut = false
+	}
+	w.Alone(alone)
 	w.settle()
 }
 

@@ -145,6 +145,9 @@ type meta struct {
 	Name string `json:"name"`
 }
 
+// Close takes away what this run staged. What cannot be taken away, the next start sweeps.
+func (s *Store) Close() { _ = s.disk.RemoveAll(s.staging) }
+
 // Repo returns the repository of that id, or nil.
 func (s *Store) Repo(id string) *Repo {
 	s.mu.RLock()

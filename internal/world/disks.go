@@ -1,0 +1,96 @@
+package world
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"gitmirror/fsm"
+	"gitmirror/mirror/refs"
+	"gitmirror/mirror/store"
+)
+
+// kept checks what is on the disks of a world that has ended: what the log says of each
+// copy is there, with all that its refs lead to, and nothing is left lying about.
+func (r *run) kept(log *chronicle) (flaws []string) {
+	for _, n := range r.w.Nodes {
+		if n.running() {
+			continue
+		}
+		for _, path := range litter(n.dir()) {
+			flaws = append(flaws, fmt.Sprintf("%s leaves %s behind", n.Name, path))
+		}
+		st, err := store.Open(store.Config{Dir: n.dir(), StartID: "after", Log: slog.New(slog.DiscardHandler)})
+		if err != nil {
+			flaws = append(flaws, fmt.Sprintf("%s: its copies cannot be looked at: %v", n.Name, err))
+			continue
+		}
+		for _, versions := range log.rows {
+			if v := versions[len(versions)-1]; v.row != nil {
+				if err := r.holds(n, st, v); err != nil {
+					flaws = append(flaws, fmt.Sprintf("%s has lost what it held of %s: %v", n.Name, v.row.Name, err))
+				}
+			}
+		}
+	}
+	return flaws
+}
+
+// holds checks the copy of a row on a node, if the log says that it is ready.
+func (r *run) holds(n *Node, st *store.Store, v version) error {
+	for _, c := range v.row.Copies {
+		if v.nodes[c.Node] != n.Name || c.State != fsm.CopyReady {
+			continue
+		}
+		repo := st.Repo(v.row.ID)
+		if repo == nil {
+			return errors.New("there is no directory")
+		}
+		table, err := repo.OnDisk()
+		switch {
+		case err != nil:
+			return err
+		case table.Generation < c.Generation:
+			return fmt.Errorf("it has generation %d of %d", table.Generation, c.Generation)
+		case table.Generation == v.row.Generation && table.Digest() != refs.Digest(v.row.Digest):
+			return fmt.Errorf("generation %d is another", table.Generation)
+		}
+		var tips []string
+		for _, ref := range table.Refs {
+			tips = append(tips, ref.OID)
+		}
+		return (&objects{of: r.w}).Verify(context.Background(), repo.Dir(), tips)
+	}
+	return nil
+}
+
+// litter is what should not be in a directory on which nothing runs.
+func litter(dir string) (found []string) {
+	_ = filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
+		within, _ := filepath.Rel(dir, path)
+		switch {
+		case err != nil:
+		case strings.HasPrefix(within, "staging/") && strings.Count(within, "/") == 2, strings.HasSuffix(within, ".tmp"), strings.HasSuffix(within, ".lock") && !e.IsDir():
+			found = append(found, within)
+		}
+		return nil
+	})
+	return found
+}
+
+// open are the files below dir of which this process has a descriptor, but for those that
+// are gone: a process that was killed has them in a world as long as this one runs.
+func open(dir string) (paths []string) {
+	entries, _ := os.ReadDir("/proc/self/fd")
+	for _, e := range entries {
+		if to, err := os.Readlink("/proc/self/fd/" + e.Name()); err == nil && strings.HasPrefix(to, dir+"/") && !strings.HasSuffix(to, " (deleted)") {
+			paths = append(paths, to)
+		}
+	}
+	return paths
+}

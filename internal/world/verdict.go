@@ -1,0 +1,97 @@
+package world
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"gitmirror/api"
+)
+
+const (
+	// noticed is how long a node may call a cluster healthy that is not.
+	noticed = 15 * time.Second
+	// checkedEvery is the interval of repositories: what upstream has is news for that long.
+	checkedEvery = 10 * time.Second
+)
+
+// verdicts compare what nodes say of the cluster with what is wrong with it.
+type verdicts struct {
+	mu      sync.Mutex
+	wrong   map[string]trouble
+	healthy map[string]time.Time // who calls all of it healthy, since when
+}
+
+// trouble is something that is wrong, as it was seen last.
+type trouble struct {
+	since time.Time
+	still func() bool // looks again
+}
+
+func newVerdicts() *verdicts {
+	return &verdicts{wrong: map[string]trouble{}, healthy: map[string]time.Time{}}
+}
+
+// is notes that something is wrong since then, as far as it was not known, or has ended.
+func (v *verdicts) is(what string, wrong bool, t trouble) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if !wrong {
+		delete(v.wrong, what)
+	} else if old, there := v.wrong[what]; !there || old.since.Before(t.since) {
+		v.wrong[what] = t
+	}
+}
+
+// said notes the verdict of a node, and returns what it should have seen by now.
+func (v *verdicts) said(node string, healthy bool) map[string]trouble {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if !healthy {
+		delete(v.healthy, node)
+		return nil
+	}
+	now := time.Now()
+	since, there := v.healthy[node]
+	if !there {
+		since = now
+		v.healthy[node] = now
+	}
+	missed := map[string]trouble{}
+	for what, t := range v.wrong {
+		if now.Sub(since) > noticed && now.Sub(t.since) > noticed {
+			missed[what] = t
+			delete(v.wrong, what) // until it is seen again
+		}
+	}
+	return missed
+}
+
+// watch asks a node for its verdict, again and again.
+func (r *run) watch(ctx context.Context, n *Node) {
+	for ctx.Err() == nil {
+		down := func() bool { return !n.running() || r.cutOff(n) }
+		r.verdicts.is(n.Name+" is down", down(), trouble{time.Now(), down})
+		var s api.Status
+		index, err := n.Get(ctx, "/api/v1/status", &s)
+		for what, t := range r.verdicts.said(n.Name, err == nil && s.Verdict == api.Healthy) {
+			if t.still() {
+				r.violated("%s calls the cluster healthy at entry %d, and since %s %s", n.Name, index, t.since.Format(time.TimeOnly), what)
+			}
+		}
+		select {
+		case <-time.After(2 * time.Second):
+		case <-ctx.Done():
+		}
+	}
+}
+
+// cutOff tells whether no other node hears from it.
+func (r *run) cutOff(n *Node) bool {
+	for _, o := range r.w.Nodes {
+		if o != n && !r.w.Fabric.Weather(n.Host, o.Host).Cut {
+			return false
+		}
+	}
+	return len(r.w.Nodes) > 1
+}

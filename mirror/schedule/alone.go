@@ -1,0 +1,25 @@
+package schedule
+
+import "time"
+
+// returnWithin is over what time a node that is not alone any more spreads what was due.
+const returnWithin = 5 * time.Second
+
+// Alone says whether this node is cut off from all who could take what it finds. While it
+// is, upstreams are asked only for checks that somebody waits for: another node asks them by
+// now, and one cluster asks each upstream once. What is under way goes on.
+func (s *Scheduler) Alone(alone bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	was := s.alone
+	if s.alone = alone; alone || !was {
+		return
+	}
+	now := s.now()
+	for _, r := range s.repos {
+		if r.assigned && r.terms.owner && r.phase == Idle {
+			s.queue.set(r, now.add(s.spread(min(r.terms.interval, returnWithin))))
+		}
+	}
+	s.dispatch()
+}
