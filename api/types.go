@@ -44,7 +44,7 @@ type Trouble struct {
 // The verdicts.
 const (
 	Healthy  = "healthy"
-	Degraded = "degraded" // a voter is down, a repo lacks copies, a node is impaired, or there is trouble
+	Degraded = "degraded" // a voter is down, a repo lacks copies or the newest of them, a node is impaired, or there is trouble
 	NoQuorum = "no_quorum"
 )
 

@@ -272,13 +272,9 @@ func (c *Cluster) transferTo(ctx context.Context, s raft.Server) error {
 // heirs are the other voters that live, who has answered last first: one that is frozen is
 // alive for gossip for a while, and raft gives up on it after an election timeout only.
 func (c *Cluster) heirs() (list []raft.Server) {
-	term := c.Term()
-	answered := func(s raft.Server) time.Time {
-		_, at, _ := c.progress.of(string(s.ID), term)
-		return at
-	}
+	answered := c.Answered()
 	defer func() {
-		slices.SortStableFunc(list, func(a, b raft.Server) int { return answered(b).Compare(answered(a)) })
+		slices.SortStableFunc(list, func(a, b raft.Server) int { return answered[string(b.ID)].Compare(answered[string(a.ID)]) })
 	}()
 	for _, s := range c.raft.GetConfiguration().Configuration().Servers {
 		if _, alive := c.gossip.alive(string(s.ID)); alive && s.Suffrage == raft.Voter && string(s.ID) != c.cfg.ID {

@@ -92,3 +92,18 @@ func (c *Cluster) CaughtUp(id string) bool {
 	return ok && p.Match > 0 && p.Match+caughtUpWithin >= p.Last &&
 		time.Since(p.Contact) < caughtUpContacts*c.cfg.Timing.election()
 }
+
+// Answered tells when each other server has last answered this leader in its term, zero for
+// not yet. A node that does not lead knows of none.
+func (c *Cluster) Answered() map[string]time.Time {
+	if !c.IsLeader() {
+		return nil
+	}
+	answered, term := map[string]time.Time{}, c.Term()
+	for _, s := range c.raft.GetConfiguration().Configuration().Servers {
+		if id := string(s.ID); id != c.cfg.ID {
+			_, answered[id], _ = c.progress.of(id, term)
+		}
+	}
+	return answered
+}

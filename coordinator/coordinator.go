@@ -49,6 +49,9 @@ type Server struct {
 type Voters interface {
 	Servers() ([]Server, error)
 	CaughtUp(id string) bool
+	// Answered tells when each other server has last answered this leader, zero where it
+	// has not in this term.
+	Answered() map[string]time.Time
 	AddNonvoter(ctx context.Context, id, addr string) error
 	Promote(ctx context.Context, id string) error
 	Demote(ctx context.Context, id string) error
@@ -86,6 +89,7 @@ type Coordinator struct {
 // term is all that a leader knows besides the table: it is of no use to the next. What
 // requests and status read has its own locks, the rest is the loop's.
 type term struct {
+	began    time.Time
 	placing  placing // new repos
 	troubles troubles
 	absent   absences
@@ -96,7 +100,7 @@ type term struct {
 	agenda  agenda
 }
 
-func newTerm() *term { return &term{missing: map[string]time.Time{}} }
+func newTerm() *term { return &term{began: time.Now(), missing: map[string]time.Time{}} }
 
 // New returns a Coordinator.
 func New(cfg Config) *Coordinator {

@@ -14,10 +14,22 @@ import (
 // alive: a leader that has just started knows nobody yet.
 const unseenFor = 5 * time.Second
 
-// liveness brings the nodes' states in the table to what gossip says.
+// deafAfter is how long a node may not answer the leader and count as alive because gossip
+// hears of it. Who cannot be led publishes nothing, and does not know what it owns.
+const deafAfter = 8 * time.Second
+
+// liveness brings the nodes' states in the table to what gossip says, and raft.
 func (c *Coordinator) liveness(ctx context.Context) error {
 	alive := c.cfg.Members.Alive()
 	now := time.Now()
+	for id, at := range c.cfg.Voters.Answered() {
+		if began := c.term.Load().began; at.Before(began) {
+			at = began
+		}
+		if now.Sub(at) >= deafAfter {
+			alive[id] = false
+		}
+	}
 	var errs []error
 	for _, n := range c.cfg.State.View().Nodes() {
 		want := c.judge(n, alive, now)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"testing"
 	"time"
 
@@ -25,6 +26,7 @@ type world struct {
 	alive     map[string]bool
 	servers   []Server
 	lagging   map[string]bool
+	answered  map[string]time.Time
 	proposals int
 	fails     error                    // of the next proposal
 	refuses   map[string]bool          // nodes that raft does not take in
@@ -86,7 +88,8 @@ func (w *world) apply(msg proto.Message) *command.Outcome {
 	return out
 }
 
-func (w *world) Alive() map[string]bool          { return w.alive }
+func (w *world) Alive() map[string]bool          { return maps.Clone(w.alive) }
+func (w *world) Answered() map[string]time.Time  { return w.answered }
 func (w *world) MembersChanged() <-chan struct{} { return nil }
 func (w *world) Servers() ([]Server, error)      { return w.servers, nil }
 func (w *world) CaughtUp(id string) bool         { return !w.lagging[id] && w.alive[id] }

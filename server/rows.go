@@ -79,7 +79,7 @@ func (sh shape) states(r *fsm.Repo) []verdict {
 	if served > 0 && served < want {
 		add(api.StateCopying, strings.TrimSuffix(fmt.Sprintf("%d of %d copies; %s", served, want, away), "; "))
 	}
-	if sh.trails(r) && sh.now.Sub(r.ChangedAt()) > followBound {
+	if sh.late(r) {
 		add(api.StateCopying, fmt.Sprintf("%d of %d copies have generation %d", sh.current(r), want, r.Generation))
 	}
 	if served > 0 && newest < r.Generation {
@@ -157,8 +157,16 @@ func (sh shape) want(r *fsm.Repo) int { return min(r.Policy.Replicas, max(sh.liv
 // trails tells whether there are all copies that there can be, and not all have followed
 // what was published last.
 func (sh shape) trails(r *fsm.Repo) bool {
+	if r.Removed {
+		return false
+	}
 	served, newest, _ := sh.copies(r)
 	return served >= sh.want(r) && newest == r.Generation && sh.current(r) < sh.want(r)
+}
+
+// late tells whether a row trails for longer than copies should take.
+func (sh shape) late(r *fsm.Repo) bool {
+	return sh.trails(r) && sh.now.Sub(r.ChangedAt()) > followBound
 }
 
 // current counts the copies that clients get with the row's generation.
@@ -186,13 +194,13 @@ func (sh shape) whoHas(r *fsm.Repo) string {
 }
 
 // below tells whether a published row has fewer live copies than it would have with
-// all nodes up.
+// all nodes up, or not all of them, when they had the time, have what was published last.
 func (sh shape) below(r *fsm.Repo) bool {
 	if r.Removed || r.Generation == 0 {
 		return false
 	}
-	served, _, _ := sh.copies(r)
-	return served < min(r.Policy.Replicas, len(sh.view.Nodes()))
+	served, newest, _ := sh.copies(r)
+	return served < min(r.Policy.Replicas, len(sh.view.Nodes())) || newest < r.Generation || sh.late(r)
 }
 
 // render is a row as the API shows it. live is nil where the owner did not

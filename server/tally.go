@@ -20,12 +20,18 @@ type tally struct {
 	counts api.RepoCounts
 	below  int
 	most   int // copies that any row asks for
-	// trailing are shown as ready, until their copies have had the time to follow what was
-	// published then.
-	trailing map[string]time.Time
+	// trailing lack nothing until their copies have had the time to follow what was published.
+	trailing map[string]trailing
 }
 
-// count returns what is true of a view, or of a later one that was counted before.
+// trailing is a row whose copies have not all followed what was published then.
+type trailing struct {
+	since time.Time
+	ready bool // is shown
+}
+
+// count returns what is true of a view, or of a later one that was counted before, and how
+// many rows lack copies, or the newest of them.
 func (t *tally) count(sh shape) (counts api.RepoCounts, below int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -33,7 +39,7 @@ func (t *tally) count(sh shape) (counts api.RepoCounts, below int) {
 	sh.now = time.Time{}
 	switch ids, known := t.differing(sh); {
 	case !known:
-		t.shape, t.counts, t.below, t.most, t.trailing = sh, api.RepoCounts{}, 0, 0, map[string]time.Time{}
+		t.shape, t.counts, t.below, t.most, t.trailing = sh, api.RepoCounts{}, 0, 0, map[string]trailing{}
 		sh.view.Repos("", func(r *fsm.Repo) bool { t.add(r, 1); return true })
 	case t.shape.view.Index() <= sh.view.Index():
 		for id := range ids {
@@ -44,15 +50,18 @@ func (t *tally) count(sh shape) (counts api.RepoCounts, below int) {
 			t.add(sh.view.Repo(id), 1)
 		}
 	}
-	counts = t.counts
+	counts, below = t.counts, t.below
 	counts.ByState = maps.Clone(counts.ByState)
-	for _, at := range t.trailing {
-		if now.Sub(at) > followBound {
+	for _, row := range t.trailing {
+		if now.Sub(row.since) <= followBound {
+			continue
+		}
+		if below++; row.ready {
 			counts.Count(api.StateReady, -1)
 			counts.Count(api.StateCopying, 1)
 		}
 	}
-	return counts, t.below
+	return counts, below
 }
 
 // fewRows are never too many to look at those of a node twice, before and after. More of
@@ -107,10 +116,10 @@ func (t *tally) add(r *fsm.Repo, n int) {
 		t.below += n
 	}
 	t.most = max(t.most, r.Policy.Replicas)
-	switch trails := state == api.StateReady && t.shape.trails(r); {
+	switch {
 	case n < 0:
 		delete(t.trailing, r.ID)
-	case trails:
-		t.trailing[r.ID] = r.ChangedAt()
+	case t.shape.trails(r):
+		t.trailing[r.ID] = trailing{r.ChangedAt(), state == api.StateReady}
 	}
 }

@@ -113,19 +113,35 @@ func TestCountsAreThoseOfAWalk(tt *testing.T) {
 func TestCountsFollowTimeAndTheNumberOfNodes(t *testing.T) {
 	tb := newTable(t)
 	s := New(Config{Consensus: &hearing{led: true}, Now: func() time.Time { return tb.at }})
+	lacking := 0
 	shown := func(want string) {
 		t.Helper()
-		counts, _ := s.tally.count(s.shape(tb.state.View()))
+		var counts api.RepoCounts
+		counts, lacking = s.tally.count(s.shape(tb.state.View()))
 		if counts.ByState[want] != 1 || counts.Total != 1 {
 			t.Errorf("counted %v, want one %s", counts.ByState, want)
 		}
 	}
-	tb.publish(1).ready("n2", 1).publish(2)
-	shown(api.StateReady)
-	tb.later(2 * time.Minute)
-	shown(api.StateCopying)
-	tb.ready("n2", 2)
-	shown(api.StateReady)
+	for _, step := range []struct {
+		do      func()
+		want    string
+		lacking int
+	}{
+		{func() { tb.publish(1).ready("n2", 1).publish(2) }, api.StateReady, 0},
+		{func() { tb.later(2 * time.Minute) }, api.StateCopying, 1},
+		{func() {
+			tb.do(&command.Report{Node: "n1", Health: []*command.HealthReport{{Repo: "r", Epoch: tb.state.View().Repo("r").Epoch, ErrorClass: "auth"}}})
+		}, api.StateFailing, 1},
+		{func() { tb.ready("n2", 2) }, api.StateFailing, 0},
+		{func() {
+			tb.do(&command.Report{Node: "n1", Health: []*command.HealthReport{{Repo: "r", Epoch: tb.state.View().Repo("r").Epoch}}})
+		}, api.StateReady, 0},
+	} {
+		step.do()
+		if shown(step.want); lacking != step.lacking {
+			t.Errorf("%s: %d lack copies, want %d", step.want, lacking, step.lacking)
+		}
+	}
 
 	tb = newTable(t)
 	tb.do(&command.RemoveRepos{Ids: []string{"r"}})

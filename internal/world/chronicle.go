@@ -90,8 +90,8 @@ func entriesOf(path string) (list []raft.Log, err error) {
 	return list, err
 }
 
-// replay applies the entries up to last, as a node does, and says what does not go with what
-// rows must keep to.
+// replay applies the entries, as a node does, and says what does not go with what rows must
+// keep to. Up to last they are known to be committed.
 func (c *chronicle) replay(last uint64) (flaws []string) {
 	c.last = last
 	if n := len(c.newest); n == 0 || c.newest[n-1].Index < last {
@@ -101,9 +101,6 @@ func (c *chronicle) replay(last uint64) (flaws []string) {
 	seen := uint64(0)
 	term := uint64(0)
 	for _, e := range c.newest {
-		if e.Index > last {
-			break
-		}
 		if e.Term != term {
 			term, c.terms = e.Term, c.terms+1
 		}
@@ -156,6 +153,17 @@ func follows(old, row *fsm.Repo) error {
 		return fmt.Errorf("generation %d is published, and the owner changes, in one entry", row.Generation)
 	}
 	return nil
+}
+
+// since are the version of a row at the last entry that is known to be committed, and those
+// that follow it.
+func since(versions []version, last uint64) []version {
+	for i := len(versions) - 1; i > 0; i-- {
+		if versions[i].from <= last {
+			return versions[i:]
+		}
+	}
+	return versions
 }
 
 // named are the versions of all rows that had that name, in order of the log.

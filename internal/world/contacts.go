@@ -15,8 +15,8 @@ type contacts struct {
 	mu     sync.Mutex
 	checks []contact
 	over   bool
-	newest uint64         // of the log, as answers tell
-	clones map[string]int // first copies that were brought from it, by url
+	newest uint64    // of the log, as answers tell
+	clones []contact // that brought a whole copy, where there was none
 }
 
 type contact struct {
@@ -48,13 +48,10 @@ func (c *contacts) at(index uint64) {
 	c.newest = max(c.newest, index)
 }
 
-func (c *contacts) cloned(url string) {
+func (c *contacts) cloned(node, name string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.clones == nil {
-		c.clones = map[string]int{}
-	}
-	c.clones[url]++
+	c.clones = append(c.clones, contact{node, name, time.Now(), c.newest})
 }
 
 // against says which nodes have asked upstream that had no business there.
@@ -73,6 +70,13 @@ func (c *contacts) against(log *chronicle) (flaws []string) {
 		if !owned {
 			flaws = append(flaws, fmt.Sprintf("%s: %s asks the upstream of %s, which it has not owned for %s",
 				now.at.Format(time.TimeOnly), now.node, now.name, failover))
+		}
+	}
+	for _, now := range c.clones {
+		for id, versions := range log.rows {
+			if versions[0].row.Name == now.name && log.between(id, now.index, now.index, func(v version) bool { return v.row != nil && v.row.Generation > 0 }) {
+				flaws = append(flaws, fmt.Sprintf("%s: %s clones the upstream of %s, of which there are copies", now.at.Format(time.TimeOnly), now.node, now.name))
+			}
 		}
 	}
 	return flaws

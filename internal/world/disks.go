@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"gitmirror/fsm"
@@ -31,9 +32,9 @@ func (r *run) kept(log *chronicle) (flaws []string) {
 			continue
 		}
 		for _, versions := range log.rows {
-			if v := versions[len(versions)-1]; v.row != nil {
-				if err := r.holds(n, st, v); err != nil {
-					flaws = append(flaws, fmt.Sprintf("%s has lost what it held of %s: %v", n.Name, v.row.Name, err))
+			if versions = since(versions, log.last); !slices.ContainsFunc(versions, func(v version) bool { return !v.readyOn(n.Name) }) {
+				if err := r.holds(n, st, versions[0]); err != nil {
+					flaws = append(flaws, fmt.Sprintf("%s has lost what it held of %s: %v", n.Name, versions[0].row.Name, err))
 				}
 			}
 		}
@@ -41,32 +42,45 @@ func (r *run) kept(log *chronicle) (flaws []string) {
 	return flaws
 }
 
-// holds checks the copy of a row on a node, if the log says that it is ready.
-func (r *run) holds(n *Node, st *store.Store, v version) error {
-	for _, c := range v.row.Copies {
-		if v.nodes[c.Node] != n.Name || c.State != fsm.CopyReady {
-			continue
-		}
-		repo := st.Repo(v.row.ID)
-		if repo == nil {
-			return errors.New("there is no directory")
-		}
-		table, err := repo.OnDisk()
-		switch {
-		case err != nil:
-			return err
-		case table.Generation < c.Generation:
-			return fmt.Errorf("it has generation %d of %d", table.Generation, c.Generation)
-		case table.Generation == v.row.Generation && table.Digest() != refs.Digest(v.row.Digest):
-			return fmt.Errorf("generation %d is another", table.Generation)
-		}
-		var tips []string
-		for _, ref := range table.Refs {
-			tips = append(tips, ref.OID)
-		}
-		return (&objects{of: r.w}).Verify(context.Background(), repo.Dir(), tips)
+// readyOn tells whether the log says that a node has a copy.
+func (v version) readyOn(node string) bool {
+	_, ready := v.copyOn(node)
+	return ready
+}
+
+func (v version) copyOn(node string) (c fsm.Copy, ready bool) {
+	if v.row == nil {
+		return c, false
 	}
-	return nil
+	for _, c := range v.row.Copies {
+		if v.nodes[c.Node] == node {
+			return c, c.State == fsm.CopyReady
+		}
+	}
+	return c, false
+}
+
+// holds checks the copy of a row on a node's disk.
+func (r *run) holds(n *Node, st *store.Store, v version) error {
+	repo := st.Repo(v.row.ID)
+	if repo == nil {
+		return errors.New("there is no directory")
+	}
+	c, _ := v.copyOn(n.Name)
+	table, err := repo.OnDisk()
+	switch {
+	case err != nil:
+		return err
+	case table.Generation < c.Generation:
+		return fmt.Errorf("it has generation %d of %d", table.Generation, c.Generation)
+	case table.Generation == v.row.Generation && table.Digest() != refs.Digest(v.row.Digest):
+		return fmt.Errorf("generation %d is another", table.Generation)
+	}
+	var tips []string
+	for _, ref := range table.Refs {
+		tips = append(tips, ref.OID)
+	}
+	return (&objects{of: r.w}).Verify(context.Background(), repo.Dir(), tips)
 }
 
 // litter is what should not be in a directory on which nothing runs.

@@ -25,6 +25,7 @@ import (
 // behind it: what a copy has is on its disk, and nowhere else.
 type objects struct {
 	of     *World
+	node   string
 	client *http.Client // to peers, over the node's network
 }
 
@@ -98,7 +99,10 @@ func (o *objects) Fetch(ctx context.Context, st *store.Staging, src fetch.Source
 	}
 	var there map[string]bool
 	if src.Way != nil {
-		there, err = src.Way.(*way).objects(ctx)
+		upstream := src.Way.(*way)
+		if there, err = upstream.objects(ctx); err == nil && len(have) == 0 {
+			o.of.heard.cloned(o.node, nameOf(upstream.of))
+		}
 	} else {
 		there, err = o.atPeer(ctx, src.Peer)
 	}

@@ -218,8 +218,18 @@ func (r *run) look(ctx context.Context, n *Node, name string, u *Upstream) bool 
 	}
 	r.judge(n, name, u, shown)
 	another, since := u.awaits(shown.Refs)
-	r.verdicts.is(n.Name+" does not show what the upstream of "+name+" has", another, trouble{since, still})
+	r.verdicts.is("no node shows what the upstream of "+name+" has", another, trouble{since, func() bool { return !r.anyShows(ctx, name, u) }})
+	r.verdicts.is(n.Name+" does not show what the upstream of "+name+" has", another, trouble{since.Add(followed), still})
 	return !another
+}
+
+func (r *run) anyShows(ctx context.Context, name string, u *Upstream) bool {
+	for _, n := range r.w.Nodes {
+		if r.look(ctx, n, name, u) {
+			return true
+		}
+	}
+	return false
 }
 
 func (r *run) judge(n *Node, name string, u *Upstream, shown Shown) {

@@ -13,6 +13,9 @@ const (
 	noticed = 15 * time.Second
 	// checkedEvery is the interval of repositories: what upstream has is news for that long.
 	checkedEvery = 10 * time.Second
+	// followed is how long copies may take besides to get what the owner has: with real
+	// ones, which are large, that is no reason to call a cluster anything.
+	followed = time.Minute
 )
 
 // verdicts compare what nodes say of the cluster with what is wrong with it.
@@ -20,6 +23,7 @@ type verdicts struct {
 	mu      sync.Mutex
 	wrong   map[string]trouble
 	healthy map[string]time.Time // who calls all of it healthy, since when
+	told    map[string]bool
 }
 
 // trouble is something that is wrong, as it was seen last.
@@ -29,7 +33,16 @@ type trouble struct {
 }
 
 func newVerdicts() *verdicts {
-	return &verdicts{wrong: map[string]trouble{}, healthy: map[string]time.Time{}}
+	return &verdicts{wrong: map[string]trouble{}, healthy: map[string]time.Time{}, told: map[string]bool{}}
+}
+
+// first tells whether that is said for the first time.
+func (v *verdicts) first(what string) bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	first := !v.told[what]
+	v.told[what] = true
+	return first
 }
 
 // is notes that something is wrong since then, as far as it was not known, or has ended.
@@ -75,7 +88,7 @@ func (r *run) watch(ctx context.Context, n *Node) {
 		var s api.Status
 		index, err := n.Get(ctx, "/api/v1/status", &s)
 		for what, t := range r.verdicts.said(n.Name, err == nil && s.Verdict == api.Healthy) {
-			if t.still() {
+			if t.still() && r.verdicts.first(what) {
 				r.violated("%s calls the cluster healthy at entry %d, and since %s %s", n.Name, index, t.since.Format(time.TimeOnly), what)
 			}
 		}

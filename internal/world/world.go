@@ -148,7 +148,7 @@ func (n *Node) Start(join ...*Node) error {
 	cfg := node.Config{
 		Name: n.Name, Dir: n.dir(), HTTP: n.Host.IP() + ":80", Peer: n.peer(), Timing: "normal", ReplaceAfter: 10 * time.Minute, MinFree: -1,
 		InsecurePeers: true, InsecureAPI: true, Version: "world", Network: p.line, Disk: p.disk.disk(), Upstream: upstreams{n}, Log: n.of.log,
-		Objects: &objects{of: n.of, client: &http.Client{Transport: &http.Transport{DialContext: p.line.DialContext, DisableKeepAlives: true}}},
+		Objects: &objects{of: n.of, node: n.Name, client: &http.Client{Transport: &http.Transport{DialContext: p.line.DialContext, DisableKeepAlives: true}}},
 	}
 	for _, j := range join {
 		cfg.Join = append(cfg.Join, j.peer())
