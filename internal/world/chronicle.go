@@ -12,19 +12,23 @@ import (
 	"github.com/hashicorp/raft"
 	raftboltdb "github.com/hashicorp/raft-boltdb/v2"
 	"go.etcd.io/bbolt"
+	"google.golang.org/protobuf/proto"
 
 	"gitmirror/fsm"
+	"gitmirror/fsm/command"
+	"gitmirror/mirror/refs"
 )
 
 // chronicle is what the log of a cluster says, put together from the disks of its nodes
 // when a world has ended, and what became of each row by it. It is what all that nodes have
 // said is measured against.
 type chronicle struct {
-	entries map[place]raft.Log // of every log that was seen
-	newest  []raft.Log         // the longest log from its first entry on
-	last    uint64             // entries up to it are known to be committed
-	rows    map[string][]version
-	terms   int // in which somebody led
+	entries  map[place]raft.Log // of every log that was seen
+	newest   []raft.Log         // the longest log from its first entry on
+	last     uint64             // entries up to it are known to be committed
+	rows     map[string][]version
+	upstream func(url string) *Upstream
+	terms    int // in which somebody led
 }
 
 // place is where an entry stands. Who leads writes one entry to a place; two that differ had
@@ -39,8 +43,8 @@ type version struct {
 	nodes map[fsm.NodeNum]string
 }
 
-func newChronicle() *chronicle {
-	return &chronicle{entries: map[place]raft.Log{}, rows: map[string][]version{}}
+func newChronicle(upstream func(url string) *Upstream) *chronicle {
+	return &chronicle{upstream: upstream, entries: map[place]raft.Log{}, rows: map[string][]version{}}
 }
 
 // read takes in the log in a node's directory, on which nothing runs.
@@ -56,10 +60,19 @@ func (c *chronicle) read(dir string) error {
 		}
 		c.entries[at] = e
 	}
-	if len(list) > 0 && list[0].Index == 1 && len(list) > len(c.newest) {
+	if len(list) > 0 && list[0].Index == 1 && newer(list, c.newest) {
 		c.newest = list
 	}
 	return nil
+}
+
+// newer compares two logs as who gives a vote does.
+func newer(list, than []raft.Log) bool {
+	if len(than) == 0 {
+		return true
+	}
+	a, b := list[len(list)-1], than[len(than)-1]
+	return a.Term > b.Term || a.Term == b.Term && a.Index > b.Index
 }
 
 func sameEntry(a, b raft.Log) bool {
@@ -95,11 +108,11 @@ func entriesOf(path string) (list []raft.Log, err error) {
 func (c *chronicle) replay(last uint64) (flaws []string) {
 	c.last = last
 	if n := len(c.newest); n == 0 || c.newest[n-1].Index < last {
-		return []string{fmt.Sprintf("entry %d was read from, and the longest log ends at %d", last, n)}
+		return []string{fmt.Sprintf("entry %d was read from, and the newest log ends at %d", last, n)}
 	}
 	state := fsm.New()
-	seen := uint64(0)
-	term := uint64(0)
+	view := state.View()
+	seen, term := uint64(0), uint64(0)
 	for _, e := range c.newest {
 		if e.Term != term {
 			term, c.terms = e.Term, c.terms+1
@@ -110,7 +123,7 @@ func (c *chronicle) replay(last uint64) (flaws []string) {
 		if res := state.Apply(e.Index, e.Data); res.Err != nil {
 			return append(flaws, fmt.Sprintf("entry %d cannot be applied: %v", e.Index, res.Err))
 		}
-		view := state.View()
+		before, view := view, state.View()
 		ids, ok := view.ChangedSince(seen)
 		if !ok {
 			return append(flaws, "the log is too long to be followed")
@@ -125,8 +138,8 @@ func (c *chronicle) replay(last uint64) (flaws []string) {
 			if v.row != nil {
 				v.owner = nodes[v.row.Owner]
 			}
-			if old := c.rows[id]; len(old) > 0 && v.row != nil {
-				if err := follows(old[len(old)-1].row, v.row); err != nil {
+			if old := before.Repo(id); old != nil && v.row != nil {
+				if err := errors.Join(follows(old, v.row), fenced(before, old, v.row, e), c.grounded(view, old, v.row, e)); err != nil {
 					flaws = append(flaws, fmt.Sprintf("entry %d: row %s: %v", e.Index, v.row.Name, err))
 				}
 			}
@@ -139,8 +152,6 @@ func (c *chronicle) replay(last uint64) (flaws []string) {
 // follows checks one step of a row.
 func follows(old, row *fsm.Repo) error {
 	switch {
-	case old == nil:
-		return errors.New("it was gone, and is back under its id")
 	case row.Generation < old.Generation || row.Generation > old.Generation+1:
 		return fmt.Errorf("generation %d follows %d", row.Generation, old.Generation)
 	case row.Generation == old.Generation && row.Digest != old.Digest:
@@ -153,6 +164,52 @@ func follows(old, row *fsm.Repo) error {
 		return fmt.Errorf("generation %d is published, and the owner changes, in one entry", row.Generation)
 	}
 	return nil
+}
+
+// fenced checks that who has published owned the row, in its epoch, and knew its
+// generation.
+func fenced(before *fsm.View, old, row *fsm.Repo, e raft.Log) error {
+	if row.Generation == old.Generation {
+		return nil
+	}
+	var envelope command.Envelope
+	var p command.Publish
+	if err := errors.Join(proto.Unmarshal(e.Data, &envelope), proto.Unmarshal(envelope.GetPayload(), &p)); err != nil {
+		return err
+	}
+	node := before.NodeByID(p.GetNode())
+	if node == nil || node.Num != old.Owner || p.GetEpoch() != old.Epoch || p.GetFromGeneration() != old.Generation {
+		return fmt.Errorf("%v publishes over owner %d, epoch %d, generation %d", &p, old.Owner, old.Epoch, old.Generation)
+	}
+	return nil
+}
+
+// freshness is how old what is published may be: upstream was asked before.
+const freshness = 90 * time.Second
+
+// grounded checks that what is published is what upstream has just had; or, where upstream
+// does not answer, what there was before a generation that nobody has any more, and nobody is
+// expected to come back with.
+func (c *chronicle) grounded(view *fsm.View, old, row *fsm.Repo, e raft.Log) error {
+	if row.Generation == old.Generation || len(row.Pins) > 0 || len(row.Released) > 0 {
+		return nil
+	}
+	if u := c.upstream(row.URLs()[0]); u.had(refs.Digest(row.RefsDigest), e.AppendedAt.Add(-freshness), e.AppendedAt) {
+		return nil
+	}
+	for _, v := range c.rows[row.ID] {
+		if v.row.Generation != row.Base().Number || v.row.RefsDigest != row.RefsDigest {
+			continue
+		}
+		for _, held := range old.Copies {
+			n := view.Node(held.Node)
+			if held.State == fsm.CopyReady && held.Generation == old.Generation && n != nil && view.DatesHold() && (n.State.Live() || view.Now().Sub(n.Since) < replaceAfter-time.Minute) {
+				return fmt.Errorf("generation %d is given up, which %s has, %s since %s", old.Generation, n.Name, n.State, n.Since)
+			}
+		}
+		return nil
+	}
+	return fmt.Errorf("generation %d is published, which upstream did not have then", row.Generation)
 }
 
 // since are the version of a row at the last entry that is known to be committed, and those

@@ -15,6 +15,7 @@ type platter struct {
 	mu   sync.Mutex
 	mood string // "", "full", or "failing" for what is done next
 	left int    // operations until it is gone, 0 for any number
+	hurt bool   // an operation has failed
 	gone chan struct{}
 }
 
@@ -29,11 +30,25 @@ func (p *platter) disk() *disk.Disk { return disk.New(p.before) }
 func (p *platter) before(op disk.Op) error {
 	switch mood := p.next(); {
 	case mood == "gone" || mood == "failing":
-		return syscall.EIO
+		return p.fail(syscall.EIO)
 	case mood == "full" && slices.Contains(writes, op.Name):
-		return syscall.ENOSPC
+		return p.fail(syscall.ENOSPC)
 	}
 	return nil
+}
+
+func (p *platter) fail(err error) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.hurt = true
+	return err
+}
+
+// hasFailed tells whether any operation has.
+func (p *platter) hasFailed() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.hurt
 }
 
 // next is how the disk is for one operation.

@@ -43,16 +43,15 @@ func (n *Node) Read(ctx context.Context, name string) (Shown, error) {
 	if err != nil {
 		return Shown{}, err
 	}
-	shown, table := Shown{Refs: map[string]string{}}, refs.Table{}
+	names := map[string]string{}
 	for _, r := range ad.Refs {
-		shown.Refs[r.Name] = r.OID
-		table.Refs = append(table.Refs, refs.Ref{Name: r.Name, OID: r.OID})
+		names[r.Name] = r.OID
 	}
-	if table.Head = refs.Head(ad.HeadOID); ad.HeadRef != "" {
-		table.Head = refs.Symbolic(ad.HeadRef)
+	head := refs.Head(ad.HeadOID)
+	if ad.HeadRef != "" {
+		head = refs.Symbolic(ad.HeadRef)
 	}
-	shown.Digest = table.PublicDigest()
-	return shown, nil
+	return Shown{Refs: names, Digest: tableOf(names, head).PublicDigest()}, nil
 }
 
 // Get asks the node's API, and returns which place in the log the answer says it is from.

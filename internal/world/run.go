@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"gitmirror/api"
+	"gitmirror/internal/world/fabric"
 )
 
 // calmWithin is how long a cluster may take, when nothing is broken any more, until all is
@@ -67,8 +68,9 @@ func Run(t *testing.T, dir string, log *slog.Logger, s Setup, steps []Step) (out
 	}()
 	synctest.Test(t, func(t *testing.T) {
 		began := time.Now()
-		r := &run{w: New(t, s.Seed, dir, log), known: map[string]*Upstream{}, seen: map[string]int{},
-			claims: newClaims(), verdicts: newVerdicts(), log: newChronicle()}
+		w := New(t, s.Seed, dir, log)
+		r := &run{w: w, known: map[string]*Upstream{}, seen: map[string]int{},
+			claims: newClaims(), verdicts: newVerdicts(), log: newChronicle(w.upstream)}
 		r.w.buried = r.chronicle
 		defer func() {
 			r.result.Virtual = time.Since(began)
@@ -212,15 +214,21 @@ func (r *run) look(ctx context.Context, n *Node, name string, u *Upstream) bool 
 		return true
 	}
 	still := func() bool { return !r.look(ctx, n, name, u) }
-	r.verdicts.is(n.Name+" does not serve "+name, err != nil, trouble{time.Now(), still})
+	r.verdicts.is(n.Name+" does not serve "+name, err != nil && r.reached(n), trouble{time.Now(), still})
 	if err != nil {
-		return false
+		return !r.reached(n)
 	}
 	r.judge(n, name, u, shown)
 	another, since := u.awaits(shown.Refs)
 	r.verdicts.is("no node shows what the upstream of "+name+" has", another, trouble{since, func() bool { return !r.anyShows(ctx, name, u) }})
 	r.verdicts.is(n.Name+" does not show what the upstream of "+name+" has", another, trouble{since.Add(followed), still})
 	return !another
+}
+
+// reached tells whether nothing is between people and a node.
+func (r *run) reached(n *Node) bool {
+	none := fabric.Weather{}
+	return r.w.Fabric.Weather(r.w.desk, n.Host) == none && r.w.Fabric.Weather(n.Host, r.w.desk) == none
 }
 
 func (r *run) anyShows(ctx context.Context, name string, u *Upstream) bool {
@@ -256,18 +264,20 @@ func (r *run) judge(n *Node, name string, u *Upstream, shown Shown) {
 	}
 }
 
-// rest ends all that is broken, and waits for calm.
+// rest ends all that is broken, and waits for calm: first with what is lost still lost.
 func (r *run) rest() {
-	r.mend()
 	for _, u := range r.w.everyUpstream() {
 		u.Feel(Well)
 	}
 	for _, n := range r.w.Nodes {
 		n.feel("")
+	}
+	r.carryOn()
+	r.mend()
+	for _, n := range r.w.Nodes {
 		r.start(n)
 	}
 	r.work.Wait()
-	r.retry()
 	if err := r.calm(calmWithin); err != nil {
 		r.violated("%s after the last fault: %v", calmWithin, err)
 	}
@@ -275,11 +285,11 @@ func (r *run) rest() {
 
 // retry does what a person does who sees that an upstream was failing, and is well again:
 // by itself a node waits minutes.
-func (r *run) retry() {
+func (r *run) retry(at []*Node) {
 	ctx, cancel := context.WithTimeout(context.Background(), calmWithin)
 	defer cancel()
 	for name := range r.all() {
-		for _, n := range r.w.Nodes {
+		for _, n := range at {
 			row, err := n.Client.Repo(ctx, name)
 			if err != nil {
 				continue
@@ -298,6 +308,10 @@ func (r *run) calm(within time.Duration) (err error) {
 		if err = r.wrong(); err == nil || time.Now().After(end) {
 			return err
 		}
+		for _, n := range r.w.Nodes { // whoever runs one has it started again
+			r.start(n)
+		}
+		r.retry(r.w.Nodes)
 	}
 }
 

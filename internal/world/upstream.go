@@ -13,6 +13,7 @@ import (
 	"gitmirror/mirror"
 	"gitmirror/mirror/detect"
 	"gitmirror/mirror/failure"
+	"gitmirror/mirror/refs"
 	"gitmirror/mirror/remote"
 	"gitmirror/mirror/wire"
 )
@@ -27,7 +28,14 @@ type Upstream struct {
 	head   string            // a branch
 	mood   Mood
 	states []string
+	pasts  []past    // the same, as the log has them
 	since  time.Time // of the last one, and of how it answers
+}
+
+// past is how an upstream was from a time on.
+type past struct {
+	refs refs.Digest
+	from time.Time
 }
 
 // Mood is how an upstream answers.
@@ -46,23 +54,24 @@ const (
 
 // Edit changes the refs as one push does: edit gets them as they are, and what it makes of
 // them is what is there then.
-func (u *Upstream) Edit(edit func(refs map[string]string)) {
+func (u *Upstream) Edit(edit func(names map[string]string)) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	edit(u.refs)
 	u.states, u.since = append(u.states, stateOf(u.refs)), time.Now()
+	u.pasts = append(u.pasts, past{tableOf(u.refs, refs.Symbolic("refs/heads/"+u.head)).PublicDigest(), u.since})
 }
 
 // Push adds a commit to a branch, which is made where it is missing, and returns it.
 func (u *Upstream) Push(branch string) (tip string) {
-	u.Edit(func(refs map[string]string) {
+	u.Edit(func(names map[string]string) {
 		name := "refs/heads/" + branch
-		if old := refs[name]; old != "" {
+		if old := names[name]; old != "" {
 			tip = u.of.history.commit(old)
 		} else {
 			tip = u.of.history.commit()
 		}
-		refs[name] = tip
+		names[name] = tip
 	})
 	return tip
 }
@@ -100,11 +109,33 @@ func (u *Upstream) index(state string, from int) int {
 	return -1
 }
 
+// had tells whether it was so at some time from one on, until another.
+func (u *Upstream) had(digest refs.Digest, from, to time.Time) bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	for i, p := range u.pasts {
+		if p.refs == digest && !p.from.After(to) && (i+1 == len(u.pasts) || u.pasts[i+1].from.After(from)) {
+			return true
+		}
+	}
+	return false
+}
+
+// tableOf are refs as a node keeps them.
+func tableOf(names map[string]string, head refs.Head) *refs.Table {
+	t := &refs.Table{Head: head}
+	for name, id := range names {
+		t.Refs = append(t.Refs, refs.Ref{Name: name, OID: id})
+	}
+	refs.Sort(t.Refs)
+	return t
+}
+
 // stateOf is a set of refs in one string.
-func stateOf(refs map[string]string) string {
+func stateOf(names map[string]string) string {
 	var b strings.Builder
-	for _, name := range slices.Sorted(maps.Keys(refs)) {
-		fmt.Fprintf(&b, "%s %s\n", refs[name], name)
+	for _, name := range slices.Sorted(maps.Keys(names)) {
+		fmt.Fprintf(&b, "%s %s\n", names[name], name)
 	}
 	return b.String()
 }

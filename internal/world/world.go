@@ -140,13 +140,16 @@ func (w *World) Add() *Node {
 	return n
 }
 
+// replaceAfter is how long a node that is down is expected back.
+const replaceAfter = 10 * time.Minute
+
 // Start runs the node, and returns when it serves, or has ended. It joins who is there
 // already where it has no cluster of its own.
 func (n *Node) Start(join ...*Node) error {
 	ctx, stop := context.WithCancel(context.Background())
 	p := &process{line: &line{Host: n.Host, cut: make(chan struct{})}, disk: newPlatter(), stop: stop, done: make(chan struct{})}
 	cfg := node.Config{
-		Name: n.Name, Dir: n.dir(), HTTP: n.Host.IP() + ":80", Peer: n.peer(), Timing: "normal", ReplaceAfter: 10 * time.Minute, MinFree: -1,
+		Name: n.Name, Dir: n.dir(), HTTP: n.Host.IP() + ":80", Peer: n.peer(), Timing: "normal", ReplaceAfter: replaceAfter, MinFree: -1,
 		InsecurePeers: true, InsecureAPI: true, Version: "world", Network: p.line, Disk: p.disk.disk(), Upstream: upstreams{n}, Log: n.of.log,
 		Objects: &objects{of: n.of, node: n.Name, client: &http.Client{Transport: &http.Transport{DialContext: p.line.DialContext, DisableKeepAlives: true}}},
 	}
@@ -161,7 +164,7 @@ func (n *Node) Start(join ...*Node) error {
 	go func() {
 		p.err = node.Run(ctx, cfg)
 		n.of.log.Info("a process has ended", "node", n.Name, "err", p.err)
-		if p.err != nil { // what it leaves open, a real one's end would close
+		if p.err != nil || p.disk.hasFailed() { // what it leaves open, a real one's end would close
 			n.bury(p)
 		}
 		n.mu.Lock()

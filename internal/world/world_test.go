@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -33,8 +32,13 @@ func try(t *testing.T, s Setup, steps []Step) (Result, error) {
 	}
 	where := "run again with -world.journal DIR for its journal"
 	if *keep != "" {
-		where = filepath.Join(*keep, fmt.Sprintf("world-%d-%d.log", s.Seed, len(steps)))
-		if err := os.WriteFile(where, journal.Bytes(), 0o644); err != nil {
+		f, err := os.CreateTemp(*keep, fmt.Sprintf("world-%d-%d-*.log", s.Seed, len(steps)))
+		if err == nil {
+			_, err = journal.WriteTo(f)
+			where = f.Name()
+			_ = f.Close()
+		}
+		if err != nil {
 			t.Error(err)
 		}
 	}

@@ -1,0 +1,134 @@
+package world
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"math/bits"
+	"slices"
+	"time"
+
+	"gitmirror/api"
+	"gitmirror/internal/world/fabric"
+)
+
+// remainder is the largest set of nodes that run, and between which nothing is broken.
+func (r *run) remainder() (best []*Node) {
+	all := r.w.Nodes
+	for set := uint(1); set < 1<<len(all); set++ {
+		if bits.OnesCount(set) <= len(best) {
+			continue
+		}
+		var list []*Node
+		for i, n := range all {
+			if set&(1<<i) != 0 {
+				list = append(list, n)
+			}
+		}
+		if r.whole(list) {
+			best = list
+		}
+	}
+	return best
+}
+
+func (r *run) whole(list []*Node) bool {
+	for _, n := range list {
+		if !n.running() {
+			return false
+		}
+		for _, o := range list {
+			if r.w.Fabric.Weather(n.Host, o.Host) != (fabric.Weather{}) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// carryOn checks, while some nodes are still lost, that the others go on where they are a
+// majority: they agree on who leads, and what one of them has a copy of is soon, and at each
+// of them, what upstream has.
+func (r *run) carryOn() {
+	list := r.remainder()
+	if len(list) == len(r.w.Nodes) || !r.decides(list) {
+		return
+	}
+	var err error
+	for end := time.Now().Add(calmWithin); ; time.Sleep(time.Second) {
+		if err = r.behind(list); err == nil {
+			return
+		}
+		if time.Now().After(end) {
+			break
+		}
+		r.retry(list)
+	}
+	r.violated("%s do not go on without the others: %v", names(list), err)
+}
+
+func names(list []*Node) (names []string) {
+	for _, n := range list {
+		names = append(names, n.Name)
+	}
+	return names
+}
+
+// decides tells whether the nodes are a majority of those that vote.
+func (r *run) decides(list []*Node) bool {
+	ctx := context.Background()
+	var s api.Status
+	if len(list) == 0 {
+		return false
+	}
+	if _, err := list[0].Get(ctx, "/api/v1/status", &s); err != nil {
+		return false
+	}
+	voters, here := 0, 0
+	for _, n := range s.Nodes {
+		if n.Role == "leader" || n.Role == "voter" {
+			if voters++; slices.Contains(names(list), n.Name) {
+				here++
+			}
+		}
+	}
+	return here > voters/2
+}
+
+// behind says what is not as it should be at nodes that are left.
+func (r *run) behind(list []*Node) error {
+	ctx, cancel := context.WithTimeout(context.Background(), patient)
+	defer cancel()
+	leaders := map[string]bool{}
+	for _, n := range list {
+		var s api.Status
+		if _, err := n.Get(ctx, "/api/v1/status", &s); err != nil {
+			return fmt.Errorf("%s has no status: %w", n.Name, err)
+		}
+		if leaders[s.Leader] = true; len(leaders) > 1 || !slices.Contains(names(list), s.Leader) {
+			return fmt.Errorf("who leads? %v", slices.Collect(maps.Keys(leaders)))
+		}
+	}
+	var page api.RepoList
+	if _, err := list[0].Get(ctx, "/api/v1/repos?limit=1000", &page); err != nil {
+		return fmt.Errorf("%s does not list repositories: %w", list[0].Name, err)
+	}
+	known := r.all()
+	for _, row := range page.Repos {
+		u := known[row.Name]
+		if u == nil || !slices.ContainsFunc(row.Copies, func(c api.Copy) bool { return c.State == "ready" && slices.Contains(names(list), c.Node) }) {
+			continue
+		}
+		for _, n := range list {
+			shown, err := n.Read(ctx, row.Name)
+			if err != nil {
+				return fmt.Errorf("%s does not serve %s: %w", n.Name, row.Name, err)
+			}
+			if !maps.Equal(shown.Refs, u.Refs()) {
+				return errors.New(n.Name + " does not show what the upstream of " + row.Name + " has")
+			}
+		}
+	}
+	return nil
+}
