@@ -16,7 +16,7 @@ import (
 // are here already: a push is not to wait for an import.
 //
 // A fetch whose upstream sends hardly anything is set aside when others wait: it goes on,
-// at a slow pace at most, without a slot, and gets one back when nobody else wants it. When
+// at a slow pace at most, without a slot, and gets one back when nobody else can have it. When
 // too many are aside, of all or of its host, the one that has been so for longest ends. Four
 // upstreams that trickle would otherwise stop a node, and some repositories of a host all
 // others of it.
@@ -150,9 +150,8 @@ func (s *slots) hand() {
 		}
 		return ok
 	})
-	if len(s.waiting) > 0 {
-		return
-	}
+	// Who still waits is of a host that has its share, or a first copy where those have
+	// theirs: it cannot have what is free now.
 	s.aside = slices.DeleteFunc(s.aside, func(sl *slot) bool {
 		ok := give(sl)
 		if ok {

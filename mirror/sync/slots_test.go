@@ -264,3 +264,36 @@ func TestASlotIsNotHeldWhileAnUpstreamHangs(t *testing.T) {
 		}
 	})
 }
+
+// What is aside gets a slot that is free, though somebody waits whose host has its share:
+// who cannot have it does not want it.
+func TestASlotThatNobodyCanHaveGoesToWhoIsAside(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSlots(4, clock.System)
+		slow := begin(t, s, "slow", 10, false)
+		var big []*fetching
+		for range 3 {
+			big = append(big, begin(t, s, "big", 1<<20, false))
+		}
+		time.Sleep(10 * time.Second)
+		other := begin(t, s, "other", 1<<20, false)
+		if !slow.slowed.Load() {
+			t.Fatal("it is not aside")
+		}
+		waits := make(chan *slot, 1)
+		go func() {
+			sl, _ := s.take(t.Context(), "big", true, func(bool) {}) // for the rest of an import
+			waits <- sl
+		}()
+		synctest.Wait()
+		other.end()
+		time.Sleep(time.Minute)
+		if slow.slowed.Load() {
+			t.Errorf("a slot has been free for a minute (%d taken), and it is held to a pace", len(s.taken))
+		}
+		for _, f := range append(big, slow) {
+			f.end()
+		}
+		(<-waits).release()
+	})
+}
