@@ -1,7 +1,6 @@
 package sync
 
 import (
-	"slices"
 	"sync"
 
 	"golang.org/x/sync/semaphore"
@@ -21,7 +20,8 @@ type places struct {
 // place is all that is taken at one peer.
 type place struct {
 	running int
-	waiting []string // repositories that found no place, and no other peer
+	waiting []string            // repositories that found no place, and no other peer
+	waits   map[string]struct{} // those: a node that has joined has all its rows wait
 	fetches *semaphore.Weighted
 }
 
@@ -39,7 +39,7 @@ func (p *places) take(peer string) (*place, bool) {
 	defer p.mu.Unlock()
 	at := p.peers[peer]
 	if at == nil {
-		at = &place{fetches: semaphore.NewWeighted(p.fetches)}
+		at = &place{fetches: semaphore.NewWeighted(p.fetches), waits: map[string]struct{}{}}
 		p.peers[peer] = at
 	}
 	if at.running >= p.perPeer {
@@ -53,8 +53,12 @@ func (p *places) take(peer string) (*place, bool) {
 func (p *places) await(peer, id string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if at := p.peers[peer]; at != nil && !slices.Contains(at.waiting, id) {
-		at.waiting = append(at.waiting, id)
+	at := p.peers[peer]
+	if at == nil {
+		return
+	}
+	if _, waits := at.waits[id]; !waits {
+		at.waiting, at.waits[id] = append(at.waiting, id), struct{}{}
 	}
 }
 
@@ -64,6 +68,7 @@ func (p *places) leave(peer string, at *place) {
 	defer p.mu.Unlock()
 	at.running--
 	for kicked := false; !kicked && len(at.waiting) > 0; at.waiting = at.waiting[1:] {
+		delete(at.waits, at.waiting[0])
 		kicked = p.kick(at.waiting[0])
 	}
 	if at.running == 0 && len(at.waiting) == 0 {
