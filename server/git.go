@@ -48,7 +48,8 @@ func gitMethod(w http.ResponseWriter, allow string) {
 // complete one here.
 func (s *Server) git(w http.ResponseWriter, r *http.Request) {
 	if name, lfs := lfsName(r); lfs {
-		refuseLFS(w, name, s.cfg.State.View().RepoByName(name))
+		s.awaitPassed(r.Context())
+		s.refuseLFS(w, name)
 		return
 	}
 	rq, ok := parseGit(r)

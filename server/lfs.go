@@ -5,8 +5,6 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
-
-	"gitmirror/fsm"
 )
 
 // lfsType is what Git LFS sends and wants back.
@@ -25,11 +23,14 @@ func lfsName(r *http.Request) (name string, ok bool) {
 
 // refuseLFS says, as the LFS API has it, that objects are not mirrored, and where they
 // are. 501 is what git-lfs neither retries nor takes for a missing object.
-func refuseLFS(w http.ResponseWriter, name string, row *fsm.Repo) {
+func (s *Server) refuseLFS(w http.ResponseWriter, name string) {
 	status, message := http.StatusNotImplemented, ""
-	if row == nil {
+	switch row := s.cfg.State.View().RepoByName(name); {
+	case row == nil && s.cfg.Consensus.Ready() != nil:
+		status, message = http.StatusServiceUnavailable, "gitmirror: this node has started and does not know yet whether there is a mirror named "+clip(name)
+	case row == nil:
 		status, message = http.StatusNotFound, "gitmirror: there is no mirror named "+clip(name)
-	} else {
+	default:
 		at := strings.TrimSuffix(row.URLs()[0], ".git") + ".git/info/lfs"
 		message = "gitmirror: LFS objects are not mirrored yet; they are at the upstream, " + row.URLs()[0] + ": git config lfs.url " + at
 	}

@@ -2,6 +2,7 @@ package server
 
 import (
 	"encoding/json"
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -39,5 +40,15 @@ func TestLFSIsAnsweredLawfully(t *testing.T) {
 		if c.status == http.StatusNotImplemented && !strings.Contains(answer.Message, upstream) {
 			t.Errorf("%s does not say where the objects are: %s", c.path, answer.Message)
 		}
+	}
+}
+
+// A node that does not know the table yet does not say that there is no such mirror.
+func TestLFSOnANodeThatHasStarted(t *testing.T) {
+	g := &group{ready: errors.New("it has not heard a leader")}
+	w := httptest.NewRecorder()
+	g.server(t).Handler().ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/git/h/r/info/lfs/objects/batch", nil))
+	if w.Code != http.StatusServiceUnavailable {
+		t.Errorf("%d %s", w.Code, w.Body)
 	}
 }

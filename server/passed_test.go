@@ -21,7 +21,7 @@ func (l leads) RoundTrip(r *http.Request) (*http.Response, error) {
 // The answer of the leader is passed on at once, and who asks this node next waits until it
 // has what was written: but not for ever, and not once it has given up.
 func TestWhoHasWrittenThroughANodeReadsItThere(t *testing.T) {
-	for _, path := range []string{"/api/v1/repos", "/api/v1/repos/h/r", "/api/v1/status", "/git/h/r/info/refs?service=git-upload-pack"} {
+	for _, path := range []string{"/api/v1/repos", "/api/v1/repos/h/r", "/api/v1/status", "/git/h/r/info/refs?service=git-upload-pack", "/git/h/r/info/lfs/objects/batch"} {
 		synctest.Test(t, func(t *testing.T) {
 			g := &group{leader: "other", led: true, peers: leads{}, never: true}
 			s := g.server(t)
