@@ -305,6 +305,15 @@ func TestAnswersToARequestedCheck(t *testing.T) {
 	failing := func(err error) func(context.Context, string, bool) (api.SyncOutcome, error) {
 		return func(context.Context, string, bool) (api.SyncOutcome, error) { return api.SyncOutcome{}, err }
 	}
+	lagging := func() func(context.Context, string, bool) (api.SyncOutcome, error) {
+		asked := 0
+		return func(ctx context.Context, addr string, wait bool) (api.SyncOutcome, error) {
+			if asked++; asked < 4 {
+				return api.SyncOutcome{}, refusal.OwnerMoved
+			}
+			return done(ctx, addr, wait)
+		}
+	}
 	for name, c := range map[string]struct {
 		make   func(*surroundings)
 		syncs  func(context.Context, string, bool) (api.SyncOutcome, error)
@@ -312,12 +321,15 @@ func TestAnswersToARequestedCheck(t *testing.T) {
 		status int
 		code   string
 	}{
-		"not waited for":        {nil, done, "r:sync", 202, ""},
-		"waited for":            {nil, done, "r:sync?wait=30s", 200, ""},
-		"longer than it may":    {nil, slow, "r:sync?wait=2s", 504, "wait_over"},
-		"an owner that hangs":   {nil, slow, "r:sync", 503, "owner_unreachable"},
-		"an owner that is away": {nil, failing(errors.New("refused")), "r:sync", 503, "owner_unreachable"},
-		"an owner that refuses": {nil, failing(refusal.NotOwner), "r:sync", 409, "not_owner"},
+		"not waited for":                  {nil, done, "r:sync", 202, ""},
+		"waited for":                      {nil, done, "r:sync?wait=30s", 200, ""},
+		"longer than it may":              {nil, slow, "r:sync?wait=2s", 504, "wait_over"},
+		"an owner that hangs":             {nil, slow, "r:sync", 503, "owner_unreachable"},
+		"an owner that is away":           {nil, failing(errors.New("refused")), "r:sync", 503, "owner_unreachable"},
+		"an owner that has not heard":     {nil, lagging(), "r:sync", 202, ""},
+		"an owner that does not hear":     {nil, failing(refusal.OwnerMoved), "r:sync", 503, "owner_moved"},
+		"one that does not hear, awaited": {nil, failing(refusal.OwnerMoved), "r:sync?wait=30s", 503, "owner_moved"},
+		"an owner that refuses":           {nil, failing(refusal.NotOwner), "r:sync", 409, "not_owner"},
 		"nobody owns it": {func(a *surroundings) {
 			a.down("n1").do(&command.AssignOwners{Rows: []*command.Ownership{{Repo: "r", Epoch: 1}}})
 		}, done, "r:sync", 503, "no_owner"},

@@ -15,6 +15,7 @@ const (
 	maxWait       = 10 * time.Minute
 	newsPatience  = 5 * time.Second // how long a sync waits for the owner's report, and for the other copies
 	acceptTimeout = 5 * time.Second
+	ownerLag      = 100 * time.Millisecond // how long an owner is given to hear that it is
 )
 
 // sync has the owner of a repo ask upstream now, whatever its interval says.
@@ -113,7 +114,23 @@ func (s *Server) whileOwned(ctx context.Context, row *fsm.Repo) (context.Context
 	return ctx, func() { moved(nil) }
 }
 
-func (s *Server) syncAt(ctx context.Context, owner *fsm.Node, id string, wait bool) (api.SyncOutcome, error) {
+// syncAt asks the owner, and again where it has not heard yet that it is: whoever has just
+// added a repo asks before all nodes know of it. ctx ends when it has another.
+func (s *Server) syncAt(ctx context.Context, owner *fsm.Node, id string, wait bool) (out api.SyncOutcome, err error) {
+	for end := time.Now().Add(newsPatience); ; {
+		out, err = s.syncOnce(ctx, owner, id, wait)
+		if !errors.Is(err, refusal.OwnerMoved) || time.Now().After(end) {
+			return out, err
+		}
+		select {
+		case <-time.After(ownerLag):
+		case <-ctx.Done():
+			return out, err
+		}
+	}
+}
+
+func (s *Server) syncOnce(ctx context.Context, owner *fsm.Node, id string, wait bool) (api.SyncOutcome, error) {
 	if owner.ID == s.cfg.Self {
 		return s.cfg.Local.Sync(ctx, id, wait)
 	}
