@@ -4,7 +4,6 @@ import (
 	"context"
 	"net/http"
 	"sync"
-	"time"
 )
 
 // passed is the newest write that the leader has acknowledged through this node. A follower
@@ -13,28 +12,44 @@ import (
 // finds what was written.
 type passed struct {
 	mu    sync.Mutex
-	index uint64    // of the log
-	until time.Time // when this node is not waited for any more
+	index uint64 // of the log
+	vain  uint64 // up to there this node was waited for in vain, and is not any more
 }
 
 func (p *passed) note(index uint64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if index > p.index {
-		p.index, p.until = index, time.Now().Add(leaderPatience)
+	p.index = max(p.index, index)
+}
+
+// awaited is the index that is to be waited for, 0 for none.
+func (p *passed) awaited() uint64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.index <= p.vain {
+		return 0
 	}
+	return p.index
+}
+
+func (p *passed) giveUp(index uint64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.vain = max(p.vain, index)
 }
 
 // awaitPassed returns when this node's state has what was written through it, or when that
-// does not come in time: what is answered then says how old it is.
+// does not come in time: what is answered then says how old it is. The time is the reader's:
+// a node that was frozen since the write is about to hear of it.
 func (s *Server) awaitPassed(ctx context.Context) {
-	s.passed.mu.Lock()
-	index, until := s.passed.index, s.passed.until
-	s.passed.mu.Unlock()
-	if index > s.cfg.State.View().Index() && time.Now().Before(until) {
-		ctx, cancel := context.WithDeadline(ctx, until)
-		defer cancel()
-		_ = s.cfg.Consensus.WaitApplied(ctx, index)
+	index := s.passed.awaited()
+	if index <= s.cfg.State.View().Index() {
+		return
+	}
+	patience, cancel := context.WithTimeout(ctx, leaderPatience)
+	defer cancel()
+	if err := s.cfg.Consensus.WaitApplied(patience, index); err != nil && ctx.Err() == nil {
+		s.passed.giveUp(index)
 	}
 }
 

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -37,6 +38,11 @@ func TestWhoHasWrittenThroughANodeReadsItThere(t *testing.T) {
 			if waited, code := ask(g.request()); waited != 0 || code != http.StatusCreated || len(g.waits) > 0 {
 				t.Errorf("a write: %d after %s, waits for %v", code, waited, g.waits)
 			}
+			gone, leave := context.WithTimeout(t.Context(), time.Second)
+			defer leave()
+			ask(get.WithContext(gone))
+			g.waits = nil
+			time.Sleep(time.Minute) // frozen, it may be
 			if waited, _ := ask(get); waited != leaderPatience || len(g.waits) == 0 || g.waits[0] != 40 {
 				t.Errorf("%s: waits %s for %v", path, waited, g.waits)
 			}
