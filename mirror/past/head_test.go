@@ -57,3 +57,54 @@ func TestHeadIsHeldHoweverItGetsThere(t *testing.T) {
 		}
 	})
 }
+
+// What HEAD showed last counts for as long as it shows nothing: what it shows next is weighed
+// against that, however long it took. What happens to branches meanwhile is weighed as theirs.
+func TestWhatHeadShowedIsNotForgottenWhileItShowsNothing(t *testing.T) {
+	type list map[string]int
+	type step struct {
+		head  refs.Head
+		shown list
+		held  string
+	}
+	const none, main, evil = "", refs.Head("ref: refs/heads/main"), refs.Head("ref: refs/heads/evil")
+	for name, steps := range map[string][]step{
+		"main is another meanwhile":    {{evil, list{"main": 1}, ""}, {evil, list{"main": 2}, ""}, {main, list{"main": 2}, past.HeadRewrite}},
+		"a foreign branch is its next": {{none, list{"main": 1}, ""}, {none, list{"main": 1, "new": 3}, ""}, {evil, list{"main": 1, "evil": 2}, past.HeadRewrite}},
+		"its branch is born":           {{evil, list{"main": 1}, ""}, {evil, list{"main": 1, "evil": 2}, past.HeadRewrite}},
+		"it shows the same again":      {{none, list{"main": 1}, ""}, {none, list{"main": 1, "new": 3}, ""}, {evil, list{"main": 1, "evil": 1}, ""}, {evil, list{"evil": 1}, ""}},
+	} {
+		now := noon
+		table := func(st step) *refs.Table {
+			var l []refs.Ref
+			for n, o := range st.shown {
+				l = append(l, refs.Ref{Name: "refs/heads/" + n, OID: oid(o)})
+			}
+			for i := range 9 {
+				l = append(l, refs.Ref{Name: fmt.Sprint("refs/heads/other", i), OID: oid(100 + i)})
+			}
+			refs.Sort(l)
+			return &refs.Table{Generation: 1, Head: st.head, Refs: l}
+		}
+		base, record := table(step{main, list{"main": 1}, ""}), (*past.Record)(nil)
+		for i, st := range steps {
+			now = now.Add(30 * time.Hour)
+			next := table(st)
+			s := &past.Step{Base: base, Past: record, List: next.Refs, Head: next.Head, Changes: refs.Diff(base, next.Refs), At: at(now)}
+			for k := range s.Changes {
+				if s.Changes[k].Kind == refs.Updated {
+					s.Changes[k].Kind = refs.Forced
+				}
+			}
+			v, err := s.Weigh(flat{})
+			if err != nil || v.Reason != st.held {
+				t.Errorf("%s, step %d: held for %q, want %q, %v", name, i, v.Reason, st.held, err)
+			}
+			record = s.Next(v, func(string) bool { return false })
+			if record, err = past.Decode(record.Encode(), record.Digest()); err != nil {
+				t.Fatal(err)
+			}
+			base = next
+		}
+	}
+}

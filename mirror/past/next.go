@@ -61,7 +61,11 @@ func (s *Step) remembered(v Verdict, forgotten func(ref string) bool) []Tip {
 			instead = append(instead, Tip{Name: head, OID: c.New, Until: s.At.Now, Head: true})
 		}
 	}
-	tips := slices.DeleteFunc(slices.Clone(v.tips), func(t Tip) bool { return gone[t.Name] || heads && t.Head })
+	tips := slices.Clone(v.tips)
+	if !shows {
+		tips = append(s.lastShown(), tips...)
+	}
+	tips = slices.DeleteFunc(tips, func(t Tip) bool { return gone[t.Name] || heads && t.Head })
 	return append(instead, tips...) // "HEAD" is before all names
 }
 

@@ -160,6 +160,9 @@ func inOrder(lost map[string]refs.Change, heads []refs.Change) []refs.Change {
 // the oldest first.
 func (s *Step) allTips() []Tip {
 	tips := slices.Clone(s.recent)
+	if _, shows := s.find(head); shows {
+		tips = append(s.lastShown(), tips...)
+	}
 	where := map[[2]string]int{}
 	for i, t := range tips {
 		where[[2]string{t.Name, t.OID}] = i
@@ -189,6 +192,20 @@ func (s *Step) allTips() []Tip {
 		return cmp.Or(strings.Compare(a.Name, b.Name), a.Until.Compare(b.Until))
 	})
 	return tips
+}
+
+// lastShown is what HEAD showed last where it has shown nothing since, for longer than others
+// count: what it shows next is weighed against that.
+func (s *Step) lastShown() []Tip {
+	if s.Past == nil || s.Base.HeadOID() != "" || len(s.recent) > 0 && s.recent[0].Name == head {
+		return nil
+	}
+	for i := len(s.Past.Tips) - 1; i >= 0; i-- {
+		if t := s.Past.Tips[i]; t.Name == head {
+			return []Tip{t}
+		}
+	}
+	return nil
 }
 
 // head is what HEAD shows, as a ref of that name: whatever branch it points to.
