@@ -1,16 +1,21 @@
 package schedule
 
-import "gitmirror/mirror/work"
+import (
+	"slices"
+
+	"gitmirror/mirror/work"
+)
 
 // lane bounds how many runs of one kind are under way: that of what others wait for is
 // never taken by what takes long. Runs that wait for peers, that ask upstreams, and that
 // fetch from them are apart, and of the last the first copies from those that are here
-// and go on.
+// and go on. Those who wait for a place have it by turns of their hosts: a host with a long
+// line delays its own.
 type lane struct {
 	limit   int
-	perHost int // runs at one upstream's host; 0 for no bound
+	perHost int // runs at one upstream's host; 0 for no bound, and one line of all
 	running int
-	waiting []*repo // in the order they came
+	waiting []*host // with a line, whose turn it is first
 	hosts   map[string]*host
 	closed  bool // nothing more is started
 }
@@ -20,17 +25,17 @@ type lane struct {
 type host struct {
 	name    string
 	running int
-	waiting []*repo
+	waiting []*repo // in the order they came
 }
 
 func newLane(limit, perHost int) lane {
 	return lane{limit: limit, perHost: perHost, hosts: map[string]*host{}}
 }
 
-// host returns the places of an upstream's host, nil where they are not counted.
+// host returns the places of an upstream's host.
 func (l *lane) host(name string) *host {
 	if l.perHost == 0 {
-		return nil
+		name = ""
 	}
 	h := l.hosts[name]
 	if h == nil {
@@ -42,19 +47,18 @@ func (l *lane) host(name string) *host {
 
 func (l *lane) full() bool { return l.running >= l.limit }
 
-func (l *lane) fullAt(h *host) bool { return h != nil && h.running >= l.perHost }
+func (l *lane) fullAt(h *host) bool { return h != nil && l.perHost > 0 && h.running >= l.perHost }
 
 // take gives a run places that are free.
 func (l *lane) take(n *run, h *host) {
-	if l.running++; h != nil {
-		h.running++
-	}
+	l.running++
+	h.running++
 	n.lane, n.host = l, h
 }
 
 // tidy forgets a host at which nobody is.
 func (l *lane) tidy(h *host) {
-	if h != nil && h.running == 0 && len(h.waiting) == 0 {
+	if h.running == 0 && len(h.waiting) == 0 && l.hosts[h.name] == h {
 		delete(l.hosts, h.name)
 	}
 }
@@ -85,14 +89,11 @@ func (s *Scheduler) admit(r *repo, now instant) {
 	if l.closed || s.alone && l != &s.peers && !r.forced {
 		return
 	}
-	if l.full() {
-		l.waiting = append(l.waiting, r)
-		r.phase = Waiting
-		return
-	}
 	h := l.host(r.terms.host.Value())
-	if l.fullAt(h) {
-		h.waiting = append(h.waiting, r)
+	if l.full() || l.fullAt(h) {
+		if h.waiting = append(h.waiting, r); len(h.waiting) == 1 {
+			l.waiting = append(l.waiting, h)
+		}
 		r.phase = Waiting
 		return
 	}
@@ -124,26 +125,35 @@ func (s *Scheduler) toFetch(r *repo, n *run) bool {
 func (s *Scheduler) leave(n *run) {
 	l, h := n.lane, n.host
 	l.running--
-	if h != nil {
-		h.running--
-		for !l.fullAt(h) && len(h.waiting) > 0 {
-			h.waiting = s.admitFirst(h.waiting)
+	h.running--
+	for !l.full() {
+		at, r := l.next()
+		if r == nil {
+			break
 		}
-		l.tidy(h)
+		if r.phase == Waiting { // who does not wait any more is passed over
+			r.phase = Idle
+			s.admit(r, s.now())
+		}
+		l.tidy(at)
 	}
-	for !l.full() && len(l.waiting) > 0 {
-		l.waiting = s.admitFirst(l.waiting)
-	}
+	l.tidy(h)
 }
 
-// admitFirst admits the first of those who wait and returns the others. Who does not
-// wait any more is passed over.
-func (s *Scheduler) admitFirst(waiting []*repo) []*repo {
-	r := waiting[0]
-	waiting[0] = nil
-	if r.phase == Waiting {
-		r.phase = Idle
-		s.admit(r, s.now())
+// next takes the first out of the line of the host whose turn it is, nil where nobody who
+// waits can have a place.
+func (l *lane) next() (*host, *repo) {
+	for i, h := range l.waiting {
+		if l.fullAt(h) {
+			continue
+		}
+		r := h.waiting[0]
+		h.waiting[0] = nil
+		l.waiting = slices.Delete(l.waiting, i, i+1)
+		if h.waiting = h.waiting[1:]; len(h.waiting) > 0 {
+			l.waiting = append(l.waiting, h)
+		}
+		return h, r
 	}
-	return waiting[1:]
+	return nil, nil
 }

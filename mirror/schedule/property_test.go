@@ -2,6 +2,7 @@ package schedule
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -153,6 +154,9 @@ func (w *world) whole(t *rapid.T) {
 			if h.running == 0 && len(h.waiting) == 0 {
 				t.Fatalf("nobody is at %s, and it is kept", name)
 			}
+			if (len(h.waiting) > 0) != slices.Contains(l.waiting, h) {
+				t.Fatalf("at %s %d wait, and it has a turn: %v", name, len(h.waiting), slices.Contains(l.waiting, h))
+			}
 		}
 	}
 	if running != len(w.running) || running != inLanes {
@@ -167,11 +171,8 @@ func (w *world) lanes() []*lane { return []*lane{&w.upstreams, &w.fetches, &w.fi
 func (w *world) inLine(r *repo) (n int) {
 	lines := [][]*repo{}
 	for _, l := range w.lanes() {
-		if l.full() {
-			lines = append(lines, l.waiting)
-		}
 		for _, h := range l.hosts {
-			if l.fullAt(h) {
+			if l.full() || l.fullAt(h) {
 				lines = append(lines, h.waiting)
 			}
 		}

@@ -16,7 +16,7 @@ type run struct {
 	forced  bool // somebody asked for a check
 	waiters []chan<- answer
 	lane    *lane
-	host    *host // of the upstream; nil among peers
+	host    *host // of the upstream
 	cancel  context.CancelCauseFunc
 	ended   chan struct{} // closed when it has
 }

@@ -582,3 +582,44 @@ func TestARunReadsItsRow(t *testing.T) {
 		t.Errorf("%d runs of what has no row: %v", w.ran["repo"]-2, w.wrong)
 	}
 }
+
+// However long the lines at some hosts are, and though they take all places, another host's
+// repository has its turn when each of them has had one.
+func TestALongLineDelaysOnlyItsHost(t *testing.T) {
+	w := newWorld()
+	defer w.stop()
+	put := func(id, host string) {
+		a := owned(id, host)
+		w.holds(a)
+		w.assign(a)
+	}
+	for i := range 50 {
+		put(fmt.Sprint("a", i), "a")
+	}
+	for i := range 50 {
+		put(fmt.Sprint("b", i), "b")
+	}
+	put("lonely", "c")
+	for ended := 0; w.at("lonely") == nil; ended++ {
+		if ended == 4 {
+			t.Fatalf("it waits behind others' lines: %v", w.phases())
+		}
+		for id := range w.ran {
+			if w.at(id) != nil {
+				w.end(id, w.checked())
+				break
+			}
+		}
+	}
+	for ended := 0; w.ran["a49"] == 0 || w.ran["b49"] == 0; ended++ {
+		if ended > 100 {
+			t.Fatalf("the last of the lines do not run: %v", w.phases())
+		}
+		for id := range w.ran {
+			if w.at(id) != nil {
+				w.end(id, w.checked())
+				break
+			}
+		}
+	}
+}
