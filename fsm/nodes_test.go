@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"gitmirror/fsm/command"
 	"gitmirror/internal/refusal"
@@ -157,6 +158,12 @@ func TestConditionOfANode(t *testing.T) {
 	n := m.state.View().NodeByID("a")
 	if n.Disk == nil || n.Disk.Class != DiskFull || !n.Disk.Since.Equal(m.now) || n.Sick != nil || !n.Serves() {
 		t.Errorf("node %+v, disk %+v", n, n.Disk)
+	}
+	since := m.now
+	m.now = m.now.Add(time.Hour)
+	m.ok(tell(&command.NodeCondition{Disk: DiskFull, DiskMessage: "3 % free"}))
+	if d := m.state.View().NodeByID("a").Disk; !d.Since.Equal(since) || d.Message != "3 % free" {
+		t.Errorf("an hour later the disk is %+v, since %s", d, since)
 	}
 	m.ok(tell(&command.NodeCondition{Sick: "four copies broke within a minute"}))
 	if n := m.state.View().NodeByID("a"); n.Disk != nil || n.Sick == nil || n.Serves() {

@@ -181,3 +181,26 @@ func TestARequestThatIsWrongIsRefusedAsItIs(t *testing.T) {
 		}
 	}
 }
+
+// A copy here that is behind is not shown while a node that has what was published answers.
+func TestAnOlderCopyIsTheSecondBest(t *testing.T) {
+	for _, here := range []uint64{1, 2} {
+		a := served(t)
+		a.publish(2).ready("n2", 2)
+		a.mine = gone{here}
+		want := "from n1"
+		if here == 2 {
+			want = "from here"
+		}
+		if w := a.request(t, "GET", refsOf, ""); !strings.HasPrefix(w.Body.String(), want) {
+			t.Errorf("with generation %d here: %q, want %q", here, w.Body, want)
+		}
+	}
+	a := served(t)
+	a.publish(2).ready("n2", 2)
+	a.mine = gone{1}
+	a.answers = func(string, string) (int, error) { return 0, errors.New("silent") }
+	if w := a.request(t, "GET", refsOf, ""); w.Body.String() != "from here" {
+		t.Errorf("nobody else answers: %d %q", w.Code, w.Body)
+	}
+}

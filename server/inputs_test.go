@@ -139,3 +139,22 @@ func TestInputsMeanOneThing(t *testing.T) {
 		t.Errorf("something was written: %v", g.asked)
 	}
 }
+
+// What a page can send across origins without asking first is refused, whatever it is for.
+func TestWhatIsNoJSONDoesNothing(t *testing.T) {
+	for _, rt := range routes {
+		for _, ct := range []string{"", "text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "application/json-seq"} {
+			if rt.kind != write && rt.kind != ask {
+				continue
+			}
+			g := &group{leader: "other", led: true, peers: leads{}}
+			r := httptest.NewRequest(rt.method, strings.ReplaceAll(rt.path, "{name}", "h"), strings.NewReader("{}"))
+			r.Header.Set("Content-Type", ct)
+			w := httptest.NewRecorder()
+			g.server(t).Handler().ServeHTTP(w, r)
+			if w.Code != http.StatusUnsupportedMediaType || len(g.asked) > 0 {
+				t.Errorf("%s %s with %q: %d, and %v was asked", rt.method, rt.path, ct, w.Code, g.asked)
+			}
+		}
+	}
+}

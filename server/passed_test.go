@@ -22,7 +22,7 @@ func (l leads) RoundTrip(r *http.Request) (*http.Response, error) {
 // The answer of the leader is passed on at once, and who asks this node next waits until it
 // has what was written: but not for ever, and not once it has given up.
 func TestWhoHasWrittenThroughANodeReadsItThere(t *testing.T) {
-	for _, path := range []string{"/api/v1/repos", "/api/v1/repos/h/r", "/api/v1/status", "/git/h/r/info/refs?service=git-upload-pack", "/git/h/r/info/lfs/objects/batch"} {
+	for _, path := range []string{"POST /api/v1/repos/h/r:sync", "/api/v1/repos/h/r:refs", "/api/v1/nodes", "/api/v1/repos", "/api/v1/repos/h/r", "/api/v1/status", "/git/h/r/info/refs?service=git-upload-pack", "/git/h/r/info/lfs/objects/batch"} {
 		synctest.Test(t, func(t *testing.T) {
 			g := &group{leader: "other", led: true, peers: leads{}, never: true}
 			s := g.server(t)
@@ -31,7 +31,12 @@ func TestWhoHasWrittenThroughANodeReadsItThere(t *testing.T) {
 				s.Handler().ServeHTTP(w, r)
 				return time.Since(began), w.Code
 			}
-			get := httptest.NewRequest(http.MethodGet, path, nil)
+			method, path, ok := strings.Cut(path, " ")
+			if !ok {
+				method, path = http.MethodGet, method
+			}
+			get := httptest.NewRequest(method, path, nil)
+			get.Header.Set("Content-Type", "application/json")
 			if waited, _ := ask(get); waited != 0 || len(g.waits) > 0 {
 				t.Errorf("%s: waits %s for %v before anything was written", path, waited, g.waits)
 			}
