@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"sync"
+	"time"
 )
 
 // passed is the newest write that the leader has acknowledged through this node. A follower
@@ -43,13 +44,24 @@ func (p *passed) giveUp(index uint64) {
 // a node that was frozen since the write is about to hear of it.
 func (s *Server) awaitPassed(ctx context.Context) {
 	index := s.passed.awaited()
-	if index <= s.cfg.State.View().Index() {
+	if s.cfg.State.View().Index() >= index {
 		return
 	}
-	patience, cancel := context.WithTimeout(ctx, leaderPatience)
-	defer cancel()
-	if err := s.cfg.Consensus.WaitApplied(patience, index); err != nil && ctx.Err() == nil {
-		s.passed.giveUp(index)
+	patience := time.NewTimer(leaderPatience)
+	defer patience.Stop()
+	for {
+		changed := s.cfg.State.Changed()
+		if s.cfg.State.View().Index() >= index {
+			return
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return
+		case <-patience.C:
+			s.passed.giveUp(index)
+			return
+		}
 	}
 }
 

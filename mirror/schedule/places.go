@@ -157,3 +157,23 @@ func (l *lane) next() (*host, *repo) {
 	}
 	return nil, nil
 }
+
+// prefer puts one that stands in a line in front of all: somebody waits for it. s.mu is held.
+func (s *Scheduler) prefer(r *repo) {
+	if r.phase != Waiting {
+		return
+	}
+	for _, l := range []*lane{&s.upstreams, &s.fetches, &s.firsts} {
+		h := l.hosts[r.terms.host.Value()]
+		if h == nil {
+			continue
+		}
+		if i := slices.Index(h.waiting, r); i >= 0 {
+			copy(h.waiting[1:i+1], h.waiting[:i])
+			h.waiting[0] = r
+			j := slices.Index(l.waiting, h)
+			copy(l.waiting[1:j+1], l.waiting[:j])
+			l.waiting[0] = h
+		}
+	}
+}

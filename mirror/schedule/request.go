@@ -50,6 +50,7 @@ func (s *Scheduler) request(id string, waiter chan<- answer) error {
 	}
 	r.forced = true
 	s.kick(r, s.now())
+	s.prefer(r)
 	s.dispatch()
 	return nil
 }

@@ -623,3 +623,34 @@ func TestALongLineDelaysOnlyItsHost(t *testing.T) {
 		}
 	}
 }
+
+// Who asks for a check waits for the next place at the host, however long the line.
+func TestWhatSomebodyWaitsForComesFirst(t *testing.T) {
+	w := newWorld()
+	defer w.stop()
+	for i := range 20 {
+		for _, host := range []string{"a", "b", "c"} {
+			a := owned(fmt.Sprint(host, i), host)
+			w.holds(a)
+			w.assign(a)
+		}
+	}
+	var waits string
+	for id := range w.assigned {
+		if strings.HasPrefix(id, "a") && w.at(id) == nil {
+			waits = max(waits, id)
+		}
+	}
+	if err := w.Request(waits); err != nil {
+		t.Fatal(err)
+	}
+	for id := range w.ran {
+		if strings.HasPrefix(id, "a") && w.at(id) != nil {
+			w.end(id, w.checked())
+			break
+		}
+	}
+	if w.at(waits) == nil {
+		t.Errorf("%s waits while others of its host run", waits)
+	}
+}
