@@ -39,7 +39,23 @@ func (r *run) whole(list []*Node) bool {
 			return false
 		}
 		for _, o := range list {
-			if r.w.Fabric.Weather(n.Host, o.Host) != (fabric.Weather{}) {
+			if n != o && r.w.Fabric.Weather(n.Host, o.Host) != (fabric.Weather{}) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// lost tells whether nothing is heard of all other nodes: where they are heard of now and
+// then, or by some, there is no telling who should go on without whom.
+func (r *run) lost(but []*Node) bool {
+	for _, o := range r.w.Nodes {
+		if slices.Contains(but, o) || !o.running() {
+			continue
+		}
+		for _, n := range but {
+			if !r.w.Fabric.Weather(n.Host, o.Host).Cut || !r.w.Fabric.Weather(o.Host, n.Host).Cut {
 				return false
 			}
 		}
@@ -52,7 +68,7 @@ func (r *run) whole(list []*Node) bool {
 // of them, what upstream has.
 func (r *run) carryOn() {
 	list := r.remainder()
-	if len(list) == len(r.w.Nodes) || !r.decides(list) {
+	if len(list) == len(r.w.Nodes) || !r.lost(list) || !r.decides(list) {
 		return
 	}
 	var err error

@@ -28,7 +28,7 @@ func (s Step) String() string {
 var harms = map[string]func(*run, Step){
 	"cut": func(r *run, s Step) { r.both(s, fabric.Weather{Cut: true}) },
 	"cut-one": func(r *run, s Step) {
-		r.w.Fabric.Set(r.node(s.Node).Host, r.node(s.Other).Host, fabric.Weather{Cut: true})
+		r.link(r.node(s.Node).Host, r.node(s.Other).Host, fabric.Weather{Cut: true})
 	},
 	"slow": func(r *run, s Step) {
 		r.both(s, fabric.Weather{Delay: 150 * time.Millisecond, Jitter: 300 * time.Millisecond})
@@ -85,8 +85,15 @@ func (r *run) upstream(i int) *Upstream { return r.repos[i%len(r.repos)] }
 
 func (r *run) both(s Step, weather fabric.Weather) {
 	a, b := r.node(s.Node).Host, r.node(s.Other).Host
-	r.w.Fabric.Set(a, b, weather)
-	r.w.Fabric.Set(b, a, weather)
+	r.link(a, b, weather)
+	r.link(b, a, weather)
+}
+
+// link sets the weather between two machines. Within one there is none.
+func (r *run) link(from, to *fabric.Host, weather fabric.Weather) {
+	if from != to {
+		r.w.Fabric.Set(from, to, weather)
+	}
 }
 
 func (r *run) alone(n *Node, weather fabric.Weather) {
