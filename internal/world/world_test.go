@@ -13,8 +13,9 @@ import (
 )
 
 var (
-	fresh = flag.Duration("world.for", 0, "how long to run worlds with fresh seeds (default: a few with the same seeds each time)")
-	keep  = flag.String("world.journal", "", "directory for the journals of runs in which something did not hold")
+	fresh  = flag.Duration("world.for", 0, "how long to run worlds with fresh seeds (default: a few with the same seeds each time)")
+	shrink = flag.Bool("world.shrink", true, "look for a shorter history in which the same does not hold")
+	keep   = flag.String("world.journal", "", "directory for the journals of runs in which something did not hold")
 )
 
 // try runs a world, and says what did not hold in it. Its journal is kept where that is
@@ -83,6 +84,13 @@ func TestWhateverHappens(t *testing.T) {
 		}
 	}
 	for end := time.Now().Add(*fresh); time.Now().Before(end) && !t.Failed(); {
+		if !*shrink {
+			seed := int(time.Now().UnixNano())
+			if err := one(someSetup().Example(seed), someSteps().Example(seed)); err != nil {
+				t.Error(err)
+			}
+			continue
+		}
 		rapid.Check(t, func(rt *rapid.T) {
 			if time.Now().After(end) {
 				return

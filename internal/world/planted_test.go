@@ -1,0 +1,151 @@
+package world
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+var plant = flag.String("world.plant", "", "faults to put into the product, each into one of its own, and to look for: their names with commas between them, or all")
+
+// planted is a fault that the product has had, or could have had: edits of its source. The
+// product itself knows nothing of them.
+type planted struct {
+	name  string
+	edits []edit
+}
+
+type edit struct{ file, old, new string }
+
+// plants are the faults that worlds must find. What they take away is a rule each.
+var plants = []planted{
+	{"one part of the leader's work holds up the rest", []edit{{"coordinator/coordinator.go", `	return errors.Join(
+		c.attempt(ctx, "found", "", c.found),
+		c.liveness(ctx),
+		c.voters(ctx),
+		c.placement(ctx),
+`, `	if err := errors.Join(c.attempt(ctx, "found", "", c.found), c.voters(ctx)); err != nil {
+		return err
+	}
+	return errors.Join(
+		c.liveness(ctx),
+		c.placement(ctx),
+`}}},
+	{"peers are waited for without a bound", []edit{{"peer/client.go", "quick: patience{answerWithin, stallAfter, enough}", "quick: patience{0, 1 << 60, 1}"}}},
+	{"what upstream showed counts whatever is live", []edit{{"mirror/sync/check.go", "if s.of != asked(upstream, a.Policy.RefPrefixes, live) || live != a.Digest || len(a.Pins) > 0 {", "_ = live\n\tif len(a.Pins) > 0 {"}}},
+	{"nobody is expected back", []edit{{"agent/holders.go", "case a.expected(n, time.Now()):", "case false:"}}},
+	{"a voter goes on without its log", []edit{
+		{"cluster/store.go", "case missing && cfg.LogID != \"\":", "case false:"},
+		{"cluster/store.go", "case logID != \"\" && string(id) != logID:", "case false:"},
+	}},
+	{"entries are appended unread", []edit{{"leader/propose.go", "admitted, err := fsm.Admit(entry, r.Format(), r.Now())", "admitted, err := entry, error(nil)"}}},
+	{"the leader's clock is log time", []edit{{"coordinator/time.go", "list = append(list, at(now))", "_, _ = at, now"}}},
+	{"who was removed runs on", []edit{
+		{"node/run.go", "case <-n.cluster.Removed():\n\t\treturn removed(membership.ErrOut)", "case <-make(chan int):\n\t\treturn removed(membership.ErrOut)"},
+		{"node/standing.go", "case row == nil && seen:", "case false:"},
+		{"membership/out.go", "return ErrOut", "continue"},
+	}},
+	{"a lone copy is not made anew", []edit{{"mirror/sync/successor.go", "if have == 0 && holders.may(1) {", "if have == 0 {"}}},
+	{"a key belongs to no request", []edit{{"fsm/state.go", "if s.tables.format >= formatKeys && s.requests.reused(cmd.requestID) {", "if false {"}}},
+	{"epochs are not compared", []edit{{"fsm/publish.go", "if row.Epoch != c.GetEpoch() {", "if false {"}}},
+	{"generations are not compared", []edit{{"fsm/publish.go", "if row.Generation != c.GetFromGeneration() || c.GetGeneration() != c.GetFromGeneration()+1 {", "if false {"}}},
+	{"a new leader does not wait for what was committed", []edit{{"cluster/leader.go", "err := c.await(t.ctx, func() error { return c.raft.Barrier(enqueueTimeout).Error() })", "var err error"}}},
+	{"a copy is removed where its row is gone", []edit{{"agent/assign.go", "\tdelete(as.leaving, id)\n\tas.takeBack(id)\n}", "\tas.leaving[id] = true\n\tas.takeBack(id)\n}"}}},
+	{"whatever a peer shows is followed", []edit{
+		{"mirror/sync/follow.go", "if next.Digest() != a.Digest {", "if false {"},
+		{"mirror/sync/follow.go", "repo.Activate(a.Generation, a.Digest)", "repo.Activate(a.Generation, next.Digest())"},
+	}},
+}
+
+func root(t *testing.T) string {
+	dir, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// overlay writes the edited files to dir, and what tells go of them.
+func (p planted) overlay(t *testing.T, dir string) (path string) {
+	replace := map[string]string{}
+	for i, e := range p.edits {
+		at := filepath.Join(root(t), e.file)
+		from := at
+		if edited := replace[at]; edited != "" {
+			from = edited
+		}
+		source, err := os.ReadFile(from)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := bytes.Count(source, []byte(e.old)); n != 1 {
+			t.Fatalf("%s: what is to be edited stands %d times in %s:\n%s", p.name, n, e.file, e.old)
+		}
+		to := filepath.Join(dir, fmt.Sprintf("%d.go", i))
+		if err := os.WriteFile(to, bytes.Replace(source, []byte(e.old), []byte(e.new), 1), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		replace[at] = to
+	}
+	data, err := json.Marshal(map[string]any{"Replace": replace})
+	if err != nil {
+		t.Fatal(err)
+	}
+	path = filepath.Join(dir, "overlay.json")
+	if err := os.WriteFile(path, data, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// The source still has what the planted faults take away.
+func TestPlantedFaultsCanBePlanted(t *testing.T) {
+	for _, p := range plants {
+		p.overlay(t, t.TempDir())
+	}
+}
+
+// Each planted fault is found in worlds of fresh seeds, by what they must keep to.
+func TestPlantedFaultsAreFound(t *testing.T) {
+	if *plant == "" {
+		t.Skip("takes minutes for each: -world.plant all, or names of some")
+	}
+	for _, p := range plants {
+		if *plant != "all" && !strings.Contains(","+*plant+",", ","+p.name+",") {
+			continue
+		}
+		dir := t.TempDir()
+		binary := filepath.Join(dir, "world.test")
+		if out, err := exec.Command("go", "test", "-c", "-overlay", p.overlay(t, dir), "-o", binary, ".").CombinedOutput(); err != nil {
+			t.Fatalf("%s: %v\n%s", p.name, err, out)
+		}
+		began := time.Now()
+		cmd := exec.Command(binary, "-test.run", "WhateverHappens", "-test.timeout", "0", "-world.for", "3m", "-world.shrink=false", "-world.journal", *keep)
+		cmd.Env = append(os.Environ(), "GOMAXPROCS=1")
+		out, err := cmd.CombinedOutput()
+		took := cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
+		if err == nil {
+			t.Errorf("%s: not found in %s of processor time", p.name, took.Round(time.Second))
+			continue
+		}
+		t.Logf("%s: found in %s (%s of processor time): %s", p.name, time.Since(began).Round(time.Second), took.Round(time.Second), found(out))
+	}
+}
+
+// found is the first thing that did not hold.
+func found(out []byte) string {
+	lines := strings.Split(string(out), "\n")
+	for i, line := range lines {
+		if strings.Contains(line, "Setup{") && i+1 < len(lines) {
+			return strings.TrimSpace(lines[i+1])
+		}
+	}
+	return string(out[max(0, len(out)-2000):])
+}
