@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"gitmirror/fsm/command"
-	"gitmirror/internal/wallclock"
 )
 
 const (
@@ -25,14 +24,18 @@ const (
 // other. It is safe for concurrent use.
 type LogClock struct {
 	state State
+	wall  func() time.Time
 
 	mu    sync.Mutex
 	at    time.Time // log time ...
 	taken time.Time // ... at this moment of the monotonic clock; zero before the first
 }
 
-// NewLogClock returns a clock that goes on from what the log said last.
-func NewLogClock(state State) *LogClock { return &LogClock{state: state} }
+// NewLogClock returns a clock that goes on from what the log said last. wall is the time of
+// day on this machine.
+func NewLogClock(state State, wall func() time.Time) *LogClock {
+	return &LogClock{state: state, wall: wall}
+}
 
 // Now is log time.
 func (c *LogClock) Now() time.Time {
@@ -53,7 +56,7 @@ func (c *LogClock) now() time.Time {
 func (c *LogClock) restart() {
 	c.taken = time.Now()
 	if c.at = c.state.View().Now(); c.at.IsZero() {
-		c.at = wallclock.Now().Round(0)
+		c.at = c.wall().Round(0)
 	}
 }
 
@@ -125,7 +128,7 @@ func (c *Coordinator) readClocks(ctx context.Context) []time.Time {
 	}
 	wg.Wait()
 	now := time.Now()
-	list := []time.Time{wallclock.Now().Round(0)}
+	list := []time.Time{c.cfg.Clock.wall().Round(0)}
 	for _, at := range readings {
 		list = append(list, at(now))
 	}

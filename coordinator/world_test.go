@@ -42,7 +42,7 @@ func newWorld(t testing.TB, nodes int) *world {
 	}
 	w := &world{t: t, state: fsm.New(), now: time.Now(), alive: map[string]bool{}, lagging: map[string]bool{}}
 	w.c = New(Config{Self: id(1), ClusterID: "c", State: w.state, Proposer: w, Members: w, Voters: w, Egress: policy,
-		ReplaceAfter: 10 * time.Minute, Log: testlog.New(t), Nodes: w, Clock: NewLogClock(w.state)})
+		ReplaceAfter: 10 * time.Minute, Log: testlog.New(t), Nodes: w, Clock: NewLogClock(w.state, time.Now)})
 	w.c.begin()
 	w.servers = []Server{{ID: id(1), Addr: "h1:1", Voter: true}}
 	for i := range nodes {

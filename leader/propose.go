@@ -12,7 +12,6 @@ import (
 	"gitmirror/fsm"
 	"gitmirror/fsm/command"
 	"gitmirror/internal/refusal"
-	"gitmirror/internal/wallclock"
 )
 
 // Consensus is the raft group, in the words of package cluster.
@@ -38,6 +37,7 @@ type Reach struct {
 	Consensus Consensus
 	Peers     Peers
 	Format    func() uint32    // the cluster format
+	Clock     func() time.Time // the time of day on this machine
 	Now       func() time.Time // log time, while this node leads
 }
 
@@ -53,7 +53,7 @@ var ErrNone = errors.New("there is no leader")
 // commands without one are harmless to repeat. An error means that it may or may
 // not be committed, but for a refusal that is final.
 func (r *Reach) Propose(ctx context.Context, msg proto.Message, requestID string) (*command.Outcome, error) {
-	entry, err := fsm.Encode(msg, requestID, wallclock.Now())
+	entry, err := fsm.Encode(msg, requestID, r.Clock())
 	if err != nil {
 		return nil, err
 	}

@@ -59,7 +59,7 @@ var logTime = time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC)
 
 func newReach(leader string) (*Reach, *group) {
 	g := &group{leader: leader, state: fsm.New()}
-	return &Reach{Self: "me", Consensus: g, Peers: other{g}, Format: func() uint32 { return 1 }, Now: func() time.Time { return logTime }}, g
+	return &Reach{Self: "me", Consensus: g, Peers: other{g}, Format: func() uint32 { return 1 }, Clock: time.Now, Now: func() time.Time { return logTime }}, g
 }
 
 func TestNothingEntersTheLogThatAMemberCannotApply(t *testing.T) {

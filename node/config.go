@@ -22,18 +22,19 @@ type Config struct {
 	Join          []string // peer addresses of members; empty: found a cluster, or go on with the one joined
 	Timing        string   // of raft: fast, normal, slow
 	ReplaceAfter  time.Duration
-	MinFree       float64         // percent of the disk: below it no new copy is made, below half of it nothing is fetched; negative: never mind
-	MaxSize       int64           // bytes of a repository's copy
-	MaxObject     int64           // bytes of one object
-	GitMemory     int64           // bytes of memory of one git process
-	AllowUpstream []string        // CIDR prefixes exempt from the egress deny list
-	AllowHost     []string        // names, besides the advertised one, that clients know the API by
-	InsecurePeers bool            // peers do not authenticate each other: needed for a reachable peer address
-	InsecureAPI   bool            // take writes from a reachable API address
-	Network       network.Network // of everything but git's own helpers; default this machine's
-	Disk          *disk.Disk      // of everything but git's own files; default this machine's
-	Upstream      mirror.Upstream // default: servers of git
-	Objects       mirror.Objects  // default: git's
+	MinFree       float64          // percent of the disk: below it no new copy is made, below half of it nothing is fetched; negative: never mind
+	MaxSize       int64            // bytes of a repository's copy
+	MaxObject     int64            // bytes of one object
+	GitMemory     int64            // bytes of memory of one git process
+	AllowUpstream []string         // CIDR prefixes exempt from the egress deny list
+	AllowHost     []string         // names, besides the advertised one, that clients know the API by
+	InsecurePeers bool             // peers do not authenticate each other: needed for a reachable peer address
+	InsecureAPI   bool             // take writes from a reachable API address
+	Network       network.Network  // of everything but git's own helpers; default this machine's
+	Disk          *disk.Disk       // of everything but git's own files; default this machine's
+	Clock         func() time.Time // the time of day, which may be wrong; default this machine's
+	Upstream      mirror.Upstream  // default: servers of git
+	Objects       mirror.Objects   // default: git's
 	Version       string
 	Log           *slog.Logger
 	Ready         func(Info) // called once, when the node serves; may be nil

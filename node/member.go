@@ -12,7 +12,6 @@ import (
 	"gitmirror/fsm/command"
 	"gitmirror/internal/giturl"
 	"gitmirror/internal/refusal"
-	"gitmirror/internal/wallclock"
 	"gitmirror/membership"
 	"gitmirror/peer"
 )
@@ -30,7 +29,7 @@ func (g greeter) Hello() peer.Hello {
 }
 
 func (g greeter) Pulse() peer.Pulse {
-	return peer.Pulse{ID: g.id.ID, Run: g.run, Now: wallclock.Now().UTC()}
+	return peer.Pulse{ID: g.id.ID, Run: g.run, Now: g.cfg.Clock().UTC()}
 }
 
 func (g greeter) Whois(claim peer.Claim) peer.Whois { return peer.Whois{Seen: g.claims.Note(claim)} }

@@ -22,6 +22,7 @@ import (
 	"gitmirror/internal/descriptors"
 	"gitmirror/internal/egress"
 	"gitmirror/internal/network"
+	"gitmirror/internal/wallclock"
 	"gitmirror/leader"
 	"gitmirror/membership"
 	"gitmirror/mirror"
@@ -76,6 +77,9 @@ type given struct {
 // stores closed. It returns nil after that, or the reason it could not go on.
 func Run(ctx context.Context, cfg Config) (err error) {
 	cfg.Network = network.Or(cfg.Network)
+	if cfg.Clock == nil {
+		cfg.Clock = wallclock.Now
+	}
 	n := &node{cfg: cfg, log: cfg.Log.With("self", cfg.Name), ready: make(chan struct{})}
 	// 1. What are we asked for, who are we, and is the directory ours alone?
 	if err := n.check(); err != nil {
@@ -225,8 +229,8 @@ func (n *node) build(ctx context.Context) (err error) {
 		return errors.Join(n.storeProblem(err), n.port.Close())
 	}
 	n.opened.Store(p.cluster)
-	clock := coordinator.NewLogClock(p.machine.state)
-	p.reach = &leader.Reach{Self: n.id.ID, Consensus: p.cluster, Peers: n.peers, Now: clock.Now,
+	clock := coordinator.NewLogClock(p.machine.state, n.cfg.Clock)
+	p.reach = &leader.Reach{Self: n.id.ID, Consensus: p.cluster, Peers: n.peers, Clock: n.cfg.Clock, Now: clock.Now,
 		Format: func() uint32 { return p.machine.state.View().Format() }}
 	p.standby = &membership.Standby{ID: n.id.ID, Hangs: p.cluster.DiskHangs, Voters: p.voters, Call: n.peers}
 	standby.Store(p.standby)
