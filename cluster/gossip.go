@@ -3,6 +3,7 @@ package cluster
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"net"
@@ -181,11 +182,20 @@ func (c *Cluster) MembersChanged() <-chan struct{} { return c.gossip.changed.Nex
 
 // JoinGossip introduces this node to the members at the given addresses and
 // returns how many it reached. It fails only if it reached none.
-func (c *Cluster) JoinGossip(addrs []string) (int, error) {
-	if len(addrs) == 0 {
-		return 0, nil
+func (c *Cluster) JoinGossip(ctx context.Context, addrs []string) (int, error) {
+	var found []string
+	var unknown error
+	for _, addr := range addrs {
+		list, err := resolve(ctx, c.port.network, addr) // memberlist would ask this machine's resolver
+		unknown = errors.Join(unknown, err)
+		for _, a := range list {
+			found = append(found, a.String())
+		}
 	}
-	n, err := c.gossip.list.Join(addrs)
+	if len(found) == 0 {
+		return 0, unknown
+	}
+	n, err := c.gossip.list.Join(found)
 	if err != nil {
 		return n, fmt.Errorf("join gossip: %w", err)
 	}
@@ -202,7 +212,7 @@ func (c *Cluster) keepContact(ctx context.Context) {
 			if ctx.Err() != nil {
 				return
 			}
-			if _, err := c.JoinGossip([]string{addr}); err != nil {
+			if _, err := c.JoinGossip(ctx, []string{addr}); err != nil {
 				c.cfg.Log.Debug("dial seed", "addr", addr, "err", err)
 			}
 		}

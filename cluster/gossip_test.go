@@ -1,6 +1,9 @@
 package cluster_test
 
 import (
+	"context"
+	"net"
+	"net/netip"
 	"testing"
 	"time"
 
@@ -82,6 +85,25 @@ func TestSeedsAreDialledAgain(t *testing.T) {
 	testlog.Eventually(t, "the seed that came late", func() bool { return member(g.Nodes[0], late.Config.ID).Alive })
 }
 
+// names is this machine's network, with a name for this machine that nobody else knows.
+type names struct{ network.Network }
+
+func (n names) LookupNetIP(ctx context.Context, of, host string) ([]netip.Addr, error) {
+	if host == "here.gitmirror.invalid" {
+		host = "127.0.0.1"
+	}
+	return n.Network.LookupNetIP(ctx, of, host)
+}
+
+// Gossip asks the network it was given for the addresses of a name, and not this machine.
+func TestSeedsByName(t *testing.T) {
+	g := clustertest.New(t, 2, clustertest.Options{Network: names{network.Host}})
+	_, port, _ := net.SplitHostPort(g.Nodes[0].Addr())
+	if n, err := g.Nodes[1].JoinGossip(t.Context(), []string{"here.gitmirror.invalid:" + port}); n != 1 || err != nil {
+		t.Errorf("reached %d members: %v", n, err)
+	}
+}
+
 // reserve finds an address that nobody listens on.
 func reserve(t *testing.T) string {
 	port, err := cluster.Listen(network.Host, "127.0.0.1:0")
@@ -95,7 +117,7 @@ func reserve(t *testing.T) string {
 func TestForeignClustersDoNotMix(t *testing.T) {
 	ours := clustertest.New(t, 1, clustertest.Options{})
 	theirs := clustertest.New(t, 1, clustertest.Options{})
-	if n, err := theirs.Nodes[0].JoinGossip([]string{ours.Nodes[0].Addr()}); err == nil {
+	if n, err := theirs.Nodes[0].JoinGossip(t.Context(), []string{ours.Nodes[0].Addr()}); err == nil {
 		t.Errorf("joined %d members of another cluster", n)
 	}
 	for _, g := range []*clustertest.Group{ours, theirs} {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"net/netip"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -59,9 +60,9 @@ func Open(ctx context.Context, cfg Config, port *Port) (*Cluster, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	ip, portNumber, err := resolve(ctx, port.network, cfg.Advertise)
+	advertised, err := resolve(ctx, port.network, cfg.Advertise)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("resolve advertised address: %w", err)
 	}
 	id := identity{cluster: uuid.MustParse(cfg.ClusterID), node: uuid.MustParse(cfg.ID)}
 	tenant, err := port.attach(id, cfg.Log)
@@ -84,7 +85,7 @@ func Open(ctx context.Context, cfg Config, port *Port) (*Cluster, error) {
 	running, stop := context.WithCancel(context.Background())
 	c.stop = stop
 
-	wire := &packets{tenant: tenant, udp: port.udp, ip: ip, port: portNumber, network: port.network, log: cfg.Log}
+	wire := &packets{tenant: tenant, udp: port.udp, ip: advertised[0].Addr().AsSlice(), port: int(advertised[0].Port()), network: port.network, log: cfg.Log}
 	if err := c.openParts(wire); err != nil {
 		c.undo()
 		return nil, fmt.Errorf("open cluster: %w", err)
@@ -216,21 +217,25 @@ func raftConfig(cfg Config) *raft.Config {
 	return conf
 }
 
-// resolve finds the IP address that gossip needs.
-func resolve(ctx context.Context, on network.Network, advertise string) (net.IP, int, error) {
-	host, port, err := net.SplitHostPort(advertise)
+// resolve finds the IP addresses, one at least, and the port of host:port: gossip knows no
+// names.
+func resolve(ctx context.Context, on network.Network, address string) (list []netip.AddrPort, err error) {
+	host, port, err := net.SplitHostPort(address)
 	if err != nil {
-		return nil, 0, fmt.Errorf("resolve advertised address: %w", err)
+		return nil, err
 	}
 	number, err := strconv.ParseUint(port, 10, 16)
 	if err != nil {
-		return nil, 0, fmt.Errorf("resolve advertised address: %w", err)
+		return nil, err
 	}
 	ips, err := on.LookupNetIP(ctx, "ip", host)
 	if err != nil {
-		return nil, 0, fmt.Errorf("resolve advertised address: %w", err)
+		return nil, err
 	}
-	return ips[0].Unmap().AsSlice(), int(number), nil
+	for _, ip := range ips {
+		list = append(list, netip.AddrPortFrom(ip.Unmap(), uint16(number)))
+	}
+	return list, nil
 }
 
 // Closed is closed when Shutdown or Abort is done.

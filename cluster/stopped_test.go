@@ -95,7 +95,7 @@ func TestChild(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer c.Abort(context.Background())
-	if _, err := c.JoinGossip([]string{setup.Join}); err != nil {
+	if _, err := c.JoinGossip(t.Context(), []string{setup.Join}); err != nil {
 		t.Fatal(err)
 	}
 	os.Stdout.WriteString(port.Addr() + "\n")

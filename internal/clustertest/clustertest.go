@@ -44,8 +44,9 @@ type Group struct {
 
 // Options change how nodes are made. The zero value counts with Counter.
 type Options struct {
-	FSM    func() raft.FSM
-	Config func(*cluster.Config) // last word on a configuration
+	Network network.Network // default this machine's
+	FSM     func() raft.FSM
+	Config  func(*cluster.Config) // last word on a configuration
 }
 
 // New starts a group of size nodes, all of them voters that have caught up.
@@ -121,7 +122,7 @@ func (g *Group) Move(n *Node) {
 
 func (g *Group) open(n *Node, bind string) {
 	g.t.Helper()
-	port, err := cluster.Listen(network.Host, bind)
+	port, err := cluster.Listen(network.Or(g.options.Network), bind)
 	if err != nil {
 		g.t.Fatalf("listen: %v", err)
 	}
@@ -137,7 +138,7 @@ func (g *Group) open(n *Node, bind string) {
 	}
 	opened := n.Cluster
 	g.t.Cleanup(func() { g.abort(opened) })
-	if _, err := n.JoinGossip(g.addrs(n)); err != nil {
+	if _, err := n.JoinGossip(ctx, g.addrs(n)); err != nil {
 		g.t.Fatalf("join gossip: %v", err)
 	}
 }
