@@ -77,3 +77,10 @@ func (h *history) closure(ids ...string) map[string]bool {
 
 // leads tells whether one object leads to another, or is it.
 func (h *history) leads(from, to string) bool { return h.closure(from)[to] }
+
+// parentsOf are those of a commit.
+func (h *history) parentsOf(id string) []string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return slices.Clone(h.parents[id])
+}

@@ -19,14 +19,14 @@ var plant = flag.String("world.plant", "", "faults to put into the product, each
 // product itself knows nothing of them.
 type planted struct {
 	name  string
-	edits []edit
+	edits []cut
 }
 
-type edit struct{ file, old, new string }
+type cut struct{ file, old, new string }
 
 // plants are the faults that worlds must find. What they take away is a rule each.
 var plants = []planted{
-	{"one part of the leader's work holds up the rest", []edit{{"coordinator/coordinator.go", `	return errors.Join(
+	{"one part of the leader's work holds up the rest", []cut{{"coordinator/coordinator.go", `	return errors.Join(
 		c.attempt(ctx, "found", "", c.found),
 		c.liveness(ctx),
 		c.voters(ctx),
@@ -38,27 +38,27 @@ var plants = []planted{
 		c.liveness(ctx),
 		c.placement(ctx),
 `}}},
-	{"peers are waited for without a bound", []edit{{"peer/client.go", "quick: patience{answerWithin, stallAfter, enough}", "quick: patience{0, 1 << 60, 1}"}}},
-	{"what upstream showed counts whatever is live", []edit{{"mirror/sync/check.go", "if s.of != asked(upstream, a.Policy.RefPrefixes, live) || live != a.Digest || len(a.Pins) > 0 {", "_ = live\n\tif len(a.Pins) > 0 {"}}},
-	{"nobody is expected back", []edit{{"agent/holders.go", "case a.expected(n, time.Now()):", "case false:"}}},
-	{"a voter goes on without its log", []edit{
+	{"peers are waited for without a bound", []cut{{"peer/client.go", "quick: patience{answerWithin, stallAfter, enough}", "quick: patience{0, 1 << 60, 1}"}}},
+	{"what upstream showed counts whatever is live", []cut{{"mirror/sync/check.go", "if s.of != asked(upstream, a.Policy.RefPrefixes, live) || live != a.Digest || len(a.Pins) > 0 {", "_ = live\n\tif len(a.Pins) > 0 {"}}},
+	{"nobody is expected back", []cut{{"agent/holders.go", "case a.expected(n, time.Now()):", "case false:"}}},
+	{"a voter goes on without its log", []cut{
 		{"cluster/store.go", "case missing && cfg.LogID != \"\":", "case false:"},
 		{"cluster/store.go", "case logID != \"\" && string(id) != logID:", "case false:"},
 	}},
-	{"entries are appended unread", []edit{{"leader/propose.go", "admitted, err := fsm.Admit(entry, r.Format(), r.Now())", "admitted, err := entry, error(nil)"}}},
-	{"the leader's clock is log time", []edit{{"coordinator/time.go", "list = append(list, at(now))", "_, _ = at, now"}}},
-	{"who was removed runs on", []edit{
+	{"entries are appended unread", []cut{{"leader/propose.go", "admitted, err := fsm.Admit(entry, r.Format(), r.Now())", "admitted, err := entry, error(nil)"}}},
+	{"the leader's clock is log time", []cut{{"coordinator/time.go", "list = append(list, at(now))", "_, _ = at, now"}}},
+	{"who was removed runs on", []cut{
 		{"node/run.go", "case <-n.cluster.Removed():\n\t\treturn removed(membership.ErrOut)", "case <-make(chan int):\n\t\treturn removed(membership.ErrOut)"},
 		{"node/standing.go", "case row == nil && seen:", "case false:"},
 		{"membership/out.go", "return ErrOut", "continue"},
 	}},
-	{"a lone copy is not made anew", []edit{{"mirror/sync/successor.go", "if have == 0 && holders.may(1) {", "if have == 0 {"}}},
-	{"a key belongs to no request", []edit{{"fsm/state.go", "if s.tables.format >= formatKeys && s.requests.reused(cmd.requestID) {", "if false {"}}},
-	{"epochs are not compared", []edit{{"fsm/publish.go", "if row.Epoch != c.GetEpoch() {", "if false {"}}},
-	{"generations are not compared", []edit{{"fsm/publish.go", "if row.Generation != c.GetFromGeneration() || c.GetGeneration() != c.GetFromGeneration()+1 {", "if false {"}}},
-	{"a new leader does not wait for what was committed", []edit{{"cluster/leader.go", "err := c.await(t.ctx, func() error { return c.raft.Barrier(enqueueTimeout).Error() })", "var err error"}}},
-	{"a copy is removed where its row is gone", []edit{{"agent/assign.go", "\tdelete(as.leaving, id)\n\tas.takeBack(id)\n}", "\tas.leaving[id] = true\n\tas.takeBack(id)\n}"}}},
-	{"whatever a peer shows is followed", []edit{
+	{"a lone copy is not made anew", []cut{{"mirror/sync/successor.go", "if have == 0 && holders.may(1) {", "if have == 0 {"}}},
+	{"a key belongs to no request", []cut{{"fsm/state.go", "if s.tables.format >= formatKeys && s.requests.reused(cmd.requestID) {", "if false {"}}},
+	{"epochs are not compared", []cut{{"fsm/publish.go", "if row.Epoch != c.GetEpoch() {", "if false {"}}},
+	{"generations are not compared", []cut{{"fsm/publish.go", "if row.Generation != c.GetFromGeneration() || c.GetGeneration() != c.GetFromGeneration()+1 {", "if false {"}}},
+	{"a new leader does not wait for what was committed", []cut{{"cluster/leader.go", "err := c.await(t.ctx, func() error { return c.raft.Barrier(enqueueTimeout).Error() })", "var err error"}}},
+	{"a copy is removed where its row is gone", []cut{{"agent/assign.go", "\tdelete(as.leaving, id)\n\tas.takeBack(id)\n}", "\tas.leaving[id] = true\n\tas.takeBack(id)\n}"}}},
+	{"whatever a peer shows is followed", []cut{
 		{"mirror/sync/follow.go", "if next.Digest() != a.Digest {", "if false {"},
 		{"mirror/sync/follow.go", "repo.Activate(a.Generation, a.Digest)", "repo.Activate(a.Generation, next.Digest())"},
 	}},

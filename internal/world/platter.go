@@ -8,7 +8,7 @@ import (
 	"gitmirror/internal/disk"
 )
 
-// platter is a machine's disk, as one process on it has it: it can be full, or fail once, and
+// platter is a machine's disk, as one process on it has it: it can be full, read-only, or fail once, and
 // it is gone for good in the middle of what the process does when that is killed. It is never
 // slow: who waits for a lock holds up the time of a world, and locks are held over disks.
 type platter struct {
@@ -21,8 +21,12 @@ type platter struct {
 
 func newPlatter() *platter { return &platter{gone: make(chan struct{})} }
 
-// writes are operations that take room.
-var writes = []string{"write", "create", "mkdir", "allocate", "append", "set"}
+var (
+	// writes are operations that take room.
+	writes = []string{"write", "create", "mkdir", "allocate", "append", "set"}
+	// changes are all that change something.
+	changes = append([]string{"rename", "remove", "delete", "sync"}, writes...)
+)
 
 func (p *platter) disk() *disk.Disk { return disk.New(p.before) }
 
@@ -31,6 +35,8 @@ func (p *platter) before(op disk.Op) error {
 	switch mood := p.next(); {
 	case mood == "gone" || mood == "failing":
 		return p.fail(syscall.EIO)
+	case mood == "readonly" && slices.Contains(changes, op.Name):
+		return p.fail(syscall.EROFS)
 	case mood == "full" && slices.Contains(writes, op.Name):
 		return p.fail(syscall.ENOSPC)
 	}
@@ -79,6 +85,15 @@ func (p *platter) end() {
 	case <-p.gone:
 	default:
 		close(p.gone)
+	}
+}
+
+func (p *platter) isGone() bool {
+	select {
+	case <-p.gone:
+		return true
+	default:
+		return false
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"time"
 
+	"gitmirror/api"
 	"gitmirror/mirror/refs"
 	"gitmirror/mirror/wire"
 )
@@ -84,4 +85,27 @@ func (n *Node) asked(req *http.Request) (*http.Response, error) {
 	defer resp.Body.Close()
 	words, _ := io.ReadAll(io.LimitReader(resp.Body, 200))
 	return nil, fmt.Errorf("%s: %s", resp.Status, words)
+}
+
+// Newest is a repository as it is when everything that was acknowledged before is counted. An
+// error is the node's, where it has answered.
+func (n *Node) Newest(ctx context.Context, name string) (row api.Repo, err error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, n.url("/api/v1/repos/"+name+"?consistent=true"), nil)
+	if err != nil {
+		return row, err
+	}
+	resp, err := n.of.browser.Do(req)
+	if err != nil {
+		return row, err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		p := &api.Problem{}
+		if err := json.NewDecoder(resp.Body).Decode(p); err != nil {
+			return row, err
+		}
+		p.Status = resp.StatusCode
+		return row, p
+	}
+	return row, json.NewDecoder(resp.Body).Decode(&row)
 }

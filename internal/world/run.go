@@ -30,26 +30,38 @@ type Setup struct {
 
 // Result is what a run came to.
 type Result struct {
-	Violations []string      // of what must always hold
-	Virtual    time.Duration // that went by in the world
-	Reads      int           // that were answered
-	Entries    uint64        // of the log
-	Terms      int           // in which somebody led
+	Violations []string       // of what must always hold
+	Virtual    time.Duration  // that went by in the world
+	Reads      int            // that were answered
+	Entries    uint64         // of the log
+	Terms      int            // in which somebody led
+	Happened   map[string]int // steps that could be made, by kind, and what came of them
 }
 
 // run is a world while steps happen to it.
 type run struct {
 	w     *World
-	repos []*Upstream
-	made  int
+	began int // with so many nodes
 	work  sync.WaitGroup
+	ops   operations
+	aged  bool         // days have gone by
+	asked atomic.Int64 // keys and values that were made up
+	twins []pair
 
-	harmed atomic.Bool // a node or a link was, at some time
+	readers context.Context
+	reading sync.WaitGroup
 
-	mu     sync.Mutex
-	result Result
-	known  map[string]*Upstream // acknowledged, by name
-	seen   map[string]int       // which state of its upstream a node has shown last, by node and name
+	harmed  atomic.Bool // a node or a link was, at some time
+	resting atomic.Bool // nothing more is broken
+
+	mu      sync.Mutex
+	result  Result
+	repos   []*Upstream          // that people have asked for, or will
+	known   map[string]*Upstream // acknowledged, by name
+	seen    map[string]int       // which state of its upstream a node has shown last, by node and name
+	touches map[string]*presence
+	former  []*Node // that were removed for good
+	staked  *Node   // whose disk may not have what others rely on
 
 	claims   *claims
 	verdicts *verdicts
@@ -69,9 +81,9 @@ func Run(t *testing.T, dir string, log *slog.Logger, s Setup, steps []Step) (out
 	synctest.Test(t, func(t *testing.T) {
 		began := time.Now()
 		w := New(t, s.Seed, dir, log)
-		r := &run{w: w, known: map[string]*Upstream{}, seen: map[string]int{},
+		r := &run{w: w, known: map[string]*Upstream{}, seen: map[string]int{}, touches: map[string]*presence{},
 			claims: newClaims(), verdicts: newVerdicts(), log: newChronicle(w.upstream)}
-		r.w.buried = r.chronicle
+		r.w.buried, r.w.ended = r.chronicle, r.ended
 		defer func() {
 			r.result.Virtual = time.Since(began)
 			out = r.result
@@ -81,12 +93,10 @@ func Run(t *testing.T, dir string, log *slog.Logger, s Setup, steps []Step) (out
 			_ = r.w.End()
 			return
 		}
-		readers, stop := context.WithCancel(context.Background())
-		var reading sync.WaitGroup
+		var stop context.CancelFunc
+		r.readers, stop = context.WithCancel(context.Background())
 		for _, n := range r.w.Nodes {
-			reading.Go(func() { r.read(readers, n) })
-			reading.Go(func() { r.listen(readers, n) })
-			reading.Go(func() { r.watch(readers, n) })
+			r.follow(n)
 		}
 		for _, step := range steps {
 			time.Sleep(step.After)
@@ -97,7 +107,7 @@ func Run(t *testing.T, dir string, log *slog.Logger, s Setup, steps []Step) (out
 		r.rest()
 		r.work.Wait()
 		stop()
-		reading.Wait()
+		r.reading.Wait()
 		r.hear()
 		r.w.heard.end()
 		if err := r.w.End(); err != nil {
@@ -109,6 +119,7 @@ func Run(t *testing.T, dir string, log *slog.Logger, s Setup, steps []Step) (out
 }
 
 func (r *run) happen(s Step) {
+	r.happened(s.What)
 	if do := harms[s.What]; do != nil {
 		r.harmed.Store(true)
 		do(r, s)
@@ -117,7 +128,30 @@ func (r *run) happen(s Step) {
 	kinds[s.What](r, s)
 }
 
+// happened counts what has happened.
+func (r *run) happened(what string) { r.count(what, 1) }
+
+// missed says that a step could not be made.
+func (r *run) missed(s Step) { r.count(s.What, -1) }
+
+func (r *run) count(what string, n int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.result.Happened == nil {
+		r.result.Happened = map[string]int{}
+	}
+	r.result.Happened[what] += n
+}
+
+// follow has clients ask a node for as long as the world lasts.
+func (r *run) follow(n *Node) {
+	r.reading.Go(func() { r.read(r.readers, n) })
+	r.reading.Go(func() { r.listen(r.readers, n) })
+	r.reading.Go(func() { r.watch(r.readers, n) })
+}
+
 func (r *run) begin(s Setup) error {
+	r.began = s.Nodes
 	for i := range s.Nodes {
 		if err := r.w.Add().Start(r.w.Nodes[:min(i, 1)]...); err != nil {
 			return err
@@ -131,6 +165,9 @@ func (r *run) begin(s Setup) error {
 			return err
 		}
 		r.acknowledged(row.Name, u)
+	}
+	if err := r.gather(calmWithin); err != nil {
+		return err
 	}
 	return r.calm(calmWithin)
 }
@@ -220,6 +257,7 @@ func (r *run) look(ctx context.Context, n *Node, name string, u *Upstream) bool 
 	}
 	r.judge(n, name, u, shown)
 	another, since := u.awaits(shown.Refs)
+	another = another && !n.holdsBack(ctx, name)
 	r.verdicts.is("no node shows what the upstream of "+name+" has", another, trouble{since, func() bool { return !r.anyShows(ctx, name, u) }})
 	r.verdicts.is(n.Name+" does not show what the upstream of "+name+" has", another, trouble{since.Add(followed), still})
 	return !another
@@ -273,11 +311,11 @@ func (r *run) rest() {
 		n.feel("")
 	}
 	r.carryOn()
-	r.mend()
-	for _, n := range r.w.Nodes {
-		r.start(n)
-	}
-	r.work.Wait()
+	r.repair()
+	r.clear()
+	ctx, stop := context.WithCancel(context.Background())
+	defer stop()
+	r.work.Go(func() { r.attend(ctx) })
 	if err := r.calm(calmWithin); err != nil {
 		r.violated("%s after the last fault: %v", calmWithin, err)
 	}

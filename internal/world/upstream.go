@@ -28,8 +28,11 @@ type Upstream struct {
 	head   string            // a branch
 	mood   Mood
 	states []string
-	pasts  []past    // the same, as the log has them
-	since  time.Time // of the last one, and of how it answers
+	pasts  []past            // the same, as the log has them
+	since  time.Time         // of the last one, and of how it answers
+	before map[string]string // the refs before the last edit: who lies shows them in turn
+	tips   map[string]bool   // "id name" of each ref that has been there
+	people map[string]bool   // refs that people set back, or tried to
 }
 
 // past is how an upstream was from a time on.
@@ -38,28 +41,30 @@ type past struct {
 	from time.Time
 }
 
-// Mood is how an upstream answers.
-type Mood string
-
-// What upstreams do.
-const (
-	Well    Mood = ""
-	Frozen  Mood = "frozen" // takes the request, and says nothing
-	Gone    Mood = "not_found"
-	Closed  Mood = "auth"
-	Limited Mood = "rate_limited"
-	Broken  Mood = "network" // 5xx
-	Cuts    Mood = "cuts"    // answers checks, and breaks off packs
-)
-
 // Edit changes the refs as one push does: edit gets them as they are, and what it makes of
 // them is what is there then.
 func (u *Upstream) Edit(edit func(names map[string]string)) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
+	u.before = maps.Clone(u.refs)
 	edit(u.refs)
+	u.note()
+}
+
+// note notes what is there now. The lock is held.
+func (u *Upstream) note() {
 	u.states, u.since = append(u.states, stateOf(u.refs)), time.Now()
 	u.pasts = append(u.pasts, past{tableOf(u.refs, refs.Symbolic("refs/heads/"+u.head)).PublicDigest(), u.since})
+	for name, id := range u.refs {
+		u.tips[id+" "+name] = true
+	}
+}
+
+// touch notes that people are about to set a ref back: nodes may show it where it was.
+func (u *Upstream) touch(ref string) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.people[ref] = true
 }
 
 // Push adds a commit to a branch, which is made where it is missing, and returns it.
@@ -97,16 +102,44 @@ func (u *Upstream) Refs() map[string]string {
 	return maps.Clone(u.refs)
 }
 
-// index is the first state from one on that is that one, -1 for none.
+// index is the first state from one on that is that one, -1 for none. What people have set
+// back may be where it was at any time.
 func (u *Upstream) index(state string, from int) int {
 	u.mu.Lock()
 	defer u.mu.Unlock()
+	state, possible := u.without(state)
+	if !possible {
+		return -1
+	}
 	for i := from; i < len(u.states); i++ {
-		if u.states[i] == state {
+		was := u.states[i]
+		if len(u.people) > 0 {
+			was, _ = u.without(was)
+		}
+		if was == state {
 			return i
 		}
 	}
 	return -1
+}
+
+// without is a state without the refs that people have set back, and whether these were ever
+// as they are in it. The lock is held.
+func (u *Upstream) without(state string) (rest string, possible bool) {
+	if len(u.people) == 0 {
+		return state, true
+	}
+	var b strings.Builder
+	for line := range strings.Lines(state) {
+		line = strings.TrimSuffix(line, "\n")
+		switch _, name, _ := strings.Cut(line, " "); {
+		case !u.people[name]:
+			b.WriteString(line + "\n")
+		case !u.tips[line]:
+			return "", false
+		}
+	}
+	return b.String(), true
 }
 
 // had tells whether it was so at some time from one on, until another.
@@ -140,34 +173,6 @@ func stateOf(names map[string]string) string {
 	return b.String()
 }
 
-// patience is how long a node waits for an upstream that says nothing.
-const patience = 30 * time.Second
-
-// answer waits as long as the network takes, and says how the upstream feels.
-func (u *Upstream) answer(ctx context.Context) error {
-	u.mu.Lock()
-	mood := u.mood
-	u.mu.Unlock()
-	wait := 20 * time.Millisecond
-	if mood == Frozen {
-		wait = patience
-	}
-	t := time.NewTimer(wait)
-	defer t.Stop()
-	select {
-	case <-t.C:
-	case <-ctx.Done():
-		return failure.Of(context.Cause(ctx))
-	}
-	switch mood {
-	case Well, Cuts:
-		return nil
-	case Frozen:
-		return failure.New(failure.Timeout, "no answer within 30s", nil)
-	}
-	return failure.New(failure.Class(mood), "the upstream is "+string(mood), nil)
-}
-
 // upstreams are those of a world, as a node asks them.
 type upstreams struct{ by *Node }
 
@@ -185,6 +190,7 @@ func (us upstreams) Check(ctx context.Context, url string, prefixes []string, la
 	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
+	u.turn()
 	w.heard.checked(us.by.Name, nameOf(u))
 	ad := &wire.Advert{}
 	for _, name := range slices.Sorted(maps.Keys(u.refs)) {

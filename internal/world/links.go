@@ -1,0 +1,53 @@
+package world
+
+import (
+	"time"
+
+	"gitmirror/internal/world/fabric"
+)
+
+// linkSteps happen to what is between nodes.
+var linkSteps = map[string]func(*run, Step){
+	"cut": func(r *run, s Step) { r.both(s, fabric.Weather{Cut: true}) },
+	"cut-one": func(r *run, s Step) {
+		r.link(r.node(s.Node).Host, r.node(s.Other).Host, fabric.Weather{Cut: true})
+	},
+	"slow": func(r *run, s Step) {
+		r.both(s, fabric.Weather{Delay: 150 * time.Millisecond, Jitter: 300 * time.Millisecond})
+	},
+	"lossy":  func(r *run, s Step) { r.both(s, fabric.Weather{Loss: 0.4, Jitter: 20 * time.Millisecond}) },
+	"reset":  func(r *run, s Step) { r.w.Fabric.Reset(r.node(s.Node).Host, r.node(s.Other).Host) },
+	"freeze": func(r *run, s Step) { r.alone(r.node(s.Node), fabric.Weather{Cut: true}) },
+	"thaw":   func(r *run, s Step) { r.alone(r.node(s.Node), fabric.Weather{}) },
+	"mend":   func(r *run, _ Step) { r.mend() },
+}
+
+func (r *run) both(s Step, weather fabric.Weather) {
+	a, b := r.node(s.Node).Host, r.node(s.Other).Host
+	r.link(a, b, weather)
+	r.link(b, a, weather)
+}
+
+// link sets the weather between two machines. Within one there is none.
+func (r *run) link(from, to *fabric.Host, weather fabric.Weather) {
+	if from != to {
+		r.w.Fabric.Set(from, to, weather)
+	}
+}
+
+func (r *run) alone(n *Node, weather fabric.Weather) {
+	for _, other := range r.w.every() {
+		if other != n {
+			r.w.Fabric.Set(n.Host, other.Host, weather)
+			r.w.Fabric.Set(other.Host, n.Host, weather)
+		}
+	}
+	r.w.Fabric.Set(r.w.desk, n.Host, weather)
+	r.w.Fabric.Set(n.Host, r.w.desk, weather)
+}
+
+func (r *run) mend() {
+	for _, n := range r.w.every() {
+		r.alone(n, fabric.Weather{})
+	}
+}

@@ -1,0 +1,46 @@
+package world
+
+// machineSteps happen to machines, and to the processes on them.
+var machineSteps = map[string]func(*run, Step){
+	"crash": func(r *run, s Step) {
+		n := r.node(s.Node)
+		n.Crash(0)
+		n.rememberLog()
+	},
+	"crash-mid": func(r *run, s Step) { r.node(s.Node).Crash(1 + s.Other*s.Other*(1+s.Repo)) },
+	"disk": func(r *run, s Step) {
+		n := r.node(s.Node)
+		switch s.Other % 3 {
+		case 0:
+			n.feel("")
+		case 1:
+			n.suffer(fullDisk)
+			n.feel("full")
+		case 2:
+			n.suffer(failingDisk)
+			n.feel("failing")
+		}
+	},
+	"stop":  func(r *run, s Step) { n := r.node(s.Node); r.work.Go(func() { r.stopped(n) }) },
+	"start": func(r *run, s Step) { r.start(r.node(s.Node)) },
+}
+
+// start starts a node that does not run, in the background.
+func (r *run) start(n *Node) {
+	if n.running() || !n.claim() {
+		return
+	}
+	r.work.Go(func() {
+		defer n.release()
+		r.up(n)
+	})
+}
+
+func (r *run) others(n *Node) (list []*Node) {
+	for _, o := range r.nodes() {
+		if o != n {
+			list = append(list, o)
+		}
+	}
+	return list
+}

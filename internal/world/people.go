@@ -1,0 +1,276 @@
+package world
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"gitmirror/api"
+	"gitmirror/internal/refusal"
+)
+
+// peopleSteps are what people do, at any node. Where it says so, an odd number has them do it
+// without a key.
+var peopleSteps = map[string]func(*run, Step){
+	"add":     (*run).add,
+	"import":  (*run).addMany,
+	"rm":      (*run).remove,
+	"set":     (*run).set,
+	"look":    (*run).inspect,
+	"sync":    (*run).sync,
+	"approve": (*run).approve,
+	"restore": (*run).restore,
+}
+
+// most is how many repositories a world has at the most.
+const most = 12
+
+// key is a new one, or none.
+func (r *run) key(s Step) string {
+	if s.Other%2 == 1 {
+		return ""
+	}
+	return fmt.Sprintf("key %d", r.asked.Add(1))
+}
+
+// another is an upstream that nobody has asked for yet, while there may be more.
+func (r *run) another() *Upstream {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.repos) >= most {
+		return r.repos[len(r.repos)-1]
+	}
+	u := r.w.Upstream(fmt.Sprintf("later%d", len(r.repos)))
+	r.repos = append(r.repos, u)
+	return u
+}
+
+func wish(u *Upstream) api.AddRepo { return api.AddRepo{URL: u.URL, Replicas: 2, Interval: "10s"} }
+
+func (r *run) add(s Step) {
+	u := r.upstream(s.Repo)
+	if s.Repo%2 == 0 {
+		u = r.another()
+	}
+	op := Operation{What: "add", Subject: nameOf(u), Input: u.URL, Key: r.key(s)}
+	r.touch(op.Subject)
+	r.work.Go(func() {
+		out := r.ask(op, s.Node, func(ctx context.Context, n *Node, key string) (string, error) {
+			row, err := n.Client.Add(ctx, wish(u), key)
+			if err != nil {
+				return "", err
+			}
+			return row.ID, nil
+		})
+		r.added(u, out)
+	})
+}
+
+// addMany asks for some that are new and one that is there, in one request. Each is an
+// operation of its own.
+func (r *run) addMany(s Step) {
+	list := []*Upstream{r.another(), r.upstream(s.Repo), r.another()}
+	if list[0] == list[2] || list[1] == list[0] || list[1] == list[2] {
+		list = list[:1]
+	}
+	var wishes api.AddRepos
+	var ops []*Operation
+	key := r.key(s)
+	for _, u := range list {
+		r.touch(nameOf(u))
+		wishes.Repos = append(wishes.Repos, wish(u))
+	}
+	r.work.Go(func() {
+		for _, u := range list {
+			ops = append(ops, r.ops.begin(Operation{What: "add", Subject: nameOf(u), Input: u.URL, Key: key}))
+		}
+		nodes := r.nodes()
+		for i := range requests {
+			n := nodes[(s.Node+i)%len(nodes)]
+			ctx, cancel := context.WithTimeout(context.Background(), requestBound)
+			results, err := n.Client.AddMany(ctx, wishes, key)
+			cancel()
+			again := false
+			for i, op := range ops {
+				output, lineErr := "", err
+				if err == nil && results.Results[i].Problem != nil {
+					lineErr = results.Results[i].Problem
+				} else if err == nil {
+					output = results.Results[i].Repo.ID
+				}
+				outcome := r.ops.asked(op, n, output, lineErr)
+				again = again || outcome == Not || outcome == Unknown && key != ""
+			}
+			if !again {
+				break
+			}
+			time.Sleep(time.Second)
+		}
+		for i, op := range ops {
+			r.ops.end(op)
+			r.happened("import " + string(op.Outcome) + " " + op.Code)
+			r.added(list[i], *op)
+		}
+	})
+}
+
+func (r *run) added(u *Upstream, op Operation) {
+	switch op.Outcome {
+	case Done:
+		r.touched(u, there)
+	case Unknown:
+		r.touched(u, unclear)
+	default:
+		r.touched(u, asBefore)
+	}
+}
+
+func (r *run) remove(s Step) {
+	u := r.upstream(s.Repo)
+	op := Operation{What: "rm", Subject: nameOf(u), Key: r.key(s)}
+	r.touch(op.Subject)
+	was := r.forgotten(op.Subject)
+	r.work.Go(func() {
+		out := r.ask(op, s.Node, func(ctx context.Context, n *Node, key string) (string, error) {
+			return "", n.Client.Remove(ctx, op.Subject, key)
+		})
+		switch {
+		case out.Outcome == Done, out.Code == string(refusal.NotFound):
+			r.touched(u, gone)
+		case out.Outcome == Unknown:
+			r.touched(u, unclear)
+		case was:
+			r.touched(u, there)
+		default:
+			r.touched(u, asBefore)
+		}
+	})
+}
+
+func (r *run) set(s Step) {
+	size := (1 + r.asked.Add(1)) << 30
+	op := Operation{What: "set", Subject: nameOf(r.upstream(s.Repo)), Input: fmt.Sprint(size), Key: r.key(s)}
+	r.work.Go(func() {
+		r.ask(op, s.Node, func(ctx context.Context, n *Node, key string) (string, error) {
+			row, err := n.Client.Set(ctx, op.Subject, api.SetRepo{MaxSize: &size}, key)
+			if err != nil {
+				return "", err
+			}
+			return row.ID, nil
+		})
+	})
+}
+
+// inspect reads what everything has that was acknowledged before.
+func (r *run) inspect(s Step) {
+	op := Operation{What: "look", Subject: nameOf(r.upstream(s.Repo)), Key: "read"}
+	r.work.Go(func() {
+		r.ask(op, s.Node, func(ctx context.Context, n *Node, _ string) (string, error) {
+			row, err := n.Newest(ctx, op.Subject)
+			if err != nil {
+				return "", err
+			}
+			return fmt.Sprintf("%s %d", row.ID, row.MaxSize), nil
+		})
+	})
+}
+
+func (r *run) sync(s Step) {
+	n, name := r.node(s.Node), nameOf(r.upstream(s.Repo))
+	r.work.Go(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+		defer cancel()
+		_, _ = n.Client.Sync(ctx, name, 5*time.Second)
+	})
+}
+
+// approve lets in what is held as a node shows it, and, by an even number, what was set back.
+func (r *run) approve(s Step) {
+	n, name, key := r.node(s.Node), nameOf(r.upstream(s.Repo)), r.key(s)
+	r.work.Go(func() { r.letIn(n, name, key, s.Repo%2 == 0) })
+}
+
+// letIn returns whether there was anything to let in.
+func (r *run) letIn(n *Node, name, key string, pins bool) bool {
+	ctx, cancel := context.WithTimeout(context.Background(), requestBound)
+	defer cancel()
+	row, err := n.Client.Repo(ctx, name)
+	if err != nil {
+		return false
+	}
+	var a api.Approve
+	if h := row.Hold; h != nil && h.Approved == nil {
+		a.Losses, a.Observed = h.Losses, h.Observed
+	}
+	for _, p := range row.Pins {
+		if pins {
+			a.Release = append(a.Release, api.Release{Ref: p.Ref, Upstream: p.Upstream})
+		}
+	}
+	if a.Losses == "" && len(a.Release) == 0 {
+		return false
+	}
+	op := Operation{What: "approve", Subject: name, Input: fmt.Sprintf("%+v", a), Key: key}
+	r.ask(op, r.indexOf(n), func(ctx context.Context, n *Node, key string) (string, error) {
+		_, err := n.Client.Approve(ctx, name, a, key)
+		return "", err
+	})
+	return true
+}
+
+// restore sets a ref back that was otherwise once: there it stays.
+func (r *run) restore(s Step) {
+	n, key, list := r.node(s.Node), r.key(s), r.upstreams()
+	r.work.Go(func() {
+		u, ref := list[s.Repo%len(list)], "refs/heads/main"
+		for i := range list {
+			other := list[(s.Repo+i)%len(list)]
+			if kept := n.kept(nameOf(other), s.Other); kept != "" {
+				u, ref = other, kept
+				break
+			}
+		}
+		op := Operation{What: "restore", Subject: nameOf(u), Input: ref, Key: key}
+		u.touch(ref)
+		r.ask(op, r.indexOf(n), func(ctx context.Context, n *Node, key string) (string, error) {
+			pin, err := n.Client.Restore(ctx, op.Subject, api.Restore{Ref: op.Input}, key)
+			if err != nil {
+				return "", err
+			}
+			return pin.OID, nil
+		})
+	})
+}
+
+// kept is a ref of which a node shows an earlier tip, empty where it shows none.
+func (n *Node) kept(name string, luck int) string {
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	list, err := n.Client.Refs(ctx, name, api.RefQuery{Kept: true, Limit: 100})
+	if err != nil || len(list.Refs) == 0 {
+		return ""
+	}
+	return list.Refs[luck%len(list.Refs)].Ref
+}
+
+// holdsBack tells whether a repository does not follow its upstream in all because of what
+// people have to say, or have said.
+func (n *Node) holdsBack(ctx context.Context, name string) bool {
+	row, err := n.Client.Repo(ctx, name)
+	return err == nil && (row.Hold != nil || len(row.Pins) > 0 || len(row.Released) > 0)
+}
+
+// attend lets in, until ctx ends, all that is held or was set back: what is to be seen in
+// the end is what upstream has.
+func (r *run) attend(ctx context.Context) {
+	for ctx.Err() == nil {
+		nodes := r.nodes()
+		for i, name := range r.everyName() {
+			r.letIn(nodes[i%len(nodes)], name, fmt.Sprintf("key %d", r.asked.Add(1)), true)
+		}
+		select {
+		case <-time.After(2 * time.Second):
+		case <-ctx.Done():
+		}
+	}
+}

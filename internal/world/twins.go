@@ -1,0 +1,129 @@
+package world
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"gitmirror/api"
+	"gitmirror/internal/world/fabric"
+)
+
+// pair is a node, and another machine on which a process of a copy of its directory runs.
+type pair struct{ node, copy *Node }
+
+// double kills a node, copies its directory to another machine, and starts a process there:
+// alone, when the node has started again too, before, or at once. One of them goes on.
+func (r *run) double(s Step) {
+	n := r.node(s.Node)
+	if !n.claim() {
+		r.missed(s)
+		return
+	}
+	if n.spoiled() || n.has(newcomer) || !r.stake(n) {
+		n.release()
+		r.missed(s)
+		return
+	}
+	n.Crash(0)
+	n.suffer(twin)
+	c := r.w.double(n)
+	r.twins = append(r.twins, pair{n, c})
+	if s.Repo%2 == 1 { // it reaches nobody at first
+		r.alone(c, fabric.Weather{Cut: true})
+	}
+	r.work.Go(func() {
+		defer n.release()
+		switch s.Other % 4 {
+		case 0:
+			r.up(c)
+		case 1:
+			r.up(n)
+			r.up(c)
+		case 2:
+			r.up(c)
+			r.up(n)
+		case 3:
+			r.work.Go(func() { r.up(c) })
+			r.up(n)
+		}
+	})
+}
+
+// double is another machine with a copy of a node's directory.
+func (w *World) double(n *Node) *Node {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.doubles++
+	c := w.machine(n.Name, fmt.Sprintf("10.0.1.%d", w.doubles))
+	c.harms[twin] = true
+	n.copied(n.dir(), c.Dir)
+	return c
+}
+
+// single has one process of each pair go on, the one that the cluster knows, and on the
+// node's own machine.
+func (r *run) single() {
+	for _, p := range r.twins {
+		winner, loser, err := r.winner(p)
+		if err != nil {
+			r.violated("which process is %s is not to be found out: %v", p.node.Name, err)
+			return
+		}
+		for end := time.Now().Add(calmWithin); loser.running(); time.Sleep(time.Second) {
+			if time.Now().After(end) {
+				r.violated("of two processes of the directory of %s, the one that the cluster does not know runs on", p.node.Name)
+				loser.Crash(0)
+			}
+		}
+		if winner == p.copy {
+			r.stopped(p.copy)
+			p.node.take(p.copy)
+		}
+		r.happened("twin: " + winner.Host.IP()[:6])
+		r.up(p.node)
+	}
+	r.twins = nil
+}
+
+// winner is the one of a pair whose address the cluster has. Where only the other runs, it
+// has time to tell the cluster, or to end.
+func (r *run) winner(p pair) (winner, loser *Node, err error) {
+	for end := time.Now().Add(calmWithin); time.Now().Before(end); time.Sleep(time.Second) {
+		for _, n := range r.others(p.node) {
+			var s api.Status
+			if _, err = n.Get(context.Background(), "/api/v1/status?consistent=true", &s); err != nil {
+				continue
+			}
+			winner, loser, err = nil, nil, errNoRow
+			for _, m := range s.Nodes {
+				switch at := r.w.at(m.Peer); {
+				case m.Name != p.node.Name:
+				case at == p.node:
+					winner, loser, err = p.node, p.copy, nil
+				case at == p.copy:
+					winner, loser, err = p.copy, p.node, nil
+				}
+			}
+			if err != nil || winner.running() || !loser.running() {
+				return winner, loser, err
+			}
+			break
+		}
+	}
+	return winner, loser, err
+}
+
+var errNoRow = errors.New("the cluster does not have it")
+
+// take gives the node the directory of another machine.
+func (n *Node) take(from *Node) {
+	n.mu.Lock()
+	_ = os.RemoveAll(n.Dir)
+	n.Dir = n.next()
+	to := n.Dir
+	n.mu.Unlock()
+	n.copied(from.dir(), to)
+}
