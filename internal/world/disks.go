@@ -20,8 +20,8 @@ import (
 // copy is there, with all that its refs lead to, and nothing is left lying about.
 func (r *run) kept(log *chronicle) (flaws []string) {
 	for _, n := range r.w.Nodes {
-		if n.running() {
-			continue
+		if n.running() || n.has(bitInCopy) {
+			continue // it may find out at the very end that it has to copy anew
 		}
 		for _, path := range litter(n.dir()) {
 			flaws = append(flaws, fmt.Sprintf("%s leaves %s behind", n.Name, path))

@@ -24,6 +24,7 @@ const (
 	logBack   harm = "its log is an older one"
 	bitInLog  harm = "a bit of its log is another"
 	bitInCard harm = "a bit of its node.json is another"
+	bitInCopy harm = "a bit of a copy is another" // which ends no process
 	removed   harm = "it was removed from the cluster"
 	newcomer  harm = "it is not in the cluster yet"
 	// Not a harm: somebody wanted it.
@@ -129,7 +130,7 @@ func (n *Node) excused(err error) harm {
 		return stoppedBefore
 	}
 	for h := range n.harms {
-		if excuses[h].ends(err) {
+		if ends := excuses[h].ends; ends != nil && ends(err) {
 			return h
 		}
 	}

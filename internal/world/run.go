@@ -250,7 +250,7 @@ func (r *run) look(ctx context.Context, n *Node, name string, u *Upstream) bool 
 	if ctx.Err() != nil {
 		return true
 	}
-	still := func() bool { return !r.look(ctx, n, name, u) }
+	still := func() bool { return r.all()[name] == u && !r.look(ctx, n, name, u) }
 	r.verdicts.is(n.Name+" does not serve "+name, err != nil && r.reached(n), trouble{time.Now(), still})
 	if err != nil {
 		return !r.reached(n)
@@ -258,7 +258,7 @@ func (r *run) look(ctx context.Context, n *Node, name string, u *Upstream) bool 
 	r.judge(n, name, u, shown)
 	another, since := u.awaits(shown.Refs)
 	another = another && !n.holdsBack(ctx, name)
-	r.verdicts.is("no node shows what the upstream of "+name+" has", another, trouble{since, func() bool { return !r.anyShows(ctx, name, u) }})
+	r.verdicts.is("no node shows what the upstream of "+name+" has", another, trouble{since, func() bool { return r.all()[name] == u && !r.anyShows(ctx, name, u) }})
 	r.verdicts.is(n.Name+" does not show what the upstream of "+name+" has", another, trouble{since.Add(followed), still})
 	return !another
 }

@@ -122,8 +122,8 @@ var flips = []struct {
 }{
 	{"raft/raft.db", bitInLog},
 	{"raft/snapshots/*/state.bin", bitInLog},
-	{"repos/*/*.git/packed-refs", ""},
-	{"repos/*/*.git/objects/pack/*.pack", ""},
+	{"repos/*/*.git/packed-refs", bitInCopy},
+	{"repos/*/*.git/objects/pack/*.pack", bitInCopy},
 	{"node.json", bitInCard},
 	{"state.db", ""},
 	{"raft/snapshots/*/meta.json", bitInLog},
