@@ -185,13 +185,13 @@ func (us upstreams) Check(ctx context.Context, url string, prefixes []string, la
 	if u == nil {
 		return detect.Result{}, failure.New(failure.NotFound, "there is nothing at "+url, nil)
 	}
+	w.heard.checked(us.by.Name, nameOf(u))
 	if err := u.answer(ctx); err != nil {
 		return detect.Result{}, err
 	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.turn()
-	w.heard.checked(us.by.Name, nameOf(u))
 	ad := &wire.Advert{}
 	for _, name := range slices.Sorted(maps.Keys(u.refs)) {
 		if slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(name, p) }) {
