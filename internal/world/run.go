@@ -78,6 +78,7 @@ func Run(t *testing.T, dir string, log *slog.Logger, s Setup, steps []Step) (out
 			panic(r)
 		}
 	}()
+	var ops []Operation
 	synctest.Test(t, func(t *testing.T) {
 		began := time.Now()
 		w := New(t, s.Seed, dir, log)
@@ -114,7 +115,10 @@ func Run(t *testing.T, dir string, log *slog.Logger, s Setup, steps []Step) (out
 			r.violated("a node does not stop in good order: %v", err)
 		}
 		r.reckon(dir)
+		ops = r.ops.all()
 	})
+	// Outside, where time goes by for whoever computes.
+	out.Violations = append(out.Violations, linear(ops)...)
 	return out
 }
 
@@ -160,10 +164,14 @@ func (r *run) begin(s Setup) error {
 	for i := range s.Repos {
 		u := r.w.Upstream(fmt.Sprintf("r%d", i))
 		r.repos = append(r.repos, u)
-		row, err := r.w.Nodes[i%s.Nodes].Client.Add(context.Background(), api.AddRepo{URL: u.URL, Replicas: 2, Interval: "10s"}, "")
+		n := r.w.Nodes[i%s.Nodes]
+		op := r.ops.begin(Operation{What: "add", Subject: nameOf(u), Input: u.URL})
+		row, err := n.Client.Add(context.Background(), wish(u), "")
 		if err != nil {
 			return err
 		}
+		r.ops.asked(op, n, row.ID, nil)
+		r.ops.end(op)
 		r.acknowledged(row.Name, u)
 	}
 	if err := r.gather(calmWithin); err != nil {
@@ -370,16 +378,16 @@ func (r *run) wrong() error {
 			return fmt.Errorf("%s is %s: %v, %+v", n.Name, s.Verdict, s.Trouble, s.Repos.ByState)
 		}
 		for name, u := range r.all() {
+			row, err := n.Client.Repo(ctx, name)
+			if err != nil {
+				return fmt.Errorf("%s does not know %s: %w", n.Name, name, err)
+			}
 			shown, err := n.Read(ctx, name)
 			if err != nil {
 				return fmt.Errorf("%s does not serve %s: %w", n.Name, name, err)
 			}
 			if want := u.Refs(); !maps.Equal(shown.Refs, want) {
-				return fmt.Errorf("%s shows %s as %v, upstream has %v", n.Name, name, shown.Refs, want)
-			}
-			row, err := n.Client.Repo(ctx, name)
-			if err != nil {
-				return fmt.Errorf("%s does not know %s: %w", n.Name, name, err)
+				return fmt.Errorf("%s shows %s as %v, upstream has %v; it is %s (%s) %v, owned by %s, to be checked %v", n.Name, name, shown.Refs, want, row.State, row.Reason, row.Also, row.Owner, row.NextCheck)
 			}
 			for _, c := range row.Copies {
 				if c.State == "ready" && c.Generation != row.Generation {

@@ -17,6 +17,7 @@ import (
 var (
 	fresh  = flag.Duration("world.for", 0, "how long to run worlds with fresh seeds (default: a few with the same seeds each time)")
 	shrink = flag.Bool("world.shrink", true, "look for a shorter history in which the same does not hold")
+	stop   = flag.Bool("world.stop", true, "end with the first history in which something does not hold")
 	keep   = flag.String("world.journal", "", "directory for the journals of runs in which something did not hold")
 )
 
@@ -109,7 +110,7 @@ func TestWhateverHappens(t *testing.T) {
 			}
 		}
 	}
-	for end := time.Now().Add(*fresh); time.Now().Before(end) && !t.Failed(); {
+	for end := time.Now().Add(*fresh); time.Now().Before(end) && (!*stop || !t.Failed()); {
 		if !*shrink {
 			seed := int(time.Now().UnixNano())
 			if err := one(someSetup().Example(seed), someSteps().Example(seed)); err != nil {
