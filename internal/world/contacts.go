@@ -74,7 +74,7 @@ func (c *contacts) against(log *chronicle) (flaws []string) {
 	}
 	for _, now := range c.clones {
 		for id, versions := range log.rows {
-			if versions[0].row.Name == now.name && log.between(id, now.index, now.index, func(v version) bool { return v.row != nil && v.row.Generation > 0 }) {
+			if versions[0].row.Name == now.name && log.between(id, now.index, now.index, func(v version) bool { return v.row != nil && !v.row.Removed && v.row.Generation > 0 }) {
 				flaws = append(flaws, fmt.Sprintf("%s: %s clones the upstream of %s, of which there are copies", now.at.Format(time.TimeOnly), now.node, now.name))
 			}
 		}
