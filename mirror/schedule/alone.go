@@ -7,7 +7,8 @@ const returnWithin = 5 * time.Second
 
 // Alone says whether this node is cut off from all who could take what it finds. While it
 // is, upstreams are asked only for checks that somebody waits for: another node asks them by
-// now, and one cluster asks each upstream once. What is under way goes on.
+// now, and one cluster asks each upstream once. What is under way goes on, and so does what
+// asks peers. What was due meanwhile is idle, and due soon when it is said that this is over.
 func (s *Scheduler) Alone(alone bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -58,12 +58,10 @@ func (s *Scheduler) plan(r *repo, was terms, known bool, held Held) {
 			r.nextCheck = now // what is lost elsewhere may be at upstream: it is asked at once
 		}
 	case is.owner && last.failure != nil && is.mayTake(last.failure.Class, was):
-		r.forced = true
-		s.kick(r, now)
+		s.want(r, now)
 	case is.owner && (was.pins != is.pins || is.word > was.word):
 		// A person waits for it: a run that is under way does not know of it.
-		r.forced = true
-		s.kick(r, now)
+		s.want(r, now)
 	case is.owner && was.interval != is.interval:
 		r.nextCheck = now.add(s.jitter(is.interval))
 	}

@@ -10,7 +10,8 @@ import (
 // never taken by what takes long. Runs that wait for peers, that ask upstreams, and that
 // fetch from them are apart, and of the last the first copies from those that are here
 // and go on. Those who wait for a place have it by turns of their hosts: a host with a long
-// line delays its own.
+// line delays its own. What somebody waits for comes before all else, in the order in which
+// it was asked for.
 type lane struct {
 	limit   int
 	perHost int // runs at one upstream's host; 0 for no bound, and one line of all
@@ -25,18 +26,24 @@ type lane struct {
 type host struct {
 	name    string
 	running int
-	waiting []*repo // in the order they came
+	waiting []*repo // those that somebody waits for, then the others, each in the order they came; one that does not wait any more may stand among them
 }
 
 func newLane(limit, perHost int) lane {
 	return lane{limit: limit, perHost: perHost, hosts: map[string]*host{}}
 }
 
+// line is in whose line those of an upstream's host stand.
+func (l *lane) line(host string) string {
+	if l.perHost == 0 {
+		return ""
+	}
+	return host
+}
+
 // host returns the places of an upstream's host.
 func (l *lane) host(name string) *host {
-	if l.perHost == 0 {
-		name = ""
-	}
+	name = l.line(name)
 	h := l.hosts[name]
 	if h == nil {
 		h = &host{name: name}
@@ -91,9 +98,7 @@ func (s *Scheduler) admit(r *repo, now instant) {
 	}
 	h := l.host(r.terms.host.Value())
 	if l.full() || l.fullAt(h) {
-		if h.waiting = append(h.waiting, r); len(h.waiting) == 1 {
-			l.waiting = append(l.waiting, h)
-		}
+		l.join(h, r)
 		r.phase = Waiting
 		return
 	}
@@ -152,28 +157,58 @@ func (l *lane) next() (*host, *repo) {
 		l.waiting = slices.Delete(l.waiting, i, i+1)
 		if h.waiting = h.waiting[1:]; len(h.waiting) > 0 {
 			l.waiting = append(l.waiting, h)
+			l.preferHost(h)
 		}
 		return h, r
 	}
 	return nil, nil
 }
 
-// prefer puts one that stands in a line in front of all: somebody waits for it. s.mu is held.
-func (s *Scheduler) prefer(r *repo) {
-	if r.phase != Waiting {
-		return
+// join puts r into the line of h.
+func (l *lane) join(h *host, r *repo) {
+	if h.waiting = append(h.waiting, r); len(h.waiting) == 1 {
+		l.waiting = append(l.waiting, h)
 	}
-	for _, l := range []*lane{&s.upstreams, &s.fetches, &s.firsts} {
-		h := l.hosts[r.terms.host.Value()]
-		if h == nil {
-			continue
-		}
-		if i := slices.Index(h.waiting, r); i >= 0 {
-			copy(h.waiting[1:i+1], h.waiting[:i])
-			h.waiting[0] = r
-			j := slices.Index(l.waiting, h)
-			copy(l.waiting[1:j+1], l.waiting[:j])
-			l.waiting[0] = h
+	if r.forced {
+		l.prefer(h, r)
+	}
+}
+
+// prefer has one that stands in the line of h, and that somebody waits for, come before all
+// but those that somebody has waited for longer. One host does not get
+// all places by that: perHost bounds it.
+func (l *lane) prefer(h *host, r *repo) {
+	forward(h.waiting, r, func(r *repo) bool { return r.forced })
+	l.preferHost(h)
+}
+
+// preferHost has the turn of a host come before all in whose lines nobody is waited for.
+func (l *lane) preferHost(h *host) {
+	if h.waiting[0].forced {
+		forward(l.waiting, h, func(h *host) bool { return h.waiting[0].forced })
+	}
+}
+
+// forward moves one that stands in a line, if it does, before the first that is not
+// preferred.
+func forward[T comparable](line []T, one T, preferred func(T) bool) {
+	from := slices.Index(line, one)
+	to := slices.IndexFunc(line[:max(from, 0)], func(t T) bool { return !preferred(t) })
+	if to >= 0 {
+		copy(line[to+1:from+1], line[to:from])
+		line[to] = one
+	}
+}
+
+// want has upstream asked for r before all that nobody waits for. s.mu is held.
+func (s *Scheduler) want(r *repo, now instant) {
+	r.forced = true
+	if r.phase == Waiting {
+		for _, l := range []*lane{&s.upstreams, &s.fetches, &s.firsts, &s.peers} {
+			if h := l.hosts[l.line(r.terms.host.Value())]; h != nil && slices.Contains(h.waiting, r) {
+				l.prefer(h, r)
+			}
 		}
 	}
+	s.kick(r, now)
 }

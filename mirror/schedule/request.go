@@ -48,9 +48,7 @@ func (s *Scheduler) request(id string, waiter chan<- answer) error {
 	if waiter != nil {
 		s.waiters[r] = append(s.waiters[r], waiter)
 	}
-	r.forced = true
-	s.kick(r, s.now())
-	s.prefer(r)
+	s.want(r, s.now())
 	s.dispatch()
 	return nil
 }

@@ -624,33 +624,46 @@ func TestALongLineDelaysOnlyItsHost(t *testing.T) {
 	}
 }
 
-// Who asks for a check waits for the next place at the host, however long the line.
+// Who asks for a check waits for the next place at the host, however long the line: whether
+// it stood in the line already or was not due, and in the order in which it was asked for.
 func TestWhatSomebodyWaitsForComesFirst(t *testing.T) {
 	w := newWorld()
 	defer w.stop()
+	put := func(id, host string) {
+		a := owned(id, host)
+		w.holds(a)
+		w.assign(a)
+	}
+	put("a-early", "a")
+	w.end("a-early", w.checked()) // is not due
 	for i := range 20 {
-		for _, host := range []string{"a", "b", "c"} {
-			a := owned(fmt.Sprint(host, i), host)
-			w.holds(a)
-			w.assign(a)
+		for _, host := range []string{"b", "a", "c"} {
+			put(fmt.Sprintf("%s%02d", host, i), host)
 		}
 	}
-	var waits string
-	for id := range w.assigned {
-		if strings.HasPrefix(id, "a") && w.at(id) == nil {
-			waits = max(waits, id)
+	wanted := []string{"a19", "a-early", "a18"}
+	for _, id := range append(wanted, "a19") { // to ask again changes nothing
+		if err := w.Request(id); err != nil {
+			t.Fatal(err)
 		}
 	}
-	if err := w.Request(waits); err != nil {
-		t.Fatal(err)
-	}
-	for id := range w.ran {
-		if strings.HasPrefix(id, "a") && w.at(id) != nil {
-			w.end(id, w.checked())
-			break
+	runs := w.runningAt("a")
+	for i, want := range wanted {
+		w.end(runs[i], w.checked())
+		if runs = append(runs, want); w.at(want) == nil {
+			t.Fatalf("%s waits when %s of its host has ended: %v run", want, runs[i], w.runningAt("a"))
 		}
 	}
-	if w.at(waits) == nil {
-		t.Errorf("%s waits while others of its host run", waits)
+}
+
+// runningAt lists what runs at a host.
+func (w *world) runningAt(host string) (ids []string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for id, f := range w.running {
+		if f.task.Host() == host {
+			ids = append(ids, id)
+		}
 	}
+	return ids
 }
