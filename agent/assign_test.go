@@ -119,6 +119,41 @@ func TestAChangeOfOneRowIsOneAssignment(t *testing.T) {
 	}
 }
 
+// What a cluster format brings is in every assignment as soon as it counts, though no row
+// has changed.
+func TestANewFormatReachesEveryAssignment(t *testing.T) {
+	w := newWorld(t, "one", "two")
+	as := w.agent.newAssignments()
+	w.follow(as)
+	w.do(&command.RaiseFormat{Format: fsm.Format})
+	w.follow(as)
+	for _, id := range []string{"one", "two"} {
+		if !w.disk.assigned[id].Remembers {
+			t.Errorf("%s: the mirror does not know that its past is remembered", id)
+		}
+	}
+}
+
+// A copy that is to leave, and is not here, is not looked for again and again, but when all
+// rows are compared: it may have come back.
+func TestACopyThatIsNotHereNeedNotLeave(t *testing.T) {
+	w := newWorld(t, "one", "two")
+	as := w.agent.newAssignments()
+	for _, id := range []string{"one", "two"} {
+		w.do(&command.AssignOwners{Rows: []*command.Ownership{{Repo: id, Epoch: w.row(id).Epoch, Owner: "b"}}})
+		w.do(&command.Place{Rows: []*command.Placement{{Repo: id, RowVersion: w.row(id).Version, Leave: []string{"a"}}}})
+	}
+	w.holds("one", mirror.Status{Generation: 1})
+	if ids := w.follow(as); !slices.Equal(ids, []string{"one"}) || len(as.leaving) != 1 {
+		t.Errorf("%v begin to leave, %v are to; want one", ids, as.leaving)
+	}
+	w.holds("two", mirror.Status{Generation: 1})
+	as.compare(w.state.View())
+	if ids := as.removable(); !slices.Equal(ids, []string{"two"}) {
+		t.Errorf("%v begin to leave, want two, which has come back", ids)
+	}
+}
+
 // All copies of a dead host fail at once, and are told within a minute.
 func TestManyFailuresAreToldSoon(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -33,3 +33,33 @@ func TestANodeThatDoesNotAnswerTheLeaderIsDown(t *testing.T) {
 		}
 	})
 }
+
+// A leader that has just begun has not met everybody: whom gossip does not know counts as
+// before for a while, and again when it was known meanwhile.
+func TestWhoWasNotMetYetCountsAsBefore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 3)
+		for _, step := range []struct {
+			known bool
+			after time.Duration
+			want  fsm.NodeState
+		}{
+			{false, 0, fsm.NodeUp},
+			{false, unseenFor - time.Millisecond, fsm.NodeUp},
+			{true, time.Second, fsm.NodeUp},
+			{false, time.Second, fsm.NodeUp},
+			{false, unseenFor - time.Millisecond, fsm.NodeUp},
+			{false, time.Millisecond, fsm.NodeDown},
+			{true, time.Second, fsm.NodeUp},
+		} {
+			time.Sleep(step.after)
+			if delete(w.alive, id(2)); step.known {
+				w.alive[id(2)] = true
+			}
+			w.settle()
+			if got := w.state.View().NodeByID(id(2)).State; got != step.want {
+				t.Errorf("%+v: the node is %s", step, got)
+			}
+		}
+	})
+}

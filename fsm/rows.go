@@ -203,17 +203,6 @@ func (t *tables) liveReady(r *Repo, but NodeNum) int {
 	return n
 }
 
-// ready counts the ready copies.
-func (r *Repo) ready() int {
-	n := 0
-	for _, c := range r.Copies {
-		if c.State == CopyReady {
-			n++
-		}
-	}
-	return n
-}
-
 // find looks for the copy on n; no row has any.
 func (r *Repo) find(n NodeNum) (int, bool) {
 	return slices.BinarySearchFunc(r.copies(), n, func(c Copy, n NodeNum) int {
