@@ -199,6 +199,9 @@ func problemOf(resp *http.Response, data []byte) error {
 	return p
 }
 
+// What is asked for with a body, or a query of its own, is called beside that: policy.go,
+// holds.go.
+
 // Status returns the cluster's state.
 func (c *Client) Status(ctx context.Context) (*Status, error) {
 	var s Status
@@ -251,24 +254,6 @@ func (c *Client) Repo(ctx context.Context, name string) (*Repo, error) {
 	return &r, c.do(ctx, call{method: http.MethodGet, path: "repos/" + escapeName(name), out: &r})
 }
 
-// Add asks for one repo. key makes a repeated call the same call.
-func (c *Client) Add(ctx context.Context, a AddRepo, key string) (*Repo, error) {
-	var r Repo
-	return &r, c.do(ctx, call{method: http.MethodPost, path: "repos", body: a, key: key, out: &r})
-}
-
-// AddMany asks for many repos, at most 1,000 a call.
-func (c *Client) AddMany(ctx context.Context, a AddRepos, key string) (*AddResults, error) {
-	var r AddResults
-	return &r, c.do(ctx, call{method: http.MethodPost, path: "repos", body: a, key: key, out: &r})
-}
-
-// Set changes a repo.
-func (c *Client) Set(ctx context.Context, name string, set SetRepo, key string) (*Repo, error) {
-	var r Repo
-	return &r, c.do(ctx, call{method: http.MethodPatch, path: "repos/" + escapeName(name), body: set, key: key, out: &r})
-}
-
 // Remove has every copy of a repo deleted.
 func (c *Client) Remove(ctx context.Context, name, key string) error {
 	return c.do(ctx, call{method: http.MethodDelete, path: "repos/" + escapeName(name), key: key})
@@ -283,41 +268,6 @@ func (c *Client) Sync(ctx context.Context, name string, wait time.Duration) (*Sy
 	}
 	var s SyncOutcome
 	return &s, c.do(ctx, call{method: http.MethodPost, path: "repos/" + escapeName(name) + ":sync", query: v, harmless: true, out: &s})
-}
-
-// Approve has upstream followed in what is held, and returns the repo.
-func (c *Client) Approve(ctx context.Context, name string, a Approve, key string) (*Repo, error) {
-	var r Repo
-	return &r, c.do(ctx, call{method: http.MethodPost, path: "repos/" + escapeName(name) + ":approve", body: a, key: key, out: &r})
-}
-
-// Restore sets a ref back to a kept tip, where it stays, and returns it.
-func (c *Client) Restore(ctx context.Context, name string, rs Restore, key string) (*Pin, error) {
-	var p Pin
-	return &p, c.do(ctx, call{method: http.MethodPost, path: "repos/" + escapeName(name) + ":restore", body: rs, key: key, out: &p})
-}
-
-// Refs returns one page of a repo's refs, live and kept.
-func (c *Client) Refs(ctx context.Context, name string, q RefQuery) (*RefList, error) {
-	var l RefList
-	return &l, c.do(ctx, call{method: http.MethodGet, path: "repos/" + escapeName(name) + ":refs", query: q.Values(), out: &l})
-}
-
-// Values is the query as it stands in an address.
-func (q RefQuery) Values() url.Values {
-	v := url.Values{}
-	for key, value := range map[string]string{"q": q.Pattern, "cursor": q.Cursor} {
-		if value != "" {
-			v.Set(key, value)
-		}
-	}
-	if q.Kept {
-		v.Set("kept", "true")
-	}
-	if q.Limit > 0 {
-		v.Set("limit", strconv.Itoa(q.Limit))
-	}
-	return v
 }
 
 func escapeName(name string) string {

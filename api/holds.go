@@ -1,7 +1,11 @@
 package api
 
 import (
+	"context"
 	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -99,10 +103,22 @@ type Release struct {
 	Upstream *string `json:"upstream"` // as the pin says; null: what is no loss is followed, and else it is held
 }
 
+// Approve has upstream followed in what is held, and returns the repo.
+func (c *Client) Approve(ctx context.Context, name string, a Approve, key string) (*Repo, error) {
+	var r Repo
+	return &r, c.do(ctx, call{method: http.MethodPost, path: "repos/" + escapeName(name) + ":approve", body: a, key: key, out: &r})
+}
+
 // Restore sets a ref back to a tip that is kept. An empty To is the latest.
 type Restore struct {
 	Ref string `json:"ref"` // full, or a branch or tag by its short name
 	To  string `json:"to,omitempty"`
+}
+
+// Restore sets a ref back to a kept tip, where it stays, and returns it.
+func (c *Client) Restore(ctx context.Context, name string, rs Restore, key string) (*Pin, error) {
+	var p Pin
+	return &p, c.do(ctx, call{method: http.MethodPost, path: "repos/" + escapeName(name) + ":restore", body: rs, key: key, out: &p})
 }
 
 // Ref is a ref that is shown, or one that was and whose tip is kept.
@@ -123,6 +139,23 @@ type RefQuery struct {
 	Cursor  string
 }
 
+// Values is the query as it stands in an address.
+func (q RefQuery) Values() url.Values {
+	v := url.Values{}
+	for key, value := range map[string]string{"q": q.Pattern, "cursor": q.Cursor} {
+		if value != "" {
+			v.Set(key, value)
+		}
+	}
+	if q.Kept {
+		v.Set("kept", "true")
+	}
+	if q.Limit > 0 {
+		v.Set("limit", strconv.Itoa(q.Limit))
+	}
+	return v
+}
+
 // RefList is a page of refs, by name, the live one first, then the latest that is kept.
 type RefList struct {
 	Repo       string     `json:"repo"`
@@ -131,4 +164,10 @@ type RefList struct {
 	NextCursor string     `json:"next_cursor"` // empty on the last page
 	GivenUp    int        `json:"given_up"`    // kept tips that went before their 30 days, because there were too many
 	GivenUpAt  *time.Time `json:"given_up_at"` // the last of them
+}
+
+// Refs returns one page of a repo's refs, live and kept.
+func (c *Client) Refs(ctx context.Context, name string, q RefQuery) (*RefList, error) {
+	var l RefList
+	return &l, c.do(ctx, call{method: http.MethodGet, path: "repos/" + escapeName(name) + ":refs", query: q.Values(), out: &l})
 }

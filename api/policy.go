@@ -1,5 +1,18 @@
 package api
 
+import (
+	"context"
+	"net/http"
+	"reflect"
+	"strings"
+	"time"
+
+	"gitmirror/internal/policy"
+	"gitmirror/internal/refusal"
+)
+
+// How a policy is spelled in the API, and what that means.
+
 // Policy is how a repo is mirrored.
 type Policy struct {
 	Replicas   int   `json:"replicas"`
@@ -28,10 +41,74 @@ type AddRepo struct {
 	AcceptFlaws []string `json:"accept_flaws,omitempty"` // like "hasDotgit"; default: none
 }
 
+// Add asks for one repo. key makes a repeated call the same call.
+func (c *Client) Add(ctx context.Context, a AddRepo, key string) (*Repo, error) {
+	var r Repo
+	return &r, c.do(ctx, call{method: http.MethodPost, path: "repos", body: a, key: key, out: &r})
+}
+
+// AddMany asks for many repos, at most 1,000 a call.
+func (c *Client) AddMany(ctx context.Context, a AddRepos, key string) (*AddResults, error) {
+	var r AddResults
+	return &r, c.do(ctx, call{method: http.MethodPost, path: "repos", body: a, key: key, out: &r})
+}
+
 // SetRepo changes a repo's policy; what is null stays as it is.
 type SetRepo struct {
 	MaxSize       *int64 `json:"max_size,omitempty"`        // bytes; 0: the nodes' limit
 	MaxObjectSize *int64 `json:"max_object_size,omitempty"` // bytes; 0: the nodes' limit
 
 	AcceptFlaws *[]string `json:"accept_flaws,omitempty"` // all that are taken from now on
+}
+
+// Set changes a repo.
+func (c *Client) Set(ctx context.Context, name string, set SetRepo, key string) (*Repo, error) {
+	var r Repo
+	return &r, c.do(ctx, call{method: http.MethodPatch, path: "repos/" + escapeName(name), body: set, key: key, out: &r})
+}
+
+// Policy is what is asked for with a new repo.
+func (a AddRepo) Policy() (policy.Policy, error) {
+	interval, err := intervalOf(a.Interval)
+	return policy.Policy{Replicas: a.Replicas, Interval: interval, MaxSize: a.MaxSize, MaxObject: a.MaxObjectSize, Accept: a.AcceptFlaws}, err
+}
+
+func intervalOf(text string) (time.Duration, error) {
+	if text == "" {
+		return 0, nil
+	}
+	d, err := time.ParseDuration(text)
+	switch {
+	case err != nil:
+		return 0, refusal.New(refusal.IntervalInvalid, "the interval %.40q is not a duration", text).Try("write it like 90s, 5m or 1h")
+	case d%time.Millisecond != 0:
+		return 0, refusal.New(refusal.IntervalInvalid, "the interval %.40q is finer than a millisecond", text).Try("write it like 1500ms, 90s or 1h")
+	case d == 0:
+		return -1, nil // asked for, and refused as out of bounds
+	}
+	return d, nil
+}
+
+// Change is what is asked for of a repo that is there, as far as it makes sense.
+func (set SetRepo) Change() (policy.Change, error) {
+	if set == (SetRepo{}) {
+		return policy.Change{}, refusal.New(refusal.JSONInvalid, "the body names nothing to change: %s", strings.Join(Changeable(), ", "))
+	}
+	return policy.Change{MaxSize: set.MaxSize, MaxObject: set.MaxObjectSize, Accept: set.AcceptFlaws}.Admit()
+}
+
+// Changeable are the fields of SetRepo, by their names in JSON.
+func Changeable() []string {
+	var names []string
+	for f := range reflect.TypeFor[SetRepo]().Fields() {
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		names = append(names, name)
+	}
+	return names
+}
+
+// PolicyOf is a policy as the API shows it.
+func PolicyOf(p policy.Policy) Policy {
+	return Policy{Replicas: p.Replicas, IntervalMS: p.Interval.Milliseconds(), MaxSize: p.MaxSize, MaxObjectSize: p.MaxObject,
+		AcceptFlaws: append([]string{}, p.Accept...)}
 }

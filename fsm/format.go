@@ -23,7 +23,8 @@ import (
 // Every member says in its row which format its binary speaks. The leader
 // raises the cluster's to what all of them speak, and never lowers it. A
 // command of a later format is refused until then; a binary that speaks less is
-// refused when it joins, and stops when it starts.
+// refused when it joins, and stops when it starts. Another format is another line above, and
+// newest.
 
 const (
 	formatKeys   = 3
@@ -31,6 +32,8 @@ const (
 	formatLimits = 4 // of a repo's policy
 	formatFlaws  = 5 // of a repo's policy
 	formatWords  = 5
+
+	newest = 5 // that is known here
 )
 
 // RemembersPast tells whether every member knows files of the past: from then on they

@@ -3,4 +3,4 @@
 package fsm
 
 // Format is the newest cluster format that this binary speaks.
-const Format uint32 = 5
+const Format uint32 = newest

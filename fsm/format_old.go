@@ -2,5 +2,5 @@
 
 package fsm
 
-// Format is that of a binary one format older: tests of upgrades build one.
+// Format is that of the first binaries: tests of upgrades build one.
 const Format uint32 = 1

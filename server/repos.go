@@ -215,7 +215,7 @@ func readRepo(a api.AddRepo) (NewRepo, error) {
 		n.URLs = append([]string{a.URL}, a.URLs...)
 	}
 	var err error
-	n.Policy, err = policyOf(a)
+	n.Policy, err = a.Policy()
 	return n, err
 }
 
@@ -225,7 +225,7 @@ func (s *Server) setRepo(w http.ResponseWriter, r *http.Request) error {
 	if err := decode(r, &set); err != nil {
 		return err
 	}
-	change, err := changeOf(set)
+	change, err := set.Change()
 	if err != nil {
 		return err
 	}

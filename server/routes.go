@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"gitmirror/api"
 	"gitmirror/internal/refusal"
 )
 
@@ -46,7 +47,7 @@ var routes = []route{
 	{http.MethodGet, apiPath + "repos", informed, (*Server).repos, "a page of repos by name: `q` (part of the name, or a glob), `state`, `limit` (1 to 1000), `cursor`"},
 	{http.MethodPost, apiPath + "repos", write, (*Server).addRepos, "add one repo, 201, or `{\"repos\": [...]}` of up to 1000, each with its own result"},
 	{http.MethodGet, repoPath + "{name}", informed, (*Server).repo, "one repo"},
-	{http.MethodPatch, repoPath + "{name}", write, (*Server).setRepo, "change `max_size`, `max_object_size`, `accept_flaws`"},
+	{http.MethodPatch, repoPath + "{name}", write, (*Server).setRepo, "change `" + strings.Join(api.Changeable(), "`, `") + "`"},
 	{http.MethodDelete, repoPath + "{name}", write, (*Server).removeRepo, "delete every copy; 204"},
 	{http.MethodGet, repoPath + "{name}:refs", informed, (*Server).refs, "a page of refs, live and kept: `q`, `kept`, `limit`, `cursor`"},
 	{http.MethodPost, repoPath + "{name}:sync", ask, (*Server).sync, "have upstream asked now; with `wait=30s`, what that came to"},

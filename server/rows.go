@@ -209,7 +209,7 @@ func (sh shape) render(r *fsm.Repo, live *peer.Live) api.Repo {
 	out := api.Repo{
 		ID: r.ID, Name: r.Name, URLs: r.URLs(), Epoch: r.Epoch, Generation: r.Generation, Durable: r.Durable(),
 		Refs: r.Refs, Head: strings.TrimPrefix(r.Head(), "ref: "), Labels: r.Labels, Copies: []api.Copy{},
-		Policy: policyShown(r.Policy.Policy),
+		Policy: api.PolicyOf(r.Policy.Policy),
 	}
 	if out.Labels == nil {
 		out.Labels = map[string]string{}

@@ -1,4 +1,4 @@
-package server
+package api
 
 import (
 	"reflect"
@@ -6,14 +6,13 @@ import (
 	"testing"
 	"time"
 
-	"gitmirror/api"
 	"gitmirror/internal/policy"
 	"gitmirror/internal/refusal"
 )
 
 // What is asked for is what is shown, whatever the field.
 func TestPoliciesAreSpelledWhole(t *testing.T) {
-	asked, err := policyOf(api.AddRepo{Replicas: 3, Interval: "90s", MaxSize: 1 << 40, MaxObjectSize: 5 << 20, AcceptFlaws: []string{"hasDotgit"}})
+	asked, err := AddRepo{Replicas: 3, Interval: "90s", MaxSize: 1 << 40, MaxObjectSize: 5 << 20, AcceptFlaws: []string{"hasDotgit"}}.Policy()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -21,32 +20,32 @@ func TestPoliciesAreSpelledWhole(t *testing.T) {
 	if !asked.Equal(want) {
 		t.Errorf("asked: %+v", asked)
 	}
-	shown := api.Policy{Replicas: 3, IntervalMS: 90_000, MaxSize: 1 << 40, MaxObjectSize: 5 << 20, AcceptFlaws: []string{"hasDotgit"}}
-	if got := policyShown(want); !reflect.DeepEqual(got, shown) {
+	shown := Policy{Replicas: 3, IntervalMS: 90_000, MaxSize: 1 << 40, MaxObjectSize: 5 << 20, AcceptFlaws: []string{"hasDotgit"}}
+	if got := PolicyOf(want); !reflect.DeepEqual(got, shown) {
 		t.Errorf("shown: %+v", got)
 	}
-	for i := range reflect.TypeFor[api.Policy]().NumField() {
+	for i := range reflect.TypeFor[Policy]().NumField() {
 		if reflect.ValueOf(shown).Field(i).IsZero() {
-			t.Errorf("this test forgets %s", reflect.TypeFor[api.Policy]().Field(i).Name)
+			t.Errorf("this test forgets %s", reflect.TypeFor[Policy]().Field(i).Name)
 		}
 	}
-	if got := policyShown(policy.Policy{}); got.AcceptFlaws == nil {
+	if got := PolicyOf(policy.Policy{}); got.AcceptFlaws == nil {
 		t.Error("no flaws are null instead of an empty list")
 	}
 }
 
 func TestAChangeNamesWhatItChanges(t *testing.T) {
 	size, accept := int64(1<<40), []string{"hasDot"}
-	set := api.SetRepo{MaxSize: &size, MaxObjectSize: &size, AcceptFlaws: &accept}
-	for i := range reflect.TypeFor[api.SetRepo]().NumField() {
-		field := reflect.TypeFor[api.SetRepo]().Field(i).Name
-		one := api.SetRepo{}
+	set := SetRepo{MaxSize: &size, MaxObjectSize: &size, AcceptFlaws: &accept}
+	for i := range reflect.TypeFor[SetRepo]().NumField() {
+		field := reflect.TypeFor[SetRepo]().Field(i).Name
+		one := SetRepo{}
 		to := reflect.ValueOf(set).Field(i)
 		if to.IsNil() {
 			t.Fatalf("this test forgets %s", field)
 		}
 		reflect.ValueOf(&one).Elem().Field(i).Set(to)
-		change, err := changeOf(one)
+		change, err := one.Change()
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -63,10 +62,10 @@ func TestAChangeNamesWhatItChanges(t *testing.T) {
 			t.Errorf("%s names %d fields of the change", field, named)
 		}
 	}
-	if _, err := changeOf(api.SetRepo{}); refusal.Of(err) == nil || refusal.Of(err).Code != refusal.JSONInvalid {
+	if _, err := (SetRepo{}).Change(); refusal.Of(err) == nil || refusal.Of(err).Code != refusal.JSONInvalid {
 		t.Errorf("no change: %v", err)
 	}
-	if want := []string{"max_size", "max_object_size", "accept_flaws"}; !slices.Equal(changeable(), want) {
-		t.Errorf("%q", changeable())
+	if want := []string{"max_size", "max_object_size", "accept_flaws"}; !slices.Equal(Changeable(), want) {
+		t.Errorf("%q", Changeable())
 	}
 }
