@@ -26,7 +26,9 @@ type lane struct {
 type host struct {
 	name    string
 	running int
-	waiting []*repo // those that somebody waits for, then the others, each in the order they came; one that does not wait any more may stand among them
+	// waiting are those that somebody waits for, then the others, each in the order they
+	// came. Who does not wait any more leaves when its turn comes.
+	waiting []*repo
 }
 
 func newLane(limit, perHost int) lane {
@@ -94,7 +96,7 @@ func (s *Scheduler) admit(r *repo, now instant) {
 	n := &run{step: s.stepOf(r, now), ended: make(chan struct{})}
 	l := s.laneOf(r, n.step)
 	if l.closed || s.alone && l != &s.peers && !r.forced {
-		return
+		return // it is idle, until Alone says otherwise
 	}
 	h := l.host(r.terms.host.Value())
 	if l.full() || l.fullAt(h) {
@@ -175,8 +177,7 @@ func (l *lane) join(h *host, r *repo) {
 }
 
 // prefer has one that stands in the line of h, and that somebody waits for, come before all
-// but those that somebody has waited for longer. One host does not get
-// all places by that: perHost bounds it.
+// but those that somebody has waited for longer. perHost still bounds what its host gets.
 func (l *lane) prefer(h *host, r *repo) {
 	forward(h.waiting, r, func(r *repo) bool { return r.forced })
 	l.preferHost(h)
