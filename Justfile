@@ -42,6 +42,10 @@ corpus:
 world FOR="5m" *ARGS:
     go test -count=1 -timeout 0 -v ./internal/world -run WhateverHappens -world.for {{FOR}} -world.journal /tmp {{ARGS}}
 
+# Faults that are put into the product, one at a time, and looked for in worlds for three minutes each
+world-faults NAMES="all":
+    go test -count=1 -timeout 0 -v ./internal/world -run AreFound -world.journal /tmp -world.plant "{{NAMES}}"
+
 # Three nodes, sample upstreams, a killed leader
 demo *ARGS:
     go run . demo {{ARGS}}

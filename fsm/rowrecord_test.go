@@ -108,3 +108,32 @@ func (r *Repo) keys() []string {
 	}
 	return []string{fold(r.Name)}
 }
+
+// A row that has any of what few rows have does not share that with those that have none: a
+// field that is forgotten there would be gone with the next command.
+func TestARowThatHasSomethingIsNotOrdinary(t *testing.T) {
+	if !new(Rarely).isOrdinary() {
+		t.Error("nothing is something")
+	}
+	for f := range reflect.TypeFor[Rarely]().Fields() {
+		if !f.IsExported() {
+			continue // urls, of which the form of rows is told
+		}
+		r := new(Rarely)
+		to := reflect.ValueOf(r).Elem().FieldByIndex(f.Index)
+		switch f.Type.Kind() {
+		case reflect.Map:
+			to.Set(reflect.MakeMap(f.Type))
+			to.SetMapIndex(reflect.Zero(f.Type.Key()), reflect.Zero(f.Type.Elem()))
+		case reflect.Slice:
+			to.Set(reflect.MakeSlice(f.Type, 1, 1))
+		case reflect.Pointer:
+			to.Set(reflect.New(f.Type.Elem()))
+		default:
+			t.Fatalf("this test has nothing for %s", f.Name)
+		}
+		if r.isOrdinary() {
+			t.Errorf("%s is forgotten", f.Name)
+		}
+	}
+}

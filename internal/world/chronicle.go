@@ -28,7 +28,8 @@ type chronicle struct {
 	last     uint64             // entries up to it are known to be committed
 	rows     map[string][]version
 	upstream func(url string) *Upstream
-	terms    int // in which somebody led
+	trusted  time.Time // until then all clocks but one were right
+	terms    int       // in which somebody led
 }
 
 // place is where an entry stands. Who leads writes one entry to a place; two that differ had
@@ -123,7 +124,11 @@ func (c *chronicle) replay(last uint64) (flaws []string) {
 		if res := state.Apply(e.Index, e.Data); res.Err != nil {
 			return append(flaws, fmt.Sprintf("entry %d cannot be applied: %v", e.Index, res.Err))
 		}
-		before, view := view, state.View()
+		before := view
+		view = state.View()
+		if now := view.Now(); e.AppendedAt.Before(c.trusted) && !now.IsZero() && now.Sub(e.AppendedAt).Abs() > onTime {
+			flaws = append(flaws, fmt.Sprintf("entry %d says that it is %s, at %s", e.Index, now, e.AppendedAt))
+		}
 		ids, ok := view.ChangedSince(seen)
 		if !ok {
 			return append(flaws, "the log is too long to be followed")

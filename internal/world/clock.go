@@ -1,6 +1,7 @@
 package world
 
 import (
+	"context"
 	"sync"
 	"time"
 )
@@ -76,5 +77,31 @@ func (r *run) days(Step) {
 	time.Sleep(daysFor / daysPace)
 	for _, n := range r.w.Nodes {
 		n.clock.turn(0, 1, 0)
+	}
+}
+
+const (
+	right  = time.Second     // how far a clock may be off that is not wrong
+	onTime = 5 * time.Second // how far log time may be
+)
+
+// keepTruth finds out from when on more than one clock was wrong: until then log time has to
+// be the world's.
+func (r *run) keepTruth(ctx context.Context) {
+	for ctx.Err() == nil {
+		wrong := 0
+		for _, n := range r.w.every() {
+			if now := time.Now(); n.clock.now().Sub(now).Abs() > right {
+				wrong++
+			}
+		}
+		if wrong > 1 {
+			return
+		}
+		r.log.trusted = time.Now()
+		select {
+		case <-time.After(time.Second):
+		case <-ctx.Done():
+		}
 	}
 }

@@ -20,6 +20,7 @@ var peopleSteps = map[string]func(*run, Step){
 	"sync":    (*run).sync,
 	"approve": (*run).approve,
 	"restore": (*run).restore,
+	"reuse":   (*run).reuse,
 }
 
 // most is how many repositories a world has at the most.
@@ -45,7 +46,9 @@ func (r *run) another() *Upstream {
 	return u
 }
 
-func wish(u *Upstream) api.AddRepo { return api.AddRepo{URL: u.URL, Replicas: 2, Interval: "10s"} }
+func wish(u *Upstream) api.AddRepo {
+	return api.AddRepo{URL: u.URL, Replicas: u.replicas, Interval: checkedEvery.String()}
+}
 
 func (r *run) add(s Step) {
 	u := r.upstream(s.Repo)
@@ -158,6 +161,32 @@ func (r *run) set(s Step) {
 			}
 			return row.ID, nil
 		})
+	})
+}
+
+// reuse has a key stand for another request than the one that it was made for.
+func (r *run) reuse(s Step) {
+	name, key := nameOf(r.upstream(s.Repo)), fmt.Sprintf("key %d", r.asked.Add(1))
+	size := func(gib int64) request {
+		return func(ctx context.Context, n *Node, key string) (string, error) {
+			bytes := gib << 30
+			row, err := n.Client.Set(ctx, name, api.SetRepo{MaxSize: &bytes}, key)
+			if err != nil {
+				return "", err
+			}
+			return row.ID, nil
+		}
+	}
+	first := 1 + r.asked.Add(1)
+	r.work.Go(func() {
+		began := time.Now()
+		if r.ask(Operation{What: "set", Subject: name, Input: fmt.Sprint(first << 30), Key: key}, s.Node, size(first)).Outcome != Done {
+			return
+		}
+		second := r.ask(Operation{What: "reuse", Subject: name, Key: key}, s.Node+s.Other, size(first+1))
+		if second.Outcome == Done || second.Outcome == Refused && second.Code != string(refusal.KeyReused) && second.Code != string(refusal.NotFound) && time.Since(began) < time.Minute {
+			r.violated("%s: key %q was used for two requests: %s %s", name, key, second.Outcome, second.Code)
+		}
 	})
 }
 

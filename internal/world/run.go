@@ -96,6 +96,7 @@ func Run(t *testing.T, dir string, log *slog.Logger, s Setup, steps []Step) (out
 		}
 		var stop context.CancelFunc
 		r.readers, stop = context.WithCancel(context.Background())
+		r.reading.Go(func() { r.keepTruth(r.readers) })
 		for _, n := range r.w.Nodes {
 			r.follow(n)
 		}

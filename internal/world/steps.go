@@ -24,8 +24,8 @@ func (s Step) String() string {
 var (
 	// harms are what can happen to nodes and links.
 	harms = joined(linkSteps, machineSteps, clockSteps, memberSteps, spoilSteps)
-	// kinds are what else can happen: to upstreams, and by people.
-	kinds = joined(upstreamSteps, peopleSteps)
+	// kinds are what else can happen: to upstreams, and by people and strangers.
+	kinds = joined(upstreamSteps, peopleSteps, strangerSteps)
 )
 
 func joined(tables ...map[string]func(*run, Step)) map[string]func(*run, Step) {

@@ -20,8 +20,9 @@ import (
 
 // Upstream is one repository of somebody else.
 type Upstream struct {
-	of  *World
-	URL string
+	of       *World
+	URL      string
+	replicas int // that people ask for
 
 	mu     sync.Mutex
 	refs   map[string]string // name → id

@@ -67,7 +67,7 @@ func (w *World) Upstream(name string) *Upstream {
 	url := "https://forge.example/" + name
 	u := w.upstreams[url]
 	if u == nil {
-		u = &Upstream{of: w, URL: url, refs: map[string]string{}, head: "main", tips: map[string]bool{}, people: map[string]bool{}}
+		u = &Upstream{of: w, URL: url, replicas: []int{2, 2, 3, 1}[len(w.upstreams)%4], refs: map[string]string{}, head: "main", tips: map[string]bool{}, people: map[string]bool{}}
 		w.upstreams[url] = u
 	}
 	w.mu.Unlock()
