@@ -23,8 +23,8 @@ const (
 	logWiped  harm = "its log is gone"
 	logBack   harm = "its log is an older one"
 	bitInLog  harm = "a bit of its log is another"
+	bitInCopy harm = "a bit of a copy is another"
 	bitInCard harm = "a bit of its node.json is another"
-	bitInCopy harm = "a bit of a copy is another" // which ends no process
 	removed   harm = "it was removed from the cluster"
 	newcomer  harm = "it is not in the cluster yet"
 	// Not a harm: somebody wanted it.
@@ -48,6 +48,7 @@ var excuses = map[harm]excuse{
 	logWiped:    {ends: either(is(cluster.ErrLogLost)), anew: true},
 	logBack:     {ends: either(is(cluster.ErrLogLost)), anew: true},
 	bitInLog:    {ends: either(is(cluster.ErrLogLost), is(cluster.ErrDamaged)), anew: true},
+	bitInCopy:   {ends: either()},
 	bitInCard:   {ends: func(error) bool { return true }, anew: true},
 	removed:     {ends: either(is(membership.ErrOut), is(refusal.NodeRemoved)), anew: true},
 	twin:        {ends: either(is(membership.ErrCopied), is(refusal.NodeCopied))},
@@ -97,6 +98,7 @@ func (n *Node) recover(h harm) {
 func (n *Node) renew() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	n.lost = false
 	for h, e := range excuses {
 		if e.anew {
 			delete(n.harms, h)

@@ -34,6 +34,7 @@ type Node struct {
 	run   *process // nil while it does not run
 	flags flags
 	harms map[harm]bool // that were done to it, and are not mended
+	lost  bool          // it has ended for good: it has to be made anew
 	fixed bool          // its disk is read-only, until that is mended
 	busy  bool          // somebody starts it, or makes it anew
 

@@ -11,6 +11,10 @@ func (r *run) up(n *Node) {
 	if n.running() {
 		return
 	}
+	if n.isLost() {
+		r.anew(n)
+		return
+	}
 	must := n.mustRefuse()
 	err := n.StartWithin(startBound, r.others(n)...)
 	switch {
@@ -40,13 +44,22 @@ func (n *Node) mustRefuse() harm {
 
 // ended is told when a process has ended by itself.
 func (r *run) ended(n *Node, err error) {
-	switch h := n.excused(err); h {
-	case "":
+	h := n.excused(err)
+	if h == "" {
 		r.violated("%s ended by itself: %v", n.Name, err)
-	default:
-		r.happened("ended: " + string(h))
-		r.w.log.Info("a process ended, as it should", "node", n.Name, "since", string(h))
+		return
 	}
+	r.happened("ended: " + string(h))
+	r.w.log.Info("a process ended, as it should", "node", n.Name, "since", string(h))
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.lost = excuses[h].anew
+}
+
+func (n *Node) isLost() bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.lost
 }
 
 // stopped ends a node in good order.

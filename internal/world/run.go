@@ -256,7 +256,9 @@ func (r *run) read(ctx context.Context, n *Node) {
 // that answers.
 func (r *run) look(ctx context.Context, n *Node, name string, u *Upstream) bool {
 	shown, err := n.Read(ctx, name)
-	if ctx.Err() != nil {
+	if ctx.Err() != nil || r.all()[name] == nil || !n.running() {
+		// People have asked for its removal since; or the node is down, which a cluster is
+		// healthy without when others have taken its place.
 		return true
 	}
 	still := func() bool { return r.all()[name] == u && !r.look(ctx, n, name, u) }

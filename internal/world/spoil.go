@@ -116,10 +116,7 @@ func (n *Node) copied(from, to string) {
 }
 
 // flips are the files of which a bit becomes another.
-var flips = []struct {
-	pattern string
-	harm    harm // empty: none that keeps it from starting
-}{
+var flips = []flip{
 	{"raft/raft.db", bitInLog},
 	{"raft/snapshots/*/state.bin", bitInLog},
 	{"repos/*/*.git/packed-refs", bitInCopy},
@@ -129,11 +126,13 @@ var flips = []struct {
 	{"raft/snapshots/*/meta.json", bitInLog},
 }
 
-// flip changes a bit of one of the files of that pattern.
-func (n *Node) flip(what struct {
+type flip struct {
 	pattern string
-	harm    harm
-}, luck uint64) bool {
+	harm    harm // empty for none
+}
+
+// flip changes a bit of one of the files of that pattern.
+func (n *Node) flip(what flip, luck uint64) bool {
 	files, _ := filepath.Glob(filepath.Join(n.dir(), what.pattern))
 	if len(files) == 0 {
 		return false
