@@ -207,6 +207,9 @@ func (r *run) ghost(s Step) {
 
 // haunt starts a node that was removed. It may serve until it hears of that.
 func (r *run) haunt(n *Node) {
+	if n.has(wiped) { // with an empty directory it is somebody else, and may join
+		return
+	}
 	r.happened("haunted")
 	if err := n.StartWithin(startBound, r.nodes()...); err != nil && n.excused(err) == "" {
 		r.violated("a node that was removed does not say so: %v", err)
