@@ -28,13 +28,17 @@ type chronicle struct {
 	last     uint64             // entries up to it are known to be committed
 	rows     map[string][]version
 	upstream func(url string) *Upstream
-	trusted  time.Time // until then all clocks but one were right
-	terms    int       // in which somebody led
+	trusted  time.Time         // until then all clocks but one were right
+	downs    map[string][]span // when the log said of nodes that they are down, by name
+	terms    int               // in which somebody led
 }
 
 // place is where an entry stands. Who leads writes one entry to a place; two that differ had
 // two leaders in one term.
 type place struct{ index, term uint64 }
+
+// span is a time in the world. It has no end where it lasts.
+type span struct{ from, to time.Time }
 
 // version is a row from an index of the log on, until the next.
 type version struct {
@@ -45,7 +49,7 @@ type version struct {
 }
 
 func newChronicle(upstream func(url string) *Upstream) *chronicle {
-	return &chronicle{upstream: upstream, entries: map[place]raft.Log{}, rows: map[string][]version{}}
+	return &chronicle{upstream: upstream, entries: map[place]raft.Log{}, rows: map[string][]version{}, downs: map[string][]span{}}
 }
 
 // read takes in the log in a node's directory, on which nothing runs.
@@ -114,9 +118,10 @@ func (c *chronicle) replay(last uint64) (flaws []string) {
 	state := fsm.New()
 	view := state.View()
 	seen, term := uint64(0), uint64(0)
+	var led time.Time // since when, in the term: a new leader goes on from the log's time until it has asked for others'
 	for _, e := range c.newest {
 		if e.Term != term {
-			term, c.terms = e.Term, c.terms+1
+			term, led, c.terms = e.Term, e.AppendedAt, c.terms+1
 		}
 		if e.Type != raft.LogCommand {
 			continue
@@ -126,7 +131,7 @@ func (c *chronicle) replay(last uint64) (flaws []string) {
 		}
 		before := view
 		view = state.View()
-		if now := view.Now(); e.AppendedAt.Before(c.trusted) && !now.IsZero() && now.Sub(e.AppendedAt).Abs() > onTime {
+		if now := view.Now(); e.AppendedAt.Before(c.trusted) && (now.Sub(e.AppendedAt) > onTime || e.AppendedAt.Sub(now) > onTime && e.AppendedAt.Sub(led) > onTime) {
 			flaws = append(flaws, fmt.Sprintf("entry %d says that it is %s, at %s", e.Index, now, e.AppendedAt))
 		}
 		ids, ok := view.ChangedSince(seen)
@@ -134,6 +139,7 @@ func (c *chronicle) replay(last uint64) (flaws []string) {
 			return append(flaws, "the log is too long to be followed")
 		}
 		seen = e.Index
+		c.noteDown(view, e.AppendedAt)
 		nodes := map[fsm.NodeNum]string{}
 		for _, n := range view.Nodes() {
 			nodes[n.Num] = n.Name
@@ -152,6 +158,29 @@ func (c *chronicle) replay(last uint64) (flaws []string) {
 		}
 	}
 	return flaws
+}
+
+func (c *chronicle) noteDown(view *fsm.View, at time.Time) {
+	for _, n := range view.Nodes() {
+		list := c.downs[n.Name]
+		was := len(list) > 0 && list[len(list)-1].to.IsZero()
+		switch is := n.State == fsm.NodeDown; {
+		case is && !was:
+			c.downs[n.Name] = append(list, span{from: at})
+		case was && !is:
+			list[len(list)-1].to = at
+		}
+	}
+}
+
+// downFor is for how long a node has been down, as the log says, at a time.
+func (c *chronicle) downFor(node string, at time.Time) time.Duration {
+	for _, s := range c.downs[node] {
+		if !s.from.After(at) && (s.to.IsZero() || s.to.After(at)) {
+			return at.Sub(s.from)
+		}
+	}
+	return 0
 }
 
 // follows checks one step of a row.

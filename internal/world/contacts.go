@@ -2,6 +2,7 @@ package world
 
 import (
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 )
@@ -54,8 +55,9 @@ func (c *contacts) cloned(node, name string) {
 	c.clones = append(c.clones, contact{node, name, time.Now(), c.newest})
 }
 
-// against says which nodes have asked upstream that had no business there.
-func (c *contacts) against(log *chronicle) (flaws []string) {
+// against says which nodes have asked upstream that had no business there, and which have
+// cloned it while a node that was never marred, and was not down for long, had a copy.
+func (c *contacts) against(log *chronicle, unmarred func(node string) bool) (flaws []string) {
 	first := 0 // the first contact that was less than failover before
 	for _, now := range c.checks {
 		for now.at.Sub(c.checks[first].at) > failover {
@@ -73,8 +75,11 @@ func (c *contacts) against(log *chronicle) (flaws []string) {
 		}
 	}
 	for _, now := range c.clones {
+		expected := func(node string) bool { return unmarred(node) && log.downFor(node, now.at) < replaceAfter-noticed }
 		for id, versions := range log.rows {
-			if versions[0].row.Name == now.name && log.between(id, now.index, now.index, func(v version) bool { return v.row != nil && !v.row.Removed && v.row.Generation > 0 }) {
+			if versions[0].row.Name == now.name && log.between(id, now.index, now.index, func(v version) bool {
+				return v.row != nil && !v.row.Removed && slices.ContainsFunc(v.holders(), expected)
+			}) {
 				flaws = append(flaws, fmt.Sprintf("%s: %s clones the upstream of %s, of which there are copies", now.at.Format(time.TimeOnly), now.node, now.name))
 			}
 		}

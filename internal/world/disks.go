@@ -48,6 +48,16 @@ func (v version) readyOn(node string) bool {
 	return ready
 }
 
+// holders are the nodes that have copies, by name.
+func (v version) holders() (nodes []string) {
+	for _, c := range v.row.Copies {
+		if c.State == fsm.CopyReady {
+			nodes = append(nodes, v.nodes[c.Node])
+		}
+	}
+	return nodes
+}
+
 func (v version) copyOn(node string) (c fsm.Copy, ready bool) {
 	if v.row == nil {
 		return c, false

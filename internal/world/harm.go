@@ -85,7 +85,20 @@ func either(list ...func(error) bool) func(error) bool {
 func (n *Node) suffer(h harm) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	n.bear(h)
+}
+
+// bear is suffer with the lock held.
+func (n *Node) bear(h harm) {
 	n.harms[h] = true
+	n.marred = n.marred || h == bitInCopy || h == twin || excuses[h].anew
+}
+
+// unmarred tells whether the node's directory was never touched.
+func (n *Node) unmarred() bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return !n.marred
 }
 
 func (n *Node) recover(h harm) {

@@ -27,16 +27,17 @@ type Node struct {
 	Client *api.Client
 	clock  clock
 
-	mu    sync.Mutex
-	Dir   string // its data directory
-	life  int
-	runs  int      // processes that were started
-	run   *process // nil while it does not run
-	flags flags
-	harms map[harm]bool // that were done to it, and are not mended
-	lost  bool          // it has ended for good: it has to be made anew
-	fixed bool          // its disk is read-only, until that is mended
-	busy  bool          // somebody starts it, or makes it anew
+	mu     sync.Mutex
+	Dir    string // its data directory
+	life   int
+	runs   int      // processes that were started
+	run    *process // nil while it does not run
+	flags  flags
+	harms  map[harm]bool // that were done to it, and are not mended
+	marred bool          // its directory was touched, or taken away, once
+	lost   bool          // it has ended for good: it has to be made anew
+	fixed  bool          // its disk is read-only, until that is mended
+	busy   bool          // somebody starts it, or makes it anew
 
 	saved     string // its log as it was once, empty for none
 	savedMark []byte // and how far it was

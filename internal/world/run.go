@@ -204,7 +204,7 @@ func (r *run) reckon(dir string) {
 	}
 	flaws := r.log.replay(r.w.heard.newest)
 	flaws = append(flaws, r.claims.against(r.log)...)
-	flaws = append(flaws, r.w.heard.against(r.log)...)
+	flaws = append(flaws, r.w.heard.against(r.log, r.unmarred)...)
 	flaws = append(flaws, r.kept(r.log)...)
 	for _, path := range open(dir) {
 		flaws = append(flaws, "a descriptor is left of "+path)
@@ -213,6 +213,15 @@ func (r *run) reckon(dir string) {
 		r.violated("%s", f)
 	}
 	r.result.Entries, r.result.Terms = r.log.last, r.log.terms
+}
+
+func (r *run) unmarred(name string) bool {
+	for _, n := range r.w.every() {
+		if n.Name == name && !n.unmarred() {
+			return false
+		}
+	}
+	return true
 }
 
 func nameOf(u *Upstream) string { return strings.TrimPrefix(u.URL, "https://") }
@@ -262,22 +271,30 @@ func (r *run) look(ctx context.Context, n *Node, name string, u *Upstream) bool 
 		return true
 	}
 	still := func() bool { return r.all()[name] == u && !r.look(ctx, n, name, u) }
-	r.verdicts.is(n.Name+" does not serve "+name, err != nil && r.reached(n), trouble{time.Now(), still})
+	r.verdicts.is(n.Name+" does not serve "+name, err != nil && r.reached(n), trouble{still: still})
 	if err != nil {
 		return !r.reached(n)
 	}
 	r.judge(n, name, u, shown)
 	another, since := u.awaits(shown.Refs)
 	another = another && !n.holdsBack(ctx, name)
-	r.verdicts.is("no node shows what the upstream of "+name+" has", another, trouble{since, func() bool { return r.all()[name] == u && !r.anyShows(ctx, name, u) }})
-	r.verdicts.is(n.Name+" does not show what the upstream of "+name+" has", another, trouble{since.Add(followed), still})
+	r.verdicts.is("no node shows what the upstream of "+name+" has", another, trouble{since: since, still: func() bool { return r.all()[name] == u && !r.anyShows(ctx, name, u) }})
+	r.verdicts.is(n.Name+" does not show what the upstream of "+name+" has", another, trouble{since: since.Add(followed), still: still})
 	return !another
 }
 
-// reached tells whether nothing is between people and a node.
+// reached tells whether nothing is between people and a node, nor between it and others.
 func (r *run) reached(n *Node) bool {
-	none := fabric.Weather{}
-	return r.w.Fabric.Weather(r.w.desk, n.Host) == none && r.w.Fabric.Weather(n.Host, r.w.desk) == none
+	hosts := []*fabric.Host{r.w.desk}
+	for _, o := range r.others(n) {
+		hosts = append(hosts, o.Host)
+	}
+	for _, h := range hosts {
+		if none := (fabric.Weather{}); r.w.Fabric.Weather(h, n.Host) != none || r.w.Fabric.Weather(n.Host, h) != none {
+			return false
+		}
+	}
+	return true
 }
 
 func (r *run) anyShows(ctx context.Context, name string, u *Upstream) bool {

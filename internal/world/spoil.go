@@ -58,7 +58,7 @@ func (n *Node) wipe() {
 	_ = os.RemoveAll(n.Dir)
 	n.Dir = n.next()
 	n.saved = ""
-	n.harms[wiped] = true
+	n.bear(wiped)
 }
 
 func (n *Node) log() string { return filepath.Join(n.dir(), "raft") }

@@ -58,7 +58,7 @@ func (w *World) double(n *Node) *Node {
 	defer w.mu.Unlock()
 	w.doubles++
 	c := w.machine(n.Name, fmt.Sprintf("10.0.1.%d", w.doubles))
-	c.harms[twin] = true
+	c.bear(twin)
 	n.copied(n.dir(), c.Dir)
 	return c
 }

@@ -2,6 +2,7 @@ package world
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -28,8 +29,9 @@ type verdicts struct {
 
 // trouble is something that is wrong, as it was seen last.
 type trouble struct {
-	since time.Time
-	still func() bool // looks again
+	since time.Time     // zero for when it is seen first
+	still func() bool   // looks again
+	lasts time.Duration // how long it is one; zero for ever
 }
 
 func newVerdicts() *verdicts {
@@ -51,7 +53,16 @@ func (v *verdicts) is(what string, wrong bool, t trouble) {
 	defer v.mu.Unlock()
 	if !wrong {
 		delete(v.wrong, what)
-	} else if old, there := v.wrong[what]; !there || old.since.Before(t.since) {
+		return
+	}
+	old, there := v.wrong[what]
+	switch {
+	case t.since.IsZero() && there:
+		return
+	case t.since.IsZero():
+		t.since = time.Now()
+	}
+	if !there || old.since.Before(t.since) {
 		v.wrong[what] = t
 	}
 }
@@ -72,7 +83,7 @@ func (v *verdicts) said(node string, healthy bool) map[string]trouble {
 	}
 	missed := map[string]trouble{}
 	for what, t := range v.wrong {
-		if now.Sub(since) > noticed && now.Sub(t.since) > noticed {
+		if now.Sub(since) > noticed && now.Sub(t.since) > noticed && (t.lasts == 0 || now.Sub(t.since) < t.lasts) {
 			missed[what] = t
 			delete(v.wrong, what) // until it is seen again
 		}
@@ -83,8 +94,9 @@ func (v *verdicts) said(node string, healthy bool) map[string]trouble {
 // watch asks a node for its verdict, again and again.
 func (r *run) watch(ctx context.Context, n *Node) {
 	for ctx.Err() == nil {
-		down := func() bool { return !n.running() || r.cutOff(n) }
-		r.verdicts.is(n.Name+" is down", down(), trouble{time.Now(), down})
+		down := func() bool { return r.member(n) && (!n.running() || r.cutOff(n)) }
+		// What it had is elsewhere then, and another has its vote.
+		r.verdicts.is(n.Name+" is down", down(), trouble{still: down, lasts: replaceAfter})
 		var s api.Status
 		index, err := n.Get(ctx, "/api/v1/status", &s)
 		for what, t := range r.verdicts.said(n.Name, err == nil && s.Verdict == api.Healthy) {
@@ -97,6 +109,17 @@ func (r *run) watch(ctx context.Context, n *Node) {
 		case <-ctx.Done():
 		}
 	}
+}
+
+// member tells whether a cluster has a node, as far as it has not lost it for good, and is not
+// being told of that.
+func (r *run) member(n *Node) bool {
+	if !slices.Contains(r.nodes(), n) || n.spoiled() || n.has(newcomer) {
+		return false
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return !n.busy
 }
 
 // cutOff tells whether no other node hears from it.
