@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"slices"
 	"syscall"
 	"testing"
 	"time"
@@ -128,6 +129,10 @@ func TestPausedProcessFindsAnotherInItsPlace(t *testing.T) {
 		}
 	}
 	f.settled(3)
+	testlog.EventuallyIn(t, 30*time.Second, "the twin to be taken for the node", func() bool {
+		list, err := f.nodes[0].client.Nodes(t.Context())
+		return err == nil && slices.ContainsFunc(list.Nodes, func(n api.Node) bool { return n.Name == old.Name && n.Peer == twin.Peer })
+	})
 	old.signal(syscall.SIGCONT)
 	old.ends(6, "the data directory is a copy")
 	up.push("a", "at the end")

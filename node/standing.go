@@ -39,7 +39,13 @@ func (n *node) stillOnlyProcess(ctx context.Context) error {
 			return nil
 		case <-again.C:
 		}
-		if err := membership.OnlyProcess(ctx, n.self(), n.info.Peer, slices.Concat(n.cfg.Join, n.id.Others()), n.peers); errors.Is(err, membership.ErrCopied) {
+		err := membership.OnlyProcess(ctx, n.self(), n.info.Peer, slices.Concat(n.cfg.Join, n.id.Others()), n.peers)
+		select {
+		case <-n.ready: // from now on the table says who is this node: another that has just woken up ends
+			return nil
+		default:
+		}
+		if errors.Is(err, membership.ErrCopied) {
 			return err
 		}
 	}
