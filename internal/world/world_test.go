@@ -16,6 +16,8 @@ import (
 
 var (
 	fresh  = flag.Duration("world.for", 0, "how long to run worlds with fresh seeds (default: a few with the same seeds each time)")
+	seed   = flag.Int("world.seed", 0, "the first of the worlds, where nothing is shrunk; the next have the next ones (default: the time)")
+	nodes  = flag.Int("world.nodes", 0, "how many nodes each world begins with (default: from 3 to 5)")
 	shrink = flag.Bool("world.shrink", true, "look for a shorter history in which the same does not hold")
 	stop   = flag.Bool("world.stop", true, "end with the first history in which something does not hold")
 	keep   = flag.String("world.journal", "", "directory for the journals of runs in which something did not hold")
@@ -87,51 +89,86 @@ func someSetup() *rapid.Generator[Setup] {
 	})
 }
 
+// sum is what some worlds came to.
+type sum struct {
+	t             *testing.T
+	runs, terms   int
+	entries       uint64
+	virtual, real time.Duration
+	happened      map[string]int
+}
+
+func (s *sum) run(setup Setup, steps []Step) error {
+	began := time.Now()
+	if *nodes > 0 {
+		setup.Nodes = *nodes
+	}
+	out, err := try(s.t, setup, steps)
+	s.real, s.virtual, s.runs = s.real+time.Since(began), s.virtual+out.Virtual, s.runs+1
+	s.entries, s.terms = s.entries+out.Entries, s.terms+out.Terms
+	for what, n := range out.Happened {
+		s.happened[what] += n
+	}
+	return err
+}
+
+func (s *sum) example(seed int) {
+	if err := s.run(someSetup().Example(seed), someSteps().Example(seed)); err != nil {
+		s.t.Errorf("seed %d: %v", seed, err)
+	}
+}
+
+func (s *sum) String() string {
+	return fmt.Sprintf("%d worlds, %s of their time in %s: %.0f times as fast; %d entries in %d terms",
+		s.runs, s.virtual.Round(time.Second), s.real.Round(time.Second/10), s.virtual.Seconds()/s.real.Seconds(), s.entries, s.terms)
+}
+
+// everyKindWithin is how long worlds run until each kind of step has been made in one.
+const everyKindWithin = 5 * time.Minute
+
 // Whatever happens, what must always hold holds.
 func TestWhateverHappens(t *testing.T) {
-	var virtual, real time.Duration
-	var entries uint64
-	runs, terms := 0, 0
-	happened := map[string]int{}
-	one := func(s Setup, steps []Step) error {
-		began := time.Now()
-		out, err := try(t, s, steps)
-		real, virtual, runs = real+time.Since(began), virtual+out.Virtual, runs+1
-		entries, terms = entries+out.Entries, terms+out.Terms
-		for what, n := range out.Happened {
-			happened[what] += n
-		}
-		return err
-	}
+	s := &sum{t: t, happened: map[string]int{}}
 	if *fresh == 0 {
-		for i := range 8 {
-			if err := one(someSetup().Example(i), someSteps().Example(i)); err != nil {
-				t.Error(err)
-			}
+		for _, seed := range steady {
+			s.example(seed)
 		}
+	}
+	first, said := *seed, time.Now()
+	if first == 0 {
+		first = int(time.Now().Unix())
 	}
 	for end := time.Now().Add(*fresh); time.Now().Before(end) && (!*stop || !t.Failed()); {
 		if !*shrink {
-			seed := int(time.Now().UnixNano())
-			if err := one(someSetup().Example(seed), someSteps().Example(seed)); err != nil {
-				t.Error(err)
-			}
-			continue
+			s.example(first + s.runs)
+		} else {
+			rapid.Check(t, func(rt *rapid.T) {
+				if time.Now().After(end) {
+					return
+				}
+				if err := s.run(someSetup().Draw(rt, "setup"), someSteps().Draw(rt, "steps")); err != nil {
+					rt.Fatal(err)
+				}
+			})
 		}
-		rapid.Check(t, func(rt *rapid.T) {
-			if time.Now().After(end) {
-				return
-			}
-			if err := one(someSetup().Draw(rt, "setup"), someSteps().Draw(rt, "steps")); err != nil {
-				rt.Fatal(err)
-			}
-		})
+		if time.Since(said) > time.Minute {
+			said = time.Now()
+			fmt.Println(s)
+		}
 	}
-	for _, what := range slices.Sorted(maps.Keys(happened)) {
-		t.Logf("%6d %s", happened[what], what)
+	for _, what := range slices.Sorted(maps.Keys(s.happened)) {
+		t.Logf("%6d %s", s.happened[what], what)
 	}
-	t.Logf("%d worlds, %s of their time in %s: %.0f times as fast; %d entries in %d terms", runs, virtual.Round(time.Second), real.Round(time.Second/10), virtual.Seconds()/real.Seconds(), entries, terms)
+	for _, kind := range Kinds() {
+		if *fresh >= everyKindWithin && !t.Failed() && s.happened[kind] <= 0 {
+			t.Errorf("there was no %q", kind)
+		}
+	}
+	t.Log(s)
 }
+
+// steady are the worlds that are always tried.
+var steady = []int{0, 1, 2, 3, 4, 5, 6, 7}
 
 // A world in which little happens is not busy for long.
 func TestAQuietWorld(t *testing.T) {
