@@ -35,6 +35,12 @@ func (r *run) link(from, to *fabric.Host, weather fabric.Weather) {
 	}
 }
 
+// fair tells whether there is nothing between two machines, in neither direction.
+func (r *run) fair(a, b *fabric.Host) bool {
+	none := fabric.Weather{}
+	return r.w.Fabric.Weather(a, b) == none && r.w.Fabric.Weather(b, a) == none
+}
+
 func (r *run) alone(n *Node, weather fabric.Weather) {
 	for _, other := range r.w.every() {
 		if other != n {

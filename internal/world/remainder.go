@@ -10,10 +10,10 @@ import (
 	"time"
 
 	"gitmirror/api"
-	"gitmirror/internal/world/fabric"
 )
 
-// remainder is the largest set of nodes that run, and between which nothing is broken.
+// remainder is the largest set of nodes that run, and that nothing is broken between, nor
+// between them and people, who are to see what they show.
 func (r *run) remainder() (best []*Node) {
 	all := r.w.Nodes
 	for set := uint(1); set < 1<<len(all); set++ {
@@ -35,11 +35,11 @@ func (r *run) remainder() (best []*Node) {
 
 func (r *run) whole(list []*Node) bool {
 	for _, n := range list {
-		if !n.running() {
+		if !n.running() || !r.fair(n.Host, r.w.desk) {
 			return false
 		}
 		for _, o := range list {
-			if n != o && r.w.Fabric.Weather(n.Host, o.Host) != (fabric.Weather{}) {
+			if n != o && !r.fair(n.Host, o.Host) {
 				return false
 			}
 		}

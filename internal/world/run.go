@@ -290,7 +290,7 @@ func (r *run) reached(n *Node) bool {
 		hosts = append(hosts, o.Host)
 	}
 	for _, h := range hosts {
-		if none := (fabric.Weather{}); r.w.Fabric.Weather(h, n.Host) != none || r.w.Fabric.Weather(n.Host, h) != none {
+		if !r.fair(h, n.Host) {
 			return false
 		}
 	}
