@@ -122,12 +122,14 @@ func (r *run) member(n *Node) bool {
 	return !n.busy
 }
 
-// cutOff tells whether no other node hears from it.
+// cutOff tells whether no other node hears from it, nor a process that another has on a second
+// machine.
 func (r *run) cutOff(n *Node) bool {
-	for _, o := range r.w.Nodes {
-		if o != n && !r.w.Fabric.Weather(n.Host, o.Host).Cut {
+	nodes := r.nodes()
+	for _, o := range r.w.every() {
+		if o != n && (o.running() || slices.Contains(nodes, o)) && !r.w.Fabric.Weather(n.Host, o.Host).Cut {
 			return false
 		}
 	}
-	return len(r.w.Nodes) > 1
+	return len(nodes) > 1
 }
