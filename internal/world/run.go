@@ -271,7 +271,7 @@ func (r *run) look(ctx context.Context, n *Node, name string, u *Upstream) bool 
 		return true
 	}
 	still := func() bool { return r.all()[name] == u && !r.look(ctx, n, name, u) }
-	r.verdicts.is(n.Name+" does not serve "+name, err != nil && r.reached(n), trouble{still: still})
+	r.verdicts.is(n.Name+" does not serve "+name, err != nil && r.reached(n), trouble{of: n.Name, still: still})
 	if err != nil {
 		return !r.reached(n)
 	}
@@ -279,7 +279,7 @@ func (r *run) look(ctx context.Context, n *Node, name string, u *Upstream) bool 
 	another, since := u.awaits(shown.Refs)
 	another = another && !n.holdsBack(ctx, name)
 	r.verdicts.is("no node shows what the upstream of "+name+" has", another, trouble{since: since, still: func() bool { return r.all()[name] == u && !r.anyShows(ctx, name, u) }})
-	r.verdicts.is(n.Name+" does not show what the upstream of "+name+" has", another, trouble{since: since.Add(followed), still: still})
+	r.verdicts.is(n.Name+" does not show what the upstream of "+name+" has", another, trouble{of: n.Name, after: followed, since: since.Add(followed), still: still})
 	return !another
 }
 

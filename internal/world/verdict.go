@@ -23,19 +23,26 @@ const (
 type verdicts struct {
 	mu      sync.Mutex
 	wrong   map[string]trouble
-	healthy map[string]time.Time // who calls all of it healthy, since when
+	healthy map[string]time.Time  // who calls all of it healthy, since when
+	without map[absence]time.Time // until when who has said so of whom
 	told    map[string]bool
 }
 
+// absence is that a node knows of another that the cluster goes on without it, having replaced
+// what that had.
+type absence struct{ by, of string }
+
 // trouble is something that is wrong, as it was seen last.
 type trouble struct {
+	of    string        // the node that has it, empty for none
+	after time.Duration // how long after it has come back such a node may have it
 	since time.Time     // zero for when it is seen first
 	still func() bool   // looks again
 	lasts time.Duration // how long it is one; zero for ever
 }
 
 func newVerdicts() *verdicts {
-	return &verdicts{wrong: map[string]trouble{}, healthy: map[string]time.Time{}, told: map[string]bool{}}
+	return &verdicts{wrong: map[string]trouble{}, healthy: map[string]time.Time{}, without: map[absence]time.Time{}, told: map[string]bool{}}
 }
 
 // first tells whether that is said for the first time.
@@ -68,14 +75,17 @@ func (v *verdicts) is(what string, wrong bool, t trouble) {
 }
 
 // said notes the verdict of a node, and returns what it should have seen by now.
-func (v *verdicts) said(node string, healthy bool) map[string]trouble {
+func (v *verdicts) said(node string, s api.Status) map[string]trouble {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if !healthy {
+	now := time.Now()
+	for _, of := range replaced(s) {
+		v.without[absence{node, of}] = now
+	}
+	if s.Verdict != api.Healthy {
 		delete(v.healthy, node)
 		return nil
 	}
-	now := time.Now()
 	since, there := v.healthy[node]
 	if !there {
 		since = now
@@ -83,6 +93,9 @@ func (v *verdicts) said(node string, healthy bool) map[string]trouble {
 	}
 	missed := map[string]trouble{}
 	for what, t := range v.wrong {
+		if back := v.without[absence{node, t.of}].Add(t.after); back.After(t.since) {
+			t.since = back
+		}
 		if now.Sub(since) > noticed && now.Sub(t.since) > noticed && (t.lasts == 0 || now.Sub(t.since) < t.lasts) {
 			missed[what] = t
 			delete(v.wrong, what) // until it is seen again
@@ -91,15 +104,29 @@ func (v *verdicts) said(node string, healthy bool) map[string]trouble {
 	return missed
 }
 
+// replaced are the nodes without which a cluster is healthy, as a status says: they are down,
+// another votes instead, and nothing is expected of them.
+func replaced(s api.Status) (names []string) {
+	for _, n := range s.Nodes {
+		if n.State == "down" && n.Role == "nonvoter" && n.Copies == 0 {
+			names = append(names, n.Name)
+		}
+	}
+	return names
+}
+
 // watch asks a node for its verdict, again and again.
 func (r *run) watch(ctx context.Context, n *Node) {
 	for ctx.Err() == nil {
 		down := func() bool { return r.member(n) && (!n.running() || r.cutOff(n)) }
 		// What it had is elsewhere then, and another has its vote.
-		r.verdicts.is(n.Name+" is down", down(), trouble{still: down, lasts: replaceAfter})
+		r.verdicts.is(n.Name+" is down", down(), trouble{of: n.Name, still: down, lasts: replaceAfter})
 		var s api.Status
 		index, err := n.Get(ctx, "/api/v1/status", &s)
-		for what, t := range r.verdicts.said(n.Name, err == nil && s.Verdict == api.Healthy) {
+		if err != nil {
+			s = api.Status{}
+		}
+		for what, t := range r.verdicts.said(n.Name, s) {
 			if t.still() && r.verdicts.first(what) {
 				r.violated("%s calls the cluster healthy at entry %d, and since %s %s", n.Name, index, t.since.Format(time.TimeOnly), what)
 			}
