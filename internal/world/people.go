@@ -236,7 +236,7 @@ func (r *run) letIn(n *Node, name, key string, pins bool) bool {
 			a.Release = append(a.Release, api.Release{Ref: p.Ref, Upstream: p.Upstream})
 		}
 	}
-	if a.Losses == "" && len(a.Release) == 0 {
+	if a.Observed == "" && len(a.Release) == 0 { // losses have a name only where there is a table to compare with
 		return false
 	}
 	op := Operation{What: "approve", Subject: name, Input: fmt.Sprintf("%+v", a), Key: key}
