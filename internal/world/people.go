@@ -292,10 +292,10 @@ func (n *Node) holdsBack(ctx context.Context, name string) bool {
 // attend lets in, until ctx ends, all that is held or was set back: what is to be seen in
 // the end is what upstream has.
 func (r *run) attend(ctx context.Context) {
-	for ctx.Err() == nil {
+	for round := 0; ctx.Err() == nil; round++ {
 		nodes := r.nodes()
 		for i, name := range r.everyName() {
-			r.letIn(nodes[i%len(nodes)], name, fmt.Sprintf("key %d", r.asked.Add(1)), true)
+			r.letIn(nodes[(round+i)%len(nodes)], name, fmt.Sprintf("key %d", r.asked.Add(1)), true)
 		}
 		select {
 		case <-time.After(2 * time.Second):

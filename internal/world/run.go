@@ -339,11 +339,11 @@ func (r *run) rest() {
 		n.feel("")
 	}
 	r.carryOn()
-	r.repair()
-	r.clear()
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
-	r.work.Go(func() { r.attend(ctx) })
+	r.reading.Go(func() { r.attend(ctx) }) // a node that is to be removed may have what is only cloned anew when that is let in
+	r.repair()
+	r.clear()
 	if err := r.calm(calmWithin); err != nil {
 		r.violated("%s after the last fault: %v", calmWithin, err)
 	}
