@@ -168,7 +168,7 @@ func TestWhateverHappens(t *testing.T) {
 }
 
 // steady are the worlds that are always tried.
-var steady = []int{0, 1, 2, 3, 4, 5, 6, 7}
+var steady = []int{0, 1, 3, 4, 6, 7, 8, 9}
 
 // A world in which little happens is not busy for long.
 func TestAQuietWorld(t *testing.T) {
