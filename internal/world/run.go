@@ -71,15 +71,19 @@ type run struct {
 // Run makes a world, has the steps happen to it, mends all that is broken and waits for the
 // world to come to rest. It returns what did not hold. dir must be empty.
 func Run(t *testing.T, dir string, log *slog.Logger, s Setup, steps []Step) (out Result) {
+	var in string
 	defer func() {
-		// raft never answers a transfer of leadership that it was asked for when it had just
-		// lost it: who waits for that is left.
-		if r := recover(); r != nil && !strings.HasPrefix(fmt.Sprint(r), "deadlock: main bubble goroutine has exited") {
+		r := recover()
+		if r != nil && !strings.HasPrefix(fmt.Sprint(r), "deadlock: main bubble goroutine has exited") {
 			panic(r)
+		}
+		for _, stack := range left(in) {
+			out.Violations = append(out.Violations, "a goroutine is left:\n"+stack)
 		}
 	}()
 	var ops []Operation
 	synctest.Test(t, func(t *testing.T) {
+		in = bubble()
 		began := time.Now()
 		w := New(t, s.Seed, dir, log)
 		r := &run{w: w, known: map[string]*Upstream{}, seen: map[string]int{}, touches: map[string]*presence{},
