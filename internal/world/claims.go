@@ -114,7 +114,7 @@ func (r *run) listen(ctx context.Context, n *Node) {
 		var page api.RepoList
 		index, err := n.Get(ctx, "/api/v1/repos?limit=1000", &page)
 		if err == nil && of == n.alive() {
-			r.w.heard.at(index)
+			r.w.heard.at(n.Name, index)
 			if err := r.claims.at(of, index); err != nil {
 				r.violated("%v", err)
 			}

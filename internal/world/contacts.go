@@ -16,22 +16,36 @@ type contacts struct {
 	mu     sync.Mutex
 	checks []contact
 	over   bool
-	newest uint64    // of the log, as answers tell
-	clones []contact // that brought a whole copy, where there was none
+	newest uint64            // of the log, as answers tell
+	own    map[string]uint64 // as each node's last answer tells
+	clones []contact         // that brought a whole copy, where there was none
+	wished []contact         // that people have asked a node for
 }
 
 type contact struct {
 	node, name string // of the repository
 	at         time.Time
 	index      uint64 // of the log, that had been heard of anywhere before
+	own        uint64 // that the node had told of before
+}
+
+func (c *contacts) contact(node, name string) contact {
+	return contact{node, name, time.Now(), c.newest, c.own[node]}
 }
 
 func (c *contacts) checked(node, name string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !c.over {
-		c.checks = append(c.checks, contact{node, name, time.Now(), c.newest})
+		c.checks = append(c.checks, c.contact(node, name))
 	}
+}
+
+// asked notes that people ask a node to have upstream asked.
+func (c *contacts) asked(node, name string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.wished = append(c.wished, c.contact(node, name))
 }
 
 // end has nothing noted any more: nodes are stopped one by one, and what the last ones write
@@ -42,17 +56,29 @@ func (c *contacts) end() {
 	c.over = true
 }
 
-// at notes a place in the log that somebody has answered from.
-func (c *contacts) at(index uint64) {
+// at notes a place in the log that a node has answered from.
+func (c *contacts) at(node string, index uint64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.newest = max(c.newest, index)
+	if c.own == nil {
+		c.own = map[string]uint64{}
+	}
+	c.own[node] = index
 }
 
 func (c *contacts) cloned(node, name string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.clones = append(c.clones, contact{node, name, time.Now(), c.newest})
+	c.clones = append(c.clones, c.contact(node, name))
+}
+
+// awaited tells whether somebody waits for a check: a node makes it as long as it takes
+// itself for the owner, also where it has not heard for long who is.
+func (c *contacts) awaited(check contact) bool {
+	return slices.ContainsFunc(c.wished, func(w contact) bool {
+		return w.name == check.name && !w.at.After(check.at) && check.at.Sub(w.at) <= failover
+	})
 }
 
 // against says which nodes have asked upstream that had no business there, and which have
@@ -66,7 +92,11 @@ func (c *contacts) against(log *chronicle, unmarred func(node string) bool) (fla
 		owned := false
 		for id, versions := range log.rows {
 			if versions[0].row.Name == now.name {
-				owned = owned || log.between(id, c.checks[first].index, log.last, func(v version) bool { return v.owner == now.node })
+				from := c.checks[first].index
+				if c.awaited(now) {
+					from = min(from, now.own)
+				}
+				owned = owned || log.between(id, from, log.last, func(v version) bool { return v.owner == now.node })
 			}
 		}
 		if !owned {

@@ -209,6 +209,7 @@ func (r *run) sync(s Step) {
 	r.work.Go(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 		defer cancel()
+		r.w.heard.asked(n.Name, name)
 		_, _ = n.Client.Sync(ctx, name, 5*time.Second)
 	})
 }

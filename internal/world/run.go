@@ -189,7 +189,7 @@ func (r *run) begin(s Setup) error {
 func (r *run) hear() {
 	for _, n := range r.w.Nodes {
 		if index, err := n.Get(context.Background(), "/api/v1/status", new(api.Status)); err == nil {
-			r.w.heard.at(index)
+			r.w.heard.at(n.Name, index)
 		}
 	}
 }
@@ -365,6 +365,7 @@ func (r *run) retry(at []*Node) {
 				continue
 			}
 			if row.State == api.StateFailing {
+				r.w.heard.asked(n.Name, name)
 				_, _ = n.Client.Sync(ctx, name, 0)
 			}
 			break
