@@ -28,9 +28,10 @@ type chronicle struct {
 	last     uint64             // entries up to it are known to be committed
 	rows     map[string][]version
 	upstream func(url string) *Upstream
-	trusted  time.Time         // until then all clocks but one were right
-	downs    map[string][]span // when the log said of nodes that they are down, by name
-	terms    int               // in which somebody led
+	madeAt   func(candidate string) time.Time // when it was prepared, zero where that was not seen
+	trusted  time.Time                        // until then all clocks but one were right
+	downs    map[string][]span                // when the log said of nodes that they are down, by name
+	terms    int                              // in which somebody led
 }
 
 // place is where an entry stands. Who leads writes one entry to a place; two that differ had
@@ -48,8 +49,8 @@ type version struct {
 	nodes map[fsm.NodeNum]string
 }
 
-func newChronicle(upstream func(url string) *Upstream) *chronicle {
-	return &chronicle{upstream: upstream, entries: map[place]raft.Log{}, rows: map[string][]version{}, downs: map[string][]span{}}
+func newChronicle(upstream func(url string) *Upstream, madeAt func(candidate string) time.Time) *chronicle {
+	return &chronicle{upstream: upstream, madeAt: madeAt, entries: map[place]raft.Log{}, rows: map[string][]version{}, downs: map[string][]span{}}
 }
 
 // read takes in the log in a node's directory, on which nothing runs.
@@ -150,7 +151,7 @@ func (c *chronicle) replay(last uint64) (flaws []string) {
 				v.owner = nodes[v.row.Owner]
 			}
 			if old := before.Repo(id); old != nil && v.row != nil {
-				if err := errors.Join(follows(old, v.row), fenced(before, old, v.row, e), c.grounded(view, old, v.row, e)); err != nil {
+				if err := errors.Join(follows(old, v.row), c.published(before, view, old, v.row, e)); err != nil {
 					flaws = append(flaws, fmt.Sprintf("entry %d: row %s: %v", e.Index, v.row.Name, err))
 				}
 			}
@@ -200,9 +201,8 @@ func follows(old, row *fsm.Repo) error {
 	return nil
 }
 
-// fenced checks that who has published owned the row, in its epoch, and knew its
-// generation.
-func fenced(before *fsm.View, old, row *fsm.Repo, e raft.Log) error {
+// published checks a generation that follows another.
+func (c *chronicle) published(before, view *fsm.View, old, row *fsm.Repo, e raft.Log) error {
 	if row.Generation == old.Generation {
 		return nil
 	}
@@ -211,24 +211,34 @@ func fenced(before *fsm.View, old, row *fsm.Repo, e raft.Log) error {
 	if err := errors.Join(proto.Unmarshal(e.Data, &envelope), proto.Unmarshal(envelope.GetPayload(), &p)); err != nil {
 		return err
 	}
+	return errors.Join(fenced(before, old, &p), c.grounded(view, old, row, &p, e.AppendedAt))
+}
+
+// fenced checks that who has published owned the row, in its epoch, and knew its
+// generation.
+func fenced(before *fsm.View, old *fsm.Repo, p *command.Publish) error {
 	node := before.NodeByID(p.GetNode())
 	if node == nil || node.Num != old.Owner || p.GetEpoch() != old.Epoch || p.GetFromGeneration() != old.Generation {
-		return fmt.Errorf("%v publishes over owner %d, epoch %d, generation %d", &p, old.Owner, old.Epoch, old.Generation)
+		return fmt.Errorf("%v publishes over owner %d, epoch %d, generation %d", p, old.Owner, old.Epoch, old.Generation)
 	}
 	return nil
 }
 
-// freshness is how old what is published may be: upstream was asked before.
+// freshness is how old what is published may be when its candidate is made: upstream was
+// asked before.
 const freshness = 90 * time.Second
 
-// grounded checks that what is published is what upstream has just had; or, where upstream
-// does not answer, what there was before a generation that nobody has any more, and nobody is
-// expected to come back with.
-func (c *chronicle) grounded(view *fsm.View, old, row *fsm.Repo, e raft.Log) error {
-	if row.Generation == old.Generation || len(row.Pins) > 0 || len(row.Released) > 0 {
+// grounded checks that what is published is what upstream had just when its candidate was
+// made, however long that had to wait; or, where upstream does not answer, what there was
+// before a generation that nobody has any more, and nobody is expected to come back with.
+func (c *chronicle) grounded(view *fsm.View, old, row *fsm.Repo, p *command.Publish, at time.Time) error {
+	if len(row.Pins) > 0 || len(row.Released) > 0 {
 		return nil
 	}
-	if u := c.upstream(row.URLs()[0]); u.had(refs.Digest(row.RefsDigest), e.AppendedAt.Add(-freshness), e.AppendedAt) {
+	if made := c.madeAt(p.GetCandidate()); !made.IsZero() {
+		at = made
+	}
+	if u := c.upstream(row.URLs()[0]); u.had(refs.Digest(row.RefsDigest), at.Add(-freshness), at) {
 		return nil
 	}
 	for _, v := range c.rows[row.ID] {

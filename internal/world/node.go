@@ -133,7 +133,7 @@ func (n *Node) StartWithin(d time.Duration, join ...*Node) (err error) {
 
 func (n *Node) startOnce(d time.Duration, join []*Node) error {
 	ctx, stop := context.WithCancel(context.Background())
-	p := &process{line: &line{Host: n.Host, cut: make(chan struct{})}, disk: newPlatter(), stop: stop, done: make(chan struct{})}
+	p := &process{line: &line{Host: n.Host, cut: make(chan struct{})}, disk: newPlatter(n.of.candidates.note), stop: stop, done: make(chan struct{})}
 	cfg := n.config(p, join)
 	ready := make(chan struct{})
 	cfg.Ready = func(node.Info) { close(ready) }

@@ -17,9 +17,10 @@ type platter struct {
 	left int    // operations until it is gone, 0 for any number
 	hurt bool   // an operation has failed
 	gone chan struct{}
+	seen func(disk.Op) // is told what is about to be done
 }
 
-func newPlatter() *platter { return &platter{gone: make(chan struct{})} }
+func newPlatter(seen func(disk.Op)) *platter { return &platter{gone: make(chan struct{}), seen: seen} }
 
 var (
 	// writes are operations that take room.
@@ -40,6 +41,7 @@ func (p *platter) before(op disk.Op) error {
 	case mood == "full" && slices.Contains(writes, op.Name):
 		return p.fail(syscall.ENOSPC)
 	}
+	p.seen(op)
 	return nil
 }
 

@@ -87,7 +87,7 @@ func Run(t *testing.T, dir string, log *slog.Logger, s Setup, steps []Step) (out
 		began := time.Now()
 		w := New(t, s.Seed, dir, log)
 		r := &run{w: w, known: map[string]*Upstream{}, seen: map[string]int{}, touches: map[string]*presence{},
-			claims: newClaims(), verdicts: newVerdicts(), log: newChronicle(w.upstream)}
+			claims: newClaims(), verdicts: newVerdicts(), log: newChronicle(w.upstream, w.candidates.madeAt)}
 		r.w.buried, r.w.ended = r.chronicle, r.ended
 		defer func() {
 			r.result.Virtual = time.Since(began)

@@ -21,15 +21,16 @@ import (
 
 // World is a cluster, its upstreams and its network.
 type World struct {
-	t       testing.TB
-	dir     string
-	Fabric  *fabric.Fabric
-	history *history
-	log     *slog.Logger
-	heard   contacts
-	buried  func(dir string) // is told of the directory of a node that has crashed
-	desk    *fabric.Host     // where people sit
-	browser *http.Client
+	t          testing.TB
+	dir        string
+	Fabric     *fabric.Fabric
+	history    *history
+	log        *slog.Logger
+	heard      contacts
+	candidates candidates
+	buried     func(dir string) // is told of the directory of a node that has crashed
+	desk       *fabric.Host     // where people sit
+	browser    *http.Client
 
 	waiting chan struct{}      // held by who waits for the whole world: one at a time may
 	ended   func(*Node, error) // told when a process that served has ended, and nobody told it to
@@ -46,7 +47,7 @@ type World struct {
 func New(t testing.TB, seed uint64, dir string, log *slog.Logger) *World {
 	f := fabric.New(seed)
 	desk := f.Host("10.0.9.1")
-	return &World{t: t, log: log, dir: dir, Fabric: f, history: newHistory(), buried: func(string) {}, desk: desk, upstreams: map[string]*Upstream{}, waiting: make(chan struct{}, 1),
+	return &World{t: t, log: log, dir: dir, Fabric: f, history: newHistory(), candidates: candidates{made: map[string]time.Time{}}, buried: func(string) {}, desk: desk, upstreams: map[string]*Upstream{}, waiting: make(chan struct{}, 1),
 		browser: &http.Client{Transport: &http.Transport{DialContext: desk.DialContext, DisableKeepAlives: true}}}
 }
 
