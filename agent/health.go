@@ -65,6 +65,7 @@ func (a *Agent) healthReport(r *fsm.Repo, s mirror.Status, now time.Time) (h *co
 	if s.Judged {
 		h.Heard = s.Heard
 	}
+	same := sameHold(r.Hold, h, a.cfg.State.View().RemembersPast())
 	answered := r.Answered(h.Heard, h.HoldReason != "")
 	switch {
 	case answered && h.HoldReason != "":
@@ -76,11 +77,11 @@ func (a *Agent) healthReport(r *fsm.Repo, s mirror.Status, now time.Time) (h *co
 	case answered, knownClass != h.ErrorClass, (r.Hold == nil) != (h.HoldReason == ""), r.Hold != nil && r.Hold.Reason != h.HoldReason:
 		a.news.take(r.ID, now, 0)
 		return h, 0
-	case sameHold(r.Hold, h) && (h.ErrorClass == "" || gist(knownMessage) == gist(h.Message)):
+	case same && (h.ErrorClass == "" || gist(knownMessage) == gist(h.Message)):
 		return nil, 0
 	}
 	spacing := messageSpacing
-	if !sameHold(r.Hold, h) {
+	if !same {
 		spacing = lossSpacing // a person may be about to approve what is there
 	}
 	if wait := a.news.take(r.ID, now, spacing); wait > 0 {
@@ -103,12 +104,17 @@ func putHold(h *command.HealthReport, r *fsm.Repo, s mirror.Status) {
 }
 
 // sameHold tells whether the table knows the hold as it is: a fast-forward beside it is
-// no news, another loss is.
-func sameHold(known *fsm.Hold, h *command.HealthReport) bool {
-	if known == nil || known.Losses.IsZero() {
-		return known == nil == (h.HoldReason == "") && (known == nil || string(known.Observed[:]) == string(h.HoldDigest))
+// no news, another loss is. An owner without a copy knows no more than how many refs are
+// lost; one with a copy names them, where the cluster's format has names.
+func sameHold(known *fsm.Hold, h *command.HealthReport, names bool) bool {
+	if known == nil {
+		return h.HoldReason == ""
 	}
-	return string(known.Losses[:]) == string(h.HoldLosses)
+	same := string(known.Losses[:]) == string(h.HoldLosses)
+	if known.Losses.IsZero() && (same || !names) {
+		return string(known.Observed[:]) == string(h.HoldDigest)
+	}
+	return same
 }
 
 var (

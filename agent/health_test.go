@@ -108,6 +108,37 @@ func TestHoldsAreToldAndOutlastAnOutage(t *testing.T) {
 	}
 }
 
+// An owner without a copy counts what is lost, and one that has a copy again names it. A
+// cluster whose format has no names is told of the same picture once.
+func TestLossesAreNamedWhereThereIsACopyAgain(t *testing.T) {
+	for _, named := range []bool{false, true} {
+		w := newWorld(t, "repo")
+		if named {
+			w.do(&command.RaiseFormat{Format: fsm.Format})
+		}
+		now := time.Now()
+		tell := func(h *mirror.Hold, after time.Duration) bool {
+			report, _ := w.agent.healthReport(w.row("repo"), mirror.Status{Checked: true, Judged: true, Hold: h}, now.Add(after))
+			if report != nil {
+				w.do(&command.Report{Node: "a", Health: []*command.HealthReport{report}})
+			}
+			return report != nil
+		}
+		counted := &mirror.Hold{Reason: "empty", Observed: refs.Digest{1}, Lost: 1, Settled: 1}
+		known := &mirror.Hold{Reason: "empty", Observed: refs.Digest{1}, Lost: 1, Settled: 1, Losses: refs.Digest{2},
+			First: []refs.Change{{Ref: "refs/heads/main", Old: "1", Kind: refs.Deleted}}}
+		if !tell(counted, 0) || tell(counted, time.Hour) {
+			t.Error("a hold is told once")
+		}
+		if tell(known, 2*time.Hour) != named || named && len(w.row("repo").Hold.First) != 1 {
+			t.Errorf("names %t: the row holds %+v", named, w.row("repo").Hold)
+		}
+		if tell(known, 3*time.Hour) {
+			t.Errorf("names %t: what is known was told again", named)
+		}
+	}
+}
+
 // What the log says of a person's word reaches the mirror.
 func TestApprovalAndPinsAreAssigned(t *testing.T) {
 	w := newWorld(t, "repo")
