@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"gitmirror/mirror/failure"
@@ -109,12 +110,26 @@ var upstreamSteps = map[string]func(*run, Step){
 			refs["refs/heads/main"] = parents[0]
 		}
 	}),
+	"return": edit(func(u *Upstream, s Step, refs map[string]string) { u.become(s.Other*7+s.Node, refs) }),
 	// Another repository is at its address.
 	"reborn": edit(func(u *Upstream, _ Step, refs map[string]string) {
 		clear(refs)
 		refs["refs/heads/main"] = u.of.history.commit()
 	}),
 	"mood": func(r *run, s Step) { r.upstream(s.Repo).Feel(moods[(s.Other+3*s.Node)%len(moods)]) },
+}
+
+// become has refs be as they were once. The lock is held.
+func (u *Upstream) become(luck int, refs map[string]string) {
+	was := u.states[luck%len(u.states)]
+	if !strings.Contains(was, " refs/heads/main\n") {
+		return
+	}
+	clear(refs)
+	for line := range strings.Lines(was) {
+		id, name, _ := strings.Cut(strings.TrimSpace(line), " ")
+		refs[name] = id
+	}
 }
 
 // besideMain are all refs but the main branch, by name.

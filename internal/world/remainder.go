@@ -50,7 +50,7 @@ func (r *run) whole(list []*Node) bool {
 // lost tells whether nothing is heard of all other nodes: where they are heard of now and
 // then, or by some, there is no telling who should go on without whom.
 func (r *run) lost(but []*Node) bool {
-	for _, o := range r.w.Nodes {
+	for _, o := range r.w.every() { // twins too
 		if slices.Contains(but, o) || !o.running() {
 			continue
 		}
@@ -135,6 +135,11 @@ func (r *run) behind(list []*Node) error {
 		u := known[row.Name]
 		if u == nil || !slices.ContainsFunc(row.Copies, func(c api.Copy) bool { return c.State == "ready" && slices.Contains(names(list), c.Node) }) {
 			continue
+		}
+		for _, c := range row.Copies {
+			if c.State == "ready" && c.Generation != row.Generation && slices.Contains(names(list), c.Node) {
+				return fmt.Errorf("%s has generation %d of %d of %s", c.Node, c.Generation, row.Generation, row.Name)
+			}
 		}
 		for _, n := range list {
 			shown, err := n.Read(ctx, row.Name)

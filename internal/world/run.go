@@ -348,6 +348,10 @@ func (r *run) rest() {
 	r.reading.Go(func() { r.attend(ctx) }) // a node that is to be removed may have what is only cloned anew when that is let in
 	r.repair()
 	r.clear()
+	// Who has seen it so before, and not what came between, must not take it for what is here.
+	for i, u := range r.w.everyUpstream() {
+		u.Edit(func(refs map[string]string) { u.become(int(r.w.seed)+i, refs) })
+	}
 	if err := r.calm(calmWithin); err != nil {
 		r.violated("%s after the last fault: %v", calmWithin, err)
 	}

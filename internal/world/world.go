@@ -26,6 +26,7 @@ type World struct {
 	Fabric     *fabric.Fabric
 	history    *history
 	log        *slog.Logger
+	seed       uint64
 	heard      contacts
 	candidates candidates
 	buried     func(dir string) // is told of the directory of a node that has crashed
@@ -47,7 +48,7 @@ type World struct {
 func New(t testing.TB, seed uint64, dir string, log *slog.Logger) *World {
 	f := fabric.New(seed)
 	desk := f.Host("10.0.9.1")
-	return &World{t: t, log: log, dir: dir, Fabric: f, history: newHistory(), candidates: candidates{made: map[string]time.Time{}}, buried: func(string) {}, desk: desk, upstreams: map[string]*Upstream{}, waiting: make(chan struct{}, 1),
+	return &World{t: t, seed: seed, log: log, dir: dir, Fabric: f, history: newHistory(), candidates: candidates{made: map[string]time.Time{}}, buried: func(string) {}, desk: desk, upstreams: map[string]*Upstream{}, waiting: make(chan struct{}, 1),
 		browser: &http.Client{Transport: &http.Transport{DialContext: desk.DialContext, DisableKeepAlives: true}}}
 }
 
