@@ -103,6 +103,8 @@ func (c *Coordinator) keepTime(ctx context.Context) {
 	}
 }
 
+// readClocks asks all nodes for their clocks. Where no majority of the voters has told,
+// ours among them, it returns none: one clock could be any.
 func (c *Coordinator) readClocks(ctx context.Context) []time.Time {
 	ctx, cancel := context.WithTimeout(ctx, askClocksBound)
 	defer cancel()
@@ -110,8 +112,8 @@ func (c *Coordinator) readClocks(ctx context.Context) []time.Time {
 	readings := map[string]func(now time.Time) time.Time{}
 	var wg sync.WaitGroup
 	for _, n := range c.cfg.State.View().Nodes() {
-		if n.ID == c.cfg.Self || !n.State.Live() || n.Peer == "" {
-			continue
+		if n.ID == c.cfg.Self || n.Peer == "" {
+			continue // of others a new leader does not know yet who lives
 		}
 		wg.Go(func() {
 			asked := time.Now()
@@ -127,6 +129,22 @@ func (c *Coordinator) readClocks(ctx context.Context) []time.Time {
 		})
 	}
 	wg.Wait()
+	servers, err := c.cfg.Voters.Servers()
+	if err != nil {
+		return nil
+	}
+	voters, told := 0, 0
+	for _, s := range servers {
+		if !s.Voter {
+			continue
+		}
+		if voters++; s.ID == c.cfg.Self || readings[s.ID] != nil {
+			told++
+		}
+	}
+	if told <= voters/2 {
+		return nil
+	}
 	now := time.Now()
 	list := []time.Time{c.cfg.Clock.wall().Round(0)}
 	for _, at := range readings {

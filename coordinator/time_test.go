@@ -39,6 +39,26 @@ func TestLogTimeIsTheMedianOfTheClocks(t *testing.T) {
 	}
 }
 
+// A leader whose clock nobody confirms goes on from what the log said last. Whom it takes for
+// down it asks too: it may not know yet who is back.
+func TestOneClockAloneIsNotLogTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 3)
+		w.settle() // all three vote
+		w.clocks = map[string]time.Duration{"h2:1": years3, "h3:1": years3}
+		w.clockless = map[string]bool{"h2:1": true, "h3:1": true}
+		if got := w.c.readClocks(context.Background()); got != nil {
+			t.Errorf("one clock of three voters: %v", got)
+		}
+		w.alive[id(2)] = false
+		w.settle()
+		w.clockless = map[string]bool{"h3:1": true}
+		if got := w.c.readClocks(context.Background()); len(got) != 2 {
+			t.Errorf("two clocks of three voters: %v", got)
+		}
+	})
+}
+
 func TestLogTimeGoesOnBetweenReadings(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, 1)

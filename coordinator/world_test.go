@@ -32,6 +32,7 @@ type world struct {
 	refuses   map[string]bool          // nodes that raft does not take in
 	answers   map[string]Process       // by peer address
 	clocks    map[string]time.Duration // by peer address: how far ahead of ours
+	clockless map[string]bool          // by peer address: who does not tell
 	c         *Coordinator
 }
 
@@ -112,6 +113,9 @@ func (w *world) Greet(ctx context.Context, addr string) (Process, error) {
 }
 
 func (w *world) Clock(ctx context.Context, addr string) (time.Time, error) {
+	if w.clockless[addr] {
+		return time.Time{}, errors.New("connection refused")
+	}
 	return time.Now().Add(w.clocks[addr]), nil
 }
 

@@ -85,17 +85,20 @@ const (
 	onTime = 5 * time.Second // how far log time may be
 )
 
-// keepTruth finds out from when on more than one clock was wrong: until then log time has to
-// be the world's.
+// keepTruth finds out from when on not most of the clocks that could be asked were right, or
+// more than one was wrong: until then log time has to be the world's.
 func (r *run) keepTruth(ctx context.Context) {
 	for ctx.Err() == nil {
-		wrong := 0
+		wrong, asked := 0, 0
 		for _, n := range r.w.every() {
+			if n.running() && !r.cutOff(n) {
+				asked++
+			}
 			if now := time.Now(); n.clock.now().Sub(now).Abs() > right {
 				wrong++
 			}
 		}
-		if wrong > 1 {
+		if wrong > 1 || 2*wrong >= asked {
 			return
 		}
 		r.log.trusted = time.Now()

@@ -18,7 +18,7 @@ func bubble() string {
 
 // forgiven are calls in which a goroutine may be left: raft never answers a transfer of
 // leadership that it was asked for when it had just lost it, and who waits for that is left.
-var forgiven = []string{"LeadershipTransfer"}
+var forgiven = []string{"LeadershipTransfer", "transferTo"}
 
 // left are the stacks of the goroutines that are left of a bubble.
 func left(of string) (stacks []string) {
