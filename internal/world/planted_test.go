@@ -49,7 +49,7 @@ var plants = []planted{
 	{"the leader's clock is log time", []cut{{"coordinator/time.go", "list = append(list, at(now))", "_, _ = at, now"}}},
 	{"who was removed runs on", []cut{
 		{"node/run.go", "case <-n.cluster.Removed():\n\t\treturn removed(membership.ErrOut)", "case <-make(chan int):\n\t\treturn removed(membership.ErrOut)"},
-		{"node/standing.go", "case row == nil && seen:", "case false:"},
+		{"node/standing.go", "case row == nil && seen:", "case row == nil && seen && false:"},
 		{"membership/out.go", "return ErrOut", "continue"},
 	}},
 	{"a lone copy is not made anew", []cut{{"mirror/sync/successor.go", "if have == 0 && holders.may(1) {", "if have == 0 {"}}},
