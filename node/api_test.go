@@ -18,8 +18,18 @@ import (
 	"gitmirror/node"
 )
 
-// call sends a request as a client without our library would.
-func (r *running) call(t *testing.T, method, path, body string, header ...string) (int, *api.Problem, http.Header) {
+// call sends a request as a client without our library would: again, when there is no leader
+// for it just then, as happens where the machine is busy.
+func (r *running) call(t *testing.T, method, path, body string, header ...string) (status int, p *api.Problem, h http.Header) {
+	t.Helper()
+	testlog.Eventually(t, "an answer of a leader to "+method+" "+path, func() bool {
+		status, p, h = r.callOnce(t, method, path, body, header...)
+		return p.Code != "no_leader"
+	})
+	return status, p, h
+}
+
+func (r *running) callOnce(t *testing.T, method, path, body string, header ...string) (int, *api.Problem, http.Header) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), method, r.info.HTTP+path, strings.NewReader(body))
 	if err != nil {

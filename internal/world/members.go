@@ -228,7 +228,7 @@ func (r *run) restartWith(s Step) {
 		timing:       []string{"normal", "slow", "fast"}[s.Other%3],
 		replaceAfter: replaceAfter * []time.Duration{1, 2, 3}[s.Repo%3],
 		minFree:      []float64{-1, 0.001}[s.Repo%2],
-		byName:       s.Other%2 == 1,
+		byName:       s.Other%2 == 1 && !raced,
 	}
 	n.mu.Unlock()
 	r.work.Go(func() {

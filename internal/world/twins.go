@@ -22,7 +22,7 @@ func (r *run) double(s Step) {
 		r.missed(s)
 		return
 	}
-	if n.spoiled() || n.has(newcomer) || !r.stake(n) {
+	if raced || n.spoiled() || n.has(newcomer) || !r.stake(n) {
 		n.release()
 		r.missed(s)
 		return
