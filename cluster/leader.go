@@ -24,6 +24,7 @@ type term struct {
 type leadership struct {
 	mu      sync.Mutex
 	current *term
+	since   time.Time     // of the last change of who leads, as this node heard of it
 	changed signal.Signal // a term began or ended here, or another node leads
 }
 
@@ -49,6 +50,14 @@ func (l *leadership) turn(leading bool) *term {
 	return l.current
 }
 
+// noted notes that another leads, or nobody.
+func (l *leadership) noted() {
+	l.mu.Lock()
+	l.since = time.Now()
+	l.mu.Unlock()
+	l.changed.Fire()
+}
+
 // followRaft turns raft's notices into terms. It drains them until ctx ends,
 // because raft blocks where they are not taken.
 func (c *Cluster) followRaft(ctx context.Context) {
@@ -63,7 +72,7 @@ func (c *Cluster) followRaft(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		}
-		c.leadership.changed.Fire()
+		c.leadership.noted()
 	}
 }
 
@@ -91,6 +100,13 @@ func (c *Cluster) establish(t *term) {
 func (c *Cluster) Leader() (id, addr string) {
 	address, server := c.raft.LeaderWithID()
 	return string(server), string(address)
+}
+
+// LeaderSince is when this node last heard that another leads, or nobody; zero if it never did.
+func (c *Cluster) LeaderSince() time.Time {
+	c.leadership.mu.Lock()
+	defer c.leadership.mu.Unlock()
+	return c.leadership.since
 }
 
 // IsLeader says whether this node believes that it leads.

@@ -62,12 +62,16 @@ func TestLeaderChangedIsSeenByAll(t *testing.T) {
 	for _, n := range g.Nodes {
 		changes[n] = n.LeaderChanged()
 	}
+	began := time.Now()
 	if err := old.TransferLeadership(deadline(t)); err != nil {
 		t.Fatal(err)
 	}
 	for n, changed := range changes {
 		select {
 		case <-changed:
+			if since := n.LeaderSince(); since.Before(began) {
+				t.Errorf("%s says that it heard of the last change at %s, before it was made", n.Config.Name, since)
+			}
 		case <-deadline(t).Done():
 			t.Errorf("%s saw no change", n.Config.Name)
 		}

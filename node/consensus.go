@@ -89,6 +89,13 @@ func (c consensus) Led() bool {
 	return id != "" && time.Since(c.LastContact()) < ledWithin
 }
 
+// settledAfter is how long somebody leads until the table says which nodes are down: gossip,
+// and their silence, take seconds.
+const settledAfter = 10 * time.Second
+
+// Settled tells whether there is a leader, the same for long enough.
+func (c consensus) Settled() bool { return c.Led() && time.Since(c.LeaderSince()) >= settledAfter }
+
 // Await waits until Ready is nil.
 func (c consensus) Await(ctx context.Context) error {
 	select {

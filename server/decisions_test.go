@@ -31,6 +31,8 @@ type surroundings struct {
 	contact   time.Time // with a leader
 	unknowing error
 	confirm   error
+	unsettled bool // who leads does so for a moment only
+	dead      map[string]bool
 	roles     map[string]string
 	live      map[string]peer.LiveAnswer // by peer address; others do not answer
 	own       peer.LiveAnswer
@@ -44,9 +46,10 @@ type surroundings struct {
 func (a *surroundings) Leader() (string, string)                  { return a.leader, a.leader + ":1" }
 func (a *surroundings) LeaderChanged() <-chan struct{}            { return nil }
 func (a *surroundings) Roles() map[string]string                  { return a.roles }
-func (a *surroundings) Dead() map[string]bool                     { return nil }
+func (a *surroundings) Dead() map[string]bool                     { return a.dead }
 func (a *surroundings) Ready() error                              { return a.unknowing }
 func (a *surroundings) Led() bool                                 { return a.leader != "" }
+func (a *surroundings) Settled() bool                             { return a.leader != "" && !a.unsettled }
 func (a *surroundings) LastContact() time.Time                    { return a.contact }
 func (a *surroundings) Await(context.Context) error               { return a.unknowing }
 func (a *surroundings) WaitApplied(context.Context, uint64) error { return nil }
@@ -135,11 +138,13 @@ func TestVerdicts(t *testing.T) {
 		verdict   string
 		tolerates int
 	}{
-		"all is well":             {func(a *surroundings) {}, api.Healthy, 1},
-		"nobody leads":            {func(a *surroundings) { a.leader, a.roles["n1"] = "", roleVoter }, api.NoQuorum, 0},
-		"a voter is down":         {func(a *surroundings) { a.down("n2") }, api.Degraded, 0},
-		"a member without a vote": {func(a *surroundings) { a.roles["n3"] = "nonvoter"; a.down("n3") }, api.Healthy, 0},
-		"a copy is broken":        {func(a *surroundings) { a.broken("n2") }, api.Degraded, 1},
+		"all is well":              {func(a *surroundings) {}, api.Healthy, 1},
+		"nobody leads":             {func(a *surroundings) { a.leader, a.roles["n1"] = "", roleVoter }, api.NoQuorum, 0},
+		"a voter is down":          {func(a *surroundings) { a.down("n2") }, api.Degraded, 0},
+		"a new leader, one silent": {func(a *surroundings) { a.unsettled, a.dead = true, map[string]bool{"n2": true} }, api.Degraded, 0},
+		"silent for this node":     {func(a *surroundings) { a.dead = map[string]bool{"n2": true} }, api.Healthy, 1},
+		"a member without a vote":  {func(a *surroundings) { a.roles["n3"] = "nonvoter"; a.down("n3") }, api.Healthy, 0},
+		"a copy is broken":         {func(a *surroundings) { a.broken("n2") }, api.Degraded, 1},
 		"a disk is full": {func(a *surroundings) {
 			a.do(&command.Report{Node: "n2", Condition: &command.NodeCondition{Disk: fsm.DiskFull}})
 		}, api.Degraded, 1},

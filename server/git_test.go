@@ -28,6 +28,7 @@ type around struct {
 
 func (a *around) Dead() map[string]bool  { return a.dead }
 func (a *around) Led() bool              { return true }
+func (a *around) Settled() bool          { return true }
 func (a *around) LastContact() time.Time { return time.Time{} }
 func (a *around) Ready() error           { return nil }
 func (a *around) Leader() (string, string) {

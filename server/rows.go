@@ -16,7 +16,7 @@ type shape struct {
 	view   *fsm.View
 	now    time.Time            // the log's
 	live   int                  // nodes that can hold copies
-	silent map[fsm.NodeNum]bool // nodes that are not heard, where nobody leads who could write that down
+	silent map[fsm.NodeNum]bool // nodes that are not heard, where nobody leads who has written that down
 }
 
 func (s *Server) shape(view *fsm.View) shape {
@@ -26,7 +26,7 @@ func (s *Server) shape(view *fsm.View) shape {
 			sh.live++
 		}
 	}
-	if !s.cfg.Consensus.Led() {
+	if !s.cfg.Consensus.Settled() {
 		sh.silent = map[fsm.NodeNum]bool{}
 		for id, dead := range s.cfg.Consensus.Dead() {
 			if n := view.NodeByID(id); dead && n != nil {

@@ -49,6 +49,8 @@ type Consensus interface {
 	Ready() error
 	// Led tells whether this node leads, or has heard from a leader a moment ago.
 	Led() bool
+	// Settled tells whether one leads for so long that it has written down who is down.
+	Settled() bool
 	// LastContact is when that was: now if it leads, zero if it never did.
 	LastContact() time.Time
 	Await(ctx context.Context) error

@@ -71,14 +71,13 @@ const (
 	roleNonvoter = "nonvoter"
 )
 
-// nodeList is the table's nodes with what they hold. Without a leader nobody
-// keeps the table's states true: then a node that gossip takes for dead is
+// nodeList is the table's nodes with what they hold. Where nobody leads for long
+// nobody keeps the table's states true: then a node that gossip takes for dead is
 // shown as suspect.
 func (s *Server) nodeList(view *fsm.View) []api.Node {
 	roles := s.cfg.Consensus.Roles()
-	leader, _ := s.cfg.Consensus.Leader()
 	var dead map[string]bool
-	if leader == "" {
+	if !s.cfg.Consensus.Settled() {
 		dead = s.cfg.Consensus.Dead()
 	}
 	list := []api.Node{}

@@ -40,6 +40,7 @@ func (g *group) Roles() map[string]string                        { return nil }
 func (g *group) Dead() map[string]bool                           { return nil }
 func (g *group) Ready() error                                    { return g.ready }
 func (g *group) Led() bool                                       { return g.led }
+func (g *group) Settled() bool                                   { return g.led }
 func (g *group) LastContact() time.Time                          { return time.Time{} }
 func (g *group) Await(context.Context) error                     { return g.ready }
 
