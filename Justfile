@@ -44,7 +44,7 @@ world FOR="5m" *ARGS:
 
 # Faults that are put into the product, one at a time, and looked for in worlds for three minutes each
 world-faults NAMES="all":
-    go test -count=1 -timeout 0 -v ./internal/world -run AreFound -world.journal /tmp -world.plant "{{NAMES}}"
+    go test -count=1 -timeout 0 -v ./internal/world -run AreFound -world.journal /tmp -world.times 2 -world.plant "{{NAMES}}"
 
 # Three nodes, sample upstreams, a killed leader
 demo *ARGS:

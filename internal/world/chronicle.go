@@ -44,6 +44,7 @@ type span struct{ from, to time.Time }
 // version is a row from an index of the log on, until the next.
 type version struct {
 	from  uint64
+	at    time.Time // when who led then appended the entry
 	row   *fsm.Repo // nil where it is gone
 	owner string    // by name, empty for none
 	nodes map[fsm.NodeNum]string
@@ -146,7 +147,7 @@ func (c *chronicle) replay(last uint64) (flaws []string) {
 			nodes[n.Num] = n.Name
 		}
 		for _, id := range ids {
-			v := version{from: e.Index, row: view.Repo(id), nodes: nodes}
+			v := version{from: e.Index, at: e.AppendedAt, row: view.Repo(id), nodes: nodes}
 			if v.row != nil {
 				v.owner = nodes[v.row.Owner]
 			}
@@ -224,13 +225,10 @@ func fenced(before *fsm.View, old *fsm.Repo, p *command.Publish) error {
 	return nil
 }
 
-// freshness is how old what is published may be when its candidate is made: upstream was
-// asked before.
-const freshness = 90 * time.Second
-
-// grounded checks that what is published is what upstream had just when its candidate was
-// made, however long that had to wait; or, where upstream does not answer, what there was
-// before a generation that nobody has any more, and nobody is expected to come back with.
+// grounded checks that what is published is what upstream had told its owner last when the
+// candidate was made, however long that had to wait; or, where upstream does not answer, what
+// there was before a generation that nobody has any more, and nobody is expected to come back
+// with; or just what there was, with a lost generation recovered.
 func (c *chronicle) grounded(view *fsm.View, old, row *fsm.Repo, p *command.Publish, at time.Time) error {
 	if len(row.Pins) > 0 || len(row.Released) > 0 {
 		return nil
@@ -238,12 +236,15 @@ func (c *chronicle) grounded(view *fsm.View, old, row *fsm.Repo, p *command.Publ
 	if made := c.madeAt(p.GetCandidate()); !made.IsZero() {
 		at = made
 	}
-	if u := c.upstream(row.URLs()[0]); u.had(refs.Digest(row.RefsDigest), at.Add(-freshness), at) {
+	if owner := view.Node(row.Owner); owner != nil && c.upstream(row.URLs()[0]).toldTo(owner.Name, refs.Digest(row.RefsDigest), at) {
 		return nil
 	}
 	for _, v := range c.rows[row.ID] {
 		if v.row.Generation != row.Base().Number || v.row.RefsDigest != row.RefsDigest {
 			continue
+		}
+		if row.Base().Number == old.Generation && len(p.GetRecovered()) > 0 {
+			return nil // what was lost is kept again, beside what is there: upstream is not asked for that
 		}
 		for _, held := range old.Copies {
 			n := view.Node(held.Node)
@@ -253,7 +254,7 @@ func (c *chronicle) grounded(view *fsm.View, old, row *fsm.Repo, p *command.Publ
 		}
 		return nil
 	}
-	return fmt.Errorf("generation %d is published, which upstream did not have then", row.Generation)
+	return fmt.Errorf("generation %d is published, which upstream had not told its owner", row.Generation)
 }
 
 // since are the version of a row at the last entry that is known to be committed, and those
@@ -275,6 +276,17 @@ func (c *chronicle) named(name string) (list []version) {
 		}
 	}
 	return list
+}
+
+// when is the row as it was at a time, without a row where it was not there.
+func (c *chronicle) when(id string, at time.Time) (is version) {
+	for _, v := range c.rows[id] {
+		if v.at.After(at) {
+			break
+		}
+		is = v
+	}
+	return is
 }
 
 // between tells whether the row was so at some index from one on, up to another.

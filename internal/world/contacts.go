@@ -82,7 +82,8 @@ func (c *contacts) awaited(check contact) bool {
 }
 
 // against says which nodes have asked upstream that had no business there, and which have
-// cloned it while a node that was never marred, and was not down for long, had a copy.
+// cloned it while a node that was never marred, and was not down for long, had a copy that
+// was not empty.
 func (c *contacts) against(log *chronicle, unmarred func(node string) bool) (flaws []string) {
 	first := 0 // the first contact that was less than failover before
 	for _, now := range c.checks {
@@ -107,9 +108,10 @@ func (c *contacts) against(log *chronicle, unmarred func(node string) bool) (fla
 	for _, now := range c.clones {
 		expected := func(node string) bool { return unmarred(node) && log.downFor(node, now.at) < replaceAfter-noticed }
 		for id, versions := range log.rows {
-			if versions[0].row.Name == now.name && log.between(id, now.index, now.index, func(v version) bool {
-				return v.row != nil && !v.row.Removed && slices.ContainsFunc(v.holders(), expected)
-			}) {
+			copied := func(v version) bool {
+				return v.row != nil && !v.row.Removed && v.row.Refs > 0 && slices.ContainsFunc(v.holders(), expected)
+			}
+			if versions[0].row.Name == now.name && log.between(id, now.index, now.index, copied) && copied(log.when(id, now.at)) {
 				flaws = append(flaws, fmt.Sprintf("%s: %s clones the upstream of %s, of which there are copies", now.at.Format(time.TimeOnly), now.node, now.name))
 			}
 		}

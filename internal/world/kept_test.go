@@ -5,12 +5,27 @@ import "testing"
 // kept are histories in which something did not hold once, as short as they could be made.
 var kept = []struct {
 	name  string
-	wrong string // what was, in the product
+	wrong string // what was, in the product or in the world
 	setup Setup
 	steps []Step
 }{
 	{"a node that others know by name", "gossip looked up names at this machine's resolver, beside the network that the node was given",
 		Setup{1, 3, 2}, []Step{{"flags", 0, 1, 0, 0}, {"crash", 1, 0, 0, 5000000000}, {"start", 1, 0, 0, 10000000000}}},
+	{"leaders come and go", "where one node's timing was too fast for slow links, a dead voter was written down by none of its terms, and others called that healthy",
+		Setup{37, 5, 4}, []Step{{"grow", 0, 0, 0, 0}, {"grow", 0, 0, 0, 0}, {"flags", 4, 2, 1, 1000000000}, {"heir", 1, 5, 1, 30000000000}}},
+	{"nothing is left to read", "clients of the world that had nothing to read did not wait, so that its time stood still",
+		Setup{1, 3, 1}, []Step{{"rm", 0, 0, 0, 1000000000}, {"set", 0, 0, 0, 10000000000}}},
+	{"removed, and asked for again", "the world took the copies of a repository that people had had removed for those of the next one of its name",
+		Setup{36, 3, 4}, []Step{{"rm", 1, 0, 1, 13200000000}, {"add", 1, 0, 1, 1000000000}, {"rm", 1, 0, 1, 3300000000}, {"add", 1, 0, 1, 1000000000}}},
+	{"a node that was removed is started again", "the world held it against a healthy cluster that this node does not show what is new",
+		Setup{82, 3, 2}, []Step{{"grow", 4, 0, 0, 100000000}, {"ghost", 3, 0, 0, 3000000000}, {"push", 0, 0, 0, 1000000000}, {"push", 0, 0, 1, 0}, {"grow", 4, 0, 0, 0},
+			{"ghost", 0, 0, 0, 200000000000}, {"ghost", 0, 0, 0, 12000000000}, {"ghost", 0, 0, 0, 12000000000}, {"ghost", 0, 0, 0, 12000000000}}},
+	{"an upstream does not answer before anything was published", "the world held it against a healthy cluster that it does not serve what was never published, of which nobody had asked again yet",
+		Setup{1, 3, 2}, []Step{{"add", 0, 0, 0, 0}, {"mood", 0, 5, 2, 0}, {"mood", 0, 0, 2, 100000000000}, {"look", 0, 0, 0, 60000000000}}},
+	{"an upstream does not answer, and has news", "the world held it against a healthy cluster that it does not show the news of an upstream that was failing, of which nobody had asked again yet",
+		Setup{1, 3, 2}, []Step{{"mood", 0, 5, 0, 1000000000}, {"push", 0, 0, 0, 1000000000}, {"mood", 0, 0, 0, 100000000000}, {"look", 0, 0, 0, 60000000000}}},
+	{"an upstream is frozen when something is added", "the world held it against a healthy cluster that it does not serve that, before the answer had failed to come",
+		Setup{1, 3, 2}, []Step{{"add", 0, 0, 0, 0}, {"mood", 0, 1, 2, 0}, {"mood", 0, 0, 2, 25000000000}, {"look", 0, 0, 0, 60000000000}}},
 }
 
 func TestKeptHistories(t *testing.T) {

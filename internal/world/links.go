@@ -43,10 +43,8 @@ func (r *run) fair(a, b *fabric.Host) bool {
 
 func (r *run) alone(n *Node, weather fabric.Weather) {
 	for _, other := range r.w.every() {
-		if other != n {
-			r.w.Fabric.Set(n.Host, other.Host, weather)
-			r.w.Fabric.Set(other.Host, n.Host, weather)
-		}
+		r.link(n.Host, other.Host, weather)
+		r.link(other.Host, n.Host, weather)
 	}
 	r.w.Fabric.Set(r.w.desk, n.Host, weather)
 	r.w.Fabric.Set(n.Host, r.w.desk, weather)

@@ -15,6 +15,7 @@ var memberSteps = map[string]func(*run, Step){
 	"grow":     (*run).grow,
 	"retire":   (*run).retire,
 	"replace":  (*run).replace,
+	"succeed":  (*run).succeed,
 	"twin":     (*run).double,
 	"rm-wrong": (*run).removeWrong,
 	"ghost":    (*run).ghost,
@@ -31,8 +32,11 @@ const (
 	startBound  = 30 * time.Second // of a start that waits to be taken in
 	forgetBound = time.Minute      // of having a node removed, while there are faults
 	// forgetLast is how long it may take without faults: a node may have the only copy of
-	// something, until the time is over after which it is made anew elsewhere.
-	forgetLast = 6 * time.Minute
+	// something, until the time is over after which it is made anew elsewhere. Who makes it
+	// anew counts that time for itself, and may have to begin now.
+	forgetLast = patientest*replaceAfter + 2*time.Minute
+	// patientest is how many times longer than others a node may expect one back.
+	patientest = 3
 )
 
 // nodes are those of the cluster.
@@ -56,16 +60,31 @@ func (r *run) grow(s Step) {
 	r.start(n)
 }
 
-// retire ends a node for good, and has the cluster forget it.
-func (r *run) retire(s Step) {
+// victim is the node of a step that may take its disk from it, claimed; nil, and a step that is
+// missed, where that must not be.
+func (r *run) victim(s Step, may func(*Node) bool) *Node {
 	n := r.node(s.Node)
-	if len(r.nodes()) <= leastNodes || !n.claim() {
+	if !may(n) || !n.claim() {
 		r.missed(s)
-		return
+		return nil
 	}
 	if !r.stake(n) {
 		n.release()
 		r.missed(s)
+		return nil
+	}
+	return n
+}
+
+func anyNode(*Node) bool { return true }
+
+// spare tells whether the cluster may have one node less.
+func (r *run) spare(*Node) bool { return len(r.nodes()) > leastNodes }
+
+// retire ends a node for good, and has the cluster forget it.
+func (r *run) retire(s Step) {
+	n := r.victim(s, r.spare)
+	if n == nil {
 		return
 	}
 	n.Crash(0)
@@ -93,14 +112,8 @@ func (r *run) leave(n *Node) {
 // replace takes a node's directory away, and has an empty one join under its name and
 // address.
 func (r *run) replace(s Step) {
-	n := r.node(s.Node)
-	if !n.claim() {
-		r.missed(s)
-		return
-	}
-	if !r.stake(n) {
-		n.release()
-		r.missed(s)
+	n := r.victim(s, anyNode)
+	if n == nil {
 		return
 	}
 	n.Crash(0)
@@ -108,6 +121,45 @@ func (r *run) replace(s Step) {
 		defer n.release()
 		r.anew(n)
 	})
+}
+
+// succeed takes a node's directory away for good, and has another node come up on its
+// machine, under a name of its own. That the first will not be back people say later.
+func (r *run) succeed(s Step) {
+	n := r.victim(s, anyNode)
+	if n == nil {
+		return
+	}
+	n.Crash(0)
+	n.wipe()
+	n.unfollow()
+	r.leave(n)
+	r.mu.Lock()
+	r.owed = append(r.owed, n)
+	r.mu.Unlock()
+	heir := r.w.succeed(n)
+	heir.suffer(newcomer)
+	r.follow(heir)
+	r.start(heir)
+	if s.Other%2 == 0 {
+		r.work.Go(func() { r.settle(forgetBound) })
+	}
+}
+
+// settle has those removed that are lost for good, and tells whether it came to that.
+func (r *run) settle(within time.Duration) bool {
+	r.mu.Lock()
+	list := r.owed
+	r.mu.Unlock()
+	for _, n := range list {
+		if !r.forget(n, 0, within) {
+			return false
+		}
+		r.mu.Lock()
+		r.owed = slices.DeleteFunc(slices.Clone(r.owed), func(o *Node) bool { return o == n })
+		r.mu.Unlock()
+	}
+	return true
 }
 
 // anew makes a node anew that does not run: it joins with an empty directory when the
@@ -159,14 +211,8 @@ func (r *run) forgetOnce(n *Node, first int) Operation {
 // removeWrong has a node removed that runs. That is refused, unless nobody reaches it: then
 // it ends, and has to be made anew.
 func (r *run) removeWrong(s Step) {
-	n := r.node(s.Node)
-	if !n.running() || len(r.nodes()) <= leastNodes || !n.claim() {
-		r.missed(s)
-		return
-	}
-	if !r.stake(n) {
-		n.release()
-		r.missed(s)
+	n := r.victim(s, func(n *Node) bool { return n.running() && r.spare(n) })
+	if n == nil {
 		return
 	}
 	calm := !r.harmed.Load()
@@ -226,7 +272,7 @@ func (r *run) restartWith(s Step) {
 	n.mu.Lock()
 	n.flags = flags{
 		timing:       []string{"normal", "slow", "fast"}[s.Other%3],
-		replaceAfter: replaceAfter * []time.Duration{1, 2, 3}[s.Repo%3],
+		replaceAfter: time.Duration(1+s.Repo%patientest) * replaceAfter,
 		minFree:      []float64{-1, 0.001}[s.Repo%2],
 		byName:       s.Other%2 == 1 && !raced,
 	}

@@ -64,9 +64,9 @@ func (u *Upstream) answer(ctx context.Context) error {
 	case Well, Cuts, Lying, Trickle, Moved:
 		return nil
 	case Frozen:
-		return failure.New(failure.Timeout, "no answer within 30s", nil)
+		return u.fails(failure.Timeout, "no answer within 30s")
 	}
-	return failure.New(failure.Class(mood), "the upstream is "+string(mood), nil)
+	return u.fails(failure.Class(mood), "the upstream is "+string(mood))
 }
 
 // turn has an upstream that lies show the other of its two answers. The lock is held.

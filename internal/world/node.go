@@ -15,6 +15,7 @@ import (
 
 	"gitmirror/api"
 	"gitmirror/cluster"
+	"gitmirror/internal/disk"
 	"gitmirror/internal/world/fabric"
 	"gitmirror/node"
 )
@@ -39,6 +40,8 @@ type Node struct {
 	fixed  bool          // its disk is read-only, until that is mended
 	busy   bool          // somebody starts it, or makes it anew
 
+	unfollow context.CancelFunc // ends those who ask it for as long as the world lasts
+
 	saved     string // its log as it was once, empty for none
 	savedMark []byte // and how far it was
 }
@@ -61,8 +64,10 @@ type process struct {
 	line *line
 	disk *platter
 	stop context.CancelFunc
-	done chan struct{} // closed when it has ended
-	err  error         // with which, then, and nil where it was killed
+
+	ready chan struct{} // closed when it serves
+	done  chan struct{} // closed when it has ended
+	err   error         // with which, then, and nil where it was killed
 }
 
 func (n *Node) peer() string { return n.Host.IP() + ":81" }
@@ -82,10 +87,21 @@ func (w *World) Add() *Node {
 	return n
 }
 
+// succeed makes a node with a name of its own on the machine of one that is lost for good.
+func (w *World) succeed(old *Node) *Node {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.made++
+	n := w.machine(fmt.Sprintf("n%d", w.made), old.Host.IP())
+	w.Nodes = append(w.Nodes, n)
+	return n
+}
+
 // machine is one with that address, for a node of that name. The lock is held.
 func (w *World) machine(name, ip string) *Node {
-	n := &Node{of: w, Name: name, Dir: filepath.Join(w.dir, ip+".0"), flags: firstFlags, harms: map[harm]bool{}}
+	n := &Node{of: w, Name: name, flags: firstFlags, harms: map[harm]bool{}}
 	n.Host = w.Fabric.Host(ip)
+	n.Dir = n.next()
 	w.Fabric.Host(ip, n.hostName())
 	n.Client = api.NewClientOn(w.desk, "http://"+ip+":80")
 	w.machines = append(w.machines, n)
@@ -133,10 +149,9 @@ func (n *Node) StartWithin(d time.Duration, join ...*Node) (err error) {
 
 func (n *Node) startOnce(d time.Duration, join []*Node) error {
 	ctx, stop := context.WithCancel(context.Background())
-	p := &process{line: &line{Host: n.Host, cut: make(chan struct{})}, disk: newPlatter(n.of.candidates.note), stop: stop, done: make(chan struct{})}
+	p := &process{line: &line{Host: n.Host, cut: make(chan struct{})}, disk: newPlatter(n.sees), stop: stop, ready: make(chan struct{}), done: make(chan struct{})}
 	cfg := n.config(p, join)
-	ready := make(chan struct{})
-	cfg.Ready = func(node.Info) { close(ready) }
+	cfg.Ready = func(node.Info) { close(p.ready) }
 	n.mu.Lock()
 	n.run, n.runs = p, n.runs+1
 	if n.fixed {
@@ -159,7 +174,7 @@ func (n *Node) startOnce(d time.Duration, join []*Node) error {
 		}
 		n.mu.Unlock()
 		select {
-		case <-ready:
+		case <-p.ready:
 			if alone && n.of.ended != nil {
 				n.of.ended(n, p.err)
 			}
@@ -172,7 +187,7 @@ func (n *Node) startOnce(d time.Duration, join []*Node) error {
 		late = time.After(d)
 	}
 	select {
-	case <-ready:
+	case <-p.ready:
 		return nil
 	case <-late:
 		stop()
@@ -186,6 +201,12 @@ func (n *Node) startOnce(d time.Duration, join []*Node) error {
 	}
 }
 
+// sees takes in what a process is about to do to the node's disk.
+func (n *Node) sees(op disk.Op) {
+	n.of.candidates.note(op)
+	n.of.removals.note(n, op)
+}
+
 func (n *Node) dir() string {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -196,6 +217,21 @@ func (n *Node) running() bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return n.run != nil
+}
+
+// serves tells whether it runs, and has started.
+func (n *Node) serves() bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.run == nil {
+		return false
+	}
+	select {
+	case <-n.run.ready:
+		return true
+	default:
+		return false
+	}
 }
 
 // alive is the process that runs now.
@@ -301,5 +337,5 @@ func (n *Node) bury(p *process) {
 // next is a directory that is not there yet. The lock is held.
 func (n *Node) next() string {
 	n.life++
-	return filepath.Join(n.of.dir, fmt.Sprintf("%s.%d", n.Host.IP(), n.life))
+	return filepath.Join(n.of.dir, fmt.Sprintf("%s.%s.%d", n.Name, n.Host.IP(), n.life))
 }

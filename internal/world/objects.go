@@ -113,6 +113,8 @@ func (o *objects) Fetch(ctx context.Context, st *store.Staging, src fetch.Source
 	for _, id := range slices.Sorted(maps.Keys(o.of.history.closure(oids...))) {
 		switch {
 		case have[id]:
+		case !there[id] && slices.Contains(oids, id) && src.Way != nil:
+			return src.Way.(*way).of.fails(failure.Protocol, "not our ref "+id)
 		case !there[id] && slices.Contains(oids, id):
 			return failure.New(failure.Protocol, "not our ref "+id, nil)
 		case !there[id]:

@@ -193,25 +193,31 @@ func (r *run) reuse(s Step) {
 // inspect reads what everything has that was acknowledged before.
 func (r *run) inspect(s Step) {
 	op := Operation{What: "look", Subject: nameOf(r.upstream(s.Repo)), Key: "read"}
-	r.work.Go(func() {
-		r.ask(op, s.Node, func(ctx context.Context, n *Node, _ string) (string, error) {
-			row, err := n.Newest(ctx, op.Subject)
-			if err != nil {
-				return "", err
-			}
-			return fmt.Sprintf("%s %d", row.ID, row.MaxSize), nil
-		})
-	})
+	r.work.Go(func() { r.ask(op, s.Node, lookFor(op.Subject)) })
+}
+
+// lookFor reads a repository as it is when everything acknowledged is counted.
+func lookFor(name string) request {
+	return func(ctx context.Context, n *Node, _ string) (string, error) {
+		row, err := n.Newest(ctx, name)
+		if err != nil {
+			return "", err
+		}
+		return fmt.Sprintf("%s %d", row.ID, row.MaxSize), nil
+	}
 }
 
 func (r *run) sync(s Step) {
 	n, name := r.node(s.Node), nameOf(r.upstream(s.Repo))
-	r.work.Go(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
-		defer cancel()
-		r.w.heard.asked(n.Name, name)
-		_, _ = n.Client.Sync(ctx, name, 5*time.Second)
-	})
+	r.work.Go(func() { r.askFor(n, name, 5*time.Second) })
+}
+
+// askFor asks a node to have an upstream checked, and waits for so long to hear what came of it.
+func (r *run) askFor(n *Node, name string, wait time.Duration) {
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	r.w.heard.asked(n.Name, name)
+	_, _ = n.Client.Sync(ctx, name, wait)
 }
 
 // approve lets in what is held as a node shows it, and, by an even number, what was set back.

@@ -12,7 +12,7 @@ import (
 	"gitmirror/api"
 )
 
-// remainder is the largest set of nodes that run, and that nothing is broken between, nor
+// remainder is the largest set of nodes that serve, and that nothing is broken between, nor
 // between them and people, who are to see what they show.
 func (r *run) remainder() (best []*Node) {
 	all := r.w.Nodes
@@ -35,7 +35,7 @@ func (r *run) remainder() (best []*Node) {
 
 func (r *run) whole(list []*Node) bool {
 	for _, n := range list {
-		if !n.running() || !r.fair(n.Host, r.w.desk) {
+		if !n.serves() || !r.fair(n.Host, r.w.desk) {
 			return false
 		}
 		for _, o := range list {

@@ -3,6 +3,8 @@ package world
 import (
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -17,6 +19,10 @@ func (r *run) up(n *Node) {
 	}
 	must := n.mustRefuse()
 	err := n.StartWithin(startBound, r.others(n)...)
+	if r.misled(n, err) {
+		r.happened("misled")
+		err = n.StartWithin(startBound) // as it says
+	}
 	switch {
 	case err == nil && must != "":
 		r.violated("%s starts, though %s", n.Name, must)
@@ -30,6 +36,15 @@ func (r *run) up(n *Node) {
 	default:
 		r.happened("refused: " + string(n.excused(err)))
 	}
+}
+
+// misled tells whether a node that has a cluster does not start because another says, before it
+// ends, that it is of another cluster: a bit of that one's node.json is another.
+func (r *run) misled(n *Node, err error) bool {
+	if err == nil || !strings.Contains(err.Error(), "but this data directory to cluster") {
+		return false
+	}
+	return slices.ContainsFunc(r.others(n), func(o *Node) bool { return o.has(bitInCard) })
 }
 
 // mustRefuse is the harm with which a node must not start, empty for none.
@@ -85,6 +100,9 @@ func (r *run) repair() {
 	}
 	r.work.Wait()
 	r.single()
+	if !r.settle(forgetLast) {
+		r.violated("a node that is lost is not to be removed, though nothing is broken any more")
+	}
 	for end := time.Now().Add(5 * time.Minute); ; time.Sleep(5 * time.Second) {
 		for _, n := range r.nodes() {
 			r.start(n)

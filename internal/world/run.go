@@ -21,6 +21,9 @@ import (
 // as it should be.
 const calmWithin = time.Minute
 
+// standsStill is how much time of ours a world may take.
+const standsStill = 5 * time.Minute
+
 // Setup is how a world begins.
 type Setup struct {
 	Seed  uint64
@@ -61,6 +64,7 @@ type run struct {
 	seen    map[string]int       // which state of its upstream a node has shown last, by node and name
 	touches map[string]*presence
 	former  []*Node // that were removed for good
+	owed    []*Node // that are lost for good, and that nobody has removed yet
 	staked  *Node   // whose disk may not have what others rely on
 
 	claims   *claims
@@ -82,6 +86,8 @@ func Run(t *testing.T, dir string, log *slog.Logger, s Setup, steps []Step) (out
 		}
 	}()
 	var ops []Operation
+	still := time.AfterFunc(standsStill, func() { panic("a world stands still: somebody in it is busy without end") })
+	defer still.Stop()
 	synctest.Test(t, func(t *testing.T) {
 		in = bubble()
 		began := time.Now()
@@ -154,9 +160,11 @@ func (r *run) count(what string, n int) {
 
 // follow has clients ask a node for as long as the world lasts.
 func (r *run) follow(n *Node) {
-	r.reading.Go(func() { r.read(r.readers, n) })
-	r.reading.Go(func() { r.listen(r.readers, n) })
-	r.reading.Go(func() { r.watch(r.readers, n) })
+	var ctx context.Context
+	ctx, n.unfollow = context.WithCancel(r.readers)
+	r.reading.Go(func() { r.read(ctx, n) })
+	r.reading.Go(func() { r.listen(ctx, n) })
+	r.reading.Go(func() { r.watch(ctx, n) })
 }
 
 func (r *run) begin(s Setup) error {
@@ -210,6 +218,7 @@ func (r *run) reckon(dir string) {
 	flaws = append(flaws, r.claims.against(r.log)...)
 	flaws = append(flaws, r.w.heard.against(r.log, r.unmarred)...)
 	flaws = append(flaws, r.kept(r.log)...)
+	flaws = append(flaws, r.w.removals.against(r.log)...)
 	for _, path := range open(dir) {
 		flaws = append(flaws, "a descriptor is left of "+path)
 	}
@@ -253,14 +262,22 @@ func (r *run) all() map[string]*Upstream {
 // read is a client of one node, who never sees what upstream never had, nor what it had
 // before what has been seen.
 func (r *run) read(ctx context.Context, n *Node) {
+	wait := func() {
+		select {
+		case <-time.After(time.Second):
+		case <-ctx.Done():
+		}
+	}
 	for ctx.Err() == nil {
-		for name, u := range r.all() {
-			r.look(ctx, n, name, u)
-			select {
-			case <-time.After(time.Second):
-			case <-ctx.Done():
+		all := r.all()
+		for name, u := range all {
+			if r.look(ctx, n, name, u); ctx.Err() != nil {
 				return
 			}
+			wait()
+		}
+		if len(all) == 0 { // people have had all removed: time goes on only while nobody is busy
+			wait()
 		}
 	}
 }
@@ -274,14 +291,20 @@ func (r *run) look(ctx context.Context, n *Node, name string, u *Upstream) bool 
 		// healthy without when others have taken its place.
 		return true
 	}
-	still := func() bool { return r.all()[name] == u && !r.look(ctx, n, name, u) }
-	r.verdicts.is(n.Name+" does not serve "+name, err != nil && r.reached(n), trouble{of: n.Name, still: still})
-	if err != nil {
-		return !r.reached(n)
+	if err == nil {
+		r.judge(n, name, u, shown)
 	}
-	r.judge(n, name, u, shown)
+	if r.out(n) {
+		return true
+	}
+	still := func() bool { return r.all()[name] == u && !r.look(ctx, n, name, u) }
+	missing := err != nil && r.reached(n) && !n.awaitsFirst(ctx, u)
+	r.verdicts.is(n.Name+" does not serve "+name, missing, trouble{of: n.Name, still: still})
+	if err != nil {
+		return !missing
+	}
 	another, since := u.awaits(shown.Refs)
-	another = another && !n.holdsBack(ctx, name)
+	another = another && !n.holdsBack(ctx, name) && !n.pausesFor(ctx, u)
 	r.verdicts.is("no node shows what the upstream of "+name+" has", another, trouble{since: since, still: func() bool { return r.all()[name] == u && !r.anyShows(ctx, name, u) }})
 	r.verdicts.is(n.Name+" does not show what the upstream of "+name+" has", another, trouble{of: n.Name, after: followed, since: since.Add(followed), still: still})
 	return !another
@@ -302,8 +325,8 @@ func (r *run) reached(n *Node) bool {
 }
 
 func (r *run) anyShows(ctx context.Context, name string, u *Upstream) bool {
-	for _, n := range r.w.Nodes {
-		if r.look(ctx, n, name, u) {
+	for _, n := range r.nodes() {
+		if n.running() && !r.out(n) && r.look(ctx, n, name, u) {
 			return true
 		}
 	}

@@ -23,7 +23,7 @@ func (s Step) String() string {
 
 var (
 	// harms are what can happen to nodes and links.
-	harms = joined(linkSteps, machineSteps, clockSteps, memberSteps, spoilSteps)
+	harms = joined(linkSteps, machineSteps, clockSteps, memberSteps, spoilSteps, momentSteps)
 	// kinds are what else can happen: to upstreams, and by people and strangers.
 	kinds = joined(upstreamSteps, peopleSteps, strangerSteps)
 )

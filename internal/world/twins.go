@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"time"
 
 	"gitmirror/api"
@@ -17,21 +18,18 @@ type pair struct{ node, copy *Node }
 // double kills a node, copies its directory to another machine, and starts a process there:
 // alone, when the node has started again too, before, or at once. One of them goes on.
 func (r *run) double(s Step) {
-	n := r.node(s.Node)
-	if !n.claim() {
-		r.missed(s)
+	n := r.victim(s, func(n *Node) bool { return !raced && !n.spoiled() && !n.has(newcomer) })
+	if n == nil {
 		return
 	}
-	if raced || n.spoiled() || n.has(newcomer) || !r.stake(n) {
-		n.release()
-		r.missed(s)
-		return
-	}
+	votes := r.votes(n)
 	n.Crash(0)
 	n.suffer(twin)
 	c := r.w.double(n)
 	r.twins = append(r.twins, pair{n, c})
-	if s.Repo%2 == 1 { // it reaches nobody at first
+	// It may reach nobody at first, but where it votes: a vote that two have, of which nobody
+	// knows for long, is one of those that no consensus survives.
+	if s.Repo%2 == 1 && !votes {
 		r.alone(c, fabric.Weather{Cut: true})
 	}
 	r.work.Go(func() {
@@ -49,7 +47,32 @@ func (r *run) double(s Step) {
 			r.work.Go(func() { r.up(c) })
 			r.up(n)
 		}
+		r.contend(n, c)
 	})
+}
+
+// votes tells whether a node votes, as far as anybody says otherwise.
+func (r *run) votes(n *Node) bool {
+	s, _ := r.status(r.others(n))
+	return !slices.ContainsFunc(s.Nodes, func(m api.Node) bool { return m.Name == n.Name && m.Role == "nonvoter" })
+}
+
+// contend has both processes asked for everything, with something new of each upstream in
+// between: what both own both publish.
+func (r *run) contend(a, b *Node) {
+	for range 5 {
+		if !a.running() || !b.running() {
+			return
+		}
+		r.happened("contended")
+		for name, u := range r.all() {
+			for _, n := range []*Node{a, b} {
+				u.Push("main")
+				r.work.Go(func() { r.askFor(n, name, 0) })
+			}
+		}
+		time.Sleep(300 * time.Millisecond)
+	}
 }
 
 // double is another machine with a copy of a node's directory.

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"gitmirror/api"
 	"gitmirror/mirror"
 	"gitmirror/mirror/detect"
 	"gitmirror/mirror/failure"
@@ -30,7 +31,10 @@ type Upstream struct {
 	mood   Mood
 	states []string
 	pasts  []past            // the same, as the log has them
+	told   map[string][]past // what nodes were answered, by name
 	since  time.Time         // of the last one, and of how it answers
+	rid    time.Time         // when nobody waits any more for how it answered before
+	failed map[string]bool   // classes of failure that it has answered with
 	before map[string]string // the refs before the last edit: who lies shows them in turn
 	tips   map[string]bool   // "id name" of each ref that has been there
 	people map[string]bool   // refs that people set back, or tried to
@@ -86,14 +90,62 @@ func (u *Upstream) Push(branch string) (tip string) {
 func (u *Upstream) Feel(m Mood) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	u.mood, u.since = m, time.Now()
+	now := time.Now()
+	if u.rid = now; u.mood == Frozen || u.mood == Trickle {
+		u.rid = now.Add(patience)
+	}
+	u.mood, u.since = m, now
 }
 
 // awaits is what a node should show that has asked not long ago, and since when that is so.
 func (u *Upstream) awaits(shown map[string]string) (another bool, since time.Time) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	return u.mood == Well && !maps.Equal(u.refs, shown), u.since.Add(checkedEvery)
+	since = u.since
+	if since.Before(u.rid) {
+		since = u.rid
+	}
+	return u.mood == Well && !maps.Equal(u.refs, shown), since.Add(checkedEvery)
+}
+
+// well tells whether each node that asks regularly has had its answer by now.
+func (u *Upstream) well() bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.mood == Well && time.Now().After(u.rid.Add(checkedEvery))
+}
+
+// fails is an answer that is a failure.
+func (u *Upstream) fails(class failure.Class, message string) error {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.failed[string(class)] = true
+	return failure.New(class, message, nil)
+}
+
+// failing tells whether a row says that the upstream fails, in a way in which it has: whoever
+// has seen that asks again after pauses that grow, and a cluster is healthy meanwhile. It does
+// not count where it should have been asked again by now.
+func (u *Upstream) failing(row *api.Repo) bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if due := row.NextCheck; due != nil && time.Since(*due) > 2*patience {
+		return false
+	}
+	return row.Error != nil && u.failed[row.Error.Class]
+}
+
+// pausesFor tells whether a node shows a repository as failing, because of its upstream.
+func (n *Node) pausesFor(ctx context.Context, u *Upstream) bool {
+	row, err := n.Client.Repo(ctx, nameOf(u))
+	return err == nil && u.failing(row)
+}
+
+// awaitsFirst tells whether nothing was published of a repository yet because of how its
+// upstream answers, or has: without what was never published a cluster is healthy.
+func (n *Node) awaitsFirst(ctx context.Context, u *Upstream) bool {
+	row, err := n.Client.Repo(ctx, nameOf(u))
+	return err == nil && row.Generation == 0 && (!u.well() || u.failing(row))
 }
 
 // Refs are what is there.
@@ -143,13 +195,13 @@ func (u *Upstream) without(state string) (rest string, possible bool) {
 	return b.String(), true
 }
 
-// had tells whether it was so at some time from one on, until another.
-func (u *Upstream) had(digest refs.Digest, from, to time.Time) bool {
+// toldTo tells whether that is what a node was answered last, until a time.
+func (u *Upstream) toldTo(node string, digest refs.Digest, until time.Time) bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	for i, p := range u.pasts {
-		if p.refs == digest && !p.from.After(to) && (i+1 == len(u.pasts) || u.pasts[i+1].from.After(from)) {
-			return true
+	for _, p := range slices.Backward(u.told[node]) {
+		if !p.from.After(until) {
+			return p.refs == digest
 		}
 	}
 	return false
@@ -193,6 +245,10 @@ func (us upstreams) Check(ctx context.Context, url string, prefixes []string, la
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.turn()
+	if u.told == nil {
+		u.told = map[string][]past{}
+	}
+	u.told[us.by.Name] = append(u.told[us.by.Name], past{u.pasts[len(u.pasts)-1].refs, time.Now()})
 	ad := &wire.Advert{}
 	for _, name := range slices.Sorted(maps.Keys(u.refs)) {
 		if slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(name, p) }) {
@@ -236,9 +292,12 @@ func (w *way) objects(ctx context.Context) (map[string]bool, error) {
 		return nil, err
 	}
 	w.of.mu.Lock()
-	defer w.of.mu.Unlock()
-	if w.of.mood == Cuts {
-		return nil, failure.New(failure.Network, "the upstream broke off", nil)
+	cuts := w.of.mood == Cuts
+	w.of.mu.Unlock()
+	if cuts {
+		return nil, w.of.fails(failure.Network, "the upstream broke off")
 	}
+	w.of.mu.Lock()
+	defer w.of.mu.Unlock()
 	return w.of.of.history.closure(slices.Collect(maps.Values(w.of.refs))...), nil
 }

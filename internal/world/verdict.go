@@ -2,6 +2,7 @@ package world
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"sync"
 	"time"
@@ -122,7 +123,11 @@ func (r *run) watch(ctx context.Context, n *Node) {
 		// What it had is elsewhere then, and another has its vote.
 		r.verdicts.is(n.Name+" is down", down(), trouble{of: n.Name, still: down, lasts: replaceAfter})
 		var s api.Status
+		of, heard := n.alive(), n.serves() && r.fair(r.w.desk, n.Host)
 		index, err := n.Get(ctx, "/api/v1/status", &s)
+		if errors.Is(err, context.DeadlineExceeded) && heard && of == n.alive() && r.fair(r.w.desk, n.Host) {
+			r.violated("%s has said nothing of its status for %s", n.Name, patient)
+		}
 		if err != nil {
 			s = api.Status{}
 		}
@@ -148,6 +153,10 @@ func (r *run) member(n *Node) bool {
 	defer n.mu.Unlock()
 	return !n.busy
 }
+
+// out tells whether a node was removed, or may be: a cluster is healthy without it, whatever it
+// shows until it ends.
+func (r *run) out(n *Node) bool { return n.has(removed) || !slices.Contains(r.nodes(), n) }
 
 // cutOff tells whether no other node hears from it, nor a process that another has on a second
 // machine.

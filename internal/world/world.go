@@ -29,6 +29,7 @@ type World struct {
 	seed       uint64
 	heard      contacts
 	candidates candidates
+	removals   removals
 	buried     func(dir string) // is told of the directory of a node that has crashed
 	desk       *fabric.Host     // where people sit
 	browser    *http.Client
@@ -69,7 +70,7 @@ func (w *World) Upstream(name string) *Upstream {
 	url := "https://forge.example/" + name
 	u := w.upstreams[url]
 	if u == nil {
-		u = &Upstream{of: w, URL: url, replicas: []int{2, 2, 3, 1}[len(w.upstreams)%4], refs: map[string]string{}, head: "main", tips: map[string]bool{}, people: map[string]bool{}}
+		u = &Upstream{of: w, URL: url, replicas: []int{2, 2, 3, 1}[len(w.upstreams)%4], refs: map[string]string{}, head: "main", tips: map[string]bool{}, people: map[string]bool{}, failed: map[string]bool{}}
 		w.upstreams[url] = u
 	}
 	w.mu.Unlock()
@@ -98,11 +99,11 @@ func (w *World) every() []*Node {
 	return slices.Clone(w.machines)
 }
 
-// at is the node with that peer address.
+// at is the node that has that peer address, or had it last.
 func (w *World) at(peer string) *Node {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for _, n := range w.machines {
+	for _, n := range slices.Backward(w.machines) {
 		if peer == n.peer() || peer == n.hostName()+":81" {
 			return n
 		}

@@ -7,7 +7,9 @@ import (
 	"log/slog"
 	"maps"
 	"os"
+	"runtime/debug"
 	"slices"
+	"syscall"
 	"testing"
 	"time"
 
@@ -16,6 +18,7 @@ import (
 
 var (
 	fresh  = flag.Duration("world.for", 0, "how long to run worlds with fresh seeds (default: a few with the same seeds each time)")
+	cpu    = flag.Duration("world.cpu", 0, "the same, in time of processors")
 	seed   = flag.Int("world.seed", 0, "the first of the worlds, where nothing is shrunk; the next have the next ones (default: the time)")
 	nodes  = flag.Int("world.nodes", 0, "how many nodes each world begins with (default: from 3 to 5)")
 	shrink = flag.Bool("world.shrink", true, "look for a shorter history in which the same does not hold")
@@ -56,18 +59,34 @@ func try(t *testing.T, s Setup, steps []Step) (Result, error) {
 	return out, fmt.Errorf("Setup%+v []Step%v\n%w\n%s", s, steps, err, where)
 }
 
+// paces are how long it may be from one step to the next, in milliseconds.
+var paces = [][]int{
+	{0, 10, 100, 1000, 3000},
+	{0, 10, 100, 1000, 5000, 20_000},
+	{0, 10, 100, 1000, 5000, 20_000, 70_000},
+}
+
 // someSteps draws what happens, such that a shorter or calmer history is drawn where one is
-// enough to show what is wrong.
+// enough to show what is wrong. In most histories a few kinds of steps happen over and over,
+// others in each: what meets only now and then among all kinds meets often in one of those
+// (Groce and others, "Swarm testing", 2012).
 func someSteps() *rapid.Generator[[]Step] {
-	names := Kinds()
-	step := rapid.Custom(func(t *rapid.T) Step {
-		return Step{
-			What: evenly(t, names), Node: rapid.IntRange(0, 4).Draw(t, "node"), Other: rapid.IntRange(0, 6).Draw(t, "other"),
-			Repo: rapid.IntRange(0, 4).Draw(t, "repo"), After: time.Duration(rapid.SampledFrom([]int{0, 10, 100, 1000, 5000, 20_000, 70_000}).Draw(t, "after")) * time.Millisecond,
-		}
-	})
 	return rapid.Custom(func(t *rapid.T) []Step {
-		return slices.Concat(rapid.SliceOfN(rapid.SliceOfN(step, 1, 8), 1, 6).Draw(t, "acts")...)
+		names, after := Kinds(), rapid.SampledFrom(paces).Draw(t, "pace")
+		if most := rapid.SampledFrom([]int{0, 4, 8, 16}).Draw(t, "kinds"); most > 0 {
+			all := names
+			names = nil
+			for range most {
+				names = append(names, evenly(t, all))
+			}
+		}
+		step := rapid.Custom(func(t *rapid.T) Step {
+			return Step{
+				What: evenly(t, names), Node: rapid.IntRange(0, 4).Draw(t, "node"), Other: rapid.IntRange(0, 6).Draw(t, "other"),
+				Repo: rapid.IntRange(0, 4).Draw(t, "repo"), After: time.Duration(rapid.SampledFrom(after).Draw(t, "after")) * time.Millisecond,
+			}
+		})
+		return slices.Concat(rapid.SliceOfN(rapid.SliceOfN(step, 1, 10), 1, 8).Draw(t, "acts")...)
 	})
 }
 
@@ -126,10 +145,18 @@ func (s *sum) String() string {
 // everyKindWithin is how long worlds run until each kind of step has been made in one.
 const everyKindWithin = 5 * time.Minute
 
+// A world leaves much behind that is of no use any more: a process that makes many of them
+// spends a quarter of its time on that, unless there may be more of it at a time.
+func TestMain(m *testing.M) {
+	flag.Parse()
+	debug.SetGCPercent(400)
+	os.Exit(m.Run())
+}
+
 // Whatever happens, what must always hold holds.
 func TestWhateverHappens(t *testing.T) {
 	s := &sum{t: t, happened: map[string]int{}}
-	if *fresh == 0 {
+	if *fresh == 0 && *cpu == 0 {
 		for _, seed := range steady {
 			s.example(seed)
 		}
@@ -138,12 +165,14 @@ func TestWhateverHappens(t *testing.T) {
 	if first == 0 {
 		first = int(time.Now().Unix())
 	}
-	for end := time.Now().Add(*fresh); time.Now().Before(end) && (!*stop || !t.Failed()); {
+	end := time.Now().Add(*fresh)
+	over := func() bool { return time.Now().After(end) && spent() >= *cpu }
+	for !over() && (!*stop || !t.Failed()) {
 		if !*shrink {
 			s.example(first + s.runs)
 		} else {
 			rapid.Check(t, func(rt *rapid.T) {
-				if time.Now().After(end) {
+				if over() {
 					return
 				}
 				if err := s.run(someSetup().Draw(rt, "setup"), someSteps().Draw(rt, "steps")); err != nil {
@@ -165,6 +194,15 @@ func TestWhateverHappens(t *testing.T) {
 		}
 	}
 	t.Log(s)
+}
+
+// spent is the time of processors that went into this process.
+func spent() time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		panic(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 // steady are the worlds that are always tried.
