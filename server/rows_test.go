@@ -163,12 +163,14 @@ func TestBelowCountsWhatClientsGet(t *testing.T) {
 		make func(*table)
 		want bool
 	}{
-		"both":         {func(tb *table) { tb.publish(1).ready("n2", 1) }, false},
-		"one":          {func(tb *table) { tb.publish(1) }, true},
-		"one down":     {func(tb *table) { tb.publish(1).ready("n2", 1).down("n2") }, true},
-		"one sick":     {func(tb *table) { tb.publish(1).ready("n2", 1).sick("n2") }, true},
-		"nothing yet":  {func(tb *table) {}, false},
-		"being undone": {func(tb *table) { tb.publish(1).do(&command.RemoveRepos{Ids: []string{"r"}}) }, false},
+		"both":                {func(tb *table) { tb.publish(1).ready("n2", 1) }, false},
+		"one":                 {func(tb *table) { tb.publish(1) }, true},
+		"one down":            {func(tb *table) { tb.publish(1).ready("n2", 1).down("n2") }, true},
+		"one sick":            {func(tb *table) { tb.publish(1).ready("n2", 1).sick("n2") }, true},
+		"one a moment behind": {func(tb *table) { tb.publish(1).ready("n2", 1).publish(2) }, false},
+		"one minutes behind":  {func(tb *table) { tb.publish(1).ready("n2", 1).publish(2).later(2 * time.Minute) }, true},
+		"nothing yet":         {func(tb *table) {}, false},
+		"being undone":        {func(tb *table) { tb.publish(1).do(&command.RemoveRepos{Ids: []string{"r"}}) }, false},
 	} {
 		tb := newTable(t)
 		c.make(tb)
