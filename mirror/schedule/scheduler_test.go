@@ -583,23 +583,25 @@ func TestARunReadsItsRow(t *testing.T) {
 	}
 }
 
+// holdsOwned gives the node a repository of that host that it owns, and has.
+func (w *world) holdsOwned(id, host string) {
+	a := owned(id, host)
+	w.holds(a)
+	w.assign(a)
+}
+
 // However long the lines at some hosts are, and though they take all places, another host's
 // repository has its turn when each of them has had one.
 func TestALongLineDelaysOnlyItsHost(t *testing.T) {
 	w := newWorld()
 	defer w.stop()
-	put := func(id, host string) {
-		a := owned(id, host)
-		w.holds(a)
-		w.assign(a)
+	for i := range 50 {
+		w.holdsOwned(fmt.Sprint("a", i), "a")
 	}
 	for i := range 50 {
-		put(fmt.Sprint("a", i), "a")
+		w.holdsOwned(fmt.Sprint("b", i), "b")
 	}
-	for i := range 50 {
-		put(fmt.Sprint("b", i), "b")
-	}
-	put("lonely", "c")
+	w.holdsOwned("lonely", "c")
 	for ended := 0; w.at("lonely") == nil; ended++ {
 		if ended == 4 {
 			t.Fatalf("it waits behind others' lines: %v", w.phases())
@@ -629,16 +631,11 @@ func TestALongLineDelaysOnlyItsHost(t *testing.T) {
 func TestWhatSomebodyWaitsForComesFirst(t *testing.T) {
 	w := newWorld()
 	defer w.stop()
-	put := func(id, host string) {
-		a := owned(id, host)
-		w.holds(a)
-		w.assign(a)
-	}
-	put("a-early", "a")
+	w.holdsOwned("a-early", "a")
 	w.end("a-early", w.checked()) // is not due
 	for i := range 20 {
 		for _, host := range []string{"b", "a", "c"} {
-			put(fmt.Sprintf("%s%02d", host, i), host)
+			w.holdsOwned(fmt.Sprintf("%s%02d", host, i), host)
 		}
 	}
 	wanted := []string{"a19", "a-early", "a18"}
