@@ -90,6 +90,23 @@ func TestAVoterThatIsGoneIsReplaced(t *testing.T) {
 	}
 }
 
+// A voter that has just been removed loses its vote before anybody else does: of three, of
+// which one is gone, it and the leader would be left, and nobody could decide anything more.
+func TestWhoWasRemovedLosesItsVoteFirst(t *testing.T) {
+	w := newWorld(t, 3)
+	w.settle()
+	w.alive[id(3)] = false
+	w.settle()
+	w.apply(&command.RemoveNode{Id: id(3)})
+	if changed, err := w.c.balanceVotes(context.Background()); changed || err != nil || !w.server(id(2)).Voter {
+		t.Errorf("while it votes in raft: %v, %v, the other live one votes: %v", changed, err, w.server(id(2)).Voter)
+	}
+	w.settle()
+	if w.server(id(3)) != nil || w.voters() != 1 || len(w.servers) != 2 {
+		t.Errorf("in the end: %+v", w.servers)
+	}
+}
+
 // Of several voters that are down the one that is gone for good is replaced, whatever
 // its name, and not the one that restarts.
 func TestTheVoterThatIsDownForLongestIsReplaced(t *testing.T) {

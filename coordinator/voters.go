@@ -104,6 +104,11 @@ func (c *Coordinator) balanceVotes(ctx context.Context) (changed bool, err error
 	for _, s := range servers {
 		n := view.NodeByID(s.ID)
 		switch {
+		case n == nil && s.Voter:
+			// It was removed a moment ago, and counts as one of the majority until it is
+			// dropped: to take another's vote now could leave it and us, which is no
+			// majority, for good.
+			return false, nil
 		case n == nil:
 		case s.Voter:
 			voting = append(voting, n)
