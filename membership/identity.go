@@ -74,6 +74,10 @@ func LoadIdentity(d *disk.Disk, dir string, speaks uint32, makeRoom func() error
 	if err != nil {
 		return nil, &advice.Error{Message: fmt.Sprintf("cannot read node.json: %v", err), Try: "mend the permissions and the disk of the --data directory", Err: err}
 	}
+	if !intact(data) {
+		return nil, &advice.Error{Message: fmt.Sprintf("%s is not as it was written: it is damaged, or was changed by hand", path),
+			Try: "restore it from a backup, or start this node anew with an empty --data directory"}
+	}
 	id := &Identity{dir: dir, disk: d, makeRoom: makeRoom}
 	if err := json.Unmarshal(data, id); err != nil {
 		return nil, &advice.Error{Message: fmt.Sprintf("%s cannot be read: %v", path, err), Err: err,
@@ -163,14 +167,14 @@ func (id *Identity) update(change func()) error {
 }
 
 func (id *Identity) save() error {
-	data, err := json.MarshalIndent(id, "", "  ")
+	data, err := seal(id)
 	if err != nil {
 		return err
 	}
 	path := filepath.Join(id.dir, "node.json")
-	err = atomicfile.Write(id.disk, path, append(data, '\n'), 0o600)
+	err = atomicfile.Write(id.disk, path, data, 0o600)
 	if errors.Is(err, syscall.ENOSPC) && id.makeRoom() == nil {
-		err = atomicfile.Write(id.disk, path, append(data, '\n'), 0o600)
+		err = atomicfile.Write(id.disk, path, data, 0o600)
 	}
 	if err != nil {
 		return &advice.Error{Message: fmt.Sprintf("cannot write node.json: %v", err), Try: "make room on the disk of the --data directory, or mend its permissions", Err: err}
