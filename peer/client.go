@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"gitmirror/api"
@@ -27,7 +28,8 @@ const dialTimeout = 2 * time.Second
 type Client struct {
 	cluster func() string
 	http    *http.Transport
-	quick   patience // of calls that a node answers from what it has
+	quick   patience     // of calls that a node answers from what it has
+	doubted atomic.Int64 // when idle connections were let go of last, in Unix nanoseconds
 }
 
 // NewClient returns a client that names cluster() with every call, empty while

@@ -2,9 +2,11 @@ package peer
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"time"
 )
 
@@ -65,6 +67,9 @@ func (c *Client) do(req *http.Request, p patience) (*http.Response, error) {
 		err = cause
 	}
 	if err != nil {
+		if errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, context.DeadlineExceeded) || errors.As(err, new(*SilentError)) {
+			c.doubt()
+		}
 		cancel(err)
 		return nil, err
 	}
@@ -73,6 +78,16 @@ func (c *Client) do(req *http.Request, p patience) (*http.Response, error) {
 	b.late.Stop()
 	resp.Body = b
 	return resp, nil
+}
+
+// doubt lets go of all idle connections, at most once a second: where one has gone dead
+// without a word, as behind a firewall that forgot it, those that were idle beside it have
+// too, and each would be waited for in its turn.
+func (c *Client) doubt() {
+	now := time.Now().UnixNano()
+	if last := c.doubted.Load(); now-last >= int64(time.Second) && c.doubted.CompareAndSwap(last, now) {
+		c.http.CloseIdleConnections()
+	}
 }
 
 // watched is the body of an answer. Its clock runs only while somebody reads: a

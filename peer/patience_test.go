@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"sync"
 	"testing"
 	"time"
 
@@ -142,5 +143,47 @@ func TestHeadersHaveABound(t *testing.T) {
 	})
 	if _, err := c.Hello(t.Context(), addr); err == nil {
 		t.Error("100 KiB of headers were read")
+	}
+}
+
+// Connections that have gone dead while they were idle, as behind a firewall that forgot them,
+// are not waited for one after the other: the first that says nothing takes the rest along.
+func TestOneDeadConnectionIsTheLast(t *testing.T) {
+	const idle = 8
+	var old sync.Map // connections by address, which are dead from the next call on
+	var together sync.WaitGroup
+	together.Add(idle)
+	addr, c := peerThat(t, func(w http.ResponseWriter, r *http.Request) {
+		if _, dead := old.Load(r.RemoteAddr); dead {
+			silent(w, r)
+			return
+		}
+		if r.Header.Get(headerCluster) == "before" {
+			old.Store(r.RemoteAddr, true)
+			together.Done()
+			together.Wait()
+		}
+		_, _ = io.WriteString(w, "{}")
+	})
+	c.quick.begin = 10 * time.Second
+	cluster := "before"
+	c.cluster = func() string { return cluster }
+	var calls sync.WaitGroup
+	for range idle {
+		calls.Go(func() {
+			if _, err := c.Hello(t.Context(), addr); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	calls.Wait()
+	cluster, c.quick.begin = "after", 100*time.Millisecond
+	var is *SilentError
+	if _, err := c.Hello(t.Context(), addr); !errors.As(err, &is) {
+		t.Fatalf("over a dead connection: %v", err)
+	}
+	c.quick.begin = 10 * time.Second
+	if _, err := c.Hello(t.Context(), addr); err != nil {
+		t.Errorf("the next call is over another dead one: %v", err)
 	}
 }
