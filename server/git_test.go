@@ -140,6 +140,25 @@ func TestARefusalIsTheLastResort(t *testing.T) {
 	}
 }
 
+// Refs are waited for as long, or short, whichever protocol asks for them; a pack may take a
+// while to be made.
+func TestRefsAreWaitedForShortly(t *testing.T) {
+	for _, c := range []struct {
+		method, op, body string
+		first            time.Duration
+	}{
+		{"GET", refsOf, "", holderPatience.refs},
+		{"POST", packOf, "0014command=ls-refs\n00010000", holderPatience.refs},
+		{"POST", packOf, "0012command=fetch00010000", holderPatience.pack},
+		{"POST", packOf, "0032want 0000000000000000000000000000000000000000\n0000", holderPatience.pack},
+	} {
+		a := served(t)
+		if a.request(t, c.method, c.op, c.body); len(a.begins) != 1 || a.begins[0] != c.first {
+			t.Errorf("%s %.20q: waited for %v, want %s", c.op, c.body, a.begins, c.first)
+		}
+	}
+}
+
 // A node that has not applied a first publish yet looks at the newest table
 // before it says that there is no copy.
 func TestARefusalIsOfTheNewestTable(t *testing.T) {

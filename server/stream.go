@@ -81,9 +81,9 @@ func (s *Server) askHolder(r *http.Request, n *fsm.Node, id, op string, body *sp
 			req.Header.Set(h, v)
 		}
 	}
-	begin := p.refs
-	if op != "info/refs" {
-		begin = p.pack
+	begin := p.pack
+	if op == "info/refs" || asksForRefs(body) {
+		begin = p.refs
 	}
 	resp, err := s.cfg.Peers.Transport(begin).RoundTrip(req)
 	if err != nil {
@@ -94,6 +94,13 @@ func (s *Server) askHolder(r *http.Request, n *fsm.Node, id, op string, body *sp
 		return nil, fmt.Errorf("%w %s", errRefused, resp.Status)
 	}
 	return resp, nil
+}
+
+// asksForRefs tells whether a request is protocol 2's for refs: git sends it to where it sends
+// those for packs. Refs are shown at once, where a pack may have to be made first.
+func asksForRefs(body *spool.Body) bool {
+	const command = "0014command=ls-refs"
+	return string(body.First(len(command))) == command
 }
 
 // clientsFault tells a refusal that every holder would repeat: it is the answer. Others
