@@ -27,9 +27,11 @@ type chronicle struct {
 	newest   []raft.Log         // the longest log from its first entry on
 	last     uint64             // entries up to it are known to be committed
 	rows     map[string][]version
+	lines    map[string]lineage // of rows
 	upstream func(url string) *Upstream
 	madeAt   func(candidate string) time.Time // when it was prepared, zero where that was not seen
 	trusted  time.Time                        // until then all clocks but one were right
+	doubted  bool                             // later they were not
 	downs    map[string][]span                // when the log said of nodes that they are down, by name
 	terms    int                              // in which somebody led
 }
@@ -51,7 +53,7 @@ type version struct {
 }
 
 func newChronicle(upstream func(url string) *Upstream, madeAt func(candidate string) time.Time) *chronicle {
-	return &chronicle{upstream: upstream, madeAt: madeAt, entries: map[place]raft.Log{}, rows: map[string][]version{}, downs: map[string][]span{}}
+	return &chronicle{upstream: upstream, madeAt: madeAt, entries: map[place]raft.Log{}, rows: map[string][]version{}, lines: map[string]lineage{}, downs: map[string][]span{}}
 }
 
 // read takes in the log in a node's directory, on which nothing runs.
@@ -212,6 +214,7 @@ func (c *chronicle) published(before, view *fsm.View, old, row *fsm.Repo, e raft
 	if err := errors.Join(proto.Unmarshal(e.Data, &envelope), proto.Unmarshal(envelope.GetPayload(), &p)); err != nil {
 		return err
 	}
+	c.lines[row.ID] = c.lines[row.ID].with(row, &p)
 	return errors.Join(fenced(before, old, &p), c.grounded(view, old, row, &p, e.AppendedAt))
 }
 

@@ -14,7 +14,7 @@ import (
 // chronicle, when that is known.
 type claims struct {
 	mu    sync.Mutex
-	rows  []rowClaim
+	rows  map[string]rowClaim     // by who has told what: the last time it did
 	shown map[refsClaim]time.Time // since when
 	last  map[lifeOf]uint64       // place in the log that a process's answer was from
 }
@@ -40,7 +40,7 @@ type lifeOf struct {
 }
 
 func newClaims() *claims {
-	return &claims{shown: map[refsClaim]time.Time{}, last: map[lifeOf]uint64{}}
+	return &claims{rows: map[string]rowClaim{}, shown: map[refsClaim]time.Time{}, last: map[lifeOf]uint64{}}
 }
 
 // at notes the place in the log that an answer of a process was from. It goes on only.
@@ -57,7 +57,12 @@ func (c *claims) at(of lifeOf, index uint64) error {
 func (c *claims) row(node string, index uint64, row api.Repo) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.rows = append(c.rows, rowClaim{node, time.Now(), index, row})
+	// Where it was so from a later place on, it was so from an earlier one.
+	what := fmt.Sprint(node, row.ID, row.Name, row.Generation, row.Epoch, row.Owner, row.RefsDigest)
+	for _, copy := range row.Copies {
+		what += fmt.Sprint(copy.Node, copy.State, copy.Generation)
+	}
+	c.rows[what] = rowClaim{node, time.Now(), index, row}
 }
 
 func (c *claims) refs(claim refsClaim) {

@@ -99,6 +99,7 @@ func (r *run) keepTruth(ctx context.Context) {
 			}
 		}
 		if wrong > 1 || 2*wrong >= asked {
+			r.log.doubted = true
 			return
 		}
 		r.log.trusted = time.Now()

@@ -33,7 +33,7 @@ func (r *run) kept(log *chronicle) (flaws []string) {
 		}
 		for _, versions := range log.rows {
 			if versions = since(versions, log.last); !slices.ContainsFunc(versions, func(v version) bool { return !v.readyOn(n.Name) }) {
-				if err := r.holds(n, st, versions[0]); err != nil {
+				if err := r.holds(log, n, st, versions[0]); err != nil {
 					flaws = append(flaws, fmt.Sprintf("%s has lost what it held of %s: %v", n.Name, versions[0].row.Name, err))
 				}
 			}
@@ -71,7 +71,7 @@ func (v version) copyOn(node string) (c fsm.Copy, ready bool) {
 }
 
 // holds checks the copy of a row on a node's disk.
-func (r *run) holds(n *Node, st *store.Store, v version) error {
+func (r *run) holds(log *chronicle, n *Node, st *store.Store, v version) error {
 	repo := st.Repo(v.row.ID)
 	if repo == nil {
 		return errors.New("there is no directory")
@@ -86,11 +86,10 @@ func (r *run) holds(n *Node, st *store.Store, v version) error {
 	case table.Generation == v.row.Generation && table.Digest() != refs.Digest(v.row.Digest):
 		return fmt.Errorf("generation %d is another", table.Generation)
 	}
-	var tips []string
-	for _, ref := range table.Refs {
-		tips = append(tips, ref.OID)
+	if err := r.unkept(log, v, table); err != nil {
+		return err
 	}
-	return (&objects{of: r.w}).Verify(context.Background(), repo.Dir(), tips)
+	return (&objects{of: r.w}).Verify(context.Background(), repo.Dir(), oids(table))
 }
 
 // litter is what should not be in a directory on which nothing runs.

@@ -13,6 +13,8 @@ var kept = []struct {
 		Setup{1, 3, 2}, []Step{{"flags", 0, 1, 0, 0}, {"crash", 1, 0, 0, 5000000000}, {"start", 1, 0, 0, 10000000000}}},
 	{"leaders come and go", "where one node's timing was too fast for slow links, a dead voter was written down by none of its terms, and others called that healthy",
 		Setup{37, 5, 4}, []Step{{"grow", 0, 0, 0, 0}, {"grow", 0, 0, 0, 0}, {"flags", 4, 2, 1, 1000000000}, {"heir", 1, 5, 1, 30000000000}}},
+	{"a voter is removed, of three", "a vote was taken from the live node while the one that was removed still counted, and nobody led any more; and a node of whose node.json a bit was another looked for a cluster that there is not, for ever",
+		Setup{6, 3, 1}, []Step{{"stop", 0, 0, 0, 1000000000}, {"stop", 2, 0, 0, 0}, {"flip", 1, 4, 4, 1000000073}}},
 	{"nothing is left to read", "clients of the world that had nothing to read did not wait, so that its time stood still",
 		Setup{1, 3, 1}, []Step{{"rm", 0, 0, 0, 1000000000}, {"set", 0, 0, 0, 10000000000}}},
 	{"removed, and asked for again", "the world took the copies of a repository that people had had removed for those of the next one of its name",

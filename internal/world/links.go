@@ -17,6 +17,7 @@ var linkSteps = map[string]func(*run, Step){
 	},
 	"lossy":  func(r *run, s Step) { r.both(s, fabric.Weather{Loss: 0.4, Jitter: 20 * time.Millisecond}) },
 	"reset":  func(r *run, s Step) { r.w.Fabric.Reset(r.node(s.Node).Host, r.node(s.Other).Host) },
+	"hold":   func(r *run, s Step) { r.hold(s) },
 	"freeze": func(r *run, s Step) { r.alone(r.node(s.Node), fabric.Weather{Cut: true}) },
 	"thaw":   func(r *run, s Step) { r.alone(r.node(s.Node), fabric.Weather{}) },
 	"mend":   func(r *run, _ Step) { r.mend() },
@@ -35,10 +36,25 @@ func (r *run) link(from, to *fabric.Host, weather fabric.Weather) {
 	}
 }
 
-// fair tells whether there is nothing between two machines, in neither direction.
+// fair tells whether there is nothing between two machines, in neither direction. Where
+// connections are held others are made.
 func (r *run) fair(a, b *fabric.Host) bool {
 	none := fabric.Weather{}
 	return r.w.Fabric.Weather(a, b) == none && r.w.Fabric.Weather(b, a) == none
+}
+
+// holds are for how long connections are held.
+var holds = []time.Duration{time.Second, 5 * time.Second, 20 * time.Second, 2 * time.Minute, 5 * time.Minute}
+
+// hold has nothing arrive for a while of what connects two nodes now, while they make other
+// connections.
+func (r *run) hold(s Step) {
+	a, b := r.node(s.Node).Host, r.node(s.Other).Host
+	r.w.Fabric.Hold(a, b)
+	r.work.Go(func() {
+		time.Sleep(holds[s.Repo%len(holds)])
+		r.w.Fabric.Release(a, b)
+	})
 }
 
 func (r *run) alone(n *Node, weather fabric.Weather) {

@@ -17,6 +17,7 @@ var momentSteps = map[string]func(*run, Step){
 	"dismiss": (*run).dismiss,
 	"away":    (*run).away,
 	"deaf":    (*run).deaf,
+	"twice":   (*run).twice,
 	"orphan":  (*run).orphan,
 }
 
@@ -85,16 +86,17 @@ func (r *run) late(s Step) {
 		r.happened("late: cut off")
 		if s.Other%2 == 1 {
 			u.Feel(Broken)
+		} else { // the other publishes something else, under the same number
+			u.Push("main")
 		}
 		var now *Node
 		if within(30*time.Second, func() bool { now = r.owner(nameOf(u), r.others(was)); return now != nil && now != was }) {
 			r.happened("late: another owns it")
 			if s.Other%2 == 0 {
-				u.Push("main")
 				r.askFor(now, nameOf(u), time.Second)
 			}
 		}
-		if s.Node%2 == 1 { // it hears of all of it at once, when it has started again
+		if s.Node%4 != 0 { // it hears of all of it at once, when it has started again
 			was.Crash(0)
 			r.start(was)
 		}
@@ -235,6 +237,31 @@ func (r *run) deaf(s Step) {
 		}
 		r.link(leads.Host, n.Host, fabric.Weather{})
 		r.link(n.Host, leads.Host, fabric.Weather{})
+	})
+}
+
+// twice has who leads hear for a second time, late, of what an owner has published: what it was
+// told first was held up on its way, and was told again by another. Meanwhile the owner has
+// published something more.
+func (r *run) twice(s Step) {
+	u := r.upstream(s.Repo)
+	r.work.Go(func() {
+		is, _ := r.status(r.nodes())
+		leads, owns := r.named(is.Leader), r.owner(nameOf(u), r.nodes())
+		if leads == nil || owns == nil || owns == leads {
+			r.missed(s)
+			return
+		}
+		r.w.Fabric.Hold(owns.Host, leads.Host)
+		for range 2 {
+			before := r.generation(nameOf(u), []*Node{leads})
+			u.Push("main")
+			r.askFor(owns, nameOf(u), time.Second)
+			if within(15*time.Second, func() bool { return r.generation(nameOf(u), []*Node{leads}) > before }) {
+				r.happened("twice: published")
+			}
+		}
+		r.w.Fabric.Release(owns.Host, leads.Host)
 	})
 }
 

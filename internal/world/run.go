@@ -39,6 +39,7 @@ type Result struct {
 	Entries    uint64         // of the log
 	Terms      int            // in which somebody led
 	Happened   map[string]int // steps that could be made, by kind, and what came of them
+	Weights    []Weight       // of the steps that ask for it
 }
 
 // run is a world while steps happen to it.
@@ -134,6 +135,10 @@ func Run(t *testing.T, dir string, log *slog.Logger, s Setup, steps []Step) (out
 }
 
 func (r *run) happen(s Step) {
+	if s.What == Weigh {
+		r.result.Weights = append(r.result.Weights, weight())
+		return
+	}
 	r.happened(s.What)
 	if do := harms[s.What]; do != nil {
 		r.harmed.Store(true)

@@ -42,8 +42,9 @@ type Upstream struct {
 
 // past is how an upstream was from a time on.
 type past struct {
-	refs refs.Digest
-	from time.Time
+	refs  refs.Digest
+	names map[string]string // what they are
+	from  time.Time
 }
 
 // Edit changes the refs as one push does: edit gets them as they are, and what it makes of
@@ -59,7 +60,7 @@ func (u *Upstream) Edit(edit func(names map[string]string)) {
 // note notes what is there now. The lock is held.
 func (u *Upstream) note() {
 	u.states, u.since = append(u.states, stateOf(u.refs)), time.Now()
-	u.pasts = append(u.pasts, past{tableOf(u.refs, refs.Symbolic("refs/heads/"+u.head)).PublicDigest(), u.since})
+	u.pasts = append(u.pasts, past{tableOf(u.refs, refs.Symbolic("refs/heads/"+u.head)).PublicDigest(), maps.Clone(u.refs), u.since})
 	for name, id := range u.refs {
 		u.tips[id+" "+name] = true
 	}
@@ -248,7 +249,10 @@ func (us upstreams) Check(ctx context.Context, url string, prefixes []string, la
 	if u.told == nil {
 		u.told = map[string][]past{}
 	}
-	u.told[us.by.Name] = append(u.told[us.by.Name], past{u.pasts[len(u.pasts)-1].refs, time.Now()})
+	told, is := u.told[us.by.Name], u.pasts[len(u.pasts)-1].refs
+	if len(told) == 0 || told[len(told)-1].refs != is {
+		u.told[us.by.Name] = append(told, past{refs: is, from: time.Now()})
+	}
 	ad := &wire.Advert{}
 	for _, name := range slices.Sorted(maps.Keys(u.refs)) {
 		if slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(name, p) }) {

@@ -21,6 +21,7 @@ var (
 	cpu    = flag.Duration("world.cpu", 0, "the same, in time of processors")
 	seed   = flag.Int("world.seed", 0, "the first of the worlds, where nothing is shrunk; the next have the next ones (default: the time)")
 	nodes  = flag.Int("world.nodes", 0, "how many nodes each world begins with (default: from 3 to 5)")
+	repos  = flag.Int("world.repos", 0, "how many repositories each world begins with (default: 4)")
 	shrink = flag.Bool("world.shrink", true, "look for a shorter history in which the same does not hold")
 	stop   = flag.Bool("world.stop", true, "end with the first history in which something does not hold")
 	keep   = flag.String("world.journal", "", "directory for the journals of runs in which something did not hold")
@@ -122,6 +123,9 @@ func (s *sum) run(setup Setup, steps []Step) error {
 	if *nodes > 0 {
 		setup.Nodes = *nodes
 	}
+	if *repos > 0 {
+		setup.Repos = *repos
+	}
 	out, err := try(s.t, setup, steps)
 	s.real, s.virtual, s.runs = s.real+time.Since(began), s.virtual+out.Virtual, s.runs+1
 	s.entries, s.terms = s.entries+out.Entries, s.terms+out.Terms
@@ -164,6 +168,9 @@ func TestWhateverHappens(t *testing.T) {
 	first, said := *seed, time.Now()
 	if first == 0 {
 		first = int(time.Now().Unix())
+	}
+	if *fresh > 0 || *cpu > 0 {
+		fmt.Printf("the first world is -world.seed %d\n", first)
 	}
 	end := time.Now().Add(*fresh)
 	over := func() bool { return time.Now().After(end) && spent() >= *cpu }
@@ -216,5 +223,26 @@ func TestAQuietWorld(t *testing.T) {
 	}
 	if out.Virtual < 4*time.Minute || out.Reads < 300 {
 		t.Errorf("%s went by, %d reads", out.Virtual, out.Reads)
+	}
+}
+
+// A world that goes on takes no more and no more memory, and has no more goroutines.
+func TestALongWorld(t *testing.T) {
+	lasts := 40 * time.Minute
+	if os.Getenv("GITMIRROR_LONG") != "" {
+		lasts = 24 * time.Hour
+	}
+	var steps []Step
+	for i := range int(lasts / (10 * time.Minute)) {
+		steps = append(steps, Step{"push", 0, 0, i, 10 * time.Minute}, Step{Weigh, 0, 0, 0, 0})
+	}
+	out, err := try(t, Setup{1, 3, 4}, steps)
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, last := out.Weights[0], out.Weights[len(out.Weights)-1]
+	t.Log(out.Weights)
+	if last.Bytes > first.Bytes*3/2 || last.Goroutines > first.Goroutines*5/4 {
+		t.Errorf("it grows: %v", out.Weights)
 	}
 }

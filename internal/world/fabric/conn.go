@@ -23,6 +23,8 @@ type pipe struct {
 	bytes    int
 	last     time.Time     // when the last of them arrives: they do not overtake
 	ended    bool          // no more is sent
+	fin      time.Time     // when that arrives
+	held     bool          // nothing arrives of this connection, whatever the link lets through
 	err      error         // the connection broke
 	shut     bool          // nobody reads any more
 	changed  chan struct{} // closed when any of this is another
@@ -58,13 +60,33 @@ func (p *pipe) fail(err error) {
 	}
 }
 
+// hop is what lies between a stream's last bytes and its end, which is a packet of its own.
+const hop = 100 * time.Microsecond
+
 // end says that nothing more is sent: what has been sent is read before.
 func (p *pipe) end() {
+	w := p.over.now()
 	p.mu.Lock()
-	p.ended = true
+	if !p.ended {
+		p.ended, p.fin = true, time.Now().Add(w.Delay+hop)
+		if p.fin.Before(p.last) {
+			p.fin = p.last.Add(hop)
+		}
+	}
 	p.change()
 	p.mu.Unlock()
 	p.over.remove(p)
+}
+
+// hold has nothing arrive of this connection, or again what has waited.
+func (p *pipe) hold(held bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.held = held
+	if !held && p.ended {
+		p.fin = time.Now().Add(hop)
+	}
+	p.change()
 }
 
 // close says that nobody reads any more: who sends is told.
@@ -116,7 +138,8 @@ func (p *pipe) read(b []byte) (int, error) {
 			return 0, p.err
 		case len(b) == 0:
 			return 0, nil
-		case len(p.pieces) > 0 && !w.Cut:
+		case w.Cut || p.held:
+		case len(p.pieces) > 0:
 			first := &p.pieces[0]
 			if wait = time.Until(first.due); wait > 0 {
 				break
@@ -128,8 +151,10 @@ func (p *pipe) read(b []byte) (int, error) {
 			p.bytes -= n
 			p.change()
 			return n, nil
-		case len(p.pieces) == 0 && p.ended && !w.Cut:
-			return 0, io.EOF
+		case p.ended:
+			if wait = time.Until(p.fin); wait <= 0 {
+				return 0, io.EOF
+			}
 		}
 		p.await(weather, wait, &p.readEnd)
 	}

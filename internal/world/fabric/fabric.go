@@ -11,10 +11,12 @@ package fabric
 import (
 	"context"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"net"
 	"net/netip"
 	"os"
+	"slices"
 	"strconv"
 	"sync"
 	"syscall"
@@ -74,6 +76,24 @@ func (f *Fabric) Reset(a, b *Host) {
 	f.link(b.addr, a.addr).breakAll()
 }
 
+// Hold has nothing arrive of the connections that are there between two hosts, while new ones
+// are made and carry what they are given: so it is where packets of a connection were lost
+// again and again, and its end waits longer each time before it sends once more. What has been
+// sent over one arrives after Release, even when the sender has given up since.
+func (f *Fabric) Hold(a, b *Host) {
+	f.link(a.addr, b.addr).hold()
+	f.link(b.addr, a.addr).hold()
+}
+
+// Release lets what has been held between two hosts arrive.
+func (f *Fabric) Release(a, b *Host) {
+	f.link(a.addr, b.addr).release()
+	f.link(b.addr, a.addr).release()
+}
+
+// Held tells whether connections between two hosts are held.
+func (f *Fabric) Held(a, b *Host) bool { return f.link(a.addr, b.addr).holds() }
+
 func (f *Fabric) link(from, to netip.Addr) *link {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -103,6 +123,7 @@ type link struct {
 	weather Weather
 	changed chan struct{}
 	pipes   map[*pipe]bool // that are open
+	held    []*pipe        // and those that are held, or were when they ended
 }
 
 func (l *link) set(w Weather) {
@@ -164,6 +185,32 @@ func (l *link) remove(p *pipe) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	delete(l.pipes, p)
+}
+
+func (l *link) hold() {
+	l.mu.Lock()
+	now := slices.Collect(maps.Keys(l.pipes))
+	l.held = append(l.held, now...)
+	l.mu.Unlock()
+	for _, p := range now {
+		p.hold(true)
+	}
+}
+
+func (l *link) release() {
+	l.mu.Lock()
+	held := l.held
+	l.held = nil
+	l.mu.Unlock()
+	for _, p := range held {
+		p.hold(false)
+	}
+}
+
+func (l *link) holds() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.held) > 0
 }
 
 func (l *link) breakAll() {

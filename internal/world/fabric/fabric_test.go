@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"os"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -146,6 +147,53 @@ func TestPackets(t *testing.T) {
 		f.Set(a, b, fabric.Weather{Cut: true})
 		if got := came(500); got != 0 {
 			t.Errorf("%d packets came through a cut link", got)
+		}
+	})
+}
+
+// A connection that is held keeps what was sent over it, also of who gave up, while another
+// between the same hosts goes on.
+func TestHold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := fabric.New(1)
+		a, b, ours, theirs := two(t, f)
+		f.Hold(a, b)
+		if !f.Held(a, b) || !f.Held(b, a) {
+			t.Error("nothing is held")
+		}
+		_, _ = ours.Write([]byte("late"))
+		_ = ours.Close()
+		buf := make([]byte, 10)
+		_ = theirs.SetReadDeadline(time.Now().Add(time.Hour))
+		if n, err := theirs.Read(buf); !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("of what is held came %q, %v", buf[:n], err)
+		}
+		_ = theirs.SetReadDeadline(time.Time{})
+		l, err := b.Listen("10.0.0.2:81")
+		if err != nil {
+			t.Fatal(err)
+		}
+		another, err := a.DialContext(t.Context(), "tcp", "10.0.0.2:81")
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _ = another.Write([]byte("new"))
+		c, err := l.Accept()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n, err := c.Read(buf); err != nil || string(buf[:n]) != "new" {
+			t.Errorf("of another connection came %q, %v", buf[:n], err)
+		}
+		f.Release(a, b)
+		if n, err := theirs.Read(buf); err != nil || string(buf[:n]) != "late" {
+			t.Errorf("what was held: %q, %v", buf[:n], err)
+		}
+		if _, err := theirs.Read(buf); err != io.EOF {
+			t.Errorf("and its end: %v", err)
+		}
+		if f.Held(a, b) {
+			t.Error("it is still held")
 		}
 	})
 }
