@@ -229,6 +229,7 @@ func (c *Client) RemoveNode(ctx context.Context, name, key string) error {
 type Query struct {
 	Pattern string // part of the name, or a glob
 	State   string
+	Stale   bool // those alone that were not checked for three intervals, as far as their owners answer
 	Limit   int
 	Cursor  string
 }
@@ -240,6 +241,9 @@ func (c *Client) Repos(ctx context.Context, q Query) (*RepoList, error) {
 		if value != "" {
 			v.Set(key, value)
 		}
+	}
+	if q.Stale {
+		v.Set("stale", "true")
 	}
 	if q.Limit > 0 {
 		v.Set("limit", strconv.Itoa(q.Limit))

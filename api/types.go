@@ -29,6 +29,30 @@ type Status struct {
 	// Trouble is what nodes have failed at for ten seconds; the verdict is
 	// degraded while there is any.
 	Trouble []Trouble `json:"trouble"`
+	// Since is when what the verdict says began, as far as that is known; null while all is
+	// well.
+	Since *time.Time `json:"since"`
+	// Upstreams are the hosts whose repos cannot be followed, by the kind of failure, those of
+	// most repos first. At most MostUpstreams are listed.
+	Upstreams []FailingUpstream `json:"upstreams"`
+	// Attention is what somebody should look at, most urgent first.
+	Attention []Attention `json:"attention"`
+}
+
+// MostUpstreams is how many of them a status lists.
+const MostUpstreams = 20
+
+// FailingUpstream is one kind of failure of one host.
+type FailingUpstream struct {
+	Host  string `json:"host"`
+	Class string `json:"class"` // of RepoError
+	Repos int    `json:"repos"` // that fail so
+}
+
+// Attention is one thing to look at, in a sentence, and the command to look with.
+type Attention struct {
+	Message string `json:"message"`
+	Command string `json:"command"` // as it is typed: gitmirror …
 }
 
 // Trouble is a part of a node's work for the cluster, the leader's as a rule,
@@ -44,7 +68,7 @@ type Trouble struct {
 // The verdicts.
 const (
 	Healthy  = "healthy"
-	Degraded = "degraded" // a voter is down, a repo lacks copies or the newest of them, a node is impaired, or there is trouble
+	Degraded = "degraded" // a voter is down, a repo lacks copies or the newest of them, more than a tenth of them fail, a node is impaired, or there is trouble
 	NoQuorum = "no_quorum"
 )
 

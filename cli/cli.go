@@ -28,13 +28,14 @@ const patience = 5 * time.Second
 // Main runs one command line and returns the exit code. When ctx ends, what is
 // running ends in good order.
 func Main(ctx context.Context, args []string, streams Streams) int {
-	return program{Streams: streams, patience: patience}.main(ctx, args)
+	return program{Streams: streams, patience: patience, every: watchEvery}.main(ctx, args)
 }
 
 // program is one run of the command line.
 type program struct {
 	Streams
 	patience time.Duration
+	every    time.Duration // what is watched is asked for
 }
 
 func (p program) main(ctx context.Context, args []string) int {
@@ -55,6 +56,9 @@ func (p program) main(ctx context.Context, args []string) int {
 	}
 	if err == nil {
 		return exitOK
+	}
+	if code := told(0); errors.As(err, &code) {
+		return int(code)
 	}
 	f := explain(err, ctx.Err() != nil)
 	if f.Try == "" && f.Exit != exitInterrupted {

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -260,5 +261,53 @@ func TestWaitsAreBounded(t *testing.T) {
 	}
 	if d := serverWait(end, false); d != 0 {
 		t.Errorf("asks a node to wait %s for nothing", d)
+	}
+}
+
+// A probe reads the exit code; others read what is said, and it is 0 whatever that is.
+func TestStatusForProbes(t *testing.T) {
+	for verdict, want := range map[string]int{api.Healthy: exitOK, api.Degraded: exitFailed, "of a later release": exitFailed, api.NoQuorum: exitUnavailable} {
+		fakeNode(t, func(int, request) any { return api.Status{Verdict: verdict, ClusterID: "c"} })
+		run(t, "status").want(t, exitOK)
+		if r := run(t, "status", "--exit-code").want(t, want); r.err != "" || !strings.HasPrefix(r.out, "Cluster c ") {
+			t.Errorf("%s: %q, %q", verdict, r.out, r.err)
+		}
+		if r := run(t, "status", "--exit-code", "-q").want(t, want); strings.Count(r.out, "\n") != 1 {
+			t.Errorf("%s: %q", verdict, r.out)
+		}
+	}
+	t.Setenv(addrEnv, "http://127.0.0.1:1")
+	run(t, "status", "--exit-code").want(t, exitUnavailable)
+	contains(t, "stderr", run(t, "status", "--exit-code", "--watch").want(t, exitUsage).err, "--watch")
+}
+
+// Where there is no terminal, watching is a line of JSON for each change; a node that does not
+// answer for a while ends nothing, and is told of once.
+func TestWatchingIsLinesOfJSON(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	fakeNode(t, func(n int, _ request) any {
+		heard := time.Unix(int64(n), 0)
+		switch {
+		case n <= 3:
+			return api.Status{Verdict: api.Healthy, ClusterID: "c", LastContact: &heard}
+		case n <= 6:
+			return problem(http.StatusNotFound, "odd")
+		case n == 20:
+			cancel()
+		}
+		return api.Status{Verdict: api.Degraded, ClusterID: "c", LastContact: &heard}
+	})
+	r := runFor(ctx, "", "status", "--watch").want(t, exitInterrupted)
+	var verdicts []string
+	for line := range strings.Lines(r.out) {
+		var s api.Status
+		if err := json.Unmarshal([]byte(line), &s); err != nil {
+			t.Fatalf("%q: %v", line, err)
+		}
+		verdicts = append(verdicts, s.Verdict)
+	}
+	if !slices.Equal(verdicts, []string{api.Healthy, api.Degraded}) || strings.Count(r.err, "do better") != 1 {
+		t.Errorf("%v\n%s", verdicts, r.err)
 	}
 }

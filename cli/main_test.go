@@ -38,7 +38,7 @@ func runWith(t *testing.T, stdin string, args ...string) ran {
 
 func runFor(ctx context.Context, stdin string, args ...string) ran {
 	var out, errOut bytes.Buffer
-	p := program{Streams: Streams{In: strings.NewReader(stdin), Out: &out, Err: &errOut}, patience: testPatience}
+	p := program{Streams: Streams{In: strings.NewReader(stdin), Out: &out, Err: &errOut}, patience: testPatience, every: time.Millisecond}
 	code := p.main(ctx, append([]string{"gitmirror"}, args...))
 	return ran{code, out.String(), errOut.String()}
 }

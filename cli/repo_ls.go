@@ -17,6 +17,7 @@ const pageSize = 500
 type repoLsOptions struct {
 	pattern string
 	state   string
+	stale   bool
 	limit   int // 0: all
 }
 
@@ -28,13 +29,14 @@ func repoLsCommand() command {
 			"gitmirror repo ls -o json | jq -r '.repos[] | select(.durable | not) | .name'"},
 		flags: []urfave.Flag{
 			&urfave.StringFlag{Name: "state", Usage: "only those in `STATE`: " + strings.Join(api.StateNames, ", ")},
+			&urfave.BoolFlag{Name: "stale", Usage: "only those that were not checked for three intervals"},
 			&urfave.IntFlag{Name: "limit", Usage: "at most `N` of them (default: all)"},
 		},
 		run: func(ctx context.Context, s *session, c *urfave.Context) error {
 			if c.IsSet("limit") && c.Int("limit") < 1 {
 				return usagef("gitmirror repo ls --limit 10", "--limit %d lists nothing", c.Int("limit"))
 			}
-			return repoLs(ctx, s, repoLsOptions{pattern: c.Args().First(), state: c.String("state"), limit: c.Int("limit")})
+			return repoLs(ctx, s, repoLsOptions{pattern: c.Args().First(), state: c.String("state"), stale: c.Bool("stale"), limit: c.Int("limit")})
 		},
 	}
 }
@@ -62,7 +64,7 @@ func repoLs(ctx context.Context, s *session, o repoLsOptions) error {
 }
 
 func noRepos(o repoLsOptions, s *session) string {
-	if o.pattern != "" || o.state != "" {
+	if o.pattern != "" || o.state != "" || o.stale {
 		return "No repository is like that. All there are: " + s.command("repo ls")
 	}
 	return "No repositories yet. Add one: " + s.command("repo add https://github.com/acme/big --wait")
@@ -73,7 +75,7 @@ func noRepos(o repoLsOptions, s *session) string {
 func (s *session) repos(ctx context.Context, o repoLsOptions) (*api.RepoList, error) {
 	all := &api.RepoList{Repos: []api.Repo{}}
 	for {
-		query := api.Query{Pattern: o.pattern, State: o.state, Cursor: all.NextCursor, Limit: pageSize}
+		query := api.Query{Pattern: o.pattern, State: o.state, Stale: o.stale, Cursor: all.NextCursor, Limit: pageSize}
 		if o.limit > 0 {
 			query.Limit = min(pageSize, o.limit-len(all.Repos))
 		}

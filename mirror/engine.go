@@ -282,7 +282,7 @@ func (e *Engine) Status(id string) (Status, bool) {
 	}
 	f := e.worker.Findings(id)
 	s.Broken, s.Syncing, s.Checked, s.Judged, s.Heard = known.Broken, f.Syncing, known.Checked, known.Judged, known.Heard
-	s.LastCheck, s.Failures, s.Failure, s.Hold = known.LastCheck, known.Failures, known.Failure, known.Hold
+	s.Stale, s.LastCheck, s.Failures, s.Failure, s.Hold = known.Stale, known.LastCheck, known.Failures, known.Failure, known.Hold
 	if known.Owner {
 		s.NextCheck = known.NextCheck
 		s.Skipped, s.FirstSkipped, s.Pinned = f.Skipped, f.FirstSkipped, f.Pinned

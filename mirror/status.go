@@ -15,6 +15,7 @@ type Status struct {
 	Broken     bool // what is on this disk cannot be used
 	Syncing    bool // a git process works on it
 	Checked    bool // as owner, in this run: Failure and Hold are news
+	Stale      bool // owned here, and not checked for three intervals
 	LastCheck  time.Time
 	NextCheck  time.Time
 	Failures   int // in a row

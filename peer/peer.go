@@ -104,6 +104,7 @@ type Live struct {
 	NextCheck time.Time `json:"next_check"`
 	Failures  int       `json:"failures"`
 	Syncing   bool      `json:"syncing"`
+	Stale     bool      `json:"stale"` // owned, and not checked for three intervals
 	// Skipped are refs of upstream's that are not mirrored, nil for none.
 	Skipped *api.SkippedRefs `json:"skipped,omitempty"`
 	// Lost are settled refs that upstream took away from within a day, nil for none.

@@ -51,7 +51,7 @@ func BenchmarkMillionRows(b *testing.B) {
 					Candidate: fmt.Sprint(generation), Digest: make([]byte, 20), RefsDigest: make([]byte, 20), Refs: 1})
 			}
 			view := state.View()
-			if counts, _ := s.tally.count(s.shape(view)); counts.Total != rows || view.Holding(1).Owned != rows {
+			if counts := s.tally.count(s.shape(view)).repos; counts.Total != rows || view.Holding(1).Owned != rows {
 				b.Fatal(counts)
 			}
 		}

@@ -148,10 +148,11 @@ func TestVerdicts(t *testing.T) {
 		"a disk is full": {func(a *surroundings) {
 			a.do(&command.Report{Node: "n2", Condition: &command.NodeCondition{Disk: fsm.DiskFull}})
 		}, api.Degraded, 1},
-		"a node is sick":            {func(a *surroundings) { a.sick("n2") }, api.Degraded, 1},
-		"the leader's work fails":   {func(a *surroundings) { a.live["n1:1"] = peer.LiveAnswer{Trouble: []api.Trouble{{Step: "voters"}}} }, api.Degraded, 1},
-		"a node's own disk hangs":   {func(a *surroundings) { a.own = peer.LiveAnswer{Trouble: []api.Trouble{{Step: "disk"}}} }, api.Degraded, 1},
-		"an upstream is away, only": {func(a *surroundings) { a.health("network", "") }, api.Healthy, 1},
+		"a node is sick":                  {func(a *surroundings) { a.sick("n2") }, api.Degraded, 1},
+		"the leader's work fails":         {func(a *surroundings) { a.live["n1:1"] = peer.LiveAnswer{Trouble: []api.Trouble{{Step: "voters"}}} }, api.Degraded, 1},
+		"a node's own disk hangs":         {func(a *surroundings) { a.own = peer.LiveAnswer{Trouble: []api.Trouble{{Step: "disk"}}} }, api.Degraded, 1},
+		"an upstream is away, only":       {func(a *surroundings) { a.others(9); a.health("network", "") }, api.Healthy, 1},
+		"more than a tenth cannot follow": {func(a *surroundings) { a.others(8); a.health("network", "") }, api.Degraded, 1},
 	} {
 		a := surrounded(t)
 		well(a)
@@ -160,6 +161,76 @@ func TestVerdicts(t *testing.T) {
 		if code, _ := a.get(t, "GET", "/api/v1/status", &st); code != 200 || st.Verdict != c.verdict || st.Tolerates != c.tolerates {
 			t.Errorf("%s: %d %s, tolerates %d; want %s, %d", name, code, st.Verdict, st.Tolerates, c.verdict, c.tolerates)
 		}
+	}
+}
+
+// others adds repos to which nothing happens.
+func (a *surroundings) others(n int) {
+	for i := range n {
+		id := fmt.Sprint("other-", i)
+		a.do(&command.AddRepos{Repos: []*command.NewRepo{{Id: id, Name: id, Urls: []string{"https://h/" + id}, UrlKeys: []string{"h/" + id}, Copies: []string{"n1"}, Owner: "n1"}}})
+	}
+}
+
+// What wants attention is told once, in words, with the command to look with; what clients do
+// not get comes first, and upstreams that fail are told by host.
+func TestAttention(t *testing.T) {
+	for name, c := range map[string]struct {
+		make  func(*surroundings)
+		want  []string // what the lines begin with
+		since bool
+	}{
+		"all is well": {func(*surroundings) {}, nil, false},
+		"a node is down and a copy with it": {func(a *surroundings) { a.down("n2") },
+			[]string{"n2 is down | gitmirror node show n2", "1 repository with fewer copies"}, true},
+		"nothing is served": {func(a *surroundings) { a.down("n1"); a.down("n2") },
+			[]string{"1 repository published and served by no node | gitmirror repo ls --state unserved", "n1 is down", "n2 is down"}, true},
+		"nobody leads": {func(a *surroundings) {
+			a.leader, a.roles["n1"], a.contact = "", roleVoter, time.Now().Add(-3*time.Minute)
+		},
+			[]string{"no leader: writes are refused, and this is what n3 knew 3m ago | gitmirror node ls"}, true},
+		"an upstream is away": {func(a *surroundings) { a.others(9); a.health("network", "") },
+			[]string{"upstream h is unreachable: 1 repository | gitmirror repo ls --state failing"}, false},
+		"more than a tenth fail": {func(a *surroundings) { a.health("auth", "") },
+			[]string{"upstream h wants credentials: 1 repository", "1 of 1 repository failing: more than a tenth"}, false},
+		"a copy is late": {func(a *surroundings) { a.own = peer.LiveAnswer{Stale: 2} },
+			[]string{"2 repositories not checked for three intervals | gitmirror repo ls --stale"}, false},
+		"the leader's work fails": {func(a *surroundings) {
+			a.live["n1:1"] = peer.LiveAnswer{Trouble: []api.Trouble{{Step: "voters", Subject: "n9", Message: "no", Since: a.at}}}
+		}, []string{"n1 fails at voters of n9: no | gitmirror node ls"}, true},
+	} {
+		a := surrounded(t)
+		a.publish(1).ready("n1", 1).ready("n2", 1)
+		c.make(a)
+		var st api.Status
+		a.get(t, "GET", "/api/v1/status", &st)
+		var got []string
+		for _, l := range st.Attention {
+			got = append(got, l.Message+" | "+l.Command)
+		}
+		ok := len(got) == len(c.want)
+		for i := 0; ok && i < len(got); i++ {
+			ok = strings.HasPrefix(got[i], c.want[i])
+		}
+		if !ok || (st.Since != nil) != c.since {
+			t.Errorf("%s: %q, since %v; want %q", name, got, st.Since, c.want)
+		}
+	}
+}
+
+// A host that has many ways to fail, and many hosts that fail, are told by their number.
+func TestFailingUpstreamsAreBounded(t *testing.T) {
+	fails := map[failing]int{}
+	for i := range 30 {
+		fails[failing{fmt.Sprintf("h%02d", i), "network"}] = 1 + i
+	}
+	list, repos := upstreams(fails)
+	if len(list) != api.MostUpstreams || list[0].Host != "h29" || list[0].Repos != 30 || repos != 465 {
+		t.Errorf("%d listed, %v the first, %d repos", len(list), list[0], repos)
+	}
+	lines := failingHosts(list, repos)
+	if len(lines) != shownUpstreams+1 || lines[shownUpstreams].Message != "325 repositories of other upstreams failing" {
+		t.Errorf("%+v", lines)
 	}
 }
 
@@ -295,6 +366,28 @@ func TestPages(t *testing.T) {
 		if len(names) != want || !slices.IsSorted(names) || len(slices.Compact(names)) != len(names) {
 			t.Errorf("%s: %d, want %d: %v", query, len(names), want, names)
 		}
+	}
+}
+
+// What status counts as stale is what a filter for it shows; it is known by owners alone.
+func TestStaleOnesAreFound(t *testing.T) {
+	a := surrounded(t)
+	a.others(9)
+	a.live["n1:1"] = peer.LiveAnswer{Stale: 2, Repos: map[string]peer.Live{"other-3": {Stale: true}, "other-7": {Stale: true}, "r": {}}}
+	var names []string
+	for cursor, pages := "", 0; pages == 0 || cursor != ""; pages++ {
+		var l api.RepoList
+		a.get(t, "GET", "/api/v1/repos?stale=true&limit=2&cursor="+cursor, &l)
+		for _, r := range l.Repos {
+			names = append(names, r.Name)
+		}
+		cursor = l.NextCursor
+	}
+	if !slices.Equal(names, []string{"other-3", "other-7"}) {
+		t.Errorf("%v", names)
+	}
+	if code, p := a.get(t, "GET", "/api/v1/repos?stale=yes", nil); code != 400 || p.Code != "query_invalid" {
+		t.Errorf("%d %s", code, p.Code)
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 	"gitmirror/api"
 	"gitmirror/fsm"
 	"gitmirror/internal/refusal"
+	"gitmirror/peer"
 )
 
 const (
@@ -58,14 +59,23 @@ func (s *Server) renderOne(r *http.Request, view *fsm.View, row *fsm.Repo) api.R
 }
 
 func (s *Server) renderAll(r *http.Request, view *fsm.View, rows []*fsm.Repo) []api.Repo {
+	return s.renderThose(r, view, rows, func(peer.Live) bool { return true })
+}
+
+// renderThose renders the rows of which that is so, as far as their owners tell.
+func (s *Server) renderThose(r *http.Request, view *fsm.View, rows []*fsm.Repo, so func(peer.Live) bool) []api.Repo {
 	sh := s.shape(view)
 	live := s.live(r.Context(), view, rows)
-	list := make([]api.Repo, len(rows))
-	for i, row := range rows {
-		if l, ok := live[row.ID]; ok {
-			list[i] = sh.render(row, &l)
+	list := make([]api.Repo, 0, len(rows))
+	for _, row := range rows {
+		l, ok := live[row.ID]
+		if !so(l) {
+			continue
+		}
+		if ok {
+			list = append(list, sh.render(row, &l))
 		} else {
-			list[i] = sh.render(row, nil)
+			list = append(list, sh.render(row, nil))
 		}
 	}
 	return list
@@ -102,6 +112,10 @@ func (s *Server) repos(w http.ResponseWriter, r *http.Request) error {
 	if want != "" && !slices.Contains(api.StateNames, want) {
 		return refusal.New(refusal.QueryInvalid, "%q is no state; the states are %s", clip(want), strings.Join(api.StateNames, ", "))
 	}
+	stale := q.Get("stale") == "true"
+	if v := q.Get("stale"); v != "" && v != "true" && v != "false" {
+		return refusal.New(refusal.QueryInvalid, "stale is true or false")
+	}
 	view := s.cfg.State.View()
 	sh := s.shape(view)
 	rows := []*fsm.Repo{}
@@ -121,7 +135,7 @@ func (s *Server) repos(w http.ResponseWriter, r *http.Request) error {
 		rows = append(rows, row)
 		return true
 	})
-	out := api.RepoList{Repos: s.renderAll(r, view, rows)}
+	out := api.RepoList{Repos: s.renderThose(r, view, rows, func(l peer.Live) bool { return !stale || l.Stale })}
 	more := false
 	if next != "" {
 		view.Repos(next, func(*fsm.Repo) bool { more = true; return false })

@@ -44,7 +44,7 @@ var routes = []route{
 	{http.MethodGet, apiPath + "nodes", informed, (*Server).nodes, "the members"},
 	{http.MethodGet, apiPath + "nodes/{name}", informed, (*Server).node, "one member"},
 	{http.MethodDelete, apiPath + "nodes/{name}", write, (*Server).removeNode, "forget a member that is down; 204"},
-	{http.MethodGet, apiPath + "repos", informed, (*Server).repos, "a page of repos by name: `q` (part of the name, or a glob), `state`, `limit` (1 to 1000), `cursor`"},
+	{http.MethodGet, apiPath + "repos", informed, (*Server).repos, "a page of repos by name: `q` (part of the name, or a glob), `state`, `stale`, `limit` (1 to 1000), `cursor`"},
 	{http.MethodPost, apiPath + "repos", write, (*Server).addRepos, "add one repo, 201, or `{\"repos\": [...]}` of up to 1000, each with its own result"},
 	{http.MethodGet, repoPath + "{name}", informed, (*Server).repo, "one repo"},
 	{http.MethodPatch, repoPath + "{name}", write, (*Server).setRepo, "change `" + strings.Join(api.Changeable(), "`, `") + "`"},

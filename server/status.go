@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"slices"
 	"sync"
+	"time"
 
 	"gitmirror/api"
 	"gitmirror/fsm"
@@ -19,8 +20,10 @@ func (s *Server) status(w http.ResponseWriter, r *http.Request) error {
 		st.AnsweredBy = self.Name
 	}
 	st.LastContact = timeOf(s.cfg.Consensus.LastContact())
-	counts, below := s.tally.count(sh)
-	st.Repos = counts
+	all := s.tally.count(sh)
+	st.Repos = all.repos
+	failing := 0
+	st.Upstreams, failing = upstreams(all.fails)
 	var mu sync.Mutex
 	s.ask(r.Context(), view, func(*fsm.Node) []string { return []string{} }, func(n *fsm.Node, a peer.LiveAnswer) {
 		mu.Lock()
@@ -50,11 +53,12 @@ func (s *Server) status(w http.ResponseWriter, r *http.Request) error {
 	switch {
 	case st.Leader == "":
 		st.Verdict, st.Tolerates = api.NoQuorum, 0
-	case up < voters || below > 0 || impaired || len(st.Trouble) > 0:
+	case up < voters || all.below > 0 || impaired || len(st.Trouble) > 0 || tooMany(failing, st.Repos.Total):
 		st.Verdict = api.Degraded
 	default:
 		st.Verdict = api.Healthy
 	}
+	st.Since, st.Attention = since(&st), attention(&st, failing, time.Now())
 	return writeJSON(w, http.StatusOK, st)
 }
 

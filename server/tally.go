@@ -2,6 +2,7 @@ package server
 
 import (
 	"maps"
+	"strings"
 	"sync"
 	"time"
 
@@ -20,9 +21,13 @@ type tally struct {
 	counts api.RepoCounts
 	below  int
 	most   int // copies that any row asks for
+	fails  map[failing]int
 	// trailing lack nothing until their copies have had the time to follow what was published.
 	trailing map[string]trailing
 }
+
+// failing is a kind of failure of one upstream host.
+type failing struct{ host, class string }
 
 // trailing is a row whose copies have not all followed what was published then.
 type trailing struct {
@@ -30,16 +35,22 @@ type trailing struct {
 	ready bool // is shown
 }
 
-// count returns what is true of a view, or of a later one that was counted before, and how
-// many rows lack copies, or the newest of them.
-func (t *tally) count(sh shape) (counts api.RepoCounts, below int) {
+// counted is what is true of all rows of a view.
+type counted struct {
+	repos api.RepoCounts
+	below int // how many lack copies, or the newest of them
+	fails map[failing]int
+}
+
+// count counts a view, or a later one that was counted before.
+func (t *tally) count(sh shape) (c counted) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	now := sh.now
 	sh.now = time.Time{}
 	switch ids, known := t.differing(sh); {
 	case !known:
-		t.shape, t.counts, t.below, t.most, t.trailing = sh, api.RepoCounts{}, 0, 0, map[string]trailing{}
+		t.shape, t.counts, t.below, t.most, t.trailing, t.fails = sh, api.RepoCounts{}, 0, 0, map[string]trailing{}, map[failing]int{}
 		sh.view.Repos("", func(r *fsm.Repo) bool { t.add(r, 1); return true })
 	case t.shape.view.Index() <= sh.view.Index():
 		for id := range ids {
@@ -50,18 +61,18 @@ func (t *tally) count(sh shape) (counts api.RepoCounts, below int) {
 			t.add(sh.view.Repo(id), 1)
 		}
 	}
-	counts, below = t.counts, t.below
-	counts.ByState = maps.Clone(counts.ByState)
+	c = counted{t.counts, t.below, maps.Clone(t.fails)}
+	c.repos.ByState = maps.Clone(c.repos.ByState)
 	for _, row := range t.trailing {
 		if now.Sub(row.since) <= followBound {
 			continue
 		}
-		if below++; row.ready {
-			counts.Count(api.StateReady, -1)
-			counts.Count(api.StateCopying, 1)
+		if c.below++; row.ready {
+			c.repos.Count(api.StateReady, -1)
+			c.repos.Count(api.StateCopying, 1)
 		}
 	}
-	return counts, below
+	return c
 }
 
 // fewRows are never too many to look at those of a node twice, before and after. More of
@@ -116,10 +127,23 @@ func (t *tally) add(r *fsm.Repo, n int) {
 		t.below += n
 	}
 	t.most = max(t.most, r.Policy.Replicas)
+	if r.Error != nil && !r.Removed {
+		of := failing{hostOf(r), r.Error.Class}
+		if t.fails[of] += n; t.fails[of] == 0 {
+			delete(t.fails, of)
+		}
+	}
 	switch {
 	case n < 0:
 		delete(t.trailing, r.ID)
 	case t.shape.trails(r):
 		t.trailing[r.ID] = trailing{r.ChangedAt(), state == api.StateReady}
 	}
+}
+
+// hostOf is the host of a row's first upstream.
+func hostOf(r *fsm.Repo) string {
+	_, rest, _ := strings.Cut(r.URLs()[0], "://")
+	host, _, _ := strings.Cut(rest, "/")
+	return host
 }

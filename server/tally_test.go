@@ -3,6 +3,7 @@ package server
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"testing"
 	"time"
 
@@ -87,16 +88,23 @@ func TestCountsAreThoseOfAWalk(tt *testing.T) {
 			}
 			sh := s.shape(tb.state.View())
 			var want api.RepoCounts
-			below := 0
+			below, fails := 0, map[failing]int{}
 			sh.view.Repos("", func(r *fsm.Repo) bool {
 				state, _ := sh.state(r)
 				want.Count(state, 1)
+				if r.Error != nil && !r.Removed {
+					fails[failing{"h", r.Error.Class}]++
+				}
 				if sh.below(r) {
 					below++
 				}
 				return true
 			})
-			got, gotBelow := s.tally.count(sh)
+			is := s.tally.count(sh)
+			got, gotBelow := is.repos, is.below
+			if !maps.Equal(is.fails, fails) {
+				t.Fatalf("%v fail, a walk finds %v", is.fails, fails)
+			}
 			for _, state := range api.StateNames {
 				if got.ByState[state] != want.ByState[state] {
 					t.Fatalf("%d are %s, a walk finds %d", got.ByState[state], state, want.ByState[state])
@@ -117,8 +125,8 @@ func TestCountsFollowTimeAndTheNumberOfNodes(t *testing.T) {
 	shown := func(want string) {
 		t.Helper()
 		var counts api.RepoCounts
-		counts, lacking = s.tally.count(s.shape(tb.state.View()))
-		if counts.ByState[want] != 1 || counts.Total != 1 {
+		is := s.tally.count(s.shape(tb.state.View()))
+		if counts, lacking = is.repos, is.below; counts.ByState[want] != 1 || counts.Total != 1 {
 			t.Errorf("counted %v, want one %s", counts.ByState, want)
 		}
 	}
@@ -166,7 +174,7 @@ func TestWhoIsNotHeardServesNothing(t *testing.T) {
 	shown := func(want, reason string) {
 		t.Helper()
 		sh := s.shape(tb.state.View())
-		counts, _ := s.tally.count(sh)
+		counts := s.tally.count(sh).repos
 		r := sh.render(sh.view.Repo("r"), nil)
 		if counts.ByState[want] != 1 || r.State != want || r.Reason != reason {
 			t.Errorf("counted %v, shown %s: %q; want %s: %q", counts.ByState, r.State, r.Reason, want, reason)

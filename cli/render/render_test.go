@@ -38,6 +38,13 @@ func degraded() *api.Status {
 	s.Nodes[1].State, s.Nodes[1].Since, s.Nodes[1].Leaving, s.Nodes[1].Flaps = "down", before(90*time.Second), 12, 4
 	s.Nodes[2].Version = "v0.1.0-20261120115900-0123456789ab+dirty"
 	s.Repos = api.RepoCounts{Total: 1412, Stale: 2, ByState: map[string]int{"ready": 1397, "unserved": 1, "cloning": 1, "copying": 3, "behind": 2, "failing": 7, "held": 1}}
+	s.Since = beforeP(90 * time.Second)
+	s.Attention = []api.Attention{
+		{Message: "1 repository published and served by no node", Command: "gitmirror repo ls --state unserved"},
+		{Message: "n2 is down", Command: "gitmirror node show n2"},
+		{Message: "upstream git.example.org is unreachable: 7 repositories", Command: "gitmirror repo ls --state failing"},
+		{Message: "n1 fails at voters of n4: \x1b[2Jan address\nof somebody's", Command: "gitmirror node ls"},
+	}
 	s.Trouble = []api.Trouble{{Node: "n1", Step: "voters", Subject: "n4", Message: "have node n4 in consensus: duplicate address", Since: before(time.Minute)}}
 	return s
 }
@@ -45,6 +52,8 @@ func degraded() *api.Status {
 func noQuorum() *api.Status {
 	s := degraded()
 	s.Verdict, s.Leader, s.AnsweredBy, s.LastContact = api.NoQuorum, "", "n3", beforeP(4*time.Minute)
+	s.Since = s.LastContact
+	s.Attention = append(s.Attention, api.Attention{Message: "no leader: writes are refused, and this is what n3 knew 4m ago", Command: "gitmirror node ls"})
 	s.Nodes[0].State = "suspect"
 	return s
 }
@@ -52,6 +61,7 @@ func noQuorum() *api.Status {
 func alone() *api.Status {
 	s := healthy()
 	s.Nodes, s.Tolerates, s.Repos = s.Nodes[:1], 0, api.RepoCounts{Total: 1, ByState: map[string]int{"pending": 1}}
+	s.Attention = []api.Attention{{Message: "one node alone: its loss stops everything; run on another host", Command: "gitmirror start --join 10.0.0.11:7655"}}
 	return s
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"gitmirror/api"
 
@@ -22,13 +23,15 @@ func (p Printer) Status(s *api.Status) error {
 }
 
 // Verdict is the cluster's state in one sentence.
-func Verdict(s *api.Status) string { return Printer{}.verdict(s) }
+func Verdict(s *api.Status) string { return Printer{Now: time.Now()}.verdict(s) }
 
 func (p Printer) verdict(s *api.Status) string {
-	up := 0
+	up, others := 0, 0
 	for _, n := range s.Nodes {
 		if n.State == "up" || n.State == "draining" {
-			up++
+			if up++; n.Name != s.AnsweredBy {
+				others++
+			}
 		}
 	}
 	state := "is " + p.colored(yellow, strings.ToUpper(cell(s.Verdict)))
@@ -38,8 +41,16 @@ func (p Printer) verdict(s *api.Status) string {
 	case api.NoQuorum:
 		state = "has " + p.colored(red, "NO QUORUM")
 	}
-	sentence := fmt.Sprintf("Cluster %s %s: %d of %s up, %s.", shortID(s.ClusterID), state, up,
-		count(len(s.Nodes), "node", "nodes"), tolerance(s))
+	// Who hears of no leader knows of the others what it hears itself.
+	nodes := fmt.Sprintf("%d of %s up", up, count(len(s.Nodes), "node", "nodes"))
+	if s.Verdict == api.NoQuorum && s.AnsweredBy != "" {
+		nodes = fmt.Sprintf("%s hears %d of %s", cell(s.AnsweredBy), others, count(len(s.Nodes)-1, "other node", "other nodes"))
+	}
+	since := ""
+	if s.Since != nil {
+		since = " for " + strings.TrimSuffix(p.ago(s.Since), " ago")
+	}
+	sentence := fmt.Sprintf("Cluster %s %s%s: %s, %s.", shortID(s.ClusterID), state, since, nodes, tolerance(s))
 	return sentence + " " + repoCounts(s.Repos) + "."
 }
 
@@ -92,62 +103,21 @@ func shortID(id string) string {
 // attention draws a line for each thing a person should look at, with the
 // command to look with.
 func (p Printer) attention(s *api.Status) error {
-	var lines [][2]string
-	add := func(command, format string, args ...any) {
-		lines = append(lines, [2]string{fmt.Sprintf(format, args...), p.command(command)})
-	}
-	if s.CatchingUp {
-		add("status", "%s has started and not caught up yet: what it shows is incomplete", cell(s.AnsweredBy))
-	}
-	if s.Leader == "" {
-		if heard := p.ago(s.LastContact); heard != "-" {
-			add("node ls", "no leader: writes are refused, and this is what %s knew %s", cell(s.AnsweredBy), heard)
-		} else {
-			add("node ls", "no leader: writes are refused")
-		}
-	}
-	for _, n := range s.Nodes {
-		if n.State != "up" && n.State != "draining" && n.State != "left" {
-			add("node show "+n.Name, "%s is %s", cell(n.Name), cell(n.State))
-		}
-		if n.Disk != nil {
-			add("node show "+n.Name, "the disk of %s is %s", cell(n.Name), cell(n.Disk.Class))
-		}
-		if n.Sick != nil {
-			add("node show "+n.Name, "the copies on %s are out of service", cell(n.Name))
-		}
-	}
-	for _, t := range s.Trouble {
-		about := cell(t.Step)
-		if t.Subject != "" {
-			about += " of " + cell(t.Subject)
-		}
-		add("node ls", "%s fails at %s: %s", cell(t.Node), about, cell(t.Message))
-	}
-	for _, state := range api.States {
-		if n := s.Repos.ByState[state.Name]; n > 0 && state.Alert != "" {
-			add("repo ls --state "+state.Name, "%s %s", count(n, "repository", "repositories"), state.Alert)
-		}
-	}
-	if s.Repos.Stale > 0 {
-		add("repo ls", "%s not checked for three intervals", count(s.Repos.Stale, "repository", "repositories"))
-	}
-	if len(s.Nodes) == 1 && s.Nodes[0].Peer != "" {
-		add("start --join "+s.Nodes[0].Peer, "one node alone: its loss stops everything; run on another host")
-		lines[len(lines)-1][1] = "gitmirror start --join " + cell(s.Nodes[0].Peer)
-	}
-	if len(lines) == 0 {
-		return nil
-	}
 	width := 0
-	for _, l := range lines {
-		width = max(width, len(l[0]))
+	for _, a := range s.Attention {
+		width = max(width, len([]rune(cell(a.Message))))
 	}
-	if _, err := fmt.Fprintf(p.Out, "\nAttention\n"); err != nil {
-		return err
-	}
-	for _, l := range lines {
-		if _, err := fmt.Fprintf(p.Out, "  %s %-*s  %s\n", p.colored(yellow, "!"), width, l[0], l[1]); err != nil {
+	for i, a := range s.Attention {
+		if i == 0 {
+			if _, err := fmt.Fprintf(p.Out, "\nAttention\n"); err != nil {
+				return err
+			}
+		}
+		command := cell(a.Command)
+		if line, ok := strings.CutPrefix(command, "gitmirror "); ok && !strings.HasPrefix(line, "start ") {
+			command = p.command(line)
+		}
+		if _, err := fmt.Fprintf(p.Out, "  %s %-*s  %s\n", p.colored(yellow, "!"), width, cell(a.Message), command); err != nil {
 			return err
 		}
 	}

@@ -93,6 +93,7 @@ type State struct {
 	Checked   bool // upstream was asked since this node last became owner
 	Judged    bool // and gave an answer that Hold is of
 	Broken    bool
+	Stale     bool // see Scheduler.Stale
 	LastCheck time.Time
 	NextCheck time.Time
 	Failures  int // in a row
@@ -110,9 +111,14 @@ func (s *Scheduler) State(id string) (State, bool) {
 		return State{}, false
 	}
 	last := r.last()
-	return State{Phase: r.phase, Owner: r.terms.owner, Generation: r.terms.generation,
+	return State{Phase: r.phase, Owner: r.terms.owner, Generation: r.terms.generation, Stale: r.stale(s.now()),
 		Checked: r.checked, Judged: r.judged, Broken: r.broken, LastCheck: s.time(r.lastCheck), NextCheck: s.time(r.nextCheck),
 		Failures: int(r.failures), Failure: last.failure, Hold: last.hold, Heard: last.heard}, true
+}
+
+// stale tells whether this node owns it and has not checked it for three intervals.
+func (r *repo) stale(now instant) bool {
+	return r.terms.owner && r.lastCheck != never && time.Duration(now-r.lastCheck) > 3*r.terms.interval+time.Minute
 }
 
 // Stale counts what this node owns whose last check is older than three intervals.
@@ -121,7 +127,7 @@ func (s *Scheduler) Stale() (n int) {
 	defer s.mu.Unlock()
 	now := s.now()
 	for _, r := range s.repos {
-		if r.terms.owner && r.lastCheck != never && time.Duration(now-r.lastCheck) > 3*r.terms.interval+time.Minute {
+		if r.stale(now) {
 			n++
 		}
 	}
