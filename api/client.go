@@ -24,44 +24,51 @@ var ErrNoNode = errors.New("no gitmirror node answered")
 
 // Client asks any node of a cluster. It is safe for concurrent use.
 type Client struct {
-	addrs []string
+	addrs []address
 	http  *http.Client
 }
 
 const dialTimeout = 3 * time.Second
 
-// NewClient returns a client for base URLs like http://127.0.0.1:7654, asked
-// in turn until one answers, the next when one takes its time. A bare host:port is taken as http.
+// NewClient returns a client for base URLs like http://127.0.0.1:7654 and sockets like
+// unix:///var/lib/gitmirror/api.sock (see SocketAddr), asked in turn until one answers, the
+// next when one takes its time. A bare host:port is taken as http.
 func NewClient(addrs ...string) *Client { return NewClientOn(network.Host, addrs...) }
 
 // NewClientOn is NewClient on another network than this machine's.
 func NewClientOn(on network.Network, addrs ...string) *Client {
-	c := &Client{http: &http.Client{Transport: &http.Transport{
+	c := &Client{}
+	for _, a := range addrs {
+		for part := range strings.SplitSeq(a, ",") {
+			if part = strings.TrimRight(strings.TrimSpace(part), "/"); part != "" {
+				c.addrs = append(c.addrs, addressOf(part, len(c.addrs)))
+			}
+		}
+	}
+	c.http = &http.Client{Transport: &http.Transport{
 		// An address that does not even refuse leaves time for the next.
-		DialContext: func(ctx context.Context, net, address string) (net.Conn, error) {
+		DialContext: func(ctx context.Context, net, host string) (net.Conn, error) {
 			ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 			defer cancel()
-			return on.DialContext(ctx, net, address)
+			if path := c.socketAt(host); path != "" {
+				net, host = "unix", path
+			}
+			return on.DialContext(ctx, net, host)
 		},
 		MaxIdleConnsPerHost: 8, IdleConnTimeout: time.Minute,
 		MaxResponseHeaderBytes: 64 << 10,
-	}}}
-	for _, a := range addrs {
-		for part := range strings.SplitSeq(a, ",") {
-			if part = strings.TrimRight(strings.TrimSpace(part), "/"); part == "" {
-				continue
-			}
-			if !strings.Contains(part, "://") {
-				part = "http://" + part
-			}
-			c.addrs = append(c.addrs, part)
-		}
-	}
+	}}
 	return c
 }
 
-// Addrs are the base URLs the client tries.
-func (c *Client) Addrs() []string { return c.addrs }
+// Addrs are the base URLs and sockets that the client tries.
+func (c *Client) Addrs() []string {
+	list := make([]string, len(c.addrs))
+	for i, a := range c.addrs {
+		list[i] = a.text
+	}
+	return list
+}
 
 // Close lets go of idle connections.
 func (c *Client) Close() { c.http.CloseIdleConnections() }
@@ -110,7 +117,7 @@ func (c *Client) do(ctx context.Context, rq call) error {
 			asked++
 			go func() {
 				data, err := c.ask(ctx, addr, rq, body)
-				replies <- reply{addr, data, err}
+				replies <- reply{addr.text, data, err}
 			}()
 			if asked < len(c.addrs) && (rq.harmless || rq.key != "" || rq.method == http.MethodGet) {
 				t := time.NewTimer(hedgeAfter)
@@ -147,17 +154,20 @@ func (c *Client) do(ctx context.Context, rq call) error {
 	if err := cmp.Or(undecided, unavailable); err != nil {
 		return err
 	}
-	return fmt.Errorf("%w at %s: %w", ErrNoNode, strings.Join(c.addrs, ", "), unreachable)
+	return fmt.Errorf("%w at %s: %w", ErrNoNode, strings.Join(c.Addrs(), ", "), unreachable)
 }
 
-func (c *Client) ask(ctx context.Context, addr string, rq call, body []byte) ([]byte, error) {
-	target := addr + "/api/v1/" + rq.path
+func (c *Client) ask(ctx context.Context, addr address, rq call, body []byte) ([]byte, error) {
+	target := addr.base + "/api/v1/" + rq.path
 	if len(rq.query) > 0 {
 		target += "?" + rq.query.Encode()
 	}
 	req, err := http.NewRequestWithContext(ctx, rq.method, target, bytes.NewReader(body))
 	if err != nil {
 		return nil, err
+	}
+	if addr.socket != "" {
+		req.Host = "localhost"
 	}
 	if rq.method != http.MethodGet {
 		req.Header.Set("Content-Type", "application/json")
@@ -175,7 +185,7 @@ func (c *Client) ask(ctx context.Context, addr string, rq call, body []byte) ([]
 		return nil, fmt.Errorf("read the answer: %w", err)
 	}
 	if resp.StatusCode >= 400 {
-		return nil, problemOf(resp, data)
+		return nil, problemOf(addr, resp, data)
 	}
 	return data, nil
 }
@@ -190,10 +200,10 @@ func decode(addr string, data []byte, out any) error {
 	return nil
 }
 
-func problemOf(resp *http.Response, data []byte) error {
+func problemOf(addr address, resp *http.Response, data []byte) error {
 	p := &Problem{}
 	if err := json.Unmarshal(data, p); err != nil || p.Code == "" {
-		return fmt.Errorf("%s answered %s: is this a gitmirror node?", resp.Request.URL.Host, resp.Status)
+		return fmt.Errorf("%s answered %s: is this a gitmirror node?", addr.text, resp.Status)
 	}
 	p.Status = resp.StatusCode
 	return p

@@ -58,6 +58,9 @@ const (
 	headerPrefix = "X-Gitmirror-" // of all of them
 )
 
+// IsCall tells whether a request is a node's, meant for a peer port.
+func IsCall(r *http.Request) bool { return r.Host == hostName }
+
 // StripHeaders takes out what only nodes say to each other: for requests that come in
 // where anybody may send some.
 func StripHeaders(h http.Header) {

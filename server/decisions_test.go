@@ -39,7 +39,7 @@ type surroundings struct {
 	refs      error // what peers say that are asked for a page of refs
 	syncs     func(ctx context.Context, addr string, wait bool) (api.SyncOutcome, error)
 	mine      OpenCopy
-	readOnly  bool
+	door      Door
 	header    http.Header // of the last answer
 }
 
@@ -100,20 +100,24 @@ func (o ownCopies) Open(string) (OpenCopy, error) {
 func (o ownCopies) OpenByName(string) (OpenCopy, error) { return o.Open("") }
 
 func surrounded(t *testing.T) *surroundings {
-	return &surroundings{table: newTable(t), leader: "n1", roles: map[string]string{"n1": roleLeader, "n2": roleVoter, "n3": roleVoter},
+	return &surroundings{table: newTable(t), door: Open, leader: "n1", roles: map[string]string{"n1": roleLeader, "n2": roleVoter, "n3": roleVoter},
 		live: map[string]peer.LiveAnswer{"n1:1": {}, "n2:1": {}}}
+}
+
+func (a *surroundings) server(t *testing.T) *Server {
+	return New(Config{Self: "n3", State: a.state, Consensus: a, Git: ownCopies{a}, Peers: askedPeers{a: a}, Local: ownWork{a: a}, Now: func() time.Time { return a.at },
+		Log: testlog.New(t)})
 }
 
 // get asks the API, and reads the answer into out.
 func (a *surroundings) get(t *testing.T, method, target string, out any) (int, api.Problem) {
 	t.Helper()
-	s := New(Config{Self: "n3", State: a.state, Consensus: a, Git: ownCopies{a}, Peers: askedPeers{a: a}, Local: ownWork{a: a}, Now: func() time.Time { return a.at },
-		ReadOnly: a.readOnly, Log: testlog.New(t)})
+	s := a.server(t)
 	r := httptest.NewRequestWithContext(t.Context(), method, target, nil)
 	r.Host = "127.0.0.1"
 	r.Header.Set("Content-Type", "application/json")
 	w := httptest.NewRecorder()
-	s.Handler().ServeHTTP(w, r)
+	s.Handler(a.door).ServeHTTP(w, r)
 	a.header = w.Header()
 	var p api.Problem
 	if w.Code >= 400 {
@@ -434,7 +438,7 @@ func TestAnswersToARequestedCheck(t *testing.T) {
 		"there is no such repo":     {nil, done, "nope:sync", 404, "not_found"},
 		"too long a wait":           {nil, done, "r:sync?wait=11m", 400, "query_invalid"},
 		"a wait that is none":       {nil, done, "r:sync?wait=soon", 400, "query_invalid"},
-		"an address for reading":    {func(a *surroundings) { a.readOnly = true }, done, "r:sync", 403, "read_only_address"},
+		"an address for reading":    {func(a *surroundings) { a.door = Reachable }, done, "r:sync", 403, "read_only_address"},
 		"a node that knows nothing": {func(a *surroundings) { a.unknowing = errors.New("no") }, done, "r:sync", 503, "not_caught_up"},
 	} {
 		synctest.Test(t, func(t *testing.T) {

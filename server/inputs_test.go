@@ -20,7 +20,7 @@ func (g *group) ask(t *testing.T, method, target, body string, header ...string)
 		r.Header.Add(header[i], header[i+1])
 	}
 	w := httptest.NewRecorder()
-	g.server(t).Handler().ServeHTTP(w, r)
+	g.server(t).Handler(Open).ServeHTTP(w, r)
 	var p api.Problem
 	if w.Header().Get("Content-Type") == "application/problem+json" {
 		if err := json.Unmarshal(w.Body.Bytes(), &p); err != nil {
@@ -151,7 +151,7 @@ func TestWhatIsNoJSONDoesNothing(t *testing.T) {
 			r := httptest.NewRequest(rt.method, strings.ReplaceAll(rt.path, "{name}", "h"), strings.NewReader("{}"))
 			r.Header.Set("Content-Type", ct)
 			w := httptest.NewRecorder()
-			g.server(t).Handler().ServeHTTP(w, r)
+			g.server(t).Handler(Open).ServeHTTP(w, r)
 			if w.Code != http.StatusUnsupportedMediaType || len(g.asked) > 0 {
 				t.Errorf("%s %s with %q: %d, and %v was asked", rt.method, rt.path, ct, w.Code, g.asked)
 			}

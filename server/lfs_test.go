@@ -32,7 +32,7 @@ func TestLFSIsAnsweredLawfully(t *testing.T) {
 		r.Header.Set("Content-Type", lfsType)
 		r.Header.Set("Accept", lfsType)
 		w := httptest.NewRecorder()
-		s.Handler().ServeHTTP(w, r)
+		s.Handler(Open).ServeHTTP(w, r)
 		var answer struct{ Message string }
 		if err := json.Unmarshal(w.Body.Bytes(), &answer); err != nil || w.Code != c.status || w.Header().Get("Content-Type") != lfsType || answer.Message == "" {
 			t.Errorf("%s %s: %d %s %q, %v", c.method, c.path, w.Code, w.Header().Get("Content-Type"), w.Body, err)
@@ -47,7 +47,7 @@ func TestLFSIsAnsweredLawfully(t *testing.T) {
 func TestLFSOnANodeThatHasStarted(t *testing.T) {
 	g := &group{ready: errors.New("it has not heard a leader")}
 	w := httptest.NewRecorder()
-	g.server(t).Handler().ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/git/h/r/info/lfs/objects/batch", nil))
+	g.server(t).Handler(Open).ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/git/h/r/info/lfs/objects/batch", nil))
 	if w.Code != http.StatusServiceUnavailable {
 		t.Errorf("%d %s", w.Code, w.Body)
 	}

@@ -31,7 +31,7 @@ func TestWhoHasWrittenThroughANodeReadsItThere(t *testing.T) {
 			s := g.server(t)
 			ask := func(r *http.Request) (waited time.Duration, code int) {
 				began, w := time.Now(), httptest.NewRecorder()
-				s.Handler().ServeHTTP(w, r)
+				s.Handler(Open).ServeHTTP(w, r)
 				return time.Since(began), w.Code
 			}
 			method, path, ok := strings.Cut(path, " ")

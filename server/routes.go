@@ -57,7 +57,7 @@ var routes = []route{
 
 // handler serves all paths to those who may: access is decided before anything of the
 // request is looked at.
-func (s *Server) handler(readOnly bool) http.Handler {
+func (s *Server) handler(by Door) http.Handler {
 	mux := http.NewServeMux()
 	verbs := map[string]methods{} // of a repo
 	paths := map[string]methods{}
@@ -80,7 +80,7 @@ func (s *Server) handler(readOnly bool) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("X-Content-Type-Options", "nosniff")
 		s.stamp(w)
-		if err := admit(r, readOnly); err != nil {
+		if err := admit(r, by); err != nil {
 			refuse(w, err)
 			return
 		}
@@ -88,15 +88,15 @@ func (s *Server) handler(readOnly bool) http.Handler {
 	})
 }
 
-// admit decides who may do what, and whether it can be told what is asked for. Clients
-// are not authenticated: what an address that strangers reach may be used for is all
-// that there is to decide.
-func admit(r *http.Request, readOnly bool) error {
+// admit decides who may do what, and whether it can be told what is asked for.
+func admit(r *http.Request, by Door) error {
 	if !strings.HasPrefix(r.URL.Path, "/api/") {
 		return nil
 	}
-	if readOnly && r.Method != http.MethodGet && r.Method != http.MethodHead {
-		return refusal.ReadOnlyAddress
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		if err := by.takes(r); err != nil {
+			return err
+		}
 	}
 	// url.Values would drop without a word what cannot be read.
 	q, err := url.ParseQuery(r.URL.RawQuery)

@@ -124,7 +124,6 @@ type Config struct {
 	Local     Local
 	Now       func() time.Time // the log's time, which goes on while nothing is written
 	Hosts     []string         // names, besides IP addresses, that lead to the public port
-	ReadOnly  bool             // refuse writes that come in by the public port
 	Bodies    *spool.Pool      // of git requests; default one of its own, in the directory for temporary files
 	Log       *slog.Logger
 }
@@ -146,32 +145,49 @@ func New(cfg Config) *Server {
 	return &Server{cfg: cfg, log: cfg.Log, bodies: cfg.Bodies}
 }
 
-// Handler serves the public port. A page of elsewhere gets nothing but the probes:
+// Handler serves what comes in by a door. A page of elsewhere gets nothing but the probes:
 // who runs those knows no name. What nodes tell each other in headers, nobody else can
 // say here.
-func (s *Server) Handler() http.Handler {
-	next := s.handler(s.cfg.ReadOnly)
+func (s *Server) Handler(by Door) http.Handler {
+	next := s.handler(by)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		peer.StripHeaders(r.Header)
-		var refused *refusal.Error
-		switch err := browser.Check(r, s.cfg.Hosts); {
+		err := s.foreign(r, by)
+		switch {
 		case err == nil || r.URL.Path == "/livez" || r.URL.Path == "/readyz":
 			next.ServeHTTP(w, r)
-			return
-		case errors.Is(err, browser.ErrHost):
-			host := clip(browser.Host(r))
-			refused = refusal.New(refusal.HostUnknown, "this node is not known as %s", host).Try("ask it by its IP address, or start it with --allow-host %s", host)
+		case strings.HasPrefix(r.URL.Path, "/git/"): // shown as it is
+			gitRefuse(w, err.HTTP(), err.Detail+": "+err.Hint)
 		default:
-			refused = refusal.New(refusal.CrossOrigin, "%s", err)
+			refuse(w, err)
 		}
-		if strings.HasPrefix(r.URL.Path, "/git/") { // shown as it is
-			gitRefuse(w, refused.HTTP(), refused.Detail+": "+refused.Hint)
-			return
-		}
-		refuse(w, refused)
 	})
 }
 
+// foreign is why a request is not answered that is meant for somebody else, or that a page
+// of elsewhere sends; nil for any other. No page reaches a socket by a name of its own.
+func (s *Server) foreign(r *http.Request, by Door) *refusal.Error {
+	if peer.IsCall(r) {
+		e := refusal.New(refusal.HTTPPort, "%s", refusal.HTTPPort)
+		if row := s.cfg.State.View().NodeByID(s.cfg.Self); row != nil && row.Peer != "" {
+			e = e.Try("--join %s", row.Peer)
+		}
+		return e
+	}
+	check := browser.Check(r, s.cfg.Hosts)
+	if by == Socket {
+		check = browser.CheckOrigin(r)
+	}
+	switch {
+	case check == nil:
+		return nil
+	case errors.Is(check, browser.ErrHost):
+		host := clip(browser.Host(r))
+		return refusal.New(refusal.HostUnknown, "this node is not known as %s", host).Try("ask it by its IP address, or start it with --allow-host %s", host)
+	}
+	return refusal.New(refusal.CrossOrigin, "%s", check)
+}
+
 // Forwarded serves the API for requests that another node passed on over the
-// peer port.
-func (s *Server) Forwarded() http.Handler { return s.handler(false) }
+// peer port: it has let them in.
+func (s *Server) Forwarded() http.Handler { return s.handler(Open) }

@@ -68,7 +68,7 @@ func TestSyncAnswersWhenTheTableKnows(t *testing.T) {
 					w := httptest.NewRecorder()
 					r := httptest.NewRequest(http.MethodPost, "/api/v1/repos/r:sync?wait=30s", http.NoBody)
 					r.Header.Set("Content-Type", "application/json")
-					s.Handler().ServeHTTP(w, r)
+					s.Handler(Open).ServeHTTP(w, r)
 					answered <- w
 				}()
 				synctest.Wait()

@@ -89,7 +89,7 @@ func (g *group) request(header ...string) *http.Request {
 func (g *group) post(t *testing.T, header ...string) *httptest.ResponseRecorder {
 	t.Helper()
 	w := httptest.NewRecorder()
-	g.server(t).Handler().ServeHTTP(w, g.request(header...))
+	g.server(t).Handler(Open).ServeHTTP(w, g.request(header...))
 	return w
 }
 
@@ -185,7 +185,7 @@ func TestWhoIsReady(t *testing.T) {
 		s := g.server(t)
 		for query, want := range map[string]int{"": c.all, "?noleader": c.gitServes} {
 			w := httptest.NewRecorder()
-			s.Handler().ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/readyz"+query, nil))
+			s.Handler(Open).ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/readyz"+query, nil))
 			if w.Code != want {
 				t.Errorf("%s: /readyz%s is %d, want %d", c.name, query, w.Code, want)
 			}

@@ -1,6 +1,7 @@
-// Package network is the way to other machines: whoever listens, dials or asks for the
-// addresses of a name does it through a Network, and nothing else in gitmirror does (a
-// test says so). It is one, so that a whole node can be put into another world.
+// Package network is the way to other machines, and to other processes of this one: whoever
+// listens, dials or asks for the addresses of a name does it through a Network, and nothing
+// else in gitmirror does (a test says so). It is one, so that a whole node can be put into
+// another world.
 package network
 
 import (
@@ -18,7 +19,12 @@ type Network interface {
 	Listen(address string) (net.Listener, error)
 	// ListenPacket takes UDP packets at host:port.
 	ListenPacket(address string) (net.PacketConn, error)
-	// DialContext connects to host:port; network is "tcp", "tcp4" or "tcp6".
+	// ListenSocket takes connections at a socket in the file system, of this user and root
+	// alone: its mode is 0600 from its first moment. path is absolute, of any length, and
+	// must not be there; closing removes it.
+	ListenSocket(path string) (net.Listener, error)
+	// DialContext connects to host:port, where network is "tcp", "tcp4" or "tcp6", or to
+	// the path of a socket, where it is "unix".
 	DialContext(ctx context.Context, network, address string) (net.Conn, error)
 	// LookupNetIP returns the addresses of a name; network is "ip", "ip4" or "ip6".
 	LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error)
@@ -37,6 +43,14 @@ func (host) ListenPacket(address string) (net.PacketConn, error) {
 
 func (host) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
 	var d net.Dialer
+	if network == "unix" {
+		short, done, err := shorten(address)
+		if err != nil {
+			return nil, &net.OpError{Op: "dial", Net: network, Err: err}
+		}
+		defer done()
+		address = short
+	}
 	return d.DialContext(ctx, network, address)
 }
 

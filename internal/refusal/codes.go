@@ -74,6 +74,7 @@ const (
 	NodeCopied      Code = "node_copied"
 	NodeRemoved     Code = "node_removed"
 	NodeUnreachable Code = "node_unreachable"
+	HTTPPort        Code = "http_port"
 
 	// Of what is not possible now.
 	NoLeader         Code = "no_leader"
@@ -113,7 +114,7 @@ var Meanings = []Meaning{
 	{HostUnknown, 421, "this node is not known by that name", ""},
 	{CrossOrigin, 403, "a page of another origin asks", "use the gitmirror command, or another client that is no browser"},
 	{ReadOnlyAddress, 403, "this address is reachable by others and takes no writes: clients are not authenticated",
-		"write through a loopback address of a node, or start it with --insecure-api"},
+		"on a node's own host gitmirror writes through the socket in its --data directory, as the user that runs it, or through http://127.0.0.1; --insecure-api has the node take writes from everybody"},
 
 	{Invalid, 400, "a value is out of its bounds", ""},
 	{NotFound, 404, "there is no such thing", ""},
@@ -159,6 +160,7 @@ var Meanings = []Meaning{
 	{NodeCopied, 409, "the data directory is a copy of another node's", "start it with an empty --data directory and --join"},
 	{NodeRemoved, 409, "the node was removed from the cluster", "start it with an empty --data directory and --join to have it in again"},
 	{NodeUnreachable, 503, "the leader cannot reach the node at its address", "it is tried again by itself"},
+	{HTTPPort, 421, "this is the port of the API and git, not that of nodes", "use the peer address of the node, which gitmirror node ls -o json has"},
 
 	{NoLeader, 503, "the cluster has no leader now: nothing can be written", "a new leader is elected within seconds while most voters are up: gitmirror status"},
 	{NotLeader, 503, "the node is not the leader", ""},

@@ -39,6 +39,13 @@ func (l *line) ListenPacket(address string) (net.PacketConn, error) {
 	return l.Host.ListenPacket(address)
 }
 
+func (l *line) ListenSocket(path string) (net.Listener, error) {
+	if err := l.down(); err != nil {
+		return nil, err
+	}
+	return l.Host.ListenSocket(path)
+}
+
 func (l *line) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
 	if err := l.down(); err != nil {
 		return nil, err

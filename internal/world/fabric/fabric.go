@@ -56,7 +56,7 @@ func (f *Fabric) Host(ip string, names ...string) *Host {
 	defer f.mu.Unlock()
 	addr := netip.MustParseAddr(ip)
 	if f.hosts[addr] == nil {
-		f.hosts[addr] = &Host{of: f, addr: addr, listeners: map[uint16]*listener{}, packets: map[uint16]*packetPort{}, port: 40_000}
+		f.hosts[addr] = &Host{of: f, addr: addr, listeners: map[uint16]*listener{}, packets: map[uint16]*packetPort{}, sockets: map[string]*listener{}, port: 40_000}
 	}
 	for _, name := range names {
 		f.names[name] = addr
@@ -232,6 +232,7 @@ type Host struct {
 	port      uint16 // the last that was given out
 	listeners map[uint16]*listener
 	packets   map[uint16]*packetPort
+	sockets   map[string]*listener // by path
 }
 
 var _ network.Network = (*Host)(nil)
@@ -243,10 +244,13 @@ func (h *Host) IP() string { return h.addr.String() }
 // processes does.
 func (h *Host) Crash() {
 	h.mu.Lock()
-	listeners, packets := h.listeners, h.packets
-	h.listeners, h.packets = map[uint16]*listener{}, map[uint16]*packetPort{}
+	listeners, packets, sockets := h.listeners, h.packets, h.sockets
+	h.listeners, h.packets, h.sockets = map[uint16]*listener{}, map[uint16]*packetPort{}, map[string]*listener{}
 	h.mu.Unlock()
 	for _, l := range listeners {
+		l.shut()
+	}
+	for _, l := range sockets {
 		l.shut()
 	}
 	for _, p := range packets {
@@ -330,6 +334,9 @@ func (h *Host) LookupNetIP(_ context.Context, _, host string) ([]netip.Addr, err
 
 // DialContext connects: a request goes there, its answer comes back.
 func (h *Host) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
+	if network == "unix" {
+		return h.dialSocket(ctx, address)
+	}
 	fail := func(err error) (net.Conn, error) {
 		if ctx.Err() != nil {
 			err = ctx.Err()
@@ -392,6 +399,7 @@ func (h *Host) DialContext(ctx context.Context, network, address string) (net.Co
 type listener struct {
 	host    *Host
 	at      netip.AddrPort
+	path    string // of a socket
 	backlog chan *conn
 	once    sync.Once
 	closed  chan struct{}
@@ -416,6 +424,9 @@ func (l *listener) Close() error {
 	l.host.mu.Lock()
 	if l.host.listeners[l.at.Port()] == l {
 		delete(l.host.listeners, l.at.Port())
+	}
+	if l.host.sockets[l.path] == l {
+		delete(l.host.sockets, l.path)
 	}
 	l.host.mu.Unlock()
 	l.shut()

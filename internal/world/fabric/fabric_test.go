@@ -114,6 +114,51 @@ func TestBreaks(t *testing.T) {
 	})
 }
 
+// A socket is for its own host, and goes with its processes.
+func TestSockets(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := fabric.New(1)
+		a, b := f.Host("10.0.0.1"), f.Host("10.0.0.2")
+		l, err := a.ListenSocket("/data/api.sock")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := a.ListenSocket("/data/api.sock"); !errors.Is(err, syscall.EADDRINUSE) {
+			t.Errorf("twice: %v", err)
+		}
+		if _, err := b.DialContext(t.Context(), "unix", "/data/api.sock"); !errors.Is(err, syscall.ECONNREFUSED) {
+			t.Errorf("from another host: %v", err)
+		}
+		ours, err := a.DialContext(t.Context(), "unix", "/data/api.sock")
+		if err != nil {
+			t.Fatal(err)
+		}
+		theirs, err := l.Accept()
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _ = ours.Write([]byte("hello"))
+		buf := make([]byte, 10)
+		if n, err := theirs.Read(buf); string(buf[:n]) != "hello" {
+			t.Errorf("%q, %v", buf[:n], err)
+		}
+		a.Crash()
+		if _, err := theirs.Read(buf); !errors.Is(err, syscall.ECONNRESET) {
+			t.Errorf("after a crash: %v", err)
+		}
+		if _, err := a.DialContext(t.Context(), "unix", "/data/api.sock"); !errors.Is(err, syscall.ECONNREFUSED) {
+			t.Errorf("a dial after a crash: %v", err)
+		}
+		if l, err = a.ListenSocket("/data/api.sock"); err != nil {
+			t.Fatal(err)
+		}
+		_ = l.Close()
+		if _, err := a.ListenSocket("/data/api.sock"); err != nil {
+			t.Errorf("after it was closed: %v", err)
+		}
+	})
+}
+
 func TestPackets(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := fabric.New(1)
