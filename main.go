@@ -17,13 +17,15 @@ func main() { os.Exit(run()) }
 // run returns the exit code. The first SIGINT or SIGTERM ends what is running
 // in good order, the second ends the process at once.
 func run() int {
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
+	ctx, cancel := context.WithCancelCause(context.Background())
+	defer cancel(nil)
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
 	go func() {
-		<-signals
-		cancel()
+		if <-signals == syscall.SIGTERM {
+			cancel(cli.ErrTerminated)
+		}
+		cancel(nil)
 		if s, ok := (<-signals).(syscall.Signal); ok {
 			os.Exit(128 + int(s))
 		}

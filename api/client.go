@@ -13,6 +13,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"gitmirror/internal/network"
@@ -24,8 +25,9 @@ var ErrNoNode = errors.New("no gitmirror node answered")
 
 // Client asks any node of a cluster. It is safe for concurrent use.
 type Client struct {
-	addrs []address
-	http  *http.Client
+	addrs    []address
+	http     *http.Client
+	answered atomic.Pointer[string] // the address that did so last
 }
 
 const dialTimeout = 3 * time.Second
@@ -68,6 +70,14 @@ func (c *Client) Addrs() []string {
 		list[i] = a.text
 	}
 	return list
+}
+
+// Answered is the address that has decided the last call, empty while none has.
+func (c *Client) Answered() string {
+	if by := c.answered.Load(); by != nil {
+		return *by
+	}
+	return ""
 }
 
 // Close lets go of idle connections.
@@ -135,6 +145,7 @@ func (c *Client) do(ctx context.Context, rq call) error {
 		var p *Problem
 		switch {
 		case r.err == nil:
+			c.answered.Store(&r.addr)
 			return decode(r.addr, r.data, rq.out)
 		case ctx.Err() != nil:
 			return ctx.Err()
@@ -143,6 +154,7 @@ func (c *Client) do(ctx context.Context, rq call) error {
 		case errors.As(r.err, &p) && p.Status == http.StatusServiceUnavailable:
 			unavailable = r.err
 		case errors.As(r.err, &p):
+			c.answered.Store(&r.addr)
 			return r.err
 		case rq.method != http.MethodGet && !rq.harmless && !network.NotDialled(r.err):
 			undecided = ProblemOf(refusal.New(refusal.UnknownOutcome, "%s did not answer; the write may or may not have happened", r.addr))

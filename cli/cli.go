@@ -12,6 +12,8 @@ import (
 	"io"
 	"time"
 
+	"gitmirror/api"
+
 	urfave "github.com/urfave/cli/v2"
 )
 
@@ -28,7 +30,7 @@ const patience = 5 * time.Second
 // Main runs one command line and returns the exit code. When ctx ends, what is
 // running ends in good order.
 func Main(ctx context.Context, args []string, streams Streams) int {
-	return program{Streams: streams, patience: patience, every: watchEvery}.main(ctx, args)
+	return program{Streams: streams, patience: patience, every: watchEvery, runDir: api.RunDir}.main(ctx, args)
 }
 
 // program is one run of the command line.
@@ -36,6 +38,7 @@ type program struct {
 	Streams
 	patience time.Duration
 	every    time.Duration // what is watched is asked for
+	runDir   string        // where running programs have their sockets
 }
 
 func (p program) main(ctx context.Context, args []string) int {

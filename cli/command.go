@@ -2,10 +2,8 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"net/url"
-	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -15,19 +13,13 @@ import (
 	urfave "github.com/urfave/cli/v2"
 )
 
-// Where a node is asked when --addr does not say.
-const (
-	addrEnv     = "GITMIRROR_ADDR"
-	defaultAddr = "http://127.0.0.1:7654"
-)
-
 // The default bounds of one call and of a --wait.
 const (
 	callTimeout = 30 * time.Second
 	waitTimeout = 10 * time.Minute
 )
 
-// command is one that does something. Every command takes the same four flags
+// command is one that does something. Every command takes the same flags
 // besides its own, so that an alias can carry them; where one means nothing it
 // is not shown.
 type command struct {
@@ -58,7 +50,7 @@ func (cmd command) build(p program) *urfave.Command {
 	about += "Examples:\n  " + strings.Join(cmd.examples, "\n  ")
 	return &urfave.Command{
 		Name: words[len(words)-1], Usage: cmd.usage, UsageText: strings.Join(usage, " "), ArgsUsage: cmd.args,
-		Description: about, Flags: append(cmd.flags, commonFlags(cmd.local)...),
+		Description: about, Flags: cmd.allFlags(),
 		HideHelpCommand: true, OnUsageError: usageError,
 		Action: func(c *urfave.Context) error {
 			s, err := newSession(p, c, !cmd.local)
@@ -94,12 +86,25 @@ func checkDurations(c *urfave.Context) error {
 	return nil
 }
 
+// allFlags are the command's own, and those that all have.
+func (cmd command) allFlags() []urfave.Flag {
+	list := cmd.flags
+	for _, common := range commonFlags(cmd.local) {
+		if !slices.ContainsFunc(cmd.flags, func(own urfave.Flag) bool { return own.Names()[0] == common.Names()[0] }) {
+			list = append(list, common)
+		}
+	}
+	return list
+}
+
 func commonFlags(local bool) []urfave.Flag {
 	return []urfave.Flag{
 		&urfave.StringSliceFlag{Name: "addr", Usage: "`URL` of a node; several, repeated or with commas, are tried in turn", DefaultText: "$" + addrEnv + ", or " + defaultAddr, Hidden: local},
+		&urfave.StringFlag{Name: "data", Usage: "`DIRECTORY` of a node on this host, which is asked through the socket there", DefaultText: "$" + dataEnv + ", or " + api.RunDir, TakesFile: true, Hidden: local},
 		&urfave.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "`FORMAT` of the output: table or json", Value: "table"},
 		&urfave.DurationFlag{Name: "timeout", Usage: "`DURATION` of a call, or of a whole --wait", DefaultText: "30s, with --wait 10m", Hidden: local},
 		&urfave.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "no progress and no remarks; lists print names alone", DisableDefaultText: true},
+		&urfave.BoolFlag{Name: "verbose", Aliases: []string{"v"}, Usage: "say which node is asked, and why that", DisableDefaultText: true, Hidden: local},
 	}
 }
 
@@ -124,15 +129,17 @@ func (cmd command) checkArgs(args []string) error {
 type session struct {
 	program
 	json, quiet bool
+	verbose     bool
 	timeout     time.Duration // 0: the default
 	addrs       []string      // given on the command line; empty otherwise
+	data        string        // likewise
 	client      *api.Client
 	absent      sync.Once // that no leader answers has been told
 	unsaid      error     // why an outcome could not be printed
 }
 
 func newSession(p program, c *urfave.Context, asksNode bool) (*session, error) {
-	s := &session{program: p, quiet: c.Bool("quiet"), timeout: c.Duration("timeout")}
+	s := &session{program: p, quiet: c.Bool("quiet"), verbose: c.Bool("verbose"), timeout: c.Duration("timeout")}
 	help := c.Command.HelpName + " --help"
 	switch o := c.String("output"); o {
 	case "table":
@@ -147,49 +154,40 @@ func newSession(p program, c *urfave.Context, asksNode bool) (*session, error) {
 	if !asksNode {
 		return s, nil
 	}
-	s.addrs = c.StringSlice("addr")
-	for _, addrs := range [][]string{s.addrs, {envAddr()}, {defaultAddr}} {
-		if s.client = api.NewClient(addrs...); len(s.client.Addrs()) > 0 {
-			break
-		}
+	s.addrs, s.data = c.StringSlice("addr"), c.String("data")
+	where, err := p.findPlace(s.addrs, s.data)
+	if err != nil {
+		return nil, err
 	}
+	s.client = api.NewClient(where.addrs...)
 	for _, a := range s.client.Addrs() {
 		if err := checkAddr(a); err != nil {
 			return nil, usagef(c.Command.HelpName+" --addr "+defaultAddr, "the address %q %w", a, err)
 		}
 	}
+	s.tellPlace(where.by)
 	return s, nil
 }
 
 func (s *session) close() {
-	if s.client != nil {
-		s.client.Close()
+	if s.client == nil {
+		return
 	}
+	if by := s.client.Answered(); s.verbose && len(s.client.Addrs()) > 1 && by != "" {
+		_, _ = fmt.Fprintf(s.Err, "%s has answered\n", by)
+	}
+	s.client.Close()
 }
 
-func envAddr() string { return os.Getenv(addrEnv) }
-
-func checkAddr(addr string) error {
-	u, err := url.Parse(addr)
-	switch {
-	case err != nil:
-		return errors.New("is not a URL")
-	case u.Scheme != "http" && u.Scheme != "https":
-		return errors.New("is neither http nor https")
-	case u.Hostname() == "":
-		return errors.New("has no host")
-	case u.User != nil || u.RawQuery != "" || u.Fragment != "":
-		return errors.New("is more than scheme, host and port")
-	}
-	return nil
-}
-
-// command is a command line to show to the user: with the --addr that this one
-// was given.
+// command is a command line to show to the user: with the --addr and
+// --data that this one was given.
 func (s *session) command(format string, args ...any) string {
 	line := "gitmirror " + fmt.Sprintf(format, args...)
 	if len(s.addrs) > 0 {
 		line += " --addr " + strings.Join(s.addrs, ",")
+	}
+	if s.data != "" {
+		line += " --data " + shellWord(s.data)
 	}
 	return line
 }

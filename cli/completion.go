@@ -72,7 +72,7 @@ func complete(ctx context.Context, p program, app *urfave.App, words []string) {
 	if n := len(words); n > 0 {
 		words, typed = words[:n-1], words[n-1]
 	}
-	command, children := resolve(app, words)
+	command, children, flags := resolve(app, words)
 	var found []string
 	switch {
 	case strings.HasPrefix(typed, "-"):
@@ -89,7 +89,7 @@ func complete(ctx context.Context, p program, app *urfave.App, words []string) {
 			found = append(found, c.Name)
 		}
 	case command != nil:
-		found = names(ctx, command, typed)
+		found = p.names(ctx, command, flags, typed)
 	}
 	for _, f := range found {
 		if strings.HasPrefix(f, typed) {
@@ -99,23 +99,38 @@ func complete(ctx context.Context, p program, app *urfave.App, words []string) {
 }
 
 // resolve walks down the tree as far as the words are commands.
-func resolve(app *urfave.App, words []string) (command *urfave.Command, children []*urfave.Command) {
+func resolve(app *urfave.App, words []string) (command *urfave.Command, children []*urfave.Command, flags []givenFlag) {
 	children = app.Commands
-	given, _, _ := split(app, words)
+	given, flags, _ := split(app, words)
 	for _, w := range given {
 		next := child(children, w.text)
 		if next == nil {
-			return command, children
+			break
 		}
 		command, children = next, next.Subcommands
 	}
-	return command, children
+	return command, children, flags
 }
 
-func names(ctx context.Context, command *urfave.Command, typed string) (found []string) {
+// names are those of what there is, as the node says that the command would ask.
+func (p program) names(ctx context.Context, command *urfave.Command, flags []givenFlag, typed string) (found []string) {
 	ctx, cancel := context.WithTimeout(ctx, nameDeadline)
 	defer cancel()
-	client := api.NewClient(or(envAddr(), defaultAddr))
+	var addrs []string
+	data := ""
+	for _, f := range flags {
+		switch {
+		case f.is("addr"):
+			addrs = append(addrs, f.value)
+		case f.is("data"):
+			data = f.value
+		}
+	}
+	where, err := p.findPlace(addrs, data)
+	if err != nil {
+		return nil
+	}
+	client := api.NewClient(where.addrs...)
 	defer client.Close()
 	switch {
 	case command.Name == "completion":

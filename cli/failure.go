@@ -162,6 +162,9 @@ func noNode(err error) *Failure {
 	if dial := (*url.Error)(nil); errors.As(err, &dial) {
 		cause = dial.Err.Error()
 	}
+	if f := noSocket(what, err); f != nil {
+		return f
+	}
 	return &Failure{
 		What: what, Cause: cause, Code: codeNoNode, Exit: exitUnavailable,
 		Try: "gitmirror demo --keep                        a cluster to try things on, on this machine\n" +

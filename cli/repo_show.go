@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"time"
 
 	"gitmirror/api"
 	"gitmirror/cli/render"
@@ -34,27 +33,4 @@ func (s *session) repo(ctx context.Context, name string) (r *api.Repo, err error
 		return err
 	})
 	return r, notFound(err, s.command("repo ls"))
-}
-
-// base is the address of a node that answers: of several given ones the first
-// may be down.
-func (s *session) base(ctx context.Context) string {
-	addrs := s.client.Addrs()
-	if len(addrs) > 1 {
-		for _, a := range addrs {
-			if answers(ctx, a) {
-				return a
-			}
-		}
-	}
-	return addrs[0]
-}
-
-func answers(ctx context.Context, addr string) bool {
-	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
-	defer cancel()
-	c := api.NewClient(addr)
-	defer c.Close()
-	_, err := c.Status(ctx)
-	return err == nil
 }

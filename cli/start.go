@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log"
@@ -118,13 +119,28 @@ func start(ctx context.Context, s *session, o startOptions) error {
 	if err != nil {
 		return err
 	}
-	cfg.Log, cfg.Version = log, readBuild().Version
-	cfg.Ready = func(info node.Info) { announce(s, info) }
+	cfg.Log, cfg.Version, cfg.RunDir = log, readBuild().Version, s.runDir
+	served := false
+	cfg.Ready = func(info node.Info) {
+		served = true
+		announce(s, cfg, info)
+	}
 	if err := node.Run(ctx, cfg); err != nil {
 		return stopped(err)
 	}
+	if !served && !errors.Is(context.Cause(ctx), ErrTerminated) {
+		quiet := &Failure{Code: codeInterrupted, Exit: exitInterrupted} // who presses Ctrl-C knows why
+		if s.json {
+			quiet.What = "interrupted"
+		}
+		return quiet
+	}
 	return nil
 }
+
+// ErrTerminated is the cause of a context that ends because the process is to end, though
+// nobody has interrupted it: a node that is still starting ends well then.
+var ErrTerminated = errors.New("terminated")
 
 // enough refuses a size that nothing would fit in.
 func enough(flag string, n, least int64) error {
@@ -139,31 +155,6 @@ func stopped(err error) error {
 	f := &Failure{What: err.Error(), Code: codeFailed, Exit: exitFailed, Try: "gitmirror start --help"}
 	f.advise(err)
 	return f
-}
-
-// announce says where the node is and how the next one joins.
-func announce(s *session, info node.Info) {
-	join := "gitmirror start --join " + info.Peer
-	if s.json {
-		_ = writeJSON(s.Out, struct {
-			Name      string `json:"name"`
-			ClusterID string `json:"cluster_id"`
-			HTTP      string `json:"http"`
-			Peer      string `json:"peer"`
-			Founded   bool   `json:"founded"`
-			Join      string `json:"join"`
-		}{info.Name, info.ClusterID, info.HTTP, info.Peer, info.Founded, join})
-		return
-	}
-	founded := ""
-	if info.Founded {
-		founded = "  (a new cluster)"
-	}
-	s.say(`gitmirror %s  node %s  cluster %s%s
-  API                %s
-  clone              git clone %s/git/NAME
-To add a node, run on another host (or here with its own --name, --data, --http and --peer):
-  %s`, readBuild().Version, info.Name, info.ClusterID, founded, info.HTTP, info.HTTP, join)
 }
 
 func newLogger(w io.Writer, level, format string) (*slog.Logger, error) {

@@ -12,6 +12,7 @@ import (
 
 	"gitmirror/fsm"
 	"gitmirror/fsm/command"
+	"gitmirror/internal/network"
 	"gitmirror/internal/refusal"
 )
 
@@ -46,6 +47,9 @@ func (c *Coordinator) Join(ctx context.Context, a Applicant) error {
 	if err := checkApplicant(n); err != nil {
 		return err
 	}
+	if err := c.sameReach(n); err != nil {
+		return err
+	}
 	put := &command.PutNode{Node: n}
 	if row := c.cfg.State.View().NodeByID(n.GetId()); row != nil && row.Run != n.GetRun() {
 		if err := c.onlyOne(ctx, row, a); err != nil {
@@ -78,6 +82,28 @@ func checkApplicant(n *command.Node) error {
 	host, port, err := net.SplitHostPort(n.GetPeer())
 	if ip := net.ParseIP(host); err != nil || host == "" || port == "" || port == "0" || ip != nil && ip.IsUnspecified() {
 		return bad("the peer address %.100q is not one that other nodes can reach; start the node with --advertise HOST:PORT", n.GetPeer())
+	}
+	return nil
+}
+
+// sameReach refuses an address by which a cluster has members on loopback and others: to each
+// host a loopback address is another place. A member that had such an address before is not
+// put out for it.
+func (c *Coordinator) sameReach(n *command.Node) error {
+	view, ours := c.cfg.State.View(), network.Loopback(n.GetPeer())
+	row := view.NodeByID(n.GetId())
+	if row != nil && (!ours || network.Loopback(row.Peer)) { // as it was, or on its way to where others are
+		return nil
+	}
+	const flags = "start %s with --peer HOST:7655 --insecure-peers --http HOST:7654, where HOST is its machine's address in the network of the others"
+	for _, other := range view.Nodes() {
+		switch theirs := network.Loopback(other.Peer); {
+		case other.ID == n.GetId() || other.Peer == "" || theirs == ours:
+		case ours:
+			return refusal.New(refusal.JoinInvalid, "the peer address %s of %s is a loopback address: %s, at %s, does not reach it", n.GetPeer(), n.GetName(), other.Name, other.Peer).Try(flags, n.GetName())
+		default:
+			return refusal.New(refusal.JoinInvalid, "%s is a member at %s, a loopback address: %s, at %s, would not reach it", other.Name, other.Peer, n.GetName(), n.GetPeer()).Try(flags, other.Name)
+		}
 	}
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 
 	"gitmirror/internal/advice"
 	"gitmirror/internal/clock"
+	"gitmirror/internal/network"
 	"gitmirror/internal/refusal"
 	"gitmirror/peer"
 )
@@ -51,6 +52,9 @@ func (a *Applicant) Join(ctx context.Context, seeds []string) (string, error) {
 			}
 			last = fmt.Errorf("%s: %w", seed, err)
 		}
+		if ctx.Err() != nil {
+			return "", ctx.Err()
+		}
 		if now := time.Now(); now.Sub(said) >= joinSayEach {
 			a.Log.Warn("not joined yet, trying again", "err", last)
 			said = now
@@ -74,6 +78,10 @@ func (a *Applicant) through(ctx context.Context, seed string) (string, error) {
 	if h.Leader == "" {
 		return "", errors.New("it has no leader now")
 	}
+	if network.Loopback(h.Leader) && !network.Loopback(a.Request.Peer) {
+		return "", refusal.New(refusal.JoinInvalid, "it is led from %s, a loopback address, which leads nowhere from here", h.Leader).
+			Try("start its nodes with --peer HOST:7655 --insecure-peers --http HOST:7654, where HOST is their machine's address in this network")
+	}
 	answer, err := a.Call.Join(ctx, h.Leader, a.request())
 	return answer.ClusterID, err
 }
@@ -86,6 +94,11 @@ func refused(by string, r *refusal.Error) *advice.Error {
 		e.Try = "choose another with --name; or, where the other is gone for good: gitmirror node rm NAME --yes"
 	case refusal.NodeRemoved, refusal.NodeCopied, refusal.ConflictAddress:
 		e.Code = 6
+	case refusal.HTTPPort:
+		e.Message, e.Code = fmt.Sprintf("--join %s is the port of the API and git, not that of nodes", by), 2
+	case refusal.HostUnknown: // so does a node of an older release say it
+		e.Message, e.Code = fmt.Sprintf("--join %s is not the port of nodes: %s", by, r.Detail), 2
+		e.Try = fmt.Sprintf("--join with the peer address, as it is shown by: gitmirror node ls -o json --addr http://%s", by)
 	case refusal.FormatTooOld:
 		e.Try = "start it with the gitmirror that the other nodes run"
 	default:

@@ -10,6 +10,7 @@ import (
 	"gitmirror/internal/advice"
 	"gitmirror/internal/browser"
 	"gitmirror/internal/descriptors"
+	"gitmirror/internal/network"
 )
 
 // checkAddresses refuses what would open this node to others without the
@@ -20,6 +21,9 @@ func checkAddresses(cfg Config) error {
 			return &advice.Error{Code: 2, Message: fmt.Sprintf("%s %q is not host:port", a.flag, a.value), Try: a.flag + " 127.0.0.1:7654"}
 		}
 	}
+	if err := checkApart(cfg.HTTP, cfg.Peer); err != nil {
+		return err
+	}
 	for _, a := range []struct{ flag, value string }{{"--advertise", cfg.Advertise}, {"--advertise-http", cfg.AdvertiseHTTP}} {
 		if a.value == "" {
 			continue
@@ -28,7 +32,10 @@ func checkAddresses(cfg Config) error {
 			return &advice.Error{Code: 2, Message: fmt.Sprintf("%s %q is not host:port", a.flag, a.value), Try: a.flag + " HOST:PORT, as others reach this node"}
 		}
 	}
-	if !loopback(cfg.Peer) && !cfg.InsecurePeers {
+	if err := checkJoins(cfg); err != nil {
+		return err
+	}
+	if !network.Loopback(cfg.Peer) && !cfg.InsecurePeers {
 		return &advice.Error{Code: 2, Message: fmt.Sprintf("the peer address %s can be reached from other hosts, and peers do not authenticate each other yet", cfg.Peer),
 			Try: "on a network where every host is trusted, add --insecure-peers"}
 	}
@@ -48,18 +55,6 @@ func hostNames(cfg Config) []string {
 		list = append(list, browser.Name(host))
 	}
 	return list
-}
-
-func loopback(hostport string) bool {
-	host, _, err := net.SplitHostPort(hostport)
-	if err != nil {
-		return false
-	}
-	if host == "localhost" {
-		return true
-	}
-	ip := net.ParseIP(host)
-	return ip != nil && ip.IsLoopback()
 }
 
 func wildcard(hostport string) bool {

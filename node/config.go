@@ -29,7 +29,8 @@ type Config struct {
 	AllowUpstream []string         // CIDR prefixes exempt from the egress deny list
 	AllowHost     []string         // names, besides the advertised one, that clients know the API by
 	InsecurePeers bool             // peers do not authenticate each other: needed for a reachable peer address
-	InsecureAPI   bool             // take writes from a reachable API address
+	InsecureAPI   bool             // take writes from whoever reaches the API
+	RunDir        string           // another directory with a socket, if it is there and this user's; empty for none
 	Network       network.Network  // of everything but git's own helpers; default this machine's
 	Disk          *disk.Disk       // of everything but git's own files; default this machine's
 	Clock         func() time.Time // the time of day, which may be wrong; default this machine's
@@ -44,7 +45,8 @@ type Config struct {
 type Info struct {
 	Name      string
 	ClusterID string
-	HTTP      string // base URL
-	Peer      string // host:port
-	Founded   bool   // this start founded the cluster
+	HTTP      string   // base URL
+	Peer      string   // host:port
+	Local     []string // where processes of this host write, as package api takes addresses; the best first
+	Founded   bool     // this start founded the cluster
 }

@@ -56,7 +56,8 @@ type node struct {
 	info    Info
 	lock    *os.File
 	git     *git.Runner
-	web     *descriptors.Gate
+	web     *descriptors.Gate // at --http
+	doors   doors             // web, and what is open beside it
 	port    *cluster.Port
 	peers   *peer.Client
 	greeter greeter
@@ -108,9 +109,11 @@ func Run(ctx context.Context, cfg Config) (err error) {
 		return errors.Join(err, n.port.Close())
 	}
 	n.introduce()
-	peers := n.answer(descriptors.NewGate(n.port.HTTP(), descriptors.Ours().Peers), func(*answering) http.Handler { return peer.Greet(n.id.Cluster, n.greeter) })
+	n.openDoors()
+	defer n.doors.close()
+	peers := n.answer(doors{{Gate: descriptors.NewGate(n.port.HTTP(), descriptors.Ours().Peers)}}, func(*answering) http.Handler { return peer.Greet(n.id.Cluster, n.greeter) })
 	defer peers.close()
-	public := n.answer(n.web, func(a *answering) http.Handler { return server.Starting(a.started, a) })
+	public := n.answer(n.doors, func(a *answering) http.Handler { return server.Starting(a.started, a) })
 	defer public.close()
 	// 4. The cluster: founded, joined, or the one we are in.
 	if err := n.enter(ctx); err != nil {
@@ -121,7 +124,7 @@ func Run(ctx context.Context, cfg Config) (err error) {
 		return n.unless(ctx, err)
 	}
 	peers.serve(n.peerHandler())
-	public.serve(n.server.Handler())
+	public.serve(n.doors.handler(n.server))
 	// 6. Run, and stop in reverse.
 	return n.run(ctx, public)
 }
@@ -132,7 +135,7 @@ func (n *node) unless(ctx context.Context, err error) error {
 	if ctx.Err() == nil {
 		return err
 	}
-	n.log.Info("stopped before it served", "err", err)
+	n.log.Debug("stopped before it served", "err", err)
 	return nil
 }
 
@@ -256,7 +259,7 @@ func (n *node) build(ctx context.Context) (err error) {
 	p.server = server.New(server.Config{
 		Self: n.id.ID, State: p.machine.state, Consensus: p.consensus, Writer: writer{p.coordinator}, Git: p.copies,
 		Peers: n.peers, Local: n.member, Now: func() time.Time { return p.machine.logTime().Now },
-		Hosts: hostNames(n.cfg), Bodies: p.engine.Bodies(), ReadOnly: !loopback(n.cfg.HTTP) && !n.cfg.InsecureAPI, Log: n.log,
+		Hosts: hostNames(n.cfg), Bodies: p.engine.Bodies(), Log: n.log,
 	})
 	return nil
 }

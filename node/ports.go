@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"gitmirror/internal/bodylimit"
-	"gitmirror/internal/descriptors"
 	"gitmirror/peer"
 	"gitmirror/server"
 )
@@ -34,15 +33,17 @@ func (a *answering) serve(h http.Handler) {
 	close(a.started)
 }
 
-// answer serves a port from now on, with what first makes of it until serve is called.
-func (n *node) answer(l *descriptors.Gate, first func(*answering) http.Handler) *answering {
+// answer serves doors from now on, with what first makes of it until serve is called.
+func (n *node) answer(at doors, first func(*answering) http.Handler) *answering {
 	ctx, cut := context.WithCancelCause(context.Background())
-	a := &answering{cut: cut, done: make(chan error, 1), started: make(chan struct{})}
+	a := &answering{cut: cut, done: make(chan error, len(at)), started: make(chan struct{})}
 	h := first(a)
 	a.now.Store(&h)
-	a.http = &http.Server{Handler: bodylimit.Handler(bodyBound, a), ConnState: l.State, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
-		ErrorLog: slog.NewLogLogger(n.log.Handler(), slog.LevelDebug), BaseContext: func(net.Listener) context.Context { return ctx }}
-	go func() { a.done <- a.http.Serve(l) }()
+	a.http = &http.Server{Handler: bodylimit.Handler(bodyBound, a), ConnState: at.state, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
+		ErrorLog: slog.NewLogLogger(n.log.Handler(), slog.LevelDebug), BaseContext: func(by net.Listener) context.Context { return at.base(ctx, by) }}
+	for _, d := range at {
+		go func() { a.done <- a.http.Serve(d.Gate) }()
+	}
 	return a
 }
 

@@ -20,6 +20,7 @@ import (
 	"gitmirror/fsm"
 	"gitmirror/internal/browser"
 	"gitmirror/internal/gitbody"
+	"gitmirror/internal/network"
 	"gitmirror/internal/policy"
 	"gitmirror/internal/refusal"
 	"gitmirror/internal/spool"
@@ -168,11 +169,7 @@ func (s *Server) Handler(by Door) http.Handler {
 // of elsewhere sends; nil for any other. No page reaches a socket by a name of its own.
 func (s *Server) foreign(r *http.Request, by Door) *refusal.Error {
 	if peer.IsCall(r) {
-		e := refusal.New(refusal.HTTPPort, "%s", refusal.HTTPPort)
-		if row := s.cfg.State.View().NodeByID(s.cfg.Self); row != nil && row.Peer != "" {
-			e = e.Try("--join %s", row.Peer)
-		}
-		return e
+		return s.wherePeersAre(r)
 	}
 	check := browser.Check(r, s.cfg.Hosts)
 	if by == Socket {
@@ -186,6 +183,19 @@ func (s *Server) foreign(r *http.Request, by Door) *refusal.Error {
 		return refusal.New(refusal.HostUnknown, "this node is not known as %s", host).Try("ask it by its IP address, or start it with --allow-host %s", host)
 	}
 	return refusal.New(refusal.CrossOrigin, "%s", check)
+}
+
+// wherePeersAre tells a node that takes this port for one of nodes where that is.
+func (s *Server) wherePeersAre(r *http.Request) *refusal.Error {
+	e := refusal.New(refusal.HTTPPort, "%s", refusal.HTTPPort)
+	row := s.cfg.State.View().NodeByID(s.cfg.Self)
+	switch {
+	case row == nil || row.Peer == "":
+		return e
+	case network.Loopback(row.Peer) && !network.Loopback(r.RemoteAddr):
+		return e.Try("others do not reach its peer address %s: start %s with --peer HOST:7655 --insecure-peers, where HOST is its machine's address in your network, and then this node with --join HOST:7655", row.Peer, row.Name)
+	}
+	return e.Try("--join %s", row.Peer)
 }
 
 // Forwarded serves the API for requests that another node passed on over the

@@ -17,6 +17,7 @@ import (
 // Shares are how many connections each kind may hold.
 type Shares struct {
 	Public       int // of clients
+	Beside       int // of clients, at each door of this host beside the public one
 	Peers        int // of other nodes, HTTP
 	Unidentified int // on the peer port, before they have said what they want
 	Streams      int // on the peer port, of raft and gossip
@@ -30,7 +31,7 @@ const most = 8192
 func Share(limit uint64) Shares {
 	n := int(min(limit, math.MaxInt32))
 	part := func(of int) int { return max(4, min(n/of, most)) }
-	return Shares{Public: part(4), Peers: part(10), Unidentified: min(part(16), 256), Streams: part(16)}
+	return Shares{Public: part(4), Beside: max(2, min(n/128, most)), Peers: part(10), Unidentified: min(part(16), 256), Streams: part(16)}
 }
 
 // Ours are the shares of this process. The limit is read once: it is set by who
