@@ -2,6 +2,8 @@ package coordinator
 
 import (
 	"context"
+	"fmt"
+	"strings"
 	"testing"
 
 	"gitmirror/fsm"
@@ -61,6 +63,40 @@ func TestAnApplicantMustAnswerWhereItSays(t *testing.T) {
 				t.Error("a refused applicant left an entry in the log")
 			}
 		})
+	}
+}
+
+// A loopback address leads to another place on each host: members are all at such ones, on
+// one host, or none is. Who is a member goes on, and may move to where others reach it.
+func TestLoopbackAndOthersAreNotOneCluster(t *testing.T) {
+	for name, c := range map[string]struct {
+		members []string // peer addresses of nodes 1 and on
+		who     int      // which node asks; one more than members is new
+		at      string
+		code    refusal.Code
+		names   string // in what is to try
+	}{
+		"a newcomer, on one host":             {[]string{"127.0.0.1:1"}, 2, "127.0.0.1:2", "", ""},
+		"a newcomer, on several":              {[]string{"10.0.0.1:1"}, 2, "10.0.0.2:1", "", ""},
+		"a newcomer at loopback":              {[]string{"10.0.0.1:1"}, 2, "127.0.0.1:1", refusal.JoinInvalid, "start n2 with --peer HOST:7655 --insecure-peers"},
+		"a newcomer at localhost":             {[]string{"10.0.0.1:1"}, 2, "localhost:1", refusal.JoinInvalid, "start n2 with --peer"},
+		"a newcomer at ::1":                   {[]string{"n1.example:1"}, 2, "[::1]:1", refusal.JoinInvalid, "start n2 with --peer"},
+		"a newcomer, where others are at it":  {[]string{"127.0.0.1:1"}, 2, "10.0.0.2:1", refusal.JoinInvalid, "start n1 with --peer"},
+		"the only member, to where it was":    {[]string{"127.0.0.1:1"}, 1, "127.0.0.1:2", "", ""},
+		"the only member, outwards":           {[]string{"127.0.0.1:1"}, 1, "10.0.0.1:1", "", ""},
+		"a member, outwards":                  {[]string{"127.0.0.1:1", "127.0.0.1:2"}, 2, "10.0.0.1:2", "", ""},
+		"a member that stays, others outside": {[]string{"10.0.0.1:1", "127.0.0.1:2"}, 2, "127.0.0.1:2", "", ""},
+		"a member, inwards":                   {[]string{"10.0.0.1:1", "10.0.0.2:1"}, 2, "127.0.0.1:1", refusal.JoinInvalid, "start n2 with --peer"},
+	} {
+		w := newWorld(t, 0)
+		for i, at := range c.members {
+			w.apply(&command.PutNode{Node: &command.Node{Id: id(i + 1), Name: fmt.Sprintf("n%d", i+1), Peer: at, Run: "r", Format: fsm.Format}})
+		}
+		w.answers = map[string]Process{c.at: {id(c.who), "next"}}
+		err := w.c.Join(context.Background(), Applicant{Runs: []string{"r"}, Node: &command.Node{Id: id(c.who), Name: fmt.Sprintf("n%d", c.who), Peer: c.at, Run: "next", Format: fsm.Format}})
+		if got := code(t, err); got != c.code || got != "" && !strings.Contains(refusal.Of(err).Hint, c.names) {
+			t.Errorf("%s: %v, want %q with %q", name, err, c.code, c.names)
+		}
 	}
 }
 

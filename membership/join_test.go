@@ -19,7 +19,7 @@ func applicant(t *testing.T, c crowd) *Applicant {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &Applicant{Request: peer.JoinRequest{ID: "me", Name: "n4"}, ID: id, Call: c, Log: testlog.New(t)}
+	return &Applicant{Request: peer.JoinRequest{ID: "me", Name: "n4", Peer: "10.0.0.4:7655"}, ID: id, Call: c, Log: testlog.New(t)}
 }
 
 func leads(answers ...error) func(peer.JoinRequest) (peer.JoinAnswer, error) {
@@ -45,6 +45,9 @@ func TestJoin(t *testing.T) {
 		{"its name is taken", crowd{"a": knows, "lead": {join: leads(refusal.New(refusal.ConflictNode, "n4 is there"))}}, 6, 0},
 		{"it was removed", crowd{"a": knows, "lead": {join: leads(refusal.NodeRemoved)}}, 6, 0},
 		{"it is too old", crowd{"a": knows, "lead": {join: leads(refusal.FormatTooOld)}}, 1, 0},
+		{"the seed is an API", crowd{"a": {refuse: refusal.New(refusal.HTTPPort, "no")}}, 2, 0},
+		{"the seed is an API of an older release", crowd{"a": {refuse: refusal.New(refusal.HostUnknown, "no")}}, 2, 0},
+		{"the leader is at loopback", crowd{"a": {hello: peer.Hello{ID: "a", Leader: "127.0.0.1:7655"}}, "127.0.0.1:7655": {join: leads(nil)}}, 2, 0},
 		{"it asks what cannot be", crowd{"a": knows, "lead": {join: leads(refusal.JoinInvalid)}}, 2, 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -16,6 +16,7 @@ import (
 // crowd is other nodes by address; who is not in it does not answer.
 type crowd map[string]struct {
 	hello  peer.Hello
+	refuse error // to say hello
 	whois  *peer.Whois
 	member *peer.Membership
 	pulse  *peer.Pulse
@@ -26,7 +27,7 @@ var errSilent = errors.New("no answer")
 
 func (c crowd) Hello(_ context.Context, addr string) (peer.Hello, error) {
 	if n, ok := c[addr]; ok {
-		return n.hello, nil
+		return n.hello, n.refuse
 	}
 	return peer.Hello{}, errSilent
 }
