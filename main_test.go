@@ -100,6 +100,33 @@ func TestDemoLeavesNothingBehind(t *testing.T) {
 	}
 }
 
+// A node that waits to be let in ends at once: Ctrl-C is answered with silence and 130, the
+// end of a service with 0.
+func TestEndOfANodeThatWaitsToBeLetIn(t *testing.T) {
+	for signal, code := range map[syscall.Signal]int{syscall.SIGINT: 130, syscall.SIGTERM: 0} {
+		cmd := exec.Command("gitmirror", "start", "--name", "n1", "--data", t.TempDir(), "--http", "127.0.0.1:0", "--peer", "127.0.0.1:0", "--join", "127.0.0.1:1")
+		stderr, err := cmd.StderrPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		lines := bufio.NewScanner(stderr)
+		if !lines.Scan() || !strings.Contains(lines.Text(), "not joined yet") {
+			t.Errorf("it begins with %q", lines.Text())
+		}
+		_ = cmd.Process.Signal(signal)
+		for lines.Scan() {
+			t.Errorf("%s: it says %q", signal, lines.Text())
+		}
+		_ = cmd.Wait()
+		if got := cmd.ProcessState.ExitCode(); got != code {
+			t.Errorf("%s: exit code %d, want %d", signal, got, code)
+		}
+	}
+}
+
 // addresses reads the host:port of n nodes off the demo's story.
 func addresses(story interface{ Read([]byte) (int, error) }, n int) (found []string) {
 	node := regexp.MustCompile(`^ +n\d +(http://\S+)`)

@@ -13,7 +13,7 @@ import (
 
 // announce says where the node is, where this host writes, and how the next node joins.
 func announce(s *session, cfg node.Config, info node.Info) {
-	join, where := joinLine(cfg, info)
+	join, where, note := joinLine(cfg, info)
 	if s.json {
 		_ = writeJSON(s.Out, struct {
 			Name      string   `json:"name"`
@@ -38,12 +38,12 @@ func announce(s *session, cfg node.Config, info node.Info) {
   clone              git clone %s/git/NAME
   writes             %s
 To add a node, run %s:
-  %s`, readBuild().Version, info.Name, info.ClusterID, founded, info.HTTP, info.HTTP, or(writes, "nobody: there is neither a socket nor a loopback address"), where, join)
+  %s%s`, readBuild().Version, info.Name, info.ClusterID, founded, info.HTTP, info.HTTP, or(writes, "nobody: there is neither a socket nor a loopback address"), where, join, note)
 }
 
-// joinLine is the command by which the next node joins, and where to run it. A node at a
-// loopback address has others on its own host alone.
-func joinLine(cfg node.Config, info node.Info) (line, where string) {
+// joinLine is the command by which the next node joins, where to run it, and what else is to
+// be said. A node at a loopback address has others on its own host alone.
+func joinLine(cfg node.Config, info node.Info) (line, where, note string) {
 	public := strings.TrimPrefix(info.HTTP, "http://")
 	words := []string{"gitmirror", "start"}
 	add := func(flag, value string) { words = append(words, flag, shellWord(value)) }
@@ -52,7 +52,8 @@ func joinLine(cfg node.Config, info node.Info) (line, where string) {
 		add("--data", following(filepath.Clean(cfg.Dir)))
 		add("--http", portAfter(public))
 		add("--peer", portAfter(info.Peer))
-		where = "here (on another host it would not reach " + info.Peer + ":\nfor several hosts start each with --peer HOST:7655 --insecure-peers --http HOST:7654)"
+		where = "on this host"
+		note = "\nOther hosts do not reach " + info.Peer + ": for several, start each node with --peer HOST:7655\n--insecure-peers --http HOST:7654, this one too, HOST being its address"
 	} else {
 		_, port, _ := net.SplitHostPort(info.Peer)
 		add("--peer", net.JoinHostPort("HOST", port))
@@ -70,7 +71,7 @@ func joinLine(cfg node.Config, info node.Info) (line, where string) {
 		add("--allow-upstream", prefix)
 	}
 	add("--join", info.Peer)
-	return strings.Join(words, " "), where
+	return strings.Join(words, " "), where, note
 }
 
 var number = regexp.MustCompile(`[0-9]+$`)

@@ -19,9 +19,9 @@ func TestTheLineByWhichTheNextNodeJoins(t *testing.T) {
 		on   string
 	}{
 		{node.Config{Dir: "d1"}, node.Info{Name: "n1", HTTP: "http://127.0.0.1:7654", Peer: "127.0.0.1:7655"},
-			"gitmirror start --name n2 --data d2 --http 127.0.0.1:7664 --peer 127.0.0.1:7665 --join 127.0.0.1:7655", "here"},
+			"gitmirror start --name n2 --data d2 --http 127.0.0.1:7664 --peer 127.0.0.1:7665 --join 127.0.0.1:7655", "on this host"},
 		{node.Config{Dir: "/var/lib/git mirror/"}, node.Info{Name: "host", HTTP: "http://127.0.0.1:65530", Peer: "[::1]:7655"},
-			"gitmirror start --name host-2 --data '/var/lib/git mirror-2' --http 127.0.0.1:65520 --peer [::1]:7665 --join [::1]:7655", "here"},
+			"gitmirror start --name host-2 --data '/var/lib/git mirror-2' --http 127.0.0.1:65520 --peer [::1]:7665 --join [::1]:7655", "on this host"},
 		{node.Config{Dir: "d1"}, node.Info{Name: "n1", HTTP: "http://10.0.0.11:7654", Peer: "10.0.0.11:7655"},
 			"gitmirror start --peer HOST:7655 --insecure-peers --http HOST:7654 --join 10.0.0.11:7655", "on another host"},
 		{node.Config{Dir: "d1", Timing: "slow", AllowUpstream: []string{"10.0.0.0/8", "fd00::/8"}}, node.Info{Name: "n1", HTTP: "http://127.0.0.1:7654", Peer: "n1.example:7655"},
@@ -30,8 +30,8 @@ func TestTheLineByWhichTheNextNodeJoins(t *testing.T) {
 		if c.cfg.Timing == "" {
 			c.cfg.Timing = "normal"
 		}
-		line, where := joinLine(c.cfg, c.info)
-		if line != c.line || !strings.HasPrefix(where, c.on) {
+		line, where, note := joinLine(c.cfg, c.info)
+		if line != c.line || !strings.HasPrefix(where, c.on) || (c.on == "on this host") != strings.Contains(note, "Other hosts do not reach") {
 			t.Errorf("%s:\n%s, want\n%s", where, line, c.line)
 		}
 		if _, err := arrange(program{}.app(), strings.Fields(line)); err != nil {
