@@ -198,8 +198,11 @@ func (w *walk) beside() {
 
 	// One that was founded at loopback says to whom its line is of use; a reachable --http
 	// whose loopback is taken goes on.
+	n4.must("mkdir /run/gitmirror && chown 65534 /run/gitmirror")
 	busy := n4.begin("gitmirror start --name busy --data b --http 127.0.0.1:7654 --peer 127.0.0.1:7655")
-	busy.says(w.t, busy.out, "--join")
+	if said := busy.says(w.t, busy.out, "--join"); strings.Contains(said, "/run/gitmirror") {
+		w.t.Errorf("with another user's /run/gitmirror it says\n%s", said)
+	}
 	alone := n4.begin("gitmirror start --name alone --data a --http 10.0.0.14:7654 --peer 127.0.0.1:7755")
 	if said := alone.says(w.t, alone.out, "--join"); !strings.Contains(said, "Other hosts do not reach 127.0.0.1:7755") {
 		w.t.Errorf("it says\n%s", said)
