@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/raft"
@@ -31,7 +32,7 @@ type chronicle struct {
 	upstream func(url string) *Upstream
 	madeAt   func(candidate string) time.Time // when it was prepared, zero where that was not seen
 	trusted  time.Time                        // until then all clocks but one were right
-	doubted  bool                             // later they were not
+	doubted  atomic.Bool                      // later they were not
 	downs    map[string][]span                // when the log said of nodes that they are down, by name
 	terms    int                              // in which somebody led
 }

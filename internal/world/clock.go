@@ -50,9 +50,13 @@ var wrongs = []time.Duration{time.Minute, -time.Minute, year, -year, 10 * time.M
 
 // clockSteps happen to clocks.
 var clockSteps = map[string]func(*run, Step){
-	"clock": func(r *run, s Step) { r.node(s.Node).clock.turn(wrongs[s.Other%len(wrongs)], 1, 0) },
+	"clock": func(r *run, s Step) {
+		r.node(s.Node).clock.turn(wrongs[s.Other%len(wrongs)], 1, 0)
+		r.doubtClocks()
+	},
 	"clock-jumps": func(r *run, s Step) {
 		r.node(s.Node).clock.turn(0, 1, wrongs[s.Other%len(wrongs)])
+		r.doubtClocks()
 	},
 	"days": (*run).days,
 }
@@ -88,24 +92,37 @@ const (
 // keepTruth finds out from when on not most of the clocks that could be asked were right, or
 // more than one was wrong: until then log time has to be the world's.
 func (r *run) keepTruth(ctx context.Context) {
-	for ctx.Err() == nil {
-		wrong, asked := 0, 0
-		for _, n := range r.w.every() {
-			if n.running() && !r.cutOff(n) {
-				asked++
-			}
-			if now := time.Now(); n.clock.now().Sub(now).Abs() > right {
-				wrong++
-			}
-		}
-		if wrong > 1 || 2*wrong >= asked {
-			r.log.doubted = true
-			return
-		}
+	for ctx.Err() == nil && !r.doubtClocks() {
 		r.log.trusted = time.Now()
 		select {
 		case <-time.After(time.Second):
 		case <-ctx.Done():
 		}
 	}
+}
+
+// doubtClocks tells whether there was a time, up to now, at which not most of the clocks that
+// could be asked were right, or more than one was wrong. One that jumps is wrong all the time:
+// it jumps between two looks.
+func (r *run) doubtClocks() bool {
+	wrong, asked := 0, 0
+	for _, n := range r.w.every() {
+		if n.running() && !r.cutOff(n) {
+			asked++
+		}
+		if n.clock.wrong() {
+			wrong++
+		}
+	}
+	if wrong > 1 || 2*wrong >= asked {
+		r.log.doubted.Store(true)
+	}
+	return r.log.doubted.Load()
+}
+
+// wrong tells whether it is, now or now and then.
+func (c *clock) wrong() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.jumps != 0 || c.drift(time.Now()).Abs() > right
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -396,7 +397,7 @@ func (r *run) retry(at []*Node) {
 			if err != nil {
 				continue
 			}
-			if row.State == api.StateFailing {
+			if row.State == api.StateFailing || slices.ContainsFunc(row.Also, func(also string) bool { return strings.HasPrefix(also, api.StateFailing) }) {
 				r.w.heard.asked(n.Name, name)
 				_, _ = n.Client.Sync(ctx, name, 0)
 			}

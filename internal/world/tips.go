@@ -30,7 +30,7 @@ func (l lineage) with(row *fsm.Repo, p *command.Publish) lineage {
 // unkept says which tips that a row has had cannot be restored from a table: they are in no
 // ref of it, nor does one lead there.
 func (r *run) unkept(log *chronicle, v version, table *refs.Table) error {
-	if r.aged || log.doubted {
+	if r.aged || log.doubted.Load() {
 		return nil // where days have gone by, or seem to have, not each tip is kept
 	}
 	u := r.w.upstream(v.row.URLs()[0])

@@ -13,7 +13,10 @@ import (
 )
 
 // pair is a node, and another machine on which a process of a copy of its directory runs.
-type pair struct{ node, copy *Node }
+type pair struct {
+	node, copy *Node
+	claimed    bool // nobody else starts the node, until it is single again
+}
 
 // double kills a node, copies its directory to another machine, and starts a process there:
 // alone, when the node has started again too, before, or at once. One of them goes on.
@@ -26,14 +29,18 @@ func (r *run) double(s Step) {
 	n.Crash(0)
 	n.suffer(twin)
 	c := r.w.double(n)
-	r.twins = append(r.twins, pair{n, c})
+	r.twins = append(r.twins, pair{n, c, votes})
 	// It may reach nobody at first, but where it votes: a vote that two have, of which nobody
 	// knows for long, is one of those that no consensus survives.
 	if s.Repo%2 == 1 && !votes {
 		r.alone(c, fabric.Weather{Cut: true})
 	}
 	r.work.Go(func() {
-		defer n.release()
+		// Where it votes, one that is started later while nobody can be asked who has
+		// heard of the other gives that vote twice, too.
+		if !votes {
+			defer n.release()
+		}
 		switch s.Other % 4 {
 		case 0:
 			r.up(c)
@@ -107,6 +114,9 @@ func (r *run) single() {
 		}
 		r.happened("twin: " + winner.Host.IP()[:6])
 		r.up(p.node)
+		if p.claimed {
+			p.node.release()
+		}
 	}
 	r.twins = nil
 }
