@@ -24,7 +24,7 @@ func watchStatus(ctx context.Context, s *session) error {
 		st, err := askStatus(ctx, s)
 		switch {
 		case ctx.Err() != nil:
-			return ctx.Err()
+			return told(exitInterrupted) // as it was meant to
 		case terminalWidth(s.Out) > 0 && !s.json:
 			on.draw(st, err)
 		case err != nil:
@@ -45,7 +45,7 @@ func watchStatus(ctx context.Context, s *session) error {
 			}
 		}
 		if !sleep(ctx, s.every) {
-			return ctx.Err()
+			return told(exitInterrupted) // as it was meant to
 		}
 	}
 }
