@@ -30,6 +30,7 @@ var allowed = map[string]struct {
 	"server":      {[]string{"api", "fsm", "fsm/command", "peer"}, "the server renders and routes; it builds nothing"},
 	"cli":         {[]string{"api", "node", "demo", "cli/..."}, "the command line is a client of the API; only start runs a node"},
 	"cli/render":  {[]string{"api"}, "tables are rendered from what the API answers"},
+	"cli/doctor":  {[]string{"api"}, "what is looked at is this host, the network, and what the API says of the cluster"},
 	"demo":        {[]string{"api", "cli/render", "mirror/refs"}, "the demo drives real processes from outside; to spoil a copy it must write its file"},
 	"node": {[]string{"agent", "api", "cluster", "coordinator", "fsm", "fsm/command", "leader", "membership", "mirror", "mirror/git", "mirror/past", "mirror/refs", "peer", "server"},
 		"the composition root may know everything but its own users"},

@@ -100,6 +100,7 @@ func (p program) app() *urfave.App {
 				repoRefsCommand().build(p), repoApproveCommand().build(p), repoRestoreCommand().build(p)),
 			group("node", "list, show and remove the nodes of the cluster",
 				nodeLsCommand().build(p), nodeShowCommand().build(p), nodeRmCommand().build(p)),
+			doctorCommand().build(p),
 			versionCommand().build(p),
 			completionCommand().build(p),
 		},
