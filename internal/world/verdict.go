@@ -55,6 +55,15 @@ func (v *verdicts) first(what string) bool {
 	return first
 }
 
+// young tells whether what is wrong was seen, by looking again, to be so for a short time
+// only: upstream may have got something else a moment ago.
+func (v *verdicts) young(what string) bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	t, there := v.wrong[what]
+	return there && time.Since(t.since) <= noticed
+}
+
 // is notes that something is wrong since then, as far as it was not known, or has ended.
 func (v *verdicts) is(what string, wrong bool, t trouble) {
 	v.mu.Lock()
@@ -132,7 +141,7 @@ func (r *run) watch(ctx context.Context, n *Node) {
 			s = api.Status{}
 		}
 		for what, t := range r.verdicts.said(n.Name, s) {
-			if t.still() && r.verdicts.first(what) {
+			if t.still() && !r.verdicts.young(what) && r.verdicts.first(what) {
 				r.violated("%s calls the cluster healthy at entry %d, and since %s %s", n.Name, index, t.since.Format(time.TimeOnly), what)
 			}
 		}
