@@ -133,7 +133,10 @@ func (r *run) behind(list []*Node) error {
 	known := r.all()
 	for _, row := range page.Repos {
 		u := known[row.Name]
-		if u == nil || !slices.ContainsFunc(row.Copies, func(c api.Copy) bool { return c.State == "ready" && slices.Contains(names(list), c.Node) }) {
+		// What is published, and none of them has, is waited for: whoever has it may come back.
+		if u == nil || !slices.ContainsFunc(row.Copies, func(c api.Copy) bool {
+			return c.State == "ready" && c.Generation == row.Generation && slices.Contains(names(list), c.Node)
+		}) {
 			continue
 		}
 		for _, c := range row.Copies {
