@@ -149,8 +149,11 @@ func (c *Coordinator) balanceVotes(ctx context.Context) (changed bool, err error
 	return false, nil
 }
 
-// gone tells whether a node has been down for so long that it is not expected
-// back.
+// spareAfter is how long a voter is down before a node that has none gets a vote in its place.
+// A vote costs nothing to move, as copies do; it comes back with the node when there is room.
+const spareAfter = time.Minute
+
+// gone tells whether a voter has been down for so long that its vote is better elsewhere.
 func (c *Coordinator) gone(view *fsm.View, n *fsm.Node, now time.Time) bool {
-	return n.State == fsm.NodeDown && c.term.Load().absent.of(view, n, now) > c.cfg.ReplaceAfter
+	return n.State == fsm.NodeDown && c.term.Load().absent.of(view, n, now) > min(spareAfter, c.cfg.ReplaceAfter)
 }
