@@ -101,6 +101,7 @@ func (p program) app() *urfave.App {
 			group("node", "list, show and remove the nodes of the cluster",
 				nodeLsCommand().build(p), nodeShowCommand().build(p), nodeRmCommand().build(p)),
 			doctorCommand().build(p),
+			group("debug", "collect what helps to find a fault", debugBundleCommand().build(p)),
 			versionCommand().build(p),
 			completionCommand().build(p),
 		},

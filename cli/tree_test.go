@@ -18,7 +18,7 @@ func TestCommandsAndFlagsAreThere(t *testing.T) {
 	want := map[string][]string{
 		"start": {"name", "data", "http", "peer", "join", "advertise", "advertise-http", "raft-timing", "replace-after", "max-size", "max-object-size", "git-memory", "allow-upstream", "allow-host",
 			"insecure-peers", "insecure-api", "log-level", "log-format"},
-		"demo": {"upstream", "keep", "sabotage"}, "status": {"watch", "w", "exit-code"}, "version": nil, "doctor": {"http", "peer"}, "completion": nil,
+		"demo": {"upstream", "keep", "sabotage"}, "status": {"watch", "w", "exit-code"}, "version": nil, "doctor": {"http", "peer"}, "debug bundle": {"anonymous"}, "completion": nil,
 		"repo add": {"name", "replicas", "interval", "max-size", "max-object-size", "wait"}, "repo set": {"max-size", "max-object-size"}, "repo ls": {"state", "stale", "limit"}, "repo show": nil, "repo rm": {"yes"},
 		"repo sync": {"all", "wait"}, "repo import": {"interval", "replicas", "max-size", "max-object-size"},
 		"repo refs": {"kept", "limit"}, "repo approve": {"restored", "yes"}, "repo restore": {"to", "yes"},
