@@ -18,7 +18,7 @@ func eventRecord(e *Event) *snapshot.Record {
 	return &snapshot.Record{Kind: &snapshot.Record_Event{Event: &snapshot.Event{
 		Seq: e.Seq, Index: e.Index, AtMs: toMS(e.At), Type: e.Type, Repo: e.Repo, Name: e.Name,
 		Generation: e.Generation, Epoch: e.Epoch, Changes: e.Changes, ChangesTotal: e.ChangesTotal,
-		Detail: e.Detail,
+		Detail: e.Detail, Node: uint32(e.Node),
 	}}}
 }
 
@@ -31,6 +31,7 @@ func (b *builder) addEvent(e *snapshot.Event) error {
 		Seq: e.GetSeq(), Index: e.GetIndex(), At: fromMS(e.GetAtMs()), Type: e.GetType(),
 		Repo: e.GetRepo(), Name: e.GetName(), Generation: e.GetGeneration(), Epoch: e.GetEpoch(),
 		Changes: e.GetChanges(), ChangesTotal: e.GetChangesTotal(), Detail: e.GetDetail(),
+		Node: NodeNum(e.GetNode()),
 	})
 	return nil
 }

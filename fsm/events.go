@@ -29,6 +29,10 @@ const (
 	EventApproved       = "approved"        // what is held may be followed, or what was pinned
 	EventApprovalUnused = "approval_unused" // the first check after it had no use for it
 	EventPinned         = "pinned"          // a ref was restored, and stays
+	// Since formatEvents:
+	EventBroken = "broken" // a copy cannot be read
+	EventHealed = "healed" // that copy is ready again
+	EventMoved  = "moved"  // other nodes shall hold it
 )
 
 // Event is something that happened to a repo or a node. Every generation of a
@@ -45,6 +49,10 @@ type Event struct {
 	Changes      []*command.Change // the first of them, not to be written to
 	ChangesTotal uint32
 	Detail       string
+	// Node is in whose log this is told, so that it is told in one: who owns the repo, who has
+	// the copy that it is about, or, where no live node owns it, one that lives. 0 for events
+	// of nodes, which all others tell, and of what was before formatEvents.
+	Node NodeNum
 }
 
 const (
@@ -113,12 +121,52 @@ func (e *Event) size() int {
 	return n
 }
 
-// record stores an event about a row.
+// bounds are the sequence numbers of the oldest event that is kept, 0 for none, and of the
+// newest that there was.
+func (r *ring) bounds() (oldest, newest uint64) {
+	if e, any := r.tree.Min(); any {
+		oldest = e.Seq
+	}
+	return oldest, r.last
+}
+
+// record stores an event about a row, which its owner tells.
 func (t *tables) record(e entry, kind string, row *Repo, detail string) {
+	t.recordBy(e, t.teller(row), kind, row, detail)
+}
+
+// recordBy stores an event about a row, which that node tells.
+func (t *tables) recordBy(e entry, teller NodeNum, kind string, row *Repo, detail string) {
+	if t.format < formatEvents {
+		teller = 0
+	}
 	t.events.add(&Event{
 		Index: e.index, At: e.at, Type: kind, Repo: row.ID, Name: row.Name,
-		Generation: row.Generation, Epoch: row.Epoch, Detail: detail,
+		Generation: row.Generation, Epoch: row.Epoch, Detail: detail, Node: teller,
 	})
+}
+
+// teller is the node that tells what happens to a row: its owner, or while no live node owns
+// it the first that holds it and lives, or the first that lives.
+func (t *tables) teller(row *Repo) NodeNum {
+	live := func(n NodeNum) bool {
+		node := t.nodes.byNum[n]
+		return node != nil && node.State.Live()
+	}
+	if live(row.Owner) {
+		return row.Owner
+	}
+	for _, c := range row.Copies {
+		if live(c.Node) {
+			return c.Node
+		}
+	}
+	for _, n := range t.nodes.sorted {
+		if n.State.Live() {
+			return n.Num
+		}
+	}
+	return row.Owner
 }
 
 // recordNode stores an event about a node.

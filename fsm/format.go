@@ -19,6 +19,7 @@ import (
 //	4  limits of a repo's size; holds say what is lost; approve and pin; files of the past
 //	5  flaws that a repo's objects may have; words of persons are for the first check that
 //	   hears them, and say what was shown; what was approved before is to be approved anew
+//	6  events of copies, of what ends while something else goes on, and who tells of them
 //
 // Every member says in its row which format its binary speaks. The leader
 // raises the cluster's to what all of them speak, and never lowers it. A
@@ -32,8 +33,9 @@ const (
 	formatLimits = 4 // of a repo's policy
 	formatFlaws  = 5 // of a repo's policy
 	formatWords  = 5
+	formatEvents = 6
 
-	newest = 5 // that is known here
+	newest = 6 // that is known here
 )
 
 // RemembersPast tells whether every member knows files of the past: from then on they

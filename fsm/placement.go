@@ -2,6 +2,7 @@ package fsm
 
 import (
 	"slices"
+	"strings"
 
 	"gitmirror/fsm/command"
 	"gitmirror/internal/refusal"
@@ -41,6 +42,7 @@ func (s *State) placeRow(e entry, p *command.Placement) *command.Item {
 	}
 	if !slices.Equal(row.Copies, next.Copies) {
 		t.store(e, next)
+		t.recordMove(e, next, p)
 	}
 	return ok(id)
 }
@@ -115,6 +117,27 @@ func (s *State) assignOwner(e entry, o *command.Ownership) *command.Item {
 		t.record(e, EventOwnerChanged, next, "from "+t.nodeName(row.Owner)+" to "+t.nodeName(owner))
 	}
 	return ok(id)
+}
+
+// recordMove says which nodes a repo comes to, and which it leaves.
+func (t *tables) recordMove(e entry, row *Repo, p *command.Placement) {
+	if t.format < formatEvents {
+		return
+	}
+	var said []string
+	for _, way := range []struct {
+		word string
+		ids  []string
+	}{{"to ", p.GetAdd()}, {"away from ", p.GetLeave()}} {
+		var names []string
+		for _, id := range way.ids {
+			names = append(names, t.nodes.byID[id].Name)
+		}
+		if len(names) > 0 {
+			said = append(said, way.word+strings.Join(names, " and "))
+		}
+	}
+	t.record(e, EventMoved, row, strings.Join(said, ", "))
 }
 
 // nodeName is for messages.

@@ -28,12 +28,16 @@ func (s *State) publish(e entry, c *command.Publish) *command.Outcome {
 		return refused
 	}
 	next := s.published(e, row, c)
-	event := publishEvent(e, row, next, c)
+	event := t.publishEvent(e, row, next, c)
 	t.events.add(event)
 	next.event = event.Seq
 	t.store(e, next)
 	if !c.GetPinned() && (row.Error != nil || row.Hold != nil) {
-		t.record(e, EventRecovered, next, "")
+		t.record(e, EventRecovered, next, t.recovery(e, row, next))
+	}
+	if had, holds := row.Copy(row.Owner); holds {
+		has, _ := next.Copy(row.Owner)
+		t.recordCopy(e, next, had, has)
 	}
 	return done()
 }
@@ -95,7 +99,7 @@ func stillLost(row *Repo, c *command.Publish) []Generation {
 	return lost
 }
 
-func publishEvent(e entry, row, next *Repo, c *command.Publish) *Event {
+func (t *tables) publishEvent(e entry, row, next *Repo, c *command.Publish) *Event {
 	event := &Event{
 		Index: e.index, At: e.at, Type: EventPublished, Repo: next.ID, Name: next.Name,
 		Generation: next.Generation, Epoch: next.Epoch,
@@ -110,6 +114,12 @@ func publishEvent(e entry, row, next *Repo, c *command.Publish) *Event {
 		event.Detail = fmt.Sprintf("generation %d has no live holder: back to what generation %d had", row.Generation, c.GetBaseGeneration())
 	case c.GetBaseline():
 		event.Type = EventBaseline
+		if t.format >= formatEvents {
+			event.Detail = fmt.Sprintf("%d refs", c.GetRefs())
+		}
+	}
+	if t.format >= formatEvents {
+		event.Node = row.Owner
 	}
 	return event
 }

@@ -2,6 +2,7 @@ package fsm
 
 import (
 	"strings"
+	"time"
 
 	"gitmirror/fsm/command"
 	"gitmirror/internal/refusal"
@@ -104,6 +105,7 @@ func (s *State) reportCopy(e entry, node *Node, r *command.CopyReport) *command.
 	changed := row.edit()
 	changed.putCopy(next)
 	t.store(e, changed)
+	t.recordCopy(e, changed, held, next)
 	return ok(id)
 }
 
@@ -192,16 +194,61 @@ func (t *tables) nextHold(e entry, old *Hold, r *command.HealthReport) *Hold {
 	return hold
 }
 
+// recordCopy says that a copy broke, or is ready again; its node tells.
+func (t *tables) recordCopy(e entry, row *Repo, old, now Copy) {
+	kind := EventBroken
+	switch {
+	case t.format < formatEvents || old.State == now.State:
+		return
+	case old.State == CopyBroken && now.State == CopyReady:
+		kind = EventHealed
+	case now.State != CopyBroken:
+		return
+	}
+	t.recordBy(e, now.Node, kind, row, "copy on "+t.nodeName(now.Node))
+}
+
 func (t *tables) recordHealth(e entry, row, next *Repo) {
+	worse := false
 	if f := next.Error; f != nil && (row.Error == nil || row.Error.Class != f.Class) {
 		t.record(e, EventFailing, next, strings.TrimSuffix(f.Class+": "+f.Message, ": "))
+		worse = true
 	}
 	if h := next.Hold; h != nil && (row.Hold == nil || row.Hold.Reason != h.Reason) {
 		t.record(e, EventHeld, next, h.Reason)
+		worse = true
 	}
-	if next.Error == nil && next.Hold == nil {
-		t.record(e, EventRecovered, next, "")
+	if t.format < formatEvents {
+		if next.Error == nil && next.Hold == nil {
+			t.record(e, EventRecovered, next, "")
+		}
+		return
 	}
+	if ended := (row.Error != nil && next.Error == nil) || (row.Hold != nil && next.Hold == nil); ended && !worse {
+		t.record(e, EventRecovered, next, t.recovery(e, row, next))
+	}
+}
+
+// recovery says what has ended for a repo, and what goes on.
+func (t *tables) recovery(e entry, row, next *Repo) string {
+	if t.format < formatEvents {
+		return ""
+	}
+	var said []string
+	lasted := func(since time.Time) string { return " for " + max(e.at.Sub(since), 0).Round(time.Second).String() }
+	switch {
+	case row.Error != nil && next.Error == nil:
+		said = append(said, "was failing"+lasted(row.Error.Since)+": "+row.Error.Class)
+	case next.Error != nil:
+		said = append(said, "still failing: "+next.Error.Class)
+	}
+	switch {
+	case row.Hold != nil && next.Hold == nil:
+		said = append(said, "was held"+lasted(row.Hold.Since)+": "+row.Hold.Reason)
+	case next.Hold != nil:
+		said = append(said, "still held: "+next.Hold.Reason)
+	}
+	return strings.Join(said, "; ")
 }
 
 // clip cuts a message to the length that the table keeps, between characters.

@@ -98,6 +98,6 @@ func (s *State) removeRepo(e entry, id string) *command.Item {
 		next.Copies[i].State = CopyLeaving
 	}
 	t.store(e, next)
-	t.record(e, EventRepoRemoved, next, "")
+	t.recordBy(e, t.teller(row), EventRepoRemoved, next, "")
 	return ok(id)
 }

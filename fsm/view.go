@@ -83,3 +83,7 @@ func Cursor(row *Repo) string {
 // Events returns the events behind the sequence number, oldest first. What
 // happened long ago is not kept.
 func (v *View) Events(after uint64) []Event { return v.tables.events.after(after) }
+
+// EventBounds are the sequence numbers of the oldest event that is kept, 0 for none, and of
+// the newest there has been. What is between them is there.
+func (v *View) EventBounds() (oldest, newest uint64) { return v.tables.events.bounds() }

@@ -11,14 +11,12 @@
 package snapshot
 
 import (
+	command "gitmirror/fsm/command"
+	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
+	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
 	reflect "reflect"
 	sync "sync"
 	unsafe "unsafe"
-
-	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
-	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
-
-	command "gitmirror/fsm/command"
 )
 
 const (
@@ -1298,6 +1296,7 @@ type Event struct {
 	Changes       []*command.Change      `protobuf:"bytes,9,rep,name=changes,proto3" json:"changes,omitempty"`
 	ChangesTotal  uint32                 `protobuf:"varint,10,opt,name=changes_total,json=changesTotal,proto3" json:"changes_total,omitempty"`
 	Detail        string                 `protobuf:"bytes,11,opt,name=detail,proto3" json:"detail,omitempty"`
+	Node          uint32                 `protobuf:"varint,12,opt,name=node,proto3" json:"node,omitempty"` // in whose log it is told
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1407,6 +1406,13 @@ func (x *Event) GetDetail() string {
 		return x.Detail
 	}
 	return ""
+}
+
+func (x *Event) GetNode() uint32 {
+	if x != nil {
+		return x.Node
+	}
+	return 0
 }
 
 type Request struct {
@@ -1735,7 +1741,7 @@ const file_snapshot_proto_rawDesc = "" +
 	"\n" +
 	"Generation\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\x04R\x06number\x12\x16\n" +
-	"\x06digest\x18\x02 \x01(\fR\x06digest\"\xa8\x02\n" +
+	"\x06digest\x18\x02 \x01(\fR\x06digest\"\xbc\x02\n" +
 	"\x05Event\x12\x10\n" +
 	"\x03seq\x18\x01 \x01(\x04R\x03seq\x12\x14\n" +
 	"\x05index\x18\x02 \x01(\x04R\x05index\x12\x13\n" +
@@ -1750,7 +1756,8 @@ const file_snapshot_proto_rawDesc = "" +
 	"\achanges\x18\t \x03(\v2\x19.gitmirror.command.ChangeR\achanges\x12#\n" +
 	"\rchanges_total\x18\n" +
 	" \x01(\rR\fchangesTotal\x12\x16\n" +
-	"\x06detail\x18\v \x01(\tR\x06detail\"d\n" +
+	"\x06detail\x18\v \x01(\tR\x06detail\x12\x12\n" +
+	"\x04node\x18\f \x01(\rR\x04node\"d\n" +
 	"\aRequest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x13\n" +
 	"\x05at_ms\x18\x02 \x01(\x03R\x04atMs\x124\n" +
