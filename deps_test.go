@@ -24,6 +24,7 @@ var allowed = map[string]struct {
 	"fsm":         {[]string{"fsm/..."}, "the state machine knows no network, clock or disk"},
 	"coordinator": {[]string{"fsm", "fsm/command", "ring"}, "the leader decides from the table; raft and HTTP are its caller's"},
 	"leader":      {[]string{"api", "cluster", "fsm", "fsm/command"}, "reaching the leader is raft, or one call"},
+	"story":       {[]string{"fsm"}, "what the log says of a change is what the table's event says, and nothing else"},
 	"membership":  {[]string{"peer"}, "whether this process may go on is asked of other nodes, and judged from what they say"},
 	"agent":       {[]string{"fsm", "fsm/command", "mirror", "mirror/refs"}, "the agent joins the table and the mirror, and nothing else"},
 	"peer":        {[]string{"api"}, "calls carry bytes; what they mean is decided by who implements them"},
@@ -32,7 +33,7 @@ var allowed = map[string]struct {
 	"cli/render":  {[]string{"api"}, "tables are rendered from what the API answers"},
 	"cli/doctor":  {[]string{"api"}, "what is looked at is this host, the network, and what the API says of the cluster"},
 	"demo":        {[]string{"api", "cli/render", "mirror/refs"}, "the demo drives real processes from outside; to spoil a copy it must write its file"},
-	"node": {[]string{"agent", "api", "cluster", "coordinator", "fsm", "fsm/command", "leader", "membership", "mirror", "mirror/git", "mirror/past", "mirror/refs", "peer", "server"},
+	"node": {[]string{"agent", "api", "cluster", "coordinator", "fsm", "fsm/command", "leader", "membership", "mirror", "mirror/git", "mirror/past", "mirror/refs", "peer", "server", "story"},
 		"the composition root may know everything but its own users"},
 
 	"mirror/work":     {[]string{"mirror/failure", "mirror/refs"}, "the words that when and what share decide nothing"},

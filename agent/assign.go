@@ -204,14 +204,18 @@ func (a *Agent) holds(id string) bool {
 // remove takes a copy that is to leave out of service. What fails is tried again
 // later.
 func (a *Agent) remove(ctx context.Context, id string) {
+	name := id
+	if r := a.cfg.State.View().Repo(id); r != nil {
+		name = r.Name
+	}
 	err := a.mirror.Remove(ctx, id)
 	a.mu.Lock()
 	delete(a.removing, id)
 	a.mu.Unlock()
 	if err != nil {
-		a.log.Warn("cannot remove a copy", "repo", id, "err", err)
+		a.log.Warn("cannot remove a copy", "repo", name, "err", err)
 		return
 	}
-	a.log.Info("removed a copy", "repo", id)
+	a.log.Debug("removed a copy", "repo", name)
 	a.Changed(id)
 }

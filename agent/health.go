@@ -68,12 +68,6 @@ func (a *Agent) healthReport(r *fsm.Repo, s mirror.Status, now time.Time) (h *co
 	same := sameHold(r.Hold, h, a.cfg.State.View().RemembersPast())
 	answered := r.Answered(h.Heard, h.HoldReason != "")
 	switch {
-	case answered && h.HoldReason != "":
-		a.log.Warn("what was approved is not what upstream takes away: it has to be approved anew", "repo", r.Name, "hold", h.HoldReason)
-	case answered:
-		a.log.Info("what was approved left nothing to follow", "repo", r.Name)
-	}
-	switch {
 	case answered, knownClass != h.ErrorClass, (r.Hold == nil) != (h.HoldReason == ""), r.Hold != nil && r.Hold.Reason != h.HoldReason:
 		a.news.take(r.ID, now, 0)
 		return h, 0

@@ -43,13 +43,10 @@ func (a *Agent) report(ctx context.Context) error {
 			msg, looked := a.batch(ids)
 			full := looked < len(ids)
 			if len(msg.Copies)+len(msg.Health) > 0 {
-				turns := turnsOf(a.cfg.State.View(), msg)
 				pctx, cancel := context.WithTimeout(ctx, reportTimeout)
 				_, err := a.cfg.Proposer.Propose(pctx, msg, "")
 				cancel()
-				if err == nil {
-					turns.log(a.log)
-				} else {
+				if err != nil {
 					a.log.Debug("report not taken yet", "err", err)
 					for _, id := range ids[:looked] {
 						a.Changed(id)

@@ -37,7 +37,7 @@ func (c *Coordinator) liveness(ctx context.Context) error {
 			continue
 		}
 		errs = append(errs, c.attempt(ctx, "liveness", n.Name, func(ctx context.Context) error {
-			c.log.Info("node changed state", "node", n.Name, "from", n.State, "to", nodeStateName(want))
+			c.log.Debug("node changes state", "node", n.Name, "from", n.State, "to", nodeStateName(want))
 			if err := c.propose(ctx, &command.SetNodeState{Id: n.ID, State: want}); err != nil {
 				return fmt.Errorf("record that node %s is %s: %w", n.Name, nodeStateName(want), err)
 			}

@@ -155,7 +155,7 @@ func (c *Coordinator) assign(ctx context.Context, d decision, now time.Time) err
 				c.term.Load().troubled.moved(item.Repo, now)
 			}
 		}
-		c.log.Info("assigned owners", "repos", len(batch))
+		c.log.Debug("assigned owners", "repos", len(batch))
 		return nil
 	})
 }

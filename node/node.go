@@ -29,6 +29,7 @@ import (
 	"gitmirror/mirror/git"
 	"gitmirror/peer"
 	"gitmirror/server"
+	"gitmirror/story"
 )
 
 // parts are what a running node is made of.
@@ -44,6 +45,7 @@ type parts struct {
 	engine      *mirror.Engine
 	copies      copies
 	server      *server.Server
+	story       *story.Teller
 }
 
 // node is a node from the first step of its start to the last of its stop.
@@ -261,6 +263,7 @@ func (n *node) build(ctx context.Context) (err error) {
 		Peers: n.peers, Local: n.member, Now: func() time.Time { return p.machine.logTime().Now },
 		Hosts: hostNames(n.cfg), Bodies: p.engine.Bodies(), Log: n.log,
 	})
+	p.story = story.New(story.Config{Self: n.id.ID, State: p.machine.state, Log: n.log, Disk: n.cfg.Disk, Path: filepath.Join(n.cfg.Dir, "told")})
 	return nil
 }
 

@@ -59,6 +59,14 @@ func (n *node) run(ctx context.Context, public *answering) error {
 	g.Go(func() error { n.tellLeader(gctx); return nil })
 	g.Go(func() error {
 		select {
+		case <-n.ready:
+			return n.story.Run(gctx)
+		case <-gctx.Done():
+			return nil
+		}
+	})
+	g.Go(func() error {
+		select {
 		case err := <-public.done:
 			if !errors.Is(err, http.ErrServerClosed) {
 				return fmt.Errorf("serve HTTP: %w", err)
