@@ -45,6 +45,9 @@ type Config struct {
 	FSM     raft.FSM
 	Meta    []byte // told to all nodes through gossip, at most MetaMaxSize bytes
 	Log     *slog.Logger
+	// NameOf is what people call the node of an id, in the log; empty where it is not known.
+	// It must not block, and may be nil.
+	NameOf func(id string) string
 
 	// Seeds are addresses where members should be. Gossip forgets the dead,
 	// so every SeedInterval, and more often at first, those without a living member are dialled again.

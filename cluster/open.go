@@ -106,7 +106,7 @@ func Open(ctx context.Context, cfg Config, port *Port) (*Cluster, error) {
 
 // openParts starts gossip first, because raft asks it for addresses.
 func (c *Cluster) openParts(wire *packets) error {
-	gossip, err := startGossip(c.cfg, wire, newBridge(c.cfg.Log, gossipCeiling, &c.closing))
+	gossip, err := startGossip(c.cfg, wire, newBridge(c.cfg.Log, gossipCeiling, &c.closing, c.cfg.NameOf))
 	if err != nil {
 		return err
 	}
@@ -115,7 +115,7 @@ func (c *Cluster) openParts(wire *packets) error {
 }
 
 func (c *Cluster) openRaft(tenant *tenant) error {
-	log := newBridge(c.cfg.Log, raftCeiling, &c.closing).hclog()
+	log := newBridge(c.cfg.Log, raftCeiling, &c.closing, c.cfg.NameOf).hclog()
 	store, err := openStore(c.cfg, log)
 	if err != nil {
 		return err

@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"os"
 	"slices"
 	"strconv"
 	"sync"
@@ -33,6 +34,8 @@ type Port struct {
 
 	patience time.Duration
 	tenant   atomic.Pointer[tenant]
+	opened   chan struct{} // closed when the first cluster is opened on the port
+	open     sync.Once
 
 	mu     sync.Mutex
 	conns  map[net.Conn]struct{} // to be closed with the port; nil once it is
@@ -76,6 +79,7 @@ func listen(on network.Network, bind string, patience time.Duration, unidentifie
 
 		unidentified: unidentified,
 		closed:       make(chan struct{}),
+		opened:       make(chan struct{}),
 	}
 	p.wg.Go(p.accept)
 	return p, nil
@@ -162,6 +166,7 @@ func (p *Port) attach(id identity, log *slog.Logger) (*tenant, error) {
 	if !p.tenant.CompareAndSwap(nil, t) {
 		return nil, fmt.Errorf("open cluster on %s: the port already serves one", p.Addr())
 	}
+	p.open.Do(func() { close(p.opened) })
 	return t, nil
 }
 
@@ -233,7 +238,8 @@ func (p *Port) sort(raw net.Conn) {
 		return
 	}
 	if err := p.route(conn); err != nil {
-		if !errors.Is(err, io.EOF) {
+		// Clients of HTTP open connections that they then find no use for.
+		if !errors.Is(err, io.EOF) && !errors.Is(err, errSilent) {
 			p.warn(conn, err)
 		}
 		_ = conn.Close()
@@ -247,6 +253,9 @@ func (p *Port) route(conn *owned) error {
 	}
 	var first [1]byte
 	if _, err := io.ReadFull(conn, first[:]); err != nil {
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			err = errSilent
+		}
 		return fmt.Errorf("read first byte: %w", err)
 	}
 	if first[0] >= 'A' && first[0] <= 'Z' {
@@ -261,9 +270,9 @@ func (p *Port) route(conn *owned) error {
 		return nil
 	}
 
-	t := p.tenant.Load()
+	t := p.occupant(deadline)
 	if t == nil {
-		return io.EOF // not part of a cluster yet: nothing to tell
+		return io.EOF // not part of a cluster: nothing to tell
 	}
 	if err := t.readPreface(conn, first[0]); err != nil {
 		return err
@@ -283,6 +292,22 @@ func (p *Port) route(conn *owned) error {
 	}
 	return nil
 }
+
+// occupant is the cluster on the port, or nil. Members call a node as soon as it is let in,
+// which is a moment before it has opened its part: they wait for that, and need not fail.
+func (p *Port) occupant(deadline time.Time) *tenant {
+	late := time.NewTimer(time.Until(deadline))
+	defer late.Stop()
+	select {
+	case <-p.opened:
+	case <-p.closed:
+	case <-late.C:
+	}
+	return p.tenant.Load()
+}
+
+// errSilent is the end of a connection that has not said what it wants.
+var errSilent = errors.New("nothing came")
 
 var errCrowded = errors.New("too many streams are open, and none of them is silent")
 

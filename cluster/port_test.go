@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"gitmirror/internal/network"
+	"gitmirror/internal/testlog"
 
 	"github.com/google/uuid"
 )
@@ -177,6 +178,44 @@ func TestPortDropsTheSilent(t *testing.T) {
 	p, tenant, _ := openPort(t, 50*time.Millisecond, 8)
 	wantClosed(t, dialPort(t, p, nil))
 	wantClosed(t, dialPort(t, p, tenant.raftPreface(tenant.node)[:5]))
+}
+
+// Members call a node that is let in before it has opened its part of the cluster.
+func TestPortHasRaftWaitForItsCluster(t *testing.T) {
+	p, err := listen(network.Host, "127.0.0.1:0", 30*time.Second, 4)
+	if err != nil {
+		t.Fatal(err)
+	}
+	id := identity{cluster: uuid.New(), node: uuid.New()}
+	early := dialPort(t, p, (&tenant{identity: id}).raftPreface(id.node))
+	testlog.Eventually(t, "the port to have it", func() bool {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		return len(p.waiting) == 1
+	})
+	to, err := p.attach(id, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer time.AfterFunc(30*time.Second, func() { _ = to.raft.Close() }).Stop() // who was sent away never comes
+	conn, err := to.raft.Accept()
+	if err != nil || conn.RemoteAddr().String() != early.LocalAddr().String() {
+		t.Errorf("raft gets %v, %v", conn, err)
+	}
+	p.detach()
+	wantClosed(t, dialPort(t, p, (&tenant{identity: id}).raftPreface(id.node))) // that was it
+	if err := p.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+// Clients of HTTP open connections that they find no use for: that is no news.
+func TestPortIsSilentAboutTheSilent(t *testing.T) {
+	p, _, log := openPort(t, 50*time.Millisecond, 8)
+	wantClosed(t, dialPort(t, p, nil))
+	if text := log.String(); text != "" {
+		t.Errorf("log %q", text)
+	}
 }
 
 func TestPortCapsTheSilent(t *testing.T) {

@@ -227,7 +227,7 @@ func (n *node) build(ctx context.Context) (err error) {
 	var standby atomic.Pointer[membership.Standby] // of the cluster that is being opened
 	p.cluster, err = cluster.Open(ctx, cluster.Config{
 		ID: n.id.ID, Name: n.cfg.Name, ClusterID: n.id.ClusterID, Dir: n.raftDir(), Disk: n.cfg.Disk, Advertise: n.info.Peer,
-		Timing: n.given.timing, Founder: n.id.Founding, FSM: p.machine, Log: n.log, Seeds: n.seeds,
+		Timing: n.given.timing, Founder: n.id.Founding, FSM: p.machine, Log: n.log, NameOf: n.nameOf, Seeds: n.seeds,
 		LogID: n.id.Log, LogMade: n.id.LogMade, Mark: filepath.Join(n.cfg.Dir, "raft.mark"), Replaceable: func() bool { s := standby.Load(); return s != nil && s.Enough() },
 	}, n.port)
 	if err != nil {
@@ -265,6 +265,17 @@ func (n *node) build(ctx context.Context) (err error) {
 	})
 	p.story = story.New(story.Config{Self: n.id.ID, State: p.machine.state, Log: n.log, Disk: n.cfg.Disk, Path: filepath.Join(n.cfg.Dir, "told")})
 	return nil
+}
+
+// nameOf is the name of a member, empty where this node does not know it.
+func (n *node) nameOf(id string) string {
+	if row := n.machine.state.View().NodeByID(id); row != nil {
+		return row.Name
+	}
+	if id == n.id.ID {
+		return n.cfg.Name
+	}
+	return ""
 }
 
 // gitPeers adds to the peer client where git fetches from.

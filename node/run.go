@@ -1,6 +1,7 @@
 package node
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -162,28 +163,42 @@ func (n *node) catchUp(ctx context.Context) error {
 	}
 }
 
-// tellLeader logs each change of leader, once.
+// tellLeader logs each change of leader, once, by its name: a node that starts waits with
+// that until its table knows the leader, or as much as there is to know.
 func (n *node) tellLeader(ctx context.Context) {
 	last := ""
 	for {
-		changed := n.cluster.LeaderChanged()
-		if id, addr := n.cluster.Leader(); id != last {
-			name := addr
-			if row := n.machine.state.View().NodeByID(id); row != nil {
-				name = row.Name
-			}
-			if id == "" {
-				n.log.Warn("the leader is lost", "term", n.cluster.Term())
-			} else {
-				n.log.Info("there is a leader", "leader", name, "term", n.cluster.Term())
-			}
+		changed, known, ready := n.cluster.LeaderChanged(), n.machine.state.Changed(), n.ready
+		id, addr := n.cluster.Leader()
+		name := n.nameOf(id)
+		if id == last || id == "" || name != "" || isClosed(ready) {
+			known, ready = nil, nil
+		}
+		switch {
+		case id == last || known != nil:
+		case id == "":
+			n.log.Warn("the leader is lost", "term", n.cluster.Term())
+			last = id
+		default:
+			n.log.Info("there is a leader", "leader", cmp.Or(name, addr), "term", n.cluster.Term())
 			last = id
 		}
 		select {
 		case <-changed:
+		case <-known:
+		case <-ready:
 		case <-ctx.Done():
 			return
 		}
+	}
+}
+
+func isClosed(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
 	}
 }
 
