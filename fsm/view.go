@@ -84,6 +84,10 @@ func Cursor(row *Repo) string {
 // happened long ago is not kept.
 func (v *View) Events(after uint64) []Event { return v.tables.events.after(after) }
 
+// LatestEvents calls fn with the events, newest first, until it returns false. They are not to
+// be written to.
+func (v *View) LatestEvents(fn func(*Event) bool) { v.tables.events.tree.Reverse(fn) }
+
 // EventBounds are the sequence numbers of the oldest event that is kept, 0 for none, and of
 // the newest there has been. What is between them is there.
 func (v *View) EventBounds() (oldest, newest uint64) { return v.tables.events.bounds() }

@@ -261,7 +261,7 @@ func (n *node) build(ctx context.Context) (err error) {
 	p.server = server.New(server.Config{
 		Self: n.id.ID, State: p.machine.state, Consensus: p.consensus, Writer: writer{p.coordinator}, Git: p.copies,
 		Peers: n.peers, Local: n.member, Now: func() time.Time { return p.machine.logTime().Now },
-		Hosts: hostNames(n.cfg), Bodies: p.engine.Bodies(), Log: n.log,
+		Hosts: hostNames(n.cfg), Bodies: p.engine.Bodies(), Stopping: ctx.Done(), Log: n.log,
 	})
 	p.story = story.New(story.Config{Self: n.id.ID, State: p.machine.state, Log: n.log, Disk: n.cfg.Disk, Path: filepath.Join(n.cfg.Dir, "told")})
 	return nil

@@ -44,6 +44,7 @@ var routes = []route{
 	{http.MethodGet, apiPath + "nodes", informed, (*Server).nodes, "the members"},
 	{http.MethodGet, apiPath + "nodes/{name}", informed, (*Server).node, "one member"},
 	{http.MethodDelete, apiPath + "nodes/{name}", write, (*Server).removeNode, "forget a member that is down; 204"},
+	{http.MethodGet, apiPath + "events", informed, (*Server).events, "what happened, by sequence number: the newest `limit` (1 to 1000), or those `after` a number; of a `repo`; `wait=30s` for the next"},
 	{http.MethodGet, apiPath + "repos", informed, (*Server).repos, "a page of repos by name: `q` (part of the name, or a glob), `state`, `stale`, `limit` (1 to 1000), `cursor`"},
 	{http.MethodPost, apiPath + "repos", write, (*Server).addRepos, "add one repo, 201, or `{\"repos\": [...]}` of up to 1000, each with its own result"},
 	{http.MethodGet, repoPath + "{name}", informed, (*Server).repo, "one repo"},

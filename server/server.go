@@ -125,6 +125,7 @@ type Config struct {
 	Local     Local
 	Now       func() time.Time // the log's time, which goes on while nothing is written
 	Hosts     []string         // names, besides IP addresses, that lead to the public port
+	Stopping  <-chan struct{}  // closed when the node is told to stop: who waits for news is answered. May be nil
 	Bodies    *spool.Pool      // of git requests; default one of its own, in the directory for temporary files
 	Log       *slog.Logger
 }
@@ -136,6 +137,7 @@ type Server struct {
 	bodies *spool.Pool
 	tally  tally
 	passed passed
+	vigils chan struct{} // a place for each who waits for events
 }
 
 // New returns a Server.
@@ -143,7 +145,7 @@ func New(cfg Config) *Server {
 	if cfg.Bodies == nil {
 		cfg.Bodies = gitbody.NewPool(nil, "", "requests", nil)
 	}
-	return &Server{cfg: cfg, log: cfg.Log, bodies: cfg.Bodies}
+	return &Server{cfg: cfg, log: cfg.Log, bodies: cfg.Bodies, vigils: make(chan struct{}, maxVigils)}
 }
 
 // Handler serves what comes in by a door. A page of elsewhere gets nothing but the probes:

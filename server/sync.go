@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"net/url"
 	"time"
 
 	"gitmirror/api"
@@ -24,16 +25,9 @@ func (s *Server) sync(w http.ResponseWriter, r *http.Request) error {
 	if err := noBody(w, r); err != nil {
 		return err
 	}
-	wait := time.Duration(0)
-	if v := r.URL.Query().Get("wait"); v != "" {
-		d, err := time.ParseDuration(v)
-		if err != nil || d < 0 || d > maxWait {
-			return refusal.New(refusal.QueryInvalid, "wait is a duration from 0s to %s, like 30s", maxWait)
-		}
-		if d%time.Millisecond != 0 {
-			return refusal.New(refusal.QueryInvalid, "wait=%s is finer than a millisecond", clip(v))
-		}
-		wait = d
+	wait, err := waitOf(r.URL.Query(), maxWait)
+	if err != nil {
+		return err
 	}
 	if err := s.uninformed(r.Context()); err != nil {
 		return err
@@ -91,6 +85,22 @@ func (s *Server) sync(w http.ResponseWriter, r *http.Request) error {
 		status = http.StatusAccepted
 	}
 	return writeJSON(w, status, out)
+}
+
+// waitOf is how long a query says to wait, at most; 0 where it does not say.
+func waitOf(q url.Values, most time.Duration) (time.Duration, error) {
+	v := q.Get("wait")
+	if v == "" {
+		return 0, nil
+	}
+	d, err := time.ParseDuration(v)
+	if err != nil || d < 0 || d > most {
+		return 0, refusal.New(refusal.QueryInvalid, "wait is a duration from 0s to %s, like 30s", most)
+	}
+	if d%time.Millisecond != 0 {
+		return 0, refusal.New(refusal.QueryInvalid, "wait=%s is finer than a millisecond", clip(v))
+	}
+	return d, nil
 }
 
 // whileOwned is ctx, which ends as refusal.OwnerMoved when the row gets another owner, or

@@ -1,0 +1,67 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+)
+
+// Event is a change of the state of a repository or a node.
+type Event struct {
+	Seq  uint64    `json:"seq"` // 1, 2, …; never reused, and the same on every node
+	At   time.Time `json:"at"`
+	Type string    `json:"type"`
+	Repo string    `json:"repo"` // its name; empty where a node is what changed
+	// Node is what changed; where that is a repository, in whose log it is told. Empty where
+	// that is not known.
+	Node         string   `json:"node"`
+	Generation   uint64   `json:"generation"`
+	Changes      []Change `json:"changes"` // of refs, the first of them, MostEventChanges at most
+	ChangesTotal uint32   `json:"changes_total"`
+	Detail       string   `json:"detail"`
+}
+
+// MostEventChanges is how many changed refs an event of a list names.
+const MostEventChanges = 20
+
+// EventList is a page of events, the oldest first.
+type EventList struct {
+	Events []Event `json:"events"`
+	Next   uint64  `json:"next"`   // what to ask for after this page: After
+	Newest uint64  `json:"newest"` // of those the answering node knows
+	// Dropped counts the events behind After, of any repo, that are not kept any more.
+	Dropped uint64 `json:"dropped"`
+	// LastContact is when the answering node heard from a leader, null if it never did: what
+	// happened after that it may not know.
+	LastContact *time.Time `json:"last_contact"`
+}
+
+// EventQuery selects events.
+type EventQuery struct {
+	After *uint64       // those with higher numbers; nil: the newest
+	Repo  string        // of that repo alone
+	Limit int           // 0: the node's own, which is 100
+	Wait  time.Duration // for the first of them, a minute at most
+}
+
+// Events returns one page. With Wait it is empty when none came in that time, or the node
+// stops.
+func (c *Client) Events(ctx context.Context, q EventQuery) (*EventList, error) {
+	v := url.Values{}
+	if q.After != nil {
+		v.Set("after", strconv.FormatUint(*q.After, 10))
+	}
+	if q.Repo != "" {
+		v.Set("repo", q.Repo)
+	}
+	if q.Limit > 0 {
+		v.Set("limit", strconv.Itoa(q.Limit))
+	}
+	if q.Wait > 0 {
+		v.Set("wait", q.Wait.String())
+	}
+	var l EventList
+	return &l, c.do(ctx, call{method: http.MethodGet, path: "events", query: v, out: &l})
+}
