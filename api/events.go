@@ -23,6 +23,35 @@ type Event struct {
 	Detail       string   `json:"detail"`
 }
 
+// EventTypes are the types of events there are.
+var EventTypes = []struct{ Name, Means string }{
+	{"repo_added", "it is to be mirrored"},
+	{"baseline", "it is cloned: its first generation is published"},
+	{"published", "a later generation is published"},
+	{"generation_lost", "what was published last is on no node any more, and something earlier is published in its place"},
+	{"failing", "upstream cannot be followed, or now for another reason: `detail` begins with the class"},
+	{"held", "upstream shows what is not followed without a person: `detail` is the reason"},
+	{"recovered", "that has ended: `detail` says what, and what goes on"},
+	{"approved", "what is held may be followed, or what was restored may"},
+	{"approval_unused", "the first check after that had no use for it"},
+	{"pinned", "a ref was restored, and stays"},
+	{"broken", "a copy cannot be read"},
+	{"healed", "that copy is ready again"},
+	{"moved", "other nodes shall have copies: `detail` says which more, and which no more"},
+	{"owner_changed", "another node asks its upstream"},
+	{"repo_removed", "its copies are being deleted"},
+	{"node_joined", "a node is new"},
+	{"node_up", "it is back"},
+	{"node_down", "it does not answer"},
+	{"node_removed", "it was removed for good"},
+	{"node_impaired", "its disk, or its copies, keep it from a part of its work"},
+	{"node_recovered", "that has ended"},
+}
+
+// EventDropped is the type of what gitmirror events shows in the place of events that are not
+// kept any more; no node has one.
+const EventDropped = "dropped"
+
 // MostEventChanges is how many changed refs an event of a list names.
 const MostEventChanges = 20
 

@@ -102,6 +102,7 @@ func (p program) app() *urfave.App {
 				nodeLsCommand().build(p), nodeShowCommand().build(p), nodeRmCommand().build(p)),
 			doctorCommand().build(p),
 			group("debug", "collect what helps to find a fault", debugBundleCommand().build(p)),
+			eventsCommand().build(p),
 			versionCommand().build(p),
 			completionCommand().build(p),
 		},

@@ -22,7 +22,7 @@ func TestCommandsAndFlagsAreThere(t *testing.T) {
 		"repo add": {"name", "replicas", "interval", "max-size", "max-object-size", "wait"}, "repo set": {"max-size", "max-object-size"}, "repo ls": {"state", "stale", "limit"}, "repo show": nil, "repo rm": {"yes"},
 		"repo sync": {"all", "wait"}, "repo import": {"interval", "replicas", "max-size", "max-object-size"},
 		"repo refs": {"kept", "limit"}, "repo approve": {"restored", "yes"}, "repo restore": {"to", "yes"},
-		"node ls": nil, "node show": nil, "node rm": {"yes"},
+		"events": {"follow", "f", "repo", "after", "limit"}, "node ls": nil, "node show": nil, "node rm": {"yes"},
 	}
 	have := commands()
 	if len(have) != len(want) {

@@ -3,8 +3,13 @@ package server
 import (
 	"flag"
 	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
 	"net/http"
 	"os"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -22,7 +27,7 @@ func TestTheDocumentSaysWhatThereIs(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := string(data)
-	for mark, table := range map[string]string{"requests": requestTable(), "states": stateTable(), "codes": codeTable()} {
+	for mark, table := range map[string]string{"requests": requestTable(), "states": stateTable(), "events": eventTable(), "codes": codeTable()} {
 		begin, end := "<!-- "+mark+" -->\n", "<!-- end of "+mark+" -->"
 		before, rest, ok := strings.Cut(want, begin)
 		_, after, ends := strings.Cut(rest, end)
@@ -50,6 +55,39 @@ func requestTable() string {
 		fmt.Fprintf(&b, "| `%s %s` | %s | %s |\n", rt.method, rt.path, needs[rt.kind], rt.does)
 	}
 	return b.String()
+}
+
+func eventTable() string {
+	var b strings.Builder
+	b.WriteString("| type | meaning |\n|---|---|\n")
+	for _, e := range api.EventTypes {
+		fmt.Fprintf(&b, "| `%s` | %s |\n", e.Name, e.Means)
+	}
+	return b.String()
+}
+
+// The types of events that the document lists are those that the table records.
+func TestEveryTypeOfEventIsListed(t *testing.T) {
+	file, err := parser.ParseFile(token.NewFileSet(), "../fsm/events.go", nil, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var recorded, listed []string
+	ast.Inspect(file, func(n ast.Node) bool {
+		if spec, ok := n.(*ast.ValueSpec); ok && strings.HasPrefix(spec.Names[0].Name, "Event") {
+			name, _ := strconv.Unquote(spec.Values[0].(*ast.BasicLit).Value)
+			recorded = append(recorded, name)
+		}
+		return true
+	})
+	for _, e := range api.EventTypes {
+		listed = append(listed, e.Name)
+	}
+	slices.Sort(recorded)
+	slices.Sort(listed)
+	if !slices.Equal(recorded, listed) {
+		t.Errorf("recorded are %q, listed %q", recorded, listed)
+	}
 }
 
 func stateTable() string {

@@ -106,6 +106,18 @@ func refs() []api.Ref {
 	}
 }
 
+func events() []api.Event {
+	changes := []api.Change{{Ref: "refs/heads/main", Kind: "updated"}, {Ref: "refs/heads/x\x1b[2J", Kind: "forced"}, {Ref: "refs/tags/v1", Kind: "created"}, {Ref: "refs/tags/v2", Kind: "created"}}
+	return []api.Event{
+		{Seq: 1, At: before(49 * time.Hour), Type: "node_joined", Node: "n1", Detail: "10.0.0.11:7655"},
+		{Seq: 1040, At: before(time.Hour), Type: "dropped", Detail: "38 events are not kept any more"},
+		{Seq: 1041, At: before(time.Hour), Type: "baseline", Repo: "github.com/acme/big", Node: "n2", Generation: 1, Detail: "1204 refs"},
+		{Seq: 1042, At: before(59 * time.Minute), Type: "published", Repo: "github.com/acme/big", Node: "n2", Generation: 2, Changes: changes, ChangesTotal: 1300},
+		{Seq: 1043, At: before(time.Minute), Type: "failing", Repo: "git.example.org/a", Node: "n3", Detail: "network: no such\nhost \u202e"},
+		{Seq: 1044, At: now, Type: "recovered", Repo: "git.example.org/a", Detail: "was failing for 1m0s: network"},
+	}
+}
+
 func TestGolden(t *testing.T) {
 	drawings := map[string]func(p Printer) error{
 		"healthy":  func(p Printer) error { return p.Status(healthy()) },
@@ -118,6 +130,14 @@ func TestGolden(t *testing.T) {
 		"held":     func(p Printer) error { return p.Repo(held(), "", "http://10.0.0.11:7654") },
 		"refs":     func(p Printer) error { return p.Refs(refs()) },
 		"node":     func(p Printer) error { return p.Node(&degraded().Nodes[1]) },
+		"events": func(p Printer) error {
+			for _, e := range events() {
+				if err := p.Event(&e); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
 	}
 	for name, draw := range drawings {
 		for _, look := range []struct {
