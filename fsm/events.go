@@ -19,6 +19,10 @@ const (
 	EventNodeRecovered  = "node_recovered"
 	EventRepoAdded      = "repo_added"
 	EventRepoRemoved    = "repo_removed"
+	EventRepoRenamed    = "repo_renamed"
+	EventRepoPaused     = "repo_paused"
+	EventRepoResumed    = "repo_resumed"
+	EventUpstreamMoved  = "upstream_moved" // another address, by a person's word
 	EventOwnerChanged   = "owner_changed"
 	EventBaseline       = "baseline"  // the first publish
 	EventPublished      = "published" // every later one

@@ -46,6 +46,7 @@ func everything(t testing.TB) *machine {
 		Repo: "full", Epoch: 1, ErrorClass: "auth", Message: "who are you", HoldReason: "emptied", HoldDigest: digest(7), HoldLost: 2, HoldSettled: 3,
 		HoldFirst: []*command.Change{{Ref: "refs/heads/main", Old: "11"}}, HoldLosses: digest(8)}}})
 	m.ok(&command.Approve{Repo: "full", Losses: digest(8), Observed: digest(7)})
+	m.ok(&command.ChangeRepos{Repos: []*command.RepoChange{{Repo: "full", Name: proto.String("host/Full"), Paused: proto.Bool(true)}}})
 	return m
 }
 

@@ -7,7 +7,6 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"gitmirror/fsm/command"
-	"gitmirror/internal/policy"
 	"gitmirror/internal/refusal"
 )
 
@@ -20,6 +19,7 @@ import (
 //	5  flaws that a repo's objects may have; words of persons are for the first check that
 //	   hears them, and say what was shown; what was approved before is to be approved anew
 //	6  events of copies, of what ends while something else goes on, and who tells of them
+//	6  rows change: name, aliases, upstream, labels, copies, interval; they are paused
 //
 // Every member says in its row which format its binary speaks. The leader
 // raises the cluster's to what all of them speak, and never lowers it. A
@@ -34,6 +34,8 @@ const (
 	formatFlaws  = 5 // of a repo's policy
 	formatWords  = 5
 	formatEvents = 6
+
+	formatChanges = 6 // of rows, and of copies and interval in a policy
 
 	newest = 6 // that is known here
 )
@@ -96,7 +98,7 @@ func admitWords(k kind, payload []byte, format uint32) error {
 			}
 		}
 	case *command.SetPolicy:
-		return AdmitPolicy(changeOf(m).Of(policy.Policy{}), format)
+		return AdmitChange(changeOf(m), format)
 	case *command.Approve:
 		return needs(formatWords, "approvals", format)
 	}

@@ -26,6 +26,8 @@ const (
 	maxLost   = 8 // lost generations a row remembers
 	maxPins   = 100
 	maxFirst  = 100 // losses that a hold names
+
+	maxAliases = 16
 )
 
 // between says what is wrong with a field's length, or nothing.
@@ -77,24 +79,34 @@ func checkNewRepo(r *command.NewRepo) error {
 	if err := firstError(between("repo id", r.GetId(), 1, maxID), plainName(r.GetName()), checkPolicy(policyOf(r.GetPolicy()))); err != nil {
 		return err
 	}
-	switch {
-	case len(r.GetUrls()) == 0:
-		return fmt.Errorf("url is missing")
-	case len(r.GetUrls()) > maxURLs:
-		return fmt.Errorf("%d urls, more than %d", len(r.GetUrls()), maxURLs)
-	case len(r.GetUrlKeys()) != len(r.GetUrls()):
-		return fmt.Errorf("%d url keys for %d urls", len(r.GetUrlKeys()), len(r.GetUrls()))
-	case len(r.GetLabels()) > maxLabels:
-		return fmt.Errorf("%d labels, more than %d", len(r.GetLabels()), maxLabels)
-	case len(r.GetCopies()) > maxCopies:
+	if len(r.GetCopies()) > maxCopies {
 		return fmt.Errorf("%d copies, more than %d", len(r.GetCopies()), maxCopies)
 	}
-	for i, url := range r.GetUrls() {
-		if err := firstError(between("url", url, 1, maxURL), between("url key", r.GetUrlKeys()[i], 1, maxURL)); err != nil {
+	return firstError(checkURLs(r.GetUrls(), r.GetUrlKeys()), checkLabels(r.GetLabels()))
+}
+
+func checkURLs(urls, keys []string) error {
+	switch {
+	case len(urls) == 0:
+		return fmt.Errorf("url is missing")
+	case len(urls) > maxURLs:
+		return fmt.Errorf("%d urls, more than %d", len(urls), maxURLs)
+	case len(keys) != len(urls):
+		return fmt.Errorf("%d url keys for %d urls", len(keys), len(urls))
+	}
+	for i, url := range urls {
+		if err := firstError(between("url", url, 1, maxURL), between("url key", keys[i], 1, maxURL)); err != nil {
 			return err
 		}
 	}
-	for key, value := range r.GetLabels() {
+	return nil
+}
+
+func checkLabels(labels map[string]string) error {
+	if len(labels) > maxLabels {
+		return fmt.Errorf("%d labels, more than %d", len(labels), maxLabels)
+	}
+	for key, value := range labels {
 		if len(key) == 0 || len(key) > maxLabel || len(value) > maxLabel {
 			return fmt.Errorf("a label is empty or has more than %d bytes", maxLabel)
 		}

@@ -120,9 +120,7 @@ func (t *tables) loadByID(rows []*Repo) {
 		byID := filler[*Repo]{tree: t.byID}
 		for _, row := range rows {
 			byID.add(row)
-			if row.live() {
-				t.addLive(row)
-			}
+			t.addLive(row)
 		}
 		byID.finish()
 	})

@@ -10,7 +10,6 @@ import (
 	"gitmirror/fsm/command"
 	"gitmirror/fsm/snapshot"
 	"gitmirror/internal/policy"
-	"gitmirror/internal/refusal"
 )
 
 // How a policy is spelled in the log, and what the log takes of it.
@@ -42,6 +41,12 @@ func ChangeCommand(repo string, c policy.Change) *command.SetPolicy {
 	if c.Accept != nil {
 		set.Accept = &command.Flaws{Ids: *c.Accept}
 	}
+	if c.Replicas != nil {
+		set.Replicas = proto.Uint32(uint32(*c.Replicas))
+	}
+	if c.Interval != nil {
+		set.IntervalMs = proto.Int64(c.Interval.Milliseconds())
+	}
 	return set
 }
 
@@ -51,7 +56,24 @@ func changeOf(c *command.SetPolicy) policy.Change {
 		ids := c.GetAccept().GetIds()
 		change.Accept = &ids
 	}
+	asked := policyOf(&command.Policy{Replicas: c.GetReplicas(), IntervalMs: c.GetIntervalMs()})
+	if c.Replicas != nil {
+		change.Replicas = &asked.Replicas
+	}
+	if c.IntervalMs != nil {
+		change.Interval = &asked.Interval
+	}
 	return change
+}
+
+// AdmitChange refuses what members of a cluster of that format do not know.
+func AdmitChange(c policy.Change, format uint32) error {
+	if c.Replicas != nil || c.Interval != nil {
+		if err := needs(formatChanges, "other copies and intervals of a repository", format); err != nil {
+			return err
+		}
+	}
+	return AdmitPolicy(c.Of(policy.Policy{}), format)
 }
 
 // AdmitPolicy refuses what members of a cluster of that format do not know.
@@ -113,20 +135,23 @@ func checkPolicy(p policy.Policy) error {
 
 // setPolicy changes how a repo is mirrored.
 func (s *State) setPolicy(e entry, c *command.SetPolicy) *command.Outcome {
-	row := s.tables.liveRepo(c.GetRepo())
-	if row == nil {
-		return refuse(refusal.NotFound, "no repo %q", c.GetRepo())
+	item := s.changeRepo(e, &command.RepoChange{Repo: c.GetRepo(), Policy: c})
+	return &command.Outcome{Code: item.Code, Message: item.Message}
+}
+
+// withChange is a policy with a change, as members of the cluster's format see it.
+func (s *State) withChange(p *Policy, c policy.Change) (*Policy, error) {
+	if s.tables.format < formatChanges {
+		c.Replicas, c.Interval = nil, nil
 	}
-	changed := changeOf(c).Of(row.Policy.Policy)
+	changed := c.Of(p.Policy)
 	if err := checkPolicy(changed); err != nil {
-		return refuse(refusal.Invalid, "%v", err)
+		return nil, err
 	}
-	if changed = visible(changed, s.tables.format); !changed.Equal(row.Policy.Policy) {
-		next := row.edit()
-		next.Policy = s.shared.policy(changed)
-		s.tables.store(e, next)
+	if changed = visible(changed.Resolved(), s.tables.format); changed.Equal(p.Policy) {
+		return p, nil
 	}
-	return done()
+	return s.shared.policy(changed), nil
 }
 
 // policyRecord is a policy as a snapshot has it. What releases have added since policies

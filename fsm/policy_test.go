@@ -27,7 +27,7 @@ func TestPoliciesAreSpelledWhole(t *testing.T) {
 	if policyRecord(1, p).GetPolicy().GetLater() != nil {
 		t.Error("what snapshots have a place for is in two places")
 	}
-	change := policy.Change{MaxSize: &p.MaxSize, MaxObject: &p.MaxObject, Accept: &p.Accept}
+	change := policy.Change{Replicas: &p.Replicas, Interval: &p.Interval, MaxSize: &p.MaxSize, MaxObject: &p.MaxObject, Accept: &p.Accept}
 	for i := range reflect.TypeFor[policy.Change]().NumField() {
 		if reflect.ValueOf(change).Field(i).IsNil() {
 			t.Errorf("this test forgets %s", reflect.TypeFor[policy.Change]().Field(i).Name)

@@ -40,7 +40,7 @@ func someCommand(t *rapid.T, v *View) proto.Message {
 		}
 		return someCount.Draw(t, "wrong")
 	}
-	switch rapid.SampledFrom([]uint32{1, 2, 2, 3, 4, 5, 6, 10, 10, 11, 12, 12, 12, 13, 13, 14, 15, 16, 17, 20}).Draw(t, "number") {
+	switch rapid.SampledFrom([]uint32{1, 2, 2, 3, 4, 5, 6, 10, 10, 11, 12, 12, 12, 13, 13, 14, 15, 16, 17, 20, 21, 21}).Draw(t, "number") {
 	case 1:
 		return &command.FoundCluster{ClusterId: node}
 	case 2:
@@ -92,6 +92,20 @@ func someCommand(t *rapid.T, v *View) proto.Message {
 		}
 	case 20:
 		return &command.SetPolicy{Repo: repo, MaxSize: proto.Int64(int64(someCount.Draw(t, "size"))), MaxObjectSize: proto.Int64(int64(someCount.Draw(t, "object"))), Accept: &command.Flaws{Ids: someNodes.Draw(t, "flaws")}}
+	case 21:
+		c := &command.RepoChange{Repo: repo, Policy: &command.SetPolicy{Replicas: proto.Uint32(uint32(someCount.Draw(t, "replicas")))},
+			Labels: map[string]string{"z": node}, Unlabel: []string{"x"}, Paused: rapid.SampledFrom([]*bool{nil, proto.Bool(true), proto.Bool(false)}).Draw(t, "paused")}
+		if someBool.Draw(t, "renamed") {
+			c.Name = proto.String("host/" + someRepo.Draw(t, "called"))
+		}
+		if someBool.Draw(t, "aliased") {
+			c.Aliases = &command.Aliases{Names: rapid.SliceOfN(rapid.SampledFrom([]string{"host/one", "host/two", "host/five", ""}), 0, 2).Draw(t, "aliases")}
+		}
+		if someBool.Draw(t, "moved") {
+			from := newRepo(someRepo.Draw(t, "upstream"))
+			c.Upstream = &command.Upstream{Urls: from.Urls, Keys: from.UrlKeys}
+		}
+		return &command.ChangeRepos{Repos: []*command.RepoChange{c}}
 	case 14:
 		return &command.Place{Rows: []*command.Placement{{
 			Repo: repo, RowVersion: guess(row.Version),
@@ -173,7 +187,7 @@ func snapshotOf(t *rapid.T, s *State) []byte {
 
 // checkRows wants every row whole, and found in each way it should be found.
 func checkRows(t *rapid.T, before, v *View) {
-	live, removed := 0, 0
+	live, removed, aliases, keys := 0, 0, 0, 0
 	v.Repos("", func(r *Repo) bool {
 		if err := soundRow(v, r); err != nil {
 			t.Fatalf("row %+v: %v", r, err)
@@ -182,6 +196,7 @@ func checkRows(t *rapid.T, before, v *View) {
 			removed++
 		} else {
 			live++
+			aliases, keys = aliases+len(r.Aliases), keys+len(r.urlKeys)
 		}
 		old := before.Repo(r.ID)
 		if old != nil && (r.Epoch < old.Epoch || r.Generation < old.Generation && r.AddedAt().Equal(old.AddedAt())) {
@@ -195,6 +210,9 @@ func checkRows(t *rapid.T, before, v *View) {
 		}
 		return true
 	})
+	if aliases != v.tables.byAlias.Len() || keys != v.tables.byURL.Len() {
+		t.Fatalf("rows have %d other names and %d keys, and %d and %d lead to them", aliases, keys, v.tables.byAlias.Len(), v.tables.byURL.Len())
+	}
 	if live != v.Len() || removed != v.RemovedLen() {
 		t.Fatalf("%d live and %d removed rows, the view says %d and %d", live, removed, v.Len(), v.RemovedLen())
 	}
@@ -236,8 +254,13 @@ func soundRow(v *View, r *Repo) error {
 		}
 		return nil
 	}
-	if v.Repo(r.ID) != r || v.RepoByName(r.Name) != r || v.RepoByURLKey(r.keys()[0]) != r {
+	if v.Repo(r.ID) != r || v.RepoByName(r.Name) != r || v.RepoByURLKey(r.upstreamKeys()[0]) != r {
 		return fmt.Errorf("not found by id, name or url")
+	}
+	for _, name := range r.Aliases {
+		if v.RepoByName(name) != r {
+			return fmt.Errorf("not found as %s", name)
+		}
 	}
 	return nil
 }

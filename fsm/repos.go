@@ -1,6 +1,9 @@
 package fsm
 
 import (
+	"cmp"
+	"fmt"
+
 	"gitmirror/fsm/command"
 	"gitmirror/internal/refusal"
 )
@@ -14,17 +17,10 @@ func (s *State) addRepo(e entry, r *command.NewRepo) *command.Item {
 	if err := checkNewRepo(r); err != nil {
 		return refuseItem(id, refusal.Invalid, "%v", err)
 	}
-	if other := t.repoByName(r.GetName()); other != nil {
-		item := refuseItem(id, refusal.ConflictName, "there is a repo %s already", other.Name)
-		item.Existing = other.Name
-		return item
-	}
-	for i, key := range r.GetUrlKeys() {
-		if other := t.repoByURLKey(key); other != nil {
-			item := refuseItem(id, refusal.ConflictURL, "%s mirrors %s already", other.Name, r.GetUrls()[i])
-			item.Existing = other.Name
-			return item
-		}
+	taken := cmp.Or(t.nameTaken("", r.GetName()), t.upstreamTaken("", r.GetUrls(), r.GetUrlKeys()))
+	if taken != nil {
+		taken.Repo = id
+		return taken
 	}
 	if other := t.repo(id); other != nil {
 		return refuseItem(id, refusal.Invalid, "the id belongs to %s", other.Name)
@@ -36,6 +32,32 @@ func (s *State) addRepo(e entry, r *command.NewRepo) *command.Item {
 	t.store(e, row)
 	t.record(e, EventRepoAdded, row, "")
 	return ok(id)
+}
+
+// nameTaken refuses a name that a row is found by, other than that of an id.
+func (t *tables) nameTaken(id, name string) *command.Item {
+	other := t.repoNamed(name)
+	if other == nil || other.ID == id {
+		return nil
+	}
+	item := refuseItem(id, refusal.ConflictName, "there is a repo %s already", other.Name)
+	if foldCompare(other.Name, name) != 0 {
+		item.Message = fmt.Sprintf("%s is another name of %s", name, other.Name)
+	}
+	item.Existing = other.Name
+	return item
+}
+
+// upstreamTaken refuses what a row mirrors, other than that of an id.
+func (t *tables) upstreamTaken(id string, urls, keys []string) *command.Item {
+	for i, key := range keys {
+		if other := t.repoByURLKey(key); other != nil && other.ID != id {
+			item := refuseItem(id, refusal.ConflictURL, "%s mirrors %s already", other.Name, urls[i])
+			item.Existing = other.Name
+			return item
+		}
+	}
+	return nil
 }
 
 // newRow makes a row without copies.

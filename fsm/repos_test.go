@@ -91,7 +91,7 @@ func TestRemovedRowWaitsForItsCopies(t *testing.T) {
 		t.Errorf("removed row %+v", row)
 	}
 	again := newRepo("again")
-	again.Name, again.Urls, again.UrlKeys = row.Name, row.URLs(), row.keys()
+	again.Name, again.Urls, again.UrlKeys = row.Name, row.URLs(), row.upstreamKeys()
 	m.ok(addRepos(again))
 	if v := m.state.View(); v.Len() != 1 || v.RemovedLen() != 1 || v.RepoByName(row.Name).ID != "again" {
 		t.Errorf("%d live and %d removed rows", v.Len(), v.RemovedLen())

@@ -273,6 +273,7 @@ func (d *rowReader) rarely() error {
 	for _, p := range rec.GetPins() {
 		row.Pins = append(row.Pins, Pin{p.GetRef(), p.GetOid()})
 	}
+	row.Aliases, row.Paused = rec.GetAliases(), rec.GetPaused()
 	row.compact()
 	return nil
 }

@@ -81,6 +81,10 @@ func appendRepo(b []byte, r *Repo, policy uint32) []byte {
 	for _, rel := range r.Released {
 		w.message(29, releaseRecord(rel))
 	}
+	for _, a := range r.Aliases {
+		w.item(30, a)
+	}
+	w.flag(31, r.Paused)
 	b = protowire.AppendTag(b, 4, protowire.BytesType) // Record.repo
 	return protowire.AppendBytes(b, w)
 }

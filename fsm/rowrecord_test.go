@@ -69,7 +69,7 @@ func TestPoliciesAreSharedWhereTheyAreEqual(t *testing.T) {
 // repoRecord is a row in the terms of the generated code.
 func repoRecord(r *Repo, policy uint32) *snapshot.Record {
 	rec := &snapshot.Repo{
-		Id: r.ID, Name: r.Name, Urls: r.URLs(), UrlKeys: r.keys(), Policy: policy, Labels: r.Labels,
+		Id: r.ID, Name: r.Name, Urls: r.URLs(), UrlKeys: r.upstreamKeys(), Policy: policy, Labels: r.Labels,
 		Removed: r.Removed, Owner: uint32(r.Owner), Epoch: r.Epoch,
 		Generation: r.Generation, Digest: digestBytes(r.Digest), RefsDigest: digestBytes(r.RefsDigest),
 		Refs: r.Refs, Head: r.Head(), Candidate: r.candidate,
@@ -98,15 +98,8 @@ func repoRecord(r *Repo, policy uint32) *snapshot.Record {
 	for _, p := range r.Pins {
 		rec.Pins = append(rec.Pins, &snapshot.Pin{Ref: p.Ref, Oid: p.OID})
 	}
+	rec.Aliases, rec.Paused = r.Aliases, r.Paused
 	return &snapshot.Record{Kind: &snapshot.Record_Repo{Repo: rec}}
-}
-
-// keys are one per url, and equal for equal upstreams.
-func (r *Repo) keys() []string {
-	if r.urlsFromName == urlsListed {
-		return r.urlKeys
-	}
-	return []string{fold(r.Name)}
 }
 
 // A row that has any of what few rows have does not share that with those that have none: a
@@ -129,6 +122,8 @@ func TestARowThatHasSomethingIsNotOrdinary(t *testing.T) {
 			to.Set(reflect.MakeSlice(f.Type, 1, 1))
 		case reflect.Pointer:
 			to.Set(reflect.New(f.Type.Elem()))
+		case reflect.Bool:
+			to.SetBool(true)
 		default:
 			t.Fatalf("this test has nothing for %s", f.Name)
 		}

@@ -130,6 +130,8 @@ type Rarely struct {
 	Approved *Approval // what the owner may follow although it is held
 	Released []Release // pins that are none any more, by ref; replaced, never written to
 	Pins     []Pin     // by ref; replaced, never written to
+	Aliases  []string  // other names that it is found by; replaced, never written to
+	Paused   bool      // upstream is asked for who waits for that alone
 
 	urls, urlKeys []string // where the name does not say them
 }
@@ -145,7 +147,7 @@ func (r *Repo) compact() {
 
 func (r *Rarely) isOrdinary() bool {
 	return len(r.Labels) == 0 && len(r.Lost) == 0 && r.Error == nil && r.Hold == nil && r.Approved == nil &&
-		len(r.Released) == 0 && len(r.Pins) == 0 && len(r.urls) == 0
+		len(r.Released) == 0 && len(r.Pins) == 0 && len(r.Aliases) == 0 && !r.Paused && len(r.urls) == 0
 }
 
 // Head is where HEAD points: "ref: refs/heads/main", an object id, or nothing.

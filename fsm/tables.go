@@ -1,6 +1,7 @@
 package fsm
 
 import (
+	"slices"
 	"time"
 
 	"github.com/tidwall/btree"
@@ -17,12 +18,13 @@ type tables struct {
 	nodes     *nodeTable
 	lastNode  NodeNum // highest number given out
 
-	byID   *btree.BTreeG[*Repo]
-	byName *btree.BTreeG[*Repo]
-	byURL  *btree.BTreeG[urlEntry] // live rows only, and what their names do not say
-	live   int
-	held   holdings
-	moved  journal
+	byID    *btree.BTreeG[*Repo]
+	byName  *btree.BTreeG[*Repo]
+	byURL   *btree.BTreeG[lead] // live rows only, and what their names do not say
+	byAlias *btree.BTreeG[lead] // live rows only, by the other names, folded, that they have
+	live    int
+	held    holdings
+	moved   journal
 
 	events ring
 
@@ -30,21 +32,26 @@ type tables struct {
 	marks []Mark // ascending; never written to but replaced
 }
 
-// urlEntry leads from an upstream to the live row that mirrors it.
-type urlEntry struct{ key, repo string }
+// lead is the way from what a live row is found by to that row.
+type lead struct{ key, repo string }
 
 // The trees are guarded by State.mu, and clones are only read.
 var unlocked = btree.Options{NoLocks: true}
 
 func newTables() tables {
 	return tables{
-		format: 1,
-		nodes:  newNodeTable(nil),
-		byID:   newByID(),
-		byName: btree.NewBTreeGOptions(nameLess, unlocked),
-		byURL:  btree.NewBTreeGOptions(func(a, b urlEntry) bool { return a.key < b.key }, unlocked),
-		events: newRing(),
+		format:  1,
+		nodes:   newNodeTable(nil),
+		byID:    newByID(),
+		byName:  btree.NewBTreeGOptions(nameLess, unlocked),
+		byURL:   newLeads(),
+		byAlias: newLeads(),
+		events:  newRing(),
 	}
+}
+
+func newLeads() *btree.BTreeG[lead] {
+	return btree.NewBTreeGOptions(func(a, b lead) bool { return a.key < b.key }, unlocked)
 }
 
 func newByID() *btree.BTreeG[*Repo] {
@@ -54,7 +61,7 @@ func newByID() *btree.BTreeG[*Repo] {
 func (t *tables) clone() tables {
 	c := *t
 	c.held = t.held.clone()
-	c.byID, c.byName, c.byURL = t.byID.Copy(), t.byName.Copy(), t.byURL.Copy()
+	c.byID, c.byName, c.byURL, c.byAlias = t.byID.Copy(), t.byName.Copy(), t.byURL.Copy(), t.byAlias.Copy()
 	c.events = t.events.clone()
 	return c
 }
@@ -88,9 +95,22 @@ func (t *tables) liveRepo(id string) *Repo {
 	return nil
 }
 
+// repoByName returns the live row that is called so.
 func (t *tables) repoByName(name string) *Repo {
 	row, _ := t.byName.Get(&Repo{Name: name})
 	return row
+}
+
+// repoNamed returns the live row that is called so, or that has it among its other names:
+// no two rows are found by one.
+func (t *tables) repoNamed(name string) *Repo {
+	if row := t.repoByName(name); row != nil {
+		return row
+	}
+	if l, found := t.byAlias.Get(lead{key: fold(name)}); found {
+		return t.repo(l.repo)
+	}
+	return nil
 }
 
 // store is how commands change a row: next, a new row or one made by edit, takes the place
@@ -115,7 +135,7 @@ func (t *tables) move(was, is *Repo) {
 		if is == nil {
 			t.byID.Delete(was)
 		}
-		if is == nil || was.Removed != is.Removed {
+		if is == nil || nameLess(was, is) || nameLess(is, was) {
 			t.byName.Delete(was)
 		}
 	}
@@ -124,22 +144,41 @@ func (t *tables) move(was, is *Repo) {
 		t.byID.Set(is)
 		t.byName.Set(is)
 	}
-	switch {
-	case was.live() && !is.live():
-		t.live--
-		for _, key := range was.listedKeys() {
-			t.byURL.Delete(urlEntry{key: key})
-		}
-	case !was.live() && is.live():
+	if was.live() != is.live() || was.live() && !was.foundAs(is) {
+		t.dropLive(was)
 		t.addLive(is)
 	}
 	t.held.move(was, is)
 }
 
+// foundAs tells whether the same leads to both, besides their names.
+func (r *Repo) foundAs(is *Repo) bool {
+	return slices.Equal(r.urlKeys, is.urlKeys) && slices.Equal(r.Aliases, is.Aliases)
+}
+
+func (t *tables) dropLive(row *Repo) {
+	if !row.live() {
+		return
+	}
+	t.live--
+	for _, key := range row.urlKeys {
+		t.byURL.Delete(lead{key: key})
+	}
+	for _, name := range row.Aliases {
+		t.byAlias.Delete(lead{key: fold(name)})
+	}
+}
+
 func (t *tables) addLive(row *Repo) {
+	if !row.live() {
+		return
+	}
 	t.live++
-	for _, key := range row.listedKeys() {
-		t.byURL.Set(urlEntry{key: key, repo: row.ID})
+	for _, key := range row.urlKeys {
+		t.byURL.Set(lead{key: key, repo: row.ID})
+	}
+	for _, name := range row.Aliases {
+		t.byAlias.Set(lead{key: fold(name), repo: row.ID})
 	}
 }
 

@@ -57,18 +57,18 @@ func (r *Repo) URLs() []string {
 	return []string{string(r.urlsFromName.append(nil, r.Name))}
 }
 
-// listedKeys are the keys that do not follow from the name; there are none of no row.
-func (r *Repo) listedKeys() []string {
-	if r == nil {
-		return nil
+// upstreamKeys are those of URLs; not to be written to.
+func (r *Repo) upstreamKeys() []string {
+	if r.urlsFromName == urlsListed {
+		return r.urlKeys
 	}
-	return r.urlKeys
+	return []string{fold(r.Name)}
 }
 
 // repoByURLKey returns the live row that mirrors that upstream. A key that follows from
 // the name of its row is found by that name.
 func (t *tables) repoByURLKey(key string) *Repo {
-	if e, found := t.byURL.Get(urlEntry{key: key}); found {
+	if e, found := t.byURL.Get(lead{key: key}); found {
 		return t.repo(e.repo)
 	}
 	if row := t.repoByName(key); row != nil && row.urlsFromName != urlsListed && fold(row.Name) == key {

@@ -45,8 +45,22 @@ func (v *View) LoggedChanges(row *Repo) ([]*command.Change, bool) {
 // Repo returns the row of that id, removed ones too, or nil.
 func (v *View) Repo(id string) *Repo { return v.tables.repo(id) }
 
-// RepoByName returns the live row of that name in any case, or nil.
-func (v *View) RepoByName(name string) *Repo { return v.tables.repoByName(name) }
+// RepoByName returns the live row of that name in any case, or that has it among its other
+// names, or nil.
+func (v *View) RepoByName(name string) *Repo { return v.tables.repoNamed(name) }
+
+// ReposEnding returns live rows, as many as most at the most, whose names end in those
+// parts, in any case: big and acme/big are ends of github.com/acme/big. It looks at all rows.
+func (v *View) ReposEnding(parts string, most int) (rows []*Repo) {
+	end := "/" + fold(parts)
+	v.tables.byName.Scan(func(row *Repo) bool {
+		if from := len(row.Name) - len(end); !row.Removed && from > 0 && foldCompare(row.Name[from:], end) == 0 {
+			rows = append(rows, row)
+		}
+		return len(rows) < most
+	})
+	return rows
+}
 
 // RepoByURLKey returns the live row that mirrors that upstream, or nil.
 func (v *View) RepoByURLKey(key string) *Repo { return v.tables.repoByURLKey(key) }

@@ -11,12 +11,11 @@
 package command
 
 import (
+	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
+	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
 	reflect "reflect"
 	sync "sync"
 	unsafe "unsafe"
-
-	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
-	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
 )
 
 const (
@@ -953,7 +952,9 @@ type SetPolicy struct {
 	Repo          string                 `protobuf:"bytes,1,opt,name=repo,proto3" json:"repo,omitempty"`
 	MaxSize       *int64                 `protobuf:"varint,2,opt,name=max_size,json=maxSize,proto3,oneof" json:"max_size,omitempty"`
 	MaxObjectSize *int64                 `protobuf:"varint,3,opt,name=max_object_size,json=maxObjectSize,proto3,oneof" json:"max_object_size,omitempty"`
-	Accept        *Flaws                 `protobuf:"bytes,4,opt,name=accept,proto3" json:"accept,omitempty"` // since format 5
+	Accept        *Flaws                 `protobuf:"bytes,4,opt,name=accept,proto3" json:"accept,omitempty"`            // since format 5
+	Replicas      *uint32                `protobuf:"varint,5,opt,name=replicas,proto3,oneof" json:"replicas,omitempty"` // since format 6, as is what follows
+	IntervalMs    *int64                 `protobuf:"varint,6,opt,name=interval_ms,json=intervalMs,proto3,oneof" json:"interval_ms,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1016,6 +1017,20 @@ func (x *SetPolicy) GetAccept() *Flaws {
 	return nil
 }
 
+func (x *SetPolicy) GetReplicas() uint32 {
+	if x != nil && x.Replicas != nil {
+		return *x.Replicas
+	}
+	return 0
+}
+
+func (x *SetPolicy) GetIntervalMs() int64 {
+	if x != nil && x.IntervalMs != nil {
+		return *x.IntervalMs
+	}
+	return 0
+}
+
 // Flaws are those of objects that a repo may have, by git's ids.
 type Flaws struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1061,6 +1076,253 @@ func (x *Flaws) GetIds() []string {
 	return nil
 }
 
+// ChangeRepos changes up to 1,000 rows, each accepted or refused for itself. Number 21,
+// since format 6.
+type ChangeRepos struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Repos         []*RepoChange          `protobuf:"bytes,1,rep,name=repos,proto3" json:"repos,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ChangeRepos) Reset() {
+	*x = ChangeRepos{}
+	mi := &file_command_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ChangeRepos) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ChangeRepos) ProtoMessage() {}
+
+func (x *ChangeRepos) ProtoReflect() protoreflect.Message {
+	mi := &file_command_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ChangeRepos.ProtoReflect.Descriptor instead.
+func (*ChangeRepos) Descriptor() ([]byte, []int) {
+	return file_command_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *ChangeRepos) GetRepos() []*RepoChange {
+	if x != nil {
+		return x.Repos
+	}
+	return nil
+}
+
+// RepoChange is what shall become of one row: all of it, or nothing. What is absent stays
+// as it is.
+type RepoChange struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Repo          string                 `protobuf:"bytes,1,opt,name=repo,proto3" json:"repo,omitempty"`
+	Policy        *SetPolicy             `protobuf:"bytes,2,opt,name=policy,proto3" json:"policy,omitempty"`                                                                           // names no repo
+	Labels        map[string]string      `protobuf:"bytes,3,rep,name=labels,proto3" json:"labels,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"` // are there from now on, beside the others
+	Unlabel       []string               `protobuf:"bytes,4,rep,name=unlabel,proto3" json:"unlabel,omitempty"`                                                                         // keys of labels that go
+	Upstream      *Upstream              `protobuf:"bytes,5,opt,name=upstream,proto3" json:"upstream,omitempty"`
+	Name          *string                `protobuf:"bytes,6,opt,name=name,proto3,oneof" json:"name,omitempty"` // what it is called from now on: the name before becomes another name, unless aliases says otherwise
+	Aliases       *Aliases               `protobuf:"bytes,7,opt,name=aliases,proto3" json:"aliases,omitempty"`
+	Paused        *bool                  `protobuf:"varint,8,opt,name=paused,proto3,oneof" json:"paused,omitempty"` // upstream is not asked but for who waits for it
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RepoChange) Reset() {
+	*x = RepoChange{}
+	mi := &file_command_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RepoChange) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RepoChange) ProtoMessage() {}
+
+func (x *RepoChange) ProtoReflect() protoreflect.Message {
+	mi := &file_command_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RepoChange.ProtoReflect.Descriptor instead.
+func (*RepoChange) Descriptor() ([]byte, []int) {
+	return file_command_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *RepoChange) GetRepo() string {
+	if x != nil {
+		return x.Repo
+	}
+	return ""
+}
+
+func (x *RepoChange) GetPolicy() *SetPolicy {
+	if x != nil {
+		return x.Policy
+	}
+	return nil
+}
+
+func (x *RepoChange) GetLabels() map[string]string {
+	if x != nil {
+		return x.Labels
+	}
+	return nil
+}
+
+func (x *RepoChange) GetUnlabel() []string {
+	if x != nil {
+		return x.Unlabel
+	}
+	return nil
+}
+
+func (x *RepoChange) GetUpstream() *Upstream {
+	if x != nil {
+		return x.Upstream
+	}
+	return nil
+}
+
+func (x *RepoChange) GetName() string {
+	if x != nil && x.Name != nil {
+		return *x.Name
+	}
+	return ""
+}
+
+func (x *RepoChange) GetAliases() *Aliases {
+	if x != nil {
+		return x.Aliases
+	}
+	return nil
+}
+
+func (x *RepoChange) GetPaused() bool {
+	if x != nil && x.Paused != nil {
+		return *x.Paused
+	}
+	return false
+}
+
+// Upstream is where a repo comes from: ordered fallbacks, canonical spelling, and a key for
+// each.
+type Upstream struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Urls          []string               `protobuf:"bytes,1,rep,name=urls,proto3" json:"urls,omitempty"`
+	Keys          []string               `protobuf:"bytes,2,rep,name=keys,proto3" json:"keys,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Upstream) Reset() {
+	*x = Upstream{}
+	mi := &file_command_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Upstream) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Upstream) ProtoMessage() {}
+
+func (x *Upstream) ProtoReflect() protoreflect.Message {
+	mi := &file_command_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Upstream.ProtoReflect.Descriptor instead.
+func (*Upstream) Descriptor() ([]byte, []int) {
+	return file_command_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *Upstream) GetUrls() []string {
+	if x != nil {
+		return x.Urls
+	}
+	return nil
+}
+
+func (x *Upstream) GetKeys() []string {
+	if x != nil {
+		return x.Keys
+	}
+	return nil
+}
+
+// Aliases are all other names that a repo is found by.
+type Aliases struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Names         []string               `protobuf:"bytes,1,rep,name=names,proto3" json:"names,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Aliases) Reset() {
+	*x = Aliases{}
+	mi := &file_command_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Aliases) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Aliases) ProtoMessage() {}
+
+func (x *Aliases) ProtoReflect() protoreflect.Message {
+	mi := &file_command_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Aliases.ProtoReflect.Descriptor instead.
+func (*Aliases) Descriptor() ([]byte, []int) {
+	return file_command_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *Aliases) GetNames() []string {
+	if x != nil {
+		return x.Names
+	}
+	return nil
+}
+
 type Change struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Ref           string                 `protobuf:"bytes,1,opt,name=ref,proto3" json:"ref,omitempty"`
@@ -1073,7 +1335,7 @@ type Change struct {
 
 func (x *Change) Reset() {
 	*x = Change{}
-	mi := &file_command_proto_msgTypes[14]
+	mi := &file_command_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1085,7 +1347,7 @@ func (x *Change) String() string {
 func (*Change) ProtoMessage() {}
 
 func (x *Change) ProtoReflect() protoreflect.Message {
-	mi := &file_command_proto_msgTypes[14]
+	mi := &file_command_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1098,7 +1360,7 @@ func (x *Change) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Change.ProtoReflect.Descriptor instead.
 func (*Change) Descriptor() ([]byte, []int) {
-	return file_command_proto_rawDescGZIP(), []int{14}
+	return file_command_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Change) GetRef() string {
@@ -1160,7 +1422,7 @@ type Publish struct {
 
 func (x *Publish) Reset() {
 	*x = Publish{}
-	mi := &file_command_proto_msgTypes[15]
+	mi := &file_command_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1172,7 +1434,7 @@ func (x *Publish) String() string {
 func (*Publish) ProtoMessage() {}
 
 func (x *Publish) ProtoReflect() protoreflect.Message {
-	mi := &file_command_proto_msgTypes[15]
+	mi := &file_command_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1185,7 +1447,7 @@ func (x *Publish) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Publish.ProtoReflect.Descriptor instead.
 func (*Publish) Descriptor() ([]byte, []int) {
-	return file_command_proto_rawDescGZIP(), []int{15}
+	return file_command_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Publish) GetRepo() string {
@@ -1348,7 +1610,7 @@ type CopyReport struct {
 
 func (x *CopyReport) Reset() {
 	*x = CopyReport{}
-	mi := &file_command_proto_msgTypes[16]
+	mi := &file_command_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1360,7 +1622,7 @@ func (x *CopyReport) String() string {
 func (*CopyReport) ProtoMessage() {}
 
 func (x *CopyReport) ProtoReflect() protoreflect.Message {
-	mi := &file_command_proto_msgTypes[16]
+	mi := &file_command_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1373,7 +1635,7 @@ func (x *CopyReport) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CopyReport.ProtoReflect.Descriptor instead.
 func (*CopyReport) Descriptor() ([]byte, []int) {
-	return file_command_proto_rawDescGZIP(), []int{16}
+	return file_command_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *CopyReport) GetRepo() string {
@@ -1426,7 +1688,7 @@ type HealthReport struct {
 
 func (x *HealthReport) Reset() {
 	*x = HealthReport{}
-	mi := &file_command_proto_msgTypes[17]
+	mi := &file_command_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1438,7 +1700,7 @@ func (x *HealthReport) String() string {
 func (*HealthReport) ProtoMessage() {}
 
 func (x *HealthReport) ProtoReflect() protoreflect.Message {
-	mi := &file_command_proto_msgTypes[17]
+	mi := &file_command_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1451,7 +1713,7 @@ func (x *HealthReport) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HealthReport.ProtoReflect.Descriptor instead.
 func (*HealthReport) Descriptor() ([]byte, []int) {
-	return file_command_proto_rawDescGZIP(), []int{17}
+	return file_command_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *HealthReport) GetRepo() string {
@@ -1544,7 +1806,7 @@ type NodeCondition struct {
 
 func (x *NodeCondition) Reset() {
 	*x = NodeCondition{}
-	mi := &file_command_proto_msgTypes[18]
+	mi := &file_command_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1556,7 +1818,7 @@ func (x *NodeCondition) String() string {
 func (*NodeCondition) ProtoMessage() {}
 
 func (x *NodeCondition) ProtoReflect() protoreflect.Message {
-	mi := &file_command_proto_msgTypes[18]
+	mi := &file_command_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1569,7 +1831,7 @@ func (x *NodeCondition) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeCondition.ProtoReflect.Descriptor instead.
 func (*NodeCondition) Descriptor() ([]byte, []int) {
-	return file_command_proto_rawDescGZIP(), []int{18}
+	return file_command_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *NodeCondition) GetDisk() string {
@@ -1606,7 +1868,7 @@ type Report struct {
 
 func (x *Report) Reset() {
 	*x = Report{}
-	mi := &file_command_proto_msgTypes[19]
+	mi := &file_command_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1618,7 +1880,7 @@ func (x *Report) String() string {
 func (*Report) ProtoMessage() {}
 
 func (x *Report) ProtoReflect() protoreflect.Message {
-	mi := &file_command_proto_msgTypes[19]
+	mi := &file_command_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1631,7 +1893,7 @@ func (x *Report) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Report.ProtoReflect.Descriptor instead.
 func (*Report) Descriptor() ([]byte, []int) {
-	return file_command_proto_rawDescGZIP(), []int{19}
+	return file_command_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Report) GetNode() string {
@@ -1675,7 +1937,7 @@ type Placement struct {
 
 func (x *Placement) Reset() {
 	*x = Placement{}
-	mi := &file_command_proto_msgTypes[20]
+	mi := &file_command_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1687,7 +1949,7 @@ func (x *Placement) String() string {
 func (*Placement) ProtoMessage() {}
 
 func (x *Placement) ProtoReflect() protoreflect.Message {
-	mi := &file_command_proto_msgTypes[20]
+	mi := &file_command_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1700,7 +1962,7 @@ func (x *Placement) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Placement.ProtoReflect.Descriptor instead.
 func (*Placement) Descriptor() ([]byte, []int) {
-	return file_command_proto_rawDescGZIP(), []int{20}
+	return file_command_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Placement) GetRepo() string {
@@ -1741,7 +2003,7 @@ type Place struct {
 
 func (x *Place) Reset() {
 	*x = Place{}
-	mi := &file_command_proto_msgTypes[21]
+	mi := &file_command_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1753,7 +2015,7 @@ func (x *Place) String() string {
 func (*Place) ProtoMessage() {}
 
 func (x *Place) ProtoReflect() protoreflect.Message {
-	mi := &file_command_proto_msgTypes[21]
+	mi := &file_command_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1766,7 +2028,7 @@ func (x *Place) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Place.ProtoReflect.Descriptor instead.
 func (*Place) Descriptor() ([]byte, []int) {
-	return file_command_proto_rawDescGZIP(), []int{21}
+	return file_command_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Place) GetRows() []*Placement {
@@ -1787,7 +2049,7 @@ type Ownership struct {
 
 func (x *Ownership) Reset() {
 	*x = Ownership{}
-	mi := &file_command_proto_msgTypes[22]
+	mi := &file_command_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1799,7 +2061,7 @@ func (x *Ownership) String() string {
 func (*Ownership) ProtoMessage() {}
 
 func (x *Ownership) ProtoReflect() protoreflect.Message {
-	mi := &file_command_proto_msgTypes[22]
+	mi := &file_command_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1812,7 +2074,7 @@ func (x *Ownership) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ownership.ProtoReflect.Descriptor instead.
 func (*Ownership) Descriptor() ([]byte, []int) {
-	return file_command_proto_rawDescGZIP(), []int{22}
+	return file_command_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Ownership) GetRepo() string {
@@ -1846,7 +2108,7 @@ type AssignOwners struct {
 
 func (x *AssignOwners) Reset() {
 	*x = AssignOwners{}
-	mi := &file_command_proto_msgTypes[23]
+	mi := &file_command_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1858,7 +2120,7 @@ func (x *AssignOwners) String() string {
 func (*AssignOwners) ProtoMessage() {}
 
 func (x *AssignOwners) ProtoReflect() protoreflect.Message {
-	mi := &file_command_proto_msgTypes[23]
+	mi := &file_command_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1871,7 +2133,7 @@ func (x *AssignOwners) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AssignOwners.ProtoReflect.Descriptor instead.
 func (*AssignOwners) Descriptor() ([]byte, []int) {
-	return file_command_proto_rawDescGZIP(), []int{23}
+	return file_command_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *AssignOwners) GetRows() []*Ownership {
@@ -1896,7 +2158,7 @@ type Approve struct {
 
 func (x *Approve) Reset() {
 	*x = Approve{}
-	mi := &file_command_proto_msgTypes[24]
+	mi := &file_command_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1908,7 +2170,7 @@ func (x *Approve) String() string {
 func (*Approve) ProtoMessage() {}
 
 func (x *Approve) ProtoReflect() protoreflect.Message {
-	mi := &file_command_proto_msgTypes[24]
+	mi := &file_command_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1921,7 +2183,7 @@ func (x *Approve) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Approve.ProtoReflect.Descriptor instead.
 func (*Approve) Descriptor() ([]byte, []int) {
-	return file_command_proto_rawDescGZIP(), []int{24}
+	return file_command_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *Approve) GetRepo() string {
@@ -1970,7 +2232,7 @@ type Release struct {
 
 func (x *Release) Reset() {
 	*x = Release{}
-	mi := &file_command_proto_msgTypes[25]
+	mi := &file_command_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1982,7 +2244,7 @@ func (x *Release) String() string {
 func (*Release) ProtoMessage() {}
 
 func (x *Release) ProtoReflect() protoreflect.Message {
-	mi := &file_command_proto_msgTypes[25]
+	mi := &file_command_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1995,7 +2257,7 @@ func (x *Release) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Release.ProtoReflect.Descriptor instead.
 func (*Release) Descriptor() ([]byte, []int) {
-	return file_command_proto_rawDescGZIP(), []int{25}
+	return file_command_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *Release) GetRef() string {
@@ -2025,7 +2287,7 @@ type Pin struct {
 
 func (x *Pin) Reset() {
 	*x = Pin{}
-	mi := &file_command_proto_msgTypes[26]
+	mi := &file_command_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2037,7 +2299,7 @@ func (x *Pin) String() string {
 func (*Pin) ProtoMessage() {}
 
 func (x *Pin) ProtoReflect() protoreflect.Message {
-	mi := &file_command_proto_msgTypes[26]
+	mi := &file_command_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2050,7 +2312,7 @@ func (x *Pin) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Pin.ProtoReflect.Descriptor instead.
 func (*Pin) Descriptor() ([]byte, []int) {
-	return file_command_proto_rawDescGZIP(), []int{26}
+	return file_command_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *Pin) GetRepo() string {
@@ -2087,7 +2349,7 @@ type Item struct {
 
 func (x *Item) Reset() {
 	*x = Item{}
-	mi := &file_command_proto_msgTypes[27]
+	mi := &file_command_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2099,7 +2361,7 @@ func (x *Item) String() string {
 func (*Item) ProtoMessage() {}
 
 func (x *Item) ProtoReflect() protoreflect.Message {
-	mi := &file_command_proto_msgTypes[27]
+	mi := &file_command_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2112,7 +2374,7 @@ func (x *Item) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Item.ProtoReflect.Descriptor instead.
 func (*Item) Descriptor() ([]byte, []int) {
-	return file_command_proto_rawDescGZIP(), []int{27}
+	return file_command_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *Item) GetRepo() string {
@@ -2156,7 +2418,7 @@ type Outcome struct {
 
 func (x *Outcome) Reset() {
 	*x = Outcome{}
-	mi := &file_command_proto_msgTypes[28]
+	mi := &file_command_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2168,7 +2430,7 @@ func (x *Outcome) String() string {
 func (*Outcome) ProtoMessage() {}
 
 func (x *Outcome) ProtoReflect() protoreflect.Message {
-	mi := &file_command_proto_msgTypes[28]
+	mi := &file_command_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2181,7 +2443,7 @@ func (x *Outcome) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Outcome.ProtoReflect.Descriptor instead.
 func (*Outcome) Descriptor() ([]byte, []int) {
-	return file_command_proto_rawDescGZIP(), []int{28}
+	return file_command_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *Outcome) GetCode() string {
@@ -2274,16 +2536,43 @@ const file_command_proto_rawDesc = "" +
 	"\bAddRepos\x120\n" +
 	"\x05repos\x18\x01 \x03(\v2\x1a.gitmirror.command.NewRepoR\x05repos\"\x1f\n" +
 	"\vRemoveRepos\x12\x10\n" +
-	"\x03ids\x18\x01 \x03(\tR\x03ids\"\xbf\x01\n" +
+	"\x03ids\x18\x01 \x03(\tR\x03ids\"\xa3\x02\n" +
 	"\tSetPolicy\x12\x12\n" +
 	"\x04repo\x18\x01 \x01(\tR\x04repo\x12\x1e\n" +
 	"\bmax_size\x18\x02 \x01(\x03H\x00R\amaxSize\x88\x01\x01\x12+\n" +
 	"\x0fmax_object_size\x18\x03 \x01(\x03H\x01R\rmaxObjectSize\x88\x01\x01\x120\n" +
-	"\x06accept\x18\x04 \x01(\v2\x18.gitmirror.command.FlawsR\x06acceptB\v\n" +
+	"\x06accept\x18\x04 \x01(\v2\x18.gitmirror.command.FlawsR\x06accept\x12\x1f\n" +
+	"\breplicas\x18\x05 \x01(\rH\x02R\breplicas\x88\x01\x01\x12$\n" +
+	"\vinterval_ms\x18\x06 \x01(\x03H\x03R\n" +
+	"intervalMs\x88\x01\x01B\v\n" +
 	"\t_max_sizeB\x12\n" +
-	"\x10_max_object_size\"\x19\n" +
+	"\x10_max_object_sizeB\v\n" +
+	"\t_replicasB\x0e\n" +
+	"\f_interval_ms\"\x19\n" +
 	"\x05Flaws\x12\x10\n" +
-	"\x03ids\x18\x01 \x03(\tR\x03ids\"q\n" +
+	"\x03ids\x18\x01 \x03(\tR\x03ids\"B\n" +
+	"\vChangeRepos\x123\n" +
+	"\x05repos\x18\x01 \x03(\v2\x1d.gitmirror.command.RepoChangeR\x05repos\"\xa7\x03\n" +
+	"\n" +
+	"RepoChange\x12\x12\n" +
+	"\x04repo\x18\x01 \x01(\tR\x04repo\x124\n" +
+	"\x06policy\x18\x02 \x01(\v2\x1c.gitmirror.command.SetPolicyR\x06policy\x12A\n" +
+	"\x06labels\x18\x03 \x03(\v2).gitmirror.command.RepoChange.LabelsEntryR\x06labels\x12\x18\n" +
+	"\aunlabel\x18\x04 \x03(\tR\aunlabel\x127\n" +
+	"\bupstream\x18\x05 \x01(\v2\x1b.gitmirror.command.UpstreamR\bupstream\x12\x17\n" +
+	"\x04name\x18\x06 \x01(\tH\x00R\x04name\x88\x01\x01\x124\n" +
+	"\aaliases\x18\a \x01(\v2\x1a.gitmirror.command.AliasesR\aaliases\x12\x1b\n" +
+	"\x06paused\x18\b \x01(\bH\x01R\x06paused\x88\x01\x01\x1a9\n" +
+	"\vLabelsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\a\n" +
+	"\x05_nameB\t\n" +
+	"\a_paused\"2\n" +
+	"\bUpstream\x12\x12\n" +
+	"\x04urls\x18\x01 \x03(\tR\x04urls\x12\x12\n" +
+	"\x04keys\x18\x02 \x03(\tR\x04keys\"\x1f\n" +
+	"\aAliases\x12\x14\n" +
+	"\x05names\x18\x01 \x03(\tR\x05names\"q\n" +
 	"\x06Change\x12\x10\n" +
 	"\x03ref\x18\x01 \x01(\tR\x03ref\x12\x10\n" +
 	"\x03old\x18\x02 \x01(\tR\x03old\x12\x10\n" +
@@ -2423,7 +2712,7 @@ func file_command_proto_rawDescGZIP() []byte {
 }
 
 var file_command_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_command_proto_msgTypes = make([]protoimpl.MessageInfo, 30)
+var file_command_proto_msgTypes = make([]protoimpl.MessageInfo, 35)
 var file_command_proto_goTypes = []any{
 	(NodeState)(0),        // 0: gitmirror.command.NodeState
 	(ChangeKind)(0),       // 1: gitmirror.command.ChangeKind
@@ -2442,46 +2731,56 @@ var file_command_proto_goTypes = []any{
 	(*RemoveRepos)(nil),   // 14: gitmirror.command.RemoveRepos
 	(*SetPolicy)(nil),     // 15: gitmirror.command.SetPolicy
 	(*Flaws)(nil),         // 16: gitmirror.command.Flaws
-	(*Change)(nil),        // 17: gitmirror.command.Change
-	(*Publish)(nil),       // 18: gitmirror.command.Publish
-	(*CopyReport)(nil),    // 19: gitmirror.command.CopyReport
-	(*HealthReport)(nil),  // 20: gitmirror.command.HealthReport
-	(*NodeCondition)(nil), // 21: gitmirror.command.NodeCondition
-	(*Report)(nil),        // 22: gitmirror.command.Report
-	(*Placement)(nil),     // 23: gitmirror.command.Placement
-	(*Place)(nil),         // 24: gitmirror.command.Place
-	(*Ownership)(nil),     // 25: gitmirror.command.Ownership
-	(*AssignOwners)(nil),  // 26: gitmirror.command.AssignOwners
-	(*Approve)(nil),       // 27: gitmirror.command.Approve
-	(*Release)(nil),       // 28: gitmirror.command.Release
-	(*Pin)(nil),           // 29: gitmirror.command.Pin
-	(*Item)(nil),          // 30: gitmirror.command.Item
-	(*Outcome)(nil),       // 31: gitmirror.command.Outcome
-	nil,                   // 32: gitmirror.command.NewRepo.LabelsEntry
+	(*ChangeRepos)(nil),   // 17: gitmirror.command.ChangeRepos
+	(*RepoChange)(nil),    // 18: gitmirror.command.RepoChange
+	(*Upstream)(nil),      // 19: gitmirror.command.Upstream
+	(*Aliases)(nil),       // 20: gitmirror.command.Aliases
+	(*Change)(nil),        // 21: gitmirror.command.Change
+	(*Publish)(nil),       // 22: gitmirror.command.Publish
+	(*CopyReport)(nil),    // 23: gitmirror.command.CopyReport
+	(*HealthReport)(nil),  // 24: gitmirror.command.HealthReport
+	(*NodeCondition)(nil), // 25: gitmirror.command.NodeCondition
+	(*Report)(nil),        // 26: gitmirror.command.Report
+	(*Placement)(nil),     // 27: gitmirror.command.Placement
+	(*Place)(nil),         // 28: gitmirror.command.Place
+	(*Ownership)(nil),     // 29: gitmirror.command.Ownership
+	(*AssignOwners)(nil),  // 30: gitmirror.command.AssignOwners
+	(*Approve)(nil),       // 31: gitmirror.command.Approve
+	(*Release)(nil),       // 32: gitmirror.command.Release
+	(*Pin)(nil),           // 33: gitmirror.command.Pin
+	(*Item)(nil),          // 34: gitmirror.command.Item
+	(*Outcome)(nil),       // 35: gitmirror.command.Outcome
+	nil,                   // 36: gitmirror.command.NewRepo.LabelsEntry
+	nil,                   // 37: gitmirror.command.RepoChange.LabelsEntry
 }
 var file_command_proto_depIdxs = []int32{
 	5,  // 0: gitmirror.command.PutNode.node:type_name -> gitmirror.command.Node
 	0,  // 1: gitmirror.command.SetNodeState.state:type_name -> gitmirror.command.NodeState
 	11, // 2: gitmirror.command.NewRepo.policy:type_name -> gitmirror.command.Policy
-	32, // 3: gitmirror.command.NewRepo.labels:type_name -> gitmirror.command.NewRepo.LabelsEntry
+	36, // 3: gitmirror.command.NewRepo.labels:type_name -> gitmirror.command.NewRepo.LabelsEntry
 	12, // 4: gitmirror.command.AddRepos.repos:type_name -> gitmirror.command.NewRepo
 	16, // 5: gitmirror.command.SetPolicy.accept:type_name -> gitmirror.command.Flaws
-	1,  // 6: gitmirror.command.Change.kind:type_name -> gitmirror.command.ChangeKind
-	17, // 7: gitmirror.command.Publish.changes:type_name -> gitmirror.command.Change
-	2,  // 8: gitmirror.command.CopyReport.state:type_name -> gitmirror.command.CopyState
-	17, // 9: gitmirror.command.HealthReport.hold_first:type_name -> gitmirror.command.Change
-	19, // 10: gitmirror.command.Report.copies:type_name -> gitmirror.command.CopyReport
-	20, // 11: gitmirror.command.Report.health:type_name -> gitmirror.command.HealthReport
-	21, // 12: gitmirror.command.Report.condition:type_name -> gitmirror.command.NodeCondition
-	23, // 13: gitmirror.command.Place.rows:type_name -> gitmirror.command.Placement
-	25, // 14: gitmirror.command.AssignOwners.rows:type_name -> gitmirror.command.Ownership
-	28, // 15: gitmirror.command.Approve.release:type_name -> gitmirror.command.Release
-	30, // 16: gitmirror.command.Outcome.items:type_name -> gitmirror.command.Item
-	17, // [17:17] is the sub-list for method output_type
-	17, // [17:17] is the sub-list for method input_type
-	17, // [17:17] is the sub-list for extension type_name
-	17, // [17:17] is the sub-list for extension extendee
-	0,  // [0:17] is the sub-list for field type_name
+	18, // 6: gitmirror.command.ChangeRepos.repos:type_name -> gitmirror.command.RepoChange
+	15, // 7: gitmirror.command.RepoChange.policy:type_name -> gitmirror.command.SetPolicy
+	37, // 8: gitmirror.command.RepoChange.labels:type_name -> gitmirror.command.RepoChange.LabelsEntry
+	19, // 9: gitmirror.command.RepoChange.upstream:type_name -> gitmirror.command.Upstream
+	20, // 10: gitmirror.command.RepoChange.aliases:type_name -> gitmirror.command.Aliases
+	1,  // 11: gitmirror.command.Change.kind:type_name -> gitmirror.command.ChangeKind
+	21, // 12: gitmirror.command.Publish.changes:type_name -> gitmirror.command.Change
+	2,  // 13: gitmirror.command.CopyReport.state:type_name -> gitmirror.command.CopyState
+	21, // 14: gitmirror.command.HealthReport.hold_first:type_name -> gitmirror.command.Change
+	23, // 15: gitmirror.command.Report.copies:type_name -> gitmirror.command.CopyReport
+	24, // 16: gitmirror.command.Report.health:type_name -> gitmirror.command.HealthReport
+	25, // 17: gitmirror.command.Report.condition:type_name -> gitmirror.command.NodeCondition
+	27, // 18: gitmirror.command.Place.rows:type_name -> gitmirror.command.Placement
+	29, // 19: gitmirror.command.AssignOwners.rows:type_name -> gitmirror.command.Ownership
+	32, // 20: gitmirror.command.Approve.release:type_name -> gitmirror.command.Release
+	34, // 21: gitmirror.command.Outcome.items:type_name -> gitmirror.command.Item
+	22, // [22:22] is the sub-list for method output_type
+	22, // [22:22] is the sub-list for method input_type
+	22, // [22:22] is the sub-list for extension type_name
+	22, // [22:22] is the sub-list for extension extendee
+	0,  // [0:22] is the sub-list for field type_name
 }
 
 func init() { file_command_proto_init() }
@@ -2490,14 +2789,15 @@ func file_command_proto_init() {
 		return
 	}
 	file_command_proto_msgTypes[12].OneofWrappers = []any{}
-	file_command_proto_msgTypes[25].OneofWrappers = []any{}
+	file_command_proto_msgTypes[15].OneofWrappers = []any{}
+	file_command_proto_msgTypes[29].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_command_proto_rawDesc), len(file_command_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   30,
+			NumMessages:   35,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

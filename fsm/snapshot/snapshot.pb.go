@@ -1001,6 +1001,8 @@ type Repo struct {
 	Approved       *Approval              `protobuf:"bytes,27,opt,name=approved,proto3" json:"approved,omitempty"`
 	Pins           []*Pin                 `protobuf:"bytes,28,rep,name=pins,proto3" json:"pins,omitempty"`         // by ref
 	Released       []*Release             `protobuf:"bytes,29,rep,name=released,proto3" json:"released,omitempty"` // by ref
+	Aliases        []string               `protobuf:"bytes,30,rep,name=aliases,proto3" json:"aliases,omitempty"`   // as they were given
+	Paused         bool                   `protobuf:"varint,31,opt,name=paused,proto3" json:"paused,omitempty"`
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
 }
@@ -1229,6 +1231,20 @@ func (x *Repo) GetReleased() []*Release {
 		return x.Released
 	}
 	return nil
+}
+
+func (x *Repo) GetAliases() []string {
+	if x != nil {
+		return x.Aliases
+	}
+	return nil
+}
+
+func (x *Repo) GetPaused() bool {
+	if x != nil {
+		return x.Paused
+	}
+	return false
 }
 
 type Generation struct {
@@ -1699,7 +1715,7 @@ const file_snapshot_proto_rawDesc = "" +
 	"\t_upstream\")\n" +
 	"\x03Pin\x12\x10\n" +
 	"\x03ref\x18\x01 \x01(\tR\x03ref\x12\x10\n" +
-	"\x03oid\x18\x02 \x01(\tR\x03oid\"\x8b\b\n" +
+	"\x03oid\x18\x02 \x01(\tR\x03oid\"\xb5\b\n" +
 	"\x04Repo\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x12\n" +
@@ -1734,10 +1750,12 @@ const file_snapshot_proto_rawDesc = "" +
 	"\x04lost\x18\x1a \x03(\v2\x1e.gitmirror.snapshot.GenerationR\x04lost\x128\n" +
 	"\bapproved\x18\x1b \x01(\v2\x1c.gitmirror.snapshot.ApprovalR\bapproved\x12+\n" +
 	"\x04pins\x18\x1c \x03(\v2\x17.gitmirror.snapshot.PinR\x04pins\x127\n" +
-	"\breleased\x18\x1d \x03(\v2\x1b.gitmirror.snapshot.ReleaseR\breleased\x1a9\n" +
+	"\breleased\x18\x1d \x03(\v2\x1b.gitmirror.snapshot.ReleaseR\breleased\x12\x18\n" +
+	"\aaliases\x18\x1e \x03(\tR\aaliases\x12\x16\n" +
+	"\x06paused\x18\x1f \x01(\bR\x06paused\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01J\x04\b\a\x10\bR\x06paused\"<\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01J\x04\b\a\x10\b\"<\n" +
 	"\n" +
 	"Generation\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\x04R\x06number\x12\x16\n" +

@@ -79,12 +79,16 @@ func (p Policy) Admit() (Policy, error) {
 
 // Change is what shall become of a policy; nil leaves a field as it is.
 type Change struct {
+	Replicas           *int
+	Interval           *time.Duration
 	MaxSize, MaxObject *int64
 	Accept             *[]string
 }
 
 // Of returns p as it is with the change.
 func (c Change) Of(p Policy) Policy {
+	set(&p.Replicas, c.Replicas)
+	set(&p.Interval, c.Interval)
 	set(&p.MaxSize, c.MaxSize)
 	set(&p.MaxObject, c.MaxObject)
 	set(&p.Accept, c.Accept)
@@ -99,6 +103,12 @@ func set[T any](field *T, to *T) {
 
 // Admit refuses a change to what makes no sense, as the policy's does.
 func (c Change) Admit() (Change, error) {
+	if c.Replicas != nil && *c.Replicas == 0 {
+		return c, refusal.New(refusal.ReplicasInvalid, "0 replicas are not possible, 1 to %d are", maxReplicas)
+	}
+	if c.Interval != nil && *c.Interval == 0 {
+		return c, refusal.New(refusal.IntervalInvalid, "an interval of 0s is not possible, %s to %s are", MinInterval, maxInterval)
+	}
 	p, err := c.Of(Policy{}).Admit()
 	if c.Accept != nil {
 		c.Accept = &p.Accept

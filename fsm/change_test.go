@@ -1,0 +1,193 @@
+package fsm
+
+import (
+	"slices"
+	"testing"
+
+	"google.golang.org/protobuf/proto"
+
+	"gitmirror/fsm/command"
+	"gitmirror/internal/refusal"
+)
+
+// latest is a cluster of the newest format.
+func latest(t testing.TB) *machine {
+	m := cluster(t)
+	for _, name := range []string{"a", "b", "c"} {
+		n := putNode(name)
+		n.Node.Format = Format
+		m.ok(n)
+	}
+	m.ok(&command.RaiseFormat{Format: Format})
+	return m
+}
+
+func changing(c *command.RepoChange) *command.ChangeRepos {
+	return &command.ChangeRepos{Repos: []*command.RepoChange{c}}
+}
+
+func renaming(repo, name string) *command.ChangeRepos {
+	return changing(&command.RepoChange{Repo: repo, Name: proto.String(name)})
+}
+
+// A repository that is renamed keeps its id and its copies, and is found by both names, in
+// any case; nobody else gets either.
+func TestARenamedRepoIsFoundByBothNames(t *testing.T) {
+	m := latest(t)
+	m.ok(addRepos(newRepo("one"), newRepo("two")))
+	copies := m.repo("one").Copies
+	m.ok(renaming("one", "big"))
+	v := m.state.View()
+	for _, name := range []string{"big", "BIG", "host/Acme/one", "HOST/acme/ONE"} {
+		if row := v.RepoByName(name); row == nil || row.ID != "one" {
+			t.Errorf("%s leads to %+v", name, row)
+		}
+	}
+	row := v.Repo("one")
+	if row.Name != "big" || !slices.Equal(row.Copies, copies) || v.RepoByURLKey("host/acme/one") != row || !slices.Equal(row.URLs(), []string{"https://host/Acme/one"}) {
+		t.Errorf("after the new name: %+v, %v", row, row.URLs())
+	}
+	out := m.refused(refusal.ConflictName, addRepos(&command.NewRepo{Id: "x", Name: "Host/acme/ONE", Urls: []string{"https://x/x"}, UrlKeys: []string{"x/x"}}))
+	if i := out.Items[0]; i.Existing != "big" || i.Message != "Host/acme/ONE is another name of big" {
+		t.Errorf("a name that is another's is refused with %+v", i)
+	}
+	m.refused(refusal.ConflictName, addRepos(&command.NewRepo{Id: "x", Name: "Big", Urls: []string{"https://x/x"}, UrlKeys: []string{"x/x"}}))
+	m.refused(refusal.ConflictName, renaming("two", "host/acme/one"))
+	m.refused(refusal.ConflictName, renaming("two", "BIG"))
+	m.refused(refusal.ConflictName, changing(&command.RepoChange{Repo: "two", Aliases: &command.Aliases{Names: []string{"big"}}}))
+
+	m.ok(renaming("one", "host/Acme/one"))
+	if row = m.repo("one"); row.Name != "host/Acme/one" || !slices.Equal(row.Aliases, []string{"big"}) {
+		t.Errorf("called again as before: %s, %v", row.Name, row.Aliases)
+	}
+	m.ok(renaming("one", "host/acme/One"))
+	if row = m.repo("one"); row.Name != "host/acme/One" || !slices.Equal(row.Aliases, []string{"big"}) {
+		t.Errorf("written otherwise: %s, %v", row.Name, row.Aliases)
+	}
+	if types := m.eventTypes("big"); !slices.Contains(types, EventRepoRenamed) {
+		t.Errorf("events of big: %v", types)
+	}
+}
+
+// Other names that are given up, or whose repository goes, are free.
+func TestOtherNamesBecomeFree(t *testing.T) {
+	m := latest(t)
+	m.ok(addRepos(newRepo("one"), newRepo("two"), newRepo("three")))
+	m.ok(renaming("one", "big"))
+	m.ok(changing(&command.RepoChange{Repo: "one", Aliases: &command.Aliases{}}))
+	if row := m.state.View().RepoByName("host/acme/one"); row != nil || len(m.repo("one").Aliases) != 0 {
+		t.Errorf("a name that was given up leads to %+v", row)
+	}
+	m.ok(renaming("two", "host/acme/one"))
+	m.ok(&command.RemoveRepos{Ids: []string{"two"}})
+	if m.state.View().RepoByName("host/acme/two") != nil {
+		t.Error("a row that is being removed is found by another name")
+	}
+	m.ok(renaming("three", "host/acme/two"))
+	m.ok(changing(&command.RepoChange{Repo: "three", Aliases: &command.Aliases{Names: []string{"x", "y"}}, Name: proto.String("z")}))
+	if row := m.repo("three"); row.Name != "z" || !slices.Equal(row.Aliases, []string{"x", "y"}) || m.state.View().RepoByName("host/acme/two") != nil {
+		t.Errorf("said which names there shall be: %s %v", row.Name, row.Aliases)
+	}
+}
+
+// What is asked for of one row is done whole, or not at all.
+func TestAChangeIsWholeOrRefused(t *testing.T) {
+	m := latest(t)
+	one := newRepo("one")
+	one.Labels = map[string]string{"team": "core", "old": "1"}
+	m.ok(addRepos(one, newRepo("two")))
+	all := &command.RepoChange{Repo: "one", Policy: &command.SetPolicy{Replicas: proto.Uint32(3), IntervalMs: proto.Int64(7000)},
+		Labels: map[string]string{"tier": "1"}, Unlabel: []string{"old", "none"}, Paused: proto.Bool(true),
+		Upstream: &command.Upstream{Urls: []string{"https://other/one", "https://host/Acme/one"}, Keys: []string{"other/one", "host/acme/one"}}}
+	many := make([]string, maxAliases+1)
+	for i := range many {
+		many[i] = "n" + string(rune('a'+i))
+	}
+	for what, wrong := range map[string]struct {
+		code   refusal.Code
+		change func(*command.RepoChange)
+	}{
+		"another's upstream":            {refusal.ConflictURL, func(c *command.RepoChange) { c.Upstream.Keys[0] = "host/acme/two" }},
+		"another's name":                {refusal.ConflictName, func(c *command.RepoChange) { c.Name = proto.String("HOST/acme/two") }},
+		"no upstream":                   {refusal.Invalid, func(c *command.RepoChange) { c.Upstream = &command.Upstream{} }},
+		"no such name":                  {refusal.Invalid, func(c *command.RepoChange) { c.Name = proto.String("a:b") }},
+		"no name":                       {refusal.Invalid, func(c *command.RepoChange) { c.Name = proto.String("") }},
+		"its own name":                  {refusal.Invalid, func(c *command.RepoChange) { c.Aliases = &command.Aliases{Names: []string{"HOST/acme/one"}} }},
+		"a name twice":                  {refusal.Invalid, func(c *command.RepoChange) { c.Aliases = &command.Aliases{Names: []string{"x", "X"}} }},
+		"too many names":                {refusal.Invalid, func(c *command.RepoChange) { c.Aliases = &command.Aliases{Names: many} }},
+		"an empty label":                {refusal.Invalid, func(c *command.RepoChange) { c.Labels[""] = "x" }},
+		"more copies than nodes can be": {refusal.Invalid, func(c *command.RepoChange) { c.Policy.Replicas = proto.Uint32(maxCopies + 1) }},
+		"no such repo":                  {refusal.NotFound, func(c *command.RepoChange) { c.Repo = "none" }},
+	} {
+		c := proto.Clone(all).(*command.RepoChange)
+		wrong.change(c)
+		t.Log(what)
+		m.refused(wrong.code, changing(c))
+	}
+	m.ok(changing(all))
+	row := m.repo("one")
+	if row.Policy.Replicas != 3 || row.Policy.Interval.Seconds() != 7 || !row.Paused || len(row.Labels) != 2 || row.Labels["team"] != "core" || row.Labels["tier"] != "1" ||
+		!slices.Equal(row.URLs(), all.Upstream.Urls) || row.Name != "host/Acme/one" {
+		t.Errorf("changed into %+v %+v", row, row.Policy)
+	}
+	if m.state.View().RepoByURLKey("other/one") != row || m.state.View().RepoByURLKey("host/acme/one") != row {
+		t.Error("not found by its upstreams")
+	}
+	before := row.Version
+	m.ok(changing(all))
+	if m.repo("one").Version != before {
+		t.Error("a row that is so already has changed")
+	}
+	m.ok(changing(&command.RepoChange{Repo: "one", Upstream: &command.Upstream{Urls: []string{"https://host/Acme/one"}, Keys: []string{"host/acme/one"}}, Paused: proto.Bool(false)}))
+	if m.state.View().RepoByURLKey("other/one") != nil || m.repo("one").Paused {
+		t.Errorf("changed back into %+v", m.repo("one"))
+	}
+	if types := m.eventTypes("host/Acme/one"); !slices.Equal(types, []string{EventRepoAdded, EventUpstreamMoved, EventRepoPaused, EventUpstreamMoved, EventRepoResumed}) {
+		t.Errorf("events: %v", types)
+	}
+}
+
+// A leader of before, which does not know of copies and intervals that change, lets them
+// through: then they count for nobody.
+func TestCopiesAndIntervalsChangeSinceTheirFormat(t *testing.T) {
+	change := &command.SetPolicy{Repo: "one", Replicas: proto.Uint32(3), IntervalMs: proto.Int64(7000), MaxSize: proto.Int64(1 << 30)}
+	for _, entry := range []proto.Message{change, changing(&command.RepoChange{Repo: "one", Policy: change})} {
+		data, err := Encode(entry, "", epoch)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Admit(data, formatChanges-1, epoch); refusal.Of(err) == nil || refusal.Of(err).Code != refusal.FormatTooOld {
+			t.Errorf("%T in a cluster of before: %v", entry, err)
+		}
+		if _, err := Admit(data, formatChanges, epoch); err != nil {
+			t.Errorf("%T: %v", entry, err)
+		}
+	}
+	m := latest(t)
+	m.ok(addRepos(newRepo("one")))
+	m.state.tables.format = formatChanges - 1
+	m.ok(change)
+	if p := m.repo("one").Policy; p.Replicas != 2 || p.Interval.Seconds() != 60 || p.MaxSize != 1<<30 {
+		t.Errorf("before the format: %+v", p)
+	}
+	m.state.tables.format = formatChanges
+	m.ok(change)
+	if p := m.repo("one").Policy; p.Replicas != 3 || p.Interval.Seconds() != 7 {
+		t.Errorf("with the format: %+v", p)
+	}
+}
+
+func TestReposAreFoundByTheEndsOfTheirNames(t *testing.T) {
+	m := latest(t)
+	m.ok(addRepos(newRepo("one"), newRepo("two"), newRepo("three")))
+	m.ok(&command.RemoveRepos{Ids: []string{"three"}})
+	m.ok(renaming("two", "elsewhere/one"))
+	for end, want := range map[string]int{"one": 2, "ACME/one": 1, "ne": 0, "two": 0, "three": 0, "host/acme/one": 0} {
+		if got := len(m.state.View().ReposEnding(end, 5)); got != want {
+			t.Errorf("%d repos end in %s, want %d", got, end, want)
+		}
+	}
+	if got := len(m.state.View().ReposEnding("one", 1)); got != 1 {
+		t.Errorf("%d repos, want 1 at the most", got)
+	}
+}
