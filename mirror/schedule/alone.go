@@ -2,7 +2,8 @@ package schedule
 
 import "time"
 
-// returnWithin is over what time a node that is not alone any more spreads what was due.
+// returnWithin is over what time what was due is spread, of a node that is not alone any more
+// or of what is not paused any more.
 const returnWithin = 5 * time.Second
 
 // Alone says whether this node is cut off from all who could take what it finds. While it

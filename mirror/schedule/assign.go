@@ -25,7 +25,7 @@ func (s *Scheduler) Assign(a work.Assignment) {
 	was, known := r.terms, r.assigned
 	r.terms, r.assigned = is, true
 	held := s.cfg.Disk.Held(r.id)
-	if r.phase == Running && overtaken(r.run.terms, is, held) {
+	if r.phase == Running && (overtaken(r.run.terms, is, held) || vain(r.run, is, urlsOf(&a), held)) {
 		r.run.cancel(ErrOvertaken)
 	}
 	r.forced = r.forced && is.owner
@@ -57,15 +57,19 @@ func (s *Scheduler) plan(r *repo, was terms, known bool, held Held) {
 		if behind {
 			r.nextCheck = now // what is lost elsewhere may be at upstream: it is asked at once
 		}
-	case is.owner && last.failure != nil && is.mayTake(last.failure.Class, was):
+	case is.owner && !is.paused && last.failure != nil && is.mayTake(last.failure.Class, was):
 		s.want(r, now)
-	case is.owner && (was.pins != is.pins || is.word > was.word):
+	case is.owner && (is.word > was.word || is.said != was.said && !is.paused):
 		// A person waits for it: a run that is under way does not know of it.
 		s.want(r, now)
+	case is.owner && is.said != was.said:
+		s.kick(r, now) // what stays is published without upstream
+	case is.owner && was.paused && !is.paused:
+		r.nextCheck = now.add(s.spread(min(is.interval, returnWithin)))
 	case is.owner && was.interval != is.interval:
 		r.nextCheck = now.add(s.jitter(is.interval))
 	}
-	if is.owner {
+	if is.owner && !is.paused {
 		s.advance(r, r.nextCheck)
 	}
 	if is.owner && is.lost > 0 && is.lost != was.lost {

@@ -8,6 +8,16 @@ var (
 	errStopping  = errors.New("this node is stopping")
 )
 
+// vain tells whether a run asks an upstream that is not to be asked any more: another is the
+// upstream by now, or nobody who waits for it had it asked and the repository is paused. What
+// the log decides about is waited for.
+func vain(r *run, is terms, urls uint64, held Held) bool {
+	if !r.terms.owner || !r.step.AsksUpstream() || held.Candidate != nil {
+		return false
+	}
+	return r.urls != 0 && urls != r.urls || is.paused && !r.terms.paused && !r.forced
+}
+
 // overtaken tells whether a run works on what nobody wants any more: it may be waiting
 // for a peer that is frozen, and the new assignment may be what came of that.
 //

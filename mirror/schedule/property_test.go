@@ -32,7 +32,7 @@ func anyHistory(t *rapid.T) {
 			if !known {
 				a = owned(id, fmt.Sprint("host", rapid.IntRange(0, 2).Draw(t, "host")))
 			}
-			switch rapid.IntRange(0, 6).Draw(t, "change") {
+			switch rapid.IntRange(0, 8).Draw(t, "change") {
 			case 0:
 				a.Role, a.Epoch = work.Replica, a.Epoch+1
 			case 1:
@@ -50,8 +50,15 @@ func anyHistory(t *rapid.T) {
 				}
 			case 6:
 				a.Policy.Interval += time.Second
+			case 7:
+				a.Paused = !a.Paused
+			case 8:
+				a.URLs = []string{fmt.Sprint(a.URLs[0], "x")}
 			}
 			w.assign(a)
+			if f := w.at(id); f != nil && a.Role == work.Owner && !f.task.Wanted && f.task.Ask && (a.Paused || f.task.URLs[0] != a.URLs[0]) && f.task.AsksUpstream() {
+				t.Fatalf("%s is asked at an upstream that is not to be asked any more", id)
+			}
 		},
 		"unassign": func(t *rapid.T) {
 			id := ids.Draw(t, "id")
@@ -136,7 +143,7 @@ func (w *world) whole(t *rapid.T) {
 			t.Fatalf("%s is %s, and not assigned", id, r.phase)
 		case r.phase == Queued && r.due <= now:
 			t.Fatalf("%s is due and does not run", id)
-		case r.phase == Idle && a.Role == work.Owner && !w.alone:
+		case r.phase == Idle && a.Role == work.Owner && !w.alone && !a.Paused:
 			t.Fatalf("%s is owned here and idle", id)
 		case r.phase == Idle && !r.terms.reconciled(w.Held(id)) && r.failures == 0 && w.ran[id] == 0 && !w.alone:
 			t.Fatalf("%s is not here, and nothing is done", id)

@@ -101,6 +101,7 @@ func (r *repo) recovers() instant {
 // terms are what the schedule depends on of an assignment.
 type terms struct {
 	owner      bool
+	paused     bool
 	lost       uint16
 	digest     refs.Digest
 	policy     uint64 // a hash
@@ -108,7 +109,7 @@ type terms struct {
 	generation uint64
 	interval   time.Duration
 	word       uint64
-	pins       uint64 // a hash
+	said       uint64 // a hash of what a person says: where upstream is, and what stays whatever that shows
 	host       unique.Handle[string]
 	all        uint64 // a hash of the whole assignment
 }
@@ -117,11 +118,12 @@ var seed = maphash.MakeSeed()
 
 func termsOf(a *work.Assignment, all uint64) terms {
 	t := terms{
-		owner: a.Role == work.Owner, lost: uint16(min(len(a.Lost), math.MaxUint16)), digest: a.Digest,
+		owner: a.Role == work.Owner, paused: a.Paused, lost: uint16(min(len(a.Lost), math.MaxUint16)), digest: a.Digest,
 		policy: policyOf(a), epoch: a.Epoch, generation: a.Generation, interval: a.Policy.Interval, word: a.Word, host: unique.Make(a.Host()), all: all,
 	}
+	t.said = urlsOf(a)
 	if len(a.Pins) > 0 {
-		t.pins = hashOf(a.Pins)
+		t.said ^= hashOf(a.Pins)
 	}
 	return t
 }
@@ -132,6 +134,8 @@ func policyOf(a *work.Assignment) uint64 {
 	a.Policy.Hash(&h)
 	return h.Sum64()
 }
+
+func urlsOf(a *work.Assignment) uint64 { return hashOf(a.URLs) }
 
 func hashOf[T comparable](list []T) uint64 {
 	var h maphash.Hash

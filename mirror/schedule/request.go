@@ -111,14 +111,18 @@ func (s *Scheduler) State(id string) (State, bool) {
 		return State{}, false
 	}
 	last := r.last()
+	next := s.time(r.nextCheck)
+	if r.terms.paused {
+		next = time.Time{}
+	}
 	return State{Phase: r.phase, Owner: r.terms.owner, Generation: r.terms.generation, Stale: r.stale(s.now()),
-		Checked: r.checked, Judged: r.judged, Broken: r.broken, LastCheck: s.time(r.lastCheck), NextCheck: s.time(r.nextCheck),
+		Checked: r.checked, Judged: r.judged, Broken: r.broken, LastCheck: s.time(r.lastCheck), NextCheck: next,
 		Failures: int(r.failures), Failure: last.failure, Hold: last.hold, Heard: last.heard}, true
 }
 
 // stale tells whether this node owns it and has not checked it for three intervals.
 func (r *repo) stale(now instant) bool {
-	return r.terms.owner && r.lastCheck != never && time.Duration(now-r.lastCheck) > 3*r.terms.interval+time.Minute
+	return r.terms.owner && !r.terms.paused && r.lastCheck != never && time.Duration(now-r.lastCheck) > 3*r.terms.interval+time.Minute
 }
 
 // Stale counts what this node owns whose last check is older than three intervals.

@@ -12,6 +12,7 @@ import (
 // run is one that is under way.
 type run struct {
 	terms   terms
+	urls    uint64 // of the upstream, a hash; 0 before they were read
 	step    work.Step
 	forced  bool // somebody asked for a check
 	waiters []chan<- answer
@@ -34,7 +35,7 @@ func (s *Scheduler) stepOf(r *repo, now instant) work.Step {
 	case !r.terms.owner:
 		return work.CheckUpstream // a replica's runs are all the same
 	case r.terms.behind(s.cfg.Disk.Held(r.id)):
-		if r.step == work.AskUpstream {
+		if r.step == work.AskUpstream && r.mayAsk() {
 			return work.AskUpstream
 		}
 		return work.AskHolders
@@ -44,10 +45,13 @@ func (s *Scheduler) stepOf(r *repo, now instant) work.Step {
 	return work.CheckUpstream
 }
 
+// mayAsk tells whether upstream may be asked: of what is paused, where somebody waits for it.
+func (r *repo) mayAsk() bool { return !r.terms.paused || r.forced }
+
 // start has a run of r begin, which has its places. s.mu is held.
 func (s *Scheduler) start(r *repo, run *run, now instant) {
 	run.terms, run.forced, run.waiters = r.terms, r.forced, s.takeWaiters(r)
-	task := work.Task{Step: run.step, Ask: r.forced || now >= r.nextCheck, Wanted: r.forced, Fetch: run.lane == &s.fetches || run.lane == &s.firsts, ToFetch: func() bool { return s.toFetch(r, run) }}
+	task := work.Task{Step: run.step, Ask: r.mayAsk() && (r.forced || now >= r.nextCheck), Wanted: r.forced, Fetch: run.lane == &s.fetches || run.lane == &s.firsts, ToFetch: func() bool { return s.toFetch(r, run) }}
 	r.again, r.forced, r.fetch = false, false, false
 	r.run, r.phase = run, Running
 	ctx, cancel := context.WithCancelCause(s.ctx)
@@ -57,7 +61,12 @@ func (s *Scheduler) start(r *repo, run *run, now instant) {
 		out := work.Result{Waiting: true} // for an assignment that fits
 		if a, ok := s.read(r, run); ok {
 			task.Assignment = a
-			out = s.cfg.Runner.Run(ctx, task)
+			if a.Paused && !task.Wanted { // since it was given its place
+				task.Ask = false
+			}
+			if task.Ask || task.Step != work.AskUpstream {
+				out = s.cfg.Runner.Run(ctx, task)
+			}
 		}
 		s.finish(ctx, r, run, out)
 	})
@@ -78,7 +87,7 @@ func (s *Scheduler) read(r *repo, run *run) (a work.Assignment, ok bool) {
 	if !ok || (a.Role == work.Owner) != r.terms.owner {
 		return a, false
 	}
-	run.terms = termsOf(&a, a.Hash(seed))
+	run.terms, run.urls = termsOf(&a, a.Hash(seed)), urlsOf(&a)
 	return a, true
 }
 
@@ -146,6 +155,9 @@ func (s *Scheduler) again(r *repo) {
 // record writes down what a run came to, and sets when the next begins. s.mu is held.
 func (s *Scheduler) record(r *repo, run *run, out work.Result) {
 	now, owned, owner := s.now(), run.terms.owner, r.terms.owner
+	if out.Next == work.AskUpstream && !r.mayAsk() {
+		out.Rerun, out.Waiting = false, true // for a holder, as long as it is paused
+	}
 	if out.Checked {
 		r.lastCheck, r.checked = s.instant(out.CheckedAt), owned
 	}
@@ -191,7 +203,9 @@ func (s *Scheduler) record(r *repo, run *run, out work.Result) {
 	case out.Waiting:
 		s.queue.set(r, now.add(s.jitter(min(retrySoon<<min(r.retries, 7), retrySeldom))))
 	case owner:
-		s.queue.set(r, r.nextCheck)
+		if !r.terms.paused {
+			s.queue.set(r, r.nextCheck)
+		}
 		if r.terms.lost > 0 {
 			s.queue.advance(r, r.recovers())
 		}

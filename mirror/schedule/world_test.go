@@ -135,6 +135,9 @@ func (w *world) enter(ctx context.Context, t work.Task) *fake {
 	if w.cut && t.AsksUpstream() && !t.Wanted {
 		w.note("alone, and %s is asked for", t.ID)
 	}
+	if t.Paused && (t.Ask || t.Step == work.AskUpstream) && !t.Wanted {
+		w.note("%s is paused, and upstream is asked", t.ID)
+	}
 	w.running[t.ID] = f
 	w.ran[t.ID]++
 	switch {

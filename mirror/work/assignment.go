@@ -27,6 +27,7 @@ type Assignment struct {
 	URLs       []string // of the upstream, in order of preference
 	Policy     policy.Policy
 	Role       Role
+	Paused     bool        // upstream is asked for who waits for that, and for nobody else
 	Epoch      uint64      // raised at each change of owner
 	Generation uint64      // the published one, 0 for none
 	Digest     refs.Digest // of that generation's whole table

@@ -15,7 +15,7 @@ func (a *Assignment) Hash(seed maphash.Seed) uint64 {
 	h.list(a.URLs)
 	a.Policy.Hash(&h.Hash)
 	h.numbers(uint64(a.Refs), a.Epoch, a.Generation, a.Word)
-	h.yes(a.Remembers, a.Approved != nil)
+	h.yes(a.Remembers, a.Paused, a.Approved != nil)
 	h.digests(a.Digest, a.PublicDigest)
 	h.generations(a.Base)
 	h.numbers(uint64(len(a.Lost)), uint64(len(a.Pins)), uint64(len(a.Released)))
