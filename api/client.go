@@ -296,7 +296,12 @@ func (c *Client) Sync(ctx context.Context, name string, wait time.Duration) (*Sy
 	return &s, c.do(ctx, call{method: http.MethodPost, path: "repos/" + escapeName(name) + ":sync", query: v, harmless: true, out: &s})
 }
 
+// escapeName leaves the slashes of a name as they are; what stands between two of a URL would
+// be taken for nothing.
 func escapeName(name string) string {
+	if strings.Contains(name, "//") {
+		return url.PathEscape(name)
+	}
 	parts := strings.Split(name, "/")
 	for i, p := range parts {
 		parts[i] = url.PathEscape(p)

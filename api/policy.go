@@ -3,8 +3,7 @@ package api
 import (
 	"context"
 	"net/http"
-	"reflect"
-	"strings"
+	"net/url"
 	"time"
 
 	"gitmirror/internal/policy"
@@ -47,24 +46,29 @@ func (c *Client) Add(ctx context.Context, a AddRepo, key string) (*Repo, error) 
 	return &r, c.do(ctx, call{method: http.MethodPost, path: "repos", body: a, key: key, out: &r})
 }
 
-// AddMany asks for many repos, at most 1,000 a call.
+// AddMany asks for many repos, at most MostRepos a call.
 func (c *Client) AddMany(ctx context.Context, a AddRepos, key string) (*AddResults, error) {
 	var r AddResults
 	return &r, c.do(ctx, call{method: http.MethodPost, path: "repos", body: a, key: key, out: &r})
 }
 
-// SetRepo changes a repo's policy; what is null stays as it is.
+// WouldAdd tells what AddMany would come to, and adds nothing.
+func (c *Client) WouldAdd(ctx context.Context, a AddRepos) (*AddResults, error) {
+	var r AddResults
+	return &r, c.do(ctx, call{method: http.MethodPost, path: "repos", query: url.Values{"dry_run": {"true"}}, body: a, harmless: true, out: &r})
+}
+
+// SetRepo changes a repo; what is null stays as it is.
 type SetRepo struct {
+	Replicas *int    `json:"replicas,omitempty"`
+	Interval *string `json:"interval,omitempty"` // like "90s"
+
 	MaxSize       *int64 `json:"max_size,omitempty"`        // bytes; 0: the nodes' limit
 	MaxObjectSize *int64 `json:"max_object_size,omitempty"` // bytes; 0: the nodes' limit
 
 	AcceptFlaws *[]string `json:"accept_flaws,omitempty"` // all that are taken from now on
-}
 
-// Set changes a repo.
-func (c *Client) Set(ctx context.Context, name string, set SetRepo, key string) (*Repo, error) {
-	var r Repo
-	return &r, c.do(ctx, call{method: http.MethodPatch, path: "repos/" + escapeName(name), body: set, key: key, out: &r})
+	SetRow
 }
 
 // Policy is what is asked for with a new repo.
@@ -89,26 +93,37 @@ func intervalOf(text string) (time.Duration, error) {
 	return d, nil
 }
 
-// Change is what is asked for of a repo that is there, as far as it makes sense.
+// Change is what shall become of the policy, as far as it makes sense.
 func (set SetRepo) Change() (policy.Change, error) {
-	if set == (SetRepo{}) {
-		return policy.Change{}, refusal.New(refusal.JSONInvalid, "the body names nothing to change: %s", strings.Join(Changeable(), ", "))
+	if set.Empty() {
+		return policy.Change{}, nothingNamed()
 	}
-	return policy.Change{MaxSize: set.MaxSize, MaxObject: set.MaxObjectSize, Accept: set.AcceptFlaws}.Admit()
-}
-
-// Changeable are the fields of SetRepo, by their names in JSON.
-func Changeable() []string {
-	var names []string
-	for f := range reflect.TypeFor[SetRepo]().Fields() {
-		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
-		names = append(names, name)
+	change := policy.Change{Replicas: set.Replicas, MaxSize: set.MaxSize, MaxObject: set.MaxObjectSize, Accept: set.AcceptFlaws}
+	if set.Interval != nil {
+		interval, err := intervalOf(*set.Interval)
+		if err != nil {
+			return change, err
+		}
+		change.Interval = &interval
 	}
-	return names
+	return change.Admit()
 }
 
 // PolicyOf is a policy as the API shows it.
 func PolicyOf(p policy.Policy) Policy {
 	return Policy{Replicas: p.Replicas, IntervalMS: p.Interval.Milliseconds(), MaxSize: p.MaxSize, MaxObjectSize: p.MaxObject,
 		AcceptFlaws: append([]string{}, p.Accept...)}
+}
+
+// On is a policy with the change, as far as it makes sense.
+func (set SetRepo) On(p Policy) Policy {
+	is := policy.Policy{Replicas: p.Replicas, Interval: time.Duration(p.IntervalMS) * time.Millisecond, MaxSize: p.MaxSize, MaxObject: p.MaxObjectSize, Accept: p.AcceptFlaws}
+	if set.Empty() {
+		return p
+	}
+	change, err := set.Change()
+	if err != nil {
+		return p
+	}
+	return PolicyOf(change.Of(is))
 }

@@ -35,10 +35,13 @@ func TestPoliciesAreSpelledWhole(t *testing.T) {
 }
 
 func TestAChangeNamesWhatItChanges(t *testing.T) {
-	size, accept := int64(1<<40), []string{"hasDot"}
-	set := SetRepo{MaxSize: &size, MaxObjectSize: &size, AcceptFlaws: &accept}
+	size, accept, replicas, interval := int64(1<<40), []string{"hasDot"}, 3, "90s"
+	set := SetRepo{Replicas: &replicas, Interval: &interval, MaxSize: &size, MaxObjectSize: &size, AcceptFlaws: &accept}
 	for i := range reflect.TypeFor[SetRepo]().NumField() {
 		field := reflect.TypeFor[SetRepo]().Field(i).Name
+		if field == "SetRow" { // no policy
+			continue
+		}
 		one := SetRepo{}
 		to := reflect.ValueOf(set).Field(i)
 		if to.IsNil() {
@@ -53,7 +56,11 @@ func TestAChangeNamesWhatItChanges(t *testing.T) {
 		for j := range reflect.TypeFor[policy.Change]().NumField() {
 			if f := reflect.ValueOf(change).Field(j); !f.IsNil() {
 				named++
-				if !reflect.DeepEqual(f.Interface(), to.Interface()) {
+				if d, ok := f.Interface().(*time.Duration); ok {
+					if *d != 90*time.Second {
+						t.Errorf("an interval of 90s is %s", *d)
+					}
+				} else if !reflect.DeepEqual(f.Interface(), to.Interface()) {
 					t.Errorf("%s says something else in the change", field)
 				}
 			}
@@ -65,7 +72,7 @@ func TestAChangeNamesWhatItChanges(t *testing.T) {
 	if _, err := (SetRepo{}).Change(); refusal.Of(err) == nil || refusal.Of(err).Code != refusal.JSONInvalid {
 		t.Errorf("no change: %v", err)
 	}
-	if want := []string{"max_size", "max_object_size", "accept_flaws"}; !slices.Equal(Changeable(), want) {
+	if want := []string{"replicas", "interval", "max_size", "max_object_size", "accept_flaws", "name", "aliases", "urls", "labels", "paused"}; !slices.Equal(Changeable(), want) {
 		t.Errorf("%q", Changeable())
 	}
 }

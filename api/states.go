@@ -12,6 +12,7 @@ const (
 	StateUnserved = "unserved"
 	StateHeld     = "held"
 	StateFailing  = "failing"
+	StatePaused   = "paused"
 	StatePending  = "pending"
 	StateCloning  = "cloning"
 	StateCopying  = "copying"
@@ -45,6 +46,7 @@ var States = []State{
 	{Name: StateUnserved, Means: "published, and no copy of it on a node that lives and serves", Tone: Bad, Alert: "published and served by no node"},
 	{Name: StateHeld, Means: "upstream shows what is not followed without a person", Tone: Bad, Final: true, Alert: "held: upstream lost refs, the last good ones are served"},
 	{Name: StateFailing, Means: "upstream cannot be followed", Tone: Bad, Alert: "failing"},
+	{Name: StatePaused, Means: "upstream is asked for who waits for that alone, until it is resumed", Final: true},
 	{Name: StatePending, Means: "nobody clones it yet"},
 	{Name: StateCloning, Means: "the first copy is being made"},
 	{Name: StateCopying, Means: "served, with fewer copies than there could be", Alert: "with fewer copies than there could be"},

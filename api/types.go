@@ -103,6 +103,7 @@ type Impairment struct {
 type Repo struct {
 	ID         string            `json:"id"`
 	Name       string            `json:"name"`
+	Aliases    []string          `json:"aliases"` // other names that lead to it
 	URLs       []string          `json:"urls"`
 	State      string            `json:"state"` // one of States
 	Reason     string            `json:"reason"`
@@ -115,6 +116,7 @@ type Repo struct {
 	RefsDigest string            `json:"refs_digest"`
 	Head       string            `json:"head"`
 	Labels     map[string]string `json:"labels"`
+	Paused     bool              `json:"paused"` // upstream is asked for who waits for that alone
 	Policy
 
 	Copies     []Copy       `json:"copies"`
@@ -177,6 +179,11 @@ type AddRepos struct {
 type AddResult struct {
 	Repo    *Repo    `json:"repo,omitempty"`
 	Problem *Problem `json:"problem,omitempty"`
+	// There is the row that has the name, or mirrors the upstream, already: the problem says
+	// which.
+	There *Repo `json:"there,omitempty"`
+	// Would is the name that it would get, where nothing is added.
+	Would string `json:"would,omitempty"`
 }
 
 // AddResults are the results of AddRepos, in its order.
@@ -201,6 +208,7 @@ type SyncOutcome struct {
 	CopiesBehind []string   `json:"copies_behind"` // nodes that do not have the generation yet
 	Error        *RepoError `json:"error"`
 	Hold         *Hold      `json:"hold"`            // null where it is not held
+	Paused       bool       `json:"paused"`          // it is not checked again by itself
 	Heard        uint64     `json:"heard,omitempty"` // the newest word of a person that the check knew, by its place in the log
 }
 

@@ -1,6 +1,9 @@
 package cli
 
 import (
+	"cmp"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -14,9 +17,12 @@ import (
 // policyField is one thing that can be said of how a repository is mirrored.
 type policyField struct {
 	flag urfave.Flag
+	late urfave.Flag                               // the flag for what is there, where that has no default
 	add  func(*urfave.Context, *api.AddRepo) error // says it of a new repository
-	set  func(*urfave.Context, *api.SetRepo) error // says it of one that is there; nil: it stays
-	own  func(api.Policy) string                   // what it says, in words; empty where that is nothing of its own
+	set  func(*urfave.Context, *api.SetRepo) error // says it of one that is there
+	says func(api.SetRepo) bool                    // whether a change says something of it
+	is   func(api.Policy) string                   // what it is
+	own  func(api.Policy) string                   // likewise, in words; empty, or nil, where that is nothing of its own
 }
 
 var policyFields = []policyField{
@@ -28,6 +34,16 @@ var policyFields = []policyField{
 			}
 			return nil
 		},
+		late: &urfave.IntFlag{Name: "replicas", Usage: "on how many nodes there shall be a copy, `N`", DefaultText: "as before"},
+		set: func(c *urfave.Context, s *api.SetRepo) error {
+			n := c.Int("replicas")
+			if s.Replicas = &n; n < 1 {
+				return usagef(c.Command.HelpName+" --help", "--replicas %d keeps no copy", n)
+			}
+			return nil
+		},
+		says: func(s api.SetRepo) bool { return s.Replicas != nil },
+		is:   func(p api.Policy) string { return strconv.Itoa(p.Replicas) },
 	},
 	{
 		flag: &urfave.DurationFlag{Name: "interval", Usage: "`DURATION` between two looks at upstream, from 1s up", Value: time.Minute, DefaultText: "1m"},
@@ -39,6 +55,18 @@ var policyFields = []policyField{
 			a.Interval = d.String()
 			return nil
 		},
+		late: &urfave.DurationFlag{Name: "interval", Usage: "`DURATION` between two looks at upstream, from 1s up", DefaultText: "as before"},
+		set: func(c *urfave.Context, s *api.SetRepo) error {
+			d := c.Duration("interval")
+			if d < time.Second {
+				return usagef(c.Command.HelpName+" --help", "--interval %s is less than 1s", d)
+			}
+			text := d.String()
+			s.Interval = &text
+			return nil
+		},
+		says: func(s api.SetRepo) bool { return s.Interval != nil },
+		is:   func(p api.Policy) string { return plain(time.Duration(p.IntervalMS) * time.Millisecond) },
 	},
 	{
 		flag: &urfave.StringFlag{Name: "max-size", Usage: "`SIZE` that the copy may have, like 200GiB (default: what the nodes were started with)"},
@@ -47,7 +75,9 @@ var policyFields = []policyField{
 			s.MaxSize, err = pointer(size(c, "max-size"))
 			return err
 		},
-		own: func(p api.Policy) string { return bytesOf("", p.MaxSize) },
+		says: func(s api.SetRepo) bool { return s.MaxSize != nil },
+		is:   func(p api.Policy) string { return cmp.Or(bytesOf("", p.MaxSize), "the nodes'") },
+		own:  func(p api.Policy) string { return bytesOf("", p.MaxSize) },
 	},
 	{
 		flag: &urfave.StringFlag{Name: "max-object-size", Usage: "`SIZE` that one object may have, like 4GiB (default: what the nodes were started with)"},
@@ -59,7 +89,9 @@ var policyFields = []policyField{
 			s.MaxObjectSize, err = pointer(size(c, "max-object-size"))
 			return err
 		},
-		own: func(p api.Policy) string { return bytesOf("objects of ", p.MaxObjectSize) },
+		says: func(s api.SetRepo) bool { return s.MaxObjectSize != nil },
+		is:   func(p api.Policy) string { return cmp.Or(bytesOf("", p.MaxObjectSize), "the nodes'") },
+		own:  func(p api.Policy) string { return bytesOf("objects of ", p.MaxObjectSize) },
 	},
 	{
 		flag: &urfave.StringFlag{Name: "accept-flaws", Usage: "`IDS` of flaws that git's fsck refuses objects for, with commas between: they are taken all the same (default: none)"},
@@ -68,6 +100,8 @@ var policyFields = []policyField{
 			s.AcceptFlaws, err = pointer(flaws(c))
 			return err
 		},
+		says: func(s api.SetRepo) bool { return s.AcceptFlaws != nil },
+		is:   func(p api.Policy) string { return orNone(p.AcceptFlaws) },
 		own: func(p api.Policy) string {
 			if len(p.AcceptFlaws) == 0 {
 				return ""
@@ -98,17 +132,30 @@ func addOf(c *urfave.Context) (ask api.AddRepo, err error) {
 // setPolicyFlags say what shall become of a repository's policy.
 func setPolicyFlags() (flags []urfave.Flag) {
 	for _, f := range policyFields {
-		if f.set != nil {
+		if f.late != nil {
+			flags = append(flags, f.late)
+		} else {
 			flags = append(flags, f.flag)
 		}
 	}
 	return flags
 }
 
-// setOf reads those of setPolicyFlags that are given.
+// plain is a duration without what is 0 at its end.
+func plain(d time.Duration) string {
+	text := d.String()
+	for _, end := range []string{"m0s", "h0m"} {
+		if strings.HasSuffix(text, end) {
+			text = text[:len(text)-2]
+		}
+	}
+	return text
+}
+
+// setOf reads those of setPolicyFlags, or of newPolicyFlags, that are given.
 func setOf(c *urfave.Context) (set api.SetRepo, err error) {
 	for _, f := range policyFields {
-		if f.set == nil || !c.IsSet(f.flag.Names()[0]) {
+		if !c.IsSet(f.flag.Names()[0]) {
 			continue
 		}
 		if err := f.set(c, &set); err != nil {
@@ -169,3 +216,5 @@ func size(c *urfave.Context, flag string) (int64, error) {
 	}
 	return int64(n), nil
 }
+
+func sorted(list []string) []string { slices.Sort(list); return list }

@@ -38,16 +38,23 @@ func TestEveryFieldOfAPolicyHasAFlag(t *testing.T) {
 		}
 	}
 	size, object, accept := int64(5<<20), int64(7<<20), []string{"badEmail", "hasDot"}
-	set := read(t, setPolicyFlags(), setOf, everyFlag[4:]...)
-	if want := (api.SetRepo{MaxSize: &size, MaxObjectSize: &object, AcceptFlaws: &accept}); !reflect.DeepEqual(set, want) {
+	replicas, interval := 3, "1m30s"
+	set := read(t, setPolicyFlags(), setOf, everyFlag...)
+	if want := (api.SetRepo{Replicas: &replicas, Interval: &interval, MaxSize: &size, MaxObjectSize: &object, AcceptFlaws: &accept}); !reflect.DeepEqual(set, want) {
 		t.Errorf("set %+v", set)
 	}
 	for i := range reflect.TypeFor[api.SetRepo]().NumField() {
-		if reflect.ValueOf(set).Field(i).IsNil() {
-			t.Errorf("no flag sets %s", reflect.TypeFor[api.SetRepo]().Field(i).Name)
+		if name := reflect.TypeFor[api.SetRepo]().Field(i).Name; name != "SetRow" && reflect.ValueOf(set).Field(i).IsNil() {
+			t.Errorf("no flag sets %s", name)
 		}
 	}
-	if set := read(t, setPolicyFlags(), setOf); set != (api.SetRepo{}) {
+	for _, f := range policyFields {
+		is := set.On(api.Policy{})
+		if !f.says(set) || f.says(api.SetRepo{}) || f.is(is) == f.is(api.Policy{}) {
+			t.Errorf("%s is not told of a change: %s", f.flag.Names()[0], f.is(is))
+		}
+	}
+	if set := read(t, setPolicyFlags(), setOf); !set.Empty() {
 		t.Errorf("no flag sets %+v", set)
 	}
 	none := read(t, setPolicyFlags(), setOf, "--accept-flaws", "none")

@@ -8,6 +8,7 @@ import (
 	"iter"
 	"os"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -30,23 +31,33 @@ const (
 )
 
 type repoImportOptions struct {
-	file string      // "-": stdin
-	ask  api.AddRepo // of each, but for its URL and name
+	file   string      // "-": stdin
+	ask    api.AddRepo // of each, but for its URL and name
+	same   api.SetRepo // what is said of it, for what is there already
+	update bool        // what is there becomes so
+	dry    bool        // nothing is written
 }
 
 func repoImportCommand() command {
 	return command{
 		path: "repo import", args: "FILE|-", usage: "mirror every repository of a list", min: 1, max: 1,
 		about: `A line each: URL, or URL NAME; empty lines and what follows a # are skipped.
-A line that is refused is named, and the others are added all the same.`,
-		examples: []string{"gitmirror repo import repos.txt --interval 10m", "gh repo list acme --json url -q '.[].url' | gitmirror repo import -"},
-		flags:    newPolicyFlags(),
+A line that is refused is named, and the others are added all the same. What is
+mirrored already stays as it is, so that a list can be imported again, unless
+--update says that it shall have the name and the settings that are given.`,
+		examples: []string{"gitmirror repo import repos.txt --interval 10m", "gh repo list acme --json url -q '.[].url' | gitmirror repo import -",
+			"gitmirror repo import repos.txt --interval 5m --update --dry-run"},
+		flags: append([]urfave.Flag{
+			&urfave.BoolFlag{Name: "update", Usage: "change what is mirrored already into what is said here", DisableDefaultText: true},
+			&urfave.BoolFlag{Name: "dry-run", Aliases: []string{"n"}, Usage: "say what would be done, and do nothing", DisableDefaultText: true},
+			labelFlag(""),
+		}, newPolicyFlags()...),
 		run: func(ctx context.Context, s *session, c *urfave.Context) error {
-			ask, err := addOf(c)
+			ask, same, err := askedOf(c)
 			if err != nil {
 				return err
 			}
-			return repoImport(ctx, s, repoImportOptions{file: c.Args().First(), ask: ask})
+			return repoImport(ctx, s, repoImportOptions{file: c.Args().First(), ask: ask, same: same, update: c.Bool("update"), dry: c.Bool("dry-run")})
 		},
 	}
 }
@@ -57,13 +68,37 @@ type importResult struct {
 	URL     string       `json:"url"`
 	Repo    *api.Repo    `json:"repo,omitempty"`
 	Problem *api.Problem `json:"problem,omitempty"`
+	Would   string       `json:"would,omitempty"`   // the name that it would be added by
+	Differs []string     `json:"differs,omitempty"` // where what is mirrored already is otherwise than is said
+	Changed bool         `json:"changed,omitempty"` // into that; or it would be
 
-	name string // that was asked for, empty for the URL's own
+	name string    // that was asked for, empty for the URL's own
+	was  *api.Repo // what mirrors it already
+	same bool      // it is there, by that name or one that it need not have
 }
 
 // there tells whether what a line asks for is mirrored already, as it asks.
-func (r *importResult) there() bool {
-	return r.Problem != nil && r.Problem.Code == string(refusal.ConflictURL) && (r.name == "" || r.name == r.Problem.Existing)
+func (r *importResult) there() bool { return r.same }
+
+// compare says where what mirrors the upstream of a line is otherwise than is said, and what it
+// would take for it not to be.
+func (r *importResult) compare(o repoImportOptions) (set api.SetRepo) {
+	switch {
+	case r.Problem == nil || !is(r.Problem, refusal.ConflictURL):
+		return set
+	case r.was == nil: // a node of an earlier release
+		r.same = r.name == "" || r.name == r.Problem.Existing
+		return set
+	}
+	set = o.same
+	if !calledSo(r.was, r.name) {
+		if !o.update {
+			return api.SetRepo{}
+		}
+		set.Name = &r.name
+	}
+	r.same, r.Differs = true, differences(r.was, set)
+	return set
 }
 
 func repoImport(ctx context.Context, s *session, o repoImportOptions) error {
@@ -92,14 +127,23 @@ func repoImport(ctx context.Context, s *session, o repoImportOptions) error {
 		}
 		for _, r := range call.results {
 			switch {
-			case r.Problem == nil:
-				t.ok++
+			case r.Changed:
+				t.changed++
 			case r.there():
 				t.there++
+				if len(r.Differs) > 0 {
+					t.differ++
+				}
+			case r.Problem == nil:
+				t.ok++
 			default:
 				progress.end()
 				t.fail(s, fmt.Sprintf("line %d, %s", r.Line, r.URL), r.Problem)
 			}
+		}
+		if o.dry {
+			progress.end()
+			sayWould(s, call.results)
 		}
 		results = append(results, call.results...)
 		progress.part(len(results), total, "lines")
@@ -113,19 +157,40 @@ func repoImport(ctx context.Context, s *session, o repoImportOptions) error {
 		t.stop(context.Cause(ctx), untried, fmt.Sprintf("from line %d on", entries[len(results)].line))
 	}
 	progress.end()
-	s.say("Added %d%s, refused %d%s", t.ok, t.known(), len(t.failures), t.rest())
+	done := "Added"
+	if o.dry {
+		done = "Would add"
+	}
+	s.say("%s %d%s, refused %d%s", done, t.ok, t.known(), len(t.failures), t.rest())
 	err = s.showJSON(struct {
 		Results  []importResult `json:"results"`
+		DryRun   bool           `json:"dry_run"` // what follows would have been
 		Added    int            `json:"added"`
-		There    int            `json:"there"` // mirrored before, by that name; they stay as they are
+		Changed  int            `json:"changed"`
+		There    int            `json:"there"`  // mirrored before, by that name; they stay as they are
+		Differ   int            `json:"differ"` // of these, those that are otherwise than is said
 		Failed   int            `json:"failed"`
 		Unknown  int            `json:"unknown"` // may or may not have been added; they have no result
 		NotTried int            `json:"not_tried"`
-	}{results, t.ok, t.there, len(t.failures), t.unknown, t.untried})
+	}{results, o.dry, t.ok, t.changed, t.there, t.differ, len(t.failures), t.unknown, t.untried})
 	if err != nil {
 		return err
 	}
 	return t.imported()
+}
+
+// sayWould tells what would be done with each line.
+func sayWould(s *session, results []importResult) {
+	for _, r := range results {
+		switch {
+		case r.Changed:
+			s.say("would change %s: %s", r.was.Name, strings.Join(r.Differs, ", "))
+		case r.same && len(r.Differs) > 0:
+			s.say("there is %s, otherwise: %s", r.was.Name, strings.Join(r.Differs, ", "))
+		case r.Would != "":
+			s.say("would add %s", r.Would)
+		}
+	}
 }
 
 // importCall is one call's part of a list.
@@ -201,7 +266,11 @@ func addBatch(ctx context.Context, s *session, batch []importEntry, o repoImport
 	}
 	var answer *api.AddResults
 	err := s.write(ctx, func(ctx context.Context, key string) (err error) {
-		answer, err = s.client.AddMany(ctx, ask, key)
+		if o.dry {
+			answer, err = s.client.WouldAdd(ctx, ask)
+		} else {
+			answer, err = s.client.AddMany(ctx, ask, key)
+		}
 		return err
 	})
 	if err != nil {
@@ -211,9 +280,49 @@ func addBatch(ctx context.Context, s *session, batch []importEntry, o repoImport
 		return nil, fmt.Errorf("asked for %d repositories, the node answered for %d", len(sent), len(answer.Results))
 	}
 	for j, i := range sent {
-		results[i].Repo, results[i].Problem = answer.Results[j].Repo, answer.Results[j].Problem
+		a := answer.Results[j]
+		results[i].Repo, results[i].Problem, results[i].Would, results[i].was = a.Repo, a.Problem, a.Would, a.There
 	}
+	updateBatch(ctx, s, results, o)
 	return results, nil
+}
+
+// updateBatch compares what is there already with what is said, and has it changed where that
+// is asked for. Where that cannot be, the lines it is about have failed.
+func updateBatch(ctx context.Context, s *session, results []importResult, o repoImportOptions) {
+	var ask api.SetRepos
+	var which []*importResult
+	for i := range results {
+		r := &results[i]
+		set := r.compare(o)
+		if !o.update || len(r.Differs) == 0 {
+			continue
+		}
+		if o.dry {
+			r.Changed, r.Problem, r.same = true, nil, false
+			continue
+		}
+		ask.Repos, which = append(ask.Repos, api.SetOne{Repo: r.was.Name, SetRepo: set}), append(which, r)
+	}
+	if len(which) == 0 {
+		return
+	}
+	var answer *api.RepoResults
+	err := s.write(ctx, func(ctx context.Context, key string) (err error) {
+		answer, err = s.client.SetMany(ctx, ask, key)
+		return err
+	})
+	if err == nil && len(answer.Results) != len(which) {
+		err = fmt.Errorf("asked about %d repositories, the node answered about %d", len(which), len(answer.Results))
+	}
+	for j, r := range which {
+		if r.same = false; err != nil {
+			r.Problem = asProblem(err)
+			continue
+		}
+		r.Repo, r.Problem = answer.Results[j].Repo, answer.Results[j].Problem
+		r.Changed = r.Problem == nil
+	}
 }
 
 func importName(file string) string {

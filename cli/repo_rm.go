@@ -8,6 +8,7 @@ import (
 	"gitmirror/api"
 	"gitmirror/cli/render"
 
+	"github.com/dustin/go-humanize"
 	urfave "github.com/urfave/cli/v2"
 )
 
@@ -19,7 +20,7 @@ type repoRmOptions struct {
 func repoRmCommand() command {
 	return command{
 		path: "repo rm", args: "NAME...", usage: "stop mirroring repositories and delete their copies", min: 1, max: unlimited,
-		about:    "Upstream is not touched.",
+		about:    "Upstream is not touched. All names of a repository become free.",
 		examples: []string{"gitmirror repo rm github.com/acme/big", "gitmirror repo rm github.com/acme/big github.com/acme/old --yes"},
 		flags:    []urfave.Flag{yesFlag()},
 		run: func(ctx context.Context, s *session, c *urfave.Context) error {
@@ -30,38 +31,63 @@ func repoRmCommand() command {
 
 func repoRm(ctx context.Context, s *session, o repoRmOptions) error {
 	if !o.yes {
-		var effects []string
-		for _, name := range o.names {
-			r, err := s.repo(ctx, name)
-			if err != nil {
-				return err
-			}
-			effects = append(effects, removal(r))
-		}
-		if err := s.confirm(ctx, strings.Join(effects, "\n"), "repo rm "+strings.Join(o.names, " ")+" --yes"); err != nil {
+		if err := confirmRemoval(ctx, s, o.names); err != nil {
 			return err
 		}
 	}
+	if len(o.names) == 1 {
+		return repoRmOne(ctx, s, o.names[0])
+	}
 	var t tally
 	done := removed{Removed: []string{}}
-	for _, name := range o.names {
-		err := s.write(ctx, func(ctx context.Context, key string) error { return s.client.Remove(ctx, name, key) })
-		if err = notFound(err, s.command("repo ls")); err != nil {
-			if len(o.names) == 1 || ctx.Err() != nil {
-				return err
-			}
-			t.fail(s, name, err)
-			done.Failed = append(done.Failed, unremoved{Name: name, Problem: asProblem(err)})
-			continue
+	err := inBatches(ctx, s, &t, o.names, itself, func(ctx context.Context, batch []string, key string) (*api.RepoResults, error) {
+		return s.client.RemoveMany(ctx, api.RepoNames{Repos: batch}, key)
+	}, func(r api.RepoResult) {
+		if r.Problem != nil {
+			t.fail(s, r.Name, r.Problem)
+			done.Failed = append(done.Failed, unremoved{Name: r.Name, Problem: r.Problem})
+			return
 		}
 		t.ok++
-		done.Removed = append(done.Removed, name)
-		s.say("Removed %s", name)
+		done.Removed = append(done.Removed, r.Name)
+		s.say("Removed %s", r.Name)
+	})
+	if err != nil {
+		return err
 	}
 	if err := s.showJSON(done); err != nil {
 		return err
 	}
 	return t.result("repositories", "removed")
+}
+
+func repoRmOne(ctx context.Context, s *session, name string) error {
+	err := s.write(ctx, func(ctx context.Context, key string) error { return s.client.Remove(ctx, name, key) })
+	if err = notFound(err, s.command("repo ls")); err != nil {
+		return err
+	}
+	s.say("Removed %s", name)
+	return s.showJSON(removed{Removed: []string{name}})
+}
+
+// toldEffects is of how many repositories it is told one by one what goes with them.
+const toldEffects = 20
+
+func confirmRemoval(ctx context.Context, s *session, names []string) error {
+	if len(names) > toldEffects {
+		shown := strings.Join(names[:toldEffects], " ")
+		effect := fmt.Sprintf("Remove %s repositories and all their copies: %s and %s more.", humanize.Comma(int64(len(names))), shown, humanize.Comma(int64(len(names)-toldEffects)))
+		return s.confirm(ctx, effect, "repo rm NAME... --yes")
+	}
+	var effects []string
+	for _, name := range names {
+		r, err := s.repo(ctx, name)
+		if err != nil {
+			return err
+		}
+		effects = append(effects, removal(r))
+	}
+	return s.confirm(ctx, strings.Join(effects, "\n"), "repo rm "+strings.Join(names, " ")+" --yes")
 }
 
 func removal(r *api.Repo) string {

@@ -12,7 +12,9 @@ import (
 func repoShowCommand() command {
 	return command{
 		path: "repo show", args: "NAME", usage: "show one repository, its copies and how to clone it", min: 1, max: 1,
-		examples: []string{"gitmirror repo show github.com/acme/big", "gitmirror repo show github.com/acme/big -o json"},
+		about: `NAME is a name that leads to it, its URL, or what its name alone ends in: big stands
+for github.com/acme/big while no other name ends in /big.`,
+		examples: []string{"gitmirror repo show github.com/acme/big", "gitmirror repo show https://github.com/acme/big.git", "gitmirror repo show big -o json"},
 		run: func(ctx context.Context, s *session, c *urfave.Context) error {
 			return repoShow(ctx, s, c.Args().First())
 		},

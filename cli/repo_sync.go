@@ -65,9 +65,20 @@ func repoSync(ctx context.Context, s *session, o repoSyncOptions) error {
 		if err != nil {
 			return err
 		}
+		paused := 0
 		for _, r := range list.Repos {
-			names = append(names, r.Name)
+			if r.Paused {
+				paused++
+			} else {
+				names = append(names, r.Name)
+			}
 		}
+		if paused > 0 {
+			s.remark("%d are paused and left alone.", paused)
+		}
+	}
+	if !o.wait && len(names) > 1 {
+		return syncMany(ctx, s, names)
 	}
 	results := syncAll(ctx, s, names, o.wait)
 	if ctx.Err() != nil && interrupted(ctx.Err()) {
@@ -77,6 +88,10 @@ func repoSync(ctx context.Context, s *session, o repoSyncOptions) error {
 		return syncedOne(s, results[0])
 	}
 	var t tally
+	return tellSynced(s, &t, results)
+}
+
+func tellSynced(s *session, t *tally, results []syncResult) error {
 	for i := range results {
 		if err := synced(s, &results[i]); err != nil {
 			t.fail(s, results[i].Repo, err)
@@ -91,6 +106,25 @@ func repoSync(ctx context.Context, s *session, o repoSyncOptions) error {
 		return err
 	}
 	return t.result("repositories", "synced")
+}
+
+// syncMany has many looked at, and waits for none.
+func syncMany(ctx context.Context, s *session, names []string) error {
+	var t tally
+	results := []syncResult{}
+	err := inBatches(ctx, s, &t, names, itself, func(ctx context.Context, batch []string, _ string) (*api.RepoResults, error) {
+		return s.client.SyncMany(ctx, api.RepoNames{Repos: batch})
+	}, func(r api.RepoResult) {
+		one := syncResult{SyncOutcome: r.Sync, Repo: r.Name, Problem: r.Problem}
+		if r.Problem != nil {
+			one.err = r.Problem
+		}
+		results = append(results, one)
+	})
+	if err != nil {
+		return err
+	}
+	return tellSynced(s, &t, results)
 }
 
 func syncAll(ctx context.Context, s *session, names []string, wait bool) []syncResult {
@@ -153,14 +187,17 @@ func synced(s *session, r *syncResult) error {
 	if r.err != nil {
 		return r.err
 	}
-	o := r.SyncOutcome
+	o, once := r.SyncOutcome, ""
+	if o.Paused {
+		once = "; it is paused, and not looked at again by itself"
+	}
 	switch o.Outcome {
 	case api.SyncAccepted:
-		s.say("%s: will be looked at now", r.Repo)
+		s.say("%s: will be looked at now%s", r.Repo, once)
 	case api.SyncUnchanged:
-		s.say("%s: unchanged, generation %d", r.Repo, o.Generation)
+		s.say("%s: unchanged, generation %d%s", r.Repo, o.Generation, once)
 	case api.SyncChanged:
-		s.say("%s: %s, generation %d", r.Repo, changed(len(o.Changes)), o.Generation)
+		s.say("%s: %s, generation %d%s", r.Repo, changed(len(o.Changes)), o.Generation, once)
 		printChanges(s, o.Changes)
 	}
 	if len(o.CopiesBehind) > 0 {

@@ -177,6 +177,13 @@ func TestRepoRm(t *testing.T) {
 		switch {
 		case strings.HasSuffix(r.line, "/gone"):
 			return problem(http.StatusNotFound, "not_found")
+		case strings.HasSuffix(r.line, "/repos:remove"):
+			return each(r, func(name string) api.RepoResult {
+				if name == "gone" {
+					return api.RepoResult{Problem: problem(http.StatusNotFound, "not_found")}
+				}
+				return api.RepoResult{}
+			})
 		case strings.HasPrefix(r.line, "GET"):
 			return row("h/a", "ready")
 		}

@@ -9,7 +9,9 @@ import (
 // tally counts how a command did that works on several things.
 type tally struct {
 	ok       int
+	changed  int // were there, and are otherwise now
 	there    int // were done before
+	differ   int // of those that were, how many are otherwise than is said
 	unknown  int // may have been done
 	failures []*Failure
 	broke    *Failure // why the rest was not tried, nil where all was
@@ -35,13 +37,22 @@ func (t *tally) stop(err error, n int, which string) {
 	t.broke, t.untried = &f, n
 }
 
-// known is how many were done before, for a summary.
-func (t *tally) known() string {
-	if t.there == 0 {
-		return ""
+// known is how many were there before, for a summary.
+func (t *tally) known() (words string) {
+	if t.changed > 0 {
+		words = fmt.Sprintf(", changed %d", t.changed)
 	}
-	return fmt.Sprintf(", mirrored already %d", t.there)
+	if t.there > 0 {
+		words += fmt.Sprintf(", mirrored already %d", t.there)
+	}
+	if t.differ > 0 {
+		words += fmt.Sprintf(" (%d with other settings: --update changes them)", t.differ)
+	}
+	return words
 }
+
+// well is how many are as they shall be.
+func (t *tally) well() int { return t.ok + t.changed + t.there }
 
 // rest is how many may have been done, and how many were not tried, for a summary.
 func (t *tally) rest() (words string) {
@@ -60,19 +71,19 @@ func (t *tally) result(things, done string) error {
 	n := len(t.failures)
 	switch {
 	case t.broke != nil:
-		if t.ok > 0 && t.broke.Exit != exitInterrupted {
+		if t.ok+t.changed > 0 && t.broke.Exit != exitInterrupted {
 			t.broke.Exit = exitPartFailed
 		}
 		return t.broke
 	case n == 0:
 		return nil
 	}
-	total := t.ok + t.there + n
+	total := t.well() + n
 	f := &Failure{
 		What: fmt.Sprintf("%d of %d %s were not %s", n, total, things, done), Code: codePartFailed, Exit: exitPartFailed,
 		Try: "see the errors above; what was " + done + " stays",
 	}
-	if t.ok+t.there == 0 {
+	if t.well() == 0 {
 		f.Code, f.Exit, f.Try = codeFailed, t.failures[0].Exit, t.failures[0].Try
 		for _, other := range t.failures {
 			if other.Exit != f.Exit {
@@ -86,7 +97,7 @@ func (t *tally) result(things, done string) error {
 // imported is result for lines of a list: where all were refused, the list was.
 func (t *tally) imported() error {
 	err := t.result("lines", "added")
-	if f := (*Failure)(nil); errors.As(err, &f) && t.ok+t.there == 0 && t.broke == nil {
+	if f := (*Failure)(nil); errors.As(err, &f) && t.well() == 0 && t.broke == nil {
 		f.Code, f.Exit = codeRefused, exitUsage
 	}
 	return err

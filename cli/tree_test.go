@@ -19,8 +19,8 @@ func TestCommandsAndFlagsAreThere(t *testing.T) {
 		"start": {"name", "data", "http", "peer", "join", "advertise", "advertise-http", "raft-timing", "replace-after", "max-size", "max-object-size", "git-memory", "allow-upstream", "allow-host",
 			"insecure-peers", "insecure-api", "log-level", "log-format"},
 		"demo": {"upstream", "keep", "sabotage"}, "status": {"watch", "w", "exit-code"}, "version": nil, "doctor": {"http", "peer"}, "debug bundle": {"anonymous"}, "completion": nil,
-		"repo add": {"name", "replicas", "interval", "max-size", "max-object-size", "wait"}, "repo set": {"max-size", "max-object-size"}, "repo ls": {"state", "stale", "limit"}, "repo show": nil, "repo rm": {"yes"},
-		"repo sync": {"all", "wait"}, "repo import": {"interval", "replicas", "max-size", "max-object-size"},
+		"repo add": {"name", "replicas", "interval", "max-size", "max-object-size", "wait", "label"}, "repo set": {"max-size", "max-object-size", "accept-flaws", "interval", "replicas", "name", "alias", "url", "label"}, "repo pause": nil, "repo resume": nil, "repo ls": {"state", "stale", "limit"}, "repo show": nil, "repo rm": {"yes"},
+		"repo sync": {"all", "wait"}, "repo import": {"interval", "replicas", "max-size", "max-object-size", "label", "update", "dry-run", "n"},
 		"repo refs": {"kept", "limit"}, "repo approve": {"restored", "yes"}, "repo restore": {"to", "yes"},
 		"events": {"follow", "f", "repo", "after", "limit"}, "node ls": nil, "node show": nil, "node rm": {"yes"},
 	}

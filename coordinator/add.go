@@ -2,8 +2,8 @@ package coordinator
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"strings"
 
 	"google.golang.org/protobuf/proto"
 
@@ -12,7 +12,7 @@ import (
 	"gitmirror/internal/refusal"
 )
 
-// Added is the result for one of many: the id of its row, or an error, a
+// Added is the result for one of many, also of those that are changed: the id of its row, or an error, a
 // *refusal.Error where the request is at fault.
 type Added struct {
 	ID  string
@@ -23,17 +23,7 @@ type Added struct {
 // all of them: nothing may have been done. key makes a repeated call the same
 // call; it must not be empty.
 func (c *Coordinator) Add(ctx context.Context, repos []NewRepo, key string) ([]Added, error) {
-	results := make([]Added, len(repos))
-	var rows []*command.NewRepo
-	var where []int
-	for i, n := range repos {
-		row, err := c.admit(n)
-		if err != nil {
-			results[i].Err = err
-			continue
-		}
-		rows, where = append(rows, row), append(where, i)
-	}
+	results, rows, where := c.admitAll(repos)
 	c.placeNew(rows)
 	items, err := c.add(ctx, rows, key)
 	if err != nil {
@@ -45,33 +35,49 @@ func (c *Coordinator) Add(ctx context.Context, repos []NewRepo, key string) ([]A
 	return results, nil
 }
 
-// add commits rows, in as many commands as it takes.
+// add commits rows.
 func (c *Coordinator) add(ctx context.Context, rows []*command.NewRepo, key string) ([]*command.Item, error) {
-	if len(rows) == 0 {
-		return nil, nil
+	items, err := inParts(ctx, rows, key, func(ctx context.Context, rows []*command.NewRepo, key string) (*command.Outcome, error) {
+		return c.cfg.Proposer.Propose(ctx, &command.AddRepos{Repos: rows}, key)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("add repos: %w", err)
 	}
-	out, err := c.cfg.Proposer.Propose(ctx, &command.AddRepos{Repos: rows}, key)
-	if errors.Is(err, fsm.ErrTooLarge) && len(rows) > 1 {
-		// A call repeated with the same key is cut in the same places.
-		half := len(rows) / 2
-		first, err := c.add(ctx, rows[:half], key+"/0")
-		if err != nil {
-			return nil, err
-		}
-		second, err := c.add(ctx, rows[half:], key+"/1")
-		return append(first, second...), err
-	}
+	return items, nil
+}
+
+// WouldAdd tells what Add would come to now, and adds nothing: the ID of what could be added is
+// the name that it would have.
+func (c *Coordinator) WouldAdd(repos []NewRepo) ([]Added, error) {
+	results, rows, where := c.admitAll(repos)
+	out, err := c.cfg.State.Try(&command.AddRepos{Repos: rows})
 	if err == nil {
 		err = fsm.AsError(out)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("add repos: %w", err)
+		return nil, err
 	}
-	if len(out.Items) != len(rows) {
-		// Another leader, with another --allow-upstream, admitted others of them.
-		return nil, refusal.New(refusal.KeyReused, "this request was made before, and came out otherwise").Try("see what is there with: gitmirror repo ls; then use a new key")
+	for k, item := range out.Items {
+		results[where[k]] = c.addedOf(rows[k], item)
+		if results[where[k]].Err == nil {
+			results[where[k]].ID = rows[k].Name
+		}
 	}
-	return out.Items, nil
+	return results, nil
+}
+
+// admitAll turns what can be admitted into rows, and tells of which request each is.
+func (c *Coordinator) admitAll(repos []NewRepo) (results []Added, rows []*command.NewRepo, where []int) {
+	results = make([]Added, len(repos))
+	for i, n := range repos {
+		row, err := c.admit(n)
+		if err != nil {
+			results[i].Err = err
+			continue
+		}
+		rows, where = append(rows, row), append(where, i)
+	}
+	return results, rows, where
 }
 
 func (c *Coordinator) addedOf(row *command.NewRepo, item *command.Item) Added {
@@ -89,26 +95,27 @@ func (c *Coordinator) addedOf(row *command.NewRepo, item *command.Item) Added {
 			}
 		}
 	}
-	if r.Code == refusal.ConflictURL {
+	there := c.cfg.State.View().RepoByName(r.Existing)
+	switch {
+	case r.Code == refusal.ConflictURL:
 		r = r.Try("gitmirror repo show %s", r.Existing)
+	case r.Code == refusal.ConflictName && there != nil && !strings.EqualFold(there.Name, row.Name):
+		r = r.Try("choose another name with --name, or have %s give that one up: gitmirror repo set %s --alias none", there.Name, there.Name)
 	}
 	return Added{Err: r}
 }
 
 // Remove has every copy of the repos deleted. Each id gets an error or nil.
 func (c *Coordinator) Remove(ctx context.Context, ids []string, key string) ([]error, error) {
-	out, err := c.cfg.Proposer.Propose(ctx, &command.RemoveRepos{Ids: ids}, key)
-	if err == nil {
-		err = fsm.AsError(out)
-	}
+	items, err := inParts(ctx, ids, key, func(ctx context.Context, ids []string, key string) (*command.Outcome, error) {
+		return c.cfg.Proposer.Propose(ctx, &command.RemoveRepos{Ids: ids}, key)
+	})
 	if err != nil {
 		return nil, fmt.Errorf("remove repos: %w", err)
 	}
-	errs := make([]error, len(ids))
-	for i := range errs {
-		if i < len(out.Items) {
-			errs[i] = fsm.ItemError(out.Items[i])
-		}
+	errs := make([]error, len(items))
+	for i, item := range items {
+		errs[i] = fsm.ItemError(item)
 	}
 	return errs, nil
 }

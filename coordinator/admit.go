@@ -1,6 +1,7 @@
 package coordinator
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -31,30 +32,11 @@ const (
 
 // admit checks one request and turns it into a row without copies.
 func (c *Coordinator) admit(n NewRepo) (*command.NewRepo, error) {
-	row := &command.NewRepo{Id: ulid.Make().String(), Name: n.Name, Labels: n.Labels}
-	if len(n.URLs) == 0 || len(n.URLs) > maxURLs {
-		return nil, refusal.New(refusal.URLInvalid, "a repo has 1 to %d upstream URLs, not %d", maxURLs, len(n.URLs))
+	upstream, name, err := c.admitURLs(n.URLs)
+	if err != nil {
+		return nil, err
 	}
-	for i, raw := range n.URLs {
-		u, err := giturl.Parse(raw)
-		if err != nil {
-			return nil, err
-		}
-		if addr, ok := u.Literal(); ok {
-			if err := c.cfg.Egress.Check(addr); err != nil {
-				return nil, refusal.New(refusal.AddressDenied, "%s", err)
-			}
-		}
-		row.Urls = append(row.Urls, u.String())
-		if !slices.Contains(row.UrlKeys, u.Key()) {
-			row.UrlKeys = append(row.UrlKeys, u.Key())
-		} else {
-			return nil, refusal.New(refusal.URLInvalid, "%s is given twice", u)
-		}
-		if i == 0 && row.Name == "" {
-			row.Name = u.Name()
-		}
-	}
+	row := &command.NewRepo{Id: ulid.Make().String(), Name: cmp.Or(n.Name, name), Labels: n.Labels, Urls: upstream.Urls, UrlKeys: upstream.Keys}
 	if err := giturl.CheckName(row.Name); err != nil {
 		return nil, err
 	}
@@ -67,6 +49,33 @@ func (c *Coordinator) admit(n NewRepo) (*command.NewRepo, error) {
 	}
 	row.Policy = fsm.PolicyCommand(p)
 	return row, checkLabels(n.Labels)
+}
+
+// admitURLs checks where a repo is to come from, and gives it a name.
+func (c *Coordinator) admitURLs(urls []string) (upstream *command.Upstream, name string, err error) {
+	if len(urls) == 0 || len(urls) > maxURLs {
+		return nil, "", refusal.New(refusal.URLInvalid, "a repo has 1 to %d upstream URLs, not %d", maxURLs, len(urls))
+	}
+	upstream = &command.Upstream{}
+	for i, raw := range urls {
+		u, err := giturl.Parse(raw)
+		if err != nil {
+			return nil, "", err
+		}
+		if addr, ok := u.Literal(); ok {
+			if err := c.cfg.Egress.Check(addr); err != nil {
+				return nil, "", refusal.New(refusal.AddressDenied, "%s", err)
+			}
+		}
+		if slices.Contains(upstream.Keys, u.Key()) {
+			return nil, "", refusal.New(refusal.URLInvalid, "%s is given twice", u)
+		}
+		upstream.Urls, upstream.Keys = append(upstream.Urls, u.String()), append(upstream.Keys, u.Key())
+		if i == 0 {
+			name = u.Name()
+		}
+	}
+	return upstream, name, nil
 }
 
 func checkLabels(labels map[string]string) error {

@@ -62,6 +62,8 @@ type Voters interface {
 type State interface {
 	View() *fsm.View
 	Changed() <-chan struct{}
+	// Try tells what a command would come to, and does nothing.
+	Try(msg proto.Message) (*command.Outcome, error)
 }
 
 // Config is what a Coordinator needs.

@@ -44,6 +44,9 @@ const (
 // are part of generations.
 func (v *View) RemembersPast() bool { return v.tables.format >= formatHolds }
 
+// ChangesRows tells whether every member knows commands that change rows.
+func (v *View) ChangesRows() bool { return v.tables.format >= formatChanges }
+
 // Admit is asked by the leader before an entry is appended: it returns the
 // entry stamped with the leader's log time, or a refusal, EntryInvalid
 // or FormatTooOld, when a member could not apply it. What Admit lets through,

@@ -2,8 +2,11 @@ package fsm
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"time"
+
+	"google.golang.org/protobuf/proto"
 
 	"gitmirror/fsm/command"
 	"gitmirror/internal/refusal"
@@ -71,6 +74,27 @@ func (s *State) Apply(index uint64, data []byte) Result {
 	outcome.Index = index
 	s.requests.remember(cmd.requestID, s.tables.nowMS, outcome)
 	return Result{Outcome: outcome}
+}
+
+// Try tells what a command would come to, and does nothing.
+func (s *State) Try(msg proto.Message) (*command.Outcome, error) {
+	payload, err := proto.Marshal(msg)
+	if err != nil {
+		return nil, err
+	}
+	number, known := numbers[msg.ProtoReflect().Descriptor().FullName()]
+	if !known {
+		return nil, fmt.Errorf("try %T: not a command", msg)
+	}
+	apply, err := commands[number].decode(payload)
+	if err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	aside := &State{tables: s.tables.clone(), requests: newRequests()}
+	s.mu.Unlock()
+	aside.tables.moved = journal{} // whose memory is shared with what is appended to it
+	return apply(aside, entry{index: aside.tables.index + 1, at: atTime(aside.tables.nowMS)}), nil
 }
 
 // View returns the state as it is now. It is cheap, and cheaper still when

@@ -11,26 +11,36 @@ import (
 type writer struct{ *coordinator.Coordinator }
 
 func (w writer) Add(ctx context.Context, repos []server.NewRepo, key string) ([]server.Added, error) {
+	added, err := w.Coordinator.Add(ctx, newRepos(repos), key)
+	return results(added), err
+}
+
+func (w writer) WouldAdd(repos []server.NewRepo) ([]server.Added, error) {
+	added, err := w.Coordinator.WouldAdd(newRepos(repos))
+	return results(added), err
+}
+
+func (w writer) Change(ctx context.Context, changes []server.Change, key string) ([]server.Added, error) {
+	list := make([]coordinator.Change, len(changes))
+	for i, c := range changes {
+		list[i] = coordinator.Change(c)
+	}
+	changed, err := w.Coordinator.Change(ctx, list, key)
+	return results(changed), err
+}
+
+func newRepos(repos []server.NewRepo) []coordinator.NewRepo {
 	list := make([]coordinator.NewRepo, len(repos))
 	for i, r := range repos {
 		list[i] = coordinator.NewRepo(r)
 	}
-	added, err := w.Coordinator.Add(ctx, list, key)
-	results := make([]server.Added, len(added))
+	return list
+}
+
+func results(added []coordinator.Added) []server.Added {
+	list := make([]server.Added, len(added))
 	for i, a := range added {
-		results[i] = server.Added(a)
+		list[i] = server.Added(a)
 	}
-	return results, err
-}
-
-func (w writer) Remove(ctx context.Context, id, key string) error {
-	errs, err := w.Coordinator.Remove(ctx, []string{id}, key)
-	if err == nil {
-		err = errs[0]
-	}
-	return err
-}
-
-func (w writer) RemoveNode(ctx context.Context, id, key string) error {
-	return w.Coordinator.RemoveNode(ctx, id, key)
+	return list
 }

@@ -35,6 +35,9 @@ func refuse(w http.ResponseWriter, err error) {
 }
 
 func notFound(what, name string) *refusal.Error {
+	if what == "repo" && strings.Contains(name, "://") {
+		return refusal.New(refusal.NotFound, "no repo mirrors %q", clip(name)).Try("gitmirror repo add %s", clip(name))
+	}
 	if what == "repo" && strings.Contains(name, ":") {
 		return refusal.New(refusal.NotFound, "there is no repo named %q", clip(name)).Try("a name has a + before the port: %s", clip(strings.ReplaceAll(name, ":", "+")))
 	}

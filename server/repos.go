@@ -22,25 +22,14 @@ const (
 	defaultPage = 100
 	maxPage     = 1000
 	maxExamined = 20_000 // rows one page looks at: it may be short, with a cursor
-	maxAdd      = 1000
 )
 
 func (s *Server) repo(w http.ResponseWriter, r *http.Request) error {
-	view, row, err := s.named(r)
+	view, row, err := s.meant(r)
 	if err != nil {
 		return err
 	}
 	return writeJSON(w, http.StatusOK, s.renderOne(r, view, row))
-}
-
-// named is the row that a path names.
-func (s *Server) named(r *http.Request) (*fsm.View, *fsm.Repo, error) {
-	view, name := s.cfg.State.View(), r.PathValue("name")
-	row := view.RepoByName(name)
-	if row == nil {
-		return nil, nil, notFound("repo", name)
-	}
-	return view, row, nil
 }
 
 // written answers a write with what has become of the row.
@@ -167,10 +156,20 @@ func (s *Server) addRepos(w http.ResponseWriter, r *http.Request) error {
 		list = []api.AddRepo{rq.AddRepo}
 	case rq.URL != "" || len(rq.URLs) > 0 || rq.Name != "":
 		return refusal.New(refusal.JSONInvalid, "the body has both one repo and a list of repos")
-	case len(list) == 0 || len(list) > maxAdd:
-		return refusal.New(refusal.JSONInvalid, "a list has 1 to %d repos, this one has %d", maxAdd, len(list))
+	default:
+		if err := few(len(list)); err != nil {
+			return err
+		}
 	}
-	added, err := s.add(r.Context(), list, key(r))
+	dry := r.URL.Query().Get("dry_run")
+	if dry != "" && dry != "true" && dry != "false" {
+		return refusal.New(refusal.QueryInvalid, "dry_run is true or false")
+	}
+	add := func(list []NewRepo) ([]Added, error) { return s.cfg.Writer.Add(r.Context(), list, key(r)) }
+	if dry == "true" {
+		add = s.cfg.Writer.WouldAdd
+	}
+	added, err := addable(list, add)
 	if err != nil {
 		return err
 	}
@@ -179,19 +178,24 @@ func (s *Server) addRepos(w http.ResponseWriter, r *http.Request) error {
 	sh := s.shape(view)
 	results := make([]api.AddResult, len(added))
 	for i, a := range added {
-		if a.Err != nil {
+		switch row := view.Repo(a.ID); {
+		case a.Err != nil:
 			results[i].Problem = api.ProblemOf(decided(a.Err))
-			continue
-		}
-		if row := view.Repo(a.ID); row != nil {
+			if there := view.RepoByName(results[i].Problem.Existing); there != nil {
+				repo := sh.render(there, nil)
+				results[i].There = &repo
+			}
+		case dry == "true":
+			results[i].Would = a.ID
+		case row != nil:
 			repo := sh.render(row, nil)
 			results[i].Repo = &repo
-		} else { // added by the first request with this key, and removed since
+		default: // added by the first request with this key, and removed since
 			results[i].Problem = api.ProblemOf(refusal.New(refusal.NotFound, "it was added before, and has been removed since"))
 		}
 	}
 	switch {
-	case many:
+	case many || dry == "true":
 		return writeJSON(w, http.StatusOK, api.AddResults{Results: results})
 	case results[0].Problem != nil:
 		return results[0].Problem.Refusal()
@@ -200,8 +204,8 @@ func (s *Server) addRepos(w http.ResponseWriter, r *http.Request) error {
 	return writeJSON(w, http.StatusCreated, results[0].Repo)
 }
 
-// add has those added that can be read, and says of each what became of it.
-func (s *Server) add(ctx context.Context, list []api.AddRepo, key string) ([]Added, error) {
+// addable has those added that can be read, and says of each what became of it.
+func addable(list []api.AddRepo, add func([]NewRepo) ([]Added, error)) ([]Added, error) {
 	all := make([]Added, len(list))
 	var readable []NewRepo
 	var where []int
@@ -213,7 +217,7 @@ func (s *Server) add(ctx context.Context, list []api.AddRepo, key string) ([]Add
 		}
 		readable, where = append(readable, n), append(where, i)
 	}
-	added, err := s.cfg.Writer.Add(ctx, readable, key)
+	added, err := add(readable)
 	if err != nil {
 		return nil, err
 	}
@@ -239,15 +243,13 @@ func (s *Server) setRepo(w http.ResponseWriter, r *http.Request) error {
 	if err := decode(r, &set); err != nil {
 		return err
 	}
-	change, err := set.Change()
+	name := r.PathValue("name")
+	changed, err := s.change(r, []api.SetOne{{Repo: name, SetRepo: set}})
 	if err != nil {
 		return err
 	}
-	_, row, err := s.named(r)
+	row, err := outcome(s.cfg.State.View(), name, changed[0])
 	if err != nil {
-		return err
-	}
-	if err := s.cfg.Writer.Do(r.Context(), fsm.ChangeCommand(row.ID, change), key(r)); err != nil {
 		return err
 	}
 	return s.written(w, row)
@@ -255,10 +257,13 @@ func (s *Server) setRepo(w http.ResponseWriter, r *http.Request) error {
 
 func (s *Server) removeRepo(w http.ResponseWriter, r *http.Request) error {
 	id := ""
-	if row := s.cfg.State.View().RepoByName(r.PathValue("name")); row != nil {
+	if row := exactly(s.cfg.State.View(), r.PathValue("name")); row != nil {
 		id = row.ID
 	}
-	return s.removed(w, r, "repo", id, s.cfg.Writer.Remove)
+	return s.removed(w, r, "repo", id, func(ctx context.Context, id, key string) error {
+		errs, err := s.cfg.Writer.Remove(ctx, []string{id}, key)
+		return cmp.Or(err, errors.Join(errs...))
+	})
 }
 
 // removed has what a path names removed. An empty id says that there is nothing of that

@@ -46,8 +46,11 @@ var routes = []route{
 	{http.MethodDelete, apiPath + "nodes/{name}", write, (*Server).removeNode, "forget a member that is down; 204"},
 	{http.MethodGet, apiPath + "events", informed, (*Server).events, "what happened, by sequence number: the newest `limit` (1 to 1000), or those `after` a number; of a `repo`; `wait=30s` for the next"},
 	{http.MethodGet, apiPath + "repos", informed, (*Server).repos, "a page of repos by name: `q` (part of the name, or a glob), `state`, `stale`, `limit` (1 to 1000), `cursor`"},
-	{http.MethodPost, apiPath + "repos", write, (*Server).addRepos, "add one repo, 201, or `{\"repos\": [...]}` of up to 1000, each with its own result"},
-	{http.MethodGet, repoPath + "{name}", informed, (*Server).repo, "one repo"},
+	{http.MethodPost, apiPath + "repos", write, (*Server).addRepos, "add one repo, 201, or `{\"repos\": [...]}` of up to 1000, each with its own result; `dry_run=true` tells what that would come to"},
+	{http.MethodPost, apiPath + "repos:set", write, (*Server).setRepos, "`{\"repos\": [{\"repo\": NAME, ...}]}`: change up to 1000, as PATCH does, each with its own result"},
+	{http.MethodPost, apiPath + "repos:remove", write, (*Server).removeRepos, "`{\"repos\": [NAME, ...]}`: delete every copy of up to 1000, each with its own result"},
+	{http.MethodPost, apiPath + "repos:sync", ask, (*Server).syncRepos, "`{\"repos\": [NAME, ...]}`: have the upstreams of up to 1000 asked now"},
+	{http.MethodGet, repoPath + "{name}", informed, (*Server).repo, "one repo, by its name, another one that it has, its URL, or what its name alone ends in"},
 	{http.MethodPatch, repoPath + "{name}", write, (*Server).setRepo, "change `" + strings.Join(api.Changeable(), "`, `") + "`"},
 	{http.MethodDelete, repoPath + "{name}", write, (*Server).removeRepo, "delete every copy; 204"},
 	{http.MethodGet, repoPath + "{name}:refs", informed, (*Server).refs, "a page of refs, live and kept: `q`, `kept`, `limit`, `cursor`"},
@@ -140,8 +143,10 @@ func ofRepo(verbs map[string]methods) handler {
 		if i := strings.LastIndexByte(rest, ':'); i >= 0 {
 			name, verb = rest[:i], rest[i+1:]
 		}
-		if strings.Contains(verb, "/") { // a host with its port, as URLs have it
-			return notFound("repo", rest)
+		if strings.Contains(verb, "/") { // it is a URL, or a host with its port, as URLs have it
+			if name, verb = rest, ""; verbs[""][r.Method] == nil && r.Method != http.MethodHead {
+				return notFound("repo", rest)
+			}
 		}
 		m, there := verbs[verb]
 		if !there {

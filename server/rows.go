@@ -70,7 +70,11 @@ func (sh shape) states(r *fsm.Repo) []verdict {
 	if r.Error != nil {
 		add(api.StateFailing, r.Error.Class)
 	}
+	if r.Paused {
+		add(api.StatePaused, "")
+	}
 	switch owner := sh.view.Node(r.Owner); {
+	case r.Paused:
 	case r.Generation == 0 && (owner == nil || !owner.State.Live()):
 		add(api.StatePending, "no live node owns it"+sh.whoCannot())
 	case r.Generation == 0:
@@ -207,7 +211,7 @@ func (sh shape) below(r *fsm.Repo) bool {
 // answer.
 func (sh shape) render(r *fsm.Repo, live *peer.Live) api.Repo {
 	out := api.Repo{
-		ID: r.ID, Name: r.Name, URLs: r.URLs(), Epoch: r.Epoch, Generation: r.Generation, Durable: r.Durable(),
+		ID: r.ID, Name: r.Name, Aliases: append([]string{}, r.Aliases...), URLs: r.URLs(), Paused: r.Paused, Epoch: r.Epoch, Generation: r.Generation, Durable: r.Durable(),
 		Refs: r.Refs, Head: strings.TrimPrefix(r.Head(), "ref: "), Labels: r.Labels, Copies: []api.Copy{},
 		Policy: api.PolicyOf(r.Policy.Policy),
 	}

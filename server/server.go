@@ -61,7 +61,11 @@ type Consensus interface {
 // refusals where the request is at fault.
 type Writer interface {
 	Add(ctx context.Context, repos []NewRepo, key string) ([]Added, error)
-	Remove(ctx context.Context, id, key string) error
+	// WouldAdd tells what Add would come to now: the ID of what could be added is its name.
+	WouldAdd(repos []NewRepo) ([]Added, error)
+	// Change and Remove answer for each of them by itself.
+	Change(ctx context.Context, changes []Change, key string) ([]Added, error)
+	Remove(ctx context.Context, ids []string, key string) ([]error, error)
 	RemoveNode(ctx context.Context, id, key string) error
 	// Do carries out a command that needs nobody's judgement but the log's.
 	Do(ctx context.Context, msg proto.Message, key string) error
@@ -75,7 +79,18 @@ type NewRepo struct {
 	Labels map[string]string
 }
 
-// Added is one result of Writer.Add: a repo id, or why it was not added.
+// Change is what shall become of one repo; nil leaves what it is about as it is.
+type Change struct {
+	ID      string
+	Policy  policy.Change
+	Labels  map[string]*string // nil: the label goes
+	URLs    []string
+	Name    *string
+	Aliases *[]string // all other names that it shall have
+	Paused  *bool
+}
+
+// Added is one result of Writer.Add or Change: a repo id, or why it was not added or changed.
 type Added struct {
 	ID  string
 	Err error

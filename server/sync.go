@@ -36,32 +36,46 @@ func (s *Server) sync(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	out, err := s.syncRow(r.Context(), view, row, wait)
+	if err != nil {
+		return err
+	}
+	status := http.StatusOK
+	if wait == 0 {
+		status = http.StatusAccepted
+	}
+	return writeJSON(w, status, out)
+}
+
+// syncRow has the owner of a row ask upstream, and waits for so long for what that comes to;
+// for nothing but that it is accepted where that is no time.
+func (s *Server) syncRow(asked context.Context, view *fsm.View, row *fsm.Repo, wait time.Duration) (none api.SyncOutcome, _ error) {
 	owner := view.Node(row.Owner)
 	if owner == nil {
-		return refusal.New(refusal.NoOwner, "no live node owns %s now", row.Name).Try("gitmirror repo show %s", row.Name)
+		return none, refusal.New(refusal.NoOwner, "no live node owns %s now", row.Name).Try("gitmirror repo show %s", row.Name)
 	}
 	bound := wait
 	if wait == 0 {
 		bound = acceptTimeout
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), bound)
+	ctx, cancel := context.WithTimeout(asked, bound)
 	defer cancel()
 	ctx, stop := s.whileOwned(ctx, row)
 	defer stop()
 	out, err := s.syncAt(ctx, owner, row.ID, wait > 0)
 	switch {
 	case err != nil && errors.Is(context.Cause(ctx), refusal.OwnerMoved):
-		return refusal.New(refusal.OwnerMoved, "%s has another owner than %s since", row.Name, owner.Name)
-	case err != nil && wait > 0 && ctx.Err() != nil && r.Context().Err() == nil:
-		return refusal.New(refusal.WaitOver, "the check of %s did not end within %s; it goes on", row.Name, wait).Try("gitmirror repo show %s", row.Name)
+		return none, refusal.New(refusal.OwnerMoved, "%s has another owner than %s since", row.Name, owner.Name)
+	case err != nil && wait > 0 && ctx.Err() != nil && asked.Err() == nil:
+		return none, refusal.New(refusal.WaitOver, "the check of %s did not end within %s; it goes on", row.Name, wait).Try("gitmirror repo show %s", row.Name)
 	case err != nil:
 		if r := refusal.Of(err); r == nil || r.Code == refusal.UnknownOutcome {
 			err = refusal.New(refusal.OwnerUnreachable, "the owner %s of %s does not answer: %v", owner.Name, row.Name, err)
 		}
-		return err
+		return none, err
 	}
-	out.Repo = row.Name
-	patience, enough := context.WithTimeout(r.Context(), newsPatience)
+	out.Repo, out.Paused = row.Name, row.Paused
+	patience, enough := context.WithTimeout(asked, newsPatience)
 	defer enough()
 	if wait > 0 {
 		s.awaitNews(patience, row.ID, out)
@@ -80,11 +94,7 @@ func (s *Server) sync(w http.ResponseWriter, r *http.Request) error {
 	if wait > 0 {
 		out.CopiesBehind = s.awaitCopies(patience, row.ID, out.Generation)
 	}
-	status := http.StatusOK
-	if wait == 0 {
-		status = http.StatusAccepted
-	}
-	return writeJSON(w, status, out)
+	return out, nil
 }
 
 // waitOf is how long a query says to wait, at most; 0 where it does not say.

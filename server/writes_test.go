@@ -70,7 +70,13 @@ func (g *group) Add(context.Context, []NewRepo, string) ([]Added, error) {
 	g.asked = append(g.asked, "write")
 	return []Added{{Err: refusal.ConflictName}}, nil
 }
-func (g *group) Remove(context.Context, string, string) error     { return nil }
+func (g *group) WouldAdd([]NewRepo) ([]Added, error) { return nil, nil }
+func (g *group) Change(context.Context, []Change, string) ([]Added, error) {
+	return []Added{{}}, nil
+}
+func (g *group) Remove(context.Context, []string, string) ([]error, error) {
+	return []error{nil}, nil
+}
 func (g *group) RemoveNode(context.Context, string, string) error { return nil }
 
 func (g *group) server(t *testing.T) *Server {

@@ -40,6 +40,10 @@ func (p Printer) Repo(r *api.Repo, own, base string) error {
 	case r.Durable:
 		durable = "survives the loss of any one node"
 	}
+	next := p.until(r.NextCheck)
+	if r.Paused {
+		next = "when it is resumed: gitmirror repo resume " + cell(r.Name)
+	}
 	list := [][2]string{}
 	for i, u := range r.URLs {
 		key := "upstream"
@@ -47,6 +51,9 @@ func (p Printer) Repo(r *api.Repo, own, base string) error {
 			key = "fallback"
 		}
 		list = append(list, [2]string{key, cell(u)})
+	}
+	if len(r.Aliases) > 0 {
+		list = append(list, [2]string{"also called", cell(strings.Join(r.Aliases, ", "))})
 	}
 	for _, also := range r.Also {
 		list = append(list, [2]string{"also", cell(also)})
@@ -58,7 +65,7 @@ func (p Printer) Repo(r *api.Repo, own, base string) error {
 		[2]string{"refs", humanize.Comma(int64(r.Refs)) + ", HEAD " + cell(strings.TrimPrefix(r.Head, "ref: "))},
 		[2]string{"refs digest", cell(r.RefsDigest)},
 		[2]string{"interval", span(time.Duration(r.IntervalMS) * time.Millisecond)},
-		[2]string{"last check", p.ago(r.LastCheck) + ", next " + p.until(r.NextCheck)},
+		[2]string{"last check", p.ago(r.LastCheck) + ", next " + next},
 		[2]string{"last change", p.ago(r.LastChange)},
 	)
 	if own != "" {

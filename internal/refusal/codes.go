@@ -39,6 +39,7 @@ const (
 	URLTooLong      Code = "url_too_long"
 	AddressDenied   Code = "address_denied"
 	NameInvalid     Code = "name_invalid"
+	NameAmbiguous   Code = "name_ambiguous"
 	ReplicasInvalid Code = "replicas_invalid"
 	IntervalInvalid Code = "interval_invalid"
 	LabelsInvalid   Code = "labels_invalid"
@@ -127,6 +128,7 @@ var Meanings = []Meaning{
 	{URLTooLong, 400, "the address is too long", ""},
 	{AddressDenied, 400, "nodes are not allowed to reach that address", "start the nodes with --allow-upstream and the network of the upstream"},
 	{NameInvalid, 400, "this cannot be a name", ""},
+	{NameAmbiguous, 400, "the names of several repos end like that", ""},
 	{ReplicasInvalid, 400, "so many copies are not possible", ""},
 	{IntervalInvalid, 400, "the interval is not one, or out of its bounds", ""},
 	{LabelsInvalid, 400, "a label is not possible", ""},
