@@ -80,8 +80,8 @@ const (
 	mostOfNode  = 8 << 20
 )
 
-// asked are the pages of each node that go in.
-var asked = map[string]string{"livez.txt": "/livez", "readyz.txt": "/readyz?verbose", "metrics.txt": "/metrics"}
+// nodePages are the pages of each node that go in.
+var nodePages = map[string]string{"livez.txt": "/livez", "readyz.txt": "/readyz?verbose", "metrics.txt": "/metrics"}
 
 func writeBundle(ctx context.Context, s *session, path string, anonymous bool) error {
 	s.patience = 0 // what does not answer is part of what it tells
@@ -101,7 +101,7 @@ func writeBundle(ctx context.Context, s *session, path string, anonymous bool) e
 	b.json("doctor.json", checks{here.Examine(ctx)}, nil)
 	if here.Status != nil {
 		for _, n := range st.Nodes {
-			for file, page := range asked {
+			for file, page := range nodePages {
 				data, err := pageOf(ctx, n.HTTP+page)
 				b.add("nodes/"+filepath.Base(n.Name)+"/"+file, data, err)
 			}

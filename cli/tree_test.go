@@ -155,7 +155,8 @@ func TestNoServerIsExit7WithANextCommand(t *testing.T) {
 	addr := "http://" + l.Addr().String()
 	_ = l.Close() // nobody listens there now
 	for path := range commands() {
-		if slices.Contains([]string{"start", "demo", "version", "completion"}, path) {
+		// Of the last two it is a finding that nobody answers.
+		if slices.Contains([]string{"start", "demo", "version", "completion", "doctor", "debug bundle"}, path) {
 			continue
 		}
 		t.Run(path, func(t *testing.T) {
