@@ -30,7 +30,8 @@ func startCommand() command {
 		path: "start", usage: "run a node",
 		about: `With an empty data directory and without --join the node founds a cluster of one.
 With --join it joins the cluster of any member. A node that is in a cluster already
-goes on with it; --join is ignored then. When it serves it prints its addresses and
+goes on with it; --join is ignored then. Its name and addresses are kept in node.json, and
+change only when a flag says so: later "gitmirror start --data DIR" is enough. When it serves it prints its addresses and
 the line with which the next node joins; logs go to stderr. SIGTERM or Ctrl-C ends
 it in good order, a second one at once.`,
 		examples: []string{
@@ -39,12 +40,12 @@ it in good order, a second one at once.`,
 			"gitmirror start --name n2 --data d2 --http 127.0.0.1:7664 --peer 127.0.0.1:7665 --join 127.0.0.1:7655",
 		},
 		flags: []urfave.Flag{
-			&urfave.StringFlag{Name: "name", Usage: "`NAME` of the node, unique in the cluster (default: the host name)", EnvVars: env("NAME")},
+			&urfave.StringFlag{Name: "name", Usage: "`NAME` of the node, unique in the cluster", DefaultText: kept("the host name")},
 			&urfave.StringFlag{Name: "data", Usage: "data `DIRECTORY`, made if missing", Value: "gitmirror-data", EnvVars: env("DATA"), TakesFile: true},
-			&urfave.StringFlag{Name: "http", Usage: "`HOST:PORT` of the API and git", Value: "127.0.0.1:7654", EnvVars: env("HTTP")},
-			&urfave.StringFlag{Name: "peer", Usage: "`HOST:PORT`, TCP and UDP, for the other nodes", Value: "127.0.0.1:7655", EnvVars: env("PEER")},
-			&urfave.StringFlag{Name: "advertise", Usage: "`HOST:PORT` that other nodes reach --peer at, where that is another", EnvVars: env("ADVERTISE")},
-			&urfave.StringFlag{Name: "advertise-http", Usage: "`HOST:PORT` that clients reach --http at, where that is another", EnvVars: env("ADVERTISE_HTTP")},
+			&urfave.StringFlag{Name: "http", Usage: "`HOST:PORT` of the API and git", DefaultText: kept(node.DefaultHTTP)},
+			&urfave.StringFlag{Name: "peer", Usage: "`HOST:PORT`, TCP and UDP, for the other nodes", DefaultText: kept(node.DefaultPeer)},
+			&urfave.StringFlag{Name: "advertise", Usage: "`HOST:PORT` that other nodes reach --peer at, where that is another"},
+			&urfave.StringFlag{Name: "advertise-http", Usage: "`HOST:PORT` that clients reach --http at, where that is another"},
 			&urfave.StringSliceFlag{Name: "join", Usage: "peer `HOST:PORT` of a member of the cluster to join; repeatable", EnvVars: env("JOIN")},
 			&urfave.StringFlag{Name: "raft-timing", Usage: "`PACE` at which a dead leader is noticed: fast, normal, or slow for far or busy networks", Value: "normal", EnvVars: env("RAFT_TIMING")},
 			&urfave.DurationFlag{Name: "replace-after", Usage: "`DURATION` a node is down before its copies are made anew elsewhere", Value: 10 * time.Minute, DefaultText: "10m", EnvVars: env("REPLACE_AFTER")},
@@ -83,17 +84,15 @@ it in good order, a second one at once.`,
 	}
 }
 
+// kept is the default of what node.json keeps.
+func kept(first string) string { return "as before; at first " + first }
+
 func env(flag string) []string { return []string{"GITMIRROR_" + flag} }
 
 func start(ctx context.Context, s *session, o startOptions) error {
 	cfg := o.config
-	if cfg.Name == "" {
-		name, err := os.Hostname()
-		if err != nil {
-			return usagef("gitmirror start --name NAME", "this host does not know its name: %w", err)
-		}
-		cfg.Name = name
-	}
+	cfg.First = node.Place{Name: os.Getenv("GITMIRROR_NAME"), HTTP: os.Getenv("GITMIRROR_HTTP"), Peer: os.Getenv("GITMIRROR_PEER"),
+		Advertise: os.Getenv("GITMIRROR_ADVERTISE"), AdvertiseHTTP: os.Getenv("GITMIRROR_ADVERTISE_HTTP")}
 	if err := oneOf("raft-timing", cfg.Timing, "fast", "normal", "slow"); err != nil {
 		return err
 	}

@@ -21,6 +21,7 @@ import (
 type Identity struct {
 	Format    int    `json:"format"`
 	ID        string `json:"id"`
+	Place            // empty in what a gitmirror of before has written
 	ClusterID string `json:"cluster_id,omitempty"` // empty until it has joined or founded one
 	// Founding is set from the decision to found a cluster until that has
 	// happened: only then may a node start consensus on its own.
@@ -101,9 +102,22 @@ func LoadIdentity(d *disk.Disk, dir string, speaks uint32, makeRoom func() error
 	return id, nil
 }
 
-// Begin notes a new run, durably.
-func (id *Identity) Begin(run string) error {
-	return id.update(func() {
+// Kept is the place that the node.json below dir has, before anybody knows whether that is in
+// use; none where there is no such file, or none that can be read.
+func Kept(d *disk.Disk, dir string) Place {
+	var id Identity
+	data, err := d.ReadFile(filepath.Join(dir, "node.json"))
+	if err != nil || !intact(data) || json.Unmarshal(data, &id) != nil {
+		return Place{}
+	}
+	return id.Place
+}
+
+// Begin notes, durably, a new run and where it is. It returns where the node was before.
+func (id *Identity) Begin(run string, at Place) (was Place, err error) {
+	was = id.Place
+	return was, id.update(func() {
+		id.Place = at
 		id.Runs = append(id.Runs, run)
 		if drop := len(id.Runs) - maxRuns; drop > 0 {
 			if at := slices.Index(id.Runs, id.RowRun); at >= 0 && at < drop {
@@ -113,6 +127,9 @@ func (id *Identity) Begin(run string) error {
 		}
 	})
 }
+
+// Return notes, durably, that the node is where it was before a start that came to nothing.
+func (id *Identity) Return(was Place) error { return id.update(func() { id.Place = was }) }
 
 // Confirm notes, durably, that the row has this run.
 func (id *Identity) Confirm(run string) error {

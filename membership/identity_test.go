@@ -18,7 +18,7 @@ func TestFailedStartsDoNotForgetTheRunOfTheRow(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := id.Begin("in the row"); err != nil {
+	if _, err := id.Begin("in the row", Place{}); err != nil {
 		t.Fatal(err)
 	}
 	if err := id.Confirm("in the row"); err != nil {
@@ -28,7 +28,7 @@ func TestFailedStartsDoNotForgetTheRunOfTheRow(t *testing.T) {
 		id.Runs = append(id.Runs, fmt.Sprint("failed ", i))
 	}
 	for i := range 10 {
-		if err := id.Begin(fmt.Sprint("start ", i)); err != nil {
+		if _, err := id.Begin(fmt.Sprint("start ", i), Place{}); err != nil {
 			t.Fatal(err)
 		}
 		if id, err = LoadIdentity(nil, dir, 1, nil); err != nil {
@@ -51,7 +51,7 @@ func TestABitOfNodeJSONIsAnother(t *testing.T) {
 	if err := id.Enter("a cluster", false); err != nil {
 		t.Fatal(err)
 	}
-	if err := id.Begin("a run"); err != nil {
+	if _, err := id.Begin("a run", Place{Name: "n1"}); err != nil {
 		t.Fatal(err)
 	}
 	path := filepath.Join(dir, "node.json")

@@ -8,17 +8,32 @@ import (
 
 	"gitmirror/internal/disk"
 	"gitmirror/internal/network"
+	"gitmirror/membership"
 	"gitmirror/mirror"
+)
+
+// Place is the name of a node and its addresses, which node.json keeps.
+type Place = membership.Place
+
+// The addresses of a node that was never told any.
+const (
+	DefaultHTTP = "127.0.0.1:7654"
+	DefaultPeer = "127.0.0.1:7655"
 )
 
 // Config says how a node is started. The command line fills it in.
 type Config struct {
-	Name          string
-	Dir           string   // data directory, made if missing
-	HTTP          string   // host:port of the API and git
-	Peer          string   // host:port, TCP and UDP, of raft, gossip and node-to-node calls
-	Advertise     string   // peer address others dial; default Peer as bound
-	AdvertiseHTTP string   // address clients dial; default HTTP as bound
+	Dir string // data directory, made if missing
+
+	// What is empty of these five is as node.json has it.
+	Name          string // default: the host name
+	HTTP          string // host:port of the API and git; default DefaultHTTP
+	Peer          string // host:port, TCP and UDP, of raft, gossip and node-to-node calls; default DefaultPeer
+	Advertise     string // peer address others dial; default Peer as bound
+	AdvertiseHTTP string // address clients dial; default HTTP as bound
+	// First is what they are as long as node.json has none.
+	First Place
+
 	Join          []string // peer addresses of members; empty: found a cluster, or go on with the one joined
 	Timing        string   // of raft: fast, normal, slow
 	ReplaceAfter  time.Duration

@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"errors"
 	"slices"
 
 	"gitmirror/fsm"
@@ -18,7 +19,7 @@ func (n *node) applicant() *membership.Applicant {
 // announce has the table say what is true of this node: its name, addresses and
 // version. It returns when it does, or when the node is refused.
 func (n *node) announce(ctx context.Context) error {
-	return membership.Announcement{Applicant: n.applicant(), Leader: n.cluster.Leader, Seeds: n.seeds,
+	err := membership.Announcement{Applicant: n.applicant(), Leader: n.cluster.Leader, Seeds: n.seeds,
 		Told: func() bool {
 			row := n.machine.state.View().NodeByID(n.id.ID)
 			return row != nil && row.Name == n.cfg.Name && row.Peer == n.info.Peer && row.HTTP == n.info.HTTP &&
@@ -28,7 +29,15 @@ func (n *node) announce(ctx context.Context) error {
 			_, err := n.member.Join(ctx, rq)
 			return err
 		}}.Run(ctx)
+	if err != nil {
+		err = n.nothingCame(err)
+	}
+	return err
 }
+
+// nothingCame is why this start was refused: the next one is where the node was before,
+// unless it is told otherwise.
+func (n *node) nothingCame(err error) error { return errors.Join(err, n.id.Return(n.was)) }
 
 // seeds are where members should be: as the table says, which is empty at first
 // after a restart, as the raft configuration says, and as we were told. Gossip asks

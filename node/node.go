@@ -55,6 +55,7 @@ type node struct {
 	log     *slog.Logger
 	id      *membership.Identity
 	runID   string // ULID of this process, its run of the data directory
+	was     Place  // where the node was before this process
 	info    Info
 	lock    *os.File
 	git     *git.Runner
@@ -83,7 +84,7 @@ func Run(ctx context.Context, cfg Config) (err error) {
 	if cfg.Clock == nil {
 		cfg.Clock = wallclock.Now
 	}
-	n := &node{cfg: cfg, log: cfg.Log.With("self", cfg.Name), ready: make(chan struct{})}
+	n := &node{cfg: cfg, ready: make(chan struct{})}
 	// 1. What are we asked for, who are we, and is the directory ours alone?
 	if err := n.check(); err != nil {
 		return err
@@ -102,12 +103,12 @@ func Run(ctx context.Context, cfg Config) (err error) {
 	defer n.git.Close()
 	// 3. The ports, and who answers on the peer port before there is anything
 	// else to say than hello.
-	if n.web, n.port, err = listen(cfg); err != nil {
+	if n.web, n.port, err = listen(n.cfg); err != nil {
 		return err
 	}
 	defer n.web.Close()
 	n.runID = ulid.Make().String()
-	if err := n.id.Begin(n.runID); err != nil {
+	if n.was, err = n.id.Begin(n.runID, n.bound()); err != nil {
 		return errors.Join(err, n.port.Close())
 	}
 	n.introduce()
@@ -119,7 +120,10 @@ func Run(ctx context.Context, cfg Config) (err error) {
 	defer public.close()
 	// 4. The cluster: founded, joined, or the one we are in.
 	if err := n.enter(ctx); err != nil {
-		return errors.Join(n.unless(ctx, err), n.port.Close())
+		if err = n.unless(ctx, err); err != nil {
+			err = n.nothingCame(err)
+		}
+		return errors.Join(err, n.port.Close())
 	}
 	// 5. Everything else, in order of need.
 	if err := n.build(ctx); err != nil {
@@ -141,16 +145,10 @@ func (n *node) unless(ctx context.Context, err error) error {
 	return nil
 }
 
-// check reads the flags.
+// check reads the settings.
 func (n *node) check() (err error) {
 	bad := func(format string, args ...any) error {
 		return &advice.Error{Code: 2, Message: fmt.Sprintf(format, args...)}
-	}
-	if err := checkNodeName(n.cfg.Name, bad); err != nil {
-		return err
-	}
-	if err := checkAddresses(n.cfg); err != nil {
-		return err
 	}
 	if n.given.timing, err = cluster.ParseTiming(n.cfg.Timing); err != nil {
 		return bad("--raft-timing %q is not one of fast, normal and slow", n.cfg.Timing)
@@ -161,7 +159,9 @@ func (n *node) check() (err error) {
 	if n.cfg.Dir, err = filepath.Abs(n.cfg.Dir); err != nil { // git runs in directories of its own
 		return bad("--data: %v", err)
 	}
-	return nil
+	// Before the directory is made, or anything in it: what is refused changes nothing.
+	_, err = n.cfg.settle(membership.Kept(n.cfg.Disk, n.cfg.Dir))
+	return err
 }
 
 func (n *node) identify(ctx context.Context) (err error) {
@@ -172,6 +172,12 @@ func (n *node) identify(ctx context.Context) (err error) {
 	if n.id, err = membership.LoadIdentity(n.cfg.Disk, n.cfg.Dir, fsm.Format, makeRoom); err != nil {
 		return errors.Join(err, n.lock.Close())
 	}
+	said := n.cfg
+	if n.cfg, err = said.settle(n.id.Place); err != nil { // another process may have written it meanwhile
+		return errors.Join(err, n.lock.Close())
+	}
+	n.log = n.cfg.Log.With("self", n.cfg.Name)
+	said.tellIgnored(n.cfg, n.log)
 	return nil
 }
 

@@ -118,6 +118,7 @@ func (n *Node) config(p *process, join []*Node) node.Config {
 		InsecurePeers: true, InsecureAPI: true, Version: "world", Network: p.line, Disk: p.disk.disk(), Clock: n.clock.now, Upstream: upstreams{n}, Log: n.of.log,
 		Objects: &objects{of: n.of, node: n.Name, client: &http.Client{Transport: &http.Transport{DialContext: p.line.DialContext, DisableKeepAlives: true}}},
 	}
+	cfg.Advertise, cfg.AdvertiseHTTP = cfg.Peer, cfg.HTTP
 	if f.byName {
 		cfg.Advertise, cfg.AdvertiseHTTP = n.hostName()+":81", n.hostName()+":80"
 	}
