@@ -103,6 +103,8 @@ func (p program) app() *urfave.App {
 			doctorCommand().build(p),
 			group("debug", "collect what helps to find a fault", debugBundleCommand().build(p)),
 			eventsCommand().build(p),
+			group("config", "write, check and show the settings of a node",
+				configInitCommand().build(p), configValidateCommand().build(p), configShowCommand().build(p)),
 			versionCommand().build(p),
 			completionCommand().build(p),
 		},

@@ -12,15 +12,11 @@ import (
 func TestTheStandardLoggerIsOurs(t *testing.T) {
 	t.Cleanup(func() { log.SetOutput(os.Stderr); log.SetFlags(log.LstdFlags) })
 	var out bytes.Buffer
-	if _, err := newLogger(&out, "info", "json"); err != nil {
-		t.Fatal(err)
-	}
+	newLogger(&out, "info", "json")
 	if log.Print("Unsolicited response\nlevel=ERROR msg=forged"); out.Len() > 0 {
 		t.Errorf("shown: %s", &out)
 	}
-	if _, err := newLogger(&out, "debug", "json"); err != nil {
-		t.Fatal(err)
-	}
+	newLogger(&out, "debug", "json")
 	log.Print("Unsolicited response\nlevel=ERROR msg=forged")
 	var line struct{ Level, Msg string }
 	if err := json.Unmarshal(out.Bytes(), &line); err != nil || line.Level != "DEBUG" {

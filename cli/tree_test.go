@@ -15,9 +15,10 @@ import (
 // somebody's script.
 func TestCommandsAndFlagsAreThere(t *testing.T) {
 	common := []string{"addr", "output", "o", "timeout", "quiet", "q"}
+	start := []string{"name", "data", "http", "peer", "join", "advertise", "advertise-http", "raft-timing", "replace-after", "max-size", "max-object-size", "git-memory", "allow-upstream", "allow-host",
+		"insecure-peers", "insecure-api", "log-level", "log-format", "config"}
 	want := map[string][]string{
-		"start": {"name", "data", "http", "peer", "join", "advertise", "advertise-http", "raft-timing", "replace-after", "max-size", "max-object-size", "git-memory", "allow-upstream", "allow-host",
-			"insecure-peers", "insecure-api", "log-level", "log-format"},
+		"start": start, "config init": start, "config validate": start, "config show": append([]string{"origin"}, start...),
 		"demo": {"upstream", "keep", "sabotage"}, "status": {"watch", "w", "exit-code"}, "version": nil, "doctor": {"http", "peer"}, "debug bundle": {"anonymous"}, "completion": nil,
 		"repo add": {"name", "replicas", "interval", "max-size", "max-object-size", "wait", "label"}, "repo set": {"max-size", "max-object-size", "accept-flaws", "interval", "replicas", "name", "alias", "url", "label"}, "repo pause": nil, "repo resume": nil, "repo ls": {"state", "stale", "limit"}, "repo show": nil, "repo rm": {"yes"},
 		"repo sync": {"all", "wait"}, "repo import": {"interval", "replicas", "max-size", "max-object-size", "label", "update", "dry-run", "n"},
@@ -131,6 +132,9 @@ func TestHelpAndUsage(t *testing.T) {
 		{"start --log-level loud", exitUsage, "", "none of debug, info, warn, error"},
 		{"start --replace-after 0s", exitUsage, "", "no time to wait"},
 		{"start here", exitUsage, "", `does not take the argument "here"`},
+		{"config show --replace-after 1ns", exitUsage, "", "finer than a millisecond"},
+		{"config show --data none --config none/x.yaml", exitUsage, "", "there is no none/x.yaml"},
+		{"config validate --data none --peer 0.0.0.0:1", exitUsage, "", "--insecure-peers"},
 		{"completion tcsh", exitUsage, "", "bash, zsh and fish"},
 	} {
 		t.Run(tt.args, func(t *testing.T) {
@@ -156,7 +160,7 @@ func TestNoServerIsExit7WithANextCommand(t *testing.T) {
 	_ = l.Close() // nobody listens there now
 	for path := range commands() {
 		// Of the last two it is a finding that nobody answers.
-		if slices.Contains([]string{"start", "demo", "version", "completion", "doctor", "debug bundle"}, path) {
+		if slices.Contains([]string{"start", "demo", "version", "completion", "config init", "config validate", "config show", "doctor", "debug bundle"}, path) {
 			continue
 		}
 		t.Run(path, func(t *testing.T) {

@@ -86,7 +86,7 @@ func Run(ctx context.Context, cfg Config) (err error) {
 	}
 	n := &node{cfg: cfg, ready: make(chan struct{})}
 	// 1. What are we asked for, who are we, and is the directory ours alone?
-	if err := n.check(); err != nil {
+	if _, err := n.check(); err != nil {
 		return err
 	}
 	if err := n.identify(ctx); err != nil {
@@ -145,23 +145,30 @@ func (n *node) unless(ctx context.Context, err error) error {
 	return nil
 }
 
+// Check reads a configuration as Run does before it touches anything, and returns it with
+// name and addresses as a node.json in Dir completes them, or why Run would refuse it.
+func Check(cfg Config) (Config, error) { return (&node{cfg: cfg}).check() }
+
+// Kept is the place that a node.json in a data directory keeps; none where there is no such
+// file.
+func Kept(dir string) Place { return membership.Kept(nil, dir) }
+
 // check reads the settings.
-func (n *node) check() (err error) {
+func (n *node) check() (settled Config, err error) {
 	bad := func(format string, args ...any) error {
 		return &advice.Error{Code: 2, Message: fmt.Sprintf(format, args...)}
 	}
 	if n.given.timing, err = cluster.ParseTiming(n.cfg.Timing); err != nil {
-		return bad("--raft-timing %q is not one of fast, normal and slow", n.cfg.Timing)
+		return n.cfg, bad("--raft-timing %q is not one of fast, normal and slow", n.cfg.Timing)
 	}
 	if n.given.policy, err = egress.NewPolicy(n.cfg.AllowUpstream); err != nil {
-		return bad("--allow-upstream: %v", err)
+		return n.cfg, bad("--allow-upstream: %v", err)
 	}
 	if n.cfg.Dir, err = filepath.Abs(n.cfg.Dir); err != nil { // git runs in directories of its own
-		return bad("--data: %v", err)
+		return n.cfg, bad("--data: %v", err)
 	}
 	// Before the directory is made, or anything in it: what is refused changes nothing.
-	_, err = n.cfg.settle(membership.Kept(n.cfg.Disk, n.cfg.Dir))
-	return err
+	return n.cfg.settle(membership.Kept(n.cfg.Disk, n.cfg.Dir))
 }
 
 func (n *node) identify(ctx context.Context) (err error) {
