@@ -3,9 +3,11 @@ package cli
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log"
 	"log/slog"
+	"sync"
 
 	"gitmirror/node"
 
@@ -44,13 +46,22 @@ each flag (replace-after: 5m). "gitmirror config init" writes one to fill in.`,
 	}
 }
 
-// start runs a node until ctx ends.
+// start runs a node until ctx ends, and tells systemd how it is.
 func start(ctx context.Context, s *session, cfg node.Config) error {
+	systemd := supervised{cfg.Log}
+	var watching sync.WaitGroup
+	defer watching.Wait()
+	watched, unwatch := context.WithCancel(context.WithoutCancel(ctx)) // until the stop has ended too
+	defer unwatch()
+	watching.Go(func() { systemd.watch(watched) })
+	stop := context.AfterFunc(ctx, func() { systemd.tell("STOPPING=1\nSTATUS=is stopping") })
+	defer stop()
 	cfg.RunDir = s.runDir
 	served := false
 	cfg.Ready = func(info node.Info) {
 		served = true
 		announce(s, cfg, info)
+		systemd.tell(fmt.Sprintf("READY=1\nSTATUS=node %s of cluster %s serves at %s", info.Name, info.ClusterID, info.HTTP))
 	}
 	if err := node.Run(ctx, cfg); err != nil {
 		return stopped(err)
