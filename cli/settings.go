@@ -42,6 +42,7 @@ func settings() []setting {
 		{&urfave.StringFlag{Name: "advertise", Category: groupPlace, Usage: "`HOST:PORT` that other nodes reach --peer at, where that is another"}, nil},
 		{&urfave.StringFlag{Name: "advertise-http", Category: groupPlace, Usage: "`HOST:PORT` that clients reach --http at, where that is another"}, nil},
 		{&urfave.StringSliceFlag{Name: "join", Category: groupCluster, Usage: "peer `HOST:PORT` of a member of the cluster to join; repeatable"}, nil},
+		{&urfave.IntFlag{Name: "bootstrap-expect", Category: groupCluster, Usage: "without a cluster, found one with the others in --join once `N` nodes are there, this one included", DefaultText: "0: join, or found one alone"}, count},
 		{&urfave.StringFlag{Name: "raft-timing", Category: groupCluster, Usage: "`PACE` at which a dead leader is noticed: fast, normal, or slow for far or busy networks", Value: "normal"}, words("fast", "normal", "slow")},
 		{&urfave.DurationFlag{Name: "replace-after", Category: groupCluster, Usage: "`DURATION` a node is down before its copies are made anew elsewhere", Value: 10 * time.Minute, DefaultText: "10m"}, wait},
 		{&urfave.Float64Flag{Name: "min-free", Category: groupDisk, Usage: "`PERCENT` of the disk that stays free: below it no new copy is made, below half of it nothing is fetched; 0: never mind", Value: 10}, percent},
@@ -70,6 +71,13 @@ func wait(c *urfave.Context, name string) error {
 		return usagef("gitmirror start --help", "--%s %s is no time to wait", name, d)
 	case d%time.Millisecond != 0:
 		return usagef("gitmirror start --help", "--%s %s is finer than a millisecond", name, d)
+	}
+	return nil
+}
+
+func count(c *urfave.Context, name string) error {
+	if n := c.Int(name); n < 0 {
+		return usagef("gitmirror start --"+name+" 3", "--%s %d is no number of nodes", name, n)
 	}
 	return nil
 }
@@ -209,7 +217,7 @@ func (s *configured) config() node.Config {
 	c := s.c
 	bytes := func(name string) int64 { n, _ := size(c, name); return n } // checked
 	cfg := node.Config{
-		Dir: s.data, Join: c.StringSlice("join"), Timing: c.String("raft-timing"), ReplaceAfter: c.Duration("replace-after"), MinFree: c.Float64("min-free"),
+		Dir: s.data, Join: c.StringSlice("join"), Expect: c.Int("bootstrap-expect"), Timing: c.String("raft-timing"), ReplaceAfter: c.Duration("replace-after"), MinFree: c.Float64("min-free"),
 		MaxSize: bytes("max-size"), MaxObject: bytes("max-object-size"), GitMemory: bytes("git-memory"),
 		AllowUpstream: c.StringSlice("allow-upstream"), AllowHost: c.StringSlice("allow-host"),
 		InsecurePeers: c.Bool("insecure-peers"), InsecureAPI: c.Bool("insecure-api"), Version: readBuild().Version,

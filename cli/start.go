@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"sync"
 
+	"gitmirror/internal/oneline"
 	"gitmirror/node"
 
 	urfave "github.com/urfave/cli/v2"
@@ -18,11 +19,12 @@ func startCommand() command {
 	return command{
 		path: "start", usage: "run a node",
 		about: `With an empty data directory and without --join the node founds a cluster of one.
-With --join it joins the cluster of any member. A node that is in a cluster already
-goes on with it; --join is ignored then. Its name and addresses are kept in node.json, and
-change only when a flag says so: later "gitmirror start --data DIR" is enough. When it serves
-it prints its addresses and the line with which the next node joins; logs go to stderr.
-SIGTERM or Ctrl-C ends it in good order, a second one at once.
+With --join it joins the cluster of any member. With --bootstrap-expect N and the same --join
+for all of them, N nodes found one together: start them in any order, with one line. A node
+that is in a cluster already goes on with it; both are ignored then. Its name and addresses
+are kept in node.json, and change only when a flag says so: later "gitmirror start --data DIR"
+is enough. When it serves it prints its addresses and the line with which the next node joins;
+logs go to stderr. SIGTERM or Ctrl-C ends it in good order, a second one at once.
 
 What no flag says is taken from the environment ($GITMIRROR_REPLACE_AFTER for
 --replace-after), or else from config.yaml in the data directory, or --config, with a line for
@@ -31,6 +33,7 @@ each flag (replace-after: 5m). "gitmirror config init" writes one to fill in.`,
 			"gitmirror start",
 			"gitmirror start --name n1 --data d1 --http 127.0.0.1:7654 --peer 127.0.0.1:7655",
 			"gitmirror start --name n2 --data d2 --http 127.0.0.1:7664 --peer 127.0.0.1:7665 --join 127.0.0.1:7655",
+			"gitmirror start --join h1:7655,h2:7655,h3:7655 --bootstrap-expect 3 --peer HOST:7655 --insecure-peers --http HOST:7654",
 		},
 		flags: settingFlags(),
 		local: true,
@@ -57,6 +60,9 @@ func start(ctx context.Context, s *session, cfg node.Config) error {
 	stop := context.AfterFunc(ctx, func() { systemd.tell("STOPPING=1\nSTATUS=is stopping") })
 	defer stop()
 	cfg.RunDir = s.runDir
+	// Who starts units one after the other would never come to the next, did the first of them
+	// not count as started while it waits for the others.
+	cfg.Waits = func(what string) { systemd.tell("READY=1\nSTATUS=waits: " + oneline.Plain(what, ' ')) }
 	served := false
 	cfg.Ready = func(info node.Info) {
 		served = true

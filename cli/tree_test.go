@@ -16,7 +16,7 @@ import (
 func TestCommandsAndFlagsAreThere(t *testing.T) {
 	common := []string{"addr", "output", "o", "timeout", "quiet", "q"}
 	start := []string{"name", "data", "http", "peer", "join", "advertise", "advertise-http", "raft-timing", "replace-after", "max-size", "max-object-size", "git-memory", "allow-upstream", "allow-host",
-		"insecure-peers", "insecure-api", "log-level", "log-format", "config"}
+		"insecure-peers", "insecure-api", "log-level", "log-format", "config", "bootstrap-expect"}
 	want := map[string][]string{
 		"start": start, "config init": start, "config validate": start, "config show": append([]string{"origin"}, start...),
 		"demo": {"upstream", "keep", "sabotage"}, "status": {"watch", "w", "exit-code"}, "version": nil, "doctor": {"http", "peer"}, "debug bundle": {"anonymous"}, "completion": nil,
@@ -134,6 +134,9 @@ func TestHelpAndUsage(t *testing.T) {
 		{"start here", exitUsage, "", `does not take the argument "here"`},
 		{"config show --replace-after 1ns", exitUsage, "", "finer than a millisecond"},
 		{"config show --data none --config none/x.yaml", exitUsage, "", "there is no none/x.yaml"},
+		{"config validate --data none --bootstrap-expect -1", exitUsage, "", "is no number of nodes"},
+		{"config validate --data none --bootstrap-expect 3", exitUsage, "", "--join is missing"},
+		{"config validate --data none --bootstrap-expect 2 --join a:1,b:1,c:1,d:1", exitUsage, "", "--bootstrap-expect 3"},
 		{"config validate --data none --peer 0.0.0.0:1", exitUsage, "", "--insecure-peers"},
 		{"completion tcsh", exitUsage, "", "bash, zsh and fish"},
 	} {

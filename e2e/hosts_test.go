@@ -43,7 +43,7 @@ func TestHosts(t *testing.T) {
 		t.Fatal(err)
 	}
 	addrs := map[string]string{"github.com": "140.82.121.3", "ci": "10.0.0.20", "desk": "10.0.0.30",
-		"n1": "10.0.0.11", "n2": "10.0.0.12", "n3": "10.0.0.13", "n4": "10.0.0.14", "n5": "10.0.0.15"}
+		"n1": "10.0.0.11", "n2": "10.0.0.12", "n3": "10.0.0.13", "n4": "10.0.0.14", "n5": "10.0.0.15", "m1": "10.0.0.21", "m2": "10.0.0.22", "m3": "10.0.0.23"}
 	w := &walk{t: t, lan: newLAN(t, addrs, "SSL_CERT_DIR="+authorities), nodes: map[string]*daemon{}}
 	target, err := url.Parse(up.URL(""))
 	if err != nil {
@@ -70,10 +70,11 @@ func TestHosts(t *testing.T) {
 
 // walk is a reader who types what the documents say.
 type walk struct {
-	t      *testing.T
-	lan    *lan
-	nodes  map[string]*daemon // by host, and on the desk by name
-	walked []string
+	t       *testing.T
+	lan     *lan
+	nodes   map[string]*daemon // by host, and on the desk by name
+	waiting []string           // nodes that serve when all that they expect are there
+	walked  []string
 }
 
 var prompt = regexp.MustCompile(`^(\w+)\$ (.+)$`)
@@ -123,7 +124,13 @@ func (w *walk) line(on, line string) {
 		name = on + strings.Repeat("'", i-1)
 	}
 	w.nodes[name] = h.begin(line)
-	w.t.Logf("%s$ %s\n%s", on, line, w.nodes[name].says(w.t, w.nodes[name].out, "--join"))
+	if w.waiting = append(w.waiting, name); strings.Contains(line, "--bootstrap-expect 3") && len(w.waiting) < 3 {
+		return
+	}
+	for _, name := range w.waiting {
+		w.t.Logf("%s$ %s\n%s", name, line, w.nodes[name].says(w.t, w.nodes[name].out, "--join"))
+	}
+	w.waiting = nil
 }
 
 // gone takes a host's node away for good, and returns when the others know.

@@ -38,6 +38,8 @@ type Identity struct {
 	// ClusterFormat is the newest cluster format seen: a binary that speaks less
 	// cannot read what this directory holds.
 	ClusterFormat uint32 `json:"cluster_format,omitempty"`
+	// Promise is what it has promised to others that wait for a cluster, while it waits too.
+	Promise Promise `json:"promise,omitzero"`
 	// Members are the peer addresses of the other members, as last known.
 	Members []string `json:"members,omitempty"`
 
@@ -102,15 +104,15 @@ func LoadIdentity(d *disk.Disk, dir string, speaks uint32, makeRoom func() error
 	return id, nil
 }
 
-// Kept is the place that the node.json below dir has, before anybody knows whether that is in
-// use; none where there is no such file, or none that can be read.
-func Kept(d *disk.Disk, dir string) Place {
+// Kept is the place that the node.json below dir has, and the cluster, before anybody knows
+// whether that is in use; none where there is no such file, or none that can be read.
+func Kept(d *disk.Disk, dir string) (at Place, cluster string) {
 	var id Identity
 	data, err := d.ReadFile(filepath.Join(dir, "node.json"))
 	if err != nil || !intact(data) || json.Unmarshal(data, &id) != nil {
-		return Place{}
+		return Place{}, ""
 	}
-	return id.Place
+	return id.Place, id.ClusterID
 }
 
 // Begin notes, durably, a new run and where it is. It returns where the node was before.
@@ -145,7 +147,62 @@ func (id *Identity) Cluster() string {
 
 // Enter notes, durably, which cluster the node is in, or is about to found.
 func (id *Identity) Enter(cluster string, founding bool) error {
-	return id.update(func() { id.ClusterID, id.Founding = cluster, founding })
+	return id.update(func() { id.ClusterID, id.Founding, id.Promise = cluster, founding, Promise{} })
+}
+
+// Promised is what the node has promised, as it is on the disk.
+func (id *Identity) Promised() Promise {
+	id.mu.Lock()
+	defer id.mu.Unlock()
+	return id.Promise
+}
+
+// Alone refuses that a node founds a cluster by itself that has given its word to another.
+func (id *Identity) Alone() error {
+	w := id.Promised().Word
+	if w.Founder == "" || w.Founder == id.ID {
+		return nil
+	}
+	return &advice.Error{Code: 6, Message: fmt.Sprintf("this node has given its word to %s (%s), which may found a cluster with it", w.Name, w.Peer),
+		Try: "start it with the same --join and --bootstrap-expect as before, or with an empty --data directory"}
+}
+
+// promise changes what a node without a cluster has promised, durably: nobody sees a change
+// that is not on the disk. It returns what it has promised then, and whether change said so.
+func (id *Identity) promise(change func(Promise) (Promise, bool)) (Promise, bool, error) {
+	id.mu.Lock()
+	defer id.mu.Unlock()
+	if id.ClusterID != "" {
+		return Promise{}, false, nil
+	}
+	was := id.Promise
+	next, ok := change(was)
+	if next == was {
+		return was, ok, nil
+	}
+	id.Promise = next
+	if err := id.save(); err != nil {
+		id.Promise = was
+		return was, false, err
+	}
+	return next, ok, nil
+}
+
+// enterAsFounder notes, durably, that the node is about to found a cluster, if what it has
+// promised lets it, and tells whether it does.
+func (id *Identity) enterAsFounder(cluster string, lets func(Promise) bool) (bool, error) {
+	id.mu.Lock()
+	defer id.mu.Unlock()
+	if id.ClusterID != "" || !lets(id.Promise) {
+		return false, nil
+	}
+	was := id.Promise
+	id.ClusterID, id.Founding, id.Promise = cluster, true, Promise{}
+	if err := id.save(); err != nil {
+		id.ClusterID, id.Founding, id.Promise = "", false, was
+		return false, err
+	}
+	return true, nil
 }
 
 // Others are the peer addresses of other members, as last known.

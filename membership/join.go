@@ -28,6 +28,7 @@ type Applicant struct {
 	ID      *Identity
 	Call    Caller
 	Log     *slog.Logger
+	Waits   func(string) // told what a start waits for, in words; may be nil
 }
 
 func (a *Applicant) request() peer.JoinRequest {
@@ -57,6 +58,9 @@ func (a *Applicant) Join(ctx context.Context, seeds []string) (string, error) {
 		}
 		if now := time.Now(); now.Sub(said) >= joinSayEach {
 			a.Log.Warn("not joined yet, trying again", "err", last)
+			if a.Waits != nil {
+				a.Waits(fmt.Sprintf("to be taken into a cluster: %v", last))
+			}
 			said = now
 		}
 		if clock.Sleep(ctx, clock.System, joinEvery) != nil {

@@ -63,6 +63,13 @@ func (c crowd) Pulse(_ context.Context, addr string) (peer.Pulse, error) {
 	return peer.Pulse{}, errSilent
 }
 
+func (c crowd) Meet(_ context.Context, addr string, _ peer.MeetRequest) (peer.MeetAnswer, error) {
+	if _, ok := c[addr]; ok {
+		return peer.MeetAnswer{}, nil
+	}
+	return peer.MeetAnswer{}, errSilent
+}
+
 func whois(run string, seen ...string) *peer.Whois {
 	return &peer.Whois{Known: true, Name: "n4", Run: run, Seen: seen}
 }

@@ -49,8 +49,8 @@ func TestANodeJSONOfBeforeGainsItsPlace(t *testing.T) {
 	}
 	at := Place{Name: "n1", HTTP: "127.0.0.1:1", Peer: "127.0.0.1:2"}
 	was, err := load().Begin("r1", at)
-	if err != nil || was != (Place{}) || Kept(nil, dir) != at {
-		t.Errorf("it was %+v and is %+v, %v", was, Kept(nil, dir), err)
+	if is, cluster := Kept(nil, dir); err != nil || was != (Place{}) || is != at || cluster != "c" {
+		t.Errorf("it was %+v and is %+v in %q, %v", was, is, cluster, err)
 	}
 	loaded := load()
 	if loaded.ID != id || loaded.ClusterID != "c" || len(loaded.Runs) != 2 || loaded.Place != at {

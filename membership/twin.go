@@ -26,6 +26,8 @@ type Caller interface {
 	Whois(ctx context.Context, addr string, claim peer.Claim) (peer.Whois, error)
 	Member(ctx context.Context, addr, id string) (peer.Membership, error)
 	Pulse(ctx context.Context, addr string) (peer.Pulse, error)
+	// Meet tells the node at addr that this one waits for a cluster.
+	Meet(ctx context.Context, addr string, rq peer.MeetRequest) (peer.MeetAnswer, error)
 	// Join asks the leader at addr to write this process down as a node.
 	Join(ctx context.Context, addr string, rq peer.JoinRequest) (peer.JoinAnswer, error)
 }

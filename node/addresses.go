@@ -48,6 +48,26 @@ func checkAddresses(cfg Config) error {
 	return nil
 }
 
+// checkExpect refuses what could found two clusters, or none.
+func checkExpect(cfg Config) error {
+	line := map[string]bool{}
+	for _, a := range cfg.Join {
+		line[a] = true
+	}
+	switch {
+	case cfg.Expect == 0:
+	case cfg.Expect < 0:
+		return &advice.Error{Code: 2, Message: fmt.Sprintf("--bootstrap-expect %d is no number of nodes", cfg.Expect), Try: "--bootstrap-expect 3"}
+	case cfg.Expect > 1 && len(line) == 0:
+		return &advice.Error{Code: 2, Message: "--bootstrap-expect waits for others, and nobody says where they are: --join is missing",
+			Try: fmt.Sprintf("the same line for all nodes: --join A:7655,B:7655,C:7655 --bootstrap-expect %d", cfg.Expect)}
+	case len(line) >= 2*cfg.Expect:
+		return &advice.Error{Code: 2, Message: fmt.Sprintf("--join names %d addresses: two halves of them, which cannot see each other, could each found a cluster of --bootstrap-expect %d", len(line), cfg.Expect),
+			Try: fmt.Sprintf("--bootstrap-expect %d, more than half of them", len(line)/2+1)}
+	}
+	return nil
+}
+
 // hostNames are the names that clients may know the public port by.
 func hostNames(cfg Config) []string {
 	var list []string

@@ -35,6 +35,7 @@ type Config struct {
 	First Place
 
 	Join          []string // peer addresses of members; empty: found a cluster, or go on with the one joined
+	Expect        int      // found a cluster with others once so many are there, this one included; 0: do not
 	Timing        string   // of raft: fast, normal, slow
 	ReplaceAfter  time.Duration
 	MinFree       float64          // percent of the disk: below it no new copy is made, below half of it nothing is fetched; negative: never mind
@@ -53,7 +54,8 @@ type Config struct {
 	Objects       mirror.Objects   // default: git's
 	Version       string
 	Log           *slog.Logger
-	Ready         func(Info) // called once, when the node serves; may be nil
+	Ready         func(Info)   // called once, when the node serves; may be nil
+	Waits         func(string) // called when a start waits for other nodes, with what for, in words; may be nil
 }
 
 // Info is what a started node says of itself.

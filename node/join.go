@@ -12,8 +12,24 @@ import (
 
 // applicant is this process as it asks to be written down as a node.
 func (n *node) applicant() *membership.Applicant {
-	return &membership.Applicant{ID: n.id, Call: n.peers, Log: n.log, Request: peer.JoinRequest{ID: n.id.ID, Name: n.cfg.Name, Peer: n.info.Peer, HTTP: n.info.HTTP,
+	return &membership.Applicant{ID: n.id, Call: n.peers, Log: n.log, Waits: n.cfg.Waits, Request: peer.JoinRequest{ID: n.id.ID, Name: n.cfg.Name, Peer: n.info.Peer, HTTP: n.info.HTTP,
 		Version: n.cfg.Version, Run: n.runID, Runs: n.id.Runs, Format: fsm.Format}}
+}
+
+// gather waits, with others, until one of them has founded their cluster.
+func (n *node) gather(ctx context.Context) error {
+	cluster, founded, err := n.greeter.waits.Run(ctx, n.cfg.Join)
+	switch {
+	case errors.Is(err, membership.ErrCopied):
+		return copied(err)
+	case err != nil:
+		return err
+	case founded:
+		n.log.Info("founds the cluster of those that wait", "cluster", cluster)
+		return nil
+	}
+	n.log.Info("joined", "cluster", cluster)
+	return n.id.Enter(cluster, false)
 }
 
 // announce has the table say what is true of this node: its name, addresses and

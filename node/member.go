@@ -22,6 +22,7 @@ type greeter struct {
 	id     *membership.Identity
 	run    string
 	claims *membership.Claims
+	waits  *membership.Gathering // nil where it waits for nobody
 }
 
 func (g greeter) Hello() peer.Hello {
@@ -33,6 +34,8 @@ func (g greeter) Pulse() peer.Pulse {
 }
 
 func (g greeter) Whois(claim peer.Claim) peer.Whois { return peer.Whois{Seen: g.claims.Note(claim)} }
+
+func (g greeter) Meet(rq peer.MeetRequest) (peer.MeetAnswer, error) { return g.waits.Meet(rq) }
 
 // member answers the calls of other nodes, as one of them.
 type member struct {

@@ -151,7 +151,10 @@ func Check(cfg Config) (Config, error) { return (&node{cfg: cfg}).check() }
 
 // Kept is the place that a node.json in a data directory keeps; none where there is no such
 // file.
-func Kept(dir string) Place { return membership.Kept(nil, dir) }
+func Kept(dir string) Place {
+	at, _ := membership.Kept(nil, dir)
+	return at
+}
 
 // check reads the settings.
 func (n *node) check() (settled Config, err error) {
@@ -168,7 +171,13 @@ func (n *node) check() (settled Config, err error) {
 		return n.cfg, bad("--data: %v", err)
 	}
 	// Before the directory is made, or anything in it: what is refused changes nothing.
-	return n.cfg.settle(membership.Kept(n.cfg.Disk, n.cfg.Dir))
+	kept, cluster := membership.Kept(n.cfg.Disk, n.cfg.Dir)
+	if cluster == "" {
+		if err := checkExpect(n.cfg); err != nil {
+			return n.cfg, err
+		}
+	}
+	return n.cfg.settle(kept)
 }
 
 func (n *node) identify(ctx context.Context) (err error) {
@@ -201,6 +210,9 @@ func (n *node) introduce() {
 	}
 	n.peers = peer.NewClient(n.cfg.Network, n.id.Cluster)
 	n.greeter = greeter{cfg: n.cfg, id: n.id, run: n.runID, claims: &membership.Claims{}}
+	if n.cfg.Expect > 0 && n.id.Cluster() == "" {
+		n.greeter.waits = &membership.Gathering{Applicant: n.applicant(), Expect: n.cfg.Expect}
+	}
 }
 
 // enter makes sure that this node has a cluster.
@@ -212,7 +224,14 @@ func (n *node) enter(ctx context.Context) error {
 		}
 		n.log.Info("this node has a cluster already, --join is not needed", "cluster", n.id.ClusterID)
 	case n.id.ClusterID != "":
+	case n.greeter.waits != nil:
+		if err := n.gather(ctx); err != nil {
+			return err
+		}
 	case len(n.cfg.Join) == 0:
+		if err := n.id.Alone(); err != nil {
+			return err
+		}
 		if err := n.id.Enter(uuid.NewString(), true); err != nil {
 			return err
 		}

@@ -3,6 +3,7 @@ package node_test
 import (
 	"context"
 	"net"
+	"os"
 	"path/filepath"
 	"testing"
 
@@ -122,5 +123,37 @@ func TestAKeptAddressThatOthersReachIsStillRefused(t *testing.T) {
 	}
 	if err := stop(); err != nil {
 		t.Error(err)
+	}
+}
+
+// A node that has given its word to another founds no cluster by itself.
+func TestWhoHasGivenItsWordFoundsNothingAlone(t *testing.T) {
+	dir := t.TempDir()
+	given := `{"format":1,"id":"6d1cbd21-7a31-4a0c-a3a4-3a5f3c1f3c11","promise":{"word":{"founder":"4a0c6d1c-7a31-4a0c-a3a4-3a5f3c1f3c11","call":1,"name":"n9","peer":"192.0.2.9:7655"}}}`
+	if err := os.WriteFile(filepath.Join(dir, "node.json"), []byte(given), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	refused(t, node.Config{Name: "x", Dir: dir}, 6, "n9", "192.0.2.9:7655", "--bootstrap-expect", "--data")
+}
+
+// What could found two clusters is refused before anything is made, unless the node has one.
+func TestHowManyAreExpected(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "n1")
+	line := []string{"127.0.0.1:1", "127.0.0.1:2", "127.0.0.1:3", "127.0.0.1:4"}
+	refused(t, node.Config{Name: "n1", Dir: dir, Join: line, Expect: 2}, 2, "4 addresses", "--bootstrap-expect 3")
+	refused(t, node.Config{Name: "n1", Dir: dir, Expect: 3}, 2, "--join")
+	if _, err := os.Stat(dir); err == nil {
+		t.Error("the directory was made")
+	}
+	alone := start(t, node.Config{Name: "n1", Dir: dir, Expect: 1})
+	if !alone.info.Founded {
+		t.Error("one that expects itself alone has not founded a cluster")
+	}
+	if err := alone.stop(); err != nil {
+		t.Fatal(err)
+	}
+	again := start(t, node.Config{Name: "n1", Dir: dir, Join: line, Expect: 2})
+	if again.info.ClusterID != alone.info.ClusterID {
+		t.Errorf("it is in %s, and was in %s", again.info.ClusterID, alone.info.ClusterID)
 	}
 }

@@ -83,6 +83,13 @@ func (c *Client) Join(ctx context.Context, addr string, rq JoinRequest) (JoinAns
 	return a, err
 }
 
+// Meet tells the node at addr that this one waits for a cluster.
+func (c *Client) Meet(ctx context.Context, addr string, rq MeetRequest) (MeetAnswer, error) {
+	var a MeetAnswer
+	err := c.call(ctx, c.quick, http.MethodPost, addr, pathMeet, rq, &a)
+	return a, err
+}
+
 // ReadIndex asks the leader at addr.
 func (c *Client) ReadIndex(ctx context.Context, addr string) (uint64, error) {
 	var a struct {

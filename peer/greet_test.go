@@ -12,6 +12,9 @@ type greeting struct{}
 func (greeting) Hello() Hello      { return Hello{ID: "me"} }
 func (greeting) Pulse() Pulse      { return Pulse{ID: "me"} }
 func (greeting) Whois(Claim) Whois { return Whois{Seen: []string{"a"}} }
+func (greeting) Meet(rq MeetRequest) (MeetAnswer, error) {
+	return MeetAnswer{Given: rq.Asks && rq.Waiting.ID == "you"}, nil
+}
 
 // A process that is starting greets, is told who claims to be it, and says of the rest that
 // it is starting; what is no call of a node it refuses as a node does.
@@ -25,6 +28,9 @@ func TestAProcessGreetsFromItsFirstMoment(t *testing.T) {
 		{"GET", pathHello, "", hostName, "", 200, `"me"`},
 		{"GET", pathPulse, "c", hostName, "", 200, `"me"`},
 		{"POST", pathWhois, "c", hostName, `{"id":"me","run":"r"}`, 200, `"a"`},
+		{"POST", pathMeet, "", hostName, `{"waiting":{"id":"you","name":"n","peer":"p:1","expect":3},"asks":true}`, 200, `"given":true`},
+		{"POST", pathMeet, "", hostName, `{"waiting":{"id":"you","nmae":"n"}}`, 400, "malformed"},
+		{"GET", pathMeet, "", hostName, "", 405, "method"},
 		{"GET", pathPulse, "other", hostName, "", 421, "other_cluster"},
 		{"POST", pathJoin, "", hostName, "{}", 503, "starting"},
 		{"POST", pathPropose, "c", hostName, "x", 503, "starting"},

@@ -23,6 +23,9 @@ type Greeter interface {
 	// Whois tells what this node knows of whoever says to be the node of that id,
 	// and notes the claim.
 	Whois(claim Claim) Whois
+	// Meet takes in that another node waits for a cluster, and tells whether this one does;
+	// where it is asked for its word it gives it, durably, before it answers, or does not.
+	Meet(rq MeetRequest) (MeetAnswer, error)
 }
 
 // Greet serves the peer port of a process that is starting: whatever else is asked is
@@ -99,6 +102,7 @@ func (c calls) add(method, path string, do http.HandlerFunc) {
 // greetings are what a process answers from its first moment.
 func (c calls) greetings(g Greeter) {
 	c.HandleFunc(pathHello, only(http.MethodGet, func(w http.ResponseWriter, r *http.Request) { answer(w, g.Hello(), nil) }))
+	c.meet(g)
 	c.add(http.MethodGet, pathPulse, func(w http.ResponseWriter, r *http.Request) { answer(w, g.Pulse(), nil) })
 	c.add(http.MethodPost, pathWhois, func(w http.ResponseWriter, r *http.Request) {
 		var claim Claim

@@ -24,6 +24,7 @@ import (
 const (
 	pathCalls   = "/peer/v1/"
 	pathHello   = "/peer/v1/hello"
+	pathMeet    = "/peer/v1/meet"
 	pathJoin    = "/peer/v1/join"
 	pathPropose = "/peer/v1/propose"
 	pathIndex   = "/peer/v1/index"

@@ -3,7 +3,7 @@
 // test can have the process killed or stopped at exactly one of them.
 package crashpoint
 
-// Labels are all points, so that a sweep can visit each of them.
+// Labels are all points that a generation passes, so that a sweep can visit each of them.
 var Labels = []string{
 	ObjectsMoved, CandidateWritten, BeforePublish, AfterPublish, TableActivated,
 }
@@ -16,3 +16,6 @@ const (
 	AfterPublish     = "after-publish"     // the log has it, the live table is still the old one
 	TableActivated   = "table-activated"   // the live table is the new one, repo.json is not
 )
+
+// WordsGiven is between the words of enough others and the founding of their cluster.
+const WordsGiven = "words-given"
