@@ -29,11 +29,12 @@ var allowed = map[string]struct {
 	"agent":       {[]string{"fsm", "fsm/command", "mirror", "mirror/refs"}, "the agent joins the table and the mirror, and nothing else"},
 	"peer":        {[]string{"api"}, "calls carry bytes; what they mean is decided by who implements them"},
 	"server":      {[]string{"api", "fsm", "fsm/command", "peer"}, "the server renders and routes; it builds nothing"},
+	"metrics":     {[]string{"api", "fsm", "leader", "mirror", "mirror/failure", "mirror/refs", "mirror/schedule", "mirror/space", "peer", "server"}, "each number is counted in the words of who measures it, and read of what they say; it does nothing"},
 	"cli":         {[]string{"api", "node", "demo", "cli/..."}, "the command line is a client of the API; only start runs a node"},
 	"cli/render":  {[]string{"api"}, "tables are rendered from what the API answers"},
 	"cli/doctor":  {[]string{"api"}, "what is looked at is this host, the network, and what the API says of the cluster"},
 	"demo":        {[]string{"api", "cli/render", "mirror/refs"}, "the demo drives real processes from outside; to spoil a copy it must write its file"},
-	"node": {[]string{"agent", "api", "cluster", "coordinator", "fsm", "fsm/command", "leader", "membership", "mirror", "mirror/git", "mirror/past", "mirror/refs", "peer", "server", "story"},
+	"node": {[]string{"agent", "api", "cluster", "coordinator", "fsm", "fsm/command", "leader", "membership", "metrics", "mirror", "mirror/git", "mirror/past", "mirror/refs", "peer", "server", "story"},
 		"the composition root may know everything but its own users"},
 
 	"mirror/work":     {[]string{"mirror/failure", "mirror/refs"}, "the words that when and what share decide nothing"},
@@ -82,6 +83,11 @@ func TestWhoMayImportWhom(t *testing.T) {
 		if strings.HasPrefix(name, "internal/") || name == "e2e" {
 			checkLeaf(t, name, p.Imports)
 			continue
+		}
+		for _, imp := range p.Imports {
+			if name != "metrics" && (strings.HasPrefix(imp, "github.com/prometheus/") || strings.Contains(imp, "/go-metrics")) {
+				t.Errorf("%s imports %s: who measures says what was done, and package metrics alone how that is exported", name, imp)
+			}
 		}
 		if !ok {
 			t.Errorf("package %s has no rule here: say what it may import, and why", name)

@@ -220,7 +220,7 @@ func (s *configured) config() node.Config {
 		Dir: s.data, Join: c.StringSlice("join"), Expect: c.Int("bootstrap-expect"), Timing: c.String("raft-timing"), ReplaceAfter: c.Duration("replace-after"), MinFree: c.Float64("min-free"),
 		MaxSize: bytes("max-size"), MaxObject: bytes("max-object-size"), GitMemory: bytes("git-memory"),
 		AllowUpstream: c.StringSlice("allow-upstream"), AllowHost: c.StringSlice("allow-host"),
-		InsecurePeers: c.Bool("insecure-peers"), InsecureAPI: c.Bool("insecure-api"), Version: readBuild().Version,
+		InsecurePeers: c.Bool("insecure-peers"), InsecureAPI: c.Bool("insecure-api"), Version: readBuild().Version, Commit: readBuild().Commit, OwnProcess: true,
 	}
 	if cfg.MinFree == 0 {
 		cfg.MinFree = -1

@@ -25,6 +25,8 @@ type leadership struct {
 	mu      sync.Mutex
 	current *term
 	since   time.Time     // of the last change of who leads, as this node heard of it
+	led     string        // the id of who led last
+	changes uint64        // how often another did
 	changed signal.Signal // a term began or ended here, or another node leads
 }
 
@@ -58,6 +60,17 @@ func (l *leadership) noted() {
 	l.changed.Fire()
 }
 
+// seen counts who leads where that is another than before.
+func (l *leadership) seen(o raft.Observation) {
+	leads, ok := o.Data.(raft.LeaderObservation)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if id := string(leads.LeaderID); ok && id != "" && id != l.led {
+		l.led = id
+		l.changes++
+	}
+}
+
 // followRaft turns raft's notices into terms. It drains them until ctx ends,
 // because raft blocks where they are not taken.
 func (c *Cluster) followRaft(ctx context.Context) {
@@ -68,7 +81,8 @@ func (c *Cluster) followRaft(ctx context.Context) {
 			if t := c.leadership.turn(leading); t != nil {
 				c.wg.Go(func() { c.establish(t) })
 			}
-		case <-c.observations:
+		case o := <-c.observations:
+			c.leadership.seen(o)
 		case <-ctx.Done():
 			return
 		}
@@ -107,6 +121,14 @@ func (c *Cluster) LeaderSince() time.Time {
 	c.leadership.mu.Lock()
 	defer c.leadership.mu.Unlock()
 	return c.leadership.since
+}
+
+// LeaderChanges is how often this node has seen another node lead than before, the first
+// one included.
+func (c *Cluster) LeaderChanges() uint64 {
+	c.leadership.mu.Lock()
+	defer c.leadership.mu.Unlock()
+	return c.leadership.changes
 }
 
 // IsLeader says whether this node believes that it leads.

@@ -273,10 +273,17 @@ var inputRows = []row{
 	{id: "A14", name: "two that set contrary things in a partition", tested: "e2e TestContrarySettings"},
 	{id: "A15", name: "a node in a minority", tested: "e2e TestOneOfThreeLeft"},
 	{id: "A16", name: "debug pages, metrics, secrets", run: func(c *corpus) {
-		for _, path := range []string{"/debug/pprof/", "/debug/vars", "/metrics", "/peer/v1/hello", "/peer/v1/pulse", "/peer/git/x/info/refs"} {
+		for _, path := range []string{"/debug/pprof/", "/debug/vars", "/peer/v1/hello", "/peer/v1/pulse", "/peer/git/x/info/refs"} {
 			if status, _, body := c.ask(c.node, "GET", path, ""); status != 404 {
 				c.Errorf("%s: %d %.100s", path, status, body)
 			}
+		}
+		// What there is of metrics names nothing that is mirrored, and no address of it.
+		if status, p, _ := c.ask(c.node, "POST", "/api/v1/repos", fields("url", "http://127.0.0.1:1/metrics-name", "name", "metrics-name", "interval", "720h")); status != 201 {
+			c.Fatalf("%d %s", status, p.Code)
+		}
+		if status, _, body := c.ask(c.node, "GET", "/metrics", ""); status != 200 || strings.Contains(body, "metrics-name") || strings.Contains(body, "127.0.0.1") {
+			c.Errorf("/metrics: %d, of %d bytes", status, len(body))
 		}
 	}},
 	{id: "A18", name: "a client that hangs up during a write", run: func(c *corpus) {

@@ -25,6 +25,9 @@ const (
 	NodeLeft     NodeState = "left"
 )
 
+// NodeStates are all of them.
+var NodeStates = []NodeState{NodeUp, NodeSuspect, NodeDown, NodeDraining, NodeLeft}
+
 // Node is a member of the cluster.
 type Node struct {
 	Num      NodeNum

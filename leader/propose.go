@@ -39,7 +39,20 @@ type Reach struct {
 	Format    func() uint32    // the cluster format
 	Clock     func() time.Time // the time of day on this machine
 	Now       func() time.Time // log time, while this node leads
+	// Proposed is told what each proposal of this node came to, one of Fates. It must not
+	// block. May be nil.
+	Proposed func(fate string, took time.Duration)
 }
+
+// Fates are what proposals come to: refused ones are so for good, unknown ones may be
+// committed or not.
+var Fates = []string{fateApplied, fateRefused, fateUnknown}
+
+const (
+	fateApplied = "applied"
+	fateRefused = "refused"
+	fateUnknown = "unknown"
+)
 
 // retryAfter is the pause before another try where nothing announces that it
 // would go better.
@@ -53,6 +66,28 @@ var ErrNone = errors.New("there is no leader")
 // commands without one are harmless to repeat. An error means that it may or may
 // not be committed, but for a refusal that is final.
 func (r *Reach) Propose(ctx context.Context, msg proto.Message, requestID string) (*command.Outcome, error) {
+	began := time.Now()
+	out, err := r.propose(ctx, msg, requestID)
+	if r.Proposed != nil {
+		r.Proposed(fateOf(out, err), time.Since(began))
+	}
+	return out, err
+}
+
+func fateOf(out *command.Outcome, err error) string {
+	if err == nil {
+		err = fsm.AsError(out)
+	}
+	switch {
+	case err == nil:
+		return fateApplied
+	case final(err), errors.Is(err, fsm.ErrTooLarge):
+		return fateRefused
+	}
+	return fateUnknown
+}
+
+func (r *Reach) propose(ctx context.Context, msg proto.Message, requestID string) (*command.Outcome, error) {
 	entry, err := fsm.Encode(msg, requestID, r.Clock())
 	if err != nil {
 		return nil, err

@@ -3,6 +3,7 @@ package leader
 import (
 	"context"
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
@@ -116,3 +117,34 @@ func TestAReadIndexIsTheLeaders(t *testing.T) {
 }
 
 func second(_ uint64, err error) error { return err }
+
+// Each proposal is told once, by what it came to, however often it was tried.
+func TestProposalsAreTold(t *testing.T) {
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	found := &command.FoundCluster{ClusterId: "c"}
+	for _, c := range []struct {
+		want     string
+		ctx      context.Context
+		failures []error
+		msgs     []proto.Message
+	}{
+		{"applied", t.Context(), nil, []proto.Message{found}},
+		{"applied", t.Context(), []error{cluster.ErrUnknown, cluster.ErrUnknown}, []proto.Message{found}},
+		{"refused", t.Context(), []error{refusal.New(refusal.EntryInvalid, "no")}, []proto.Message{found}},
+		{"refused", t.Context(), nil, []proto.Message{found, &command.FoundCluster{ClusterId: "another"}}}, // by the table
+		{"refused", t.Context(), nil, []proto.Message{&command.RemoveRepos{Ids: []string{string(make([]byte, fsm.MaxEntry))}}}},
+		{"unknown", ended, []error{cluster.ErrUnknown}, []proto.Message{found}},
+	} {
+		r, g := newReach("me")
+		g.failures = c.failures
+		var told []string
+		r.Proposed = func(fate string, _ time.Duration) { told = append(told, fate) }
+		for _, m := range c.msgs {
+			_, _ = r.Propose(c.ctx, m, "")
+		}
+		if len(told) != len(c.msgs) || told[len(told)-1] != c.want || !slices.Contains(Fates, c.want) {
+			t.Errorf("%v and %T: told %v, want %s", c.failures, c.msgs[0], told, c.want)
+		}
+	}
+}

@@ -61,6 +61,7 @@ type Config struct {
 	Agent   string  // what we call ourselves to upstreams and clients
 	Log     *slog.Logger
 	Clock   clock.Clock // default the machine's
+	Meter   Meter       // default: nobody counts
 
 	Checks        int           // of upstreams, running at once; default 256
 	ChecksPerHost int           // and as many that fetch, and that make first copies; default 8
@@ -101,6 +102,9 @@ func New(ctx context.Context, cfg Config) (_ *Engine, err error) {
 	if cfg.Clock == nil {
 		cfg.Clock = clock.System
 	}
+	if cfg.Meter == nil {
+		cfg.Meter = unmetered{}
+	}
 	if cfg.LogTime == nil {
 		cfg.LogTime = func() refs.LogTime { return refs.LogTime{Now: cfg.Clock.Now(), DatesHold: true} }
 	}
@@ -117,6 +121,7 @@ func New(ctx context.Context, cfg Config) (_ *Engine, err error) {
 	if objects == nil {
 		objects = fetch.New(cfg.Git, cfg.Disk, cfg.Stall)
 	}
+	meters := metered{cfg.Meter, cfg.Clock}
 	kick := func(id string) bool { return e.schedule.Kick(id) }
 	e.prover = newProver(cfg, e.store, objects, &e.workers, kick)
 	scratch, err := e.store.Scratch()
@@ -130,8 +135,8 @@ func New(ctx context.Context, cfg Config) (_ *Engine, err error) {
 		}
 	}
 	e.worker = sync.New(sync.Config{
-		Clock: cfg.Clock, Store: e.store, Upstream: upstream, Objects: objects, Space: e.space, Past: &e.memory.past,
-		Copies: e.prover, Publisher: cfg.Publisher, Locator: cfg.Locator, LogTime: cfg.LogTime, Changed: cfg.Changed, Kick: kick, Log: cfg.Log,
+		Clock: cfg.Clock, Store: e.store, Upstream: upstream, Objects: meteredObjects{objects, meters}, Space: e.space, Past: &e.memory.past,
+		Copies: e.prover, Publisher: meteredPublisher{cfg.Publisher, meters}, Locator: cfg.Locator, LogTime: cfg.LogTime, Changed: cfg.Changed, Kick: kick, Log: cfg.Log,
 		CopiesPerPeer: cfg.CopiesPerPeer, Fetches: cfg.Fetches, MaxSize: cfg.MaxSize, MaxObject: cfg.MaxObject,
 	})
 	if e.serve, err = serve.New(ctx, serve.Config{Git: cfg.Git, Disk: cfg.Disk, Scratch: scratch, Agent: cfg.Agent, Packs: cfg.Packs, Room: func() error { return e.space.Room(false) }, Suspect: e.prover.Suspect, Log: cfg.Log}); err != nil {
@@ -141,7 +146,7 @@ func New(ctx context.Context, cfg Config) (_ *Engine, err error) {
 		return nil, err
 	}
 	e.schedule = schedule.New(schedule.Config{
-		Clock: cfg.Clock, Runner: e.worker, Rows: cfg.Rows, Disk: holdings{e}, Memory: e.state, Changed: cfg.Changed,
+		Clock: cfg.Clock, Runner: meteredRuns{e.worker, meters}, Rows: cfg.Rows, Disk: holdings{e}, Memory: e.state, Changed: cfg.Changed,
 		Checks: cfg.Checks, Fetches: fetching, ChecksPerHost: cfg.ChecksPerHost, Copies: cfg.Copies,
 	})
 	return e, nil
@@ -291,6 +296,21 @@ func (e *Engine) Status(id string) (Status, bool) {
 		s.Behind = &Behind{Have: s.Generation, Published: known.Generation}
 	}
 	return s, true
+}
+
+// Load is what there is to do here, and what is in use. Nothing of it waits for the disk.
+type Load struct {
+	schedule.Load
+	Packs     schedule.Line // that are made for clients
+	Condition Condition
+	Disk      disk.Usage // some seconds ago
+}
+
+// Load tells how much there is to do. It looks at each repository once.
+func (e *Engine) Load() Load {
+	load := Load{Load: e.schedule.Load(), Condition: e.Condition(), Disk: e.space.Usage()}
+	load.Packs.Running, load.Packs.Waiting = e.serve.Packs()
+	return load
 }
 
 // Counts sums up all repositories: those a git process works on, and those

@@ -53,6 +53,8 @@ type Config struct {
 	Upstream      mirror.Upstream  // default: servers of git
 	Objects       mirror.Objects   // default: git's
 	Version       string
+	Commit        string // that this binary was made from, where it is known
+	OwnProcess    bool   // this node has its process alone: what is measured of the process is of the node
 	Log           *slog.Logger
 	Ready         func(Info)   // called once, when the node serves; may be nil
 	Waits         func(string) // called when a start waits for other nodes, with what for, in words; may be nil

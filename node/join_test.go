@@ -19,7 +19,7 @@ func TestOnlyTheLeaderLetsAnybodyIn(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	calls := peer.NewClient(network.Host, func() string { return s.ClusterID })
+	calls := peer.NewClient(network.Host, func() string { return s.ClusterID }, nil)
 	defer calls.Close()
 	asker := nodes[2]
 	h, err := calls.Hello(t.Context(), asker.info.Peer)

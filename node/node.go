@@ -25,6 +25,7 @@ import (
 	"gitmirror/internal/wallclock"
 	"gitmirror/leader"
 	"gitmirror/membership"
+	"gitmirror/metrics"
 	"gitmirror/mirror"
 	"gitmirror/mirror/git"
 	"gitmirror/peer"
@@ -59,6 +60,7 @@ type node struct {
 	info    Info
 	lock    *os.File
 	git     *git.Runner
+	metrics *metrics.Metrics
 	web     *descriptors.Gate // at --http
 	doors   doors             // web, and what is open beside it
 	port    *cluster.Port
@@ -101,6 +103,11 @@ func Run(ctx context.Context, cfg Config) (err error) {
 		return n.unless(ctx, err)
 	}
 	defer n.git.Close()
+	stopMeasuring, err := n.measure()
+	if err != nil {
+		return err
+	}
+	defer stopMeasuring()
 	// 3. The ports, and who answers on the peer port before there is anything
 	// else to say than hello.
 	if n.web, n.port, err = listen(n.cfg); err != nil {
@@ -208,7 +215,7 @@ func (n *node) introduce() {
 	if n.cfg.AdvertiseHTTP != "" {
 		n.info.HTTP = "http://" + n.cfg.AdvertiseHTTP
 	}
-	n.peers = peer.NewClient(n.cfg.Network, n.id.Cluster)
+	n.peers = peer.NewClient(n.cfg.Network, n.id.Cluster, n.metrics.Peers.Called)
 	n.greeter = greeter{cfg: n.cfg, id: n.id, run: n.runID, claims: &membership.Claims{}}
 	if n.cfg.Expect > 0 && n.id.Cluster() == "" {
 		n.greeter.waits = &membership.Gathering{Applicant: n.applicant(), Expect: n.cfg.Expect}
@@ -268,7 +275,7 @@ func (n *node) build(ctx context.Context) (err error) {
 	n.opened.Store(p.cluster)
 	clock := coordinator.NewLogClock(p.machine.state, n.cfg.Clock)
 	p.reach = &leader.Reach{Self: n.id.ID, Consensus: p.cluster, Peers: n.peers, Clock: n.cfg.Clock, Now: clock.Now,
-		Format: func() uint32 { return p.machine.state.View().Format() }}
+		Format: func() uint32 { return p.machine.state.View().Format() }, Proposed: n.metrics.Proposals.Proposed}
 	p.standby = &membership.Standby{ID: n.id.ID, Hangs: p.cluster.DiskHangs, Voters: p.voters, Call: n.peers}
 	standby.Store(p.standby)
 	p.agreement = &membership.Agreement{ID: n.id.ID, Marks: p.marks, Voters: p.voters, Call: n.peers}
@@ -277,7 +284,7 @@ func (n *node) build(ctx context.Context) (err error) {
 		ReplaceAfter: n.cfg.ReplaceAfter, Log: n.log})
 	p.engine, err = mirror.New(ctx, mirror.Config{
 		Dir: n.cfg.Dir, Disk: n.cfg.Disk, StartID: uuid.NewString(), Git: n.git, Egress: n.given.policy, Network: n.cfg.Network, Upstream: n.cfg.Upstream, Objects: n.cfg.Objects, Publisher: p.agent, Locator: p.agent, Rows: p.agent,
-		Changed: p.agent.Changed, ConditionChanged: p.agent.ConditionChanged, LogTime: p.machine.logTime, Reserve: n.cfg.MinFree, MaxSize: n.cfg.MaxSize, MaxObject: n.cfg.MaxObject, Agent: "gitmirror/" + n.cfg.Version, Log: n.log,
+		Changed: p.agent.Changed, ConditionChanged: p.agent.ConditionChanged, LogTime: p.machine.logTime, Reserve: n.cfg.MinFree, MaxSize: n.cfg.MaxSize, MaxObject: n.cfg.MaxObject, Agent: "gitmirror/" + n.cfg.Version, Meter: n.metrics.Mirror, Log: n.log,
 	})
 	if err != nil {
 		bound, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopBound)
@@ -293,7 +300,7 @@ func (n *node) build(ctx context.Context) (err error) {
 	p.server = server.New(server.Config{
 		Self: n.id.ID, State: p.machine.state, Consensus: p.consensus, Writer: writer{p.coordinator}, Git: p.copies,
 		Peers: n.peers, Local: n.member, Now: func() time.Time { return p.machine.logTime().Now },
-		Hosts: hostNames(n.cfg), Bodies: p.engine.Bodies(), Stopping: ctx.Done(), Log: n.log,
+		Hosts: hostNames(n.cfg), Bodies: p.engine.Bodies(), Meter: n.metrics.Serving, Metrics: n.metrics, Stopping: ctx.Done(), Log: n.log,
 	})
 	p.story = story.New(story.Config{Self: n.id.ID, State: p.machine.state, Log: n.log, Disk: n.cfg.Disk, Path: filepath.Join(n.cfg.Dir, "told")})
 	return nil

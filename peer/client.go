@@ -28,14 +28,19 @@ const dialTimeout = 2 * time.Second
 type Client struct {
 	cluster func() string
 	http    *http.Transport
+	called  func(Call)
 	quick   patience     // of calls that a node answers from what it has
 	doubted atomic.Int64 // when idle connections were let go of last, in Unix nanoseconds
 }
 
 // NewClient returns a client that names cluster() with every call, empty while
-// this node has not joined one.
-func NewClient(on network.Network, cluster func() string) *Client {
-	return &Client{cluster: cluster, quick: patience{answerWithin, stallAfter, enough}, http: &http.Transport{
+// this node has not joined one. called is told of each call; it must not block, and may be
+// nil.
+func NewClient(on network.Network, cluster func() string, called func(Call)) *Client {
+	if called == nil {
+		called = func(Call) {}
+	}
+	return &Client{cluster: cluster, called: called, quick: patience{answerWithin, stallAfter, enough}, http: &http.Transport{
 		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
 			ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 			defer cancel()

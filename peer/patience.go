@@ -54,6 +54,13 @@ type patience struct {
 // do sends the request and hands out the answer once it has begun. From then on
 // reading it fails when it stalls.
 func (c *Client) do(req *http.Request, p patience) (*http.Response, error) {
+	began := time.Now()
+	resp, err := c.await(req, p)
+	c.called(Call{Name: nameOf(req.URL.Path), Fate: fateOf(resp, err), Took: time.Since(began)})
+	return resp, err
+}
+
+func (c *Client) await(req *http.Request, p patience) (*http.Response, error) {
 	ctx, cancel := context.WithCancelCause(req.Context())
 	if p.begin > 0 {
 		late := time.AfterFunc(p.begin, func() { cancel(&SilentError{Addr: req.URL.Host, Within: p.begin}) })

@@ -21,7 +21,7 @@ func peerThat(t *testing.T, answer http.HandlerFunc) (addr string, c *Client) {
 	t.Helper()
 	s := httptest.NewServer(answer)
 	t.Cleanup(func() { s.CloseClientConnections(); s.Close() })
-	c = NewClient(network.Host, func() string { return "c" })
+	c = NewClient(network.Host, func() string { return "c" }, nil)
 	c.quick = patience{begin: 100 * time.Millisecond, stall: 100 * time.Millisecond, enough: 1 << 10}
 	t.Cleanup(c.Close)
 	return s.Listener.Addr().String(), c

@@ -30,6 +30,17 @@ func parseGit(r *http.Request) (rq gitRequest, ok bool) {
 	return rq, false
 }
 
+// route is what its answer is counted by.
+func (rq gitRequest) route() string {
+	switch rq.op {
+	case "info/refs":
+		return routeRefs
+	case "git-upload-pack":
+		return routePack
+	}
+	return RouteOther
+}
+
 // gitRefuse says something that git shows its user: plain text, as "remote:".
 func gitRefuse(w http.ResponseWriter, status int, message string) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
@@ -53,6 +64,7 @@ func (s *Server) git(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	rq, ok := parseGit(r)
+	note(w, func(m *measured) { m.route = rq.route() })
 	if !ok {
 		gitRefuse(w, http.StatusNotFound, "nothing is served at this path; clone with git's smart HTTP from /git/NAME")
 		return
@@ -86,6 +98,7 @@ func (s *Server) git(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		defer body.Close()
+		note(w, func(m *measured) { m.pack = !asksForRefs(body) })
 	}
 	served, failed := s.serve(w, r, rq, body, view, row)
 	if served {
@@ -131,9 +144,11 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, rq gitRequest, bo
 	here := func() bool {
 		if err == nil {
 			r.Body = body.Replay()
+			note(w, func(m *measured) { m.source = SourceLocal })
 			if err = answer(w, r, rq.op, mine); err == nil {
 				return true
 			}
+			note(w, func(m *measured) { m.source = SourceNone })
 			errors.As(err, &failed)
 		}
 		return false

@@ -26,11 +26,12 @@ type around struct {
 	catchUp func()
 }
 
-func (a *around) Dead() map[string]bool  { return a.dead }
-func (a *around) Led() bool              { return true }
-func (a *around) Settled() bool          { return true }
-func (a *around) LastContact() time.Time { return time.Time{} }
-func (a *around) Ready() error           { return nil }
+func (a *around) Dead() map[string]bool       { return a.dead }
+func (a *around) Led() bool                   { return true }
+func (a *around) Settled() bool               { return true }
+func (a *around) LastContact() time.Time      { return time.Time{} }
+func (a *around) Ready() error                { return nil }
+func (a *around) Await(context.Context) error { return nil }
 func (a *around) Leader() (string, string) {
 	return "n1", "n1:1"
 }

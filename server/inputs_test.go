@@ -35,7 +35,7 @@ func (g *group) ask(t *testing.T, method, target, body string, header ...string)
 func TestAMethodThatIsNotThere(t *testing.T) {
 	g := &group{leader: "me", led: true}
 	for path, allow := range map[string]string{
-		"/": "GET, HEAD", "/livez": "GET, HEAD", "/readyz": "GET, HEAD", "/api/v1/status": "GET, HEAD", "/api/v1/events": "GET, HEAD",
+		"/": "GET, HEAD", "/livez": "GET, HEAD", "/metrics": "GET, HEAD", "/readyz": "GET, HEAD", "/api/v1/status": "GET, HEAD", "/api/v1/events": "GET, HEAD",
 		"/api/v1/nodes": "GET, HEAD", "/api/v1/nodes/n1": "DELETE, GET, HEAD",
 		"/api/v1/repos": "GET, POST, HEAD", "/api/v1/repos/a/b": "DELETE, GET, PATCH, HEAD", "/api/v1/repos/a/b:sync": "POST",
 	} {

@@ -81,7 +81,7 @@ func decodeData(data []byte, v any) error {
 
 // noBody refuses what says more than its path: it would not be heard.
 func noBody(w http.ResponseWriter, r *http.Request) error {
-	data, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	data, err := io.ReadAll(http.MaxBytesReader(bare(w), r.Body, maxBody))
 	if err != nil {
 		return unreadable(err)
 	}

@@ -24,37 +24,6 @@ func (s *Server) stamp(w http.ResponseWriter) {
 	}
 }
 
-func (s *Server) livez(w http.ResponseWriter, r *http.Request) error {
-	_, _ = w.Write([]byte("ok\n"))
-	return nil
-}
-
-func (s *Server) readyz(w http.ResponseWriter, r *http.Request) error {
-	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	if reason := s.notReady(r.URL.Query().Has("noleader")); reason != "" {
-		w.WriteHeader(http.StatusServiceUnavailable)
-		_, _ = w.Write([]byte("not ready: " + reason + "\n"))
-		return nil
-	}
-	_, _ = w.Write([]byte("ok\n"))
-	return nil
-}
-
-// notReady says why requests should go to another node. Those for git alone
-// (noleader) are served without a leader too: the copies here are what they
-// are. Only while there is one, and this node is about to learn from it what it
-// missed, others know better.
-func (s *Server) notReady(noleader bool) string {
-	err, led := s.cfg.Consensus.Ready(), s.cfg.Consensus.Led()
-	switch {
-	case err != nil && (led || !noleader):
-		return err.Error()
-	case !led && !noleader:
-		return "this node has not heard from a leader for a while; git alone is served: /readyz?noleader"
-	}
-	return ""
-}
-
 const readTimeout = 5 * time.Second
 
 // read answers from this node's state, or, with ?consistent=true, from a state

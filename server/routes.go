@@ -39,7 +39,8 @@ const (
 // routes are everything but /git/.
 var routes = []route{
 	{http.MethodGet, "/livez", probe, (*Server).livez, "200 while the process runs"},
-	{http.MethodGet, "/readyz", probe, (*Server).readyz, "200 when this node can be sent requests; `?noleader` for git alone, which is served without a leader too"},
+	{http.MethodGet, "/readyz", probe, (*Server).readyz, "200 when this node can be sent requests; `?noleader` for git alone, which is served without a leader too; `?verbose` lists what was looked at"},
+	{http.MethodGet, "/metrics", probe, (*Server).metrics, "what [metrics.md](metrics.md) lists, for Prometheus, as text"},
 	{http.MethodGet, apiPath + "status", read, (*Server).status, "the cluster: verdict, nodes, counts of repos by state, troubles"},
 	{http.MethodGet, apiPath + "nodes", informed, (*Server).nodes, "the members"},
 	{http.MethodGet, apiPath + "nodes/{name}", informed, (*Server).node, "one member"},
@@ -117,17 +118,23 @@ func admit(r *http.Request, by Door) error {
 
 func (s *Server) handle(rt route) handler {
 	do := func(w http.ResponseWriter, r *http.Request) error { return rt.do(s, w, r) }
+	counted := func(do handler) handler {
+		return func(w http.ResponseWriter, r *http.Request) error {
+			note(w, func(m *measured) { m.route = rt.path })
+			return do(w, r)
+		}
+	}
 	switch rt.kind {
 	case read:
-		return s.afterWrites(s.read(do))
+		return counted(s.afterWrites(s.read(do)))
 	case informed:
-		return s.afterWrites(s.informed(do))
+		return counted(s.afterWrites(s.informed(do)))
 	case ask:
-		return asJSON(s.afterWrites(do))
+		return counted(asJSON(s.afterWrites(do)))
 	case write:
-		return asJSON(s.write(do))
+		return counted(asJSON(s.write(do)))
 	}
-	return do
+	return counted(do)
 }
 
 // ofRepo leads to the verbs of repos: names have slashes, and a verb follows the last

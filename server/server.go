@@ -142,6 +142,8 @@ type Config struct {
 	Hosts     []string         // names, besides IP addresses, that lead to the public port
 	Stopping  <-chan struct{}  // closed when the node is told to stop: who waits for news is answered. May be nil
 	Bodies    *spool.Pool      // of git requests; default one of its own, in the directory for temporary files
+	Meter     Meter            // of answers to clients; nil where nobody counts
+	Metrics   http.Handler     // of /metrics; nil for none
 	Log       *slog.Logger
 }
 
@@ -168,7 +170,7 @@ func New(cfg Config) *Server {
 // say here.
 func (s *Server) Handler(by Door) http.Handler {
 	next := s.handler(by)
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	return measure(s.cfg.Meter, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		peer.StripHeaders(r.Header)
 		err := s.foreign(r, by)
 		switch {
@@ -179,7 +181,7 @@ func (s *Server) Handler(by Door) http.Handler {
 		default:
 			refuse(w, err)
 		}
-	})
+	}))
 }
 
 // foreign is why a request is not answered that is meant for somebody else, or that a page

@@ -35,25 +35,13 @@ func (s *Server) status(w http.ResponseWriter, r *http.Request) error {
 		st.Repos.Syncing += a.Syncing
 		st.Repos.Stale += a.Stale
 	})
-	voters, up := 0, 0
-	impaired := false
-	for _, n := range st.Nodes {
-		impaired = impaired || n.Disk != nil || n.Sick != nil
-		if n.Role == roleLeader {
-			st.Leader = n.Name
-		}
-		if n.Role == roleLeader || n.Role == roleVoter {
-			voters++
-			if n.State == string(fsm.NodeUp) || n.State == string(fsm.NodeDraining) {
-				up++
-			}
-		}
-	}
-	st.Tolerates = max(up-voters/2-1, 0)
+	q := quorumOf(st.Nodes)
+	st.Leader, st.Tolerates = q.leader, q.tolerates()
+	impaired := slices.ContainsFunc(st.Nodes, func(n api.Node) bool { return n.Disk != nil || n.Sick != nil })
 	switch {
 	case st.Leader == "":
-		st.Verdict, st.Tolerates = api.NoQuorum, 0
-	case up < voters || all.below > 0 || impaired || len(st.Trouble) > 0 || tooMany(failing, st.Repos.Total):
+		st.Verdict = api.NoQuorum
+	case q.up < q.voters || all.below > 0 || impaired || len(st.Trouble) > 0 || tooMany(failing, st.Repos.Total):
 		st.Verdict = api.Degraded
 	default:
 		st.Verdict = api.Healthy

@@ -33,6 +33,7 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request, rq gitRequest, b
 	for _, n := range nodes {
 		resp, err := s.askHolder(r, n, row.ID, rq.op, body, p)
 		if err == nil {
+			note(w, func(m *measured) { m.source = SourcePeer })
 			relay(w, resp, rq, body, n.Name)
 			return true, nil
 		}

@@ -33,7 +33,7 @@ func (s *Server) write(do handler) handler {
 		}
 		// A body that is too large is refused here, not in the middle of a call to
 		// the leader.
-		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+		body, err := io.ReadAll(http.MaxBytesReader(bare(w), r.Body, maxBody))
 		if err != nil {
 			return unreadable(err)
 		}

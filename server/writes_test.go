@@ -37,7 +37,7 @@ type group struct {
 
 func (g *group) Do(context.Context, proto.Message, string) error { return nil }
 func (g *group) Roles() map[string]string                        { return nil }
-func (g *group) Dead() map[string]bool                           { return nil }
+func (g *group) Dead() map[string]bool                           { return map[string]bool{"me": false} }
 func (g *group) Ready() error                                    { return g.ready }
 func (g *group) Led() bool                                       { return g.led }
 func (g *group) Settled() bool                                   { return g.led }
@@ -194,6 +194,14 @@ func TestWhoIsReady(t *testing.T) {
 			s.Handler(Open).ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/readyz"+query, nil))
 			if w.Code != want {
 				t.Errorf("%s: /readyz%s is %d, want %d", c.name, query, w.Code, want)
+			}
+			// Whoever asks for more is told the same, and what was looked at.
+			v := httptest.NewRecorder()
+			s.Handler(Open).ServeHTTP(v, httptest.NewRequest(http.MethodGet, "/readyz?verbose"+strings.Replace(query, "?", "&", 1), nil))
+			log, leader := map[bool]string{true: "[+]log ok", false: "]log failed"}[c.ready == nil], map[bool]string{true: "[+]leader ok", false: "]leader failed"}[c.led]
+			last := map[int]string{200: "\nreadyz check passed\n", 503: "\nreadyz check failed\n"}[want]
+			if body := v.Body.String(); v.Code != want || !strings.Contains(body, log) || !strings.Contains(body, leader) || !strings.HasSuffix(body, last) || strings.Contains(body, "[-]") != (want == 503) {
+				t.Errorf("%s: /readyz?verbose%s is %d\n%s", c.name, query, v.Code, body)
 			}
 		}
 	}

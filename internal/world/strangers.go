@@ -27,7 +27,7 @@ func (r *run) garbage(s Step) {
 			r.missed(s)
 			return
 		}
-		client := peer.NewClient(r.w.desk, func() string { return st.ClusterID })
+		client := peer.NewClient(r.w.desk, func() string { return st.ClusterID }, nil)
 		defer client.Close()
 		if _, index, err := client.Propose(ctx, n.peer(), unreadable(s.Other)); err == nil {
 			r.violated("%s has appended what nobody can read, as entry %d", n.Name, index)

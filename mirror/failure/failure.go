@@ -33,6 +33,9 @@ const (
 	OutOfMemory Class = "out_of_memory" // more memory than git, or answers, may have here
 )
 
+// Classes are all of them.
+var Classes = []Class{NotFound, Auth, RateLimited, Network, TLSVerify, Timeout, Protocol, Shallow, Format, Corrupt, Disk, Refused, TooLarge, OutOfMemory}
+
 // Unauthorized is what 401 and 403 mean: forges say them of what is not there, too.
 const Unauthorized = "deleted, renamed, private, or wants credentials, which are not supported yet"
 

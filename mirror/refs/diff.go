@@ -12,6 +12,9 @@ const (
 	Deleted Kind = "deleted"
 )
 
+// Kinds are all of them.
+var Kinds = []Kind{Created, Updated, Forced, Deleted}
+
 // Change is one ref's step from a table to the next.
 type Change struct {
 	Ref      string

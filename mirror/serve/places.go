@@ -83,6 +83,13 @@ func (p *places) take(ctx context.Context) (*place, error) {
 	}
 }
 
+// load counts those that have a place and those that wait for one.
+func (p *places) load() (running, waiting int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.taken), len(p.waiting)
+}
+
 // begin makes a place of a free one. p.mu is held.
 func (p *places) begin(ctx context.Context) *place {
 	pl := &place{all: p}

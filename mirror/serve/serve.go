@@ -91,6 +91,9 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 	return s, nil
 }
 
+// Packs counts the packs that are being made for clients, and those that wait for a place.
+func (s *Server) Packs() (running, waiting int) { return s.packs.load() }
+
 // View is what a client is shown of a repository.
 type View struct {
 	Repo           *store.Repo

@@ -61,6 +61,7 @@ type Guard struct {
 
 	mu   sync.Mutex
 	now  Condition
+	last disk.Usage // when it was looked at last
 	poke chan struct{}
 }
 
@@ -80,6 +81,14 @@ func (g *Guard) Now() Condition {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.now
+}
+
+// Usage is how much of the disk was in use when it was looked at last, some seconds ago, or
+// longer where it does not answer; zero before that. It does not block.
+func (g *Guard) Usage() disk.Usage {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.last
 }
 
 // Room looks now, and says why nothing more may be fetched, for a first copy or
@@ -142,6 +151,11 @@ func (g *Guard) look(ctx context.Context) {
 
 func (g *Guard) judge(probed error) Condition {
 	u, err := g.usage()
+	if err == nil {
+		g.mu.Lock()
+		g.last = u
+		g.mu.Unlock()
+	}
 	switch {
 	case errors.Is(probed, syscall.ENOSPC), errors.Is(probed, syscall.EDQUOT):
 		return Condition{Full, "nothing is free: " + probed.Error()}

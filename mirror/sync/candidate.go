@@ -41,6 +41,11 @@ const (
 	Refused                // never will be, and nor will the next like it: the error says why
 )
 
+// Fates are all of them, by their words.
+var Fates = []string{"unknown", "committed", "overtaken", "refused"}
+
+func (s CommitStatus) String() string { return Fates[s] }
+
 // Publisher proposes candidates to the log. Publish blocks until the outcome
 // is known, ctx ends, or waiting any longer is pointless (Unknown, with the
 // reason). It is idempotent by Candidate.ID.
