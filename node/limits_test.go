@@ -33,7 +33,9 @@ func TestALimitIsRaised(t *testing.T) {
 		status     int
 	}{
 		{`{}`, "json_invalid", 400}, {`{"max_size":null}`, "json_invalid", 400}, {`{"max_size":-1}`, "limit_invalid", 400}, {`{"max_size":7}`, "limit_invalid", 400},
-		{`{"max_size":1.5}`, "json_invalid", 400}, {`{"replicas":7}`, "json_invalid", 400}, {`{"accept_flaws":null}`, "json_invalid", 400},
+		{`{"max_size":1.5}`, "json_invalid", 400}, {`{"replicas":21}`, "replicas_invalid", 400}, {`{"replicas":0}`, "replicas_invalid", 400}, {`{"interval":"0s"}`, "interval_invalid", 400}, {`{"interval":""}`, "interval_invalid", 400},
+		{`{"name":"a:b"}`, "name_invalid", 400}, {`{"name":""}`, "name_invalid", 400}, {`{"aliases":["../x"]}`, "name_invalid", 400}, {`{"aliases":["ACME/big"]}`, "invalid", 400}, {`{"urls":[]}`, "url_invalid", 400}, {`{"urls":["ext::sh"]}`, "url_scheme", 400},
+		{`{"urls":["http://10.1.2.3/x"]}`, "address_denied", 400}, {`{"labels":{"":"x"}}`, "labels_invalid", 400}, {`{"paused":"yes"}`, "json_invalid", 400}, {`{"paused":null}`, "json_invalid", 400}, {`{"accept_flaws":null}`, "json_invalid", 400},
 		{`{"accept_flaws":["hasDotgit","badTree"]}`, "flaw_invalid", 400}, {`{"accept_flaws":["badDate"]}`, "flaw_invalid", 400}, {`{"accept_flaws":["hasDotgit,nullSha1"]}`, "flaw_invalid", 400},
 	} {
 		if status, p, _ := nodes[1].call(t, http.MethodPatch, "/api/v1/repos/acme/big", c.body); status != c.status || p.Code != c.code {

@@ -3,6 +3,7 @@ package world
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -58,7 +59,7 @@ func (c *claims) row(node string, index uint64, row api.Repo) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	// Where it was so from a later place on, it was so from an earlier one.
-	what := fmt.Sprint(node, row.ID, row.Name, row.Generation, row.Epoch, row.Owner, row.RefsDigest)
+	what := fmt.Sprint(node, row.ID, row.Name, row.Generation, row.Epoch, row.Owner, row.RefsDigest, row.Paused, row.Aliases)
 	for _, copy := range row.Copies {
 		what += fmt.Sprint(copy.Node, copy.State, copy.Generation)
 	}
@@ -96,7 +97,7 @@ func (c *claims) against(log *chronicle) (flaws []string) {
 // is tells whether the version is what somebody has told of it.
 func (v version) is(said api.Repo) bool {
 	row := v.row
-	if row == nil || row.Name != said.Name || row.Generation != said.Generation || row.Epoch != said.Epoch || v.owner != said.Owner || len(row.Copies) != len(said.Copies) ||
+	if row == nil || row.Name != said.Name || row.Paused != said.Paused || !slices.Equal(row.Aliases, said.Aliases) || row.Generation != said.Generation || row.Epoch != said.Epoch || v.owner != said.Owner || len(row.Copies) != len(said.Copies) ||
 		row.Generation > 0 && row.RefsDigest.String() != said.RefsDigest {
 		return false
 	}

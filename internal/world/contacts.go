@@ -81,6 +81,40 @@ func (c *contacts) awaited(check contact) bool {
 	})
 }
 
+// awaitedLately tells whether somebody may wait for a check of what is paused: it is made when
+// it can be, however long its upstream, or others before it, takes.
+func (c *contacts) awaitedLately(check contact) bool {
+	return slices.ContainsFunc(c.wished, func(w contact) bool {
+		return w.name == check.name && !w.at.After(check.at) && check.at.Sub(w.at) <= 5*time.Minute
+	})
+}
+
+// pausedAt tells whether a node that asks an upstream had heard that it is paused, half a minute
+// before, and nobody had anything to say to what it shows since.
+func (c *chronicle) pausedAt(now contact) bool {
+	for id, versions := range c.rows {
+		if versions[0].row.Name != now.name {
+			continue
+		}
+		paused := false // before and since
+		for _, v := range versions {
+			if v.at.After(now.at) {
+				break
+			}
+			still := v.row != nil && v.row.Paused && v.row.Word() == 0
+			if before := v.from <= now.own && !v.at.After(now.at.Add(-failover)); before {
+				paused = still
+			} else {
+				paused = paused && still
+			}
+		}
+		if paused && c.when(id, now.at).row != nil {
+			return true
+		}
+	}
+	return false
+}
+
 // against says which nodes have asked upstream that had no business there, and which have
 // cloned it while a node that was never marred, and was not down for long, had a copy that
 // was not empty.
@@ -103,6 +137,11 @@ func (c *contacts) against(log *chronicle, unmarred func(node string) bool) (fla
 		if !owned {
 			flaws = append(flaws, fmt.Sprintf("%s: %s asks the upstream of %s, which it has not owned for %s",
 				now.at.Format(time.TimeOnly), now.node, now.name, failover))
+		}
+	}
+	for _, now := range c.checks {
+		if log.pausedAt(now) && !c.awaitedLately(now) {
+			flaws = append(flaws, fmt.Sprintf("%s: %s asks the upstream of %s, which is paused", now.at.Format(time.TimeOnly), now.node, now.name))
 		}
 	}
 	for _, now := range c.clones {

@@ -1,6 +1,7 @@
 package world
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -12,11 +13,14 @@ import (
 	"gitmirror/internal/refusal"
 )
 
-// What one repository is for people who add it, set it, look at it and have it removed: there
-// under an id, with a size, or not there. An id that is not known matches any.
+// What one repository is for people who add it, set it, rename it, pause it, look at it and have
+// it removed: there under an id, with a size, a name and paused or not, or not there. An id that
+// is not known matches any.
 type mirrored struct {
 	there    bool
 	id, size string
+	paused   bool
+	called   string // empty: as it was added
 }
 
 // someID is the id of a repository whose addition nobody was told of.
@@ -71,12 +75,20 @@ func (is mirrored) after(op Operation) (mirrored, bool) {
 	case "set":
 		is.size = op.Input
 		return is, is.there && (op.Outcome == Unknown || is.known(op.Output))
+	case "pause":
+		is.paused = op.Input == "true"
+		return is, is.there && (op.Outcome == Unknown || is.known(op.Output))
+	case "rename":
+		is.called = op.Input
+		return is, is.there && (op.Outcome == Unknown || is.known(op.Output))
 	case "look":
-		id, size, _ := strings.Cut(op.Output, " ")
+		var id, size, called string
+		var paused bool
+		_, err := fmt.Sscan(op.Output, &id, &size, &paused, &called)
 		if is.size == "" { // nobody has said
 			size = ""
 		}
-		ok := is.there && is.known(id) && is.size == size
+		ok := err == nil && is.there && is.known(id) && is.size == size && is.paused == paused && cmp.Or(is.called, op.Subject) == called
 		is.id = id
 		return is, ok
 	}
@@ -90,7 +102,7 @@ func (is mirrored) known(id string) bool { return is.id == id || is.id == someID
 func linear(ops []Operation) (flaws []string) {
 	of := map[string][]porcupine.Operation{}
 	for i, op := range ops {
-		if op.Outcome == Not || !slices.Contains([]string{"add", "rm", "set", "look"}, op.What) || op.Outcome == Unknown && op.What == "look" {
+		if op.Outcome == Not || !slices.Contains([]string{"add", "rm", "set", "pause", "rename", "look"}, op.What) || op.Outcome == Unknown && op.What == "look" {
 			continue
 		}
 		returned := op.Returned.UnixNano()

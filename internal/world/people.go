@@ -3,6 +3,7 @@ package world
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"gitmirror/api"
@@ -16,6 +17,9 @@ var peopleSteps = map[string]func(*run, Step){
 	"import":  (*run).addMany,
 	"rm":      (*run).remove,
 	"set":     (*run).set,
+	"batch":   (*run).batch,
+	"pause":   (*run).pause,
+	"rename":  (*run).rename,
 	"look":    (*run).inspect,
 	"sync":    (*run).sync,
 	"approve": (*run).approve,
@@ -77,44 +81,68 @@ func (r *run) addMany(s Step) {
 		list = list[:1]
 	}
 	var wishes api.AddRepos
-	var ops []*Operation
+	var ops []Operation
 	key := r.key(s)
 	for _, u := range list {
 		r.touch(nameOf(u))
 		wishes.Repos = append(wishes.Repos, wish(u))
 	}
+	for _, u := range list {
+		ops = append(ops, Operation{What: "add", Subject: nameOf(u), Input: u.URL, Key: key})
+	}
 	r.work.Go(func() {
-		for _, u := range list {
-			ops = append(ops, r.ops.begin(Operation{What: "add", Subject: nameOf(u), Input: u.URL, Key: key}))
-		}
-		nodes := r.nodes()
-		for i := range requests {
-			n := nodes[(s.Node+i)%len(nodes)]
-			ctx, cancel := context.WithTimeout(context.Background(), requestBound)
+		r.askMany(ops, s.Node, func(ctx context.Context, n *Node, key string) ([]string, []error, error) {
 			results, err := n.Client.AddMany(ctx, wishes, key)
-			cancel()
-			again := false
-			for i, op := range ops {
-				output, lineErr := "", err
-				if err == nil && results.Results[i].Problem != nil {
-					lineErr = results.Results[i].Problem
-				} else if err == nil {
-					output = results.Results[i].Repo.ID
+			if err != nil {
+				return nil, nil, err
+			}
+			ids, errs := make([]string, len(list)), make([]error, len(list))
+			for i, res := range results.Results {
+				if res.Problem != nil {
+					errs[i] = res.Problem
+				} else {
+					ids[i] = res.Repo.ID
 				}
-				outcome := r.ops.asked(op, n, output, lineErr)
-				again = again || outcome == Not || outcome == Unknown && key != ""
 			}
-			if !again {
-				break
-			}
-			time.Sleep(time.Second)
-		}
-		for i, op := range ops {
-			r.ops.end(op)
+			return ids, errs, nil
+		}, func(i int, op Operation) {
 			r.happened("import " + string(op.Outcome) + " " + op.Code)
-			r.added(list[i], *op)
-		}
+			r.added(list[i], op)
+		})
 	})
+}
+
+// askMany has a person ask for several things in one request, each an operation of its own, and
+// tells what each came to.
+func (r *run) askMany(list []Operation, first int, do func(ctx context.Context, n *Node, key string) (outputs []string, errs []error, err error), came func(int, Operation)) {
+	var ops []*Operation
+	for _, op := range list {
+		ops = append(ops, r.ops.begin(op))
+	}
+	nodes, key := r.nodes(), list[0].Key
+	for i := range requests {
+		n := nodes[(first+i)%len(nodes)]
+		ctx, cancel := context.WithTimeout(context.Background(), requestBound)
+		outputs, errs, err := do(ctx, n, key)
+		cancel()
+		again := false
+		for i, op := range ops {
+			output, opErr := "", err
+			if err == nil {
+				output, opErr = outputs[i], errs[i]
+			}
+			outcome := r.ops.asked(op, n, output, opErr)
+			again = again || outcome == Not || outcome == Unknown && key != ""
+		}
+		if !again {
+			break
+		}
+		time.Sleep(time.Second)
+	}
+	for i, op := range ops {
+		r.ops.end(op)
+		came(i, *op)
+	}
 }
 
 func (r *run) added(u *Upstream, op Operation) {
@@ -137,16 +165,141 @@ func (r *run) remove(s Step) {
 		out := r.ask(op, s.Node, func(ctx context.Context, n *Node, key string) (string, error) {
 			return "", n.Client.Remove(ctx, op.Subject, key)
 		})
-		switch {
-		case out.Outcome == Done, out.Code == string(refusal.NotFound):
-			r.touched(u, gone)
-		case out.Outcome == Unknown:
-			r.touched(u, unclear)
-		case was:
-			r.touched(u, there)
-		default:
-			r.touched(u, asBefore)
+		r.removed(u, was, out)
+	})
+}
+
+func (r *run) removed(u *Upstream, was bool, out Operation) {
+	switch {
+	case out.Outcome == Done, out.Code == string(refusal.NotFound):
+		r.touched(u, gone)
+	case out.Outcome == Unknown:
+		r.touched(u, unclear)
+	case was:
+		r.touched(u, there)
+	default:
+		r.touched(u, asBefore)
+	}
+}
+
+// some are up to three repositories, each once.
+func (r *run) some(s Step) (list []*Upstream) {
+	for i := range 3 {
+		if u := r.upstream(s.Repo + i); !slices.Contains(list, u) {
+			list = append(list, u)
 		}
+	}
+	return list
+}
+
+// batch sets some repositories in one request, or, by an odd number, has them removed.
+func (r *run) batch(s Step) {
+	list, key := r.some(s), r.key(s)
+	if s.Repo%2 == 1 {
+		r.removeSome(s, list, key)
+		return
+	}
+	size := (1 + r.asked.Add(1)) << 30
+	var ops []Operation
+	var set api.SetRepos
+	for _, u := range list {
+		ops = append(ops, Operation{What: "set", Subject: nameOf(u), Input: fmt.Sprint(size), Key: key})
+		set.Repos = append(set.Repos, api.SetOne{Repo: nameOf(u), SetRepo: api.SetRepo{MaxSize: &size}})
+	}
+	r.work.Go(func() {
+		r.askMany(ops, s.Node, func(ctx context.Context, n *Node, key string) ([]string, []error, error) {
+			return eachOf(n.Client.SetMany(ctx, set, key))
+		}, func(_ int, op Operation) { r.happened("batch set " + string(op.Outcome) + " " + op.Code) })
+	})
+}
+
+func (r *run) removeSome(s Step, list []*Upstream, key string) {
+	var ops []Operation
+	var names api.RepoNames
+	var was []bool
+	for _, u := range list {
+		r.touch(nameOf(u))
+		was = append(was, r.forgotten(nameOf(u)))
+		ops = append(ops, Operation{What: "rm", Subject: nameOf(u), Key: key})
+		names.Repos = append(names.Repos, nameOf(u))
+	}
+	r.work.Go(func() {
+		r.askMany(ops, s.Node, func(ctx context.Context, n *Node, key string) ([]string, []error, error) {
+			return eachOf(n.Client.RemoveMany(ctx, names, key))
+		}, func(i int, op Operation) {
+			r.happened("batch rm " + string(op.Outcome) + " " + op.Code)
+			r.removed(list[i], was[i], op)
+		})
+	})
+}
+
+// eachOf is what a request about several repositories came to, for each of them.
+func eachOf(results *api.RepoResults, err error) (ids []string, errs []error, _ error) {
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, res := range results.Results {
+		id, err := "", error(nil)
+		if res.Problem != nil {
+			err = res.Problem
+		} else if res.Repo != nil {
+			id = res.Repo.ID
+		}
+		ids, errs = append(ids, id), append(errs, err)
+	}
+	return ids, errs, nil
+}
+
+// pausedFor is for how long people pause a repository.
+const pausedFor = 40 * time.Second
+
+// pause has an upstream left alone for a while.
+func (r *run) pause(s Step) {
+	u, key := r.upstream(s.Repo), r.key(s)
+	u.pauses(1)
+	r.work.Go(func() {
+		r.setPaused(u, s.Node, key, true)
+		time.Sleep(pausedFor)
+		r.resume(u, s.Node+1, key)
+	})
+}
+
+func (r *run) setPaused(u *Upstream, first int, key string, paused bool) Operation {
+	op := Operation{What: "pause", Subject: nameOf(u), Input: fmt.Sprint(paused), Key: key}
+	return r.ask(op, first, func(ctx context.Context, n *Node, key string) (string, error) {
+		row, err := n.Client.Set(ctx, op.Subject, api.SetRepo{SetRow: api.SetRow{Paused: &paused}}, key)
+		if err != nil {
+			return "", err
+		}
+		return row.ID, nil
+	})
+}
+
+// resume has an upstream followed again; where it is not known whether that is so, it still
+// counts as paused.
+func (r *run) resume(u *Upstream, first int, key string) {
+	if key != "" {
+		key += " resumed"
+	}
+	if out := r.setPaused(u, first, key, false); out.Outcome == Done || out.Code == string(refusal.NotFound) {
+		u.pauses(-1)
+	}
+}
+
+// rename gives a repository another name, or its first one back: both lead to it.
+func (r *run) rename(s Step) {
+	op := Operation{What: "rename", Subject: nameOf(r.upstream(s.Repo)), Key: r.key(s)}
+	if op.Input = op.Subject; r.asked.Add(1)%2 == 0 {
+		op.Input += "-too"
+	}
+	r.work.Go(func() {
+		r.ask(op, s.Node, func(ctx context.Context, n *Node, key string) (string, error) {
+			row, err := n.Client.Set(ctx, op.Subject, api.SetRepo{SetRow: api.SetRow{Name: &op.Input}}, key)
+			if err != nil {
+				return "", err
+			}
+			return row.ID, nil
+		})
 	})
 }
 
@@ -203,7 +356,7 @@ func lookFor(name string) request {
 		if err != nil {
 			return "", err
 		}
-		return fmt.Sprintf("%s %d", row.ID, row.MaxSize), nil
+		return fmt.Sprintf("%s %d %v %s", row.ID, row.MaxSize, row.Paused, row.Name), nil
 	}
 }
 
@@ -296,13 +449,16 @@ func (n *Node) holdsBack(ctx context.Context, name string) bool {
 	return err == nil && (row.Hold != nil || len(row.Pins) > 0 || len(row.Released) > 0)
 }
 
-// attend lets in, until ctx ends, all that is held or was set back: what is to be seen in
-// the end is what upstream has.
+// attend lets in, until ctx ends, all that is held or was set back, and has followed what is
+// paused: what is to be seen in the end is what upstream has.
 func (r *run) attend(ctx context.Context) {
 	for round := 0; ctx.Err() == nil; round++ {
 		nodes := r.nodes()
-		for i, name := range r.everyName() {
-			r.letIn(nodes[(round+i)%len(nodes)], name, fmt.Sprintf("key %d", r.asked.Add(1)), true)
+		for i, u := range r.upstreams() {
+			r.letIn(nodes[(round+i)%len(nodes)], nameOf(u), fmt.Sprintf("key %d", r.asked.Add(1)), true)
+			if u.paused() && ctx.Err() == nil {
+				r.resume(u, round+i, fmt.Sprintf("key %d", r.asked.Add(1)))
+			}
 		}
 		select {
 		case <-time.After(2 * time.Second):

@@ -106,15 +106,6 @@ func (r *run) clearOne(p *presence) (err error) {
 	return fmt.Errorf("no node answers: %w", err)
 }
 
-// everyName are the names of all repositories that somebody has asked for.
-func (r *run) everyName() []string {
-	var list []string
-	for _, u := range r.upstreams() {
-		list = append(list, nameOf(u))
-	}
-	return list
-}
-
 func (r *run) upstreams() []*Upstream {
 	r.mu.Lock()
 	defer r.mu.Unlock()

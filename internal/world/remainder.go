@@ -1,6 +1,7 @@
 package world
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -133,6 +134,9 @@ func (r *run) behind(list []*Node) error {
 	known := r.all()
 	for _, row := range page.Repos {
 		u := known[row.Name]
+		for _, name := range row.Aliases {
+			u = cmp.Or(u, known[name])
+		}
 		// What is published, and none of them has, is waited for: whoever has it may come back.
 		if u == nil || !slices.ContainsFunc(row.Copies, func(c api.Copy) bool {
 			return c.State == "ready" && c.Generation == row.Generation && slices.Contains(names(list), c.Node)
@@ -149,7 +153,7 @@ func (r *run) behind(list []*Node) error {
 			if err != nil {
 				return fmt.Errorf("%s does not serve %s: %w", n.Name, row.Name, err)
 			}
-			if !maps.Equal(shown.Refs, u.Refs()) && !n.holdsBack(ctx, row.Name) {
+			if !maps.Equal(shown.Refs, u.Refs()) && !u.paused() && !n.holdsBack(ctx, row.Name) {
 				return errors.New(n.Name + " does not show what the upstream of " + row.Name + " has")
 			}
 		}

@@ -34,6 +34,7 @@ type Upstream struct {
 	told   map[string][]past // what nodes were answered, by name
 	since  time.Time         // of the last one, and of how it answers
 	rid    time.Time         // when nobody waits any more for how it answered before
+	alone  int               // how many have wanted it left alone, and not the contrary since
 	failed map[string]bool   // classes of failure that it has answered with
 	before map[string]string // the refs before the last edit: who lies shows them in turn
 	tips   map[string]bool   // "id name" of each ref that has been there
@@ -106,7 +107,23 @@ func (u *Upstream) awaits(shown map[string]string) (another bool, since time.Tim
 	if since.Before(u.rid) {
 		since = u.rid
 	}
-	return u.mood == Well && !maps.Equal(u.refs, shown), since.Add(checkedEvery)
+	return u.mood == Well && u.alone <= 0 && !maps.Equal(u.refs, shown), since.Add(checkedEvery)
+}
+
+// pauses notes that a person wants it left alone, and, with -1, that one does no more.
+func (u *Upstream) pauses(n int) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.alone = max(u.alone+n, 0); n < 0 && u.rid.Before(time.Now()) {
+		u.rid = time.Now()
+	}
+}
+
+// paused tells whether it may be that nobody asks it by himself.
+func (u *Upstream) paused() bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.alone > 0
 }
 
 // well tells whether each node that asks regularly has had its answer by now.
@@ -146,7 +163,7 @@ func (n *Node) pausesFor(ctx context.Context, u *Upstream) bool {
 // upstream answers, or has: without what was never published a cluster is healthy.
 func (n *Node) awaitsFirst(ctx context.Context, u *Upstream) bool {
 	row, err := n.Client.Repo(ctx, nameOf(u))
-	return err == nil && row.Generation == 0 && (!u.well() || u.failing(row))
+	return err == nil && row.Generation == 0 && (!u.well() || u.paused() || u.failing(row))
 }
 
 // Refs are what is there.
