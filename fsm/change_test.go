@@ -1,7 +1,11 @@
 package fsm
 
 import (
+	"bytes"
+	"fmt"
 	"slices"
+	"strings"
+	"sync"
 	"testing"
 
 	"google.golang.org/protobuf/proto"
@@ -189,5 +193,61 @@ func TestReposAreFoundByTheEndsOfTheirNames(t *testing.T) {
 	}
 	if got := len(m.state.View().ReposEnding("one", 1)); got != 1 {
 		t.Errorf("%d repos, want 1 at the most", got)
+	}
+}
+
+// What a command would come to is what it comes to, by the same rules, and nothing of it is
+// there: not in the rows, nor in what is told of changes later.
+func TestACommandIsTried(t *testing.T) {
+	m := latest(t)
+	m.ok(addRepos(newRepo("one")))
+	before, view := m.snapshot(), m.state.View()
+	ask := addRepos(newRepo("two"), newRepo("one"))
+	would, err := m.state.Try(ask)
+	if err != nil || len(would.Items) != 2 || would.Items[0].Code != "" || would.Items[1].Code != string(refusal.ConflictName) {
+		t.Fatalf("it would come to %v, %v", would, err)
+	}
+	if !bytes.Equal(before, m.snapshot()) || m.state.View() != view && m.state.View().Index() != view.Index() {
+		t.Error("a command that was only tried has changed something")
+	}
+	m.ok(&command.RemoveRepos{Ids: []string{"one"}})
+	after := m.state.View()
+	if _, err := m.state.Try(ask); err != nil {
+		t.Fatal(err)
+	}
+	if ids, ok := after.ChangedSince(view.Index()); !ok || !slices.Equal(ids, []string{"one"}) {
+		t.Errorf("changed since: %v", ids)
+	}
+	m.ok(addRepos(newRepo("three"))) // takes the place in memory that the trial would have taken
+	if ids, ok := m.state.View().ChangedSince(after.Index()); !ok || !slices.Equal(ids, []string{"three"}) {
+		t.Errorf("changed since: %v", ids)
+	}
+	if _, err := m.state.Try(&command.Envelope{}); err == nil {
+		t.Error("what is no command is tried")
+	}
+}
+
+// Trials and commands go on beside each other.
+func TestATrialSharesNothing(t *testing.T) {
+	m := latest(t)
+	var trials sync.WaitGroup
+	for i := range 4 {
+		trials.Go(func() {
+			for n := range 50 {
+				if out, err := m.state.Try(addRepos(newRepo(fmt.Sprintf("try-%d-%d", i, n)))); err != nil || out.Items[0].Code != "" {
+					t.Error(out, err)
+				}
+			}
+		})
+	}
+	for n := range 50 {
+		m.ok(addRepos(newRepo(fmt.Sprintf("real-%d", n))))
+	}
+	trials.Wait()
+	if n := m.state.View().Len(); n != 50 {
+		t.Errorf("%d rows", n)
+	}
+	if ids, ok := m.state.View().ChangedSince(0); !ok || len(ids) != 50 || slices.ContainsFunc(ids, func(id string) bool { return strings.HasPrefix(id, "try") }) {
+		t.Errorf("changed: %v", ids)
 	}
 }

@@ -39,9 +39,14 @@ func TestWhatIsPausedIsAskedForWhoWaitsAlone(t *testing.T) {
 	}
 	w.end("repo", w.checked())
 	w.advance(time.Hour)
-	if w.at("repo") != nil || w.ran["repo"] != 4 {
+	if w.at("repo") != nil || w.ran["repo"] != 4 || w.state("repo").Stale {
 		t.Fatalf("%d runs: one check was asked for", w.ran["repo"])
 	}
+	if err := w.Request("repo"); err != nil {
+		t.Fatal(err)
+	}
+	w.settle()
+	w.end("repo", w.checked())
 	a.Paused = false
 	w.assign(a)
 	w.advance(returnWithin)
@@ -120,5 +125,37 @@ func TestAnotherUpstreamIsAskedAtOnce(t *testing.T) {
 	}
 	if f = w.at("repo"); f == nil || !f.task.Ask || !f.task.Wanted || f.task.Host() != "other" {
 		t.Error("the other one is not")
+	}
+}
+
+// A pause that a run hears of when it begins, before it was said here, counts for it.
+func TestAPauseIsHeardOfByARunThatBegins(t *testing.T) {
+	w, a := begin(t)
+	w.end("repo", w.checked())
+	for _, behind := range []bool{false, true} {
+		a.Paused = true
+		if behind {
+			a.Generation, a.Digest[0] = 2, 1
+			said := a
+			said.Paused = false
+			w.assign(said)
+			w.end("repo", work.Result{Rerun: true, Next: work.AskUpstream})
+			if f := w.at("repo"); f == nil || f.task.Step != work.AskUpstream {
+				t.Fatal("who is behind does not ask upstream")
+			}
+			w.end("repo", work.Result{Rerun: true, Next: work.AskUpstream})
+			if w.at("repo") != nil {
+				w.end("repo", work.Result{Waiting: true, Next: work.AskUpstream})
+			}
+		}
+		w.mu.Lock()
+		w.assigned["repo"] = a // the table has it
+		w.mu.Unlock()
+		w.advance(time.Minute * 2)
+		if f := w.at("repo"); f != nil && (f.task.Ask || f.task.Step == work.AskUpstream) {
+			t.Errorf("upstream is asked: %+v", f.task)
+		} else if f != nil {
+			w.end("repo", work.Result{})
+		}
 	}
 }

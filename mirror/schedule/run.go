@@ -51,7 +51,7 @@ func (r *repo) mayAsk() bool { return !r.terms.paused || r.forced }
 // start has a run of r begin, which has its places. s.mu is held.
 func (s *Scheduler) start(r *repo, run *run, now instant) {
 	run.terms, run.forced, run.waiters = r.terms, r.forced, s.takeWaiters(r)
-	task := work.Task{Step: run.step, Ask: r.mayAsk() && (r.forced || now >= r.nextCheck), Wanted: r.forced, Fetch: run.lane == &s.fetches || run.lane == &s.firsts, ToFetch: func() bool { return s.toFetch(r, run) }}
+	task := work.Task{Step: run.step, Ask: r.forced || now >= r.nextCheck, Wanted: r.forced, Fetch: run.lane == &s.fetches || run.lane == &s.firsts, ToFetch: func() bool { return s.toFetch(r, run) }}
 	r.again, r.forced, r.fetch = false, false, false
 	r.run, r.phase = run, Running
 	ctx, cancel := context.WithCancelCause(s.ctx)
@@ -61,10 +61,9 @@ func (s *Scheduler) start(r *repo, run *run, now instant) {
 		out := work.Result{Waiting: true} // for an assignment that fits
 		if a, ok := s.read(r, run); ok {
 			task.Assignment = a
-			if a.Paused && !task.Wanted { // since it was given its place
-				task.Ask = false
-			}
-			if task.Ask || task.Step != work.AskUpstream {
+			alone := a.Paused && !task.Wanted // upstream is left so
+			task.Ask = task.Ask && !alone
+			if !alone || task.Step != work.AskUpstream {
 				out = s.cfg.Runner.Run(ctx, task)
 			}
 		}
