@@ -125,6 +125,26 @@ func (p *proc) story() (lines int, told map[uint64]int, more int) {
 	return lines, told, more
 }
 
+// A start of three nodes has nothing of an error in it, and nodes by their names.
+func TestAJoinIsNoError(t *testing.T) {
+	f := newCluster(t, 3)
+	id := regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-`)
+	for _, p := range append(f.nodes, f.nodes[0]) {
+		for line := range strings.Lines(p.tail()) {
+			leads := strings.Contains(line, `msg="there is a leader"`)
+			switch {
+			case strings.Contains(line, "level=DEBUG"):
+			case strings.Contains(line, "level=ERROR"), strings.Contains(line, "refused connection"),
+				leads && !strings.Contains(line, " leader=n"), id.MatchString(line) && !strings.Contains(line, "msg=joined"):
+				t.Errorf("%s says %s", p.Name, line)
+			}
+		}
+		p.stop() // the first, once more: it knows who leads by then
+		p.start(nil)
+		f.settled(3)
+	}
+}
+
 // Who follows sees every change once and in order, while leaders die and nodes come back; and
 // each change of a repository is told in one log, once.
 func TestWhatHappenedIsToldOnce(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	"gitmirror/fsm/command"
@@ -66,6 +67,10 @@ func TestEachChangeIsAnEvent(t *testing.T) {
 			m.ok(setNode("a", command.NodeState_NODE_STATE_DOWN))
 			return m
 		}, []string{"node_down (was up) nobody"}},
+		{"a person has a word", func() *machine {
+			m.ok(&command.Pin{Repo: "one", Ref: "refs/heads/main", Oid: strings.Repeat("a", 40)})
+			return m
+		}, []string{"pinned (refs/heads/main at " + strings.Repeat("a", 40) + ") node-b"}},
 		{"nobody owns it", func() *machine { m.ok(assign("one", 1, "")); return m }, []string{"owner_changed (from node-a to none) node-b"}},
 		{"another does", func() *machine { m.ok(assign("one", 2, "c")); return m }, []string{"owner_changed (from none to node-c) node-c"}},
 		{"it is removed", func() *machine { m.ok(&command.RemoveRepos{Ids: []string{"one"}}); return m }, []string{"repo_removed () node-c"}},

@@ -62,7 +62,7 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) error {
 	if q.repo != "" && q.newest && len(list.Events) == 0 && s.cfg.State.View().RepoByName(q.repo) == nil {
 		return notFound("repo", q.repo)
 	}
-	if q.wait > 0 && len(list.Events) == 0 && list.Dropped == 0 {
+	if q.wait > 0 && len(list.Events) == 0 {
 		select {
 		case s.vigils <- struct{}{}:
 			defer func() { <-s.vigils }()

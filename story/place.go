@@ -22,17 +22,15 @@ type place struct {
 	saved uint64
 }
 
-// load reads where an earlier run was, or begins at the newest event. A number beyond that is
-// of another table.
+// load reads where an earlier run was, or begins at the newest event.
 func (p *place) load(newest uint64) (known bool) {
-	p.seq = newest
+	p.seq, p.saved = newest, 0
 	data, err := p.disk.ReadFile(p.path)
 	if err == nil {
-		if seq, err := strconv.ParseUint(strings.TrimSpace(string(data)), 10, 64); err == nil && seq <= newest {
-			p.seq, known = seq, true
+		if seq, err := strconv.ParseUint(strings.TrimSpace(string(data)), 10, 64); err == nil {
+			p.seq, p.saved, known = seq, seq, true
 		}
 	}
-	p.saved = p.seq
 	return known
 }
 

@@ -70,7 +70,7 @@ func New(cfg Config) *Teller {
 func (t *Teller) Run(ctx context.Context) error {
 	_, began := t.cfg.State.View().EventBounds()
 	if !t.place.load(began) {
-		t.cfg.Log.Debug("the story of this node's repositories begins", "event", began)
+		t.place.save()
 	}
 	for {
 		changed := t.cfg.State.Changed()

@@ -358,6 +358,23 @@ func saidIn(lines []string) (n int) {
 	return n
 }
 
+// One that flaps alone is told of each time, if later: a sum of one change is that change.
+func TestOneRepoFlaps(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		tb := newTable(t)
+		tb.add("x", "h", "a")
+		to, _ := tb.listen("a", t.TempDir())
+		for i := range 6 {
+			class := []string{"network", ""}[i%2]
+			tb.health(class, "", "x")
+			time.Sleep(2 * time.Minute)
+			if got := to.take(); len(got) != 1 || !strings.Contains(got[0], "repo=h/x") {
+				t.Errorf("change %d: %q", i, got)
+			}
+		}
+	})
+}
+
 // Each type of event there is has a line of its own.
 func TestEveryTypeIsKnown(t *testing.T) {
 	file, err := parser.ParseFile(token.NewFileSet(), "../fsm/events.go", nil, 0)
