@@ -17,9 +17,9 @@ func bubble() string {
 }
 
 // forgiven are calls in which a goroutine may be left: raft never answers a transfer of
-// leadership that it was asked for when it had just lost it, nor whether it still leads when it
-// had not begun to find out before it was shut down, and who waits for that is left.
-var forgiven = []string{"LeadershipTransfer", "transferTo", "cluster.(*Cluster).confirmLeadership"}
+// leadership that it was asked for when it had just lost it, nor what was queued when it was
+// shut down, and who waits for that is left.
+var forgiven = []string{"LeadershipTransfer", "transferTo", "cluster.(*Cluster).await"}
 
 // left are the stacks of the goroutines that are left of a bubble.
 func left(of string) (stacks []string) {
