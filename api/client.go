@@ -280,6 +280,12 @@ func (c *Client) Repo(ctx context.Context, name string) (*Repo, error) {
 	return &r, c.do(ctx, call{method: http.MethodGet, path: "repos/" + escapeName(name), out: &r})
 }
 
+// Find is Repo for who looks: what is no name, nor a URL, may be what one name alone ends in.
+func (c *Client) Find(ctx context.Context, text string) (*Repo, error) {
+	var r Repo
+	return &r, c.do(ctx, call{method: http.MethodGet, path: "repos/" + escapeName(text), query: url.Values{"ending": {"true"}}, out: &r})
+}
+
 // Remove has every copy of a repo deleted.
 func (c *Client) Remove(ctx context.Context, name, key string) error {
 	return c.do(ctx, call{method: http.MethodDelete, path: "repos/" + escapeName(name), key: key})

@@ -11,8 +11,8 @@ const (
 	StateRemoving = "removing"
 	StateUnserved = "unserved"
 	StateHeld     = "held"
-	StateFailing  = "failing"
 	StatePaused   = "paused"
+	StateFailing  = "failing"
 	StatePending  = "pending"
 	StateCloning  = "cloning"
 	StateCopying  = "copying"
@@ -45,8 +45,8 @@ var States = []State{
 	{Name: StateRemoving, Means: "its copies are being deleted; not counted in the total", Final: true},
 	{Name: StateUnserved, Means: "published, and no copy of it on a node that lives and serves", Tone: Bad, Alert: "published and served by no node"},
 	{Name: StateHeld, Means: "upstream shows what is not followed without a person", Tone: Bad, Final: true, Alert: "held: upstream lost refs, the last good ones are served"},
-	{Name: StateFailing, Means: "upstream cannot be followed", Tone: Bad, Alert: "failing"},
 	{Name: StatePaused, Means: "upstream is asked for who waits for that alone, until it is resumed", Final: true},
+	{Name: StateFailing, Means: "upstream cannot be followed", Tone: Bad, Alert: "failing"},
 	{Name: StatePending, Means: "nobody clones it yet"},
 	{Name: StateCloning, Means: "the first copy is being made"},
 	{Name: StateCopying, Means: "served, with fewer copies than there could be", Alert: "with fewer copies than there could be"},

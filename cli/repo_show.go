@@ -22,8 +22,12 @@ for github.com/acme/big while no other name ends in /big.`,
 }
 
 func repoShow(ctx context.Context, s *session, name string) error {
-	r, err := s.repo(ctx, name)
-	if err != nil {
+	var r *api.Repo
+	err := s.read(ctx, func(ctx context.Context) (err error) {
+		r, err = s.client.Find(ctx, name)
+		return err
+	})
+	if err = notFound(err, s.command("repo ls")); err != nil {
 		return err
 	}
 	return s.show(r, func(p render.Printer) error { return p.Repo(r, ownPolicy(r.Policy), s.base(ctx)) })

@@ -185,14 +185,17 @@ func TestWhatANameEndsIn(t *testing.T) {
 		}
 	}
 	for end, want := range map[string]string{"small": "h/acme/small", "small.git": "h/acme/small", "acme/BIG": "h/acme/big", "https://EXAMPLE.invalid/h/other/big.git": "h/other/big"} {
-		if row, err := n.client.Repo(t.Context(), end); err != nil || row.Name != want {
+		if row, err := n.client.Find(t.Context(), end); err != nil || row.Name != want {
 			t.Errorf("%s: %v %v", end, row.Name, err)
 		}
 	}
 	for end, code := range map[string]refusal.Code{"big": refusal.NameAmbiguous, "mall": refusal.NotFound, "https://example.invalid/none": refusal.NotFound, "/": refusal.NotFound} {
-		if _, err := n.client.Repo(t.Context(), end); !errors.Is(err, code) {
+		if _, err := n.client.Find(t.Context(), end); !errors.Is(err, code) {
 			t.Errorf("%s: %v", end, err)
 		}
+	}
+	if _, err := n.client.Repo(t.Context(), "small"); !errors.Is(err, refusal.NotFound) { // who asks whether it is there is told
+		t.Errorf("there by an end: %v", err)
 	}
 	every := "5m"
 	if _, err := n.client.Set(t.Context(), "small", api.SetRepo{Interval: &every}, ""); !errors.Is(err, refusal.NotFound) {

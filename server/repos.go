@@ -25,7 +25,15 @@ const (
 )
 
 func (s *Server) repo(w http.ResponseWriter, r *http.Request) error {
-	view, row, err := s.meant(r)
+	find := s.named
+	switch v := r.URL.Query().Get("ending"); v {
+	case "true":
+		find = s.meant
+	case "", "false":
+	default:
+		return refusal.New(refusal.QueryInvalid, "ending is true or false")
+	}
+	view, row, err := find(r)
 	if err != nil {
 		return err
 	}

@@ -51,7 +51,7 @@ var routes = []route{
 	{http.MethodPost, apiPath + "repos:set", write, (*Server).setRepos, "`{\"repos\": [{\"repo\": NAME, ...}]}`: change up to 1000, as PATCH does, each with its own result"},
 	{http.MethodPost, apiPath + "repos:remove", write, (*Server).removeRepos, "`{\"repos\": [NAME, ...]}`: delete every copy of up to 1000, each with its own result"},
 	{http.MethodPost, apiPath + "repos:sync", ask, (*Server).syncRepos, "`{\"repos\": [NAME, ...]}`: have the upstreams of up to 1000 asked now"},
-	{http.MethodGet, repoPath + "{name}", informed, (*Server).repo, "one repo, by its name, another one that it has, its URL, or what its name alone ends in"},
+	{http.MethodGet, repoPath + "{name}", informed, (*Server).repo, "one repo, by a name that leads to it or its URL; with `ending=true` by what its name alone ends in, too"},
 	{http.MethodPatch, repoPath + "{name}", write, (*Server).setRepo, "change `" + strings.Join(api.Changeable(), "`, `") + "`"},
 	{http.MethodDelete, repoPath + "{name}", write, (*Server).removeRepo, "delete every copy; 204"},
 	{http.MethodGet, repoPath + "{name}:refs", informed, (*Server).refs, "a page of refs, live and kept: `q`, `kept`, `limit`, `cursor`"},

@@ -67,11 +67,11 @@ func (sh shape) states(r *fsm.Repo) []verdict {
 	if r.Hold != nil {
 		add(api.StateHeld, r.Hold.Reason)
 	}
-	if r.Error != nil {
-		add(api.StateFailing, r.Error.Class)
-	}
 	if r.Paused {
 		add(api.StatePaused, "")
+	}
+	if r.Error != nil {
+		add(api.StateFailing, r.Error.Class)
 	}
 	switch owner := sh.view.Node(r.Owner); {
 	case r.Paused:

@@ -127,7 +127,7 @@ func (t *tally) add(r *fsm.Repo, n int) {
 		t.below += n
 	}
 	t.most = max(t.most, r.Policy.Replicas)
-	if r.Error != nil && !r.Removed {
+	if r.Error != nil && !r.Removed && !r.Paused { // who is left alone is not waited for
 		of := failing{hostOf(r), r.Error.Class}
 		if t.fails[of] += n; t.fails[of] == 0 {
 			delete(t.fails, of)
