@@ -163,42 +163,44 @@ func (n *node) catchUp(ctx context.Context) error {
 	}
 }
 
-// tellLeader logs each change of leader, once, by its name: a node that starts waits with
-// that until its table knows the leader, or as much as there is to know.
+// nameless is how long a leader may be unknown to the table before it is told by its address.
+const nameless = 5 * time.Second
+
+// tellLeader logs each change of leader, once, by its name: a node that starts, and one that
+// joins before the founder has written itself down, waits for that a moment.
 func (n *node) tellLeader(ctx context.Context) {
 	last := ""
+	var since time.Time // when a leader without a name was first seen
 	for {
-		changed, known, ready := n.cluster.LeaderChanged(), n.machine.state.Changed(), n.ready
+		changed, known := n.cluster.LeaderChanged(), n.machine.state.Changed()
 		id, addr := n.cluster.Leader()
 		name := n.nameOf(id)
-		if id == last || id == "" || name != "" || isClosed(ready) {
-			known, ready = nil, nil
-		}
 		switch {
-		case id == last || known != nil:
+		case id == last || id == "" || name != "":
+			since = time.Time{}
+		case since.IsZero():
+			since = time.Now()
+		}
+		var late <-chan time.Time
+		switch left := nameless - time.Since(since); {
+		case id == last:
+			known = nil
+		case !since.IsZero() && left > 0:
+			late = time.After(left)
 		case id == "":
 			n.log.Warn("the leader is lost", "term", n.cluster.Term())
-			last = id
+			last, known = id, nil
 		default:
 			n.log.Info("there is a leader", "leader", cmp.Or(name, addr), "term", n.cluster.Term())
-			last = id
+			last, known = id, nil
 		}
 		select {
 		case <-changed:
 		case <-known:
-		case <-ready:
+		case <-late:
 		case <-ctx.Done():
 			return
 		}
-	}
-}
-
-func isClosed(c <-chan struct{}) bool {
-	select {
-	case <-c:
-		return true
-	default:
-		return false
 	}
 }
 
