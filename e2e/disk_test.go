@@ -32,20 +32,25 @@ func smallDisk(t *testing.T, mib string) string {
 // be as it was.
 func fill(t *testing.T, dir string, leave uint64) (ballast string) {
 	t.Helper()
-	var s syscall.Statfs_t
-	if err := syscall.Statfs(dir, &s); err != nil {
-		t.Fatal(err)
-	}
 	ballast = filepath.Join(dir, "ballast")
 	f, err := os.Create(ballast)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	if err := syscall.Fallocate(int(f.Fd()), 0, 0, int64(s.Bavail)*s.Bsize-int64(leave<<20)); err != nil {
-		t.Fatal(err)
+	for { // what is free is less a moment later, where somebody else writes
+		var s syscall.Statfs_t
+		if err := syscall.Statfs(dir, &s); err != nil {
+			t.Fatal(err)
+		}
+		switch err := syscall.Fallocate(int(f.Fd()), 0, 0, int64(s.Bavail)*s.Bsize-int64(leave<<20)); err {
+		case nil:
+			return ballast
+		case syscall.ENOSPC:
+		default:
+			t.Fatal(err)
+		}
 	}
-	return ballast
 }
 
 func (p *proc) diskOf(name string) string {

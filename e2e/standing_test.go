@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"os"
+	"os/exec"
 	"slices"
 	"syscall"
 	"testing"
@@ -54,12 +54,12 @@ func TestUnreachableAddressIsNotWrittenDown(t *testing.T) {
 	}
 }
 
-// duplicate copies a node's data directory.
+// duplicate copies a node's data directory, its socket too.
 func (p *proc) duplicate() *proc {
 	p.t.Helper()
 	twin := newProc(p.t, p.Name)
-	if err := os.CopyFS(twin.Dir, os.DirFS(p.Dir)); err != nil {
-		p.t.Fatal(err)
+	if out, err := exec.Command("cp", "-a", p.Dir+"/.", twin.Dir).CombinedOutput(); err != nil {
+		p.t.Fatalf("%v: %s", err, out)
 	}
 	return twin
 }
