@@ -21,7 +21,10 @@ type pair struct {
 // double kills a node, copies its directory to another machine, and starts a process there:
 // alone, when the node has started again too, before, or at once. One of them goes on.
 func (r *run) double(s Step) {
-	n := r.victim(s, func(n *Node) bool { return !raced && !n.spoiled() && !n.has(newcomer) })
+	// Of two that vote and cannot hear of each other's votes, from nobody, each would give one.
+	n := r.victim(s, func(n *Node) bool {
+		return !raced && !n.spoiled() && !n.has(newcomer) && (r.unhindered(n) || !r.votes(n))
+	})
 	if n == nil {
 		return
 	}
@@ -56,6 +59,11 @@ func (r *run) double(s Step) {
 		}
 		r.contend(n, c)
 	})
+}
+
+// unhindered tells whether nothing is between a node and any other.
+func (r *run) unhindered(n *Node) bool {
+	return !slices.ContainsFunc(r.w.every(), func(o *Node) bool { return o != n && !r.fair(n.Host, o.Host) })
 }
 
 // votes tells whether a node votes, as far as anybody says otherwise.
