@@ -33,7 +33,8 @@ import (
 func debugBundleCommand() command {
 	return command{
 		path: "debug bundle", args: "[FILE]", usage: "write what helps to find a fault into one archive", max: 1,
-		about: `What the cluster says of itself, its nodes and repositories, each node's probes and metrics,
+		about: `What the cluster says of itself, its nodes, repositories and what happened to them, each node's
+probes and metrics,
 what doctor finds here, and, with --data, node.json and config.yaml of this host's node. Names and
 URLs of repositories are in it, unless --anonymous puts others in their place; passwords and
 tokens are not. Look through it before you hand it on: it is a tar file. Logs are not in it.`,
@@ -91,6 +92,8 @@ func writeBundle(ctx context.Context, s *session, path string, anonymous bool) e
 	b.json("status.json", st, err)
 	rows, rowsErr := s.repos(ctx, repoLsOptions{limit: mostExamined})
 	b.json("repos.json", rows, rowsErr)
+	happened, happenedErr := s.client.Events(ctx, api.EventQuery{Limit: mostEvents})
+	b.json("events.json", happened, happenedErr)
 	here := doctor.Host{Data: s.data, Git: node.GitVersion, Unheard: err}
 	if err == nil {
 		here.Status = st

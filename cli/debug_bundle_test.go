@@ -58,6 +58,9 @@ func TestDebugBundle(t *testing.T) {
 			return api.RepoList{Repos: []api.Repo{{Name: "git.secret.example/acme/big", URLs: []string{"https://git.secret.example/acme/big"},
 				Error: &api.RepoError{Class: "network", Message: "lookup git.secret.example: no such host"}}}}
 		}
+		if strings.HasPrefix(r.line, "GET /api/v1/events") {
+			return api.EventList{Events: []api.Event{{Seq: 7, Type: "failing", Repo: "git.secret.example/acme/big"}}}
+		}
 		return "fine"
 	})
 	for _, anonymous := range []bool{false, true} {
@@ -71,7 +74,7 @@ func TestDebugBundle(t *testing.T) {
 		contains(t, "stderr", r.err, "Not in it: nodes/n2/livez.txt")
 		files := unpacked(t, path)
 		all := ""
-		for name, want := range map[string]string{"MANIFEST.txt": "not in it: nodes/n2/metrics.txt", "status.json": `"cluster_id": "c"`, "repos.json": "no such host", "version.json": "go1", "doctor.json": `"checks"`,
+		for name, want := range map[string]string{"MANIFEST.txt": "not in it: nodes/n2/metrics.txt", "status.json": `"cluster_id": "c"`, "repos.json": "no such host", "events.json": `"seq": 7`, "version.json": "go1", "doctor.json": `"checks"`,
 			"nodes/n1/livez.txt": "fine", "nodes/n1/readyz.txt": "200 OK", "nodes/n1/metrics.txt": "fine", "here/config.yaml": "http: 1.2.3.4:5"} {
 			if !strings.Contains(files[name], want) {
 				t.Errorf("%s: %q, want %q", name, files[name], want)
