@@ -227,6 +227,9 @@ func placed(r *api.Repo) string {
 	}
 	if len(nodes) > 0 {
 		owner += ", copies on " + render.And(nodes)
+		if r.Policy.Replicas > len(nodes) {
+			owner += fmt.Sprintf(" (of %d that were asked for: more are made when there are nodes for them)", r.Policy.Replicas)
+		}
 	}
 	return r.Name + ": " + owner
 }

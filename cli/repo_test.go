@@ -496,3 +496,11 @@ func TestCompletion(t *testing.T) {
 		contains(t, shell, run(t, "completion", shell).want(t, exitOK).out, part)
 	}
 }
+
+// Who asks for more copies than there are nodes is told that there are fewer.
+func TestMoreCopiesThanNodes(t *testing.T) {
+	fakeNode(t, func(int, request) any {
+		return api.Repo{Name: "h/a", State: "pending", Owner: "n1", Policy: api.Policy{Replicas: 5}, Copies: []api.Copy{{Node: "n1"}, {Node: "n2"}}}
+	})
+	contains(t, "stdout", run(t, "repo", "add", "http://h/a", "--replicas", "5").want(t, exitOK).out, "copies on n1 and n2 (of 5 that were asked for")
+}
