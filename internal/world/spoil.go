@@ -89,7 +89,14 @@ func (n *Node) rememberLog() {
 	n.mu.Lock()
 	n.saved = n.next()
 	n.mu.Unlock()
-	n.copied(n.log(), n.saved)
+	// Somebody may start it meanwhile, or take its log away: then nothing is kept.
+	if err := os.CopyFS(n.saved, os.DirFS(n.log())); err != nil {
+		_ = os.RemoveAll(n.saved)
+		n.mu.Lock()
+		n.saved = ""
+		n.mu.Unlock()
+		return
+	}
 	n.savedMark = n.mark()
 }
 
