@@ -3,6 +3,7 @@ package cli
 import (
 	"archive/tar"
 	"bytes"
+	"cmp"
 	"compress/gzip"
 	"context"
 	"crypto/hmac"
@@ -77,8 +78,9 @@ func (b *bundle) json(name string, v any, err error) {
 }
 
 const (
-	askedOfNode = 5 * time.Second
-	mostOfNode  = 8 << 20
+	askedOfCluster = 20 * time.Second // all that is asked through the API
+	askedOfNode    = 5 * time.Second
+	mostOfNode     = 8 << 20
 )
 
 // nodePages are the pages of each node that go in.
@@ -86,13 +88,16 @@ var nodePages = map[string]string{"livez.txt": "/livez", "readyz.txt": "/readyz?
 
 func writeBundle(ctx context.Context, s *session, path string, anonymous bool) error {
 	s.patience = 0 // what does not answer is part of what it tells
+	s.absent.Do(func() {})
 	b := &bundle{files: map[string][]byte{}, hide: func(text string) string { return text }}
 	b.json("version.json", readBuild(), nil)
-	st, err := askStatus(ctx, s)
+	asks, stop := context.WithTimeout(ctx, cmp.Or(s.timeout, askedOfCluster))
+	defer stop()
+	st, err := askStatus(asks, s)
 	b.json("status.json", st, err)
-	rows, rowsErr := s.repos(ctx, repoLsOptions{limit: mostExamined})
+	rows, rowsErr := s.repos(asks, repoLsOptions{limit: mostExamined})
 	b.json("repos.json", rows, rowsErr)
-	happened, happenedErr := s.client.Events(ctx, api.EventQuery{Limit: mostEvents})
+	happened, happenedErr := s.client.Events(asks, api.EventQuery{Limit: mostEvents})
 	b.json("events.json", happened, happenedErr)
 	here := doctor.Host{Data: s.data, Git: node.GitVersion, Unheard: err}
 	if err == nil {
@@ -118,12 +123,13 @@ func writeBundle(ctx context.Context, s *session, path string, anonymous bool) e
 			}
 		}
 	}
-	if anonymous && rowsErr == nil {
-		if b.hide, err = hidden(rows.Repos); err != nil {
+	if anonymous {
+		if err := errors.Join(rowsErr, happenedErr); err != nil {
+			return fmt.Errorf("without the lists of repositories and of what happened to them nothing can be put in the place of their names: %w", err)
+		}
+		if b.hide, err = hidden(rows.Repos, happened.Events); err != nil {
 			return err
 		}
-	} else if anonymous {
-		return fmt.Errorf("without the list of repositories nothing can be put in the place of their names: %w", rowsErr)
 	}
 	if err := b.write(path); err != nil {
 		return &Failure{What: fmt.Sprintf("%s cannot be written: %v", path, err), Try: "gitmirror debug bundle /tmp/bundle.tar.gz", Code: codeFailed, Exit: exitFailed}
@@ -160,22 +166,38 @@ var secret = regexp.MustCompile(`(?i)(://)[^/\s"@]+@|((?:password|passwd|secret|
 func redacted(text string) string { return secret.ReplaceAllString(text, "${1}${2}REDACTED") }
 
 // hidden puts the same made-up word in the place of each name, URL and host, wherever it
-// stands. The words of another archive are others.
-func hidden(rows []api.Repo) (func(string) string, error) {
+// stands: those of repositories, and those they had, or that are not there any more, by what
+// happened. The words of another archive are others.
+func hidden(rows []api.Repo, happened []api.Event) (func(string) string, error) {
 	key := make([]byte, 16)
 	if _, err := rand.Read(key); err != nil {
 		return nil, err
 	}
 	known := map[string]string{}
-	for _, r := range rows {
-		known[r.Name] = "repo-"
-		for _, raw := range r.URLs {
-			known[raw] = "url-"
-			if u, err := url.Parse(raw); err == nil && u.Hostname() != "" {
-				known[u.Hostname()] = "host-"
-			}
+	address := func(raw string) {
+		known[raw] = "url-"
+		if u, err := url.Parse(raw); err == nil && u.Hostname() != "" {
+			known[u.Hostname()] = "host-"
 		}
 	}
+	for _, r := range rows {
+		for _, name := range append([]string{r.Name}, r.Aliases...) {
+			known[name] = "repo-"
+		}
+		for _, raw := range r.URLs {
+			address(raw)
+		}
+	}
+	for _, e := range happened {
+		known[e.Repo] = "repo-"
+		switch e.Type {
+		case "repo_renamed":
+			known[strings.TrimPrefix(e.Detail, "was ")] = "repo-"
+		case "upstream_moved":
+			address(e.Detail)
+		}
+	}
+	delete(known, "")
 	words := make([]string, 0, len(known))
 	for w := range known {
 		words = append(words, w)

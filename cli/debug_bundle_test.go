@@ -5,6 +5,7 @@ import (
 	"compress/gzip"
 	"errors"
 	"io"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -59,7 +60,9 @@ func TestDebugBundle(t *testing.T) {
 				Error: &api.RepoError{Class: "network", Message: "lookup git.secret.example: no such host"}}}}
 		}
 		if strings.HasPrefix(r.line, "GET /api/v1/events") {
-			return api.EventList{Events: []api.Event{{Seq: 7, Type: "failing", Repo: "git.secret.example/acme/big"}}}
+			return api.EventList{Events: []api.Event{{Seq: 7, Type: "failing", Repo: "git.secret.example/acme/big"},
+				{Type: "repo_removed", Repo: "git.gone.example/acme/big-one"}, {Type: "repo_renamed", Repo: "now", Detail: "was acme/big-before"},
+				{Type: "upstream_moved", Repo: "now", Detail: "https://git.secret.example/acme/big-elsewhere"}}}
 		}
 		return "fine"
 	})
@@ -88,11 +91,26 @@ func TestDebugBundle(t *testing.T) {
 				t.Errorf("%s is in it", no)
 			}
 		}
-		if strings.Contains(all, "acme/big") == anonymous || strings.Contains(all, "git.secret.example") == anonymous {
+		if strings.Contains(all, "acme/big") == anonymous || strings.Contains(all, "git.secret.example") == anonymous || anonymous && strings.Contains(all, "acme") {
 			t.Errorf("anonymous %v: %s", anonymous, all)
 		}
 		if run(t, args...).want(t, exitFailed).err == "" {
 			t.Error("a file that is there is written over")
 		}
+	}
+}
+
+// A node that is frozen takes calls and says nothing: the archive is of what else there is.
+func TestDebugBundleOfAFrozenNode(t *testing.T) {
+	frozen, err := net.Listen("tcp", "127.0.0.1:0") // the kernel takes what nobody accepts
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer frozen.Close()
+	path := filepath.Join(t.TempDir(), "b.tar.gz")
+	r := run(t, "debug", "bundle", path, "--addr", "http://"+frozen.Addr().String(), "--timeout", "200ms").want(t, exitOK)
+	contains(t, "stderr", r.err, "Not in it: status.json", "Not in it: repos.json", "Not in it: events.json")
+	if files := unpacked(t, path); files["version.json"] == "" || files["doctor.json"] == "" {
+		t.Errorf("%d files", len(files))
 	}
 }

@@ -41,10 +41,13 @@ type checks struct {
 
 func examine(ctx context.Context, s *session, h doctor.Host) error {
 	s.patience = 0 // it is one of the findings that nobody answers
-	h.Status, h.Unheard = askStatus(ctx, s)
+	s.absent.Do(func() {})
+	asks, stop := context.WithTimeout(ctx, cmp.Or(s.timeout, askedOfCluster))
+	defer stop()
+	h.Status, h.Unheard = askStatus(asks, s)
 	if h.Unheard != nil {
 		h.Status = nil
-	} else if rows, err := s.repos(ctx, repoLsOptions{limit: mostExamined}); err == nil {
+	} else if rows, err := s.repos(asks, repoLsOptions{limit: mostExamined}); err == nil {
 		h.Upstreams = upstreamHosts(rows.Repos)
 	}
 	list := h.Examine(ctx)
