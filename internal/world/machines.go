@@ -5,7 +5,10 @@ var machineSteps = map[string]func(*run, Step){
 	"crash": func(r *run, s Step) {
 		n := r.node(s.Node)
 		n.Crash(0)
-		n.rememberLog()
+		if n.claim() { // nobody else has to do with its directory
+			n.rememberLog()
+			n.release()
+		}
 	},
 	"crash-mid": func(r *run, s Step) { r.node(s.Node).Crash(1 + s.Other*s.Other*(1+s.Repo)) },
 	"disk": func(r *run, s Step) {
