@@ -12,6 +12,9 @@ var linkSteps = map[string]func(*run, Step){
 	"cut-one": func(r *run, s Step) {
 		r.link(r.node(s.Node).Host, r.node(s.Other).Host, fabric.Weather{Cut: true})
 	},
+	"wall": func(r *run, s Step) {
+		r.link(r.node(s.Node).Host, r.node(s.Other).Host, fabric.Weather{Walled: true})
+	},
 	"slow": func(r *run, s Step) {
 		r.both(s, fabric.Weather{Delay: 150 * time.Millisecond, Jitter: 300 * time.Millisecond})
 	},
@@ -47,14 +50,23 @@ func (r *run) fair(a, b *fabric.Host) bool {
 var holds = []time.Duration{time.Second, 5 * time.Second, 20 * time.Second, 2 * time.Minute, 5 * time.Minute}
 
 // hold has nothing arrive for a while of what connects two nodes now, while they make other
-// connections.
+// connections. What happens next may be the last thing that does, while it lasts.
 func (r *run) hold(s Step) {
 	a, b := r.node(s.Node).Host, r.node(s.Other).Host
 	r.w.Fabric.Hold(a, b)
-	r.work.Go(func() {
-		time.Sleep(holds[s.Repo%len(holds)])
-		r.w.Fabric.Release(a, b)
-	})
+	time.AfterFunc(holds[s.Repo%len(holds)], func() { r.w.Fabric.Release(a, b) })
+}
+
+// held tells whether connections between any two of them are held.
+func (r *run) held(list []*Node) bool {
+	for i, a := range list {
+		for _, b := range list[:i] {
+			if r.w.Fabric.Held(a.Host, b.Host) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 func (r *run) alone(n *Node, weather fabric.Weather) {
@@ -67,7 +79,11 @@ func (r *run) alone(n *Node, weather fabric.Weather) {
 }
 
 func (r *run) mend() {
-	for _, n := range r.w.every() {
+	all := r.w.every()
+	for i, n := range all {
 		r.alone(n, fabric.Weather{})
+		for _, o := range all[:i] {
+			r.w.Fabric.Release(n.Host, o.Host)
+		}
 	}
 }

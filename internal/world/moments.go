@@ -19,6 +19,7 @@ var momentSteps = map[string]func(*run, Step){
 	"deaf":    (*run).deaf,
 	"twice":   (*run).twice,
 	"orphan":  (*run).orphan,
+	"again":   (*run).again,
 }
 
 // faraway is a link over which it takes seconds to hear of anything.
@@ -100,13 +101,24 @@ func (r *run) late(s Step) {
 			was.Crash(0)
 			r.start(was)
 		}
+		// What was published it hears of, and cannot copy yet: it does not get through to who
+		// has it, or, where that leads and it must to hear of anything, that one has died. Nor is
+		// there anything newer meanwhile.
+		if is, _ := r.status(r.others(was)); now != nil && is.Leader == now.Name {
+			now.Crash(0)
+			u.Feel(Broken)
+			r.happened("late: and that one died")
+		}
 		for _, weather := range []fabric.Weather{faraway, {}} {
 			r.alone(was, weather)
-			if now != nil { // what was published it hears of, and cannot copy yet
-				r.link(was.Host, now.Host, fabric.Weather{Cut: true})
-				r.link(now.Host, was.Host, fabric.Weather{Cut: true})
+			if now != nil {
+				weather.Walled = true
+				r.link(was.Host, now.Host, weather)
 			}
 			time.Sleep(10 * time.Second)
+		}
+		if now != nil {
+			r.start(now)
 		}
 		r.alone(was, fabric.Weather{})
 		u.Feel(Well)
@@ -266,7 +278,7 @@ func (r *run) twice(s Step) {
 }
 
 // orphan kills who owns a repository as soon as it has published something, which few or none
-// could copy yet, while upstream does not answer.
+// could copy yet, while upstream does not answer; or has it freeze, and upstream goes on.
 func (r *run) orphan(s Step) {
 	u := r.upstream(s.Repo)
 	r.work.Go(func() {
@@ -289,11 +301,54 @@ func (r *run) orphan(s Step) {
 		if within(2*time.Second, func() bool { return r.generation(nameOf(u), others) > before }) {
 			r.happened("orphan: published")
 		}
+		if s.Other%2 == 1 {
+			r.alone(owns, fabric.Weather{Cut: true})
+			u.Push("main")
+			return
+		}
 		owns.Crash(0)
 		u.Feel(Broken)
 		r.alone(owns, fabric.Weather{})
 		time.Sleep(replaceAfter / 2)
 		u.Feel(Well)
+	})
+}
+
+// again has a repository owned by one that was not heard of for a while, and whose upstream
+// shows what it did when that one last asked, while another has published something since.
+func (r *run) again(s Step) {
+	u := r.upstream(s.Repo)
+	r.work.Go(func() {
+		was := r.owner(nameOf(u), r.nodes())
+		if was == nil || !was.running() {
+			r.missed(s)
+			return
+		}
+		r.askFor(was, nameOf(u), time.Second)
+		r.alone(was, fabric.Weather{Cut: true})
+		var now *Node
+		if !within(30*time.Second, func() bool { now = r.owner(nameOf(u), r.others(was)); return now != nil && now != was }) {
+			r.alone(was, fabric.Weather{})
+			r.missed(s)
+			return
+		}
+		passing := fmt.Sprintf("passing%d", s.Other)
+		u.Push(passing)
+		r.askFor(now, nameOf(u), 5*time.Second)
+		r.alone(was, fabric.Weather{})
+		u.Edit(func(refs map[string]string) { delete(refs, "refs/heads/"+passing) })
+		if within(20*time.Second, func() bool { // its copy is what was published
+			shown, err := was.Read(context.Background(), nameOf(u))
+			return err == nil && shown.Refs["refs/heads/"+passing] != ""
+		}) {
+			r.happened("again: follows")
+		}
+		now.Crash(0)
+		if within(30*time.Second, func() bool { return r.owner(nameOf(u), []*Node{was}) == was }) {
+			r.happened("again: owns")
+		}
+		time.Sleep(10 * time.Second)
+		r.start(now)
 	})
 }
 

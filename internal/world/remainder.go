@@ -66,10 +66,11 @@ func (r *run) lost(but []*Node) bool {
 
 // carryOn checks, while some nodes are still lost, that the others go on where they are a
 // majority: they agree on who leads, and what one of them has a copy of is soon, and at each
-// of them, what upstream has.
+// of them, what upstream has. So it is with all of them while only connections are held that
+// they need not wait for.
 func (r *run) carryOn() {
 	list := r.remainder()
-	if len(list) == len(r.w.Nodes) || !r.lost(list) || !r.decides(list) {
+	if len(list) == len(r.w.Nodes) && !r.held(list) || !r.lost(list) || !r.decides(list) {
 		return
 	}
 	var err error

@@ -40,6 +40,7 @@ type path struct{ from, to netip.Addr }
 // Weather is how a link carries what is sent.
 type Weather struct {
 	Cut    bool          // nothing arrives, until it is not cut any more
+	Walled bool          // no connection is made in this direction; those made in the other carry both
 	Delay  time.Duration // of everything
 	Jitter time.Duration // up to so much more, for each packet and each piece of a stream
 	Loss   float64       // share of the packets that are lost
@@ -359,6 +360,9 @@ func (h *Host) DialContext(ctx context.Context, network, address string) (net.Co
 	there, back := h.of.link(h.addr, to.Addr()), h.of.link(to.Addr(), h.addr)
 	if err := there.pass(ctx, 0); err != nil {
 		return fail(err)
+	}
+	if there.now().Walled {
+		return fail(os.NewSyscallError("connect", syscall.ECONNREFUSED))
 	}
 	h.of.mu.Lock()
 	remote := h.of.hosts[to.Addr()]

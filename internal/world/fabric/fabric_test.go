@@ -73,7 +73,11 @@ func TestWeather(t *testing.T) {
 		if _, err := a.DialContext(ctx, "tcp", "10.0.0.2:80"); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("a dial through a cut link: %v", err)
 		}
-		f.Set(a, b, fabric.Weather{})
+		// Through a wall nothing new goes but what the other side began.
+		f.Set(a, b, fabric.Weather{Walled: true})
+		if _, err := a.DialContext(t.Context(), "tcp", "10.0.0.2:80"); !errors.Is(err, syscall.ECONNREFUSED) {
+			t.Errorf("a dial through a wall: %v", err)
+		}
 		if n, err := theirs.Read(buf); err != nil || string(buf[:n]) != "late" {
 			t.Errorf("when it is mended: %q, %v", buf[:n], err)
 		}
