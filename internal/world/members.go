@@ -81,6 +81,10 @@ func anyNode(*Node) bool { return true }
 // spare tells whether the cluster may have one node less.
 func (r *run) spare(*Node) bool { return len(r.nodes()) > leastNodes }
 
+// removable tells whether a node may be removed while it runs. Where it has been, the answer is
+// that there is no such node, which is not a refusal.
+func (r *run) removable(n *Node) bool { return n.running() && r.spare(n) && !n.has(removed) }
+
 // retire ends a node for good, and has the cluster forget it.
 func (r *run) retire(s Step) {
 	n := r.victim(s, r.spare)
@@ -211,7 +215,7 @@ func (r *run) forgetOnce(n *Node, first int) Operation {
 // removeWrong has a node removed that runs. That is refused, unless nobody reaches it: then
 // it ends, and has to be made anew.
 func (r *run) removeWrong(s Step) {
-	n := r.victim(s, func(n *Node) bool { return n.running() && r.spare(n) })
+	n := r.victim(s, r.removable)
 	if n == nil {
 		return
 	}

@@ -181,7 +181,7 @@ func (r *run) once(op Operation, n *Node, do request) Operation {
 // dismiss has a node removed that nobody reached for a while, in the moment in which it hears
 // of a leader again: of its removal it may hear from the log.
 func (r *run) dismiss(s Step) {
-	n := r.victim(s, func(n *Node) bool { return n.running() && r.spare(n) })
+	n := r.victim(s, r.removable)
 	if n == nil {
 		return
 	}

@@ -14,7 +14,7 @@ import (
 )
 
 // remainder is the largest set of nodes that serve, and that nothing is broken between, nor
-// between them and people, who are to see what they show.
+// between them and people, who are to see what they show. One that was removed ends.
 func (r *run) remainder() (best []*Node) {
 	all := r.w.Nodes
 	for set := uint(1); set < 1<<len(all); set++ {
@@ -36,7 +36,7 @@ func (r *run) remainder() (best []*Node) {
 
 func (r *run) whole(list []*Node) bool {
 	for _, n := range list {
-		if !n.serves() || !r.fair(n.Host, r.w.desk) {
+		if !n.serves() || n.has(removed) || !r.fair(n.Host, r.w.desk) {
 			return false
 		}
 		for _, o := range list {
