@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -152,7 +153,7 @@ func thereIs(r request) any {
 		case a.URL == "https://h/a":
 			out.Results = append(out.Results, api.AddResult{Problem: conflict, There: &is})
 		case strings.Contains(r.line, "dry_run=true"):
-			out.Results = append(out.Results, api.AddResult{Would: strings.TrimPrefix(a.URL, "https://")})
+			out.Results = append(out.Results, api.AddResult{Would: cmp.Or(a.Name, strings.TrimPrefix(a.URL, "https://"))})
 		default:
 			added := row(strings.TrimPrefix(a.URL, "https://"), "pending")
 			out.Results = append(out.Results, api.AddResult{Repo: &added})
@@ -184,6 +185,14 @@ func TestAddingWhatIsThere(t *testing.T) {
 	}
 }
 
+// many are lines of a list.
+func many(n int) (list string) {
+	for i := range n {
+		list += fmt.Sprintf("https://many/%d\n", i)
+	}
+	return list
+}
+
 func TestImportingWhatIsThere(t *testing.T) {
 	f := fakeNode(t, func(_ int, r request) any { return thereIs(r) })
 	wrote := func() (list []string) {
@@ -201,22 +210,32 @@ func TestImportingWhatIsThere(t *testing.T) {
 	contains(t, "stdout", r.out, "Added 1, mirrored already 2 (2 with other settings: --update changes them), refused 0")
 	n := len(wrote())
 	r = runWith(t, list, "repo", "import", "-", "--interval", "5m", "--update", "--dry-run").want(t, exitOK)
-	contains(t, "stdout", r.out, "would change h/a: interval 1m -> 5m", "would add h/b", "Would add 1, changed 2, refused 0")
+	contains(t, "stdout", r.out, "would change h/a: interval 1m -> 5m", "would add h/b", "Would add 1, changed 1, mirrored already 1, refused 0")
+	if strings.Count(r.out, "would change h/a") != 1 {
+		t.Errorf("it would be changed twice:\n%s", r.out)
+	}
 	r = runWith(t, list, "repo", "import", "-", "--dry-run", "-o", "json").want(t, exitOK)
 	contains(t, "stdout", r.out, `"dry_run": true`, `"would": "h/b"`, `"there": 2`)
 	if len(wrote()) != n {
 		t.Errorf("a dry run writes: %v", wrote()[n:])
 	}
 	r = runWith(t, list, "repo", "import", "-", "--interval", "5m", "--update").want(t, exitOK)
-	contains(t, "stdout", r.out, "Added 1, changed 2, refused 0")
+	contains(t, "stdout", r.out, "Added 1, changed 1, mirrored already 1, refused 0")
 	all := wrote()
-	if got, want := all[len(all)-1], `POST /api/v1/repos:set {"repos":[{"repo":"h/a","interval":"5m0s"},{"repo":"h/a","interval":"5m0s"}]}`; got != want {
+	if got, want := all[len(all)-1], `POST /api/v1/repos:set {"repos":[{"repo":"h/a","interval":"5m0s"}]}`; got != want {
 		t.Errorf("asked for %s", got)
 	}
 	// A name that it does not have is a difference as well, where differences are to go.
 	runWith(t, "https://h/a other\n", "repo", "import", "-").want(t, exitUsage)
 	r = runWith(t, "https://h/a other\n", "repo", "import", "-", "--update", "-n").want(t, exitOK)
 	contains(t, "stdout", r.out, "would change h/a: name h/a -> other")
+	// Each line is judged after those before it, in whatever call they are.
+	r = runWith(t, "https://h/a other\nhttps://h/a h/a\nhttps://h/a other\n", "repo", "import", "-", "--update", "-n").want(t, exitOK)
+	contains(t, "stdout", r.out, "would change h/a: name h/a -> other", "Would add 0, changed 1, mirrored already 2, refused 0")
+	far := "https://h/b\nhttps://h/e clash\n" + strings.Repeat("\n", 10) + many(importBatch) + "https://h/b\nhttps://h/B.git\nhttps://h/b elsewhere\nhttps://h/c clash\nhttps://h/a clash\n"
+	r = runWith(t, far, "repo", "import", "-", "--update", "-n").want(t, exitPartFailed)
+	contains(t, "stdout", r.out, fmt.Sprintf("Would add %d, mirrored already 2, refused 3", importBatch+2))
+	contains(t, "stderr", r.err, "a line before it asks for this upstream, as h/b", "a line before it asks for the name clash", "the name clash is taken")
 	r = runWith(t, "https://h/a other\n", "repo", "import", "-", "--update").want(t, exitOK)
 	all = wrote()
 	if got, want := all[len(all)-1], `POST /api/v1/repos:set {"repos":[{"repo":"h/a","name":"other"}]}`; got != want {

@@ -36,6 +36,7 @@ type repoImportOptions struct {
 	same   api.SetRepo // what is said of it, for what is there already
 	update bool        // what is there becomes so
 	dry    bool        // nothing is written
+	plan   *importPlan
 }
 
 func repoImportCommand() command {
@@ -90,6 +91,7 @@ func (r *importResult) compare(o repoImportOptions) (set api.SetRepo) {
 		r.same = r.name == "" || r.name == r.Problem.Existing
 		return set
 	}
+	r.was = o.plan.now(r.was)
 	set = o.same
 	if !calledSo(r.was, r.name) {
 		if !o.update {
@@ -110,6 +112,7 @@ func repoImport(ctx context.Context, s *session, o repoImportOptions) error {
 		s.remark("There is no URL in %s.", importName(o.file))
 	}
 	s.patience *= importPatience
+	o.plan = newImportPlan()
 	results := make([]importResult, 0, len(entries))
 	var t tally
 	progress := newProgress(s)
@@ -125,7 +128,12 @@ func repoImport(ctx context.Context, s *session, o repoImportOptions) error {
 			t.unknown += len(call.batch)
 			s.remark("Lines %d to %d may or may not have been added.", call.batch[0].line, call.batch[len(call.batch)-1].line)
 		}
-		for _, r := range call.results {
+		for i := range call.results {
+			r := &call.results[i]
+			if o.dry {
+				o.plan.add(r, call.batch[i].url)
+				wouldUpdate(ctx, s, r, o)
+			}
 			switch {
 			case r.Changed:
 				t.changed++
@@ -283,8 +291,26 @@ func addBatch(ctx context.Context, s *session, batch []importEntry, o repoImport
 		a := answer.Results[j]
 		results[i].Repo, results[i].Problem, results[i].Would, results[i].was = a.Repo, a.Problem, a.Would, a.There
 	}
-	updateBatch(ctx, s, results, o)
+	if !o.dry {
+		updateBatch(ctx, s, results, o)
+	}
 	return results, nil
+}
+
+// wouldUpdate compares what is there already with what a line says, and tells what would be
+// changed.
+func wouldUpdate(ctx context.Context, s *session, r *importResult, o repoImportOptions) {
+	set := r.compare(o)
+	if !o.update || len(r.Differs) == 0 {
+		return
+	}
+	r.Problem, r.same = nil, false
+	if set.Name != nil {
+		r.Problem = o.plan.taken(ctx, s, r.was, *set.Name)
+	}
+	if r.Changed = r.Problem == nil; r.Changed {
+		o.plan.change(r.was, set)
+	}
 }
 
 // updateBatch compares what is there already with what is said, and has it changed where that
@@ -298,10 +324,7 @@ func updateBatch(ctx context.Context, s *session, results []importResult, o repo
 		if !o.update || len(r.Differs) == 0 {
 			continue
 		}
-		if o.dry {
-			r.Changed, r.Problem, r.same = true, nil, false
-			continue
-		}
+		o.plan.change(r.was, set)
 		ask.Repos, which = append(ask.Repos, api.SetOne{Repo: r.was.Name, SetRepo: set}), append(which, r)
 	}
 	if len(which) == 0 {

@@ -1,0 +1,95 @@
+package cli
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+
+	"gitmirror/api"
+	"gitmirror/internal/giturl"
+	"gitmirror/internal/refusal"
+)
+
+// importPlan is what the lines of a list come to so far: a line is judged by what those
+// before it have made of the table, or would make of it. It is safe for concurrent use.
+type importPlan struct {
+	mu    sync.Mutex
+	rows  map[string]*api.Repo // that were there before, by ID, as they are by now
+	added map[string]string    // names of those that would be added, by the key of their URL
+	names map[string]bool      // that would be given away, in lower case
+}
+
+func newImportPlan() *importPlan {
+	return &importPlan{rows: map[string]*api.Repo{}, added: map[string]string{}, names: map[string]bool{}}
+}
+
+// now is a repository as the lines before this one leave it.
+func (p *importPlan) now(was *api.Repo) *api.Repo {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if row := p.rows[was.ID]; row != nil {
+		return row
+	}
+	return was
+}
+
+// change notes what a line makes of a repository.
+func (p *importPlan) change(was *api.Repo, set api.SetRepo) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	row := *was
+	row.Policy = set.On(row.Policy)
+	if row.Labels = maps.Clone(row.Labels); row.Labels == nil {
+		row.Labels = map[string]string{}
+	}
+	for key, value := range set.Labels {
+		if delete(row.Labels, key); value != nil {
+			row.Labels[key] = *value
+		}
+	}
+	if set.Name != nil && *set.Name != row.Name {
+		row.Aliases = append(slices.DeleteFunc(slices.Clone(row.Aliases), func(a string) bool { return a == *set.Name }), row.Name)
+		row.Name = *set.Name
+		p.names[strings.ToLower(row.Name)] = true
+	}
+	p.rows[was.ID] = &row
+}
+
+// taken says why a repository could not be given a name.
+func (p *importPlan) taken(ctx context.Context, s *session, was *api.Repo, name string) *api.Problem {
+	p.mu.Lock()
+	given := p.names[strings.ToLower(name)]
+	p.mu.Unlock()
+	if !given {
+		if other, err := s.client.Repo(ctx, name); err != nil || other.ID == was.ID {
+			return nil
+		}
+	}
+	return api.ProblemOf(refusal.New(refusal.ConflictName, "the name %s is taken", name).Try("give another name in that line"))
+}
+
+// add judges a line whose URL nothing mirrors yet: a line before it may have asked for that,
+// or for its name.
+func (p *importPlan) add(r *importResult, raw string) {
+	u, err := giturl.Parse(raw)
+	if r.Would == "" || err != nil {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	name, there := p.added[u.Key()]
+	switch {
+	case there && (r.name == "" || strings.EqualFold(r.name, name)):
+		r.Would, r.same = "", true
+	case there:
+		r.Would, r.Problem = "", api.ProblemOf(refusal.New(refusal.ConflictURL, "a line before it asks for this upstream, as %s", name).Try("keep one of the two lines"))
+	case p.names[strings.ToLower(r.Would)]:
+		r.Problem = api.ProblemOf(refusal.New(refusal.ConflictName, "a line before it asks for the name %s", r.Would).Try("give another name in one of the two lines"))
+		r.Would = ""
+	default:
+		p.added[u.Key()] = r.Would
+		p.names[strings.ToLower(r.Would)] = true
+	}
+}
