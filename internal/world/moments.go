@@ -19,6 +19,7 @@ var momentSteps = map[string]func(*run, Step){
 	"deaf":    (*run).deaf,
 	"twice":   (*run).twice,
 	"orphan":  (*run).orphan,
+	"stall":   (*run).stall,
 	"again":   (*run).again,
 }
 
@@ -278,32 +279,11 @@ func (r *run) twice(s Step) {
 }
 
 // orphan kills who owns a repository as soon as it has published something, which few or none
-// could copy yet, while upstream does not answer; or has it freeze, and upstream goes on.
+// could copy yet, while upstream does not answer.
 func (r *run) orphan(s Step) {
-	u := r.upstream(s.Repo)
 	r.work.Go(func() {
-		is, _ := r.status(r.nodes())
-		owns := r.owner(nameOf(u), r.nodes())
-		if owns == nil || owns.Name == is.Leader {
-			r.missed(s)
-			return
-		}
-		others := r.others(owns)
-		before := r.generation(nameOf(u), others)
-		for _, o := range others {
-			if o.Name != is.Leader {
-				r.link(owns.Host, o.Host, faraway)
-				r.link(o.Host, owns.Host, faraway)
-			}
-		}
-		u.Push("main")
-		r.askFor(owns, nameOf(u), time.Second)
-		if within(2*time.Second, func() bool { return r.generation(nameOf(u), others) > before }) {
-			r.happened("orphan: published")
-		}
-		if s.Other%2 == 1 {
-			r.alone(owns, fabric.Weather{Cut: true})
-			u.Push("main")
+		u, owns := r.bereave(s, r.upstream(s.Repo))
+		if owns == nil {
 			return
 		}
 		owns.Crash(0)
@@ -312,6 +292,51 @@ func (r *run) orphan(s Step) {
 		time.Sleep(replaceAfter / 2)
 		u.Feel(Well)
 	})
+}
+
+// stall has who owns a repository freeze as soon as it has published something, while others
+// are asking for that, and upstream goes on.
+func (r *run) stall(s Step) {
+	r.work.Go(func() {
+		// One that does not lead, so that what it has published is known.
+		is, _ := r.status(r.nodes())
+		u := r.upstream(s.Repo)
+		for i := range 4 {
+			if o := r.owner(nameOf(r.upstream(s.Repo+i)), r.nodes()); o != nil && o.Name != is.Leader {
+				u = r.upstream(s.Repo + i)
+				break
+			}
+		}
+		if _, owns := r.bereave(s, u); owns != nil {
+			r.alone(owns, fabric.Weather{Cut: true})
+			u.Push("main")
+		}
+	})
+}
+
+// bereave has who owns a repository, and does not lead, publish something that the others hear
+// of at once, and can copy only later; nil where there is none such.
+func (r *run) bereave(s Step, u *Upstream) (*Upstream, *Node) {
+	is, _ := r.status(r.nodes())
+	owns := r.owner(nameOf(u), r.nodes())
+	if owns == nil || owns.Name == is.Leader {
+		r.missed(s)
+		return nil, nil
+	}
+	others := r.others(owns)
+	before := r.generation(nameOf(u), others)
+	for _, o := range others {
+		if o.Name != is.Leader {
+			r.link(owns.Host, o.Host, faraway)
+			r.link(o.Host, owns.Host, faraway)
+		}
+	}
+	u.Push("main")
+	r.askFor(owns, nameOf(u), time.Second)
+	if within(2*time.Second, func() bool { return r.generation(nameOf(u), others) > before }) {
+		r.happened(s.What + ": published")
+	}
+	return u, owns
 }
 
 // again has a repository owned by one that was not heard of for a while, and whose upstream
