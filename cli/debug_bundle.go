@@ -99,7 +99,7 @@ func writeBundle(ctx context.Context, s *session, path string, anonymous bool) e
 	b.json("repos.json", rows, rowsErr)
 	happened, happenedErr := s.client.Events(asks, api.EventQuery{Limit: mostEvents})
 	b.json("events.json", happened, happenedErr)
-	here := doctor.Host{Data: s.data, Git: node.GitVersion, Unheard: err}
+	here := doctor.Host{Data: s.data, Held: s.data != "" && node.Runs(s.data), Git: node.GitVersion, Unheard: err}
 	if err == nil {
 		here.Status = st
 	}

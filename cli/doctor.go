@@ -22,14 +22,20 @@ func doctorCommand() command {
 		about: `Run it on the host of a node, as its user. It looks at git, the limit of open files, the data
 directory and its disk, whether each other node is reached at each port and what its clock
 says, and whether the names of upstreams resolve; where no node answers, at the ports that one
-would take. Each finding says what to do. Exits 1 where something fails.`,
+would take: those that the data directory's node had, or the usual ones. Each finding says what to do. Exits 1 where something fails.`,
 		examples: []string{"gitmirror doctor --data /var/lib/gitmirror", "gitmirror doctor -o json"},
 		flags: []urfave.Flag{
-			&urfave.StringFlag{Name: "http", Usage: "`HOST:PORT` that a node here would take for clients", Value: "127.0.0.1:7654"},
-			&urfave.StringFlag{Name: "peer", Usage: "`HOST:PORT` that it would take for other nodes", Value: "127.0.0.1:7655"},
+			&urfave.StringFlag{Name: "http", Usage: "`HOST:PORT` that a node here would take for clients", DefaultText: kept(node.DefaultHTTP)},
+			&urfave.StringFlag{Name: "peer", Usage: "`HOST:PORT` that it would take for other nodes", DefaultText: kept(node.DefaultPeer)},
 		},
 		run: func(ctx context.Context, s *session, c *urfave.Context) error {
-			return examine(ctx, s, doctor.Host{Data: cmp.Or(s.data, os.Getenv(dataEnv)), Listens: []string{c.String("http"), c.String("peer")}, Git: node.GitVersion})
+			data := cmp.Or(s.data, os.Getenv(dataEnv))
+			had := node.Place{}
+			if data != "" {
+				had = node.Kept(data)
+			}
+			return examine(ctx, s, doctor.Host{Data: data, Held: data != "" && node.Runs(data), Git: node.GitVersion,
+				Listens: []string{cmp.Or(c.String("http"), had.HTTP, node.DefaultHTTP), cmp.Or(c.String("peer"), had.Peer, node.DefaultPeer)}})
 		},
 	}
 }

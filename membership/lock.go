@@ -16,13 +16,16 @@ import (
 // they inherited the lock and end with their parent.
 const lockPatience = 10 * time.Second
 
+// lockFile is in the data directory.
+const lockFile = "lock"
+
 // Lock makes the data directory and takes it for this process. The lock is
 // inherited by children, so that it outlives us as long as one of them lives.
 func Lock(ctx context.Context, d *disk.Disk, dir string) (*os.File, error) {
 	if err := d.MkdirAll(dir, 0o700); err != nil {
 		return nil, &advice.Error{Message: fmt.Sprintf("cannot make the data directory: %v", err), Try: "choose another with --data", Err: err}
 	}
-	f, err := d.OpenFile(filepath.Join(dir, "lock"), os.O_RDWR|os.O_CREATE, 0o600)
+	f, err := d.OpenFile(filepath.Join(dir, lockFile), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, &advice.Error{Message: fmt.Sprintf("cannot use the data directory: %v", err), Try: "choose another with --data, or mend its permissions", Err: err}
 	}

@@ -163,6 +163,9 @@ func Kept(dir string) Place {
 	return at
 }
 
+// Runs tells whether a process has the data directory: a node, or git that one has left.
+func Runs(dir string) bool { return membership.Held(nil, dir) }
+
 // check reads the settings.
 func (n *node) check() (settled Config, err error) {
 	bad := func(format string, args ...any) error {

@@ -36,6 +36,7 @@ type Host struct {
 	Status    *api.Status                           // of the cluster, nil where no node answers
 	Upstreams []string                              // hosts
 	Unheard   error                                 // why no node answers
+	Held      bool                                  // a process has the data directory
 }
 
 // bound is how long one check may take: a host that does not answer holds up no other.
@@ -96,6 +97,8 @@ func (h Host) node(context.Context) []Check {
 	switch st := h.Status; {
 	case st == nil && h.Unheard == nil:
 		return nil
+	case st == nil && h.Held:
+		return []Check{fail("node", "look at its log: it may wait for others (--join, --bootstrap-expect), or be stopped (ps -o stat), or its disk hangs", "one runs with %s, and does not say how it is: %v", h.Data, h.Unheard)}
 	case st == nil:
 		return []Check{fail("node", "start a node here (gitmirror start), or say where one runs (--addr, --data)", "%v", h.Unheard)}
 	case st.Verdict == api.Healthy:

@@ -43,6 +43,7 @@ func TestWhatIsWrongIsSaid(t *testing.T) {
 	defer well.Close()
 	gone := httptest.NewServer(nil)
 	gone.Close()
+	data := t.TempDir()
 	file := filepath.Join(t.TempDir(), "file")
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
@@ -72,6 +73,8 @@ func TestWhatIsWrongIsSaid(t *testing.T) {
 		{in(doctor.Host{Listens: []string{"192.0.2.1:1"}}), "port 192.0.2.1:1", doctor.Fail, "192.0.2.1"},
 		{in(doctor.Host{Listens: []string{addr(gone)}}), "port " + addr(gone), doctor.OK, "free"},
 		{in(doctor.Host{Unheard: errors.New("nobody there")}), "node", doctor.Fail, "nobody there"},
+		{in(doctor.Host{Unheard: errors.New("no answer"), Held: true, Data: data}), "node", doctor.Fail, "one runs with " + data},
+		{in(doctor.Host{Listens: []string{taken.Addr().String()}, Held: true, Data: data}), "port " + taken.Addr().String(), doctor.OK, "taken, as by the node"},
 		{in(doctor.Host{Status: &api.Status{Verdict: api.Healthy, AnsweredBy: "n1"}}), "node", doctor.OK, "healthy"},
 		{cluster, "node", doctor.Warn, "degraded"},
 		{cluster, "peer n2", doctor.OK, "reached"},
@@ -95,7 +98,6 @@ func TestWhatIsWrongIsSaid(t *testing.T) {
 	if w := doctor.Worst(cluster); w != doctor.Fail {
 		t.Errorf("the worst is %s", w)
 	}
-	data := t.TempDir()
 	in(doctor.Host{Data: data})
 	if left, err := os.ReadDir(data); err != nil || len(left) > 0 {
 		t.Errorf("left behind: %v, %v", left, err)

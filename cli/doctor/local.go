@@ -130,6 +130,8 @@ func (h Host) ports(context.Context) (list []Check) {
 		name := "port " + addr
 		l, err := network.Host.Listen(addr)
 		switch {
+		case errors.Is(err, syscall.EADDRINUSE) && h.Held:
+			list = append(list, ok(name, "taken, as by the node that runs with %s", h.Data))
 		case errors.Is(err, syscall.EADDRINUSE):
 			list = append(list, fail(name, "end what listens there (ss -ltnp), or start the node at another", "something else listens there"))
 		case err != nil:

@@ -61,6 +61,9 @@ func member(ctx context.Context, n api.Node) []Check {
 	}
 	transport := &http.Transport{DisableKeepAlives: true, DialContext: network.Host.DialContext}
 	resp, err := transport.RoundTrip(req)
+	if err != nil && ctx.Err() != nil {
+		return append(list, warn(name, "is it stopped, or cut off? gitmirror node show "+n.Name, "%s has not answered within %s", u.Host, bound))
+	}
 	if err != nil {
 		return append(list, warn(name, "open its port to clients (and to this host), or start it with --advertise-http", "%v", err))
 	}
