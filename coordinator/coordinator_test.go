@@ -186,6 +186,39 @@ func TestOwnersOfADeadNodeMoveAtOnceAndCopiesLater(t *testing.T) {
 	}
 }
 
+// Copies are made anew after --replace-after, however soon a vote goes to another node.
+func TestCopiesWaitForLongerThanVotes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 4)
+		w.settle()
+		w.add(12)
+		w.settle()
+		w.alive[id(2)] = false
+		w.settle()
+		dead := w.state.View().NodeByID(id(2)).Num
+		held := func() (n int) {
+			for _, r := range w.rows() {
+				if cp, ok := r.Copy(dead); ok && cp.State == fsm.CopyReady {
+					n++
+				}
+			}
+			return n
+		}
+		before := held()
+		for _, wait := range []struct {
+			d    time.Duration
+			held int
+		}{{9 * time.Minute, before}, {2 * time.Minute, 0}} {
+			time.Sleep(wait.d)
+			w.now = time.Now()
+			w.settle()
+			if got := held(); got != wait.held || before == 0 {
+				t.Errorf("%s later %d of %d copies of the dead node count, want %d", wait.d, got, before, wait.held)
+			}
+		}
+	})
+}
+
 func TestACopyNeverMadeDoesNotWaitForItsNode(t *testing.T) {
 	w := newWorld(t, 3)
 	w.settle()

@@ -102,7 +102,7 @@ func (c *Coordinator) nodeStates(view *fsm.View, now time.Time) (states map[fsm.
 			states[n.Num] = ring.Gone
 		default:
 			states[n.Num] = ring.Down
-			if c.gone(view, n, now) {
+			if c.downFor(view, n, now, c.cfg.ReplaceAfter) {
 				states[n.Num] = ring.Gone
 				gone++
 			}

@@ -123,7 +123,7 @@ func TestANewLeaderTakesOverHowLongANodeHasBeenDown(t *testing.T) {
 		w.apply(&command.Tick{})
 		w.c.begin()
 		n := w.state.View().NodeByID(id(2))
-		if !w.c.gone(w.state.View(), n, time.Now()) {
+		if !w.c.downFor(w.state.View(), n, time.Now(), w.c.cfg.ReplaceAfter) {
 			t.Error("a new leader waits from the beginning again")
 		}
 	})

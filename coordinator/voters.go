@@ -141,7 +141,7 @@ func (c *Coordinator) balanceVotes(ctx context.Context) (changed bool, err error
 	case len(voting) > want && spare >= 0:
 		c.log.Info("taking a vote", "node", voting[spare].Name, "voters", len(voting)-1)
 		return true, c.cfg.Voters.Demote(ctx, voting[spare].ID)
-	case len(voting) == want && len(ready) > 0 && spare >= 0 && c.gone(view, voting[spare], now):
+	case len(voting) == want && len(ready) > 0 && spare >= 0 && c.downFor(view, voting[spare], now, min(spareAfter, c.cfg.ReplaceAfter)):
 		// A voter that is gone for good costs a failure we could tolerate.
 		c.log.Info("giving a vote in place of a node that is down", "node", ready[0].Name, "instead", voting[spare].Name)
 		return true, c.cfg.Voters.Promote(ctx, ready[0].ID)
@@ -153,7 +153,7 @@ func (c *Coordinator) balanceVotes(ctx context.Context) (changed bool, err error
 // A vote costs nothing to move, as copies do; it comes back with the node when there is room.
 const spareAfter = time.Minute
 
-// gone tells whether a voter has been down for so long that its vote is better elsewhere.
-func (c *Coordinator) gone(view *fsm.View, n *fsm.Node, now time.Time) bool {
-	return n.State == fsm.NodeDown && c.term.Load().absent.of(view, n, now) > min(spareAfter, c.cfg.ReplaceAfter)
+// downFor tells whether a node has been down for longer than that.
+func (c *Coordinator) downFor(view *fsm.View, n *fsm.Node, now time.Time, d time.Duration) bool {
+	return n.State == fsm.NodeDown && c.term.Load().absent.of(view, n, now) > d
 }
