@@ -33,6 +33,13 @@ func (h *holdings) clone() holdings {
 	return holdings{byNode: h.byNode}
 }
 
+// ownAll makes every shelf its own, so that changes need none of whom it was cloned from.
+func (h *holdings) ownAll() {
+	for n := range h.byNode {
+		h.shelf(n)
+	}
+}
+
 // shelf returns that of a node, to be changed.
 func (h *holdings) shelf(n NodeNum) *shelf {
 	if h.own == nil {

@@ -92,6 +92,7 @@ func (s *State) Try(msg proto.Message) (*command.Outcome, error) {
 	}
 	s.mu.Lock()
 	aside := &State{tables: s.tables.clone(), requests: newRequests()}
+	aside.tables.held.ownAll() // a tree is copied by writing to it, which is for who has the lock
 	s.mu.Unlock()
 	aside.tables.moved = journal{} // whose memory is shared with what is appended to it
 	return apply(aside, entry{index: aside.tables.index + 1, at: atTime(aside.tables.nowMS)}), nil
