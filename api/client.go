@@ -222,29 +222,12 @@ func problemOf(addr address, resp *http.Response, data []byte) error {
 }
 
 // What is asked for with a body, or a query of its own, is called beside that: policy.go,
-// holds.go.
+// holds.go, nodes.go.
 
 // Status returns the cluster's state.
 func (c *Client) Status(ctx context.Context) (*Status, error) {
 	var s Status
 	return &s, c.do(ctx, call{method: http.MethodGet, path: "status", out: &s})
-}
-
-// Nodes lists the members.
-func (c *Client) Nodes(ctx context.Context) (*NodeList, error) {
-	var l NodeList
-	return &l, c.do(ctx, call{method: http.MethodGet, path: "nodes", out: &l})
-}
-
-// Node returns one member by name.
-func (c *Client) Node(ctx context.Context, name string) (*Node, error) {
-	var n Node
-	return &n, c.do(ctx, call{method: http.MethodGet, path: "nodes/" + url.PathEscape(name), out: &n})
-}
-
-// RemoveNode has the cluster forget a node that is gone.
-func (c *Client) RemoveNode(ctx context.Context, name, key string) error {
-	return c.do(ctx, call{method: http.MethodDelete, path: "nodes/" + url.PathEscape(name), key: key})
 }
 
 // Query selects repos.

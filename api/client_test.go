@@ -98,7 +98,11 @@ func TestRequests(t *testing.T) {
 		{seen{line: "GET /api/v1/repos/github.com/acme/big"}, func() error { _, err := c.Repo(ctx, "github.com/acme/big"); return err }},
 		{seen{"POST /api/v1/repos", "k", "application/json", `{"url":"https://h/a"}`}, func() error { _, err := c.Add(ctx, api.AddRepo{URL: "https://h/a"}, "k"); return err }},
 		{seen{"PATCH /api/v1/repos/a%20b", "k", "application/json", `{"max_size":7}`}, func() error { _, err := c.Set(ctx, "a b", api.SetRepo{MaxSize: &size}, "k"); return err }},
-		{seen{"DELETE /api/v1/nodes/n%2F1", "k", "application/json", ""}, func() error { return c.RemoveNode(ctx, "n/1", "k") }},
+		{seen{"DELETE /api/v1/nodes/n%2F1", "k", "application/json", ""}, func() error { return c.RemoveNode(ctx, "n/1", false, "k") }},
+		{seen{"DELETE /api/v1/nodes/n1?accept_loss=true", "k", "application/json", ""}, func() error { return c.RemoveNode(ctx, "n1", true, "k") }},
+		{seen{"POST /api/v1/nodes/n%2F1:drain", "k", "application/json", ""}, func() error { _, err := c.Drain(ctx, "n/1", "k"); return err }},
+		{seen{"POST /api/v1/nodes/n1:undrain", "k", "application/json", ""}, func() error { _, err := c.Undrain(ctx, "n1", "k"); return err }},
+		{seen{"POST /api/v1/cluster/leader:transfer", "k", "application/json", `{"to":"n2"}`}, func() error { _, err := c.Transfer(ctx, api.TransferLeader{To: "n2"}, "k"); return err }},
 	} {
 		if err := call.do(); err != nil || last != call.want {
 			t.Errorf("asked %+v, %v; want %+v", last, err, call.want)

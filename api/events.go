@@ -38,6 +38,7 @@ var EventTypes = []struct{ Name, Means string }{
 	{"broken", "a copy cannot be read"},
 	{"healed", "that copy is ready again"},
 	{"moved", "other nodes shall have copies: `detail` says which more, and which no more"},
+	{"copy_lost", "the last copy on a node that lived was given up by a person (`node rm --accept-loss`): `detail` says where another may be"},
 	{"owner_changed", "another node asks its upstream"},
 	{"repo_renamed", "it has another name: `detail` is the one before"},
 	{"upstream_moved", "other addresses are its upstream's"},
@@ -48,6 +49,8 @@ var EventTypes = []struct{ Name, Means string }{
 	{"node_up", "it is back"},
 	{"node_down", "it does not answer"},
 	{"node_removed", "it was removed for good"},
+	{"node_draining", "it gives what it has to others, by a person's word"},
+	{"node_undrained", "that has ended: it keeps what it has"},
 	{"node_impaired", "its disk, or its copies, keep it from a part of its work"},
 	{"node_recovered", "that has ended"},
 }

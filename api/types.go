@@ -72,33 +72,6 @@ const (
 	NoQuorum = "no_quorum"
 )
 
-// Node is one member.
-type Node struct {
-	Name    string    `json:"name"`
-	ID      string    `json:"id"`
-	State   string    `json:"state"` // up, suspect, down, draining, left
-	Role    string    `json:"role"`  // leader, voter, nonvoter
-	HTTP    string    `json:"http"`
-	Peer    string    `json:"peer"`
-	Owned   int       `json:"owned"`   // repos it polls upstream for
-	Copies  int       `json:"copies"`  // repos it holds or shall hold
-	Leaving int       `json:"leaving"` // copies it is to delete
-	Since   time.Time `json:"since"`   // when State began
-	Flaps   uint32    `json:"flaps"`   // times it went down
-	Version string    `json:"version"`
-	// Disk and Sick say what keeps the node from writing, and from serving; null
-	// when nothing does.
-	Disk *Impairment `json:"disk"`
-	Sick *Impairment `json:"sick"`
-}
-
-// Impairment is something that keeps a node from its work.
-type Impairment struct {
-	Class   string    `json:"class"` // low, full or failing for a disk; sick
-	Message string    `json:"message"`
-	Since   time.Time `json:"since"`
-}
-
 // Repo is one mirrored repository.
 type Repo struct {
 	ID         string            `json:"id"`
@@ -163,11 +136,6 @@ type RepoError struct {
 type RepoList struct {
 	Repos      []Repo `json:"repos"`
 	NextCursor string `json:"next_cursor"` // empty on the last page
-}
-
-// NodeList is the answer to GET /api/v1/nodes.
-type NodeList struct {
-	Nodes []Node `json:"nodes"`
 }
 
 // AddRepos asks for many.

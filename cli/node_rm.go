@@ -10,18 +10,20 @@ import (
 )
 
 type nodeRmOptions struct {
-	name string
-	yes  bool
+	name       string
+	yes        bool
+	acceptLoss bool
 }
 
 func nodeRmCommand() command {
 	return command{
 		path: "node rm", args: "NAME", usage: "have the cluster forget a node that is gone for good", min: 1, max: 1,
-		about:    "Its repositories get new owners and new copies on the other nodes.",
-		examples: []string{"gitmirror node rm n2 --yes"},
-		flags:    []urfave.Flag{yesFlag()},
+		about:    "Its repositories get new owners and new copies on the other nodes. While no other node that lives has a copy of some of them that is refused, with their names.",
+		examples: []string{"gitmirror node rm n2 --yes", "gitmirror node rm n2 --accept-loss --yes"},
+		flags: []urfave.Flag{yesFlag(),
+			&urfave.BoolFlag{Name: "accept-loss", Usage: "remove it though the last live copies of repositories go with it: they are cloned anew from upstream, and what upstream does not show any more is lost", DisableDefaultText: true}},
 		run: func(ctx context.Context, s *session, c *urfave.Context) error {
-			return nodeRm(ctx, s, nodeRmOptions{name: c.Args().First(), yes: c.Bool("yes")})
+			return nodeRm(ctx, s, nodeRmOptions{name: c.Args().First(), yes: c.Bool("yes"), acceptLoss: c.Bool("accept-loss")})
 		},
 	}
 }
@@ -33,11 +35,18 @@ func nodeRm(ctx context.Context, s *session, o nodeRmOptions) error {
 			return err
 		}
 		effect := fmt.Sprintf("Remove node %s, which is %s: the cluster forgets it, and makes the %d copies it holds anew on other nodes.", n.Name, n.State, n.Copies)
-		if err := s.confirm(ctx, effect, "node rm "+o.name+" --yes"); err != nil {
+		sure := "node rm " + o.name + " --yes"
+		if o.acceptLoss {
+			effect += " Of what no other node that lives has a copy, kept history is lost: it is cloned anew from upstream."
+			sure += " --accept-loss"
+		}
+		if err := s.confirm(ctx, effect, sure); err != nil {
 			return err
 		}
 	}
-	err := s.write(ctx, func(ctx context.Context, key string) error { return s.client.RemoveNode(ctx, o.name, key) })
+	err := s.write(ctx, func(ctx context.Context, key string) error {
+		return s.client.RemoveNode(ctx, o.name, o.acceptLoss, key)
+	})
 	if err != nil {
 		return notFound(err, s.command("node ls"))
 	}

@@ -290,6 +290,25 @@ func (c *Cluster) TransferLeadership(ctx context.Context) (err error) {
 	return fmt.Errorf("transfer leadership: %w", err)
 }
 
+// TransferTo hands leadership to that voter, and to nobody else. The error is ErrNotServer
+// where it is none.
+func (c *Cluster) TransferTo(ctx context.Context, id string) error {
+	for _, s := range c.raft.GetConfiguration().Configuration().Servers {
+		if string(s.ID) != id || s.Suffrage != raft.Voter {
+			continue
+		}
+		err := c.transferTo(ctx, s)
+		if errors.Is(err, raft.ErrNotLeader) {
+			err = c.notLeader()
+		}
+		if err != nil {
+			return fmt.Errorf("transfer leadership: %w", err)
+		}
+		return nil
+	}
+	return fmt.Errorf("transfer leadership to %s: %w", id, ErrNotServer)
+}
+
 func (c *Cluster) transferTo(ctx context.Context, s raft.Server) error {
 	for {
 		if !c.IsLeader() { // raft would keep the request, and answer it in a later term or never

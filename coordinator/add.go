@@ -128,20 +128,3 @@ func (c *Coordinator) Do(ctx context.Context, msg proto.Message, key string) err
 	}
 	return fsm.AsError(out)
 }
-
-// RemoveNode forgets a node that is down. Refused while it is up, and while it
-// holds the only ready copy of anything.
-func (c *Coordinator) RemoveNode(ctx context.Context, id, key string) error {
-	n := c.cfg.State.View().NodeByID(id)
-	switch {
-	case n == nil: // the log knows whether this request has removed it
-	case n.ID == c.cfg.Self || n.State == fsm.NodeUp:
-		return refusal.New(refusal.NodeUp, "node %s is up: removing it would take its copies away from under it", n.Name).
-			Try("stop it first, and wait until `gitmirror node show %s` says down", n.Name)
-	}
-	out, err := c.cfg.Proposer.Propose(ctx, &command.RemoveNode{Id: id}, key)
-	if err != nil {
-		return fmt.Errorf("remove node: %w", err)
-	}
-	return fsm.AsError(out) // consensus follows the table, see voters
-}

@@ -56,6 +56,8 @@ type Voters interface {
 	Promote(ctx context.Context, id string) error
 	Demote(ctx context.Context, id string) error
 	RemoveServer(ctx context.Context, id string) error
+	// TransferTo has a voter lead instead of this node: the term ends.
+	TransferTo(ctx context.Context, id string) error
 }
 
 // State is the replicated table.
@@ -162,6 +164,7 @@ func (c *Coordinator) reconcile(ctx context.Context) error {
 		c.attempt(ctx, "found", "", c.found),
 		c.liveness(ctx),
 		c.voters(ctx),
+		c.attempt(ctx, "leadership", "", c.handOver),
 		c.placement(ctx),
 		c.attempt(ctx, "format", "", c.format),
 		c.attempt(ctx, "time", "", c.tick),

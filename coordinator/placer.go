@@ -1,6 +1,7 @@
 package coordinator
 
 import (
+	"slices"
 	"sync"
 	"time"
 
@@ -15,6 +16,7 @@ import (
 type placing struct {
 	mu    sync.Mutex
 	at    time.Time // when the board was made
+	known []*fsm.Node
 	nodes map[fsm.NodeNum]*fsm.Node
 	board *ring.Board
 }
@@ -27,9 +29,10 @@ func (c *Coordinator) placeNew(rows []*command.NewRepo) {
 	p := &c.term.Load().placing
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.board == nil || time.Since(p.at) >= boardFor {
+	// A node that has changed since may be draining, or down.
+	if p.board == nil || time.Since(p.at) >= boardFor || !slices.Equal(p.known, c.cfg.State.View().Nodes()) {
 		s := c.survey()
-		p.at, p.nodes, p.board = time.Now(), s.byNum, s.board()
+		p.at, p.known, p.nodes, p.board = time.Now(), s.view.Nodes(), s.byNum, s.board()
 	}
 	for _, row := range rows {
 		p.put(row)

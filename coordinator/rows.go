@@ -40,6 +40,9 @@ func (s *survey) step(r *fsm.Repo, plan []uint32) *command.Placement {
 	for _, id := range plan {
 		num := fsm.NodeNum(id)
 		cp, ok := r.Copy(num)
+		if n := s.byNum[num]; n != nil && !n.Serves() {
+			settled = false // its copy may be as good, and nobody gets it
+		}
 		switch {
 		case !ok:
 			settled = false
@@ -106,7 +109,7 @@ func (s *survey) eligible(r *fsm.Repo, plan []uint32) []uint32 {
 			most = max(most, cp.Generation)
 		}
 	}
-	if cp, ok := r.Copy(r.Owner); ok && r.Generation == 0 && live(cp) && s.able[r.Owner] {
+	if cp, ok := r.Copy(r.Owner); ok && r.Generation == 0 && live(cp) && s.able[r.Owner] && !s.byNum[r.Owner].Draining() {
 		return []uint32{uint32(r.Owner)} // it is cloning: upstream is cloned once
 	}
 	// When all copies are on nodes that are not expected back, one in the making is

@@ -80,7 +80,7 @@ func (s *survey) lost() []fsm.NodeNum {
 	return list
 }
 
-func mayOwn(state fsm.NodeState) bool { return state == fsm.NodeUp || state == fsm.NodeDraining }
+func mayOwn(state fsm.NodeState) bool { return state == fsm.NodeUp }
 
 // The mass-failure brake: when more nodes than this share, and more than one,
 // would be given up at once, something else is wrong; keep what is there.
@@ -96,12 +96,10 @@ func (c *Coordinator) nodeStates(view *fsm.View, now time.Time) (states map[fsm.
 		switch n.State {
 		case fsm.NodeUp:
 			states[n.Num] = upState(n)
-		case fsm.NodeDraining:
-			states[n.Num] = ring.Draining
 		case fsm.NodeLeft:
 			states[n.Num] = ring.Gone
 		default:
-			states[n.Num] = ring.Down
+			states[n.Num] = awayState(n)
 			if c.downFor(view, n, now, c.cfg.ReplaceAfter) {
 				states[n.Num] = ring.Gone
 				gone++
@@ -113,10 +111,19 @@ func (c *Coordinator) nodeStates(view *fsm.View, now time.Time) (states map[fsm.
 	}
 	for num, s := range states {
 		if n := view.Node(num); s == ring.Gone && n.State == fsm.NodeDown {
-			states[num] = ring.Down
+			states[num] = awayState(n)
 		}
 	}
 	return states, true
+}
+
+// awayState is what the planner makes of a node that may come back. What a draining one has
+// is made elsewhere at once: nobody waits for it.
+func awayState(n *fsm.Node) ring.NodeState {
+	if n.Draining() {
+		return ring.Draining
+	}
+	return ring.Down
 }
 
 // upState is what the planner makes of a node that is up: one whose disk is
@@ -124,6 +131,8 @@ func (c *Coordinator) nodeStates(view *fsm.View, now time.Time) (states map[fsm.
 // service is as good as down, and expected back.
 func upState(n *fsm.Node) ring.NodeState {
 	switch {
+	case n.Draining():
+		return ring.Draining
 	case n.Sick != nil:
 		return ring.Down
 	case n.Disk != nil:

@@ -118,35 +118,49 @@ func (c *Coordinator) balanceVotes(ctx context.Context) (changed bool, err error
 	}
 	want := votersFor(len(view.Nodes()))
 	byName := func(a, b *fsm.Node) int { return cmp.Compare(a.Name, b.Name) }
-	slices.SortFunc(ready, byName)
-	// Who goes first when there are too many: those down longest, never us.
+	slices.SortFunc(ready, func(a, b *fsm.Node) int { return cmp.Or(compareBool(a.Draining(), b.Draining()), byName(a, b)) })
+	// Who goes first when there are too many: those down longest, then those that are
+	// draining, never us.
 	slices.SortFunc(voting, func(a, b *fsm.Node) int {
-		down := a.State == fsm.NodeDown
-		switch {
-		case down != (b.State == fsm.NodeDown) && down:
-			return -1
-		case down != (b.State == fsm.NodeDown):
-			return 1
-		case down:
+		if down := compareBool(b.State == fsm.NodeDown, a.State == fsm.NodeDown); down != 0 {
+			return down
+		}
+		if a.State == fsm.NodeDown {
 			return cmp.Or(a.Since.Compare(b.Since), byName(b, a))
 		}
-		return byName(b, a)
+		return cmp.Or(compareBool(b.Draining(), a.Draining()), byName(b, a))
 	})
 	spare := slices.IndexFunc(voting, func(n *fsm.Node) bool { return n.ID != c.cfg.Self })
+	leaves := slices.IndexFunc(voting, func(n *fsm.Node) bool {
+		return n.Draining() || n.ID != c.cfg.Self && c.downFor(view, n, now, min(spareAfter, c.cfg.ReplaceAfter))
+	})
 	switch {
 	case len(voting) < want && len(voting)+len(ready) >= want:
 		// Only when all that are needed are there: two voters are worse than one.
 		c.log.Info("giving a vote", "node", ready[0].Name, "voters", len(voting)+1)
 		return true, c.cfg.Voters.Promote(ctx, ready[0].ID)
+	case len(voting) > want && leaves >= 0 && voting[leaves].ID == c.cfg.Self && voting[spare].State == fsm.NodeUp:
+		// The vote that is to go is ours: another leader takes it, see handOver.
 	case len(voting) > want && spare >= 0:
 		c.log.Info("taking a vote", "node", voting[spare].Name, "voters", len(voting)-1)
 		return true, c.cfg.Voters.Demote(ctx, voting[spare].ID)
-	case len(voting) == want && len(ready) > 0 && spare >= 0 && c.downFor(view, voting[spare], now, min(spareAfter, c.cfg.ReplaceAfter)):
-		// A voter that is gone for good costs a failure we could tolerate.
-		c.log.Info("giving a vote in place of a node that is down", "node", ready[0].Name, "instead", voting[spare].Name)
+	case len(voting) == want && len(ready) > 0 && !ready[0].Draining() && leaves >= 0:
+		// A voter that is gone for good, or about to go, costs a failure we could tolerate.
+		c.log.Info("giving a vote in place of a node that is down or draining", "node", ready[0].Name, "instead", voting[leaves].Name)
 		return true, c.cfg.Voters.Promote(ctx, ready[0].ID)
 	}
 	return false, nil
+}
+
+// compareBool puts false before true.
+func compareBool(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case b:
+		return -1
+	}
+	return 1
 }
 
 // spareAfter is how long a voter is down before a node that has none gets a vote in its place.

@@ -19,21 +19,23 @@ import (
 // world is a real state machine with everything around the coordinator made
 // up: a log without consensus, gossip by decree, agents that do what rows say.
 type world struct {
-	t         testing.TB
-	state     *fsm.State
-	index     uint64
-	now       time.Time
-	alive     map[string]bool
-	servers   []Server
-	lagging   map[string]bool
-	answered  map[string]time.Time
-	proposals int
-	fails     error                    // of the next proposal
-	refuses   map[string]bool          // nodes that raft does not take in
-	answers   map[string]Process       // by peer address
-	clocks    map[string]time.Duration // by peer address: how far ahead of ours
-	clockless map[string]bool          // by peer address: who does not tell
-	c         *Coordinator
+	t          testing.TB
+	state      *fsm.State
+	index      uint64
+	now        time.Time
+	alive      map[string]bool
+	servers    []Server
+	lagging    map[string]bool
+	answered   map[string]time.Time
+	proposals  int
+	promotions int
+	handedTo   string                   // whom leadership was given to
+	fails      error                    // of the next proposal
+	refuses    map[string]bool          // nodes that raft does not take in
+	answers    map[string]Process       // by peer address
+	clocks     map[string]time.Duration // by peer address: how far ahead of ours
+	clockless  map[string]bool          // by peer address: who does not tell
+	c          *Coordinator
 }
 
 func newWorld(t testing.TB, nodes int) *world {
@@ -141,11 +143,20 @@ func (w *world) Promote(_ context.Context, id string) error {
 		w.t.Errorf("%s got a vote while it lags", id)
 	}
 	w.server(id).Voter = true
+	w.promotions++
 	return nil
 }
 
 func (w *world) Demote(_ context.Context, id string) error {
 	w.server(id).Voter = false
+	return nil
+}
+
+func (w *world) TransferTo(_ context.Context, id string) error {
+	if s := w.server(id); s == nil || !s.Voter || !w.alive[id] {
+		w.t.Errorf("leadership went to %s, which cannot lead", id)
+	}
+	w.handedTo = id
 	return nil
 }
 

@@ -22,6 +22,7 @@ var commands = map[uint32]kind{
 	4:  kindOf("remove-node", 1, (*State).removeNode),
 	5:  kindOf("raise-format", 1, (*State).raiseFormat),
 	6:  kindOf("tick", 1, (*State).tick).since(2),
+	7:  kindOf("set-node-drain", 1, (*State).setNodeDrain).since(formatDrain),
 	10: kindOf("add-repos", 1, (*State).addRepos),
 	11: kindOf("remove-repos", 1, (*State).removeRepos),
 	12: kindOf("publish", 1, (*State).publish),

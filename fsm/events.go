@@ -37,6 +37,10 @@ const (
 	EventBroken = "broken" // a copy cannot be read
 	EventHealed = "healed" // that copy is ready again
 	EventMoved  = "moved"  // other nodes shall hold it
+	// Since formatDrain:
+	EventNodeDraining  = "node_draining"
+	EventNodeUndrained = "node_undrained"
+	EventCopyLost      = "copy_lost" // the last on a node that lived, by a person's word
 )
 
 // Event is something that happened to a repo or a node. Every generation of a

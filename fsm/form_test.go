@@ -47,6 +47,7 @@ func everything(t testing.TB) *machine {
 		HoldFirst: []*command.Change{{Ref: "refs/heads/main", Old: "11"}}, HoldLosses: digest(8)}}})
 	m.ok(&command.Approve{Repo: "full", Losses: digest(8), Observed: digest(7)})
 	m.ok(&command.ChangeRepos{Repos: []*command.RepoChange{{Repo: "full", Name: proto.String("host/Full"), Paused: proto.Bool(true)}}})
+	m.ok(&command.SetNodeDrain{Id: "c", Draining: true})
 	return m
 }
 

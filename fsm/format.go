@@ -20,6 +20,7 @@ import (
 //	   hears them, and say what was shown; what was approved before is to be approved anew
 //	6  events of copies, of what ends while something else goes on, and who tells of them
 //	6  rows change: name, aliases, upstream, labels, copies, interval; they are paused
+//	7  nodes are drained; one is removed though copies are lost with it
 //
 // Every member says in its row which format its binary speaks. The leader
 // raises the cluster's to what all of them speak, and never lowers it. A
@@ -37,7 +38,9 @@ const (
 
 	formatChanges = 6 // of rows, and of copies and interval in a policy
 
-	newest = 6 // that is known here
+	formatDrain = 7 // of nodes, and their removal in spite of what is lost
+
+	newest = 7 // that is known here
 )
 
 // RemembersPast tells whether every member knows files of the past: from then on they
@@ -83,7 +86,7 @@ func Admit(entry []byte, format uint32, at time.Time) ([]byte, error) {
 	return proto.MarshalOptions{Deterministic: true}.Marshal(&env)
 }
 
-// admitWords refuses limits and words that a member of an earlier format would not see, or
+// admitWords refuses limits, losses and words that a member of an earlier format would not see, or
 // would take otherwise.
 func admitWords(k kind, payload []byte, format uint32) error {
 	if format >= Format {
@@ -104,6 +107,10 @@ func admitWords(k kind, payload []byte, format uint32) error {
 		return AdmitChange(changeOf(m), format)
 	case *command.Approve:
 		return needs(formatWords, "approvals", format)
+	case *command.RemoveNode:
+		if m.GetAcceptLoss() {
+			return needs(formatDrain, "removals in spite of what is lost", format)
+		}
 	}
 	return nil
 }

@@ -25,6 +25,7 @@ var samples = map[uint32]proto.Message{
 	4: &command.RemoveNode{Id: "n1"},
 	5: &command.RaiseFormat{Format: 2},
 	6: &command.Tick{},
+	7: &command.SetNodeDrain{Id: "n1", Draining: true},
 	10: addRepos(&command.NewRepo{
 		Id: "r1", Name: "host/a", Urls: []string{"https://host/a"}, UrlKeys: []string{"host/a"},
 		Policy: &command.Policy{Replicas: 3, IntervalMs: 5000, RefPrefixes: []string{"refs/heads/"}},

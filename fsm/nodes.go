@@ -2,7 +2,6 @@ package fsm
 
 import (
 	"cmp"
-	"fmt"
 	"maps"
 	"slices"
 
@@ -165,48 +164,8 @@ func (s *State) setNodeState(e entry, c *command.SetNodeState) *command.Outcome 
 }
 
 var nodeStates = map[command.NodeState]NodeState{
-	command.NodeState_NODE_STATE_UP:       NodeUp,
-	command.NodeState_NODE_STATE_SUSPECT:  NodeSuspect,
-	command.NodeState_NODE_STATE_DOWN:     NodeDown,
-	command.NodeState_NODE_STATE_DRAINING: NodeDraining,
-	command.NodeState_NODE_STATE_LEFT:     NodeLeft,
-}
-
-// removeNode forgets a node and its copies.
-func (s *State) removeNode(e entry, c *command.RemoveNode) *command.Outcome {
-	t := &s.tables
-	n := t.nodes.byID[c.GetId()]
-	if n == nil {
-		return refuse(refusal.NotFound, "no node %q", c.GetId())
-	}
-	var rows []*Repo
-	var last int
-	var first *Repo // by name
-	t.heldBy(n.Num, func(row *Repo) bool {
-		rows = append(rows, row)
-		held, _ := row.Copy(n.Num)
-		if held.State == CopyReady && row.Generation > 0 && !row.Removed && t.liveReady(row, n.Num) == 0 {
-			if last++; first == nil || nameLess(row, first) {
-				first = row
-			}
-		}
-		return true
-	})
-	if last > 0 {
-		return refuse(refusal.LastCopy, "node %s holds the only copy of %d repos that is not on another node that is down too, %s the first of them; bring a node back that has a copy, or remove them", n.Name, last, first.Name)
-	}
-	orphans := 0
-	for _, row := range rows {
-		next := row.edit()
-		next.dropCopy(n.Num)
-		if row.Owner == n.Num {
-			next.Owner = 0
-			next.Epoch++
-			orphans++
-		}
-		t.store(e, next)
-	}
-	t.nodes = t.nodes.without(n)
-	t.recordNode(e, EventNodeRemoved, n, fmt.Sprintf("held %d copies, owned %d repos", len(rows), orphans))
-	return done()
+	command.NodeState_NODE_STATE_UP:      NodeUp,
+	command.NodeState_NODE_STATE_SUSPECT: NodeSuspect,
+	command.NodeState_NODE_STATE_DOWN:    NodeDown,
+	command.NodeState_NODE_STATE_LEFT:    NodeLeft,
 }

@@ -54,6 +54,8 @@ func (s *State) addCopy(row *Repo, node string) *command.Item {
 	}
 	held, holds := row.Copy(n.Num)
 	switch {
+	case !holds && n.Draining():
+		return refuseItem(row.ID, refusal.Invalid, "%s is draining: it gets no copy of %s", n.Name, row.Name)
 	case !holds:
 		row.putCopy(Copy{Node: n.Num, State: CopyWanted})
 	case held.State == CopyLeaving:

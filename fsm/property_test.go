@@ -40,7 +40,7 @@ func someCommand(t *rapid.T, v *View) proto.Message {
 		}
 		return someCount.Draw(t, "wrong")
 	}
-	switch rapid.SampledFrom([]uint32{1, 2, 2, 3, 4, 5, 6, 10, 10, 11, 12, 12, 12, 13, 13, 14, 15, 16, 17, 20, 21, 21}).Draw(t, "number") {
+	switch rapid.SampledFrom([]uint32{1, 2, 2, 3, 4, 5, 6, 7, 10, 10, 11, 12, 12, 12, 13, 13, 14, 15, 16, 17, 20, 21, 21}).Draw(t, "number") {
 	case 1:
 		return &command.FoundCluster{ClusterId: node}
 	case 2:
@@ -52,11 +52,13 @@ func someCommand(t *rapid.T, v *View) proto.Message {
 	case 3:
 		return setNode(node, command.NodeState(rapid.IntRange(0, 6).Draw(t, "state")))
 	case 4:
-		return &command.RemoveNode{Id: node}
+		return &command.RemoveNode{Id: node, AcceptLoss: someBool.Draw(t, "loss")}
 	case 5:
 		return &command.RaiseFormat{Format: uint32(rapid.IntRange(0, int(Format)).Draw(t, "format"))}
 	case 6:
 		return &command.Tick{}
+	case 7:
+		return &command.SetNodeDrain{Id: node, Draining: someBool.Draw(t, "draining")}
 	case 10:
 		r := newRepo(repo)
 		r.Name = "host/" + someRepo.Draw(t, "name")

@@ -18,15 +18,11 @@ type NodeState string
 
 // The states of a node.
 const (
-	NodeUp       NodeState = "up"
-	NodeSuspect  NodeState = "suspect"
-	NodeDown     NodeState = "down"
-	NodeDraining NodeState = "draining"
-	NodeLeft     NodeState = "left"
+	NodeUp      NodeState = "up"
+	NodeSuspect NodeState = "suspect"
+	NodeDown    NodeState = "down"
+	NodeLeft    NodeState = "left"
 )
-
-// NodeStates are all of them.
-var NodeStates = []NodeState{NodeUp, NodeSuspect, NodeDown, NodeDraining, NodeLeft}
 
 // Node is a member of the cluster.
 type Node struct {
@@ -45,6 +41,10 @@ type Node struct {
 	Run      string // ULID of the process that is this node, made at its start
 	Format   uint32 // the newest cluster format its binary speaks
 
+	// Drain is since when it is to give all it has to others; zero when it is not. It goes on
+	// while the node is down, and when it comes back.
+	Drain time.Time
+
 	Disk *Failure // what keeps it from writing, class DiskLow, DiskFull or DiskFailing
 	Sick *Failure // why none of its copies is served
 }
@@ -57,7 +57,10 @@ const (
 )
 
 // Live tells whether a node in this state can be counted on now.
-func (s NodeState) Live() bool { return s == NodeUp || s == NodeSuspect || s == NodeDraining }
+func (s NodeState) Live() bool { return s == NodeUp || s == NodeSuspect }
+
+// Draining tells whether the node gives what it has to others, and gets nothing new.
+func (n *Node) Draining() bool { return !n.Drain.IsZero() }
 
 // Serves tells whether clients get its copies.
 func (n *Node) Serves() bool { return n.State.Live() && n.Sick == nil }

@@ -9,7 +9,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"gitmirror/api"
-	"gitmirror/fsm"
 	"gitmirror/mirror"
 	"gitmirror/mirror/failure"
 	"gitmirror/mirror/schedule"
@@ -100,7 +99,7 @@ var facts = []fact{
 	gauge("raft_voters", "Nodes that vote, as the table and raft have them.", func(r Reading) float64 { return float64(r.Table.Voters) }),
 	total("leader_changes_total", "How often this node saw another node lead than before; the first one counts.", func(r Reading) float64 { return float64(r.Raft.LeaderChanges) }),
 	gauge("tolerated_failures", "How many more voters may fail; 0 without a leader.", func(r Reading) float64 { return float64(r.Table.Tolerates) }),
-	gauges("nodes", "Members by state, as this node's table has them.", "state", words(fsm.NodeStates), func(r Reading, state string) float64 { return float64(r.Table.Nodes[state]) }),
+	gauges("nodes", "Members by state, as this node's table has them.", "state", words(api.NodeStates), func(r Reading, state string) float64 { return float64(r.Table.Nodes[state]) }),
 	gauges("repositories", "Repositories of the whole cluster by the state that is shown, as this node's table has them.", "state", api.StateNames, func(r Reading, state string) float64 { return float64(r.Table.Repos[state]) }),
 	gauges("failing_repositories", "Repositories of the whole cluster whose upstream cannot be followed, by why, as this node's table has them.", "error_class", words(failure.Classes), func(r Reading, class string) float64 { return float64(r.Table.Failing[class]) }),
 	gauge("under_replicated_repositories", "Published repositories of the whole cluster that lack copies, or whose copies lack the newest for a minute.", func(r Reading) float64 { return float64(r.Table.Below) }),

@@ -10,7 +10,6 @@ import (
 	"github.com/dustin/go-humanize"
 
 	"gitmirror/api"
-	"gitmirror/fsm"
 )
 
 // tooMany tells whether so many repos fail that it is no matter of their upstreams alone.
@@ -45,7 +44,7 @@ func since(st *api.Status) *time.Time {
 		return st.LastContact
 	}
 	for _, n := range st.Nodes {
-		if n.Role != roleNonvoter && !live(n) {
+		if n.Role != roleNonvoter && !n.Live() {
 			add(n.Since)
 		}
 		for _, i := range []*api.Impairment{n.Disk, n.Sick} {
@@ -58,10 +57,6 @@ func since(st *api.Status) *time.Time {
 		add(t.Since)
 	}
 	return timeOf(first)
-}
-
-func live(n api.Node) bool {
-	return n.State == string(fsm.NodeUp) || n.State == string(fsm.NodeDraining)
 }
 
 // shownUpstreams is how many failing hosts have a line of their own.
@@ -90,8 +85,15 @@ func attention(st *api.Status, failing int, now time.Time) []api.Attention {
 		add("node ls", "no leader: writes are refused%s", knew)
 	}
 	for _, n := range st.Nodes {
-		if !live(n) && n.State != string(fsm.NodeLeft) {
+		if !n.Live() && n.State != api.NodeLeft {
 			add("node show "+n.Name, "%s is %s", n.Name, n.State)
+		}
+		switch {
+		case n.Drain == nil:
+		case n.Drain.Left == 0:
+			add("node show "+n.Name, "%s is drained, and gets nothing new", n.Name)
+		default:
+			add("node show "+n.Name, "%s is draining, %s left", n.Name, count(n.Drain.Left, "copy", "copies"))
 		}
 		if n.Disk != nil {
 			add("node show "+n.Name, "the disk of %s is %s", n.Name, n.Disk.Class)

@@ -51,7 +51,7 @@ func quorumOf(nodes []api.Node) (q quorum) {
 		}
 		if n.Role == roleLeader || n.Role == roleVoter {
 			q.voters++
-			if n.State == string(fsm.NodeUp) || n.State == string(fsm.NodeDraining) {
+			if n.Live() {
 				q.up++
 			}
 		}

@@ -48,7 +48,7 @@ func TestTheDocumentSaysWhatThereIs(t *testing.T) {
 }
 
 func requestTable() string {
-	needs := map[kind]string{probe: "", read: "`consistent`", informed: "`consistent`", ask: "JSON", write: "JSON, a leader"}
+	needs := map[kind]string{probe: "", read: "`consistent`", informed: "`consistent`", ask: "JSON", write: "JSON, a leader", yield: "JSON, a leader"}
 	var b strings.Builder
 	b.WriteString("| request | needs | what it does |\n|---|---|---|\n")
 	for _, rt := range routes {

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"maps"
 	"net/http"
 	"net/url"
@@ -20,6 +21,7 @@ const (
 	informed             // a state of which this node must not say "there is none" before it has caught up
 	ask                  // to be JSON: it has a node do something at once, and writes nothing down
 	write                // the leader, which writes it down
+	yield                // the leader, which ends to be that by it
 )
 
 // route is one thing that can be asked for. A path ends in the name of what it is about,
@@ -34,6 +36,7 @@ type route struct {
 const (
 	apiPath  = "/api/v1/"
 	repoPath = apiPath + "repos/"
+	nodePath = apiPath + "nodes/"
 )
 
 // routes are everything but /git/.
@@ -43,8 +46,11 @@ var routes = []route{
 	{http.MethodGet, "/metrics", probe, (*Server).metrics, "what [metrics.md](metrics.md) lists, for Prometheus, as text"},
 	{http.MethodGet, apiPath + "status", read, (*Server).status, "the cluster: verdict, nodes, counts of repos by state, troubles"},
 	{http.MethodGet, apiPath + "nodes", informed, (*Server).nodes, "the members"},
-	{http.MethodGet, apiPath + "nodes/{name}", informed, (*Server).node, "one member"},
-	{http.MethodDelete, apiPath + "nodes/{name}", write, (*Server).removeNode, "forget a member that is down; 204"},
+	{http.MethodGet, nodePath + "{name}", informed, (*Server).node, "one member"},
+	{http.MethodDelete, nodePath + "{name}", write, (*Server).removeNode, "forget a member that is down; 204. With `accept_loss=true` also where nobody else that lives has a copy of something that it has"},
+	{http.MethodPost, nodePath + "{name}:drain", write, (*Server).drain, "have a member give what it has to others, and get nothing new; the member, whose `drain` says how far that is"},
+	{http.MethodPost, nodePath + "{name}:undrain", write, (*Server).undrain, "have it keep what it has, and get its share again"},
+	{http.MethodPost, apiPath + "cluster/leader:transfer", yield, (*Server).transferLeader, "have another voter lead, `to` a name or to any: who leads then"},
 	{http.MethodGet, apiPath + "events", informed, (*Server).events, "what happened, by sequence number: the newest `limit` (1 to 1000), or those `after` a number; of a `repo`; `wait=30s` for the next"},
 	{http.MethodGet, apiPath + "repos", informed, (*Server).repos, "a page of repos by name: `q` (part of the name, or a glob), `state`, `stale`, `limit` (1 to 1000), `cursor`"},
 	{http.MethodPost, apiPath + "repos", write, (*Server).addRepos, "add one repo, 201, or `{\"repos\": [...]}` of up to 1000, each with its own result; `dry_run=true` tells what that would come to"},
@@ -64,12 +70,14 @@ var routes = []route{
 // request is looked at.
 func (s *Server) handler(by Door) http.Handler {
 	mux := http.NewServeMux()
-	verbs := map[string]methods{} // of a repo
+	verbs := map[string]map[string]methods{repoPath: {}, nodePath: {}} // of what has a name
 	paths := map[string]methods{}
 	for _, rt := range routes {
 		in, at := paths, rt.path
-		if rest, ok := strings.CutPrefix(rt.path, repoPath); ok {
-			in, at = verbs, strings.TrimPrefix(strings.TrimPrefix(rest, "{name}"), ":")
+		for under, of := range verbs {
+			if rest, ok := strings.CutPrefix(rt.path, under); ok {
+				in, at = of, strings.TrimPrefix(strings.TrimPrefix(rest, "{name}"), ":")
+			}
 		}
 		if in[at] == nil {
 			in[at] = methods{}
@@ -79,7 +87,8 @@ func (s *Server) handler(by Door) http.Handler {
 	for path, m := range paths {
 		mux.Handle(path, handler(m.serve))
 	}
-	mux.Handle(repoPath, ofRepo(verbs))
+	mux.Handle(repoPath, named("repo", repoPath, verbs[repoPath]))
+	mux.Handle(nodePath, named("node", nodePath, verbs[nodePath]))
 	mux.HandleFunc("/git/", s.git)
 	mux.Handle("/", handler(s.elsewhere))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -132,19 +141,21 @@ func (s *Server) handle(rt route) handler {
 	case ask:
 		return counted(asJSON(s.afterWrites(do)))
 	case write:
-		return counted(asJSON(s.write(do)))
+		return counted(asJSON(s.write(do, s.whileLed)))
+	case yield:
+		return counted(asJSON(s.write(do, func(ctx context.Context, _ string) (context.Context, context.CancelFunc) { return ctx, func() {} })))
 	}
 	return counted(do)
 }
 
-// ofRepo leads to the verbs of repos: names have slashes, and a verb follows the last
-// colon. %2F equals a slash.
-func ofRepo(verbs map[string]methods) handler {
+// named leads to the verbs of what has a name below a path: names have slashes, and a verb
+// follows the last colon. %2F equals a slash.
+func named(what, under string, verbs map[string]methods) handler {
 	known := slices.DeleteFunc(slices.Sorted(maps.Keys(verbs)), func(v string) bool { return v == "" })
 	return func(w http.ResponseWriter, r *http.Request) error {
-		rest, err := url.PathUnescape(strings.TrimPrefix(r.URL.EscapedPath(), repoPath))
+		rest, err := url.PathUnescape(strings.TrimPrefix(r.URL.EscapedPath(), under))
 		if err != nil || rest == "" {
-			return notFound("repo", rest)
+			return notFound(what, rest)
 		}
 		name, verb := rest, ""
 		if i := strings.LastIndexByte(rest, ':'); i >= 0 {
@@ -152,7 +163,7 @@ func ofRepo(verbs map[string]methods) handler {
 		}
 		if strings.Contains(verb, "/") { // it is a URL, or a host with its port, as URLs have it
 			if name, verb = rest, ""; verbs[""][r.Method] == nil && r.Method != http.MethodHead {
-				return notFound("repo", rest)
+				return notFound(what, rest)
 			}
 		}
 		m, there := verbs[verb]

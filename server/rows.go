@@ -16,13 +16,17 @@ type shape struct {
 	view   *fsm.View
 	now    time.Time            // the log's
 	live   int                  // nodes that can hold copies
+	places int                  // nodes that could, if all were up
 	silent map[fsm.NodeNum]bool // nodes that are not heard, where nobody leads who has written that down
 }
 
 func (s *Server) shape(view *fsm.View) shape {
 	sh := shape{view: view, now: s.cfg.Now()}
 	for _, n := range view.Nodes() {
-		if n.State.Live() {
+		if n.Draining() {
+			continue
+		}
+		if sh.places++; n.State.Live() {
 			sh.live++
 		}
 	}
@@ -101,6 +105,8 @@ func (sh shape) whoCannot() string {
 	for _, n := range sh.view.Nodes() {
 		switch {
 		case !n.State.Live():
+		case n.Draining():
+			why = append(why, n.Name+" is draining")
 		case n.Sick != nil:
 			why = append(why, "the copies on "+n.Name+" are out of service")
 		case n.Disk != nil:
@@ -204,7 +210,7 @@ func (sh shape) below(r *fsm.Repo) bool {
 		return false
 	}
 	served, newest, _ := sh.copies(r)
-	return served < min(r.Policy.Replicas, len(sh.view.Nodes())) || newest < r.Generation || sh.late(r)
+	return served < min(r.Policy.Replicas, sh.places) || newest < r.Generation || sh.late(r)
 }
 
 // render is a row as the API shows it. live is nil where the owner did not

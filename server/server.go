@@ -66,7 +66,15 @@ type Writer interface {
 	// Change and Remove answer for each of them by itself.
 	Change(ctx context.Context, changes []Change, key string) ([]Added, error)
 	Remove(ctx context.Context, ids []string, key string) ([]error, error)
-	RemoveNode(ctx context.Context, id, key string) error
+	// RemoveNode forgets a node; though the last live copies of something are lost with it
+	// where that is accepted.
+	RemoveNode(ctx context.Context, id string, acceptLoss bool, key string) error
+	// Drain and Undrain do not wait for what that comes to.
+	Drain(ctx context.Context, id, key string) error
+	Undrain(ctx context.Context, id, key string) error
+	// Transfer has a voter lead, any that is up where none is named, and returns when this
+	// node does not lead any more, or should have.
+	Transfer(ctx context.Context, id string) error
 	// Do carries out a command that needs nobody's judgement but the log's.
 	Do(ctx context.Context, msg proto.Message, key string) error
 }

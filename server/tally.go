@@ -90,8 +90,8 @@ func (t *tally) differing(sh shape) (ids map[string]bool, known bool) {
 		return nil, true
 	}
 	changed, ok := sh.view.ChangedSince(was.view.Index())
-	old, now := was.view.Nodes(), sh.view.Nodes()
-	if !ok || min(t.most, was.live) != min(t.most, sh.live) || min(t.most, len(old)) != min(t.most, len(now)) {
+	old := was.view.Nodes()
+	if !ok || min(t.most, was.live) != min(t.most, sh.live) || min(t.most, was.places) != min(t.most, sh.places) {
 		return nil, false
 	}
 	ids = make(map[string]bool, len(changed))

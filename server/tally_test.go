@@ -49,7 +49,7 @@ func TestCountsAreThoseOfAWalk(tt *testing.T) {
 			if row == nil {
 				row = &fsm.Repo{}
 			}
-			switch number := number.Draw(t, "number"); rapid.IntRange(0, 12).Draw(t, "kind") {
+			switch number := number.Draw(t, "number"); rapid.IntRange(0, 13).Draw(t, "kind") {
 			case 0, 1:
 				try(&command.SetNodeState{Id: n, State: command.NodeState(1 + number)})
 			case 2:
@@ -72,6 +72,8 @@ func TestCountsAreThoseOfAWalk(tt *testing.T) {
 				try(&command.RemoveRepos{Ids: []string{id}})
 			case 10:
 				tb.later(time.Duration(number) * 30 * time.Second)
+			case 13:
+				try(&command.SetNodeDrain{Id: n, Draining: number%2 == 0})
 			case 12:
 				heard.led, heard.dead = number == 0, map[string]bool{n: true, "n1": false}
 			case 11:

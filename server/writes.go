@@ -25,8 +25,8 @@ const (
 )
 
 // write checks what every write has in common and has the leader carry it out:
-// here, or over the peer port.
-func (s *Server) write(do handler) handler {
+// here, or over the peer port, for as long as while lasts.
+func (s *Server) write(do handler, while func(ctx context.Context, leader string) (context.Context, context.CancelFunc)) handler {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		if keys := r.Header.Values("Idempotency-Key"); len(keys) > 1 || len(keys) == 1 && len(keys[0]) > 200 {
 			return refusal.New(refusal.KeyInvalid, "a request has one Idempotency-Key, of 200 bytes at most")
@@ -54,7 +54,7 @@ func (s *Server) write(do handler) handler {
 			return refusal.NoLeader
 		}
 		clear(w.Header()) // the leader's answer brings its own
-		ctx, stop := s.whileLed(r.Context(), id)
+		ctx, stop := while(r.Context(), id)
 		defer stop()
 		s.forward(addr).ServeHTTP(w, r.WithContext(ctx))
 		return nil

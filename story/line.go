@@ -53,6 +53,7 @@ var kinds = map[string]kind{
 	fsm.EventPinned:         {text: "a ref is restored, and stays", detail: "ref"},
 	fsm.EventBroken:         {level: slog.LevelWarn, text: "copy is broken", detail: "what", flaps: true},
 	fsm.EventHealed:         {text: "copy is whole again", detail: "what", flaps: true},
+	fsm.EventCopyLost:       {level: slog.LevelWarn, text: "the last live copy was given up", detail: "what"},
 	fsm.EventMoved:          {text: "copies move", detail: "what", flaps: true},
 	fsm.EventOwnerChanged:   {text: "owner has changed", detail: "what", flaps: true},
 	fsm.EventBaseline:       {text: "cloned", usual: true},
@@ -68,6 +69,8 @@ var kinds = map[string]kind{
 	fsm.EventNodeUp:         {text: "node is up", detail: "what", flaps: true},
 	fsm.EventNodeDown:       {level: slog.LevelWarn, text: "node is down", detail: "what", flaps: true},
 	fsm.EventNodeRemoved:    {text: "node is removed", detail: "what"},
+	fsm.EventNodeDraining:   {text: "node gives what it has to others", detail: "what"},
+	fsm.EventNodeUndrained:  {text: "node keeps what it has, and gets its share again", detail: "what"},
 	fsm.EventNodeImpaired:   {level: slog.LevelWarn, text: "node cannot do all of its work", detail: "what", flaps: true},
 	fsm.EventNodeRecovered:  {text: "node can do its work again", detail: "what", flaps: true},
 }

@@ -14,7 +14,7 @@ func (p Printer) Nodes(nodes []api.Node) error {
 		{head: "LEAVING", right: true, drop: 3}, {head: "HTTP"}, {head: "VERSION", drop: 1, cut: true}, {head: "SINCE", drop: 2}}
 	var rows [][]string
 	for _, n := range nodes {
-		rows = append(rows, []string{cell(n.Name), cell(n.Role), p.nodeState(n.State), strconv.Itoa(n.Owned), strconv.Itoa(n.Copies),
+		rows = append(rows, []string{cell(n.Name), cell(n.Role), p.nodeState(n), strconv.Itoa(n.Owned), strconv.Itoa(n.Copies),
 			strconv.Itoa(n.Leaving), cell(n.HTTP), cell(n.Version), p.ago(&n.Since)})
 	}
 	return p.table(columns, rows)
@@ -22,7 +22,7 @@ func (p Printer) Nodes(nodes []api.Node) error {
 
 // Node draws all there is to know of one node.
 func (p Printer) Node(n *api.Node) error {
-	if _, err := fmt.Fprintf(p.Out, "%s  %s, %s\n", cell(n.Name), p.nodeState(n.State), cell(n.Role)); err != nil {
+	if _, err := fmt.Fprintf(p.Out, "%s  %s, %s\n", cell(n.Name), p.nodeState(*n), cell(n.Role)); err != nil {
 		return err
 	}
 	since := p.ago(&n.Since)
@@ -48,16 +48,44 @@ func (p Printer) Node(n *api.Node) error {
 			list = append(list, [2]string{i.what, p.colored(red, fmt.Sprintf("%s: %s (since %s)", cell(i.Class), cell(i.Message), p.ago(&i.Since)))})
 		}
 	}
+	if d := n.Drain; d != nil {
+		list = append(list, [2]string{"draining", fmt.Sprintf("%s (since %s)", DrainLeft(n), p.ago(&d.Since))})
+		for _, w := range d.Waiting {
+			list = append(list, [2]string{"", cell(w.Repo) + ": " + cell(w.Why)})
+		}
+	}
 	return p.pairs(list)
 }
 
-func (p Printer) nodeState(state string) string {
+// DrainLeft says how much is left on a node that is draining.
+func DrainLeft(n *api.Node) string {
+	switch d := n.Drain; {
+	case d == nil:
+		return "it is not draining"
+	case d.Left > 0:
+		return fmt.Sprintf("%s left, owns %d", count(d.Left, "copy", "copies"), n.Owned)
+	case !d.Done:
+		return "no copies left, it leads still"
+	}
+	return "nothing is left on it"
+}
+
+// nodeState is what the node is, and how many copies are left on one that is draining.
+func (p Printer) nodeState(n api.Node) string {
 	color := red
-	switch state {
-	case "up":
+	switch n.State {
+	case api.NodeUp:
 		color = green
-	case "suspect", "draining", "left":
+	case api.NodeSuspect, api.NodeDraining, api.NodeLeft:
 		color = yellow
 	}
-	return p.colored(color, cell(state))
+	state := cell(n.State)
+	switch d := n.Drain; {
+	case d == nil:
+	case d.Left > 0:
+		state += fmt.Sprintf(" (%d left)", d.Left)
+	default:
+		state += " (drained)"
+	}
+	return p.colored(color, state)
 }

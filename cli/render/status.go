@@ -28,7 +28,7 @@ func Verdict(s *api.Status) string { return Printer{Now: time.Now()}.verdict(s) 
 func (p Printer) verdict(s *api.Status) string {
 	up, others := 0, 0
 	for _, n := range s.Nodes {
-		if n.State == "up" || n.State == "draining" {
+		if n.Live() {
 			if up++; n.Name != s.AnsweredBy {
 				others++
 			}

@@ -32,7 +32,7 @@ const (
 	NodeState_NODE_STATE_UP          NodeState = 1
 	NodeState_NODE_STATE_SUSPECT     NodeState = 2
 	NodeState_NODE_STATE_DOWN        NodeState = 3
-	NodeState_NODE_STATE_DRAINING    NodeState = 4
+	NodeState_NODE_STATE_DRAINING    NodeState = 4 // refused: never written by any release
 	NodeState_NODE_STATE_LEFT        NodeState = 5
 )
 
@@ -486,7 +486,8 @@ func (x *PutNode) GetReplacesRun() string {
 	return ""
 }
 
-// SetNodeState records what the leader knows of a node's life. Number 3.
+// SetNodeState records what the leader knows of a node's life. Number 3. That a node is
+// draining is no part of it: SetNodeDrain says so, and a node may be down besides.
 type SetNodeState struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
@@ -539,10 +540,12 @@ func (x *SetNodeState) GetState() NodeState {
 	return NodeState_NODE_STATE_UNSPECIFIED
 }
 
-// RemoveNode forgets a node and every copy it held. Number 4.
+// RemoveNode forgets a node and every copy it held. Number 4. Refused while no node that
+// lives has a ready copy of something that this one has, but with accept_loss.
 type RemoveNode struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	AcceptLoss    bool                   `protobuf:"varint,2,opt,name=accept_loss,json=acceptLoss,proto3" json:"accept_loss,omitempty"` // since format 7
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -582,6 +585,13 @@ func (x *RemoveNode) GetId() string {
 		return x.Id
 	}
 	return ""
+}
+
+func (x *RemoveNode) GetAcceptLoss() bool {
+	if x != nil {
+		return x.AcceptLoss
+	}
+	return false
 }
 
 // RaiseFormat lets the cluster use what every member understands by now. Number
@@ -668,6 +678,60 @@ func (*Tick) Descriptor() ([]byte, []int) {
 	return file_command_proto_rawDescGZIP(), []int{7}
 }
 
+// SetNodeDrain has a node give all that it holds and owns to others, and get nothing new, or
+// ends that. Number 7, since format 7.
+type SetNodeDrain struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Draining      bool                   `protobuf:"varint,2,opt,name=draining,proto3" json:"draining,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SetNodeDrain) Reset() {
+	*x = SetNodeDrain{}
+	mi := &file_command_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SetNodeDrain) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SetNodeDrain) ProtoMessage() {}
+
+func (x *SetNodeDrain) ProtoReflect() protoreflect.Message {
+	mi := &file_command_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SetNodeDrain.ProtoReflect.Descriptor instead.
+func (*SetNodeDrain) Descriptor() ([]byte, []int) {
+	return file_command_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *SetNodeDrain) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *SetNodeDrain) GetDraining() bool {
+	if x != nil {
+		return x.Draining
+	}
+	return false
+}
+
 // Policy is how one repo is mirrored. Zero values mean the default.
 type Policy struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -683,7 +747,7 @@ type Policy struct {
 
 func (x *Policy) Reset() {
 	*x = Policy{}
-	mi := &file_command_proto_msgTypes[8]
+	mi := &file_command_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -695,7 +759,7 @@ func (x *Policy) String() string {
 func (*Policy) ProtoMessage() {}
 
 func (x *Policy) ProtoReflect() protoreflect.Message {
-	mi := &file_command_proto_msgTypes[8]
+	mi := &file_command_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -708,7 +772,7 @@ func (x *Policy) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Policy.ProtoReflect.Descriptor instead.
 func (*Policy) Descriptor() ([]byte, []int) {
-	return file_command_proto_rawDescGZIP(), []int{8}
+	return file_command_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Policy) GetReplicas() uint32 {
@@ -770,7 +834,7 @@ type NewRepo struct {
 
 func (x *NewRepo) Reset() {
 	*x = NewRepo{}
-	mi := &file_command_proto_msgTypes[9]
+	mi := &file_command_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -782,7 +846,7 @@ func (x *NewRepo) String() string {
 func (*NewRepo) ProtoMessage() {}
 
 func (x *NewRepo) ProtoReflect() protoreflect.Message {
-	mi := &file_command_proto_msgTypes[9]
+	mi := &file_command_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -795,7 +859,7 @@ func (x *NewRepo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NewRepo.ProtoReflect.Descriptor instead.
 func (*NewRepo) Descriptor() ([]byte, []int) {
-	return file_command_proto_rawDescGZIP(), []int{9}
+	return file_command_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *NewRepo) GetId() string {
@@ -864,7 +928,7 @@ type AddRepos struct {
 
 func (x *AddRepos) Reset() {
 	*x = AddRepos{}
-	mi := &file_command_proto_msgTypes[10]
+	mi := &file_command_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -876,7 +940,7 @@ func (x *AddRepos) String() string {
 func (*AddRepos) ProtoMessage() {}
 
 func (x *AddRepos) ProtoReflect() protoreflect.Message {
-	mi := &file_command_proto_msgTypes[10]
+	mi := &file_command_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -889,7 +953,7 @@ func (x *AddRepos) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AddRepos.ProtoReflect.Descriptor instead.
 func (*AddRepos) Descriptor() ([]byte, []int) {
-	return file_command_proto_rawDescGZIP(), []int{10}
+	return file_command_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *AddRepos) GetRepos() []*NewRepo {
@@ -910,7 +974,7 @@ type RemoveRepos struct {
 
 func (x *RemoveRepos) Reset() {
 	*x = RemoveRepos{}
-	mi := &file_command_proto_msgTypes[11]
+	mi := &file_command_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -922,7 +986,7 @@ func (x *RemoveRepos) String() string {
 func (*RemoveRepos) ProtoMessage() {}
 
 func (x *RemoveRepos) ProtoReflect() protoreflect.Message {
-	mi := &file_command_proto_msgTypes[11]
+	mi := &file_command_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -935,7 +999,7 @@ func (x *RemoveRepos) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RemoveRepos.ProtoReflect.Descriptor instead.
 func (*RemoveRepos) Descriptor() ([]byte, []int) {
-	return file_command_proto_rawDescGZIP(), []int{11}
+	return file_command_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *RemoveRepos) GetIds() []string {
@@ -961,7 +1025,7 @@ type SetPolicy struct {
 
 func (x *SetPolicy) Reset() {
 	*x = SetPolicy{}
-	mi := &file_command_proto_msgTypes[12]
+	mi := &file_command_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -973,7 +1037,7 @@ func (x *SetPolicy) String() string {
 func (*SetPolicy) ProtoMessage() {}
 
 func (x *SetPolicy) ProtoReflect() protoreflect.Message {
-	mi := &file_command_proto_msgTypes[12]
+	mi := &file_command_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -986,7 +1050,7 @@ func (x *SetPolicy) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetPolicy.ProtoReflect.Descriptor instead.
 func (*SetPolicy) Descriptor() ([]byte, []int) {
-	return file_command_proto_rawDescGZIP(), []int{12}
+	return file_command_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *SetPolicy) GetRepo() string {
@@ -1041,7 +1105,7 @@ type Flaws struct {
 
 func (x *Flaws) Reset() {
 	*x = Flaws{}
-	mi := &file_command_proto_msgTypes[13]
+	mi := &file_command_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1053,7 +1117,7 @@ func (x *Flaws) String() string {
 func (*Flaws) ProtoMessage() {}
 
 func (x *Flaws) ProtoReflect() protoreflect.Message {
-	mi := &file_command_proto_msgTypes[13]
+	mi := &file_command_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1066,7 +1130,7 @@ func (x *Flaws) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Flaws.ProtoReflect.Descriptor instead.
 func (*Flaws) Descriptor() ([]byte, []int) {
-	return file_command_proto_rawDescGZIP(), []int{13}
+	return file_command_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Flaws) GetIds() []string {
@@ -1087,7 +1151,7 @@ type ChangeRepos struct {
 
 func (x *ChangeRepos) Reset() {
 	*x = ChangeRepos{}
-	mi := &file_command_proto_msgTypes[14]
+	mi := &file_command_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1099,7 +1163,7 @@ func (x *ChangeRepos) String() string {
 func (*ChangeRepos) ProtoMessage() {}
 
 func (x *ChangeRepos) ProtoReflect() protoreflect.Message {
-	mi := &file_command_proto_msgTypes[14]
+	mi := &file_command_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1112,7 +1176,7 @@ func (x *ChangeRepos) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ChangeRepos.ProtoReflect.Descriptor instead.
 func (*ChangeRepos) Descriptor() ([]byte, []int) {
-	return file_command_proto_rawDescGZIP(), []int{14}
+	return file_command_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *ChangeRepos) GetRepos() []*RepoChange {
@@ -1140,7 +1204,7 @@ type RepoChange struct {
 
 func (x *RepoChange) Reset() {
 	*x = RepoChange{}
-	mi := &file_command_proto_msgTypes[15]
+	mi := &file_command_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1152,7 +1216,7 @@ func (x *RepoChange) String() string {
 func (*RepoChange) ProtoMessage() {}
 
 func (x *RepoChange) ProtoReflect() protoreflect.Message {
-	mi := &file_command_proto_msgTypes[15]
+	mi := &file_command_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1165,7 +1229,7 @@ func (x *RepoChange) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RepoChange.ProtoReflect.Descriptor instead.
 func (*RepoChange) Descriptor() ([]byte, []int) {
-	return file_command_proto_rawDescGZIP(), []int{15}
+	return file_command_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *RepoChange) GetRepo() string {
@@ -1236,7 +1300,7 @@ type Upstream struct {
 
 func (x *Upstream) Reset() {
 	*x = Upstream{}
-	mi := &file_command_proto_msgTypes[16]
+	mi := &file_command_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1248,7 +1312,7 @@ func (x *Upstream) String() string {
 func (*Upstream) ProtoMessage() {}
 
 func (x *Upstream) ProtoReflect() protoreflect.Message {
-	mi := &file_command_proto_msgTypes[16]
+	mi := &file_command_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1261,7 +1325,7 @@ func (x *Upstream) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Upstream.ProtoReflect.Descriptor instead.
 func (*Upstream) Descriptor() ([]byte, []int) {
-	return file_command_proto_rawDescGZIP(), []int{16}
+	return file_command_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Upstream) GetUrls() []string {
@@ -1288,7 +1352,7 @@ type Aliases struct {
 
 func (x *Aliases) Reset() {
 	*x = Aliases{}
-	mi := &file_command_proto_msgTypes[17]
+	mi := &file_command_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1300,7 +1364,7 @@ func (x *Aliases) String() string {
 func (*Aliases) ProtoMessage() {}
 
 func (x *Aliases) ProtoReflect() protoreflect.Message {
-	mi := &file_command_proto_msgTypes[17]
+	mi := &file_command_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1313,7 +1377,7 @@ func (x *Aliases) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Aliases.ProtoReflect.Descriptor instead.
 func (*Aliases) Descriptor() ([]byte, []int) {
-	return file_command_proto_rawDescGZIP(), []int{17}
+	return file_command_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Aliases) GetNames() []string {
@@ -1335,7 +1399,7 @@ type Change struct {
 
 func (x *Change) Reset() {
 	*x = Change{}
-	mi := &file_command_proto_msgTypes[18]
+	mi := &file_command_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1347,7 +1411,7 @@ func (x *Change) String() string {
 func (*Change) ProtoMessage() {}
 
 func (x *Change) ProtoReflect() protoreflect.Message {
-	mi := &file_command_proto_msgTypes[18]
+	mi := &file_command_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1360,7 +1424,7 @@ func (x *Change) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Change.ProtoReflect.Descriptor instead.
 func (*Change) Descriptor() ([]byte, []int) {
-	return file_command_proto_rawDescGZIP(), []int{18}
+	return file_command_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Change) GetRef() string {
@@ -1422,7 +1486,7 @@ type Publish struct {
 
 func (x *Publish) Reset() {
 	*x = Publish{}
-	mi := &file_command_proto_msgTypes[19]
+	mi := &file_command_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1434,7 +1498,7 @@ func (x *Publish) String() string {
 func (*Publish) ProtoMessage() {}
 
 func (x *Publish) ProtoReflect() protoreflect.Message {
-	mi := &file_command_proto_msgTypes[19]
+	mi := &file_command_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1447,7 +1511,7 @@ func (x *Publish) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Publish.ProtoReflect.Descriptor instead.
 func (*Publish) Descriptor() ([]byte, []int) {
-	return file_command_proto_rawDescGZIP(), []int{19}
+	return file_command_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Publish) GetRepo() string {
@@ -1610,7 +1674,7 @@ type CopyReport struct {
 
 func (x *CopyReport) Reset() {
 	*x = CopyReport{}
-	mi := &file_command_proto_msgTypes[20]
+	mi := &file_command_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1622,7 +1686,7 @@ func (x *CopyReport) String() string {
 func (*CopyReport) ProtoMessage() {}
 
 func (x *CopyReport) ProtoReflect() protoreflect.Message {
-	mi := &file_command_proto_msgTypes[20]
+	mi := &file_command_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1635,7 +1699,7 @@ func (x *CopyReport) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CopyReport.ProtoReflect.Descriptor instead.
 func (*CopyReport) Descriptor() ([]byte, []int) {
-	return file_command_proto_rawDescGZIP(), []int{20}
+	return file_command_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *CopyReport) GetRepo() string {
@@ -1688,7 +1752,7 @@ type HealthReport struct {
 
 func (x *HealthReport) Reset() {
 	*x = HealthReport{}
-	mi := &file_command_proto_msgTypes[21]
+	mi := &file_command_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1700,7 +1764,7 @@ func (x *HealthReport) String() string {
 func (*HealthReport) ProtoMessage() {}
 
 func (x *HealthReport) ProtoReflect() protoreflect.Message {
-	mi := &file_command_proto_msgTypes[21]
+	mi := &file_command_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1713,7 +1777,7 @@ func (x *HealthReport) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HealthReport.ProtoReflect.Descriptor instead.
 func (*HealthReport) Descriptor() ([]byte, []int) {
-	return file_command_proto_rawDescGZIP(), []int{21}
+	return file_command_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *HealthReport) GetRepo() string {
@@ -1806,7 +1870,7 @@ type NodeCondition struct {
 
 func (x *NodeCondition) Reset() {
 	*x = NodeCondition{}
-	mi := &file_command_proto_msgTypes[22]
+	mi := &file_command_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1818,7 +1882,7 @@ func (x *NodeCondition) String() string {
 func (*NodeCondition) ProtoMessage() {}
 
 func (x *NodeCondition) ProtoReflect() protoreflect.Message {
-	mi := &file_command_proto_msgTypes[22]
+	mi := &file_command_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1831,7 +1895,7 @@ func (x *NodeCondition) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeCondition.ProtoReflect.Descriptor instead.
 func (*NodeCondition) Descriptor() ([]byte, []int) {
-	return file_command_proto_rawDescGZIP(), []int{22}
+	return file_command_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *NodeCondition) GetDisk() string {
@@ -1868,7 +1932,7 @@ type Report struct {
 
 func (x *Report) Reset() {
 	*x = Report{}
-	mi := &file_command_proto_msgTypes[23]
+	mi := &file_command_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1880,7 +1944,7 @@ func (x *Report) String() string {
 func (*Report) ProtoMessage() {}
 
 func (x *Report) ProtoReflect() protoreflect.Message {
-	mi := &file_command_proto_msgTypes[23]
+	mi := &file_command_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1893,7 +1957,7 @@ func (x *Report) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Report.ProtoReflect.Descriptor instead.
 func (*Report) Descriptor() ([]byte, []int) {
-	return file_command_proto_rawDescGZIP(), []int{23}
+	return file_command_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Report) GetNode() string {
@@ -1937,7 +2001,7 @@ type Placement struct {
 
 func (x *Placement) Reset() {
 	*x = Placement{}
-	mi := &file_command_proto_msgTypes[24]
+	mi := &file_command_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1949,7 +2013,7 @@ func (x *Placement) String() string {
 func (*Placement) ProtoMessage() {}
 
 func (x *Placement) ProtoReflect() protoreflect.Message {
-	mi := &file_command_proto_msgTypes[24]
+	mi := &file_command_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1962,7 +2026,7 @@ func (x *Placement) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Placement.ProtoReflect.Descriptor instead.
 func (*Placement) Descriptor() ([]byte, []int) {
-	return file_command_proto_rawDescGZIP(), []int{24}
+	return file_command_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Placement) GetRepo() string {
@@ -2003,7 +2067,7 @@ type Place struct {
 
 func (x *Place) Reset() {
 	*x = Place{}
-	mi := &file_command_proto_msgTypes[25]
+	mi := &file_command_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2015,7 +2079,7 @@ func (x *Place) String() string {
 func (*Place) ProtoMessage() {}
 
 func (x *Place) ProtoReflect() protoreflect.Message {
-	mi := &file_command_proto_msgTypes[25]
+	mi := &file_command_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2028,7 +2092,7 @@ func (x *Place) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Place.ProtoReflect.Descriptor instead.
 func (*Place) Descriptor() ([]byte, []int) {
-	return file_command_proto_rawDescGZIP(), []int{25}
+	return file_command_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Place) GetRows() []*Placement {
@@ -2049,7 +2113,7 @@ type Ownership struct {
 
 func (x *Ownership) Reset() {
 	*x = Ownership{}
-	mi := &file_command_proto_msgTypes[26]
+	mi := &file_command_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2061,7 +2125,7 @@ func (x *Ownership) String() string {
 func (*Ownership) ProtoMessage() {}
 
 func (x *Ownership) ProtoReflect() protoreflect.Message {
-	mi := &file_command_proto_msgTypes[26]
+	mi := &file_command_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2074,7 +2138,7 @@ func (x *Ownership) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ownership.ProtoReflect.Descriptor instead.
 func (*Ownership) Descriptor() ([]byte, []int) {
-	return file_command_proto_rawDescGZIP(), []int{26}
+	return file_command_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *Ownership) GetRepo() string {
@@ -2108,7 +2172,7 @@ type AssignOwners struct {
 
 func (x *AssignOwners) Reset() {
 	*x = AssignOwners{}
-	mi := &file_command_proto_msgTypes[27]
+	mi := &file_command_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2120,7 +2184,7 @@ func (x *AssignOwners) String() string {
 func (*AssignOwners) ProtoMessage() {}
 
 func (x *AssignOwners) ProtoReflect() protoreflect.Message {
-	mi := &file_command_proto_msgTypes[27]
+	mi := &file_command_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2133,7 +2197,7 @@ func (x *AssignOwners) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AssignOwners.ProtoReflect.Descriptor instead.
 func (*AssignOwners) Descriptor() ([]byte, []int) {
-	return file_command_proto_rawDescGZIP(), []int{27}
+	return file_command_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *AssignOwners) GetRows() []*Ownership {
@@ -2158,7 +2222,7 @@ type Approve struct {
 
 func (x *Approve) Reset() {
 	*x = Approve{}
-	mi := &file_command_proto_msgTypes[28]
+	mi := &file_command_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2170,7 +2234,7 @@ func (x *Approve) String() string {
 func (*Approve) ProtoMessage() {}
 
 func (x *Approve) ProtoReflect() protoreflect.Message {
-	mi := &file_command_proto_msgTypes[28]
+	mi := &file_command_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2183,7 +2247,7 @@ func (x *Approve) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Approve.ProtoReflect.Descriptor instead.
 func (*Approve) Descriptor() ([]byte, []int) {
-	return file_command_proto_rawDescGZIP(), []int{28}
+	return file_command_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *Approve) GetRepo() string {
@@ -2232,7 +2296,7 @@ type Release struct {
 
 func (x *Release) Reset() {
 	*x = Release{}
-	mi := &file_command_proto_msgTypes[29]
+	mi := &file_command_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2244,7 +2308,7 @@ func (x *Release) String() string {
 func (*Release) ProtoMessage() {}
 
 func (x *Release) ProtoReflect() protoreflect.Message {
-	mi := &file_command_proto_msgTypes[29]
+	mi := &file_command_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2257,7 +2321,7 @@ func (x *Release) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Release.ProtoReflect.Descriptor instead.
 func (*Release) Descriptor() ([]byte, []int) {
-	return file_command_proto_rawDescGZIP(), []int{29}
+	return file_command_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *Release) GetRef() string {
@@ -2287,7 +2351,7 @@ type Pin struct {
 
 func (x *Pin) Reset() {
 	*x = Pin{}
-	mi := &file_command_proto_msgTypes[30]
+	mi := &file_command_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2299,7 +2363,7 @@ func (x *Pin) String() string {
 func (*Pin) ProtoMessage() {}
 
 func (x *Pin) ProtoReflect() protoreflect.Message {
-	mi := &file_command_proto_msgTypes[30]
+	mi := &file_command_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2312,7 +2376,7 @@ func (x *Pin) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Pin.ProtoReflect.Descriptor instead.
 func (*Pin) Descriptor() ([]byte, []int) {
-	return file_command_proto_rawDescGZIP(), []int{30}
+	return file_command_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *Pin) GetRepo() string {
@@ -2349,7 +2413,7 @@ type Item struct {
 
 func (x *Item) Reset() {
 	*x = Item{}
-	mi := &file_command_proto_msgTypes[31]
+	mi := &file_command_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2361,7 +2425,7 @@ func (x *Item) String() string {
 func (*Item) ProtoMessage() {}
 
 func (x *Item) ProtoReflect() protoreflect.Message {
-	mi := &file_command_proto_msgTypes[31]
+	mi := &file_command_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2374,7 +2438,7 @@ func (x *Item) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Item.ProtoReflect.Descriptor instead.
 func (*Item) Descriptor() ([]byte, []int) {
-	return file_command_proto_rawDescGZIP(), []int{31}
+	return file_command_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *Item) GetRepo() string {
@@ -2418,7 +2482,7 @@ type Outcome struct {
 
 func (x *Outcome) Reset() {
 	*x = Outcome{}
-	mi := &file_command_proto_msgTypes[32]
+	mi := &file_command_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2430,7 +2494,7 @@ func (x *Outcome) String() string {
 func (*Outcome) ProtoMessage() {}
 
 func (x *Outcome) ProtoReflect() protoreflect.Message {
-	mi := &file_command_proto_msgTypes[32]
+	mi := &file_command_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2443,7 +2507,7 @@ func (x *Outcome) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Outcome.ProtoReflect.Descriptor instead.
 func (*Outcome) Descriptor() ([]byte, []int) {
-	return file_command_proto_rawDescGZIP(), []int{32}
+	return file_command_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *Outcome) GetCode() string {
@@ -2506,13 +2570,18 @@ const file_command_proto_rawDesc = "" +
 	"\freplaces_run\x18\x02 \x01(\tR\vreplacesRun\"R\n" +
 	"\fSetNodeState\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x122\n" +
-	"\x05state\x18\x02 \x01(\x0e2\x1c.gitmirror.command.NodeStateR\x05state\"\x1c\n" +
+	"\x05state\x18\x02 \x01(\x0e2\x1c.gitmirror.command.NodeStateR\x05state\"=\n" +
 	"\n" +
 	"RemoveNode\x12\x0e\n" +
-	"\x02id\x18\x01 \x01(\tR\x02id\"%\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1f\n" +
+	"\vaccept_loss\x18\x02 \x01(\bR\n" +
+	"acceptLoss\"%\n" +
 	"\vRaiseFormat\x12\x16\n" +
 	"\x06format\x18\x01 \x01(\rR\x06format\"\x06\n" +
-	"\x04Tick\"\xc3\x01\n" +
+	"\x04Tick\":\n" +
+	"\fSetNodeDrain\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1a\n" +
+	"\bdraining\x18\x02 \x01(\bR\bdraining\"\xc3\x01\n" +
 	"\x06Policy\x12\x1a\n" +
 	"\breplicas\x18\x01 \x01(\rR\breplicas\x12\x1f\n" +
 	"\vinterval_ms\x18\x02 \x01(\x03R\n" +
@@ -2712,7 +2781,7 @@ func file_command_proto_rawDescGZIP() []byte {
 }
 
 var file_command_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_command_proto_msgTypes = make([]protoimpl.MessageInfo, 35)
+var file_command_proto_msgTypes = make([]protoimpl.MessageInfo, 36)
 var file_command_proto_goTypes = []any{
 	(NodeState)(0),        // 0: gitmirror.command.NodeState
 	(ChangeKind)(0),       // 1: gitmirror.command.ChangeKind
@@ -2725,57 +2794,58 @@ var file_command_proto_goTypes = []any{
 	(*RemoveNode)(nil),    // 8: gitmirror.command.RemoveNode
 	(*RaiseFormat)(nil),   // 9: gitmirror.command.RaiseFormat
 	(*Tick)(nil),          // 10: gitmirror.command.Tick
-	(*Policy)(nil),        // 11: gitmirror.command.Policy
-	(*NewRepo)(nil),       // 12: gitmirror.command.NewRepo
-	(*AddRepos)(nil),      // 13: gitmirror.command.AddRepos
-	(*RemoveRepos)(nil),   // 14: gitmirror.command.RemoveRepos
-	(*SetPolicy)(nil),     // 15: gitmirror.command.SetPolicy
-	(*Flaws)(nil),         // 16: gitmirror.command.Flaws
-	(*ChangeRepos)(nil),   // 17: gitmirror.command.ChangeRepos
-	(*RepoChange)(nil),    // 18: gitmirror.command.RepoChange
-	(*Upstream)(nil),      // 19: gitmirror.command.Upstream
-	(*Aliases)(nil),       // 20: gitmirror.command.Aliases
-	(*Change)(nil),        // 21: gitmirror.command.Change
-	(*Publish)(nil),       // 22: gitmirror.command.Publish
-	(*CopyReport)(nil),    // 23: gitmirror.command.CopyReport
-	(*HealthReport)(nil),  // 24: gitmirror.command.HealthReport
-	(*NodeCondition)(nil), // 25: gitmirror.command.NodeCondition
-	(*Report)(nil),        // 26: gitmirror.command.Report
-	(*Placement)(nil),     // 27: gitmirror.command.Placement
-	(*Place)(nil),         // 28: gitmirror.command.Place
-	(*Ownership)(nil),     // 29: gitmirror.command.Ownership
-	(*AssignOwners)(nil),  // 30: gitmirror.command.AssignOwners
-	(*Approve)(nil),       // 31: gitmirror.command.Approve
-	(*Release)(nil),       // 32: gitmirror.command.Release
-	(*Pin)(nil),           // 33: gitmirror.command.Pin
-	(*Item)(nil),          // 34: gitmirror.command.Item
-	(*Outcome)(nil),       // 35: gitmirror.command.Outcome
-	nil,                   // 36: gitmirror.command.NewRepo.LabelsEntry
-	nil,                   // 37: gitmirror.command.RepoChange.LabelsEntry
+	(*SetNodeDrain)(nil),  // 11: gitmirror.command.SetNodeDrain
+	(*Policy)(nil),        // 12: gitmirror.command.Policy
+	(*NewRepo)(nil),       // 13: gitmirror.command.NewRepo
+	(*AddRepos)(nil),      // 14: gitmirror.command.AddRepos
+	(*RemoveRepos)(nil),   // 15: gitmirror.command.RemoveRepos
+	(*SetPolicy)(nil),     // 16: gitmirror.command.SetPolicy
+	(*Flaws)(nil),         // 17: gitmirror.command.Flaws
+	(*ChangeRepos)(nil),   // 18: gitmirror.command.ChangeRepos
+	(*RepoChange)(nil),    // 19: gitmirror.command.RepoChange
+	(*Upstream)(nil),      // 20: gitmirror.command.Upstream
+	(*Aliases)(nil),       // 21: gitmirror.command.Aliases
+	(*Change)(nil),        // 22: gitmirror.command.Change
+	(*Publish)(nil),       // 23: gitmirror.command.Publish
+	(*CopyReport)(nil),    // 24: gitmirror.command.CopyReport
+	(*HealthReport)(nil),  // 25: gitmirror.command.HealthReport
+	(*NodeCondition)(nil), // 26: gitmirror.command.NodeCondition
+	(*Report)(nil),        // 27: gitmirror.command.Report
+	(*Placement)(nil),     // 28: gitmirror.command.Placement
+	(*Place)(nil),         // 29: gitmirror.command.Place
+	(*Ownership)(nil),     // 30: gitmirror.command.Ownership
+	(*AssignOwners)(nil),  // 31: gitmirror.command.AssignOwners
+	(*Approve)(nil),       // 32: gitmirror.command.Approve
+	(*Release)(nil),       // 33: gitmirror.command.Release
+	(*Pin)(nil),           // 34: gitmirror.command.Pin
+	(*Item)(nil),          // 35: gitmirror.command.Item
+	(*Outcome)(nil),       // 36: gitmirror.command.Outcome
+	nil,                   // 37: gitmirror.command.NewRepo.LabelsEntry
+	nil,                   // 38: gitmirror.command.RepoChange.LabelsEntry
 }
 var file_command_proto_depIdxs = []int32{
 	5,  // 0: gitmirror.command.PutNode.node:type_name -> gitmirror.command.Node
 	0,  // 1: gitmirror.command.SetNodeState.state:type_name -> gitmirror.command.NodeState
-	11, // 2: gitmirror.command.NewRepo.policy:type_name -> gitmirror.command.Policy
-	36, // 3: gitmirror.command.NewRepo.labels:type_name -> gitmirror.command.NewRepo.LabelsEntry
-	12, // 4: gitmirror.command.AddRepos.repos:type_name -> gitmirror.command.NewRepo
-	16, // 5: gitmirror.command.SetPolicy.accept:type_name -> gitmirror.command.Flaws
-	18, // 6: gitmirror.command.ChangeRepos.repos:type_name -> gitmirror.command.RepoChange
-	15, // 7: gitmirror.command.RepoChange.policy:type_name -> gitmirror.command.SetPolicy
-	37, // 8: gitmirror.command.RepoChange.labels:type_name -> gitmirror.command.RepoChange.LabelsEntry
-	19, // 9: gitmirror.command.RepoChange.upstream:type_name -> gitmirror.command.Upstream
-	20, // 10: gitmirror.command.RepoChange.aliases:type_name -> gitmirror.command.Aliases
+	12, // 2: gitmirror.command.NewRepo.policy:type_name -> gitmirror.command.Policy
+	37, // 3: gitmirror.command.NewRepo.labels:type_name -> gitmirror.command.NewRepo.LabelsEntry
+	13, // 4: gitmirror.command.AddRepos.repos:type_name -> gitmirror.command.NewRepo
+	17, // 5: gitmirror.command.SetPolicy.accept:type_name -> gitmirror.command.Flaws
+	19, // 6: gitmirror.command.ChangeRepos.repos:type_name -> gitmirror.command.RepoChange
+	16, // 7: gitmirror.command.RepoChange.policy:type_name -> gitmirror.command.SetPolicy
+	38, // 8: gitmirror.command.RepoChange.labels:type_name -> gitmirror.command.RepoChange.LabelsEntry
+	20, // 9: gitmirror.command.RepoChange.upstream:type_name -> gitmirror.command.Upstream
+	21, // 10: gitmirror.command.RepoChange.aliases:type_name -> gitmirror.command.Aliases
 	1,  // 11: gitmirror.command.Change.kind:type_name -> gitmirror.command.ChangeKind
-	21, // 12: gitmirror.command.Publish.changes:type_name -> gitmirror.command.Change
+	22, // 12: gitmirror.command.Publish.changes:type_name -> gitmirror.command.Change
 	2,  // 13: gitmirror.command.CopyReport.state:type_name -> gitmirror.command.CopyState
-	21, // 14: gitmirror.command.HealthReport.hold_first:type_name -> gitmirror.command.Change
-	23, // 15: gitmirror.command.Report.copies:type_name -> gitmirror.command.CopyReport
-	24, // 16: gitmirror.command.Report.health:type_name -> gitmirror.command.HealthReport
-	25, // 17: gitmirror.command.Report.condition:type_name -> gitmirror.command.NodeCondition
-	27, // 18: gitmirror.command.Place.rows:type_name -> gitmirror.command.Placement
-	29, // 19: gitmirror.command.AssignOwners.rows:type_name -> gitmirror.command.Ownership
-	32, // 20: gitmirror.command.Approve.release:type_name -> gitmirror.command.Release
-	34, // 21: gitmirror.command.Outcome.items:type_name -> gitmirror.command.Item
+	22, // 14: gitmirror.command.HealthReport.hold_first:type_name -> gitmirror.command.Change
+	24, // 15: gitmirror.command.Report.copies:type_name -> gitmirror.command.CopyReport
+	25, // 16: gitmirror.command.Report.health:type_name -> gitmirror.command.HealthReport
+	26, // 17: gitmirror.command.Report.condition:type_name -> gitmirror.command.NodeCondition
+	28, // 18: gitmirror.command.Place.rows:type_name -> gitmirror.command.Placement
+	30, // 19: gitmirror.command.AssignOwners.rows:type_name -> gitmirror.command.Ownership
+	33, // 20: gitmirror.command.Approve.release:type_name -> gitmirror.command.Release
+	35, // 21: gitmirror.command.Outcome.items:type_name -> gitmirror.command.Item
 	22, // [22:22] is the sub-list for method output_type
 	22, // [22:22] is the sub-list for method input_type
 	22, // [22:22] is the sub-list for extension type_name
@@ -2788,16 +2858,16 @@ func file_command_proto_init() {
 	if File_command_proto != nil {
 		return
 	}
-	file_command_proto_msgTypes[12].OneofWrappers = []any{}
-	file_command_proto_msgTypes[15].OneofWrappers = []any{}
-	file_command_proto_msgTypes[29].OneofWrappers = []any{}
+	file_command_proto_msgTypes[13].OneofWrappers = []any{}
+	file_command_proto_msgTypes[16].OneofWrappers = []any{}
+	file_command_proto_msgTypes[30].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_command_proto_rawDesc), len(file_command_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   35,
+			NumMessages:   36,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -293,6 +293,7 @@ type Node struct {
 	Format        uint32                 `protobuf:"varint,14,opt,name=format,proto3" json:"format,omitempty"`
 	Disk          *Failure               `protobuf:"bytes,15,opt,name=disk,proto3" json:"disk,omitempty"`
 	Sick          *Failure               `protobuf:"bytes,16,opt,name=sick,proto3" json:"sick,omitempty"`
+	DrainMs       int64                  `protobuf:"varint,17,opt,name=drain_ms,json=drainMs,proto3" json:"drain_ms,omitempty"` // since when it is draining, 0 when it is not
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -437,6 +438,13 @@ func (x *Node) GetSick() *Failure {
 		return x.Sick
 	}
 	return nil
+}
+
+func (x *Node) GetDrainMs() int64 {
+	if x != nil {
+		return x.DrainMs
+	}
+	return 0
 }
 
 type Policy struct {
@@ -1651,7 +1659,7 @@ const file_snapshot_proto_rawDesc = "" +
 	"\n" +
 	"last_event\x18\x04 \x01(\x04R\tlastEvent\x12\x16\n" +
 	"\x06format\x18\x05 \x01(\rR\x06format\x12\x1b\n" +
-	"\tjumped_ms\x18\x06 \x01(\x03R\bjumpedMs\"\x9a\x03\n" +
+	"\tjumped_ms\x18\x06 \x01(\x03R\bjumpedMs\"\xb5\x03\n" +
 	"\x04Node\x12\x10\n" +
 	"\x03num\x18\x01 \x01(\rR\x03num\x12\x0e\n" +
 	"\x02id\x18\x02 \x01(\tR\x02id\x12\x12\n" +
@@ -1669,7 +1677,8 @@ const file_snapshot_proto_rawDesc = "" +
 	"\x03run\x18\r \x01(\tR\x03run\x12\x16\n" +
 	"\x06format\x18\x0e \x01(\rR\x06format\x12/\n" +
 	"\x04disk\x18\x0f \x01(\v2\x1b.gitmirror.snapshot.FailureR\x04disk\x12/\n" +
-	"\x04sick\x18\x10 \x01(\v2\x1b.gitmirror.snapshot.FailureR\x04sick\"\x86\x02\n" +
+	"\x04sick\x18\x10 \x01(\v2\x1b.gitmirror.snapshot.FailureR\x04sick\x12\x19\n" +
+	"\bdrain_ms\x18\x11 \x01(\x03R\adrainMs\"\x86\x02\n" +
 	"\x06Policy\x12\x10\n" +
 	"\x03num\x18\x01 \x01(\rR\x03num\x12\x1a\n" +
 	"\breplicas\x18\x02 \x01(\rR\breplicas\x12\x1f\n" +

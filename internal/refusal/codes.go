@@ -67,6 +67,8 @@ const (
 	NotOwner        Code = "not_owner"
 	LastCopy        Code = "last_copy"
 	NodeUp          Code = "node_up"
+	DrainImpossible Code = "drain_impossible"
+	CannotLead      Code = "cannot_lead"
 	ClusterNamed    Code = "cluster_named"
 	FormatTooOld    Code = "format_too_old"
 
@@ -111,7 +113,7 @@ var Meanings = []Meaning{
 	{ContentType, 415, "a write needs the header Content-Type: application/json", ""},
 	{Method, 405, "this path has no such method", ""},
 	{NoSuchPath, 404, "there is nothing at this path", "the API is below /api/v1/, repositories are below /git/"},
-	{NoSuchVerb, 404, "a repo has no such verb", ""},
+	{NoSuchVerb, 404, "it has no such verb", ""},
 	{HostUnknown, 421, "this node is not known by that name", ""},
 	{CrossOrigin, 403, "a page of another origin asks", "use the gitmirror command, or another client that is no browser"},
 	{ReadOnlyAddress, 403, "this address is reachable by others and takes no writes: clients are not authenticated",
@@ -153,8 +155,11 @@ var Meanings = []Meaning{
 	{StaleRow, 409, "the row has changed since", ""},
 	{StaleRun, 409, "another process runs as this node", ""},
 	{NotOwner, 409, "the node does not own the repo", ""},
-	{LastCopy, 409, "it has the only copy of a repo", "bring the node back, or remove those repos first with: gitmirror repo rm NAME --yes"},
+	{LastCopy, 409, "it has the only copy of a repo", "bring back a node that has one; where it is lost for good: gitmirror node rm NAME --accept-loss, which has them cloned anew from upstream"},
 	{NodeUp, 409, "the node is up", ""},
+	{DrainImpossible, 409, "there are too few other nodes for the copies of the node",
+		"start another node with --join, bring one back, or have fewer copies of those repositories: gitmirror repo set NAME --replicas 1"},
+	{CannotLead, 409, "that node cannot lead now", "gitmirror node ls shows who votes, and is up"},
 	{ClusterNamed, 409, "the cluster has an id already", ""},
 	{FormatTooOld, 409, "a member is too old for it", "upgrade all nodes first: gitmirror node ls shows the versions"},
 

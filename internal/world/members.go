@@ -208,7 +208,7 @@ func (r *run) forget(n *Node, first int, within time.Duration) bool {
 func (r *run) forgetOnce(n *Node, first int) Operation {
 	op := Operation{What: "node rm", Subject: n.Name, Key: fmt.Sprintf("key %d", r.asked.Add(1))}
 	return r.ask(op, first, func(ctx context.Context, at *Node, key string) (string, error) {
-		return "", at.Client.RemoveNode(ctx, op.Subject, key)
+		return "", at.Client.RemoveNode(ctx, op.Subject, false, key)
 	})
 }
 

@@ -33,6 +33,7 @@ var plants = []planted{
 		c.attempt(ctx, "found", "", c.found),
 		c.liveness(ctx),
 		c.voters(ctx),
+		c.attempt(ctx, "leadership", "", c.handOver),
 		c.placement(ctx),
 `, `	if err := errors.Join(c.attempt(ctx, "found", "", c.found), c.voters(ctx)); err != nil {
 		return err
