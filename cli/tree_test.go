@@ -23,7 +23,7 @@ func TestCommandsAndFlagsAreThere(t *testing.T) {
 		"repo add": {"name", "replicas", "interval", "max-size", "max-object-size", "wait", "label"}, "repo set": {"max-size", "max-object-size", "accept-flaws", "interval", "replicas", "name", "alias", "url", "label"}, "repo pause": nil, "repo resume": nil, "repo ls": {"state", "stale", "limit"}, "repo show": nil, "repo rm": {"yes"},
 		"repo sync": {"all", "wait"}, "repo import": {"interval", "replicas", "max-size", "max-object-size", "label", "update", "dry-run", "n"},
 		"repo refs": {"kept", "limit"}, "repo approve": {"restored", "yes"}, "repo restore": {"to", "yes"},
-		"events": {"follow", "f", "repo", "after", "limit"}, "node ls": nil, "node show": nil, "node rm": {"yes", "accept-loss"}, "node drain": {"deadline", "detach"}, "node undrain": nil, "cluster transfer-leader": nil,
+		"events": {"follow", "f", "repo", "after", "limit"}, "node ls": nil, "node show": nil, "node rm": {"yes", "accept-loss"}, "node drain": {"deadline", "detach"}, "node undrain": nil, "cluster transfer-leader": nil, "cluster recover": {"data", "yes"},
 	}
 	have := commands()
 	if len(have) != len(want) {
@@ -163,7 +163,7 @@ func TestNoServerIsExit7WithANextCommand(t *testing.T) {
 	_ = l.Close() // nobody listens there now
 	for path := range commands() {
 		// Of the last two it is a finding that nobody answers.
-		if slices.Contains([]string{"start", "demo", "version", "completion", "config init", "config validate", "config show", "doctor", "debug bundle"}, path) {
+		if slices.Contains([]string{"start", "demo", "version", "completion", "config init", "config validate", "config show", "cluster recover", "doctor", "debug bundle"}, path) {
 			continue
 		}
 		t.Run(path, func(t *testing.T) {

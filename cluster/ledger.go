@@ -42,9 +42,13 @@ type ledger struct {
 	broken error
 }
 
-func openLedger(d *disk.Disk, path string) (*ledger, error) {
+func openLedger(d *disk.Disk, path string) (*ledger, error) { return openLedgerTo(d, path, false) }
+
+// openLedgerTo opens it for reading alone, or to be written too: that writes to it at once.
+func openLedgerTo(d *disk.Disk, path string, onlyRead bool) (*ledger, error) {
 	l := &ledger{path: path, disk: d, failed: func(error) {}}
 	err := boltfile.OpenBy(d, path, ledgerBuckets, func(options *bbolt.Options) (err error) {
+		options.ReadOnly = onlyRead
 		l.bolt, err = raftboltdb.New(raftboltdb.Options{Path: path, BoltOptions: options})
 		return err
 	})

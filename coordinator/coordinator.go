@@ -12,6 +12,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -70,8 +71,9 @@ type State interface {
 
 // Config is what a Coordinator needs.
 type Config struct {
-	Self         string // node id
-	ClusterID    string // what a cluster founded by this node is called
+	Self         string   // node id
+	ClusterID    string   // what a cluster founded by this node is called
+	Former       []string // what it was called before it was recovered
 	State        State
 	Proposer     Proposer
 	Members      Members
@@ -171,12 +173,16 @@ func (c *Coordinator) reconcile(ctx context.Context) error {
 	)
 }
 
-// found names a new cluster.
+// found names a new cluster, and one that was recovered.
 func (c *Coordinator) found(ctx context.Context) error {
-	if c.cfg.State.View().ClusterID() != "" {
-		return nil
+	view := c.cfg.State.View()
+	switch id := view.ClusterID(); {
+	case id == "":
+		return c.propose(ctx, &command.FoundCluster{ClusterId: c.cfg.ClusterID, Format: fsm.Format})
+	case id != c.cfg.ClusterID && slices.Contains(c.cfg.Former, id) && view.KnowsRecovery():
+		return c.propose(ctx, &command.RecoverCluster{ClusterId: c.cfg.ClusterID, Former: id, Node: c.cfg.Self})
 	}
-	return c.propose(ctx, &command.FoundCluster{ClusterId: c.cfg.ClusterID, Format: fsm.Format})
+	return nil
 }
 
 // each proposes the rows in batches a command can hold. A batch that fails does

@@ -322,3 +322,18 @@ func TestLeadershipGoesToWhoCanLead(t *testing.T) {
 		t.Errorf("to nobody: %v", err)
 	}
 }
+
+// The table has the name of the present incarnation, where it had one of those before.
+func TestTheTableOfARecoveredClusterIsNamedAnew(t *testing.T) {
+	w := newWorld(t, 1).modern()
+	w.c.cfg.ClusterID = "next"
+	w.look()
+	if got := w.state.View().ClusterID(); got != "c" {
+		t.Errorf("a cluster that was not recovered is called %s", got)
+	}
+	w.c.cfg.Former = []string{"b", "c"}
+	w.look()
+	if got := w.state.View().ClusterID(); got != "next" {
+		t.Errorf("it is called %s", got)
+	}
+}

@@ -23,6 +23,7 @@ var commands = map[uint32]kind{
 	5:  kindOf("raise-format", 1, (*State).raiseFormat),
 	6:  kindOf("tick", 1, (*State).tick).since(2),
 	7:  kindOf("set-node-drain", 1, (*State).setNodeDrain).since(formatDrain),
+	8:  kindOf("recover-cluster", 1, (*State).recoverCluster).since(formatRecovery),
 	10: kindOf("add-repos", 1, (*State).addRepos),
 	11: kindOf("remove-repos", 1, (*State).removeRepos),
 	12: kindOf("publish", 1, (*State).publish),

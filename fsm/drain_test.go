@@ -143,3 +143,24 @@ func (m *machine) lastEvent(name string) (last Event) {
 	}
 	return last
 }
+
+func TestARecoveredClusterHasAnotherName(t *testing.T) {
+	m := cluster(t)
+	was := m.state.View().ClusterID()
+	m.refused(refusal.ClusterNamed, &command.RecoverCluster{ClusterId: "next", Former: "another", Node: "a"})
+	m.refused(refusal.Invalid, &command.RecoverCluster{ClusterId: "next", Node: "a"})
+	m.refused(refusal.Invalid, &command.RecoverCluster{Former: was, Node: "a"})
+	before := m.state.View().Digest()
+	for range 2 {
+		m.ok(&command.RecoverCluster{ClusterId: "next", Former: was, Node: "a"})
+	}
+	if v := m.state.View(); v.ClusterID() != "next" || v.Digest() == before {
+		t.Errorf("it is called %s", v.ClusterID())
+	}
+	if e := m.lastEvent("node-a"); e.Type != EventRecovery || !strings.Contains(e.Detail, was) {
+		t.Errorf("the last event is %+v", e)
+	}
+	if got := m.eventTypes("node-a"); len(got) != 2 {
+		t.Errorf("events %v", got)
+	}
+}

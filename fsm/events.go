@@ -40,7 +40,8 @@ const (
 	// Since formatDrain:
 	EventNodeDraining  = "node_draining"
 	EventNodeUndrained = "node_undrained"
-	EventCopyLost      = "copy_lost" // the last on a node that lived, by a person's word
+	EventRecovery      = "cluster_recovered" // its quorum was lost; it goes on from one node's log
+	EventCopyLost      = "copy_lost"         // the last on a node that lived, by a person's word
 )
 
 // Event is something that happened to a repo or a node. Every generation of a

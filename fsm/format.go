@@ -20,7 +20,8 @@ import (
 //	   hears them, and say what was shown; what was approved before is to be approved anew
 //	6  events of copies, of what ends while something else goes on, and who tells of them
 //	6  rows change: name, aliases, upstream, labels, copies, interval; they are paused
-//	7  nodes are drained; one is removed though copies are lost with it
+//	7  nodes are drained; one is removed though copies are lost with it; a recovered cluster
+//	   has another name
 //
 // Every member says in its row which format its binary speaks. The leader
 // raises the cluster's to what all of them speak, and never lowers it. A
@@ -38,7 +39,8 @@ const (
 
 	formatChanges = 6 // of rows, and of copies and interval in a policy
 
-	formatDrain = 7 // of nodes, and their removal in spite of what is lost
+	formatRecovery = 7 // of a cluster that has lost its quorum for good
+	formatDrain    = 7 // of nodes, and their removal in spite of what is lost
 
 	newest = 7 // that is known here
 )
@@ -49,6 +51,9 @@ func (v *View) RemembersPast() bool { return v.tables.format >= formatHolds }
 
 // ChangesRows tells whether every member knows commands that change rows.
 func (v *View) ChangesRows() bool { return v.tables.format >= formatChanges }
+
+// KnowsRecovery tells whether every member knows that a cluster may be recovered.
+func (v *View) KnowsRecovery() bool { return v.tables.format >= formatRecovery }
 
 // Admit is asked by the leader before an entry is appended: it returns the
 // entry stamped with the leader's log time, or a refusal, EntryInvalid

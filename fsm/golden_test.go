@@ -26,6 +26,7 @@ var samples = map[uint32]proto.Message{
 	5: &command.RaiseFormat{Format: 2},
 	6: &command.Tick{},
 	7: &command.SetNodeDrain{Id: "n1", Draining: true},
+	8: &command.RecoverCluster{ClusterId: "cluster-2", Former: "cluster-1", Node: "n1"},
 	10: addRepos(&command.NewRepo{
 		Id: "r1", Name: "host/a", Urls: []string{"https://host/a"}, UrlKeys: []string{"host/a"},
 		Policy: &command.Policy{Replicas: 3, IntervalMs: 5000, RefPrefixes: []string{"refs/heads/"}},

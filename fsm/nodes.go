@@ -78,6 +78,26 @@ func (s *State) foundCluster(_ entry, c *command.FoundCluster) *command.Outcome 
 	return done()
 }
 
+// recoverCluster gives the cluster another id: that of its present incarnation.
+func (s *State) recoverCluster(e entry, c *command.RecoverCluster) *command.Outcome {
+	t := &s.tables
+	if err := cmp.Or(between("cluster id", c.GetClusterId(), 1, maxID), between("former cluster id", c.GetFormer(), 1, maxID)); err != nil {
+		return refuse(refusal.Invalid, "%v", err)
+	}
+	switch t.clusterID {
+	case c.GetClusterId():
+		return done()
+	case c.GetFormer():
+	default:
+		return refuse(refusal.ClusterNamed, "the cluster has the id %s, not %s", t.clusterID, c.GetFormer())
+	}
+	t.clusterID = c.GetClusterId()
+	if n := t.nodes.byID[c.GetNode()]; n != nil {
+		t.recordNode(e, EventRecovery, n, "was "+c.GetFormer()+", is "+c.GetClusterId())
+	}
+	return done()
+}
+
 func (s *State) putNode(e entry, c *command.PutNode) *command.Outcome {
 	t, n := &s.tables, c.GetNode()
 	if err := checkNode(n); err != nil {

@@ -40,7 +40,7 @@ func someCommand(t *rapid.T, v *View) proto.Message {
 		}
 		return someCount.Draw(t, "wrong")
 	}
-	switch rapid.SampledFrom([]uint32{1, 2, 2, 3, 4, 5, 6, 7, 10, 10, 11, 12, 12, 12, 13, 13, 14, 15, 16, 17, 20, 21, 21}).Draw(t, "number") {
+	switch rapid.SampledFrom([]uint32{1, 2, 2, 3, 4, 5, 6, 7, 8, 10, 10, 11, 12, 12, 12, 13, 13, 14, 15, 16, 17, 20, 21, 21}).Draw(t, "number") {
 	case 1:
 		return &command.FoundCluster{ClusterId: node}
 	case 2:
@@ -57,6 +57,8 @@ func someCommand(t *rapid.T, v *View) proto.Message {
 		return &command.RaiseFormat{Format: uint32(rapid.IntRange(0, int(Format)).Draw(t, "format"))}
 	case 6:
 		return &command.Tick{}
+	case 8:
+		return &command.RecoverCluster{ClusterId: node, Former: someNode.Draw(t, "former"), Node: node}
 	case 7:
 		return &command.SetNodeDrain{Id: node, Draining: someBool.Draw(t, "draining")}
 	case 10:

@@ -23,6 +23,10 @@ type Identity struct {
 	ID        string `json:"id"`
 	Place            // empty in what a gitmirror of before has written
 	ClusterID string `json:"cluster_id,omitempty"` // empty until it has joined or founded one
+	// Former are the ids that the cluster had before it was recovered, oldest first.
+	Former []string `json:"former,omitempty"`
+	// Recovering is set from the decision to recover the cluster here until that has happened.
+	Recovering bool `json:"recovering,omitempty"`
 	// Founding is set from the decision to found a cluster until that has
 	// happened: only then may a node start consensus on its own.
 	Founding bool `json:"founding,omitempty"`
@@ -102,6 +106,15 @@ func LoadIdentity(d *disk.Disk, dir string, speaks uint32, makeRoom func() error
 			Try: "start it with the newer gitmirror that the other nodes run"}
 	}
 	return id, nil
+}
+
+// Of reads the node.json below dir, of a node that does not run: as LoadIdentity, but it makes none.
+func Of(d *disk.Disk, dir string, speaks uint32) (*Identity, error) {
+	path := filepath.Join(dir, "node.json")
+	if _, err := d.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		return nil, &advice.Error{Code: 5, Message: fmt.Sprintf("%s is not the data directory of a node: there is no node.json", dir), Try: "give the --data with which the node was started"}
+	}
+	return LoadIdentity(d, dir, speaks, func() error { return errors.New("nothing is kept for a full disk") })
 }
 
 // Kept is the place that the node.json below dir has, and the cluster, before anybody knows

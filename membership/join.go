@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"slices"
 	"time"
 
 	"gitmirror/internal/advice"
@@ -87,6 +88,9 @@ func (a *Applicant) through(ctx context.Context, seed string) (string, error) {
 			Try("start its nodes with --peer HOST:7655 --insecure-peers --http HOST:7654, where HOST is their machine's address in this network")
 	}
 	answer, err := a.Call.Join(ctx, h.Leader, a.request())
+	if err == nil {
+		a.ID.descend(answer.Former)
+	}
 	return answer.ClusterID, err
 }
 
@@ -121,6 +125,9 @@ func (a *Applicant) CheckSeeds(ctx context.Context, seeds []string) error {
 		ctx, cancel := context.WithTimeout(ctx, time.Second)
 		h, err := a.Call.Hello(ctx, seed)
 		cancel()
+		if err == nil && slices.Contains(h.Former, ours) {
+			return fmt.Errorf("%w: %s, at %s, is of it", ErrSuperseded, h.Name, seed)
+		}
 		if err == nil && h.ClusterID != "" && h.ClusterID != ours {
 			return &advice.Error{Code: 6, Message: fmt.Sprintf("%s belongs to cluster %s, but this data directory to cluster %s", seed, h.ClusterID, ours),
 				Try: "start without --join to go on in its own cluster, or with an empty --data directory to join the other"}

@@ -22,6 +22,9 @@ type Outlook struct {
 	Led     func() bool     // a leader leads, or was heard a moment ago
 	Members func() []string // peer addresses of other members
 	Call    Caller
+	// Claims has something when somebody says that this node's cluster goes on without it: the
+	// members are asked. May be nil.
+	Claims <-chan struct{}
 }
 
 const (
@@ -31,7 +34,8 @@ const (
 
 // Run returns ErrOut when a leader that has made sure that it leads says that
 // this node is not a member, an error that wraps ErrCopied when it says that
-// another process is, and nil when ctx ends. It asks for as long as there is no
+// another process is, one that wraps ErrSuperseded when a member says that it is of a newer
+// incarnation of the cluster, and nil when ctx ends. It asks for as long as there is no
 // leader.
 func (o Outlook) Run(ctx context.Context) error {
 	tick := time.NewTicker(lookEvery)
@@ -42,6 +46,11 @@ func (o Outlook) Run(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-tick.C:
+		case <-o.Claims:
+			if err := Superseded(ctx, o.Cluster(), o.Members(), o.Call); err != nil {
+				return err
+			}
+			continue
 		}
 		if o.Led() {
 			leaderless = 0
@@ -59,7 +68,10 @@ func (o Outlook) Run(ctx context.Context) error {
 // ask asks the members who leads, and whoever leads whether this node is in.
 func (o Outlook) ask(ctx context.Context) error {
 	var leaders []string
-	for _, h := range askAll(ctx, o.Members(), o.Call.Hello) {
+	for addr, h := range askAll(ctx, o.Members(), o.Call.Hello) {
+		if slices.Contains(h.Former, o.Cluster()) {
+			return fmt.Errorf("%w: %s, at %s, is of it", ErrSuperseded, h.Name, addr)
+		}
 		if h.ClusterID == o.Cluster() && h.ID != o.Self.ID {
 			leaders = append(leaders, h.Leader)
 		}

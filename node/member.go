@@ -23,10 +23,11 @@ type greeter struct {
 	run    string
 	claims *membership.Claims
 	waits  *membership.Gathering // nil where it waits for nobody
+	newer  chan struct{}         // somebody says to be of a newer incarnation of the cluster
 }
 
 func (g greeter) Hello() peer.Hello {
-	return peer.Hello{ClusterID: g.id.Cluster(), ID: g.id.ID, Name: g.cfg.Name, Run: g.run, Version: g.cfg.Version}
+	return peer.Hello{ClusterID: g.id.Cluster(), ID: g.id.ID, Name: g.cfg.Name, Run: g.run, Version: g.cfg.Version, Former: g.id.Incarnations()}
 }
 
 func (g greeter) Pulse() peer.Pulse {
@@ -36,6 +37,14 @@ func (g greeter) Pulse() peer.Pulse {
 func (g greeter) Whois(claim peer.Claim) peer.Whois { return peer.Whois{Seen: g.claims.Note(claim)} }
 
 func (g greeter) Meet(rq peer.MeetRequest) (peer.MeetAnswer, error) { return g.waits.Meet(rq) }
+
+// Superseded has the members asked whether that is so.
+func (g greeter) Superseded() {
+	select {
+	case g.newer <- struct{}{}:
+	default: // they are about to be
+	}
+}
 
 // member answers the calls of other nodes, as one of them.
 type member struct {
@@ -67,7 +76,7 @@ func (m member) Join(ctx context.Context, rq peer.JoinRequest) (peer.JoinAnswer,
 	if err != nil {
 		return peer.JoinAnswer{}, err
 	}
-	a := peer.JoinAnswer{ClusterID: m.id.Cluster(), Format: m.machine.state.View().Format()}
+	a := peer.JoinAnswer{ClusterID: m.id.Cluster(), Format: m.machine.state.View().Format(), Former: m.id.Incarnations()}
 	for _, n := range m.machine.state.View().Nodes() {
 		if n.ID != rq.ID {
 			a.Peers = append(a.Peers, n.Peer)

@@ -198,6 +198,9 @@ func (n *node) identify(ctx context.Context) (err error) {
 	if n.id, err = membership.LoadIdentity(n.cfg.Disk, n.cfg.Dir, fsm.Format, makeRoom); err != nil {
 		return errors.Join(err, n.lock.Close())
 	}
+	if err = n.id.Whole(); err != nil {
+		return errors.Join(err, n.lock.Close())
+	}
 	said := n.cfg
 	if n.cfg, err = said.settle(n.id.Place); err != nil { // another process may have written it meanwhile
 		return errors.Join(err, n.lock.Close())
@@ -218,8 +221,8 @@ func (n *node) introduce() {
 	if n.cfg.AdvertiseHTTP != "" {
 		n.info.HTTP = "http://" + n.cfg.AdvertiseHTTP
 	}
-	n.peers = peer.NewClient(n.cfg.Network, n.id.Cluster, n.metrics.Peers.Called)
-	n.greeter = greeter{cfg: n.cfg, id: n.id, run: n.runID, claims: &membership.Claims{}}
+	n.peers = peer.NewClient(n.cfg.Network, n.id.Cluster, n.metrics.Peers.Called).Remembering(n.id.Incarnations)
+	n.greeter = greeter{cfg: n.cfg, id: n.id, run: n.runID, claims: &membership.Claims{}, newer: make(chan struct{}, 1)}
 	if n.cfg.Expect > 0 && n.id.Cluster() == "" {
 		n.greeter.waits = &membership.Gathering{Applicant: n.applicant(), Expect: n.cfg.Expect}
 	}
@@ -229,7 +232,9 @@ func (n *node) introduce() {
 func (n *node) enter(ctx context.Context) error {
 	switch {
 	case n.id.ClusterID != "" && len(n.cfg.Join) > 0:
-		if err := n.applicant().CheckSeeds(ctx, n.cfg.Join); err != nil {
+		if err := n.applicant().CheckSeeds(ctx, n.cfg.Join); errors.Is(err, membership.ErrSuperseded) {
+			return superseded(err)
+		} else if err != nil {
 			return err
 		}
 		n.log.Info("this node has a cluster already, --join is not needed", "cluster", n.id.ClusterID)
@@ -296,7 +301,7 @@ func (n *node) build(ctx context.Context) (err error) {
 	}
 	p.copies = copies{engine: p.engine}
 	p.coordinator = coordinator.New(coordinator.Config{
-		Self: n.id.ID, ClusterID: n.id.ClusterID, State: p.machine.state, Proposer: p.reach, Members: p.consensus, Voters: voters{p.cluster},
+		Self: n.id.ID, ClusterID: n.id.ClusterID, Former: n.id.Incarnations(), State: p.machine.state, Proposer: p.reach, Members: p.consensus, Voters: voters{p.cluster},
 		Nodes: processes{n.peers}, Clock: clock, Egress: n.given.policy, ReplaceAfter: n.cfg.ReplaceAfter, Log: n.log,
 	})
 	n.member = member{n.greeter, p.copies, p}

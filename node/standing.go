@@ -17,7 +17,13 @@ import (
 // onlyProcess makes sure, before consensus starts, that no other process is
 // this node.
 func (n *node) onlyProcess(ctx context.Context) error {
-	err := membership.OnlyProcess(ctx, n.self(), n.info.Peer, slices.Concat(n.cfg.Join, n.id.Others()), n.peers)
+	others := slices.Concat(n.cfg.Join, n.id.Others())
+	newer := make(chan error, 1)
+	go func() { newer <- membership.Superseded(ctx, n.id.Cluster(), others, n.peers) }()
+	err := membership.OnlyProcess(ctx, n.self(), n.info.Peer, others, n.peers)
+	if err := <-newer; err != nil {
+		return superseded(err)
+	}
 	if errors.Is(err, membership.ErrCopied) {
 		return copied(err)
 	}
@@ -64,6 +70,11 @@ func copied(err error) *advice.Error {
 	return &advice.Error{Code: 6, Message: err.Error(), Err: err, Try: "start it with an empty --data directory and --join"}
 }
 
+func superseded(err error) *advice.Error {
+	return &advice.Error{Code: 6, Message: err.Error(), Err: err,
+		Try: "move its --data directory aside, and start it with an empty one and --join: nothing of the old one was touched"}
+}
+
 func removed(err error) *advice.Error {
 	return &advice.Error{Code: 6, Message: "this node was removed from the cluster", Err: err,
 		Try: "start it with an empty --data directory and --join to have it in again"}
@@ -72,7 +83,7 @@ func removed(err error) *advice.Error {
 // stand ends the node when it finds that it is not the node that it says it is
 // any more: removed, taken over by another process, or outvoted about the table.
 func (n *node) stand(ctx context.Context) error {
-	outlook := membership.Outlook{Self: n.self(), Cluster: n.id.Cluster, Led: n.consensus.Led, Members: n.seeds, Call: n.peers}
+	outlook := membership.Outlook{Self: n.self(), Cluster: n.id.Cluster, Led: n.consensus.Led, Members: n.seeds, Call: n.peers, Claims: n.greeter.newer}
 	results := make(chan error, 4)
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -108,6 +119,8 @@ func (n *node) stand(ctx context.Context) error {
 			switch {
 			case errors.Is(err, membership.ErrOut):
 				return removed(err)
+			case errors.Is(err, membership.ErrSuperseded):
+				return superseded(err)
 			case errors.Is(err, membership.ErrCopied):
 				return copied(err)
 			case errors.Is(err, membership.ErrOutvoted):

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -28,6 +29,7 @@ const dialTimeout = 2 * time.Second
 type Client struct {
 	cluster func() string
 	http    *http.Transport
+	former  func() []string
 	called  func(Call)
 	quick   patience     // of calls that a node answers from what it has
 	doubted atomic.Int64 // when idle connections were let go of last, in Unix nanoseconds
@@ -40,7 +42,7 @@ func NewClient(on network.Network, cluster func() string, called func(Call)) *Cl
 	if called == nil {
 		called = func(Call) {}
 	}
-	return &Client{cluster: cluster, called: called, quick: patience{answerWithin, stallAfter, enough}, http: &http.Transport{
+	return &Client{cluster: cluster, former: func() []string { return nil }, called: called, quick: patience{answerWithin, stallAfter, enough}, http: &http.Transport{
 		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
 			ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 			defer cancel()
@@ -51,6 +53,21 @@ func NewClient(on network.Network, cluster func() string, called func(Call)) *Cl
 
 		MaxResponseHeaderBytes: maxHeaders,
 	}}
+}
+
+// Remembering has the client say with every call which ids its cluster had before it was
+// recovered. It must be called before anything else.
+func (c *Client) Remembering(former func() []string) *Client {
+	c.former = former
+	return c
+}
+
+// name says of which cluster a call is.
+func (c *Client) name(h http.Header) {
+	h.Set(headerCluster, c.cluster())
+	if former := c.former(); len(former) > 0 {
+		h.Set(headerFormer, strings.Join(former, " "))
+	}
 }
 
 // Close lets go of idle connections.
@@ -69,7 +86,7 @@ type roundTripper struct {
 }
 
 func (rt roundTripper) RoundTrip(r *http.Request) (*http.Response, error) {
-	r.Header.Set(headerCluster, rt.c.cluster())
+	rt.c.name(r.Header)
 	r.Host = hostName
 	return rt.c.do(r, rt.patience)
 }
@@ -227,7 +244,7 @@ func (c *Client) send(ctx context.Context, p patience, method, addr, path string
 	if err != nil {
 		return nil, err
 	}
-	req.Header.Set(headerCluster, c.cluster())
+	c.name(req.Header)
 	req.Host = hostName
 	if method != http.MethodGet {
 		req.Header.Set("Content-Type", callType)

@@ -12,6 +12,7 @@ type greeting struct{}
 func (greeting) Hello() Hello      { return Hello{ID: "me"} }
 func (greeting) Pulse() Pulse      { return Pulse{ID: "me"} }
 func (greeting) Whois(Claim) Whois { return Whois{Seen: []string{"a"}} }
+func (greeting) Superseded()       {}
 func (greeting) Meet(rq MeetRequest) (MeetAnswer, error) {
 	return MeetAnswer{Given: rq.Asks && rq.Waiting.ID == "you"}, nil
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -26,13 +27,16 @@ type Greeter interface {
 	// Meet takes in that another node waits for a cluster, and tells whether this one does;
 	// where it is asked for its word it gives it, durably, before it answers, or does not.
 	Meet(rq MeetRequest) (MeetAnswer, error)
+	// Superseded is told that a caller is of a newer incarnation of this node's cluster, as it
+	// says. It must not block.
+	Superseded()
 }
 
 // Greet serves the peer port of a process that is starting: whatever else is asked is
 // told so.
 func Greet(cluster func() string, g Greeter) http.Handler {
 	mux := http.NewServeMux()
-	calls{mux, cluster}.greetings(g)
+	calls{mux, cluster, g}.greetings(g)
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { refuse(w, refusal.Starting) })
 	return guard(cluster, mux)
 }
@@ -50,7 +54,7 @@ type Handlers struct {
 // meant for this cluster.
 func (h Handlers) Handler() http.Handler {
 	mux := http.NewServeMux()
-	c := calls{mux, h.Cluster}
+	c := calls{mux, h.Cluster, h.Node}
 	c.greetings(h.Node)
 	mux.HandleFunc(pathJoin, only(http.MethodPost, h.join))
 	c.add(http.MethodPost, pathPropose, h.propose)
@@ -93,6 +97,7 @@ func guard(cluster func() string, next http.Handler) http.Handler {
 type calls struct {
 	*http.ServeMux
 	cluster func() string
+	greeter Greeter
 }
 
 func (c calls) add(method, path string, do http.HandlerFunc) {
@@ -116,6 +121,9 @@ func (c calls) greetings(g Greeter) {
 func (c calls) ours(next http.HandlerFunc) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if theirs, ours := r.Header.Get(headerCluster), c.cluster(); theirs != ours || ours == "" {
+			if ours != "" && slices.Contains(strings.Fields(r.Header.Get(headerFormer)), ours) {
+				c.greeter.Superseded()
+			}
 			refuse(w, refusal.New(refusal.OtherCluster, "this node is of cluster %q, the call is meant for %q", ours, theirs))
 			return
 		}

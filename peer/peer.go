@@ -51,7 +51,10 @@ const (
 	hostName = "peer.gitmirror.invalid"
 
 	headerCluster = "X-Gitmirror-Cluster"
-	headerIndex   = "X-Gitmirror-Index"
+	// headerFormer names the ids that the caller's cluster had before it was recovered: a node
+	// that is of one of them is to end.
+	headerFormer = "X-Gitmirror-Former"
+	headerIndex  = "X-Gitmirror-Index"
 	// HeaderForwarded marks a request that was forwarded once: it is answered or
 	// refused, never forwarded again.
 	HeaderForwarded = "X-Gitmirror-Forwarded"
@@ -80,6 +83,8 @@ type Hello struct {
 	Run       string `json:"run"` // ULID of this process
 	Version   string `json:"version"`
 	Leader    string `json:"leader"` // peer address, empty when it knows none
+	// Former are the ids that the cluster had before it was recovered.
+	Former []string `json:"former,omitempty"`
 }
 
 // JoinRequest is a node that wants in, or tells its new addresses.
@@ -98,8 +103,9 @@ type JoinRequest struct {
 // JoinAnswer tells a node what it has joined.
 type JoinAnswer struct {
 	ClusterID string   `json:"cluster_id"`
-	Format    uint32   `json:"format"` // the cluster's
-	Peers     []string `json:"peers"`  // peer addresses of the members
+	Format    uint32   `json:"format"`           // the cluster's
+	Peers     []string `json:"peers"`            // peer addresses of the members
+	Former    []string `json:"former,omitempty"` // ids that the cluster had before it was recovered
 }
 
 // Live is what only the node that works on a repo knows.

@@ -69,6 +69,7 @@ var kinds = map[string]kind{
 	fsm.EventNodeUp:         {text: "node is up", detail: "what", flaps: true},
 	fsm.EventNodeDown:       {level: slog.LevelWarn, text: "node is down", detail: "what", flaps: true},
 	fsm.EventNodeRemoved:    {text: "node is removed", detail: "what"},
+	fsm.EventRecovery:       {level: slog.LevelWarn, text: "the cluster was recovered from the log of one node", detail: "what"},
 	fsm.EventNodeDraining:   {text: "node gives what it has to others", detail: "what"},
 	fsm.EventNodeUndrained:  {text: "node keeps what it has, and gets its share again", detail: "what"},
 	fsm.EventNodeImpaired:   {level: slog.LevelWarn, text: "node cannot do all of its work", detail: "what", flaps: true},

@@ -3,6 +3,7 @@ package render
 import (
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"gitmirror/api"
@@ -37,7 +38,7 @@ func (p Printer) Node(n *api.Node) error {
 		{"owns", count(n.Owned, "repository", "repositories")},
 		{"holds", count(n.Copies, "copy", "copies")},
 		{"leaving", count(n.Leaving, "copy", "copies")},
-		{cell(n.State) + " since", since},
+		{strings.Replace(cell(n.State), api.NodeDraining, api.NodeUp, 1) + " since", since},
 		{"went down", count(int(n.Flaps), "time", "times")},
 	}
 	for _, i := range []struct {

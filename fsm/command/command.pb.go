@@ -732,6 +732,68 @@ func (x *SetNodeDrain) GetDraining() bool {
 	return false
 }
 
+// RecoverCluster names the cluster anew whose quorum was lost for good: it goes on from one
+// node's log. Number 8, since format 7. Refused unless former is the cluster's id.
+type RecoverCluster struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	ClusterId     string                 `protobuf:"bytes,1,opt,name=cluster_id,json=clusterId,proto3" json:"cluster_id,omitempty"`
+	Former        string                 `protobuf:"bytes,2,opt,name=former,proto3" json:"former,omitempty"`
+	Node          string                 `protobuf:"bytes,3,opt,name=node,proto3" json:"node,omitempty"` // id of the node whose log it is
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RecoverCluster) Reset() {
+	*x = RecoverCluster{}
+	mi := &file_command_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RecoverCluster) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RecoverCluster) ProtoMessage() {}
+
+func (x *RecoverCluster) ProtoReflect() protoreflect.Message {
+	mi := &file_command_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RecoverCluster.ProtoReflect.Descriptor instead.
+func (*RecoverCluster) Descriptor() ([]byte, []int) {
+	return file_command_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *RecoverCluster) GetClusterId() string {
+	if x != nil {
+		return x.ClusterId
+	}
+	return ""
+}
+
+func (x *RecoverCluster) GetFormer() string {
+	if x != nil {
+		return x.Former
+	}
+	return ""
+}
+
+func (x *RecoverCluster) GetNode() string {
+	if x != nil {
+		return x.Node
+	}
+	return ""
+}
+
 // Policy is how one repo is mirrored. Zero values mean the default.
 type Policy struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -747,7 +809,7 @@ type Policy struct {
 
 func (x *Policy) Reset() {
 	*x = Policy{}
-	mi := &file_command_proto_msgTypes[9]
+	mi := &file_command_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -759,7 +821,7 @@ func (x *Policy) String() string {
 func (*Policy) ProtoMessage() {}
 
 func (x *Policy) ProtoReflect() protoreflect.Message {
-	mi := &file_command_proto_msgTypes[9]
+	mi := &file_command_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -772,7 +834,7 @@ func (x *Policy) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Policy.ProtoReflect.Descriptor instead.
 func (*Policy) Descriptor() ([]byte, []int) {
-	return file_command_proto_rawDescGZIP(), []int{9}
+	return file_command_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Policy) GetReplicas() uint32 {
@@ -834,7 +896,7 @@ type NewRepo struct {
 
 func (x *NewRepo) Reset() {
 	*x = NewRepo{}
-	mi := &file_command_proto_msgTypes[10]
+	mi := &file_command_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -846,7 +908,7 @@ func (x *NewRepo) String() string {
 func (*NewRepo) ProtoMessage() {}
 
 func (x *NewRepo) ProtoReflect() protoreflect.Message {
-	mi := &file_command_proto_msgTypes[10]
+	mi := &file_command_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -859,7 +921,7 @@ func (x *NewRepo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NewRepo.ProtoReflect.Descriptor instead.
 func (*NewRepo) Descriptor() ([]byte, []int) {
-	return file_command_proto_rawDescGZIP(), []int{10}
+	return file_command_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *NewRepo) GetId() string {
@@ -928,7 +990,7 @@ type AddRepos struct {
 
 func (x *AddRepos) Reset() {
 	*x = AddRepos{}
-	mi := &file_command_proto_msgTypes[11]
+	mi := &file_command_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -940,7 +1002,7 @@ func (x *AddRepos) String() string {
 func (*AddRepos) ProtoMessage() {}
 
 func (x *AddRepos) ProtoReflect() protoreflect.Message {
-	mi := &file_command_proto_msgTypes[11]
+	mi := &file_command_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -953,7 +1015,7 @@ func (x *AddRepos) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AddRepos.ProtoReflect.Descriptor instead.
 func (*AddRepos) Descriptor() ([]byte, []int) {
-	return file_command_proto_rawDescGZIP(), []int{11}
+	return file_command_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *AddRepos) GetRepos() []*NewRepo {
@@ -974,7 +1036,7 @@ type RemoveRepos struct {
 
 func (x *RemoveRepos) Reset() {
 	*x = RemoveRepos{}
-	mi := &file_command_proto_msgTypes[12]
+	mi := &file_command_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -986,7 +1048,7 @@ func (x *RemoveRepos) String() string {
 func (*RemoveRepos) ProtoMessage() {}
 
 func (x *RemoveRepos) ProtoReflect() protoreflect.Message {
-	mi := &file_command_proto_msgTypes[12]
+	mi := &file_command_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -999,7 +1061,7 @@ func (x *RemoveRepos) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RemoveRepos.ProtoReflect.Descriptor instead.
 func (*RemoveRepos) Descriptor() ([]byte, []int) {
-	return file_command_proto_rawDescGZIP(), []int{12}
+	return file_command_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *RemoveRepos) GetIds() []string {
@@ -1025,7 +1087,7 @@ type SetPolicy struct {
 
 func (x *SetPolicy) Reset() {
 	*x = SetPolicy{}
-	mi := &file_command_proto_msgTypes[13]
+	mi := &file_command_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1037,7 +1099,7 @@ func (x *SetPolicy) String() string {
 func (*SetPolicy) ProtoMessage() {}
 
 func (x *SetPolicy) ProtoReflect() protoreflect.Message {
-	mi := &file_command_proto_msgTypes[13]
+	mi := &file_command_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1050,7 +1112,7 @@ func (x *SetPolicy) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetPolicy.ProtoReflect.Descriptor instead.
 func (*SetPolicy) Descriptor() ([]byte, []int) {
-	return file_command_proto_rawDescGZIP(), []int{13}
+	return file_command_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *SetPolicy) GetRepo() string {
@@ -1105,7 +1167,7 @@ type Flaws struct {
 
 func (x *Flaws) Reset() {
 	*x = Flaws{}
-	mi := &file_command_proto_msgTypes[14]
+	mi := &file_command_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1117,7 +1179,7 @@ func (x *Flaws) String() string {
 func (*Flaws) ProtoMessage() {}
 
 func (x *Flaws) ProtoReflect() protoreflect.Message {
-	mi := &file_command_proto_msgTypes[14]
+	mi := &file_command_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1130,7 +1192,7 @@ func (x *Flaws) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Flaws.ProtoReflect.Descriptor instead.
 func (*Flaws) Descriptor() ([]byte, []int) {
-	return file_command_proto_rawDescGZIP(), []int{14}
+	return file_command_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Flaws) GetIds() []string {
@@ -1151,7 +1213,7 @@ type ChangeRepos struct {
 
 func (x *ChangeRepos) Reset() {
 	*x = ChangeRepos{}
-	mi := &file_command_proto_msgTypes[15]
+	mi := &file_command_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1163,7 +1225,7 @@ func (x *ChangeRepos) String() string {
 func (*ChangeRepos) ProtoMessage() {}
 
 func (x *ChangeRepos) ProtoReflect() protoreflect.Message {
-	mi := &file_command_proto_msgTypes[15]
+	mi := &file_command_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1176,7 +1238,7 @@ func (x *ChangeRepos) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ChangeRepos.ProtoReflect.Descriptor instead.
 func (*ChangeRepos) Descriptor() ([]byte, []int) {
-	return file_command_proto_rawDescGZIP(), []int{15}
+	return file_command_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *ChangeRepos) GetRepos() []*RepoChange {
@@ -1204,7 +1266,7 @@ type RepoChange struct {
 
 func (x *RepoChange) Reset() {
 	*x = RepoChange{}
-	mi := &file_command_proto_msgTypes[16]
+	mi := &file_command_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1216,7 +1278,7 @@ func (x *RepoChange) String() string {
 func (*RepoChange) ProtoMessage() {}
 
 func (x *RepoChange) ProtoReflect() protoreflect.Message {
-	mi := &file_command_proto_msgTypes[16]
+	mi := &file_command_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1229,7 +1291,7 @@ func (x *RepoChange) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RepoChange.ProtoReflect.Descriptor instead.
 func (*RepoChange) Descriptor() ([]byte, []int) {
-	return file_command_proto_rawDescGZIP(), []int{16}
+	return file_command_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *RepoChange) GetRepo() string {
@@ -1300,7 +1362,7 @@ type Upstream struct {
 
 func (x *Upstream) Reset() {
 	*x = Upstream{}
-	mi := &file_command_proto_msgTypes[17]
+	mi := &file_command_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1312,7 +1374,7 @@ func (x *Upstream) String() string {
 func (*Upstream) ProtoMessage() {}
 
 func (x *Upstream) ProtoReflect() protoreflect.Message {
-	mi := &file_command_proto_msgTypes[17]
+	mi := &file_command_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1325,7 +1387,7 @@ func (x *Upstream) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Upstream.ProtoReflect.Descriptor instead.
 func (*Upstream) Descriptor() ([]byte, []int) {
-	return file_command_proto_rawDescGZIP(), []int{17}
+	return file_command_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Upstream) GetUrls() []string {
@@ -1352,7 +1414,7 @@ type Aliases struct {
 
 func (x *Aliases) Reset() {
 	*x = Aliases{}
-	mi := &file_command_proto_msgTypes[18]
+	mi := &file_command_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1364,7 +1426,7 @@ func (x *Aliases) String() string {
 func (*Aliases) ProtoMessage() {}
 
 func (x *Aliases) ProtoReflect() protoreflect.Message {
-	mi := &file_command_proto_msgTypes[18]
+	mi := &file_command_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1377,7 +1439,7 @@ func (x *Aliases) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Aliases.ProtoReflect.Descriptor instead.
 func (*Aliases) Descriptor() ([]byte, []int) {
-	return file_command_proto_rawDescGZIP(), []int{18}
+	return file_command_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Aliases) GetNames() []string {
@@ -1399,7 +1461,7 @@ type Change struct {
 
 func (x *Change) Reset() {
 	*x = Change{}
-	mi := &file_command_proto_msgTypes[19]
+	mi := &file_command_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1411,7 +1473,7 @@ func (x *Change) String() string {
 func (*Change) ProtoMessage() {}
 
 func (x *Change) ProtoReflect() protoreflect.Message {
-	mi := &file_command_proto_msgTypes[19]
+	mi := &file_command_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1424,7 +1486,7 @@ func (x *Change) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Change.ProtoReflect.Descriptor instead.
 func (*Change) Descriptor() ([]byte, []int) {
-	return file_command_proto_rawDescGZIP(), []int{19}
+	return file_command_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Change) GetRef() string {
@@ -1486,7 +1548,7 @@ type Publish struct {
 
 func (x *Publish) Reset() {
 	*x = Publish{}
-	mi := &file_command_proto_msgTypes[20]
+	mi := &file_command_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1498,7 +1560,7 @@ func (x *Publish) String() string {
 func (*Publish) ProtoMessage() {}
 
 func (x *Publish) ProtoReflect() protoreflect.Message {
-	mi := &file_command_proto_msgTypes[20]
+	mi := &file_command_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1511,7 +1573,7 @@ func (x *Publish) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Publish.ProtoReflect.Descriptor instead.
 func (*Publish) Descriptor() ([]byte, []int) {
-	return file_command_proto_rawDescGZIP(), []int{20}
+	return file_command_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Publish) GetRepo() string {
@@ -1674,7 +1736,7 @@ type CopyReport struct {
 
 func (x *CopyReport) Reset() {
 	*x = CopyReport{}
-	mi := &file_command_proto_msgTypes[21]
+	mi := &file_command_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1686,7 +1748,7 @@ func (x *CopyReport) String() string {
 func (*CopyReport) ProtoMessage() {}
 
 func (x *CopyReport) ProtoReflect() protoreflect.Message {
-	mi := &file_command_proto_msgTypes[21]
+	mi := &file_command_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1699,7 +1761,7 @@ func (x *CopyReport) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CopyReport.ProtoReflect.Descriptor instead.
 func (*CopyReport) Descriptor() ([]byte, []int) {
-	return file_command_proto_rawDescGZIP(), []int{21}
+	return file_command_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *CopyReport) GetRepo() string {
@@ -1752,7 +1814,7 @@ type HealthReport struct {
 
 func (x *HealthReport) Reset() {
 	*x = HealthReport{}
-	mi := &file_command_proto_msgTypes[22]
+	mi := &file_command_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1764,7 +1826,7 @@ func (x *HealthReport) String() string {
 func (*HealthReport) ProtoMessage() {}
 
 func (x *HealthReport) ProtoReflect() protoreflect.Message {
-	mi := &file_command_proto_msgTypes[22]
+	mi := &file_command_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1777,7 +1839,7 @@ func (x *HealthReport) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HealthReport.ProtoReflect.Descriptor instead.
 func (*HealthReport) Descriptor() ([]byte, []int) {
-	return file_command_proto_rawDescGZIP(), []int{22}
+	return file_command_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *HealthReport) GetRepo() string {
@@ -1870,7 +1932,7 @@ type NodeCondition struct {
 
 func (x *NodeCondition) Reset() {
 	*x = NodeCondition{}
-	mi := &file_command_proto_msgTypes[23]
+	mi := &file_command_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1882,7 +1944,7 @@ func (x *NodeCondition) String() string {
 func (*NodeCondition) ProtoMessage() {}
 
 func (x *NodeCondition) ProtoReflect() protoreflect.Message {
-	mi := &file_command_proto_msgTypes[23]
+	mi := &file_command_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1895,7 +1957,7 @@ func (x *NodeCondition) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeCondition.ProtoReflect.Descriptor instead.
 func (*NodeCondition) Descriptor() ([]byte, []int) {
-	return file_command_proto_rawDescGZIP(), []int{23}
+	return file_command_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *NodeCondition) GetDisk() string {
@@ -1932,7 +1994,7 @@ type Report struct {
 
 func (x *Report) Reset() {
 	*x = Report{}
-	mi := &file_command_proto_msgTypes[24]
+	mi := &file_command_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1944,7 +2006,7 @@ func (x *Report) String() string {
 func (*Report) ProtoMessage() {}
 
 func (x *Report) ProtoReflect() protoreflect.Message {
-	mi := &file_command_proto_msgTypes[24]
+	mi := &file_command_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1957,7 +2019,7 @@ func (x *Report) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Report.ProtoReflect.Descriptor instead.
 func (*Report) Descriptor() ([]byte, []int) {
-	return file_command_proto_rawDescGZIP(), []int{24}
+	return file_command_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Report) GetNode() string {
@@ -2001,7 +2063,7 @@ type Placement struct {
 
 func (x *Placement) Reset() {
 	*x = Placement{}
-	mi := &file_command_proto_msgTypes[25]
+	mi := &file_command_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2013,7 +2075,7 @@ func (x *Placement) String() string {
 func (*Placement) ProtoMessage() {}
 
 func (x *Placement) ProtoReflect() protoreflect.Message {
-	mi := &file_command_proto_msgTypes[25]
+	mi := &file_command_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2026,7 +2088,7 @@ func (x *Placement) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Placement.ProtoReflect.Descriptor instead.
 func (*Placement) Descriptor() ([]byte, []int) {
-	return file_command_proto_rawDescGZIP(), []int{25}
+	return file_command_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Placement) GetRepo() string {
@@ -2067,7 +2129,7 @@ type Place struct {
 
 func (x *Place) Reset() {
 	*x = Place{}
-	mi := &file_command_proto_msgTypes[26]
+	mi := &file_command_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2079,7 +2141,7 @@ func (x *Place) String() string {
 func (*Place) ProtoMessage() {}
 
 func (x *Place) ProtoReflect() protoreflect.Message {
-	mi := &file_command_proto_msgTypes[26]
+	mi := &file_command_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2092,7 +2154,7 @@ func (x *Place) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Place.ProtoReflect.Descriptor instead.
 func (*Place) Descriptor() ([]byte, []int) {
-	return file_command_proto_rawDescGZIP(), []int{26}
+	return file_command_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *Place) GetRows() []*Placement {
@@ -2113,7 +2175,7 @@ type Ownership struct {
 
 func (x *Ownership) Reset() {
 	*x = Ownership{}
-	mi := &file_command_proto_msgTypes[27]
+	mi := &file_command_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2125,7 +2187,7 @@ func (x *Ownership) String() string {
 func (*Ownership) ProtoMessage() {}
 
 func (x *Ownership) ProtoReflect() protoreflect.Message {
-	mi := &file_command_proto_msgTypes[27]
+	mi := &file_command_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2138,7 +2200,7 @@ func (x *Ownership) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ownership.ProtoReflect.Descriptor instead.
 func (*Ownership) Descriptor() ([]byte, []int) {
-	return file_command_proto_rawDescGZIP(), []int{27}
+	return file_command_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *Ownership) GetRepo() string {
@@ -2172,7 +2234,7 @@ type AssignOwners struct {
 
 func (x *AssignOwners) Reset() {
 	*x = AssignOwners{}
-	mi := &file_command_proto_msgTypes[28]
+	mi := &file_command_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2184,7 +2246,7 @@ func (x *AssignOwners) String() string {
 func (*AssignOwners) ProtoMessage() {}
 
 func (x *AssignOwners) ProtoReflect() protoreflect.Message {
-	mi := &file_command_proto_msgTypes[28]
+	mi := &file_command_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2197,7 +2259,7 @@ func (x *AssignOwners) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AssignOwners.ProtoReflect.Descriptor instead.
 func (*AssignOwners) Descriptor() ([]byte, []int) {
-	return file_command_proto_rawDescGZIP(), []int{28}
+	return file_command_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *AssignOwners) GetRows() []*Ownership {
@@ -2222,7 +2284,7 @@ type Approve struct {
 
 func (x *Approve) Reset() {
 	*x = Approve{}
-	mi := &file_command_proto_msgTypes[29]
+	mi := &file_command_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2234,7 +2296,7 @@ func (x *Approve) String() string {
 func (*Approve) ProtoMessage() {}
 
 func (x *Approve) ProtoReflect() protoreflect.Message {
-	mi := &file_command_proto_msgTypes[29]
+	mi := &file_command_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2247,7 +2309,7 @@ func (x *Approve) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Approve.ProtoReflect.Descriptor instead.
 func (*Approve) Descriptor() ([]byte, []int) {
-	return file_command_proto_rawDescGZIP(), []int{29}
+	return file_command_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *Approve) GetRepo() string {
@@ -2296,7 +2358,7 @@ type Release struct {
 
 func (x *Release) Reset() {
 	*x = Release{}
-	mi := &file_command_proto_msgTypes[30]
+	mi := &file_command_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2308,7 +2370,7 @@ func (x *Release) String() string {
 func (*Release) ProtoMessage() {}
 
 func (x *Release) ProtoReflect() protoreflect.Message {
-	mi := &file_command_proto_msgTypes[30]
+	mi := &file_command_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2321,7 +2383,7 @@ func (x *Release) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Release.ProtoReflect.Descriptor instead.
 func (*Release) Descriptor() ([]byte, []int) {
-	return file_command_proto_rawDescGZIP(), []int{30}
+	return file_command_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *Release) GetRef() string {
@@ -2351,7 +2413,7 @@ type Pin struct {
 
 func (x *Pin) Reset() {
 	*x = Pin{}
-	mi := &file_command_proto_msgTypes[31]
+	mi := &file_command_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2363,7 +2425,7 @@ func (x *Pin) String() string {
 func (*Pin) ProtoMessage() {}
 
 func (x *Pin) ProtoReflect() protoreflect.Message {
-	mi := &file_command_proto_msgTypes[31]
+	mi := &file_command_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2376,7 +2438,7 @@ func (x *Pin) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Pin.ProtoReflect.Descriptor instead.
 func (*Pin) Descriptor() ([]byte, []int) {
-	return file_command_proto_rawDescGZIP(), []int{31}
+	return file_command_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *Pin) GetRepo() string {
@@ -2413,7 +2475,7 @@ type Item struct {
 
 func (x *Item) Reset() {
 	*x = Item{}
-	mi := &file_command_proto_msgTypes[32]
+	mi := &file_command_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2425,7 +2487,7 @@ func (x *Item) String() string {
 func (*Item) ProtoMessage() {}
 
 func (x *Item) ProtoReflect() protoreflect.Message {
-	mi := &file_command_proto_msgTypes[32]
+	mi := &file_command_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2438,7 +2500,7 @@ func (x *Item) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Item.ProtoReflect.Descriptor instead.
 func (*Item) Descriptor() ([]byte, []int) {
-	return file_command_proto_rawDescGZIP(), []int{32}
+	return file_command_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *Item) GetRepo() string {
@@ -2482,7 +2544,7 @@ type Outcome struct {
 
 func (x *Outcome) Reset() {
 	*x = Outcome{}
-	mi := &file_command_proto_msgTypes[33]
+	mi := &file_command_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2494,7 +2556,7 @@ func (x *Outcome) String() string {
 func (*Outcome) ProtoMessage() {}
 
 func (x *Outcome) ProtoReflect() protoreflect.Message {
-	mi := &file_command_proto_msgTypes[33]
+	mi := &file_command_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2507,7 +2569,7 @@ func (x *Outcome) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Outcome.ProtoReflect.Descriptor instead.
 func (*Outcome) Descriptor() ([]byte, []int) {
-	return file_command_proto_rawDescGZIP(), []int{33}
+	return file_command_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *Outcome) GetCode() string {
@@ -2581,7 +2643,12 @@ const file_command_proto_rawDesc = "" +
 	"\x04Tick\":\n" +
 	"\fSetNodeDrain\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1a\n" +
-	"\bdraining\x18\x02 \x01(\bR\bdraining\"\xc3\x01\n" +
+	"\bdraining\x18\x02 \x01(\bR\bdraining\"[\n" +
+	"\x0eRecoverCluster\x12\x1d\n" +
+	"\n" +
+	"cluster_id\x18\x01 \x01(\tR\tclusterId\x12\x16\n" +
+	"\x06former\x18\x02 \x01(\tR\x06former\x12\x12\n" +
+	"\x04node\x18\x03 \x01(\tR\x04node\"\xc3\x01\n" +
 	"\x06Policy\x12\x1a\n" +
 	"\breplicas\x18\x01 \x01(\rR\breplicas\x12\x1f\n" +
 	"\vinterval_ms\x18\x02 \x01(\x03R\n" +
@@ -2781,71 +2848,72 @@ func file_command_proto_rawDescGZIP() []byte {
 }
 
 var file_command_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_command_proto_msgTypes = make([]protoimpl.MessageInfo, 36)
+var file_command_proto_msgTypes = make([]protoimpl.MessageInfo, 37)
 var file_command_proto_goTypes = []any{
-	(NodeState)(0),        // 0: gitmirror.command.NodeState
-	(ChangeKind)(0),       // 1: gitmirror.command.ChangeKind
-	(CopyState)(0),        // 2: gitmirror.command.CopyState
-	(*Envelope)(nil),      // 3: gitmirror.command.Envelope
-	(*FoundCluster)(nil),  // 4: gitmirror.command.FoundCluster
-	(*Node)(nil),          // 5: gitmirror.command.Node
-	(*PutNode)(nil),       // 6: gitmirror.command.PutNode
-	(*SetNodeState)(nil),  // 7: gitmirror.command.SetNodeState
-	(*RemoveNode)(nil),    // 8: gitmirror.command.RemoveNode
-	(*RaiseFormat)(nil),   // 9: gitmirror.command.RaiseFormat
-	(*Tick)(nil),          // 10: gitmirror.command.Tick
-	(*SetNodeDrain)(nil),  // 11: gitmirror.command.SetNodeDrain
-	(*Policy)(nil),        // 12: gitmirror.command.Policy
-	(*NewRepo)(nil),       // 13: gitmirror.command.NewRepo
-	(*AddRepos)(nil),      // 14: gitmirror.command.AddRepos
-	(*RemoveRepos)(nil),   // 15: gitmirror.command.RemoveRepos
-	(*SetPolicy)(nil),     // 16: gitmirror.command.SetPolicy
-	(*Flaws)(nil),         // 17: gitmirror.command.Flaws
-	(*ChangeRepos)(nil),   // 18: gitmirror.command.ChangeRepos
-	(*RepoChange)(nil),    // 19: gitmirror.command.RepoChange
-	(*Upstream)(nil),      // 20: gitmirror.command.Upstream
-	(*Aliases)(nil),       // 21: gitmirror.command.Aliases
-	(*Change)(nil),        // 22: gitmirror.command.Change
-	(*Publish)(nil),       // 23: gitmirror.command.Publish
-	(*CopyReport)(nil),    // 24: gitmirror.command.CopyReport
-	(*HealthReport)(nil),  // 25: gitmirror.command.HealthReport
-	(*NodeCondition)(nil), // 26: gitmirror.command.NodeCondition
-	(*Report)(nil),        // 27: gitmirror.command.Report
-	(*Placement)(nil),     // 28: gitmirror.command.Placement
-	(*Place)(nil),         // 29: gitmirror.command.Place
-	(*Ownership)(nil),     // 30: gitmirror.command.Ownership
-	(*AssignOwners)(nil),  // 31: gitmirror.command.AssignOwners
-	(*Approve)(nil),       // 32: gitmirror.command.Approve
-	(*Release)(nil),       // 33: gitmirror.command.Release
-	(*Pin)(nil),           // 34: gitmirror.command.Pin
-	(*Item)(nil),          // 35: gitmirror.command.Item
-	(*Outcome)(nil),       // 36: gitmirror.command.Outcome
-	nil,                   // 37: gitmirror.command.NewRepo.LabelsEntry
-	nil,                   // 38: gitmirror.command.RepoChange.LabelsEntry
+	(NodeState)(0),         // 0: gitmirror.command.NodeState
+	(ChangeKind)(0),        // 1: gitmirror.command.ChangeKind
+	(CopyState)(0),         // 2: gitmirror.command.CopyState
+	(*Envelope)(nil),       // 3: gitmirror.command.Envelope
+	(*FoundCluster)(nil),   // 4: gitmirror.command.FoundCluster
+	(*Node)(nil),           // 5: gitmirror.command.Node
+	(*PutNode)(nil),        // 6: gitmirror.command.PutNode
+	(*SetNodeState)(nil),   // 7: gitmirror.command.SetNodeState
+	(*RemoveNode)(nil),     // 8: gitmirror.command.RemoveNode
+	(*RaiseFormat)(nil),    // 9: gitmirror.command.RaiseFormat
+	(*Tick)(nil),           // 10: gitmirror.command.Tick
+	(*SetNodeDrain)(nil),   // 11: gitmirror.command.SetNodeDrain
+	(*RecoverCluster)(nil), // 12: gitmirror.command.RecoverCluster
+	(*Policy)(nil),         // 13: gitmirror.command.Policy
+	(*NewRepo)(nil),        // 14: gitmirror.command.NewRepo
+	(*AddRepos)(nil),       // 15: gitmirror.command.AddRepos
+	(*RemoveRepos)(nil),    // 16: gitmirror.command.RemoveRepos
+	(*SetPolicy)(nil),      // 17: gitmirror.command.SetPolicy
+	(*Flaws)(nil),          // 18: gitmirror.command.Flaws
+	(*ChangeRepos)(nil),    // 19: gitmirror.command.ChangeRepos
+	(*RepoChange)(nil),     // 20: gitmirror.command.RepoChange
+	(*Upstream)(nil),       // 21: gitmirror.command.Upstream
+	(*Aliases)(nil),        // 22: gitmirror.command.Aliases
+	(*Change)(nil),         // 23: gitmirror.command.Change
+	(*Publish)(nil),        // 24: gitmirror.command.Publish
+	(*CopyReport)(nil),     // 25: gitmirror.command.CopyReport
+	(*HealthReport)(nil),   // 26: gitmirror.command.HealthReport
+	(*NodeCondition)(nil),  // 27: gitmirror.command.NodeCondition
+	(*Report)(nil),         // 28: gitmirror.command.Report
+	(*Placement)(nil),      // 29: gitmirror.command.Placement
+	(*Place)(nil),          // 30: gitmirror.command.Place
+	(*Ownership)(nil),      // 31: gitmirror.command.Ownership
+	(*AssignOwners)(nil),   // 32: gitmirror.command.AssignOwners
+	(*Approve)(nil),        // 33: gitmirror.command.Approve
+	(*Release)(nil),        // 34: gitmirror.command.Release
+	(*Pin)(nil),            // 35: gitmirror.command.Pin
+	(*Item)(nil),           // 36: gitmirror.command.Item
+	(*Outcome)(nil),        // 37: gitmirror.command.Outcome
+	nil,                    // 38: gitmirror.command.NewRepo.LabelsEntry
+	nil,                    // 39: gitmirror.command.RepoChange.LabelsEntry
 }
 var file_command_proto_depIdxs = []int32{
 	5,  // 0: gitmirror.command.PutNode.node:type_name -> gitmirror.command.Node
 	0,  // 1: gitmirror.command.SetNodeState.state:type_name -> gitmirror.command.NodeState
-	12, // 2: gitmirror.command.NewRepo.policy:type_name -> gitmirror.command.Policy
-	37, // 3: gitmirror.command.NewRepo.labels:type_name -> gitmirror.command.NewRepo.LabelsEntry
-	13, // 4: gitmirror.command.AddRepos.repos:type_name -> gitmirror.command.NewRepo
-	17, // 5: gitmirror.command.SetPolicy.accept:type_name -> gitmirror.command.Flaws
-	19, // 6: gitmirror.command.ChangeRepos.repos:type_name -> gitmirror.command.RepoChange
-	16, // 7: gitmirror.command.RepoChange.policy:type_name -> gitmirror.command.SetPolicy
-	38, // 8: gitmirror.command.RepoChange.labels:type_name -> gitmirror.command.RepoChange.LabelsEntry
-	20, // 9: gitmirror.command.RepoChange.upstream:type_name -> gitmirror.command.Upstream
-	21, // 10: gitmirror.command.RepoChange.aliases:type_name -> gitmirror.command.Aliases
+	13, // 2: gitmirror.command.NewRepo.policy:type_name -> gitmirror.command.Policy
+	38, // 3: gitmirror.command.NewRepo.labels:type_name -> gitmirror.command.NewRepo.LabelsEntry
+	14, // 4: gitmirror.command.AddRepos.repos:type_name -> gitmirror.command.NewRepo
+	18, // 5: gitmirror.command.SetPolicy.accept:type_name -> gitmirror.command.Flaws
+	20, // 6: gitmirror.command.ChangeRepos.repos:type_name -> gitmirror.command.RepoChange
+	17, // 7: gitmirror.command.RepoChange.policy:type_name -> gitmirror.command.SetPolicy
+	39, // 8: gitmirror.command.RepoChange.labels:type_name -> gitmirror.command.RepoChange.LabelsEntry
+	21, // 9: gitmirror.command.RepoChange.upstream:type_name -> gitmirror.command.Upstream
+	22, // 10: gitmirror.command.RepoChange.aliases:type_name -> gitmirror.command.Aliases
 	1,  // 11: gitmirror.command.Change.kind:type_name -> gitmirror.command.ChangeKind
-	22, // 12: gitmirror.command.Publish.changes:type_name -> gitmirror.command.Change
+	23, // 12: gitmirror.command.Publish.changes:type_name -> gitmirror.command.Change
 	2,  // 13: gitmirror.command.CopyReport.state:type_name -> gitmirror.command.CopyState
-	22, // 14: gitmirror.command.HealthReport.hold_first:type_name -> gitmirror.command.Change
-	24, // 15: gitmirror.command.Report.copies:type_name -> gitmirror.command.CopyReport
-	25, // 16: gitmirror.command.Report.health:type_name -> gitmirror.command.HealthReport
-	26, // 17: gitmirror.command.Report.condition:type_name -> gitmirror.command.NodeCondition
-	28, // 18: gitmirror.command.Place.rows:type_name -> gitmirror.command.Placement
-	30, // 19: gitmirror.command.AssignOwners.rows:type_name -> gitmirror.command.Ownership
-	33, // 20: gitmirror.command.Approve.release:type_name -> gitmirror.command.Release
-	35, // 21: gitmirror.command.Outcome.items:type_name -> gitmirror.command.Item
+	23, // 14: gitmirror.command.HealthReport.hold_first:type_name -> gitmirror.command.Change
+	25, // 15: gitmirror.command.Report.copies:type_name -> gitmirror.command.CopyReport
+	26, // 16: gitmirror.command.Report.health:type_name -> gitmirror.command.HealthReport
+	27, // 17: gitmirror.command.Report.condition:type_name -> gitmirror.command.NodeCondition
+	29, // 18: gitmirror.command.Place.rows:type_name -> gitmirror.command.Placement
+	31, // 19: gitmirror.command.AssignOwners.rows:type_name -> gitmirror.command.Ownership
+	34, // 20: gitmirror.command.Approve.release:type_name -> gitmirror.command.Release
+	36, // 21: gitmirror.command.Outcome.items:type_name -> gitmirror.command.Item
 	22, // [22:22] is the sub-list for method output_type
 	22, // [22:22] is the sub-list for method input_type
 	22, // [22:22] is the sub-list for extension type_name
@@ -2858,16 +2926,16 @@ func file_command_proto_init() {
 	if File_command_proto != nil {
 		return
 	}
-	file_command_proto_msgTypes[13].OneofWrappers = []any{}
-	file_command_proto_msgTypes[16].OneofWrappers = []any{}
-	file_command_proto_msgTypes[30].OneofWrappers = []any{}
+	file_command_proto_msgTypes[14].OneofWrappers = []any{}
+	file_command_proto_msgTypes[17].OneofWrappers = []any{}
+	file_command_proto_msgTypes[31].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_command_proto_rawDesc), len(file_command_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   36,
+			NumMessages:   37,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

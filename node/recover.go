@@ -1,0 +1,176 @@
+package node
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/hashicorp/raft"
+
+	"gitmirror/cluster"
+	"gitmirror/fsm"
+	"gitmirror/internal/advice"
+	"gitmirror/internal/network"
+	"gitmirror/membership"
+	"gitmirror/peer"
+)
+
+// Remains is what the data directory of a node that does not run has of its cluster.
+type Remains struct {
+	Dir       string   `json:"dir"`
+	Name      string   `json:"name"`
+	ID        string   `json:"id"`
+	ClusterID string   `json:"cluster_id"`
+	Former    []string `json:"former"` // ids that the cluster had before
+	Members   []string `json:"members"`
+	Last      Position `json:"last"` // of the log, or of the snapshot where that is further
+	Log       Position `json:"log"`
+	Snapshot  Position `json:"snapshot"`
+	Term      uint64   `json:"current_term"`
+}
+
+// Position is an entry of the log.
+type Position = cluster.Position
+
+// askedFor is how long a member may take to answer before it counts as gone.
+const askedFor = 2 * time.Second
+
+// Examine reads what the data directory of a node that does not run has, and changes nothing
+// there.
+func Examine(ctx context.Context, dir string) (Remains, error) {
+	id, lock, err := takeStopped(ctx, dir)
+	if err != nil {
+		return Remains{}, err
+	}
+	defer lock.Close()
+	return examine(id, dir)
+}
+
+func examine(id *membership.Identity, dir string) (Remains, error) {
+	r, err := cluster.Examine(nil, filepath.Join(dir, "raft"), id.Log)
+	if err != nil {
+		return Remains{}, storeAdvice(err)
+	}
+	return Remains{Dir: dir, Name: id.Place.Name, ID: id.ID, ClusterID: id.ClusterID, Former: append([]string{}, id.Former...), Members: append([]string{}, id.Members...),
+		Last: r.Last, Log: r.Log, Snapshot: r.Snapshot, Term: r.Term}, nil
+}
+
+// takeStopped takes a data directory that is there, and that no process uses.
+func takeStopped(ctx context.Context, dir string) (*membership.Identity, *os.File, error) {
+	if _, err := membership.Of(nil, dir, fsm.Format); err != nil {
+		return nil, nil, err // before anything is made there
+	}
+	lock, err := membership.Lock(ctx, nil, dir)
+	if err != nil {
+		return nil, nil, err
+	}
+	id, err := membership.Of(nil, dir, fsm.Format)
+	if err == nil && (id.ClusterID == "" || id.Log == "") {
+		err = &advice.Error{Message: fmt.Sprintf("%s is of no cluster: there is nothing to recover", dir)}
+	}
+	if err != nil {
+		return nil, nil, errors.Join(err, lock.Close())
+	}
+	return id, lock, nil
+}
+
+// Furthest is the index of those remains whose log is the furthest, by its last entry's term
+// and then its index. It is an error when they are not of one cluster.
+func Furthest(list []Remains) (int, error) {
+	best := 0
+	for i, r := range list {
+		if r.ClusterID != list[0].ClusterID {
+			return 0, &advice.Error{Code: 6, Message: fmt.Sprintf("%s is of cluster %s, %s of cluster %s", list[0].Dir, list[0].ClusterID, r.Dir, r.ClusterID),
+				Try: "give the directories of one cluster; of two incarnations, those of the newer"}
+		}
+		if r.Last.Compare(list[best].Last) > 0 {
+			best = i
+		}
+	}
+	return best, nil
+}
+
+// Recover makes a cluster of one of the node whose data directory that is, from its log, as a
+// new incarnation of the cluster that it was in. It is refused while another member answers:
+// who goes on in the old incarnation would end when it hears of the new one.
+func Recover(ctx context.Context, dir string, log *slog.Logger) (Remains, error) {
+	id, lock, err := takeStopped(ctx, dir)
+	if err != nil {
+		return Remains{}, err
+	}
+	defer lock.Close()
+	if err := nobodyAnswers(ctx, id); err != nil {
+		return Remains{}, err
+	}
+	if _, err := examine(id, dir); err != nil { // before anything is changed
+		return Remains{}, err
+	}
+	if err := id.BeginRecovery(uuid.NewString()); err != nil {
+		return Remains{}, err
+	}
+	m := newMachine()
+	err = cluster.Recover(cluster.Config{ID: id.ID, Name: cmp.Or(id.Place.Name, id.ID), ClusterID: id.ClusterID, Dir: filepath.Join(dir, "raft"),
+		Advertise: cmp.Or(id.Place.Advertise, id.Place.Peer), LogID: id.Log, Mark: filepath.Join(dir, "raft.mark"), FSM: recovering{m}, Log: log})
+	if err != nil {
+		return Remains{}, storeAdvice(err)
+	}
+	if err := id.EndRecovery(); err != nil {
+		return Remains{}, err
+	}
+	return examine(id, dir)
+}
+
+// recovering is a state machine that gives no snapshot of itself when it could not go on with
+// an entry.
+type recovering struct{ *machine }
+
+func (r recovering) Snapshot() (raft.FSMSnapshot, error) {
+	r.mu.Lock()
+	broken := r.broken
+	r.mu.Unlock()
+	if broken != nil {
+		return nil, broken
+	}
+	return r.machine.Snapshot()
+}
+
+// nobodyAnswers refuses to go on while another member runs.
+func nobodyAnswers(ctx context.Context, id *membership.Identity) error {
+	ctx, cancel := context.WithTimeout(ctx, askedFor)
+	defer cancel()
+	calls := peer.NewClient(network.Host, id.Cluster, nil)
+	defer calls.Close()
+	var mu sync.Mutex
+	var there []string
+	var asked sync.WaitGroup
+	for _, addr := range id.Others() {
+		asked.Go(func() {
+			if h, err := calls.Hello(ctx, addr); err == nil && h.ClusterID == id.Cluster() && h.ID != id.ID {
+				mu.Lock()
+				defer mu.Unlock()
+				there = append(there, h.Name+" at "+addr)
+			}
+		})
+	}
+	asked.Wait()
+	if len(there) == 0 {
+		return nil
+	}
+	slices.Sort(there)
+	return &advice.Error{Code: 6, Message: fmt.Sprintf("members of the cluster run: %s", strings.Join(there, ", ")),
+		Try: "where they are enough to vote, start this node again: nothing is lost; where they are not, stop them all, and compare their logs first: gitmirror cluster recover --data DIR, on each host"}
+}
+
+// storeAdvice says what to do about a log that cannot be used for a recovery.
+func storeAdvice(err error) error {
+	return &advice.Error{Message: err.Error(), Err: err, Try: "recover from the directory of another node: gitmirror cluster recover --data DIR"}
+}
