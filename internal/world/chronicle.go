@@ -155,7 +155,7 @@ func (c *chronicle) replay(last uint64) (flaws []string) {
 				v.owner = nodes[v.row.Owner]
 			}
 			if old := before.Repo(id); old != nil && v.row != nil {
-				if err := errors.Join(follows(old, v.row), c.published(before, view, old, v.row, e)); err != nil {
+				if err := errors.Join(follows(old, v.row), c.spread(before, view, old, v.row), c.published(before, view, old, v.row, e)); err != nil {
 					flaws = append(flaws, fmt.Sprintf("entry %d: row %s: %v", e.Index, v.row.Name, err))
 				}
 			}
@@ -201,6 +201,27 @@ func follows(old, row *fsm.Repo) error {
 		return fmt.Errorf("epoch %d has two owners, %d and %d", row.Epoch, old.Owner, row.Owner)
 	case row.Generation > old.Generation && row.Owner != old.Owner:
 		return fmt.Errorf("generation %d is published, and the owner changes, in one entry", row.Generation)
+	}
+	return nil
+}
+
+// spread checks where copies come to, and go: none to a node that is draining, and none away
+// before another is on a node that lives.
+func (c *chronicle) spread(before, view *fsm.View, old, row *fsm.Repo) error {
+	ready, left := 0, false
+	for _, cp := range row.Copies {
+		n := view.Node(cp.Node)
+		had, held := old.Copy(cp.Node)
+		if !held && n != nil && n.Draining() && before.Node(cp.Node) != nil && before.Node(cp.Node).Draining() {
+			return fmt.Errorf("a copy comes to %s, which is draining", n.Name)
+		}
+		left = left || held && had.State != fsm.CopyLeaving && cp.State == fsm.CopyLeaving
+		if cp.State == fsm.CopyReady && n != nil && n.Serves() {
+			ready++
+		}
+	}
+	if left && ready == 0 && row.Generation > 0 && !row.Removed {
+		return errors.New("its last copy on a node that lives is to leave")
 	}
 	return nil
 }

@@ -449,8 +449,8 @@ func (n *Node) holdsBack(ctx context.Context, name string) bool {
 	return err == nil && (row.Hold != nil || len(row.Pins) > 0 || len(row.Released) > 0)
 }
 
-// attend lets in, until ctx ends, all that is held or was set back, and has followed what is
-// paused: what is to be seen in the end is what upstream has.
+// attend lets in, until ctx ends, all that is held or was set back, has followed what is
+// paused, and nodes keep what they have that were draining: what is to be seen in the end is what upstream has.
 func (r *run) attend(ctx context.Context) {
 	for round := 0; ctx.Err() == nil; round++ {
 		nodes := r.nodes()
@@ -459,6 +459,9 @@ func (r *run) attend(ctx context.Context) {
 			if u.paused() && ctx.Err() == nil {
 				r.resume(u, round+i, fmt.Sprintf("key %d", r.asked.Add(1)))
 			}
+		}
+		for i, name := range r.drained() {
+			r.undrain(name, round+i)
 		}
 		select {
 		case <-time.After(2 * time.Second):

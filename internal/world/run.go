@@ -59,15 +59,16 @@ type run struct {
 	harmed  atomic.Bool // a node or a link was, at some time
 	resting atomic.Bool // nothing more is broken
 
-	mu      sync.Mutex
-	result  Result
-	repos   []*Upstream          // that people have asked for, or will
-	known   map[string]*Upstream // acknowledged, by name
-	seen    map[string]int       // which state of its upstream a node has shown last, by node and name
-	touches map[string]*presence
-	former  []*Node // that were removed for good
-	owed    []*Node // that are lost for good, and that nobody has removed yet
-	staked  *Node   // whose disk may not have what others rely on
+	mu       sync.Mutex
+	result   Result
+	repos    []*Upstream          // that people have asked for, or will
+	known    map[string]*Upstream // acknowledged, by name
+	seen     map[string]int       // which state of its upstream a node has shown last, by node and name
+	touches  map[string]*presence
+	former   []*Node         // that were removed for good
+	owed     []*Node         // that are lost for good, and that nobody has removed yet
+	draining map[string]bool // nodes that people have drained, or may have, by name
+	staked   *Node           // whose disk may not have what others rely on
 
 	claims   *claims
 	verdicts *verdicts

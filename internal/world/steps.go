@@ -25,7 +25,7 @@ var (
 	// harms are what can happen to nodes and links.
 	harms = joined(linkSteps, machineSteps, clockSteps, memberSteps, spoilSteps, momentSteps)
 	// kinds are what else can happen: to upstreams, and by people and strangers.
-	kinds = joined(upstreamSteps, peopleSteps, strangerSteps)
+	kinds = joined(upstreamSteps, peopleSteps, drainSteps, strangerSteps)
 )
 
 func joined(tables ...map[string]func(*run, Step)) map[string]func(*run, Step) {

@@ -85,11 +85,11 @@ func (v *verdicts) is(what string, wrong bool, t trouble) {
 }
 
 // said notes the verdict of a node, and returns what it should have seen by now.
-func (v *verdicts) said(node string, s api.Status) map[string]trouble {
+func (v *verdicts) said(node string, s api.Status, rows func() []api.Repo) map[string]trouble {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	now := time.Now()
-	for _, of := range replaced(s) {
+	for _, of := range replaced(s, rows) {
 		v.without[absence{node, of}] = now
 	}
 	if s.Verdict != api.Healthy {
@@ -114,15 +114,42 @@ func (v *verdicts) said(node string, s api.Status) map[string]trouble {
 	return missed
 }
 
-// replaced are the nodes without which a cluster is healthy, as a status says: they are down,
-// another votes instead, and nothing is expected of them.
-func replaced(s api.Status) (names []string) {
+// replaced are the nodes without which a cluster is healthy, as a status says, and the rows that
+// go with it: they are down, another votes instead, and of what they have there is as much
+// elsewhere as there shall be.
+func replaced(s api.Status, rows func() []api.Repo) (names []string) {
 	for _, n := range s.Nodes {
-		if n.State == "down" && n.Role == "nonvoter" && n.Copies == 0 {
+		if n.State != api.NodeDown || n.Role != "nonvoter" {
+			continue
+		}
+		if n.Copies == 0 || len(rows()) > 0 && !slices.ContainsFunc(rows(), func(row api.Repo) bool { return lacks(row, n.Name, len(s.Nodes)) }) {
 			names = append(names, n.Name)
 		}
 	}
 	return names
+}
+
+// rows are those that a node shows now, none where it does not answer.
+func (n *Node) rows(ctx context.Context) []api.Repo {
+	ctx, cancel := context.WithTimeout(ctx, requestBound)
+	defer cancel()
+	list, err := n.Client.Repos(ctx, api.Query{Limit: 1000})
+	if err != nil {
+		return nil
+	}
+	return list.Repos
+}
+
+// lacks tells whether a row has a copy on a node that it cannot do without.
+func lacks(row api.Repo, node string, nodes int) bool {
+	has, others := false, 0
+	for _, c := range row.Copies {
+		has = has || c.Node == node && c.State == "ready"
+		if c.Node != node && c.State == "ready" && c.Away == "" && c.Generation == row.Generation {
+			others++
+		}
+	}
+	return has && others < min(row.Replicas, nodes)
 }
 
 // watch asks a node for its verdict, again and again.
@@ -140,7 +167,11 @@ func (r *run) watch(ctx context.Context, n *Node) {
 		if err != nil {
 			s = api.Status{}
 		}
-		for what, t := range r.verdicts.said(n.Name, s) {
+		var rows []api.Repo // asked for before what is noted is locked
+		if slices.ContainsFunc(s.Nodes, func(n api.Node) bool { return n.State == api.NodeDown && n.Copies > 0 }) {
+			rows = n.rows(ctx)
+		}
+		for what, t := range r.verdicts.said(n.Name, s, func() []api.Repo { return rows }) {
 			if t.still() && !r.verdicts.young(what) && r.verdicts.first(what) {
 				r.violated("%s calls the cluster healthy at entry %d, and since %s %s", n.Name, index, t.since.Format(time.TimeOnly), what)
 			}
