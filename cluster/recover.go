@@ -75,8 +75,9 @@ func Examine(d *disk.Disk, dir, logID string) (r Remains, err error) {
 
 // Recover makes the raft state in cfg.Dir that of a group of this node alone, at
 // cfg.Advertise: all entries of its log count as committed. It verifies all of it before, and
-// may be repeated when it was interrupted. cfg.FSM is used for that alone; where that cannot
-// go on with an entry, its Snapshot has to fail.
+// may be repeated when it was interrupted. cfg.FSM is used for that alone: its Snapshot is asked
+// for when all entries were applied, and before anything is written, and fails where that is not
+// to be.
 //
 // What a majority had acknowledged, and this log does not have, is lost. The group has to have
 // another ClusterID from then on: who is of the one before must not take this node for one of

@@ -111,15 +111,12 @@ func Recover(ctx context.Context, dir string, log *slog.Logger) (Remains, error)
 	if err := nobodyAnswers(ctx, id); err != nil {
 		return Remains{}, err
 	}
-	if _, err := examine(id, dir); err != nil { // before anything is changed
+	if _, err := examine(id, dir); err != nil {
 		return Remains{}, err
 	}
-	if err := id.BeginRecovery(uuid.NewString()); err != nil {
-		return Remains{}, err
-	}
-	m := newMachine()
+	replayed := recovering{newMachine(), func() error { return id.BeginRecovery(uuid.NewString()) }}
 	err = cluster.Recover(cluster.Config{ID: id.ID, Name: cmp.Or(id.Place.Name, id.ID), ClusterID: id.ClusterID, Dir: filepath.Join(dir, "raft"),
-		Advertise: cmp.Or(id.Place.Advertise, id.Place.Peer), LogID: id.Log, Mark: filepath.Join(dir, "raft.mark"), FSM: recovering{m}, Log: log})
+		Advertise: cmp.Or(id.Place.Advertise, id.Place.Peer), LogID: id.Log, Mark: filepath.Join(dir, "raft.mark"), FSM: replayed, Log: log})
 	if err != nil {
 		return Remains{}, storeAdvice(err)
 	}
@@ -130,8 +127,12 @@ func Recover(ctx context.Context, dir string, log *slog.Logger) (Remains, error)
 }
 
 // recovering is a state machine that gives no snapshot of itself when it could not go on with
-// an entry.
-type recovering struct{ *machine }
+// an entry. It is asked for one when all of the log has been applied, and before anything is
+// written: what is to be noted first is noted then.
+type recovering struct {
+	*machine
+	begin func() error
+}
 
 func (r recovering) Snapshot() (raft.FSMSnapshot, error) {
 	r.mu.Lock()
@@ -139,6 +140,9 @@ func (r recovering) Snapshot() (raft.FSMSnapshot, error) {
 	r.mu.Unlock()
 	if broken != nil {
 		return nil, broken
+	}
+	if err := r.begin(); err != nil {
+		return nil, err
 	}
 	return r.machine.Snapshot()
 }

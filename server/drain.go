@@ -25,12 +25,15 @@ func (sh shape) waiting(n *fsm.Node) (list []api.DrainWaiting) {
 
 // whyWaits says why a copy does not leave a draining node yet.
 func (sh shape) whyWaits(r *fsm.Repo, n *fsm.Node) string {
-	equals := 0
+	equals, copies := 0, 0
 	var not []string
 	for _, c := range r.Copies {
 		o := sh.view.Node(c.Node)
+		if o == nil || o.Num == n.Num || c.State == fsm.CopyLeaving {
+			continue
+		}
+		copies++
 		switch {
-		case o == nil || o.Num == n.Num || c.State == fsm.CopyLeaving:
 		case o.Draining():
 			not = append(not, o.Name+" is draining")
 		case sh.away(o) != "":
@@ -47,6 +50,9 @@ func (sh shape) whyWaits(r *fsm.Repo, n *fsm.Node) string {
 	}
 	if equals < r.Policy.Replicas {
 		slices.Sort(not)
+		if copies < r.Policy.Replicas {
+			not = append(not, "no other node takes one yet")
+		}
 		return strings.TrimSuffix(fmt.Sprintf("%d of %d copies elsewhere are as new: %s", equals, r.Policy.Replicas, strings.Join(not, ", ")), ": ")
 	}
 	if r.Owner == n.Num {

@@ -73,14 +73,14 @@ func TestADrainedLeaderIsNotDone(t *testing.T) {
 
 func TestWhyACopyWaits(t *testing.T) {
 	for why, make := range map[string]func(*table){
-		"that on n2 is being made":                  func(tb *table) {},
-		"that on n2 is broken":                      func(tb *table) { tb.ready("n2", 1).broken("n2") },
-		"that on n2 is behind":                      func(tb *table) { tb.ready("n2", 1).publish(2) },
-		"n2 is down":                                func(tb *table) { tb.ready("n2", 1).down("n2") },
-		"n2 is out of service":                      func(tb *table) { tb.ready("n2", 1).sick("n2") },
-		"n2 is draining":                            func(tb *table) { tb.ready("n2", 1).drain("n2") },
-		"1 of 2 copies elsewhere are as new":        func(tb *table) { tb.ready("n2", 1) },
-		"0 of 2 copies elsewhere are as new: n2 is": func(tb *table) { tb.down("n2") },
+		"that on n2 is being made":                     func(tb *table) {},
+		"that on n2 is broken":                         func(tb *table) { tb.ready("n2", 1).broken("n2") },
+		"that on n2 is behind":                         func(tb *table) { tb.ready("n2", 1).publish(2) },
+		"n2 is down":                                   func(tb *table) { tb.ready("n2", 1).down("n2") },
+		"n2 is out of service":                         func(tb *table) { tb.ready("n2", 1).sick("n2") },
+		"n2 is draining":                               func(tb *table) { tb.ready("n2", 1).drain("n2") },
+		"1 of 2 copies elsewhere are as new: no other": func(tb *table) { tb.ready("n2", 1) },
+		"0 of 2 copies elsewhere are as new: n2 is":    func(tb *table) { tb.down("n2") },
 	} {
 		tb := newTable(t).publish(1).drain("n1")
 		make(tb)

@@ -76,7 +76,7 @@ func (s *Server) oneNode(w http.ResponseWriter, id string) error {
 	if i < 0 {
 		return notFound("node", id)
 	}
-	if out := list[i]; out.Drain != nil {
+	if out := list[i]; out.Drain != nil && out.Drain.Left > 0 {
 		out.Drain.Waiting = s.shape(view).waiting(view.NodeByID(id))
 	}
 	return writeJSON(w, http.StatusOK, list[i])

@@ -50,7 +50,7 @@ var routes = []route{
 	{http.MethodDelete, nodePath + "{name}", write, (*Server).removeNode, "forget a member that is down; 204. With `accept_loss=true` also where nobody else that lives has a copy of something that it has"},
 	{http.MethodPost, nodePath + "{name}:drain", write, (*Server).drain, "have a member give what it has to others, and get nothing new; the member, whose `drain` says how far that is"},
 	{http.MethodPost, nodePath + "{name}:undrain", write, (*Server).undrain, "have it keep what it has, and get its share again"},
-	{http.MethodPost, apiPath + "cluster/leader:transfer", yield, (*Server).transferLeader, "have another voter lead, `to` a name or to any: who leads then"},
+	{http.MethodPost, apiPath + "cluster/leader:transfer", yield, (*Server).transferLeader, "have another voter lead, `to` a name or to any: who leads then. Nothing is written down, so that a key means nothing"},
 	{http.MethodGet, apiPath + "events", informed, (*Server).events, "what happened, by sequence number: the newest `limit` (1 to 1000), or those `after` a number; of a `repo`; `wait=30s` for the next"},
 	{http.MethodGet, apiPath + "repos", informed, (*Server).repos, "a page of repos by name: `q` (part of the name, or a glob), `state`, `stale`, `limit` (1 to 1000), `cursor`"},
 	{http.MethodPost, apiPath + "repos", write, (*Server).addRepos, "add one repo, 201, or `{\"repos\": [...]}` of up to 1000, each with its own result; `dry_run=true` tells what that would come to"},

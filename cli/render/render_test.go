@@ -65,6 +65,17 @@ func alone() *api.Status {
 	return s
 }
 
+// draining is a cluster of which one node is draining, and one drained and stopped.
+func draining() *api.Status {
+	s := healthy()
+	s.Nodes[1].State, s.Nodes[1].Copies, s.Nodes[1].Owned = api.NodeDraining, 12, 3
+	s.Nodes[1].Drain = &api.Drain{Since: before(time.Minute), Left: 12, Waiting: []api.DrainWaiting{{Repo: "github.com/acme/big", Why: "1 of 2 copies elsewhere are as new: that on n1 is being made"}, {Repo: "h/x\x1b[2J", Why: "it leaves in a moment"}}}
+	s.Nodes[2].State, s.Nodes[2].Copies, s.Nodes[2].Owned = api.NodeDown, 0, 0
+	s.Nodes[2].Drain = &api.Drain{Since: before(time.Hour), Done: true}
+	s.Attention = []api.Attention{{Message: "n2 is draining, 12 copies left", Command: "gitmirror node show n2"}}
+	return s
+}
+
 func repos() []api.Repo {
 	times := 3
 	return []api.Repo{
@@ -123,13 +134,20 @@ func TestGolden(t *testing.T) {
 		"healthy":  func(p Printer) error { return p.Status(healthy()) },
 		"degraded": func(p Printer) error { return p.Status(degraded()) },
 		"noquorum": func(p Printer) error { return p.Status(noQuorum()) },
-		"alone":    func(p Printer) error { return p.Status(alone()) },
-		"repos":    func(p Printer) error { return p.Repos(repos()) },
-		"repo":     func(p Printer) error { return p.Repo(&repos()[0], "", "http://10.0.0.11:7654/") },
-		"broken":   func(p Printer) error { return p.Repo(&repos()[1], "", "http://10.0.0.11:7654") },
-		"held":     func(p Printer) error { return p.Repo(held(), "", "http://10.0.0.11:7654") },
-		"refs":     func(p Printer) error { return p.Refs(refs()) },
-		"node":     func(p Printer) error { return p.Node(&degraded().Nodes[1]) },
+		"draining": func(p Printer) error {
+			s := draining()
+			if err := p.Status(s); err != nil {
+				return err
+			}
+			return p.Node(&s.Nodes[1])
+		},
+		"alone":  func(p Printer) error { return p.Status(alone()) },
+		"repos":  func(p Printer) error { return p.Repos(repos()) },
+		"repo":   func(p Printer) error { return p.Repo(&repos()[0], "", "http://10.0.0.11:7654/") },
+		"broken": func(p Printer) error { return p.Repo(&repos()[1], "", "http://10.0.0.11:7654") },
+		"held":   func(p Printer) error { return p.Repo(held(), "", "http://10.0.0.11:7654") },
+		"refs":   func(p Printer) error { return p.Refs(refs()) },
+		"node":   func(p Printer) error { return p.Node(&degraded().Nodes[1]) },
 		"events": func(p Printer) error {
 			for _, e := range events() {
 				if err := p.Event(&e); err != nil {
