@@ -60,7 +60,7 @@ func examine(id *membership.Identity, dir string) (Remains, error) {
 	if err != nil {
 		return Remains{}, storeAdvice(err)
 	}
-	return Remains{Dir: dir, Name: id.Place.Name, ID: id.ID, ClusterID: id.ClusterID, Former: append([]string{}, id.Former...), Members: append([]string{}, id.Members...),
+	return Remains{Dir: dir, Name: cmp.Or(id.Place.Name, id.ID), ID: id.ID, ClusterID: id.ClusterID, Former: append([]string{}, id.Former...), Members: append([]string{}, id.Members...),
 		Last: r.Last, Log: r.Log, Snapshot: r.Snapshot, Term: r.Term}, nil
 }
 
@@ -116,7 +116,7 @@ func Recover(ctx context.Context, dir string, log *slog.Logger) (Remains, error)
 	}
 	replayed := recovering{newMachine(), func() error { return id.BeginRecovery(uuid.NewString()) }}
 	err = cluster.Recover(cluster.Config{ID: id.ID, Name: cmp.Or(id.Place.Name, id.ID), ClusterID: id.ClusterID, Dir: filepath.Join(dir, "raft"),
-		Advertise: cmp.Or(id.Place.Advertise, id.Place.Peer), LogID: id.Log, Mark: filepath.Join(dir, "raft.mark"), FSM: replayed, Log: log})
+		Advertise: cmp.Or(id.Place.Advertise, id.Place.Peer, id.ID+".invalid:1"), LogID: id.Log, Mark: filepath.Join(dir, "raft.mark"), FSM: replayed, Log: log})
 	if err != nil {
 		return Remains{}, storeAdvice(err)
 	}
