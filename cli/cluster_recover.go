@@ -75,7 +75,13 @@ func clusterRecover(ctx context.Context, s *session, o clusterRecoverOptions) er
 		s.say("%s, in %s: its log ends with %s, its newest snapshot with %s; it is in term %d of cluster %s", r.Name, r.Dir, atEntry(r.Log), atEntry(r.Snapshot), r.Term, r.ClusterID)
 	}
 	if furthest := list[best]; len(list) > 1 {
-		s.say("The furthest is %s, in %s, with %s.", furthest.Name, furthest.Dir, atEntry(furthest.Last))
+		as := ""
+		for i, r := range list {
+			if i != best && r.Last == furthest.Last {
+				as += fmt.Sprintf("; %s, in %s, is as far", r.Name, r.Dir)
+			}
+		}
+		s.say("The furthest is %s, in %s, with %s%s.", furthest.Name, furthest.Dir, atEntry(furthest.Last), as)
 	}
 	s.remark("Nothing was changed. Compare all directories that are left, on every host: the furthest has the latest term, and of one term the latest entry. Then: gitmirror cluster recover --data %s --yes", shellWord(list[best].Dir))
 	return s.showJSON(recoverable{Nodes: list, Furthest: list[best].Dir})

@@ -120,6 +120,10 @@ func TestAQuorumLostForGood(t *testing.T) {
 		t.Errorf("the events do not tell of the recovery:\n%s", out)
 	}
 
+	if !strings.Contains(kept.tail(), "the cluster was recovered from the log of one node") {
+		t.Errorf("the log does not tell of the recovery:\n%s", kept.tail())
+	}
+
 	// Who was away is told, at its start, and changes nothing of the new one.
 	was = contentOf(t, filepath.Join(away.Dir, "raft"))
 	away.refused(6, nil, "newer incarnation", "n1, at "+kept.Peer, "--join")

@@ -157,7 +157,7 @@ func TestARecoveredClusterHasAnotherName(t *testing.T) {
 	if v := m.state.View(); v.ClusterID() != "next" || v.Digest() == before {
 		t.Errorf("it is called %s", v.ClusterID())
 	}
-	if e := m.lastEvent("node-a"); e.Type != EventRecovery || !strings.Contains(e.Detail, was) {
+	if e := m.lastEvent("node-a"); e.Type != EventRecovery || !strings.Contains(e.Detail, was) || e.Node != m.state.View().NodeByID("a").Num {
 		t.Errorf("the last event is %+v", e)
 	}
 	if got := m.eventTypes("node-a"); len(got) != 2 {

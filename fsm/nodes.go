@@ -93,7 +93,8 @@ func (s *State) recoverCluster(e entry, c *command.RecoverCluster) *command.Outc
 	}
 	t.clusterID = c.GetClusterId()
 	if n := t.nodes.byID[c.GetNode()]; n != nil {
-		t.recordNode(e, EventRecovery, n, "was "+c.GetFormer()+", is "+c.GetClusterId())
+		// Nobody else is there who could tell it.
+		t.events.add(&Event{Index: e.index, At: e.at, Type: EventRecovery, Name: n.Name, Node: n.Num, Detail: "was " + c.GetFormer() + ", is " + c.GetClusterId()})
 	}
 	return done()
 }

@@ -120,12 +120,12 @@ func (t *Teller) follow(view *fsm.View, began uint64, now time.Time) {
 
 // ours tells whether this node tells of the event.
 func (t *Teller) ours(view *fsm.View, e *fsm.Event, self fsm.NodeNum, began uint64) bool {
+	if e.Node != 0 {
+		return e.Node == self
+	}
 	if e.Repo == "" {
 		node := view.NodeByName(e.Name)
 		return e.Seq > began && (node == nil || node.Num != self)
-	}
-	if e.Node != 0 {
-		return e.Node == self
 	}
 	// It was before all members said who tells.
 	row := view.Repo(e.Repo)
