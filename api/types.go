@@ -122,6 +122,9 @@ type Copy struct {
 	State      string `json:"state"` // wanted ready broken leaving
 	Away       string `json:"away"`  // why clients do not get a ready one now: "down", "not heard" (while nobody leads), "out of service"; empty otherwise
 	Generation uint64 `json:"generation"`
+	// Progress is how far the node is with what it fetches for it. Asked for are the owner, and
+	// who lacks what is published.
+	Progress *Progress `json:"progress"`
 }
 
 // RepoError is why a repo is failing.

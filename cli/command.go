@@ -101,11 +101,15 @@ func commonFlags(local bool) []urfave.Flag {
 	return []urfave.Flag{
 		&urfave.StringSliceFlag{Name: "addr", Usage: "`URL` of a node; several, repeated or with commas, are tried in turn", DefaultText: "$" + addrEnv + ", or " + defaultAddr, Hidden: local},
 		&urfave.StringFlag{Name: "data", Usage: "`DIRECTORY` of a node on this host, which is asked through the socket there", DefaultText: "$" + dataEnv + ", or " + api.RunDir, TakesFile: true, Hidden: local},
-		&urfave.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "`FORMAT` of the output: table or json", Value: "table"},
+		outputFlag("table or json"),
 		&urfave.DurationFlag{Name: "timeout", Usage: "`DURATION` of a call, or of a whole --wait", DefaultText: "30s, with --wait 10m", Hidden: local},
 		&urfave.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "no progress and no remarks; lists print names alone", DisableDefaultText: true},
 		&urfave.BoolFlag{Name: "verbose", Aliases: []string{"v"}, Usage: "say which node is asked, and why that", DisableDefaultText: true, Hidden: local},
 	}
+}
+
+func outputFlag(formats string) urfave.Flag {
+	return &urfave.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "`FORMAT` of the output: " + formats, Value: "table"}
 }
 
 func (cmd command) checkArgs(args []string) error {
@@ -129,6 +133,7 @@ func (cmd command) checkArgs(args []string) error {
 type session struct {
 	program
 	json, quiet bool
+	wide        bool // tables with all columns
 	verbose     bool
 	timeout     time.Duration // 0: the default
 	addrs       []string      // given on the command line; empty otherwise
@@ -141,10 +146,14 @@ type session struct {
 func newSession(p program, c *urfave.Context, asksNode bool) (*session, error) {
 	s := &session{program: p, quiet: c.Bool("quiet"), verbose: c.Bool("verbose"), timeout: c.Duration("timeout")}
 	help := c.Command.HelpName + " --help"
-	switch o := c.String("output"); o {
-	case "table":
-	case "json":
+	switch o := c.String("output"); {
+	case o == "table":
+	case o == "json":
 		s.json = true
+	case o == "wide" && c.Command.HelpName == "gitmirror repo ls":
+		s.wide = true
+	case o == "wide":
+		return nil, usagef("gitmirror repo ls -o wide", "the output format wide is for gitmirror repo ls alone; others are table and json")
 	default:
 		return nil, usagef(help, "output format %q is neither table nor json", o)
 	}

@@ -25,11 +25,12 @@ func repoLsCommand() command {
 	return command{
 		path: "repo ls", args: "[PATTERN]", usage: "list repositories", max: 1,
 		about: "PATTERN is a part of the name, or a glob like 'github.com/acme/*'.",
-		examples: []string{"gitmirror repo ls", "gitmirror repo ls github.com/acme", "gitmirror repo ls --state failing",
+		examples: []string{"gitmirror repo ls", "gitmirror repo ls github.com/acme", "gitmirror repo ls --state failing", "gitmirror repo ls --state cloning -o wide",
 			"gitmirror repo ls -o json | jq -r '.repos[] | select(.durable | not) | .name'"},
 		flags: []urfave.Flag{
 			&urfave.StringFlag{Name: "state", Usage: "only those in `STATE`: " + strings.Join(api.StateNames, ", ")},
 			&urfave.BoolFlag{Name: "stale", Usage: "only those that were not checked for three intervals"},
+			outputFlag("table, wide (all columns, nothing cut, and how far clones are) or json"),
 			&urfave.IntFlag{Name: "limit", Usage: "at most `N` of them (default: all)"},
 		},
 		run: func(ctx context.Context, s *session, c *urfave.Context) error {
@@ -58,6 +59,9 @@ func repoLs(ctx context.Context, s *session, o repoLsOptions) error {
 		case len(list.Repos) == 0:
 			s.remark("%s", noRepos(o, s))
 			return nil
+		}
+		if s.wide {
+			return p.ReposWide(list.Repos)
 		}
 		return p.Repos(list.Repos)
 	})

@@ -187,10 +187,11 @@ func notFound(err error, list string) error {
 	return &hinted
 }
 
-// terminalWidth is how wide the terminal is that w writes to, 0 where it is none.
+// terminalWidth is how wide the terminal is that w writes to, 0 where it is none, or a dumb one,
+// which acts upon nothing: it gets what a file would.
 func terminalWidth(w any) int {
 	f, ok := w.(*os.File)
-	if !ok || !term.IsTerminal(int(f.Fd())) {
+	if !ok || os.Getenv("TERM") == "dumb" || !term.IsTerminal(int(f.Fd())) {
 		return 0
 	}
 	width, _, err := term.GetSize(int(f.Fd()))

@@ -115,6 +115,7 @@ func TestHelpAndUsage(t *testing.T) {
 		{"repo ls --limit 0", exitUsage, "", "--limit 0 lists nothing"},
 		{"repo ls a b", exitUsage, "", `does not take the argument "b"`},
 		{"repo ls -o yaml", exitUsage, "", `"yaml" is neither table nor json`},
+		{"status -o wide", exitUsage, "", "the output format wide is for gitmirror repo ls alone"},
 		{"repo show", exitUsage, "", "gitmirror repo show needs NAME"},
 		{"repo add u --interval 5", exitUsage, "", "a duration is wanted"},
 		{"repo add u --interval 1.0005s", exitUsage, "", "finer than a millisecond"},

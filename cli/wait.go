@@ -54,7 +54,7 @@ func waitReady(ctx context.Context, s *session, names []string) ([]*api.Repo, er
 			}
 		}
 		if ready < len(names) {
-			progress.update(waiting(names, rows, began))
+			progress.update(waiting(names, rows, began, progress.width))
 			if !sleep(ctx, pollEvery) {
 				i := firstWaiting(rows)
 				return nil, waitOver(ctx, s, names[i], rows[i])
@@ -115,7 +115,8 @@ func firstWaiting(rows []*api.Repo) int {
 	return 0
 }
 
-func waiting(names []string, rows []*api.Repo, began time.Time) string {
+// waiting is a line about what is waited for, for a terminal that wide; 0 for none.
+func waiting(names []string, rows []*api.Repo, began time.Time, width int) string {
 	ready := 0
 	var last *api.Repo
 	for _, r := range rows {
@@ -128,18 +129,30 @@ func waiting(names []string, rows []*api.Repo, began time.Time) string {
 			last = r
 		}
 	}
-	line := fmt.Sprintf("%s: waiting, %s", names[firstWaiting(rows)], took(began))
-	if last != nil {
-		line = fmt.Sprintf("%s: %s, owner %s, copies %s, %s", last.Name, last.State, or(last.Owner, "not chosen"), render.CopyCount(last), took(began))
-		if last.Error != nil {
-			line += ", " + last.Error.Class + ": " + last.Error.Message
+	before := ""
+	if len(rows) > 1 {
+		before = fmt.Sprintf("%d of %d ready; ", ready, len(rows))
+	}
+	if last == nil {
+		return before + fmt.Sprintf("%s: waiting, %s", names[firstWaiting(rows)], took(began))
+	}
+	if last.Error == nil {
+		for _, cells := range []int{min(width/4, barCells), 0} {
+			far := render.Underway(last, cells)
+			if line := before + last.Name + ": " + far + "  " + took(began).String(); far != "" && (cells == 0 || len([]rune(line)) < width) {
+				return line
+			}
 		}
 	}
-	if len(rows) > 1 {
-		line = fmt.Sprintf("%d of %d ready; %s", ready, len(rows), line)
+	line := before + fmt.Sprintf("%s: %s, owner %s, copies %s, %s", last.Name, last.State, or(last.Owner, "not chosen"), render.CopyCount(last), took(began))
+	if last.Error != nil {
+		line += ", " + last.Error.Class + ": " + last.Error.Message
 	}
 	return line
 }
+
+// barCells is how wide a bar is, at most.
+const barCells = 20
 
 func or(s, otherwise string) string {
 	if s == "" {

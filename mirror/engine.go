@@ -286,6 +286,7 @@ func (e *Engine) Status(id string) (Status, bool) {
 		s.Generation, s.Digest = r.Generation()
 	}
 	f := e.worker.Findings(id)
+	s.Fetch = f.Fetch
 	s.Broken, s.Syncing, s.Checked, s.Judged, s.Heard = known.Broken, f.Syncing, known.Checked, known.Judged, known.Heard
 	s.Stale, s.LastCheck, s.Failures, s.Failure, s.Hold = known.Stale, known.LastCheck, known.Failures, known.Failure, known.Hold
 	if known.Owner {

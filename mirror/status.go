@@ -12,10 +12,11 @@ import (
 type Status struct {
 	Generation uint64 // live here, 0 for none
 	Digest     refs.Digest
-	Broken     bool // what is on this disk cannot be used
-	Syncing    bool // a git process works on it
-	Checked    bool // as owner, in this run: Failure and Hold are news
-	Stale      bool // owned here, and not checked for three intervals
+	Broken     bool   // what is on this disk cannot be used
+	Syncing    bool   // a git process works on it
+	Fetch      *Fetch // that is under way, or waits for its turn; nil for none
+	Checked    bool   // as owner, in this run: Failure and Hold are news
+	Stale      bool   // owned here, and not checked for three intervals
 	LastCheck  time.Time
 	NextCheck  time.Time
 	Failures   int // in a row

@@ -31,6 +31,7 @@ type (
 	Holders      = sync.Holders
 	Expected     = sync.Expected
 	Pinned       = sync.Pinned
+	Fetch        = sync.Fetch
 )
 
 // See package work.

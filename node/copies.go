@@ -86,7 +86,7 @@ func (c copies) Live(ctx context.Context, ids []string) peer.LiveAnswer {
 	a := peer.LiveAnswer{Repos: map[string]peer.Live{}}
 	for _, id := range ids {
 		if s, ok := c.engine.Status(id); ok {
-			live := peer.Live{LastCheck: s.LastCheck, NextCheck: s.NextCheck, Failures: s.Failures, Syncing: s.Syncing, Stale: s.Stale}
+			live := peer.Live{LastCheck: s.LastCheck, NextCheck: s.NextCheck, Failures: s.Failures, Syncing: s.Syncing, Stale: s.Stale, Progress: progressOf(s.Fetch)}
 			if s.Skipped > 0 {
 				live.Skipped = &api.SkippedRefs{Count: s.Skipped}
 				for _, f := range s.FirstSkipped {
@@ -106,6 +106,24 @@ func (c copies) Live(ctx context.Context, ids []string) peer.LiveAnswer {
 	}
 	a.Syncing, a.Stale = c.engine.Counts()
 	return a
+}
+
+// progressOf is how far a fetch is, nil for none.
+func progressOf(f *mirror.Fetch) *api.Progress {
+	if f == nil {
+		return nil
+	}
+	p := &api.Progress{Phase: string(f.Phase), Since: f.Since.UTC().Truncate(time.Millisecond), Objects: f.Done, Bytes: f.Bytes, Rate: f.Rate}
+	if f.Peer {
+		p.Peer = f.From
+	} else {
+		p.Upstream = f.From
+	}
+	if f.All > 0 {
+		percent := int(100 * f.Done / f.All)
+		p.Percent, p.AllObjects = &percent, &f.All
+	}
+	return p
 }
 
 // clip keeps a name that upstream made up from filling an answer: JSON may make six bytes

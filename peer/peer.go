@@ -121,6 +121,8 @@ type Live struct {
 	Lost *api.LostRefs `json:"lost,omitempty"`
 	// Pins are the refs that stay where they are, and what upstream has there.
 	Pins []api.Pin `json:"pins,omitempty"`
+	// Progress is how far the node is with what it fetches, nil for nothing.
+	Progress *api.Progress `json:"progress,omitempty"`
 }
 
 // LiveAnswer is one node's Live of the repos it was asked about.

@@ -61,7 +61,7 @@ func BenchmarkMillionRows(b *testing.B) {
 			view := state.View()
 			sh, page := s.shape(view), []api.Repo{}
 			view.Repos("git.example.org/team-2500", func(r *fsm.Repo) bool {
-				page = append(page, sh.render(r, nil))
+				page = append(page, sh.render(r, firsthand{}))
 				return len(page) < defaultPage
 			})
 		}

@@ -275,6 +275,39 @@ func TestWhatASilentOwnerKnowsIsNull(t *testing.T) {
 	}
 }
 
+// How far copies are is asked of those who fetch: of the owner, and of who lacks what is published.
+// Who does not answer, or has nothing to do with it, says nothing.
+func TestHowFarCopiesAre(t *testing.T) {
+	a := surrounded(t)
+	for name, on := range map[string]string{"n1:1": "n1", "n2:1": "n2"} {
+		a.live[name] = peer.LiveAnswer{Repos: map[string]peer.Live{"r": {Progress: &api.Progress{Peer: on, Phase: api.PhaseReceiving}}}}
+	}
+	progress := func() (of []string) {
+		var r api.Repo
+		a.get(t, "GET", "/api/v1/repos/r", &r)
+		for _, c := range r.Copies {
+			if c.Progress != nil {
+				of = append(of, c.Node+" "+c.Progress.Peer)
+			}
+		}
+		return of
+	}
+	for _, step := range []struct {
+		what string
+		do   func()
+		want []string
+	}{
+		{"it is cloned", func() {}, []string{"n1 n1"}},
+		{"it is copied", func() { a.publish(1).ready("n1", 1) }, []string{"n1 n1", "n2 n2"}},
+		{"the copy is silent", func() { delete(a.live, "n2:1") }, []string{"n1 n1"}},
+		{"the owner has nothing to do", func() { a.live["n1:1"] = peer.LiveAnswer{Repos: map[string]peer.Live{"r": {}}} }, nil},
+	} {
+		if step.do(); !slices.Equal(progress(), step.want) {
+			t.Errorf("%s: %v, want %v", step.what, progress(), step.want)
+		}
+	}
+}
+
 // Who has a copy and is busy is not taken for one that has none.
 func TestBusyHoldersSaySo(t *testing.T) {
 	a := surrounded(t)

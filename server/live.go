@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"gitmirror/api"
 	"gitmirror/fsm"
 	"gitmirror/peer"
 )
@@ -12,22 +13,45 @@ import (
 // ownerPatience is how long a page waits for what only owners know.
 const ownerPatience = 500 * time.Millisecond
 
-// live asks each owner of the rows once for what only it knows. Rows whose
-// owner does not answer are missing from the result.
-func (s *Server) live(ctx context.Context, view *fsm.View, rows []*fsm.Repo) map[string]peer.Live {
-	byOwner := map[fsm.NodeNum][]string{}
+// firsthand is what nodes say of a row that only they know; nobody was asked, or answered, where it
+// is zero.
+type firsthand struct {
+	owner    *peer.Live
+	progress map[fsm.NodeNum]*api.Progress // of copies
+}
+
+// live asks for what only nodes know of the rows, each node once: the owner, and those whose
+// copies lack what is published, of how far they are.
+func (s *Server) live(ctx context.Context, view *fsm.View, rows []*fsm.Repo) map[string]firsthand {
+	byNode, owners := map[fsm.NodeNum][]string{}, map[string]fsm.NodeNum{}
 	for _, r := range rows {
+		for _, c := range r.Copies {
+			if c.Node != r.Owner && r.Generation > 0 && c.Generation < r.Generation && c.State != fsm.CopyLeaving {
+				byNode[c.Node] = append(byNode[c.Node], r.ID)
+			}
+		}
 		if r.Owner != 0 {
-			byOwner[r.Owner] = append(byOwner[r.Owner], r.ID)
+			byNode[r.Owner] = append(byNode[r.Owner], r.ID)
+			owners[r.ID] = r.Owner
 		}
 	}
-	out := map[string]peer.Live{}
+	out := map[string]firsthand{}
 	var mu sync.Mutex
-	s.ask(ctx, view, func(n *fsm.Node) []string { return byOwner[n.Num] }, func(_ *fsm.Node, a peer.LiveAnswer) {
+	s.ask(ctx, view, func(n *fsm.Node) []string { return byNode[n.Num] }, func(n *fsm.Node, a peer.LiveAnswer) {
 		mu.Lock()
 		defer mu.Unlock()
 		for id, l := range a.Repos {
-			out[id] = l
+			t := out[id]
+			if owners[id] == n.Num {
+				t.owner = &l
+			}
+			if l.Progress != nil {
+				if t.progress == nil {
+					t.progress = map[fsm.NodeNum]*api.Progress{}
+				}
+				t.progress[n.Num] = l.Progress
+			}
+			out[id] = t
 		}
 	})
 	return out

@@ -87,7 +87,7 @@ func (s *Server) setRepos(w http.ResponseWriter, r *http.Request) error {
 	for i, set := range rq.Repos {
 		row, err := outcome(view, set.Repo, changed[i])
 		if out.Results[i] = (api.RepoResult{Name: set.Repo, Problem: problemOf(set.Repo, err)}); err == nil {
-			repo := sh.render(row, nil)
+			repo := sh.render(row, firsthand{})
 			out.Results[i].Repo = &repo
 		}
 	}

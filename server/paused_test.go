@@ -31,7 +31,7 @@ func TestWhatIsPausedDoesNotFail(t *testing.T) {
 	}
 	sh := shape{view: tb.state.View(), live: 3}
 	row := sh.view.Repo("r")
-	if r := sh.render(row, nil); r.State != api.StatePaused || !r.Paused || r.Error == nil || !slices.Contains(r.Also, "failing: not_found") || !sh.in(row, api.StateFailing) {
+	if r := sh.render(row, firsthand{}); r.State != api.StatePaused || !r.Paused || r.Error == nil || !slices.Contains(r.Also, "failing: not_found") || !sh.in(row, api.StateFailing) {
 		t.Errorf("shown as %s, also %v", r.State, r.Also)
 	}
 	for _, v := range sh.states(row) {

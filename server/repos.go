@@ -48,7 +48,7 @@ func (s *Server) written(w http.ResponseWriter, row *fsm.Repo) error {
 	if now == nil {
 		return notFound("repo", row.Name)
 	}
-	return writeJSON(w, http.StatusOK, s.shape(view).render(now, nil))
+	return writeJSON(w, http.StatusOK, s.shape(view).render(now, firsthand{}))
 }
 
 func (s *Server) renderOne(r *http.Request, view *fsm.View, row *fsm.Repo) api.Repo {
@@ -56,23 +56,18 @@ func (s *Server) renderOne(r *http.Request, view *fsm.View, row *fsm.Repo) api.R
 }
 
 func (s *Server) renderAll(r *http.Request, view *fsm.View, rows []*fsm.Repo) []api.Repo {
-	return s.renderThose(r, view, rows, func(peer.Live) bool { return true })
+	return s.renderThose(r, view, rows, func(*peer.Live) bool { return true })
 }
 
 // renderThose renders the rows of which that is so, as far as their owners tell.
-func (s *Server) renderThose(r *http.Request, view *fsm.View, rows []*fsm.Repo, so func(peer.Live) bool) []api.Repo {
+func (s *Server) renderThose(r *http.Request, view *fsm.View, rows []*fsm.Repo, so func(*peer.Live) bool) []api.Repo {
 	sh := s.shape(view)
 	live := s.live(r.Context(), view, rows)
 	list := make([]api.Repo, 0, len(rows))
 	for _, row := range rows {
-		l, ok := live[row.ID]
-		if !so(l) {
-			continue
-		}
-		if ok {
-			list = append(list, sh.render(row, &l))
-		} else {
-			list = append(list, sh.render(row, nil))
+		said := live[row.ID]
+		if so(cmp.Or(said.owner, &peer.Live{})) {
+			list = append(list, sh.render(row, said))
 		}
 	}
 	return list
@@ -132,7 +127,7 @@ func (s *Server) repos(w http.ResponseWriter, r *http.Request) error {
 		rows = append(rows, row)
 		return true
 	})
-	out := api.RepoList{Repos: s.renderThose(r, view, rows, func(l peer.Live) bool { return !stale || l.Stale })}
+	out := api.RepoList{Repos: s.renderThose(r, view, rows, func(l *peer.Live) bool { return !stale || l.Stale })}
 	more := false
 	if next != "" {
 		view.Repos(next, func(*fsm.Repo) bool { more = true; return false })
@@ -190,13 +185,13 @@ func (s *Server) addRepos(w http.ResponseWriter, r *http.Request) error {
 		case a.Err != nil:
 			results[i].Problem = api.ProblemOf(decided(a.Err))
 			if there := view.RepoByName(results[i].Problem.Existing); there != nil {
-				repo := sh.render(there, nil)
+				repo := sh.render(there, firsthand{})
 				results[i].There = &repo
 			}
 		case dry == "true":
 			results[i].Would = a.ID
 		case row != nil:
-			repo := sh.render(row, nil)
+			repo := sh.render(row, firsthand{})
 			results[i].Repo = &repo
 		default: // added by the first request with this key, and removed since
 			results[i].Problem = api.ProblemOf(refusal.New(refusal.NotFound, "it was added before, and has been removed since"))

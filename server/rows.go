@@ -8,7 +8,6 @@ import (
 
 	"gitmirror/api"
 	"gitmirror/fsm"
-	"gitmirror/peer"
 )
 
 // shape is what rows are judged against: the nodes as they are.
@@ -213,9 +212,8 @@ func (sh shape) below(r *fsm.Repo) bool {
 	return served < min(r.Policy.Replicas, sh.places) || newest < r.Generation || sh.late(r)
 }
 
-// render is a row as the API shows it. live is nil where the owner did not
-// answer.
-func (sh shape) render(r *fsm.Repo, live *peer.Live) api.Repo {
+// render is a row as the API shows it.
+func (sh shape) render(r *fsm.Repo, said firsthand) api.Repo {
 	out := api.Repo{
 		ID: r.ID, Name: r.Name, Aliases: append([]string{}, r.Aliases...), URLs: r.URLs(), Paused: r.Paused, Epoch: r.Epoch, Generation: r.Generation, Durable: r.Durable(),
 		Refs: r.Refs, Head: strings.TrimPrefix(r.Head(), "ref: "), Labels: r.Labels, Copies: []api.Copy{},
@@ -237,7 +235,7 @@ func (sh shape) render(r *fsm.Repo, live *peer.Live) api.Repo {
 		out.Owner = n.Name
 	}
 	for _, c := range r.Copies {
-		shown := api.Copy{Node: fmt.Sprintf("node %d", c.Node), State: c.State.String(), Generation: c.Generation}
+		shown := api.Copy{Node: fmt.Sprintf("node %d", c.Node), State: c.State.String(), Generation: c.Generation, Progress: said.progress[c.Node]}
 		if n := sh.view.Node(c.Node); n != nil {
 			shown.Node = n.Name
 			if c.State == fsm.CopyReady {
@@ -251,7 +249,7 @@ func (sh shape) render(r *fsm.Repo, live *peer.Live) api.Repo {
 	}
 	out.Hold = holdOf(r)
 	out.Pins, out.Released = pinsOf(r, nil), releasedOf(r)
-	if live != nil {
+	if live := said.owner; live != nil {
 		out.Lost, out.Pins = live.Lost, pinsOf(r, live.Pins)
 		out.LastCheck, out.NextCheck, out.Skipped = timeOf(live.LastCheck), timeOf(live.NextCheck), live.Skipped
 		if out.Error != nil {

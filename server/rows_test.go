@@ -146,7 +146,7 @@ func TestStatesOfARepo(t *testing.T) {
 			if state != got[0] || !strings.Contains(reason, c.reason) {
 				t.Errorf("shown as %s (%s), want the first, with %q", state, reason, c.reason)
 			}
-			if shown := sh.render(row, nil); len(shown.Also) != len(got)-1 || !slices.EqualFunc(shown.Also, got[1:], strings.HasPrefix) {
+			if shown := sh.render(row, firsthand{}); len(shown.Also) != len(got)-1 || !slices.EqualFunc(shown.Also, got[1:], strings.HasPrefix) {
 				t.Errorf("shown besides: %q, want %q", shown.Also, got[1:])
 			}
 			for _, s := range api.StateNames {
@@ -186,7 +186,7 @@ func TestACopyThatIsAwayIsShownSo(t *testing.T) {
 	tb.ready("n2", 1).sick("n1")
 	tb.down("n2")
 	sh := tb.shape()
-	row := sh.render(tb.state.View().Repo("r"), nil)
+	row := sh.render(tb.state.View().Repo("r"), firsthand{})
 	for i, want := range []string{"out of service", "down"} {
 		if row.Copies[i].State != "ready" || row.Copies[i].Away != want {
 			t.Errorf("copy %d: %+v, want it %s", i, row.Copies[i], want)
@@ -196,7 +196,7 @@ func TestACopyThatIsAwayIsShownSo(t *testing.T) {
 		}
 	}
 	tb = newTable(t).publish(1).ready("n2", 1)
-	for _, c := range tb.shape().render(tb.state.View().Repo("r"), nil).Copies {
+	for _, c := range tb.shape().render(tb.state.View().Repo("r"), firsthand{}).Copies {
 		if c.Away != "" {
 			t.Errorf("%+v is away", c)
 		}

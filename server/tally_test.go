@@ -177,7 +177,7 @@ func TestWhoIsNotHeardServesNothing(t *testing.T) {
 		t.Helper()
 		sh := s.shape(tb.state.View())
 		counts := s.tally.count(sh).repos
-		r := sh.render(sh.view.Repo("r"), nil)
+		r := sh.render(sh.view.Repo("r"), firsthand{})
 		if counts.ByState[want] != 1 || r.State != want || r.Reason != reason {
 			t.Errorf("counted %v, shown %s: %q; want %s: %q", counts.ByState, r.State, r.Reason, want, reason)
 		}
@@ -187,7 +187,7 @@ func TestWhoIsNotHeardServesNothing(t *testing.T) {
 	shown(api.StateCopying, "1 of 2 copies; copy on n2 is not heard")
 	heard.dead = map[string]bool{"n1": true, "n2": true}
 	shown(api.StateUnserved, "copy on n1 is not heard, copy on n2 is not heard; no other node has a copy")
-	if away := s.shape(tb.state.View()).render(tb.state.View().Repo("r"), nil).Copies[0].Away; away != "not heard" {
+	if away := s.shape(tb.state.View()).render(tb.state.View().Repo("r"), firsthand{}).Copies[0].Away; away != "not heard" {
 		t.Errorf("away: %q", away)
 	}
 	heard.led = true

@@ -90,6 +90,25 @@ func repos() []api.Repo {
 	}
 }
 
+// underway are repos that are cloned, copied, fetched, and wait.
+func underway() []api.Repo {
+	percent, all := 62, int64(190_000)
+	receiving := &api.Progress{Upstream: "github.com", Phase: api.PhaseReceiving, Since: before(time.Minute), Percent: &percent, Objects: 120_000, AllObjects: &all, Bytes: 1_395_864_371, Rate: 39_845_888}
+	fromPeer := *receiving
+	fromPeer.Upstream, fromPeer.Peer = "", "n2"
+	list := []api.Repo{repos()[0], repos()[0], repos()[0], repos()[0]}
+	for i, name := range []string{"cloning", "copying", "growing", "waiting"} {
+		list[i].Name, list[i].Policy = "github.com/acme/"+name, api.Policy{Replicas: 3, IntervalMS: 60000}
+		list[i].Copies = []api.Copy{{Node: "n1", State: "wanted"}, {Node: "n2", State: "ready", Generation: 117}, {Node: "n3", State: "ready", Generation: 117}}
+	}
+	list[0].State, list[0].Generation, list[0].Copies[1] = "cloning", 0, api.Copy{Node: "n2", State: "wanted", Progress: receiving}
+	list[0].Copies[2] = api.Copy{Node: "n3", State: "wanted"}
+	list[1].State, list[1].Copies[0].Progress = "copying", &fromPeer
+	list[2].Copies[1].Progress = &api.Progress{Upstream: "github.com", Phase: api.PhasePreparing}
+	list[3].State, list[3].Generation, list[3].Copies[1] = "cloning", 0, api.Copy{Node: "n2", State: "wanted", Progress: &api.Progress{Upstream: "github.com", Phase: api.PhaseWaiting}}
+	return list
+}
+
 // held is a repo that waits for somebody's word, while upstream is away.
 func held() *api.Repo {
 	r := repos()[0]
@@ -141,13 +160,16 @@ func TestGolden(t *testing.T) {
 			}
 			return p.Node(&s.Nodes[1])
 		},
-		"alone":  func(p Printer) error { return p.Status(alone()) },
-		"repos":  func(p Printer) error { return p.Repos(repos()) },
-		"repo":   func(p Printer) error { return p.Repo(&repos()[0], "", "http://10.0.0.11:7654/") },
-		"broken": func(p Printer) error { return p.Repo(&repos()[1], "", "http://10.0.0.11:7654") },
-		"held":   func(p Printer) error { return p.Repo(held(), "", "http://10.0.0.11:7654") },
-		"refs":   func(p Printer) error { return p.Refs(refs()) },
-		"node":   func(p Printer) error { return p.Node(&degraded().Nodes[1]) },
+		"alone":   func(p Printer) error { return p.Status(alone()) },
+		"repos":   func(p Printer) error { return p.Repos(repos()) },
+		"wide":    func(p Printer) error { return p.ReposWide(append(underway(), repos()...)) },
+		"cloning": func(p Printer) error { return p.Repo(&underway()[0], "", "http://10.0.0.11:7654/") },
+		"copying": func(p Printer) error { return p.Repo(&underway()[1], "", "http://10.0.0.11:7654/") },
+		"repo":    func(p Printer) error { return p.Repo(&repos()[0], "", "http://10.0.0.11:7654/") },
+		"broken":  func(p Printer) error { return p.Repo(&repos()[1], "", "http://10.0.0.11:7654") },
+		"held":    func(p Printer) error { return p.Repo(held(), "", "http://10.0.0.11:7654") },
+		"refs":    func(p Printer) error { return p.Refs(refs()) },
+		"node":    func(p Printer) error { return p.Node(&degraded().Nodes[1]) },
 		"events": func(p Printer) error {
 			for _, e := range events() {
 				if err := p.Event(&e); err != nil {

@@ -2,6 +2,7 @@ package render
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -19,6 +20,26 @@ func (p Printer) Repos(repos []api.Repo) error {
 	for _, r := range repos {
 		rows = append(rows, []string{cell(r.Name), p.repoState(&r), cell(r.Owner), CopyCount(&r), strconv.FormatUint(r.Generation, 10),
 			strconv.FormatUint(uint64(r.Refs), 10), p.ago(r.LastCheck), p.ago(r.LastChange), trouble(&r)})
+	}
+	return p.table(columns, rows)
+}
+
+// ReposWide draws a line a repo with all that fits into one, however wide it gets.
+func (p Printer) ReposWide(repos []api.Repo) error {
+	p.Width = 0
+	columns := []column{{head: "NAME"}, {head: "STATE"}, {head: "OWNER"}, {head: "COPIES"}, {head: "GEN", right: true}, {head: "REFS", right: true},
+		{head: "LAST CHECK"}, {head: "NEXT CHECK"}, {head: "LAST CHANGE"}, {head: "TRIES", right: true}, {head: "UPSTREAM"}, {head: "PROGRESS"}, {head: "ERROR"}}
+	var rows [][]string
+	for _, r := range repos {
+		tries, upstream := "-", "-"
+		if r.Error != nil && r.Error.Count != nil {
+			tries = strconv.Itoa(*r.Error.Count)
+		}
+		if len(r.URLs) > 0 {
+			upstream = cell(r.URLs[0])
+		}
+		rows = append(rows, []string{cell(r.Name), p.repoState(&r), cell(r.Owner), CopyCount(&r), strconv.FormatUint(r.Generation, 10),
+			strconv.FormatUint(uint64(r.Refs), 10), p.ago(r.LastCheck), p.until(r.NextCheck), p.ago(r.LastChange), tries, upstream, cell(Underway(&r, 0)), trouble(&r)})
 	}
 	return p.table(columns, rows)
 }
@@ -140,6 +161,11 @@ func (p Printer) Repo(r *api.Repo, own, base string) error {
 	if _, err := fmt.Fprintln(p.Out); err != nil {
 		return err
 	}
+	columns := []column{{head: "NODE"}, {head: "ROLE"}, {head: "STATE"}, {head: "GENERATION", right: true}}
+	under := slices.ContainsFunc(r.Copies, func(c api.Copy) bool { return c.Progress != nil })
+	if under {
+		columns = append(columns, column{head: "PROGRESS", cut: true})
+	}
 	var rows [][]string
 	for _, c := range r.Copies {
 		role := "copy"
@@ -150,9 +176,13 @@ func (p Printer) Repo(r *api.Repo, own, base string) error {
 		if c.Away != "" {
 			state = p.colored(yellow, c.State+", "+c.Away)
 		}
-		rows = append(rows, []string{cell(c.Node), role, state, strconv.FormatUint(c.Generation, 10)})
+		row := []string{cell(c.Node), role, state, strconv.FormatUint(c.Generation, 10)}
+		if under {
+			row = append(row, copyProgress(c.Progress))
+		}
+		rows = append(rows, row)
 	}
-	return p.table([]column{{head: "NODE"}, {head: "ROLE"}, {head: "STATE"}, {head: "GENERATION", right: true}}, rows)
+	return p.table(columns, rows)
 }
 
 // shownLost is how many of the losses of a hold are drawn.

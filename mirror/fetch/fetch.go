@@ -57,6 +57,14 @@ type Source struct {
 	// Pace is told now and then how many bytes have come, and whether git is at work
 	// without waiting for any. May be nil.
 	Pace func(received int64, alone bool)
+	// Tell is told now and then how far it is. May be nil.
+	Tell func(Progress)
+}
+
+func (src Source) tell(p Progress) {
+	if src.Tell != nil {
+		src.Tell(p)
+	}
 }
 
 // taken are the flaws that are noted, not refused, as everything else is that git's
@@ -77,12 +85,16 @@ func (f *Fetcher) Fetch(ctx context.Context, st *store.Staging, src Source, oids
 	if err := src.Limits.begin(src.Way); err != nil {
 		return err
 	}
-	if err := f.run(ctx, st, src, oids); err != nil {
+	seen := newObserver(time.Now())
+	src.tell(seen.now)
+	if err := f.run(ctx, st, src, seen, oids); err != nil {
 		return err
 	}
 	if src.Pace != nil {
 		src.Pace(0, true)
 	}
+	seen.enter(Checking)
+	src.tell(seen.now)
 	if err := src.Limits.check(st); err != nil {
 		return err
 	}
@@ -95,7 +107,7 @@ func (f *Fetcher) Fetch(ctx context.Context, st *store.Staging, src Source, oids
 	return f.submodules(ctx, st, oids, src.Limits)
 }
 
-func (f *Fetcher) run(ctx context.Context, st *store.Staging, src Source, oids []string) error {
+func (f *Fetcher) run(ctx context.Context, st *store.Staging, src Source, seen *observer, oids []string) error {
 	url, settings := src.Peer, []git.Setting{{Key: "http.proxy"}, {Key: "http.followRedirects", Value: "false"}}
 	var route remote.Route
 	if src.Way != nil {
@@ -133,7 +145,7 @@ func (f *Fetcher) run(ctx context.Context, st *store.Staging, src Source, oids [
 	}
 	done := make(chan struct{})
 	watching := make(chan struct{})
-	go func() { defer close(watching); f.watch(done, cancel, st, tail, src) }()
+	go func() { defer close(watching); f.watch(done, cancel, st, tail, src, seen) }()
 	err = cmd.Wait()
 	close(done)
 	<-watching
@@ -178,11 +190,14 @@ const (
 // the dumb one, which git falls back to by itself, objects come unchecked.
 const receiving = "Receiving objects"
 
+// resolving is what it says when it puts together what came as differences.
+const resolving = "Resolving deltas"
+
 // watch cancels a fetch that waits for its upstream in vain.
-func (f *Fetcher) watch(done <-chan struct{}, cancel context.CancelCauseFunc, st *store.Staging, tail *git.Tail, src Source) {
+func (f *Fetcher) watch(done <-chan struct{}, cancel context.CancelCauseFunc, st *store.Staging, tail *git.Tail, src Source, seen *observer) {
 	tick := time.NewTicker(min(max(f.stall/12, 10*time.Millisecond), time.Second))
 	defer tick.Stop()
-	p := progress{stall: f.stall, began: time.Now(), gained: time.Now()}
+	p := patience{stall: f.stall, began: time.Now(), gained: time.Now()}
 	limits := src.Limits
 	var object growing
 	for {
@@ -191,13 +206,14 @@ func (f *Fetcher) watch(done <-chan struct{}, cancel context.CancelCauseFunc, st
 			return
 		case now := <-tick.C:
 			bytes, whole := st.Received()
-			alone := whole || tail.Phase() == "Resolving deltas"
+			alone := whole || tail.Phase() == resolving
 			if alone {
 				p.gained = now // git is at work alone, for as long as that takes
 			}
 			if src.Pace != nil {
 				src.Pace(bytes, alone)
 			}
+			src.tell(seen.see(now, tail.Line(), bytes, whole))
 			if !alone && p.tooLong(now, bytes) {
 				cancel(failure.New(failure.Timeout, fmt.Sprintf("the fetch took longer than %d bytes may", bytes), nil))
 				return

@@ -1,38 +1,97 @@
 package fetch
 
-import "time"
+import (
+	"slices"
+	"strings"
+	"time"
 
-// What an upstream must do to be waited for: a server that trickles, or talks
-// for ever, must not hold a slot.
-const (
-	enoughBytes = 1 << 10 // of a pack, within the stall time
-	talkStalls  = 15      // stall times that words alone are taken for progress
-	leastRate   = 4 << 10 // bytes a second of all of a fetch, beyond that
+	"gitmirror/mirror/git"
 )
 
-// progress judges whether a fetch gets anywhere.
-type progress struct {
-	stall  time.Duration
-	began  time.Time
-	bytes  int64
-	gained time.Time // when enough bytes had come
+// Phase is what a fetch is at.
+type Phase string
+
+// The phases, in the order in which a fetch goes through them.
+const (
+	Waiting   Phase = "waiting"   // for its turn: as many fetch as may
+	Preparing Phase = "preparing" // the other side puts a pack together
+	Receiving Phase = "receiving" // the pack comes
+	Resolving Phase = "resolving" // the objects that came as differences are put together
+	Checking  Phase = "checking"  // that nothing is missing, nor is what it must not be
+)
+
+var phases = []Phase{Waiting, Preparing, Receiving, Resolving, Checking}
+
+// Progress is how far a fetch is. It never goes back while the fetch is one and the same.
+type Progress struct {
+	Phase Phase
+	// Done of All objects are dealt with in this phase. All is 0 where nobody knows.
+	Done, All int64
+	Bytes     int64 // of packs that have come
+	Rate      int64 // bytes a second, lately
 }
 
-// stalled is asked now and then, with the bytes received so far and the time
-// of the last word.
-func (p *progress) stalled(now time.Time, bytes int64, lastWord time.Time) bool {
-	if bytes-p.bytes >= enoughBytes {
-		p.bytes, p.gained = bytes, now
-	}
-	last := p.gained
-	if lastWord.After(last) && now.Sub(p.gained) < talkStalls*p.stall {
-		last = lastWord
-	}
-	return now.Sub(last) > p.stall
+// observer makes a Progress of what is seen of a fetch now and then.
+type observer struct {
+	now  Progress
+	rate rate
 }
 
-// tooLong tells that a fetch has taken longer than it may for so many bytes: an upstream
-// that sends a little all the time must end too.
-func (p *progress) tooLong(now time.Time, bytes int64) bool {
-	return now.Sub(p.began) > talkStalls*p.stall+time.Duration(bytes/leastRate)*time.Second
+func newObserver(began time.Time) *observer {
+	at := mark{at: began}
+	return &observer{now: Progress{Phase: Preparing}, rate: rate{at, at}}
+}
+
+// see takes the last line that git said, and how many bytes are there. whole says that there
+// is an index as well: git looks through what it has.
+func (o *observer) see(at time.Time, line string, bytes int64, whole bool) Progress {
+	count, counts := git.ReadCount(line)
+	switch {
+	case whole:
+		o.enter(Checking)
+	case strings.HasPrefix(line, receiving):
+		o.enter(Receiving)
+	case strings.HasPrefix(line, resolving):
+		o.enter(Resolving)
+	}
+	if counts && count.Title == titles[o.now.Phase] && count.Done >= o.now.Done {
+		o.now.Done, o.now.All = count.Done, count.All
+	}
+	if o.now.Phase == Preparing || o.now.Phase == Receiving { // later there are files of git's own beside the pack
+		o.now.Bytes = max(o.now.Bytes, bytes)
+	}
+	o.now.Rate = o.rate.at(at, o.now.Bytes)
+	return o.now
+}
+
+// enter goes on to a phase, never back.
+func (o *observer) enter(p Phase) {
+	if slices.Index(phases, p) > slices.Index(phases, o.now.Phase) {
+		o.now.Phase, o.now.Done, o.now.All = p, 0, 0
+	}
+}
+
+// titles are what git calls the phases that it counts in.
+var titles = map[Phase]string{Receiving: receiving, Resolving: resolving}
+
+// rateSpan is how long a rate looks back, at least.
+const rateSpan = 3 * time.Second
+
+type mark struct {
+	at    time.Time
+	bytes int64
+}
+
+// rate tells how many bytes a second have come lately: since the older of two marks.
+type rate [2]mark
+
+func (r *rate) at(now time.Time, bytes int64) int64 {
+	if now.Sub(r[1].at) >= rateSpan {
+		r[0], r[1] = r[1], mark{now, bytes}
+	}
+	took := now.Sub(r[0].at)
+	if took <= 0 {
+		return 0
+	}
+	return int64(float64(bytes-r[0].bytes) / took.Seconds())
 }

@@ -1,87 +1,57 @@
 package fetch
 
 import (
+	"slices"
 	"testing"
 	"time"
+
+	"pgregory.net/rapid"
 )
 
-func TestProgress(t *testing.T) {
-	const stall = time.Minute
-	begin := time.Unix(1_700_000_000, 0)
-	after := func(d time.Duration, bytesPerSecond float64, talks bool) bool {
-		p := progress{stall: stall, gained: begin}
-		for s := time.Duration(0); s <= d; s += time.Second {
-			now, word := begin.Add(s), time.Time{}
-			if talks {
-				word = now
+// What is said of a fetch goes forward, whatever is seen of it: phases, and within one what is
+// done.
+func TestProgressNeverGoesBack(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		at := time.Unix(1_700_000_000, 0)
+		o := newObserver(at)
+		last := o.now
+		lines := rapid.SampledFrom([]string{"", "remote: Enumerating objects: 9", "remote: Counting objects: 50% (1/2)", "Receiving objects:  10% (1/10)", "Receiving objects:  50% (5/10), 1 MiB", "Receiving objects: 100% (10/10)",
+			"remote: Total 10 (delta 3)", "Resolving deltas:   0% (0/3)", "Resolving deltas: 100% (3/3), done.", "From http://x"})
+		for range rapid.IntRange(1, 30).Draw(t, "looks") {
+			at = at.Add(time.Duration(rapid.IntRange(0, 4).Draw(t, "seconds")) * time.Second)
+			p := o.see(at, lines.Draw(t, "line"), rapid.Int64Range(0, 1000).Draw(t, "bytes"), rapid.IntRange(0, 20).Draw(t, "whole") == 0)
+			was, is := slices.Index(phases, last.Phase), slices.Index(phases, p.Phase)
+			if is < was || is == was && (p.Done < last.Done || p.Bytes < last.Bytes) || p.Done > p.All || p.Rate < 0 {
+				t.Fatalf("%+v after %+v", p, last)
 			}
-			if p.stalled(now, int64(bytesPerSecond*s.Seconds()), word) {
-				return true
-			}
+			last = p
 		}
-		return false
-	}
-	for _, tc := range []struct {
-		name   string
-		d      time.Duration
-		bytes  float64
-		talks  bool
-		stalls bool
-	}{
-		{"silent, within its time", stall, 0, false, false},
-		{"silent", stall + 2*time.Second, 0, false, true},
-		{"talking about it", 14 * stall, 0, true, false},
-		{"talking for ever", 17 * stall, 0, true, true},
-		{"downloading", 1000 * stall, 100, false, false},
-		{"downloading and talking", 1000 * stall, 100, true, false},
-		{"trickling", 3 * stall, 1, false, true},
-		{"trickling and talking", 20 * stall, 0.9, true, true},
-	} {
-		if got := after(tc.d, tc.bytes, tc.talks); got != tc.stalls {
-			t.Errorf("%s for %s: stalled %v, want %v", tc.name, tc.d, got, tc.stalls)
-		}
-	}
+	})
 }
 
-// An upstream that always sends a little, but never much, has an end.
-func TestTheWholeFetchIsBoundedByItsBytes(t *testing.T) {
-	begin := time.Unix(1000, 0)
-	p := progress{stall: time.Minute, began: begin}
-	for _, c := range []struct {
-		after time.Duration
+func TestProgressOfAFetch(t *testing.T) {
+	at := time.Unix(1_700_000_000, 0)
+	o := newObserver(at)
+	for i, c := range []struct {
+		line  string
 		bytes int64
-		want  bool
+		whole bool
+		want  Progress
 	}{
-		{14 * time.Minute, 0, false}, {16 * time.Minute, 0, true}, {16 * time.Minute, 400 << 10, false}, {18 * time.Minute, 400 << 10, true},
-		{30 * time.Hour, 1 << 30, false}, {100 * time.Hour, 1 << 30, true},
+		{"", 0, false, Progress{Phase: Preparing}},
+		{"remote: Counting objects:  50% (5/10)", 0, false, Progress{Phase: Preparing}},
+		{"Receiving objects:  10% (1/10)", 3000, false, Progress{Receiving, 1, 10, 3000, 1000}},
+		{"Receiving objects:  20% (2/10), 1 KiB", 7000, false, Progress{Receiving, 2, 10, 7000, 1750}},
+		{"Receiving objects:  20% (2/10), 1 KiB", 7000, false, Progress{Receiving, 2, 10, 7000, 1400}},
+		{"Receiving objects:  20% (2/10), 1 KiB", 7000, false, Progress{Receiving, 2, 10, 7000, 1333}},
+		{"Receiving objects:  20% (2/10), 1 KiB", 7000, false, Progress{Receiving, 2, 10, 7000, 1000}},
+		{"Receiving objects:  20% (2/10), 1 KiB", 7000, false, Progress{Receiving, 2, 10, 7000, 800}},
+		{"Receiving objects:  20% (2/10), 1 KiB", 7000, false, Progress{Receiving, 2, 10, 7000, 0}},
+		{"Resolving deltas:  33% (1/3)", 9000, false, Progress{Resolving, 1, 3, 7000, 0}},
+		{"Resolving deltas: 100% (3/3), done.", 9000, true, Progress{Checking, 0, 0, 7000, 0}},
 	} {
-		if got := p.tooLong(begin.Add(c.after), c.bytes); got != c.want {
-			t.Errorf("%d bytes after %s: %v", c.bytes, c.after, got)
+		if got := o.see(at.Add(time.Duration(i+1)*time.Second), c.line, c.bytes, c.whole); got != c.want {
+			t.Errorf("%d: %+v, want %+v", i, got, c.want)
 		}
-	}
-}
-
-// An object that git lets through is found while it comes: no other begins, and more
-// bytes come than it may have.
-func TestAnObjectThatDoesNotEnd(t *testing.T) {
-	const mib = 1 << 20
-	l := Limits{Object: 1024 * mib}
-	var g growing
-	for _, c := range []struct {
-		line     string
-		received int64
-		want     bool
-	}{
-		{"remote: Counting objects: 5, done.", 0, false}, {"Receiving objects:   0% (1/20)", mib, false}, {"Receiving objects:   5% (2/20), 1.00 MiB", 2 * mib, false},
-		{"Receiving objects:   5% (2/20), 900.00 MiB", 900 * mib, false}, {"Receiving objects:   5% (2/20), 1.20 GiB", 1200 * mib, false},
-		{"Receiving objects:  10% (3/20), 1.20 GiB", 1250 * mib, false}, {"Receiving objects:  10% (3/20), 2.30 GiB", 2400 * mib, false},
-		{"Receiving objects:  10% (3/20), 2.60 GiB", 2600 * mib, true},
-	} {
-		if err := l.objectExceeded(&g, c.line, c.received); (err != nil) != c.want {
-			t.Errorf("%d MiB, %s: %v", c.received/mib, c.line, err)
-		}
-	}
-	if err := (Limits{}).objectExceeded(&g, "Receiving objects:  10% (3/20)", 1<<50); err != nil {
-		t.Errorf("without a limit: %v", err)
 	}
 }

@@ -17,6 +17,7 @@ type Tail struct {
 	buf   []byte
 	last  time.Time
 	line  []byte          // the beginning of the present line
+	whole []byte          // the beginning of the one before it that was not empty
 	phase string          // of the last line
 	saw   map[string]bool // phases
 }
@@ -33,7 +34,9 @@ func (t *Tail) Write(p []byte) (int, error) {
 	for _, c := range p {
 		switch {
 		case c == '\n' || c == '\r':
-			t.line = t.line[:0]
+			if len(t.line) > 0 {
+				t.line, t.whole = t.whole[:0], t.line
+			}
 		case len(t.line) < 64:
 			if t.line = append(t.line, c); c == ':' && bytes.IndexByte(t.line, ':') == len(t.line)-1 {
 				t.enter(string(t.line[:len(t.line)-1]))
@@ -60,10 +63,14 @@ func (t *Tail) Phase() string {
 	return t.phase
 }
 
-// Line is how the present line begins.
+// Line is how the last line begins: the present one, or, where that is empty still, the one
+// before. Git ends a line of its progress as soon as it has written it.
 func (t *Tail) Line() string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if len(t.line) == 0 {
+		return string(t.whole)
+	}
 	return string(t.line)
 }
 

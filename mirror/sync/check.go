@@ -103,7 +103,9 @@ func (w *Worker) check(ctx context.Context, t work.Task) work.Result {
 	var held *slot
 	if t.Fetch {
 		var err error
-		if held, err = w.fetches.take(ctx, a.Host(), w.isFirst(a), func(bool) {}); err != nil {
+		_, done := w.fetching(a.ID, source{name: a.Host()})
+		held, err = w.fetches.take(ctx, a.Host(), w.isFirst(a), func(bool) {})
+		if done(); err != nil {
 			return work.Result{Waiting: true}
 		}
 		defer held.release()
@@ -122,7 +124,7 @@ func (w *Worker) check(ctx context.Context, t work.Task) work.Result {
 		}
 		if err == nil {
 			var taken work.Result
-			taken, err = w.take(ctx, t, res.Remote, res.Advert, held)
+			taken, err = w.take(ctx, t, upstreamOf(upstream), res.Remote, res.Advert, held)
 			res.Release()
 			asking = ctx // the slot has been used
 			if errors.Is(err, errNoSlot) {

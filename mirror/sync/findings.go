@@ -1,8 +1,11 @@
 package sync
 
 import (
+	"net/url"
 	"slices"
+	"time"
 
+	"gitmirror/mirror/fetch"
 	"gitmirror/mirror/refs"
 	"gitmirror/mirror/work"
 )
@@ -10,9 +13,18 @@ import (
 // Findings is what runs have found out about a repository, for whoever asks.
 type Findings struct {
 	Syncing      bool           // a git process works on it
+	Fetch        *Fetch         // that is under way, or waits for its turn; nil for none
 	Skipped      int            // of upstream's refs, when it was last seen to change
 	FirstSkipped []refs.Skipped // of them
 	Pinned       []Pinned
+}
+
+// Fetch is one that is under way.
+type Fetch struct {
+	From  string // the host of the upstream, or the name of the peer
+	Peer  bool
+	Since time.Time
+	fetch.Progress
 }
 
 // Pinned is a pin, and what upstream shows in its place, empty for nothing.
@@ -22,7 +34,9 @@ type Pinned struct {
 	Missing  bool // its object is in no copy any more: upstream's own value is shown
 }
 
-func (f *Findings) none() bool { return !f.Syncing && f.Skipped == 0 && len(f.Pinned) == 0 }
+func (f *Findings) none() bool {
+	return !f.Syncing && f.Fetch == nil && f.Skipped == 0 && len(f.Pinned) == 0
+}
 
 // Findings tells what is known of a repository.
 func (w *Worker) Findings(id string) Findings {
@@ -65,6 +79,31 @@ func (w *Worker) note(id string, change func(*Findings)) {
 func (w *Worker) setSyncing(id string, on bool) {
 	w.note(id, func(f *Findings) { f.Syncing = on })
 	w.changed(id)
+}
+
+// fetching has it known that a fetch is under way, or waits, until done is called. tell is told
+// how far it is.
+func (w *Worker) fetching(id string, from source) (tell func(fetch.Progress), done func()) {
+	since := w.clock.Now()
+	set := func(f *Fetch) { w.note(id, func(all *Findings) { all.Fetch = f }) }
+	tell = func(p fetch.Progress) { set(&Fetch{From: from.name, Peer: from.peer, Since: since, Progress: p}) }
+	tell(fetch.Progress{Phase: fetch.Waiting})
+	return tell, func() { set(nil) }
+}
+
+// source is where objects come from, as people call it.
+type source struct {
+	name string
+	peer bool
+}
+
+// upstreamOf is the source that an upstream is.
+func upstreamOf(address string) source {
+	u, err := url.Parse(address)
+	if err != nil {
+		return source{}
+	}
+	return source{name: u.Host}
 }
 
 // firstSkipped is how many of the refs that are not mirrored are named.

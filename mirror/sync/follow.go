@@ -76,7 +76,7 @@ func (w *Worker) copyFrom(ctx context.Context, a work.Assignment, src Holder, tu
 		return err
 	}
 	defer release()
-	if err := w.stage(ctx, repo, next.Refs, next.Head, fetch.Source{Peer: src.URL(), Limits: w.reserve(repo)}, turn); err != nil {
+	if err := w.stage(ctx, repo, next.Refs, next.Head, fetch.Source{Peer: src.URL(), Limits: w.reserve(repo)}, source{name: src.Name(), peer: true}, turn); err != nil {
 		w.doubt(ctx, a, src, err)
 		return err
 	}

@@ -81,7 +81,7 @@ func (w *Worker) findLost(ctx context.Context, repo *store.Repo, a work.Assignme
 			err = errNotLost
 		}
 		if err == nil {
-			err = w.stage(ctx, repo, t.Refs, t.Head, fetch.Source{Peer: src.URL()}, turns{place.fetches, w.peerFetches})
+			err = w.stage(ctx, repo, t.Refs, t.Head, fetch.Source{Peer: src.URL()}, source{name: src.Name(), peer: true}, turns{place.fetches, w.peerFetches})
 			w.doubt(ctx, a, src, err)
 		}
 		w.places.leave(src.Name(), place)

@@ -12,11 +12,13 @@ import (
 
 // stage fetches the objects that list and head need and repo lacks, proves
 // them, and moves them in, where no ref names them yet.
-func (w *Worker) stage(ctx context.Context, repo *store.Repo, list []refs.Ref, head refs.Head, src fetch.Source, turn turn) error {
+func (w *Worker) stage(ctx context.Context, repo *store.Repo, list []refs.Ref, head refs.Head, src fetch.Source, from source, turn turn) error {
 	missing, err := w.objects.Missing(ctx, repo.Dir(), refs.Tips(list, head))
 	if err != nil || len(missing) == 0 {
 		return err
 	}
+	tell, done := w.fetching(repo.ID(), from)
+	defer done()
 	ctx, pace, release, err := turn.acquire(ctx)
 	if errors.Is(err, errNoSlot) {
 		return err
@@ -25,7 +27,7 @@ func (w *Worker) stage(ctx context.Context, repo *store.Repo, list []refs.Ref, h
 		return failure.Of(err)
 	}
 	defer release()
-	src.Pace = pace
+	src.Pace, src.Tell = pace, tell
 	if err := w.roomFor(repo); err != nil {
 		return err
 	}

@@ -29,7 +29,7 @@ func (w *Worker) ensure(a work.Assignment) (*store.Repo, *refs.Table, error) {
 // publish. Until publish, nothing that is served has changed. git goes where the check
 // has found upstream, and nowhere else. held is the slot that was waited for before, nil
 // for none.
-func (w *Worker) take(ctx context.Context, t work.Task, upstream remote.Remote, advert *wire.Advert, held *slot) (work.Result, error) {
+func (w *Worker) take(ctx context.Context, t work.Task, from source, upstream remote.Remote, advert *wire.Advert, held *slot) (work.Result, error) {
 	a := t.Assignment
 	repo, live, err := w.ensure(a)
 	if err != nil {
@@ -62,7 +62,7 @@ func (w *Worker) take(ctx context.Context, t work.Task, upstream remote.Remote, 
 		return work.Result{}, err
 	}
 	defer way.Close()
-	if err := w.stage(ctx, repo, list, head, fetch.Source{Way: way, Limits: w.limits(a, repo)}, upstreamTurn{w.fetches, t, live.Generation == 0, held, way}); err != nil {
+	if err := w.stage(ctx, repo, list, head, fetch.Source{Way: way, Limits: w.limits(a, repo)}, from, upstreamTurn{w.fetches, t, live.Generation == 0, held, way}); err != nil {
 		return work.Result{}, err
 	}
 	if err := w.peel(ctx, repo, live, list); err != nil {
