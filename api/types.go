@@ -175,6 +175,8 @@ type SyncOutcome struct {
 	Repo         string     `json:"repo"`
 	Outcome      string     `json:"outcome"` // unchanged, changed, failed, held, accepted
 	Generation   uint64     `json:"generation"`
+	First        bool       `json:"first"` // nothing was published before: all its refs are new, and none of them is in Changes
+	Refs         uint32     `json:"refs"`  // that it has now
 	Changes      []Change   `json:"changes"`
 	CopiesBehind []string   `json:"copies_behind"` // nodes that do not have the generation yet
 	Error        *RepoError `json:"error"`

@@ -123,8 +123,8 @@ Three nodes, one repository:
   gitmirror start --name n3 --data d3 --http 127.0.0.1:7674 --peer 127.0.0.1:7675 --join 127.0.0.1:7655
   gitmirror repo add https://github.com/acme/big --wait
 
-Exit codes: 0 ok, 1 failed, 2 usage or refused input, 3 part failed, 5 not found,
-6 conflict, 7 no node or no leader, 8 --wait or --timeout ran out, 130 interrupted.`
+Exit codes: 0 ok, 1 failed, 2 usage or refused input, 3 part failed, 4 forbidden,
+5 not found, 6 conflict, 7 no node or no leader, 8 --wait or --timeout ran out, 130 interrupted.`
 
 func group(name, usage string, commands ...*urfave.Command) *urfave.Command {
 	return &urfave.Command{

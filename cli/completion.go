@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -20,20 +21,13 @@ func completionCommand() command {
 		path: "completion", args: "bash|zsh|fish", usage: "print a script with which the shell completes our commands", min: 1, max: 1, local: true,
 		examples: []string{"source <(gitmirror completion bash)", "gitmirror completion zsh > ~/.zfunc/_gitmirror", "gitmirror completion fish > ~/.config/fish/completions/gitmirror.fish"},
 		run: func(_ context.Context, s *session, c *urfave.Context) error {
-			return completion(s, c.App, c.Args().First())
+			return completion(s, c.Args().First())
 		},
 	}
 }
 
-func completion(s *session, app *urfave.App, shell string) error {
-	script := map[string]string{"bash": bashCompletion, "zsh": zshCompletion}[shell]
-	if shell == "fish" {
-		var err error
-		if script, err = app.ToFishCompletion(); err != nil {
-			return fmt.Errorf("make the fish completion: %w", err)
-		}
-		script = strings.ReplaceAll(script, "`", "") // they mark a value's name in help
-	}
+func completion(s *session, shell string) error {
+	script := map[string]string{"bash": bashCompletion, "zsh": zshCompletion, "fish": fishCompletion}[shell]
 	if script == "" {
 		return usagef("gitmirror completion bash", "there is no completion for the shell %q, but for bash, zsh and fish", shell)
 	}
@@ -62,6 +56,54 @@ _gitmirror() {
 compdef _gitmirror gitmirror
 `
 
+const fishCompletion = `# gitmirror completion for fish
+function __gitmirror_complete
+  set -l words (commandline -opc)
+  set -l typed (commandline -ct)
+  set -l found (command $words "$typed" --generate-bash-completion 2>/dev/null)
+  if test (count $found) -gt 0
+    printf '%s\n' $found
+  else
+    __fish_complete_path "$typed"
+  end
+end
+complete -c gitmirror -f -a '(__gitmirror_complete)'
+`
+
+// choices are the values that a flag takes, where they are few.
+func choices(command *urfave.Command, flag string) []string {
+	switch flag {
+	case "state":
+		return api.StateNames
+	case "output", "o":
+		if command.HelpName == "gitmirror repo ls" || command.Name == "ls" && hasFlag(command, "state") {
+			return []string{"table", "wide", "json"}
+		}
+		return []string{"table", "json"}
+	case "raft-timing":
+		return raftTimings
+	case "log-level":
+		return logLevels
+	case "log-format":
+		return logFormats
+	}
+	return nil
+}
+
+// wanted is the flag whose value comes next, empty where none does.
+func wanted(command *urfave.Command, words []string) string {
+	if command == nil || len(words) == 0 || !strings.HasPrefix(words[len(words)-1], "-") {
+		return ""
+	}
+	name := strings.TrimLeft(words[len(words)-1], "-")
+	for _, f := range command.Flags {
+		if _, isBool := f.(*urfave.BoolFlag); !isBool && slices.Contains(f.Names(), name) {
+			return name
+		}
+	}
+	return ""
+}
+
 // nameDeadline bounds the question for names while a shell waits.
 const nameDeadline = 500 * time.Millisecond
 
@@ -74,7 +116,11 @@ func complete(ctx context.Context, p program, app *urfave.App, words []string) {
 	}
 	command, children, flags := resolve(app, words)
 	var found []string
-	switch {
+	switch flag := wanted(command, words); {
+	case flag == "repo":
+		found = p.reposLike(ctx, flags, typed)
+	case flag != "":
+		found = choices(command, flag)
 	case strings.HasPrefix(typed, "-"):
 		if command != nil {
 			for _, f := range command.Flags {
@@ -113,7 +159,39 @@ func resolve(app *urfave.App, words []string) (command *urfave.Command, children
 }
 
 // names are those of what there is, as the node says that the command would ask.
-func (p program) names(ctx context.Context, command *urfave.Command, flags []givenFlag, typed string) (found []string) {
+func (p program) names(ctx context.Context, command *urfave.Command, flags []givenFlag, typed string) []string {
+	switch {
+	case command.Name == "completion":
+		return []string{"bash", "zsh", "fish"}
+	case !strings.HasPrefix(command.ArgsUsage, "NAME"):
+		return nil
+	case strings.HasPrefix(command.UsageText, "gitmirror node "):
+		return p.ofNode(ctx, flags, func(ctx context.Context, client *api.Client) (found []string) {
+			if list, err := client.Nodes(ctx); err == nil {
+				for _, n := range list.Nodes {
+					found = append(found, n.Name)
+				}
+			}
+			return found
+		})
+	}
+	return p.reposLike(ctx, flags, typed)
+}
+
+// reposLike are names of repositories that have what is typed in them.
+func (p program) reposLike(ctx context.Context, flags []givenFlag, typed string) []string {
+	return p.ofNode(ctx, flags, func(ctx context.Context, client *api.Client) (found []string) {
+		if list, err := client.Repos(ctx, api.Query{Pattern: typed, Limit: 100}); err == nil {
+			for _, r := range list.Repos {
+				found = append(found, r.Name)
+			}
+		}
+		return found
+	})
+}
+
+// ofNode asks the node that a command with those flags would ask, while a shell waits.
+func (p program) ofNode(ctx context.Context, flags []givenFlag, ask func(context.Context, *api.Client) []string) []string {
 	ctx, cancel := context.WithTimeout(ctx, nameDeadline)
 	defer cancel()
 	var addrs []string
@@ -132,22 +210,5 @@ func (p program) names(ctx context.Context, command *urfave.Command, flags []giv
 	}
 	client := api.NewClient(where.addrs...)
 	defer client.Close()
-	switch {
-	case command.Name == "completion":
-		return []string{"bash", "zsh", "fish"}
-	case !strings.HasPrefix(command.ArgsUsage, "NAME"):
-	case strings.HasPrefix(command.UsageText, "gitmirror node "):
-		if list, err := client.Nodes(ctx); err == nil {
-			for _, n := range list.Nodes {
-				found = append(found, n.Name)
-			}
-		}
-	default:
-		if list, err := client.Repos(ctx, api.Query{Pattern: typed, Limit: 100}); err == nil {
-			for _, r := range list.Repos {
-				found = append(found, r.Name)
-			}
-		}
-	}
-	return found
+	return ask(ctx, client)
 }

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -114,8 +115,10 @@ func TestAFileOfSettingsIsStrict(t *testing.T) {
 		{"an alias", "name: &n a\nadvertise: *n\n", "line 2: advertise: write the value out"},
 		{"a list at all", "- name\n", "line 1: settings are lines of KEY: VALUE"},
 		{"no YAML", "name: a\n\t- b\n", "line 2:"},
+		{"a tab", "\tname: a\n", "line 1: a tab stands before the text"},
 		{"two documents", "name: a\n---\nname: b\n", "more than one document"},
 		{"a kind", "replace-after: soon\n", `line 1: replace-after "soon" cannot be read`},
+		{"what it would be", "replace-after: 5x\n", "Try:   replace-after: 10m, in the place of 5x"},
 		{"a value", "\nraft-timing: fats\n", `did you mean "fast"?`},
 		{"a value's line", "\nraft-timing: fats\n", "config.yaml line 2"},
 		{"an address", "peer: nowhere\n", `"nowhere" is not host:port`},
@@ -133,6 +136,15 @@ func TestAFileOfSettingsIsStrict(t *testing.T) {
 				t.Error("the data directory was made")
 			}
 		})
+	}
+}
+
+// A variable that is nearly a setting's is told of.
+func TestMisspeltVariables(t *testing.T) {
+	got := misspelt([]string{"GITMIRROR_REPLACE_AFTR=5m", "GITMIRROR_HTPP=x", "GITMIRROR_HTTP=x", "GITMIRROR_DATA=d", "GITMIRROR_ADDR=a", "GITMIRROR_COLOUR_OF_IT_ALL=red", "PATH=/bin", "REPLACE_AFTR=x"})
+	want := []string{"$GITMIRROR_HTPP is no setting; did you mean $GITMIRROR_HTTP?", "$GITMIRROR_REPLACE_AFTR is no setting; did you mean $GITMIRROR_REPLACE_AFTER?"}
+	if !slices.Equal(got, want) {
+		t.Errorf("%q", got)
 	}
 }
 

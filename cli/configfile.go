@@ -76,7 +76,7 @@ func (p *configParser) parse(data []byte) {
 	case errors.Is(err, io.EOF): // nothing but comments
 		return
 	case err != nil:
-		p.faults = append(p.faults, strings.TrimPrefix(err.Error(), "yaml: "))
+		p.faults = append(p.faults, unreadable(data, strings.TrimPrefix(err.Error(), "yaml: ")))
 		return
 	}
 	if err := d.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
@@ -93,6 +93,22 @@ func (p *configParser) parse(data []byte) {
 	for i := 0; i+1 < len(root.Content); i += 2 {
 		p.setting(root.Content[i], root.Content[i+1])
 	}
+}
+
+// unreadable is what YAML says of a file, with the line that it means where it names none: a tab is
+// found before its line is counted.
+func unreadable(data []byte, says string) string {
+	if strings.HasPrefix(says, "line ") {
+		return says
+	}
+	n := 0
+	for line := range strings.Lines(string(data)) {
+		n++
+		if indent := line[:len(line)-len(strings.TrimLeft(line, " \t"))]; strings.Contains(indent, "\t") {
+			return fmt.Sprintf("line %d: a tab stands before the text, where YAML takes spaces alone", n)
+		}
+	}
+	return says
 }
 
 func (p *configParser) setting(key, value *yaml.Node) {

@@ -15,7 +15,7 @@ func TestDoctorKnowsTheDirectory(t *testing.T) {
 	write(t, filepath.Join(dir, "node.json"), `{"format":1,"id":"x","name":"kept","http":"127.0.0.1:1","peer":"127.0.0.1:2"}`)
 	r := run(t, "doctor", "--data", dir, "--peer", "127.0.0.1:3", "--timeout", "1s").want(t, exitFailed)
 	contains(t, "stdout", r.out, "port 127.0.0.1:1", "port 127.0.0.1:3", "start a node here")
-	lock, err := membership.Lock(context.Background(), nil, dir)
+	lock, err := membership.Lock(context.Background(), nil, dir, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -82,7 +82,15 @@ func events(ctx context.Context, s *session, o eventsOptions) error {
 		}
 	}
 	if !o.follow {
-		if !v.any {
+		switch {
+		case v.any:
+		case o.after != nil && *o.after > v.newest:
+			s.remark("%d is beyond the last event, which is %d.", *o.after, v.newest)
+		case o.after != nil && v.newest > 0 && o.repo == "":
+			s.remark("Nothing has happened since %d, the last event.", v.newest)
+		case o.repo != "":
+			s.remark("Nothing is known to have happened to %s.", o.repo)
+		default:
 			s.remark("Nothing has happened yet.")
 		}
 		return nil
@@ -95,7 +103,9 @@ type vigil struct {
 	s     *session
 	query api.EventQuery // of the next page
 	any   bool           // something was shown
-	said  string         // why there is nothing to show, as it was told last
+	// newest is the number of the last event that the node knew.
+	newest uint64
+	said   string // why there is nothing to show, as it was told last
 }
 
 // follow shows what happens until ctx ends. Who does not answer is asked again, and others in
@@ -168,7 +178,7 @@ func (v *vigil) show(page *api.EventList) error {
 			return err
 		}
 	}
-	v.query.After = &page.Next
+	v.query.After, v.newest = &page.Next, page.Newest
 	return nil
 }
 

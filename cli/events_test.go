@@ -66,6 +66,14 @@ func TestEventsBehindANumber(t *testing.T) {
 	asked(t, f, "?after=0&limit=1000", "?after=6&limit=1000")
 }
 
+// Who asks for what is behind a number that nothing has is told so.
+func TestEventsBeyondTheLast(t *testing.T) {
+	for args, want := range map[string]string{"--after 12": "12 is beyond the last event, which is 9.", "--after 9": "Nothing has happened since 9, the last event.", "--after 12 --repo h/a": "12 is beyond"} {
+		fakeNode(t, func(int, request) any { return happened(12, 9) })
+		contains(t, args, run(t, append([]string{"events"}, strings.Fields(args)...)...).want(t, exitOK).err, want)
+	}
+}
+
 func TestEventsThatCannotBe(t *testing.T) {
 	for _, args := range []string{"--limit 0", "--limit 1001", "--after 5 --limit 10", "--after -1", "--after x", "--repo=", "h/a"} {
 		run(t, append([]string{"events"}, strings.Fields(args)...)...).want(t, exitUsage)

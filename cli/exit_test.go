@@ -25,7 +25,7 @@ func problem(status int, code string) *api.Problem {
 func TestExitCodesOfProblems(t *testing.T) {
 	for status, want := range map[int]int{
 		400: exitUsage, 413: exitUsage, 415: exitUsage, 422: exitUsage, 404: exitNotFound, 409: exitConflict, 412: exitConflict,
-		503: exitUnavailable, 504: exitTimeout, 500: exitFailed, 403: exitFailed, 429: exitFailed,
+		503: exitUnavailable, 504: exitTimeout, 500: exitFailed, 401: exitForbidden, 403: exitForbidden, 429: exitFailed,
 	} {
 		t.Run(fmt.Sprint(status), func(t *testing.T) {
 			fakeNode(t, func(int, request) any { return problem(status, "some_code") })
@@ -166,6 +166,24 @@ func TestNoLeaderForLongIsExit7(t *testing.T) {
 	run(t, "repo", "add", "http://h/a", "-q").want(t, exitUnavailable)
 }
 
+// A write whose time is over while nobody leads says that: it is no use to wait longer for it.
+func TestATimeoutWithoutALeaderIsExit7(t *testing.T) {
+	release := make(chan struct{})
+	leader := ""
+	fakeNode(t, func(_ int, r request) any {
+		if strings.HasSuffix(r.line, "/status") {
+			return api.Status{Leader: leader}
+		}
+		<-release
+		return nil
+	})
+	t.Cleanup(func() { close(release) })
+	r := run(t, "repo", "rm", "a", "--yes", "--timeout", "50ms").want(t, exitUnavailable)
+	contains(t, "stderr", r.err, "Error: no leader until --timeout ran out: the write may or may not have happened")
+	leader = "n1"
+	run(t, "repo", "rm", "a", "--yes", "--timeout", "50ms").want(t, exitTimeout)
+}
+
 func TestTimeoutIsExit8(t *testing.T) {
 	release := make(chan struct{})
 	f := fakeNode(t, func(int, request) any { <-release; return nil })
@@ -279,6 +297,20 @@ func TestStatusForProbes(t *testing.T) {
 	t.Setenv(addrEnv, "http://127.0.0.1:1")
 	run(t, "status", "--exit-code").want(t, exitUnavailable)
 	contains(t, "stderr", run(t, "status", "--exit-code", "--watch").want(t, exitUsage).err, "--watch")
+}
+
+// A probe of a node that is frozen ends by itself, soon.
+func TestAProbeIsBounded(t *testing.T) {
+	release := make(chan struct{})
+	fakeNode(t, func(int, request) any { <-release; return nil })
+	t.Cleanup(func() { close(release) })
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	defer time.AfterFunc(4*probeTimeout, cancel).Stop() // no deadline of ctx: that would be the bound
+	runFor(ctx, "", "status", "--exit-code").want(t, exitTimeout)
+	if ctx.Err() != nil {
+		t.Error("it had to be ended")
+	}
 }
 
 // Where there is no terminal, watching is a line of JSON for each change; a node that does not

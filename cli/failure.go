@@ -22,6 +22,7 @@ const (
 	exitFailed      = 1
 	exitUsage       = 2 // bad usage, or input that was refused
 	exitPartFailed  = 3
+	exitForbidden   = 4 // the node does not take that from us
 	exitNotFound    = 5
 	exitConflict    = 6
 	exitUnavailable = 7 // no node, or no leader
@@ -72,12 +73,12 @@ func explain(err error, stopped bool) *Failure {
 		f       *Failure
 		problem *api.Problem
 	)
-	if errors.As(err, &f) {
-		return f
-	}
 	if cut := (cutWrite{}); errors.As(err, &cut) {
-		f := explain(cut.error, stopped)
+		f := *explain(cut.error, stopped)
 		f.What += ": the write may or may not have happened"
+		return &f
+	}
+	if errors.As(err, &f) {
 		return f
 	}
 	if stopped && (errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)) {
@@ -130,6 +131,8 @@ func ofProblem(p *api.Problem) *Failure {
 	switch p.Status {
 	case http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType, http.StatusUnprocessableEntity:
 		f.Exit, fallback = exitUsage, ""
+	case http.StatusUnauthorized, http.StatusForbidden:
+		f.Exit = exitForbidden
 	case http.StatusNotFound:
 		f.Exit, fallback = exitNotFound, "gitmirror repo ls"
 	case http.StatusConflict, http.StatusPreconditionFailed:

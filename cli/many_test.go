@@ -259,7 +259,7 @@ func TestSyncAndWhatIsPaused(t *testing.T) {
 		return api.SyncOutcome{Outcome: api.SyncUnchanged, Generation: 4, Paused: true}
 	})
 	r := run(t, "repo", "sync", "--all").want(t, exitOK)
-	contains(t, "output", r.out+r.err, "a: will be looked at now", "b: will be looked at now", "1 are paused and left alone")
+	contains(t, "output", r.out+r.err, "a: will be looked at now", "b: will be looked at now", "1 paused, and left alone")
 	asked := f.requests()
 	if got := asked[len(asked)-1].body; got != `{"repos":["a","b"]}` {
 		t.Errorf("asked for %s", got)

@@ -131,9 +131,19 @@ func answers(ctx context.Context, addr string) bool {
 	return err == nil
 }
 
+// isNoSocket tells whether what was dialled is there, and something else.
+func isNoSocket(dial *net.OpError) bool {
+	if dial.Addr == nil {
+		return false
+	}
+	is, err := os.Lstat(dial.Addr.String())
+	return err == nil && is.Mode().Type() != fs.ModeSocket
+}
+
 // noSocket is why no node answers at a socket; nil for any other address.
 func noSocket(what string, err error) *Failure {
-	if dial := (*net.OpError)(nil); !errors.As(err, &dial) || dial.Net != "unix" {
+	var dial *net.OpError
+	if !errors.As(err, &dial) || dial.Net != "unix" {
 		return nil
 	}
 	f := &Failure{What: what, Cause: "the node there does not answer", Code: codeNoNode, Exit: exitUnavailable,
@@ -141,6 +151,8 @@ func noSocket(what string, err error) *Failure {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		f.Cause = "there is no such socket: no node runs with that directory"
+	case errors.Is(err, syscall.ECONNREFUSED) && isNoSocket(dial):
+		f.Cause = "what is there is no socket: no node has made it"
 	case errors.Is(err, syscall.ECONNREFUSED):
 		f.Cause = "the socket is left of a node that was killed, and has not been started again"
 	case errors.Is(err, fs.ErrPermission):

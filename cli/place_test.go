@@ -125,7 +125,11 @@ func TestNoNodeAtASocket(t *testing.T) {
 	if err := os.Rename(path+".kept", path); err != nil {
 		t.Fatal(err)
 	}
-	for dir, want := range map[string]string{empty: "no node runs with that directory", left: "left of a node that was killed"} {
+	directory := t.TempDir()
+	if err := os.Mkdir(filepath.Join(directory, api.SocketName), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for dir, want := range map[string]string{empty: "no node runs with that directory", left: "left of a node that was killed", directory: "what is there is no socket"} {
 		r := run(t, "status", "--data", dir).want(t, exitUnavailable)
 		contains(t, "stderr", r.err, "Error: no gitmirror node answered at "+api.SocketAddr(dir), want, "\nTry:   ")
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"time"
 
 	"gitmirror/api"
 	"gitmirror/cli/render"
@@ -62,12 +63,34 @@ func repoRm(ctx context.Context, s *session, o repoRmOptions) error {
 }
 
 func repoRmOne(ctx context.Context, s *session, name string) error {
+	// Its own name is asked for before it is gone; where that fails, the removal says why.
+	own := s.ownName(ctx, name)
 	err := s.write(ctx, func(ctx context.Context, key string) error { return s.client.Remove(ctx, name, key) })
 	if err = notFound(err, s.command("repo ls")); err != nil {
 		return err
 	}
-	s.say("Removed %s", name)
-	return s.showJSON(removed{Removed: []string{name}})
+	if own == name {
+		s.say("Removed %s", own)
+	} else {
+		s.say("Removed %s, to which %s led", own, redact(name))
+	}
+	return s.showJSON(removed{Removed: []string{own}})
+}
+
+// ownName is what a repository is called that a name leads to; the name itself where no node says
+// so within a moment.
+func (s *session) ownName(ctx context.Context, name string) string {
+	const moment = 2 * time.Second
+	patience := moment
+	if s.timeout > 0 {
+		patience = min(patience, s.timeout)
+	}
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	if r, err := s.client.Repo(ctx, name); err == nil {
+		return r.Name
+	}
+	return name
 }
 
 // toldEffects is of how many repositories it is told one by one what goes with them.
@@ -97,6 +120,9 @@ func removal(r *api.Repo) string {
 	}
 	if len(nodes) == 0 {
 		return fmt.Sprintf("Remove %s, which has no copy yet.", r.Name)
+	}
+	if len(nodes) == 1 {
+		return fmt.Sprintf("Remove %s and its copy, on %s.", r.Name, nodes[0])
 	}
 	return fmt.Sprintf("Remove %s and its %d copies, on %s.", r.Name, len(nodes), render.And(nodes))
 }

@@ -86,7 +86,11 @@ func isNow(r *api.Repo, set api.SetRepo) string {
 		}
 	}
 	if set.Name != nil || set.Aliases != nil {
-		words = append(words, "also called "+orNone(r.Aliases))
+		if len(r.Aliases) == 0 {
+			words = append(words, "no other names")
+		} else {
+			words = append(words, "also called "+strings.Join(r.Aliases, ", "))
+		}
 	}
 	if set.URLs != nil {
 		words = append(words, "from "+strings.Join(r.URLs, " "))

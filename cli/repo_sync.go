@@ -74,7 +74,7 @@ func repoSync(ctx context.Context, s *session, o repoSyncOptions) error {
 			}
 		}
 		if paused > 0 {
-			s.remark("%d are paused and left alone.", paused)
+			s.remark("%d paused, and left alone.", paused)
 		}
 	}
 	if !o.wait && len(names) > 1 {
@@ -197,7 +197,11 @@ func synced(s *session, r *syncResult) error {
 	case api.SyncUnchanged:
 		s.say("%s: unchanged, generation %d%s", r.Repo, o.Generation, once)
 	case api.SyncChanged:
-		s.say("%s: %s, generation %d%s", r.Repo, changed(len(o.Changes)), o.Generation, once)
+		what := changed(len(o.Changes))
+		if o.First {
+			what = "cloned, " + refs(int(o.Refs))
+		}
+		s.say("%s: %s, generation %d%s", r.Repo, what, o.Generation, once)
 		printChanges(s, o.Changes)
 	}
 	if len(o.CopiesBehind) > 0 {
@@ -214,11 +218,13 @@ func synced(s *session, r *syncResult) error {
 	return nil
 }
 
-func changed(n int) string {
+func changed(n int) string { return refs(n) + " changed" }
+
+func refs(n int) string {
 	if n == 1 {
-		return "1 ref changed"
+		return "1 ref"
 	}
-	return fmt.Sprintf("%d refs changed", n)
+	return fmt.Sprintf("%d refs", n)
 }
 
 // shownChanges is how many changed refs are printed one by one.

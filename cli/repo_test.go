@@ -189,7 +189,13 @@ func TestRepoRm(t *testing.T) {
 		}
 		return nil
 	})
-	r := run(t, "repo", "rm", "h/a").want(t, exitUsage)
+	contains(t, "stdout", run(t, "repo", "rm", "h/a", "--yes").want(t, exitOK).out, "Removed h/a\n")
+	r := run(t, "repo", "rm", "old", "--yes").want(t, exitOK)
+	contains(t, "stdout", r.out, "Removed h/a, to which old led")
+	f.mu.Lock()
+	f.asked = nil
+	f.mu.Unlock()
+	r = run(t, "repo", "rm", "h/a").want(t, exitUsage)
 	contains(t, "stderr", r.err, "Remove h/a and its 2 copies, on n2 and n1.", "Try:   gitmirror repo rm h/a --yes")
 	for _, rq := range f.requests() {
 		if !strings.HasPrefix(rq.line, "GET") {
@@ -210,6 +216,7 @@ func TestRepoSync(t *testing.T) {
 	outcomes := map[string]any{
 		"same":   api.SyncOutcome{Outcome: api.SyncUnchanged, Generation: 4},
 		"new":    api.SyncOutcome{Outcome: api.SyncChanged, Generation: 5, Changes: []api.Change{{Ref: "refs/heads/x", Old: "1111111111111", New: "2222222222222", Kind: "forced"}}},
+		"first":  api.SyncOutcome{Outcome: api.SyncChanged, Generation: 1, First: true, Refs: 12},
 		"behind": api.SyncOutcome{Outcome: api.SyncChanged, CopiesBehind: []string{"n3"}},
 		"failed": api.SyncOutcome{Outcome: api.SyncFailed, Error: &api.RepoError{Class: "auth", Message: "401"}},
 		"held":   api.SyncOutcome{Outcome: api.SyncHeld},
@@ -228,8 +235,9 @@ func TestRepoSync(t *testing.T) {
 	}{
 		"same":              {exitOK, "same: unchanged, generation 4"},
 		"new":               {exitOK, "forced   refs/heads/x  1111111111 -> 2222222222"},
-		"behind":            {exitOK, "not there yet on n3"},
+		"first":             {exitOK, "first: cloned, 12 refs, generation 1"},
 		"failed":            {exitFailed, "Cause: auth: 401"},
+		"behind":            {exitOK, "not there yet on n3"},
 		"held":              {exitFailed, "came to: held"},
 		"gone":              {exitNotFound, "do better"},
 		"same failed":       {exitPartFailed, "1 of 2 repositories were not synced"},
@@ -487,6 +495,7 @@ func TestCompletion(t *testing.T) {
 	for line, want := range map[string]string{
 		"re": "repo\n", "repo s": "show\nset\nsync\n", "repo add --na": "--name\n", "repo add --wait --re": "--replicas\n",
 		"node show n": "n1\nn2\n", "repo rm h": "h/a\n", "completion z": "zsh\n", "demo --sab": "", "nothing x": "",
+		"repo ls --state f": "failing\n", "repo ls -o w": "wide\n", "status -o w": "", "status --output j": "json\n", "events --repo h": "h/a\n", "start --log-level w": "warn\n", "start --raft-timing sl": "slow\n", "repo ls --limit n": "", "repo ls --stale h": "",
 	} {
 		if r := run(t, append(strings.Fields(line), completionMarker)...).want(t, exitOK); r.out != want {
 			t.Errorf("%s<tab>: %q, want %q", line, r.out, want)

@@ -41,6 +41,8 @@ func (s *session) write(ctx context.Context, call func(ctx context.Context, key 
 		return err
 	}, func(err error) bool { return unavailable(err) || errors.Is(err, api.ErrNoNode) })
 	switch {
+	case errors.Is(err, context.DeadlineExceeded) && s.leaderless():
+		return cutWrite{&Failure{What: "no leader until --timeout ran out", Cause: "a node answers, and knows none: nothing can be decided now", Code: string(refusal.NoLeader), Exit: exitUnavailable, Try: s.command("status")}}
 	case err == nil || undecided == nil:
 		return err
 	case interrupted(err) || errors.Is(err, context.DeadlineExceeded):
@@ -49,6 +51,14 @@ func (s *session) write(ctx context.Context, call func(ctx context.Context, key 
 		return undecided
 	}
 	return err
+}
+
+// leaderless tells whether a node answers, and says that nobody leads.
+func (s *session) leaderless() bool {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	st, err := s.client.Status(ctx)
+	return err == nil && st.Leader == ""
 }
 
 // cutWrite is the end of a write that was given up while nobody had decided it.

@@ -33,6 +33,13 @@ const (
 	groupLog     = "Log"
 )
 
+// What is one of few words.
+var (
+	raftTimings = []string{"fast", "normal", "slow"}
+	logLevels   = []string{"debug", "info", "warn", "error"}
+	logFormats  = []string{"text", "json"}
+)
+
 // settings are all there are, made anew for each command that takes them.
 func settings() []setting {
 	return []setting{
@@ -43,7 +50,7 @@ func settings() []setting {
 		{&urfave.StringFlag{Name: "advertise-http", Category: groupPlace, Usage: "`HOST:PORT` that clients reach --http at, where that is another"}, nil},
 		{&urfave.StringSliceFlag{Name: "join", Category: groupCluster, Usage: "peer `HOST:PORT` of a member of the cluster to join; repeatable"}, nil},
 		{&urfave.IntFlag{Name: "bootstrap-expect", Category: groupCluster, Usage: "without a cluster, found one with the others in --join once `N` nodes are there, this one included", DefaultText: "0: join, or found one alone"}, count},
-		{&urfave.StringFlag{Name: "raft-timing", Category: groupCluster, Usage: "`PACE` at which a dead leader is noticed: fast, normal, or slow for far or busy networks", Value: "normal"}, words("fast", "normal", "slow")},
+		{&urfave.StringFlag{Name: "raft-timing", Category: groupCluster, Usage: "`PACE` at which a dead leader is noticed: fast, normal, or slow for far or busy networks", Value: "normal"}, words(raftTimings...)},
 		{&urfave.DurationFlag{Name: "replace-after", Category: groupCluster, Usage: "`DURATION` a node is down before its copies are made anew elsewhere", Value: 10 * time.Minute, DefaultText: "10m"}, wait},
 		{&urfave.Float64Flag{Name: "min-free", Category: groupDisk, Usage: "`PERCENT` of the disk that stays free: below it no new copy is made, below half of it nothing is fetched; 0: never mind", Value: 10}, percent},
 		{&urfave.StringFlag{Name: "max-size", Category: groupDisk, Usage: "`SIZE` that the copy of a repository may have, unless it has a limit of its own", Value: "50GiB"}, least(1 << 20)},
@@ -53,8 +60,8 @@ func settings() []setting {
 		{&urfave.StringSliceFlag{Name: "allow-host", Category: groupAccess, Usage: "`NAME` that clients know this node by, besides its IP addresses and the one advertised; repeatable"}, nil},
 		{&urfave.BoolFlag{Name: "insecure-peers", Category: groupAccess, Usage: "take a --peer address that others can reach: peers do not authenticate each other yet", DisableDefaultText: true}, nil},
 		{&urfave.BoolFlag{Name: "insecure-api", Category: groupAccess, Usage: "take writes on a --http address that others can reach: clients do not authenticate yet", DisableDefaultText: true}, nil},
-		{&urfave.StringFlag{Name: "log-level", Category: groupLog, Usage: "`LEVEL` of the log: debug, info, warn or error", Value: "info"}, words("debug", "info", "warn", "error")},
-		{&urfave.StringFlag{Name: "log-format", Category: groupLog, Usage: "`FORMAT` of the log: text or json", Value: "text"}, words("text", "json")},
+		{&urfave.StringFlag{Name: "log-level", Category: groupLog, Usage: "`LEVEL` of the log: debug, info, warn or error", Value: "info"}, words(logLevels...)},
+		{&urfave.StringFlag{Name: "log-format", Category: groupLog, Usage: "`FORMAT` of the log: text or json", Value: "text"}, words(logFormats...)},
 	}
 }
 
@@ -192,8 +199,10 @@ func (s *configured) take(x setting, file map[string]entry) error {
 	s.origins[name] = from
 	for _, v := range values {
 		if err := s.c.Set(name, v); err != nil {
-			f := usagef("gitmirror config validate --help", "%s: %s %q cannot be read", from, name, v)
-			f.Cause = expects(x.flag)
+			f := usagef("mend it there; gitmirror config init --help has the settings", "%s: %s %q cannot be read", from, name, v)
+			if f.Cause = expects(x.flag); f.Cause != "" {
+				f.Try = fmt.Sprintf("%s: %s, in the place of %s", name, example(x.flag), v)
+			}
 			return f
 		}
 	}
@@ -205,6 +214,36 @@ func (s *configured) take(x setting, file map[string]entry) error {
 		f.Cause = fmt.Sprintf("--%s is from %s", name, from)
 	}
 	return err
+}
+
+// example is a value that a setting takes.
+func example(f urfave.Flag) string {
+	switch f := f.(type) {
+	case *urfave.DurationFlag:
+		return plain(f.Value)
+	case *urfave.BoolFlag:
+		return "true"
+	}
+	return "3"
+}
+
+// misspelt are variables of the environment that are no settings, and look like one, each with the
+// setting that may be meant.
+func misspelt(environ []string) (words []string) {
+	names := []string{"addr", "data", "config"}
+	for _, s := range settings() {
+		names = append(names, s.name())
+	}
+	for _, kv := range environ {
+		name, _, _ := strings.Cut(kv, "=")
+		said, ours := strings.CutPrefix(name, "GITMIRROR_")
+		said = strings.ToLower(strings.ReplaceAll(said, "_", "-"))
+		if near := nearest(said, names); ours && near != "" && !slices.Contains(names, said) {
+			words = append(words, fmt.Sprintf("$%s is no setting; did you mean $%s?", name, variable(near)))
+		}
+	}
+	slices.Sort(words)
+	return words
 }
 
 // variable is the environment's name of a flag.

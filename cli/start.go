@@ -7,6 +7,7 @@ import (
 	"io"
 	"log"
 	"log/slog"
+	"os"
 	"sync"
 
 	"gitmirror/internal/oneline"
@@ -44,6 +45,9 @@ each flag (replace-after: 5m). "gitmirror config init" writes one to fill in.`,
 			}
 			cfg := settings.config()
 			cfg.Log = newLogger(s.Err, c.String("log-level"), c.String("log-format"))
+			for _, word := range misspelt(os.Environ()) {
+				cfg.Log.Warn(word)
+			}
 			return start(ctx, s, cfg)
 		},
 	}

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"gitmirror/api"
 	"gitmirror/cli/render"
@@ -13,7 +14,7 @@ import (
 func statusCommand() command {
 	return command{
 		path: "status", usage: "show the cluster's state and what wants attention",
-		about: "Exits 0 whenever a node answered, whatever it said; with --exit-code 0 for healthy, 1 for degraded, 7 without a quorum or a node.\n" +
+		about: "Exits 0 whenever a node answered, whatever it said; with --exit-code 0 for healthy, 1 for degraded, 7 without a quorum or a node, 8 when none has answered within 5 s, or --timeout.\n" +
 			"With --watch it goes on until it is interrupted: on a terminal it is drawn anew, elsewhere each change is a line of JSON.",
 		examples: []string{"gitmirror status", "gitmirror status -o json | jq -r .verdict", "gitmirror status --watch", "gitmirror status --exit-code -q",
 			"gitmirror status --addr http://10.0.0.11:7654,http://10.0.0.12:7654"},
@@ -33,7 +34,14 @@ func statusCommand() command {
 	}
 }
 
+// probeTimeout is how long a probe asks, unless --timeout says otherwise: whoever probes has a
+// bound of their own, and a node that says nothing for that long is of no use.
+const probeTimeout = 5 * time.Second
+
 func status(ctx context.Context, s *session, probe bool) error {
+	if probe && s.timeout == 0 {
+		s.timeout = probeTimeout
+	}
 	st, err := askStatus(ctx, s)
 	if err != nil {
 		return err

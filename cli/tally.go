@@ -80,7 +80,7 @@ func (t *tally) result(things, done string) error {
 	}
 	total := t.well() + n
 	f := &Failure{
-		What: fmt.Sprintf("%d of %d %s were not %s", n, total, things, done), Code: codePartFailed, Exit: exitPartFailed,
+		What: fmt.Sprintf("%d of %d %s %s not %s", n, total, countable(total, things), map[bool]string{true: "was", false: "were"}[total == 1], done), Code: codePartFailed, Exit: exitPartFailed,
 		Try: "see the errors above; what was " + done + " stays",
 	}
 	if t.well() == 0 {
@@ -92,6 +92,18 @@ func (t *tally) result(things, done string) error {
 		}
 	}
 	return f
+}
+
+// countable is the word for so many things, of which there may be one.
+func countable(n int, things string) string {
+	switch one := strings.TrimSuffix(things, "s"); {
+	case n != 1:
+		return things
+	case strings.HasSuffix(one, "ie"):
+		return strings.TrimSuffix(one, "ie") + "y"
+	default:
+		return one
+	}
 }
 
 // imported is result for lines of a list: where all were refused, the list was.

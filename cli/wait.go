@@ -47,7 +47,7 @@ func waitReady(ctx context.Context, s *session, names []string) ([]*api.Repo, er
 			answered = time.Now()
 			if rows[i] = r; r.State == "ready" {
 				progress.end()
-				s.say("Ready after %s: %s, generation %d, %d refs, HEAD %s", took(began), r.Name, r.Generation, r.Refs, strings.TrimPrefix(r.Head, "ref: "))
+				s.say("Ready after %s: %s, generation %d, %s, HEAD %s", took(began), r.Name, r.Generation, refs(int(r.Refs)), strings.TrimPrefix(r.Head, "ref: "))
 				ready++
 			} else if f := hopeless(s, r); f != nil {
 				return nil, f

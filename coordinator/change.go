@@ -48,6 +48,8 @@ func (c *Coordinator) Change(ctx context.Context, changes []Change, key string) 
 		err := fsm.ItemError(item)
 		if r := refusal.Of(err); r != nil && r.Code == refusal.ConflictURL {
 			err = r.Try("gitmirror repo show %s", r.Existing)
+		} else if r != nil && r.Code == refusal.ConflictName && changes[where[k]].Name == nil {
+			err = r.Try("choose another with --alias; who has it: gitmirror repo show %s", r.Existing)
 		}
 		results[where[k]] = Added{ID: item.Repo, Err: err}
 	}

@@ -15,7 +15,7 @@ func TestHeld(t *testing.T) {
 	if membership.Held(nil, dir) {
 		t.Error("a directory that is not there is held")
 	}
-	lock, err := membership.Lock(context.Background(), nil, dir)
+	lock, err := membership.Lock(context.Background(), nil, dir, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -191,7 +191,13 @@ func (n *node) check() (settled Config, err error) {
 }
 
 func (n *node) identify(ctx context.Context) (err error) {
-	if n.lock, err = membership.Lock(ctx, n.cfg.Disk, n.cfg.Dir); err != nil {
+	waits := func(what string) {
+		n.cfg.Log.Warn("waits for " + what)
+		if n.cfg.Waits != nil {
+			n.cfg.Waits(what)
+		}
+	}
+	if n.lock, err = membership.Lock(ctx, n.cfg.Disk, n.cfg.Dir, waits); err != nil {
 		return err
 	}
 	makeRoom := func() error { return cluster.GiveUpReserve(n.cfg.Disk, n.raftDir()) }

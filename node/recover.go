@@ -69,7 +69,7 @@ func takeStopped(ctx context.Context, dir string) (*membership.Identity, *os.Fil
 	if _, err := membership.Of(nil, dir, fsm.Format); err != nil {
 		return nil, nil, err // before anything is made there
 	}
-	lock, err := membership.Lock(ctx, nil, dir)
+	lock, err := membership.Lock(ctx, nil, dir, nil)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -530,6 +530,25 @@ func TestACheckWaitsForTheCopies(t *testing.T) {
 	})
 }
 
+// Of a first clone, copies that are not there yet are waited for as long as the check is, and its
+// refs are counted.
+func TestAFirstCheckWaitsForTheCopiesToCome(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := surrounded(t)
+		a.syncs = func(context.Context, string, bool) (api.SyncOutcome, error) {
+			a.publish(1).ready("n1", 1)
+			return api.SyncOutcome{Outcome: api.SyncChanged, Generation: 1}, nil
+		}
+		began := time.Now()
+		time.AfterFunc(20*time.Second, func() { a.ready("n2", 1) })
+		var out api.SyncOutcome
+		a.get(t, "POST", "/api/v1/repos/r:sync?wait=30s", &out)
+		if !out.First || out.Refs != 1 || len(out.CopiesBehind) != 0 || time.Since(began) != 20*time.Second {
+			t.Errorf("%+v after %s", out, time.Since(began))
+		}
+	})
+}
+
 // git is told in words what is not served, and why.
 func TestWhatGitIsRefused(t *testing.T) {
 	a := surrounded(t)

@@ -2,6 +2,7 @@ package server
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 
 	"gitmirror/internal/network"
@@ -41,9 +42,13 @@ func (d Door) takes(r *http.Request) error {
 // there is none.
 func passedOnBy(r *http.Request) string {
 	for name := range r.Header {
-		if name == "Forwarded" || name == "Via" || name == "X-Real-Ip" || strings.HasPrefix(name, "X-Forwarded-") {
+		if slices.Contains(proxyHeaders, name) || strings.HasPrefix(name, "X-Forwarded-") {
 			return name
 		}
 	}
 	return ""
 }
+
+// proxyHeaders are those that proxies add, besides X-Forwarded-...: in the order of RFC 7239, RFC
+// 9110, nginx, and of who is in front of others.
+var proxyHeaders = []string{"Forwarded", "Via", "X-Real-Ip", "X-Forwarded", "Cf-Connecting-Ip", "True-Client-Ip", "X-Client-Ip", "X-Cluster-Client-Ip", "Fastly-Client-Ip"}

@@ -58,7 +58,7 @@ func (sh shape) in(r *fsm.Repo, state string) bool {
 // that want attention most first. There is always one.
 func (sh shape) states(r *fsm.Repo) []verdict {
 	if r.Removed {
-		return []verdict{{api.StateRemoving, fmt.Sprintf("%d copies to delete", len(r.Copies))}}
+		return []verdict{{api.StateRemoving, toDelete(len(r.Copies))}}
 	}
 	var list []verdict
 	add := func(state, reason string) { list = append(list, verdict{state, reason}) }
@@ -265,4 +265,11 @@ func timeOf(t time.Time) *time.Time {
 	}
 	t = t.UTC().Truncate(time.Millisecond)
 	return &t
+}
+
+func toDelete(copies int) string {
+	if copies == 1 {
+		return "1 copy to delete"
+	}
+	return fmt.Sprintf("%d copies to delete", copies)
 }

@@ -90,9 +90,16 @@ func (s *Server) syncRow(asked context.Context, view *fsm.View, row *fsm.Repo, w
 	if out.Changes == nil {
 		out.Changes = []api.Change{}
 	}
+	out.First = out.Outcome == api.SyncChanged && row.Generation == 0
 	out.CopiesBehind = []string{}
 	if wait > 0 {
-		out.CopiesBehind = s.awaitCopies(patience, row.ID, out.Generation)
+		if out.First { // copies of it have all of it to fetch
+			patience = ctx
+		}
+		out.CopiesBehind = s.awaitCopies(patience, row.ID, out.Generation, out.First)
+	}
+	if row := s.cfg.State.View().Repo(row.ID); row != nil {
+		out.Refs = row.Refs
 	}
 	return out, nil
 }
@@ -191,9 +198,9 @@ func sameHold(known *fsm.Hold, h *api.Hold) bool {
 	return known.Losses.String() == h.Losses
 }
 
-// awaitCopies returns when every live ready copy has reported the generation,
+// awaitCopies returns when every live ready copy, and of a first clone those to come, has reported the generation,
 // or when ctx ends the names of those that have not.
-func (s *Server) awaitCopies(ctx context.Context, id string, generation uint64) []string {
+func (s *Server) awaitCopies(ctx context.Context, id string, generation uint64, first bool) []string {
 	for {
 		changed := s.cfg.State.Changed()
 		behind := []string{}
@@ -201,7 +208,7 @@ func (s *Server) awaitCopies(ctx context.Context, id string, generation uint64) 
 		if row := view.Repo(id); row != nil {
 			for _, c := range row.Copies {
 				n := view.Node(c.Node)
-				if n != nil && n.State == fsm.NodeUp && c.State == fsm.CopyReady && c.Generation < generation {
+				if n != nil && n.State == fsm.NodeUp && (c.State == fsm.CopyReady || first && c.State == fsm.CopyWanted) && c.Generation < generation {
 					behind = append(behind, n.Name)
 				}
 			}

@@ -14,7 +14,7 @@ import (
 
 // Repos draws a line a repo.
 func (p Printer) Repos(repos []api.Repo) error {
-	columns := []column{{head: "NAME", cut: true}, {head: "STATE"}, {head: "OWNER"}, {head: "COPIES"}, {head: "GEN", right: true, drop: 4},
+	columns := []column{{head: "NAME", cut: true, ends: true}, {head: "STATE"}, {head: "OWNER"}, {head: "COPIES"}, {head: "GEN", right: true, drop: 4},
 		{head: "REFS", right: true, drop: 3}, {head: "LAST CHECK", drop: 1}, {head: "LAST CHANGE", drop: 2}, {head: "ERROR", cut: true}}
 	var rows [][]string
 	for _, r := range repos {

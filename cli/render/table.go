@@ -32,6 +32,7 @@ type column struct {
 	right bool
 	drop  int  // left out first where it is highest and the terminal narrow; 0: never
 	cut   bool // shortened where the terminal is narrow
+	ends  bool // in the middle: both ends tell names apart
 }
 
 // shortest is what a cut column keeps.
@@ -61,6 +62,9 @@ func (p Printer) table(columns []column, rows [][]string) error {
 	t.AppendHeader(draw(func(c kept) string { return columns[c.index].head }))
 	for _, r := range rows {
 		t.AppendRow(draw(func(c kept) string {
+			if c.width > 0 && columns[c.index].ends {
+				return ends(r[c.index], c.width)
+			}
 			if c.width > 0 {
 				return text.Snip(r[c.index], c.width, "…")
 			}
@@ -69,6 +73,21 @@ func (p Printer) table(columns []column, rows [][]string) error {
 	}
 	_, err := fmt.Fprintln(p.Out, t.Render())
 	return err
+}
+
+// ends is a name in so many cells: as much of its beginning as fits before what its last part is.
+func ends(name string, width int) string {
+	r := []rune(name)
+	if len(r) <= width {
+		return name
+	}
+	tail := (width - 1) / 2
+	if i := strings.LastIndexByte(name, '/'); i >= 0 {
+		if last := len([]rune(name[i:])); last < width-3 {
+			tail = last
+		}
+	}
+	return string(r[:width-1-tail]) + "…" + string(r[len(r)-tail:])
 }
 
 // kept is a column that is shown, cut to width where that is not 0.
@@ -181,7 +200,7 @@ func (p Printer) until(t *time.Time) string {
 	if t == nil || t.IsZero() {
 		return "-"
 	}
-	if !t.After(p.Now) {
+	if t.Sub(p.Now) < time.Second {
 		return "now"
 	}
 	return "in " + humanize.CustomRelTime(*t, p.Now, "", "", compact)
