@@ -124,6 +124,9 @@ func TestTheFounderIsKilledBeforeItFounds(t *testing.T) {
 			testlog.Eventually(t, p.Name+" to say whose its word is", func() bool {
 				return strings.Contains(p.tail(), p.Name+"'s word is "+founder.Name+"'s ("+founder.Peer+"), which is not here")
 			})
+			if out, errs, code := p.command("status"); code != 7 || !strings.Contains(errs, "empty the --data directory of "+p.Name) {
+				t.Errorf("status at %s does not say what it waits for: %d\n%s%s", p.Name, code, out, errs)
+			}
 		}
 	}
 	started[founder] = founder.begin(nil, line...)

@@ -12,7 +12,7 @@ import (
 
 // applicant is this process as it asks to be written down as a node.
 func (n *node) applicant() *membership.Applicant {
-	return &membership.Applicant{ID: n.id, Call: n.peers, Log: n.log, Waits: n.cfg.Waits, Request: peer.JoinRequest{ID: n.id.ID, Name: n.cfg.Name, Peer: n.info.Peer, HTTP: n.info.HTTP,
+	return &membership.Applicant{ID: n.id, Call: n.peers, Log: n.log, Waits: n.waits, Request: peer.JoinRequest{ID: n.id.ID, Name: n.cfg.Name, Peer: n.info.Peer, HTTP: n.info.HTTP,
 		Version: n.cfg.Version, Run: n.runID, Runs: n.id.Runs, Format: fsm.Format}}
 }
 

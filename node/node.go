@@ -61,6 +61,7 @@ type node struct {
 	lock    *os.File
 	git     *git.Runner
 	metrics *metrics.Metrics
+	waiting waiting           // what the start waits for
 	web     *descriptors.Gate // at --http
 	doors   doors             // web, and what is open beside it
 	port    *cluster.Port
@@ -123,7 +124,7 @@ func Run(ctx context.Context, cfg Config) (err error) {
 	defer n.doors.close()
 	peers := n.answer(doors{{Gate: descriptors.NewGate(n.port.HTTP(), descriptors.Ours().Peers)}}, func(*answering) http.Handler { return peer.Greet(n.id.Cluster, n.greeter) })
 	defer peers.close()
-	public := n.answer(n.doors, func(a *answering) http.Handler { return server.Starting(a.started, a) })
+	public := n.answer(n.doors, func(a *answering) http.Handler { return server.Starting(a.started, n.waiting.now, a) })
 	defer public.close()
 	// 4. The cluster: founded, joined, or the one we are in.
 	if err := n.enter(ctx); err != nil {
