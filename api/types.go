@@ -74,22 +74,23 @@ const (
 
 // Repo is one mirrored repository.
 type Repo struct {
-	ID         string            `json:"id"`
-	Name       string            `json:"name"`
-	Aliases    []string          `json:"aliases"` // other names that lead to it
-	URLs       []string          `json:"urls"`
-	State      string            `json:"state"` // one of States
-	Reason     string            `json:"reason"`
-	Also       []string          `json:"also"`  // other states that are true, with their reasons
-	Owner      string            `json:"owner"` // node name
-	Epoch      uint64            `json:"epoch"`
-	Generation uint64            `json:"generation"`
-	Durable    bool              `json:"durable"` // survives the loss of any one node
-	Refs       uint32            `json:"refs"`
-	RefsDigest string            `json:"refs_digest"`
-	Head       string            `json:"head"`
-	Labels     map[string]string `json:"labels"`
-	Paused     bool              `json:"paused"` // upstream is asked for who waits for that alone
+	ID          string            `json:"id"`
+	Name        string            `json:"name"`
+	Aliases     []string          `json:"aliases"` // other names that lead to it
+	URLs        []string          `json:"urls"`
+	State       string            `json:"state"` // one of States
+	Reason      string            `json:"reason"`
+	Also        []string          `json:"also"`  // other states that are true, with their reasons
+	Owner       string            `json:"owner"` // node name
+	Epoch       uint64            `json:"epoch"`
+	Generation  uint64            `json:"generation"`
+	Durable     bool              `json:"durable"` // survives the loss of any one node
+	Refs        uint32            `json:"refs"`
+	RefsDigest  string            `json:"refs_digest"`
+	Head        string            `json:"head"`
+	Labels      map[string]string `json:"labels"`
+	Paused      bool              `json:"paused"`       // upstream is asked for who waits for that alone
+	RefPrefixes []string          `json:"ref_prefixes"` // of the refs that are mirrored
 	Policy
 
 	Copies     []Copy       `json:"copies"`

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"unique"
 
@@ -90,6 +91,9 @@ func TestRemovedRowWaitsForItsCopies(t *testing.T) {
 	if !row.Removed || row.Owner != 0 || row.Epoch != 2 || m.copyState("one", "a") != CopyLeaving {
 		t.Errorf("removed row %+v", row)
 	}
+	if got := m.state.View().Removing(strings.ToUpper(row.Name)); got != row {
+		t.Errorf("being removed: %+v", got)
+	}
 	again := newRepo("again")
 	again.Name, again.Urls, again.UrlKeys = row.Name, row.URLs(), row.upstreamKeys()
 	m.ok(addRepos(again))
@@ -100,6 +104,9 @@ func TestRemovedRowWaitsForItsCopies(t *testing.T) {
 	m.ok(reportGone("b", "one"))
 	if v := m.state.View(); v.Repo("one") != nil || v.RemovedLen() != 0 || v.RepoByURLKey("host/acme/one").ID != "again" {
 		t.Error("the row did not go with its last copy")
+	}
+	if got := m.state.View().Removing(row.Name); got != nil {
+		t.Errorf("being removed, when it is not any more: %+v", got)
 	}
 }
 

@@ -49,6 +49,21 @@ func (v *View) Repo(id string) *Repo { return v.tables.repo(id) }
 // names, or nil.
 func (v *View) RepoByName(name string) *Repo { return v.tables.repoNamed(name) }
 
+// Removing returns the row that was called so and is being removed, the latest of several, or
+// nil.
+func (v *View) Removing(name string) (latest *Repo) {
+	v.tables.byName.Ascend(&Repo{Name: name}, func(row *Repo) bool {
+		if foldCompare(row.Name, name) != 0 {
+			return false
+		}
+		if row.Removed {
+			latest = row // they are in the order of their IDs, which is that of time
+		}
+		return true
+	})
+	return latest
+}
+
 // ReposEnding returns live rows, as many as most at the most, whose names end in those
 // parts, in any case: big and acme/big are ends of github.com/acme/big. It looks at all rows.
 func (v *View) ReposEnding(parts string, most int) (rows []*Repo) {

@@ -34,8 +34,8 @@ func (s *Server) named(r *http.Request) (*fsm.View, *fsm.Repo, error) {
 // shownEnds is how many of the repos are named that end like what is asked for.
 const shownEnds = 5
 
-// meant is the row that a path names, or whose name alone ends in that: who only looks may
-// leave out what goes without saying.
+// meant is the row that a path names, also one that is being removed, or whose name alone ends
+// in that: who only looks may leave out what goes without saying.
 func (s *Server) meant(r *http.Request) (*fsm.View, *fsm.Repo, error) {
 	view, row, err := s.named(r)
 	if err == nil {
@@ -46,6 +46,9 @@ func (s *Server) meant(r *http.Request) (*fsm.View, *fsm.Repo, error) {
 		return nil, nil, err
 	}
 	view = s.cfg.State.View()
+	if row := view.Removing(end); row != nil {
+		return view, row, nil
+	}
 	rows := view.ReposEnding(end, shownEnds+1)
 	switch {
 	case len(rows) == 0:

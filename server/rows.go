@@ -217,7 +217,7 @@ func (sh shape) render(r *fsm.Repo, said firsthand) api.Repo {
 	out := api.Repo{
 		ID: r.ID, Name: r.Name, Aliases: append([]string{}, r.Aliases...), URLs: r.URLs(), Paused: r.Paused, Epoch: r.Epoch, Generation: r.Generation, Durable: r.Durable(),
 		Refs: r.Refs, Head: strings.TrimPrefix(r.Head(), "ref: "), Labels: r.Labels, Copies: []api.Copy{},
-		Policy: api.PolicyOf(r.Policy.Policy),
+		Policy: api.PolicyOf(r.Policy.Policy), RefPrefixes: append([]string{}, r.Policy.RefPrefixes...),
 	}
 	if out.Labels == nil {
 		out.Labels = map[string]string{}

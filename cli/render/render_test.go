@@ -80,7 +80,7 @@ func repos() []api.Repo {
 	times := 3
 	return []api.Repo{
 		{ID: "01", Name: "github.com/acme/big", URLs: []string{"https://github.com/acme/big", "https://mirror.example.org/acme/big"}, State: "ready", Owner: "n2", Epoch: 3, Generation: 117,
-			Durable: true, Refs: 1204, RefsDigest: "9f2c", Head: "refs/heads/main", Labels: map[string]string{"team": "core"}, Policy: api.Policy{Replicas: 2, IntervalMS: 60000},
+			Durable: true, Refs: 1204, RefsDigest: "9f2c", Head: "refs/heads/main", RefPrefixes: []string{"refs/heads/", "refs/tags/"}, Labels: map[string]string{"team": "core"}, Policy: api.Policy{Replicas: 2, IntervalMS: 60000},
 			Copies:    []api.Copy{{Node: "n2", State: "ready", Generation: 117}, {Node: "n1", State: "ready", Generation: 117}},
 			LastCheck: beforeP(12 * time.Second), LastChange: beforeP(3 * time.Hour), NextCheck: beforeP(-48 * time.Second)},
 		{ID: "02", Name: "git.example.org/a/very/long/path/to/some-repository-with-a-name", URLs: []string{"https://git.example.org/a/very/long/path/to/some-repository-with-a-name"},

@@ -89,6 +89,9 @@ func (p Printer) Repo(r *api.Repo, own, base string) error {
 		[2]string{"last check", p.ago(r.LastCheck) + ", next " + next},
 		[2]string{"last change", p.ago(r.LastChange)},
 	)
+	if len(r.RefPrefixes) > 0 {
+		list = append(list, [2]string{"mirrored", mirrored(r.RefPrefixes)})
+	}
 	if own != "" {
 		list = append(list, [2]string{"limits", cell(own)})
 	}
@@ -224,8 +227,11 @@ func (p Printer) Refs(list []api.Ref) error {
 
 // CloneCommand is the line with which a repo is cloned from the node at base.
 func CloneCommand(base, name string) string {
-	return "git clone " + strings.TrimRight(base, "/") + "/git/" + cell(name)
+	return "git clone " + CloneURL(base, name)
 }
+
+// CloneURL is where a repository is cloned from, at the node with that public address.
+func CloneURL(base, name string) string { return strings.TrimRight(base, "/") + "/git/" + cell(name) }
 
 func (p Printer) repoState(r *api.Repo) string {
 	color := map[api.Tone]string{api.Good: green, api.Bad: red, api.Fair: yellow}[api.StateOf(r.State).Tone]
@@ -260,4 +266,16 @@ func trouble(r *api.Repo) string {
 		return cell(r.Error.Class + ": " + r.Error.Message)
 	}
 	return cell(r.Reason)
+}
+
+// mirrored says which refs are, in words where there are such.
+func mirrored(prefixes []string) string {
+	words := map[string]string{"refs/heads/": "branches", "refs/tags/": "tags"}
+	list := make([]string, len(prefixes))
+	for i, p := range prefixes {
+		if list[i] = cell(p) + "*"; words[p] != "" {
+			list[i] = words[p]
+		}
+	}
+	return strings.Join(list, ", ")
 }

@@ -1,0 +1,51 @@
+package cli
+
+import (
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// With the lines that are printed git asks the mirror where it would ask upstream, and still
+// pushes there.
+func TestTheAddressOfAMirror(t *testing.T) {
+	f := fakeNode(t, func(int, request) any {
+		r := row("h/a", "ready")
+		r.URLs = []string{"https://h/a", "https://far.example/b.git"}
+		return r
+	})
+	url := f.URL + "/git/h/a"
+	if r := run(t, "repo", "url", "a").want(t, exitOK); r.out != url+"\n" || r.err != "" {
+		t.Errorf("%q, %q", r.out, r.err)
+	}
+	contains(t, "stdout", run(t, "repo", "url", "a", "-o", "json").want(t, exitOK).out, `"url": "`+url+`"`, `"instead_of"`)
+	r := run(t, "repo", "url", "a", "--insteadof").want(t, exitOK)
+	contains(t, "stderr", r.err, "what begins with https://h/a asks here too")
+	dir := t.TempDir()
+	config := write(t, filepath.Join(dir, "config"), r.out)
+	git := func(args ...string) string {
+		cmd := exec.Command("git", args...)
+		cmd.Dir, cmd.Env = dir, append(os.Environ(), "GIT_CONFIG_GLOBAL="+config, "GIT_CONFIG_SYSTEM=/dev/null")
+		out, err := cmd.CombinedOutput()
+		if err != nil {
+			t.Fatalf("git %v: %v\n%s", args, err, out)
+		}
+		return strings.TrimSpace(string(out))
+	}
+	git("init", "-q", ".")
+	for upstream, end := range map[string]string{"https://h/a": "", "https://h/a.git": ".git", "https://far.example/b": "", "https://far.example/b.git": ".git"} {
+		git("remote", "add", "u", upstream)
+		if got := git("remote", "get-url", "u"); got != url+end {
+			t.Errorf("%s is asked for at %s", upstream, got)
+		}
+		if got := git("remote", "get-url", "--push", "u"); got != upstream {
+			t.Errorf("%s is pushed to %s", upstream, got)
+		}
+		git("remote", "rm", "u")
+	}
+	fakeNode(t, func(int, request) any { return problem(http.StatusNotFound, "not_found") })
+	run(t, "repo", "url", "nowhere").want(t, exitNotFound)
+}
