@@ -155,8 +155,8 @@ func (w *walk) beside() {
 		says []string
 	}{
 		// Who writes.
-		{ci, "gitmirror repo rm github.com/acme/big --yes --addr http://10.0.0.11:7654", 1, []string{"takes no writes", "--data"}},
-		{n1, "gitmirror repo rm github.com/acme/big --yes --addr http://10.0.0.11:7654", 1, []string{"takes no writes"}},
+		{ci, "gitmirror repo rm github.com/acme/big --yes --addr http://10.0.0.11:7654", 4, []string{"takes no writes", "--data"}},
+		{n1, "gitmirror repo rm github.com/acme/big --yes --addr http://10.0.0.11:7654", 4, []string{"takes no writes"}},
 		{n1, "gitmirror status -v", 0, []string{"Asking http://127.0.0.1:7654 (by default)"}},
 		{n1, "gitmirror status -v --data /var/lib/gitmirror", 0, []string{"Asking unix:///var/lib/gitmirror/api.sock (--data)"}},
 		{n1, "gitmirror repo show github.com/acme/big --data /var/lib/gitmirror", 0, []string{"git clone http://10.0.0.11:7654/git/github.com/acme/big"}},
