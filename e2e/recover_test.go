@@ -124,6 +124,11 @@ func TestAQuorumLostForGood(t *testing.T) {
 		t.Errorf("the log does not tell of the recovery:\n%s", kept.tail())
 	}
 
+	// It is not recovered a second time, from another log, while it goes on.
+	if text, code := recovers(t, "--data", away.Dir, "--yes"); code != 6 || !strings.Contains(text, "another incarnation: n1 at "+kept.Peer) {
+		t.Errorf("a second incarnation: exit %d\n%s", code, text)
+	}
+
 	// Who was away is told, at its start, and changes nothing of the new one.
 	was = contentOf(t, filepath.Join(away.Dir, "raft"))
 	away.refused(6, nil, "newer incarnation", "n1, at "+kept.Peer, "--join")

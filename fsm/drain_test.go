@@ -157,6 +157,12 @@ func TestARecoveredClusterHasAnotherName(t *testing.T) {
 	if v := m.state.View(); v.ClusterID() != "next" || v.Digest() == before {
 		t.Errorf("it is called %s", v.ClusterID())
 	}
+	// Nobody else is of it.
+	for name, want := range map[string]NodeState{"a": NodeUp, "b": NodeDown, "c": NodeDown} {
+		if is := m.state.View().NodeByID(name).State; is != want {
+			t.Errorf("%s is %s", name, is)
+		}
+	}
 	if e := m.lastEvent("node-a"); e.Type != EventRecovery || !strings.Contains(e.Detail, was) || e.Node != m.state.View().NodeByID("a").Num {
 		t.Errorf("the last event is %+v", e)
 	}

@@ -78,7 +78,8 @@ func (s *State) foundCluster(_ entry, c *command.FoundCluster) *command.Outcome 
 	return done()
 }
 
-// recoverCluster gives the cluster another id: that of its present incarnation.
+// recoverCluster gives the cluster another id: that of its present incarnation. Nobody else is
+// of it yet: whoever is still in the table is down.
 func (s *State) recoverCluster(e entry, c *command.RecoverCluster) *command.Outcome {
 	t := &s.tables
 	if err := cmp.Or(between("cluster id", c.GetClusterId(), 1, maxID), between("former cluster id", c.GetFormer(), 1, maxID)); err != nil {
@@ -95,6 +96,14 @@ func (s *State) recoverCluster(e entry, c *command.RecoverCluster) *command.Outc
 	if n := t.nodes.byID[c.GetNode()]; n != nil {
 		// Nobody else is there who could tell it.
 		t.events.add(&Event{Index: e.index, At: e.at, Type: EventRecovery, Name: n.Name, Node: n.Num, Detail: "was " + c.GetFormer() + ", is " + c.GetClusterId()})
+	}
+	for _, n := range t.nodes.sorted {
+		if n.ID != c.GetNode() && n.State != NodeDown && n.State != NodeLeft {
+			next := *n
+			next.State, next.Since = NodeDown, e.at
+			t.nodes = t.nodes.with(&next)
+			t.recordNode(e, EventNodeDown, &next, "was "+string(n.State))
+		}
 	}
 	return done()
 }

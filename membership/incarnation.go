@@ -33,19 +33,23 @@ func (id *Identity) descend(former []string) {
 }
 
 // BeginRecovery notes, durably and before anything else is done, that the node's cluster gets
-// that id. Of one that was interrupted the id stays. Until EndRecovery no node starts here.
+// that id. Of one that was interrupted the id stays, and where the other members were, who must
+// not run when it goes on either. Until EndRecovery no node starts here.
 func (id *Identity) BeginRecovery(cluster string) error {
 	if id.Recovering {
 		return nil
 	}
 	return id.update(func() {
 		id.Former = append(slices.Clone(id.Former), id.ClusterID)
-		id.ClusterID, id.Recovering, id.Members = cluster, true, nil
+		id.ClusterID, id.Recovering = cluster, true
 	})
 }
 
-// EndRecovery notes, durably, that the log is that of the new incarnation.
-func (id *Identity) EndRecovery() error { return id.update(func() { id.Recovering = false }) }
+// EndRecovery notes, durably, that the log is that of the new incarnation, which has no other
+// members.
+func (id *Identity) EndRecovery() error {
+	return id.update(func() { id.Recovering, id.Members = false, nil })
+}
 
 // Whole refuses to start a node whose recovery was interrupted: its log may be of the one
 // incarnation and its name of the other.

@@ -147,31 +147,48 @@ func (r recovering) Snapshot() (raft.FSMSnapshot, error) {
 	return r.machine.Snapshot()
 }
 
-// nobodyAnswers refuses to go on while another member runs.
+// nobodyAnswers refuses to go on while another member runs, of this incarnation of the cluster,
+// of one before it, or of one that came of either: there would be two that go on.
 func nobodyAnswers(ctx context.Context, id *membership.Identity) error {
 	ctx, cancel := context.WithTimeout(ctx, askedFor)
 	defer cancel()
 	calls := peer.NewClient(network.Host, id.Cluster, nil)
 	defer calls.Close()
+	ours := append(id.Incarnations(), id.Cluster())
 	var mu sync.Mutex
-	var there []string
+	var here, newer []string
 	var asked sync.WaitGroup
 	for _, addr := range id.Others() {
 		asked.Go(func() {
-			if h, err := calls.Hello(ctx, addr); err == nil && h.ClusterID == id.Cluster() && h.ID != id.ID {
-				mu.Lock()
-				defer mu.Unlock()
-				there = append(there, h.Name+" at "+addr)
+			h, err := calls.Hello(ctx, addr)
+			if err != nil || h.ID == id.ID {
+				return
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			switch {
+			case slices.Contains(ours, h.ClusterID):
+				here = append(here, h.Name+" at "+addr)
+			case slices.ContainsFunc(h.Former, func(former string) bool { return slices.Contains(ours, former) }):
+				newer = append(newer, h.Name+" at "+addr)
 			}
 		})
 	}
 	asked.Wait()
-	if len(there) == 0 {
-		return nil
+	slices.Sort(here)
+	slices.Sort(newer)
+	switch {
+	case len(newer) > 0:
+		return &advice.Error{Code: 6, Message: fmt.Sprintf("the cluster goes on in another incarnation: %s", strings.Join(newer, ", ")),
+			Try: "move this directory away, and have the node join them with an empty --data"}
+	case len(here) > 0 && id.Recovering:
+		return &advice.Error{Code: 6, Message: fmt.Sprintf("members of the cluster run since this recovery was interrupted: %s", strings.Join(here, ", ")),
+			Try: "where they are enough to vote, move this directory away, and have the node join them with an empty --data; where they are not, stop them all, and run this again"}
+	case len(here) > 0:
+		return &advice.Error{Code: 6, Message: fmt.Sprintf("members of the cluster run: %s", strings.Join(here, ", ")),
+			Try: "where they are enough to vote, start this node again: nothing is lost; where they are not, stop them all, and compare their logs first: gitmirror cluster recover --data DIR, on each host"}
 	}
-	slices.Sort(there)
-	return &advice.Error{Code: 6, Message: fmt.Sprintf("members of the cluster run: %s", strings.Join(there, ", ")),
-		Try: "where they are enough to vote, start this node again: nothing is lost; where they are not, stop them all, and compare their logs first: gitmirror cluster recover --data DIR, on each host"}
+	return nil
 }
 
 // storeAdvice says what to do about a log that cannot be used for a recovery.

@@ -3,9 +3,11 @@ package node_test
 import (
 	"log/slog"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"gitmirror/fsm"
+	"gitmirror/internal/testlog"
 	"gitmirror/membership"
 	"gitmirror/node"
 )
@@ -33,6 +35,33 @@ func TestAnInterruptedRecovery(t *testing.T) {
 	}
 	if info := start(t, again).info; info.ClusterID != next {
 		t.Errorf("it is of %s", info.ClusterID)
+	}
+}
+
+// A recovery that was interrupted does not go on while others run who were members before it:
+// they would end when they hear of it, with all that they have acknowledged meanwhile.
+func TestAnInterruptedRecoveryAndThoseWhoRun(t *testing.T) {
+	nodes := cluster(t, 2)
+	n := nodes[1]
+	testlog.Eventually(t, "the second knows where the first is", func() bool {
+		id, err := membership.Of(nil, n.cfg.Dir, fsm.Format)
+		return err == nil && len(id.Members) == 1
+	})
+	if err := n.stop(); err != nil {
+		t.Fatal(err)
+	}
+	id, err := membership.Of(nil, n.cfg.Dir, fsm.Format)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := id.BeginRecovery("6c1c4b56-3a4b-4a58-9d0e-0d4f2c1f7f11"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := node.Recover(t.Context(), n.cfg.Dir, slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), "since this recovery was interrupted: "+nodes[0].cfg.Name+" at ") {
+		t.Errorf("it goes on: %v", err)
+	}
+	if is, err := membership.Of(nil, n.cfg.Dir, fsm.Format); err != nil || !is.Recovering || len(is.Members) != 1 {
+		t.Errorf("it was changed: %+v, %v", is, err)
 	}
 }
 
