@@ -51,6 +51,9 @@ type Mirror interface {
 	Assign(mirror.Assignment)
 	Unassign(id string)
 	Remove(ctx context.Context, id string) error
+	// TakeBack brings a copy that Remove has taken away back, where there still is one and
+	// none is here. It blocks for the disk.
+	TakeBack(id string) error
 	Status(id string) (mirror.Status, bool)
 	Condition() mirror.Condition
 	Alone(alone bool)
@@ -82,6 +85,7 @@ type Agent struct {
 	mu       sync.Mutex
 	dirty    map[string]bool // repos whose report may be due
 	removing map[string]bool // copies on their way into the trash
+	thrown   chan struct{}   // one has got there, or has not
 	wake     chan struct{}
 	news     news
 	down     map[fsm.NodeNum]outage // nodes that are down, as long as this agent has known
@@ -92,7 +96,7 @@ type Agent struct {
 // New returns an Agent, which can be a mirror's Publisher, Locator and Rows. Run gives it
 // that mirror.
 func New(cfg Config) *Agent {
-	return &Agent{cfg: cfg, log: cfg.Log, dirty: map[string]bool{}, removing: map[string]bool{}, wake: make(chan struct{}, 1),
+	return &Agent{cfg: cfg, log: cfg.Log, dirty: map[string]bool{}, removing: map[string]bool{}, thrown: make(chan struct{}, 1), wake: make(chan struct{}, 1),
 		down: map[fsm.NodeNum]outage{}, news: news{told: map[string]time.Time{}}, conditioned: make(chan struct{}, 1)}
 }
 

@@ -29,10 +29,11 @@ type assignments struct {
 	all     bool              // they were given once
 	given   map[string]uint64 // versions of the rows, by id
 	leaving map[string]bool   // copies here that are to leave, and were not seen gone
+	wanted  map[string]bool   // copies that are to stay again while their removal is under way
 }
 
 func (a *Agent) newAssignments() *assignments {
-	return &assignments{agent: a, given: map[string]uint64{}, leaving: map[string]bool{}}
+	return &assignments{agent: a, given: map[string]uint64{}, leaving: map[string]bool{}, wanted: map[string]bool{}}
 }
 
 // assign keeps the mirror's assignments at what the table says; removals run in
@@ -55,6 +56,8 @@ func (a *Agent) assign(ctx context.Context, g *errgroup.Group) error {
 		case <-ctx.Done():
 			return nil
 		case <-changed:
+		case <-a.thrown:
+			as.giveWanted(a.cfg.State.View())
 		case <-again.C:
 		case <-compare.C:
 			as.compare(a.cfg.State.View())
@@ -122,6 +125,7 @@ func (as *assignments) put(view *fsm.View, self fsm.NodeNum, id string) {
 		}
 	}
 	delete(as.leaving, id)
+	delete(as.wanted, id)
 	as.takeBack(id)
 }
 
@@ -129,13 +133,45 @@ func (as *assignments) put(view *fsm.View, self fsm.NodeNum, id string) {
 func (as *assignments) give(view *fsm.View, self fsm.NodeNum, r *fsm.Repo) {
 	if stays(r, self) {
 		delete(as.leaving, r.ID)
+		if as.agent.isRemoving(r.ID) {
+			as.wanted[r.ID] = true // until it is in the trash it cannot be taken back
+			return
+		}
+		as.takeFromTrash(r, self)
 		as.given[r.ID] = r.Version
 		as.agent.mirror.Assign(assignmentOf(view, r, self))
 	} else {
 		as.leaving[r.ID] = true
+		delete(as.wanted, r.ID)
 		as.takeBack(r.ID)
 	}
 	as.agent.Changed(r.ID)
+}
+
+// giveWanted hands out rows again that are to stay, and whose removal was under way.
+func (as *assignments) giveWanted(view *fsm.View) {
+	self := view.NodeByID(as.agent.cfg.Self)
+	if self == nil {
+		return
+	}
+	for id := range as.wanted {
+		if !as.agent.isRemoving(id) {
+			delete(as.wanted, id)
+			as.put(view, self.Num, id)
+		}
+	}
+}
+
+// takeFromTrash brings back what this node has said that it has, and what is not here: it was
+// removed, and restored since. It comes before everything else, so that nothing is copied,
+// cloned or called broken that is here.
+func (as *assignments) takeFromTrash(r *fsm.Repo, self fsm.NodeNum) {
+	if cp, _ := r.Copy(self); cp.State != fsm.CopyReady || as.agent.holds(r.ID) {
+		return
+	}
+	if err := as.agent.mirror.TakeBack(r.ID); err != nil {
+		as.agent.log.Warn("cannot take a copy back from the trash, it is made anew", "repo", r.Name, "err", err)
+	}
 }
 
 func (as *assignments) takeBack(id string) {
@@ -158,7 +194,7 @@ func (as *assignments) compare(view *fsm.View) {
 		switch {
 		case !stays(r, self.Num):
 			as.leaving[r.ID] = true
-		case as.given[r.ID] != r.Version:
+		case as.given[r.ID] != r.Version && !as.wanted[r.ID]:
 			wrong = append(wrong, r.ID)
 		}
 		return true
@@ -212,6 +248,10 @@ func (a *Agent) remove(ctx context.Context, id string) {
 	a.mu.Lock()
 	delete(a.removing, id)
 	a.mu.Unlock()
+	select {
+	case a.thrown <- struct{}{}:
+	default:
+	}
 	if err != nil {
 		a.log.Warn("cannot remove a copy", "repo", name, "err", err)
 		return

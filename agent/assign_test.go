@@ -32,6 +32,7 @@ func (w *world) follow(as *assignments) []string {
 func TestTheMirrorWorksOnWhatTheTableSays(tt *testing.T) {
 	rapid.Check(tt, func(t *rapid.T) {
 		w := newWorld(tt, "one", "two", "three")
+		w.do(&command.RaiseFormat{Format: fsm.Format})
 		as := w.agent.newAssignments()
 		repo := rapid.SampledFrom([]string{"one", "two", "three"})
 		for range rapid.IntRange(1, 30).Draw(t, "steps") {
@@ -40,6 +41,7 @@ func TestTheMirrorWorksOnWhatTheTableSays(tt *testing.T) {
 			switch kind := rapid.IntRange(0, 7).Draw(t, "kind"); {
 			case r == nil:
 				_, _ = w.Propose(tt.Context(), &command.AddRepos{Repos: []*command.NewRepo{{Id: id, Name: id, Urls: []string{"https://x/" + id}, UrlKeys: []string{"x/" + id}, Copies: []string{"a", "b"}, Owner: "b"}}}, "")
+				_, _ = w.Propose(tt.Context(), &command.RestoreRepos{Ids: []string{id}}, "")
 			case kind == 0:
 				_, _ = w.Propose(tt.Context(), &command.RemoveRepos{Ids: []string{id}}, "")
 			case kind == 1:
@@ -48,7 +50,14 @@ func TestTheMirrorWorksOnWhatTheTableSays(tt *testing.T) {
 				_, _ = w.Propose(tt.Context(), &command.Place{Rows: []*command.Placement{{Repo: id, RowVersion: r.Version, Add: []string{"a"}}}}, "")
 			case kind == 3:
 				_, _ = w.Propose(tt.Context(), &command.AssignOwners{Rows: []*command.Ownership{{Repo: id, Epoch: r.Epoch, Owner: rapid.SampledFrom([]string{"a", "b"}).Draw(t, "owner")}}}, "")
+			case kind == 7:
+				_, _ = w.Propose(tt.Context(), &command.RestoreRepos{Ids: []string{id}}, "")
 			case kind == 4:
+				if w.agent.isRemoving(id) {
+					w.agent.remove(tt.Context(), id)
+					as.follow(w.state.View())
+					as.giveWanted(w.state.View())
+				}
 				for _, n := range []string{"a", "b", "c"} {
 					_, _ = w.Propose(tt.Context(), &command.Report{Node: n, Copies: []*command.CopyReport{{Repo: id, State: command.CopyState_COPY_STATE_LEAVING, Gone: true}}}, "")
 				}
@@ -65,23 +74,23 @@ func TestTheMirrorWorksOnWhatTheTableSays(tt *testing.T) {
 			}
 			if rapid.Bool().Draw(t, "follow") {
 				w.follow(as)
-				checkAssigned(t, w)
+				checkAssigned(t, w, as)
 			}
 		}
 		as.compare(w.state.View())
-		checkAssigned(t, w)
+		checkAssigned(t, w, as)
 		if n := w.agent.Mended(); n != 0 {
 			t.Fatalf("%d rows had to be mended", n)
 		}
 	})
 }
 
-func checkAssigned(t *rapid.T, w *world) {
+func checkAssigned(t *rapid.T, w *world, as *assignments) {
 	view := w.state.View()
 	self := view.NodeByID("a").Num
 	want := map[string]mirror.Assignment{}
 	view.Repos("", func(r *fsm.Repo) bool {
-		if cp, ok := r.Copy(self); ok && cp.State != fsm.CopyLeaving {
+		if cp, ok := r.Copy(self); ok && cp.State != fsm.CopyLeaving && !(as.wanted[r.ID] && w.agent.isRemoving(r.ID)) {
 			want[r.ID] = assignmentOf(view, r, self)
 		}
 		return true

@@ -92,7 +92,11 @@ func (a *Agent) batch(ids []string) (msg *command.Report, looked int) {
 			continue
 		}
 		status, held := a.mirror.Status(id)
-		held = held || a.isRemoving(id) // it is gone when all of it is
+		removing := a.isRemoving(id)
+		if cp.State != fsm.CopyLeaving && (removing || !held) {
+			continue // it was not taken up yet, or back: nothing is known of it
+		}
+		held = held || removing // it is gone when all of it is
 		if c := copyReport(r, cp, status, held); c != nil {
 			msg.Copies = append(msg.Copies, c)
 			size += proto.Size(c) + rowOverhead

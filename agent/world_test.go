@@ -36,6 +36,7 @@ type disk struct {
 	assigned map[string]mirror.Assignment
 	status   map[string]mirror.Status
 	removed  []string
+	trash    map[string]mirror.Status // what TakeBack finds
 	alone    bool
 
 	condition mirror.Condition
@@ -76,6 +77,16 @@ func (d *disk) Remove(_ context.Context, id string) error {
 	defer d.mu.Unlock()
 	d.removed = append(d.removed, id)
 	delete(d.status, id)
+	return nil
+}
+
+func (d *disk) TakeBack(id string) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if s, there := d.trash[id]; there && d.assigned[id].ID == "" {
+		d.status[id] = s
+		delete(d.trash, id)
+	}
 	return nil
 }
 

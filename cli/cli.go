@@ -98,6 +98,7 @@ func (p program) app() *urfave.App {
 				repoAddCommand().build(p), repoLsCommand().build(p), repoShowCommand().build(p), repoURLCommand().build(p),
 				repoSetCommand().build(p), repoPauseCommand().build(p), repoResumeCommand().build(p), repoRmCommand().build(p), repoSyncCommand().build(p), repoImportCommand().build(p),
 				repoRefsCommand().build(p), repoApproveCommand().build(p), repoRestoreCommand().build(p)),
+			group("trash", "list what was removed, and bring it back", trashLsCommand().build(p), trashRestoreCommand().build(p)),
 			group("node", "list, show, drain and remove the nodes of the cluster",
 				nodeLsCommand().build(p), nodeShowCommand().build(p), nodeDrainCommand().build(p), nodeUndrainCommand().build(p), nodeRmCommand().build(p)),
 			group("cluster", "say who leads, and go on when the quorum is lost for good",

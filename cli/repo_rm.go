@@ -21,7 +21,7 @@ type repoRmOptions struct {
 func repoRmCommand() command {
 	return command{
 		path: "repo rm", args: "NAME...", usage: "stop mirroring repositories and delete their copies", min: 1, max: unlimited,
-		about:    "Upstream is not touched. All names of a repository become free.",
+		about:    "Upstream is not touched. All names of a repository become free. For 24 hours it can be\nbrought back, from the copies: see trash restore.",
 		examples: []string{"gitmirror repo rm github.com/acme/big", "gitmirror repo rm github.com/acme/big github.com/acme/old --yes"},
 		flags:    []urfave.Flag{yesFlag()},
 		run: func(ctx context.Context, s *session, c *urfave.Context) error {
@@ -56,6 +56,9 @@ func repoRm(ctx context.Context, s *session, o repoRmOptions) error {
 	if err != nil {
 		return err
 	}
+	if t.ok > 0 {
+		s.remark("For a day each can be brought back: %s", s.command("trash restore NAME"))
+	}
 	if err := s.showJSON(done); err != nil {
 		return err
 	}
@@ -74,18 +77,36 @@ func repoRmOne(ctx context.Context, s *session, name string) error {
 	} else {
 		s.say("Removed %s, to which %s led", own, redact(name))
 	}
+	s.sayRestorable(ctx, own)
 	return s.showJSON(removed{Removed: []string{own}})
+}
+
+// aMoment is how long a node may take to say what a command can do without.
+const aMoment = 2 * time.Second
+
+// moment is ctx for so long.
+func (s *session) moment(ctx context.Context) (context.Context, context.CancelFunc) {
+	patience := aMoment
+	if s.timeout > 0 {
+		patience = min(patience, s.timeout)
+	}
+	return context.WithTimeout(ctx, patience)
+}
+
+// sayRestorable says until when what was removed can be brought back, where a node says so within
+// a moment: a cluster of before has no trash.
+func (s *session) sayRestorable(ctx context.Context, name string) {
+	ctx, cancel := s.moment(ctx)
+	defer cancel()
+	if t, err := s.client.Trashed(ctx, name); err == nil {
+		s.remark("Until %s it can be brought back: %s", t.Until.Local().Format("2006-01-02 15:04"), s.command("trash restore %s", t.Name))
+	}
 }
 
 // ownName is what a repository is called that a name leads to; the name itself where no node says
 // so within a moment.
 func (s *session) ownName(ctx context.Context, name string) string {
-	const moment = 2 * time.Second
-	patience := moment
-	if s.timeout > 0 {
-		patience = min(patience, s.timeout)
-	}
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := s.moment(ctx)
 	defer cancel()
 	if r, err := s.client.Repo(ctx, name); err == nil {
 		return r.Name

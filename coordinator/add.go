@@ -120,6 +120,19 @@ func (c *Coordinator) Remove(ctx context.Context, ids []string, key string) ([]e
 	return errs, nil
 }
 
+// Restore brings back what was removed, and returns its id: that of the first call with the key.
+func (c *Coordinator) Restore(ctx context.Context, id, key string) (string, error) {
+	out, err := c.cfg.Proposer.Propose(ctx, &command.RestoreRepos{Ids: []string{id}}, key)
+	if err == nil {
+		err = fsm.AsError(out)
+	}
+	if err != nil {
+		return "", err
+	}
+	item := out.GetItems()[0]
+	return item.GetRepo(), fsm.ItemError(item)
+}
+
 // Do proposes a command that has one outcome and needs no judgement of the leader's.
 func (c *Coordinator) Do(ctx context.Context, msg proto.Message, key string) error {
 	out, err := c.cfg.Proposer.Propose(ctx, msg, key)

@@ -32,6 +32,7 @@ var commands = map[uint32]kind{
 	15: kindOf("assign-owners", 1, (*State).assignOwners),
 	20: kindOf("set-policy", 1, (*State).setPolicy).since(formatLimits),
 	21: kindOf("change-repos", 1, (*State).changeRepos).since(formatChanges),
+	22: kindOf("restore-repos", 1, (*State).restoreRepos).since(formatTrash),
 	16: kindOf("approve", 1, (*State).approve).since(formatHolds),
 	17: kindOf("pin", 1, (*State).pin).since(formatHolds),
 }

@@ -19,6 +19,7 @@ const (
 	EventNodeRecovered  = "node_recovered"
 	EventRepoAdded      = "repo_added"
 	EventRepoRemoved    = "repo_removed"
+	EventRepoRestored   = "repo_restored" // since formatTrash: it was removed
 	EventRepoRenamed    = "repo_renamed"
 	EventRepoPaused     = "repo_paused"
 	EventRepoResumed    = "repo_resumed"

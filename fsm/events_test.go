@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"gitmirror/fsm/command"
 )
@@ -33,6 +34,8 @@ func TestEachChangeIsAnEvent(t *testing.T) {
 	}
 	pinned := publish("one", 2)
 	pinned.Pinned = true
+	removal := epoch.Add(30 * time.Second)
+	until := removal.Add(time.Second + TrashedFor).Format(time.RFC3339)
 	for _, step := range []struct {
 		does string
 		do   func() *machine
@@ -73,7 +76,7 @@ func TestEachChangeIsAnEvent(t *testing.T) {
 		}, []string{"pinned (refs/heads/main at " + strings.Repeat("a", 40) + ") node-b"}},
 		{"nobody owns it", func() *machine { m.ok(assign("one", 1, "")); return m }, []string{"owner_changed (from node-a to none) node-b"}},
 		{"another does", func() *machine { m.ok(assign("one", 2, "c")); return m }, []string{"owner_changed (from none to node-c) node-c"}},
-		{"it is removed", func() *machine { m.ok(&command.RemoveRepos{Ids: []string{"one"}}); return m }, []string{"repo_removed () node-c"}},
+		{"it is removed", func() *machine { m.now = removal; m.ok(&command.RemoveRepos{Ids: []string{"one"}}); return m }, []string{"repo_removed (can be restored until " + until + ") node-c"}},
 	} {
 		_, seq := m.state.View().EventBounds()
 		if got := step.do().told(seq); !slices.Equal(got, step.want) {

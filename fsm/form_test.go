@@ -48,6 +48,8 @@ func everything(t testing.TB) *machine {
 	m.ok(&command.Approve{Repo: "full", Losses: digest(8), Observed: digest(7)})
 	m.ok(&command.ChangeRepos{Repos: []*command.RepoChange{{Repo: "full", Name: proto.String("host/Full"), Paused: proto.Bool(true)}}})
 	m.ok(&command.SetNodeDrain{Id: "c", Draining: true})
+	m.ok(addRepos(newRepo("gone")))
+	m.ok(&command.RemoveRepos{Ids: []string{"gone"}})
 	return m
 }
 

@@ -21,7 +21,7 @@ import (
 //	6  events of copies, of what ends while something else goes on, and who tells of them
 //	6  rows change: name, aliases, upstream, labels, copies, interval; they are paused
 //	7  nodes are drained; one is removed though copies are lost with it; a recovered cluster
-//	   has another name
+//	   has another name; removed rows are remembered, and restored
 //
 // Every member says in its row which format its binary speaks. The leader
 // raises the cluster's to what all of them speak, and never lowers it. A
@@ -41,6 +41,8 @@ const (
 
 	formatRecovery = 7 // of a cluster that has lost its quorum for good
 	formatDrain    = 7 // of nodes, and their removal in spite of what is lost
+
+	formatTrash = 7 // what was removed is remembered while its copies are in the trash
 
 	newest = 7 // that is known here
 )

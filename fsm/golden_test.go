@@ -51,6 +51,7 @@ var samples = map[uint32]proto.Message{
 	21: &command.ChangeRepos{Repos: []*command.RepoChange{{Repo: "r1", Policy: &command.SetPolicy{Replicas: proto.Uint32(3), IntervalMs: proto.Int64(7000)},
 		Labels: map[string]string{"b": "2", "a": "1"}, Unlabel: []string{"c"}, Upstream: &command.Upstream{Urls: []string{"https://host/b"}, Keys: []string{"host/b"}},
 		Name: proto.String("host/b"), Aliases: &command.Aliases{Names: []string{"host/a"}}, Paused: proto.Bool(true)}}},
+	22: &command.RestoreRepos{Ids: []string{"r1", "r2"}},
 	16: &command.Approve{Repo: "r1", Losses: digest(5), Observed: digest(3), Unpin: []string{"refs/heads/main"}},
 	17: &command.Pin{Repo: "r1", Ref: "refs/heads/main", Oid: "00112233445566778899aabbccddeeff00112233"},
 	15: &command.AssignOwners{Rows: []*command.Ownership{{Repo: "r1", Epoch: 2, Owner: "n1"}}},

@@ -98,6 +98,10 @@ func (m *machine) rows() string {
 		fmt.Fprintf(&s, "%+v %+v %+v\n", *r, r.Error, r.Hold)
 		return true
 	})
+	v.Trashed(func(r *Trashed) bool {
+		fmt.Fprintf(&s, "%+v %d\n", *r.Repo, r.removedMS)
+		return true
+	})
 	fmt.Fprintln(&s, len(v.Events(0)))
 	return s.String()
 }

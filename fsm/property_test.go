@@ -40,7 +40,7 @@ func someCommand(t *rapid.T, v *View) proto.Message {
 		}
 		return someCount.Draw(t, "wrong")
 	}
-	switch rapid.SampledFrom([]uint32{1, 2, 2, 3, 4, 5, 6, 7, 8, 10, 10, 11, 12, 12, 12, 13, 13, 14, 15, 16, 17, 20, 21, 21}).Draw(t, "number") {
+	switch rapid.SampledFrom([]uint32{1, 2, 2, 3, 4, 5, 6, 7, 8, 10, 10, 11, 12, 12, 12, 13, 13, 14, 15, 16, 17, 20, 21, 21, 22, 22}).Draw(t, "number") {
 	case 1:
 		return &command.FoundCluster{ClusterId: node}
 	case 2:
@@ -70,6 +70,8 @@ func someCommand(t *rapid.T, v *View) proto.Message {
 		return addRepos(r, newRepo(someRepo.Draw(t, "second")))
 	case 11:
 		return &command.RemoveRepos{Ids: []string{repo}}
+	case 22:
+		return &command.RestoreRepos{Ids: []string{repo}}
 	case 12:
 		p := publish(repo, guess(row.Generation+1))
 		p.Node, p.Epoch, p.FromGeneration = node, guess(row.Epoch), guess(row.Generation)
@@ -216,6 +218,17 @@ func checkRows(t *rapid.T, before, v *View) {
 	})
 	if aliases != v.tables.byAlias.Len() || keys != v.tables.byURL.Len() {
 		t.Fatalf("rows have %d other names and %d keys, and %d and %d lead to them", aliases, keys, v.tables.byAlias.Len(), v.tables.byURL.Len())
+	}
+	var trashed sum
+	v.Trashed(func(r *Trashed) bool {
+		if row := v.Repo(r.ID); row != nil && !row.Removed || v.tables.trash.find(r.ID) != r || r.Owner != 0 {
+			t.Fatalf("%s is in the trash and live, or not found there by its id", r.ID)
+		}
+		trashed = trashed.plus(sumOf(marshal(nil, trashedRecord(r))))
+		return true
+	})
+	if trashed != v.tables.trash.sum || v.TrashedLen() != v.tables.trash.byID.Len() {
+		t.Fatal("the sum of the trash is not that of what is in it")
 	}
 	if live != v.Len() || removed != v.RemovedLen() {
 		t.Fatalf("%d live and %d removed rows, the view says %d and %d", live, removed, v.Len(), v.RemovedLen())

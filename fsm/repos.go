@@ -25,6 +25,9 @@ func (s *State) addRepo(e entry, r *command.NewRepo) *command.Item {
 	if other := t.repo(id); other != nil {
 		return refuseItem(id, refusal.Invalid, "the id belongs to %s", other.Name)
 	}
+	if was := t.trash.find(id); was != nil {
+		return refuseItem(id, refusal.Invalid, "the id belongs to %s, which was removed", was.Name)
+	}
 	row := s.newRow(e, r)
 	if refused := s.firstCopies(row, r); refused != nil {
 		return refused
@@ -120,6 +123,10 @@ func (s *State) removeRepo(e entry, id string) *command.Item {
 		next.Copies[i].State = CopyLeaving
 	}
 	t.store(e, next)
-	t.recordBy(e, t.teller(row), EventRepoRemoved, next, "")
+	detail := ""
+	if t.format >= formatTrash {
+		detail = restorable(t.putInTrash(e, row))
+	}
+	t.recordBy(e, t.teller(row), EventRepoRemoved, next, detail)
 	return ok(id)
 }

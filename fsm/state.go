@@ -61,6 +61,7 @@ func (s *State) Apply(index uint64, data []byte) Result {
 	s.wake()
 	if s.tables.datesHold() {
 		s.requests.forget(s.tables.nowMS)
+		s.tables.trash.empty(s.tables.nowMS)
 	}
 	if outcome, known := s.requests.find(cmd.requestID); known {
 		return Result{Outcome: outcome}

@@ -25,6 +25,7 @@ type tables struct {
 	live    int
 	held    holdings
 	moved   journal
+	trash   trash // of rows that were removed
 
 	events ring
 
@@ -47,6 +48,7 @@ func newTables() tables {
 		byURL:   newLeads(),
 		byAlias: newLeads(),
 		events:  newRing(),
+		trash:   newTrash(),
 	}
 }
 
@@ -62,7 +64,7 @@ func (t *tables) clone() tables {
 	c := *t
 	c.held = t.held.clone()
 	c.byID, c.byName, c.byURL, c.byAlias = t.byID.Copy(), t.byName.Copy(), t.byURL.Copy(), t.byAlias.Copy()
-	c.events = t.events.clone()
+	c.events, c.trash = t.events.clone(), t.trash.clone()
 	return c
 }
 

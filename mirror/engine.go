@@ -265,6 +265,22 @@ func (e *Engine) Remove(ctx context.Context, id string) error {
 	return nil
 }
 
+// TakeBack brings a copy of the repository back from the trash, where there is one and none is
+// here. What comes back is tested as what is suspected is: it may have been thrown away before
+// anybody saw that it cannot be read. It blocks for the disk, and no longer.
+func (e *Engine) TakeBack(id string) error {
+	r, err := e.store.TakeBack(id)
+	if r != nil {
+		generation, _ := r.Generation()
+		e.log.Info("a copy is taken back from the trash", "repo", r.Name(), "generation", generation)
+		e.prover.Suspect(r, errTrashed)
+	}
+	return err
+}
+
+// errTrashed is why a copy is tested that comes back.
+var errTrashed = errors.New("it was in the trash")
+
 // Doubt has a copy tested that somebody could not read: a peer's word is a reason to
 // look, and no evidence.
 func (e *Engine) Doubt(id string) {

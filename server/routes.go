@@ -37,6 +37,8 @@ const (
 	apiPath  = "/api/v1/"
 	repoPath = apiPath + "repos/"
 	nodePath = apiPath + "nodes/"
+
+	trashPath = apiPath + "trash/"
 )
 
 // routes are everything but /git/.
@@ -64,13 +66,16 @@ var routes = []route{
 	{http.MethodPost, repoPath + "{name}:sync", ask, (*Server).sync, "have upstream asked now; with `wait=30s`, what that came to"},
 	{http.MethodPost, repoPath + "{name}:approve", write, (*Server).approve, "follow upstream in what is held, as it was shown"},
 	{http.MethodPost, repoPath + "{name}:restore", write, (*Server).restore, "set a ref back to a tip that is kept, and pin it"},
+	{http.MethodGet, apiPath + "trash", informed, (*Server).trash, "what was removed and can be restored, the last removed first: `q` (part of the name, or a glob), `limit` (1 to 1000)"},
+	{http.MethodGet, trashPath + "{name}", informed, (*Server).trashed, "the last that was removed of that name, or URL"},
+	{http.MethodPost, trashPath + "{name}:restore", write, (*Server).restoreRemoved, "bring it back, from the copies that its nodes have in their trash; the repo. Upstream is not asked"},
 }
 
 // handler serves all paths to those who may: access is decided before anything of the
 // request is looked at.
 func (s *Server) handler(by Door) http.Handler {
 	mux := http.NewServeMux()
-	verbs := map[string]map[string]methods{repoPath: {}, nodePath: {}} // of what has a name
+	verbs := map[string]map[string]methods{repoPath: {}, nodePath: {}, trashPath: {}} // of what has a name
 	paths := map[string]methods{}
 	for _, rt := range routes {
 		in, at := paths, rt.path
@@ -89,6 +94,7 @@ func (s *Server) handler(by Door) http.Handler {
 	}
 	mux.Handle(repoPath, named("repo", repoPath, verbs[repoPath]))
 	mux.Handle(nodePath, named("node", nodePath, verbs[nodePath]))
+	mux.Handle(trashPath, named("removed repo", trashPath, verbs[trashPath]))
 	mux.HandleFunc("/git/", s.git)
 	mux.Handle("/", handler(s.elsewhere))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

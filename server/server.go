@@ -66,6 +66,8 @@ type Writer interface {
 	// Change and Remove answer for each of them by itself.
 	Change(ctx context.Context, changes []Change, key string) ([]Added, error)
 	Remove(ctx context.Context, ids []string, key string) ([]error, error)
+	// Restore brings back what was removed, and returns its id, which a repeated call need not know.
+	Restore(ctx context.Context, id, key string) (string, error)
 	// RemoveNode forgets a node; though the last live copies of something are lost with it
 	// where that is accepted.
 	RemoveNode(ctx context.Context, id string, acceptLoss bool, key string) error

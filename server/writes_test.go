@@ -77,10 +77,11 @@ func (g *group) Change(context.Context, []Change, string) ([]Added, error) {
 func (g *group) Remove(context.Context, []string, string) ([]error, error) {
 	return []error{nil}, nil
 }
-func (g *group) RemoveNode(context.Context, string, bool, string) error { return nil }
-func (g *group) Drain(context.Context, string, string) error            { return nil }
-func (g *group) Undrain(context.Context, string, string) error          { return nil }
-func (g *group) Transfer(context.Context, string) error                 { return nil }
+func (g *group) Restore(_ context.Context, id, _ string) (string, error) { return id, nil }
+func (g *group) RemoveNode(context.Context, string, bool, string) error  { return nil }
+func (g *group) Drain(context.Context, string, string) error             { return nil }
+func (g *group) Undrain(context.Context, string, string) error           { return nil }
+func (g *group) Transfer(context.Context, string) error                  { return nil }
 
 func (g *group) server(t *testing.T) *Server {
 	return New(Config{Self: "me", State: fsm.New(), Consensus: g, Writer: g, Peers: g.peers, Now: time.Now, Hosts: []string{"example.com"}, Log: testlog.New(t)})

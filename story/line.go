@@ -61,6 +61,7 @@ var kinds = map[string]kind{
 	fsm.EventGenerationLost: {level: slog.LevelWarn, text: "a published generation is lost", detail: "what"},
 	fsm.EventRepoAdded:      {text: "repository is added", usual: true},
 	fsm.EventRepoRemoved:    {text: "repository is removed", usual: true},
+	fsm.EventRepoRestored:   {text: "repository is restored", detail: "what"},
 	fsm.EventRepoRenamed:    {text: "repository has another name", detail: "before"},
 	fsm.EventRepoPaused:     {text: "repository is paused: its upstream is not asked"},
 	fsm.EventRepoResumed:    {text: "repository is asked for again"},

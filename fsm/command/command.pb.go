@@ -1071,6 +1071,53 @@ func (x *RemoveRepos) GetIds() []string {
 	return nil
 }
 
+// RestoreRepos brings removed rows back into the table as they were when they were removed,
+// each accepted or refused for itself: its copies are in the trash of the nodes that had
+// them. Number 22, since format 7. Refused where a name or an upstream is in use again.
+type RestoreRepos struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Ids           []string               `protobuf:"bytes,1,rep,name=ids,proto3" json:"ids,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RestoreRepos) Reset() {
+	*x = RestoreRepos{}
+	mi := &file_command_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RestoreRepos) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RestoreRepos) ProtoMessage() {}
+
+func (x *RestoreRepos) ProtoReflect() protoreflect.Message {
+	mi := &file_command_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RestoreRepos.ProtoReflect.Descriptor instead.
+func (*RestoreRepos) Descriptor() ([]byte, []int) {
+	return file_command_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *RestoreRepos) GetIds() []string {
+	if x != nil {
+		return x.Ids
+	}
+	return nil
+}
+
 // SetPolicy changes how one repo is mirrored. Number 20, since format 4. What is absent
 // stays as it is; a limit of 0 is the node's.
 type SetPolicy struct {
@@ -1087,7 +1134,7 @@ type SetPolicy struct {
 
 func (x *SetPolicy) Reset() {
 	*x = SetPolicy{}
-	mi := &file_command_proto_msgTypes[14]
+	mi := &file_command_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1099,7 +1146,7 @@ func (x *SetPolicy) String() string {
 func (*SetPolicy) ProtoMessage() {}
 
 func (x *SetPolicy) ProtoReflect() protoreflect.Message {
-	mi := &file_command_proto_msgTypes[14]
+	mi := &file_command_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1112,7 +1159,7 @@ func (x *SetPolicy) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetPolicy.ProtoReflect.Descriptor instead.
 func (*SetPolicy) Descriptor() ([]byte, []int) {
-	return file_command_proto_rawDescGZIP(), []int{14}
+	return file_command_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *SetPolicy) GetRepo() string {
@@ -1167,7 +1214,7 @@ type Flaws struct {
 
 func (x *Flaws) Reset() {
 	*x = Flaws{}
-	mi := &file_command_proto_msgTypes[15]
+	mi := &file_command_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1179,7 +1226,7 @@ func (x *Flaws) String() string {
 func (*Flaws) ProtoMessage() {}
 
 func (x *Flaws) ProtoReflect() protoreflect.Message {
-	mi := &file_command_proto_msgTypes[15]
+	mi := &file_command_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1192,7 +1239,7 @@ func (x *Flaws) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Flaws.ProtoReflect.Descriptor instead.
 func (*Flaws) Descriptor() ([]byte, []int) {
-	return file_command_proto_rawDescGZIP(), []int{15}
+	return file_command_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Flaws) GetIds() []string {
@@ -1213,7 +1260,7 @@ type ChangeRepos struct {
 
 func (x *ChangeRepos) Reset() {
 	*x = ChangeRepos{}
-	mi := &file_command_proto_msgTypes[16]
+	mi := &file_command_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1225,7 +1272,7 @@ func (x *ChangeRepos) String() string {
 func (*ChangeRepos) ProtoMessage() {}
 
 func (x *ChangeRepos) ProtoReflect() protoreflect.Message {
-	mi := &file_command_proto_msgTypes[16]
+	mi := &file_command_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1238,7 +1285,7 @@ func (x *ChangeRepos) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ChangeRepos.ProtoReflect.Descriptor instead.
 func (*ChangeRepos) Descriptor() ([]byte, []int) {
-	return file_command_proto_rawDescGZIP(), []int{16}
+	return file_command_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *ChangeRepos) GetRepos() []*RepoChange {
@@ -1266,7 +1313,7 @@ type RepoChange struct {
 
 func (x *RepoChange) Reset() {
 	*x = RepoChange{}
-	mi := &file_command_proto_msgTypes[17]
+	mi := &file_command_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1278,7 +1325,7 @@ func (x *RepoChange) String() string {
 func (*RepoChange) ProtoMessage() {}
 
 func (x *RepoChange) ProtoReflect() protoreflect.Message {
-	mi := &file_command_proto_msgTypes[17]
+	mi := &file_command_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1291,7 +1338,7 @@ func (x *RepoChange) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RepoChange.ProtoReflect.Descriptor instead.
 func (*RepoChange) Descriptor() ([]byte, []int) {
-	return file_command_proto_rawDescGZIP(), []int{17}
+	return file_command_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *RepoChange) GetRepo() string {
@@ -1362,7 +1409,7 @@ type Upstream struct {
 
 func (x *Upstream) Reset() {
 	*x = Upstream{}
-	mi := &file_command_proto_msgTypes[18]
+	mi := &file_command_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1374,7 +1421,7 @@ func (x *Upstream) String() string {
 func (*Upstream) ProtoMessage() {}
 
 func (x *Upstream) ProtoReflect() protoreflect.Message {
-	mi := &file_command_proto_msgTypes[18]
+	mi := &file_command_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1387,7 +1434,7 @@ func (x *Upstream) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Upstream.ProtoReflect.Descriptor instead.
 func (*Upstream) Descriptor() ([]byte, []int) {
-	return file_command_proto_rawDescGZIP(), []int{18}
+	return file_command_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Upstream) GetUrls() []string {
@@ -1414,7 +1461,7 @@ type Aliases struct {
 
 func (x *Aliases) Reset() {
 	*x = Aliases{}
-	mi := &file_command_proto_msgTypes[19]
+	mi := &file_command_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1426,7 +1473,7 @@ func (x *Aliases) String() string {
 func (*Aliases) ProtoMessage() {}
 
 func (x *Aliases) ProtoReflect() protoreflect.Message {
-	mi := &file_command_proto_msgTypes[19]
+	mi := &file_command_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1439,7 +1486,7 @@ func (x *Aliases) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Aliases.ProtoReflect.Descriptor instead.
 func (*Aliases) Descriptor() ([]byte, []int) {
-	return file_command_proto_rawDescGZIP(), []int{19}
+	return file_command_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Aliases) GetNames() []string {
@@ -1461,7 +1508,7 @@ type Change struct {
 
 func (x *Change) Reset() {
 	*x = Change{}
-	mi := &file_command_proto_msgTypes[20]
+	mi := &file_command_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1473,7 +1520,7 @@ func (x *Change) String() string {
 func (*Change) ProtoMessage() {}
 
 func (x *Change) ProtoReflect() protoreflect.Message {
-	mi := &file_command_proto_msgTypes[20]
+	mi := &file_command_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1486,7 +1533,7 @@ func (x *Change) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Change.ProtoReflect.Descriptor instead.
 func (*Change) Descriptor() ([]byte, []int) {
-	return file_command_proto_rawDescGZIP(), []int{20}
+	return file_command_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Change) GetRef() string {
@@ -1548,7 +1595,7 @@ type Publish struct {
 
 func (x *Publish) Reset() {
 	*x = Publish{}
-	mi := &file_command_proto_msgTypes[21]
+	mi := &file_command_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1560,7 +1607,7 @@ func (x *Publish) String() string {
 func (*Publish) ProtoMessage() {}
 
 func (x *Publish) ProtoReflect() protoreflect.Message {
-	mi := &file_command_proto_msgTypes[21]
+	mi := &file_command_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1573,7 +1620,7 @@ func (x *Publish) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Publish.ProtoReflect.Descriptor instead.
 func (*Publish) Descriptor() ([]byte, []int) {
-	return file_command_proto_rawDescGZIP(), []int{21}
+	return file_command_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Publish) GetRepo() string {
@@ -1736,7 +1783,7 @@ type CopyReport struct {
 
 func (x *CopyReport) Reset() {
 	*x = CopyReport{}
-	mi := &file_command_proto_msgTypes[22]
+	mi := &file_command_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1748,7 +1795,7 @@ func (x *CopyReport) String() string {
 func (*CopyReport) ProtoMessage() {}
 
 func (x *CopyReport) ProtoReflect() protoreflect.Message {
-	mi := &file_command_proto_msgTypes[22]
+	mi := &file_command_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1761,7 +1808,7 @@ func (x *CopyReport) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CopyReport.ProtoReflect.Descriptor instead.
 func (*CopyReport) Descriptor() ([]byte, []int) {
-	return file_command_proto_rawDescGZIP(), []int{22}
+	return file_command_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *CopyReport) GetRepo() string {
@@ -1814,7 +1861,7 @@ type HealthReport struct {
 
 func (x *HealthReport) Reset() {
 	*x = HealthReport{}
-	mi := &file_command_proto_msgTypes[23]
+	mi := &file_command_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1826,7 +1873,7 @@ func (x *HealthReport) String() string {
 func (*HealthReport) ProtoMessage() {}
 
 func (x *HealthReport) ProtoReflect() protoreflect.Message {
-	mi := &file_command_proto_msgTypes[23]
+	mi := &file_command_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1839,7 +1886,7 @@ func (x *HealthReport) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HealthReport.ProtoReflect.Descriptor instead.
 func (*HealthReport) Descriptor() ([]byte, []int) {
-	return file_command_proto_rawDescGZIP(), []int{23}
+	return file_command_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *HealthReport) GetRepo() string {
@@ -1932,7 +1979,7 @@ type NodeCondition struct {
 
 func (x *NodeCondition) Reset() {
 	*x = NodeCondition{}
-	mi := &file_command_proto_msgTypes[24]
+	mi := &file_command_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1944,7 +1991,7 @@ func (x *NodeCondition) String() string {
 func (*NodeCondition) ProtoMessage() {}
 
 func (x *NodeCondition) ProtoReflect() protoreflect.Message {
-	mi := &file_command_proto_msgTypes[24]
+	mi := &file_command_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1957,7 +2004,7 @@ func (x *NodeCondition) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeCondition.ProtoReflect.Descriptor instead.
 func (*NodeCondition) Descriptor() ([]byte, []int) {
-	return file_command_proto_rawDescGZIP(), []int{24}
+	return file_command_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *NodeCondition) GetDisk() string {
@@ -1994,7 +2041,7 @@ type Report struct {
 
 func (x *Report) Reset() {
 	*x = Report{}
-	mi := &file_command_proto_msgTypes[25]
+	mi := &file_command_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2006,7 +2053,7 @@ func (x *Report) String() string {
 func (*Report) ProtoMessage() {}
 
 func (x *Report) ProtoReflect() protoreflect.Message {
-	mi := &file_command_proto_msgTypes[25]
+	mi := &file_command_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2019,7 +2066,7 @@ func (x *Report) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Report.ProtoReflect.Descriptor instead.
 func (*Report) Descriptor() ([]byte, []int) {
-	return file_command_proto_rawDescGZIP(), []int{25}
+	return file_command_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Report) GetNode() string {
@@ -2063,7 +2110,7 @@ type Placement struct {
 
 func (x *Placement) Reset() {
 	*x = Placement{}
-	mi := &file_command_proto_msgTypes[26]
+	mi := &file_command_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2075,7 +2122,7 @@ func (x *Placement) String() string {
 func (*Placement) ProtoMessage() {}
 
 func (x *Placement) ProtoReflect() protoreflect.Message {
-	mi := &file_command_proto_msgTypes[26]
+	mi := &file_command_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2088,7 +2135,7 @@ func (x *Placement) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Placement.ProtoReflect.Descriptor instead.
 func (*Placement) Descriptor() ([]byte, []int) {
-	return file_command_proto_rawDescGZIP(), []int{26}
+	return file_command_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *Placement) GetRepo() string {
@@ -2129,7 +2176,7 @@ type Place struct {
 
 func (x *Place) Reset() {
 	*x = Place{}
-	mi := &file_command_proto_msgTypes[27]
+	mi := &file_command_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2141,7 +2188,7 @@ func (x *Place) String() string {
 func (*Place) ProtoMessage() {}
 
 func (x *Place) ProtoReflect() protoreflect.Message {
-	mi := &file_command_proto_msgTypes[27]
+	mi := &file_command_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2154,7 +2201,7 @@ func (x *Place) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Place.ProtoReflect.Descriptor instead.
 func (*Place) Descriptor() ([]byte, []int) {
-	return file_command_proto_rawDescGZIP(), []int{27}
+	return file_command_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *Place) GetRows() []*Placement {
@@ -2175,7 +2222,7 @@ type Ownership struct {
 
 func (x *Ownership) Reset() {
 	*x = Ownership{}
-	mi := &file_command_proto_msgTypes[28]
+	mi := &file_command_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2187,7 +2234,7 @@ func (x *Ownership) String() string {
 func (*Ownership) ProtoMessage() {}
 
 func (x *Ownership) ProtoReflect() protoreflect.Message {
-	mi := &file_command_proto_msgTypes[28]
+	mi := &file_command_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2200,7 +2247,7 @@ func (x *Ownership) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ownership.ProtoReflect.Descriptor instead.
 func (*Ownership) Descriptor() ([]byte, []int) {
-	return file_command_proto_rawDescGZIP(), []int{28}
+	return file_command_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *Ownership) GetRepo() string {
@@ -2234,7 +2281,7 @@ type AssignOwners struct {
 
 func (x *AssignOwners) Reset() {
 	*x = AssignOwners{}
-	mi := &file_command_proto_msgTypes[29]
+	mi := &file_command_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2246,7 +2293,7 @@ func (x *AssignOwners) String() string {
 func (*AssignOwners) ProtoMessage() {}
 
 func (x *AssignOwners) ProtoReflect() protoreflect.Message {
-	mi := &file_command_proto_msgTypes[29]
+	mi := &file_command_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2259,7 +2306,7 @@ func (x *AssignOwners) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AssignOwners.ProtoReflect.Descriptor instead.
 func (*AssignOwners) Descriptor() ([]byte, []int) {
-	return file_command_proto_rawDescGZIP(), []int{29}
+	return file_command_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *AssignOwners) GetRows() []*Ownership {
@@ -2284,7 +2331,7 @@ type Approve struct {
 
 func (x *Approve) Reset() {
 	*x = Approve{}
-	mi := &file_command_proto_msgTypes[30]
+	mi := &file_command_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2296,7 +2343,7 @@ func (x *Approve) String() string {
 func (*Approve) ProtoMessage() {}
 
 func (x *Approve) ProtoReflect() protoreflect.Message {
-	mi := &file_command_proto_msgTypes[30]
+	mi := &file_command_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2309,7 +2356,7 @@ func (x *Approve) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Approve.ProtoReflect.Descriptor instead.
 func (*Approve) Descriptor() ([]byte, []int) {
-	return file_command_proto_rawDescGZIP(), []int{30}
+	return file_command_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *Approve) GetRepo() string {
@@ -2358,7 +2405,7 @@ type Release struct {
 
 func (x *Release) Reset() {
 	*x = Release{}
-	mi := &file_command_proto_msgTypes[31]
+	mi := &file_command_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2370,7 +2417,7 @@ func (x *Release) String() string {
 func (*Release) ProtoMessage() {}
 
 func (x *Release) ProtoReflect() protoreflect.Message {
-	mi := &file_command_proto_msgTypes[31]
+	mi := &file_command_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2383,7 +2430,7 @@ func (x *Release) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Release.ProtoReflect.Descriptor instead.
 func (*Release) Descriptor() ([]byte, []int) {
-	return file_command_proto_rawDescGZIP(), []int{31}
+	return file_command_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *Release) GetRef() string {
@@ -2413,7 +2460,7 @@ type Pin struct {
 
 func (x *Pin) Reset() {
 	*x = Pin{}
-	mi := &file_command_proto_msgTypes[32]
+	mi := &file_command_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2425,7 +2472,7 @@ func (x *Pin) String() string {
 func (*Pin) ProtoMessage() {}
 
 func (x *Pin) ProtoReflect() protoreflect.Message {
-	mi := &file_command_proto_msgTypes[32]
+	mi := &file_command_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2438,7 +2485,7 @@ func (x *Pin) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Pin.ProtoReflect.Descriptor instead.
 func (*Pin) Descriptor() ([]byte, []int) {
-	return file_command_proto_rawDescGZIP(), []int{32}
+	return file_command_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *Pin) GetRepo() string {
@@ -2475,7 +2522,7 @@ type Item struct {
 
 func (x *Item) Reset() {
 	*x = Item{}
-	mi := &file_command_proto_msgTypes[33]
+	mi := &file_command_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2487,7 +2534,7 @@ func (x *Item) String() string {
 func (*Item) ProtoMessage() {}
 
 func (x *Item) ProtoReflect() protoreflect.Message {
-	mi := &file_command_proto_msgTypes[33]
+	mi := &file_command_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2500,7 +2547,7 @@ func (x *Item) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Item.ProtoReflect.Descriptor instead.
 func (*Item) Descriptor() ([]byte, []int) {
-	return file_command_proto_rawDescGZIP(), []int{33}
+	return file_command_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *Item) GetRepo() string {
@@ -2544,7 +2591,7 @@ type Outcome struct {
 
 func (x *Outcome) Reset() {
 	*x = Outcome{}
-	mi := &file_command_proto_msgTypes[34]
+	mi := &file_command_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2556,7 +2603,7 @@ func (x *Outcome) String() string {
 func (*Outcome) ProtoMessage() {}
 
 func (x *Outcome) ProtoReflect() protoreflect.Message {
-	mi := &file_command_proto_msgTypes[34]
+	mi := &file_command_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2569,7 +2616,7 @@ func (x *Outcome) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Outcome.ProtoReflect.Descriptor instead.
 func (*Outcome) Descriptor() ([]byte, []int) {
-	return file_command_proto_rawDescGZIP(), []int{34}
+	return file_command_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *Outcome) GetCode() string {
@@ -2672,6 +2719,8 @@ const file_command_proto_rawDesc = "" +
 	"\bAddRepos\x120\n" +
 	"\x05repos\x18\x01 \x03(\v2\x1a.gitmirror.command.NewRepoR\x05repos\"\x1f\n" +
 	"\vRemoveRepos\x12\x10\n" +
+	"\x03ids\x18\x01 \x03(\tR\x03ids\" \n" +
+	"\fRestoreRepos\x12\x10\n" +
 	"\x03ids\x18\x01 \x03(\tR\x03ids\"\xa3\x02\n" +
 	"\tSetPolicy\x12\x12\n" +
 	"\x04repo\x18\x01 \x01(\tR\x04repo\x12\x1e\n" +
@@ -2848,7 +2897,7 @@ func file_command_proto_rawDescGZIP() []byte {
 }
 
 var file_command_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_command_proto_msgTypes = make([]protoimpl.MessageInfo, 37)
+var file_command_proto_msgTypes = make([]protoimpl.MessageInfo, 38)
 var file_command_proto_goTypes = []any{
 	(NodeState)(0),         // 0: gitmirror.command.NodeState
 	(ChangeKind)(0),        // 1: gitmirror.command.ChangeKind
@@ -2867,53 +2916,54 @@ var file_command_proto_goTypes = []any{
 	(*NewRepo)(nil),        // 14: gitmirror.command.NewRepo
 	(*AddRepos)(nil),       // 15: gitmirror.command.AddRepos
 	(*RemoveRepos)(nil),    // 16: gitmirror.command.RemoveRepos
-	(*SetPolicy)(nil),      // 17: gitmirror.command.SetPolicy
-	(*Flaws)(nil),          // 18: gitmirror.command.Flaws
-	(*ChangeRepos)(nil),    // 19: gitmirror.command.ChangeRepos
-	(*RepoChange)(nil),     // 20: gitmirror.command.RepoChange
-	(*Upstream)(nil),       // 21: gitmirror.command.Upstream
-	(*Aliases)(nil),        // 22: gitmirror.command.Aliases
-	(*Change)(nil),         // 23: gitmirror.command.Change
-	(*Publish)(nil),        // 24: gitmirror.command.Publish
-	(*CopyReport)(nil),     // 25: gitmirror.command.CopyReport
-	(*HealthReport)(nil),   // 26: gitmirror.command.HealthReport
-	(*NodeCondition)(nil),  // 27: gitmirror.command.NodeCondition
-	(*Report)(nil),         // 28: gitmirror.command.Report
-	(*Placement)(nil),      // 29: gitmirror.command.Placement
-	(*Place)(nil),          // 30: gitmirror.command.Place
-	(*Ownership)(nil),      // 31: gitmirror.command.Ownership
-	(*AssignOwners)(nil),   // 32: gitmirror.command.AssignOwners
-	(*Approve)(nil),        // 33: gitmirror.command.Approve
-	(*Release)(nil),        // 34: gitmirror.command.Release
-	(*Pin)(nil),            // 35: gitmirror.command.Pin
-	(*Item)(nil),           // 36: gitmirror.command.Item
-	(*Outcome)(nil),        // 37: gitmirror.command.Outcome
-	nil,                    // 38: gitmirror.command.NewRepo.LabelsEntry
-	nil,                    // 39: gitmirror.command.RepoChange.LabelsEntry
+	(*RestoreRepos)(nil),   // 17: gitmirror.command.RestoreRepos
+	(*SetPolicy)(nil),      // 18: gitmirror.command.SetPolicy
+	(*Flaws)(nil),          // 19: gitmirror.command.Flaws
+	(*ChangeRepos)(nil),    // 20: gitmirror.command.ChangeRepos
+	(*RepoChange)(nil),     // 21: gitmirror.command.RepoChange
+	(*Upstream)(nil),       // 22: gitmirror.command.Upstream
+	(*Aliases)(nil),        // 23: gitmirror.command.Aliases
+	(*Change)(nil),         // 24: gitmirror.command.Change
+	(*Publish)(nil),        // 25: gitmirror.command.Publish
+	(*CopyReport)(nil),     // 26: gitmirror.command.CopyReport
+	(*HealthReport)(nil),   // 27: gitmirror.command.HealthReport
+	(*NodeCondition)(nil),  // 28: gitmirror.command.NodeCondition
+	(*Report)(nil),         // 29: gitmirror.command.Report
+	(*Placement)(nil),      // 30: gitmirror.command.Placement
+	(*Place)(nil),          // 31: gitmirror.command.Place
+	(*Ownership)(nil),      // 32: gitmirror.command.Ownership
+	(*AssignOwners)(nil),   // 33: gitmirror.command.AssignOwners
+	(*Approve)(nil),        // 34: gitmirror.command.Approve
+	(*Release)(nil),        // 35: gitmirror.command.Release
+	(*Pin)(nil),            // 36: gitmirror.command.Pin
+	(*Item)(nil),           // 37: gitmirror.command.Item
+	(*Outcome)(nil),        // 38: gitmirror.command.Outcome
+	nil,                    // 39: gitmirror.command.NewRepo.LabelsEntry
+	nil,                    // 40: gitmirror.command.RepoChange.LabelsEntry
 }
 var file_command_proto_depIdxs = []int32{
 	5,  // 0: gitmirror.command.PutNode.node:type_name -> gitmirror.command.Node
 	0,  // 1: gitmirror.command.SetNodeState.state:type_name -> gitmirror.command.NodeState
 	13, // 2: gitmirror.command.NewRepo.policy:type_name -> gitmirror.command.Policy
-	38, // 3: gitmirror.command.NewRepo.labels:type_name -> gitmirror.command.NewRepo.LabelsEntry
+	39, // 3: gitmirror.command.NewRepo.labels:type_name -> gitmirror.command.NewRepo.LabelsEntry
 	14, // 4: gitmirror.command.AddRepos.repos:type_name -> gitmirror.command.NewRepo
-	18, // 5: gitmirror.command.SetPolicy.accept:type_name -> gitmirror.command.Flaws
-	20, // 6: gitmirror.command.ChangeRepos.repos:type_name -> gitmirror.command.RepoChange
-	17, // 7: gitmirror.command.RepoChange.policy:type_name -> gitmirror.command.SetPolicy
-	39, // 8: gitmirror.command.RepoChange.labels:type_name -> gitmirror.command.RepoChange.LabelsEntry
-	21, // 9: gitmirror.command.RepoChange.upstream:type_name -> gitmirror.command.Upstream
-	22, // 10: gitmirror.command.RepoChange.aliases:type_name -> gitmirror.command.Aliases
+	19, // 5: gitmirror.command.SetPolicy.accept:type_name -> gitmirror.command.Flaws
+	21, // 6: gitmirror.command.ChangeRepos.repos:type_name -> gitmirror.command.RepoChange
+	18, // 7: gitmirror.command.RepoChange.policy:type_name -> gitmirror.command.SetPolicy
+	40, // 8: gitmirror.command.RepoChange.labels:type_name -> gitmirror.command.RepoChange.LabelsEntry
+	22, // 9: gitmirror.command.RepoChange.upstream:type_name -> gitmirror.command.Upstream
+	23, // 10: gitmirror.command.RepoChange.aliases:type_name -> gitmirror.command.Aliases
 	1,  // 11: gitmirror.command.Change.kind:type_name -> gitmirror.command.ChangeKind
-	23, // 12: gitmirror.command.Publish.changes:type_name -> gitmirror.command.Change
+	24, // 12: gitmirror.command.Publish.changes:type_name -> gitmirror.command.Change
 	2,  // 13: gitmirror.command.CopyReport.state:type_name -> gitmirror.command.CopyState
-	23, // 14: gitmirror.command.HealthReport.hold_first:type_name -> gitmirror.command.Change
-	25, // 15: gitmirror.command.Report.copies:type_name -> gitmirror.command.CopyReport
-	26, // 16: gitmirror.command.Report.health:type_name -> gitmirror.command.HealthReport
-	27, // 17: gitmirror.command.Report.condition:type_name -> gitmirror.command.NodeCondition
-	29, // 18: gitmirror.command.Place.rows:type_name -> gitmirror.command.Placement
-	31, // 19: gitmirror.command.AssignOwners.rows:type_name -> gitmirror.command.Ownership
-	34, // 20: gitmirror.command.Approve.release:type_name -> gitmirror.command.Release
-	36, // 21: gitmirror.command.Outcome.items:type_name -> gitmirror.command.Item
+	24, // 14: gitmirror.command.HealthReport.hold_first:type_name -> gitmirror.command.Change
+	26, // 15: gitmirror.command.Report.copies:type_name -> gitmirror.command.CopyReport
+	27, // 16: gitmirror.command.Report.health:type_name -> gitmirror.command.HealthReport
+	28, // 17: gitmirror.command.Report.condition:type_name -> gitmirror.command.NodeCondition
+	30, // 18: gitmirror.command.Place.rows:type_name -> gitmirror.command.Placement
+	32, // 19: gitmirror.command.AssignOwners.rows:type_name -> gitmirror.command.Ownership
+	35, // 20: gitmirror.command.Approve.release:type_name -> gitmirror.command.Release
+	37, // 21: gitmirror.command.Outcome.items:type_name -> gitmirror.command.Item
 	22, // [22:22] is the sub-list for method output_type
 	22, // [22:22] is the sub-list for method input_type
 	22, // [22:22] is the sub-list for extension type_name
@@ -2926,16 +2976,16 @@ func file_command_proto_init() {
 	if File_command_proto != nil {
 		return
 	}
-	file_command_proto_msgTypes[14].OneofWrappers = []any{}
-	file_command_proto_msgTypes[17].OneofWrappers = []any{}
-	file_command_proto_msgTypes[31].OneofWrappers = []any{}
+	file_command_proto_msgTypes[15].OneofWrappers = []any{}
+	file_command_proto_msgTypes[18].OneofWrappers = []any{}
+	file_command_proto_msgTypes[32].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_command_proto_rawDesc), len(file_command_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   37,
+			NumMessages:   38,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

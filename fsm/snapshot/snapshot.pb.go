@@ -27,7 +27,7 @@ const (
 )
 
 // Record is one length-delimited piece: meta first, then nodes by number,
-// policies before the first repo that names them, repos by name, events and
+// policies before the first repo that names them, repos by name, trashed ones, events and
 // requests by age, and end.
 type Record struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -40,6 +40,7 @@ type Record struct {
 	//	*Record_Event
 	//	*Record_Request
 	//	*Record_End
+	//	*Record_Trashed
 	Kind          isRecord_Kind `protobuf_oneof:"kind"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -145,6 +146,15 @@ func (x *Record) GetEnd() *End {
 	return nil
 }
 
+func (x *Record) GetTrashed() *Trashed {
+	if x != nil {
+		if x, ok := x.Kind.(*Record_Trashed); ok {
+			return x.Trashed
+		}
+	}
+	return nil
+}
+
 type isRecord_Kind interface {
 	isRecord_Kind()
 }
@@ -177,6 +187,10 @@ type Record_End struct {
 	End *End `protobuf:"bytes,7,opt,name=end,proto3,oneof"`
 }
 
+type Record_Trashed struct {
+	Trashed *Trashed `protobuf:"bytes,8,opt,name=trashed,proto3,oneof"`
+}
+
 func (*Record_Meta) isRecord_Kind() {}
 
 func (*Record_Node) isRecord_Kind() {}
@@ -190,6 +204,8 @@ func (*Record_Event) isRecord_Kind() {}
 func (*Record_Request) isRecord_Kind() {}
 
 func (*Record_End) isRecord_Kind() {}
+
+func (*Record_Trashed) isRecord_Kind() {}
 
 type Meta struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1255,6 +1271,67 @@ func (x *Repo) GetPaused() bool {
 	return false
 }
 
+// Trashed is a repo that was removed, as it was then, for as long as it can be restored.
+type Trashed struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Repo          []byte                 `protobuf:"bytes,1,opt,name=repo,proto3" json:"repo,omitempty"`     // a Record of it, whose policy is number 1
+	Policy        *Policy                `protobuf:"bytes,2,opt,name=policy,proto3" json:"policy,omitempty"` // that one
+	RemovedMs     int64                  `protobuf:"varint,3,opt,name=removed_ms,json=removedMs,proto3" json:"removed_ms,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Trashed) Reset() {
+	*x = Trashed{}
+	mi := &file_snapshot_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Trashed) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Trashed) ProtoMessage() {}
+
+func (x *Trashed) ProtoReflect() protoreflect.Message {
+	mi := &file_snapshot_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Trashed.ProtoReflect.Descriptor instead.
+func (*Trashed) Descriptor() ([]byte, []int) {
+	return file_snapshot_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *Trashed) GetRepo() []byte {
+	if x != nil {
+		return x.Repo
+	}
+	return nil
+}
+
+func (x *Trashed) GetPolicy() *Policy {
+	if x != nil {
+		return x.Policy
+	}
+	return nil
+}
+
+func (x *Trashed) GetRemovedMs() int64 {
+	if x != nil {
+		return x.RemovedMs
+	}
+	return 0
+}
+
 type Generation struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Number        uint64                 `protobuf:"varint,1,opt,name=number,proto3" json:"number,omitempty"`
@@ -1265,7 +1342,7 @@ type Generation struct {
 
 func (x *Generation) Reset() {
 	*x = Generation{}
-	mi := &file_snapshot_proto_msgTypes[11]
+	mi := &file_snapshot_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1277,7 +1354,7 @@ func (x *Generation) String() string {
 func (*Generation) ProtoMessage() {}
 
 func (x *Generation) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[11]
+	mi := &file_snapshot_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1290,7 +1367,7 @@ func (x *Generation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Generation.ProtoReflect.Descriptor instead.
 func (*Generation) Descriptor() ([]byte, []int) {
-	return file_snapshot_proto_rawDescGZIP(), []int{11}
+	return file_snapshot_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Generation) GetNumber() uint64 {
@@ -1327,7 +1404,7 @@ type Event struct {
 
 func (x *Event) Reset() {
 	*x = Event{}
-	mi := &file_snapshot_proto_msgTypes[12]
+	mi := &file_snapshot_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1339,7 +1416,7 @@ func (x *Event) String() string {
 func (*Event) ProtoMessage() {}
 
 func (x *Event) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[12]
+	mi := &file_snapshot_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1352,7 +1429,7 @@ func (x *Event) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Event.ProtoReflect.Descriptor instead.
 func (*Event) Descriptor() ([]byte, []int) {
-	return file_snapshot_proto_rawDescGZIP(), []int{12}
+	return file_snapshot_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Event) GetSeq() uint64 {
@@ -1450,7 +1527,7 @@ type Request struct {
 
 func (x *Request) Reset() {
 	*x = Request{}
-	mi := &file_snapshot_proto_msgTypes[13]
+	mi := &file_snapshot_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1462,7 +1539,7 @@ func (x *Request) String() string {
 func (*Request) ProtoMessage() {}
 
 func (x *Request) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[13]
+	mi := &file_snapshot_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1475,7 +1552,7 @@ func (x *Request) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Request.ProtoReflect.Descriptor instead.
 func (*Request) Descriptor() ([]byte, []int) {
-	return file_snapshot_proto_rawDescGZIP(), []int{13}
+	return file_snapshot_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Request) GetId() string {
@@ -1510,7 +1587,7 @@ type Mark struct {
 
 func (x *Mark) Reset() {
 	*x = Mark{}
-	mi := &file_snapshot_proto_msgTypes[14]
+	mi := &file_snapshot_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1522,7 +1599,7 @@ func (x *Mark) String() string {
 func (*Mark) ProtoMessage() {}
 
 func (x *Mark) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[14]
+	mi := &file_snapshot_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1535,7 +1612,7 @@ func (x *Mark) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Mark.ProtoReflect.Descriptor instead.
 func (*Mark) Descriptor() ([]byte, []int) {
-	return file_snapshot_proto_rawDescGZIP(), []int{14}
+	return file_snapshot_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Mark) GetIndex() uint64 {
@@ -1561,13 +1638,14 @@ type End struct {
 	Requests      uint64                 `protobuf:"varint,4,opt,name=requests,proto3" json:"requests,omitempty"`
 	Digest        []byte                 `protobuf:"bytes,5,opt,name=digest,proto3" json:"digest,omitempty"` // of the table
 	Marks         []*Mark                `protobuf:"bytes,6,rep,name=marks,proto3" json:"marks,omitempty"`   // ascending
+	Trashed       uint64                 `protobuf:"varint,7,opt,name=trashed,proto3" json:"trashed,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *End) Reset() {
 	*x = End{}
-	mi := &file_snapshot_proto_msgTypes[15]
+	mi := &file_snapshot_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1579,7 +1657,7 @@ func (x *End) String() string {
 func (*End) ProtoMessage() {}
 
 func (x *End) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[15]
+	mi := &file_snapshot_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1592,7 +1670,7 @@ func (x *End) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use End.ProtoReflect.Descriptor instead.
 func (*End) Descriptor() ([]byte, []int) {
-	return file_snapshot_proto_rawDescGZIP(), []int{15}
+	return file_snapshot_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *End) GetNodes() uint64 {
@@ -1637,11 +1715,18 @@ func (x *End) GetMarks() []*Mark {
 	return nil
 }
 
+func (x *End) GetTrashed() uint64 {
+	if x != nil {
+		return x.Trashed
+	}
+	return 0
+}
+
 var File_snapshot_proto protoreflect.FileDescriptor
 
 const file_snapshot_proto_rawDesc = "" +
 	"\n" +
-	"\x0esnapshot.proto\x12\x12gitmirror.snapshot\x1a\rcommand.proto\"\xef\x02\n" +
+	"\x0esnapshot.proto\x12\x12gitmirror.snapshot\x1a\rcommand.proto\"\xa8\x03\n" +
 	"\x06Record\x12.\n" +
 	"\x04meta\x18\x01 \x01(\v2\x18.gitmirror.snapshot.MetaH\x00R\x04meta\x12.\n" +
 	"\x04node\x18\x02 \x01(\v2\x18.gitmirror.snapshot.NodeH\x00R\x04node\x124\n" +
@@ -1649,7 +1734,8 @@ const file_snapshot_proto_rawDesc = "" +
 	"\x04repo\x18\x04 \x01(\v2\x18.gitmirror.snapshot.RepoH\x00R\x04repo\x121\n" +
 	"\x05event\x18\x05 \x01(\v2\x19.gitmirror.snapshot.EventH\x00R\x05event\x127\n" +
 	"\arequest\x18\x06 \x01(\v2\x1b.gitmirror.snapshot.RequestH\x00R\arequest\x12+\n" +
-	"\x03end\x18\a \x01(\v2\x17.gitmirror.snapshot.EndH\x00R\x03endB\x06\n" +
+	"\x03end\x18\a \x01(\v2\x17.gitmirror.snapshot.EndH\x00R\x03end\x127\n" +
+	"\atrashed\x18\b \x01(\v2\x1b.gitmirror.snapshot.TrashedH\x00R\atrashedB\x06\n" +
 	"\x04kind\"\xad\x01\n" +
 	"\x04Meta\x12\x1d\n" +
 	"\n" +
@@ -1764,7 +1850,12 @@ const file_snapshot_proto_rawDesc = "" +
 	"\x06paused\x18\x1f \x01(\bR\x06paused\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01J\x04\b\a\x10\b\"<\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01J\x04\b\a\x10\b\"p\n" +
+	"\aTrashed\x12\x12\n" +
+	"\x04repo\x18\x01 \x01(\fR\x04repo\x122\n" +
+	"\x06policy\x18\x02 \x01(\v2\x1a.gitmirror.snapshot.PolicyR\x06policy\x12\x1d\n" +
+	"\n" +
+	"removed_ms\x18\x03 \x01(\x03R\tremovedMs\"<\n" +
 	"\n" +
 	"Generation\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\x04R\x06number\x12\x16\n" +
@@ -1791,14 +1882,15 @@ const file_snapshot_proto_rawDesc = "" +
 	"\aoutcome\x18\x03 \x01(\v2\x1a.gitmirror.command.OutcomeR\aoutcome\"4\n" +
 	"\x04Mark\x12\x14\n" +
 	"\x05index\x18\x01 \x01(\x04R\x05index\x12\x16\n" +
-	"\x06digest\x18\x02 \x01(\fR\x06digest\"\xad\x01\n" +
+	"\x06digest\x18\x02 \x01(\fR\x06digest\"\xc7\x01\n" +
 	"\x03End\x12\x14\n" +
 	"\x05nodes\x18\x01 \x01(\x04R\x05nodes\x12\x14\n" +
 	"\x05repos\x18\x02 \x01(\x04R\x05repos\x12\x16\n" +
 	"\x06events\x18\x03 \x01(\x04R\x06events\x12\x1a\n" +
 	"\brequests\x18\x04 \x01(\x04R\brequests\x12\x16\n" +
 	"\x06digest\x18\x05 \x01(\fR\x06digest\x12.\n" +
-	"\x05marks\x18\x06 \x03(\v2\x18.gitmirror.snapshot.MarkR\x05marksB\x18Z\x16gitmirror/fsm/snapshotb\x06proto3"
+	"\x05marks\x18\x06 \x03(\v2\x18.gitmirror.snapshot.MarkR\x05marks\x12\x18\n" +
+	"\atrashed\x18\a \x01(\x04R\atrashedB\x18Z\x16gitmirror/fsm/snapshotb\x06proto3"
 
 var (
 	file_snapshot_proto_rawDescOnce sync.Once
@@ -1812,7 +1904,7 @@ func file_snapshot_proto_rawDescGZIP() []byte {
 	return file_snapshot_proto_rawDescData
 }
 
-var file_snapshot_proto_msgTypes = make([]protoimpl.MessageInfo, 17)
+var file_snapshot_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
 var file_snapshot_proto_goTypes = []any{
 	(*Record)(nil),          // 0: gitmirror.snapshot.Record
 	(*Meta)(nil),            // 1: gitmirror.snapshot.Meta
@@ -1825,45 +1917,48 @@ var file_snapshot_proto_goTypes = []any{
 	(*Release)(nil),         // 8: gitmirror.snapshot.Release
 	(*Pin)(nil),             // 9: gitmirror.snapshot.Pin
 	(*Repo)(nil),            // 10: gitmirror.snapshot.Repo
-	(*Generation)(nil),      // 11: gitmirror.snapshot.Generation
-	(*Event)(nil),           // 12: gitmirror.snapshot.Event
-	(*Request)(nil),         // 13: gitmirror.snapshot.Request
-	(*Mark)(nil),            // 14: gitmirror.snapshot.Mark
-	(*End)(nil),             // 15: gitmirror.snapshot.End
-	nil,                     // 16: gitmirror.snapshot.Repo.LabelsEntry
-	(*command.Policy)(nil),  // 17: gitmirror.command.Policy
-	(*command.Change)(nil),  // 18: gitmirror.command.Change
-	(*command.Outcome)(nil), // 19: gitmirror.command.Outcome
+	(*Trashed)(nil),         // 11: gitmirror.snapshot.Trashed
+	(*Generation)(nil),      // 12: gitmirror.snapshot.Generation
+	(*Event)(nil),           // 13: gitmirror.snapshot.Event
+	(*Request)(nil),         // 14: gitmirror.snapshot.Request
+	(*Mark)(nil),            // 15: gitmirror.snapshot.Mark
+	(*End)(nil),             // 16: gitmirror.snapshot.End
+	nil,                     // 17: gitmirror.snapshot.Repo.LabelsEntry
+	(*command.Policy)(nil),  // 18: gitmirror.command.Policy
+	(*command.Change)(nil),  // 19: gitmirror.command.Change
+	(*command.Outcome)(nil), // 20: gitmirror.command.Outcome
 }
 var file_snapshot_proto_depIdxs = []int32{
 	1,  // 0: gitmirror.snapshot.Record.meta:type_name -> gitmirror.snapshot.Meta
 	2,  // 1: gitmirror.snapshot.Record.node:type_name -> gitmirror.snapshot.Node
 	3,  // 2: gitmirror.snapshot.Record.policy:type_name -> gitmirror.snapshot.Policy
 	10, // 3: gitmirror.snapshot.Record.repo:type_name -> gitmirror.snapshot.Repo
-	12, // 4: gitmirror.snapshot.Record.event:type_name -> gitmirror.snapshot.Event
-	13, // 5: gitmirror.snapshot.Record.request:type_name -> gitmirror.snapshot.Request
-	15, // 6: gitmirror.snapshot.Record.end:type_name -> gitmirror.snapshot.End
-	5,  // 7: gitmirror.snapshot.Node.disk:type_name -> gitmirror.snapshot.Failure
-	5,  // 8: gitmirror.snapshot.Node.sick:type_name -> gitmirror.snapshot.Failure
-	17, // 9: gitmirror.snapshot.Policy.later:type_name -> gitmirror.command.Policy
-	18, // 10: gitmirror.snapshot.Hold.first:type_name -> gitmirror.command.Change
-	18, // 11: gitmirror.snapshot.Approval.first:type_name -> gitmirror.command.Change
-	16, // 12: gitmirror.snapshot.Repo.labels:type_name -> gitmirror.snapshot.Repo.LabelsEntry
-	5,  // 13: gitmirror.snapshot.Repo.error:type_name -> gitmirror.snapshot.Failure
-	6,  // 14: gitmirror.snapshot.Repo.hold:type_name -> gitmirror.snapshot.Hold
-	4,  // 15: gitmirror.snapshot.Repo.copies:type_name -> gitmirror.snapshot.Copy
-	11, // 16: gitmirror.snapshot.Repo.lost:type_name -> gitmirror.snapshot.Generation
-	7,  // 17: gitmirror.snapshot.Repo.approved:type_name -> gitmirror.snapshot.Approval
-	9,  // 18: gitmirror.snapshot.Repo.pins:type_name -> gitmirror.snapshot.Pin
-	8,  // 19: gitmirror.snapshot.Repo.released:type_name -> gitmirror.snapshot.Release
-	18, // 20: gitmirror.snapshot.Event.changes:type_name -> gitmirror.command.Change
-	19, // 21: gitmirror.snapshot.Request.outcome:type_name -> gitmirror.command.Outcome
-	14, // 22: gitmirror.snapshot.End.marks:type_name -> gitmirror.snapshot.Mark
-	23, // [23:23] is the sub-list for method output_type
-	23, // [23:23] is the sub-list for method input_type
-	23, // [23:23] is the sub-list for extension type_name
-	23, // [23:23] is the sub-list for extension extendee
-	0,  // [0:23] is the sub-list for field type_name
+	13, // 4: gitmirror.snapshot.Record.event:type_name -> gitmirror.snapshot.Event
+	14, // 5: gitmirror.snapshot.Record.request:type_name -> gitmirror.snapshot.Request
+	16, // 6: gitmirror.snapshot.Record.end:type_name -> gitmirror.snapshot.End
+	11, // 7: gitmirror.snapshot.Record.trashed:type_name -> gitmirror.snapshot.Trashed
+	5,  // 8: gitmirror.snapshot.Node.disk:type_name -> gitmirror.snapshot.Failure
+	5,  // 9: gitmirror.snapshot.Node.sick:type_name -> gitmirror.snapshot.Failure
+	18, // 10: gitmirror.snapshot.Policy.later:type_name -> gitmirror.command.Policy
+	19, // 11: gitmirror.snapshot.Hold.first:type_name -> gitmirror.command.Change
+	19, // 12: gitmirror.snapshot.Approval.first:type_name -> gitmirror.command.Change
+	17, // 13: gitmirror.snapshot.Repo.labels:type_name -> gitmirror.snapshot.Repo.LabelsEntry
+	5,  // 14: gitmirror.snapshot.Repo.error:type_name -> gitmirror.snapshot.Failure
+	6,  // 15: gitmirror.snapshot.Repo.hold:type_name -> gitmirror.snapshot.Hold
+	4,  // 16: gitmirror.snapshot.Repo.copies:type_name -> gitmirror.snapshot.Copy
+	12, // 17: gitmirror.snapshot.Repo.lost:type_name -> gitmirror.snapshot.Generation
+	7,  // 18: gitmirror.snapshot.Repo.approved:type_name -> gitmirror.snapshot.Approval
+	9,  // 19: gitmirror.snapshot.Repo.pins:type_name -> gitmirror.snapshot.Pin
+	8,  // 20: gitmirror.snapshot.Repo.released:type_name -> gitmirror.snapshot.Release
+	3,  // 21: gitmirror.snapshot.Trashed.policy:type_name -> gitmirror.snapshot.Policy
+	19, // 22: gitmirror.snapshot.Event.changes:type_name -> gitmirror.command.Change
+	20, // 23: gitmirror.snapshot.Request.outcome:type_name -> gitmirror.command.Outcome
+	15, // 24: gitmirror.snapshot.End.marks:type_name -> gitmirror.snapshot.Mark
+	25, // [25:25] is the sub-list for method output_type
+	25, // [25:25] is the sub-list for method input_type
+	25, // [25:25] is the sub-list for extension type_name
+	25, // [25:25] is the sub-list for extension extendee
+	0,  // [0:25] is the sub-list for field type_name
 }
 
 func init() { file_snapshot_proto_init() }
@@ -1879,6 +1974,7 @@ func file_snapshot_proto_init() {
 		(*Record_Event)(nil),
 		(*Record_Request)(nil),
 		(*Record_End)(nil),
+		(*Record_Trashed)(nil),
 	}
 	file_snapshot_proto_msgTypes[8].OneofWrappers = []any{}
 	type x struct{}
@@ -1887,7 +1983,7 @@ func file_snapshot_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_snapshot_proto_rawDesc), len(file_snapshot_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   17,
+			NumMessages:   18,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -66,6 +66,7 @@ const (
 	StaleRun        Code = "stale_run"
 	NotOwner        Code = "not_owner"
 	LastCopy        Code = "last_copy"
+	CopiesGone      Code = "copies_gone"
 	NodeUp          Code = "node_up"
 	DrainImpossible Code = "drain_impossible"
 	CannotLead      Code = "cannot_lead"
@@ -156,6 +157,7 @@ var Meanings = []Meaning{
 	{StaleRun, 409, "another process runs as this node", ""},
 	{NotOwner, 409, "the node does not own the repo", ""},
 	{LastCopy, 409, "it has the only copy of a repo", "bring back a node that has one; where it is lost for good: gitmirror node rm NAME --accept-loss, which has them cloned anew from upstream"},
+	{CopiesGone, 409, "what was removed has no copy any more", "add it anew, from upstream: gitmirror repo add URL"},
 	{NodeUp, 409, "the node is up", ""},
 	{DrainImpossible, 409, "there are too few other nodes for the copies of the node",
 		"start another node with --join, bring one back, or have fewer copies of those repositories: gitmirror repo set NAME --replicas 1"},

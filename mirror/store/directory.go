@@ -41,6 +41,15 @@ func directories(d *disk.Disk, paths ...string) error {
 
 // readMeta reads the repo.json of a directory that is one itself.
 func readMeta(d *disk.Disk, dir string) (m meta, err error) {
+	m, err = metaIn(d, dir)
+	if err == nil && m.ID+".git" != filepath.Base(dir) {
+		return m, fmt.Errorf("%s is %w: its repo.json is of %.80q", dir, ErrNotOurs, m.ID)
+	}
+	return m, err
+}
+
+// metaIn reads the repo.json of a directory that is one itself, whatever it is called.
+func metaIn(d *disk.Disk, dir string) (m meta, err error) {
 	if err := directory(d, dir); err != nil {
 		return m, err
 	}
@@ -56,9 +65,6 @@ func readMeta(d *disk.Disk, dir string) (m meta, err error) {
 	}
 	if err := json.Unmarshal(data, &m); err != nil {
 		return m, fmt.Errorf("read repo.json: %w", err)
-	}
-	if m.ID+".git" != filepath.Base(dir) {
-		return m, fmt.Errorf("%s is %w: its repo.json is of %.80q", dir, ErrNotOurs, m.ID)
 	}
 	return m, nil
 }

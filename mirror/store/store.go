@@ -11,6 +11,7 @@
 //	  objects/pack/                packs, moved in whole
 //	staging/<start id>/            half-done work of this run; swept at the next start
 //	trash/<id>.<time>.git          removed repositories, emptied after a day
+//	trash/<id>.<time>.damaged.git  those that were thrown away because they cannot be read
 //	state.db                       due times and the like: see State
 //
 // A generation is two durable steps: objects are moved in (no ref names them),
@@ -32,10 +33,6 @@ import (
 	"gitmirror/internal/atomicfile"
 	"gitmirror/internal/disk"
 )
-
-// TrashAfter is how long a removed repository can still be taken out of the
-// trash by hand.
-const TrashAfter = 24 * time.Hour
 
 // Config says where a node's directories are.
 type Config struct {
@@ -201,7 +198,7 @@ func (s *Store) Ensure(id, name string) (*Repo, error) {
 	if _, ours := s.disk.Stat(filepath.Join(dir, "objects", "pack")); errors.Is(err, fs.ErrExist) && ours == nil {
 		// A repository of that name that could not be loaded is what damage left.
 		s.log.Warn("an unusable repository directory goes to the trash", "dir", dir)
-		if err = s.disk.Rename(dir, s.trashed(id, time.Now())); err == nil {
+		if err = s.disk.Rename(dir, s.trashed(id, time.Now(), damaged)); err == nil {
 			err = create(s.disk, dir, meta{id, name})
 		}
 	}
@@ -214,80 +211,6 @@ func (s *Store) Ensure(id, name string) (*Repo, error) {
 	}
 	s.repos[id] = r
 	return r, nil
-}
-
-// Trash takes the repository out of service: its directory leaves the tree at
-// once and is emptied a day later. It waits for whoever has acquired it.
-func (s *Store) Trash(id string, now time.Time) error {
-	s.mu.Lock()
-	r := s.repos[id]
-	delete(s.repos, id)
-	s.mu.Unlock()
-	if r == nil {
-		return nil
-	}
-	r.use.Lock()
-	defer r.use.Unlock()
-	s.mu.Lock() // no new copy is made meanwhile
-	defer s.mu.Unlock()
-	if s.repos[id] != nil {
-		r.trashed = true // one was made since, which has moved this one away
-		return nil
-	}
-	trash := filepath.Join(s.root, "trash")
-	err := directory(s.disk, trash)
-	if err == nil {
-		err = s.disk.Rename(r.dir, s.trashed(id, now))
-	}
-	if _, there := s.disk.Lstat(r.dir); errors.Is(there, fs.ErrNotExist) {
-		r.trashed = true
-		if err != nil {
-			return nil // somebody has removed it
-		}
-	}
-	if err != nil {
-		s.repos[id] = r // it is still there
-		return fmt.Errorf("trash repository: %w", err)
-	}
-	r.trashed = true
-	return errors.Join(s.disk.Sync(trash), s.disk.Sync(filepath.Dir(r.dir)))
-}
-
-func (s *Store) trashed(id string, now time.Time) string {
-	return filepath.Join(s.root, "trash", fmt.Sprintf("%s.%d.git", id, now.UnixNano()))
-}
-
-// EmptyTrash deletes what has been in the trash for TrashAfter, by the clock that
-// Trash was told.
-func (s *Store) EmptyTrash(now time.Time) error {
-	if err := directory(s.disk, filepath.Join(s.root, "trash")); err != nil {
-		return err
-	}
-	entries, err := s.disk.ReadDir(filepath.Join(s.root, "trash"))
-	if err != nil {
-		return err
-	}
-	for _, e := range entries {
-		info, err := e.Info()
-		if err != nil || now.Sub(trashedAt(e.Name(), info)) < TrashAfter {
-			continue
-		}
-		if err := s.disk.RemoveAll(filepath.Join(s.root, "trash", e.Name())); err != nil {
-			return fmt.Errorf("empty trash: %w", err)
-		}
-	}
-	return nil
-}
-
-func trashedAt(name string, info fs.FileInfo) time.Time {
-	parts := strings.Split(name, ".")
-	var nanos int64
-	if len(parts) == 3 {
-		if _, err := fmt.Sscan(parts[1], &nanos); err == nil {
-			return time.Unix(0, nanos)
-		}
-	}
-	return info.ModTime()
 }
 
 func (s *Store) dir(id string) string {

@@ -157,7 +157,7 @@ func (w *Worker) salvage(a work.Assignment, err error) work.Result {
 	if kept > 0 {
 		w.log.Error("it was the last copy: tips that upstream has taken away were kept in it alone; what can be read of them is in the trash for a day", "repo", a.Name, "tips", kept)
 	}
-	if err := w.store.Trash(a.ID, w.logTime().Now); err != nil {
+	if err := w.store.Scrap(a.ID, w.logTime().Now); err != nil {
 		return failed(failure.Wrap(failure.Disk, err))
 	}
 	w.copies.Forget(a.ID)
