@@ -134,6 +134,8 @@ func TestTheTrashIsEmptiedAfterADay(t *testing.T) {
 	m.ok(remove("two", "three"))
 	taken := newRepo("one")
 	taken.Name, taken.Urls, taken.UrlKeys = "n", []string{"https://n"}, []string{"n"}
+	m.ok(reportGone("a", "one"))
+	m.ok(reportGone("b", "one"))
 	m.refused(refusal.Invalid, addRepos(taken)) // its id belongs to what may come back
 	for range 24*2 - 1 {
 		m.now = m.now.Add(30 * time.Minute)
