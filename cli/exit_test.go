@@ -295,6 +295,14 @@ func TestStatusForProbes(t *testing.T) {
 		}
 	}
 	t.Setenv(addrEnv, "http://127.0.0.1:1")
+	starting := problem(http.StatusServiceUnavailable, "starting")
+	starting.Detail = "this node is starting, and waits: for n3"
+	waits := fakeNode(t, func(int, request) any { return starting })
+	contains(t, "stderr", run(t, "status", "--exit-code").want(t, exitUnavailable).err, "waits: for n3")
+	if n := len(waits.requests()); n != 1 {
+		t.Errorf("it was asked %d times", n)
+	}
+	waits.Close()
 	run(t, "status", "--exit-code").want(t, exitUnavailable)
 	contains(t, "stderr", run(t, "status", "--exit-code", "--watch").want(t, exitUsage).err, "--watch")
 }

@@ -71,25 +71,37 @@ func (p *importPlan) taken(ctx context.Context, s *session, was *api.Repo, name 
 }
 
 // add judges a line whose URL nothing mirrors yet: a line before it may have asked for that,
-// or for its name.
-func (p *importPlan) add(r *importResult, raw string) {
+// or for its name. With update it gets the name that the last line gives it.
+func (p *importPlan) add(r *importResult, raw string, update bool) {
 	u, err := giturl.Parse(raw)
-	if r.Would == "" || err != nil {
+	again := r.Problem != nil && is(r.Problem, refusal.ConflictURL) && r.was == nil
+	if r.Would == "" && !again || err != nil {
 		return
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	name, there := p.added[u.Key()]
+	wanted := r.Would
+	if again {
+		wanted = r.name
+	}
+	refuse := func(code refusal.Code, try, format string, args ...any) {
+		r.Would, r.Problem = "", api.ProblemOf(refusal.New(code, format, args...).Try("%s", try))
+	}
 	switch {
 	case there && (r.name == "" || strings.EqualFold(r.name, name)):
-		r.Would, r.same = "", true
+		r.Would, r.Problem, r.same = "", nil, true
+	case there && !update:
+		refuse(refusal.ConflictURL, "keep one of the two lines", "a line before it asks for this upstream, as %s", name)
+	case again && !there:
+	case p.names[strings.ToLower(wanted)]:
+		refuse(refusal.ConflictName, "give another name in one of the two lines", "a line before it asks for the name %s", wanted)
 	case there:
-		r.Would, r.Problem = "", api.ProblemOf(refusal.New(refusal.ConflictURL, "a line before it asks for this upstream, as %s", name).Try("keep one of the two lines"))
-	case p.names[strings.ToLower(r.Would)]:
-		r.Problem = api.ProblemOf(refusal.New(refusal.ConflictName, "a line before it asks for the name %s", r.Would).Try("give another name in one of the two lines"))
-		r.Would = ""
+		r.Would, r.Problem, r.Changed, r.was = "", nil, true, &api.Repo{Name: name}
+		r.Differs = []string{"name " + name + " -> " + wanted}
+		fallthrough
 	default:
-		p.added[u.Key()] = r.Would
-		p.names[strings.ToLower(r.Would)] = true
+		p.added[u.Key()] = wanted
+		p.names[strings.ToLower(wanted)] = true
 	}
 }

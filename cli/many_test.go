@@ -232,10 +232,22 @@ func TestImportingWhatIsThere(t *testing.T) {
 	// Each line is judged after those before it, in whatever call they are.
 	r = runWith(t, "https://h/a other\nhttps://h/a h/a\nhttps://h/a other\n", "repo", "import", "-", "--update", "-n").want(t, exitOK)
 	contains(t, "stdout", r.out, "would change h/a: name h/a -> other", "Would add 0, changed 1, mirrored already 2, refused 0")
-	far := "https://h/b\nhttps://h/e clash\n" + strings.Repeat("\n", 10) + many(importBatch) + "https://h/b\nhttps://h/B.git\nhttps://h/b elsewhere\nhttps://h/c clash\nhttps://h/a clash\n"
+	far := "https://h/b\nhttps://h/e clash\n" + many(importBatch) + "https://h/b\nhttps://h/B.git\nhttps://h/b elsewhere\nhttps://h/c clash\nhttps://h/a clash\nhttps://h/c elsewhere\n"
 	r = runWith(t, far, "repo", "import", "-", "--update", "-n").want(t, exitPartFailed)
-	contains(t, "stdout", r.out, fmt.Sprintf("Would add %d, mirrored already 2, refused 3", importBatch+2))
-	contains(t, "stderr", r.err, "a line before it asks for this upstream, as h/b", "a line before it asks for the name clash", "the name clash is taken")
+	contains(t, "stdout", r.out, "would change h/b: name h/b -> elsewhere", fmt.Sprintf("Would add %d, changed 1, mirrored already 2, refused 3", importBatch+2))
+	contains(t, "stderr", r.err, "a line before it asks for the name clash", "a line before it asks for the name elsewhere", "the name clash is taken", "give another name in that line")
+	r = runWith(t, "https://h/b\n"+many(importBatch)+"https://h/b elsewhere\n", "repo", "import", "-", "-n").want(t, exitPartFailed)
+	contains(t, "stderr", r.err, "a line before it asks for this upstream, as h/b")
+	// As a node answers where both are of one call.
+	twice := problem(http.StatusConflict, "conflict_url")
+	one := importResult{URL: "https://h/f", Would: "h/f"}
+	two := importResult{URL: "https://h/f", Problem: twice, name: "x"}
+	plan := newImportPlan()
+	plan.add(&one, one.URL, true)
+	plan.add(&two, two.URL, true)
+	if !two.Changed || two.Problem != nil || two.was.Name != "h/f" {
+		t.Errorf("%+v", two)
+	}
 	r = runWith(t, "https://h/a other\n", "repo", "import", "-", "--update").want(t, exitOK)
 	all = wrote()
 	if got, want := all[len(all)-1], `POST /api/v1/repos:set {"repos":[{"repo":"h/a","name":"other"}]}`; got != want {

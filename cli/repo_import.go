@@ -131,7 +131,7 @@ func repoImport(ctx context.Context, s *session, o repoImportOptions) error {
 		for i := range call.results {
 			r := &call.results[i]
 			if o.dry {
-				o.plan.add(r, call.batch[i].url)
+				o.plan.add(r, call.batch[i].url, o.update)
 				wouldUpdate(ctx, s, r, o)
 			}
 			switch {
@@ -146,6 +146,9 @@ func repoImport(ctx context.Context, s *session, o repoImportOptions) error {
 				t.ok++
 			default:
 				progress.end()
+				if is(r.Problem, refusal.ConflictName) {
+					r.Problem.Hint = "give another name in that line, behind the URL"
+				}
 				t.fail(s, fmt.Sprintf("line %d, %s", r.Line, r.URL), r.Problem)
 			}
 		}
@@ -300,6 +303,9 @@ func addBatch(ctx context.Context, s *session, batch []importEntry, o repoImport
 // wouldUpdate compares what is there already with what a line says, and tells what would be
 // changed.
 func wouldUpdate(ctx context.Context, s *session, r *importResult, o repoImportOptions) {
+	if r.Changed {
+		return
+	}
 	set := r.compare(o)
 	if !o.update || len(r.Differs) == 0 {
 		return

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -39,8 +40,9 @@ func statusCommand() command {
 const probeTimeout = 5 * time.Second
 
 func status(ctx context.Context, s *session, probe bool) error {
-	if probe && s.timeout == 0 {
-		s.timeout = probeTimeout
+	if probe {
+		s.patience = 0 // what a node says of itself, as that it waits for others, is the answer
+		s.timeout = cmp.Or(s.timeout, probeTimeout)
 	}
 	st, err := askStatus(ctx, s)
 	if err != nil {
