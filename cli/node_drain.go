@@ -49,7 +49,11 @@ func nodeDrain(ctx context.Context, s *session, o nodeDrainOptions) error {
 		return err
 	}
 	if before.Drain != nil {
-		s.remark("%s is draining already, since %s.", before.Name, before.Drain.Since.Local().Format(time.DateTime))
+		is := "is draining"
+		if before.Drain.Done {
+			is = "is drained"
+		}
+		s.remark("%s %s already; that was asked for at %s.", before.Name, is, before.Drain.Since.Local().Format(time.DateTime))
 	}
 	var n *api.Node
 	err = s.write(ctx, func(ctx context.Context, key string) (err error) {
@@ -111,7 +115,7 @@ func awaitDrained(ctx context.Context, s *session, n *api.Node, deadline time.Du
 		}
 	}
 	progress.end()
-	s.say("%s is drained after %s: nothing is left on it, and it gets nothing new.", n.Name, took(began))
+	s.say("%s is drained after %s: all that it had is elsewhere, and it gets nothing new.", n.Name, took(began))
 	s.remark("Stop it now; then %s, or when it is back %s", s.command("node rm %s --yes", n.Name), s.command("node undrain %s", n.Name))
 	return s.showJSON(n)
 }

@@ -41,6 +41,9 @@ func TestADrainEndsWhenNothingIsLeft(t *testing.T) {
 	draining(t, &api.Drain{Left: 4}, 0)
 	contains(t, "stderr", run(t, "node", "drain", "n2").want(t, exitOK).err, "n2 is draining already")
 
+	draining(t, &api.Drain{Done: true}, 0)
+	contains(t, "stderr", run(t, "node", "drain", "n2").want(t, exitOK).err, "n2 is drained already")
+
 	draining(t, nil, 3)
 	r = run(t, "node", "drain", "n2", "--detach", "-o", "json").want(t, exitOK)
 	var n api.Node

@@ -84,6 +84,8 @@ func (c *Coordinator) cannotLead(n *fsm.Node) error {
 	}
 	votes := slices.ContainsFunc(servers, func(s Server) bool { return s.ID == n.ID && s.Voter })
 	switch {
+	case !votes && n.Draining():
+		return refusal.New(refusal.CannotLead, "%s has no vote: it is draining", n.Name)
 	case !votes:
 		return refusal.New(refusal.CannotLead, "%s has no vote", n.Name)
 	case n.State != fsm.NodeUp:

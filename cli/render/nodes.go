@@ -68,7 +68,7 @@ func DrainLeft(n *api.Node) string {
 	case !d.Done:
 		return "no copies left, it leads still"
 	}
-	return "nothing is left on it"
+	return "all that it had is elsewhere"
 }
 
 // nodeState is what the node is, and how many copies are left on one that is draining.
