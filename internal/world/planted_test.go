@@ -79,7 +79,7 @@ var plants = []planted{
 	{"a new leader does not wait for what was committed", []cut{{"cluster/leader.go", "err := c.await(t.ctx, func() error { return c.raft.Barrier(enqueueTimeout).Error() })", "var err error"}}},
 	// A row loses a copy unasked only when the node is removed, and then nothing is followed.
 	{"a copy is removed where its row is gone", []cut{
-		{"agent/assign.go", "\tdelete(as.leaving, id)\n\tas.takeBack(id)\n}", "\tas.leaving[id] = true\n\tas.takeBack(id)\n}"},
+		{"agent/assign.go", "\tdelete(as.leaving, id)\n\tdelete(as.wanted, id)\n\tas.takeBack(id)\n}", "\tas.leaving[id] = true\n\tas.takeBack(id)\n}"},
 		{"agent/assign.go", "\tif self == nil {\n\t\treturn\n\t}\n\tas.agent.watchNodes", "\tif self == nil {\n\t\tself = &fsm.Node{}\n\t}\n\tas.agent.watchNodes"},
 	}},
 	{"what upstream takes away is not kept", []cut{{"mirror/past/keep.go", "gone = append(gone, Gone{c, s.settled(c.Ref), lost[c.Ref+\" \"+c.Old]})", "_ = lost"}}},
