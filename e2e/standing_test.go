@@ -102,7 +102,7 @@ func TestTwinsThatStartAloneFindEachOther(t *testing.T) {
 	testlog.EventuallyIn(t, 30*time.Second, "one of them to end", func() bool { return !one.Running() || !two.Running() })
 	for _, p := range []*proc{one, two} {
 		if !p.Running() {
-			p.ends(6, "the data directory is a copy")
+			p.ends(6, "data directory is a copy") // of whoever says so: the process itself, or the cluster at its peers
 		}
 	}
 	for _, p := range f.nodes[:2] {
