@@ -22,15 +22,20 @@ for github.com/acme/big while no other name ends in /big.`,
 }
 
 func repoShow(ctx context.Context, s *session, name string) error {
-	var r *api.Repo
-	err := s.read(ctx, func(ctx context.Context) (err error) {
-		r, err = s.client.Find(ctx, name)
-		return err
-	})
-	if err = notFound(err, s.command("repo ls")); err != nil {
+	r, err := s.find(ctx, name)
+	if err != nil {
 		return err
 	}
 	return s.show(r, func(p render.Printer) error { return p.Repo(r, ownPolicy(r.Policy), s.base(ctx)) })
+}
+
+// find is repo, by what a name alone ends in too: for who only looks.
+func (s *session) find(ctx context.Context, name string) (r *api.Repo, err error) {
+	err = s.read(ctx, func(ctx context.Context) error {
+		r, err = s.client.Find(ctx, name)
+		return err
+	})
+	return r, notFound(err, s.command("repo ls"))
 }
 
 func (s *session) repo(ctx context.Context, name string) (r *api.Repo, err error) {

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"strings"
 
-	"gitmirror/api"
 	"gitmirror/cli/render"
 
 	urfave "github.com/urfave/cli/v2"
@@ -32,12 +31,8 @@ type addresses struct {
 }
 
 func repoURL(ctx context.Context, s *session, name string, instead bool) error {
-	var r *api.Repo
-	err := s.read(ctx, func(ctx context.Context) (err error) {
-		r, err = s.client.Find(ctx, name)
-		return err
-	})
-	if err = notFound(err, s.command("repo ls")); err != nil {
+	r, err := s.find(ctx, name)
+	if err != nil {
 		return err
 	}
 	at := addresses{URL: render.CloneURL(s.base(ctx), r.Name), InsteadOf: r.URLs}
