@@ -38,11 +38,13 @@ var allowed = map[string]struct {
 		"the composition root may know everything but its own users"},
 
 	"mirror/work":     {[]string{"mirror/failure", "mirror/refs"}, "the words that when and what share decide nothing"},
-	"mirror/schedule": {[]string{"mirror/failure", "mirror/refs", "mirror/work"}, "when a run begins has nothing to do with what it does"},
+	"mirror/rhythm":   {nil, "how often upstreams change is arithmetic"},
+	"mirror/commits":  {nil, "when commits were made is read of a repository, whosever it is"},
+	"mirror/schedule": {[]string{"mirror/failure", "mirror/refs", "mirror/rhythm", "mirror/work"}, "when a run begins has nothing to do with what it does"},
 	"mirror/remote":   {[]string{"mirror/failure", "mirror/git", "mirror/wire"}, "how an upstream is spoken to has nothing to do with what is asked of it"},
 	"mirror/detect":   {[]string{"mirror/remote", "mirror/wire"}, "whether refs have changed has nothing to do with how they are asked for: that is in mirror/remote"},
 	"mirror/fetch":    {[]string{"mirror/failure", "mirror/git", "mirror/refs", "mirror/remote", "mirror/store", "mirror/wire"}, "objects are brought and proved the same way wherever they come from: how git gets to an upstream is in mirror/remote"},
-	"mirror/sync": {[]string{"mirror/detect", "mirror/failure", "mirror/fetch", "mirror/past", "mirror/refs", "mirror/remote", "mirror/space", "mirror/store", "mirror/wire", "mirror/work"},
+	"mirror/sync": {[]string{"mirror/detect", "mirror/failure", "mirror/fetch", "mirror/past", "mirror/refs", "mirror/remote", "mirror/rhythm", "mirror/space", "mirror/store", "mirror/wire", "mirror/work"},
 		"what a run does knows neither when it begins nor who is served"},
 }
 
@@ -113,7 +115,7 @@ func TestWhoMayImportWhom(t *testing.T) {
 }
 
 // drivers drive the product from outside, for tests and benchmarks: none of it imports them.
-var drivers = []string{"internal/bench", "internal/clustertest", "internal/world", "e2e"}
+var drivers = []string{"internal/bench", "internal/clustertest", "internal/simschedule", "internal/world", "e2e"}
 
 // checkLeaf: what anyone may import imports none of us but other leaves.
 func checkLeaf(t *testing.T, name string, imports []string) {

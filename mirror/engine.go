@@ -24,11 +24,13 @@ import (
 	"gitmirror/internal/disk"
 	"gitmirror/internal/egress"
 	"gitmirror/internal/network"
+	"gitmirror/mirror/commits"
 	"gitmirror/mirror/detect"
 	"gitmirror/mirror/fetch"
 	"gitmirror/mirror/git"
 	"gitmirror/mirror/refs"
 	"gitmirror/mirror/remote"
+	"gitmirror/mirror/rhythm"
 	"gitmirror/mirror/schedule"
 	"gitmirror/mirror/serve"
 	"gitmirror/mirror/space"
@@ -63,15 +65,18 @@ type Config struct {
 	Clock   clock.Clock // default the machine's
 	Meter   Meter       // default: nobody counts
 
-	Checks        int           // of upstreams, running at once; default 256
-	ChecksPerHost int           // and as many that fetch, and that make first copies; default 8
-	Copies        int           // from peers, running at once; default 64
-	CopiesPerPeer int           // default 8
-	Fetches       int64         // git fetches at once, from upstreams, and as many from peers; default 4
-	Packs         int64         // git upload-packs at once; default 16
-	MaxSize       int64         // bytes of a repository's packs; 0 for any number
-	MaxObject     int64         // bytes of one object; 0 for any number
-	Stall         time.Duration // a fetch without progress ends; default 1 min
+	Checks         int                       // of upstreams, running at once; default 256
+	ChecksPerHost  int                       // default 32
+	FetchesPerHost int                       // that fetch or wait to, and as many that make first copies; default 8
+	Bounds         rhythm.Bounds             // of intervals that are learned; default 45 s and 8 h
+	Rate           func(host string) float64 // checks a second that may be made from here at a host, 0 or a nil Rate for any number; it does not block
+	Copies         int                       // from peers, running at once; default 64
+	CopiesPerPeer  int                       // default 8
+	Fetches        int64                     // git fetches at once, from upstreams, and as many from peers; default 4
+	Packs          int64                     // git upload-packs at once; default 16
+	MaxSize        int64                     // bytes of a repository's packs; 0 for any number
+	MaxObject      int64                     // bytes of one object; 0 for any number
+	Stall          time.Duration             // a fetch without progress ends; default 1 min
 }
 
 // Engine is the mirror of one node.
@@ -94,7 +99,8 @@ type Engine struct {
 // runs before Run.
 func New(ctx context.Context, cfg Config) (_ *Engine, err error) {
 	cfg.Checks = orDefault(cfg.Checks, 256)
-	cfg.ChecksPerHost = orDefault(cfg.ChecksPerHost, 8)
+	cfg.ChecksPerHost = orDefault(cfg.ChecksPerHost, 32)
+	cfg.FetchesPerHost = orDefault(cfg.FetchesPerHost, 8)
 	cfg.Copies = orDefault(cfg.Copies, 64)
 	cfg.CopiesPerPeer = orDefault(cfg.CopiesPerPeer, 8)
 	cfg.Fetches = orDefault(cfg.Fetches, 4)
@@ -117,9 +123,9 @@ func New(ctx context.Context, cfg Config) (_ *Engine, err error) {
 		return nil, err
 	}
 	e.space = space.New(cfg.Disk, cfg.Dir, cfg.Reserve, e.spaceChanged)
-	objects := cfg.Objects
+	objects, made := cfg.Objects, sync.Commits(nil)
 	if objects == nil {
-		objects = fetch.New(cfg.Git, cfg.Disk, cfg.Stall)
+		objects, made = fetch.New(cfg.Git, cfg.Disk, cfg.Stall), commits.Reader{Disk: cfg.Disk}.Since
 	}
 	meters := metered{cfg.Meter, cfg.Clock}
 	kick := func(id string) bool { return e.schedule.Kick(id) }
@@ -135,7 +141,7 @@ func New(ctx context.Context, cfg Config) (_ *Engine, err error) {
 		}
 	}
 	e.worker = sync.New(sync.Config{
-		Clock: cfg.Clock, Store: e.store, Upstream: upstream, Objects: meteredObjects{objects, meters}, Space: e.space, Past: &e.memory.past,
+		Clock: cfg.Clock, Store: e.store, Upstream: upstream, Objects: meteredObjects{objects, meters}, Commits: made, Space: e.space, Past: &e.memory.past,
 		Copies: e.prover, Publisher: meteredPublisher{cfg.Publisher, meters}, Locator: cfg.Locator, LogTime: cfg.LogTime, Changed: cfg.Changed, Kick: kick, Log: cfg.Log,
 		CopiesPerPeer: cfg.CopiesPerPeer, Fetches: cfg.Fetches, MaxSize: cfg.MaxSize, MaxObject: cfg.MaxObject,
 	})
@@ -147,7 +153,7 @@ func New(ctx context.Context, cfg Config) (_ *Engine, err error) {
 	}
 	e.schedule = schedule.New(schedule.Config{
 		Clock: cfg.Clock, Runner: meteredRuns{e.worker, meters}, Rows: cfg.Rows, Disk: holdings{e}, Memory: e.state, Changed: cfg.Changed,
-		Checks: cfg.Checks, Fetches: fetching, ChecksPerHost: cfg.ChecksPerHost, Copies: cfg.Copies,
+		Checks: cfg.Checks, Fetches: fetching, ChecksPerHost: cfg.ChecksPerHost, FetchesPerHost: cfg.FetchesPerHost, Bounds: cfg.Bounds, Rate: cfg.Rate, Copies: cfg.Copies,
 	})
 	return e, nil
 }

@@ -100,7 +100,7 @@ func TestHangingHostDelaysOnlyItsOwn(t *testing.T) {
 	bad.Intercept(func(_ http.ResponseWriter, r *http.Request) bool { <-r.Context().Done(); return true })
 	sample(t, good, "x.git")
 	b := newBook()
-	n := startNode(t, b, t.TempDir(), func(c *mirror.Config) { c.Checks, c.ChecksPerHost = 4, 2 })
+	n := startNode(t, b, t.TempDir(), func(c *mirror.Config) { c.Checks, c.ChecksPerHost, c.FetchesPerHost = 4, 2, 2 })
 	urls := map[string]string{}
 	for i := range 8 {
 		urls[fmt.Sprintf("repobad%d", i)] = bad.URL(fmt.Sprint(i))

@@ -44,6 +44,7 @@ type Error struct {
 	Class      Class
 	Message    string        // for people, one line, free of secrets and control characters
 	RetryAfter time.Duration // what the upstream asked for, 0 if nothing
+	Host       bool          // it is said of all that the host has: it is asked for too much
 	Err        error
 }
 

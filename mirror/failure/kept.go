@@ -14,7 +14,7 @@ func (e *Error) Kept() *Error {
 	if e == nil {
 		return nil
 	}
-	return &Error{Class: e.Class, Message: Clip(e.Message, keptBytes), RetryAfter: e.RetryAfter}
+	return &Error{Class: e.Class, Message: Clip(e.Message, keptBytes), RetryAfter: e.RetryAfter, Host: e.Host}
 }
 
 // Clip leaves of somebody's words what a terminal can bear: about that many bytes at most,

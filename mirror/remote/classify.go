@@ -38,7 +38,40 @@ func ofStatus(resp *http.Response) *failure.Error {
 		f.Class = failure.Network
 	}
 	f.RetryAfter = retryAfter(resp.Header.Get("Retry-After"), time.Now())
+	if f.Host = tooMuch(resp); f.Host && f.Class == failure.Auth {
+		f.Class = failure.RateLimited
+		f.Message = fmt.Sprintf("%s answered 403: it is asked for too much", host)
+		f.RetryAfter = max(f.RetryAfter, untilReset(resp.Header, time.Now()))
+	}
 	return f
+}
+
+// tooMuch tells whether an answer says of a host that it is asked for too much, and not of one
+// repository. Forges say 403 of both, and have headers for the first.
+func tooMuch(resp *http.Response) bool {
+	switch resp.StatusCode {
+	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
+		return true
+	case http.StatusForbidden:
+		return resp.Header.Get("Retry-After") != "" || resp.Header.Get("X-RateLimit-Remaining") == "0" || resp.Header.Get("RateLimit-Remaining") == "0"
+	}
+	return false
+}
+
+// untilReset is how long it takes until a limit is over, as GitHub and GitLab say it: at a time
+// in seconds of Unix, or (RateLimit-Reset, as others have it) in so many seconds.
+func untilReset(h http.Header, now time.Time) time.Duration {
+	for _, name := range []string{"X-RateLimit-Reset", "RateLimit-Reset"} {
+		n, err := strconv.ParseInt(h.Get(name), 10, 64)
+		switch {
+		case err != nil || n < 0:
+		case n < 1e9:
+			return min(time.Duration(n)*time.Second, maxRetryAfter)
+		default:
+			return min(max(time.Unix(n, 0).Sub(now), 0), maxRetryAfter)
+		}
+	}
+	return 0
 }
 
 func retryAfter(v string, now time.Time) time.Duration {

@@ -20,7 +20,7 @@ func (s *Scheduler) Alone(alone bool) {
 	now := s.now()
 	for _, r := range s.repos {
 		if r.assigned && r.terms.owner && r.phase == Idle {
-			s.queue.set(r, now.add(s.spread(min(r.terms.interval, returnWithin))))
+			s.queue.set(r, now.add(s.spread(min(r.every, returnWithin))))
 		}
 	}
 	s.dispatch()

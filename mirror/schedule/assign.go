@@ -16,14 +16,19 @@ func (s *Scheduler) Assign(a work.Assignment) {
 	r := s.repos[a.ID]
 	switch {
 	case r == nil:
-		r = &repo{id: a.ID, lastCheck: never, nextCheck: never}
+		r = &repo{id: a.ID, lastCheck: never, nextCheck: never, asOf: never}
 		s.repos[r.id] = r
 	case r.assigned && r.terms.all == all:
 		return
 	}
 	is := termsOf(&a, all)
 	was, known := r.terms, r.assigned
+	s.uncount(r)
 	r.terms, r.assigned = is, true
+	if !known {
+		s.recall(r)
+	}
+	s.pace(r)
 	held := s.cfg.Disk.Held(r.id)
 	if r.phase == Running && (overtaken(r.run.terms, is, held) || vain(r.run, is, urlsOf(&a), held)) {
 		r.run.cancel(ErrOvertaken)
@@ -50,8 +55,8 @@ func (s *Scheduler) plan(r *repo, was terms, known bool, held Held) {
 	case is.owner && (!was.owner || was.epoch != is.epoch):
 		// A new owner starts soon, but the repositories of a lost node not all
 		// at once.
-		r.nextCheck = now.add(s.spread(min(is.interval, 5*time.Second)))
-		r.checked, r.judged, r.step = false, false, work.CheckUpstream
+		r.nextCheck = now.add(s.spread(min(r.every, 5*time.Second)))
+		r.checked, r.judged, r.step, r.asOf, r.learned = false, false, work.CheckUpstream, never, false
 		last.hold = nil
 		r.note(last)
 		if behind {
@@ -65,9 +70,9 @@ func (s *Scheduler) plan(r *repo, was terms, known bool, held Held) {
 	case is.owner && is.said != was.said:
 		s.kick(r, now) // what stays is published without upstream
 	case is.owner && was.paused && !is.paused:
-		r.nextCheck = now.add(s.spread(min(is.interval, returnWithin)))
+		r.nextCheck = now.add(s.spread(min(r.every, returnWithin)))
 	case is.owner && was.interval != is.interval:
-		r.nextCheck = now.add(s.jitter(is.interval))
+		r.nextCheck = now.add(s.jitter(r.every))
 	}
 	if is.owner && !is.paused {
 		s.advance(r, r.nextCheck)
@@ -89,10 +94,7 @@ func (s *Scheduler) firstDue(r *repo, held Held, now instant) instant {
 	if !ok {
 		return now
 	}
-	if r.failures = uint16(due.Failures); !due.LastCheck.IsZero() {
-		r.lastCheck = s.instant(due.LastCheck)
-	}
-	interval := r.terms.interval
+	interval := r.every
 	if !r.terms.owner || !held.Any {
 		return now
 	}
@@ -121,6 +123,7 @@ func (s *Scheduler) unassign(r *repo, cause error) {
 	if r == nil || !r.assigned {
 		return
 	}
+	s.uncount(r)
 	r.assigned = false
 	s.rest(r)
 	if r.phase == Running {

@@ -39,6 +39,13 @@ func (s *Scheduler) Load() Load {
 	return load
 }
 
+// Running is how many runs are under way.
+func (s *Scheduler) Running() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.upstreams.running + s.fetches.running + s.firsts.running + s.peers.running
+}
+
 func (l *lane) load(now instant) Line {
 	line := Line{Running: l.running}
 	for _, h := range l.waiting {

@@ -26,6 +26,7 @@ type lane struct {
 type host struct {
 	name    string
 	running int
+	probed  bool // it has said that it is asked for too much: one at a time, until it answers
 	// waiting are those that somebody waits for, then the others, each in the order they
 	// came. Who does not wait any more leaves when its turn comes.
 	waiting []*repo
@@ -56,7 +57,9 @@ func (l *lane) host(name string) *host {
 
 func (l *lane) full() bool { return l.running >= l.limit }
 
-func (l *lane) fullAt(h *host) bool { return h != nil && l.perHost > 0 && h.running >= l.perHost }
+func (l *lane) fullAt(h *host) bool {
+	return h != nil && l.perHost > 0 && (h.running >= l.perHost || h.probed && h.running > 0)
+}
 
 // take gives a run places that are free.
 func (l *lane) take(n *run, h *host) {
@@ -98,7 +101,13 @@ func (s *Scheduler) admit(r *repo, now instant) {
 	if l.closed || s.alone && l != &s.peers && !r.forced {
 		return // it is idle, until Alone says otherwise
 	}
+	if l == &s.upstreams && s.postpone(r, now) {
+		return
+	}
 	h := l.host(r.terms.host.Value())
+	if l == &s.upstreams {
+		h.probed = s.probes(r.terms.host)
+	}
 	if l.full() || l.fullAt(h) {
 		l.join(h, r)
 		r.phase = Waiting

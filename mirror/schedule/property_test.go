@@ -21,7 +21,9 @@ func TestSchedulerKeepsItsPromises(t *testing.T) {
 }
 
 func anyHistory(t *rapid.T) {
-	w := newWorld()
+	w := newWorld(func(c *Config) {
+		c.Rate = func(host string) float64 { return map[string]float64{"host0": 0.1}[host] }
+	})
 	defer w.stop()
 	ids := rapid.Map(rapid.IntRange(0, 9), func(n int) string { return fmt.Sprint("repo", n) })
 	begun := map[string]*fake{}
@@ -49,7 +51,7 @@ func anyHistory(t *rapid.T) {
 					begun[id] = w.at(id)
 				}
 			case 6:
-				a.Policy.Interval += time.Second
+				a.Policy.Interval = time.Duration(rapid.IntRange(0, 2).Draw(t, "minutes")) * time.Minute
 			case 7:
 				a.Paused = !a.Paused
 			case 8:
@@ -90,15 +92,19 @@ func anyHistory(t *rapid.T) {
 				return
 			}
 			out := w.checked()
-			switch rapid.IntRange(0, 4).Draw(t, "result") {
+			switch rapid.IntRange(0, 5).Draw(t, "result") {
 			case 0:
 				out.Failure = failure.New(rapid.SampledFrom([]failure.Class{failure.Network, failure.NotFound, failure.Disk}).Draw(t, "class"), "no", nil)
+				out.Failure.Host = rapid.IntRange(0, 3).Draw(t, "of the host") == 0
 			case 1:
 				out = work.Result{Waiting: true}
 			case 2:
 				out = work.Result{Rerun: true, Next: work.AskUpstream}
 			case 3:
 				out = work.Result{}
+			case 4:
+				out.Changed, out.Learned = rapid.Bool().Draw(t, "changed"), w.at(id).task.Learn
+				out.Commits = append(out.Commits, w.clock.Now().Add(-time.Duration(rapid.IntRange(-90, 90*24*3600).Draw(t, "ago"))*time.Second))
 			}
 			if f := w.at(id); out.Checked && f.task.Ask && f != begun[id] {
 				w.unask(id)

@@ -8,6 +8,7 @@ import (
 
 	"gitmirror/mirror/failure"
 	"gitmirror/mirror/refs"
+	"gitmirror/mirror/rhythm"
 	"gitmirror/mirror/work"
 )
 
@@ -56,8 +57,16 @@ type repo struct {
 	failures uint16
 	retries  uint16 // while it waits for the log or a peer, in a row
 
+	learned  bool    // rhythm is of its history
+	reserved bool    // its next check has a place in the budget of its host
+	counted  counted // in what is spent of that
+	slot     uint8   // where, of those whose intervals are learned
+
+	rhythm    rhythm.Rhythm // by the scheduler's clock
+	every     time.Duration // that it is left alone
 	lastCheck instant
 	nextCheck instant // when upstream is asked next, while this node owns it
+	asOf      instant // when the last check began whose upshot is what is published
 	recovery  *recovery
 	news      *news // of the last runs; nil where all is well
 }
@@ -65,6 +74,7 @@ type repo struct {
 // news is what the last runs came to.
 type news struct {
 	failure *failure.Error
+	refused refused
 	hold    *work.Hold
 	heard   uint64 // the newest word of a person that a check knew which succeeded
 }
@@ -107,7 +117,7 @@ type terms struct {
 	policy     uint64 // a hash
 	epoch      uint64
 	generation uint64
-	interval   time.Duration
+	interval   time.Duration // 0: learned
 	word       uint64
 	said       uint64 // a hash of what a person says: where upstream is, and what stays whatever that shows
 	host       unique.Handle[string]

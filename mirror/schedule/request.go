@@ -96,7 +96,10 @@ type State struct {
 	Stale     bool // see Scheduler.Stale
 	LastCheck time.Time
 	NextCheck time.Time
-	Failures  int // in a row
+	Interval  time.Duration // between two checks, as it is now
+	AsOf      time.Time     // when the last check began whose upshot is what is published
+	Parked    bool          // upstream has long said that it is not there: it is asked seldom
+	Failures  int           // in a row
 	Failure   *failure.Error
 	Hold      *work.Hold
 	Heard     uint64
@@ -117,12 +120,12 @@ func (s *Scheduler) State(id string) (State, bool) {
 	}
 	return State{Phase: r.phase, Owner: r.terms.owner, Generation: r.terms.generation, Stale: r.stale(s.now()),
 		Checked: r.checked, Judged: r.judged, Broken: r.broken, LastCheck: s.time(r.lastCheck), NextCheck: next,
-		Failures: int(r.failures), Failure: last.failure, Hold: last.hold, Heard: last.heard}, true
+		Interval: r.every, AsOf: s.time(r.asOf), Parked: last.failure != nil && last.refused.parked(s.now()), Failures: int(r.failures), Failure: last.failure, Hold: last.hold, Heard: last.heard}, true
 }
 
 // stale tells whether this node owns it and has not checked it for three intervals.
 func (r *repo) stale(now instant) bool {
-	return r.terms.owner && !r.terms.paused && r.lastCheck != never && time.Duration(now-r.lastCheck) > 3*r.terms.interval+time.Minute
+	return r.terms.owner && !r.terms.paused && r.lastCheck != never && time.Duration(now-r.lastCheck) > 3*r.every+time.Minute
 }
 
 // Stale counts what this node owns whose last check is older than three intervals.

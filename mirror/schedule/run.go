@@ -51,7 +51,7 @@ func (r *repo) mayAsk() bool { return !r.terms.paused || r.forced }
 // start has a run of r begin, which has its places. s.mu is held.
 func (s *Scheduler) start(r *repo, run *run, now instant) {
 	run.terms, run.forced, run.waiters = r.terms, r.forced, s.takeWaiters(r)
-	task := work.Task{Step: run.step, Ask: r.forced || now >= r.nextCheck, Wanted: r.forced, Fetch: run.lane == &s.fetches || run.lane == &s.firsts, ToFetch: func() bool { return s.toFetch(r, run) }}
+	task := work.Task{Step: run.step, Ask: r.forced || now >= r.nextCheck, Learn: r.terms.interval == 0 && !r.learned, Since: s.time(r.lastCheck), Wanted: r.forced, Fetch: run.lane == &s.fetches || run.lane == &s.firsts, ToFetch: func() bool { return s.toFetch(r, run) }}
 	r.again, r.forced, r.fetch = false, false, false
 	r.run, r.phase = run, Running
 	ctx, cancel := context.WithCancelCause(s.ctx)
@@ -158,7 +158,12 @@ func (s *Scheduler) record(r *repo, run *run, out work.Result) {
 		out.Rerun, out.Waiting = false, true // for a holder, as long as it is paused
 	}
 	if out.Checked {
+		s.learn(r, now, owned, out)
 		r.lastCheck, r.checked = s.instant(out.CheckedAt), owned
+		if owned && owner && out.Failure == nil && out.Hold == nil && !out.Waiting && !out.Rerun {
+			r.asOf = r.lastCheck
+		}
+		s.pace(r)
 	}
 	r.broken, r.step, r.fetch = out.Broken, out.Next, out.Rerun && out.Fetch
 	if run.step == work.RecoverLost {
@@ -181,15 +186,18 @@ func (s *Scheduler) record(r *repo, run *run, out work.Result) {
 		} else if r.failures < math.MaxUint16 {
 			r.failures++
 		}
+		if out.Checked {
+			last.refused = last.refused.after(last.failure, now)
+			s.hear(r, last.failure, s.instant(out.CheckedAt), now)
+		}
 	}
 	r.note(last)
 	switch {
 	case !owner || !out.Checked && (out.Failure == nil || out.Waiting):
 	case out.Failure != nil:
-		wait := s.jitter(Backoff(out.Failure, int(r.failures), r.terms.interval))
-		r.nextCheck = now.add(max(wait, out.Failure.RetryAfter))
+		r.nextCheck = now.add(max(s.patience(r, out.Failure, now), out.Failure.RetryAfter))
 	default:
-		r.nextCheck = s.instant(out.CheckedAt).add(s.jitter(r.terms.interval))
+		r.nextCheck = s.instant(out.CheckedAt).add(s.jitter(r.every))
 	}
 	if !out.Waiting || r.again {
 		r.retries = 0
@@ -210,7 +218,7 @@ func (s *Scheduler) record(r *repo, run *run, out work.Result) {
 		}
 	}
 	if owner {
-		s.cfg.Memory.Remember(r.id, work.Due{LastCheck: s.time(r.lastCheck), NextCheck: s.time(r.nextCheck), Failures: int(r.failures)})
+		s.remember(r)
 	}
 	if !out.Waiting && (r.again || r.forced) {
 		s.queue.set(r, now)

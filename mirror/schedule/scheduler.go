@@ -14,9 +14,11 @@ import (
 	"math/rand/v2"
 	"sync"
 	"time"
+	"unique"
 
 	"gitmirror/internal/clock"
 	"gitmirror/mirror/failure"
+	"gitmirror/mirror/rhythm"
 	"gitmirror/mirror/work"
 )
 
@@ -60,10 +62,17 @@ type Config struct {
 	// block.
 	Changed func(id string)
 
-	Checks        int // runs that ask upstreams, at once
-	Fetches       int // runs that fetch from them, at once, of copies that are here; as many make first ones
-	ChecksPerHost int // of each of these three, for one host
-	Copies        int // runs that ask peers, at once
+	// Bounds are of intervals that are learned; default 45 s and 8 h.
+	Bounds rhythm.Bounds
+	// Rate is how many checks a second may be made from here at a host, 0 for any number. It
+	// may change, and does not block. Nil: any number.
+	Rate func(host string) float64
+
+	Checks         int // runs that ask upstreams, at once
+	ChecksPerHost  int // of them, for one host
+	Fetches        int // runs that fetch from them, at once, of copies that are here; as many make first ones
+	FetchesPerHost int // of each of these two, for one host
+	Copies         int // runs that ask peers, at once
 }
 
 // Scheduler has the runs of this node's repositories begin.
@@ -80,6 +89,7 @@ type Scheduler struct {
 	fetches   lane                      // from them
 	firsts    lane                      // fetches for which nothing is here yet
 	peers     lane
+	sites     map[unique.Handle[string]]*site
 	alone     bool // nobody takes what this node finds
 	timer     clock.Timer
 	wake      instant // when the timer goes off, never for not at all
@@ -91,8 +101,11 @@ func New(cfg Config) *Scheduler {
 	if cfg.Random == nil {
 		cfg.Random = rand.Float64
 	}
-	return &Scheduler{cfg: cfg, began: cfg.Clock.Now(), repos: map[string]*repo{}, waiters: map[*repo][]chan<- answer{}, wake: never,
-		upstreams: newLane(cfg.Checks, cfg.ChecksPerHost), fetches: newLane(cfg.Fetches, cfg.ChecksPerHost), firsts: newLane(cfg.Fetches, cfg.ChecksPerHost), peers: newLane(cfg.Copies, 0)}
+	if cfg.Bounds == (rhythm.Bounds{}) {
+		cfg.Bounds = DefaultBounds
+	}
+	return &Scheduler{cfg: cfg, began: cfg.Clock.Now(), repos: map[string]*repo{}, waiters: map[*repo][]chan<- answer{}, sites: map[unique.Handle[string]]*site{}, wake: never,
+		upstreams: newLane(cfg.Checks, cfg.ChecksPerHost), fetches: newLane(cfg.Fetches, cfg.FetchesPerHost), firsts: newLane(cfg.Fetches, cfg.FetchesPerHost), peers: newLane(cfg.Copies, 0)}
 }
 
 // Run works until ctx ends, then waits for the runs.

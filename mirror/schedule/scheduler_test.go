@@ -360,7 +360,7 @@ func TestFetchesAreBounded(t *testing.T) {
 // Who asked for a check is answered by the run that comes to an end, not by one that found
 // no place to fetch; and what is behind goes on with the step it was at.
 func TestWhoWaitsToFetchIsStillAskedFor(t *testing.T) {
-	w := newWorld(func(c *Config) { c.ChecksPerHost = 1 })
+	w := newWorld(func(c *Config) { c.ChecksPerHost, c.FetchesPerHost = 1, 1 })
 	t.Cleanup(w.stop)
 	a, b := owned("first", "host"), owned("second", "host")
 	w.holds(a)

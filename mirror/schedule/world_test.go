@@ -43,7 +43,7 @@ type fake struct {
 func newWorld(change ...func(*Config)) *world {
 	w := &world{clock: clock.NewManual(time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)), disk: map[string]Held{}, memory: map[string]work.Due{},
 		assigned: map[string]work.Assignment{}, asked: map[string]bool{}, running: map[string]*fake{}, ran: map[string]int{}}
-	cfg := Config{Clock: w.clock, Runner: w, Rows: w, Disk: w, Memory: w, Random: func() float64 { return 0.5 }, Changed: func(string) {}, Checks: 4, Fetches: 3, ChecksPerHost: 2, Copies: 3}
+	cfg := Config{Clock: w.clock, Runner: w, Rows: w, Disk: w, Memory: w, Random: func() float64 { return 0.5 }, Changed: func(string) {}, Checks: 4, Fetches: 3, ChecksPerHost: 2, FetchesPerHost: 2, Copies: 3}
 	for _, c := range change {
 		c(&cfg)
 	}

@@ -26,12 +26,12 @@ func openState(t *testing.T, root string) *store.State {
 func TestStateRoundTrip(t *testing.T) {
 	root := t.TempDir()
 	at := time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC)
-	want := work.Due{LastCheck: at, NextCheck: at.Add(time.Minute), Failures: 3}
+	want := work.Due{LastCheck: at, NextCheck: at.Add(time.Minute), Failures: 3, Rhythm: []float32{1, 2.5, 3}, Refused: 4, RefusedSince: at}
 	s := openState(t, root)
 	s.Remember("a", want)
 	s.Remember("b", work.Due{})
 	s.Remember("gone", want)
-	if got, ok := s.Due("a"); !ok || got != want {
+	if got, ok := s.Due("a"); !ok || !cmp.Equal(want, got) {
 		t.Errorf("before a flush: %+v %v", got, ok)
 	}
 	if err := s.Flush(); err != nil {
@@ -50,7 +50,7 @@ func TestStateRoundTrip(t *testing.T) {
 	if d := cmp.Diff(want, got); !ok || d != "" {
 		t.Errorf("after a restart: %v\n%s", ok, d)
 	}
-	if got, ok := s.Due("b"); !ok || got != (work.Due{}) {
+	if got, ok := s.Due("b"); !ok || !cmp.Equal(got, work.Due{}) {
 		t.Errorf("an empty one: %+v %v", got, ok)
 	}
 	for _, id := range []string{"gone", "never"} {

@@ -62,7 +62,9 @@ func (w *Worker) Run(ctx context.Context, t work.Task) (out work.Result) {
 	case t.Ask && !t.AsksUpstream():
 		return work.Result{Rerun: true} // what it waited for has come, and upstream has another lane
 	case t.Ask:
-		return w.check(ctx, t)
+		out = w.check(ctx, t)
+		w.tell(ctx, t, &out)
+		return out
 	default:
 		return work.Result{}
 	}

@@ -52,6 +52,7 @@ type Config struct {
 	Store     *store.Store
 	Upstream  Upstream
 	Objects   Objects
+	Commits   Commits // nil where it is not known when they were made
 	Space     *space.Guard
 	Past      *past.Shared
 	Copies    Copies
@@ -78,6 +79,7 @@ type Worker struct {
 	store     *store.Store
 	upstream  Upstream
 	objects   Objects
+	commits   Commits
 	space     *space.Guard
 	past      *past.Shared
 	copies    Copies
@@ -93,6 +95,8 @@ type Worker struct {
 	peerFetches *semaphore.Weighted
 	places      *places
 
+	reading sync.Mutex // of commits
+
 	mu    sync.Mutex
 	seen  map[uint64]sight // by keyOf
 	held  map[string]*held // by repository
@@ -102,7 +106,7 @@ type Worker struct {
 // New returns a Worker.
 func New(c Config) *Worker {
 	return &Worker{
-		clock: c.Clock, store: c.Store, upstream: c.Upstream, objects: c.Objects, space: c.Space, past: c.Past, copies: c.Copies,
+		clock: c.Clock, store: c.Store, upstream: c.Upstream, objects: c.Objects, commits: c.Commits, space: c.Space, past: c.Past, copies: c.Copies,
 		publisher: c.Publisher, holders: c.Locator, logTime: c.LogTime, changed: c.Changed, log: c.Log, maxSize: c.MaxSize, maxObject: c.MaxObject,
 		fetches: newSlots(int(c.Fetches), c.Clock), peerFetches: semaphore.NewWeighted(c.Fetches), places: newPlaces(c.CopiesPerPeer, c.Fetches, c.Kick),
 		seen: map[uint64]sight{}, held: map[string]*held{}, found: map[string]*Findings{},

@@ -34,6 +34,10 @@ type Task struct {
 	// Fetch: the run has a place among those that fetch from upstreams. It asks when it may
 	// fetch, so that it waits with empty hands.
 	Fetch bool
+	// Learn: nothing is known of the times at which its upstream changes. Since is when it was
+	// asked last, zero for never.
+	Learn bool
+	Since time.Time
 	// ToFetch has a run that has asked give its place to others, for one among those that
 	// fetch, and tells whether there was one. It does not block. Nil where nobody waits.
 	ToFetch func() bool
@@ -61,11 +65,15 @@ type Result struct {
 	Checked   bool // upstream was asked
 	Judged    bool // and what it showed was judged: Hold is news
 	CheckedAt time.Time
-	Waiting   bool // for the log or a peer: run again soon
-	Broken    bool // what was on this disk could not be used
-	Rerun     bool // at once, in the lane that fits by now
-	Fetch     bool // that of those that fetch
-	Next      Step // of an owner that is behind
+	// Commits are the times of those that upstream has by now, as far as they can be told: with
+	// Learned, of the last three months, else of those since Task.Since.
+	Commits []time.Time
+	Learned bool
+	Waiting bool // for the log or a peer: run again soon
+	Broken  bool // what was on this disk could not be used
+	Rerun   bool // at once, in the lane that fits by now
+	Fetch   bool // that of those that fetch
+	Next    Step // of an owner that is behind
 }
 
 // Hold says why what upstream shows is not followed.
