@@ -54,12 +54,13 @@ func (a *Agent) healthReport(r *fsm.Repo, s mirror.Status, now time.Time) (h *co
 		return nil, 0
 	}
 	h = &command.HealthReport{Repo: r.ID, Epoch: r.Epoch}
-	knownClass, knownMessage := "", ""
+	knownClass, knownMessage, parked := "", "", false
 	if r.Error != nil {
-		knownClass, knownMessage = r.Error.Class, r.Error.Message
+		knownClass, knownMessage, parked = r.Error.Class, r.Error.Message, r.Error.Parked
 	}
 	if s.Failure != nil {
 		h.ErrorClass, h.Message = string(s.Failure.Class), oneline.Clip(s.Failure.Message, messageBytes)
+		h.Parked = s.Parked && a.cfg.State.View().ParksRepos()
 	}
 	putHold(h, r, s)
 	if s.Judged {
@@ -68,7 +69,7 @@ func (a *Agent) healthReport(r *fsm.Repo, s mirror.Status, now time.Time) (h *co
 	same := sameHold(r.Hold, h, a.cfg.State.View().RemembersPast())
 	answered := r.Answered(h.Heard, h.HoldReason != "")
 	switch {
-	case answered, knownClass != h.ErrorClass, (r.Hold == nil) != (h.HoldReason == ""), r.Hold != nil && r.Hold.Reason != h.HoldReason:
+	case answered, knownClass != h.ErrorClass, parked != h.Parked, (r.Hold == nil) != (h.HoldReason == ""), r.Hold != nil && r.Hold.Reason != h.HoldReason:
 		a.news.take(r.ID, now, 0)
 		return h, 0
 	case same && (h.ErrorClass == "" || gist(knownMessage) == gist(h.Message)):

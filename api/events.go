@@ -52,6 +52,7 @@ var EventTypes = []struct{ Name, Means string }{
 	{"node_removed", "it was removed for good"},
 	{"node_draining", "it gives what it has to others, by a person's word"},
 	{"node_undrained", "that has ended: it keeps what it has"},
+	{"parked", "upstream has long said that it is not there, or not for us, and is asked three times a day: `detail` is `class: message`"},
 	{"cluster_recovered", "the quorum was lost for good, and the cluster goes on from the log of this node: `detail` says what it was called, and is"},
 	{"node_impaired", "its disk, or its copies, keep it from a part of its work"},
 	{"node_recovered", "that has ended"},

@@ -15,7 +15,7 @@ import (
 // Policy is how a repo is mirrored.
 type Policy struct {
 	Replicas   int   `json:"replicas"`
-	IntervalMS int64 `json:"interval_ms"`
+	IntervalMS int64 `json:"interval_ms"` // between two checks; 0: learned from how often upstream changes
 	// MaxSize and MaxObjectSize are bytes that the copy and one object may have; 0:
 	// what the nodes were started with.
 	MaxSize       int64 `json:"max_size"`
@@ -32,7 +32,7 @@ type AddRepo struct {
 	Labels map[string]string `json:"labels,omitempty"`
 
 	Replicas int    `json:"replicas,omitempty"` // default 2
-	Interval string `json:"interval,omitempty"` // like "90s"; default 1m
+	Interval string `json:"interval,omitempty"` // like "90s", or "auto": learned from how often upstream changes; default auto
 
 	MaxSize       int64 `json:"max_size,omitempty"`        // bytes; default: the nodes' limit
 	MaxObjectSize int64 `json:"max_object_size,omitempty"` // bytes; default: the nodes' limit
@@ -61,7 +61,7 @@ func (c *Client) WouldAdd(ctx context.Context, a AddRepos) (*AddResults, error) 
 // SetRepo changes a repo; what is null stays as it is.
 type SetRepo struct {
 	Replicas *int    `json:"replicas,omitempty"`
-	Interval *string `json:"interval,omitempty"` // like "90s"
+	Interval *string `json:"interval,omitempty"` // like "90s", or "auto"
 
 	MaxSize       *int64 `json:"max_size,omitempty"`        // bytes; 0: the nodes' limit
 	MaxObjectSize *int64 `json:"max_object_size,omitempty"` // bytes; 0: the nodes' limit
@@ -77,14 +77,17 @@ func (a AddRepo) Policy() (policy.Policy, error) {
 	return policy.Policy{Replicas: a.Replicas, Interval: interval, MaxSize: a.MaxSize, MaxObject: a.MaxObjectSize, Accept: a.AcceptFlaws}, err
 }
 
+// Auto is the interval that is learned from how often an upstream changes.
+const Auto = "auto"
+
 func intervalOf(text string) (time.Duration, error) {
-	if text == "" {
+	if text == "" || text == Auto {
 		return 0, nil
 	}
 	d, err := time.ParseDuration(text)
 	switch {
 	case err != nil:
-		return 0, refusal.New(refusal.IntervalInvalid, "the interval %.40q is not a duration", text).Try("write it like 90s, 5m or 1h")
+		return 0, refusal.New(refusal.IntervalInvalid, "the interval %.40q is not a duration", text).Try("write it like 90s, 5m or 1h, or auto")
 	case d%time.Millisecond != 0:
 		return 0, refusal.New(refusal.IntervalInvalid, "the interval %.40q is finer than a millisecond", text).Try("write it like 1500ms, 90s or 1h")
 	case d == 0:

@@ -97,6 +97,8 @@ type Repo struct {
 	LastCheck  *time.Time   `json:"last_check"` // null where the owner did not answer
 	LastChange *time.Time   `json:"last_change"`
 	NextCheck  *time.Time   `json:"next_check"`
+	EveryMS    *int64       `json:"every_ms"` // between two checks, as it is now; null where the owner did not answer
+	AsOf       *time.Time   `json:"as_of"`    // when the last check began whose upshot is what is published; null while the owner has made none, or did not answer
 	Error      *RepoError   `json:"error"`
 	Skipped    *SkippedRefs `json:"skipped_refs"` // null for none, and where the owner did not answer
 	Hold       *Hold        `json:"hold"`
@@ -134,6 +136,7 @@ type RepoError struct {
 	Message string    `json:"message"`
 	Since   time.Time `json:"since"`
 	Count   *int      `json:"count"` // failures in a row; null where the owner did not answer
+	Parked  bool      `json:"parked"` // it has long been so, and upstream is asked three times a day
 }
 
 // RepoList is a page of repos, in order of name.

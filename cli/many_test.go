@@ -174,7 +174,7 @@ func TestAddingWhatIsThere(t *testing.T) {
 		"https://h/a --name H/OLD":                          {exitOK, "Already there"},
 		"https://h/a --interval 60s --label team=core":      {exitOK, "Already there"},
 		"https://h/a --interval 5m --replicas 2":            {exitConflict, "interval 1m -> 5m"},
-		"https://h/a --interval 5m --label team=x":          {exitConflict, "gitmirror repo set h/a --interval 5m0s --label 'team=x'"},
+		"https://h/a --interval 5m --label team=x":          {exitConflict, "gitmirror repo set h/a --interval 5m --label 'team=x'"},
 		"https://h/a --name other":                          {exitConflict, ""},
 		"https://h/a https://h/b":                           {exitOK, "Already there: h/a"},
 		"https://h/a https://h/b --interval 5m":             {exitPartFailed, "h/a is mirrored already, with other settings"},

@@ -46,27 +46,20 @@ var policyFields = []policyField{
 		is:   func(p api.Policy) string { return strconv.Itoa(p.Replicas) },
 	},
 	{
-		flag: &urfave.DurationFlag{Name: "interval", Usage: "`DURATION` between two looks at upstream, from 1s up", Value: time.Minute, DefaultText: "1m"},
-		add: func(c *urfave.Context, a *api.AddRepo) error {
-			d := c.Duration("interval")
-			if d < time.Second {
-				return usagef(c.Command.HelpName+" --help", "--interval %s is less than 1s", d)
-			}
-			a.Interval = d.String()
-			return nil
-		},
-		late: &urfave.DurationFlag{Name: "interval", Usage: "`DURATION` between two looks at upstream, from 1s up", DefaultText: "as before"},
-		set: func(c *urfave.Context, s *api.SetRepo) error {
-			d := c.Duration("interval")
-			if d < time.Second {
-				return usagef(c.Command.HelpName+" --help", "--interval %s is less than 1s", d)
-			}
-			text := d.String()
-			s.Interval = &text
-			return nil
+		flag: &urfave.StringFlag{Name: "interval", Usage: "`DURATION` between two looks at upstream, from 1s up, or auto: learned from how often it changes", Value: api.Auto},
+		add:  func(c *urfave.Context, a *api.AddRepo) (err error) { a.Interval, err = interval(c); return err },
+		late: &urfave.StringFlag{Name: "interval", Usage: "`DURATION` between two looks at upstream, from 1s up, or auto: learned from how often it changes", DefaultText: "as before"},
+		set: func(c *urfave.Context, s *api.SetRepo) (err error) {
+			s.Interval, err = pointer(interval(c))
+			return err
 		},
 		says: func(s api.SetRepo) bool { return s.Interval != nil },
-		is:   func(p api.Policy) string { return plain(time.Duration(p.IntervalMS) * time.Millisecond) },
+		is: func(p api.Policy) string {
+			if p.IntervalMS == 0 {
+				return api.Auto
+			}
+			return plain(time.Duration(p.IntervalMS) * time.Millisecond)
+		},
 	},
 	{
 		flag: &urfave.StringFlag{Name: "max-size", Usage: "`SIZE` that the copy may have, like 200GiB (default: what the nodes were started with)"},
@@ -199,6 +192,24 @@ func flaws(c *urfave.Context) ([]string, error) {
 		return []string{}, nil
 	}
 	return append([]string{}, list...), nil
+}
+
+// interval reads --interval, as the API spells it.
+func interval(c *urfave.Context) (string, error) {
+	text := strings.TrimSpace(c.String("interval"))
+	if strings.EqualFold(text, api.Auto) {
+		return api.Auto, nil
+	}
+	switch d, err := time.ParseDuration(text); {
+	case err != nil:
+		return "", usagef(c.Command.HelpName+" --interval 5m", "--interval %q: a duration is wanted, like 90s, 5m or 1h30m, or auto", text)
+	case d < time.Second:
+		return "", usagef(c.Command.HelpName+" --interval 5m", "--interval %s is less than 1s", d)
+	case d%time.Millisecond != 0:
+		return "", usagef(c.Command.HelpName+" --interval 5m", "--interval %s is finer than a millisecond", d)
+	default:
+		return d.String(), nil
+	}
 }
 
 // size reads a flag that is a number of bytes; empty is 0.

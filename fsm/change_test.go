@@ -11,6 +11,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"gitmirror/fsm/command"
+	"gitmirror/internal/policy"
 	"gitmirror/internal/refusal"
 )
 
@@ -178,6 +179,37 @@ func TestCopiesAndIntervalsChangeSinceTheirFormat(t *testing.T) {
 	m.ok(change)
 	if p := m.repo("one").Policy; p.Replicas != 3 || p.Interval.Seconds() != 7 {
 		t.Errorf("with the format: %+v", p)
+	}
+}
+
+// An interval that is not said is learned, since all members can; before that it was a minute.
+func TestIntervalsAreLearnedSinceTheirFormat(t *testing.T) {
+	learned := &command.SetPolicy{Repo: "one", IntervalMs: proto.Int64(0)}
+	data, err := Encode(learned, "", epoch)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Admit(data, formatRhythm-1, epoch); refusal.Of(err) == nil || refusal.Of(err).Code != refusal.FormatTooOld {
+		t.Errorf("in a cluster of before: %v", err)
+	}
+	if _, err := Admit(data, formatRhythm, epoch); err != nil {
+		t.Error(err)
+	}
+	m := latest(t)
+	m.state.tables.format = formatRhythm - 1
+	m.ok(addRepos(newRepo("one")))
+	m.ok(learned)
+	if p := m.repo("one").Policy; p.Interval != policy.FirstInterval {
+		t.Errorf("before the format: %+v", p)
+	}
+	m.state.tables.format = formatRhythm
+	m.ok(addRepos(newRepo("two")))
+	if one, two := m.repo("one").Policy, m.repo("two").Policy; one.Interval != policy.FirstInterval || two.Interval != 0 {
+		t.Errorf("since then one that was there has %s, a new one %s", one.Interval, two.Interval)
+	}
+	m.ok(learned)
+	if p := m.repo("one").Policy; p.Interval != 0 {
+		t.Errorf("as somebody wants it: %s", p.Interval)
 	}
 }
 

@@ -43,6 +43,8 @@ const (
 	EventNodeUndrained = "node_undrained"
 	EventRecovery      = "cluster_recovered" // its quorum was lost; it goes on from one node's log
 	EventCopyLost      = "copy_lost"         // the last on a node that lived, by a person's word
+	// Since formatRhythm:
+	EventParked = "parked" // upstream has long said that it is not there, and is asked seldom
 )
 
 // Event is something that happened to a repo or a node. Every generation of a

@@ -22,6 +22,7 @@ import (
 //	6  rows change: name, aliases, upstream, labels, copies, interval; they are paused
 //	7  nodes are drained; one is removed though copies are lost with it; a recovered cluster
 //	   has another name; removed rows are remembered, and restored
+//	8  an interval of 0 is learned; what has long not been there is parked
 //
 // Every member says in its row which format its binary speaks. The leader
 // raises the cluster's to what all of them speak, and never lowers it. A
@@ -44,7 +45,9 @@ const (
 
 	formatTrash = 7 // what was removed is remembered while its copies are in the trash
 
-	newest = 7 // that is known here
+	formatRhythm = 8 // of policies whose interval is learned, and of what is parked
+
+	newest = 8 // that is known here
 )
 
 // RemembersPast tells whether every member knows files of the past: from then on they
@@ -56,6 +59,9 @@ func (v *View) ChangesRows() bool { return v.tables.format >= formatChanges }
 
 // KnowsRecovery tells whether every member knows that a cluster may be recovered.
 func (v *View) KnowsRecovery() bool { return v.tables.format >= formatRecovery }
+
+// ParksRepos tells whether every member knows of what is parked.
+func (v *View) ParksRepos() bool { return v.tables.format >= formatRhythm }
 
 // Admit is asked by the leader before an entry is appended: it returns the
 // entry stamped with the leader's log time, or a refusal, EntryInvalid

@@ -73,6 +73,11 @@ func AdmitChange(c policy.Change, format uint32) error {
 			return err
 		}
 	}
+	if c.Interval != nil && *c.Interval == 0 {
+		if err := needs(formatRhythm, "intervals that are learned", format); err != nil {
+			return err
+		}
+	}
 	return AdmitPolicy(c.Of(policy.Policy{}), format)
 }
 
@@ -95,6 +100,9 @@ func visible(p policy.Policy, format uint32) policy.Policy {
 	}
 	if format < formatFlaws {
 		p.Accept = nil
+	}
+	if format < formatRhythm && p.Interval == 0 {
+		p.Interval = policy.FirstInterval
 	}
 	return p
 }

@@ -12,14 +12,14 @@ func failureRecord(f *Failure) *snapshot.Failure {
 	if f == nil {
 		return nil
 	}
-	return &snapshot.Failure{Class: f.Class, Message: f.Message, SinceMs: toMS(f.Since)}
+	return &snapshot.Failure{Class: f.Class, Message: f.Message, SinceMs: toMS(f.Since), Parked: f.Parked}
 }
 
 func failureOf(f *snapshot.Failure) *Failure {
 	if f == nil {
 		return nil
 	}
-	return &Failure{Class: f.GetClass(), Message: f.GetMessage(), Since: fromMS(f.GetSinceMs())}
+	return &Failure{Class: f.GetClass(), Message: f.GetMessage(), Since: fromMS(f.GetSinceMs()), Parked: f.GetParked()}
 }
 
 // toMS is 0 for the zero time, which the clock of the log never shows.

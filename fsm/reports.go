@@ -135,7 +135,7 @@ func (s *State) reportHealth(e entry, node *Node, r *command.HealthReport) *comm
 	case row.Epoch != r.GetEpoch():
 		return refuseItem(id, refusal.StaleEpoch, "%s is in epoch %d, not %d", row.Name, row.Epoch, r.GetEpoch())
 	}
-	failure, hold := nextFailure(e, row.Error, r), t.nextHold(e, row.Hold, r)
+	failure, hold := t.nextFailure(e, row.Error, r), t.nextHold(e, row.Hold, r)
 	changed := failure != row.Error || hold != row.Hold
 	next := row.edit()
 	next.Error, next.Hold = failure, hold
@@ -160,12 +160,12 @@ func (s *State) reportHealth(e entry, node *Node, r *command.HealthReport) *comm
 
 // nextFailure takes the newest message, since the cause may have changed within
 // its class. Since is when the class began.
-func nextFailure(e entry, old *Failure, r *command.HealthReport) *Failure {
+func (t *tables) nextFailure(e entry, old *Failure, r *command.HealthReport) *Failure {
 	class := r.GetErrorClass()
 	if class == "" {
 		return nil
 	}
-	next := Failure{Class: class, Message: clip(r.GetMessage()), Since: e.at}
+	next := Failure{Class: class, Message: clip(r.GetMessage()), Since: e.at, Parked: r.GetParked() && t.format >= formatRhythm}
 	if old != nil && old.Class == class {
 		next.Since = old.Since
 		if next == *old {
@@ -213,6 +213,9 @@ func (t *tables) recordHealth(e entry, row, next *Repo) {
 	if f := next.Error; f != nil && (row.Error == nil || row.Error.Class != f.Class) {
 		t.record(e, EventFailing, next, strings.TrimSuffix(f.Class+": "+f.Message, ": "))
 		worse = true
+	}
+	if f := next.Error; f != nil && f.Parked && (row.Error == nil || !row.Error.Parked) {
+		t.record(e, EventParked, next, strings.TrimSuffix(f.Class+": "+f.Message, ": "))
 	}
 	if h := next.Hold; h != nil && (row.Hold == nil || row.Hold.Reason != h.Reason) {
 		t.record(e, EventHeld, next, h.Reason)

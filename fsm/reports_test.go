@@ -70,7 +70,7 @@ func TestHealth(t *testing.T) {
 	m.ok(failing("network", "first"))
 	since := m.now
 	m.ok(failing("network", "second"))
-	if got := *m.repo("one").Error; got != (Failure{"network", "second", since}) {
+	if got := *m.repo("one").Error; got != (Failure{"network", "second", since, false}) {
 		t.Errorf("failure %+v", got)
 	}
 	m.ok(failing("auth", strings.Repeat("ü", maxText)))
@@ -85,6 +85,29 @@ func TestHealth(t *testing.T) {
 	}
 	m.ok(health(func(*command.HealthReport) {}))
 	want := []string{EventRepoAdded, EventBaseline, EventFailing, EventFailing, EventHeld, EventRecovered}
+	if got := m.eventTypes("host/Acme/one"); !slices.Equal(got, want) {
+		t.Errorf("events %v, want %v", got, want)
+	}
+}
+
+// What is parked is said once, since all members know of it, and is over when it is there again.
+func TestWhatIsParkedIsSaidOnce(t *testing.T) {
+	parked := health(func(h *command.HealthReport) { h.ErrorClass, h.Message, h.Parked = "not_found", "404", true })
+	m := published1(t)
+	m.ok(failing("not_found", "404"))
+	m.ok(parked)
+	if m.repo("one").Error.Parked {
+		t.Error("parked before its format")
+	}
+	m.state.tables.format = newest
+	since := m.repo("one").Error.Since
+	m.ok(parked)
+	m.ok(parked)
+	if got := m.repo("one").Error; !got.Parked || !got.Since.Equal(since) {
+		t.Errorf("%+v, failing since %s", got, since)
+	}
+	m.ok(health(func(*command.HealthReport) {}))
+	want := []string{EventRepoAdded, EventBaseline, EventFailing, EventParked, EventRecovered}
 	if got := m.eventTypes("host/Acme/one"); !slices.Equal(got, want) {
 		t.Errorf("events %v, want %v", got, want)
 	}

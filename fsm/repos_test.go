@@ -28,7 +28,7 @@ func TestAddRepo(t *testing.T) {
 	}
 	want := &Repo{
 		ID: "one", Name: "host/Acme/one", urlsFromName: urlPlain,
-		Policy: &Policy{Policy: policy.Policy{}.Resolved()}, Rarely: ordinary,
+		Policy: &Policy{Policy: policy.Policy{Interval: policy.FirstInterval}.Resolved()}, Rarely: ordinary,
 		Owner: 1, Epoch: 1, Version: m.index, addedMS: m.now.UnixMilli(),
 		Copies: []Copy{{Node: 1, State: CopyWanted}, {Node: 2, State: CopyWanted}},
 	}

@@ -98,6 +98,7 @@ type Failure struct {
 	Class   string
 	Message string    // the newest
 	Since   time.Time // of the class
+	Parked  bool      // upstream has long said so, and is asked seldom
 }
 
 // Repo is one row. A stored row never changes: a command replaces it. There may be a

@@ -312,7 +312,10 @@ func (e *Engine) Status(id string) (Status, bool) {
 	s.Broken, s.Syncing, s.Checked, s.Judged, s.Heard = known.Broken, f.Syncing, known.Checked, known.Judged, known.Heard
 	s.Stale, s.LastCheck, s.Failures, s.Failure, s.Hold = known.Stale, known.LastCheck, known.Failures, known.Failure, known.Hold
 	if known.Owner {
-		s.NextCheck = known.NextCheck
+		s.NextCheck, s.Interval, s.Parked = known.NextCheck, known.Interval, known.Parked
+		if at := e.cfg.LogTime(); at.DatesHold && !known.AsOf.IsZero() {
+			s.AsOf = at.Now.Add(known.AsOf.Sub(e.cfg.Clock.Now()))
+		}
 		s.Skipped, s.FirstSkipped, s.Pinned = f.Skipped, f.FirstSkipped, f.Pinned
 	}
 	if known.Owner && s.Generation > 0 && s.Generation < known.Generation {

@@ -19,6 +19,9 @@ type Status struct {
 	Stale      bool   // owned here, and not checked for three intervals
 	LastCheck  time.Time
 	NextCheck  time.Time
+	Interval   time.Duration // between two checks, as it is now
+	AsOf       time.Time     // by LogTime: when the last check began whose upshot is what is published; zero while that is not known
+	Parked     bool          // upstream has long said that it is not there, or not for us
 	Failures   int // in a row
 	Failure    *failure.Error
 	Hold       *Hold

@@ -115,6 +115,10 @@ type Live struct {
 	Failures  int       `json:"failures"`
 	Syncing   bool      `json:"syncing"`
 	Stale     bool      `json:"stale"` // owned, and not checked for three intervals
+	// EveryMS is how long it is left alone between two checks, and AsOf, in log time, when the
+	// last check began whose upshot is what is published; zero where this is not the owner.
+	EveryMS int64     `json:"every_ms,omitzero"`
+	AsOf    time.Time `json:"as_of,omitzero"`
 	// Skipped are refs of upstream's that are not mirrored, nil for none.
 	Skipped *api.SkippedRefs `json:"skipped,omitempty"`
 	// Lost are settled refs that upstream took away from within a day, nil for none.

@@ -73,8 +73,11 @@ func (sh shape) states(r *fsm.Repo) []verdict {
 	if r.Paused {
 		add(api.StatePaused, "")
 	}
-	if r.Error != nil {
-		add(api.StateFailing, r.Error.Class)
+	switch f := r.Error; {
+	case f != nil && f.Parked:
+		add(api.StateParked, f.Class)
+	case f != nil:
+		add(api.StateFailing, f.Class)
 	}
 	switch owner := sh.view.Node(r.Owner); {
 	case r.Paused:
@@ -245,13 +248,16 @@ func (sh shape) render(r *fsm.Repo, said firsthand) api.Repo {
 		out.Copies = append(out.Copies, shown)
 	}
 	if r.Error != nil {
-		out.Error = &api.RepoError{Class: r.Error.Class, Message: r.Error.Message, Since: r.Error.Since}
+		out.Error = &api.RepoError{Class: r.Error.Class, Message: r.Error.Message, Since: r.Error.Since, Parked: r.Error.Parked}
 	}
 	out.Hold = holdOf(r)
 	out.Pins, out.Released = pinsOf(r, nil), releasedOf(r)
 	if live := said.owner; live != nil {
 		out.Lost, out.Pins = live.Lost, pinsOf(r, live.Pins)
 		out.LastCheck, out.NextCheck, out.Skipped = timeOf(live.LastCheck), timeOf(live.NextCheck), live.Skipped
+		if out.AsOf = timeOf(live.AsOf); live.EveryMS > 0 {
+			out.EveryMS = &live.EveryMS
+		}
 		if out.Error != nil {
 			out.Error.Count = &live.Failures
 		}

@@ -46,6 +46,7 @@ type kind struct {
 // kinds has every type of event.
 var kinds = map[string]kind{
 	fsm.EventFailing:        {level: slog.LevelWarn, text: "repository is failing", flaps: true},
+	fsm.EventParked:         {level: slog.LevelWarn, text: "repository is parked: upstream is asked three times a day, and by repo sync", flaps: true},
 	fsm.EventHeld:           {level: slog.LevelWarn, text: "repository is held", detail: "reason", flaps: true},
 	fsm.EventRecovered:      {text: "repository has recovered", detail: "what", flaps: true},
 	fsm.EventApproved:       {text: "what was held may be followed", detail: "what"},
@@ -95,7 +96,7 @@ func lineOf(view *fsm.View, e *fsm.Event) line {
 	}
 	l.attrs = []slog.Attr{slog.String(who, e.Name)}
 	switch {
-	case e.Type == fsm.EventFailing:
+	case e.Type == fsm.EventFailing, e.Type == fsm.EventParked:
 		class, err, _ := strings.Cut(detail, ": ")
 		l.attrs = append(l.attrs, slog.String("class", class), slog.String("err", err))
 	case k.detail != "" && detail != "":

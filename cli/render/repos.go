@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"gitmirror/api"
 
@@ -85,8 +84,9 @@ func (p Printer) Repo(r *api.Repo, own, base string) error {
 		[2]string{"generation", fmt.Sprintf("%d (%s)", r.Generation, durable)},
 		[2]string{"refs", humanize.Comma(int64(r.Refs)) + ", HEAD " + cell(strings.TrimPrefix(r.Head, "ref: "))},
 		[2]string{"refs digest", cell(r.RefsDigest)},
-		[2]string{"interval", span(time.Duration(r.IntervalMS) * time.Millisecond)},
+		[2]string{"interval", interval(r)},
 		[2]string{"last check", p.ago(r.LastCheck) + ", next " + next},
+		[2]string{"as of", asOf(p, r)},
 		[2]string{"last change", p.ago(r.LastChange)},
 	)
 	if len(r.RefPrefixes) > 0 {

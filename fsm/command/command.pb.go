@@ -798,7 +798,7 @@ func (x *RecoverCluster) GetNode() string {
 type Policy struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Replicas      uint32                 `protobuf:"varint,1,opt,name=replicas,proto3" json:"replicas,omitempty"`                                  // default 2
-	IntervalMs    int64                  `protobuf:"varint,2,opt,name=interval_ms,json=intervalMs,proto3" json:"interval_ms,omitempty"`            // fixed polling interval; default 60,000
+	IntervalMs    int64                  `protobuf:"varint,2,opt,name=interval_ms,json=intervalMs,proto3" json:"interval_ms,omitempty"`            // between two checks; 0: learned from how often upstream changes, before format 8: 60,000
 	RefPrefixes   []string               `protobuf:"bytes,3,rep,name=ref_prefixes,json=refPrefixes,proto3" json:"ref_prefixes,omitempty"`          // ref prefixes; default refs/heads/ refs/tags/
 	MaxSize       int64                  `protobuf:"varint,4,opt,name=max_size,json=maxSize,proto3" json:"max_size,omitempty"`                     // bytes of the copy; default: the node's limit. Since format 4
 	MaxObjectSize int64                  `protobuf:"varint,5,opt,name=max_object_size,json=maxObjectSize,proto3" json:"max_object_size,omitempty"` // bytes of one object; default: the node's limit. Since format 4
@@ -1854,7 +1854,8 @@ type HealthReport struct {
 	HoldSettled   uint32    `protobuf:"varint,8,opt,name=hold_settled,json=holdSettled,proto3" json:"hold_settled,omitempty"`
 	HoldFirst     []*Change `protobuf:"bytes,9,rep,name=hold_first,json=holdFirst,proto3" json:"hold_first,omitempty"`
 	HoldLosses    []byte    `protobuf:"bytes,10,opt,name=hold_losses,json=holdLosses,proto3" json:"hold_losses,omitempty"`
-	Heard         uint64    `protobuf:"varint,11,opt,name=heard,proto3" json:"heard,omitempty"` // the words of persons up to this log index were known to the check this is of; since format 5
+	Heard         uint64    `protobuf:"varint,11,opt,name=heard,proto3" json:"heard,omitempty"`   // the words of persons up to this log index were known to the check this is of; since format 5
+	Parked        bool      `protobuf:"varint,12,opt,name=parked,proto3" json:"parked,omitempty"` // upstream has long said that it is not there, or not for us: it is asked seldom; since format 8
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1964,6 +1965,13 @@ func (x *HealthReport) GetHeard() uint64 {
 		return x.Heard
 	}
 	return 0
+}
+
+func (x *HealthReport) GetParked() bool {
+	if x != nil {
+		return x.Parked
+	}
+	return false
 }
 
 // NodeCondition tells what keeps a node from doing its work; empty fields mean
@@ -2797,7 +2805,7 @@ const file_command_proto_rawDesc = "" +
 	"\n" +
 	"generation\x18\x03 \x01(\x04R\n" +
 	"generation\x12\x12\n" +
-	"\x04gone\x18\x04 \x01(\bR\x04gone\"\xe6\x02\n" +
+	"\x04gone\x18\x04 \x01(\bR\x04gone\"\xfe\x02\n" +
 	"\fHealthReport\x12\x12\n" +
 	"\x04repo\x18\x01 \x01(\tR\x04repo\x12\x14\n" +
 	"\x05epoch\x18\x02 \x01(\x04R\x05epoch\x12\x1f\n" +
@@ -2815,7 +2823,8 @@ const file_command_proto_rawDesc = "" +
 	"\vhold_losses\x18\n" +
 	" \x01(\fR\n" +
 	"holdLosses\x12\x14\n" +
-	"\x05heard\x18\v \x01(\x04R\x05heard\"Z\n" +
+	"\x05heard\x18\v \x01(\x04R\x05heard\x12\x16\n" +
+	"\x06parked\x18\f \x01(\bR\x06parked\"Z\n" +
 	"\rNodeCondition\x12\x12\n" +
 	"\x04disk\x18\x01 \x01(\tR\x04disk\x12!\n" +
 	"\fdisk_message\x18\x02 \x01(\tR\vdiskMessage\x12\x12\n" +

@@ -18,19 +18,19 @@ import (
 // the limits of a node, for what counts then.
 type Policy struct {
 	Replicas    int           // nodes that shall have a copy
-	Interval    time.Duration // between two checks
+	Interval    time.Duration // between two checks; 0: learned from how often upstream changes
 	RefPrefixes []string      // of the refs to mirror, like "refs/heads/"
 
 	MaxSize, MaxObject int64    // bytes of the copy, and of one object; 0: the node's limits
 	Accept             []string // flaws of objects, by git's ids, which are taken; not to be changed in place
 }
 
-// What a policy means where it says nothing. The log means it too: another value needs
-// another cluster format.
-const (
-	DefaultReplicas = 2
-	DefaultInterval = time.Minute
-)
+// DefaultReplicas is what a policy means where it says nothing. The log means it too: another
+// value needs another cluster format.
+const DefaultReplicas = 2
+
+// FirstInterval is what a policy meant that says nothing before intervals were learned.
+const FirstInterval = time.Minute
 
 var defaultRefPrefixes = []string{"refs/heads/", "refs/tags/"}
 
@@ -38,9 +38,6 @@ var defaultRefPrefixes = []string{"refs/heads/", "refs/tags/"}
 func (p Policy) Resolved() Policy {
 	if p.Replicas == 0 {
 		p.Replicas = DefaultReplicas
-	}
-	if p.Interval == 0 {
-		p.Interval = DefaultInterval
 	}
 	if len(p.RefPrefixes) == 0 {
 		p.RefPrefixes = defaultRefPrefixes
@@ -63,7 +60,7 @@ func (p Policy) Admit() (Policy, error) {
 		return p, refusal.New(refusal.ReplicasInvalid, "%d replicas are not possible, 1 to %d are", p.Replicas, maxReplicas)
 	}
 	if p.Interval != 0 && (p.Interval < MinInterval || p.Interval > maxInterval) {
-		return p, refusal.New(refusal.IntervalInvalid, "an interval of %s is not possible, %s to %s are", p.Interval, MinInterval, maxInterval)
+		return p, refusal.New(refusal.IntervalInvalid, "an interval of %s is not possible: %s to %s are, and auto", max(p.Interval, 0), MinInterval, maxInterval)
 	}
 	for _, n := range []int64{p.MaxSize, p.MaxObject} {
 		if n < 0 || n > 0 && n < leastLimit {
@@ -105,9 +102,6 @@ func set[T any](field *T, to *T) {
 func (c Change) Admit() (Change, error) {
 	if c.Replicas != nil && *c.Replicas == 0 {
 		return c, refusal.New(refusal.ReplicasInvalid, "0 replicas are not possible, 1 to %d are", maxReplicas)
-	}
-	if c.Interval != nil && *c.Interval == 0 {
-		return c, refusal.New(refusal.IntervalInvalid, "an interval of 0s is not possible, %s to %s are", MinInterval, maxInterval)
 	}
 	p, err := c.Of(Policy{}).Admit()
 	if c.Accept != nil {

@@ -112,7 +112,7 @@ func TestWhatMakesNoSenseIsRefused(t *testing.T) {
 }
 
 func TestDefaults(t *testing.T) {
-	want := policy.Policy{Replicas: 2, Interval: time.Minute, RefPrefixes: []string{"refs/heads/", "refs/tags/"}}
+	want := policy.Policy{Replicas: 2, RefPrefixes: []string{"refs/heads/", "refs/tags/"}}
 	if got := (policy.Policy{}).Resolved(); !got.Equal(want) {
 		t.Errorf("%+v", got)
 	}
