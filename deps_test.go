@@ -34,7 +34,7 @@ var allowed = map[string]struct {
 	"cli/render":  {[]string{"api"}, "tables are rendered from what the API answers"},
 	"cli/doctor":  {[]string{"api"}, "what is looked at is this host, the network, and what the API says of the cluster"},
 	"demo":        {[]string{"api", "cli/render", "mirror/refs"}, "the demo drives real processes from outside; to spoil a copy it must write its file"},
-	"node": {[]string{"agent", "api", "cluster", "coordinator", "fsm", "fsm/command", "leader", "membership", "metrics", "mirror", "mirror/git", "mirror/past", "mirror/refs", "peer", "server", "story"},
+	"node": {[]string{"agent", "api", "cluster", "coordinator", "fsm", "fsm/command", "leader", "membership", "metrics", "mirror", "mirror/git", "mirror/past", "mirror/refs", "mirror/rhythm", "peer", "server", "story"},
 		"the composition root may know everything but its own users"},
 
 	"mirror/work":     {[]string{"mirror/failure", "mirror/refs"}, "the words that when and what share decide nothing"},

@@ -67,8 +67,11 @@ type Config struct {
 	Peers    Peers
 	// ReplaceAfter is how long a node that went down is expected back.
 	ReplaceAfter time.Duration
-	Log          *slog.Logger
-	Leader       Leader
+	// Budgets are how many checks a second the whole cluster may make at hosts; what is not in it
+	// may be asked for any number.
+	Budgets map[string]float64
+	Log     *slog.Logger
+	Leader  Leader
 	// CaughtUp is closed when this node has applied what a leader had committed in
 	// this run.
 	CaughtUp <-chan struct{}
@@ -79,6 +82,8 @@ type Agent struct {
 	cfg    Config
 	log    *slog.Logger
 	mirror Mirror // of Run
+
+	shares shares
 
 	mended atomic.Int64 // rows that the comparison in the background found wrong
 
@@ -96,7 +101,7 @@ type Agent struct {
 // New returns an Agent, which can be a mirror's Publisher, Locator and Rows. Run gives it
 // that mirror.
 func New(cfg Config) *Agent {
-	return &Agent{cfg: cfg, log: cfg.Log, dirty: map[string]bool{}, removing: map[string]bool{}, thrown: make(chan struct{}, 1), wake: make(chan struct{}, 1),
+	return &Agent{cfg: cfg, log: cfg.Log, shares: shares{budgets: cfg.Budgets}, dirty: map[string]bool{}, removing: map[string]bool{}, thrown: make(chan struct{}, 1), wake: make(chan struct{}, 1),
 		down: map[fsm.NodeNum]outage{}, news: news{told: map[string]time.Time{}}, conditioned: make(chan struct{}, 1)}
 }
 
@@ -125,6 +130,7 @@ func (a *Agent) Run(ctx context.Context, m Mirror) error {
 	g.Go(func() error { return a.report(ctx) })
 	g.Go(func() error { return a.reportCondition(ctx) })
 	g.Go(func() error { return a.heed(ctx) })
+	g.Go(func() error { return a.share(ctx) })
 	return g.Wait()
 }
 

@@ -135,7 +135,7 @@ type RepoError struct {
 	Class   string    `json:"class"`
 	Message string    `json:"message"`
 	Since   time.Time `json:"since"`
-	Count   *int      `json:"count"` // failures in a row; null where the owner did not answer
+	Count   *int      `json:"count"`  // failures in a row; null where the owner did not answer
 	Parked  bool      `json:"parked"` // it has long been so, and upstream is asked three times a day
 }
 

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -26,11 +27,12 @@ func (s setting) name() string { return s.flag.Names()[0] }
 
 // The groups of settings in help, and in what config init writes.
 const (
-	groupPlace   = "Identity, kept in node.json"
-	groupCluster = "Cluster"
-	groupDisk    = "Disk and memory"
-	groupAccess  = "Who may connect, and where to"
-	groupLog     = "Log"
+	groupPlace     = "Identity, kept in node.json"
+	groupCluster   = "Cluster"
+	groupUpstreams = "How often upstreams are asked"
+	groupDisk      = "Disk and memory"
+	groupAccess    = "Who may connect, and where to"
+	groupLog       = "Log"
 )
 
 // What is one of few words.
@@ -52,6 +54,9 @@ func settings() []setting {
 		{&urfave.IntFlag{Name: "bootstrap-expect", Category: groupCluster, Usage: "without a cluster, found one with the others in --join once `N` nodes are there, this one included", DefaultText: "0: join, or found one alone"}, count},
 		{&urfave.StringFlag{Name: "raft-timing", Category: groupCluster, Usage: "`PACE` at which a dead leader is noticed: fast, normal, or slow for far or busy networks", Value: "normal"}, words(raftTimings...)},
 		{&urfave.DurationFlag{Name: "replace-after", Category: groupCluster, Usage: "`DURATION` a node is down before its copies are made anew elsewhere", Value: 10 * time.Minute, DefaultText: "10m"}, wait},
+		{&urfave.DurationFlag{Name: "min-interval", Category: groupUpstreams, Usage: "`DURATION` that a repository is left alone at least whose interval is learned", Value: 45 * time.Second, DefaultText: "45s"}, atLeastSecond},
+		{&urfave.DurationFlag{Name: "max-interval", Category: groupUpstreams, Usage: "`DURATION` that a repository is left alone at most whose interval is learned", Value: 8 * time.Hour, DefaultText: "8h"}, atLeastSecond},
+		{&urfave.StringSliceFlag{Name: "hosts", Category: groupUpstreams, Usage: "`HOST=RATE` of checks that the whole cluster makes at a host of upstreams, like github.com=600/m (s, m or h); the same on each node; repeatable", DefaultText: "as many as the intervals come to"}, rates},
 		{&urfave.Float64Flag{Name: "min-free", Category: groupDisk, Usage: "`PERCENT` of the disk that stays free: below it no new copy is made, below half of it nothing is fetched; 0: never mind", Value: 10}, percent},
 		{&urfave.StringFlag{Name: "max-size", Category: groupDisk, Usage: "`SIZE` that the copy of a repository may have, unless it has a limit of its own", Value: "50GiB"}, least(1 << 20)},
 		{&urfave.StringFlag{Name: "max-object-size", Category: groupDisk, Usage: "`SIZE` that one object may have, unless its repository has a limit of its own", Value: "2GiB"}, least(1 << 20)},
@@ -80,6 +85,45 @@ func wait(c *urfave.Context, name string) error {
 		return usagef("gitmirror start --help", "--%s %s is finer than a millisecond", name, d)
 	}
 	return nil
+}
+
+func atLeastSecond(c *urfave.Context, name string) error {
+	if d := c.Duration(name); d >= 0 && d < time.Second {
+		return usagef("gitmirror start --"+name+" 1m", "--%s %s is less than 1s", name, d)
+	}
+	if err := wait(c, name); err != nil {
+		return err
+	}
+	if least, most := c.Duration("min-interval"), c.Duration("max-interval"); name == "max-interval" && most < least {
+		return usagef("gitmirror start --help", "--max-interval %s is less than --min-interval %s", plain(most), plain(least))
+	}
+	return nil
+}
+
+// rates refuses what is no HOST=RATE.
+func rates(c *urfave.Context, name string) error {
+	_, err := ratesOf(c.StringSlice(name))
+	return err
+}
+
+// ratesOf are checks a second, by host.
+func ratesOf(list []string) (map[string]float64, error) {
+	rates := map[string]float64{}
+	for _, text := range list {
+		host, rate, ok := strings.Cut(text, "=")
+		number, unit, _ := strings.Cut(rate, "/")
+		n, err := strconv.ParseFloat(number, 64)
+		seconds := map[string]float64{"s": 1, "m": 60, "h": 3600}[unit]
+		host = strings.ToLower(strings.TrimSpace(host))
+		if !ok || err != nil || seconds == 0 || host == "" || strings.ContainsAny(host, "/ @") || !(n > 0 && n < 1e6) {
+			return nil, usagef("gitmirror start --hosts github.com=600/m", "--hosts %q is no HOST=RATE, like github.com=600/m or git.example.org:8443=2/s", text)
+		}
+		if _, twice := rates[host]; twice {
+			return nil, usagef("gitmirror start --help", "--hosts has %s twice", host)
+		}
+		rates[host] = n / seconds
+	}
+	return rates, nil
 }
 
 func count(c *urfave.Context, name string) error {
@@ -264,6 +308,8 @@ func (s *configured) config() node.Config {
 	if cfg.MinFree == 0 {
 		cfg.MinFree = -1
 	}
+	cfg.Hosts, _ = ratesOf(c.StringSlice("hosts")) // checked
+	cfg.Bounds.Least, cfg.Bounds.Most = c.Duration("min-interval"), c.Duration("max-interval")
 	said := func(name string) string { // by a flag
 		if s.origins[name] == fromFlag {
 			return c.String(name)

@@ -22,7 +22,7 @@ type Status struct {
 	Interval   time.Duration // between two checks, as it is now
 	AsOf       time.Time     // by LogTime: when the last check began whose upshot is what is published; zero while that is not known
 	Parked     bool          // upstream has long said that it is not there, or not for us
-	Failures   int // in a row
+	Failures   int           // in a row
 	Failure    *failure.Error
 	Hold       *Hold
 	Behind     *Behind

@@ -10,6 +10,7 @@ import (
 	"gitmirror/internal/network"
 	"gitmirror/membership"
 	"gitmirror/mirror"
+	"gitmirror/mirror/rhythm"
 )
 
 // Place is the name of a node and its addresses, which node.json keeps.
@@ -38,20 +39,22 @@ type Config struct {
 	Expect        int      // found a cluster with others once so many are there, this one included; 0: do not
 	Timing        string   // of raft: fast, normal, slow
 	ReplaceAfter  time.Duration
-	MinFree       float64          // percent of the disk: below it no new copy is made, below half of it nothing is fetched; negative: never mind
-	MaxSize       int64            // bytes of a repository's copy
-	MaxObject     int64            // bytes of one object
-	GitMemory     int64            // bytes of memory of one git process
-	AllowUpstream []string         // CIDR prefixes exempt from the egress deny list
-	AllowHost     []string         // names, besides the advertised one, that clients know the API by
-	InsecurePeers bool             // peers do not authenticate each other: needed for a reachable peer address
-	InsecureAPI   bool             // take writes from whoever reaches the API
-	RunDir        string           // another directory with a socket, if it is there and this user's; empty for none
-	Network       network.Network  // of everything but git's own helpers; default this machine's
-	Disk          *disk.Disk       // of everything but git's own files; default this machine's
-	Clock         func() time.Time // the time of day, which may be wrong; default this machine's
-	Upstream      mirror.Upstream  // default: servers of git
-	Objects       mirror.Objects   // default: git's
+	MinFree       float64            // percent of the disk: below it no new copy is made, below half of it nothing is fetched; negative: never mind
+	MaxSize       int64              // bytes of a repository's copy
+	MaxObject     int64              // bytes of one object
+	GitMemory     int64              // bytes of memory of one git process
+	Bounds        rhythm.Bounds      // of how long a repository is left alone whose interval is learned; default 45 s and 8 h
+	Hosts         map[string]float64 // checks a second that the whole cluster may make at an upstream's host; any number at others
+	AllowUpstream []string           // CIDR prefixes exempt from the egress deny list
+	AllowHost     []string           // names, besides the advertised one, that clients know the API by
+	InsecurePeers bool               // peers do not authenticate each other: needed for a reachable peer address
+	InsecureAPI   bool               // take writes from whoever reaches the API
+	RunDir        string             // another directory with a socket, if it is there and this user's; empty for none
+	Network       network.Network    // of everything but git's own helpers; default this machine's
+	Disk          *disk.Disk         // of everything but git's own files; default this machine's
+	Clock         func() time.Time   // the time of day, which may be wrong; default this machine's
+	Upstream      mirror.Upstream    // default: servers of git
+	Objects       mirror.Objects     // default: git's
 	Version       string
 	Commit        string // that this binary was made from, where it is known
 	OwnProcess    bool   // this node has its process alone: what is measured of the process is of the node

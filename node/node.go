@@ -296,10 +296,10 @@ func (n *node) build(ctx context.Context) (err error) {
 	p.agreement = &membership.Agreement{ID: n.id.ID, Marks: p.marks, Voters: p.voters, Call: n.peers}
 	p.consensus = consensus{Cluster: p.cluster, reach: p.reach, ready: n.ready}
 	p.agent = agent.New(agent.Config{Self: n.id.ID, Leader: p.consensus, CaughtUp: n.ready, State: p.machine.state, Proposer: p.reach, Peers: gitPeers{n.peers},
-		ReplaceAfter: n.cfg.ReplaceAfter, Log: n.log})
+		ReplaceAfter: n.cfg.ReplaceAfter, Budgets: n.cfg.Hosts, Log: n.log})
 	p.engine, err = mirror.New(ctx, mirror.Config{
 		Dir: n.cfg.Dir, Disk: n.cfg.Disk, StartID: uuid.NewString(), Git: n.git, Egress: n.given.policy, Network: n.cfg.Network, Upstream: n.cfg.Upstream, Objects: n.cfg.Objects, Publisher: p.agent, Locator: p.agent, Rows: p.agent,
-		Changed: p.agent.Changed, ConditionChanged: p.agent.ConditionChanged, LogTime: p.machine.logTime, Reserve: n.cfg.MinFree, MaxSize: n.cfg.MaxSize, MaxObject: n.cfg.MaxObject, Agent: "gitmirror/" + n.cfg.Version, Meter: n.metrics.Mirror, Log: n.log,
+		Changed: p.agent.Changed, ConditionChanged: p.agent.ConditionChanged, LogTime: p.machine.logTime, Bounds: n.cfg.Bounds, Rate: p.agent.Rate, Reserve: n.cfg.MinFree, MaxSize: n.cfg.MaxSize, MaxObject: n.cfg.MaxObject, Agent: "gitmirror/" + n.cfg.Version, Meter: n.metrics.Mirror, Log: n.log,
 	})
 	if err != nil {
 		bound, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopBound)
