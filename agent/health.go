@@ -3,6 +3,7 @@ package agent
 import (
 	"maps"
 	"regexp"
+	"slices"
 	"sync"
 	"time"
 
@@ -62,17 +63,21 @@ func (a *Agent) healthReport(r *fsm.Repo, s mirror.Status, now time.Time) (h *co
 		h.ErrorClass, h.Message = string(s.Failure.Class), oneline.Clip(s.Failure.Message, messageBytes)
 		h.Parked = s.Parked && a.cfg.State.View().ParksRepos()
 	}
+	view := a.cfg.State.View()
 	putHold(h, r, s)
+	if view.KnowsMoved() {
+		putMoved(h, r, s)
+	}
 	if s.Judged {
 		h.Heard = s.Heard
 	}
-	same := sameHold(r.Hold, h, a.cfg.State.View().RemembersPast())
+	same := sameHold(r.Hold, h, view.RemembersPast())
 	answered := r.Answered(h.Heard, h.HoldReason != "")
 	switch {
 	case answered, knownClass != h.ErrorClass, parked != h.Parked, (r.Hold == nil) != (h.HoldReason == ""), r.Hold != nil && r.Hold.Reason != h.HoldReason:
 		a.news.take(r.ID, now, 0)
 		return h, 0
-	case same && (h.ErrorClass == "" || gist(knownMessage) == gist(h.Message)):
+	case same && sameMoved(r.Moved, h) && (h.ErrorClass == "" || gist(knownMessage) == gist(h.Message)):
 		return nil, 0
 	}
 	spacing := messageSpacing
@@ -96,6 +101,26 @@ func putHold(h *command.HealthReport, r *fsm.Repo, s mirror.Status) {
 		h.HoldReason, h.HoldDigest, h.HoldLosses = s.Hold.Reason, s.Hold.Observed[:], s.Hold.Losses[:]
 		h.HoldLost, h.HoldSettled, h.HoldFirst = uint32(s.Hold.Lost), uint32(s.Hold.Settled), changesOf(s.Hold.First)
 	}
+}
+
+// putMoved says where an upstream is from now on. While none has answered, or what was
+// answered is of an address that is not the row's any more, that is what the table says.
+func putMoved(h *command.HealthReport, r *fsm.Repo, s mirror.Status) {
+	switch now := s.Moved; {
+	case now != nil && slices.Contains(r.URLs(), now.From):
+		h.MovedFrom, h.MovedTo = now.From, now.To
+	case now == nil && s.Judged:
+	case r.Moved != nil:
+		h.MovedFrom, h.MovedTo = r.Moved.From, r.Moved.To
+	}
+}
+
+// sameMoved tells whether the table knows what upstream says of where it is.
+func sameMoved(known *fsm.Moved, h *command.HealthReport) bool {
+	if known == nil {
+		return h.MovedTo == ""
+	}
+	return known.From == h.MovedFrom && known.To == h.MovedTo
 }
 
 // sameHold tells whether the table knows the hold as it is: a fast-forward beside it is

@@ -189,3 +189,40 @@ func TestUnusedWordsAreReported(t *testing.T) {
 		}
 	}
 }
+
+// Where an upstream is, by its own word, is told once. An owner of which none has answered
+// leaves it as it is, and what is said of another address than the row's is not told.
+func TestWhereAnUpstreamIsIsTold(t *testing.T) {
+	w := newWorld(t, "repo")
+	now := time.Now()
+	tell := func(s mirror.Status, at time.Time) bool {
+		s.Checked = true
+		h, _ := w.agent.healthReport(w.row("repo"), s, at)
+		if h != nil {
+			w.do(&command.Report{Node: "a", Health: []*command.HealthReport{h}})
+		}
+		return h != nil
+	}
+	url := w.row("repo").URLs()[0]
+	moved := mirror.Status{Judged: true, Moved: &mirror.Moved{From: url, To: "https://new/repo"}}
+	if tell(moved, now) {
+		t.Error("it was told to members that do not know of it")
+	}
+	w.do(&command.RaiseFormat{Format: fsm.Format})
+	if !tell(moved, now) || w.row("repo").Moved == nil {
+		t.Fatal("it was not told")
+	}
+	if tell(moved, now.Add(time.Hour)) {
+		t.Error("it was told again")
+	}
+	outage := mirror.Status{Failure: failure.New(failure.Network, "no answer", nil)} // of an owner whose upstream has not answered yet
+	if !tell(outage, now.Add(2*time.Hour)) || w.row("repo").Moved == nil || w.row("repo").Error == nil {
+		t.Errorf("after an outage: %+v", w.row("repo").Moved)
+	}
+	if tell(mirror.Status{Judged: true, Failure: outage.Failure, Moved: &mirror.Moved{From: "https://before/repo", To: "https://new/2"}}, now.Add(3*time.Hour)) {
+		t.Error("what was said of an address that the row has no more was told")
+	}
+	if !tell(mirror.Status{Judged: true}, now.Add(4*time.Hour)) || w.row("repo").Moved != nil {
+		t.Errorf("it is where it was, and the row says %+v", w.row("repo").Moved)
+	}
+}

@@ -41,6 +41,7 @@ var EventTypes = []struct{ Name, Means string }{
 	{"copy_lost", "the last copy on a node that lived was given up by a person (`node rm --accept-loss`): `detail` says where another may be"},
 	{"owner_changed", "another node asks its upstream"},
 	{"repo_renamed", "it has another name: `detail` is the one before"},
+	{"redirected", "its upstream answers that it is elsewhere from now on: from where to where"},
 	{"upstream_moved", "other addresses are its upstream's"},
 	{"repo_paused", "a person has said that its upstream is not asked"},
 	{"repo_resumed", "it is asked again"},

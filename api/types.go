@@ -100,11 +100,20 @@ type Repo struct {
 	EveryMS    *int64       `json:"every_ms"` // between two checks, as it is now; null where the owner did not answer
 	AsOf       *time.Time   `json:"as_of"`    // when the last check began whose upshot is what is published; null while the owner has made none, or did not answer
 	Error      *RepoError   `json:"error"`
+	Moved      *Moved       `json:"moved"`        // null where no upstream says so
 	Skipped    *SkippedRefs `json:"skipped_refs"` // null for none, and where the owner did not answer
 	Hold       *Hold        `json:"hold"`
 	Lost       *LostRefs    `json:"lost_refs"` // null for none, where the owner did not answer, and in lists
 	Pins       []Pin        `json:"pins"`
 	Released   []Release    `json:"released"` // pins that are none any more, and wait for the first check that succeeds
+}
+
+// Moved says that an upstream answers, and redirects for good (301, 308): it is elsewhere from
+// now on. It is followed there, and the row's address stays what it is.
+type Moved struct {
+	From  string    `json:"from"` // one of the row's urls
+	To    string    `json:"to"`
+	Since time.Time `json:"since"` // when that was first heard
 }
 
 // SkippedRefs are refs that upstream shows and that are not mirrored.

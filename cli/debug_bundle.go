@@ -187,6 +187,9 @@ func hidden(rows []api.Repo, happened []api.Event) (func(string) string, error) 
 		for _, raw := range r.URLs {
 			address(raw)
 		}
+		if r.Moved != nil {
+			address(r.Moved.To)
+		}
 	}
 	for _, e := range happened {
 		known[e.Repo] = "repo-"
@@ -195,6 +198,10 @@ func hidden(rows []api.Repo, happened []api.Event) (func(string) string, error) 
 			known[strings.TrimPrefix(e.Detail, "was ")] = "repo-"
 		case "upstream_moved":
 			address(e.Detail)
+		case "redirected":
+			from, to, _ := strings.Cut(e.Detail, " to ")
+			address(from)
+			address(to)
 		}
 	}
 	delete(known, "")

@@ -47,7 +47,9 @@ func (s *State) changeRepo(e entry, c *command.RepoChange) *command.Item {
 	if refused := t.rename(next, c); refused != nil {
 		return refused
 	}
-	next.setURLs(urls, keys)
+	if next.setURLs(urls, keys); next.Moved != nil && !slices.Contains(urls, next.Moved.From) {
+		next.Moved = nil
+	}
 	if !next.same(row) {
 		t.store(e, next)
 		t.recordChange(e, row, next)

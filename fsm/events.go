@@ -38,6 +38,8 @@ const (
 	EventBroken = "broken" // a copy cannot be read
 	EventHealed = "healed" // that copy is ready again
 	EventMoved  = "moved"  // other nodes shall hold it
+	// Since formatMoved:
+	EventRedirected = "redirected" // an upstream says that it is elsewhere from now on
 	// Since formatDrain:
 	EventNodeDraining  = "node_draining"
 	EventNodeUndrained = "node_undrained"

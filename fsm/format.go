@@ -23,6 +23,7 @@ import (
 //	7  nodes are drained; one is removed though copies are lost with it; a recovered cluster
 //	   has another name; removed rows are remembered, and restored
 //	8  an interval of 0 is learned; what has long not been there is parked
+//	9  an upstream says that it is elsewhere from now on
 //
 // Every member says in its row which format its binary speaks. The leader
 // raises the cluster's to what all of them speak, and never lowers it. A
@@ -47,7 +48,9 @@ const (
 
 	formatRhythm = 8 // of policies whose interval is learned, and of what is parked
 
-	newest = 8 // that is known here
+	formatMoved = 9 // what upstreams say of where they are
+
+	newest = 9 // that is known here
 )
 
 // RemembersPast tells whether every member knows files of the past: from then on they
@@ -56,6 +59,9 @@ func (v *View) RemembersPast() bool { return v.tables.format >= formatHolds }
 
 // ChangesRows tells whether every member knows commands that change rows.
 func (v *View) ChangesRows() bool { return v.tables.format >= formatChanges }
+
+// KnowsMoved tells whether every member knows that upstreams say where they are.
+func (v *View) KnowsMoved() bool { return v.tables.format >= formatMoved }
 
 // KnowsRecovery tells whether every member knows that a cluster may be recovered.
 func (v *View) KnowsRecovery() bool { return v.tables.format >= formatRecovery }

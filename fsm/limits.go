@@ -164,6 +164,8 @@ func checkHealth(h *command.HealthReport) error {
 	return firstError(
 		digestSized("hold digest", h.GetHoldDigest()),
 		digestSized("losses", h.GetHoldLosses()),
+		between("address before", h.GetMovedFrom(), 0, maxURL),
+		between("address now", h.GetMovedTo(), 0, maxURL),
 		between("error class", h.GetErrorClass(), 0, maxWord),
 		between("hold reason", h.GetHoldReason(), 0, maxWord),
 	)

@@ -94,6 +94,7 @@ func someCommand(t *rapid.T, v *View) proto.Message {
 				HoldReason: rapid.SampledFrom([]string{"", "empty"}).Draw(t, "hold"),
 				HoldLost:   uint32(someCount.Draw(t, "lost")), HoldLosses: digest(byte(someCount.Draw(t, "losses"))),
 				HoldFirst: []*command.Change{{Ref: "refs/heads/main", Old: "1"}}, Heard: guess(row.Word()),
+				MovedFrom: newRepo(repo).Urls[0], MovedTo: rapid.SampledFrom([]string{"", "https://new/1", "https://new/2"}).Draw(t, "moved to"),
 			}},
 		}
 	case 20:

@@ -1,6 +1,7 @@
 package fsm
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -135,17 +136,17 @@ func (s *State) reportHealth(e entry, node *Node, r *command.HealthReport) *comm
 	case row.Epoch != r.GetEpoch():
 		return refuseItem(id, refusal.StaleEpoch, "%s is in epoch %d, not %d", row.Name, row.Epoch, r.GetEpoch())
 	}
-	failure, hold := t.nextFailure(e, row.Error, r), t.nextHold(e, row.Hold, r)
+	failure, hold, moved := t.nextFailure(e, row.Error, r), t.nextHold(e, row.Hold, r), t.nextMoved(e, row, r)
 	changed := failure != row.Error || hold != row.Hold
 	next := row.edit()
-	next.Error, next.Hold = failure, hold
+	next.Error, next.Hold, next.Moved = failure, hold, moved
 	unused := ""
 	if t.format >= formatWords {
 		unused = next.hear(r.GetHeard())
 	} else if hold == nil && row.Hold != nil {
 		next.Approved = nil
 	}
-	if !changed && unused == "" {
+	if !changed && moved == row.Moved && unused == "" {
 		return ok(id)
 	}
 	t.store(e, next)
@@ -154,6 +155,9 @@ func (s *State) reportHealth(e entry, node *Node, r *command.HealthReport) *comm
 	}
 	if changed {
 		t.recordHealth(e, row, next)
+	}
+	if moved != nil && moved != row.Moved {
+		t.record(e, EventRedirected, next, moved.From+" to "+moved.To)
 	}
 	return ok(id)
 }
@@ -192,6 +196,19 @@ func (t *tables) nextHold(e entry, old *Hold, r *command.HealthReport) *Hold {
 		}
 	}
 	return hold
+}
+
+// nextMoved is what an upstream says of where it is. What is said of an address that is not
+// the row's any more is no news.
+func (t *tables) nextMoved(e entry, row *Repo, r *command.HealthReport) *Moved {
+	from, to := r.GetMovedFrom(), r.GetMovedTo()
+	switch was := row.Moved; {
+	case t.format < formatMoved || to == "" || !slices.Contains(row.URLs(), from):
+		return nil
+	case was != nil && was.From == from && was.To == to:
+		return was
+	}
+	return &Moved{From: from, To: to, Since: e.at}
 }
 
 // recordCopy says that a copy broke, or is ready again; its node tells.

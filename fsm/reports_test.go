@@ -123,3 +123,66 @@ func TestHealthOfAnotherEpochIsIgnored(t *testing.T) {
 	m.ok(&command.RemoveRepos{Ids: []string{"one"}})
 	m.refused(refusal.NotFound, failing("network", ""))
 }
+
+// What an upstream says of where it is: one event when it is first said, since then; nothing of
+// an address that is not the row's, and another address has it start over.
+func TestAnUpstreamSaysWhereItIs(t *testing.T) {
+	m := latest(t)
+	m.ok(addRepos(newRepo("one")))
+	m.ok(assign("one", m.repo("one").Epoch, "a"))
+	url := m.repo("one").URLs()[0]
+	says := func(from, to string) *Moved {
+		t.Helper()
+		m.ok(&command.Report{Node: "a", Health: []*command.HealthReport{{Repo: "one", Epoch: m.repo("one").Epoch, MovedFrom: from, MovedTo: to}}})
+		return m.repo("one").Moved
+	}
+	told := func() (n int) {
+		for _, kind := range m.eventTypes("host/Acme/one") {
+			if kind == EventRedirected {
+				n++
+			}
+		}
+		return n
+	}
+	first := says(url, "https://new/one")
+	if first == nil || first.From != url || first.To != "https://new/one" || first.Since.IsZero() || told() != 1 {
+		t.Fatalf("%+v, %d events", first, told())
+	}
+	if again := says(url, "https://new/one"); again != first || told() != 1 {
+		t.Errorf("said again: %+v, %d events", again, told())
+	}
+	if is := says("https://elsewhere/one", "https://new/one"); is != nil {
+		t.Errorf("of an address that is not the row's: %+v", is)
+	}
+	if is := says(url, "https://new/two"); is == nil || is.To != "https://new/two" || told() != 2 {
+		t.Errorf("another place: %+v, %d events", is, told())
+	}
+	m.ok(changing(&command.RepoChange{Repo: "one", Labels: map[string]string{"a": "b"}}))
+	if m.repo("one").Moved == nil {
+		t.Error("a label has taken back what upstream said")
+	}
+	m.ok(changing(&command.RepoChange{Repo: "one", Upstream: &command.Upstream{Urls: []string{"https://new/two"}, Keys: []string{"new/two"}}}))
+	if is := m.repo("one").Moved; is != nil {
+		t.Errorf("with another address: %+v", is)
+	}
+	if is := says("https://new/two", ""); is != nil || told() != 2 {
+		t.Errorf("it is where the row says: %+v, %d events", is, told())
+	}
+}
+
+// Where not every member knows of it, nothing is noted.
+func TestWhereAnUpstreamIsNeedsItsFormat(t *testing.T) {
+	m := cluster(t)
+	for _, name := range []string{"a", "b", "c"} {
+		n := putNode(name)
+		n.Node.Format = formatMoved - 1
+		m.ok(n)
+	}
+	m.ok(&command.RaiseFormat{Format: formatMoved - 1})
+	m.ok(addRepos(newRepo("one")))
+	m.ok(assign("one", m.repo("one").Epoch, "a"))
+	m.ok(&command.Report{Node: "a", Health: []*command.HealthReport{{Repo: "one", Epoch: m.repo("one").Epoch, MovedFrom: m.repo("one").URLs()[0], MovedTo: "https://new/one"}}})
+	if m.repo("one").Moved != nil {
+		t.Error("a member of an earlier format has another table")
+	}
+}

@@ -273,6 +273,9 @@ func (d *rowReader) rarely() error {
 	for _, p := range rec.GetPins() {
 		row.Pins = append(row.Pins, Pin{p.GetRef(), p.GetOid()})
 	}
+	if m := rec.GetMoved(); m != nil {
+		row.Moved = &Moved{From: m.GetFrom(), To: m.GetTo(), Since: fromMS(m.GetSinceMs())}
+	}
 	row.Aliases, row.Paused = rec.GetAliases(), rec.GetPaused()
 	row.compact()
 	return nil

@@ -85,6 +85,9 @@ func appendRepo(b []byte, r *Repo, policy uint32) []byte {
 		w.item(30, a)
 	}
 	w.flag(31, r.Paused)
+	if m := r.Moved; m != nil {
+		w.message(32, &snapshot.Moved{From: m.From, To: m.To, SinceMs: toMS(m.Since)})
+	}
 	b = protowire.AppendTag(b, 4, protowire.BytesType) // Record.repo
 	return protowire.AppendBytes(b, w)
 }

@@ -99,6 +99,9 @@ func repoRecord(r *Repo, policy uint32) *snapshot.Record {
 		rec.Pins = append(rec.Pins, &snapshot.Pin{Ref: p.Ref, Oid: p.OID})
 	}
 	rec.Aliases, rec.Paused = r.Aliases, r.Paused
+	if m := r.Moved; m != nil {
+		rec.Moved = &snapshot.Moved{From: m.From, To: m.To, SinceMs: toMS(m.Since)}
+	}
 	return &snapshot.Record{Kind: &snapshot.Record_Repo{Repo: rec}}
 }
 

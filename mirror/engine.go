@@ -316,7 +316,7 @@ func (e *Engine) Status(id string) (Status, bool) {
 		if at := e.cfg.LogTime(); at.DatesHold && !known.AsOf.IsZero() {
 			s.AsOf = at.Now.Add(known.AsOf.Sub(e.cfg.Clock.Now()))
 		}
-		s.Skipped, s.FirstSkipped, s.Pinned = f.Skipped, f.FirstSkipped, f.Pinned
+		s.Skipped, s.FirstSkipped, s.Pinned, s.Moved = f.Skipped, f.FirstSkipped, f.Pinned, f.Moved
 	}
 	if known.Owner && s.Generation > 0 && s.Generation < known.Generation {
 		s.Behind = &Behind{Have: s.Generation, Published: known.Generation}

@@ -32,6 +32,7 @@ type Status struct {
 	Judged       bool           // an answer of upstream's was judged, in this run: Hold is news
 	Heard        uint64         // Assignment.Word, as the last of those checks knew it
 	Pinned       []Pinned
+	Moved        *Moved // an upstream that answered says so; where none has answered in this run, nothing is known: Judged
 }
 
 // Behind says that the owner's copy is older than what was published. It serves

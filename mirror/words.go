@@ -18,6 +18,7 @@ type (
 	Pin        = work.Pin
 	Generation = work.Generation
 	Hold       = work.Hold
+	Moved      = work.Moved
 	SyncResult = work.Answer
 
 	Rows = schedule.Rows

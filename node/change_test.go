@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -57,6 +58,36 @@ func TestARepositoryIsChanged(t *testing.T) {
 			t.Fatal(err)
 		}
 		asker.await(t, "big", fmt.Sprintf("on %d nodes", n), func(r *api.Repo) bool { return len(r.Copies) == n && r.State == "ready" })
+	}
+}
+
+// An upstream that redirects for good is followed where it is, and the row says so until it has
+// that address.
+func TestAnUpstreamHasMoved(t *testing.T) {
+	up := gittest.Upstream(t)
+	sample(t, up, "acme/new.git")
+	up.Intercept(func(w http.ResponseWriter, r *http.Request) bool {
+		path, old := strings.CutPrefix(r.URL.Path, "/acme/old/")
+		if old {
+			http.Redirect(w, r, up.URL("acme/new.git/")+path+"?"+r.URL.RawQuery, http.StatusMovedPermanently)
+		}
+		return old
+	})
+	n := cluster(t, 1)[0]
+	n.add(t, api.AddRepo{URL: up.URL("acme/old"), Name: "acme/old"})
+	row := n.await(t, "acme/old", "told where it is", func(r *api.Repo) bool { return r.Moved != nil })
+	if m := row.Moved; m.From != up.URL("acme/old") || m.To != up.URL("acme/new.git") || !slices.Equal(row.URLs, []string{m.From}) {
+		t.Errorf("moved: %+v, from %v", m, row.URLs)
+	}
+	told, err := n.client.Events(t.Context(), api.EventQuery{Repo: "acme/old"})
+	if err != nil || !slices.ContainsFunc(told.Events, func(e api.Event) bool {
+		return e.Type == "redirected" && e.Detail == row.Moved.From+" to "+row.Moved.To
+	}) {
+		t.Errorf("events: %+v, %v", told, err)
+	}
+	urls := []string{row.Moved.To}
+	if row, err := n.client.Set(t.Context(), "acme/old", set(api.SetRow{URLs: &urls}), ""); err != nil || row.Moved != nil {
+		t.Errorf("with its new address: %+v, %v", row, err)
 	}
 }
 

@@ -250,6 +250,9 @@ func (sh shape) render(r *fsm.Repo, said firsthand) api.Repo {
 	if r.Error != nil {
 		out.Error = &api.RepoError{Class: r.Error.Class, Message: r.Error.Message, Since: r.Error.Since, Parked: r.Error.Parked}
 	}
+	if m := r.Moved; m != nil {
+		out.Moved = &api.Moved{From: m.From, To: m.To, Since: m.Since}
+	}
 	out.Hold = holdOf(r)
 	out.Pins, out.Released = pinsOf(r, nil), releasedOf(r)
 	if live := said.owner; live != nil {

@@ -202,3 +202,14 @@ func TestACopyThatIsAwayIsShownSo(t *testing.T) {
 		}
 	}
 }
+
+// Where an upstream is by its own word is shown, as it is written.
+func TestWhereAnUpstreamIsIsShown(t *testing.T) {
+	tb := newTable(t).do(&command.RaiseFormat{Format: fsm.Format})
+	tb.do(&command.Report{Node: "n1", Health: []*command.HealthReport{{Repo: "r", Epoch: 1, MovedFrom: "https://h/r", MovedTo: "https://new/r"}}})
+	view := tb.state.View()
+	shown := shape{view: view, now: tb.at}.render(view.Repo("r"), firsthand{})
+	if m := shown.Moved; m == nil || m.From != "https://h/r" || m.To != "https://new/r" || !m.Since.Equal(tb.at) {
+		t.Errorf("%+v", m)
+	}
+}

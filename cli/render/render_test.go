@@ -127,6 +127,13 @@ func held() *api.Repo {
 	return &r
 }
 
+// moved is a repository of which one upstream has moved to what a shell would run.
+func moved() *api.Repo {
+	r := repos()[0]
+	r.Moved = &api.Moved{From: r.URLs[1], To: "https://new.example.org/a&b;c$IFS'd", Since: before(3 * time.Hour)}
+	return &r
+}
+
 func refs() []api.Ref {
 	return []api.Ref{
 		{Ref: "refs/heads/main", OID: "1111111111111111", Pinned: true},
@@ -167,6 +174,7 @@ func TestGolden(t *testing.T) {
 		"copying": func(p Printer) error { return p.Repo(&underway()[1], "", "http://10.0.0.11:7654/") },
 		"repo":    func(p Printer) error { return p.Repo(&repos()[0], "", "http://10.0.0.11:7654/") },
 		"broken":  func(p Printer) error { return p.Repo(&repos()[1], "", "http://10.0.0.11:7654") },
+		"moved":   func(p Printer) error { return p.Repo(moved(), "", "http://10.0.0.11:7654") },
 		"held":    func(p Printer) error { return p.Repo(held(), "", "http://10.0.0.11:7654") },
 		"refs":    func(p Printer) error { return p.Refs(refs()) },
 		"node":    func(p Printer) error { return p.Node(&degraded().Nodes[1]) },

@@ -1850,12 +1850,16 @@ type HealthReport struct {
 	HoldDigest []byte                 `protobuf:"bytes,6,opt,name=hold_digest,json=holdDigest,proto3" json:"hold_digest,omitempty"` // what upstream showed
 	// Since format 4: of how many settled refs upstream takes something away, of how
 	// many, the first of them (at most 20), and the digest of all.
-	HoldLost      uint32    `protobuf:"varint,7,opt,name=hold_lost,json=holdLost,proto3" json:"hold_lost,omitempty"`
-	HoldSettled   uint32    `protobuf:"varint,8,opt,name=hold_settled,json=holdSettled,proto3" json:"hold_settled,omitempty"`
-	HoldFirst     []*Change `protobuf:"bytes,9,rep,name=hold_first,json=holdFirst,proto3" json:"hold_first,omitempty"`
-	HoldLosses    []byte    `protobuf:"bytes,10,opt,name=hold_losses,json=holdLosses,proto3" json:"hold_losses,omitempty"`
-	Heard         uint64    `protobuf:"varint,11,opt,name=heard,proto3" json:"heard,omitempty"`   // the words of persons up to this log index were known to the check this is of; since format 5
-	Parked        bool      `protobuf:"varint,12,opt,name=parked,proto3" json:"parked,omitempty"` // upstream has long said that it is not there, or not for us: it is asked seldom; since format 8
+	HoldLost    uint32    `protobuf:"varint,7,opt,name=hold_lost,json=holdLost,proto3" json:"hold_lost,omitempty"`
+	HoldSettled uint32    `protobuf:"varint,8,opt,name=hold_settled,json=holdSettled,proto3" json:"hold_settled,omitempty"`
+	HoldFirst   []*Change `protobuf:"bytes,9,rep,name=hold_first,json=holdFirst,proto3" json:"hold_first,omitempty"`
+	HoldLosses  []byte    `protobuf:"bytes,10,opt,name=hold_losses,json=holdLosses,proto3" json:"hold_losses,omitempty"`
+	Heard       uint64    `protobuf:"varint,11,opt,name=heard,proto3" json:"heard,omitempty"`   // the words of persons up to this log index were known to the check this is of; since format 5
+	Parked      bool      `protobuf:"varint,12,opt,name=parked,proto3" json:"parked,omitempty"` // upstream has long said that it is not there, or not for us: it is asked seldom; since format 8
+	// Since format 9: an upstream answers at one of the row's urls, and says that it is
+	// elsewhere from now on; both empty where none says so.
+	MovedFrom     string `protobuf:"bytes,13,opt,name=moved_from,json=movedFrom,proto3" json:"moved_from,omitempty"`
+	MovedTo       string `protobuf:"bytes,14,opt,name=moved_to,json=movedTo,proto3" json:"moved_to,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1972,6 +1976,20 @@ func (x *HealthReport) GetParked() bool {
 		return x.Parked
 	}
 	return false
+}
+
+func (x *HealthReport) GetMovedFrom() string {
+	if x != nil {
+		return x.MovedFrom
+	}
+	return ""
+}
+
+func (x *HealthReport) GetMovedTo() string {
+	if x != nil {
+		return x.MovedTo
+	}
+	return ""
 }
 
 // NodeCondition tells what keeps a node from doing its work; empty fields mean
@@ -2805,7 +2823,7 @@ const file_command_proto_rawDesc = "" +
 	"\n" +
 	"generation\x18\x03 \x01(\x04R\n" +
 	"generation\x12\x12\n" +
-	"\x04gone\x18\x04 \x01(\bR\x04gone\"\xfe\x02\n" +
+	"\x04gone\x18\x04 \x01(\bR\x04gone\"\xb8\x03\n" +
 	"\fHealthReport\x12\x12\n" +
 	"\x04repo\x18\x01 \x01(\tR\x04repo\x12\x14\n" +
 	"\x05epoch\x18\x02 \x01(\x04R\x05epoch\x12\x1f\n" +
@@ -2824,7 +2842,10 @@ const file_command_proto_rawDesc = "" +
 	" \x01(\fR\n" +
 	"holdLosses\x12\x14\n" +
 	"\x05heard\x18\v \x01(\x04R\x05heard\x12\x16\n" +
-	"\x06parked\x18\f \x01(\bR\x06parked\"Z\n" +
+	"\x06parked\x18\f \x01(\bR\x06parked\x12\x1d\n" +
+	"\n" +
+	"moved_from\x18\r \x01(\tR\tmovedFrom\x12\x19\n" +
+	"\bmoved_to\x18\x0e \x01(\tR\amovedTo\"Z\n" +
 	"\rNodeCondition\x12\x12\n" +
 	"\x04disk\x18\x01 \x01(\tR\x04disk\x12!\n" +
 	"\fdisk_message\x18\x02 \x01(\tR\vdiskMessage\x12\x12\n" +

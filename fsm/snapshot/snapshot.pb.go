@@ -1035,6 +1035,7 @@ type Repo struct {
 	Released       []*Release             `protobuf:"bytes,29,rep,name=released,proto3" json:"released,omitempty"` // by ref
 	Aliases        []string               `protobuf:"bytes,30,rep,name=aliases,proto3" json:"aliases,omitempty"`   // as they were given
 	Paused         bool                   `protobuf:"varint,31,opt,name=paused,proto3" json:"paused,omitempty"`
+	Moved          *Moved                 `protobuf:"bytes,32,opt,name=moved,proto3" json:"moved,omitempty"`
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
 }
@@ -1279,6 +1280,74 @@ func (x *Repo) GetPaused() bool {
 	return false
 }
 
+func (x *Repo) GetMoved() *Moved {
+	if x != nil {
+		return x.Moved
+	}
+	return nil
+}
+
+// Moved says where an upstream is from now on, by its own word.
+type Moved struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	From          string                 `protobuf:"bytes,1,opt,name=from,proto3" json:"from,omitempty"` // one of the row's urls
+	To            string                 `protobuf:"bytes,2,opt,name=to,proto3" json:"to,omitempty"`
+	SinceMs       int64                  `protobuf:"varint,3,opt,name=since_ms,json=sinceMs,proto3" json:"since_ms,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Moved) Reset() {
+	*x = Moved{}
+	mi := &file_snapshot_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Moved) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Moved) ProtoMessage() {}
+
+func (x *Moved) ProtoReflect() protoreflect.Message {
+	mi := &file_snapshot_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Moved.ProtoReflect.Descriptor instead.
+func (*Moved) Descriptor() ([]byte, []int) {
+	return file_snapshot_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *Moved) GetFrom() string {
+	if x != nil {
+		return x.From
+	}
+	return ""
+}
+
+func (x *Moved) GetTo() string {
+	if x != nil {
+		return x.To
+	}
+	return ""
+}
+
+func (x *Moved) GetSinceMs() int64 {
+	if x != nil {
+		return x.SinceMs
+	}
+	return 0
+}
+
 // Trashed is a repo that was removed, as it was then, for as long as it can be restored.
 type Trashed struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1291,7 +1360,7 @@ type Trashed struct {
 
 func (x *Trashed) Reset() {
 	*x = Trashed{}
-	mi := &file_snapshot_proto_msgTypes[11]
+	mi := &file_snapshot_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1303,7 +1372,7 @@ func (x *Trashed) String() string {
 func (*Trashed) ProtoMessage() {}
 
 func (x *Trashed) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[11]
+	mi := &file_snapshot_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1316,7 +1385,7 @@ func (x *Trashed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Trashed.ProtoReflect.Descriptor instead.
 func (*Trashed) Descriptor() ([]byte, []int) {
-	return file_snapshot_proto_rawDescGZIP(), []int{11}
+	return file_snapshot_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Trashed) GetRepo() []byte {
@@ -1350,7 +1419,7 @@ type Generation struct {
 
 func (x *Generation) Reset() {
 	*x = Generation{}
-	mi := &file_snapshot_proto_msgTypes[12]
+	mi := &file_snapshot_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1362,7 +1431,7 @@ func (x *Generation) String() string {
 func (*Generation) ProtoMessage() {}
 
 func (x *Generation) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[12]
+	mi := &file_snapshot_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1375,7 +1444,7 @@ func (x *Generation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Generation.ProtoReflect.Descriptor instead.
 func (*Generation) Descriptor() ([]byte, []int) {
-	return file_snapshot_proto_rawDescGZIP(), []int{12}
+	return file_snapshot_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Generation) GetNumber() uint64 {
@@ -1412,7 +1481,7 @@ type Event struct {
 
 func (x *Event) Reset() {
 	*x = Event{}
-	mi := &file_snapshot_proto_msgTypes[13]
+	mi := &file_snapshot_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1424,7 +1493,7 @@ func (x *Event) String() string {
 func (*Event) ProtoMessage() {}
 
 func (x *Event) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[13]
+	mi := &file_snapshot_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1437,7 +1506,7 @@ func (x *Event) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Event.ProtoReflect.Descriptor instead.
 func (*Event) Descriptor() ([]byte, []int) {
-	return file_snapshot_proto_rawDescGZIP(), []int{13}
+	return file_snapshot_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Event) GetSeq() uint64 {
@@ -1535,7 +1604,7 @@ type Request struct {
 
 func (x *Request) Reset() {
 	*x = Request{}
-	mi := &file_snapshot_proto_msgTypes[14]
+	mi := &file_snapshot_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1547,7 +1616,7 @@ func (x *Request) String() string {
 func (*Request) ProtoMessage() {}
 
 func (x *Request) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[14]
+	mi := &file_snapshot_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1560,7 +1629,7 @@ func (x *Request) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Request.ProtoReflect.Descriptor instead.
 func (*Request) Descriptor() ([]byte, []int) {
-	return file_snapshot_proto_rawDescGZIP(), []int{14}
+	return file_snapshot_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Request) GetId() string {
@@ -1595,7 +1664,7 @@ type Mark struct {
 
 func (x *Mark) Reset() {
 	*x = Mark{}
-	mi := &file_snapshot_proto_msgTypes[15]
+	mi := &file_snapshot_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1607,7 +1676,7 @@ func (x *Mark) String() string {
 func (*Mark) ProtoMessage() {}
 
 func (x *Mark) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[15]
+	mi := &file_snapshot_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1620,7 +1689,7 @@ func (x *Mark) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Mark.ProtoReflect.Descriptor instead.
 func (*Mark) Descriptor() ([]byte, []int) {
-	return file_snapshot_proto_rawDescGZIP(), []int{15}
+	return file_snapshot_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Mark) GetIndex() uint64 {
@@ -1653,7 +1722,7 @@ type End struct {
 
 func (x *End) Reset() {
 	*x = End{}
-	mi := &file_snapshot_proto_msgTypes[16]
+	mi := &file_snapshot_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1665,7 +1734,7 @@ func (x *End) String() string {
 func (*End) ProtoMessage() {}
 
 func (x *End) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[16]
+	mi := &file_snapshot_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1678,7 +1747,7 @@ func (x *End) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use End.ProtoReflect.Descriptor instead.
 func (*End) Descriptor() ([]byte, []int) {
-	return file_snapshot_proto_rawDescGZIP(), []int{16}
+	return file_snapshot_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *End) GetNodes() uint64 {
@@ -1819,7 +1888,7 @@ const file_snapshot_proto_rawDesc = "" +
 	"\t_upstream\")\n" +
 	"\x03Pin\x12\x10\n" +
 	"\x03ref\x18\x01 \x01(\tR\x03ref\x12\x10\n" +
-	"\x03oid\x18\x02 \x01(\tR\x03oid\"\xb5\b\n" +
+	"\x03oid\x18\x02 \x01(\tR\x03oid\"\xe6\b\n" +
 	"\x04Repo\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x12\n" +
@@ -1856,10 +1925,15 @@ const file_snapshot_proto_rawDesc = "" +
 	"\x04pins\x18\x1c \x03(\v2\x17.gitmirror.snapshot.PinR\x04pins\x127\n" +
 	"\breleased\x18\x1d \x03(\v2\x1b.gitmirror.snapshot.ReleaseR\breleased\x12\x18\n" +
 	"\aaliases\x18\x1e \x03(\tR\aaliases\x12\x16\n" +
-	"\x06paused\x18\x1f \x01(\bR\x06paused\x1a9\n" +
+	"\x06paused\x18\x1f \x01(\bR\x06paused\x12/\n" +
+	"\x05moved\x18  \x01(\v2\x19.gitmirror.snapshot.MovedR\x05moved\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01J\x04\b\a\x10\b\"p\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01J\x04\b\a\x10\b\"F\n" +
+	"\x05Moved\x12\x12\n" +
+	"\x04from\x18\x01 \x01(\tR\x04from\x12\x0e\n" +
+	"\x02to\x18\x02 \x01(\tR\x02to\x12\x19\n" +
+	"\bsince_ms\x18\x03 \x01(\x03R\asinceMs\"p\n" +
 	"\aTrashed\x12\x12\n" +
 	"\x04repo\x18\x01 \x01(\fR\x04repo\x122\n" +
 	"\x06policy\x18\x02 \x01(\v2\x1a.gitmirror.snapshot.PolicyR\x06policy\x12\x1d\n" +
@@ -1913,7 +1987,7 @@ func file_snapshot_proto_rawDescGZIP() []byte {
 	return file_snapshot_proto_rawDescData
 }
 
-var file_snapshot_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
+var file_snapshot_proto_msgTypes = make([]protoimpl.MessageInfo, 19)
 var file_snapshot_proto_goTypes = []any{
 	(*Record)(nil),          // 0: gitmirror.snapshot.Record
 	(*Meta)(nil),            // 1: gitmirror.snapshot.Meta
@@ -1926,48 +2000,50 @@ var file_snapshot_proto_goTypes = []any{
 	(*Release)(nil),         // 8: gitmirror.snapshot.Release
 	(*Pin)(nil),             // 9: gitmirror.snapshot.Pin
 	(*Repo)(nil),            // 10: gitmirror.snapshot.Repo
-	(*Trashed)(nil),         // 11: gitmirror.snapshot.Trashed
-	(*Generation)(nil),      // 12: gitmirror.snapshot.Generation
-	(*Event)(nil),           // 13: gitmirror.snapshot.Event
-	(*Request)(nil),         // 14: gitmirror.snapshot.Request
-	(*Mark)(nil),            // 15: gitmirror.snapshot.Mark
-	(*End)(nil),             // 16: gitmirror.snapshot.End
-	nil,                     // 17: gitmirror.snapshot.Repo.LabelsEntry
-	(*command.Policy)(nil),  // 18: gitmirror.command.Policy
-	(*command.Change)(nil),  // 19: gitmirror.command.Change
-	(*command.Outcome)(nil), // 20: gitmirror.command.Outcome
+	(*Moved)(nil),           // 11: gitmirror.snapshot.Moved
+	(*Trashed)(nil),         // 12: gitmirror.snapshot.Trashed
+	(*Generation)(nil),      // 13: gitmirror.snapshot.Generation
+	(*Event)(nil),           // 14: gitmirror.snapshot.Event
+	(*Request)(nil),         // 15: gitmirror.snapshot.Request
+	(*Mark)(nil),            // 16: gitmirror.snapshot.Mark
+	(*End)(nil),             // 17: gitmirror.snapshot.End
+	nil,                     // 18: gitmirror.snapshot.Repo.LabelsEntry
+	(*command.Policy)(nil),  // 19: gitmirror.command.Policy
+	(*command.Change)(nil),  // 20: gitmirror.command.Change
+	(*command.Outcome)(nil), // 21: gitmirror.command.Outcome
 }
 var file_snapshot_proto_depIdxs = []int32{
 	1,  // 0: gitmirror.snapshot.Record.meta:type_name -> gitmirror.snapshot.Meta
 	2,  // 1: gitmirror.snapshot.Record.node:type_name -> gitmirror.snapshot.Node
 	3,  // 2: gitmirror.snapshot.Record.policy:type_name -> gitmirror.snapshot.Policy
 	10, // 3: gitmirror.snapshot.Record.repo:type_name -> gitmirror.snapshot.Repo
-	13, // 4: gitmirror.snapshot.Record.event:type_name -> gitmirror.snapshot.Event
-	14, // 5: gitmirror.snapshot.Record.request:type_name -> gitmirror.snapshot.Request
-	16, // 6: gitmirror.snapshot.Record.end:type_name -> gitmirror.snapshot.End
-	11, // 7: gitmirror.snapshot.Record.trashed:type_name -> gitmirror.snapshot.Trashed
+	14, // 4: gitmirror.snapshot.Record.event:type_name -> gitmirror.snapshot.Event
+	15, // 5: gitmirror.snapshot.Record.request:type_name -> gitmirror.snapshot.Request
+	17, // 6: gitmirror.snapshot.Record.end:type_name -> gitmirror.snapshot.End
+	12, // 7: gitmirror.snapshot.Record.trashed:type_name -> gitmirror.snapshot.Trashed
 	5,  // 8: gitmirror.snapshot.Node.disk:type_name -> gitmirror.snapshot.Failure
 	5,  // 9: gitmirror.snapshot.Node.sick:type_name -> gitmirror.snapshot.Failure
-	18, // 10: gitmirror.snapshot.Policy.later:type_name -> gitmirror.command.Policy
-	19, // 11: gitmirror.snapshot.Hold.first:type_name -> gitmirror.command.Change
-	19, // 12: gitmirror.snapshot.Approval.first:type_name -> gitmirror.command.Change
-	17, // 13: gitmirror.snapshot.Repo.labels:type_name -> gitmirror.snapshot.Repo.LabelsEntry
+	19, // 10: gitmirror.snapshot.Policy.later:type_name -> gitmirror.command.Policy
+	20, // 11: gitmirror.snapshot.Hold.first:type_name -> gitmirror.command.Change
+	20, // 12: gitmirror.snapshot.Approval.first:type_name -> gitmirror.command.Change
+	18, // 13: gitmirror.snapshot.Repo.labels:type_name -> gitmirror.snapshot.Repo.LabelsEntry
 	5,  // 14: gitmirror.snapshot.Repo.error:type_name -> gitmirror.snapshot.Failure
 	6,  // 15: gitmirror.snapshot.Repo.hold:type_name -> gitmirror.snapshot.Hold
 	4,  // 16: gitmirror.snapshot.Repo.copies:type_name -> gitmirror.snapshot.Copy
-	12, // 17: gitmirror.snapshot.Repo.lost:type_name -> gitmirror.snapshot.Generation
+	13, // 17: gitmirror.snapshot.Repo.lost:type_name -> gitmirror.snapshot.Generation
 	7,  // 18: gitmirror.snapshot.Repo.approved:type_name -> gitmirror.snapshot.Approval
 	9,  // 19: gitmirror.snapshot.Repo.pins:type_name -> gitmirror.snapshot.Pin
 	8,  // 20: gitmirror.snapshot.Repo.released:type_name -> gitmirror.snapshot.Release
-	3,  // 21: gitmirror.snapshot.Trashed.policy:type_name -> gitmirror.snapshot.Policy
-	19, // 22: gitmirror.snapshot.Event.changes:type_name -> gitmirror.command.Change
-	20, // 23: gitmirror.snapshot.Request.outcome:type_name -> gitmirror.command.Outcome
-	15, // 24: gitmirror.snapshot.End.marks:type_name -> gitmirror.snapshot.Mark
-	25, // [25:25] is the sub-list for method output_type
-	25, // [25:25] is the sub-list for method input_type
-	25, // [25:25] is the sub-list for extension type_name
-	25, // [25:25] is the sub-list for extension extendee
-	0,  // [0:25] is the sub-list for field type_name
+	11, // 21: gitmirror.snapshot.Repo.moved:type_name -> gitmirror.snapshot.Moved
+	3,  // 22: gitmirror.snapshot.Trashed.policy:type_name -> gitmirror.snapshot.Policy
+	20, // 23: gitmirror.snapshot.Event.changes:type_name -> gitmirror.command.Change
+	21, // 24: gitmirror.snapshot.Request.outcome:type_name -> gitmirror.command.Outcome
+	16, // 25: gitmirror.snapshot.End.marks:type_name -> gitmirror.snapshot.Mark
+	26, // [26:26] is the sub-list for method output_type
+	26, // [26:26] is the sub-list for method input_type
+	26, // [26:26] is the sub-list for extension type_name
+	26, // [26:26] is the sub-list for extension extendee
+	0,  // [0:26] is the sub-list for field type_name
 }
 
 func init() { file_snapshot_proto_init() }
@@ -1992,7 +2068,7 @@ func file_snapshot_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_snapshot_proto_rawDesc), len(file_snapshot_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   18,
+			NumMessages:   19,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -296,6 +296,8 @@ func (shown) LsRefs(context.Context, []string) (*remote.Answer, error) {
 	panic("an upstream is asked by Check here")
 }
 
+func (shown) Moved() string { return "" }
+
 func (s shown) Fetch() (remote.Way, error) { return &way{of: s.Upstream}, nil }
 
 // way is how objects of an upstream are reached.

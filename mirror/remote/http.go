@@ -18,8 +18,9 @@ import (
 // site is an upstream that speaks HTTP.
 type site struct {
 	*Remotes
-	url  string
-	base string // where LsRefs has found it; the url before that
+	url   string
+	base  string // where LsRefs has found it; the url before that
+	moved string // where it is from now on, as it said to LsRefs
 }
 
 // server is what was learned about one upstream URL: once, and again after an odd answer,
@@ -27,6 +28,7 @@ type site struct {
 type server struct {
 	base   string    // where its redirects lead, without /info/refs
 	until  time.Time // when that is to be asked again, zero where there was no redirect
+	moved  string    // where it is from now on, empty for where it was
 	v2     bool
 	format string // object-format to send, empty where none was announced
 	unborn bool
@@ -42,7 +44,7 @@ func (s *site) LsRefs(ctx context.Context, prefixes []string) (*Answer, error) {
 	if err != nil {
 		return nil, Classify(err)
 	}
-	s.base = srv.base
+	s.base, s.moved = srv.base, srv.moved
 	return &Answer{body: body, from: s, v2: srv.v2}, nil
 }
 
@@ -72,7 +74,7 @@ func (s *site) ask(ctx context.Context, prefixes []string) (server, *spool.Body,
 // learn asks what the server can do. The answer of one that does not speak version 2 is
 // its refs.
 func (s *site) learn(ctx context.Context) (srv server, refs *spool.Body, err error) {
-	req, err := http.NewRequest(http.MethodGet, s.url+"/info/refs?service=git-upload-pack", nil)
+	req, err := http.NewRequest(http.MethodGet, s.url+infoRefs+"?service=git-upload-pack", nil)
 	if err != nil {
 		return server{}, nil, failure.New(failure.Protocol, "the upstream URL cannot be asked", err)
 	}
@@ -88,7 +90,7 @@ func (s *site) learn(ctx context.Context) (srv server, refs *spool.Body, err err
 	if err := checkType(resp, "application/x-git-upload-pack-advertisement"); err != nil {
 		return server{}, nil, err
 	}
-	srv = server{base: baseOf(resp.Request.URL), until: untilOf(resp, time.Now())}
+	srv = server{base: baseOf(resp.Request.URL), until: untilOf(resp, time.Now()), moved: movedTo(s.url, resp)}
 	caps, v2, err := wire.ParseCapabilities(body.First(small))
 	if err != nil {
 		return server{}, nil, err
@@ -107,7 +109,7 @@ func (s *site) learn(ctx context.Context) (srv server, refs *spool.Body, err err
 func baseOf(u *url.URL) string {
 	final := *u
 	final.RawQuery = ""
-	return strings.TrimSuffix(final.String(), "/info/refs")
+	return strings.TrimSuffix(final.String(), infoRefs)
 }
 
 func (s *site) lsRefs(ctx context.Context, srv server, prefixes []string) (*spool.Body, error) {

@@ -70,7 +70,7 @@ func (s server) holds(now time.Time) bool { return s.until.IsZero() || now.Befor
 // where there was none.
 func untilOf(answer *http.Response, now time.Time) (until time.Time) {
 	for via := answer.Request.Response; via != nil; via = via.Request.Response {
-		if via.StatusCode != http.StatusMovedPermanently && via.StatusCode != http.StatusPermanentRedirect {
+		if !permanent(via) {
 			return now
 		}
 		until = now.Add(movedFor)

@@ -106,3 +106,59 @@ func TestARedirectIsAsTemporaryAsItsLeast(t *testing.T) {
 		}
 	}
 }
+
+// What an upstream says of where it is: only for good, only what is another address, and only
+// one that a repository may have.
+func TestWhereAnUpstreamHasMoved(t *testing.T) {
+	const git = "/info/refs?service=git-upload-pack"
+	type hop struct {
+		code int
+		to   string
+	}
+	for name, c := range map[string]struct {
+		hops []hop // from http://h/x.git
+		want string
+	}{
+		"nowhere":                         {nil, ""},
+		"for good":                        {[]hop{{301, "http://h/y.git" + git}}, "http://h/y.git"},
+		"for good, by the newer code":     {[]hop{{308, "http://h/y" + git}}, "http://h/y"},
+		"to another host":                 {[]hop{{301, "https://Other:443/y.git" + git}}, "https://other/y.git"},
+		"for a while":                     {[]hop{{302, "http://h/y.git" + git}}, ""},
+		"for a while, by the newer code":  {[]hop{{307, "http://h/y.git" + git}}, ""},
+		"in two steps":                    {[]hop{{301, "http://h/y.git" + git}, {308, "http://h/z.git" + git}}, "http://h/z.git"},
+		"for good, and on for a while":    {[]hop{{301, "http://h/y.git" + git}, {302, "http://h/z.git" + git}}, "http://h/y.git"},
+		"for a while, and on for good":    {[]hop{{302, "http://h/y.git" + git}, {301, "http://h/z.git" + git}}, ""},
+		"to the same in another spelling": {[]hop{{301, "http://h/X" + git}}, ""},
+		"to the same, but secure":         {[]hop{{301, "https://h/x.git" + git}}, "https://h/x.git"},
+		"with a secret behind it":         {[]hop{{301, "http://h/y.git/info/refs?service=git-upload-pack&token=CANARY#CANARY"}}, "http://h/y.git"},
+		"to what git cannot be sent to":   {[]hop{{301, "http://h/y?service=git-upload-pack"}}, ""},
+		"to another in disguise":          {[]hop{{301, "http://h/a%2Fb" + git}}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			at := 0
+			c2 := remote.New(remote.Config{Transport: handled{func(w http.ResponseWriter, r *http.Request) {
+				if r.Method == http.MethodGet && at < len(c.hops) {
+					at++
+					http.Redirect(w, r, c.hops[at-1].to, c.hops[at-1].code)
+					return
+				}
+				v2(branches)(w, r)
+			}}})
+			for _, when := range []string{"at first", "as it was learned"} {
+				r := c2.Open("http://h/x.git")
+				if r.Moved() != "" {
+					t.Error("it is known before anything was asked")
+				}
+				answer, err := r.LsRefs(t.Context(), prefixes)
+				if err != nil {
+					t.Fatal(err)
+				}
+				answer.Close()
+				if got := r.Moved(); got != c.want {
+					t.Errorf("%s: moved to %q, want %q", when, got, c.want)
+				}
+				at = 0 // what is temporary is asked for again
+			}
+		})
+	}
+}

@@ -26,6 +26,9 @@ import (
 type Remote interface {
 	// LsRefs asks for the refs under prefixes, and HEAD. The answer must be closed.
 	LsRefs(ctx context.Context, prefixes []string) (*Answer, error)
+	// Moved is where the upstream is from now on, as LsRefs was told: the address to which it
+	// redirects for good; empty where it does not.
+	Moved() string
 	// Fetch makes git's way to where LsRefs has found the upstream, at the end of all
 	// redirects; to its URL where it was not asked. It must be closed.
 	Fetch() (Way, error)

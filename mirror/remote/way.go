@@ -6,6 +6,9 @@ import (
 	"gitmirror/internal/egress"
 )
 
+// Moved is known once LsRefs was answered.
+func (s *site) Moved() string { return s.moved }
+
 // Fetch makes a way to where the upstream was found, and to no other host.
 func (s *site) Fetch() (Way, error) {
 	grant, err := s.cfg.Proxy.Grant(s.base)

@@ -118,6 +118,9 @@ func (w *Worker) check(ctx context.Context, t work.Task) work.Result {
 			w.upstream.Forget(upstream)
 		}
 		res, err := w.upstream.Check(asking, upstream, a.Policy.RefPrefixes, w.lastSeen(a, upstream))
+		if err == nil {
+			w.noteMoved(a.ID, upstream, res.Remote.Moved())
+		}
 		if err == nil && res.Unchanged {
 			out.Judged, out.Hold, out.Heard = true, w.holdOn(a.ID), a.Word
 			return out

@@ -17,6 +17,7 @@ type Findings struct {
 	Skipped      int            // of upstream's refs, when it was last seen to change
 	FirstSkipped []refs.Skipped // of them
 	Pinned       []Pinned
+	Moved        *work.Moved // the upstream that was asked last says so, nil where it does not
 }
 
 // Fetch is one that is under way.
@@ -35,7 +36,7 @@ type Pinned struct {
 }
 
 func (f *Findings) none() bool {
-	return !f.Syncing && f.Fetch == nil && f.Skipped == 0 && len(f.Pinned) == 0
+	return !f.Syncing && f.Fetch == nil && f.Skipped == 0 && len(f.Pinned) == 0 && f.Moved == nil
 }
 
 // Findings tells what is known of a repository.
@@ -104,6 +105,15 @@ func upstreamOf(address string) source {
 		return source{}
 	}
 	return source{name: u.Host}
+}
+
+// noteMoved remembers whether an upstream that has answered says that it is elsewhere.
+func (w *Worker) noteMoved(id, from, to string) {
+	w.note(id, func(f *Findings) {
+		if f.Moved = nil; to != "" {
+			f.Moved = &work.Moved{From: from, To: to}
+		}
+	})
 }
 
 // firstSkipped is how many of the refs that are not mirrored are named.

@@ -28,6 +28,7 @@ import (
 type simulated struct {
 	refs      []wire.AdvertRef
 	failing   *failure.Error  // what fetches end with
+	moved     string          // where it says that it is from now on
 	until     int             // was asked so often; 0 for always
 	have      map[string]bool // objects that have come
 	fetched   []string
@@ -54,6 +55,8 @@ func (s *simulated) Forget(url string) { s.forgotten = append(s.forgotten, url) 
 func (s *simulated) LsRefs(context.Context, []string) (*remote.Answer, error) {
 	panic("a check was made without Check")
 }
+
+func (s *simulated) Moved() string { return s.moved }
 
 func (s *simulated) Fetch() (remote.Way, error) { s.ways++; return &simulatedWay{of: s}, nil }
 
@@ -221,5 +224,27 @@ func TestAFetchThatFailsIsTriedElsewhere(t *testing.T) {
 	up.failing, up.until = failure.New(failure.Network, "cut", nil), 1
 	if out := w.check(t.Context(), work.Task{Assignment: a, Ask: true, Fetch: true}); !out.Changed || len(w.fetches.taken) > 0 {
 		t.Errorf("%+v, %v", out, out.Failure)
+	}
+}
+
+// An upstream that answers says where it is; one that does not takes nothing back.
+func TestWhereAnUpstreamIsIsKnown(t *testing.T) {
+	up, w, a := simulate(t)
+	check := func(ctx context.Context, moved string) *work.Moved {
+		up.moved = moved
+		w.check(ctx, work.Task{Assignment: a, Step: work.CheckUpstream, Ask: true})
+		return w.Findings(a.ID).Moved
+	}
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	want := work.Moved{From: a.URLs[0], To: "https://new/r0"}
+	if m := check(t.Context(), want.To); m == nil || *m != want {
+		t.Errorf("moved: %+v", m)
+	}
+	if m := check(gone, ""); m == nil || *m != want {
+		t.Errorf("after a check without an answer: %+v", m)
+	}
+	if m := check(t.Context(), ""); m != nil {
+		t.Errorf("it is where it was: %+v", m)
 	}
 }

@@ -76,6 +76,9 @@ type Result struct {
 	Next    Step // of an owner that is behind
 }
 
+// Moved says that an upstream is elsewhere from now on.
+type Moved struct{ From, To string }
+
 // Hold says why what upstream shows is not followed.
 type Hold struct {
 	Reason   string // see package past
