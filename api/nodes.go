@@ -15,11 +15,11 @@ type Node struct {
 	Role    string    `json:"role"`  // leader, voter, nonvoter
 	HTTP    string    `json:"http"`
 	Peer    string    `json:"peer"`
-	Owned   int       `json:"owned"`   // repos it polls upstream for
-	Copies  int       `json:"copies"`  // repos it holds or shall hold
-	Leaving int       `json:"leaving"` // copies it is to delete
-	Since   time.Time `json:"since"`   // when State began
-	Flaps   uint32    `json:"flaps"`   // times it went down
+	Owned   int       `json:"owned"`          // repos it polls upstream for
+	Copies  int       `json:"copies"`         // repos it holds or shall hold
+	Leaving int       `json:"leaving"`        // copies it is to delete
+	Since   time.Time `json:"since,omitzero"` // when State began; absent where that is not known
+	Flaps   uint32    `json:"flaps"`          // times it went down
 	Version string    `json:"version"`
 	// Disk and Sick say what keeps the node from writing, and from serving; null
 	// when nothing does.

@@ -47,12 +47,16 @@ type FailingUpstream struct {
 	Host  string `json:"host"`
 	Class string `json:"class"` // of RepoError
 	Repos int    `json:"repos"` // that fail so
+	// Since is when the first of them began to.
+	Since *time.Time `json:"since"`
 }
 
 // Attention is one thing to look at, in a sentence, and the command to look with.
 type Attention struct {
 	Message string `json:"message"`
 	Command string `json:"command"` // as it is typed: gitmirror …
+	// Since is when it, or the first of it, began; null where that is not known.
+	Since *time.Time `json:"since"`
 }
 
 // Trouble is a part of a node's work for the cluster, the leader's as a rule,
@@ -80,6 +84,7 @@ type Repo struct {
 	URLs        []string          `json:"urls"`
 	State       string            `json:"state"` // one of States
 	Reason      string            `json:"reason"`
+	Since       *time.Time        `json:"since"` // of State; null where that is not known, and of what is no trouble
 	Also        []string          `json:"also"`  // other states that are true, with their reasons
 	Owner       string            `json:"owner"` // node name
 	Epoch       uint64            `json:"epoch"`
@@ -134,6 +139,8 @@ type Copy struct {
 	State      string `json:"state"` // wanted ready broken leaving
 	Away       string `json:"away"`  // why clients do not get a ready one now: "down", "not heard" (while nobody leads), "out of service"; empty otherwise
 	Generation uint64 `json:"generation"`
+	// Since is when one broke, as far as the events that are kept say so; null otherwise.
+	Since *time.Time `json:"since"`
 	// Progress is how far the node is with what it fetches for it. Asked for are the owner, and
 	// who lacks what is published.
 	Progress *Progress `json:"progress"`

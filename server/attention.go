@@ -17,11 +17,11 @@ func tooMany(failing, total int) bool { return failing*10 > total }
 
 // upstreams lists the hosts that fail, those of most repos first, and says how many repos
 // that are, those of hosts that are not listed too.
-func upstreams(fails map[failing]int) (list []api.FailingUpstream, repos int) {
+func upstreams(fails map[failing]lasting) (list []api.FailingUpstream, repos int) {
 	list = []api.FailingUpstream{}
 	for of, n := range fails {
-		list = append(list, api.FailingUpstream{Host: of.host, Class: of.class, Repos: n})
-		repos += n
+		list = append(list, api.FailingUpstream{Host: of.host, Class: of.class, Repos: n.repos, Since: timeOf(n.since)})
+		repos += n.repos
 	}
 	slices.SortFunc(list, func(a, b api.FailingUpstream) int {
 		return cmp.Or(cmp.Compare(b.Repos, a.Repos), strings.Compare(a.Host, b.Host), strings.Compare(a.Class, b.Class))
@@ -62,21 +62,23 @@ func since(st *api.Status) *time.Time {
 // shownUpstreams is how many failing hosts have a line of their own.
 const shownUpstreams = 5
 
-// attention lists what somebody should look at: first what clients do not get.
-func attention(st *api.Status, failing int, now time.Time) []api.Attention {
+// attention lists what somebody should look at: first what clients do not get. held is since
+// when the first of those is that are shown as held.
+func attention(st *api.Status, failing int, held, now time.Time) []api.Attention {
 	list := []api.Attention{}
-	add := func(command, format string, args ...any) {
-		list = append(list, api.Attention{Message: fmt.Sprintf(format, args...), Command: "gitmirror " + command})
+	since := func(at time.Time, command, format string, args ...any) {
+		list = append(list, api.Attention{Message: fmt.Sprintf(format, args...), Command: "gitmirror " + command, Since: timeOf(at)})
 	}
-	state := func(s api.State) {
+	add := func(command, format string, args ...any) { since(time.Time{}, command, format, args...) }
+	state := func(s api.State, at time.Time) {
 		if n := st.Repos.ByState[s.Name]; n > 0 && s.Alert != "" {
-			add("repo ls --state "+s.Name, "%s %s", count(n, "repository", "repositories"), s.Alert)
+			since(at, "repo ls --state "+s.Name, "%s %s", count(n, "repository", "repositories"), s.Alert)
 		}
 	}
 	if st.CatchingUp {
 		add("status", "%s has started and not caught up yet: what it shows is incomplete", st.AnsweredBy)
 	}
-	state(api.StateOf(api.StateUnserved))
+	state(api.StateOf(api.StateUnserved), time.Time{})
 	if st.Leader == "" {
 		knew := ""
 		if st.LastContact != nil {
@@ -86,20 +88,20 @@ func attention(st *api.Status, failing int, now time.Time) []api.Attention {
 	}
 	for _, n := range st.Nodes {
 		if !n.Live() && n.State != api.NodeLeft {
-			add("node show "+n.Name, "%s is %s", n.Name, n.State)
+			since(n.Since, "node show "+n.Name, "%s is %s", n.Name, n.State)
 		}
 		switch {
 		case n.Drain == nil:
 		case n.Drain.Left == 0:
-			add("node show "+n.Name, "%s is drained, and gets nothing new", n.Name)
+			since(n.Drain.Since, "node show "+n.Name, "%s is drained, and gets nothing new", n.Name)
 		default:
-			add("node show "+n.Name, "%s is draining, %s left", n.Name, count(n.Drain.Left, "copy", "copies"))
+			since(n.Drain.Since, "node show "+n.Name, "%s is draining, %s left", n.Name, count(n.Drain.Left, "copy", "copies"))
 		}
 		if n.Disk != nil {
-			add("node show "+n.Name, "the disk of %s is %s", n.Name, n.Disk.Class)
+			since(n.Disk.Since, "node show "+n.Name, "the disk of %s is %s", n.Name, n.Disk.Class)
 		}
 		if n.Sick != nil {
-			add("node show "+n.Name, "the copies on %s are out of service", n.Name)
+			since(n.Sick.Since, "node show "+n.Name, "the copies on %s are out of service", n.Name)
 		}
 	}
 	for _, t := range st.Trouble {
@@ -107,15 +109,17 @@ func attention(st *api.Status, failing int, now time.Time) []api.Attention {
 		if t.Subject != "" {
 			about += " of " + t.Subject
 		}
-		add("node ls", "%s fails at %s: %s", t.Node, about, t.Message)
+		since(t.Since, "node ls", "%s fails at %s: %s", t.Node, about, t.Message)
 	}
 	for _, s := range api.States {
 		switch s.Name {
 		case api.StateUnserved:
 		case api.StateFailing:
 			list = append(list, failingHosts(st.Upstreams, failing)...)
+		case api.StateHeld:
+			state(s, held)
 		default:
-			state(s)
+			state(s, time.Time{})
 		}
 	}
 	if tooMany(failing, st.Repos.Total) && failing > 0 {
@@ -132,15 +136,15 @@ func attention(st *api.Status, failing int, now time.Time) []api.Attention {
 
 // failingHosts are the first upstreams that fail, and how many there are besides.
 func failingHosts(hosts []api.FailingUpstream, failing int) (list []api.Attention) {
-	add := func(format string, args ...any) {
-		list = append(list, api.Attention{Message: fmt.Sprintf(format, args...), Command: "gitmirror repo ls --state failing"})
+	add := func(since *time.Time, format string, args ...any) {
+		list = append(list, api.Attention{Message: fmt.Sprintf(format, args...), Command: "gitmirror repo ls --state failing", Since: since})
 	}
 	for i, h := range hosts {
 		if i == shownUpstreams {
-			add("%s of other upstreams failing", count(failing, "repository", "repositories"))
+			add(nil, "%s of other upstreams failing", count(failing, "repository", "repositories"))
 			break
 		}
-		add("upstream %s %s: %s", h.Host, api.FailureWords(h.Class), count(h.Repos, "repository", "repositories"))
+		add(h.Since, "upstream %s %s: %s", h.Host, api.FailureWords(h.Class), count(h.Repos, "repository", "repositories"))
 		failing -= h.Repos
 	}
 	return list

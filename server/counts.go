@@ -24,7 +24,7 @@ func (s *Server) Counts() Counts {
 	all := s.tally.count(s.shape(view))
 	c := Counts{Repos: all.repos.ByState, Failing: map[string]int{}, Below: all.below, Nodes: map[string]int{}, Index: view.Index()}
 	for f, n := range all.fails {
-		c.Failing[f.class] += n
+		c.Failing[f.class] += n.repos
 	}
 	if self := view.NodeByID(s.cfg.Self); self != nil {
 		c.Held = view.Holding(self.Num)

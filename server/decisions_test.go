@@ -183,25 +183,33 @@ func TestAttention(t *testing.T) {
 		make  func(*surroundings)
 		want  []string // what the lines begin with
 		since bool
+		dated int // so many of the lines say since when
 	}{
-		"all is well": {func(*surroundings) {}, nil, false},
+		"all is well": {func(*surroundings) {}, nil, false, 0},
 		"a node is down and a copy with it": {func(a *surroundings) { a.down("n2") },
-			[]string{"n2 is down | gitmirror node show n2", "1 repository with fewer copies"}, true},
+			[]string{"n2 is down | gitmirror node show n2", "1 repository with fewer copies"}, true, 1},
 		"nothing is served": {func(a *surroundings) { a.down("n1"); a.down("n2") },
-			[]string{"1 repository published and served by no node | gitmirror repo ls --state unserved", "n1 is down", "n2 is down"}, true},
+			[]string{"1 repository published and served by no node | gitmirror repo ls --state unserved", "n1 is down", "n2 is down"}, true, 2},
 		"nobody leads": {func(a *surroundings) {
 			a.leader, a.roles["n1"], a.contact = "", roleVoter, time.Now().Add(-3*time.Minute)
 		},
-			[]string{"no leader: writes are refused, and this is what n3 knew 3m ago | gitmirror node ls"}, true},
+			[]string{"no leader: writes are refused, and this is what n3 knew 3m ago | gitmirror node ls"}, true, 0},
 		"an upstream is away": {func(a *surroundings) { a.others(9); a.health("network", "") },
-			[]string{"upstream h is unreachable: 1 repository | gitmirror repo ls --state failing"}, false},
+			[]string{"upstream h is unreachable: 1 repository | gitmirror repo ls --state failing"}, false, 1},
 		"more than a tenth fail": {func(a *surroundings) { a.health("auth", "") },
-			[]string{"upstream h wants credentials: 1 repository", "1 of 1 repository failing: more than a tenth"}, false},
+			[]string{"upstream h wants credentials: 1 repository", "1 of 1 repository failing: more than a tenth"}, false, 1},
+		"one is held": {func(a *surroundings) { a.health("", "empty") }, []string{"1 repository held"}, false, 1},
+		"a disk is low": {func(a *surroundings) {
+			a.do(&command.Report{Node: "n2", Condition: &command.NodeCondition{Disk: "low", Sick: "sick"}})
+		}, []string{"the disk of n2 is low", "the copies on n2 are out", "1 repository with fewer"}, true, 2},
+		"a node is draining": {func(a *surroundings) {
+			a.do(&command.RaiseFormat{Format: fsm.Format}).do(&command.SetNodeDrain{Id: "n2", Draining: true})
+		}, []string{"n2 is draining, 1 copy left"}, false, 1},
 		"a copy is late": {func(a *surroundings) { a.own = peer.LiveAnswer{Stale: 2} },
-			[]string{"2 repositories not checked for three intervals | gitmirror repo ls --stale"}, false},
+			[]string{"2 repositories not checked for three intervals | gitmirror repo ls --stale"}, false, 0},
 		"the leader's work fails": {func(a *surroundings) {
 			a.live["n1:1"] = peer.LiveAnswer{Trouble: []api.Trouble{{Step: "voters", Subject: "n9", Message: "no", Since: a.at}}}
-		}, []string{"n1 fails at voters of n9: no | gitmirror node ls"}, true},
+		}, []string{"n1 fails at voters of n9: no | gitmirror node ls"}, true, 1},
 	} {
 		a := surrounded(t)
 		a.publish(1).ready("n1", 1).ready("n2", 1)
@@ -209,24 +217,28 @@ func TestAttention(t *testing.T) {
 		var st api.Status
 		a.get(t, "GET", "/api/v1/status", &st)
 		var got []string
+		dated := 0
 		for _, l := range st.Attention {
 			got = append(got, l.Message+" | "+l.Command)
+			if l.Since != nil {
+				dated++
+			}
 		}
 		ok := len(got) == len(c.want)
 		for i := 0; ok && i < len(got); i++ {
 			ok = strings.HasPrefix(got[i], c.want[i])
 		}
-		if !ok || (st.Since != nil) != c.since {
-			t.Errorf("%s: %q, since %v; want %q", name, got, st.Since, c.want)
+		if !ok || (st.Since != nil) != c.since || dated != c.dated {
+			t.Errorf("%s: %q, %d of them dated, since %v; want %q", name, got, dated, st.Since, c.want)
 		}
 	}
 }
 
 // A host that has many ways to fail, and many hosts that fail, are told by their number.
 func TestFailingUpstreamsAreBounded(t *testing.T) {
-	fails := map[failing]int{}
+	fails := map[failing]lasting{}
 	for i := range 30 {
-		fails[failing{fmt.Sprintf("h%02d", i), "network"}] = 1 + i
+		fails[failing{fmt.Sprintf("h%02d", i), "network"}] = lasting{repos: 1 + i}
 	}
 	list, repos := upstreams(fails)
 	if len(list) != api.MostUpstreams || list[0].Host != "h29" || list[0].Repos != 30 || repos != 465 {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"slices"
+	"time"
 
 	"gitmirror/api"
 	"gitmirror/fsm"
@@ -37,7 +38,7 @@ func (s *Server) nodeList(view *fsm.View) []api.Node {
 		switch {
 		case n.State != fsm.NodeUp:
 		case dead[n.ID]:
-			out.State = api.NodeSuspect
+			out.State, out.Since = api.NodeSuspect, time.Time{} // nobody has written down since when
 		case n.Draining():
 			out.State = api.NodeDraining
 		}

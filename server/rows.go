@@ -17,10 +17,11 @@ type shape struct {
 	live   int                  // nodes that can hold copies
 	places int                  // nodes that could, if all were up
 	silent map[fsm.NodeNum]bool // nodes that are not heard, where nobody leads who has written that down
+	latest *latest              // events that date states; nil: none is dated by one
 }
 
 func (s *Server) shape(view *fsm.View) shape {
-	sh := shape{view: view, now: s.cfg.Now()}
+	sh := shape{view: view, now: s.cfg.Now(), latest: &latest{view: view}}
 	for _, n := range view.Nodes() {
 		if n.Draining() {
 			continue
@@ -227,6 +228,7 @@ func (sh shape) render(r *fsm.Repo, said firsthand) api.Repo {
 	}
 	states := sh.states(r)
 	out.State, out.Reason, out.Also = states[0].state, states[0].reason, []string{}
+	out.Since = timeOf(sh.since(r, out.State))
 	for _, v := range states[1:] {
 		out.Also = append(out.Also, strings.TrimSuffix(v.state+": "+v.reason, ": "))
 	}
@@ -238,7 +240,7 @@ func (sh shape) render(r *fsm.Repo, said firsthand) api.Repo {
 		out.Owner = n.Name
 	}
 	for _, c := range r.Copies {
-		shown := api.Copy{Node: fmt.Sprintf("node %d", c.Node), State: c.State.String(), Generation: c.Generation, Progress: said.progress[c.Node]}
+		shown := api.Copy{Node: fmt.Sprintf("node %d", c.Node), State: c.State.String(), Generation: c.Generation, Progress: said.progress[c.Node], Since: timeOf(sh.brokeAt(r, c))}
 		if n := sh.view.Node(c.Node); n != nil {
 			shown.Node = n.Name
 			if c.State == fsm.CopyReady {

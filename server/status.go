@@ -46,7 +46,7 @@ func (s *Server) status(w http.ResponseWriter, r *http.Request) error {
 	default:
 		st.Verdict = api.Healthy
 	}
-	st.Since, st.Attention = since(&st), attention(&st, failing, time.Now())
+	st.Since, st.Attention = since(&st), attention(&st, failing, all.held.since, time.Now())
 	return writeJSON(w, http.StatusOK, st)
 }
 

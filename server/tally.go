@@ -21,7 +21,8 @@ type tally struct {
 	counts api.RepoCounts
 	below  int
 	most   int // copies that any row asks for
-	fails  map[failing]int
+	fails  map[failing]begins
+	held   begins // those that are shown as such
 	// trailing lack nothing until their copies have had the time to follow what was published.
 	trailing map[string]trailing
 }
@@ -39,7 +40,8 @@ type trailing struct {
 type counted struct {
 	repos api.RepoCounts
 	below int // how many lack copies, or the newest of them
-	fails map[failing]int
+	fails map[failing]lasting
+	held  lasting
 }
 
 // count counts a view, or a later one that was counted before.
@@ -50,7 +52,7 @@ func (t *tally) count(sh shape) (c counted) {
 	sh.now = time.Time{}
 	switch ids, known := t.differing(sh); {
 	case !known:
-		t.shape, t.counts, t.below, t.most, t.trailing, t.fails = sh, api.RepoCounts{}, 0, 0, map[string]trailing{}, map[failing]int{}
+		t.shape, t.counts, t.below, t.most, t.trailing, t.fails, t.held = sh, api.RepoCounts{}, 0, 0, map[string]trailing{}, map[failing]begins{}, begins{}
 		sh.view.Repos("", func(r *fsm.Repo) bool { t.add(r, 1); return true })
 	case t.shape.view.Index() <= sh.view.Index():
 		for id := range ids {
@@ -61,7 +63,10 @@ func (t *tally) count(sh shape) (c counted) {
 			t.add(sh.view.Repo(id), 1)
 		}
 	}
-	c = counted{t.counts, t.below, maps.Clone(t.fails)}
+	c = counted{repos: t.counts, below: t.below, fails: map[failing]lasting{}, held: t.held.all()}
+	for of, b := range t.fails {
+		c.fails[of] = b.all()
+	}
 	c.repos.ByState = maps.Clone(c.repos.ByState)
 	for _, row := range t.trailing {
 		if now.Sub(row.since) <= followBound {
@@ -129,9 +134,15 @@ func (t *tally) add(r *fsm.Repo, n int) {
 	t.most = max(t.most, r.Policy.Replicas)
 	if r.Error != nil && !r.Removed && !r.Paused { // who is left alone is not waited for
 		of := failing{hostOf(r), r.Error.Class}
-		if t.fails[of] += n; t.fails[of] == 0 {
+		if t.fails[of] == nil {
+			t.fails[of] = begins{}
+		}
+		if t.fails[of].add(r.Error.Since, n); len(t.fails[of]) == 0 {
 			delete(t.fails, of)
 		}
+	}
+	if state == api.StateHeld {
+		t.held.add(r.Hold.Since, n)
 	}
 	switch {
 	case n < 0:

@@ -90,12 +90,20 @@ func TestCountsAreThoseOfAWalk(tt *testing.T) {
 			}
 			sh := s.shape(tb.state.View())
 			var want api.RepoCounts
-			below, fails := 0, map[failing]int{}
+			held := begins{}
+			below, fails := 0, map[failing]begins{}
 			sh.view.Repos("", func(r *fsm.Repo) bool {
 				state, _ := sh.state(r)
 				want.Count(state, 1)
+				if state == api.StateHeld {
+					held.add(r.Hold.Since, 1)
+				}
 				if r.Error != nil && !r.Removed {
-					fails[failing{"h", r.Error.Class}]++
+					of := failing{"h", r.Error.Class}
+					if fails[of] == nil {
+						fails[of] = begins{}
+					}
+					fails[of].add(r.Error.Since, 1)
 				}
 				if sh.below(r) {
 					below++
@@ -104,8 +112,11 @@ func TestCountsAreThoseOfAWalk(tt *testing.T) {
 			})
 			is := s.tally.count(sh)
 			got, gotBelow := is.repos, is.below
-			if !maps.Equal(is.fails, fails) {
+			if !maps.EqualFunc(is.fails, fails, func(got lasting, want begins) bool { return got == want.all() }) {
 				t.Fatalf("%v fail, a walk finds %v", is.fails, fails)
+			}
+			if is.held != held.all() {
+				t.Fatalf("%v are held, a walk finds %v", is.held, held)
 			}
 			for _, state := range api.StateNames {
 				if got.ByState[state] != want.ByState[state] {

@@ -41,8 +41,8 @@ func degraded() *api.Status {
 	s.Since = beforeP(90 * time.Second)
 	s.Attention = []api.Attention{
 		{Message: "1 repository published and served by no node", Command: "gitmirror repo ls --state unserved"},
-		{Message: "n2 is down", Command: "gitmirror node show n2"},
-		{Message: "upstream git.example.org is unreachable: 7 repositories", Command: "gitmirror repo ls --state failing"},
+		{Message: "n2 is down", Command: "gitmirror node show n2", Since: beforeP(90 * time.Second)},
+		{Message: "upstream git.example.org is unreachable: 7 repositories", Command: "gitmirror repo ls --state failing", Since: beforeP(41 * time.Minute)},
 		{Message: "n1 fails at voters of n4: \x1b[2Jan address\nof somebody's", Command: "gitmirror node ls"},
 	}
 	s.Trouble = []api.Trouble{{Node: "n1", Step: "voters", Subject: "n4", Message: "have node n4 in consensus: duplicate address", Since: before(time.Minute)}}
@@ -54,7 +54,7 @@ func noQuorum() *api.Status {
 	s.Verdict, s.Leader, s.AnsweredBy, s.LastContact = api.NoQuorum, "", "n3", beforeP(4*time.Minute)
 	s.Since = s.LastContact
 	s.Attention = append(s.Attention, api.Attention{Message: "no leader: writes are refused, and this is what n3 knew 4m ago", Command: "gitmirror node ls"})
-	s.Nodes[0].State = "suspect"
+	s.Nodes[0].State, s.Nodes[0].Since = "suspect", time.Time{}
 	return s
 }
 
@@ -84,7 +84,7 @@ func repos() []api.Repo {
 			Copies:    []api.Copy{{Node: "n2", State: "ready", Generation: 117}, {Node: "n1", State: "ready", Generation: 117}},
 			LastCheck: beforeP(12 * time.Second), LastChange: beforeP(3 * time.Hour), NextCheck: beforeP(-48 * time.Second)},
 		{ID: "02", Name: "git.example.org/a/very/long/path/to/some-repository-with-a-name", URLs: []string{"https://git.example.org/a/very/long/path/to/some-repository-with-a-name"},
-			State: "failing", Owner: "n3", Epoch: 1, Policy: api.Policy{Replicas: 3, IntervalMS: 1000}, Copies: []api.Copy{{Node: "n3", State: "wanted"}, {Node: "n1", State: "broken"}},
+			State: "failing", Since: beforeP(41 * time.Minute), Owner: "n3", Epoch: 1, Policy: api.Policy{Replicas: 3, IntervalMS: 1000}, Copies: []api.Copy{{Node: "n3", State: "wanted"}, {Node: "n1", State: "broken", Since: beforeP(26 * time.Hour)}},
 			Error: &api.RepoError{Class: "network", Message: "dial tcp: lookup git.example.org:\nno such \x1b[2Jhost, tried for a long time \u202e", Since: before(41 * time.Minute), Count: &times}},
 		{ID: "03", Name: "h/held", URLs: []string{"https://h/held"}, State: "held", Reason: "mass_delete", Policy: api.Policy{Replicas: 2, IntervalMS: 3600000}},
 	}

@@ -26,7 +26,7 @@ func (p Printer) Repos(repos []api.Repo) error {
 // ReposWide draws a line a repo with all that fits into one, however wide it gets.
 func (p Printer) ReposWide(repos []api.Repo) error {
 	p.Width = 0
-	columns := []column{{head: "NAME"}, {head: "STATE"}, {head: "OWNER"}, {head: "COPIES"}, {head: "GEN", right: true}, {head: "REFS", right: true},
+	columns := []column{{head: "NAME"}, {head: "STATE"}, {head: "SINCE"}, {head: "OWNER"}, {head: "COPIES"}, {head: "GEN", right: true}, {head: "REFS", right: true},
 		{head: "LAST CHECK"}, {head: "NEXT CHECK"}, {head: "LAST CHANGE"}, {head: "TRIES", right: true}, {head: "UPSTREAM"}, {head: "PROGRESS"}, {head: "ERROR"}}
 	var rows [][]string
 	for _, r := range repos {
@@ -37,7 +37,7 @@ func (p Printer) ReposWide(repos []api.Repo) error {
 		if len(r.URLs) > 0 {
 			upstream = cell(r.URLs[0])
 		}
-		rows = append(rows, []string{cell(r.Name), p.repoState(&r), cell(r.Owner), CopyCount(&r), strconv.FormatUint(r.Generation, 10),
+		rows = append(rows, []string{cell(r.Name), p.repoState(&r), p.ago(r.Since), cell(r.Owner), CopyCount(&r), strconv.FormatUint(r.Generation, 10),
 			strconv.FormatUint(uint64(r.Refs), 10), p.ago(r.LastCheck), p.until(r.NextCheck), p.ago(r.LastChange), tries, upstream, cell(Underway(&r, 0)), trouble(&r)})
 	}
 	return p.table(columns, rows)
@@ -47,8 +47,11 @@ func (p Printer) ReposWide(repos []api.Repo) error {
 // and base is the URL of a node to clone from.
 func (p Printer) Repo(r *api.Repo, own, base string) error {
 	reason := ""
+	if r.Since != nil {
+		reason = " since " + p.ago(r.Since)
+	}
 	if r.Reason != "" {
-		reason = ", " + cell(r.Reason)
+		reason += ", " + cell(r.Reason)
 	}
 	if _, err := fmt.Fprintf(p.Out, "%s  %s%s\n", cell(r.Name), p.repoState(r), reason); err != nil {
 		return err
@@ -181,6 +184,9 @@ func (p Printer) Repo(r *api.Repo, own, base string) error {
 			role = "owner"
 		}
 		state := p.copyState(c.State)
+		if c.Since != nil {
+			state += " since " + p.ago(c.Since)
+		}
 		if c.Away != "" {
 			state = p.colored(yellow, c.State+", "+c.Away)
 		}

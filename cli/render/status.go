@@ -105,7 +105,7 @@ func shortID(id string) string {
 func (p Printer) attention(s *api.Status) error {
 	width := 0
 	for _, a := range s.Attention {
-		width = max(width, len([]rune(cell(a.Message))))
+		width = max(width, len([]rune(p.attended(a))))
 	}
 	for i, a := range s.Attention {
 		if i == 0 {
@@ -117,9 +117,17 @@ func (p Printer) attention(s *api.Status) error {
 		if line, ok := strings.CutPrefix(command, "gitmirror "); ok && !strings.HasPrefix(line, "start ") {
 			command = p.command(line)
 		}
-		if _, err := fmt.Fprintf(p.Out, "  %s %-*s  %s\n", p.colored(yellow, "!"), width, cell(a.Message), command); err != nil {
+		if _, err := fmt.Fprintf(p.Out, "  %s %-*s  %s\n", p.colored(yellow, "!"), width, p.attended(a), command); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// attended is what wants attention, and since when.
+func (p Printer) attended(a api.Attention) string {
+	if a.Since == nil {
+		return cell(a.Message)
+	}
+	return cell(a.Message) + ", since " + p.ago(a.Since)
 }
