@@ -19,7 +19,7 @@ func TestCommandsAndFlagsAreThere(t *testing.T) {
 		"insecure-peers", "insecure-api", "log-level", "log-format", "config", "bootstrap-expect"}
 	want := map[string][]string{
 		"start": start, "config init": start, "config validate": start, "config show": append([]string{"origin"}, start...),
-		"demo": {"upstream", "keep", "sabotage"}, "status": {"watch", "w", "exit-code"}, "version": nil, "doctor": {"http", "peer"}, "debug bundle": {"anonymous"}, "completion": nil,
+		"demo": {"upstream", "keep", "samples", "sabotage"}, "status": {"watch", "w", "exit-code"}, "version": nil, "doctor": {"http", "peer"}, "debug bundle": {"anonymous"}, "completion": nil,
 		"repo add": {"name", "replicas", "interval", "max-size", "max-object-size", "wait", "label"}, "repo set": {"max-size", "max-object-size", "accept-flaws", "interval", "replicas", "name", "alias", "url", "label"}, "repo pause": nil, "repo resume": nil, "repo ls": {"state", "stale", "limit"}, "repo show": nil, "repo url": {"insteadof"}, "repo rm": {"yes"},
 		"repo sync": {"all", "wait"}, "repo import": {"interval", "replicas", "max-size", "max-object-size", "label", "update", "dry-run", "n"},
 		"repo refs": {"kept", "limit"}, "repo approve": {"restored", "yes"}, "repo restore": {"to", "yes"},
@@ -145,6 +145,8 @@ func TestHelpAndUsage(t *testing.T) {
 		{"config validate --data none --bootstrap-expect 3", exitUsage, "", "--join is missing"},
 		{"config validate --data none --bootstrap-expect 2 --join a:1,b:1,c:1,d:1", exitUsage, "", "--bootstrap-expect 3"},
 		{"config validate --data none --peer 0.0.0.0:1", exitUsage, "", "--insecure-peers"},
+		{"demo --samples 70000", exitUsage, "", "is not a port"},
+		{"demo --samples 0 --keep", exitUsage, "", "no other flag"},
 		{"completion tcsh", exitUsage, "", "bash, zsh and fish"},
 	} {
 		t.Run(tt.args, func(t *testing.T) {

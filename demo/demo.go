@@ -180,14 +180,14 @@ The cluster stays until you press Ctrl-C. In another terminal, try:
   %[1]s repo sync %[3]s --wait --addr %[2]s
   %[1]s repo add https://github.com/git/git-manpages --wait --addr %[2]s
   %[4]s
-  kill -9 %[5]d     # that is %[6]s`, d.program(), addr, some, render.CloneCommand(addr, some), d.nodes[0].Pid(), d.nodes[0].Name)
+  kill -9 %[5]d     # that is %[6]s`, program(), addr, some, render.CloneCommand(addr, some), d.nodes[0].Pid(), d.nodes[0].Name)
 	<-ctx.Done()
 	return nil
 }
 
 // program is how the user calls us: a binary that "go run" made has no name
 // that lasts.
-func (d *demo) program() string {
+func program() string {
 	exe, err := os.Executable()
 	if found, lookErr := exec.LookPath("gitmirror"); err != nil || lookErr == nil && sameFile(found, exe) {
 		return "gitmirror"
