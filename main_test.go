@@ -23,21 +23,42 @@ func TestMain(m *testing.M) { testscript.Main(m, map[string]func(){"gitmirror": 
 // own commands they have
 //
 //	exits CODE PROGRAM ARGS...    run a program that must end with that code
+//	until REGEXP PROGRAM ARGS...  run a program until it prints that, for a minute
 //	forge NAME...                 serve sample repositories; $FORGE is where
 //	push NAME                     add a commit to one of them
+//	moved NAME OTHER              give one another name, and redirect there for good
 //	node NAME ARGS...             start a node; $NAME_HTTP and $NAME_PEER are where
+//	again NAME                    start one that was ended with its directory alone
 //	end NAME SIGNAL               end it
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"exits": exits, "forge": forge, "push": push, "node": startNode, "end": stopNode,
+			"exits": exits, "until": until, "forge": forge, "push": push, "moved": moved, "node": startNode, "again": startAgain, "end": stopNode,
 		},
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("TMPDIR", env.WorkDir)
 			return nil
 		},
 	})
+}
+
+func until(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: until REGEXP PROGRAM ARGS...")
+	}
+	want := regexp.MustCompile("(?m)" + args[0])
+	again := time.NewTicker(20 * time.Millisecond)
+	defer again.Stop()
+	for end := time.Now().Add(time.Minute); ; <-again.C {
+		err := ts.Exec(args[1], args[2:]...)
+		if out := ts.ReadFile("stdout"); err == nil && want.MatchString(out) {
+			return
+		}
+		if time.Now().After(end) {
+			ts.Fatalf("%s has not printed %s", args[1], args[0])
+		}
+	}
 }
 
 func exits(ts *testscript.TestScript, neg bool, args []string) {

@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"net/http"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -19,6 +21,7 @@ func forge(ts *testscript.TestScript, neg bool, args []string) {
 	s, err := upstream.Serve(forgeDir(ts), "127.0.0.1:0")
 	ts.Check(err)
 	ts.Defer(func() { _ = s.Close() })
+	forges.Store(ts.Getenv("WORK"), s)
 	for _, name := range args {
 		r, err := s.Repo(name)
 		ts.Check(err)
@@ -36,6 +39,26 @@ func push(ts *testscript.TestScript, neg bool, args []string) {
 	r := &upstream.Repo{Dir: filepath.Join(forgeDir(ts), args[0])}
 	ts.Check(r.Edit(func(e *upstream.Edit) { e.Commit("main", "pushed", map[string]string{"pushed.txt": "pushed"}) }))
 }
+
+// moved gives a repository of the forge another name, to which it redirects for good.
+func moved(ts *testscript.TestScript, neg bool, args []string) {
+	of, ok := forges.Load(ts.Getenv("WORK"))
+	if !ok || len(args) != 2 {
+		ts.Fatalf("usage: moved NAME OTHER, of a forge")
+	}
+	s := of.(*upstream.Server)
+	ts.Check(os.Rename(filepath.Join(s.Root, args[0]), filepath.Join(s.Root, args[1])))
+	s.Intercept(func(w http.ResponseWriter, r *http.Request) bool {
+		rest, is := strings.CutPrefix(r.URL.Path, "/"+args[0]+"/")
+		if is {
+			http.Redirect(w, r, s.URL(args[1])+"/"+rest+"?"+r.URL.RawQuery, http.StatusMovedPermanently)
+		}
+		return is
+	})
+}
+
+// forges are those of all stories, by the story's directory.
+var forges sync.Map
 
 // nodes are those of all stories, by the story's directory and name.
 var nodes sync.Map
@@ -56,6 +79,19 @@ func startNode(ts *testscript.TestScript, neg bool, args []string) {
 	nodes.Store(nodeKey(ts, name), n)
 	ts.Setenv(strings.ToUpper(name)+"_HTTP", n.HTTP)
 	ts.Setenv(strings.ToUpper(name)+"_PEER", n.Peer)
+}
+
+// startAgain starts a node that has ended as people do later: by its directory.
+func startAgain(ts *testscript.TestScript, neg bool, args []string) {
+	n, ok := nodes.Load(nodeKey(ts, args[0]))
+	if !ok {
+		ts.Fatalf("there is no node %s", args[0])
+	}
+	again := n.(*fleet.Node)
+	again.Bare = true
+	if err := again.Start(context.Background()); err != nil {
+		ts.Fatalf("%v\n%s", err, ts.ReadFile(again.Log))
+	}
 }
 
 // stopNode sends a signal and waits for the end, which is orderly on TERM.

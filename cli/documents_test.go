@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-var update = flag.Bool("update", false, "write docs/cli anew")
+var update = flag.Bool("update", false, "write docs/cli, and what terminals show, anew")
 
 // documents are the pages of docs/cli: one of each command, which is its help, and a list.
 func documents(t *testing.T) map[string]string {

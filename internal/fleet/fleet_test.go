@@ -59,7 +59,7 @@ func TestANodeKeepsItsPortsAndItsLog(t *testing.T) {
 		}
 	}
 	first, second, _ := strings.Cut(logged(t, n), "\n")
-	if !strings.Contains(first, "--http 127.0.0.1:0 --peer 127.0.0.1:0") || !strings.Contains(second, "--http 127.0.0.1:8001 --peer 127.0.0.1:8002") ||
+	if !strings.Contains(first, "--name n1 --http 127.0.0.1:0 --peer 127.0.0.1:0") || !strings.Contains(second, "--http 127.0.0.1:8001 --peer 127.0.0.1:8002") ||
 		!strings.Contains(second, "--data n1") || !strings.Contains(second, "--join x:1") {
 		t.Errorf("it was started with\n%s\n%s", first, second)
 	}

@@ -26,6 +26,7 @@ type Node struct {
 	Dir          string   // the data directory
 	Flags        []string // of every start
 	Closed       bool     // may reach no upstream on this machine
+	Bare         bool     // is started by its directory: it knows its name and addresses
 	Env          []string // as exec.Cmd takes it
 	Log          string   // the file that gets what is logged; empty: our stderr
 	Spawner      *child.Spawner
@@ -45,7 +46,11 @@ func (n *Node) Start(ctx context.Context, args ...string) error {
 	if n.HTTP != "" {
 		http, peer = strings.TrimPrefix(n.HTTP, "http://"), n.Peer
 	}
-	args = slices.Concat([]string{"start", "-o", "json", "--name", n.Name, "--data", filepath.Base(n.Dir), "--http", http, "--peer", peer}, n.Flags, args)
+	who := []string{"--name", n.Name, "--http", http, "--peer", peer}
+	if n.Bare {
+		who = nil
+	}
+	args = slices.Concat([]string{"start", "-o", "json", "--data", filepath.Base(n.Dir)}, who, n.Flags, args)
 	if !n.Closed {
 		args = append(args, "--allow-upstream", "127.0.0.0/8")
 	}
