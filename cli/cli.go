@@ -64,6 +64,9 @@ func (p program) main(ctx context.Context, args []string) int {
 		return int(code)
 	}
 	f := explain(err, ctx.Err() != nil)
+	if by := (ended{}); errors.As(err, &by) {
+		f.Try = by.advise(f.Try)
+	}
 	if f.Try == "" && f.Exit != exitInterrupted {
 		f.Try = line.path + " --help"
 	}

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -65,7 +66,7 @@ func (cmd command) build(p program) *urfave.Command {
 				return err
 			}
 			if err := cmd.run(c.Context, s, c); err != nil {
-				return err
+				return ended{err, s}
 			}
 			return s.unsaid
 		},
@@ -191,12 +192,47 @@ func (s *session) close() {
 // command is a command line to show to the user: with the --addr and
 // --data that this one was given.
 func (s *session) command(format string, args ...any) string {
-	line := "gitmirror " + fmt.Sprintf(format, args...)
+	return "gitmirror " + fmt.Sprintf(format, args...) + s.where()
+}
+
+// where are the flags that say which node was asked, as they were given.
+func (s *session) where() (flags string) {
 	if len(s.addrs) > 0 {
-		line += " --addr " + strings.Join(s.addrs, ",")
+		flags += " --addr " + strings.Join(s.addrs, ",")
 	}
 	if s.data != "" {
-		line += " --data " + shellWord(s.data)
+		flags += " --data " + shellWord(s.data)
 	}
-	return line
+	return flags
+}
+
+// ended is how a command has ended, and which that was.
+type ended struct {
+	error
+	s *session
+}
+
+func (e ended) Unwrap() error { return e.error }
+
+// asking are the commands that ask a node.
+var asking = regexp.MustCompile(`^gitmirror (status|repo|trash|node|events|doctor|debug|cluster transfer-leader)\b`)
+
+// advise has the commands of an advice, a line each, ask the node that this one has asked: what
+// is wrong is wrong there.
+func (e ended) advise(try string) string {
+	where := e.s.where()
+	if where == "" {
+		return try
+	}
+	lines := strings.Split(try, "\n")
+	for i, line := range lines {
+		command, remark, remarked := strings.Cut(line, "   ")
+		if !asking.MatchString(line) || strings.Contains(line, " --addr ") || strings.Contains(line, " --data ") || strings.Contains(line, " --help") || strings.Contains(command, ", ") {
+			continue
+		}
+		if lines[i] = command + where; remarked {
+			lines[i] += "   " + remark
+		}
+	}
+	return strings.Join(lines, "\n")
 }

@@ -351,3 +351,29 @@ func TestWatchingIsLinesOfJSON(t *testing.T) {
 		t.Errorf("%v\n%s", verdicts, r.err)
 	}
 }
+
+// What is advised asks the node that was asked: at another there may be nothing wrong.
+func TestAdviceIsForTheNodeThatWasAsked(t *testing.T) {
+	for try, want := range map[string]string{
+		"gitmirror status": "gitmirror status --data 'a b'",
+		"gitmirror repo show x\nthe same with --wait":           "gitmirror repo show x --data 'a b'\nthe same with --wait",
+		"gitmirror node drain n2     to look again":             "gitmirror node drain n2 --data 'a b'     to look again",
+		"gitmirror repo ls --help":                              "gitmirror repo ls --help",
+		"gitmirror status --addr http://HOST:7654     a node":   "gitmirror status --addr http://HOST:7654     a node",
+		"gitmirror start --data DIRECTORY":                      "gitmirror start --data DIRECTORY",
+		"gitmirror demo --keep":                                 "gitmirror demo --keep",
+		"gitmirror node ls shows who votes, and is up":          "gitmirror node ls shows who votes, and is up",
+		"upgrade all nodes first: gitmirror node ls says which": "upgrade all nodes first: gitmirror node ls says which",
+	} {
+		if got := (ended{s: &session{data: "a b"}}).advise(try); got != want {
+			t.Errorf("%q: %q, want %q", try, got, want)
+		}
+		if got := (ended{s: &session{}}).advise(try); got != try {
+			t.Errorf("%q: %q where no node was named", try, got)
+		}
+	}
+	f := fakeNode(t, func(int, request) any { return &api.Problem{Status: 500, Code: "broken", Detail: "no"} })
+	t.Setenv(addrEnv, "")
+	contains(t, "stderr", run(t, "repo", "show", "x", "--addr", f.URL).want(t, exitFailed).err, "Try:   gitmirror status --addr "+f.URL+"\n")
+	contains(t, "stderr", run(t, "repo", "show", "x", "--addr", f.URL, "-o", "json").want(t, exitFailed).err, `"hint":"gitmirror status --addr `+f.URL+`"`)
+}
