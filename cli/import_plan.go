@@ -62,12 +62,15 @@ func (p *importPlan) taken(ctx context.Context, s *session, was *api.Repo, name 
 	p.mu.Lock()
 	given := p.names[strings.ToLower(name)]
 	p.mu.Unlock()
+	taken := refusal.New(refusal.ConflictName, "the name %s is taken", name)
 	if !given {
-		if other, err := s.client.Repo(ctx, name); err != nil || other.ID == was.ID {
+		other, err := s.client.Repo(ctx, name)
+		if err != nil || other.ID == was.ID {
 			return nil
 		}
+		taken.Existing = other.Name
 	}
-	return api.ProblemOf(refusal.New(refusal.ConflictName, "the name %s is taken", name).Try("give another name in that line"))
+	return api.ProblemOf(taken)
 }
 
 // add judges a line whose URL nothing mirrors yet: a line before it may have asked for that,

@@ -147,7 +147,7 @@ func repoImport(ctx context.Context, s *session, o repoImportOptions) error {
 			default:
 				progress.end()
 				if is(r.Problem, refusal.ConflictName) {
-					r.Problem.Hint = "give another name in that line, behind the URL"
+					r.Problem.Hint = otherName(s, r)
 				}
 				t.fail(s, fmt.Sprintf("line %d, %s", r.Line, r.URL), r.Problem)
 			}
@@ -376,4 +376,14 @@ func readImport(stdin io.Reader, file string) ([]importEntry, error) {
 		return nil, &Failure{What: "cannot read " + importName(file), Cause: err.Error(), Code: codeUsage, Exit: exitUsage, Try: "gitmirror repo import --help"}
 	}
 	return entries, nil
+}
+
+// otherName is what to do where another repository has the name of a line. Of two that shall
+// swap their names one needs a third meanwhile.
+func otherName(s *session, r *importResult) string {
+	hint := "give another name in that line, behind the URL"
+	if r.was == nil || r.Problem.Existing == "" {
+		return hint
+	}
+	return hint + fmt.Sprintf(", or call %s otherwise first: ", r.Problem.Existing) + s.command("repo set %s --name OTHER --alias none", r.Problem.Existing)
 }

@@ -21,6 +21,9 @@ func TestAnAliasThatIsTaken(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		if r := refusal.Of(got[0].Err); r != nil && flag == "--name" && !strings.Contains(r.Hint, "first: gitmirror repo set b --name OTHER --alias none") {
+			t.Errorf("who would swap two names is told %q", r.Hint)
+		}
 		if r := refusal.Of(got[0].Err); r == nil || r.Code != refusal.ConflictName || !strings.Contains(r.Hint, "another with "+flag) && !strings.Contains(r.Hint, "another name with "+flag) || r.Existing != "b" {
 			t.Errorf("%s: %+v", flag, r)
 		}

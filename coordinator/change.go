@@ -50,6 +50,9 @@ func (c *Coordinator) Change(ctx context.Context, changes []Change, key string) 
 			err = r.Try("gitmirror repo show %s", r.Existing)
 		} else if r != nil && r.Code == refusal.ConflictName && changes[where[k]].Name == nil {
 			err = r.Try("choose another with --alias; who has it: gitmirror repo show %s", r.Existing)
+		} else if r != nil && r.Code == refusal.ConflictName {
+			// Of two that shall swap their names one needs a third meanwhile.
+			err = r.Try("choose another name with --name, or call %[1]s otherwise first: gitmirror repo set %[1]s --name OTHER --alias none", r.Existing)
 		}
 		results[where[k]] = Added{ID: item.Repo, Err: err}
 	}
