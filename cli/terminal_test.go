@@ -127,3 +127,43 @@ func seen(t *testing.T, columns int, args ...string) string {
 	p.main(t.Context(), append([]string{"gitmirror"}, args...))
 	return read()
 }
+
+// A line of progress fits the terminal, however narrow it is: what tells least is left out.
+func TestProgressFitsTheTerminal(t *testing.T) {
+	percent, all := 62, int64(190_000)
+	r := &api.Repo{Name: "github.com/acme/quite-large", State: "cloning", Owner: "n1", Policy: api.Policy{Replicas: 2}, Copies: []api.Copy{{Node: "n1", State: "wanted",
+		Progress: &api.Progress{Upstream: "github.com", Phase: api.PhaseReceiving, Percent: &percent, Objects: 120_000, AllObjects: &all, Bytes: 1_395_864_371, Rate: 39_845_888}}}}
+	for width, want := range map[int]string{
+		0:   "github.com/acme/quite-large: Cloning 62%  1.3 GiB  38 MiB/s  objects 120,000/190,000  1m0s",
+		120: "github.com/acme/quite-large: Cloning  62% ████████████▍         1.3 GiB  38 MiB/s  objects 120,000/190,000  1m0s",
+		95:  "github.com/acme/quite-large: Cloning 62%  1.3 GiB  38 MiB/s  objects 120,000/190,000  1m0s",
+		80:  "github.com/acme/quite-large: Cloning 62%  1.3 GiB  38 MiB/s  1m0s",
+		64:  "github.com/acme/quite-large: Cloning 62%  1.3 GiB  1m0s",
+		48:  "github.com/acme/quite-large: Cloning 62%  1m0s",
+		40:  "github.…/quite-large: Cloning 62%  1m0s",
+		20:  "gith…rge: Cloning 62%  1m0s",
+	} {
+		got := waiting([]string{r.Name}, []*api.Repo{r}, time.Now().Add(-time.Minute), width)
+		if got != want {
+			t.Errorf("%d columns: %q, want %q", width, got, want)
+		}
+	}
+	if got := waiting([]string{"a", r.Name}, []*api.Repo{nil, r}, time.Now(), 60); !strings.HasPrefix(got, "0 of 2 ready; github.com/acme/quite-large: Cloning 62%  ") {
+		t.Errorf("of two: %q", got)
+	}
+
+	tty, read := screenOf(t, 40)
+	p := newProgress(&session{program: program{Streams: Streams{Err: tty}}})
+	t.Setenv("TERM", "xterm")
+	p.part(1, 3, "lines")
+	if err := pty.Setsize(tty, &pty.Winsize{Rows: 40, Cols: 20}); err != nil { // somebody makes the window smaller
+		t.Fatal(err)
+	}
+	p.part(2, 3, "lines")
+	p.update("x: failing, because of a reason that is long")
+	p.end()
+	want := "\r[======              ] 1 of 3 lines\x1b[K\r2 of 3 lines\x1b[K\rx: failing, becaus…\x1b[K\r\x1b[K"
+	if got := read(); got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"gitmirror/api"
 	"gitmirror/cli/render"
@@ -54,7 +55,7 @@ func waitReady(ctx context.Context, s *session, names []string) ([]*api.Repo, er
 			}
 		}
 		if ready < len(names) {
-			progress.update(waiting(names, rows, began, progress.width))
+			progress.update(waiting(names, rows, began, progress.width()))
 			if !sleep(ctx, pollEvery) {
 				i := firstWaiting(rows)
 				return nil, waitOver(ctx, s, names[i], rows[i])
@@ -136,13 +137,8 @@ func waiting(names []string, rows []*api.Repo, began time.Time, width int) strin
 	if last == nil {
 		return before + fmt.Sprintf("%s: waiting, %s", names[firstWaiting(rows)], took(began))
 	}
-	if last.Error == nil {
-		for _, cells := range []int{min(width/4, barCells), 0} {
-			far := render.Underway(last, cells)
-			if line := before + last.Name + ": " + far + "  " + took(began).String(); far != "" && (cells == 0 || len([]rune(line)) < width) {
-				return line
-			}
-		}
+	if last.Error == nil && render.Underway(last, 0) != "" {
+		return underway(before, last, began, width)
 	}
 	line := before + fmt.Sprintf("%s: %s, owner %s, copies %s, %s", last.Name, last.State, or(last.Owner, "not chosen"), render.CopyCount(last), took(began))
 	if last.Error != nil {
@@ -150,6 +146,31 @@ func waiting(names []string, rows []*api.Repo, began time.Time, width int) strin
 	}
 	return line
 }
+
+// underway is a line about a clone or a copy, as long as a terminal is wide: what tells least is
+// left out first, then its name is cut.
+func underway(before string, r *api.Repo, began time.Time, width int) string {
+	line := func(name, far string) string { return before + name + ": " + far + "  " + took(began).String() }
+	whole := line(r.Name, render.Underway(r, 0))
+	if width == 0 {
+		return whole
+	}
+	fits := func(line string) bool { return utf8.RuneCountInString(line) < width }
+	if barred := line(r.Name, render.Underway(r, min(width/4, barCells))); fits(barred) {
+		return barred
+	}
+	words := strings.Split(render.Underway(r, 0), "  ")
+	for n := len(words); n > 0; n-- {
+		if some := line(r.Name, strings.Join(words[:n], "  ")); fits(some) {
+			return some
+		}
+	}
+	room := width - 1 - utf8.RuneCountInString(line("", words[0]))
+	return line(render.Ends(r.Name, max(room, shortestName)), words[0])
+}
+
+// shortestName is what of a name is shown in any case.
+const shortestName = 8
 
 // barCells is how wide a bar is, at most.
 const barCells = 20

@@ -63,7 +63,7 @@ func (p Printer) table(columns []column, rows [][]string) error {
 	for _, r := range rows {
 		t.AppendRow(draw(func(c kept) string {
 			if c.width > 0 && columns[c.index].ends {
-				return ends(r[c.index], c.width)
+				return Ends(r[c.index], c.width)
 			}
 			if c.width > 0 {
 				return text.Snip(r[c.index], c.width, "…")
@@ -75,8 +75,8 @@ func (p Printer) table(columns []column, rows [][]string) error {
 	return err
 }
 
-// ends is a name in so many cells: as much of its beginning as fits before what its last part is.
-func ends(name string, width int) string {
+// Ends is a name in so many cells: as much of its beginning as fits before what its last part is.
+func Ends(name string, width int) string {
 	r := []rune(name)
 	if len(r) <= width {
 		return name
