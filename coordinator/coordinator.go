@@ -180,6 +180,8 @@ func (c *Coordinator) found(ctx context.Context) error {
 	case id == "":
 		return c.propose(ctx, &command.FoundCluster{ClusterId: c.cfg.ClusterID, Format: fsm.Format})
 	case id != c.cfg.ClusterID && slices.Contains(c.cfg.Former, id) && view.KnowsRecovery():
+		// The log goes on from its last entry, which may be a week old; this is when it does.
+		c.cfg.Clock.set(c.readClocks(ctx))
 		return c.propose(ctx, &command.RecoverCluster{ClusterId: c.cfg.ClusterID, Former: id, Node: c.cfg.Self})
 	}
 	return nil

@@ -6,6 +6,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"google.golang.org/protobuf/proto"
+
 	"gitmirror/fsm"
 	"gitmirror/fsm/command"
 )
@@ -159,4 +161,33 @@ func TestTheFormatIsRaisedOnceAllSpeakIt(t *testing.T) {
 	if got := w.state.View().Format(); got != 2 {
 		t.Errorf("format %d, want 2", got)
 	}
+}
+
+// proposerFunc is a Proposer.
+type proposerFunc func(msg proto.Message) (*command.Outcome, error)
+
+func (f proposerFunc) Propose(_ context.Context, msg proto.Message, _ string) (*command.Outcome, error) {
+	return f(msg)
+}
+
+// That a cluster was recovered is dated when it was, and not when its log was written last.
+func TestARecoveryHasTheTimeOfNow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 1)
+		w.apply(&command.FoundCluster{ClusterId: "before", Format: fsm.Format})
+		time.Sleep(7 * 24 * time.Hour)
+		w.c.cfg.Clock = NewLogClock(w.state, time.Now)
+		w.c.begin()
+		w.c.cfg.Former = []string{"before"}
+		var at time.Time
+		w.c.cfg.Proposer = proposerFunc(func(msg proto.Message) (*command.Outcome, error) {
+			if _, is := msg.(*command.RecoverCluster); is {
+				at = w.c.cfg.Clock.Now()
+			}
+			return &command.Outcome{}, nil
+		})
+		if err := w.c.found(t.Context()); err != nil || !at.Equal(time.Now()) {
+			t.Errorf("at %v, %v; want %v", at, err, time.Now())
+		}
+	})
 }
