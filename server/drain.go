@@ -25,6 +25,9 @@ func (sh shape) waiting(n *fsm.Node) (list []api.DrainWaiting) {
 
 // whyWaits says why a copy does not leave a draining node yet.
 func (sh shape) whyWaits(r *fsm.Repo, n *fsm.Node) string {
+	if sh.leaderless {
+		return "no leader: nothing is given away until a majority of the voters is back"
+	}
 	equals, copies := 0, 0
 	var not []string
 	for _, c := range r.Copies {
@@ -36,6 +39,8 @@ func (sh shape) whyWaits(r *fsm.Repo, n *fsm.Node) string {
 		switch {
 		case o.Draining():
 			not = append(not, o.Name+" is draining")
+		case o.State == fsm.NodeDown:
+			not = append(not, o.Name+" is down, and waited for until --replace-after is over")
 		case sh.away(o) != "":
 			not = append(not, o.Name+" is "+sh.away(o))
 		case c.State == fsm.CopyWanted:

@@ -73,14 +73,14 @@ func TestADrainedLeaderIsNotDone(t *testing.T) {
 
 func TestWhyACopyWaits(t *testing.T) {
 	for why, make := range map[string]func(*table){
-		"that on n2 is being made":                     func(tb *table) {},
-		"that on n2 is broken":                         func(tb *table) { tb.ready("n2", 1).broken("n2") },
-		"that on n2 is behind":                         func(tb *table) { tb.ready("n2", 1).publish(2) },
-		"n2 is down":                                   func(tb *table) { tb.ready("n2", 1).down("n2") },
-		"n2 is out of service":                         func(tb *table) { tb.ready("n2", 1).sick("n2") },
-		"n2 is draining":                               func(tb *table) { tb.ready("n2", 1).drain("n2") },
-		"1 of 2 copies elsewhere are as new: no other": func(tb *table) { tb.ready("n2", 1) },
-		"0 of 2 copies elsewhere are as new: n2 is":    func(tb *table) { tb.down("n2") },
+		"that on n2 is being made":                                 func(tb *table) {},
+		"that on n2 is broken":                                     func(tb *table) { tb.ready("n2", 1).broken("n2") },
+		"that on n2 is behind":                                     func(tb *table) { tb.ready("n2", 1).publish(2) },
+		"n2 is down, and waited for until --replace-after is over": func(tb *table) { tb.ready("n2", 1).down("n2") },
+		"n2 is out of service":                                     func(tb *table) { tb.ready("n2", 1).sick("n2") },
+		"n2 is draining":                                           func(tb *table) { tb.ready("n2", 1).drain("n2") },
+		"1 of 2 copies elsewhere are as new: no other":             func(tb *table) { tb.ready("n2", 1) },
+		"0 of 2 copies elsewhere are as new: n2 is":                func(tb *table) { tb.down("n2") },
 	} {
 		tb := newTable(t).publish(1).drain("n1")
 		make(tb)
@@ -88,6 +88,11 @@ func TestWhyACopyWaits(t *testing.T) {
 		if len(waiting) != 1 || waiting[0].Repo != "r" || !strings.Contains(waiting[0].Why, why) {
 			t.Errorf("%+v, want %q", waiting, why)
 		}
+	}
+	tb := newTable(t).publish(1).ready("n2", 1).drain("n1")
+	s := New(Config{Consensus: &hearing{}, Now: func() time.Time { return tb.at }})
+	if waiting := s.shape(tb.state.View()).waiting(tb.state.View().NodeByID("n1")); len(waiting) != 1 || !strings.HasPrefix(waiting[0].Why, "no leader") {
+		t.Errorf("while nobody leads: %+v", waiting)
 	}
 }
 

@@ -12,16 +12,17 @@ import (
 
 // shape is what rows are judged against: the nodes as they are.
 type shape struct {
-	view   *fsm.View
-	now    time.Time            // the log's
-	live   int                  // nodes that can hold copies
-	places int                  // nodes that could, if all were up
-	silent map[fsm.NodeNum]bool // nodes that are not heard, where nobody leads who has written that down
-	latest *latest              // events that date states; nil: none is dated by one
+	view       *fsm.View
+	now        time.Time            // the log's
+	live       int                  // nodes that can hold copies
+	places     int                  // nodes that could, if all were up
+	silent     map[fsm.NodeNum]bool // nodes that are not heard, where nobody leads who has written that down
+	leaderless bool                 // nothing is decided now
+	latest     *latest              // events that date states; nil: none is dated by one
 }
 
 func (s *Server) shape(view *fsm.View) shape {
-	sh := shape{view: view, now: s.cfg.Now(), latest: &latest{view: view}}
+	sh := shape{view: view, now: s.cfg.Now(), latest: &latest{view: view}, leaderless: !s.cfg.Consensus.Led()}
 	for _, n := range view.Nodes() {
 		if n.Draining() {
 			continue

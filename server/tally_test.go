@@ -23,6 +23,7 @@ type hearing struct {
 }
 
 func (h *hearing) Settled() bool         { return h.led }
+func (h *hearing) Led() bool             { return h.led }
 func (h *hearing) Dead() map[string]bool { return h.dead }
 
 // Counts that are kept up are those of a walk, whatever happens to rows and nodes, and
