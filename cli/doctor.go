@@ -3,10 +3,13 @@ package cli
 import (
 	"cmp"
 	"context"
+	"errors"
+	"fmt"
 	"maps"
 	"net/url"
 	"os"
 	"slices"
+	"strings"
 
 	"gitmirror/api"
 	"gitmirror/cli/doctor"
@@ -50,8 +53,7 @@ func examine(ctx context.Context, s *session, h doctor.Host) error {
 	s.absent.Do(func() {})
 	asks, stop := context.WithTimeout(ctx, cmp.Or(s.timeout, askedOfCluster))
 	defer stop()
-	h.Status, h.Unheard = askStatus(asks, s)
-	if h.Unheard != nil {
+	if h.Status, h.Unheard = firstWord(asks, s); h.Unheard != nil {
 		h.Status = nil
 	} else if rows, err := s.repos(asks, repoLsOptions{limit: mostExamined}); err == nil {
 		h.Upstreams = upstreamHosts(rows.Repos)
@@ -72,6 +74,19 @@ func examine(ctx context.Context, s *session, h doctor.Host) error {
 		err = told(exitFailed)
 	}
 	return err
+}
+
+// firstWord is what the node says of the cluster, for which it has less time than for all that
+// it is asked: one that is frozen says nothing for any time.
+func firstWord(ctx context.Context, s *session) (*api.Status, error) {
+	bound := cmp.Or(s.timeout, probeTimeout)
+	ctx, stop := context.WithTimeout(ctx, bound)
+	defer stop()
+	st, err := askStatus(ctx, s)
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = fmt.Errorf("%s has not answered within %s", strings.Join(s.client.Addrs(), ", "), bound)
+	}
+	return st, err
 }
 
 // mostExamined is how many repos are asked for, for the hosts of their upstreams.

@@ -2,7 +2,9 @@ package cli
 
 import (
 	"context"
+	"net"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"gitmirror/membership"
@@ -22,4 +24,19 @@ func TestDoctorKnowsTheDirectory(t *testing.T) {
 	defer lock.Close()
 	r = run(t, "doctor", "--data", dir, "--timeout", "1s").want(t, exitFailed)
 	contains(t, "stdout", r.out, "port 127.0.0.1:2", "one runs with "+dir, "look at its log")
+}
+
+// A node that is frozen takes calls and says nothing: that is what is found, in words.
+func TestDoctorAtAFrozenNode(t *testing.T) {
+	frozen, err := net.Listen("tcp", "127.0.0.1:0") // the kernel takes what nobody accepts
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer frozen.Close()
+	addr := "http://" + frozen.Addr().String()
+	r := run(t, "doctor", "--addr", addr, "--timeout", "200ms").want(t, exitFailed)
+	contains(t, "stdout", r.out, addr+" has not answered within 200ms")
+	if strings.Contains(r.out, "context") {
+		t.Errorf("it says\n%s", r.out)
+	}
 }
