@@ -100,6 +100,7 @@ type term struct {
 	troubles troubles
 	absent   absences
 	troubled troubled
+	others   others
 
 	missing map[string]time.Time // nodes gossip does not know, since when
 	braked  bool                 // the mass-failure brake is on, and was logged
@@ -164,6 +165,7 @@ func (c *Coordinator) reconcile(ctx context.Context) error {
 	defer c.term.Load().troubles.swept()
 	return errors.Join(
 		c.attempt(ctx, "found", "", c.found),
+		c.incarnations(ctx),
 		c.liveness(ctx),
 		c.voters(ctx),
 		c.attempt(ctx, "leadership", "", c.handOver),

@@ -118,6 +118,7 @@ func (c *Coordinator) readClocks(ctx context.Context) []time.Time {
 		wg.Go(func() {
 			asked := time.Now()
 			theirs, err := c.cfg.Nodes.Clock(ctx, n.Peer)
+			c.term.Load().others.note(n.Name, err)
 			if err != nil {
 				return
 			}

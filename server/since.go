@@ -19,6 +19,8 @@ func (sh shape) since(r *fsm.Repo, state string) time.Time {
 		return r.Hold.Since
 	case api.StateUnserved:
 		return sh.unservedSince(r)
+	case api.StateParked:
+		return sh.latest.at(happening{fsm.EventParked, r.ID, 0})
 	case api.StatePaused:
 		return sh.latest.at(happening{fsm.EventRepoPaused, r.ID, 0})
 	case api.StateRemoving:
@@ -85,7 +87,7 @@ func (l *latest) at(h happening) time.Time {
 		l.view.LatestEvents(func(e *fsm.Event) bool {
 			of := happening{e.Type, e.Repo, 0}
 			switch e.Type {
-			case fsm.EventRepoPaused, fsm.EventRepoRemoved:
+			case fsm.EventRepoPaused, fsm.EventRepoRemoved, fsm.EventParked:
 			case fsm.EventBroken:
 				of.node = e.Node
 			default:

@@ -34,6 +34,9 @@ func TestSinceWhen(t *testing.T) {
 		"held while it fails": {func(tb *table) {
 			tb.news(&command.HealthReport{ErrorClass: "network"}).later(time.Hour).news(&command.HealthReport{ErrorClass: "network", HoldReason: "empty"})
 		}, api.StateHeld, true},
+		"parked": {func(tb *table) {
+			tb.news(&command.HealthReport{ErrorClass: "not_found"}).later(time.Hour).news(&command.HealthReport{ErrorClass: "not_found", Parked: true})
+		}, api.StateParked, true},
 		"paused": {func(tb *table) {
 			tb.later(time.Hour).do(&command.ChangeRepos{Repos: []*command.RepoChange{{Repo: "r", Paused: &paused}}})
 		}, api.StatePaused, true},
