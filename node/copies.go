@@ -158,6 +158,15 @@ func (c copies) Sync(ctx context.Context, id string, wait bool) (api.SyncOutcome
 	return out, nil
 }
 
+// Fresh makes sure that what is published of a repo is new enough.
+func (c copies) Fresh(ctx context.Context, id string, after time.Time) (uint64, error) {
+	generation, err := c.engine.Fresh(ctx, id, after)
+	if not := (*mirror.NotFreshError)(nil); errors.As(err, &not) {
+		return 0, refusal.New(refusal.NotFresh, "%s", not.Why)
+	}
+	return generation, moved(err)
+}
+
 func changesOf(changes []refs.Change) []api.Change {
 	list := []api.Change{}
 	for _, c := range changes {

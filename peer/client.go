@@ -140,6 +140,15 @@ func (c *Client) Sync(ctx context.Context, addr, id string, wait bool) (api.Sync
 	return o, err
 }
 
+// Fresh has the owner at addr make sure that what it has published is new enough, see Node. The
+// peer says nothing until then, and ctx is the bound.
+func (c *Client) Fresh(ctx context.Context, addr, id string, after time.Time) (generation uint64, err error) {
+	p := c.quick
+	p.begin = 0
+	err = c.call(ctx, p, http.MethodPost, addr, fmt.Sprintf("/peer/v1/repos/%s/fresh", url.PathEscape(id)), after, &generation)
+	return generation, err
+}
+
 // Doubt tells the node at addr that what it sent of a repo is damaged.
 func (c *Client) Doubt(ctx context.Context, addr, id string) error {
 	var none struct{}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"gitmirror/api"
 	"gitmirror/internal/browser"
@@ -64,6 +65,7 @@ func (h Handlers) Handler() http.Handler {
 	c.add(http.MethodGet, pathRefs, h.refs)
 	c.add(http.MethodPost, pathDoubt, h.doubt)
 	c.add(http.MethodPost, pathSync, h.sync)
+	c.add(http.MethodPost, pathFresh, h.fresh)
 	c.add(http.MethodPost, pathLive, h.live)
 	c.add(http.MethodGet, pathMember, h.memberOf)
 	// git cannot be told to send our header: what it reads here is not secret.
@@ -224,6 +226,15 @@ func (h Handlers) doubt(w http.ResponseWriter, r *http.Request) {
 func (h Handlers) sync(w http.ResponseWriter, r *http.Request) {
 	o, err := h.Node.Sync(r.Context(), r.PathValue("id"), r.URL.Query().Get("wait") == "true")
 	answer(w, o, err)
+}
+
+func (h Handlers) fresh(w http.ResponseWriter, r *http.Request) {
+	var after time.Time
+	if !read(w, r, &after) {
+		return
+	}
+	generation, err := h.Node.Fresh(r.Context(), r.PathValue("id"), after)
+	answer(w, generation, err)
 }
 
 func (h Handlers) live(w http.ResponseWriter, r *http.Request) {

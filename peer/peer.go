@@ -36,6 +36,7 @@ const (
 	pathRefs   = "/peer/v1/repos/{id}/refs"
 	pathDoubt  = "/peer/v1/repos/{id}/doubt"
 	pathSync   = "/peer/v1/repos/{id}/sync"
+	pathFresh  = "/peer/v1/repos/{id}/fresh"
 	pathLive   = "/peer/v1/live"
 	pathPulse  = "/peer/v1/pulse"
 	pathWhois  = "/peer/v1/whois"
@@ -165,6 +166,10 @@ type Node interface {
 	// Sync has the owner ask upstream now and, where wait is set, waits for what
 	// that comes to.
 	Sync(ctx context.Context, id string, wait bool) (api.SyncOutcome, error)
+	// Fresh has the owner make sure that what it has published is the upshot of a check of
+	// upstream that began at that time or later, in log time; after the call where that is the
+	// zero time. It returns the generation. refusal.NotFresh says why it is not.
+	Fresh(ctx context.Context, id string, after time.Time) (generation uint64, err error)
 	Live(ctx context.Context, ids []string) LiveAnswer
 	// Member tells whether the node of that id is a member. It is answered by a
 	// leader that has just made sure that it leads.

@@ -151,6 +151,9 @@ func (f transport) Live(context.Context, string, []string) (peer.LiveAnswer, err
 func (f transport) Sync(context.Context, string, string, bool) (api.SyncOutcome, error) {
 	return api.SyncOutcome{}, errors.New("not asked")
 }
+func (f transport) Fresh(context.Context, string, string, time.Time) (uint64, error) {
+	return 0, errors.New("not asked")
+}
 func (f transport) Refs(context.Context, string, string, api.RefQuery) (api.RefList, error) {
 	return api.RefList{}, errors.New("not asked")
 }

@@ -8,6 +8,7 @@ import (
 
 	"gitmirror/fsm"
 	"gitmirror/internal/gitbody"
+	"gitmirror/internal/refusal"
 	"gitmirror/internal/spool"
 )
 
@@ -100,7 +101,22 @@ func (s *Server) git(w http.ResponseWriter, r *http.Request) {
 		defer body.Close()
 		note(w, func(m *measured) { m.pack = !asksForRefs(body) })
 	}
-	served, failed := s.serve(w, r, rq, body, view, row)
+	want, err := s.wantedOf(r, rq, body)
+	if err != nil {
+		gitRefuse(w, http.StatusBadRequest, refusal.Of(err).Detail)
+		return
+	}
+	least := uint64(0)
+	if want.any {
+		if least, err = s.freshen(r.Context(), row.ID, want); err != nil {
+			refuseStale(w, row, err)
+			return
+		}
+		if view = s.cfg.State.View(); view.Repo(row.ID) != nil {
+			row = view.Repo(row.ID)
+		}
+	}
+	served, failed := s.serve(w, r, rq, body, view, row, least)
 	if served {
 		return
 	}
@@ -110,7 +126,7 @@ func (s *Server) git(w http.ResponseWriter, r *http.Request) {
 		view = s.cfg.State.View()
 		newer := view.RepoByName(rq.name)
 		if newer != nil && newer.Version != row.Version {
-			if served, failed = s.serve(w, r, rq, body, view, newer); served {
+			if served, failed = s.serve(w, r, rq, body, view, newer, least); served {
 				return
 			}
 		}
@@ -120,6 +136,10 @@ func (s *Server) git(w http.ResponseWriter, r *http.Request) {
 	}
 	if failed != nil {
 		failed.Answer(w) // no copy can do it: git says why
+		return
+	}
+	if least > 0 {
+		refuseStale(w, row, refusal.New(refusal.NotFresh, "no node that has generation %d answers; it is on %s", least, holders(view, row)))
 		return
 	}
 	if row.Generation == 0 {
@@ -138,11 +158,12 @@ type Unable interface {
 }
 
 // serve answers from the best copy that there is, and returns false, with
-// nothing written, where there is none; failed is why the copy here could not.
-func (s *Server) serve(w http.ResponseWriter, r *http.Request, rq gitRequest, body *spool.Body, view *fsm.View, row *fsm.Repo) (served bool, failed Unable) {
+// nothing written, where there is none; failed is why the copy here could not. What is
+// older than the least generation is none.
+func (s *Server) serve(w http.ResponseWriter, r *http.Request, rq gitRequest, body *spool.Body, view *fsm.View, row *fsm.Repo, least uint64) (served bool, failed Unable) {
 	mine, err := s.cfg.Git.Open(row.ID)
 	here := func() bool {
-		if err == nil {
+		if err == nil && mine.Generation() >= least {
 			r.Body = body.Replay()
 			note(w, func(m *measured) { m.source = SourceLocal })
 			if err = answer(w, r, rq.op, mine); err == nil {
@@ -156,7 +177,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, rq gitRequest, bo
 	if err == nil && mine.Generation() >= row.Generation && here() {
 		return true, nil
 	}
-	live, dead := s.holding(view, row)
+	live, dead := s.holding(view, row, least)
 	served, silent := s.stream(w, r, rq, body, row, live, holderPatience)
 	if served || here() {
 		return true, nil

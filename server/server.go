@@ -126,6 +126,7 @@ type OpenCopy interface {
 type Peers interface {
 	Live(ctx context.Context, addr string, ids []string) (peer.LiveAnswer, error)
 	Sync(ctx context.Context, addr, id string, wait bool) (api.SyncOutcome, error)
+	Fresh(ctx context.Context, addr, id string, after time.Time) (generation uint64, err error)
 	Refs(ctx context.Context, addr, id string, q api.RefQuery) (api.RefList, error)
 	// Transport forwards requests: an answer begins within begin and then makes
 	// progress, or the peer is given up.
@@ -136,6 +137,7 @@ type Peers interface {
 type Local interface {
 	Live(ctx context.Context, ids []string) peer.LiveAnswer
 	Sync(ctx context.Context, id string, wait bool) (api.SyncOutcome, error)
+	Fresh(ctx context.Context, id string, after time.Time) (generation uint64, err error)
 	Refs(ctx context.Context, id string, q api.RefQuery) (api.RefList, error)
 }
 

@@ -24,6 +24,9 @@ func (checked) Refs(context.Context, string, api.RefQuery) (api.RefList, error) 
 	return api.RefList{}, nil
 }
 func (c checked) Sync(context.Context, string, bool) (api.SyncOutcome, error) { return c.out, nil }
+func (c checked) Fresh(context.Context, string, time.Time) (uint64, error) {
+	return c.out.Generation, nil
+}
 
 // Who is told what a check came to may act on it: the table here knows it by then.
 func TestSyncAnswersWhenTheTableKnows(t *testing.T) {

@@ -93,6 +93,7 @@ const (
 	NoCopy           Code = "no_copy"
 	Busy             Code = "busy"
 	WaitOver         Code = "wait_over"
+	NotFresh         Code = "not_fresh"
 	Failed           Code = "failed"
 
 	// Between nodes alone.
@@ -183,6 +184,7 @@ var Meanings = []Meaning{
 	{OwnerUnreachable, 503, "the owner does not answer", "another node takes over within seconds; try again"},
 	{NoCopy, 503, "no node that lives has a copy", ""},
 	{Busy, 503, "too much is asked for at once", "try again in some seconds"},
+	{NotFresh, 503, "what is served is not known to be as new as it is wanted", "gitmirror repo show NAME says when upstream was checked; try again"},
 	{WaitOver, 504, "it did not end within the time; it goes on", ""},
 	{Failed, 500, "the node failed", ""},
 

@@ -146,6 +146,21 @@ const (
 	pauseMost  = time.Hour
 )
 
+// Resting is for how long the host of a repository's upstream still wants to be left alone.
+func (s *Scheduler) Resting(id string) time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r := s.repos[id]
+	if r == nil {
+		return 0
+	}
+	t := s.sites[r.terms.host]
+	if now := s.now(); t != nil && now < t.until {
+		return time.Duration(t.until - now)
+	}
+	return 0
+}
+
 // probe has a host asked for one repository at a time, or for as many as may be. s.mu is held.
 func (s *Scheduler) probe(host unique.Handle[string], one bool) {
 	if h := s.upstreams.hosts[host.Value()]; h != nil {

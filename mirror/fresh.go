@@ -1,0 +1,54 @@
+package mirror
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"gitmirror/internal/clock"
+)
+
+// NotFreshError says why what is here cannot be said to be as new as somebody wants it.
+type NotFreshError struct{ Why string }
+
+func (e *NotFreshError) Error() string { return e.Why }
+
+// freshEvery is how soon after a check another one begins that somebody wants who only reads:
+// they share it.
+const freshEvery = time.Second
+
+// Fresh returns when what this node has published of a repository is the upshot of a check that
+// began at that time or later, in LogTime; where that is the zero time, of one that begins after
+// this call. It has upstream asked, where it was not asked since, but not more often than each
+// second, and not while its host wants to be left alone. It returns the generation.
+// ErrNotOwner is for who owns it; a *NotFreshError says why upstream cannot be followed.
+func (e *Engine) Fresh(ctx context.Context, id string, after time.Time) (generation uint64, err error) {
+	for {
+		s, _ := e.Status(id)
+		if !after.IsZero() && !s.AsOf.IsZero() && !s.AsOf.Before(after) {
+			return s.Generation, nil
+		}
+		if rest := e.schedule.Resting(id); rest > 0 {
+			return 0, &NotFreshError{fmt.Sprintf("its upstream's host wants to be left alone for %s", rest.Round(time.Second))}
+		}
+		if wait := freshEvery - e.cfg.Clock.Now().Sub(s.LastCheck); wait > 0 && !s.LastCheck.IsZero() {
+			if err := clock.Sleep(ctx, e.cfg.Clock, min(wait, freshEvery)); err != nil {
+				return 0, err
+			}
+		}
+		out, err := e.schedule.Check(ctx, id)
+		switch {
+		case err != nil:
+			return 0, err
+		case out.Failure != nil:
+			return 0, &NotFreshError{"its upstream cannot be followed: " + out.Failure.Message}
+		case out.Hold != nil:
+			return 0, &NotFreshError{"it is held: what its upstream shows is not followed without a person"}
+		case after.IsZero():
+			return out.Generation, nil
+		case !e.cfg.LogTime().DatesHold:
+			return 0, errors.New("this node does not know the time of the cluster yet")
+		}
+	}
+}

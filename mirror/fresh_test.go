@@ -1,0 +1,79 @@
+package mirror_test
+
+import (
+	"errors"
+	"net/http"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"gitmirror/internal/gittest"
+	"gitmirror/internal/upstream"
+	"gitmirror/mirror"
+)
+
+// Who was told of a push gets it, whatever the interval is, and who comes with it shares the
+// check; who is content with what was checked before has nobody asked.
+func TestWhoWasToldOfAPushGetsIt(t *testing.T) {
+	up, b, n := mirrored(t)
+	b.policy("repox", func(p *mirror.Policy) { p.Interval = 100 * time.Hour })
+	r, err := up.Repo("x.git")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for generation := uint64(2); generation < 4; generation++ {
+		before := time.Now()
+		gittest.Edit(t, r, func(e *upstream.Edit) {
+			e.Commit("main", "more", map[string]string{"pushed": string(rune('a' + generation))})
+		})
+		after := time.Time{}
+		if generation == 3 {
+			after = time.Now()
+		}
+		got, err := n.engine.Fresh(t.Context(), "repox", after)
+		if err != nil || got != generation || n.generation("repox") != generation {
+			t.Fatalf("generation %d (here %d): %v, want %d", got, n.generation("repox"), err, generation)
+		}
+		var asked atomic.Int64
+		up.Intercept(func(http.ResponseWriter, *http.Request) bool { asked.Add(1); return false })
+		if got, err := n.engine.Fresh(t.Context(), "repox", before); err != nil || got != generation || asked.Load() != 0 {
+			t.Errorf("generation %d, upstream asked %d times: %v", got, asked.Load(), err)
+		}
+		up.Intercept(nil)
+	}
+	s, _ := n.engine.Status("repox")
+	if age := time.Since(s.AsOf); age < 0 || age > time.Minute {
+		t.Errorf("as of %s", s.AsOf)
+	}
+}
+
+// What cannot be said to be new is not said to be.
+func TestWhatCannotBeCheckedIsNotFresh(t *testing.T) {
+	up, _, n := mirrored(t)
+	var not *mirror.NotFreshError
+	up.Intercept(func(w http.ResponseWriter, _ *http.Request) bool {
+		w.WriteHeader(http.StatusNotFound)
+		return true
+	})
+	if _, err := n.engine.Fresh(t.Context(), "repox", time.Time{}); !errors.As(err, &not) {
+		t.Errorf("upstream is gone: %v", err)
+	}
+	var asked atomic.Int64
+	up.Intercept(func(w http.ResponseWriter, _ *http.Request) bool {
+		asked.Add(1)
+		w.Header().Set("Retry-After", "600")
+		w.WriteHeader(http.StatusTooManyRequests)
+		return true
+	})
+	for range 2 {
+		if _, err := n.engine.Fresh(t.Context(), "repox", time.Time{}); !errors.As(err, &not) {
+			t.Errorf("upstream is asked for too much: %v", err)
+		}
+	}
+	if asked.Load() != 1 {
+		t.Errorf("a host that wants to be left alone was asked %d times", asked.Load())
+	}
+	if _, err := n.engine.Fresh(t.Context(), "other", time.Time{}); !errors.Is(err, mirror.ErrNotOwner) {
+		t.Errorf("what is not owned here: %v", err)
+	}
+}
