@@ -21,6 +21,7 @@ var momentSteps = map[string]func(*run, Step){
 	"orphan":  (*run).orphan,
 	"stall":   (*run).stall,
 	"again":   (*run).again,
+	"mute":    (*run).mute,
 }
 
 // faraway is a link over which it takes seconds to hear of anything.

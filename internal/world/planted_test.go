@@ -44,13 +44,7 @@ var plants = []planted{
 `}, {"coordinator/voters.go", `				addr = nowhere(n.ID)
 `, `				continue
 `}}},
-	// Where another call has a bound of its own, idle connections are let go of, and with
-	// them most of what there is to wait for; and what waits ends with its reason.
-	{"peers are waited for without a bound", []cut{
-		{"peer/client.go", "quick: patience{answerWithin, stallAfter, enough}", "quick: patience{0, 1 << 60, 1}"},
-		{"peer/patience.go", "\t\t\tc.doubt()\n", "\t\t\t_ = c.doubt\n"},
-		{"mirror/schedule/overtaken.go", "case is.owner != was.owner, is.epoch != was.epoch:\n\t\treturn true", "case is.owner != was.owner, is.epoch != was.epoch:\n\t\treturn false"},
-	}},
+	{"peers are waited for without a bound", []cut{{"peer/client.go", "quick: patience{answerWithin, stallAfter, enough}", "quick: patience{0, 1 << 60, 1}"}}},
 	{"what upstream showed counts whatever is live", []cut{{"mirror/sync/check.go", "if s.of != asked(upstream, a.Policy.RefPrefixes, live) || live != a.Digest || len(a.Pins) > 0 {", "_ = live\n\tif len(a.Pins) > 0 {"}}},
 	{"nobody is expected back", []cut{{"agent/holders.go", "case a.expected(n, time.Now()):", "case false:"}}},
 	{"a voter goes on without its log", []cut{

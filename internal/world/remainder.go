@@ -93,15 +93,20 @@ func names(list []*Node) (names []string) {
 	return names
 }
 
-// decides tells whether the nodes are a majority of those that vote.
+// decides tells whether the nodes are a majority of those that vote, as the one of them says
+// that has heard most: others may have been cut off since before votes went elsewhere.
 func (r *run) decides(list []*Node) bool {
-	ctx := context.Background()
 	var s api.Status
-	if len(list) == 0 {
-		return false
-	}
-	if _, err := list[0].Get(ctx, "/api/v1/status", &s); err != nil {
-		return false
+	newest := uint64(0)
+	for _, n := range list {
+		var said api.Status
+		index, err := n.Get(context.Background(), "/api/v1/status", &said)
+		if err != nil {
+			return false
+		}
+		if index >= newest {
+			newest, s = index, said
+		}
 	}
 	voters, here := 0, 0
 	for _, n := range s.Nodes {
