@@ -36,7 +36,7 @@ type absence struct{ by, of string }
 // trouble is something that is wrong, as it was seen last.
 type trouble struct {
 	of    string        // the node that has it, empty for none
-	after time.Duration // how long after it has come back such a node may have it
+	after time.Duration // how long such a node may have it after it has come back, or in a cluster that was not healthy
 	since time.Time     // zero for when it is seen first
 	still func() bool   // looks again
 	lasts time.Duration // how long it is one; zero for ever
@@ -106,7 +106,8 @@ func (v *verdicts) said(node string, s api.Status, rows func() []api.Repo) map[s
 		if back := v.without[absence{node, t.of}].Add(t.after); back.After(t.since) {
 			t.since = back
 		}
-		if now.Sub(since) > noticed && now.Sub(t.since) > noticed && (t.lasts == 0 || now.Sub(t.since) < t.lasts) {
+		// Before it was healthy nothing may have been published that could be followed.
+		if now.Sub(since) > noticed+t.after && now.Sub(t.since) > noticed && (t.lasts == 0 || now.Sub(t.since) < t.lasts) {
 			missed[what] = t
 			delete(v.wrong, what) // until it is seen again
 		}
