@@ -63,7 +63,7 @@ type Attention struct {
 // that keeps failing.
 type Trouble struct {
 	Node    string    `json:"node"`    // that fails at it
-	Step    string    `json:"step"`    // like voters or placement
+	Step    string    `json:"step"`    // like voters, reaching the leader, or status: what another says
 	Subject string    `json:"subject"` // the node it is about, may be empty
 	Message string    `json:"message"`
 	Since   time.Time `json:"since"`

@@ -42,6 +42,8 @@ type Reach struct {
 	// Proposed is told what each proposal of this node came to, one of Fates. It must not
 	// block. May be nil.
 	Proposed func(fate string, took time.Duration)
+
+	silence silence
 }
 
 // Fates are what proposals come to: refused ones are so for good, unknown ones may be
@@ -132,7 +134,9 @@ func (r *Reach) once(ctx context.Context, entry []byte) (*command.Outcome, uint6
 	case r.Self:
 		return r.Commit(ctx, entry)
 	}
+	began := time.Now()
 	data, index, err := r.Peers.Propose(ctx, addr, entry)
+	r.silence.note(ctx, addr, began, err)
 	if err != nil {
 		return nil, 0, err
 	}

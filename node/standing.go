@@ -201,18 +201,20 @@ func (p *parts) voters() map[string]string {
 }
 
 // trouble is what this node has to say under Attention: what it fails at as
-// leader, and a table that differs from another's.
+// leader, or as one that does not reach who leads, and a table that differs from another's.
 func (p *parts) trouble() []api.Trouble {
-	var work []coordinator.Trouble
+	work := []coordinator.Trouble{}
 	if p.cluster.IsLeader() {
 		work = p.coordinator.Trouble()
+	} else if since, err := p.reach.Unanswered(); err != nil {
+		work = append(work, coordinator.Trouble{Step: "reaching the leader", Message: err.Error(), Since: since})
 	}
 	doubt, since := p.agreement.Doubt()
 	return troubles(work, p.cluster.DiskHungSince(), doubt, since)
 }
 
-// troubles are what the node fails at as leader, a disk of its log that hangs since then,
-// and a doubt about its table; zero and empty for none.
+// troubles are what the node fails at in its work for the cluster, a disk of its log that hangs
+// since then, and a doubt about its table; zero and empty for none.
 func troubles(work []coordinator.Trouble, hung time.Time, doubt string, since time.Time) (list []api.Trouble) {
 	for _, t := range work {
 		list = append(list, api.Trouble{Step: t.Step, Subject: t.Subject, Message: t.Message, Since: t.Since.UTC()})

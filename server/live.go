@@ -58,9 +58,9 @@ func (s *Server) live(ctx context.Context, view *fsm.View, rows []*fsm.Repo) map
 }
 
 // ask calls every node for which ids is not nil, all at once, and hands over
-// the answers that come in time.
-func (s *Server) ask(ctx context.Context, view *fsm.View, ids func(*fsm.Node) []string, got func(*fsm.Node, peer.LiveAnswer)) {
-	ctx, cancel := context.WithTimeout(ctx, ownerPatience)
+// the answers that come in time. Who has not answered is noted.
+func (s *Server) ask(asker context.Context, view *fsm.View, ids func(*fsm.Node) []string, got func(*fsm.Node, peer.LiveAnswer)) {
+	ctx, cancel := context.WithTimeout(asker, ownerPatience)
 	defer cancel()
 	var wg sync.WaitGroup
 	for _, n := range view.Nodes() {
@@ -72,8 +72,12 @@ func (s *Server) ask(ctx context.Context, view *fsm.View, ids func(*fsm.Node) []
 		case n.State == fsm.NodeDown || n.State == fsm.NodeLeft:
 		default:
 			wg.Go(func() {
-				if a, err := s.cfg.Peers.Live(ctx, n.Peer, list); err == nil {
+				a, err := s.cfg.Peers.Live(ctx, n.Peer, list)
+				if err == nil {
 					got(n, a)
+				}
+				if asker.Err() == nil {
+					s.silent.note(n.ID, err)
 				}
 			})
 		}

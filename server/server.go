@@ -166,6 +166,7 @@ type Server struct {
 	bodies *spool.Pool
 	tally  tally
 	passed passed
+	silent silent
 	vigils chan struct{} // a place for each who waits for events
 }
 

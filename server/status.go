@@ -35,6 +35,7 @@ func (s *Server) status(w http.ResponseWriter, r *http.Request) error {
 		st.Repos.Syncing += a.Syncing
 		st.Repos.Stale += a.Stale
 	})
+	st.Trouble = append(st.Trouble, s.silent.trouble(view, st.AnsweredBy)...)
 	q := quorumOf(st.Nodes)
 	st.Leader, st.Tolerates = q.leader, q.tolerates()
 	impaired := slices.ContainsFunc(st.Nodes, func(n api.Node) bool { return n.Disk != nil || n.Sick != nil })

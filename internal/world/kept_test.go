@@ -28,6 +28,8 @@ var kept = []struct {
 		Setup{1, 3, 2}, []Step{{"mood", 0, 5, 0, 1000000000}, {"push", 0, 0, 0, 1000000000}, {"mood", 0, 0, 0, 100000000000}, {"look", 0, 0, 0, 60000000000}}},
 	{"an upstream is frozen when something is added", "the world held it against a healthy cluster that it does not serve that, before the answer had failed to come",
 		Setup{1, 3, 2}, []Step{{"add", 0, 0, 0, 0}, {"mood", 0, 1, 2, 0}, {"mood", 0, 0, 2, 25000000000}, {"look", 0, 0, 0, 60000000000}}},
+	{"an owner cannot reach who leads", "a node that heard from who leads, and could not make connections to it, published nothing, and the cluster was healthy",
+		Setup{11, 3, 4}, []Step{{"wall", 1, 0, 0, 1000000000}, {"hold", 1, 2, 4, 1000000000}, {"push", 0, 0, 1, 0}, {"push", 0, 0, 2, 0}, {"push", 0, 0, 3, 0}, {"look", 0, 0, 0, 60000000000}}},
 	{"nodes that hear of each other only through who leads", "the world held it against a cluster that was healthy again for half a minute that a copy had not followed for longer",
 		Setup{883, 5, 4}, []Step{{"freeze", 0, 0, 0, 1000000000}, {"push", 0, 0, 0, 0}, {"freeze", 4, 0, 0, 0}, {"push", 0, 0, 1, 0}, {"push", 0, 0, 2, 0}, {"push", 0, 0, 3, 0}, {"dismiss", 3, 0, 0, 0}, {"look", 0, 0, 0, 100000000000}}},
 }
