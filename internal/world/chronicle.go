@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -159,10 +160,25 @@ func (c *chronicle) replay(last uint64) (flaws []string) {
 					flaws = append(flaws, fmt.Sprintf("entry %d: row %s: %v", e.Index, v.row.Name, err))
 				}
 			}
+			if old := c.lastOf(id); before.Repo(id) == nil && old != nil && v.row != nil { // brought back
+				if err := follows(old, v.row); err != nil {
+					flaws = append(flaws, fmt.Sprintf("entry %d: row %s comes back: %v", e.Index, v.row.Name, err))
+				}
+			}
 			c.rows[id] = append(c.rows[id], v)
 		}
 	}
 	return flaws
+}
+
+// lastOf is a row as it was when it was there last, nil where it never was.
+func (c *chronicle) lastOf(id string) *fsm.Repo {
+	for _, v := range slices.Backward(c.rows[id]) {
+		if v.row != nil {
+			return v.row
+		}
+	}
+	return nil
 }
 
 func (c *chronicle) noteDown(view *fsm.View, at time.Time) {

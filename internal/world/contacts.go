@@ -24,20 +24,23 @@ type contacts struct {
 
 type contact struct {
 	node, name string // of the repository
+	url        string // that was asked, empty where none was
 	at         time.Time
 	index      uint64 // of the log, that had been heard of anywhere before
 	own        uint64 // that the node had told of before
 }
 
 func (c *contacts) contact(node, name string) contact {
-	return contact{node, name, time.Now(), c.newest, c.own[node]}
+	return contact{node: node, name: name, at: time.Now(), index: c.newest, own: c.own[node]}
 }
 
-func (c *contacts) checked(node, name string) {
+func (c *contacts) checked(node, name, url string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !c.over {
-		c.checks = append(c.checks, c.contact(node, name))
+		check := c.contact(node, name)
+		check.url = url
+		c.checks = append(c.checks, check)
 	}
 }
 
@@ -101,7 +104,7 @@ func (c *chronicle) pausedAt(now contact) bool {
 			if v.at.After(now.at) {
 				break
 			}
-			still := v.row != nil && v.row.Paused && v.row.Word() == 0
+			still := v.row != nil && !v.row.Removed && v.row.Paused && v.row.Word() == 0
 			if before := v.from <= now.own && !v.at.After(now.at.Add(-failover)); before {
 				paused = still
 			} else {
@@ -131,12 +134,12 @@ func (c *contacts) against(log *chronicle, unmarred func(node string) bool) (fla
 				if c.awaited(now) {
 					from = min(from, now.own)
 				}
-				owned = owned || log.between(id, from, log.last, func(v version) bool { return v.owner == now.node })
+				owned = owned || log.between(id, from, log.last, func(v version) bool { return v.owner == now.node && slices.Contains(v.row.URLs(), now.url) })
 			}
 		}
 		if !owned {
-			flaws = append(flaws, fmt.Sprintf("%s: %s asks the upstream of %s, which it has not owned for %s",
-				now.at.Format(time.TimeOnly), now.node, now.name, failover))
+			flaws = append(flaws, fmt.Sprintf("%s: %s asks the upstream of %s, which it has not owned for %s, or not at %s",
+				now.at.Format(time.TimeOnly), now.node, now.name, failover, now.url))
 		}
 	}
 	for _, now := range c.checks {

@@ -201,6 +201,11 @@ func (r *run) forget(n *Node, first int, within time.Duration) bool {
 		if time.Now().After(end) {
 			return false
 		}
+		if r.resting.Load() { // whoever ends meanwhile, for what was done to it before, is needed
+			for _, o := range r.others(n) {
+				r.start(o)
+			}
+		}
 	}
 }
 

@@ -20,6 +20,8 @@ var peopleSteps = map[string]func(*run, Step){
 	"batch":   (*run).batch,
 	"pause":   (*run).pause,
 	"rename":  (*run).rename,
+	"url":     (*run).move,
+	"undo":    (*run).undo,
 	"look":    (*run).inspect,
 	"sync":    (*run).sync,
 	"approve": (*run).approve,
@@ -303,6 +305,24 @@ func (r *run) rename(s Step) {
 	})
 }
 
+// move has a repository followed at the other address of its upstream, or at the first again.
+func (r *run) move(s Step) {
+	u := r.upstream(s.Repo)
+	op := Operation{What: "url", Subject: nameOf(u), Key: r.key(s), Input: u.URL}
+	if r.asked.Add(1)%2 == 0 {
+		op.Input = u.elsewhere()
+	}
+	r.work.Go(func() {
+		r.ask(op, s.Node, func(ctx context.Context, n *Node, key string) (string, error) {
+			row, err := n.Client.Set(ctx, op.Subject, api.SetRepo{SetRow: api.SetRow{URLs: &[]string{op.Input}}}, key)
+			if err != nil {
+				return "", err
+			}
+			return row.ID, nil
+		})
+	})
+}
+
 func (r *run) set(s Step) {
 	size := (1 + r.asked.Add(1)) << 30
 	op := Operation{What: "set", Subject: nameOf(r.upstream(s.Repo)), Input: fmt.Sprint(size), Key: r.key(s)}
@@ -356,7 +376,7 @@ func lookFor(name string) request {
 		if err != nil {
 			return "", err
 		}
-		return fmt.Sprintf("%s %d %v %s", row.ID, row.MaxSize, row.Paused, row.Name), nil
+		return fmt.Sprintf("%s %d %v %s %s", row.ID, row.MaxSize, row.Paused, row.Name, row.URLs[0]), nil
 	}
 }
 

@@ -89,6 +89,7 @@ func Run(t *testing.T, dir string, log *slog.Logger, s Setup, steps []Step) (out
 		}
 	}()
 	var ops []Operation
+	var late bool
 	still := time.AfterFunc(standsStill, func() { panic("a world stands still: somebody in it is busy without end") })
 	defer still.Stop()
 	synctest.Test(t, func(t *testing.T) {
@@ -129,10 +130,10 @@ func Run(t *testing.T, dir string, log *slog.Logger, s Setup, steps []Step) (out
 			r.violated("a node does not stop in good order: %v", err)
 		}
 		r.reckon(dir)
-		ops = r.ops.all()
+		ops, late = r.ops.all(), r.aged || r.log.doubted.Load()
 	})
 	// Outside, where time goes by for whoever computes.
-	out.Violations = append(out.Violations, linear(ops)...)
+	out.Violations = append(out.Violations, linear(ops, late)...)
 	return out
 }
 

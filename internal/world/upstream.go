@@ -41,6 +41,14 @@ type Upstream struct {
 	people map[string]bool   // refs that people set back, or tried to
 }
 
+// An upstream has two addresses, of which people have named the first.
+const (
+	forge     = "https://forge.example/"
+	elsewhere = "https://elsewhere.example/"
+)
+
+func (u *Upstream) elsewhere() string { return elsewhere + strings.TrimPrefix(u.URL, forge) }
+
 // past is how an upstream was from a time on.
 type past struct {
 	refs  refs.Digest
@@ -256,7 +264,7 @@ func (us upstreams) Check(ctx context.Context, url string, prefixes []string, la
 	if u == nil {
 		return detect.Result{}, failure.New(failure.NotFound, "there is nothing at "+url, nil)
 	}
-	w.heard.checked(us.by.Name, nameOf(u))
+	w.heard.checked(us.by.Name, nameOf(u), url)
 	if err := u.answer(ctx); err != nil {
 		return detect.Result{}, err
 	}

@@ -12,6 +12,7 @@ import (
 	"maps"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -67,7 +68,7 @@ func (w *World) End() error {
 // Upstream returns a repository of somebody else with one branch, main.
 func (w *World) Upstream(name string) *Upstream {
 	w.mu.Lock()
-	url := "https://forge.example/" + name
+	url := forge + name
 	u := w.upstreams[url]
 	if u == nil {
 		u = &Upstream{of: w, URL: url, replicas: []int{2, 2, 3, 1}[len(w.upstreams)%4], refs: map[string]string{}, head: "main", tips: map[string]bool{}, people: map[string]bool{}, failed: map[string]bool{}}
@@ -80,9 +81,13 @@ func (w *World) Upstream(name string) *Upstream {
 	return u
 }
 
+// upstream is the one that has that address, nil for none.
 func (w *World) upstream(url string) *Upstream {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if name, is := strings.CutPrefix(url, elsewhere); is {
+		url = forge + name
+	}
 	return w.upstreams[url]
 }
 
