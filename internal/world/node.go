@@ -52,6 +52,7 @@ type flags struct {
 	replaceAfter time.Duration
 	minFree      float64
 	byName       bool // it tells others its machine's name, not its address
+	expect       int  // it founds a cluster with others once there are so many; 0: it does not
 }
 
 // replaceAfter is how long a node that is down is expected back, at least.
@@ -114,7 +115,7 @@ func (n *Node) config(p *process, join []*Node) node.Config {
 	f := n.flags
 	n.mu.Unlock()
 	cfg := node.Config{
-		Name: n.Name, Dir: n.dir(), HTTP: n.Host.IP() + ":80", Peer: n.peer(), Timing: f.timing, ReplaceAfter: f.replaceAfter, MinFree: f.minFree,
+		Name: n.Name, Dir: n.dir(), HTTP: n.Host.IP() + ":80", Peer: n.peer(), Expect: f.expect, Timing: f.timing, ReplaceAfter: f.replaceAfter, MinFree: f.minFree,
 		InsecurePeers: true, InsecureAPI: true, Version: "world", Network: p.line, Disk: p.disk.disk(), Clock: n.clock.now, Upstream: upstreams{n}, Log: n.of.log,
 		Objects: &objects{of: n.of, node: n.Name, client: &http.Client{Transport: &http.Transport{DialContext: p.line.DialContext, DisableKeepAlives: true}}},
 	}

@@ -177,10 +177,8 @@ func (r *run) follow(n *Node) {
 
 func (r *run) begin(s Setup) error {
 	r.began = s.Nodes
-	for i := range s.Nodes {
-		if err := r.w.Add().Start(r.w.Nodes[:min(i, 1)]...); err != nil {
-			return err
-		}
+	if err := r.startFirst(s); err != nil {
+		return err
 	}
 	for i := range s.Repos {
 		u := r.w.Upstream(fmt.Sprintf("r%d", i))
