@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 
+	"gitmirror/internal/network"
 	"gitmirror/node"
 
 	urfave "github.com/urfave/cli/v2"
@@ -51,7 +52,7 @@ type recoverable struct {
 
 func clusterRecover(ctx context.Context, s *session, o clusterRecoverOptions) error {
 	if o.yes {
-		r, err := node.Recover(ctx, o.dirs[0], slog.New(slog.NewTextHandler(s.Err, &slog.HandlerOptions{Level: slog.LevelWarn})))
+		r, err := node.Recover(ctx, o.dirs[0], network.Host, slog.New(slog.NewTextHandler(s.Err, &slog.HandlerOptions{Level: slog.LevelWarn})))
 		if err != nil {
 			return err
 		}

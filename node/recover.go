@@ -100,15 +100,16 @@ func Furthest(list []Remains) (int, error) {
 }
 
 // Recover makes a cluster of one of the node whose data directory that is, from its log, as a
-// new incarnation of the cluster that it was in. It is refused while another member answers:
-// who goes on in the old incarnation would end when it hears of the new one.
-func Recover(ctx context.Context, dir string, log *slog.Logger) (Remains, error) {
+// new incarnation of the cluster that it was in. It is refused while another member answers, over
+// the network that is given: who goes on in the old incarnation would end when it hears of the
+// new one.
+func Recover(ctx context.Context, dir string, on network.Network, log *slog.Logger) (Remains, error) {
 	id, lock, err := takeStopped(ctx, dir)
 	if err != nil {
 		return Remains{}, err
 	}
 	defer lock.Close()
-	if err := nobodyAnswers(ctx, id); err != nil {
+	if err := nobodyAnswers(ctx, id, on); err != nil {
 		return Remains{}, err
 	}
 	if _, err := examine(id, dir); err != nil {
@@ -149,10 +150,10 @@ func (r recovering) Snapshot() (raft.FSMSnapshot, error) {
 
 // nobodyAnswers refuses to go on while another member runs, of this incarnation of the cluster,
 // of one before it, or of one that came of either: there would be two that go on.
-func nobodyAnswers(ctx context.Context, id *membership.Identity) error {
+func nobodyAnswers(ctx context.Context, id *membership.Identity, on network.Network) error {
 	ctx, cancel := context.WithTimeout(ctx, askedFor)
 	defer cancel()
-	calls := peer.NewClient(network.Host, id.Cluster, nil)
+	calls := peer.NewClient(on, id.Cluster, nil)
 	defer calls.Close()
 	ours := append(id.Incarnations(), id.Cluster())
 	var mu sync.Mutex

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"gitmirror/fsm"
+	"gitmirror/internal/network"
 	"gitmirror/internal/testlog"
 	"gitmirror/membership"
 	"gitmirror/node"
@@ -29,7 +30,7 @@ func TestAnInterruptedRecovery(t *testing.T) {
 	}
 	again := node.Config{Name: "n1", Dir: n.cfg.Dir}
 	refused(t, again, 6, "interrupted", "gitmirror cluster recover --data "+n.cfg.Dir)
-	r, err := node.Recover(t.Context(), n.cfg.Dir, slog.New(slog.DiscardHandler))
+	r, err := node.Recover(t.Context(), n.cfg.Dir, network.Host, slog.New(slog.DiscardHandler))
 	if err != nil || r.ClusterID != next || len(r.Former) != 1 || r.Former[0] != n.info.ClusterID {
 		t.Fatalf("%+v, %v", r, err)
 	}
@@ -57,7 +58,7 @@ func TestAnInterruptedRecoveryAndThoseWhoRun(t *testing.T) {
 	if err := id.BeginRecovery("6c1c4b56-3a4b-4a58-9d0e-0d4f2c1f7f11"); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := node.Recover(t.Context(), n.cfg.Dir, slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), "since this recovery was interrupted: "+nodes[0].cfg.Name+" at ") {
+	if _, err := node.Recover(t.Context(), n.cfg.Dir, network.Host, slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), "since this recovery was interrupted: "+nodes[0].cfg.Name+" at ") {
 		t.Errorf("it goes on: %v", err)
 	}
 	if is, err := membership.Of(nil, n.cfg.Dir, fsm.Format); err != nil || !is.Recovering || len(is.Members) != 1 {

@@ -27,6 +27,7 @@ import (
 type chronicle struct {
 	entries  map[place]raft.Log // of every log that was seen
 	newest   []raft.Log         // the longest log from its first entry on
+	before   []raft.Log         // the same, when the cluster was recovered last
 	last     uint64             // entries up to it are known to be committed
 	rows     map[string][]version
 	lines    map[string]lineage // of rows
@@ -71,11 +72,20 @@ func (c *chronicle) read(dir string) error {
 		}
 		c.entries[at] = e
 	}
-	if len(list) > 0 && list[0].Index == 1 && newer(list, c.newest) {
+	if len(list) == 0 {
+		return nil
+	}
+	if first := int(list[0].Index); first > 1 && first <= len(c.before)+1 { // after a recovery
+		list = slices.Concat(c.before[:first-1], list)
+	}
+	if list[0].Index == 1 && newer(list, c.newest) {
 		c.newest = list
 	}
 	return nil
 }
+
+// recovered notes that the cluster goes on from the longest log that was seen, as a snapshot.
+func (c *chronicle) recovered() { c.before = c.newest }
 
 // newer compares two logs as who gives a vote does.
 func newer(list, than []raft.Log) bool {

@@ -27,6 +27,8 @@ const (
 	bitInCard harm = "a bit of its node.json is another"
 	removed   harm = "it was removed from the cluster"
 	newcomer  harm = "it is not in the cluster yet"
+	// Of its cluster.
+	superseded harm = "its cluster was recovered without it"
 	// Not a harm: somebody wanted it.
 	stoppedBefore harm = "it was stopped before it served"
 	// Of a directory that another process had too.
@@ -51,6 +53,7 @@ var excuses = map[harm]excuse{
 	bitInCopy:   {ends: either()},
 	bitInCard:   {ends: func(error) bool { return true }, anew: true},
 	removed:     {ends: either(is(membership.ErrOut), is(refusal.NodeRemoved)), anew: true},
+	superseded:  {ends: either(is(membership.ErrSuperseded), is(errStarting))},
 	twin:        {ends: either(is(membership.ErrCopied), is(refusal.NodeCopied))},
 }
 
@@ -111,7 +114,7 @@ func (n *Node) recover(h harm) {
 func (n *Node) renew() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.lost = false
+	n.lost, n.forsaken = false, false
 	for h, e := range excuses {
 		if e.anew {
 			delete(n.harms, h)

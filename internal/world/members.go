@@ -20,6 +20,7 @@ var memberSteps = map[string]func(*run, Step){
 	"rm-wrong": (*run).removeWrong,
 	"ghost":    (*run).ghost,
 	"flags":    (*run).restartWith,
+	"recover":  (*run).recover,
 }
 
 // Bounds of how many nodes there are.
@@ -212,8 +213,11 @@ func (r *run) forget(n *Node, first int, within time.Duration) bool {
 // forgetOnce asks for the removal of a node, at others.
 func (r *run) forgetOnce(n *Node, first int) Operation {
 	op := Operation{What: "node rm", Subject: n.Name, Key: fmt.Sprintf("key %d", r.asked.Add(1))}
+	n.mu.Lock()
+	acceptLoss := n.forsaken
+	n.mu.Unlock()
 	return r.ask(op, first, func(ctx context.Context, at *Node, key string) (string, error) {
-		return "", at.Client.RemoveNode(ctx, op.Subject, false, key)
+		return "", at.Client.RemoveNode(ctx, op.Subject, acceptLoss, key)
 	})
 }
 

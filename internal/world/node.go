@@ -37,8 +37,10 @@ type Node struct {
 	harms  map[harm]bool // that were done to it, and are not mended
 	marred bool          // its directory was touched, or taken away, once
 	lost   bool          // it has ended for good: it has to be made anew
-	fixed  bool          // its disk is read-only, until that is mended
-	busy   bool          // somebody starts it, or makes it anew
+	// forsaken is set where people accept the loss of what it alone has.
+	forsaken bool
+	fixed    bool // its disk is read-only, until that is mended
+	busy     bool // somebody starts it, or makes it anew
 
 	unfollow context.CancelFunc // ends those who ask it for as long as the world lasts
 
