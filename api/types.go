@@ -26,6 +26,7 @@ type Status struct {
 	// LastContact is when the answering node last heard from a leader, and so how old
 	// what it shows may be: now if it leads, null if it never did.
 	LastContact *time.Time `json:"last_contact"`
+	Freshness   Freshness  `json:"freshness"`
 	// Trouble is what nodes have failed at for ten seconds; the verdict is
 	// degraded while there is any.
 	Trouble []Trouble `json:"trouble"`
@@ -37,6 +38,22 @@ type Status struct {
 	Upstreams []FailingUpstream `json:"upstreams"`
 	// Attention is what somebody should look at, most urgent first.
 	Attention []Attention `json:"attention"`
+}
+
+// Freshness is how new what is served is, as far as owners answer; durations are up to a fifth
+// too long.
+type Freshness struct {
+	Repos   int `json:"repos"`   // of which it is known when the check began whose upshot is published; paused ones are not among them
+	Unknown int `json:"unknown"` // of which it is not: no check has succeeded since their owner has them
+	// So long ago, or less, those checks began of half the repos, of 95 % of them, and of all.
+	HalfMS   int64 `json:"half_ms"`
+	MostMS   int64 `json:"most_ms"`
+	OldestMS int64 `json:"oldest_ms"`
+	// Changes is how many commits were published in the last half day, or whole one, and how long
+	// half of them, and 95 %, had been there by then, at most: since their date, or the check before.
+	Changes   int   `json:"changes"`
+	LagHalfMS int64 `json:"lag_half_ms"`
+	LagMostMS int64 `json:"lag_most_ms"`
 }
 
 // MostUpstreams is how many of them a status lists.

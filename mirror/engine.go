@@ -339,6 +339,9 @@ func (e *Engine) Load() Load {
 	return load
 }
 
+// Freshness tells how new is what this node owns. It looks at each repository once.
+func (e *Engine) Freshness() Freshness { return e.schedule.Freshness() }
+
 // Counts sums up all repositories: those a git process works on, and those
 // this node owns whose last check is older than three intervals.
 func (e *Engine) Counts() (syncing, stale int) { return e.worker.Syncing(), e.schedule.Stale() }

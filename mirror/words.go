@@ -21,7 +21,8 @@ type (
 	Moved      = work.Moved
 	SyncResult = work.Answer
 
-	Rows = schedule.Rows
+	Rows      = schedule.Rows
+	Freshness = schedule.Freshness
 
 	Publisher    = sync.Publisher
 	Candidate    = sync.Candidate

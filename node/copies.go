@@ -105,6 +105,10 @@ func (c copies) Live(ctx context.Context, ids []string) peer.LiveAnswer {
 		}
 	}
 	a.Syncing, a.Stale = c.engine.Counts()
+	if len(ids) == 0 {
+		f := c.engine.Freshness()
+		a.Ages, a.NoAge, a.Lags = &f.Ages, f.Unknown, &f.Lags
+	}
 	return a
 }
 

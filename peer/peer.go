@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"gitmirror/api"
+	"gitmirror/internal/spread"
 )
 
 // Paths below the peer port. Whatever is not here is the public API, forwarded
@@ -135,6 +136,12 @@ type LiveAnswer struct {
 	Repos   map[string]Live `json:"repos"`   // by repo id
 	Syncing int             `json:"syncing"` // of all repos of the node
 	Stale   int             `json:"stale"`   // owned ones not checked for three intervals
+	// Ages are how long ago the checks began whose upshot is published, of what the node owns and
+	// is not paused, NoAge of how many that is not known, and Lags how long the changes of the last
+	// half day had been there when they were published. Only where no repo was asked about.
+	Ages  *spread.Spread `json:"ages,omitempty"`
+	NoAge int            `json:"no_age,omitempty"`
+	Lags  *spread.Spread `json:"lags,omitempty"`
 	// Trouble is what the node, as leader, has failed at for a while.
 	Trouble []api.Trouble `json:"trouble,omitempty"`
 }

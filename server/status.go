@@ -25,6 +25,7 @@ func (s *Server) status(w http.ResponseWriter, r *http.Request) error {
 	failing := 0
 	st.Upstreams, failing = upstreams(all.fails)
 	var mu sync.Mutex
+	var ages ages
 	s.ask(r.Context(), view, func(*fsm.Node) []string { return []string{} }, func(n *fsm.Node, a peer.LiveAnswer) {
 		mu.Lock()
 		defer mu.Unlock()
@@ -32,10 +33,12 @@ func (s *Server) status(w http.ResponseWriter, r *http.Request) error {
 			t.Node = n.Name
 			st.Trouble = append(st.Trouble, t)
 		}
+		ages.join(a)
 		st.Repos.Syncing += a.Syncing
 		st.Repos.Stale += a.Stale
 	})
 	st.Trouble = append(st.Trouble, s.silent.trouble(view, st.AnsweredBy)...)
+	st.Freshness = ages.freshness()
 	q := quorumOf(st.Nodes)
 	st.Leader, st.Tolerates = q.leader, q.tolerates()
 	impaired := slices.ContainsFunc(st.Nodes, func(n api.Node) bool { return n.Disk != nil || n.Sick != nil })

@@ -29,7 +29,8 @@ func healthy() *api.Status {
 			Owned: 137, Copies: 274, Since: before(time.Duration(i) * 26 * time.Hour), Version: "v0.1.0"}
 	}
 	return &api.Status{ClusterID: "01jd3k00-1111-2222", Verdict: api.Healthy, Leader: "n1", Tolerates: 1,
-		Nodes: []api.Node{node(1, "leader"), node(2, "voter"), node(3, "voter")}, Repos: api.RepoCounts{Total: 412, Syncing: 3, ByState: map[string]int{"ready": 412}}}
+		Nodes: []api.Node{node(1, "leader"), node(2, "voter"), node(3, "voter")}, Repos: api.RepoCounts{Total: 412, Syncing: 3, ByState: map[string]int{"ready": 412}},
+		Freshness: api.Freshness{Repos: 410, Unknown: 2, HalfMS: 40_000, MostMS: 720_000, OldestMS: 2_700_000, Changes: 1312, LagHalfMS: 31_000, LagMostMS: 250_000}}
 }
 
 func degraded() *api.Status {

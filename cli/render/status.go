@@ -19,6 +19,11 @@ func (p Printer) Status(s *api.Status) error {
 	if err := p.Nodes(s.Nodes); err != nil {
 		return err
 	}
+	if line := freshness(s.Freshness); line != "" {
+		if _, err := fmt.Fprintf(p.Out, "\n%s\n", line); err != nil {
+			return err
+		}
+	}
 	return p.attention(s)
 }
 

@@ -159,6 +159,9 @@ func (s *Scheduler) record(r *repo, run *run, out work.Result) {
 	}
 	if out.Checked {
 		s.learn(r, now, owned, out)
+		if owned && out.Failure == nil && out.Changed {
+			s.lags.add(out, r.lastCheck, now, s.instant)
+		}
 		r.lastCheck, r.checked = s.instant(out.CheckedAt), owned
 		if owned && owner && out.Failure == nil && out.Hold == nil && !out.Waiting && !out.Rerun {
 			r.asOf = r.lastCheck

@@ -90,6 +90,7 @@ type Scheduler struct {
 	firsts    lane                      // fetches for which nothing is here yet
 	peers     lane
 	sites     map[unique.Handle[string]]*site
+	lags      lags
 	alone     bool // nobody takes what this node finds
 	timer     clock.Timer
 	wake      instant // when the timer goes off, never for not at all
