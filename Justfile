@@ -62,6 +62,10 @@ cluster:
 bench *ARGS:
     go run ./internal/bench {{ARGS}}
 
+# How late changes are noticed: the scheduler driven through a trace of them (lines of repo,unix seconds), beside what others do
+sim-schedule *ARGS:
+    go run ./internal/simschedule {{ARGS}}
+
 # Benchmarks of the table, what follows it, and the planner; docs/benchmarks.md has figures
 bench-table:
     go test -run '^$' -bench . -benchtime 20x ./agent ./server

@@ -39,7 +39,7 @@ func freshness(f api.Freshness) string {
 		line += fmt.Sprintf(" Not known yet: %s.", count(f.Unknown, "repository", "repositories"))
 	}
 	if f.Changes > 0 {
-		line += fmt.Sprintf(" %s of the last hours: published after %s (half), %s (95 %%).", count(f.Changes, "commit", "commits"), rough(f.LagHalfMS), rough(f.LagMostMS))
+		line += fmt.Sprintf("\n%s of the last hours: published after %s (half), %s (95 %%).", count(f.Changes, "commit", "commits"), rough(f.LagHalfMS), rough(f.LagMostMS))
 	}
 	return line
 }
