@@ -213,7 +213,7 @@ func spent() time.Duration {
 }
 
 // steady are the worlds that are always tried.
-var steady = []int{0, 1, 3, 4, 6, 7, 8, 9}
+var steady = []int{0, 3, 6, 9}
 
 // A world in which little happens is not busy for long.
 func TestAQuietWorld(t *testing.T) {
