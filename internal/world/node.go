@@ -208,6 +208,7 @@ func (n *Node) startOnce(d time.Duration, join []*Node) error {
 // sees takes in what a process is about to do to the node's disk.
 func (n *Node) sees(op disk.Op) {
 	n.of.candidates.note(op)
+	n.of.lives.note(n, op)
 	n.of.removals.note(n, op)
 }
 

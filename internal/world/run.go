@@ -225,6 +225,7 @@ func (r *run) reckon(dir string) {
 	flaws = append(flaws, r.w.heard.against(r.log, r.unmarred)...)
 	flaws = append(flaws, r.kept(r.log)...)
 	flaws = append(flaws, r.w.removals.against(r.log)...)
+	flaws = append(flaws, r.w.lives.against(r.log)...)
 	for _, path := range open(dir) {
 		flaws = append(flaws, "a descriptor is left of "+path)
 	}

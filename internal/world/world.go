@@ -30,6 +30,7 @@ type World struct {
 	seed       uint64
 	heard      contacts
 	candidates candidates
+	lives      activations
 	removals   removals
 	buried     func(dir string) // is told of the directory of a node that has crashed
 	desk       *fabric.Host     // where people sit

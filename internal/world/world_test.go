@@ -213,7 +213,7 @@ func spent() time.Duration {
 }
 
 // steady are the worlds that are always tried.
-var steady = []int{0, 3, 6, 9}
+var steady = []int{0, 3, 6, 8}
 
 // A world in which little happens is not busy for long.
 func TestAQuietWorld(t *testing.T) {
@@ -228,7 +228,7 @@ func TestAQuietWorld(t *testing.T) {
 
 // A world that goes on takes no more and no more memory, and has no more goroutines.
 func TestALongWorld(t *testing.T) {
-	lasts := 40 * time.Minute
+	lasts := 30 * time.Minute
 	if os.Getenv("GITMIRROR_LONG") != "" {
 		lasts = 24 * time.Hour
 	}
