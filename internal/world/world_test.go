@@ -142,8 +142,12 @@ func (s *sum) example(seed int) {
 }
 
 func (s *sum) String() string {
-	return fmt.Sprintf("%d worlds, %s of their time in %s: %.0f times as fast; %d entries in %d terms",
-		s.runs, s.virtual.Round(time.Second), s.real.Round(time.Second/10), s.virtual.Seconds()/s.real.Seconds(), s.entries, s.terms)
+	faults := 0
+	for kind := range harms {
+		faults += s.happened[kind]
+	}
+	return fmt.Sprintf("%d worlds, %s of their time in %s: %.0f times as fast; %d faults, %d entries in %d terms",
+		s.runs, s.virtual.Round(time.Second), s.real.Round(time.Second/10), s.virtual.Seconds()/s.real.Seconds(), faults, s.entries, s.terms)
 }
 
 // everyKindWithin is how long worlds run until each kind of step has been made in one.
