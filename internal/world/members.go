@@ -240,7 +240,22 @@ func (r *run) removeWrong(s Step) {
 			n.recover(removed)
 			r.unstake(n)
 		}
+		if op.Outcome == Done {
+			r.mustEnd(n)
+		}
 	})
+}
+
+// mustEnd wants a process whose node was removed to end, where nothing is between it and the
+// others for a minute, and one of them leads.
+func (r *run) mustEnd(n *Node) {
+	of := n.alive()
+	for end := time.Now().Add(calmWithin); time.Now().Before(end); time.Sleep(time.Second) {
+		if _, led := r.status(r.others(n)); n.alive() != of || !led || !r.reached(n) {
+			return
+		}
+	}
+	r.violated("%s was removed, and runs on", n.Name)
 }
 
 // ghost starts a node again that was removed for good.

@@ -206,11 +206,15 @@ func (r *run) dismiss(s Step) {
 				break
 			}
 		}
-		if op := r.forgetOnce(n, first); op.Outcome == Refused && !op.Doubted {
+		op := r.forgetOnce(n, first)
+		if op.Outcome == Refused && !op.Doubted {
 			n.recover(removed)
 			r.unstake(n)
 		} else if down {
 			r.happened("dismissed")
+		}
+		if op.Outcome == Done {
+			r.mustEnd(n)
 		}
 	})
 }
