@@ -125,7 +125,8 @@ func (r *run) supersede(n, best *Node, join ...*Node) {
 			n.Crash(0)
 		}
 	}
-	if disturbed = disturbed || !hears() || best.alive() != of; err != nil && !disturbed && !errors.Is(err, membership.ErrSuperseded) {
+	disturbed = disturbed || !hears() || best.alive() != of || n.has(readOnly) || n.has(fullDisk) || n.has(failingDisk)
+	if err != nil && !disturbed && !errors.Is(err, membership.ErrSuperseded) {
 		r.violated("%s does not start, of a cluster that has been recovered without it, and does not say so: %v", n.Name, err)
 	}
 	r.happened("recover: superseded")

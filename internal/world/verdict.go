@@ -200,7 +200,7 @@ func (r *run) member(n *Node) bool {
 func (r *run) out(n *Node) bool { return n.has(removed) || !slices.Contains(r.nodes(), n) }
 
 // cutOff tells whether no other node hears from it, nor a process that another has on a second
-// machine.
+// machine. Who is the only member is not cut off from anybody.
 func (r *run) cutOff(n *Node) bool {
 	nodes := r.nodes()
 	for _, o := range r.w.every() {
@@ -208,5 +208,5 @@ func (r *run) cutOff(n *Node) bool {
 			return false
 		}
 	}
-	return len(nodes) > 1
+	return slices.ContainsFunc(nodes, func(o *Node) bool { return o != n && r.member(o) })
 }
