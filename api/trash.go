@@ -23,17 +23,29 @@ type Trashed struct {
 // TrashList is the answer to GET /api/v1/trash: the last removed first.
 type TrashList struct {
 	Trash []Trashed `json:"trash"`
-	Total int       `json:"total"` // how many match, of which these are the first
+	Total int       `json:"total"` // how many match, on whatever page
+	// NextCursor is empty on the last page.
+	NextCursor string `json:"next_cursor"`
 }
 
-// Trash lists what was removed: as many as limit, all that may be listed for 0.
-func (c *Client) Trash(ctx context.Context, pattern string, limit int) (*TrashList, error) {
+// TrashQuery is which of what was removed is listed.
+type TrashQuery struct {
+	Pattern string
+	Cursor  string
+	Limit   int // 0: the node's own, which is 100
+}
+
+// Trash returns one page of what was removed.
+func (c *Client) Trash(ctx context.Context, q TrashQuery) (*TrashList, error) {
 	v := url.Values{}
-	if pattern != "" {
-		v.Set("q", pattern)
+	if q.Pattern != "" {
+		v.Set("q", q.Pattern)
 	}
-	if limit > 0 {
-		v.Set("limit", strconv.Itoa(limit))
+	if q.Cursor != "" {
+		v.Set("cursor", q.Cursor)
+	}
+	if q.Limit > 0 {
+		v.Set("limit", strconv.Itoa(q.Limit))
 	}
 	var l TrashList
 	return &l, c.do(ctx, call{method: http.MethodGet, path: "trash", query: v, out: &l})

@@ -158,6 +158,9 @@ type Copy struct {
 	Generation uint64 `json:"generation"`
 	// Since is when one broke, as far as the events that are kept say so; null otherwise.
 	Since *time.Time `json:"since"`
+	// Live is the generation that the node itself says it has, 0 for none; null where it was not
+	// asked, as for lists, and where it did not answer.
+	Live *uint64 `json:"live_generation"`
 	// Progress is how far the node is with what it fetches for it. Asked for are the owner, and
 	// who lacks what is published.
 	Progress *Progress `json:"progress"`

@@ -81,7 +81,7 @@ func repoAddOne(ctx context.Context, s *session, o repoAddOptions) error {
 		return err
 	}
 	if o.wait {
-		rows, err := waitReady(ctx, s, []string{row.Name})
+		rows, err := ready.waitFor(ctx, s, []string{row.Name})
 		if err != nil {
 			return err
 		}
@@ -130,7 +130,7 @@ func repoAddMany(ctx context.Context, s *session, o repoAddOptions) error {
 		}
 	}
 	if o.wait && len(names) > 0 {
-		rows, err := waitReady(ctx, s, names)
+		rows, err := ready.waitFor(ctx, s, names)
 		if err != nil {
 			return err
 		}

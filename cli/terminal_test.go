@@ -143,12 +143,12 @@ func TestProgressFitsTheTerminal(t *testing.T) {
 		40:  "github.…/quite-large: Cloning 62%  1m0s",
 		20:  "gith…rge: Cloning 62%  1m0s",
 	} {
-		got := waiting([]string{r.Name}, []*api.Repo{r}, time.Now().Add(-time.Minute), width)
+		got := ready.waiting([]string{r.Name}, []*api.Repo{r}, time.Now().Add(-time.Minute), width)
 		if got != want {
 			t.Errorf("%d columns: %q, want %q", width, got, want)
 		}
 	}
-	if got := waiting([]string{"a", r.Name}, []*api.Repo{nil, r}, time.Now(), 60); !strings.HasPrefix(got, "0 of 2 ready; github.com/acme/quite-large: Cloning 62%  ") {
+	if got := ready.waiting([]string{"a", r.Name}, []*api.Repo{nil, r}, time.Now(), 60); !strings.HasPrefix(got, "0 of 2 ready; github.com/acme/quite-large: Cloning 62%  ") {
 		t.Errorf("of two: %q", got)
 	}
 

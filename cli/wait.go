@@ -21,18 +21,27 @@ const (
 	lookPatience = 15 * time.Second
 )
 
-// waitReady returns the rows of the repos once all are ready. It gives up at
-// the end of ctx, and on the first that will not get there by itself.
-func waitReady(ctx context.Context, s *session, names []string) ([]*api.Repo, error) {
+// goal is what is waited for.
+type goal struct {
+	reached func(*api.Repo) bool
+	lost    func(*session, *api.Repo) *Failure // waiting does not help; nil where it may
+}
+
+// ready is that a repo is ready.
+var ready = goal{func(r *api.Repo) bool { return r.State == api.StateReady }, hopeless}
+
+// waitFor returns the rows of the repos once all are there. It gives up at the end of ctx, and on
+// the first that will not get there by itself.
+func (g goal) waitFor(ctx context.Context, s *session, names []string) ([]*api.Repo, error) {
 	began, rows := time.Now(), make([]*api.Repo, len(names))
 	progress := newProgress(s)
 	defer progress.end()
 	answered := began
-	for ready := 0; ready < len(names); {
-		ready = 0
+	for there := 0; there < len(names); {
+		there = 0
 		for i, name := range names {
-			if rows[i] != nil && rows[i].State == "ready" {
-				ready++
+			if rows[i] != nil && g.reached(rows[i]) {
+				there++
 				continue
 			}
 			r, err := look(ctx, s, name)
@@ -46,18 +55,18 @@ func waitReady(ctx context.Context, s *session, names []string) ([]*api.Repo, er
 				break
 			}
 			answered = time.Now()
-			if rows[i] = r; r.State == "ready" {
+			if rows[i] = r; g.reached(r) {
 				progress.end()
 				s.say("Ready after %s: %s, generation %d, %s, HEAD %s", took(began), r.Name, r.Generation, refs(int(r.Refs)), strings.TrimPrefix(r.Head, "ref: "))
-				ready++
-			} else if f := hopeless(s, r); f != nil {
+				there++
+			} else if f := g.lost(s, r); f != nil {
 				return nil, f
 			}
 		}
-		if ready < len(names) {
-			progress.update(waiting(names, rows, began, progress.width()))
+		if there < len(names) {
+			progress.update(g.waiting(names, rows, began, progress.width()))
 			if !sleep(ctx, pollEvery) {
-				i := firstWaiting(rows)
+				i := g.firstWaiting(rows)
 				return nil, waitOver(ctx, s, names[i], rows[i])
 			}
 		}
@@ -106,10 +115,10 @@ func waitOver(ctx context.Context, s *session, name string, last *api.Repo) erro
 	return f
 }
 
-// firstWaiting is the index of a row that is not ready; there is one.
-func firstWaiting(rows []*api.Repo) int {
+// firstWaiting is the index of a row that is not there; there is one.
+func (g goal) firstWaiting(rows []*api.Repo) int {
 	for i, r := range rows {
-		if r == nil || r.State != "ready" {
+		if r == nil || !g.reached(r) {
 			return i
 		}
 	}
@@ -117,25 +126,25 @@ func firstWaiting(rows []*api.Repo) int {
 }
 
 // waiting is a line about what is waited for, for a terminal that wide; 0 for none.
-func waiting(names []string, rows []*api.Repo, began time.Time, width int) string {
-	ready := 0
+func (g goal) waiting(names []string, rows []*api.Repo, began time.Time, width int) string {
+	there := 0
 	var last *api.Repo
 	for _, r := range rows {
 		if r == nil {
 			continue
 		}
-		if r.State == "ready" {
-			ready++
+		if g.reached(r) {
+			there++
 		} else if last == nil {
 			last = r
 		}
 	}
 	before := ""
 	if len(rows) > 1 {
-		before = fmt.Sprintf("%d of %d ready; ", ready, len(rows))
+		before = fmt.Sprintf("%d of %d ready; ", there, len(rows))
 	}
 	if last == nil {
-		return before + fmt.Sprintf("%s: waiting, %s", names[firstWaiting(rows)], took(began))
+		return before + fmt.Sprintf("%s: waiting, %s", names[g.firstWaiting(rows)], took(began))
 	}
 	if last.Error == nil && render.Underway(last, 0) != "" {
 		return underway(before, last, began, width)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -102,7 +103,7 @@ func TestARemovedRepoIsRestored(t *testing.T) {
 		t.Fatalf("rm: %s", text)
 	}
 	// The last that had the name is another: the id of the first does not come back by it.
-	if _, text, code := f.nodes[2].command("trash", "restore", up.URL("a")); code != 0 {
+	if _, text, code := f.nodes[2].command("trash", "restore", up.URL("a"), "--wait"); code != 0 {
 		t.Fatalf("restore: exit %d\n%s", code, text)
 	}
 	f.nodes[1].restoredAs("a", was)
@@ -134,21 +135,39 @@ func TestARemovedRepoIsRestored(t *testing.T) {
 	}
 }
 
-// The trash outlives a restart of all nodes, and a node that was down as the repo was restored
-// takes its copy back when it is there again.
+// The trash outlives a restart of all nodes. Where the best copy is on a node that is down as the
+// repo is restored, it is served as the others have it, and comes back at its last generation with
+// that node.
 func TestARemovedRepoIsRestoredAfterRestarts(t *testing.T) {
 	t.Parallel()
 	f, up := newCluster(t, 3), newForge(t)
-	tips, was := trashed(t, f, up, "a", 3)
-	testlog.Eventually(t, "its copies to have left", func() bool {
-		n, err := f.nodes[0].client.Nodes(t.Context())
-		return err == nil && n.Nodes[0].Leaving+n.Nodes[1].Leaving+n.Nodes[2].Leaving == 0
-	})
-	all(f.nodes, (*proc).stop)
+	p := f.nodes[0]
+	up.sample("a")
+	p.add(up, "a", 2)
+	up.push("a", "before one is away")
+	up.shows("a", f.nodes)
+	before := p.await("a", "its copies", readyOn(2))
+	tips := gittest.LsRemote(t, p.gitURL("a"))
+	owner := f.node(before.Owner)
+	i := slices.IndexFunc(before.Copies, func(c api.Copy) bool { return c.Node != before.Owner })
+	late := f.node(before.Copies[i].Node)
+	late.stop()
+	up.push("a", "while it is away")
+	up.shows("a", f.others(late))
+	was := owner.await("a", "the push", func(r *api.Repo) bool { return r.Generation > before.Generation })
+	newest := gittest.LsRemote(t, owner.gitURL("a"))
+	up.Intercept(func(w http.ResponseWriter, _ *http.Request) bool { http.NotFound(w, nil); return true })
+	if _, text, code := owner.command("repo", "rm", "a", "--yes"); code != 0 {
+		t.Fatalf("rm: exit %d\n%s", code, text)
+	}
+	all(f.others(late), (*proc).stop)
 	all(f.nodes, func(p *proc) { p.start(nil) })
 	f.settled(3)
+	testlog.Eventually(t, "its copies to have left", func() bool {
+		n, err := p.client.Nodes(t.Context())
+		return err == nil && n.Nodes[0].Leaving+n.Nodes[1].Leaving+n.Nodes[2].Leaving == 0
+	})
 
-	owner := f.node(was.Owner) // the one that has the highest copy, whatever others have
 	owner.signal(syscall.SIGKILL)
 	<-owner.Exited()
 	rest := f.others(owner)
@@ -157,9 +176,13 @@ func TestARemovedRepoIsRestoredAfterRestarts(t *testing.T) {
 		t.Fatalf("restore: exit %d\n%s", code, text)
 	}
 	everyone(t, rest, "a", tips)
+	late.await("a", "behind what "+owner.Name+" has", func(r *api.Repo) bool {
+		said := strings.Join(append(r.Also, r.State+": "+r.Reason), "\n")
+		return r.Generation == was.Generation && strings.Contains(said, "behind: ") && strings.Contains(said, owner.Name+" (down)")
+	})
 	owner.start(nil)
 	rest[1].restoredAs("a", was)
-	everyone(t, f.nodes, "a", tips)
+	everyone(t, f.nodes, "a", newest)
 	if n := up.clones("a"); n != 1 {
 		t.Errorf("upstream saw %d clones, want 1", n)
 	}

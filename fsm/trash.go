@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/tidwall/btree"
@@ -147,6 +149,28 @@ func (t *tables) inUse(row *Repo) *command.Item {
 // Trashed calls fn with the rows that were removed and can be restored, the last removed
 // first, until it returns false.
 func (v *View) Trashed(fn func(*Trashed) bool) { v.tables.trash.byAge.Reverse(fn) }
+
+// TrashedBehind is Trashed from behind a place on, as TrashCursor tells it; all for an empty one. It
+// tells whether that is a place.
+func (v *View) TrashedBehind(cursor string, fn func(*Trashed) bool) bool {
+	if cursor == "" {
+		v.Trashed(fn)
+		return true
+	}
+	ms, id, _ := strings.Cut(cursor, ":")
+	at, err := strconv.ParseInt(ms, 10, 64)
+	if err != nil {
+		return false
+	}
+	pivot := &Trashed{Repo: &Repo{ID: id}, removedMS: at}
+	v.tables.trash.byAge.Descend(pivot, func(r *Trashed) bool {
+		return r.ID == id && r.removedMS == at || fn(r)
+	})
+	return true
+}
+
+// TrashCursor is the place of a row in the order of Trashed. It stays valid when the row goes.
+func TrashCursor(r *Trashed) string { return fmt.Sprintf("%d:%s", r.removedMS, r.ID) }
 
 // TrashedLen counts them.
 func (v *View) TrashedLen() int { return v.tables.trash.byAge.Len() }

@@ -127,6 +127,9 @@ type Live struct {
 	Lost *api.LostRefs `json:"lost,omitempty"`
 	// Pins are the refs that stay where they are, and what upstream has there.
 	Pins []api.Pin `json:"pins,omitempty"`
+	// Generation is what of it is live on the node; nil where it is of a release that does not
+	// say so.
+	Generation *uint64 `json:"generation,omitempty"`
 	// Progress is how far the node is with what it fetches, nil for nothing.
 	Progress *api.Progress `json:"progress,omitempty"`
 }

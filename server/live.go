@@ -18,15 +18,16 @@ const ownerPatience = 500 * time.Millisecond
 type firsthand struct {
 	owner    *peer.Live
 	progress map[fsm.NodeNum]*api.Progress // of copies
+	has      map[fsm.NodeNum]*uint64       // generations that are live
 }
 
 // live asks for what only nodes know of the rows, each node once: the owner, and those whose
-// copies lack what is published, of how far they are.
+// copies lack what is published, of how far they are; of one row alone all who have a copy.
 func (s *Server) live(ctx context.Context, view *fsm.View, rows []*fsm.Repo) map[string]firsthand {
 	byNode, owners := map[fsm.NodeNum][]string{}, map[string]fsm.NodeNum{}
 	for _, r := range rows {
 		for _, c := range r.Copies {
-			if c.Node != r.Owner && r.Generation > 0 && c.Generation < r.Generation && c.State != fsm.CopyLeaving {
+			if c.Node != r.Owner && r.Generation > 0 && (c.Generation < r.Generation || len(rows) == 1) && c.State != fsm.CopyLeaving {
 				byNode[c.Node] = append(byNode[c.Node], r.ID)
 			}
 		}
@@ -44,6 +45,12 @@ func (s *Server) live(ctx context.Context, view *fsm.View, rows []*fsm.Repo) map
 			t := out[id]
 			if owners[id] == n.Num {
 				t.owner = &l
+			}
+			if l.Generation != nil {
+				if t.has == nil {
+					t.has = map[fsm.NodeNum]*uint64{}
+				}
+				t.has[n.Num] = l.Generation
 			}
 			if l.Progress != nil {
 				if t.progress == nil {

@@ -2,6 +2,7 @@ package server
 
 import (
 	"cmp"
+	"encoding/base64"
 	"errors"
 	"net/http"
 	"path"
@@ -24,17 +25,33 @@ func (s *Server) trash(w http.ResponseWriter, r *http.Request) error {
 	if _, err := path.Match(pattern, ""); err != nil {
 		return refusal.New(refusal.QueryInvalid, "the pattern %q is not well formed", clip(pattern))
 	}
+	cursor, err := base64.RawURLEncoding.DecodeString(q.Get("cursor"))
+	if err != nil {
+		return refusal.New(refusal.QueryInvalid, "the cursor is not one that was given out")
+	}
 	view := s.cfg.State.View()
 	out := api.TrashList{Trash: []api.Trashed{}}
 	view.Trashed(func(t *fsm.Trashed) bool {
-		if !api.Matches(t.Name, pattern) {
-			return true
-		}
-		if out.Total++; len(out.Trash) < limit {
-			out.Trash = append(out.Trash, trashedOf(view, t))
+		if api.Matches(t.Name, pattern) {
+			out.Total++
 		}
 		return true
 	})
+	last := ""
+	place := view.TrashedBehind(string(cursor), func(t *fsm.Trashed) bool {
+		switch {
+		case !api.Matches(t.Name, pattern):
+		case len(out.Trash) == limit:
+			out.NextCursor = base64.RawURLEncoding.EncodeToString([]byte(last))
+			return false
+		default:
+			out.Trash, last = append(out.Trash, trashedOf(view, t)), fsm.TrashCursor(t)
+		}
+		return true
+	})
+	if !place {
+		return refusal.New(refusal.QueryInvalid, "the cursor is not one that was given out")
+	}
 	return writeJSON(w, http.StatusOK, out)
 }
 

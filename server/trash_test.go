@@ -1,0 +1,96 @@
+package server
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"gitmirror/api"
+	"gitmirror/fsm"
+	"gitmirror/fsm/command"
+	"gitmirror/peer"
+)
+
+// Pages of what was removed have each of it once, the last removed first, though more is removed
+// and brought back meanwhile.
+func TestWhatWasRemovedIsListedInPages(t *testing.T) {
+	a := surrounded(t)
+	a.do(&command.RaiseFormat{Format: fsm.Format})
+	remove := func(from, to int) {
+		for i := from; i < to; i++ {
+			id := fmt.Sprintf("r%02d", i)
+			a.do(&command.AddRepos{Repos: []*command.NewRepo{{Id: id, Name: id, Urls: []string{"https://h/" + id}, UrlKeys: []string{"h/" + id}, Copies: []string{"n1"}, Owner: "n1"}}})
+			if i%3 == 0 {
+				a.later(time.Second) // others go at one moment
+			}
+			a.do(&command.RemoveRepos{Ids: []string{id}})
+		}
+	}
+	remove(0, 20)
+	a.do(&command.AddRepos{Repos: []*command.NewRepo{{Id: "x", Name: "other", Urls: []string{"https://h/x"}, UrlKeys: []string{"h/x"}}}})
+	a.do(&command.RemoveRepos{Ids: []string{"x"}}) // does not match
+	var got []string
+	cursor := ""
+	for page := 0; ; page++ {
+		var l api.TrashList
+		a.get(t, "GET", "/api/v1/trash?limit=7&q=r*&cursor="+cursor, &l)
+		for _, r := range l.Trash {
+			got = append(got, r.Name)
+		}
+		if want := 20 + 5*min(page, 1); l.Total != want { // as many match, on whatever page
+			t.Errorf("page %d: %d in all, want %d", page, l.Total, want)
+		}
+		if page == 0 {
+			remove(20, 25)                                    // comes before what was shown
+			a.do(&command.RestoreRepos{Ids: []string{"r13"}}) // the last that was shown
+			a.do(&command.RemoveRepos{Ids: []string{"r13"}})
+		}
+		if cursor = l.NextCursor; cursor == "" {
+			break
+		}
+	}
+	want := []string{}
+	for i := range 20 {
+		want = append(want, fmt.Sprintf("r%02d", i))
+	}
+	slices.Sort(got)
+	if !slices.Equal(got, want) {
+		t.Errorf("%v, want %v", got, want)
+	}
+	for _, cursor := range []string{"!", "eA"} { // "x"
+		if code, p := a.get(t, "GET", "/api/v1/trash?cursor="+cursor, nil); code != 400 || !strings.Contains(p.Detail, "not one that was given out") {
+			t.Errorf("cursor %s: %d, %s", cursor, code, p.Detail)
+		}
+	}
+}
+
+// Of one row all who have a copy are asked what they have; of many those that lack something.
+func TestWhatNodesHaveIsAskedForOneRow(t *testing.T) {
+	a := surrounded(t)
+	a.publish(1).ready("n1", 1).ready("n2", 1)
+	has := func(g uint64) peer.LiveAnswer {
+		return peer.LiveAnswer{Repos: map[string]peer.Live{"r": {Generation: &g}}}
+	}
+	a.live["n1:1"], a.live["n2:1"] = has(1), has(0)
+	var r api.Repo
+	a.get(t, "GET", "/api/v1/repos/r", &r)
+	if c := r.Copies; len(c) != 2 || c[0].Live == nil || *c[0].Live != 1 || c[1].Live == nil || *c[1].Live != 0 {
+		t.Errorf("of one: %+v", c)
+	}
+	a.others(1)
+	var l api.RepoList
+	a.get(t, "GET", "/api/v1/repos", &l)
+	for _, r := range l.Repos {
+		if r.ID == "r" && (len(r.Copies) != 2 || r.Copies[1].Live != nil) {
+			t.Errorf("of many: %+v", r.Copies)
+		}
+	}
+	delete(a.live, "n2:1") // it does not answer
+	r = api.Repo{}
+	a.get(t, "GET", "/api/v1/repos/r", &r)
+	if c := r.Copies; c[1].Live != nil {
+		t.Errorf("of who does not answer: %+v", c)
+	}
+}
