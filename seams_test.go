@@ -28,7 +28,7 @@ var seams = []struct {
 	{"the disk", nil, []string{"os.Open*", "os.Create*", "os.Mkdir*", "os.ReadFile", "os.WriteFile", "os.ReadDir", "os.Remove*", "os.Rename", "os.Stat", "os.Lstat", "os.Link", "os.Symlink",
 		"os.Readlink", "os.Truncate", "os.Chmod", "os.Chown", "os.Chtimes", "os.CopyFS", "os.DirFS", "ioutil.*", "filepath.Walk*", "filepath.Glob", "filepath.EvalSymlinks",
 		"syscall.Open", "syscall.Statfs", "syscall.Fallocate", "syscall.Flock", "unix.Open*", "unix.Statfs", "unix.Fallocate", "unix.Flock"},
-		[]string{"internal/disk"}, []string{"mirror/git", "cli", "cli/doctor", "demo", "internal/bench", "internal/fleet", "internal/simschedule", "internal/upstream", "internal/world"}},
+		[]string{"internal/disk"}, []string{"mirror/git", "cli", "cli/doctor", "demo", "internal/bench", "internal/gittest", "internal/fleet", "internal/simschedule", "internal/upstream", "internal/world"}},
 	{"the time of day", nil, []string{"wallclock.Now"}, []string{"node"}, nil},
 	{"files that bbolt maps", nil, []string{"bbolt.Open"}, []string{"internal/boltfile"}, nil},
 }

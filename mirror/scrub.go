@@ -32,7 +32,7 @@ func (p *prover) proveAll(ctx context.Context) {
 // tipsThere returns an error when a tip is missing. That git could not be asked
 // says nothing of the copy.
 func (p *prover) tipsThere(ctx context.Context, dir string, oids []string) error {
-	missing, err := p.objects.Missing(ctx, dir, oids)
+	missing, err := p.objects.Absent(ctx, dir, oids)
 	if err == nil && len(missing) > 0 {
 		return fmt.Errorf("%d objects that its refs name are missing, %s the first of them", len(missing), missing[0])
 	}

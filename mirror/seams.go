@@ -12,6 +12,8 @@ import (
 // repository's.
 type Objects interface {
 	sync.Objects
+	// Absent returns those ids that are not there, whatever the others lead to.
+	Absent(ctx context.Context, dir string, oids []string) ([]string, error)
 	// Verify reads all of a copy with these tips. An error that is fetch.ErrInconclusive
 	// says nothing of it.
 	Verify(ctx context.Context, dir string, tips []string) error

@@ -81,12 +81,32 @@ func in(dir string) (map[string]bool, error) {
 	return have, err
 }
 
-func (o *objects) Missing(_ context.Context, dir string, oids []string) ([]string, error) {
+func (o *objects) Absent(_ context.Context, dir string, oids []string) ([]string, error) {
 	have, err := in(dir)
 	if err != nil {
 		return nil, err
 	}
 	return slices.DeleteFunc(slices.Clone(oids), func(id string) bool { return have[id] }), nil
+}
+
+func (o *objects) Missing(_ context.Context, dir string, oids, whole []string) ([]string, error) {
+	have, err := in(dir)
+	if err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(slices.Clone(oids), func(id string) bool {
+		return slices.Contains(whole, id) || o.has(have, id)
+	}), nil
+}
+
+// has tells whether all that an id leads to is there.
+func (o *objects) has(have map[string]bool, id string) bool {
+	for c := range o.of.history.closure(id) {
+		if !have[c] {
+			return false
+		}
+	}
+	return true
 }
 
 func (o *objects) Fetch(ctx context.Context, st *store.Staging, src fetch.Source, oids []string) error {

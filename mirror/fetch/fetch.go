@@ -7,7 +7,6 @@
 package fetch
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -233,7 +232,7 @@ func (f *Fetcher) watch(done <-chan struct{}, cancel context.CancelCauseFunc, st
 // verify walks everything the new objects lead to and that the live repository
 // did not already have. --not --all would not see the alternates' refs.
 func (f *Fetcher) verify(ctx context.Context, st *store.Staging, oids []string) error {
-	cmd := f.git.Command(ctx, st.Dir(), "rev-list", "--objects", "--quiet", "--stdin", "--not", "--alternate-refs")
+	cmd := f.git.CommandWith(ctx, st.Dir(), unaided, "rev-list", "--objects", "--quiet", "--stdin", "--not", "--alternate-refs")
 	cmd.Stdin = strings.NewReader(strings.Join(oids, "\n") + "\n")
 	if err := cmd.RunCaptured(); err != nil {
 		if ctx.Err() != nil {
@@ -245,26 +244,6 @@ func (f *Fetcher) verify(ctx context.Context, st *store.Staging, oids []string) 
 		return failure.New(failure.Corrupt, "the upstream's objects are not complete: "+err.Error(), err)
 	}
 	return nil
-}
-
-// Missing returns those oids that the repository in dir does not have.
-func (f *Fetcher) Missing(ctx context.Context, dir string, oids []string) ([]string, error) {
-	if len(oids) == 0 {
-		return nil, nil
-	}
-	cmd := f.git.Command(ctx, dir, "cat-file", "--batch-check=%(objectname)", "--buffer")
-	cmd.Stdin = strings.NewReader(strings.Join(oids, "\n") + "\n")
-	out, err := cmd.Output()
-	if err != nil {
-		return nil, failed(err)
-	}
-	var missing []string
-	for line := range bytes.Lines(out) {
-		if oid, ok := strings.CutSuffix(strings.TrimSpace(string(line)), " missing"); ok {
-			missing = append(missing, oid)
-		}
-	}
-	return missing, nil
 }
 
 // failed is what a git that works on this node alone ended with.
@@ -357,7 +336,7 @@ func evidence(ctx context.Context, err error) error {
 func (f *Fetcher) packs(ctx context.Context, dir string, oids []string, size int64) error {
 	ctx, cancel := readable(ctx, size)
 	defer cancel()
-	cmd := f.git.Command(ctx, dir, "pack-objects", "--revs", "--stdout", "--quiet", "--delta-base-offset")
+	cmd := f.git.CommandWith(ctx, dir, unaided, "pack-objects", "--revs", "--stdout", "--quiet", "--delta-base-offset", "--no-use-bitmap-index")
 	cmd.Stdin = strings.NewReader(strings.Join(oids, "\n") + "\n")
 	cmd.Stdout = io.Discard
 	tail := &git.Tail{}

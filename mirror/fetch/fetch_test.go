@@ -30,7 +30,7 @@ func TestFetchBringsWhatIsNamedAndNoMore(t *testing.T) {
 	if err := g.fetch(t, g.up.URL("x.git"), main, tag); err != nil {
 		t.Fatal(err)
 	}
-	missing, err := g.fetcher.Missing(t.Context(), g.live.Dir(), []string{main, tag, other, g.tip(t, "main^{tree}")})
+	missing, err := g.fetcher.Missing(t.Context(), g.live.Dir(), []string{main, tag, other, g.tip(t, "main^{tree}")}, nil)
 	if err != nil || len(missing) != 1 || missing[0] != other {
 		t.Errorf("missing %v, %v, want %s alone", missing, err, other)
 	}
@@ -45,7 +45,7 @@ func TestFetchBringsWhatIsNamedAndNoMore(t *testing.T) {
 	if err := g.fetch(t, "http://127.0.0.1:1/nobody"); err != nil {
 		t.Errorf("fetching nothing asked somebody: %v", err)
 	}
-	if missing, err := g.fetcher.Missing(t.Context(), g.live.Dir(), nil); missing != nil || err != nil {
+	if missing, err := g.fetcher.Missing(t.Context(), g.live.Dir(), nil, nil); missing != nil || err != nil {
 		t.Errorf("missing of nothing: %v, %v", missing, err)
 	}
 }

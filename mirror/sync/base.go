@@ -45,7 +45,7 @@ func (w *Worker) complete(ctx context.Context, repo *store.Repo, a work.Assignme
 	case live.Generation == a.Generation, next.Digest() == a.Digest:
 		return true, nil
 	case b.rebuilt:
-		missing, err := w.objects.Missing(ctx, repo.Dir(), refs.Tips(b.table.Refs, b.table.Head))
+		missing, err := w.missing(ctx, repo, refs.Tips(b.table.Refs, b.table.Head))
 		return err == nil && len(missing) == 0, err
 	}
 	// What it hides was live in its base, which is here; what it shows, upstream

@@ -20,7 +20,7 @@ func (w *Worker) heldPins(ctx context.Context, repo *store.Repo, a work.Assignme
 	for _, p := range a.Pins {
 		ids = append(ids, p.OID)
 	}
-	missing, err := w.objects.Missing(ctx, repo.Dir(), ids)
+	missing, err := w.missing(ctx, repo, ids)
 	if err != nil {
 		return nil, err
 	}

@@ -70,7 +70,7 @@ func (w *simulatedWay) Close() { w.of.ways-- }
 // objects are those of a copy that fetches from the simulated upstream alone.
 type objects struct{ *simulated }
 
-func (o objects) Missing(_ context.Context, _ string, oids []string) ([]string, error) {
+func (o objects) Missing(_ context.Context, _ string, oids, _ []string) ([]string, error) {
 	return slices.DeleteFunc(slices.Clone(oids), func(oid string) bool { return o.have[oid] }), nil
 }
 

@@ -13,7 +13,7 @@ import (
 // stage fetches the objects that list and head need and repo lacks, proves
 // them, and moves them in, where no ref names them yet.
 func (w *Worker) stage(ctx context.Context, repo *store.Repo, list []refs.Ref, head refs.Head, src fetch.Source, from source, turn turn) error {
-	missing, err := w.objects.Missing(ctx, repo.Dir(), refs.Tips(list, head))
+	missing, err := w.missing(ctx, repo, refs.Tips(list, head))
 	if err != nil || len(missing) == 0 {
 		return err
 	}

@@ -172,7 +172,7 @@ func (w *Worker) present(ctx context.Context, repo *store.Repo, gone []past.Gone
 	for i, g := range gone {
 		changes[i] = g.Change
 	}
-	missing, err := w.missing(ctx, repo, changes)
+	missing, err := w.missingOld(ctx, repo, changes)
 	if err != nil {
 		return nil, err
 	}
@@ -183,7 +183,7 @@ func (w *Worker) present(ctx context.Context, repo *store.Repo, gone []past.Gone
 // here is no ancestor of what is whole, so the ref was forced.
 func (w *Worker) judge(ctx context.Context, repo *store.Repo, b base, changes []refs.Change) error {
 	if b.rebuilt {
-		missing, err := w.missing(ctx, repo, changes)
+		missing, err := w.missingOld(ctx, repo, changes)
 		if err != nil {
 			return err
 		}
@@ -198,7 +198,7 @@ func (w *Worker) judge(ctx context.Context, repo *store.Repo, b base, changes []
 
 // unreachable returns those changes whose old tip is here, and only there.
 func (w *Worker) unreachable(ctx context.Context, repo *store.Repo, gone []refs.Change, list []refs.Ref) ([]refs.Change, error) {
-	missing, err := w.missing(ctx, repo, gone)
+	missing, err := w.missingOld(ctx, repo, gone)
 	if err != nil {
 		return nil, err
 	}
@@ -220,15 +220,15 @@ func (w *Worker) unreachable(ctx context.Context, repo *store.Repo, gone []refs.
 	return slices.DeleteFunc(gone, func(c refs.Change) bool { return !lost[c.Old] }), nil
 }
 
-// missing tells which old tips are not here.
-func (w *Worker) missing(ctx context.Context, repo *store.Repo, changes []refs.Change) (map[string]bool, error) {
+// missingOld tells which old tips are not here with all they lead to.
+func (w *Worker) missingOld(ctx context.Context, repo *store.Repo, changes []refs.Change) (map[string]bool, error) {
 	var old []string
 	for _, c := range changes {
 		if c.Old != "" {
 			old = append(old, c.Old)
 		}
 	}
-	list, err := w.objects.Missing(ctx, repo.Dir(), old)
+	list, err := w.missing(ctx, repo, old)
 	missing := map[string]bool{}
 	for _, oid := range list {
 		missing[oid] = true
