@@ -29,7 +29,7 @@ var allowed = map[string]struct {
 	"agent":       {[]string{"fsm", "fsm/command", "mirror", "mirror/refs"}, "the agent joins the table and the mirror, and nothing else"},
 	"peer":        {[]string{"api"}, "calls carry bytes; what they mean is decided by who implements them"},
 	"server":      {[]string{"api", "fsm", "fsm/command", "peer"}, "the server renders and routes; it builds nothing"},
-	"metrics":     {[]string{"api", "fsm", "leader", "mirror", "mirror/failure", "mirror/refs", "mirror/schedule", "mirror/space", "peer", "server"}, "each number is counted in the words of who measures it, and read of what they say; it does nothing"},
+	"metrics":     {[]string{"api", "fsm", "leader", "mirror", "mirror/failure", "mirror/maintain", "mirror/refs", "mirror/schedule", "mirror/space", "peer", "server"}, "each number is counted in the words of who measures it, and read of what they say; it does nothing"},
 	"cli":         {[]string{"api", "node", "demo", "cli/..."}, "the command line is a client of the API; only start runs a node"},
 	"cli/render":  {[]string{"api"}, "tables are rendered from what the API answers"},
 	"cli/doctor":  {[]string{"api"}, "what is looked at is this host, the network, and what the API says of the cluster"},
@@ -44,6 +44,7 @@ var allowed = map[string]struct {
 	"mirror/remote":   {[]string{"mirror/failure", "mirror/git", "mirror/wire"}, "how an upstream is spoken to has nothing to do with what is asked of it"},
 	"mirror/detect":   {[]string{"mirror/remote", "mirror/wire"}, "whether refs have changed has nothing to do with how they are asked for: that is in mirror/remote"},
 	"mirror/fetch":    {[]string{"mirror/failure", "mirror/git", "mirror/refs", "mirror/remote", "mirror/store", "mirror/wire"}, "objects are brought and proved the same way wherever they come from: how git gets to an upstream is in mirror/remote"},
+	"mirror/maintain": {[]string{"mirror/git", "mirror/refs", "mirror/space", "mirror/store"}, "keeping copies in order needs nothing of where they come from, and decides nothing of what they show"},
 	"mirror/sync": {[]string{"mirror/detect", "mirror/failure", "mirror/fetch", "mirror/past", "mirror/refs", "mirror/remote", "mirror/rhythm", "mirror/space", "mirror/store", "mirror/wire", "mirror/work"},
 		"what a run does knows neither when it begins nor who is served"},
 }

@@ -9,6 +9,7 @@ import (
 
 	"gitmirror/mirror"
 	"gitmirror/mirror/failure"
+	"gitmirror/mirror/maintain"
 	"gitmirror/mirror/refs"
 )
 
@@ -20,10 +21,14 @@ type Mirror struct {
 	received  *prometheus.CounterVec
 	published *prometheus.CounterVec
 	changes   *prometheus.CounterVec
+	jobs      *prometheus.CounterVec
+	jobTime   *prometheus.CounterVec
+	freed     prometheus.Counter
 }
 
 const (
 	failed = "failed"
+	done   = "done"
 
 	phaseCheck   = "check"
 	phaseFetch   = "fetch"
@@ -44,6 +49,10 @@ func newMirror(with promauto.Factory) *Mirror {
 		received:  counters(with, "sync_received_bytes_total", "Bytes of packs that fetches brought, those of failed ones too.", []label{sources}),
 		published: counters(with, "publishes_total", "Generations that this node, as the owner, had the cluster decide about, by what it decided.", []label{{"result", mirror.Fates}}),
 		changes:   counters(with, "ref_updates_total", "Refs changed by generations that this node published, but for first ones.", []label{{"kind", words(refs.Kinds)}}),
+		jobs: counters(with, "maintenance_runs_total", "Jobs of maintenance on single copies, by kind and what they came to.",
+			[]label{{"job", words(maintain.Jobs)}, {"result", []string{done, failed}}}),
+		jobTime: counters(with, "maintenance_seconds_total", "Seconds that jobs of maintenance took, one at a time.", []label{{"job", words(maintain.Jobs)}}),
+		freed:   with.NewCounter(prometheus.CounterOpts{Namespace: "gitmirror", Name: "maintenance_freed_bytes_total", Help: "Bytes of packs that were deleted because others have taken their place."}),
 	}
 	for _, outcome := range mirror.Outcomes {
 		m.checks.WithLabelValues(outcome, "")
@@ -91,3 +100,16 @@ func (m *Mirror) Published(fate mirror.CommitStatus, took time.Duration) {
 func (m *Mirror) RefsChanged(kind refs.Kind, n int) {
 	m.changes.WithLabelValues(string(kind)).Add(float64(n))
 }
+
+// Maintained implements mirror.Meter.
+func (m *Mirror) Maintained(job maintain.Job, hasFailed bool, took time.Duration) {
+	result := done
+	if hasFailed {
+		result = failed
+	}
+	m.jobs.WithLabelValues(string(job), result).Inc()
+	m.jobTime.WithLabelValues(string(job)).Add(took.Seconds())
+}
+
+// Freed implements mirror.Meter.
+func (m *Mirror) Freed(bytes int64) { m.freed.Add(float64(bytes)) }

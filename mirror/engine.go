@@ -28,6 +28,7 @@ import (
 	"gitmirror/mirror/detect"
 	"gitmirror/mirror/fetch"
 	"gitmirror/mirror/git"
+	"gitmirror/mirror/maintain"
 	"gitmirror/mirror/refs"
 	"gitmirror/mirror/remote"
 	"gitmirror/mirror/rhythm"
@@ -90,6 +91,7 @@ type Engine struct {
 	serve    *serve.Server
 	space    *space.Guard
 	prover   *prover
+	maintain *maintain.Maintainer
 	workers  workers
 	memory   *memory
 	proxy    *egress.Proxy // nil where git goes nowhere
@@ -118,14 +120,14 @@ func New(ctx context.Context, cfg Config) (_ *Engine, err error) {
 		cfg.Reserve = 10
 	}
 	e := &Engine{cfg: cfg, log: cfg.Log, memory: newMemory()}
-	own := store.Config{Dir: cfg.Dir, StartID: cfg.StartID, Disk: cfg.Disk, Log: cfg.Log}
+	own := store.Config{Dir: cfg.Dir, StartID: cfg.StartID, Disk: cfg.Disk, Clock: cfg.Clock, Log: cfg.Log}
 	if e.store, err = store.Open(own); err != nil {
 		return nil, err
 	}
 	e.space = space.New(cfg.Disk, cfg.Dir, cfg.Reserve, e.spaceChanged)
 	objects, made := cfg.Objects, sync.Commits(nil)
 	if objects == nil {
-		objects, made = fetch.New(cfg.Git, cfg.Disk, cfg.Stall), commits.Reader{Disk: cfg.Disk}.Since
+		objects, made = gits{fetch.New(cfg.Git, cfg.Disk, cfg.Stall), maintain.NewGit(cfg.Git, cfg.Disk)}, commits.Reader{Disk: cfg.Disk}.Since
 	}
 	meters := metered{cfg.Meter, cfg.Clock}
 	kick := func(id string) bool { return e.schedule.Kick(id) }
@@ -151,6 +153,10 @@ func New(ctx context.Context, cfg Config) (_ *Engine, err error) {
 	if e.state, err = store.OpenState(own); err != nil {
 		return nil, err
 	}
+	e.maintain = maintain.New(maintain.Config{
+		Clock: cfg.Clock, Store: e.store, Objects: objects, Copies: e.prover, Space: e.space, Changed: cfg.Changed, Meter: cfg.Meter, Log: cfg.Log,
+		Busy: func() bool { _, waiting := e.serve.Packs(); return waiting > 0 },
+	})
 	e.schedule = schedule.New(schedule.Config{
 		Clock: cfg.Clock, Runner: meteredRuns{e.worker, meters}, Rows: cfg.Rows, Disk: holdings{e}, Memory: e.state, Changed: cfg.Changed,
 		Checks: cfg.Checks, Fetches: fetching, ChecksPerHost: cfg.ChecksPerHost, FetchesPerHost: cfg.FetchesPerHost, Bounds: cfg.Bounds, Rate: cfg.Rate, Copies: cfg.Copies,
@@ -190,7 +196,7 @@ func (e *Engine) Run(ctx context.Context) error {
 		g.Go(func() error { return e.proxy.Serve(ctx) })
 	}
 	g.Go(func() error { return e.space.Run(ctx) })
-	g.Go(func() error { e.prover.proveAll(ctx); e.prover.scrub(ctx); return nil })
+	g.Go(func() error { e.prover.proveAll(ctx); e.maintain.Run(ctx); return nil })
 	g.Go(func() error { return e.flush(ctx) })
 	g.Go(func() error { return e.schedule.Run(ctx) })
 	err := g.Wait()

@@ -7,6 +7,7 @@ import (
 	"gitmirror/internal/clock"
 	"gitmirror/mirror/failure"
 	"gitmirror/mirror/fetch"
+	"gitmirror/mirror/maintain"
 	"gitmirror/mirror/refs"
 	"gitmirror/mirror/schedule"
 	"gitmirror/mirror/store"
@@ -25,6 +26,7 @@ type Meter interface {
 	Fetched(fromPeer bool, class failure.Class, bytes int64, took time.Duration)
 	// Published is told what the log made of a generation.
 	Published(fate sync.CommitStatus, took time.Duration)
+	maintain.Meter
 	// RefsChanged is told how many refs a generation changed that way.
 	RefsChanged(kind refs.Kind, n int)
 }
@@ -118,3 +120,5 @@ func (unmetered) Checked(string, time.Duration)                     {}
 func (unmetered) Fetched(bool, failure.Class, int64, time.Duration) {}
 func (unmetered) Published(CommitStatus, time.Duration)             {}
 func (unmetered) RefsChanged(refs.Kind, int)                        {}
+func (unmetered) Maintained(maintain.Job, bool, time.Duration)      {}
+func (unmetered) Freed(int64)                                       {}

@@ -10,6 +10,7 @@ import (
 
 	"gitmirror/internal/clock"
 	"gitmirror/mirror/failure"
+	"gitmirror/mirror/maintain"
 	"gitmirror/mirror/refs"
 	"gitmirror/mirror/work"
 )
@@ -25,6 +26,10 @@ func (m *heard) Checked(outcome string, took time.Duration) { m.say("checked %s 
 func (m *heard) Published(fate CommitStatus, took time.Duration) {
 	m.say("published %s %s", fate, took)
 }
+func (m *heard) Maintained(job maintain.Job, failed bool, took time.Duration) {
+	m.say("maintained %s %v %s", job, failed, took)
+}
+func (m *heard) Freed(bytes int64)                 { m.say("freed %d", bytes) }
 func (m *heard) RefsChanged(kind refs.Kind, n int) { m.say("%d %s", n, kind) }
 func (m *heard) Fetched(peer bool, class failure.Class, bytes int64, took time.Duration) {
 	m.say("fetched %v %q %d %s", peer, class, bytes, took)

@@ -12,13 +12,14 @@ import (
 
 	"gitmirror/internal/clock"
 	"gitmirror/mirror/fetch"
+	"gitmirror/mirror/maintain"
 	"gitmirror/mirror/refs"
 	"gitmirror/mirror/store"
 )
 
 // A copy that is shown as ready must be one that can be cloned. What its own
-// table names is looked for once at each start, every byte once a day (see scrub), and
-// what a pack cannot be made of when a client has asked for it (see Suspect).
+// table names is looked for once at each start, every byte then and once a day (see package
+// maintain), and what a pack cannot be made of when a client has asked for it (see Suspect).
 const (
 	proofsAtOnce = 2
 	proofRetry   = 2 * time.Second // between the two tests that make a copy broken
@@ -80,36 +81,65 @@ func (p *prover) Forget(id string) {
 // proof is a test of the copy in dir, whose tips are oids.
 type proof func(ctx context.Context, dir string, oids []string) error
 
-// prove tests one copy, and takes it out of service when the test fails twice. It
-// returns false when the test came to nothing.
-func (p *prover) prove(ctx context.Context, r *store.Repo, test proof) (known bool) {
+// prove tests one copy, and takes it out of service when the test fails twice.
+func (p *prover) prove(ctx context.Context, r *store.Repo, test proof) maintain.Verdict {
 	if err := p.running.Acquire(ctx, 1); err != nil {
-		return false
+		return maintain.Unknown
 	}
 	defer p.running.Release(1)
 	some, err := p.proveOnce(ctx, r, test)
 	if err != nil && !errors.Is(err, fetch.ErrInconclusive) && ctx.Err() == nil {
 		if clock.Sleep(ctx, p.clock, proofRetry) != nil {
-			return false
+			return maintain.Unknown
 		}
 		p.reindex(ctx, r) // that may be all it lacks
+		p.unchart(r)
 		some, err = p.proveOnce(ctx, r, test)
 	}
 	if ctx.Err() != nil {
-		return false
+		return maintain.Unknown
 	}
 	blind := errors.Is(err, fetch.ErrInconclusive)
 	if p.turnsBlind(blind) {
 		p.log.Warn("copies cannot be tested, trying again later", "repo", r.Name(), "err", err)
 	}
 	switch {
-	case err == nil && !some: // nothing was there to test: it says nothing of the node
+	case err == nil && !some: // it says nothing of the node
+		return maintain.Nothing
 	case err == nil:
 		p.passed(r.ID())
+		return maintain.Whole
 	case !blind:
 		p.takeOut(r, err)
+		return maintain.Broken
 	}
-	return !blind
+	return maintain.Unknown
+}
+
+// Read tests a copy by reading all of it.
+func (p *prover) Read(ctx context.Context, r *store.Repo) maintain.Verdict {
+	return p.prove(ctx, r, p.verify)
+}
+
+// Check tests a copy by looking at each object.
+func (p *prover) Check(ctx context.Context, r *store.Repo) maintain.Verdict {
+	return p.prove(ctx, r, p.objects.Check)
+}
+
+// unchart takes away what readers only find their way by: it may be all that is damaged, and is
+// made anew.
+func (p *prover) unchart(r *store.Repo) {
+	release, err := r.Acquire()
+	if err != nil {
+		return
+	}
+	defer release()
+	if r.HasMaps() {
+		p.log.Warn("what readers of a copy find their way by is deleted: it may be damaged", "repo", r.Name())
+		if err := r.DropMaps(); err != nil {
+			p.log.Warn("it cannot be deleted", "repo", r.Name(), "err", err)
+		}
+	}
 }
 
 // passed notes that a copy is whole.
@@ -147,6 +177,7 @@ func (p *prover) proveOnce(ctx context.Context, r *store.Repo, test proof) (some
 		return false, nil // it has left this node
 	}
 	defer release()
+	defer r.Read()()
 	table, err := r.Table()
 	switch {
 	case errors.Is(err, refs.ErrDamaged) && p.sickness() != "":

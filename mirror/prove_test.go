@@ -7,15 +7,12 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"gitmirror/internal/clock"
 	"gitmirror/internal/testlog"
-	"gitmirror/mirror/fetch"
 	"gitmirror/mirror/refs"
 	"gitmirror/mirror/store"
 )
@@ -197,76 +194,6 @@ func TestEmptyAndRepeatedTestsHideNoSickNode(t *testing.T) {
 		}
 		cancel()
 		w.workers.Wait()
-	})
-}
-
-// Every copy that was here at the start is read then, and each once a day: one that
-// is made later was read when it was made.
-func TestEveryCopyIsReadOnceADay(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		ctx, cancel := context.WithCancel(t.Context())
-		w := newWard(t, ctx, 3)
-		var mu sync.Mutex
-		reads := map[string]int{}
-		w.verify = func(_ context.Context, dir string, _ []string) error {
-			time.Sleep(time.Minute)
-			mu.Lock()
-			defer mu.Unlock()
-			reads[filepath.Base(dir)]++
-			return nil
-		}
-		go w.scrub(ctx)
-		counts := func(want ...int) {
-			t.Helper()
-			mu.Lock()
-			defer mu.Unlock()
-			for i, n := range want {
-				if got := reads[fmt.Sprintf("REPO%d.git", i)]; got != n {
-					t.Errorf("copy %d was read %d times, want %d", i, got, n)
-				}
-			}
-		}
-		time.Sleep(4*time.Minute + time.Second) // two are read, and after each there was a rest
-		mu.Lock()
-		if len(reads) != 2 {
-			t.Errorf("%d copies were read within four minutes, want 2", len(reads))
-		}
-		mu.Unlock()
-		time.Sleep(6 * time.Minute)
-		w.copy(t, 3)
-		counts(1, 1, 1, 0)
-		time.Sleep(23 * time.Hour)
-		counts(1, 1, 1, 0)
-		time.Sleep(2 * time.Hour)
-		counts(2, 2, 2, 1)
-		cancel()
-		synctest.Wait()
-	})
-}
-
-// A test that came to nothing is made again soon, and takes nothing out of service.
-func TestATestThatCameToNothingIsMadeAgain(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		ctx, cancel := context.WithCancel(t.Context())
-		w := newWard(t, ctx, 1)
-		var tests atomic.Int64
-		w.verify = func(context.Context, string, []string) error {
-			if tests.Add(1) <= 3 {
-				return fetch.ErrInconclusive
-			}
-			return nil
-		}
-		go w.scrub(ctx)
-		time.Sleep(2 * time.Hour)
-		synctest.Wait()
-		if n := tests.Load(); n != 4 {
-			t.Errorf("%d tests within two hours, want three that came to nothing, and one", n)
-		}
-		if !w.served(t, 0) {
-			t.Error("it is out of service")
-		}
-		cancel()
-		synctest.Wait()
 	})
 }
 

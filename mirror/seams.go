@@ -3,6 +3,8 @@ package mirror
 import (
 	"context"
 
+	"gitmirror/mirror/fetch"
+	"gitmirror/mirror/maintain"
 	"gitmirror/mirror/schedule"
 	"gitmirror/mirror/sync"
 	"gitmirror/mirror/work"
@@ -12,11 +14,14 @@ import (
 // repository's.
 type Objects interface {
 	sync.Objects
+	maintain.Objects
 	// Absent returns those ids that are not there, whatever the others lead to.
 	Absent(ctx context.Context, dir string, oids []string) ([]string, error)
 	// Verify reads all of a copy with these tips. An error that is fetch.ErrInconclusive
 	// says nothing of it.
 	Verify(ctx context.Context, dir string, tips []string) error
+	// Check looks at each object of a copy with these tips. Its errors are as Verify's.
+	Check(ctx context.Context, dir string, tips []string) error
 	// Index makes the index of a pack that has none.
 	Index(ctx context.Context, dir, pack string) error
 }
@@ -36,3 +41,11 @@ func (own holdings) Held(id string) schedule.Held {
 	}
 	return h
 }
+
+// gits are objects of git.
+type gits struct {
+	*fetch.Fetcher
+	*maintain.Git
+}
+
+var _ Objects = gits{}

@@ -53,7 +53,7 @@ func (p *prover) due(id string) bool {
 	if next, tested := p.next[id]; tested && now.Before(next) {
 		return false
 	}
-	p.next[id] = now.Add(scrubEvery) // until restAfter says better
+	p.next[id] = now.Add(24 * time.Hour) // until restAfter says better
 	return true
 }
 

@@ -17,5 +17,16 @@ const (
 	TableActivated   = "table-activated"   // the live table is the new one, repo.json is not
 )
 
+// Tending are the points that the maintenance of a copy passes, in their order.
+var Tending = []string{PacksGathered, PacksMapped, PacksMarked, PacksHidden}
+
+// The points of Tending.
+const (
+	PacksGathered = "packs-gathered" // the new pack is in the live repo, beside those that it is to replace
+	PacksMapped   = "packs-mapped"   // what readers find their way by names the new ones alone
+	PacksMarked   = "packs-marked"   // those that are replaced are marked, and all of them are there
+	PacksHidden   = "packs-hidden"   // they have no index any more
+)
+
 // WordsGiven is between the words of enough others and the founding of their cluster.
 const WordsGiven = "words-given"

@@ -106,6 +106,14 @@ func (d *Disk) Rename(from, to string) error {
 	return os.Rename(from, to)
 }
 
+// Link is os.Link.
+func (d *Disk) Link(from, to string) error {
+	if err := d.Announce("link", to); err != nil {
+		return err
+	}
+	return os.Link(from, to)
+}
+
 // Remove is os.Remove.
 func (d *Disk) Remove(path string) error {
 	if err := d.Announce("remove", path); err != nil {

@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"net/http"
 	"os"
@@ -61,6 +62,9 @@ func in(dir string) (map[string]bool, error) {
 			continue // git does not see it
 		}
 		data, err := os.ReadFile(pack)
+		if errors.Is(err, fs.ErrNotExist) && dirThere(dir) {
+			return in(dir) // others have taken its place: git looks again, too
+		}
 		if err != nil {
 			return nil, failure.Wrap(failure.Disk, err)
 		}
@@ -79,6 +83,11 @@ func in(dir string) (map[string]bool, error) {
 	more, err := in(filepath.Dir(strings.TrimSpace(string(alternates))))
 	maps.Copy(have, more)
 	return have, err
+}
+
+func dirThere(dir string) bool {
+	_, err := os.Stat(dir)
+	return err == nil
 }
 
 func (o *objects) Absent(_ context.Context, dir string, oids []string) ([]string, error) {
@@ -146,16 +155,7 @@ func (o *objects) Fetch(ctx context.Context, st *store.Staging, src fetch.Source
 	if len(news) == 0 {
 		return nil
 	}
-	data := packed(news)
-	sum := sha256.Sum256(data)
-	name := filepath.Join(st.Dir(), "objects/pack/pack-"+hex.EncodeToString(sum[:20]))
-	if err := os.WriteFile(name+".pack", data, 0o444); err != nil {
-		return failure.Wrap(failure.Disk, err)
-	}
-	if err := os.WriteFile(name+".idx", nil, 0o444); err != nil {
-		return failure.Wrap(failure.Disk, err)
-	}
-	return nil
+	return writePack(st.Dir(), news)
 }
 
 // atPeer is what a peer's copy has: the peer is asked as git asks it, and then its disk is
@@ -198,6 +198,10 @@ func (o *objects) Verify(_ context.Context, dir string, tips []string) error {
 		}
 	}
 	return nil
+}
+
+func (o *objects) Check(ctx context.Context, dir string, tips []string) error {
+	return o.Verify(ctx, dir, tips)
 }
 
 func (o *objects) Index(_ context.Context, _, pack string) error {

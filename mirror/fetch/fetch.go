@@ -280,8 +280,9 @@ func readable(ctx context.Context, bytes int64) (context.Context, context.Cancel
 }
 
 // Verify returns an error when not everything that the oids lead to can be read:
-// each pack is read and checked, and then the pack is made that a clone would
-// get. It is a *failure.Error, or wraps ErrInconclusive.
+// each pack is read and checked, and what readers find their way by, all is walked
+// through, and then the pack is made that a clone would get. It is a *failure.Error, or wraps
+// ErrInconclusive.
 func (f *Fetcher) Verify(ctx context.Context, dir string, oids []string) error {
 	files, err := f.disk.ReadDir(filepath.Join(dir, "objects/pack"))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -304,6 +305,14 @@ func (f *Fetcher) Verify(ctx context.Context, dir string, oids []string) error {
 		if _, there := f.disk.Lstat(filepath.Join(dir, index)); err != nil && !errors.Is(there, fs.ErrNotExist) {
 			return err // one that is gone is no part of the copy any more
 		}
+	}
+	if err := f.charts(ctx, dir); err != nil {
+		return err
+	}
+	walk, cancel := readable(ctx, all)
+	defer cancel()
+	if err := (&proofs{Fetcher: f, ctx: walk, dir: dir}).connected(oids); err != nil {
+		return err
 	}
 	return f.packs(ctx, dir, oids, all)
 }
@@ -336,7 +345,7 @@ func evidence(ctx context.Context, err error) error {
 func (f *Fetcher) packs(ctx context.Context, dir string, oids []string, size int64) error {
 	ctx, cancel := readable(ctx, size)
 	defer cancel()
-	cmd := f.git.CommandWith(ctx, dir, unaided, "pack-objects", "--revs", "--stdout", "--quiet", "--delta-base-offset", "--no-use-bitmap-index")
+	cmd := f.git.Command(ctx, dir, "pack-objects", "--revs", "--stdout", "--quiet", "--delta-base-offset")
 	cmd.Stdin = strings.NewReader(strings.Join(oids, "\n") + "\n")
 	cmd.Stdout = io.Discard
 	tail := &git.Tail{}

@@ -17,6 +17,7 @@ import (
 	"testing"
 
 	"go.uber.org/goleak"
+	"golang.org/x/sys/unix"
 
 	"gitmirror/internal/testlog"
 	"gitmirror/mirror/git"
@@ -238,5 +239,36 @@ func TestCancelAfterTheEndIsNoFailure(t *testing.T) {
 	}
 	if err := cmd.Cancel(); !errors.Is(err, os.ErrProcessDone) {
 		t.Errorf("cancelling a child that has ended: %v, want os.ErrProcessDone", err)
+	}
+}
+
+// What is done gently gives way to whoever wants processor or disk, and what is not does not.
+func TestAGentleChildGivesWay(t *testing.T) {
+	r := newRunner(t, git.Config{Home: filepath.Join(t.TempDir(), "home")})
+	for _, gentle := range []bool{true, false} {
+		cmd := r.Command(t.Context(), repo(t), "cat-file", "--batch")
+		in, out := io.Pipe()
+		cmd.Stdin = in
+		if gentle {
+			cmd.Gently()
+		}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		nice, err := unix.Getpriority(unix.PRIO_PROCESS, cmd.Process.Pid) // as the kernel has it: 20 - nice
+		class, _, errno := unix.Syscall(unix.SYS_IOPRIO_GET, 1, uintptr(cmd.Process.Pid), 0)
+		if err != nil || errno != 0 {
+			t.Error(err, errno)
+		}
+		if lowest := nice == 1; lowest != gentle {
+			t.Errorf("gently %v: its nice value is %d", gentle, 20-nice)
+		}
+		if idle := class>>13 == 3; idle != gentle {
+			t.Errorf("gently %v: its class at the disk is %d", gentle, class>>13)
+		}
+		_ = out.Close()
+		if err := cmd.Wait(); err != nil {
+			t.Error(err)
+		}
 	}
 }

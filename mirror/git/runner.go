@@ -22,8 +22,9 @@ import (
 )
 
 // MinVersion is the oldest git that is known to work: it has protocol 2 with
-// exact wants, fetch --stdin, core.fsync and GIT_CONFIG_COUNT.
-var MinVersion = [2]int{2, 36}
+// exact wants, fetch --stdin, core.fsync and GIT_CONFIG_COUNT, and since 2.37 readers
+// stumble no more over a multi-pack-index with bitmaps that is replaced while they read.
+var MinVersion = [2]int{2, 37}
 
 // ErrMissing and ErrTooOld say why a node cannot work with the git it found.
 var (
@@ -119,6 +120,7 @@ type Cmd struct {
 	*exec.Cmd
 	runner *Runner
 	trace  *trace
+	gentle bool
 }
 
 // Setting is one line of git configuration for one child.
@@ -174,7 +176,17 @@ func (c *Cmd) start() error {
 		_ = c.Cancel()
 		return errors.Join(err, c.Cmd.Wait())
 	}
+	if c.gentle {
+		stepBack(c.Process)
+	}
 	return nil
+}
+
+// Gently has the child, and each of its own, get processor and disk only where nobody else
+// wants them. It is called before Start.
+func (c *Cmd) Gently() *Cmd {
+	c.gentle = true
+	return c
 }
 
 // Wait waits for a child that was started.

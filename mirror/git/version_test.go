@@ -26,8 +26,8 @@ func TestVersionGate(t *testing.T) {
 		says string
 		ok   bool
 	}{
-		{"2.36.0", true}, {"2.39.5", true}, {"2.39.5 (Apple Git-154)", true}, {"2.45.0.windows.1", true}, {"2.100.1", true}, {"3.0", true},
-		{"10.1.2", true}, {"2.52.GIT", true}, {"2.35.9", false}, {"2.4.11", false}, {"1.99.0", false}, {"2", false}, {"", false}, {"banana", false}, {"2.x.1", false},
+		{"2.37.0", true}, {"2.39.5", true}, {"2.39.5 (Apple Git-154)", true}, {"2.45.0.windows.1", true}, {"2.100.1", true}, {"3.0", true},
+		{"10.1.2", true}, {"2.52.GIT", true}, {"2.36.6", false}, {"2.4.11", false}, {"1.99.0", false}, {"2", false}, {"", false}, {"banana", false}, {"2.x.1", false},
 	} {
 		fakeGit(t, fmt.Sprintf("echo 'git version %s'", tc.says))
 		r, err := git.New(t.Context(), git.Config{Home: filepath.Join(t.TempDir(), "home")})
@@ -36,7 +36,7 @@ func TestVersionGate(t *testing.T) {
 			t.Errorf("%q: %v", tc.says, err)
 		case !tc.ok && !errors.Is(err, git.ErrTooOld):
 			t.Errorf("%q: %v, want ErrTooOld", tc.says, err)
-		case !tc.ok && !strings.Contains(err.Error(), "2.36 or newer"):
+		case !tc.ok && !strings.Contains(err.Error(), "2.37 or newer"):
 			t.Errorf("%q: %v does not say what is needed", tc.says, err)
 		}
 		if r != nil {

@@ -278,6 +278,7 @@ func (s *Server) pack(w http.ResponseWriter, r *http.Request, v View, body *spoo
 		return err
 	}
 	defer release() // again, where git does not start
+	defer v.Repo.Read()()
 	cmd := s.git.CommandWith(ctx, v.Repo.Dir(), includePrivate, "upload-pack", "--strict", "--stateless-rpc", ".")
 	cmd.WaitDelay = 0 // git may end long before a client has taken the last of it; each write has its own end
 	if protocol != "" {

@@ -108,6 +108,18 @@ func (g *Guard) Room(first bool) error {
 	return nil
 }
 
+// RoomFor says why a file of so many bytes would be too much: below the reserve.
+func (g *Guard) RoomFor(bytes int64) error {
+	u, err := g.usage()
+	if err != nil || u.Bytes == 0 {
+		return err
+	}
+	if left := u.FreePercent - 100*float64(bytes)/float64(u.Bytes); left < g.low {
+		return fmt.Errorf("%d MiB more would leave %.1f %% of the disk free, %s is to stay so", bytes>>20, left, percent(g.low))
+	}
+	return nil
+}
+
 // Suspect has the disk looked at now: a write has just failed.
 func (g *Guard) Suspect() {
 	select {

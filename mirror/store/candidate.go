@@ -57,6 +57,9 @@ func (r *Repo) Prepare(t *refs.Table, past []byte) error {
 	if err := r.ours(); err != nil {
 		return err
 	}
+	if err := r.leave(t); err != nil {
+		return fmt.Errorf("note the tips that are left: %w", err)
+	}
 	if !t.Past.IsZero() && past != nil {
 		if err := atomicfile.Write(r.disk, r.pastFile(t.Past), past, 0o644); err != nil {
 			return fmt.Errorf("write the past of a candidate: %w", err)

@@ -114,16 +114,22 @@ func offsetsOf(d *disk.Disk, index string) ([]int64, error) {
 	return nil, errors.New("it is too short")
 }
 
-// Size is how many bytes the repository's packs have, with their indexes.
-func (r *Repo) Size() int64 { return sizeOf(r.disk, filepath.Join(r.dir, "objects/pack")) }
-
-func sizeOf(d *disk.Disk, dir string) (n int64) {
-	entries, err := d.ReadDir(dir)
+// Size is how many bytes the repository's packs have, with their indexes, without those that
+// are on their way out.
+func (r *Repo) Size() (n int64) {
+	entries, err := r.disk.ReadDir(r.packDir())
 	if err != nil {
 		return 0
 	}
+	leaves := r.superseded()
 	for _, e := range entries {
-		if info, err := e.Info(); err == nil {
+		if base, ok := strings.CutSuffix(e.Name(), hiddenMark); ok {
+			leaves[base] = true
+		}
+	}
+	for _, e := range entries {
+		base, _, _ := strings.Cut(e.Name(), ".")
+		if info, err := e.Info(); err == nil && !leaves[base] {
 			n += info.Size()
 		}
 	}

@@ -14,6 +14,7 @@ import (
 	"weak"
 
 	"gitmirror/internal/atomicfile"
+	"gitmirror/internal/clock"
 	"gitmirror/internal/disk"
 	"gitmirror/mirror/refs"
 )
@@ -39,7 +40,11 @@ type Repo struct {
 	use     sync.RWMutex
 	trashed bool
 
-	packs sync.Mutex // held while packs are moved in, or indexed
+	packs sync.Mutex // held while packs are moved in, indexed or taken away
+
+	building sync.RWMutex // held shared by who builds, see Build
+	readers  readers
+	clock    clock.Clock
 
 	mu        sync.Mutex // guards what follows
 	name      string
@@ -50,6 +55,8 @@ type Repo struct {
 	asides    []uint64                 // generations of tables that were set aside; replaced, never changed
 	table     weak.Pointer[refs.Table] // of live, while anybody uses it
 	activated chan struct{}            // closed by the next Activate; nil while nobody waits
+	leaves    leaving
+	parting   chan struct{} // closed when the directory is about to be taken away
 }
 
 // mark is what is known of a table without reading its refs.
@@ -63,12 +70,12 @@ type mark struct {
 
 func markOf(t *refs.Table) mark { return mark{t.Generation, t.Candidate, t.Head, t.Digest(), t.Past} }
 
-func load(d *disk.Disk, dir string) (*Repo, error) {
+func load(d *disk.Disk, c clock.Clock, dir string) (*Repo, error) {
 	m, err := readMeta(d, dir)
 	if err != nil {
 		return nil, err
 	}
-	r := &Repo{id: m.ID, dir: dir, disk: d, name: m.Name}
+	r := &Repo{id: m.ID, dir: dir, disk: d, clock: c, name: m.Name, parting: make(chan struct{})}
 	if err := r.ours(); err != nil {
 		return nil, err
 	}
@@ -115,11 +122,14 @@ func readMark(d *disk.Disk, path string) (*mark, error) {
 // sweep removes what only a killed process leaves: temporary files and locks. A pack
 // without an index may be one too, or all that is left: it stays, see Reindex.
 func (r *Repo) sweep() error {
-	pack := filepath.Join(r.dir, "objects/pack")
+	pack, info := r.packDir(), filepath.Join(r.dir, "objects/info")
 	for _, s := range []struct{ dir, pattern string }{
-		{r.dir, "*.tmp"}, {r.dir, "*.lock"}, {pack, "tmp_*"}, {pack, "*.lock"}, {pack, "*.keep"},
+		{r.dir, "*.tmp"}, {r.dir, "*.lock"}, {pack, "tmp_*"}, {pack, "*.lock"}, {pack, "*.keep"}, {info, "*.lock"}, {info, "tmp_*"},
 	} {
 		found, err := matching(r.disk, s.dir, s.pattern)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
 		if err != nil {
 			return err
 		}
@@ -129,7 +139,7 @@ func (r *Repo) sweep() error {
 			}
 		}
 	}
-	return nil
+	return r.buryAll()
 }
 
 // Reindex has index make the indexes that are missing: git does not see a pack that
@@ -149,7 +159,7 @@ func (r *Repo) Reindex(index func(dir, pack string) error) error {
 	}
 	var errs []error
 	for _, p := range packs {
-		if _, err := r.disk.Lstat(strings.TrimSuffix(p, ".pack") + ".idx"); errors.Is(err, fs.ErrNotExist) {
+		if _, err := r.disk.Lstat(strings.TrimSuffix(p, ".pack") + ".idx"); errors.Is(err, fs.ErrNotExist) && !r.isHidden(strings.TrimSuffix(filepath.Base(p), ".pack")) {
 			errs = append(errs, index(r.dir, filepath.Join("objects/pack", filepath.Base(p))))
 		}
 	}
@@ -187,6 +197,31 @@ func (r *Repo) rename(name string) error {
 	}
 	r.name = name
 	return nil
+}
+
+// Parting is closed when the directory is about to be taken away: who keeps it in place for
+// long, for work that can be done again, is to let go.
+func (r *Repo) Parting() <-chan struct{} {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.parting
+}
+
+func (r *Repo) part() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	select {
+	case <-r.parting:
+	default:
+		close(r.parting)
+	}
+}
+
+// remain takes part back.
+func (r *Repo) remain() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.parting = make(chan struct{})
 }
 
 // Acquire keeps the directory in place until release is called.

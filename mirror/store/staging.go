@@ -20,6 +20,14 @@ type Staging struct {
 // Stage makes a staging repository for r. The caller has acquired r and
 // calls Remove in the end, whatever happened.
 func (s *Store) Stage(r *Repo) (*Staging, error) {
+	live, err := filepath.Abs(filepath.Join(r.dir, "objects"))
+	if err != nil {
+		return nil, err
+	}
+	return s.stage(r, live+"\n")
+}
+
+func (s *Store) stage(r *Repo, alternates string) (*Staging, error) {
 	if err := directories(s.disk, filepath.Dir(s.staging), s.staging); err != nil {
 		return nil, err
 	}
@@ -28,10 +36,6 @@ func (s *Store) Stage(r *Repo) (*Staging, error) {
 		return nil, fmt.Errorf("make staging: %w", err)
 	}
 	st := &Staging{repo: r, dir: dir}
-	live, err := filepath.Abs(filepath.Join(r.dir, "objects"))
-	if err != nil {
-		return nil, err
-	}
 	for _, sub := range []string{"objects/pack", "objects/info", "refs"} {
 		if err := s.disk.MkdirAll(filepath.Join(dir, sub), 0o755); err != nil {
 			return st, err
@@ -40,8 +44,11 @@ func (s *Store) Stage(r *Repo) (*Staging, error) {
 	for _, f := range []struct{ name, content string }{
 		{"HEAD", "ref: refs/heads/none\n"},
 		{"config", "[core]\n\trepositoryformatversion = 0\n\tbare = true\n"},
-		{"objects/info/alternates", live + "\n"},
+		{"objects/info/alternates", alternates},
 	} {
+		if f.content == "" {
+			continue
+		}
 		if err := s.disk.WriteFile(filepath.Join(dir, f.name), []byte(f.content), 0o644); err != nil {
 			return st, err
 		}
@@ -71,6 +78,15 @@ func (s *Staging) Received() (n int64, whole bool) {
 	return n, whole
 }
 
+// Packs are the names of the packs that are there with their index.
+func (s *Staging) Packs() (names []string, err error) {
+	found, err := matching(s.repo.disk, filepath.Join(s.dir, "objects/pack"), "pack-*.idx")
+	for _, f := range found {
+		names = append(names, strings.TrimSuffix(filepath.Base(f), ".idx"))
+	}
+	return names, err
+}
+
 // Adopt moves the fetched packs into the live repository and makes them
 // durable there. No ref names them yet: a crash leaves garbage, never damage.
 // The index goes last, because git takes a pack for usable when it sees one.
@@ -96,6 +112,9 @@ func (s *Staging) Adopt() error {
 	defer s.repo.packs.Unlock()
 	for _, pack := range packs {
 		base := strings.TrimSuffix(filepath.Base(pack), ".pack")
+		if err := s.repo.unhide(base); err != nil {
+			return fmt.Errorf("adopt objects: %w", err)
+		}
 		for _, ext := range []string{".pack", ".rev", ".idx"} {
 			file := filepath.Join(from, base+ext)
 			if _, err := d.Stat(file); err != nil {
@@ -120,6 +139,9 @@ func (s *Staging) Adopt() error {
 	crashpoint.Hit(crashpoint.ObjectsMoved)
 	return nil
 }
+
+// Drop deletes what Scratch made.
+func (s *Store) Drop(scratch string) error { return s.disk.RemoveAll(scratch) }
 
 // Scratch makes an empty directory that lives as long as this run.
 func (s *Store) Scratch() (string, error) {

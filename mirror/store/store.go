@@ -8,6 +8,8 @@
 //	  packed-refs.candidate        a prepared one, complete and durable, not yet live
 //	  packed-refs.lost.<n>         one that was live here and is published nowhere else
 //	  repo.json                    id and name, so that a node alone can serve
+//	  tips.left                    tips that the live table has left within a day
+//	  tended.json                  when it was verified and put in order, see package maintain
 //	  objects/pack/                packs, moved in whole
 //	staging/<start id>/            half-done work of this run; swept at the next start
 //	trash/<id>.<time>.git          removed repositories, emptied after a day
@@ -31,14 +33,16 @@ import (
 	"time"
 
 	"gitmirror/internal/atomicfile"
+	"gitmirror/internal/clock"
 	"gitmirror/internal/disk"
 )
 
 // Config says where a node's directories are.
 type Config struct {
-	Dir     string     // below it everything is
-	StartID string     // names this run's staging
-	Disk    *disk.Disk // that they are on; default this machine's
+	Dir     string      // below it everything is
+	StartID string      // names this run's staging
+	Disk    *disk.Disk  // that they are on; default this machine's
+	Clock   clock.Clock // default the machine's
 	Log     *slog.Logger
 }
 
@@ -47,6 +51,7 @@ type Store struct {
 	root    string
 	staging string
 	disk    *disk.Disk
+	clock   clock.Clock
 	log     *slog.Logger
 
 	mu    sync.RWMutex
@@ -58,7 +63,10 @@ type Store struct {
 // the log decides about them.
 func Open(cfg Config) (*Store, error) {
 	root := cfg.Dir
-	s := &Store{root: root, staging: filepath.Join(root, "staging", cfg.StartID), disk: cfg.Disk, log: cfg.Log, repos: map[string]*Repo{}}
+	s := &Store{root: root, staging: filepath.Join(root, "staging", cfg.StartID), disk: cfg.Disk, clock: cfg.Clock, log: cfg.Log, repos: map[string]*Repo{}}
+	if s.clock == nil {
+		s.clock = clock.System
+	}
 	if err := directories(s.disk, filepath.Join(root, "repos"), filepath.Join(root, "trash"), filepath.Join(root, "staging")); err != nil {
 		return nil, fmt.Errorf("open store: %w", err)
 	}
@@ -106,7 +114,7 @@ func (s *Store) find() error {
 			return fmt.Errorf("find repositories: %w", err)
 		}
 		for _, dir := range dirs {
-			r, err := load(s.disk, dir)
+			r, err := load(s.disk, s.clock, dir)
 			if err != nil {
 				// A whole repository has its repo.json: this is something else.
 				s.log.Warn("unusable repository directory, left alone", "dir", dir, "err", err)
@@ -205,7 +213,7 @@ func (s *Store) Ensure(id, name string) (*Repo, error) {
 	if err != nil {
 		return nil, fmt.Errorf("create repository %s: %w", name, err)
 	}
-	r, err := load(s.disk, dir)
+	r, err := load(s.disk, s.clock, dir)
 	if err != nil {
 		return nil, err
 	}

@@ -38,6 +38,7 @@ func (s *Store) throw(id string, now time.Time, because why) error {
 	if r == nil {
 		return nil
 	}
+	r.part()
 	r.use.Lock()
 	defer r.use.Unlock()
 	s.mu.Lock() // no new copy is made meanwhile
@@ -59,6 +60,7 @@ func (s *Store) throw(id string, now time.Time, because why) error {
 	}
 	if err != nil {
 		s.repos[id] = r // it is still there
+		r.remain()
 		return fmt.Errorf("trash repository: %w", err)
 	}
 	r.trashed = true
@@ -143,7 +145,7 @@ func (s *Store) TakeBack(id string) (*Repo, error) {
 	if err := s.disk.Rename(from, dir); err != nil {
 		return nil, fmt.Errorf("take back: %w", err)
 	}
-	r, err := load(s.disk, dir)
+	r, err := load(s.disk, s.clock, dir)
 	if err != nil {
 		return nil, fmt.Errorf("take back: %w", err)
 	}

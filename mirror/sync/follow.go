@@ -71,7 +71,7 @@ func (w *Worker) copyFrom(ctx context.Context, a work.Assignment, src Holder, tu
 	if err != nil {
 		return failure.Wrap(failure.Disk, err)
 	}
-	release, err := repo.Acquire()
+	release, err := repo.Build()
 	if err != nil {
 		return err
 	}

@@ -72,39 +72,35 @@ func unpinned(live *refs.Table, pins []work.Pin) bool {
 
 // unpinned tells whether what is live lacks a pin that can be held. A table that
 // cannot be read is somebody else's business.
-func (w *Worker) unpinned(ctx context.Context, a work.Assignment) ([]work.Pin, error) {
+func (w *Worker) unpinned(ctx context.Context, a work.Assignment) (bool, error) {
 	repo := w.store.Repo(a.ID)
 	if len(a.Pins) == 0 || a.Generation == 0 || repo == nil {
-		return nil, nil
+		return false, nil
 	}
 	live, err := repo.Table()
 	if err != nil || !unpinned(live, a.Pins) {
-		return nil, nil
+		return false, nil
 	}
 	held, err := w.heldPins(ctx, repo, a)
-	if err != nil || !unpinned(live, held) {
-		return nil, err
-	}
-	return held, nil
+	return err == nil && unpinned(live, held), err
 }
 
-// pinLive is pin on what is live now.
-func (w *Worker) pinLive(ctx context.Context, a work.Assignment, pins []work.Pin) (work.Result, error) {
+// pinLive publishes the pins that the live table does not have, whatever upstream shows
+// and whether it answers. What they replace is kept.
+func (w *Worker) pinLive(ctx context.Context, a work.Assignment) (work.Result, error) {
 	repo, live, err := w.ensure(a)
 	if err != nil {
 		return work.Result{}, err
 	}
-	return w.pin(ctx, a, repo, live, pins)
-}
-
-// pin publishes the pins that the live table does not have, whatever upstream shows
-// and whether it answers. What they replace is kept.
-func (w *Worker) pin(ctx context.Context, a work.Assignment, repo *store.Repo, live *refs.Table, pins []work.Pin) (work.Result, error) {
-	release, err := repo.Acquire()
+	release, err := repo.Build()
 	if err != nil {
 		return work.Result{}, err
 	}
 	defer release()
+	pins, err := w.heldPins(ctx, repo, a) // once more: now what they need stays
+	if err != nil || !unpinned(live, pins) {
+		return work.Result{}, err
+	}
 	public := slices.DeleteFunc(slices.Clone(live.Refs), func(r refs.Ref) bool { return !r.Public() })
 	list := withPins(public, pins)
 	if err := w.peel(ctx, repo, live, list); err != nil {

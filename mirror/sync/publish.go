@@ -30,6 +30,11 @@ func (w *Worker) candidate(ctx context.Context, repo *store.Repo, a work.Assignm
 
 // candidateAgain is candidate for a table that an earlier run prepared.
 func (w *Worker) candidateAgain(ctx context.Context, repo *store.Repo, a work.Assignment, next *refs.Table) (Candidate, error) {
+	release, err := repo.Build()
+	if err != nil {
+		return Candidate{}, err
+	}
+	defer release()
 	live, err := repo.Table()
 	if err != nil {
 		return Candidate{}, err

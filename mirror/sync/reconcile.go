@@ -36,9 +36,9 @@ func (w *Worker) Run(ctx context.Context, t work.Task) (out work.Result) {
 	// The ref table is read only when something is to be done: most runs end
 	// without.
 	behind := generation < a.Generation || generation == a.Generation && digest != a.Digest
-	var pins []work.Pin
+	unpinned := false
 	if a.Role == work.Owner && !behind && generation == a.Generation {
-		if pins, err = w.unpinned(ctx, a); err != nil {
+		if unpinned, err = w.unpinned(ctx, a); err != nil {
 			return w.failedOn(a, err)
 		}
 	}
@@ -55,8 +55,8 @@ func (w *Worker) Run(ctx context.Context, t work.Task) (out work.Result) {
 		// The log this node has applied is older than its own disk: it will
 		// catch up, and bring another assignment.
 		return work.Result{Waiting: true}
-	case len(pins) > 0:
-		out, err = w.pinLive(ctx, a, pins)
+	case unpinned:
+		out, err = w.pinLive(ctx, a)
 	case t.Step == work.RecoverLost:
 		out, err = w.recover(ctx, a)
 	case t.Ask && !t.AsksUpstream():

@@ -25,7 +25,7 @@ func (w *Worker) recover(ctx context.Context, a work.Assignment) (work.Result, e
 	if repo == nil {
 		return work.Result{}, nil
 	}
-	release, err := repo.Acquire()
+	release, err := repo.Build()
 	if err != nil {
 		return work.Result{}, err
 	}

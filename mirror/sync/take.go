@@ -40,6 +40,11 @@ func (w *Worker) take(ctx context.Context, t work.Task, from source, upstream re
 	head, unlawful := refs.SelectHead(advert)
 	w.noteSkipped(a, append(unlawful, skipped...))
 	observed := (&refs.Table{Head: head, Refs: list}).Digest()
+	release, err := repo.Build()
+	if err != nil {
+		return work.Result{}, err
+	}
+	defer release()
 	pins, err := w.heldPins(ctx, repo, a)
 	if err != nil {
 		return work.Result{}, err
@@ -52,11 +57,6 @@ func (w *Worker) take(ctx context.Context, t work.Task, from source, upstream re
 	if hold := brake(a, b, list, head); hold != nil {
 		return work.Result{Answer: work.Answer{Hold: hold}, Judged: true}, nil
 	}
-	release, err := repo.Acquire()
-	if err != nil {
-		return work.Result{}, err
-	}
-	defer release()
 	way, err := upstream.Fetch()
 	if err != nil {
 		return work.Result{}, err

@@ -1,0 +1,93 @@
+package fetch
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha1"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"gitmirror/internal/gitflaw"
+	"gitmirror/mirror/failure"
+	"gitmirror/mirror/git"
+)
+
+// charts returns an error when what readers find their way by is not what was written: a
+// multi-pack-index, its bitmap and a commit-graph end with the SHA-1 of all before, which git
+// does not look at when it uses them.
+func (f *Fetcher) charts(ctx context.Context, dir string) error {
+	packs := filepath.Join(dir, "objects/pack")
+	entries, err := f.disk.ReadDir(packs)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrInconclusive, err)
+	}
+	files := []string{filepath.Join(dir, "objects/info/commit-graph")}
+	for _, e := range entries {
+		if name := e.Name(); name == "multi-pack-index" || strings.HasPrefix(name, "multi-pack-index-") && strings.HasSuffix(name, ".bitmap") {
+			files = append(files, filepath.Join(packs, name))
+		}
+	}
+	for _, file := range files {
+		if err := f.sealed(file); err != nil {
+			return err
+		}
+		if ctx.Err() != nil {
+			return fmt.Errorf("%w: %w", ErrInconclusive, ctx.Err())
+		}
+	}
+	return nil
+}
+
+// sealed reads a file that ends with its checksum. One that has gone meanwhile is fine.
+func (f *Fetcher) sealed(path string) error {
+	file, err := f.disk.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrInconclusive, err)
+	}
+	defer file.Close()
+	info, err := file.Stat()
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrInconclusive, err)
+	}
+	sum, seal := sha1.New(), make([]byte, sha1.Size)
+	if info.Size() >= sha1.Size {
+		if _, err = io.CopyN(sum, file, info.Size()-sha1.Size); err == nil {
+			_, err = io.ReadFull(file, seal)
+		}
+	}
+	if err != nil || !bytes.Equal(sum.Sum(nil), seal) {
+		return failure.New(failure.Corrupt, "it cannot be read: the checksum of "+filepath.Base(path)+" is another", err)
+	}
+	return nil
+}
+
+// Check has git fsck look at each object of the repository in dir, and at all that its refs
+// lead to. It is no error that objects have flaws that a mirror may take. Errors are as
+// Verify's.
+func (f *Fetcher) Check(ctx context.Context, dir string, _ []string) error {
+	var settings []git.Setting
+	for _, id := range slices.Concat(gitflaw.Cosmetic, gitflaw.Acceptable) {
+		settings = append(settings, git.Setting{Key: "fsck." + id, Value: "ignore"})
+	}
+	cmd := f.git.CommandWith(ctx, dir, settings, "fsck", "--full", "--no-dangling", "--no-reflogs", "--no-progress").Gently()
+	said := &git.Tail{}
+	cmd.Stdout, cmd.Stderr = said, said
+	err := cmd.Run()
+	if err == nil {
+		return nil
+	}
+	failed := cmd.Failed(err, said)
+	var exit interface{ ExitCode() int }
+	if ctx.Err() == nil && errors.As(err, &exit) && exit.ExitCode() > 1 && exit.ExitCode() < 16 { // the bits of what it has found
+		return failure.New(failure.Corrupt, "git fsck finds it damaged: "+failed.Error(), failed)
+	}
+	return evidence(ctx, failed)
+}

@@ -1,0 +1,26 @@
+package maintain
+
+import (
+	"context"
+
+	"gitmirror/mirror/store"
+)
+
+// held are objects whose packs are never done with.
+type held struct {
+	Objects
+	begun chan struct{}
+}
+
+func (h held) Join(ctx context.Context, _ *store.Staging, _ string, _, _ []string) error {
+	close(h.begun)
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+// broken are objects that cannot be packed.
+type broken struct{ Objects }
+
+func (broken) Join(context.Context, *store.Staging, string, []string, []string) error {
+	return errMemory
+}

@@ -1,0 +1,37 @@
+package maintain
+
+import (
+	"context"
+
+	"gitmirror/mirror/store"
+)
+
+// Objects does what maintenance does to the objects of copies. dir is a repository's, packs are
+// names of its packs without what follows the dot. Errors say nothing of the copy.
+type Objects interface {
+	// Count is how many objects a pack has, and Mapped which packs the multi-pack-index names,
+	// nil where there is none.
+	Count(dir, pack string) (int, error)
+	Mapped(dir string) ([]string, error)
+	// Used is how many bytes of packs all takes that the tips lead to.
+	Used(ctx context.Context, dir string, tips []string) (int64, error)
+	// Join makes packs in staging, whose alternates dir's are, that have all that packs and
+	// the loose objects have.
+	Join(ctx context.Context, st *store.Staging, dir string, packs, loose []string) error
+	// Gather makes a pack in staging of all that the tips lead to.
+	Gather(ctx context.Context, st *store.Staging, tips []string) error
+	// Connected returns an error when not all that the tips lead to is there, as far as whole does
+	// not lead to it.
+	Connected(ctx context.Context, dir string, tips, whole []string) error
+	// Map makes what readers find their way by: a multi-pack-index of the packs with a bitmap
+	// for what the public tips lead to, and a commit-graph of all tips. scratch is a directory.
+	Map(ctx context.Context, dir, scratch string, m Map) error
+}
+
+// Map is what is to be found quickly.
+type Map struct {
+	Packs     []string
+	Preferred string   // the one from which what several have is taken
+	Public    []string // tips that clients are shown
+	Tips      []string // all
+}

@@ -1,0 +1,380 @@
+package maintain
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"gitmirror/internal/crashpoint"
+	"gitmirror/mirror/space"
+	"gitmirror/mirror/store"
+)
+
+// errUnfit says that the machine lacks something for now: the job is none that failed.
+var errUnfit = errors.New("the disk is nearly full")
+
+// do does one job, and takes account of it.
+func (m *Maintainer) do(ctx context.Context, c *care, job Job) {
+	began := m.cfg.Clock.Now()
+	m.mu.Lock()
+	c.doing, c.since = job, began
+	m.mu.Unlock()
+	m.changed(c)
+	err := m.work(ctx, c, job)
+	now := m.cfg.Clock.Now()
+	m.mu.Lock()
+	c.doing, c.surveyed = "", false
+	c.wanted = slices.DeleteFunc(slices.Clone(c.wanted), func(j Job) bool { return j == job })
+	switch {
+	case err == nil:
+		delete(c.failed, job)
+		delete(c.again, job)
+		c.failure = ""
+	case errors.Is(err, errUnfit), errors.Is(err, store.ErrGone), ctx.Err() != nil:
+	default:
+		c.failed[job]++
+		c.again[job] = now.Add(min(retry<<min(c.failed[job]-1, 10), retryMax))
+		c.failure = fmt.Sprintf("%s: %v", job, err)
+	}
+	m.mu.Unlock()
+	m.changed(c)
+	if ctx.Err() != nil || errors.Is(err, store.ErrGone) {
+		return
+	}
+	m.cfg.Meter.Maintained(job, err != nil, now.Sub(began))
+	if err != nil {
+		m.cfg.Log.Warn("a copy cannot be maintained", "repo", c.repo.Name(), "job", string(job), "err", err)
+		return
+	}
+	m.cfg.Log.Debug("a copy was maintained", "repo", c.repo.Name(), "job", string(job), "took", now.Sub(began))
+}
+
+// errUntested says that a verification came to nothing.
+var errUntested = errors.New("it could not be tested")
+
+func (m *Maintainer) work(ctx context.Context, c *care, job Job) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	defer m.watch(ctx, cancel, c.repo, job)()
+	switch job {
+	case Read:
+		return m.verify(ctx, c, m.cfg.Copies.Read, func(rec *Record, now time.Time) { rec.Read = now })
+	case Check:
+		return m.verify(ctx, c, m.cfg.Copies.Check, func(rec *Record, now time.Time) { rec.Checked = now })
+	}
+	release, err := c.repo.Acquire()
+	if err != nil {
+		return err
+	}
+	defer release()
+	defer c.repo.Read()()
+	switch job {
+	case Weigh:
+		err = m.weigh(ctx, c)
+	case Join:
+		err = m.join(ctx, c)
+	case Gather:
+		err = m.gather(ctx, c)
+	case Chart:
+		err = m.chart(ctx, c.repo)
+	}
+	if err != nil && ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return err
+}
+
+const watchEvery = 5 * time.Second
+
+// watch ends a job when the copy is about to be taken away, and one that writes when the disk
+// is nearly full, until it is called itself.
+func (m *Maintainer) watch(ctx context.Context, cancel context.CancelCauseFunc, r *store.Repo, job Job) (end func()) {
+	done, parting, look := make(chan struct{}), r.Parting(), make(chan struct{}, 1)
+	timer := m.cfg.Clock.AfterFunc(watchEvery, func() { look <- struct{}{} })
+	go func() {
+		defer close(done)
+		defer timer.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-parting:
+				cancel(store.ErrGone)
+			case <-look:
+				if job.writes() && m.cfg.Space.Now().State != space.Well {
+					cancel(errUnfit)
+				}
+				timer.Reset(watchEvery)
+			}
+		}
+	}()
+	return func() {
+		cancel(nil)
+		<-done
+	}
+}
+
+// verify has a copy tested, and notes when it was found whole. Who tests it deals with what is
+// broken.
+func (m *Maintainer) verify(ctx context.Context, c *care, test func(context.Context, *store.Repo) Verdict, note func(*Record, time.Time)) error {
+	switch test(ctx, c.repo) {
+	case Unknown:
+		return errUntested
+	case Whole:
+		now := m.cfg.Clock.Now()
+		rec := c.record
+		note(&rec, now)
+		m.remember(c, rec)
+		c.due(now)
+		return m.weighed(ctx, c)
+	}
+	c.readAt = m.cfg.Clock.Now().Add(readEvery)
+	return nil
+}
+
+func (m *Maintainer) weighed(ctx context.Context, c *care) error {
+	release, err := c.repo.Acquire()
+	if err != nil {
+		return err
+	}
+	defer release()
+	defer c.repo.Read()()
+	return m.weigh(ctx, c)
+}
+
+// weigh finds out how much of a copy is used.
+func (m *Maintainer) weigh(ctx context.Context, c *care) error {
+	tips, err := m.tips(ctx, c.repo)
+	if err != nil {
+		return err
+	}
+	packs, err := c.repo.Packs()
+	if err != nil {
+		return err
+	}
+	rec := c.record
+	if rec.Used, err = m.cfg.Objects.Used(ctx, c.repo.Dir(), tips.all); err != nil {
+		return err
+	}
+	rec.Bytes = 0
+	for _, p := range packs {
+		rec.Bytes += p.Bytes
+	}
+	m.remember(c, rec)
+	return nil
+}
+
+// tips are what must stay readable of a copy.
+type tips struct {
+	all  []string
+	live []string
+}
+
+// tips reads them. Of those that the live table does not have, a copy that was made anew may
+// lack some, or what they lead to: what is not here cannot be lost.
+func (m *Maintainer) tips(ctx context.Context, r *store.Repo) (t tips, err error) {
+	roots, err := r.Roots()
+	if err != nil {
+		return t, err
+	}
+	t.live = roots.Tips()
+	if t.all = roots.All(); len(t.all) == len(t.live) {
+		return t, nil
+	}
+	here, err := m.connected(ctx, r.Dir(), roots.Others, t.live)
+	if err != nil {
+		return t, err
+	}
+	t.all = append(slices.Clone(t.live), here...)
+	slices.Sort(t.all)
+	t.all = slices.Compact(t.all)
+	return t, nil
+}
+
+// connected returns those tips that are here with all they lead to.
+func (m *Maintainer) connected(ctx context.Context, dir string, some, whole []string) ([]string, error) {
+	if len(some) == 0 || m.cfg.Objects.Connected(ctx, dir, some, whole) == nil {
+		return some, nil
+	}
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	if len(some) == 1 {
+		return nil, nil
+	}
+	first, err := m.connected(ctx, dir, some[:len(some)/2], whole)
+	if err != nil {
+		return nil, err
+	}
+	second, err := m.connected(ctx, dir, some[len(some)/2:], whole)
+	return append(slices.Clone(first), second...), err
+}
+
+// join makes one pack of those that are too many, and folds in what is loose.
+func (m *Maintainer) join(ctx context.Context, c *care) error {
+	r := c.repo
+	s, err := m.surveyOf(r)
+	if err != nil {
+		return err
+	}
+	loose, err := r.Loose()
+	if err != nil {
+		return err
+	}
+	var names []string
+	var size int64
+	charted := false
+	if objects, _ := s.sums(); len(s.packs) > bound(objects) {
+		for _, p := range s.toJoin() {
+			names, size, charted = append(names, p.name), size+p.bytes, charted || p.charted
+		}
+	}
+	if len(names) == 0 && len(loose) == 0 {
+		return nil
+	}
+	made, err := m.make(r, size, func(st *store.Staging) error {
+		return m.cfg.Objects.Join(ctx, st, r.Dir(), names, loose)
+	})
+	if err != nil {
+		return err
+	}
+	if err := r.DropLoose(loose); err != nil {
+		return err
+	}
+	rec := c.record
+	rec.Tended = m.cfg.Clock.Now()
+	m.remember(c, rec)
+	return m.replace(ctx, c, &departure{packs: without(names, made)}, charted)
+}
+
+// gather makes one pack of all that must stay, and has the others go.
+func (m *Maintainer) gather(ctx context.Context, c *care) error {
+	r := c.repo
+	packs, err := r.Packs()
+	if err != nil {
+		return err
+	}
+	loose, err := r.Loose()
+	if err != nil {
+		return err
+	}
+	t, err := m.tips(ctx, r)
+	if err != nil || len(t.live) == 0 {
+		return err
+	}
+	var names []string
+	var size int64
+	for _, p := range packs {
+		names, size = append(names, p.Name), size+p.Bytes
+	}
+	made, err := m.make(r, size, func(st *store.Staging) error { return m.cfg.Objects.Gather(ctx, st, t.all) })
+	if err != nil {
+		return err
+	}
+	if err := m.proved(ctx, r, made, t.all, nil); err != nil {
+		return fmt.Errorf("the new pack is not whole: %w", err)
+	}
+	return m.replace(ctx, c, &departure{packs: without(names, made), loose: loose, whole: t.all, proof: true}, true)
+}
+
+// make has packs made and moved in, and returns their names. size is about how many bytes they
+// have.
+func (m *Maintainer) make(r *store.Repo, size int64, work func(*store.Staging) error) (made []string, err error) {
+	if err := m.cfg.Space.RoomFor(size); err != nil {
+		return nil, fmt.Errorf("%w: %w", errUnfit, err)
+	}
+	st, err := m.cfg.Store.Stage(r)
+	if st != nil {
+		defer func() { err = errors.Join(err, st.Remove()) }()
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := work(st); err != nil {
+		return nil, err
+	}
+	if made, err = st.Packs(); err != nil {
+		return nil, err
+	}
+	return made, st.Adopt()
+}
+
+// proved returns an error when the packs alone have not all that the tips lead to, as far as
+// whole does not lead to it.
+func (m *Maintainer) proved(ctx context.Context, r *store.Repo, packs, tips, whole []string) (err error) {
+	view, err := m.cfg.Store.View(r, packs)
+	if view != nil {
+		defer func() { err = errors.Join(err, view.Remove()) }()
+	}
+	if err != nil {
+		return err
+	}
+	return m.cfg.Objects.Connected(ctx, view.Dir(), tips, whole)
+}
+
+// replace has packs leave that others have taken the place of. Charts that name them, or what
+// they alone have, are made anew first.
+func (m *Maintainer) replace(ctx context.Context, c *care, d *departure, charted bool) error {
+	crashpoint.Hit(crashpoint.PacksGathered)
+	if len(d.packs) == 0 {
+		return nil
+	}
+	c.repo.Supersede(d.packs)
+	if charted && c.repo.HasMaps() {
+		if err := m.chart(ctx, c.repo); err != nil {
+			if derr := c.repo.DropMaps(); derr != nil {
+				c.repo.Spare(d.packs)
+				return errors.Join(err, derr)
+			}
+			m.cfg.Log.Warn("a copy goes without what its readers find their way by", "repo", c.repo.Name(), "err", err)
+		}
+		d.after, d.waits = c.repo.Moment(), true
+	}
+	crashpoint.Hit(crashpoint.PacksMapped)
+	d.since = m.cfg.Clock.Now()
+	m.setLeaving(c, d)
+	return nil
+}
+
+// chart makes the charts of a copy that is large, and deletes those of one that is not.
+func (m *Maintainer) chart(ctx context.Context, r *store.Repo) (err error) {
+	roots, err := r.Roots()
+	if err != nil {
+		return err
+	}
+	s, err := m.surveyOf(r)
+	if err != nil {
+		return err
+	}
+	if objects, _ := s.sums(); objects < large {
+		return r.DropMaps()
+	}
+	scratch, err := m.cfg.Store.Scratch()
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, m.cfg.Store.Drop(scratch)) }()
+	c := Map{Tips: roots.Tips()}
+	var most int64 = -1
+	for _, p := range s.packs {
+		c.Packs = append(c.Packs, p.name)
+		if p.bytes > most {
+			c.Preferred, most = p.name, p.bytes
+		}
+	}
+	for _, ref := range roots.Live.Refs {
+		if ref.Public() {
+			c.Public = append(c.Public, ref.OID)
+		}
+	}
+	if err := m.cfg.Objects.Map(ctx, r.Dir(), scratch, c); err != nil {
+		return fmt.Errorf("chart it: %w", err)
+	}
+	return nil
+}
+
+func without(some, others []string) []string {
+	return slices.DeleteFunc(slices.Clone(some), func(s string) bool { return slices.Contains(others, s) })
+}
