@@ -301,6 +301,10 @@ func (e *Engine) Doubt(id string) {
 	}
 }
 
+// Maintain has jobs done on the copy of a repository, before what is due, and tells whether it is
+// here. It does not wait for them: see Status.
+func (e *Engine) Maintain(id string, jobs []Job) bool { return e.maintain.Ask(id, jobs...) }
+
 // Status tells what this node holds of a repository; ok is false when it holds
 // nothing and was not asked to.
 func (e *Engine) Status(id string) (Status, bool) {
@@ -313,6 +317,7 @@ func (e *Engine) Status(id string) (Status, bool) {
 	if r != nil {
 		s.Generation, s.Digest = r.Generation()
 	}
+	s.Upkeep = e.maintain.Status(id)
 	f := e.worker.Findings(id)
 	s.Fetch = f.Fetch
 	s.Broken, s.Syncing, s.Checked, s.Judged, s.Heard = known.Broken, f.Syncing, known.Checked, known.Judged, known.Heard

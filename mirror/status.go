@@ -26,6 +26,7 @@ type Status struct {
 	Failure    *failure.Error
 	Hold       *Hold
 	Behind     *Behind
+	Upkeep     Upkeep // of the copy that is here
 
 	Skipped      int            // refs of upstream's that are not mirrored, as this run of the owner knows
 	FirstSkipped []refs.Skipped // of them

@@ -2,6 +2,7 @@ package mirror
 
 import (
 	"gitmirror/internal/policy"
+	"gitmirror/mirror/maintain"
 	"gitmirror/mirror/schedule"
 	"gitmirror/mirror/sync"
 	"gitmirror/mirror/work"
@@ -24,6 +25,9 @@ type (
 	Rows      = schedule.Rows
 	Freshness = schedule.Freshness
 
+	Upkeep = maintain.Status
+	Job    = maintain.Job
+
 	Publisher    = sync.Publisher
 	Candidate    = sync.Candidate
 	CommitStatus = sync.CommitStatus
@@ -40,6 +44,12 @@ type (
 const (
 	Owner   = work.Owner
 	Replica = work.Replica
+)
+
+// What people may ask for, see package maintain.
+var (
+	Verify  = []Job{maintain.Read, maintain.Check}
+	Collect = []Job{maintain.Gather}
 )
 
 // See package sync.

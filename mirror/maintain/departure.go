@@ -24,6 +24,10 @@ type departure struct {
 const (
 	// departFor is how long a departure may take. What is to go then goes the next time.
 	departFor = 6 * time.Hour
+	// departEvery is how long it takes until one is tried again.
+	departEvery = 2 * time.Second
+	// turnFor is how long those who build are waited for at a time: others of the copy wait too.
+	turnFor = 10 * time.Second
 	// proofFor is how long a proof may keep those who build waiting.
 	proofFor = time.Minute
 )
@@ -84,9 +88,13 @@ func (m *Maintainer) goOn(ctx context.Context, c *care, d *departure) (done bool
 	if !d.proof {
 		return true, r.Hide(d.packs)
 	}
-	ctx, cancel := context.WithTimeout(ctx, proofFor)
+	turn, cancel := context.WithTimeout(ctx, m.turn)
 	defer cancel()
-	return r.Still(func() error { return m.leave(ctx, c, d) })
+	return r.Still(turn, func() error {
+		ctx, cancel := context.WithTimeout(ctx, proofFor)
+		defer cancel()
+		return m.leave(ctx, c, d)
+	})
 }
 
 // leave proves that what is left has all that must stay, and then has the rest go. Nobody

@@ -24,3 +24,14 @@ type broken struct{ Objects }
 func (broken) Join(context.Context, *store.Staging, string, []string, []string) error {
 	return errMemory
 }
+
+// during has something else happen while a copy is gathered.
+type during struct {
+	Objects
+	meanwhile func()
+}
+
+func (d during) Gather(ctx context.Context, st *store.Staging, tips []string) error {
+	d.meanwhile()
+	return d.Objects.Gather(ctx, st, tips)
+}

@@ -69,6 +69,7 @@ func (g *rig) open(d *disk.Disk) {
 		Clock: g.clock, Store: s, Objects: NewGit(runner, d), Copies: g, Space: space.New(d, g.root, 0, nil), Meter: g,
 		Random: func() float64 { return 0.5 }, Log: testlog.New(g.t),
 	})
+	g.turn = 10 * time.Millisecond
 	if g.copy, err = s.Ensure("01REPO", "acme/x"); err != nil {
 		g.t.Fatal(err)
 	}

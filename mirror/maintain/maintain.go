@@ -74,10 +74,12 @@ type Config struct {
 type Maintainer struct {
 	cfg  Config
 	wake chan struct{}
+	turn time.Duration // see turnFor
 
 	mu    sync.Mutex
 	began bool
 	cares map[string]*care
+	early map[string][]Job // that were asked for before a copy was taken notice of
 }
 
 // care is what is known of a copy.
@@ -106,7 +108,7 @@ func New(cfg Config) *Maintainer {
 	if cfg.Random == nil {
 		cfg.Random = rand.Float64
 	}
-	return &Maintainer{cfg: cfg, wake: make(chan struct{}, 1), cares: map[string]*care{}}
+	return &Maintainer{cfg: cfg, wake: make(chan struct{}, 1), turn: turnFor, cares: map[string]*care{}, early: map[string][]Job{}}
 }
 
 const (
@@ -124,7 +126,7 @@ const (
 // Run works until ctx ends.
 func (m *Maintainer) Run(ctx context.Context) {
 	m.look()
-	for rest := time.Duration(0); m.sleep(ctx, rest); {
+	for rest := time.Duration(0); m.sleep(ctx, m.untilDeparture(rest)); {
 		m.look()
 		m.depart(ctx)
 		c, job := m.next(ctx)
@@ -139,6 +141,18 @@ func (m *Maintainer) Run(ctx context.Context) {
 			rest = 0 // people wait
 		}
 	}
+}
+
+// untilDeparture is a rest, or what is left of it until a departure is to be tried again.
+func (m *Maintainer) untilDeparture(rest time.Duration) time.Duration {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, c := range m.cares {
+		if c.leaving != nil {
+			return min(rest, departEvery)
+		}
+	}
+	return rest
 }
 
 // sleep returns after d, or sooner when somebody asks for work; false when ctx ends.
@@ -189,7 +203,16 @@ func (m *Maintainer) look() {
 		}
 		m.mu.Lock()
 		m.cares[c.repo.ID()] = c
+		c.wanted = m.early[c.repo.ID()]
+		delete(m.early, c.repo.ID())
 		m.mu.Unlock()
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for id := range m.early {
+		if m.cfg.Store.Repo(id) == nil {
+			delete(m.early, id)
+		}
 	}
 }
 

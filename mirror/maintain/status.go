@@ -21,29 +21,37 @@ func (m *Maintainer) Status(id string) Status {
 	defer m.mu.Unlock()
 	c := m.cares[id]
 	if c == nil {
-		return Status{}
+		return Status{Wanted: slices.Clone(m.early[id])}
 	}
 	return Status{Record: c.record, Doing: c.doing, Since: c.since, Wanted: slices.Clone(c.wanted), Leaving: c.leaving != nil, Failure: c.failure}
 }
 
 // Ask has jobs done on a copy as soon as may be, and tells whether it is here. It does not wait.
 func (m *Maintainer) Ask(id string, jobs ...Job) bool {
-	m.mu.Lock()
-	c := m.cares[id]
-	if c != nil {
-		for _, j := range jobs {
-			if !slices.Contains(c.wanted, j) {
-				c.wanted = append(c.wanted, j)
-			}
-		}
-	}
-	m.mu.Unlock()
-	if c == nil {
+	if m.cfg.Store.Repo(id) == nil {
 		return false
 	}
+	m.mu.Lock()
+	if c := m.cares[id]; c != nil {
+		c.wanted = with(c.wanted, jobs)
+	} else {
+		m.early[id] = with(m.early[id], jobs)
+	}
+	m.mu.Unlock()
 	select {
 	case m.wake <- struct{}{}:
 	default:
 	}
 	return true
+}
+
+// with is a list with others behind it, each once.
+func with(list, others []Job) []Job {
+	list = slices.Clone(list)
+	for _, j := range others {
+		if !slices.Contains(list, j) {
+			list = append(list, j)
+		}
+	}
+	return list
 }

@@ -12,8 +12,11 @@ import (
 	"gitmirror/mirror/store"
 )
 
-// errUnfit says that the machine lacks something for now: the job is none that failed.
-var errUnfit = errors.New("the disk is nearly full")
+// Why a job is left for later that has not failed.
+var (
+	errUnfit = errors.New("the disk is nearly full")
+	errBusy  = errors.New("a run is under way")
+)
 
 // do does one job, and takes account of it.
 func (m *Maintainer) do(ctx context.Context, c *care, job Job) {
@@ -26,13 +29,16 @@ func (m *Maintainer) do(ctx context.Context, c *care, job Job) {
 	now := m.cfg.Clock.Now()
 	m.mu.Lock()
 	c.doing, c.surveyed = "", false
-	c.wanted = slices.DeleteFunc(slices.Clone(c.wanted), func(j Job) bool { return j == job })
+	if !errors.Is(err, errUnfit) && !errors.Is(err, errBusy) {
+		c.wanted = slices.DeleteFunc(slices.Clone(c.wanted), func(j Job) bool { return j == job })
+	}
 	switch {
 	case err == nil:
 		delete(c.failed, job)
 		delete(c.again, job)
 		c.failure = ""
-	case errors.Is(err, errUnfit), errors.Is(err, store.ErrGone), ctx.Err() != nil:
+	case errors.Is(err, errUnfit), errors.Is(err, errBusy), errors.Is(err, store.ErrGone), ctx.Err() != nil:
+		c.again[job] = now.Add(lookEvery)
 	default:
 		c.failed[job]++
 		c.again[job] = now.Add(min(retry<<min(c.failed[job]-1, 10), retryMax))
@@ -40,7 +46,7 @@ func (m *Maintainer) do(ctx context.Context, c *care, job Job) {
 	}
 	m.mu.Unlock()
 	m.changed(c)
-	if ctx.Err() != nil || errors.Is(err, store.ErrGone) {
+	if ctx.Err() != nil || errors.Is(err, errUnfit) || errors.Is(err, errBusy) || errors.Is(err, store.ErrGone) {
 		return
 	}
 	m.cfg.Meter.Maintained(job, err != nil, now.Sub(began))
@@ -174,11 +180,15 @@ type tips struct {
 
 // tips reads them. Of those that the live table does not have, a copy that was made anew may
 // lack some, or what they lead to: what is not here cannot be lost.
-func (m *Maintainer) tips(ctx context.Context, r *store.Repo) (t tips, err error) {
+func (m *Maintainer) tips(ctx context.Context, r *store.Repo) (tips, error) {
 	roots, err := r.Roots()
 	if err != nil {
-		return t, err
+		return tips{}, err
 	}
+	return m.tipsOf(ctx, r, roots)
+}
+
+func (m *Maintainer) tipsOf(ctx context.Context, r *store.Repo, roots *store.Roots) (t tips, err error) {
 	t.live = roots.Tips()
 	if t.all = roots.All(); len(t.all) == len(t.live) {
 		return t, nil
@@ -252,15 +262,11 @@ func (m *Maintainer) join(ctx context.Context, c *care) error {
 // gather makes one pack of all that must stay, and has the others go.
 func (m *Maintainer) gather(ctx context.Context, c *care) error {
 	r := c.repo
-	packs, err := r.Packs()
+	packs, loose, roots, err := m.standing(ctx, r)
 	if err != nil {
 		return err
 	}
-	loose, err := r.Loose()
-	if err != nil {
-		return err
-	}
-	t, err := m.tips(ctx, r)
+	t, err := m.tipsOf(ctx, r, roots)
 	if err != nil || len(t.live) == 0 {
 		return err
 	}
@@ -279,11 +285,32 @@ func (m *Maintainer) gather(ctx context.Context, c *care) error {
 	return m.replace(ctx, c, &departure{packs: without(names, made), loose: loose, whole: t.all, proof: true}, true)
 }
 
+// standing is what there is of a copy at a moment at which nobody builds: packs that a run has
+// brought for a table that it has not prepared yet are not among them.
+func (m *Maintainer) standing(ctx context.Context, r *store.Repo) (packs []store.Pack, loose []string, roots *store.Roots, err error) {
+	turn, cancel := context.WithTimeout(ctx, m.turn)
+	defer cancel()
+	still, err := r.Still(turn, func() (err error) {
+		if roots, err = r.Roots(); err != nil {
+			return err
+		}
+		if packs, err = r.Packs(); err != nil {
+			return err
+		}
+		loose, err = r.Loose()
+		return err
+	})
+	if err == nil && !still {
+		err = errBusy
+	}
+	return packs, loose, roots, err
+}
+
 // make has packs made and moved in, and returns their names. size is about how many bytes they
 // have.
 func (m *Maintainer) make(r *store.Repo, size int64, work func(*store.Staging) error) (made []string, err error) {
 	if err := m.cfg.Space.RoomFor(size); err != nil {
-		return nil, fmt.Errorf("%w: %w", errUnfit, err)
+		return nil, err
 	}
 	st, err := m.cfg.Store.Stage(r)
 	if st != nil {
@@ -324,6 +351,10 @@ func (m *Maintainer) replace(ctx context.Context, c *care, d *departure, charted
 	c.repo.Supersede(d.packs)
 	if charted && c.repo.HasMaps() {
 		if err := m.chart(ctx, c.repo); err != nil {
+			if ctx.Err() != nil {
+				c.repo.Spare(d.packs)
+				return err
+			}
 			if derr := c.repo.DropMaps(); derr != nil {
 				c.repo.Spare(d.packs)
 				return errors.Join(err, derr)

@@ -127,10 +127,13 @@ func TestNothingGoesThatIsBuiltOn(t *testing.T) {
 		})
 		topic := g.tip("topic")
 		g.arrive(topic) // and no table has it
-		release, err := g.copy.Build()
-		if err != nil {
-			t.Fatal(err)
-		}
+		var release func()
+		g.cfg.Objects = during{g.cfg.Objects, func() {
+			var err error
+			if release, err = g.copy.Build(); err != nil {
+				t.Fatal(err)
+			}
+		}}
 		g.tend(Gather)
 		g.edit(func(e *upstream.Edit) { e.Commit("late", "late", map[string]string{"late": "late"}) })
 		late := g.tip("late")
@@ -165,6 +168,34 @@ func TestNothingGoesThatIsBuiltOn(t *testing.T) {
 		}
 		g.whole()
 	}
+}
+
+// What a run has brought, and is about to name, is no part of what is gathered: that waits for
+// the run.
+func TestWhatIsGatheredIsWholeGenerations(t *testing.T) {
+	g := newRig(t)
+	g.push("main", 100)
+	release, err := g.copy.Build()
+	if err != nil {
+		t.Fatal(err)
+	}
+	g.edit(func(e *upstream.Edit) { e.Commit("main", "more", map[string]string{"more": noise(1, 3000)}) })
+	g.arrive(g.tip("main"))
+	g.look()
+	if !g.Ask("01REPO", Gather) {
+		t.Fatal("it is not here")
+	}
+	g.tend(Gather)
+	if s := g.Status("01REPO"); !slices.Equal(s.Wanted, []Job{Gather}) || s.Failure != "" || s.Leaving || g.packs() != 2 {
+		t.Errorf("%+v, %d packs", s, g.packs())
+	}
+	g.activate(g.table())
+	release()
+	g.tend(Gather)
+	if s := g.Status("01REPO"); len(s.Wanted) > 0 || s.Leaving || g.packs() != 1 {
+		t.Errorf("%+v, %d packs", s, g.packs())
+	}
+	g.whole()
 }
 
 // A pack stays for as long as somebody reads who may have it open, and is seen by nobody who

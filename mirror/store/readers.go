@@ -1,6 +1,9 @@
 package store
 
-import "sync"
+import (
+	"context"
+	"sync"
+)
 
 // readers are those who may have a repository's packs open: what they have found in one they
 // go on reading there, whatever stands beside it meanwhile.
@@ -52,27 +55,33 @@ func (r *Repo) ReadSince(m Moment) bool {
 }
 
 // Build is Acquire for whoever proves that objects are here, to prepare a table that needs
-// them: until release is called, none of them goes. It waits for Still.
+// them: until release is called, none of them goes. It waits for Still, which is not for long.
 func (r *Repo) Build() (release func(), err error) {
-	r.building.RLock()
+	if err := r.building.Acquire(context.Background(), 1); err != nil {
+		return nil, err
+	}
 	acquired, err := r.Acquire()
 	if err != nil {
-		r.building.RUnlock()
+		r.building.Release(1)
 		return nil, err
 	}
 	end := r.Read()
 	return sync.OnceFunc(func() {
 		end()
 		acquired()
-		r.building.RUnlock()
+		r.building.Release(1)
 	}), nil
 }
 
-// Still calls f while nobody builds, and tells whether that could be: it does not wait.
-func (r *Repo) Still(f func() error) (done bool, err error) {
-	if !r.building.TryLock() {
+// builders is more than will ever build one repository at once.
+const builders = 1 << 20
+
+// Still calls f while nobody builds, and tells whether that could be. It waits until ctx ends for
+// those who do; who comes meanwhile waits behind it.
+func (r *Repo) Still(ctx context.Context, f func() error) (done bool, err error) {
+	if !r.building.TryAcquire(builders) && r.building.Acquire(ctx, builders) != nil {
 		return false, nil
 	}
-	defer r.building.Unlock()
+	defer r.building.Release(builders)
 	return true, f()
 }

@@ -13,6 +13,8 @@ import (
 	"sync"
 	"weak"
 
+	"golang.org/x/sync/semaphore"
+
 	"gitmirror/internal/atomicfile"
 	"gitmirror/internal/clock"
 	"gitmirror/internal/disk"
@@ -42,7 +44,7 @@ type Repo struct {
 
 	packs sync.Mutex // held while packs are moved in, indexed or taken away
 
-	building sync.RWMutex // held shared by who builds, see Build
+	building *semaphore.Weighted // see Build
 	readers  readers
 	clock    clock.Clock
 
@@ -75,7 +77,7 @@ func load(d *disk.Disk, c clock.Clock, dir string) (*Repo, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Repo{id: m.ID, dir: dir, disk: d, clock: c, name: m.Name, parting: make(chan struct{})}
+	r := &Repo{id: m.ID, dir: dir, disk: d, clock: c, name: m.Name, building: semaphore.NewWeighted(builders), parting: make(chan struct{})}
 	if err := r.ours(); err != nil {
 		return nil, err
 	}

@@ -36,6 +36,13 @@ type simulated struct {
 	asked     int
 	ways      int // that are not closed
 	published []Candidate
+	see       func(what string) // is told what a run is at; may be nil
+}
+
+func (s *simulated) at(what string) {
+	if s.see != nil {
+		s.see(what)
+	}
 }
 
 func (s *simulated) Check(ctx context.Context, _ string, _ []string, last detect.Fingerprint) (detect.Result, error) {
@@ -71,6 +78,7 @@ func (w *simulatedWay) Close() { w.of.ways-- }
 type objects struct{ *simulated }
 
 func (o objects) Missing(_ context.Context, _ string, oids, _ []string) ([]string, error) {
+	o.at("missing")
 	return slices.DeleteFunc(slices.Clone(oids), func(oid string) bool { return o.have[oid] }), nil
 }
 
@@ -78,6 +86,7 @@ func (o objects) Fetch(_ context.Context, _ *store.Staging, src fetch.Source, oi
 	if w, ok := src.Way.(*simulatedWay); !ok || w.of != o.simulated || o.ways != 1 {
 		panic("it is not fetched by the way of what was asked")
 	}
+	o.at("fetch")
 	if o.failing != nil && (o.until == 0 || o.asked <= o.until) {
 		return o.failing
 	}
@@ -105,6 +114,7 @@ func (o objects) Left(_ context.Context, _ string, old, _ []string) ([]int, erro
 func (o objects) IsAncestor(context.Context, string, string, string) bool { return true }
 
 func (s *simulated) Publish(_ context.Context, c Candidate) (CommitStatus, error) {
+	s.at("publish")
 	s.published = append(s.published, c)
 	return Committed, nil
 }
@@ -172,6 +182,35 @@ func TestARunAgainstASimulatedUpstream(t *testing.T) {
 	w.Run(t.Context(), work.Task{Assignment: a, Step: work.CheckUpstream, Ask: true, Wanted: true})
 	if !slices.Equal(up.forgotten, a.URLs) {
 		t.Errorf("where somebody wants to know, %v are asked anew", up.forgotten)
+	}
+}
+
+// From before it asks what is missing until its table is published, nothing goes from a copy
+// that a run may build on.
+func TestARunBuildsOnWhatStays(t *testing.T) {
+	up, w, a := simulate(t)
+	stays := map[string]bool{}
+	up.see = func(what string) {
+		at, cancel := context.WithCancel(t.Context())
+		cancel()
+		still, err := w.store.Repo(a.ID).Still(at, func() error { return nil })
+		if err != nil {
+			t.Error(err)
+		}
+		stays[what] = !still
+	}
+	up.refs = []wire.AdvertRef{{Name: "refs/heads/0", OID: strings.Repeat("a", 40)}}
+	if out := w.Run(t.Context(), work.Task{Assignment: a, Step: work.CheckUpstream, Ask: true}); !out.Changed {
+		t.Fatalf("%+v", out)
+	}
+	for _, what := range []string{"missing", "fetch", "publish"} {
+		if !stays[what] {
+			t.Errorf("at %s something may go", what)
+		}
+	}
+	up.see("the end")
+	if stays["the end"] {
+		t.Error("it holds up others after its end")
 	}
 }
 
