@@ -85,9 +85,16 @@ func TestABatchThatFailsIsTheLast(t *testing.T) {
 	}
 	down = 0
 	r = run(t, append([]string{"repo", "pause"}, numbered(3*atOnce)...)...).want(t, exitUnavailable)
-	if strings.Contains(r.out, "Paused") {
-		t.Error(r.out)
+	if strings.Contains(r.out, "Paused") || strings.Contains(r.err, "stopped") {
+		t.Error("where nothing was done there is no rest: ", r.out, r.err)
 	}
+}
+
+// What is said of more, or fewer, than was asked about is of nobody knows whom.
+func TestABatchThatIsAnsweredOddly(t *testing.T) {
+	fakeNode(t, func(_ int, r request) any { return api.RepoResults{Results: make([]api.RepoResult, 1)} })
+	r := run(t, "repo", "pause", "a", "b").want(t, exitFailed)
+	contains(t, "stderr", r.err, "asked about 2 repositories, the node answered about 1")
 }
 
 func TestRepoSetOfMany(t *testing.T) {

@@ -167,3 +167,37 @@ func TestProgressFitsTheTerminal(t *testing.T) {
 		t.Errorf("%q, want %q", got, want)
 	}
 }
+
+// A question is asked on a terminal alone, and yes is the only answer by which anything is done.
+func TestAQuestionOnATerminal(t *testing.T) {
+	for answer, code := range map[string]int{"y": exitOK, "YES": exitOK, "n": exitFailed, "": exitFailed, "yes please": exitFailed} {
+		done := false
+		f := fakeNode(t, func(_ int, r request) any {
+			if strings.HasPrefix(r.line, "DELETE") {
+				done = true
+				return nil
+			}
+			return api.Node{Name: "n2"}
+		})
+		of, tty, err := pty.Open()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := fmt.Fprintln(of, answer+"\nn"); err != nil {
+			t.Fatal(err)
+		}
+		var said bytes.Buffer
+		p := program{Streams: Streams{In: tty, Out: io.Discard, Err: &said}, patience: testPatience}
+		if got := p.main(t.Context(), []string{"gitmirror", "node", "rm", "n2", "--addr", f.URL}); got != code || done != (code == exitOK) {
+			t.Errorf("%q: exit code %d, done %v\n%s", answer, got, done, said.String())
+		}
+		contains(t, "stderr", said.String(), "Go on? [y/N]")
+		said.Reset()
+		done = false
+		if got := p.main(t.Context(), []string{"gitmirror", "node", "rm", "n2", "--addr", f.URL, "-o", "json"}); got != exitUsage || done || strings.Contains(said.String(), "Go on?") {
+			t.Errorf("for a program: exit code %d, done %v\n%s", got, done, said.String())
+		}
+		_ = tty.Close()
+		_ = of.Close()
+	}
+}

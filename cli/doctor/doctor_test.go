@@ -103,3 +103,13 @@ func TestWhatIsWrongIsSaid(t *testing.T) {
 		t.Errorf("left behind: %v, %v", left, err)
 	}
 }
+
+// A public address that is of its own host alone is not asked from another.
+func TestALoopbackAddressOfAnotherHost(t *testing.T) {
+	status := &api.Status{AnsweredBy: "n1", Nodes: []api.Node{{Name: "n2", Peer: "nosuch.invalid:7655", HTTP: "http://127.0.0.1:1"}}}
+	for _, c := range (doctor.Host{Status: status}).Examine(context.Background()) {
+		if c.Name == "http n2" && c.State != doctor.OK {
+			t.Errorf("%+v", c)
+		}
+	}
+}
