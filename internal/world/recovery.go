@@ -125,7 +125,7 @@ func (r *run) supersede(n, best *Node, join ...*Node) {
 			n.Crash(0)
 		}
 	}
-	disturbed = disturbed || !hears() || best.alive() != of || n.has(readOnly) || n.has(fullDisk) || n.has(failingDisk)
+	disturbed = disturbed || !hears() || best.alive() != of || n.has(readOnly) || n.has(fullDisk) || n.has(failingDisk) || errors.Is(err, errStopped)
 	if err != nil && !disturbed && !errors.Is(err, membership.ErrSuperseded) {
 		r.violated("%s does not start, of a cluster that has been recovered without it, and does not say so: %v", n.Name, err)
 	}
