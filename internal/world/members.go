@@ -250,12 +250,14 @@ func (r *run) removeWrong(s Step) {
 // others for a minute, and one of them leads.
 func (r *run) mustEnd(n *Node) {
 	of := n.alive()
-	for end := time.Now().Add(calmWithin); time.Now().Before(end); time.Sleep(time.Second) {
+	for end := time.Now().Add(calmWithin); n.running() && time.Now().Before(end); time.Sleep(time.Second) {
 		if _, led := r.status(r.others(n)); n.alive() != of || !led || !r.reached(n) {
 			return
 		}
 	}
-	r.violated("%s was removed, and runs on", n.Name)
+	if n.running() {
+		r.violated("%s was removed, and runs on", n.Name)
+	}
 }
 
 // ghost starts a node again that was removed for good.
