@@ -96,7 +96,7 @@ func TestNamesAreWhatPrometheusExpects(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	bounded := []string{"version", "commit", "goversion", "state", "result", "error_class", "phase", "source", "kind", "route", "method", "code", "call", "share", "lane"}
+	bounded := []string{"version", "commit", "goversion", "state", "result", "error_class", "phase", "source", "kind", "route", "method", "code", "call", "share", "lane", "task"}
 	for _, f := range families {
 		if !strings.HasPrefix(f.GetName(), prefix) {
 			continue
