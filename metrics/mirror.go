@@ -50,8 +50,8 @@ func newMirror(with promauto.Factory) *Mirror {
 		published: counters(with, "publishes_total", "Generations that this node, as the owner, had the cluster decide about, by what it decided.", []label{{"result", mirror.Fates}}),
 		changes:   counters(with, "ref_updates_total", "Refs changed by generations that this node published, but for first ones.", []label{{"kind", words(refs.Kinds)}}),
 		jobs: counters(with, "maintenance_runs_total", "Jobs of maintenance on single copies, by kind and what they came to.",
-			[]label{{"job", words(maintain.Jobs)}, {"result", []string{done, failed}}}),
-		jobTime: counters(with, "maintenance_seconds_total", "Seconds that jobs of maintenance took, one at a time.", []label{{"job", words(maintain.Jobs)}}),
+			[]label{{"task", words(maintain.Jobs)}, {"result", []string{done, failed}}}),
+		jobTime: counters(with, "maintenance_seconds_total", "Seconds that jobs of maintenance took, one at a time.", []label{{"task", words(maintain.Jobs)}}),
 		freed:   with.NewCounter(prometheus.CounterOpts{Namespace: "gitmirror", Name: "maintenance_freed_bytes_total", Help: "Bytes of packs that were deleted because others have taken their place."}),
 	}
 	for _, outcome := range mirror.Outcomes {
