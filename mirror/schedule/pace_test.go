@@ -324,3 +324,41 @@ func TestAsOf(t *testing.T) {
 		t.Errorf("a new owner knows that it is as of %s", got)
 	}
 }
+
+// A host that wants to be left alone keeps nobody from asking holders for what is lost.
+func TestARestingHostKeepsNobodyFromHolders(t *testing.T) {
+	w := newWorld()
+	t.Cleanup(w.stop)
+	a := owned("repo", "host")
+	w.holds(a)
+	w.assign(a)
+	w.end("repo", w.tooMuch(time.Hour))
+	a.Lost = []work.Generation{{Number: 1}}
+	w.assign(a)
+	for asked := 0; asked < 3; {
+		if f := w.at("repo"); f != nil {
+			if f.task.Step != work.RecoverLost {
+				t.Fatalf("upstream is asked: %+v", f.task.Step)
+			}
+			asked++
+			w.end("repo", work.Result{})
+		}
+		if w.advance(time.Second); w.clock.Now().Sub(w.began) > time.Minute {
+			t.Fatalf("holders were asked %d times in a minute", asked)
+		}
+	}
+	if err := w.Request("repo"); err != nil { // it is asked, in vain, and postponed from then on
+		t.Fatal(err)
+	}
+	w.settle()
+	w.end("repo", w.tooMuch(0))
+	for range 400 {
+		if f := w.at("repo"); f != nil {
+			w.end("repo", work.Result{})
+		}
+		w.advance(time.Second)
+	}
+	if before := w.ran["repo"]; before < 4 {
+		t.Errorf("%d runs", before)
+	}
+}

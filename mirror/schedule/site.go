@@ -139,11 +139,12 @@ func (s *Scheduler) hear(r *repo, f *failure.Error, began, now instant) {
 	}
 }
 
-// A host that is asked for too much is left alone for pauseFirst, where it does not say for how
-// long, and for no more than pauseMost.
+// A host that is asked for too much is left alone for as long as it says, or, where it does not,
+// for pauseFirst, and for no more than pauseMost: then one repository is looked at, by which
+// nobody is asked for too much.
 const (
 	pauseFirst = 10 * time.Second
-	pauseMost  = time.Hour
+	pauseMost  = time.Minute
 )
 
 // Resting is for how long the host of a repository's upstream still wants to be left alone.
@@ -194,6 +195,9 @@ func (s *Scheduler) postpone(r *repo, now instant) bool {
 		return false // it runs, and does not ask
 	}
 	s.queue.set(r, r.nextCheck)
+	if r.terms.lost > 0 {
+		s.queue.advance(r, max(r.recovers(), now)) // which asks holders
+	}
 	return true
 }
 
