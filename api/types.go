@@ -164,6 +164,8 @@ type Copy struct {
 	// Progress is how far the node is with what it fetches for it. Asked for are the owner, and
 	// who lacks what is published.
 	Progress *Progress `json:"progress"`
+	// Upkeep is how the node keeps it; null in lists, and where the node did not answer.
+	Upkeep *Upkeep `json:"upkeep"`
 }
 
 // RepoError is why a repo is failing.

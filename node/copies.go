@@ -97,6 +97,7 @@ func (c copies) Live(ctx context.Context, ids []string) peer.LiveAnswer {
 				if lost := c.engine.TakenAway(ctx, id); lost.Count > 0 {
 					live.Lost = &api.LostRefs{Count: lost.Count, First: changesOf(lost.First)}
 				}
+				live.Upkeep = upkeepOf(s.Upkeep)
 			}
 			for _, p := range s.Pinned {
 				live.Pins = append(live.Pins, api.Pin{Ref: p.Ref, OID: p.OID, Upstream: &p.Upstream, Missing: p.Missing})
@@ -110,6 +111,26 @@ func (c copies) Live(ctx context.Context, ids []string) peer.LiveAnswer {
 		a.Ages, a.NoAge, a.Lags = &f.Ages, f.Unknown, &f.Lags
 	}
 	return a
+}
+
+// upkeepOf is how a copy is kept.
+func upkeepOf(u mirror.Upkeep) *api.Upkeep {
+	at := func(t time.Time) *time.Time {
+		if t.IsZero() {
+			return nil
+		}
+		t = t.UTC().Truncate(time.Millisecond)
+		return &t
+	}
+	out := &api.Upkeep{Read: at(u.Read), Checked: at(u.Checked), Tidied: at(u.Tended), Collected: at(u.Pruned), Bytes: u.Bytes, Used: u.Used,
+		Doing: string(u.Doing), Waiting: []string{}, Leaving: u.Leaving, Error: clip(u.Failure)}
+	if u.Doing != "" {
+		out.Since = at(u.Since)
+	}
+	for _, j := range u.Wanted {
+		out.Waiting = append(out.Waiting, string(j))
+	}
+	return out
 }
 
 // progressOf is how far a fetch is, nil for none.

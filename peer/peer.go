@@ -132,6 +132,8 @@ type Live struct {
 	Generation *uint64 `json:"generation,omitempty"`
 	// Progress is how far the node is with what it fetches, nil for nothing.
 	Progress *api.Progress `json:"progress,omitempty"`
+	// Upkeep is how the node keeps its copy, for who asks of one repo.
+	Upkeep *api.Upkeep `json:"upkeep,omitempty"`
 }
 
 // LiveAnswer is one node's Live of the repos it was asked about.

@@ -320,6 +320,25 @@ func TestHowFarCopiesAre(t *testing.T) {
 	}
 }
 
+// How copies are kept is asked of all who have one, where one repo is looked at.
+func TestHowCopiesAreKept(t *testing.T) {
+	a := surrounded(t)
+	at := a.at.UTC()
+	a.live["n1:1"] = peer.LiveAnswer{Repos: map[string]peer.Live{"r": {Upkeep: &api.Upkeep{Read: &at}}}}
+	a.live["n2:1"] = peer.LiveAnswer{Repos: map[string]peer.Live{"r": {Upkeep: &api.Upkeep{Doing: "gather"}}}}
+	a.publish(1).ready("n1", 1).ready("n2", 1)
+	var r api.Repo
+	a.get(t, "GET", "/api/v1/repos/r", &r)
+	if len(r.Copies) != 2 || r.Copies[0].Upkeep == nil || !r.Copies[0].Upkeep.Read.Equal(at) || r.Copies[1].Upkeep == nil || r.Copies[1].Upkeep.Doing != "gather" {
+		t.Errorf("%+v", r.Copies)
+	}
+	delete(a.live, "n2:1")
+	a.get(t, "GET", "/api/v1/repos/r", &r)
+	if r.Copies[1].Upkeep != nil {
+		t.Errorf("a node that is silent says %+v", r.Copies[1].Upkeep)
+	}
+}
+
 // Who has a copy and is busy is not taken for one that has none.
 func TestBusyHoldersSaySo(t *testing.T) {
 	a := surrounded(t)

@@ -19,6 +19,7 @@ type firsthand struct {
 	owner    *peer.Live
 	progress map[fsm.NodeNum]*api.Progress // of copies
 	has      map[fsm.NodeNum]*uint64       // generations that are live
+	upkeep   map[fsm.NodeNum]*api.Upkeep   // how copies are kept, where one row is looked at
 }
 
 // live asks for what only nodes know of the rows, each node once: the owner, and those whose
@@ -45,6 +46,12 @@ func (s *Server) live(ctx context.Context, view *fsm.View, rows []*fsm.Repo) map
 			t := out[id]
 			if owners[id] == n.Num {
 				t.owner = &l
+			}
+			if l.Upkeep != nil {
+				if t.upkeep == nil {
+					t.upkeep = map[fsm.NodeNum]*api.Upkeep{}
+				}
+				t.upkeep[n.Num] = l.Upkeep
 			}
 			if l.Generation != nil {
 				if t.has == nil {

@@ -241,7 +241,7 @@ func (sh shape) render(r *fsm.Repo, said firsthand) api.Repo {
 		out.Owner = n.Name
 	}
 	for _, c := range r.Copies {
-		shown := api.Copy{Node: fmt.Sprintf("node %d", c.Node), State: c.State.String(), Generation: c.Generation, Progress: said.progress[c.Node], Live: said.has[c.Node], Since: timeOf(sh.brokeAt(r, c))}
+		shown := api.Copy{Node: fmt.Sprintf("node %d", c.Node), State: c.State.String(), Generation: c.Generation, Progress: said.progress[c.Node], Live: said.has[c.Node], Upkeep: said.upkeep[c.Node], Since: timeOf(sh.brokeAt(r, c))}
 		if n := sh.view.Node(c.Node); n != nil {
 			shown.Node = n.Name
 			if c.State == fsm.CopyReady {

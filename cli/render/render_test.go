@@ -91,6 +91,17 @@ func repos() []api.Repo {
 	}
 }
 
+// upkept is a repo whose copies are kept in different ways.
+func upkept() *api.Repo {
+	r := repos()[0]
+	r.Copies = []api.Copy{
+		{Node: "n1", State: "ready", Generation: 117, Upkeep: &api.Upkeep{Read: beforeP(3 * time.Hour), Checked: beforeP(200 * time.Hour), Doing: "gather", Error: "join: git pack-objects: fatal: \x1b[2Jno"}},
+		{Node: "n2", State: "ready", Generation: 117, Upkeep: &api.Upkeep{Read: beforeP(20 * time.Minute), Collected: beforeP(time.Minute)}},
+		{Node: "n3", State: "ready", Generation: 117},
+	}
+	return &r
+}
+
 // underway are repos that are cloned, copied, fetched, and wait.
 func underway() []api.Repo {
 	percent, all := 62, int64(190_000)
@@ -172,6 +183,7 @@ func TestGolden(t *testing.T) {
 		"repos":   func(p Printer) error { return p.Repos(repos()) },
 		"wide":    func(p Printer) error { return p.ReposWide(append(underway(), repos()...)) },
 		"cloning": func(p Printer) error { return p.Repo(&underway()[0], "", "http://10.0.0.11:7654/") },
+		"upkept":  func(p Printer) error { return p.Repo(upkept(), "", "http://10.0.0.11:7654/") },
 		"copying": func(p Printer) error { return p.Repo(&underway()[1], "", "http://10.0.0.11:7654/") },
 		"repo":    func(p Printer) error { return p.Repo(&repos()[0], "", "http://10.0.0.11:7654/") },
 		"broken":  func(p Printer) error { return p.Repo(&repos()[1], "", "http://10.0.0.11:7654") },

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"gitmirror/api"
 
@@ -162,6 +163,11 @@ func (p Printer) Repo(r *api.Repo, own, base string) error {
 		}
 		list = append(list, [2]string{"not mirrored", p.colored(yellow, count(r.Skipped.Count, "ref", "refs")+": "+strings.Join(first, ", "))})
 	}
+	for _, c := range r.Copies {
+		if c.Upkeep != nil && c.Upkeep.Error != "" {
+			list = append(list, [2]string{"maintenance", p.colored(yellow, cell(c.Node+": "+c.Upkeep.Error))})
+		}
+	}
 	for _, key := range sortedKeys(r.Labels) {
 		list = append(list, [2]string{"label", cell(key) + "=" + cell(r.Labels[key])})
 	}
@@ -173,6 +179,10 @@ func (p Printer) Repo(r *api.Repo, own, base string) error {
 		return err
 	}
 	columns := []column{{head: "NODE"}, {head: "ROLE"}, {head: "STATE"}, {head: "GENERATION", right: true}}
+	kept := slices.ContainsFunc(r.Copies, func(c api.Copy) bool { return c.Upkeep != nil })
+	if kept {
+		columns = append(columns, column{head: "VERIFIED"}, column{head: "CHECKED"}, column{head: "COLLECTED"})
+	}
 	under := slices.ContainsFunc(r.Copies, func(c api.Copy) bool { return c.Progress != nil })
 	if under {
 		columns = append(columns, column{head: "PROGRESS", cut: true})
@@ -191,12 +201,33 @@ func (p Printer) Repo(r *api.Repo, own, base string) error {
 			state = p.colored(yellow, c.State+", "+c.Away)
 		}
 		row := []string{cell(c.Node), role, state, strconv.FormatUint(c.Generation, 10)}
+		if kept {
+			row = append(row, p.upkeep(c.Upkeep)...)
+		}
 		if under {
 			row = append(row, copyProgress(c.Progress))
 		}
 		rows = append(rows, row)
 	}
 	return p.table(columns, rows)
+}
+
+// upkeep is when a copy was found whole, by reading it and by git fsck, and when what nothing
+// leads to went.
+func (p Printer) upkeep(u *api.Upkeep) []string {
+	if u == nil {
+		return []string{"?", "?", "?"}
+	}
+	cells := make([]string, 3)
+	for i, at := range []*time.Time{u.Read, u.Checked, u.Collected} {
+		if cells[i] = "never"; at != nil {
+			cells[i] = p.ago(at)
+		}
+	}
+	if now := map[string]int{"read": 1, "check": 2, "gather": 3}[u.Doing]; now > 0 {
+		cells[now-1] = p.colored(yellow, "under way")
+	}
+	return cells
 }
 
 // shownLost is how many of the losses of a hold are drawn.
