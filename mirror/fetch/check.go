@@ -73,8 +73,32 @@ func (f *Fetcher) sealed(path string) error {
 // lead to. It is no error that objects have flaws that a mirror may take. Errors are as
 // Verify's.
 func (f *Fetcher) Check(ctx context.Context, dir string, _ []string) error {
+	flaws := slices.Concat(gitflaw.Cosmetic, gitflaw.Acceptable)
+	for {
+		err := f.fsck(ctx, dir, flaws)
+		id := unknownFlaw(err)
+		at := slices.IndexFunc(flaws, func(flaw string) bool { return strings.EqualFold(flaw, id) })
+		if id == "" || at < 0 {
+			return err
+		}
+		flaws = slices.Delete(flaws, at, at+1) // this git does not look for it
+	}
+}
+
+// unknownFlaw is the id, in some case, over which git fsck stumbles before it looks at anything,
+// empty where it does not. A fetch passes over such ids.
+func unknownFlaw(err error) string {
+	if err == nil {
+		return ""
+	}
+	_, id, _ := strings.Cut(err.Error(), "Unhandled message id: ")
+	id, _, _ = strings.Cut(id, " ")
+	return strings.TrimRight(id, ";")
+}
+
+func (f *Fetcher) fsck(ctx context.Context, dir string, ignored []string) error {
 	var settings []git.Setting
-	for _, id := range slices.Concat(gitflaw.Cosmetic, gitflaw.Acceptable) {
+	for _, id := range ignored {
 		settings = append(settings, git.Setting{Key: "fsck." + id, Value: "ignore"})
 	}
 	cmd := f.git.CommandWith(ctx, dir, settings, "fsck", "--full", "--no-dangling", "--no-reflogs", "--no-progress").Gently()
