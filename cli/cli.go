@@ -99,7 +99,7 @@ func (p program) app() *urfave.App {
 			statusCommand().build(p),
 			group("repo", "add, list, show, change, pause, remove and sync mirrored repositories, approve what upstream took away",
 				repoAddCommand().build(p), repoLsCommand().build(p), repoShowCommand().build(p), repoURLCommand().build(p),
-				repoSetCommand().build(p), repoPauseCommand().build(p), repoResumeCommand().build(p), repoRmCommand().build(p), repoSyncCommand().build(p), repoImportCommand().build(p),
+				repoSetCommand().build(p), repoPauseCommand().build(p), repoResumeCommand().build(p), repoRmCommand().build(p), repoSyncCommand().build(p), repoVerifyCommand().build(p), repoGCCommand().build(p), repoImportCommand().build(p),
 				repoRefsCommand().build(p), repoApproveCommand().build(p), repoRestoreCommand().build(p)),
 			group("trash", "list what was removed, and bring it back", trashLsCommand().build(p), trashRestoreCommand().build(p)),
 			group("node", "list, show, drain and remove the nodes of the cluster",

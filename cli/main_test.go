@@ -128,7 +128,7 @@ func commands() map[string]*urfave.Command {
 // arguments are lawful ones for a command.
 func arguments(path string) []string {
 	return map[string][]string{
-		"repo add": {"https://example.org/a/b"}, "repo show": {"a/b"}, "repo url": {"a/b"}, "repo set": {"a/b", "--max-size", "1GiB"}, "repo rm": {"a/b"}, "repo pause": {"a/b"}, "repo resume": {"a/b"}, "repo sync": {"a/b"}, "repo import": {"-"},
+		"repo add": {"https://example.org/a/b"}, "repo show": {"a/b"}, "repo url": {"a/b"}, "repo set": {"a/b", "--max-size", "1GiB"}, "repo rm": {"a/b"}, "repo pause": {"a/b"}, "repo resume": {"a/b"}, "repo sync": {"a/b"}, "repo verify": {"a/b"}, "repo gc": {"a/b"}, "repo import": {"-"},
 		"repo refs": {"a/b"}, "repo approve": {"a/b"}, "repo restore": {"a/b", "main", "--yes"},
 		"node show": {"n1"}, "node rm": {"n1"}, "node drain": {"n1"}, "node undrain": {"n1"}, "completion": {"bash"}, "trash restore": {"a/b"},
 	}[path]

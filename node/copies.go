@@ -81,6 +81,19 @@ func (c copies) Past(id, digest string) ([]byte, error) {
 // Doubt has a copy looked at that a peer found damaged.
 func (c copies) Doubt(id string) { c.engine.Doubt(id) }
 
+// Maintain has a copy worked on, and returns how it was kept before.
+func (c copies) Maintain(id string, work api.Work) (api.Upkeep, error) {
+	jobs, known := map[api.Work][]mirror.Job{api.Verify: mirror.Verify, api.Collect: mirror.Collect}[work]
+	if !known {
+		return api.Upkeep{}, refusal.New(refusal.Malformed, "%q is no work", clip(string(work)))
+	}
+	before, _ := c.engine.Status(id)
+	if !c.engine.Maintain(id, jobs) {
+		return api.Upkeep{}, refusal.New(refusal.NoCopy, "it has no copy")
+	}
+	return *upkeepOf(before.Upkeep), nil
+}
+
 // Live tells what only this node knows of repos, as far as that is known when ctx ends.
 func (c copies) Live(ctx context.Context, ids []string) peer.LiveAnswer {
 	a := peer.LiveAnswer{Repos: map[string]peer.Live{}}

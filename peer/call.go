@@ -20,7 +20,7 @@ type Call struct {
 
 // Calls are the names of all calls: what their paths end in, and what is passed on for
 // clients, git's requests and the API's.
-var Calls = []string{"hello", "join", "propose", "index", "table", "past", "refs", "doubt", "sync", "live", "pulse", "whois", "member", "serve", "api"}
+var Calls = []string{"hello", "join", "propose", "index", "table", "past", "refs", "doubt", "maintain", "sync", "live", "pulse", "whois", "member", "serve", "api"}
 
 // Fates are what calls come to. Answered is any answer but a refusal; a peer that is silent
 // was reached, or not known to be unreachable, and was given up.

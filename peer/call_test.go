@@ -14,7 +14,7 @@ import (
 // Each call has a name of its own, whatever is in its path, and what is no call is the API.
 func TestCallsAreCountedByName(t *testing.T) {
 	for path, want := range map[string]string{
-		pathHello: "hello", pathJoin: "join", pathPropose: "propose", pathIndex: "index", pathTable: "table", pathPast: "past", pathRefs: "refs", pathDoubt: "doubt", pathSync: "sync",
+		pathHello: "hello", pathJoin: "join", pathPropose: "propose", pathIndex: "index", pathTable: "table", pathPast: "past", pathRefs: "refs", pathDoubt: "doubt", pathUpkeep: "maintain", pathSync: "sync",
 		pathLive: "live", pathPulse: "pulse", pathWhois: "whois", pathMember: "member", PathServe + "01K/git-upload-pack": "serve", PathServe + "hello": "serve",
 		"/api/v1/repos/a/hello": "api", pathCalls + "repos/x/of-another-release": "api",
 	} {

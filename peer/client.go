@@ -155,6 +155,13 @@ func (c *Client) Doubt(ctx context.Context, addr, id string) error {
 	return c.call(ctx, c.quick, http.MethodPost, addr, fmt.Sprintf("/peer/v1/repos/%s/doubt", url.PathEscape(id)), none, &none)
 }
 
+// Maintain has the node at addr work on its copy of a repo, and returns how it was kept before.
+func (c *Client) Maintain(ctx context.Context, addr, id string, work api.Work) (api.Upkeep, error) {
+	var u api.Upkeep
+	err := c.call(ctx, c.quick, http.MethodPost, addr, fmt.Sprintf("/peer/v1/repos/%s/maintain?work=%s", url.PathEscape(id), url.QueryEscape(string(work))), struct{}{}, &u)
+	return u, err
+}
+
 // Table fetches the ref table the node at addr serves of a repo, if it is at
 // least of that generation.
 func (c *Client) Table(ctx context.Context, addr, id string, generation uint64) ([]byte, error) {

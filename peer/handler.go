@@ -64,6 +64,7 @@ func (h Handlers) Handler() http.Handler {
 	c.add(http.MethodGet, pathPast, h.past)
 	c.add(http.MethodGet, pathRefs, h.refs)
 	c.add(http.MethodPost, pathDoubt, h.doubt)
+	c.add(http.MethodPost, pathUpkeep, h.maintain)
 	c.add(http.MethodPost, pathSync, h.sync)
 	c.add(http.MethodPost, pathFresh, h.fresh)
 	c.add(http.MethodPost, pathLive, h.live)
@@ -221,6 +222,11 @@ func (h Handlers) refs(w http.ResponseWriter, r *http.Request) {
 func (h Handlers) doubt(w http.ResponseWriter, r *http.Request) {
 	h.Node.Doubt(r.PathValue("id"))
 	answer(w, struct{}{}, nil)
+}
+
+func (h Handlers) maintain(w http.ResponseWriter, r *http.Request) {
+	u, err := h.Node.Maintain(r.PathValue("id"), api.Work(r.URL.Query().Get("work")))
+	answer(w, u, err)
 }
 
 func (h Handlers) sync(w http.ResponseWriter, r *http.Request) {

@@ -36,6 +36,7 @@ const (
 	pathPast   = "/peer/v1/repos/{id}/past"
 	pathRefs   = "/peer/v1/repos/{id}/refs"
 	pathDoubt  = "/peer/v1/repos/{id}/doubt"
+	pathUpkeep = "/peer/v1/repos/{id}/maintain"
 	pathSync   = "/peer/v1/repos/{id}/sync"
 	pathFresh  = "/peer/v1/repos/{id}/fresh"
 	pathLive   = "/peer/v1/live"
@@ -175,6 +176,8 @@ type Node interface {
 	Refs(ctx context.Context, id string, q api.RefQuery) (api.RefList, error)
 	// Doubt has this node look whether its copy is damaged.
 	Doubt(id string)
+	// Maintain has this node work on its copy, and returns how it was kept before.
+	Maintain(id string, work api.Work) (api.Upkeep, error)
 	// Sync has the owner ask upstream now and, where wait is set, waits for what
 	// that comes to.
 	Sync(ctx context.Context, id string, wait bool) (api.SyncOutcome, error)

@@ -145,6 +145,9 @@ func TestAChangeOfLeaderIsPassedOn(t *testing.T) {
 type transport roundTrip
 
 func (f transport) Transport(time.Duration) http.RoundTripper { return roundTrip(f) }
+func (f transport) Maintain(context.Context, string, string, api.Work) (api.Upkeep, error) {
+	panic("not asked for")
+}
 func (f transport) Live(context.Context, string, []string) (peer.LiveAnswer, error) {
 	return peer.LiveAnswer{}, errors.New("not asked")
 }

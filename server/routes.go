@@ -64,6 +64,8 @@ var routes = []route{
 	{http.MethodDelete, repoPath + "{name}", write, (*Server).removeRepo, "delete every copy; 204"},
 	{http.MethodGet, repoPath + "{name}:refs", informed, (*Server).refs, "a page of refs, live and kept: `q`, `kept`, `limit`, `cursor`"},
 	{http.MethodPost, repoPath + "{name}:sync", ask, (*Server).sync, "have upstream asked now; with `wait=30s`, what that came to"},
+	{http.MethodPost, repoPath + "{name}:verify", ask, (*Server).verify, "have all nodes that hold it read and check their copies, 202; how far they are, the `upkeep` of each copy says"},
+	{http.MethodPost, repoPath + "{name}:gc", ask, (*Server).collect, "have them put their packs in order, in the same way"},
 	{http.MethodPost, repoPath + "{name}:approve", write, (*Server).approve, "follow upstream in what is held, as it was shown"},
 	{http.MethodPost, repoPath + "{name}:restore", write, (*Server).restore, "set a ref back to a tip that is kept, and pin it"},
 	{http.MethodGet, apiPath + "trash", informed, (*Server).trash, "what was removed and can be restored, the last removed first: `q` (part of the name, or a glob), `limit` (1 to 1000), `cursor`"},

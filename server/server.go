@@ -127,6 +127,8 @@ type Peers interface {
 	Live(ctx context.Context, addr string, ids []string) (peer.LiveAnswer, error)
 	Sync(ctx context.Context, addr, id string, wait bool) (api.SyncOutcome, error)
 	Fresh(ctx context.Context, addr, id string, after time.Time) (generation uint64, err error)
+	// Maintain has the node at addr work on its copy, and returns how it was kept before.
+	Maintain(ctx context.Context, addr, id string, work api.Work) (api.Upkeep, error)
 	Refs(ctx context.Context, addr, id string, q api.RefQuery) (api.RefList, error)
 	// Transport forwards requests: an answer begins within begin and then makes
 	// progress, or the peer is given up.
@@ -139,6 +141,7 @@ type Local interface {
 	Sync(ctx context.Context, id string, wait bool) (api.SyncOutcome, error)
 	Fresh(ctx context.Context, id string, after time.Time) (generation uint64, err error)
 	Refs(ctx context.Context, id string, q api.RefQuery) (api.RefList, error)
+	Maintain(id string, work api.Work) (api.Upkeep, error)
 }
 
 // Config is what a Server needs.

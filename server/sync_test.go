@@ -19,6 +19,7 @@ import (
 // checked is an owner whose checks come to that.
 type checked struct{ out api.SyncOutcome }
 
+func (checked) Maintain(string, api.Work) (api.Upkeep, error)  { return api.Upkeep{}, nil }
 func (checked) Live(context.Context, []string) peer.LiveAnswer { return peer.LiveAnswer{} }
 func (checked) Refs(context.Context, string, api.RefQuery) (api.RefList, error) {
 	return api.RefList{}, nil

@@ -1,0 +1,250 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"gitmirror/api"
+	"gitmirror/cli/render"
+
+	"github.com/dustin/go-humanize"
+	urfave "github.com/urfave/cli/v2"
+	"golang.org/x/sync/errgroup"
+)
+
+// upkeepAtOnce is how many repositories are worked on at once: each node does one after the other.
+const upkeepAtOnce = 4
+
+func repoVerifyCommand() command {
+	return upkeepCommand(api.Verify, "verify", "verified", "read and check all copies of repositories, on all nodes",
+		`Each node that has a copy reads all of it, walks through all that its refs lead to, and has git
+fsck look at each object. A copy that cannot be read goes out of service and is made anew from
+another. Nodes do the first each day by themselves, and git fsck within thirty days.`)
+}
+
+func repoGCCommand() command {
+	return upkeepCommand(api.Collect, "gc", "collected", "put the packs of repositories in order now, on all nodes",
+		`Each node that has a copy makes one pack of all that its refs, and those it had within a day, lead
+to, and deletes the rest when nobody reads it any more. Nodes do that by themselves when it is
+worth while. What is kept for thirty days stays.`)
+}
+
+func upkeepCommand(work api.Work, verb, past, usage, about string) command {
+	return command{
+		path: "repo " + verb, args: "NAME...|--all", usage: usage, max: unlimited,
+		about:    about,
+		examples: []string{"gitmirror repo " + verb + " github.com/acme/big", "gitmirror repo " + verb + " --all --detach"},
+		flags: []urfave.Flag{
+			&urfave.BoolFlag{Name: "all", Usage: "every repository", DisableDefaultText: true},
+			&urfave.BoolFlag{Name: "detach", Usage: "return when the nodes have been asked; repo show says how far they are", DisableDefaultText: true},
+		},
+		run: func(ctx context.Context, s *session, c *urfave.Context) error {
+			names, all := c.Args().Slice(), c.Bool("all")
+			switch {
+			case all && len(names) > 0:
+				return usagef("gitmirror repo "+verb+" --all", "--all and names exclude each other")
+			case !all && len(names) == 0:
+				return usagef("gitmirror repo "+verb+" --all", "names of repositories are needed, or --all")
+			}
+			return repoUpkeep(ctx, s, upkeep{work, past, c.Bool("detach")}, names, all)
+		},
+	}
+}
+
+// upkeep is what is asked for.
+type upkeep struct {
+	work   api.Work
+	past   string // how it is said that it is done
+	detach bool
+}
+
+// upkeepResult is what became of one repository's copies.
+type upkeepResult struct {
+	Repo    string        `json:"repo"`
+	Copies  []upkeptCopy  `json:"copies"`
+	Problem *api.Problem  `json:"problem,omitempty"`
+	Took    time.Duration `json:"-"`
+	err     error
+}
+
+// upkeptCopy is one of them.
+type upkeptCopy struct {
+	Node   string      `json:"node"`
+	Upkeep *api.Upkeep `json:"upkeep"`
+	Error  string      `json:"error"` // empty where it was done, or goes on
+}
+
+func repoUpkeep(ctx context.Context, s *session, u upkeep, names []string, all bool) error {
+	if all {
+		list, err := s.repos(ctx, repoLsOptions{})
+		if err != nil {
+			return err
+		}
+		for _, r := range list.Repos {
+			names = append(names, r.Name)
+		}
+	}
+	if !u.detach {
+		var cancel context.CancelFunc
+		ctx, cancel = s.whole(ctx)
+		defer cancel()
+	}
+	results := make([]upkeepResult, len(names))
+	var g errgroup.Group
+	g.SetLimit(upkeepAtOnce)
+	for i, name := range names {
+		g.Go(func() error {
+			results[i] = upkeepOne(ctx, s, u, name)
+			return nil
+		})
+	}
+	_ = g.Wait() // every result has its own error
+	if ctx.Err() != nil && interrupted(ctx.Err()) {
+		return ctx.Err()
+	}
+	if r := results; len(r) == 1 && !all {
+		if r[0].err != nil {
+			return r[0].err
+		}
+		s.say("%s: %s", r[0].Repo, said(u, r[0]))
+		return s.showJSON(r[0])
+	}
+	var t tally
+	for _, r := range results {
+		if r.err == nil {
+			t.ok++
+			s.say("%s: %s", r.Repo, said(u, r))
+		} else {
+			t.fail(s, r.Repo, r.err)
+		}
+	}
+	if err := s.showJSON(struct {
+		Results []upkeepResult `json:"results"`
+	}{results}); err != nil {
+		return err
+	}
+	return t.result("repositories", u.past)
+}
+
+// said is what was done, in a line.
+func said(u upkeep, r upkeepResult) string {
+	var nodes []string
+	for _, c := range r.Copies {
+		if c.Error != "" {
+			continue
+		}
+		node := c.Node
+		if u.work == api.Collect && !u.detach && c.Upkeep != nil {
+			node += " (" + humanize.IBytes(uint64(max(c.Upkeep.Bytes, 0))) + ")"
+		}
+		nodes = append(nodes, node)
+	}
+	if u.detach {
+		return "asked for on " + render.And(nodes)
+	}
+	return u.past + " on " + render.And(nodes) + " in " + r.Took.Round(100*time.Millisecond).String()
+}
+
+// upkeepOne has one repository worked on, and waits for all its copies.
+func upkeepOne(ctx context.Context, s *session, u upkeep, name string) (r upkeepResult) {
+	began := time.Now()
+	r = upkeepResult{Repo: name, Copies: []upkeptCopy{}}
+	defer func() {
+		if r.Took = time.Since(began); r.err != nil {
+			r.Problem = asProblem(r.err)
+		}
+	}()
+	var asked *api.Asked
+	err := s.write(ctx, func(ctx context.Context, _ string) (err error) {
+		asked, err = s.client.Maintain(ctx, name, u.work)
+		return err
+	})
+	if r.err = notFound(err, s.command("repo ls")); r.err != nil {
+		return r
+	}
+	for _, c := range asked.Copies {
+		r.Copies = append(r.Copies, upkeptCopy(c))
+	}
+	if !u.detach {
+		if r.err = awaitUpkeep(ctx, s, u, name, asked, r.Copies); r.err != nil {
+			return r
+		}
+	}
+	var failed []string
+	for _, c := range r.Copies {
+		if c.Error != "" {
+			failed = append(failed, c.Node+": "+c.Error)
+		}
+	}
+	if len(failed) > 0 {
+		r.err = &Failure{What: fmt.Sprintf("%s is not %s on all nodes", name, u.past), Cause: strings.Join(failed, "; "), Code: "upkeep_failed", Exit: exitFailed, Try: s.command("repo show %s", name)}
+	}
+	return r
+}
+
+// awaitUpkeep returns when no copy has anything of it left to do, and notes in copies what came of
+// it.
+func awaitUpkeep(ctx context.Context, s *session, u upkeep, name string, asked *api.Asked, copies []upkeptCopy) error {
+	doing := map[string]string{}
+	for {
+		var row *api.Repo
+		err := s.read(ctx, func(ctx context.Context) (err error) {
+			row, err = s.client.Repo(ctx, name)
+			return err
+		})
+		if err != nil && ctx.Err() == nil {
+			return err
+		}
+		open := 0
+		for i := range copies {
+			c := &copies[i]
+			if asked.Copies[i].Error != "" || err != nil {
+				continue
+			}
+			at := slices.IndexFunc(row.Copies, func(o api.Copy) bool { return o.Node == c.Node })
+			if at < 0 {
+				c.Error = "it has left the node"
+				continue
+			}
+			now := row.Copies[at].Upkeep
+			if now == nil || len(now.Waiting) > 0 || now.Leaving { // or the node does not answer, and may again
+				if open++; now != nil && now.Doing != "" && now.Doing != doing[c.Node] {
+					doing[c.Node] = now.Doing
+					s.remark("%s: %s: %s", name, c.Node, now.Doing)
+				}
+				continue
+			}
+			c.Upkeep, c.Error = now, outcome(u.work, asked.Copies[i].Upkeep, now)
+		}
+		if open == 0 && err == nil {
+			return nil
+		}
+		if !sleep(ctx, pollEvery) {
+			if interrupted(ctx.Err()) {
+				return ctx.Err()
+			}
+			return &Failure{What: fmt.Sprintf("%s is not %s yet: --timeout ran out", name, u.past), Cause: "the work goes on", Code: codeTimeout, Exit: exitTimeout, Try: s.command("repo show %s", name)}
+		}
+	}
+}
+
+// outcome is why a copy was not kept as it was asked for, empty where it was.
+func outcome(work api.Work, before, now *api.Upkeep) string {
+	later := func(was, is *time.Time) bool { return is != nil && (was == nil || is.After(*was)) }
+	done := later(before.Collected, now.Collected) || later(before.Tidied, now.Tidied)
+	if work == api.Verify {
+		done = later(before.Read, now.Read) && later(before.Checked, now.Checked)
+	}
+	switch {
+	case done:
+		return ""
+	case now.Error != "":
+		return now.Error
+	case work == api.Verify:
+		return "the copy cannot be read"
+	}
+	return "" // there was nothing to collect
+}
