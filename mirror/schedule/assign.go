@@ -99,8 +99,11 @@ func (s *Scheduler) firstDue(r *repo, held Held, now instant) instant {
 		return now
 	}
 	latest, next := now.add(interval), s.instant(due.NextCheck)
-	if due.Failures > 0 {
-		latest = now.add(max(interval, MaxInterval)) // the clock may have been wrong
+	switch {
+	case due.Refused >= parkedAfter:
+		latest = now.add(MaxInterval) // the clock may have been wrong
+	case due.Failures > 0:
+		return now.add(s.spread(min(interval, 10*time.Second))) // why is not remembered, and may not be known to anybody
 	}
 	switch {
 	case next > latest:

@@ -16,13 +16,15 @@ func TestWhatIsRememberedIsBounded(t *testing.T) {
 	for name, tt := range map[string]struct {
 		next     time.Duration // as remembered, from now
 		failures int
+		refused  int
 		want     time.Duration
 	}{
-		"soon":                   {next: interval / 2, want: interval / 2},
-		"in a year":              {next: 365 * 24 * time.Hour, want: interval},
-		"in a year, as it fails": {next: 365 * 24 * time.Hour, failures: 3, want: MaxInterval},
-		"in hours, as it fails":  {next: 3 * time.Hour, failures: 3, want: 3 * time.Hour},
-		"a year ago":             {next: -365 * 24 * time.Hour, want: 5 * time.Second},
+		"soon":                          {next: interval / 2, want: interval / 2},
+		"in a year":                     {next: 365 * 24 * time.Hour, want: interval},
+		"in a year, as it is not there": {next: 365 * 24 * time.Hour, failures: 7, refused: 5, want: MaxInterval},
+		"in hours, as it is not there":  {next: 3 * time.Hour, failures: 7, refused: 5, want: 3 * time.Hour},
+		"in hours, as it fails, which nobody may have heard of": {next: 3 * time.Hour, failures: 3, refused: 3, want: 5 * time.Second},
+		"a year ago": {next: -365 * 24 * time.Hour, want: 5 * time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld()
@@ -30,7 +32,7 @@ func TestWhatIsRememberedIsBounded(t *testing.T) {
 			now := w.clock.Now()
 			a := owned("repo", "host")
 			a.Policy.Interval = interval
-			w.memory["repo"] = work.Due{LastCheck: now.Add(-interval), NextCheck: now.Add(tt.next), Failures: tt.failures}
+			w.memory["repo"] = work.Due{LastCheck: now.Add(-interval), NextCheck: now.Add(tt.next), Failures: tt.failures, Refused: tt.refused, RefusedSince: now.Add(-interval)}
 			w.holds(a)
 			w.assign(a)
 			if st := w.state("repo"); st.NextCheck.Sub(now) != tt.want || st.Phase != Queued {
