@@ -39,7 +39,7 @@ corpus:
 
 # The lines of README and docs/operations.md, typed on hosts that are network namespaces: needs root, and says so
 hosts:
-    GITMIRROR_HOSTS=1 go test -race -count=1 -timeout 10m -v ./e2e -run '^TestHosts$'
+    GITMIRROR_NAMESPACES=1 go test -race -count=1 -timeout 10m -v ./e2e -run '^TestHosts$'
 
 # Whole nodes in simulated worlds with random faults, for as long as FOR says: an hour of theirs takes half a minute or less.
 # A history in which something does not hold is shrunk, and printed; its journal goes to /tmp

@@ -103,6 +103,9 @@ func (set SetRepo) Change() (policy.Change, error) {
 	}
 	change := policy.Change{Replicas: set.Replicas, MaxSize: set.MaxSize, MaxObject: set.MaxObjectSize, Accept: set.AcceptFlaws}
 	if set.Interval != nil {
+		if *set.Interval == "" {
+			return change, refusal.New(refusal.IntervalInvalid, "the interval is empty").Try("write it like 90s, 5m or 1h, or auto")
+		}
 		interval, err := intervalOf(*set.Interval)
 		if err != nil {
 			return change, err

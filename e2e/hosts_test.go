@@ -26,10 +26,10 @@ var elsewhere = []string{"go run . demo        # three real node processes, samp
 // The lines that README and operations.md tell people to type work as they stand, on the
 // hosts that they are for: three nodes on one host, then several hosts, of which each has
 // the addresses that are written there, and reaches a github.com. Where this process may
-// make no hosts, it is a failure if GITMIRROR_HOSTS is set.
+// make no hosts, it is a failure if GITMIRROR_NAMESPACES is set.
 func TestHosts(t *testing.T) {
 	if why := noHosts(); why != "" {
-		if os.Getenv("GITMIRROR_HOSTS") != "" {
+		if os.Getenv("GITMIRROR_NAMESPACES") != "" {
 			t.Fatal(why)
 		}
 		t.Skip(why + "; as root: just hosts")

@@ -26,7 +26,7 @@ const freshEvery = time.Second
 func (e *Engine) Fresh(ctx context.Context, id string, after time.Time) (generation uint64, err error) {
 	for {
 		s, _ := e.Status(id)
-		if !after.IsZero() && !s.AsOf.IsZero() && !s.AsOf.Before(after) {
+		if !after.IsZero() && !s.AsOf.IsZero() && !s.AsOf.Before(after) && s.Generation > 0 && s.Behind == nil {
 			return s.Generation, nil
 		}
 		if rest := e.schedule.Resting(id); rest > 0 {

@@ -110,6 +110,7 @@ func TestReadersKeepWorkingWhilePacksAreReplaced(t *testing.T) {
 	others.Wait()
 	t.Logf("%d clones while packs were replaced %d times, to generation %d", next.Load()-int64(workers), rounds.Load(), n.generation("repox"))
 	for _, n := range []*node{n, replica} {
+		n.stop() // git's fsck takes a pack that goes while it reads for one that is damaged
 		dirs, err := filepath.Glob(filepath.Join(n.dir, "repos", "*", "repox.git"))
 		if err != nil || len(dirs) != 1 {
 			t.Fatal(dirs, err)

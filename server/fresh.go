@@ -32,20 +32,23 @@ const (
 
 // wanted is how new a client wants what it gets.
 type wanted struct {
-	any   bool
-	after time.Time // zero: after the request came
+	any     bool
+	current bool      // no older than what is published: what was wanted before has been by then
+	after   time.Time // zero: after the request came
 }
 
-// wantedOf reads what a request wants. Of the requests that follow info/refs, which have the
-// header too, "now" says nothing: it was meant when the first came.
+// wantedOf reads what a request wants. Of protocol 2's request for refs, which follows info/refs and has the
+// header too, "now" is when the first came: what was published by then is new enough.
 func (s *Server) wantedOf(r *http.Request, rq gitRequest, body *spool.Body) (want wanted, err error) {
 	said := r.Header.Get(minAsOfHeader)
 	if q := r.URL.Query(); rq.op == "info/refs" && q.Has(minAsOfQuery) {
 		said = q.Get(minAsOfQuery)
 	}
 	switch {
-	case said == "", rq.op != "info/refs" && (said == minAsOfNow || !asksForRefs(body)):
+	case said == "", rq.op != "info/refs" && !asksForRefs(body):
 		return want, nil
+	case said == minAsOfNow && rq.op != "info/refs":
+		return wanted{current: true}, nil
 	case said == minAsOfNow:
 		return wanted{any: true}, nil
 	}

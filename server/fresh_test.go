@@ -59,6 +59,7 @@ func TestTheOwnerIsAskedForWhatIsWanted(t *testing.T) {
 			w := watched{around: served(t)}
 			w.at = at.Add(time.Hour)
 			asked := ""
+			w.catchUp = func() {}
 			w.fresh = func(_ context.Context, addr string, after time.Time) (uint64, error) {
 				if asked = after.UTC().String(); addr != "n1:1" {
 					t.Errorf("%s is asked, which does not own it", addr)
@@ -83,6 +84,29 @@ func TestATimeThatIsNoneIsRefused(t *testing.T) {
 		if rec := w.request(t, "GET", refsOf, "", said); rec.Code != 400 || !strings.Contains(rec.Body.String(), minAsOfHeader) {
 			t.Errorf("%q: %d %s", said, rec.Code, rec.Body)
 		}
+	}
+}
+
+// Protocol 2 asks for refs after info/refs: it gets none that are older than what was published then,
+// by a copy here that has not followed or by a table here that has not heard of it.
+func TestRefsThatFollowAreNoOlder(t *testing.T) {
+	w := watched{around: served(t)}
+	w.publish(2)
+	w.mine = gone{1}
+	w.answers = func(string, string) (int, error) { return 0, errors.New("silent") }
+	w.catchUp = func() {}
+	if rec := w.request(t, "POST", packOf, lsRefs, "now"); rec.Code != 503 {
+		t.Errorf("an older copy: %d %s", rec.Code, rec.Body)
+	}
+	w = watched{around: served(t)}
+	w.mine = gone{1}
+	w.catchUp = func() { w.publish(2) }
+	if rec := w.request(t, "POST", packOf, lsRefs, "now"); rec.Code != 200 || rec.Body.String() != "from n1:1" {
+		t.Errorf("an older table: %d %s", rec.Code, rec.Body)
+	}
+	w.catchUp = nil
+	if rec := w.request(t, "POST", packOf, lsRefs, "now"); rec.Code != 503 {
+		t.Errorf("nobody leads: %d %s", rec.Code, rec.Body)
 	}
 }
 

@@ -107,6 +107,16 @@ func (s *Server) git(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	least := uint64(0)
+	if want.current {
+		if err := s.catchUp(r.Context()); err != nil {
+			refuseStale(w, row, refusal.New(refusal.NotFresh, "this node does not know what is published now: %v", err))
+			return
+		}
+		if view = s.cfg.State.View(); view.Repo(row.ID) != nil {
+			row = view.Repo(row.ID)
+		}
+		least = row.Generation
+	}
 	if want.any {
 		if least, err = s.freshen(r.Context(), row.ID, want); err != nil {
 			refuseStale(w, row, err)

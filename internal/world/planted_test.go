@@ -31,6 +31,7 @@ type cut struct{ file, old, new string }
 var plants = []planted{
 	{"one part of the leader's work holds up the rest", []cut{{"coordinator/coordinator.go", `	return errors.Join(
 		c.attempt(ctx, "found", "", c.found),
+		c.incarnations(ctx),
 		c.liveness(ctx),
 		c.voters(ctx),
 		c.attempt(ctx, "leadership", "", c.handOver),
@@ -39,6 +40,7 @@ var plants = []planted{
 		return err
 	}
 	return errors.Join(
+		c.incarnations(ctx),
 		c.liveness(ctx),
 		c.placement(ctx),
 `}, {"coordinator/voters.go", `				addr = nowhere(n.ID)

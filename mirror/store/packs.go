@@ -177,14 +177,22 @@ func (r *Repo) bury(pack string) error {
 	return nil
 }
 
-// buryAll deletes what a run before this one has hidden.
+// buryAll deletes what a run before this one has hidden: its index has gone, and nobody has seen it since.
 func (r *Repo) buryAll() error {
 	marks, err := matching(r.disk, r.packDir(), "*"+hiddenMark)
 	if err != nil {
 		return err
 	}
 	for _, m := range marks {
-		if err := r.bury(strings.TrimSuffix(filepath.Base(m), hiddenMark)); err != nil {
+		pack := strings.TrimSuffix(filepath.Base(m), hiddenMark)
+		if _, err := r.disk.Stat(filepath.Join(r.packDir(), pack+".idx")); err == nil {
+			// It was marked, and no more: since then it may have counted, and been built on.
+			if err := r.disk.Remove(m); err != nil {
+				return fmt.Errorf("show a pack: %w", err)
+			}
+			continue
+		}
+		if err := r.bury(pack); err != nil {
 			return err
 		}
 	}
