@@ -76,7 +76,7 @@ func TestReadersKeepWorkingWhilePacksAreReplaced(t *testing.T) {
 	var readers sync.WaitGroup
 	for range workers {
 		readers.Go(func() {
-			for i := next.Add(1); (i <= clones || rounds.Load() < 6) && !t.Failed(); i = next.Add(1) {
+			for i := next.Add(1); (i <= clones || rounds.Load() < 4) && !t.Failed(); i = next.Add(1) {
 				from := []*node{n, replica}[i%2].http.URL + "/repox"
 				dir := filepath.Join(t.TempDir(), "c.git")
 				args := []string{"clone", "--quiet", "--mirror"}
