@@ -57,6 +57,8 @@ type Mirror interface {
 	Status(id string) (mirror.Status, bool)
 	Condition() mirror.Condition
 	Alone(alone bool)
+	// Returned says that a node is up again which was down, and may have what is lost elsewhere.
+	Returned()
 }
 
 // Config is what an Agent needs.

@@ -76,7 +76,9 @@ func (as *assignments) follow(view *fsm.View) {
 	if self == nil {
 		return
 	}
-	as.agent.watchNodes(view, time.Now())
+	if as.agent.watchNodes(view, time.Now()) {
+		as.agent.mirror.Returned()
+	}
 	ids, known := view.ChangedSince(as.index)
 	if !known || !as.all || as.format != view.Format() {
 		as.startOver(view, self.Num)

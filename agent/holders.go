@@ -15,17 +15,20 @@ import (
 // another node may be wrong.
 type outage struct{ since, seen time.Time }
 
-// watchNodes notes which nodes are down since when.
-func (a *Agent) watchNodes(view *fsm.View, now time.Time) {
+// watchNodes notes which nodes are down since when, and tells whether one is not any more.
+func (a *Agent) watchNodes(view *fsm.View, now time.Time) (returned bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for _, n := range view.Nodes() {
 		if n.State != fsm.NodeDown {
+			_, was := a.down[n.Num]
+			returned = returned || was
 			delete(a.down, n.Num)
 		} else if a.down[n.Num].since != n.Since {
 			a.down[n.Num] = outage{n.Since, now}
 		}
 	}
+	return returned
 }
 
 // expected tells whether a node that is down may come back with what it has.

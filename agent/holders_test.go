@@ -46,6 +46,25 @@ func TestHoldersThatAreExpected(t *testing.T) {
 	}
 }
 
+// The mirror hears of each node that comes back, once: it may have what is lost elsewhere.
+func TestTheMirrorHearsOfNodesThatReturn(t *testing.T) {
+	w := newWorld(t, "repo")
+	as := w.agent.newAssignments()
+	as.follow(w.state.View())
+	w.down("b")
+	as.follow(w.state.View())
+	if n := w.disk.returned(); n != 0 {
+		t.Fatalf("heard of %d nodes before one came back", n)
+	}
+	w.do(&command.SetNodeState{Id: "b", State: command.NodeState_NODE_STATE_UP})
+	for range 2 {
+		as.follow(w.state.View())
+	}
+	if n := w.disk.returned(); n != 1 {
+		t.Errorf("heard %d times of one node that came back", n)
+	}
+}
+
 // A copy that is broken is nothing to copy from, nor to wait for.
 func TestBrokenCopiesAreNoHolders(t *testing.T) {
 	w := newWorld(t, "repo")

@@ -38,6 +38,7 @@ type disk struct {
 	removed  []string
 	trash    map[string]mirror.Status // what TakeBack finds
 	alone    bool
+	returns  int
 
 	condition mirror.Condition
 }
@@ -46,6 +47,18 @@ func (d *disk) Alone(alone bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.alone = alone
+}
+
+func (d *disk) Returned() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.returns++
+}
+
+func (d *disk) returned() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.returns
 }
 
 func (d *disk) isAlone() bool {

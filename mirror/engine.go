@@ -262,6 +262,10 @@ func (e *Engine) StopChecks(ctx context.Context) { e.schedule.StopChecks(ctx) }
 // is, upstreams are asked only for checks that somebody waits for.
 func (e *Engine) Alone(alone bool) { e.schedule.Alone(alone) }
 
+// Returned says that another node is up again which was down: what is lost is asked for soon,
+// since it may be there.
+func (e *Engine) Returned() { e.schedule.Returned() }
+
 // Remove cancels what runs for the repository, takes its copy out of service
 // and forgets it. It is for copies whose removal the log holds, and for
 // nothing else. Removing what is not there is nil.

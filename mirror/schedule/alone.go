@@ -25,3 +25,20 @@ func (s *Scheduler) Alone(alone bool) {
 	}
 	s.dispatch()
 }
+
+// Returned says that another node is up again which was down. What this node asks others for
+// less and less often, since whoever had it may be gone for good, is asked for soon, and as
+// often as in the beginning.
+func (s *Scheduler) Returned() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := s.now()
+	for _, r := range s.repos {
+		if !r.assigned || !r.terms.owner || r.recovery == nil {
+			continue
+		}
+		r.recovery = &recovery{next: min(r.recovery.next, now.add(s.spread(returnWithin)))}
+		s.advance(r, r.recovery.next)
+	}
+	s.dispatch()
+}

@@ -469,6 +469,15 @@ func TestLostGenerationsAreAskedForLessAndLess(t *testing.T) {
 		t.Errorf("in the end asked every %s, want %s", last, recoverSeldom)
 	}
 	w.end("repo", work.Result{})
+	w.Returned()
+	for range 2 {
+		w.advance(returnWithin)
+		if f := w.at("repo"); f == nil || f.task.Step != work.RecoverLost {
+			t.Fatal("it is not asked for soon, and soon again, where a node has returned")
+		}
+		w.end("repo", work.Result{})
+	}
+	w.advance(time.Second)
 	a.Lost = append(a.Lost, work.Generation{Number: 2})
 	w.assign(a)
 	if f := w.at("repo"); f == nil || f.task.Step != work.RecoverLost {
