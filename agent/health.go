@@ -68,13 +68,16 @@ func (a *Agent) healthReport(r *fsm.Repo, s mirror.Status, now time.Time) (h *co
 	if view.KnowsMoved() {
 		putMoved(h, r, s)
 	}
+	if view.KnowsFallbacks() {
+		putFallback(h, r, s)
+	}
 	if s.Judged {
 		h.Heard = s.Heard
 	}
 	same := sameHold(r.Hold, h, view.RemembersPast())
 	answered := r.Answered(h.Heard, h.HoldReason != "")
 	switch {
-	case answered, knownClass != h.ErrorClass, parked != h.Parked, (r.Hold == nil) != (h.HoldReason == ""), r.Hold != nil && r.Hold.Reason != h.HoldReason:
+	case answered, knownClass != h.ErrorClass, parked != h.Parked, !sameFallback(r.Fallback, h), (r.Hold == nil) != (h.HoldReason == ""), r.Hold != nil && r.Hold.Reason != h.HoldReason:
 		a.news.take(r.ID, now, 0)
 		return h, 0
 	case same && sameMoved(r.Moved, h) && (h.ErrorClass == "" || gist(knownMessage) == gist(h.Message)):
@@ -113,6 +116,23 @@ func putMoved(h *command.HealthReport, r *fsm.Repo, s mirror.Status) {
 	case r.Moved != nil:
 		h.MovedFrom, h.MovedTo = r.Moved.From, r.Moved.To
 	}
+}
+
+// putFallback says which url has answered, where it is not the first. While none has, that is
+// what the table says.
+func putFallback(h *command.HealthReport, r *fsm.Repo, s mirror.Status) {
+	urls := r.URLs()
+	switch {
+	case s.Judged && s.URL > 0 && s.URL < len(urls):
+		h.Fallback = urls[s.URL]
+	case !s.Judged && r.Fallback != nil:
+		h.Fallback = r.Fallback.URL
+	}
+}
+
+// sameFallback tells whether the table knows which url answers.
+func sameFallback(known *fsm.Fallback, h *command.HealthReport) bool {
+	return known == nil && h.Fallback == "" || known != nil && known.URL == h.Fallback
 }
 
 // sameMoved tells whether the table knows what upstream says of where it is.

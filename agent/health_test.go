@@ -226,3 +226,38 @@ func TestWhereAnUpstreamIsIsTold(t *testing.T) {
 		t.Errorf("it is where it was, and the row says %+v", w.row("repo").Moved)
 	}
 }
+
+// Which url answers, where it is not the first, is told once; while none answers that stays.
+func TestWhichURLAnswersIsTold(t *testing.T) {
+	w := newWorld(t)
+	w.do(&command.AddRepos{Repos: []*command.NewRepo{{Id: "repo", Name: "repo", Urls: []string{"https://x/repo", "https://y/repo"}, UrlKeys: []string{"x/repo", "y/repo"},
+		Policy: &command.Policy{Replicas: 1, IntervalMs: 60000, RefPrefixes: []string{"refs/heads/"}}, Copies: []string{"a"}, Owner: "a"}}})
+	now := time.Now()
+	tell := func(s mirror.Status) bool {
+		s.Checked = true
+		now = now.Add(time.Hour)
+		h, _ := w.agent.healthReport(w.row("repo"), s, now)
+		if h != nil {
+			w.do(&command.Report{Node: "a", Health: []*command.HealthReport{h}})
+		}
+		return h != nil
+	}
+	second := mirror.Status{Judged: true, URL: 1}
+	if tell(second) {
+		t.Error("it was told to members that do not know of it")
+	}
+	w.do(&command.RaiseFormat{Format: fsm.Format})
+	if !tell(second) || w.row("repo").Fallback == nil {
+		t.Fatal("it was not told")
+	}
+	if tell(second) {
+		t.Error("it was told again")
+	}
+	outage := failure.New(failure.Network, "no answer", nil)
+	if !tell(mirror.Status{Failure: outage}) || w.row("repo").Fallback == nil {
+		t.Error("a new owner, of which none has answered, took it back")
+	}
+	if !tell(mirror.Status{Judged: true}) || w.row("repo").Fallback != nil {
+		t.Errorf("the first answers, and the row says %+v", w.row("repo").Fallback)
+	}
+}

@@ -42,6 +42,7 @@ var EventTypes = []struct{ Name, Means string }{
 	{"owner_changed", "another node asks its upstream"},
 	{"repo_renamed", "it has another name: `detail` is the one before"},
 	{"redirected", "its upstream answers that it is elsewhere from now on: from where to where"},
+	{"upstream_switched", "another of its addresses is asked from now on, which answers: `detail` is which"},
 	{"upstream_moved", "other addresses are its upstream's"},
 	{"repo_paused", "a person has said that its upstream is not asked"},
 	{"repo_resumed", "it is asked again"},

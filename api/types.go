@@ -123,6 +123,7 @@ type Repo struct {
 	AsOf       *time.Time   `json:"as_of"`    // when the last check began whose upshot is what is published; null while the owner has made none, or did not answer
 	Error      *RepoError   `json:"error"`
 	Moved      *Moved       `json:"moved"`        // null where no upstream says so
+	Fallback   *Fallback    `json:"fallback"`     // null where the first of its urls is asked
 	Skipped    *SkippedRefs `json:"skipped_refs"` // null for none, and where the owner did not answer
 	Hold       *Hold        `json:"hold"`
 	Lost       *LostRefs    `json:"lost_refs"` // null for none, where the owner did not answer, and in lists
@@ -136,6 +137,12 @@ type Moved struct {
 	From  string    `json:"from"` // one of the row's urls
 	To    string    `json:"to"`
 	Since time.Time `json:"since"` // when that was first heard
+}
+
+// Fallback is which of a repo's urls is asked, and answers, while the first does not.
+type Fallback struct {
+	URL   string    `json:"url"`
+	Since time.Time `json:"since"` // when it first answered
 }
 
 // SkippedRefs are refs that upstream shows and that are not mirrored.

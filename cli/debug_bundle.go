@@ -196,7 +196,7 @@ func hidden(rows []api.Repo, happened []api.Event) (func(string) string, error) 
 		switch e.Type {
 		case "repo_renamed":
 			known[strings.TrimPrefix(e.Detail, "was ")] = "repo-"
-		case "upstream_moved":
+		case "upstream_moved", "upstream_switched":
 			address(e.Detail)
 		case "redirected":
 			from, to, _ := strings.Cut(e.Detail, " to ")

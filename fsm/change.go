@@ -50,6 +50,9 @@ func (s *State) changeRepo(e entry, c *command.RepoChange) *command.Item {
 	if next.setURLs(urls, keys); next.Moved != nil && !slices.Contains(urls, next.Moved.From) {
 		next.Moved = nil
 	}
+	if next.Fallback != nil && !slices.Contains(urls[1:], next.Fallback.URL) {
+		next.Fallback = nil
+	}
 	if !next.same(row) {
 		t.store(e, next)
 		t.recordChange(e, row, next)

@@ -40,6 +40,8 @@ const (
 	EventMoved  = "moved"  // other nodes shall hold it
 	// Since formatMoved:
 	EventRedirected = "redirected" // an upstream says that it is elsewhere from now on
+	// Since formatFallback:
+	EventSwitched = "upstream_switched" // another of an upstream's urls is asked from now on
 	// Since formatDrain:
 	EventNodeDraining  = "node_draining"
 	EventNodeUndrained = "node_undrained"

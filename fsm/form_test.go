@@ -44,7 +44,7 @@ func everything(t testing.TB) *machine {
 	m.ok(&command.Approve{Repo: "full", Release: []*command.Release{{Ref: "refs/heads/next", Upstream: proto.String("")}}})
 	m.ok(&command.Report{Node: "a", Condition: &command.NodeCondition{Disk: DiskLow, DiskMessage: "9 % free", Sick: "four broke"}, Health: []*command.HealthReport{{
 		Repo: "full", Epoch: 1, ErrorClass: "auth", Message: "who are you", Parked: true, HoldReason: "emptied", HoldDigest: digest(7), HoldLost: 2, HoldSettled: 3,
-		HoldFirst: []*command.Change{{Ref: "refs/heads/main", Old: "11"}}, HoldLosses: digest(8), MovedFrom: "https://other/full.git", MovedTo: "https://new/full"}}})
+		HoldFirst: []*command.Change{{Ref: "refs/heads/main", Old: "11"}}, HoldLosses: digest(8), MovedFrom: "https://other/full.git", MovedTo: "https://new/full", Fallback: "https://other/full.git"}}})
 	m.ok(&command.Approve{Repo: "full", Losses: digest(8), Observed: digest(7)})
 	m.ok(&command.ChangeRepos{Repos: []*command.RepoChange{{Repo: "full", Name: proto.String("host/Full"), Paused: proto.Bool(true)}}})
 	m.ok(&command.SetNodeDrain{Id: "c", Draining: true})

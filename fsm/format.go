@@ -24,6 +24,7 @@ import (
 //	   has another name; removed rows are remembered, and restored
 //	8  an interval of 0 is learned; what has long not been there is parked
 //	9  an upstream says that it is elsewhere from now on
+//	10  another url than the first is asked
 //
 // Every member says in its row which format its binary speaks. The leader
 // raises the cluster's to what all of them speak, and never lowers it. A
@@ -50,7 +51,9 @@ const (
 
 	formatMoved = 9 // what upstreams say of where they are
 
-	newest = 9 // that is known here
+	formatFallback = 10 // which of an upstream's urls is asked
+
+	newest = 10 // that is known here
 )
 
 // RemembersPast tells whether every member knows files of the past: from then on they
@@ -62,6 +65,9 @@ func (v *View) ChangesRows() bool { return v.tables.format >= formatChanges }
 
 // KnowsMoved tells whether every member knows that upstreams say where they are.
 func (v *View) KnowsMoved() bool { return v.tables.format >= formatMoved }
+
+// KnowsFallbacks tells whether every member knows that another url than the first may be asked.
+func (v *View) KnowsFallbacks() bool { return v.tables.format >= formatFallback }
 
 // KnowsRecovery tells whether every member knows that a cluster may be recovered.
 func (v *View) KnowsRecovery() bool { return v.tables.format >= formatRecovery }

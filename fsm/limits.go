@@ -166,6 +166,7 @@ func checkHealth(h *command.HealthReport) error {
 		digestSized("losses", h.GetHoldLosses()),
 		between("address before", h.GetMovedFrom(), 0, maxURL),
 		between("address now", h.GetMovedTo(), 0, maxURL),
+		between("fallback", h.GetFallback(), 0, maxURL),
 		between("error class", h.GetErrorClass(), 0, maxWord),
 		between("hold reason", h.GetHoldReason(), 0, maxWord),
 	)

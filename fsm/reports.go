@@ -137,16 +137,17 @@ func (s *State) reportHealth(e entry, node *Node, r *command.HealthReport) *comm
 		return refuseItem(id, refusal.StaleEpoch, "%s is in epoch %d, not %d", row.Name, row.Epoch, r.GetEpoch())
 	}
 	failure, hold, moved := t.nextFailure(e, row.Error, r), t.nextHold(e, row.Hold, r), t.nextMoved(e, row, r)
+	fallback := t.nextFallback(e, row, r)
 	changed := failure != row.Error || hold != row.Hold
 	next := row.edit()
-	next.Error, next.Hold, next.Moved = failure, hold, moved
+	next.Error, next.Hold, next.Moved, next.Fallback = failure, hold, moved, fallback
 	unused := ""
 	if t.format >= formatWords {
 		unused = next.hear(r.GetHeard())
 	} else if hold == nil && row.Hold != nil {
 		next.Approved = nil
 	}
-	if !changed && moved == row.Moved && unused == "" {
+	if !changed && moved == row.Moved && fallback == row.Fallback && unused == "" {
 		return ok(id)
 	}
 	t.store(e, next)
@@ -158,6 +159,13 @@ func (s *State) reportHealth(e entry, node *Node, r *command.HealthReport) *comm
 	}
 	if moved != nil && moved != row.Moved {
 		t.record(e, EventRedirected, next, moved.From+" to "+moved.To)
+	}
+	switch {
+	case fallback == row.Fallback:
+	case fallback == nil:
+		t.record(e, EventSwitched, next, row.URLs()[0])
+	default:
+		t.record(e, EventSwitched, next, fallback.URL)
 	}
 	return ok(id)
 }
@@ -209,6 +217,18 @@ func (t *tables) nextMoved(e entry, row *Repo, r *command.HealthReport) *Moved {
 		return was
 	}
 	return &Moved{From: from, To: to, Since: e.at}
+}
+
+// nextFallback is the url that is asked while the first is not.
+func (t *tables) nextFallback(e entry, row *Repo, r *command.HealthReport) *Fallback {
+	url := r.GetFallback()
+	switch was := row.Fallback; {
+	case t.format < formatFallback || url == "" || !slices.Contains(row.URLs()[1:], url):
+		return nil
+	case was != nil && was.URL == url:
+		return was
+	}
+	return &Fallback{URL: url, Since: e.at}
 }
 
 // recordCopy says that a copy broke, or is ready again; its node tells.

@@ -170,6 +170,52 @@ func TestAnUpstreamSaysWhereItIs(t *testing.T) {
 	}
 }
 
+// Which url answers while the first does not: an event when it is another, none of one that is
+// not the row's, and with other urls it starts over.
+func TestAnotherURLAnswers(t *testing.T) {
+	m := latest(t)
+	one := newRepo("one")
+	one.Urls, one.UrlKeys = append(one.Urls, "https://mirror/one", "https://last/one"), append(one.UrlKeys, "mirror/one", "last/one")
+	m.ok(addRepos(one))
+	m.ok(assign("one", m.repo("one").Epoch, "a"))
+	says := func(url string) *Fallback {
+		t.Helper()
+		m.ok(&command.Report{Node: "a", Health: []*command.HealthReport{{Repo: "one", Epoch: m.repo("one").Epoch, Fallback: url}}})
+		return m.repo("one").Fallback
+	}
+	told := func() (n int) {
+		for _, kind := range m.eventTypes("host/Acme/one") {
+			if kind == EventSwitched {
+				n++
+			}
+		}
+		return n
+	}
+	first := says("https://mirror/one")
+	if first == nil || first.URL != "https://mirror/one" || first.Since.IsZero() || told() != 1 {
+		t.Fatalf("%+v, %d events", first, told())
+	}
+	if again := says("https://mirror/one"); again != first || told() != 1 {
+		t.Errorf("said again: %+v, %d events", again, told())
+	}
+	if is := says("https://last/one"); is == nil || is.URL != "https://last/one" || told() != 2 {
+		t.Errorf("another: %+v, %d events", is, told())
+	}
+	if is := says(""); is != nil || told() != 3 {
+		t.Errorf("the first again: %+v, %d events", is, told())
+	}
+	for _, url := range []string{one.Urls[0], "https://elsewhere/one"} {
+		if is := says(url); is != nil || told() != 3 {
+			t.Errorf("%s is no fallback of it: %+v, %d events", url, is, told())
+		}
+	}
+	says("https://mirror/one")
+	m.ok(changing(&command.RepoChange{Repo: "one", Upstream: &command.Upstream{Urls: []string{"https://new/one", "https://last/one"}, Keys: []string{"new/one", "last/one"}}}))
+	if is := m.repo("one").Fallback; is != nil {
+		t.Errorf("with other addresses: %+v", is)
+	}
+}
+
 // Where not every member knows of it, nothing is noted.
 func TestWhereAnUpstreamIsNeedsItsFormat(t *testing.T) {
 	m := cluster(t)
@@ -179,10 +225,12 @@ func TestWhereAnUpstreamIsNeedsItsFormat(t *testing.T) {
 		m.ok(n)
 	}
 	m.ok(&command.RaiseFormat{Format: formatMoved - 1})
-	m.ok(addRepos(newRepo("one")))
+	one := newRepo("one")
+	one.Urls, one.UrlKeys = append(one.Urls, "https://mirror/one"), append(one.UrlKeys, "mirror/one")
+	m.ok(addRepos(one))
 	m.ok(assign("one", m.repo("one").Epoch, "a"))
-	m.ok(&command.Report{Node: "a", Health: []*command.HealthReport{{Repo: "one", Epoch: m.repo("one").Epoch, MovedFrom: m.repo("one").URLs()[0], MovedTo: "https://new/one"}}})
-	if m.repo("one").Moved != nil {
+	m.ok(&command.Report{Node: "a", Health: []*command.HealthReport{{Repo: "one", Epoch: m.repo("one").Epoch, MovedFrom: m.repo("one").URLs()[0], MovedTo: "https://new/one", Fallback: "https://mirror/one"}}})
+	if row := m.repo("one"); row.Moved != nil || row.Fallback != nil {
 		t.Error("a member of an earlier format has another table")
 	}
 }

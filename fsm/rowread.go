@@ -276,6 +276,9 @@ func (d *rowReader) rarely() error {
 	if m := rec.GetMoved(); m != nil {
 		row.Moved = &Moved{From: m.GetFrom(), To: m.GetTo(), Since: fromMS(m.GetSinceMs())}
 	}
+	if f := rec.GetFallback(); f != nil {
+		row.Fallback = &Fallback{URL: f.GetUrl(), Since: fromMS(f.GetSinceMs())}
+	}
 	row.Aliases, row.Paused = rec.GetAliases(), rec.GetPaused()
 	row.compact()
 	return nil

@@ -88,6 +88,9 @@ func appendRepo(b []byte, r *Repo, policy uint32) []byte {
 	if m := r.Moved; m != nil {
 		w.message(32, &snapshot.Moved{From: m.From, To: m.To, SinceMs: toMS(m.Since)})
 	}
+	if f := r.Fallback; f != nil {
+		w.message(33, &snapshot.Fallback{Url: f.URL, SinceMs: toMS(f.Since)})
+	}
 	b = protowire.AppendTag(b, 4, protowire.BytesType) // Record.repo
 	return protowire.AppendBytes(b, w)
 }

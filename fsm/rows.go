@@ -107,6 +107,12 @@ type Moved struct {
 	Since    time.Time // when the owner first heard so
 }
 
+// Fallback is the url that is asked, and answers, while the first of the row's does not.
+type Fallback struct {
+	URL   string
+	Since time.Time
+}
+
 // Repo is one row. A stored row never changes: a command replaces it. There may be a
 // million of them, so that what few rows have is elsewhere, what many have in common is
 // shared, and what one field says of another is not kept twice.
@@ -145,6 +151,7 @@ type Rarely struct {
 	Pins     []Pin     // by ref; replaced, never written to
 	Aliases  []string  // other names that it is found by; replaced, never written to
 	Moved    *Moved    // an upstream says so; replaced, never written to
+	Fallback *Fallback // replaced, never written to
 	Paused   bool      // upstream is asked for who waits for that alone
 
 	urls, urlKeys []string // where the name does not say them
@@ -161,7 +168,7 @@ func (r *Repo) compact() {
 
 func (r *Rarely) isOrdinary() bool {
 	return len(r.Labels) == 0 && len(r.Lost) == 0 && r.Error == nil && r.Hold == nil && r.Approved == nil &&
-		len(r.Released) == 0 && len(r.Pins) == 0 && len(r.Aliases) == 0 && r.Moved == nil && !r.Paused && len(r.urls) == 0
+		len(r.Released) == 0 && len(r.Pins) == 0 && len(r.Aliases) == 0 && r.Moved == nil && r.Fallback == nil && !r.Paused && len(r.urls) == 0
 }
 
 // Head is where HEAD points: "ref: refs/heads/main", an object id, or nothing.

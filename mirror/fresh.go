@@ -29,6 +29,14 @@ func (e *Engine) Fresh(ctx context.Context, id string, after time.Time) (generat
 		if !after.IsZero() && !s.AsOf.IsZero() && !s.AsOf.Before(after) && s.Generation > 0 && s.Behind == nil {
 			return s.Generation, nil
 		}
+		if s.Parked {
+			return 0, &NotFreshError{"its upstream has long said that it is not there, or not for us, and is asked seldom"}
+		}
+		if wait := after.Sub(e.cfg.LogTime().Now); wait > 0 && e.cfg.LogTime().DatesHold { // no check that begins before is new enough
+			if err := clock.Sleep(ctx, e.cfg.Clock, wait); err != nil {
+				return 0, err
+			}
+		}
 		if rest := e.schedule.Resting(id); rest > 0 {
 			return 0, &NotFreshError{fmt.Sprintf("its upstream's host wants to be left alone for %s", rest.Round(time.Second))}
 		}
@@ -37,7 +45,7 @@ func (e *Engine) Fresh(ctx context.Context, id string, after time.Time) (generat
 				return 0, err
 			}
 		}
-		out, err := e.schedule.Check(ctx, id)
+		out, err := e.schedule.Wish(ctx, id)
 		switch {
 		case err != nil:
 			return 0, err

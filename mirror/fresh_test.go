@@ -47,6 +47,18 @@ func TestWhoWasToldOfAPushGetsIt(t *testing.T) {
 	}
 }
 
+// Of a time that is still to come, upstream is asked once, when it has come.
+func TestAWishForWhatIsToComeAsksOnce(t *testing.T) {
+	up, b, n := mirrored(t)
+	b.policy("repox", func(p *mirror.Policy) { p.Interval = 100 * time.Hour })
+	var asked atomic.Int64
+	up.Intercept(func(http.ResponseWriter, *http.Request) bool { asked.Add(1); return false })
+	after := time.Now().Add(3 * time.Second)
+	if _, err := n.engine.Fresh(t.Context(), "repox", after); err != nil || time.Now().Before(after) || asked.Load() > 2 {
+		t.Errorf("%v, and upstream was asked %d times", err, asked.Load())
+	}
+}
+
 // What cannot be said to be new is not said to be.
 func TestWhatCannotBeCheckedIsNotFresh(t *testing.T) {
 	up, _, n := mirrored(t)

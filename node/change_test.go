@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -88,6 +89,48 @@ func TestAnUpstreamHasMoved(t *testing.T) {
 	urls := []string{row.Moved.To}
 	if row, err := n.client.Set(t.Context(), "acme/old", set(api.SetRow{URLs: &urls}), ""); err != nil || row.Moved != nil {
 		t.Errorf("with its new address: %+v, %v", row, err)
+	}
+}
+
+// While the first url of a row does not answer the next is asked, and the row says so; a person who
+// asks is answered by the first that answers.
+func TestAnotherURLAnswers(t *testing.T) {
+	up := gittest.Upstream(t)
+	sample(t, up, "acme/first.git")
+	sample(t, up, "acme/second.git")
+	var dead atomic.Bool
+	dead.Store(true)
+	up.Intercept(func(w http.ResponseWriter, r *http.Request) bool {
+		out := dead.Load() && strings.HasPrefix(r.URL.Path, "/acme/first.git/")
+		if out {
+			http.Error(w, "down for today", http.StatusBadGateway)
+		}
+		return out
+	})
+	n := cluster(t, 1)[0]
+	first, second := up.URL("acme/first.git"), up.URL("acme/second.git")
+	n.add(t, api.AddRepo{URLs: []string{first, second}, Name: "acme/two"})
+	row := n.await(t, "acme/two", "mirrored from its second url", func(r *api.Repo) bool { return r.Generation > 0 && r.Fallback != nil })
+	if row.Fallback.URL != second || row.Error != nil {
+		t.Errorf("%+v, %+v", row.Fallback, row.Error)
+	}
+	dead.Store(false)
+	if _, err := n.client.Sync(t.Context(), "acme/two", time.Minute); err != nil {
+		t.Fatal(err)
+	}
+	n.await(t, "acme/two", "followed at its first url", func(r *api.Repo) bool { return r.Fallback == nil })
+	told, err := n.client.Events(t.Context(), api.EventQuery{Repo: "acme/two"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var switched []string
+	for _, e := range told.Events {
+		if e.Type == "upstream_switched" {
+			switched = append(switched, e.Detail)
+		}
+	}
+	if !slices.Equal(switched, []string{second, first}) {
+		t.Errorf("events: %v", switched)
 	}
 }
 

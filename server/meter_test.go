@@ -75,6 +75,7 @@ func TestAnswersAreCountedByRouteAndSource(t *testing.T) {
 		{"a push", "GET", "/git/r/info/refs?service=git-receive-pack", "", nil, nil, routeRefs, 403, false, nil},
 		{"refs", "GET", "/git/r/info/refs?service=git-upload-pack", "", packing{gone{1}}, nil, routeRefs, 200, false, nil},
 		{"refs of protocol 2", "POST", "/git/r/git-upload-pack", "0014command=ls-refs\n00010000", packing{gone{1}}, nil, routePack, 200, false, nil},
+		{"refs of protocol 2, from JGit", "POST", "/git/r/git-upload-pack", "0013command=ls-refs00010000", packing{gone{1}}, nil, routePack, 200, false, nil},
 		{"a clone from here", "POST", "/git/r/git-upload-pack", fetch, packing{gone{1}}, nil, routePack, 200, false, []Source{SourceLocal}},
 		{"a clone from another node", "POST", "/git/r/git-upload-pack", fetch, nil, nil, routePack, 200, false, []Source{SourcePeer}},
 		{"a clone of a copy that has just gone", "POST", "/git/r/git-upload-pack", fetch, gone{1}, nil, routePack, 200, false, []Source{SourcePeer}},

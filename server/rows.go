@@ -256,6 +256,9 @@ func (sh shape) render(r *fsm.Repo, said firsthand) api.Repo {
 	if m := r.Moved; m != nil {
 		out.Moved = &api.Moved{From: m.From, To: m.To, Since: m.Since}
 	}
+	if f := r.Fallback; f != nil {
+		out.Fallback = &api.Fallback{URL: f.URL, Since: f.Since}
+	}
 	out.Hold = holdOf(r)
 	out.Pins, out.Released = pinsOf(r, nil), releasedOf(r)
 	if live := said.owner; live != nil {

@@ -101,8 +101,9 @@ func (s *Server) askHolder(r *http.Request, n *fsm.Node, id, op string, body *sp
 // asksForRefs tells whether a request is protocol 2's for refs: git sends it to where it sends
 // those for packs. Refs are shown at once, where a pack may have to be made first.
 func asksForRefs(body *spool.Body) bool {
-	const command = "0014command=ls-refs"
-	return string(body.First(len(command))) == command
+	const command = "command=ls-refs"
+	first := string(body.First(len("0014") + len(command)))
+	return first == "0014"+command || first == "0013"+command // with a newline, and JGit without
 }
 
 // clientsFault tells a refusal that every holder would repeat: it is the answer. Others

@@ -68,6 +68,7 @@ var kinds = map[string]kind{
 	fsm.EventRepoResumed:    {text: "repository is asked for again"},
 	fsm.EventUpstreamMoved:  {text: "repository has another upstream", detail: "url"},
 	fsm.EventRedirected:     {text: "upstream says that it has moved for good", detail: "what", flaps: true},
+	fsm.EventSwitched:       {text: "another of the upstream's addresses is asked", detail: "url", flaps: true},
 	fsm.EventNodeJoined:     {text: "node has joined", detail: "peer"},
 	fsm.EventNodeUp:         {text: "node is up", detail: "what", flaps: true},
 	fsm.EventNodeDown:       {level: slog.LevelWarn, text: "node is down", detail: "what", flaps: true},

@@ -139,6 +139,13 @@ func held() *api.Repo {
 	return &r
 }
 
+// second is a repository whose second url answers, and not its first.
+func second() *api.Repo {
+	r := repos()[0]
+	r.Fallback = &api.Fallback{URL: r.URLs[1], Since: before(20 * time.Minute)}
+	return &r
+}
+
 // moved is a repository of which one upstream has moved to what a shell would run.
 func moved() *api.Repo {
 	r := repos()[0]
@@ -188,6 +195,7 @@ func TestGolden(t *testing.T) {
 		"repo":    func(p Printer) error { return p.Repo(&repos()[0], "", "http://10.0.0.11:7654/") },
 		"broken":  func(p Printer) error { return p.Repo(&repos()[1], "", "http://10.0.0.11:7654") },
 		"moved":   func(p Printer) error { return p.Repo(moved(), "", "http://10.0.0.11:7654") },
+		"second":  func(p Printer) error { return p.Repo(second(), "", "http://10.0.0.11:7654") },
 		"held":    func(p Printer) error { return p.Repo(held(), "", "http://10.0.0.11:7654") },
 		"refs":    func(p Printer) error { return p.Refs(refs()) },
 		"node":    func(p Printer) error { return p.Node(&degraded().Nodes[1]) },

@@ -76,6 +76,9 @@ func (p Printer) Repo(r *api.Repo, own, base string) error {
 		}
 		list = append(list, [2]string{key, cell(u)})
 	}
+	if f := r.Fallback; f != nil {
+		list = append(list, [2]string{"asked at", p.colored(yellow, cell(f.URL)+": the first does not answer (since "+p.ago(&f.Since)+")")})
+	}
 	if r.Moved != nil {
 		list = append(list,
 			[2]string{"moved to", p.colored(yellow, cell(r.Moved.To)+" for good, says upstream (since "+p.ago(&r.Moved.Since)+")")},

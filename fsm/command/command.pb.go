@@ -1860,6 +1860,7 @@ type HealthReport struct {
 	// elsewhere from now on; both empty where none says so.
 	MovedFrom     string `protobuf:"bytes,13,opt,name=moved_from,json=movedFrom,proto3" json:"moved_from,omitempty"`
 	MovedTo       string `protobuf:"bytes,14,opt,name=moved_to,json=movedTo,proto3" json:"moved_to,omitempty"`
+	Fallback      string `protobuf:"bytes,15,opt,name=fallback,proto3" json:"fallback,omitempty"` // the url that is asked, and answers, while the first does not; empty for the first; since format 10
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1988,6 +1989,13 @@ func (x *HealthReport) GetMovedFrom() string {
 func (x *HealthReport) GetMovedTo() string {
 	if x != nil {
 		return x.MovedTo
+	}
+	return ""
+}
+
+func (x *HealthReport) GetFallback() string {
+	if x != nil {
+		return x.Fallback
 	}
 	return ""
 }
@@ -2823,7 +2831,7 @@ const file_command_proto_rawDesc = "" +
 	"\n" +
 	"generation\x18\x03 \x01(\x04R\n" +
 	"generation\x12\x12\n" +
-	"\x04gone\x18\x04 \x01(\bR\x04gone\"\xb8\x03\n" +
+	"\x04gone\x18\x04 \x01(\bR\x04gone\"\xd4\x03\n" +
 	"\fHealthReport\x12\x12\n" +
 	"\x04repo\x18\x01 \x01(\tR\x04repo\x12\x14\n" +
 	"\x05epoch\x18\x02 \x01(\x04R\x05epoch\x12\x1f\n" +
@@ -2845,7 +2853,8 @@ const file_command_proto_rawDesc = "" +
 	"\x06parked\x18\f \x01(\bR\x06parked\x12\x1d\n" +
 	"\n" +
 	"moved_from\x18\r \x01(\tR\tmovedFrom\x12\x19\n" +
-	"\bmoved_to\x18\x0e \x01(\tR\amovedTo\"Z\n" +
+	"\bmoved_to\x18\x0e \x01(\tR\amovedTo\x12\x1a\n" +
+	"\bfallback\x18\x0f \x01(\tR\bfallback\"Z\n" +
 	"\rNodeCondition\x12\x12\n" +
 	"\x04disk\x18\x01 \x01(\tR\x04disk\x12!\n" +
 	"\fdisk_message\x18\x02 \x01(\tR\vdiskMessage\x12\x12\n" +

@@ -1036,6 +1036,7 @@ type Repo struct {
 	Aliases        []string               `protobuf:"bytes,30,rep,name=aliases,proto3" json:"aliases,omitempty"`   // as they were given
 	Paused         bool                   `protobuf:"varint,31,opt,name=paused,proto3" json:"paused,omitempty"`
 	Moved          *Moved                 `protobuf:"bytes,32,opt,name=moved,proto3" json:"moved,omitempty"`
+	Fallback       *Fallback              `protobuf:"bytes,33,opt,name=fallback,proto3" json:"fallback,omitempty"`
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
 }
@@ -1287,6 +1288,66 @@ func (x *Repo) GetMoved() *Moved {
 	return nil
 }
 
+func (x *Repo) GetFallback() *Fallback {
+	if x != nil {
+		return x.Fallback
+	}
+	return nil
+}
+
+// Fallback is the url that is asked while the first is not.
+type Fallback struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Url           string                 `protobuf:"bytes,1,opt,name=url,proto3" json:"url,omitempty"`
+	SinceMs       int64                  `protobuf:"varint,2,opt,name=since_ms,json=sinceMs,proto3" json:"since_ms,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Fallback) Reset() {
+	*x = Fallback{}
+	mi := &file_snapshot_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Fallback) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Fallback) ProtoMessage() {}
+
+func (x *Fallback) ProtoReflect() protoreflect.Message {
+	mi := &file_snapshot_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Fallback.ProtoReflect.Descriptor instead.
+func (*Fallback) Descriptor() ([]byte, []int) {
+	return file_snapshot_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *Fallback) GetUrl() string {
+	if x != nil {
+		return x.Url
+	}
+	return ""
+}
+
+func (x *Fallback) GetSinceMs() int64 {
+	if x != nil {
+		return x.SinceMs
+	}
+	return 0
+}
+
 // Moved says where an upstream is from now on, by its own word.
 type Moved struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1299,7 +1360,7 @@ type Moved struct {
 
 func (x *Moved) Reset() {
 	*x = Moved{}
-	mi := &file_snapshot_proto_msgTypes[11]
+	mi := &file_snapshot_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1311,7 +1372,7 @@ func (x *Moved) String() string {
 func (*Moved) ProtoMessage() {}
 
 func (x *Moved) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[11]
+	mi := &file_snapshot_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1324,7 +1385,7 @@ func (x *Moved) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Moved.ProtoReflect.Descriptor instead.
 func (*Moved) Descriptor() ([]byte, []int) {
-	return file_snapshot_proto_rawDescGZIP(), []int{11}
+	return file_snapshot_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Moved) GetFrom() string {
@@ -1360,7 +1421,7 @@ type Trashed struct {
 
 func (x *Trashed) Reset() {
 	*x = Trashed{}
-	mi := &file_snapshot_proto_msgTypes[12]
+	mi := &file_snapshot_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1372,7 +1433,7 @@ func (x *Trashed) String() string {
 func (*Trashed) ProtoMessage() {}
 
 func (x *Trashed) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[12]
+	mi := &file_snapshot_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1385,7 +1446,7 @@ func (x *Trashed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Trashed.ProtoReflect.Descriptor instead.
 func (*Trashed) Descriptor() ([]byte, []int) {
-	return file_snapshot_proto_rawDescGZIP(), []int{12}
+	return file_snapshot_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Trashed) GetRepo() []byte {
@@ -1419,7 +1480,7 @@ type Generation struct {
 
 func (x *Generation) Reset() {
 	*x = Generation{}
-	mi := &file_snapshot_proto_msgTypes[13]
+	mi := &file_snapshot_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1431,7 +1492,7 @@ func (x *Generation) String() string {
 func (*Generation) ProtoMessage() {}
 
 func (x *Generation) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[13]
+	mi := &file_snapshot_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1444,7 +1505,7 @@ func (x *Generation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Generation.ProtoReflect.Descriptor instead.
 func (*Generation) Descriptor() ([]byte, []int) {
-	return file_snapshot_proto_rawDescGZIP(), []int{13}
+	return file_snapshot_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Generation) GetNumber() uint64 {
@@ -1481,7 +1542,7 @@ type Event struct {
 
 func (x *Event) Reset() {
 	*x = Event{}
-	mi := &file_snapshot_proto_msgTypes[14]
+	mi := &file_snapshot_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1493,7 +1554,7 @@ func (x *Event) String() string {
 func (*Event) ProtoMessage() {}
 
 func (x *Event) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[14]
+	mi := &file_snapshot_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1506,7 +1567,7 @@ func (x *Event) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Event.ProtoReflect.Descriptor instead.
 func (*Event) Descriptor() ([]byte, []int) {
-	return file_snapshot_proto_rawDescGZIP(), []int{14}
+	return file_snapshot_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Event) GetSeq() uint64 {
@@ -1604,7 +1665,7 @@ type Request struct {
 
 func (x *Request) Reset() {
 	*x = Request{}
-	mi := &file_snapshot_proto_msgTypes[15]
+	mi := &file_snapshot_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1616,7 +1677,7 @@ func (x *Request) String() string {
 func (*Request) ProtoMessage() {}
 
 func (x *Request) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[15]
+	mi := &file_snapshot_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1629,7 +1690,7 @@ func (x *Request) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Request.ProtoReflect.Descriptor instead.
 func (*Request) Descriptor() ([]byte, []int) {
-	return file_snapshot_proto_rawDescGZIP(), []int{15}
+	return file_snapshot_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Request) GetId() string {
@@ -1664,7 +1725,7 @@ type Mark struct {
 
 func (x *Mark) Reset() {
 	*x = Mark{}
-	mi := &file_snapshot_proto_msgTypes[16]
+	mi := &file_snapshot_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1676,7 +1737,7 @@ func (x *Mark) String() string {
 func (*Mark) ProtoMessage() {}
 
 func (x *Mark) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[16]
+	mi := &file_snapshot_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1689,7 +1750,7 @@ func (x *Mark) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Mark.ProtoReflect.Descriptor instead.
 func (*Mark) Descriptor() ([]byte, []int) {
-	return file_snapshot_proto_rawDescGZIP(), []int{16}
+	return file_snapshot_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Mark) GetIndex() uint64 {
@@ -1722,7 +1783,7 @@ type End struct {
 
 func (x *End) Reset() {
 	*x = End{}
-	mi := &file_snapshot_proto_msgTypes[17]
+	mi := &file_snapshot_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1734,7 +1795,7 @@ func (x *End) String() string {
 func (*End) ProtoMessage() {}
 
 func (x *End) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[17]
+	mi := &file_snapshot_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1747,7 +1808,7 @@ func (x *End) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use End.ProtoReflect.Descriptor instead.
 func (*End) Descriptor() ([]byte, []int) {
-	return file_snapshot_proto_rawDescGZIP(), []int{17}
+	return file_snapshot_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *End) GetNodes() uint64 {
@@ -1888,7 +1949,7 @@ const file_snapshot_proto_rawDesc = "" +
 	"\t_upstream\")\n" +
 	"\x03Pin\x12\x10\n" +
 	"\x03ref\x18\x01 \x01(\tR\x03ref\x12\x10\n" +
-	"\x03oid\x18\x02 \x01(\tR\x03oid\"\xe6\b\n" +
+	"\x03oid\x18\x02 \x01(\tR\x03oid\"\xa0\t\n" +
 	"\x04Repo\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x12\n" +
@@ -1926,10 +1987,14 @@ const file_snapshot_proto_rawDesc = "" +
 	"\breleased\x18\x1d \x03(\v2\x1b.gitmirror.snapshot.ReleaseR\breleased\x12\x18\n" +
 	"\aaliases\x18\x1e \x03(\tR\aaliases\x12\x16\n" +
 	"\x06paused\x18\x1f \x01(\bR\x06paused\x12/\n" +
-	"\x05moved\x18  \x01(\v2\x19.gitmirror.snapshot.MovedR\x05moved\x1a9\n" +
+	"\x05moved\x18  \x01(\v2\x19.gitmirror.snapshot.MovedR\x05moved\x128\n" +
+	"\bfallback\x18! \x01(\v2\x1c.gitmirror.snapshot.FallbackR\bfallback\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01J\x04\b\a\x10\b\"F\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01J\x04\b\a\x10\b\"7\n" +
+	"\bFallback\x12\x10\n" +
+	"\x03url\x18\x01 \x01(\tR\x03url\x12\x19\n" +
+	"\bsince_ms\x18\x02 \x01(\x03R\asinceMs\"F\n" +
 	"\x05Moved\x12\x12\n" +
 	"\x04from\x18\x01 \x01(\tR\x04from\x12\x0e\n" +
 	"\x02to\x18\x02 \x01(\tR\x02to\x12\x19\n" +
@@ -1987,7 +2052,7 @@ func file_snapshot_proto_rawDescGZIP() []byte {
 	return file_snapshot_proto_rawDescData
 }
 
-var file_snapshot_proto_msgTypes = make([]protoimpl.MessageInfo, 19)
+var file_snapshot_proto_msgTypes = make([]protoimpl.MessageInfo, 20)
 var file_snapshot_proto_goTypes = []any{
 	(*Record)(nil),          // 0: gitmirror.snapshot.Record
 	(*Meta)(nil),            // 1: gitmirror.snapshot.Meta
@@ -2000,50 +2065,52 @@ var file_snapshot_proto_goTypes = []any{
 	(*Release)(nil),         // 8: gitmirror.snapshot.Release
 	(*Pin)(nil),             // 9: gitmirror.snapshot.Pin
 	(*Repo)(nil),            // 10: gitmirror.snapshot.Repo
-	(*Moved)(nil),           // 11: gitmirror.snapshot.Moved
-	(*Trashed)(nil),         // 12: gitmirror.snapshot.Trashed
-	(*Generation)(nil),      // 13: gitmirror.snapshot.Generation
-	(*Event)(nil),           // 14: gitmirror.snapshot.Event
-	(*Request)(nil),         // 15: gitmirror.snapshot.Request
-	(*Mark)(nil),            // 16: gitmirror.snapshot.Mark
-	(*End)(nil),             // 17: gitmirror.snapshot.End
-	nil,                     // 18: gitmirror.snapshot.Repo.LabelsEntry
-	(*command.Policy)(nil),  // 19: gitmirror.command.Policy
-	(*command.Change)(nil),  // 20: gitmirror.command.Change
-	(*command.Outcome)(nil), // 21: gitmirror.command.Outcome
+	(*Fallback)(nil),        // 11: gitmirror.snapshot.Fallback
+	(*Moved)(nil),           // 12: gitmirror.snapshot.Moved
+	(*Trashed)(nil),         // 13: gitmirror.snapshot.Trashed
+	(*Generation)(nil),      // 14: gitmirror.snapshot.Generation
+	(*Event)(nil),           // 15: gitmirror.snapshot.Event
+	(*Request)(nil),         // 16: gitmirror.snapshot.Request
+	(*Mark)(nil),            // 17: gitmirror.snapshot.Mark
+	(*End)(nil),             // 18: gitmirror.snapshot.End
+	nil,                     // 19: gitmirror.snapshot.Repo.LabelsEntry
+	(*command.Policy)(nil),  // 20: gitmirror.command.Policy
+	(*command.Change)(nil),  // 21: gitmirror.command.Change
+	(*command.Outcome)(nil), // 22: gitmirror.command.Outcome
 }
 var file_snapshot_proto_depIdxs = []int32{
 	1,  // 0: gitmirror.snapshot.Record.meta:type_name -> gitmirror.snapshot.Meta
 	2,  // 1: gitmirror.snapshot.Record.node:type_name -> gitmirror.snapshot.Node
 	3,  // 2: gitmirror.snapshot.Record.policy:type_name -> gitmirror.snapshot.Policy
 	10, // 3: gitmirror.snapshot.Record.repo:type_name -> gitmirror.snapshot.Repo
-	14, // 4: gitmirror.snapshot.Record.event:type_name -> gitmirror.snapshot.Event
-	15, // 5: gitmirror.snapshot.Record.request:type_name -> gitmirror.snapshot.Request
-	17, // 6: gitmirror.snapshot.Record.end:type_name -> gitmirror.snapshot.End
-	12, // 7: gitmirror.snapshot.Record.trashed:type_name -> gitmirror.snapshot.Trashed
+	15, // 4: gitmirror.snapshot.Record.event:type_name -> gitmirror.snapshot.Event
+	16, // 5: gitmirror.snapshot.Record.request:type_name -> gitmirror.snapshot.Request
+	18, // 6: gitmirror.snapshot.Record.end:type_name -> gitmirror.snapshot.End
+	13, // 7: gitmirror.snapshot.Record.trashed:type_name -> gitmirror.snapshot.Trashed
 	5,  // 8: gitmirror.snapshot.Node.disk:type_name -> gitmirror.snapshot.Failure
 	5,  // 9: gitmirror.snapshot.Node.sick:type_name -> gitmirror.snapshot.Failure
-	19, // 10: gitmirror.snapshot.Policy.later:type_name -> gitmirror.command.Policy
-	20, // 11: gitmirror.snapshot.Hold.first:type_name -> gitmirror.command.Change
-	20, // 12: gitmirror.snapshot.Approval.first:type_name -> gitmirror.command.Change
-	18, // 13: gitmirror.snapshot.Repo.labels:type_name -> gitmirror.snapshot.Repo.LabelsEntry
+	20, // 10: gitmirror.snapshot.Policy.later:type_name -> gitmirror.command.Policy
+	21, // 11: gitmirror.snapshot.Hold.first:type_name -> gitmirror.command.Change
+	21, // 12: gitmirror.snapshot.Approval.first:type_name -> gitmirror.command.Change
+	19, // 13: gitmirror.snapshot.Repo.labels:type_name -> gitmirror.snapshot.Repo.LabelsEntry
 	5,  // 14: gitmirror.snapshot.Repo.error:type_name -> gitmirror.snapshot.Failure
 	6,  // 15: gitmirror.snapshot.Repo.hold:type_name -> gitmirror.snapshot.Hold
 	4,  // 16: gitmirror.snapshot.Repo.copies:type_name -> gitmirror.snapshot.Copy
-	13, // 17: gitmirror.snapshot.Repo.lost:type_name -> gitmirror.snapshot.Generation
+	14, // 17: gitmirror.snapshot.Repo.lost:type_name -> gitmirror.snapshot.Generation
 	7,  // 18: gitmirror.snapshot.Repo.approved:type_name -> gitmirror.snapshot.Approval
 	9,  // 19: gitmirror.snapshot.Repo.pins:type_name -> gitmirror.snapshot.Pin
 	8,  // 20: gitmirror.snapshot.Repo.released:type_name -> gitmirror.snapshot.Release
-	11, // 21: gitmirror.snapshot.Repo.moved:type_name -> gitmirror.snapshot.Moved
-	3,  // 22: gitmirror.snapshot.Trashed.policy:type_name -> gitmirror.snapshot.Policy
-	20, // 23: gitmirror.snapshot.Event.changes:type_name -> gitmirror.command.Change
-	21, // 24: gitmirror.snapshot.Request.outcome:type_name -> gitmirror.command.Outcome
-	16, // 25: gitmirror.snapshot.End.marks:type_name -> gitmirror.snapshot.Mark
-	26, // [26:26] is the sub-list for method output_type
-	26, // [26:26] is the sub-list for method input_type
-	26, // [26:26] is the sub-list for extension type_name
-	26, // [26:26] is the sub-list for extension extendee
-	0,  // [0:26] is the sub-list for field type_name
+	12, // 21: gitmirror.snapshot.Repo.moved:type_name -> gitmirror.snapshot.Moved
+	11, // 22: gitmirror.snapshot.Repo.fallback:type_name -> gitmirror.snapshot.Fallback
+	3,  // 23: gitmirror.snapshot.Trashed.policy:type_name -> gitmirror.snapshot.Policy
+	21, // 24: gitmirror.snapshot.Event.changes:type_name -> gitmirror.command.Change
+	22, // 25: gitmirror.snapshot.Request.outcome:type_name -> gitmirror.command.Outcome
+	17, // 26: gitmirror.snapshot.End.marks:type_name -> gitmirror.snapshot.Mark
+	27, // [27:27] is the sub-list for method output_type
+	27, // [27:27] is the sub-list for method input_type
+	27, // [27:27] is the sub-list for extension type_name
+	27, // [27:27] is the sub-list for extension extendee
+	0,  // [0:27] is the sub-list for field type_name
 }
 
 func init() { file_snapshot_proto_init() }
@@ -2068,7 +2135,7 @@ func file_snapshot_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_snapshot_proto_rawDesc), len(file_snapshot_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   19,
+			NumMessages:   20,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -27,6 +27,8 @@ func (s *Scheduler) Assign(a work.Assignment) {
 	r.terms, r.assigned = is, true
 	if !known {
 		s.recall(r)
+	} else {
+		s.turnBack(r, was.said != is.said)
 	}
 	s.pace(r)
 	held := s.cfg.Disk.Held(r.id)

@@ -30,6 +30,11 @@ func (s *Scheduler) recall(r *repo) {
 	if due.Refused > 0 {
 		r.note(news{refused: refused{times: uint16(min(due.Refused, 1<<16-1)), since: min(s.instant(due.RefusedSince), instant(now))}})
 	}
+	if due.URL > 0 && due.URL < r.terms.urls() {
+		last := r.last()
+		last.turn = turn{at: uint8(due.URL), probe: instant(now).add(s.jitter(probeSoon))}
+		r.note(last)
+	}
 }
 
 // remember has what is known of a repository outlast the process. s.mu is held.
@@ -41,6 +46,7 @@ func (s *Scheduler) remember(r *repo) {
 	if no := r.last().refused; no.times > 0 {
 		due.Refused, due.RefusedSince = int(no.times), s.time(no.since)
 	}
+	due.URL = int(r.last().turn.at)
 	s.cfg.Memory.Remember(r.id, due)
 }
 
@@ -80,7 +86,7 @@ func (s *Scheduler) pace(r *repo) {
 	}
 	t := s.count(r, measure)
 	if r.every == 0 {
-		r.every = s.tempo(t, r.terms.host.Value(), now).Interval(measure, s.cfg.Bounds)
+		r.every = s.tempo(t, r.host().Value(), now).Interval(measure, s.cfg.Bounds)
 	}
 }
 
@@ -88,16 +94,23 @@ func (s *Scheduler) pace(r *repo) {
 // often its upstream changes: it comes when it would have, or later. But the first is looked at
 // again soon, since most are over by then. s.mu is held.
 func (s *Scheduler) patience(r *repo, f *failure.Error, now instant) time.Duration {
+	last, urls := r.last(), r.terms.urls()
+	failures := int(r.failures)
+	if urls > 1 {
+		failures = max(failures-turnAfter*(urls-1), 1)
+	}
 	switch {
 	case f.Host:
-		return time.Duration(s.site(r.terms.host).until-now) + s.spread(returnWithin)
-	case r.news != nil && r.news.refused.parked(now):
+		return time.Duration(s.site(r.host()).until-now) + s.spread(returnWithin)
+	case last.refused.parked(now):
 		return parkedFor*8/10 + s.spread(parkedFor*4/10)
+	case urls > 1 && int(r.failures) < turnAfter*urls: // another one may answer
+		return s.jitter(Backoff(f, max(int(last.turn.tries), 1), s.cfg.Bounds.Least))
 	case r.terms.interval > 0:
-		return s.jitter(Backoff(f, int(r.failures), r.terms.interval))
+		return s.jitter(Backoff(f, failures, r.terms.interval))
 	}
-	wait := Backoff(f, int(r.failures), s.cfg.Bounds.Least)
-	if r.failures > 1 {
+	wait := Backoff(f, failures, s.cfg.Bounds.Least)
+	if failures > 1 {
 		wait = max(wait, r.every)
 	}
 	return s.jitter(wait)
@@ -120,10 +133,12 @@ type refused struct {
 }
 
 // after is n once another check has ended so. One that says nothing of that, since upstream
-// was not to be reached, leaves it as it is.
-func (n refused) after(f *failure.Error, now instant) refused {
+// was not to be reached, leaves it as it is; but of several urls, each has to say so.
+func (n refused) after(f *failure.Error, several bool, now instant) refused {
 	switch {
 	case f == nil:
+		return refused{}
+	case several && f.Class != failure.NotFound && f.Class != failure.Auth:
 		return refused{}
 	case f.Class != failure.NotFound && f.Class != failure.Auth || f.Host:
 		return n

@@ -155,7 +155,7 @@ func (w *world) whole(t *rapid.T) {
 			t.Fatalf("%s is not here, and nothing is done", id)
 		case r.phase == Waiting:
 			l := w.laneOf(r, w.stepOf(r, now))
-			if !l.full() && !l.fullAt(l.hosts[a.Host()]) && w.inLine(r) == 0 {
+			if !l.full() && !l.fullAt(l.hosts[r.host().Value()]) && w.inLine(r) == 0 {
 				t.Fatalf("%s waits, and there is a place", id)
 			}
 		}

@@ -49,6 +49,7 @@ type repo struct {
 	again    bool // something changed while it ran: run once more
 	fetch    bool // the next run goes among those that fetch: there is something to bring
 	forced   bool // the next run asks upstream whatever the time is
+	wished   bool // it asks as soon as that may be asked
 	checked  bool // upstream was asked since this node last became owner
 	judged   bool // and gave an answer that hold is of
 	broken   bool
@@ -75,6 +76,7 @@ type repo struct {
 type news struct {
 	failure *failure.Error
 	refused refused
+	turn    turn
 	hold    *work.Hold
 	heard   uint64 // the newest word of a person that a check knew which succeeded
 }
@@ -119,9 +121,9 @@ type terms struct {
 	generation uint64
 	interval   time.Duration // 0: learned
 	word       uint64
-	said       uint64 // a hash of what a person says: where upstream is, and what stays whatever that shows
-	host       unique.Handle[string]
-	all        uint64 // a hash of the whole assignment
+	said       uint64                // a hash of what a person says: where upstream is, and what stays whatever that shows
+	hosts      unique.Handle[string] // of its urls, with blanks between
+	all        uint64                // a hash of the whole assignment
 }
 
 var seed = maphash.MakeSeed()
@@ -129,7 +131,7 @@ var seed = maphash.MakeSeed()
 func termsOf(a *work.Assignment, all uint64) terms {
 	t := terms{
 		owner: a.Role == work.Owner, paused: a.Paused, lost: uint16(min(len(a.Lost), math.MaxUint16)), digest: a.Digest,
-		policy: policyOf(a), epoch: a.Epoch, generation: a.Generation, interval: a.Policy.Interval, word: a.Word, host: unique.Make(a.Host()), all: all,
+		policy: policyOf(a), epoch: a.Epoch, generation: a.Generation, interval: a.Policy.Interval, word: a.Word, hosts: hostsOf(a.URLs), all: all,
 	}
 	t.said = urlsOf(a)
 	if len(a.Pins) > 0 {

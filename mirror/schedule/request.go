@@ -23,8 +23,12 @@ type answer struct {
 // interval says, and waits for what it comes to. Calls that come while one
 // waits share it.
 func (s *Scheduler) Check(ctx context.Context, id string) (work.Answer, error) {
+	return s.await(ctx, id, true)
+}
+
+func (s *Scheduler) await(ctx context.Context, id string, now bool) (work.Answer, error) {
 	said := make(chan answer, 1)
-	if err := s.request(id, said); err != nil {
+	if err := s.request(id, now, said); err != nil {
 		return work.Answer{}, err
 	}
 	select {
@@ -35,10 +39,16 @@ func (s *Scheduler) Check(ctx context.Context, id string) (work.Answer, error) {
 	}
 }
 
-// Request is Check without the wait.
-func (s *Scheduler) Request(id string) error { return s.request(id, nil) }
+// Wish is Check for who only reads: upstream is asked as soon as its host may be, and a budget
+// leaves room, and by the url that is asked anyway.
+func (s *Scheduler) Wish(ctx context.Context, id string) (work.Answer, error) {
+	return s.await(ctx, id, false)
+}
 
-func (s *Scheduler) request(id string, waiter chan<- answer) error {
+// Request is Check without the wait.
+func (s *Scheduler) Request(id string) error { return s.request(id, true, nil) }
+
+func (s *Scheduler) request(id string, now bool, waiter chan<- answer) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	r := s.repos[id]
@@ -48,7 +58,12 @@ func (s *Scheduler) request(id string, waiter chan<- answer) error {
 	if waiter != nil {
 		s.waiters[r] = append(s.waiters[r], waiter)
 	}
-	s.want(r, s.now())
+	if now || r.terms.paused { // what is paused is asked for who waits
+		s.want(r, s.now())
+	} else {
+		r.wished = true
+		s.kick(r, s.now())
+	}
 	s.dispatch()
 	return nil
 }
@@ -103,6 +118,7 @@ type State struct {
 	Failure   *failure.Error
 	Hold      *work.Hold
 	Heard     uint64
+	URL       int // which of the upstream's has answered last; 0 for the first
 }
 
 // State tells what is known of a repository that is assigned.
@@ -120,7 +136,7 @@ func (s *Scheduler) State(id string) (State, bool) {
 	}
 	return State{Phase: r.phase, Owner: r.terms.owner, Generation: r.terms.generation, Stale: r.stale(s.now()),
 		Checked: r.checked, Judged: r.judged, Broken: r.broken, LastCheck: s.time(r.lastCheck), NextCheck: next,
-		Interval: r.every, AsOf: s.time(r.asOf), Parked: last.failure != nil && last.refused.parked(s.now()), Failures: int(r.failures), Failure: last.failure, Hold: last.hold, Heard: last.heard}, true
+		Interval: r.every, AsOf: s.time(r.asOf), Parked: last.failure != nil && last.refused.parked(s.now()), Failures: int(r.failures), Failure: last.failure, Hold: last.hold, Heard: last.heard, URL: int(last.turn.answer)}, true
 }
 
 // stale tells whether this node owns it and has not checked it for three intervals.

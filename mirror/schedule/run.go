@@ -15,6 +15,7 @@ type run struct {
 	urls    uint64 // of the upstream, a hash; 0 before they were read
 	step    work.Step
 	forced  bool // somebody asked for a check
+	wished  bool // somebody who reads wants one
 	waiters []chan<- answer
 	lane    *lane
 	host    *host // of the upstream
@@ -50,9 +51,10 @@ func (r *repo) mayAsk() bool { return !r.terms.paused || r.forced }
 
 // start has a run of r begin, which has its places. s.mu is held.
 func (s *Scheduler) start(r *repo, run *run, now instant) {
-	run.terms, run.forced, run.waiters = r.terms, r.forced, s.takeWaiters(r)
-	task := work.Task{Step: run.step, Ask: r.forced || now >= r.nextCheck, Learn: r.terms.interval == 0 && !r.learned, Since: s.time(r.lastCheck), Wanted: r.forced, Fetch: run.lane == &s.fetches || run.lane == &s.firsts, ToFetch: func() bool { return s.toFetch(r, run) }}
-	r.again, r.forced, r.fetch = false, false, false
+	run.terms, run.forced, run.wished, run.waiters = r.terms, r.forced, r.wished, s.takeWaiters(r)
+	task := work.Task{Step: run.step, Ask: r.forced || r.wished || now >= r.nextCheck, Learn: r.terms.interval == 0 && !r.learned, Since: s.time(r.lastCheck), Wanted: r.forced, Fetch: run.lane == &s.fetches || run.lane == &s.firsts, ToFetch: func() bool { return s.toFetch(r, run) }}
+	task.Order, task.Probe = s.order(r, now)
+	r.again, r.forced, r.wished, r.fetch = false, false, false, false
 	r.run, r.phase = run, Running
 	ctx, cancel := context.WithCancelCause(s.ctx)
 	run.cancel = cancel
@@ -143,7 +145,7 @@ func (s *Scheduler) carryOver(r *repo, run *run) {
 	if waiters := append(run.waiters, s.takeWaiters(r)...); len(waiters) > 0 {
 		s.waiters[r] = waiters
 	}
-	r.forced = r.forced || run.forced
+	r.forced, r.wished = r.forced || run.forced, r.wished || run.wished
 }
 
 // again has a repository run as soon as there is room. s.mu is held.
@@ -154,6 +156,18 @@ func (s *Scheduler) again(r *repo) {
 // record writes down what a run came to, and sets when the next begins. s.mu is held.
 func (s *Scheduler) record(r *repo, run *run, out work.Result) {
 	now, owned, owner := s.now(), run.terms.owner, r.terms.owner
+	asked, turned := out.Asked, false
+	if asked == nil && out.Checked {
+		asked = []work.Asked{{URL: int(r.last().turn.at), Failure: out.Failure}}
+	}
+	for _, a := range asked {
+		s.hear(run.terms.hostAt(a.URL), a.Failure, s.instant(out.CheckedAt), now)
+	}
+	if owned && owner && run.terms.said == r.terms.said {
+		if turned = s.turn(r, asked, now); turned {
+			s.pace(r)
+		}
+	}
 	if out.Next == work.AskUpstream && !r.mayAsk() {
 		out.Rerun, out.Waiting = false, true // for a holder, as long as it is paused
 	}
@@ -190,13 +204,14 @@ func (s *Scheduler) record(r *repo, run *run, out work.Result) {
 			r.failures++
 		}
 		if out.Checked {
-			last.refused = last.refused.after(last.failure, now)
-			s.hear(r, last.failure, s.instant(out.CheckedAt), now)
+			last.refused = last.refused.after(last.failure, r.terms.urls() > 1, now)
 		}
 	}
 	r.note(last)
 	switch {
 	case !owner || !out.Checked && (out.Failure == nil || out.Waiting):
+	case out.Failure != nil && turned:
+		r.nextCheck = now.add(s.spread(returnWithin)) // the other one may answer
 	case out.Failure != nil:
 		r.nextCheck = now.add(max(s.patience(r, out.Failure, now), out.Failure.RetryAfter))
 	default:
@@ -223,7 +238,7 @@ func (s *Scheduler) record(r *repo, run *run, out work.Result) {
 	if owner {
 		s.remember(r)
 	}
-	if !out.Waiting && (r.again || r.forced) {
+	if !out.Waiting && (r.again || r.forced || r.wished) {
 		s.queue.set(r, now)
 	}
 }

@@ -67,11 +67,11 @@ func (s *Scheduler) count(r *repo, measure float64) *site {
 	if s.cfg.Rate == nil || !r.assigned || !r.terms.owner || r.terms.paused {
 		return nil
 	}
-	rate := s.cfg.Rate(r.terms.host.Value())
+	rate := s.cfg.Rate(r.host().Value())
 	if rate <= 0 {
 		return nil
 	}
-	t := s.site(r.terms.host)
+	t := s.site(r.host())
 	t.rate = rate
 	if r.terms.interval > 0 {
 		r.counted = ofOthers
@@ -89,7 +89,7 @@ func (s *Scheduler) uncount(r *repo) {
 	if r.counted == notCounted {
 		return
 	}
-	t := s.site(r.terms.host)
+	t := s.site(r.host())
 	if r.counted == ofCrowd {
 		t.crowd.Leave(r.slot)
 	} else {
@@ -99,7 +99,7 @@ func (s *Scheduler) uncount(r *repo) {
 		}
 	}
 	r.counted = notCounted
-	s.tidySite(r.terms.host, t)
+	s.tidySite(r.host(), t)
 }
 
 // tempo is at which those of a site are looked at whose intervals are learned. It is found out
@@ -121,21 +121,21 @@ func (s *Scheduler) tempo(t *site, host string, now instant) rhythm.Tempo {
 // hear takes what a check says of its host. What it says of one repository it says of all:
 // that it is asked for too much. Then it is left alone for as long as it asks, longer with
 // each time, and tried by one alone, until a check succeeds that began since. s.mu is held.
-func (s *Scheduler) hear(r *repo, f *failure.Error, began, now instant) {
+func (s *Scheduler) hear(host unique.Handle[string], f *failure.Error, began, now instant) {
 	if f != nil && f.Host {
-		if t := s.site(r.terms.host); now >= t.until { // else it is said again by who asked before
+		if t := s.site(host); now >= t.until { // else it is said again by who asked before
 			pause := max(f.RetryAfter, min(pauseFirst<<min(t.refusals, 10), pauseMost))
 			t.until = now.add(pause + s.spread(pause/10))
 			t.refusals++
 			t.said = now
-			s.probe(r.terms.host, true)
+			s.probe(host, true)
 		}
 		return
 	}
-	if t := s.sites[r.terms.host]; t != nil && t.refusals > 0 && began > t.said && (f == nil || f.Class != failure.Network && f.Class != failure.Timeout) {
+	if t := s.sites[host]; t != nil && t.refusals > 0 && began > t.said && (f == nil || f.Class != failure.Network && f.Class != failure.Timeout && !isOurs(f)) {
 		t.until, t.refusals = never, 0
-		s.probe(r.terms.host, false)
-		s.tidySite(r.terms.host, t)
+		s.probe(host, false)
+		s.tidySite(host, t)
 	}
 }
 
@@ -155,11 +155,16 @@ func (s *Scheduler) Resting(id string) time.Duration {
 	if r == nil {
 		return 0
 	}
-	t := s.sites[r.terms.host]
-	if now := s.now(); t != nil && now < t.until {
-		return time.Duration(t.until - now)
+	if now := s.now(); s.rests(r.host(), now) {
+		return time.Duration(s.sites[r.host()].until - now)
 	}
 	return 0
+}
+
+// rests tells whether a host wants to be left alone. s.mu is held.
+func (s *Scheduler) rests(host unique.Handle[string], now instant) bool {
+	t := s.sites[host]
+	return t != nil && now < t.until
 }
 
 // probe has a host asked for one repository at a time, or for as many as may be. s.mu is held.
@@ -179,9 +184,12 @@ func (s *Scheduler) probes(host unique.Handle[string]) bool {
 // host wants to be left alone or may not be asked more: it is when it may, unless somebody waits
 // for it. What there is to do for it without its upstream is done. s.mu is held.
 func (s *Scheduler) postpone(r *repo, now instant) bool {
-	t := s.sites[r.terms.host]
-	if t == nil || now < r.nextCheck && !r.forced {
+	t := s.sites[r.host()]
+	if t == nil || now < r.nextCheck && !r.forced && !r.wished {
 		return false
+	}
+	if t.rate > 0 {
+		t.rate = s.cfg.Rate(r.host().Value()) // of what this node owns by now
 	}
 	wait := t.wait(r, now)
 	if wait == 0 || r.forced {

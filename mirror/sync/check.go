@@ -94,8 +94,8 @@ func (w *Worker) see(a work.Assignment, upstream string, f detect.Fingerprint, h
 	}
 }
 
-// check asks upstream, its urls in order until one answers, and publishes what
-// is new. Where that needs a fetch, and others are under way, it ends, to be made again
+// check asks upstream, those of its urls that the task names until one answers, and publishes
+// what is new. Where that needs a fetch, and others are under way, it ends, to be made again
 // among those that fetch: there it waits for a slot before it asks.
 func (w *Worker) check(ctx context.Context, t work.Task) work.Result {
 	a := t.Assignment
@@ -103,8 +103,8 @@ func (w *Worker) check(ctx context.Context, t work.Task) work.Result {
 	var held *slot
 	if t.Fetch {
 		var err error
-		_, done := w.fetching(a.ID, source{name: a.Host()})
-		held, err = w.fetches.take(ctx, a.Host(), w.isFirst(a), func(bool) {})
+		_, done := w.fetching(a.ID, source{name: t.Host()})
+		held, err = w.fetches.take(ctx, t.Host(), w.isFirst(a), func(bool) {})
 		if done(); err != nil {
 			return work.Result{Waiting: true}
 		}
@@ -112,14 +112,18 @@ func (w *Worker) check(ctx context.Context, t work.Task) work.Result {
 		asking = held
 	}
 	out := work.Result{Checked: true, CheckedAt: w.clock.Now()}
-	var first *failure.Error
-	for _, upstream := range a.URLs {
+	var said *failure.Error
+	for i, at := range t.Asks() {
+		upstream := a.URLs[at]
 		if t.Wanted {
 			w.upstream.Forget(upstream)
 		}
 		res, err := w.upstream.Check(asking, upstream, a.Policy.RefPrefixes, w.lastSeen(a, upstream))
 		if err == nil {
 			w.noteMoved(a.ID, upstream, res.Remote.Moved())
+		}
+		if err == nil {
+			out.Asked = append(out.Asked, work.Asked{URL: at})
 		}
 		if err == nil && res.Unchanged {
 			out.Judged, out.Hold, out.Heard = true, w.holdOn(a.ID), a.Word
@@ -131,7 +135,7 @@ func (w *Worker) check(ctx context.Context, t work.Task) work.Result {
 			res.Release()
 			asking = ctx // the slot has been used
 			if errors.Is(err, errNoSlot) {
-				return work.Result{Rerun: true, Next: t.Step, Fetch: true}
+				return work.Result{Rerun: true, Next: t.Step, Fetch: true, CheckedAt: out.CheckedAt, Asked: out.Asked}
 			}
 			if err == nil {
 				// What was shown has been dealt with only when it is what is live.
@@ -141,21 +145,24 @@ func (w *Worker) check(ctx context.Context, t work.Task) work.Result {
 				if taken.Failure == nil && !taken.Waiting {
 					taken.Heard = a.Word
 				}
-				taken.Checked, taken.CheckedAt = true, out.CheckedAt
+				taken.Checked, taken.CheckedAt, taken.Asked = true, out.CheckedAt, out.Asked
 				return taken
 			}
 			if errors.Is(err, refs.ErrDamaged) {
 				return w.salvage(a, err)
 			}
+			out.Asked = out.Asked[:len(out.Asked)-1]
 		}
-		if first == nil {
-			first = failure.Of(err)
+		f := failure.Of(err)
+		out.Asked = append(out.Asked, work.Asked{URL: at, Failure: f})
+		if i == 0 || t.Probe {
+			said = f
 		}
 		if ctx.Err() != nil {
 			break
 		}
 	}
-	out.Failure = first
+	out.Failure = said
 	return out
 }
 

@@ -28,6 +28,7 @@ import (
 type simulated struct {
 	refs      []wire.AdvertRef
 	failing   *failure.Error  // what fetches end with
+	dead      string          // a url of it at which nobody answers
 	moved     string          // where it says that it is from now on
 	until     int             // was asked so often; 0 for always
 	have      map[string]bool // objects that have come
@@ -45,8 +46,11 @@ func (s *simulated) at(what string) {
 	}
 }
 
-func (s *simulated) Check(ctx context.Context, _ string, _ []string, last detect.Fingerprint) (detect.Result, error) {
+func (s *simulated) Check(ctx context.Context, url string, _ []string, last detect.Fingerprint) (detect.Result, error) {
 	s.asked++
+	if url == s.dead {
+		return detect.Result{}, failure.New(failure.Network, "dead", nil)
+	}
 	if ctx.Err() != nil {
 		return detect.Result{}, context.Cause(ctx)
 	}
@@ -230,7 +234,7 @@ func TestWhoWaitsToFetchHoldsNothing(t *testing.T) {
 		task.ToFetch = func() bool { return false }
 		noSlot("no place", w.check(t.Context(), task))
 	}
-	other := w.fetches.try(t.Context(), a.Host(), true, func(bool) {})
+	other := w.fetches.try(t.Context(), task.Host(), true, func(bool) {})
 	task.ToFetch = func() bool { t.Error("it gave up its place"); return true }
 	noSlot("no slot", w.check(t.Context(), task))
 
@@ -263,6 +267,41 @@ func TestAFetchThatFailsIsTriedElsewhere(t *testing.T) {
 	up.failing, up.until = failure.New(failure.Network, "cut", nil), 1
 	if out := w.check(t.Context(), work.Task{Assignment: a, Ask: true, Fetch: true}); !out.Changed || len(w.fetches.taken) > 0 {
 		t.Errorf("%+v, %v", out, out.Failure)
+	}
+}
+
+// A run asks the urls that it is to ask, and says of each what it came to. What is only tried is
+// not what is said of the repository.
+func TestARunAsksTheURLsOfItsTask(t *testing.T) {
+	up, w, a := simulate(t)
+	a.URLs = append(a.URLs, "http://second/r0.git", "http://third/r0.git")
+	up.dead = a.URLs[1]
+	for _, is := range []struct {
+		order  []int
+		probe  bool
+		asked  []int // the last has answered, or none
+		failed bool
+	}{
+		{asked: []int{0}},
+		{order: []int{1}, asked: []int{1}, failed: true},
+		{order: []int{1, 2}, probe: true, asked: []int{1, 2}},
+		{order: []int{1, 2}, asked: []int{1, 2}}, // and nothing is new
+		{order: []int{7, 2}, asked: []int{2}},
+		{order: []int{7}, asked: []int{0}}, // there were more
+	} {
+		out := w.check(t.Context(), work.Task{Assignment: a, Ask: true, Order: is.order, Probe: is.probe})
+		var asked []int
+		failed := false
+		for _, at := range out.Asked {
+			asked, failed = append(asked, at.URL), at.Failure != nil
+		}
+		if !slices.Equal(asked, is.asked) || failed != is.failed || (out.Failure != nil) != is.failed {
+			t.Errorf("%+v: %+v", is, out)
+		}
+	}
+	task := work.Task{Assignment: a, Order: []int{0, 2}, Probe: true}
+	if task.Host() != "third" {
+		t.Errorf("a probe takes the share of %s", task.Host())
 	}
 }
 

@@ -4,8 +4,6 @@
 package work
 
 import (
-	"net/url"
-
 	"gitmirror/internal/policy"
 	"gitmirror/mirror/refs"
 )
@@ -71,16 +69,4 @@ type Pin struct{ Ref, OID string }
 type Generation struct {
 	Number uint64
 	Digest refs.Digest
-}
-
-// Host is the host whose share an owner's run takes: its first upstream's.
-func (a Assignment) Host() string {
-	if len(a.URLs) == 0 {
-		return ""
-	}
-	u, err := url.Parse(a.URLs[0])
-	if err != nil {
-		return ""
-	}
-	return u.Host
 }

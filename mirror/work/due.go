@@ -13,4 +13,5 @@ type Due struct {
 	// Refused is how often upstream has said, in a row, that it is not there or not for us.
 	Refused      int       `json:"refused,omitzero"`
 	RefusedSince time.Time `json:"refused_since,omitzero"`
+	URL          int       `json:"url,omitzero"` // which of the upstream's is asked; 0 for the first
 }

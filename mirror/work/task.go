@@ -1,6 +1,8 @@
 package work
 
 import (
+	"net/url"
+	"slices"
 	"time"
 
 	"gitmirror/mirror/failure"
@@ -31,6 +33,11 @@ type Task struct {
 	// Wanted: somebody asked for this check. Upstream is asked as if nothing was known of
 	// where it is.
 	Wanted bool
+	// Order is which of the upstream's urls are asked, in which order, until one answers; nil for
+	// all as they are. Probe: the first of them is only tried again, and what is said of it is not
+	// what is said of the repository.
+	Order []int
+	Probe bool
 	// Fetch: the run has a place among those that fetch from upstreams. It asks when it may
 	// fetch, so that it waits with empty hands.
 	Fetch bool
@@ -49,6 +56,36 @@ func (t Task) AsksUpstream() bool {
 	return t.Role == Owner && t.Step.AsksUpstream()
 }
 
+// Asks are the places of the urls that are asked, in order.
+func (t Task) Asks() []int {
+	all := make([]int, len(t.URLs))
+	for i := range all {
+		all[i] = i
+	}
+	there := func(i int) bool { return i < len(t.URLs) }
+	if t.Order == nil || !slices.ContainsFunc(t.Order, there) { // there may be fewer since
+		return all
+	}
+	return slices.DeleteFunc(slices.Clone(t.Order), func(i int) bool { return !there(i) })
+}
+
+// Host is the host whose share the run takes: that of the url that is asked, and not only tried.
+func (t Task) Host() string {
+	asks := t.Asks()
+	if len(asks) == 0 {
+		return ""
+	}
+	at := asks[0]
+	if t.Probe {
+		at = asks[len(asks)-1]
+	}
+	u, err := url.Parse(t.URLs[at])
+	if err != nil {
+		return ""
+	}
+	return u.Host
+}
+
 // Answer is what a check that was asked for came to.
 type Answer struct {
 	Generation uint64 // live on this node afterwards
@@ -65,6 +102,7 @@ type Result struct {
 	Checked   bool // upstream was asked
 	Judged    bool // and what it showed was judged: Hold is news
 	CheckedAt time.Time
+	Asked     []Asked // the urls, in the order in which they were
 	// Commits are the times of those that upstream has by now, as far as they can be told: with
 	// Learned, of the last three months, else of those since Task.Since.
 	Commits []time.Time
@@ -74,6 +112,12 @@ type Result struct {
 	Rerun   bool // at once, in the lane that fits by now
 	Fetch   bool // that of those that fetch
 	Next    Step // of an owner that is behind
+}
+
+// Asked is an upstream's url that was asked, and why it has not answered, nil where it has.
+type Asked struct {
+	URL     int
+	Failure *failure.Error
 }
 
 // Moved says that an upstream is elsewhere from now on.
