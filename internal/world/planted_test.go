@@ -76,7 +76,7 @@ var plants = []planted{
 	// A row loses a copy unasked only when the node is removed, and then nothing is followed.
 	{"a copy is removed where its row is gone", []cut{
 		{"agent/assign.go", "\tdelete(as.leaving, id)\n\tdelete(as.wanted, id)\n\tas.takeBack(id)\n}", "\tas.leaving[id] = true\n\tas.takeBack(id)\n}"},
-		{"agent/assign.go", "\tif self == nil {\n\t\treturn\n\t}\n\tas.agent.watchNodes", "\tif self == nil {\n\t\tself = &fsm.Node{}\n\t}\n\tas.agent.watchNodes"},
+		{"agent/assign.go", "\tif self == nil {\n\t\treturn\n\t}\n\tif as.agent.watchNodes", "\tif self == nil {\n\t\tself = &fsm.Node{}\n\t}\n\tif as.agent.watchNodes"},
 	}},
 	{"what upstream takes away is not kept", []cut{{"mirror/past/keep.go", "gone = append(gone, Gone{c, s.settled(c.Ref), lost[c.Ref+\" \"+c.Old]})", "_ = lost"}}},
 	{"whatever has the number is shown", []cut{
