@@ -135,7 +135,7 @@ func client(dir string, args ...string) (string, error) {
 }
 
 func TestReadersNeverSeeAMixture(t *testing.T) {
-	publishes, branches := 30, 100
+	publishes, branches := 12, 100
 	if os.Getenv("GITMIRROR_LONG") != "" {
 		publishes, branches = 200, 500
 	}

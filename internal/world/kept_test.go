@@ -30,6 +30,8 @@ var kept = []struct {
 		Setup{1, 3, 2}, []Step{{"add", 0, 0, 0, 0}, {"mood", 0, 1, 2, 0}, {"mood", 0, 0, 2, 25000000000}, {"look", 0, 0, 0, 60000000000}}},
 	{"an owner cannot reach who leads", "a node that heard from who leads, and could not make connections to it, published nothing, and the cluster was healthy",
 		Setup{11, 3, 4}, []Step{{"wall", 1, 0, 0, 1000000000}, {"hold", 1, 2, 4, 1000000000}, {"push", 0, 0, 1, 0}, {"push", 0, 0, 2, 0}, {"push", 0, 0, 3, 0}, {"look", 0, 0, 0, 60000000000}}},
+	{"a copy whose own objects are damaged follows", "a copy that could not be read was blamed on the peer that it followed, and not tested itself",
+		Setup{1000, 5, 4}, []Step{{"mend", 0, 1, 0, 5000000000}, {"clock", 3, 2, 4, 1000000000}, {"clock", 4, 5, 0, 5000000000}, {"reborn", 3, 6, 2, 10000000}, {"flip", 2, 3, 3, 10000000}, {"mend", 1, 0, 1, 10000000}, {"branch", 2, 3, 3, 5000000000}}},
 	{"nodes that hear of each other only through who leads", "the world held it against a cluster that was healthy again for half a minute that a copy had not followed for longer",
 		Setup{883, 5, 4}, []Step{{"freeze", 0, 0, 0, 1000000000}, {"push", 0, 0, 0, 0}, {"freeze", 4, 0, 0, 0}, {"push", 0, 0, 1, 0}, {"push", 0, 0, 2, 0}, {"push", 0, 0, 3, 0}, {"dismiss", 3, 0, 0, 0}, {"look", 0, 0, 0, 100000000000}}},
 }

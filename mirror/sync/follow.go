@@ -112,7 +112,7 @@ func pastFrom(ctx context.Context, src Holder, table *refs.Table) ([]byte, error
 // the disk, so that its holder does not see what is wrong with it, and might stay
 // the only source for a day.
 func (w *Worker) doubt(ctx context.Context, a work.Assignment, src Holder, err error) {
-	if err == nil || failure.Of(err).Class != failure.Corrupt {
+	if err == nil || failure.Of(err).Class != failure.Corrupt || errors.As(err, new(*ownError)) {
 		return
 	}
 	w.log.Warn("a peer's copy is damaged, telling it", "repo", a.Name, "node", src.Name(), "err", err)

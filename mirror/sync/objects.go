@@ -31,7 +31,11 @@ func (w *Worker) missing(ctx context.Context, repo *store.Repo, oids []string) (
 	if err != nil {
 		return nil, err
 	}
-	return w.objects.Missing(ctx, repo.Dir(), oids, refs.Tips(live.Refs, refs.Head(live.HeadOID())))
+	missing, err := w.objects.Missing(ctx, repo.Dir(), oids, refs.Tips(live.Refs, refs.Head(live.HeadOID())))
+	if err != nil {
+		w.suspect(repo, err)
+	}
+	return missing, err
 }
 
 // Histories answers questions about what leads to what.

@@ -14,8 +14,11 @@ import (
 // them, and moves them in, where no ref names them yet.
 func (w *Worker) stage(ctx context.Context, repo *store.Repo, list []refs.Ref, head refs.Head, src fetch.Source, from source, turn turn) error {
 	missing, err := w.missing(ctx, repo, refs.Tips(list, head))
-	if err != nil || len(missing) == 0 {
-		return err
+	if err != nil {
+		return &ownError{err}
+	}
+	if len(missing) == 0 {
+		return nil
 	}
 	tell, done := w.fetching(repo.ID(), from)
 	defer done()
@@ -45,13 +48,23 @@ func (w *Worker) stage(ctx context.Context, repo *store.Repo, list []refs.Ref, h
 		return failure.Wrap(failure.Disk, err)
 	}
 	if err := w.objects.Fetch(ctx, staging, src, missing); err != nil {
-		if failure.Of(err).Class == failure.Corrupt {
-			w.copies.Suspect(repo, err) // what it was to be put together with may be damaged as well
-		}
+		w.suspect(repo, err) // what it was to be put together with may be damaged as well
 		return err
 	}
 	if err := staging.Adopt(); err != nil {
 		return failure.Wrap(failure.Disk, err)
 	}
 	return nil
+}
+
+// ownError is of what is here: nobody has sent anything yet.
+type ownError struct{ error }
+
+func (e *ownError) Unwrap() error { return e.error }
+
+// suspect has the copy here tested where objects are not what they should be.
+func (w *Worker) suspect(repo *store.Repo, err error) {
+	if failure.Of(err).Class == failure.Corrupt {
+		w.copies.Suspect(repo, err)
+	}
 }
