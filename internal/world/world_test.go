@@ -232,13 +232,13 @@ func TestAQuietWorld(t *testing.T) {
 
 // A world that goes on takes no more and no more memory, and has no more goroutines.
 func TestALongWorld(t *testing.T) {
-	lasts := 30 * time.Minute
+	lasts, every := 15*time.Minute, 5*time.Minute
 	if os.Getenv("GITMIRROR_LONG") != "" {
-		lasts = 24 * time.Hour
+		lasts, every = 24*time.Hour, 10*time.Minute
 	}
 	var steps []Step
-	for i := range int(lasts / (10 * time.Minute)) {
-		steps = append(steps, Step{"push", 0, 0, i, 10 * time.Minute}, Step{Weigh, 0, 0, 0, 0})
+	for i := range int(lasts / every) {
+		steps = append(steps, Step{"push", 0, 0, i, every}, Step{Weigh, 0, 0, 0, 0})
 	}
 	out, err := try(t, Setup{1, 3, 4}, steps)
 	if err != nil {
