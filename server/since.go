@@ -25,6 +25,14 @@ func (sh shape) since(r *fsm.Repo, state string) time.Time {
 		return sh.latest.at(happening{fsm.EventRepoPaused, r.ID, 0})
 	case api.StateRemoving:
 		return sh.latest.at(happening{fsm.EventRepoRemoved, r.ID, 0})
+	case api.StateCloning:
+		return r.AddedAt()
+	case api.StatePending:
+		return sh.pendingSince(r)
+	case api.StateCopying:
+		return sh.copyingSince(r)
+	case api.StateBehind:
+		return sh.behindSince(r)
 	}
 	return time.Time{}
 }
@@ -33,25 +41,89 @@ func (sh shape) since(r *fsm.Repo, state string) time.Time {
 // copy broke.
 func (sh shape) unservedSince(r *fsm.Repo) (last time.Time) {
 	for _, c := range r.Copies {
-		var gone time.Time
-		switch n := sh.view.Node(c.Node); {
-		case c.State == fsm.CopyBroken:
-			gone = sh.latest.at(happening{fsm.EventBroken, r.ID, c.Node})
-		case c.State != fsm.CopyReady || n == nil:
+		if c.State != fsm.CopyBroken && (c.State != fsm.CopyReady || sh.view.Node(c.Node) == nil) {
 			continue // it has never been served, or is meant to go
-		case !n.State.Live():
-			gone = n.Since
-		case n.Sick != nil:
-			gone = n.Sick.Since
 		}
-		if gone.IsZero() { // it is not heard, or nobody remembers
+		gone := sh.goneAt(r, c)
+		if gone.IsZero() {
 			return gone
 		}
-		if gone.After(last) {
-			last = gone
-		}
+		last = latestOf(last, gone)
 	}
 	return last
+}
+
+// pendingSince is when the node went away that is to clone it, or when it was added: with a node
+// that could not take it.
+func (sh shape) pendingSince(r *fsm.Repo) time.Time {
+	if owner := sh.view.Node(r.Owner); owner != nil {
+		return latestOf(r.AddedAt(), owner.Since)
+	} else if len(r.Copies) == 0 {
+		return r.AddedAt()
+	}
+	return time.Time{}
+}
+
+// copyingSince is when the first copy that it lacks went away, or, where all are there, when what
+// some of them lack was published. Since when a copy is wanted that has never been, nobody knows.
+func (sh shape) copyingSince(r *fsm.Repo) (first time.Time) {
+	if sh.late(r) {
+		return r.ChangedAt()
+	}
+	for _, c := range r.Copies {
+		n := sh.view.Node(c.Node)
+		if c.State == fsm.CopyReady && n != nil && sh.away(n) == "" || c.State == fsm.CopyLeaving {
+			continue
+		}
+		gone := sh.goneAt(r, c)
+		if gone.IsZero() {
+			return gone
+		}
+		if first.IsZero() || gone.Before(first) {
+			first = gone
+		}
+	}
+	return first
+}
+
+// behindSince is when the last node went away that has the newest, or when that was published,
+// whatever came later.
+func (sh shape) behindSince(r *fsm.Repo) time.Time {
+	began := r.ChangedAt()
+	for _, c := range r.Copies {
+		if c.State != fsm.CopyReady || c.Generation != r.Generation {
+			continue
+		}
+		gone := sh.goneAt(r, c)
+		if gone.IsZero() {
+			return gone
+		}
+		began = latestOf(began, gone)
+	}
+	return began
+}
+
+// goneAt is when clients could not have a copy any more, zero where it has never been there, is
+// not heard, or nobody remembers.
+func (sh shape) goneAt(r *fsm.Repo, c fsm.Copy) time.Time {
+	switch n := sh.view.Node(c.Node); {
+	case c.State == fsm.CopyBroken:
+		return sh.brokeAt(r, c)
+	case c.State != fsm.CopyReady || n == nil:
+		return time.Time{}
+	case !n.State.Live():
+		return n.Since
+	case n.Sick != nil:
+		return n.Sick.Since
+	}
+	return time.Time{}
+}
+
+func latestOf(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
 }
 
 // brokeAt is when a copy broke, zero where that is not known.

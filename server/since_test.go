@@ -45,7 +45,10 @@ func TestSinceWhen(t *testing.T) {
 		"the last node is sick":  {func(tb *table) { tb.down("n1").later(time.Hour).sick("n2") }, api.StateUnserved, true},
 		"the last copy broke":    {func(tb *table) { tb.down("n1").later(time.Hour).broken("n2") }, api.StateUnserved, true},
 		"a copy broke before":    {func(tb *table) { tb.broken("n1").later(time.Hour).down("n2") }, api.StateUnserved, true},
-		"one copy is left":       {func(tb *table) { tb.later(time.Hour).down("n1") }, api.StateCopying, false},
+		"one copy is left":       {func(tb *table) { tb.later(time.Hour).down("n1") }, api.StateCopying, true},
+		"one copy broke":         {func(tb *table) { tb.later(time.Hour).broken("n1") }, api.StateCopying, true},
+		"the newest is away":     {func(tb *table) { tb.publish(2).ready("n1", 2).later(time.Hour).down("n1") }, api.StateCopying, true},
+		"it follows for long":    {func(tb *table) { tb.later(time.Hour).publish(2).ready("n1", 2).later(time.Hour) }, api.StateCopying, true},
 		"it was down, and again": {func(tb *table) { tb.down("n1").down("n2").up("n2").later(time.Hour).down("n2") }, api.StateUnserved, true},
 	} {
 		tb := newTable(t).do(&command.RaiseFormat{Format: fsm.Format}).publish(1).ready("n1", 1).ready("n2", 1)
@@ -56,6 +59,21 @@ func TestSinceWhen(t *testing.T) {
 		if r.State != c.state || (r.Since != nil) != c.known || c.known && !r.Since.Equal(began) {
 			t.Errorf("%s: %s since %v, want %s since %v", name, r.State, r.Since, c.state, began)
 		}
+	}
+}
+
+// What has never been here is cloned since it was added, and waits since its node went away.
+func TestSinceWhenItIsNotHere(t *testing.T) {
+	tb := newTable(t)
+	added := tb.state.View().Repo("r").AddedAt()
+	if r := tb.shape().render(tb.state.View().Repo("r"), firsthand{}); r.State != api.StateCloning || r.Since == nil || !r.Since.Equal(added) {
+		t.Errorf("%s since %v, added at %s", r.State, r.Since, added)
+	}
+	tb.later(time.Hour)
+	began := tb.at
+	tb.down("n1")
+	if r := tb.shape().render(tb.state.View().Repo("r"), firsthand{}); r.State != api.StatePending || r.Since == nil || r.Since.Before(began) {
+		t.Errorf("%s since %v, want %s", r.State, r.Since, began)
 	}
 }
 
