@@ -66,6 +66,10 @@ bench *ARGS:
 sim-schedule *ARGS:
     go run ./internal/simschedule {{ARGS}}
 
+# The same foretold and seen: real repositories that are pushed to as a trace says, mirrored on a clock that is 200 times as fast
+agree TRACES *ARGS:
+    go run ./internal/simschedule --traces {{TRACES}} --real 20 {{ARGS}}
+
 # Benchmarks of the table, what follows it, and the planner; docs/benchmarks.md has figures
 bench-table:
     go test -run '^$' -bench . -benchtime 20x ./agent ./server

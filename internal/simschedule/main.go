@@ -4,6 +4,10 @@
 // product did.
 //
 //	simschedule --traces FILE [--budget 1h]
+//	simschedule --traces FILE --real 20 [--speed 200] [--for 24h]
+//
+// The second mirrors that many real repositories, to which somebody pushes as the trace says, on
+// a clock that is faster than time, and says how far that is from what is foreseen.
 //
 // The file has lines of repo,seconds of Unix, in any order, with or without a head, gzipped
 // or not. The last half year of it is what is followed; what was before is history.
@@ -20,8 +24,14 @@ func main() {
 	file := flag.String("traces", "", "file of changes: repo,unix")
 	budget := flag.Duration("budget", 0, "one poll of each repository in so long, on average; default 1h, 10m and 2m in turn, and no budget")
 	over := flag.Duration("for", 26*7*24*time.Hour, "how much of the end of the trace is followed")
+	real := flag.Int("real", 0, "so many repositories, the busiest, are really pushed to and mirrored")
+	speed := flag.Float64("speed", 200, "how much faster than time that goes")
 	flag.Parse()
-	if err := run(*file, *budget, *over); err != nil {
+	do := func() error { return run(*file, *budget, *over) }
+	if *real > 0 {
+		do = func() error { return agree(*file, *over, *real, *speed) }
+	}
+	if err := do(); err != nil {
 		fmt.Fprintln(os.Stderr, "simschedule:", err)
 		os.Exit(1)
 	}

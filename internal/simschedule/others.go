@@ -64,7 +64,7 @@ func calibrated(t *trace, w way, polls int) float64 {
 
 // follow polls a trace in a way.
 func follow(t *trace, w way, scale float64) *seen {
-	var s seen
+	s := seen{counted: t.counted}
 	end := t.length()
 	const tooMany = 200 << 20 // polls: the scale is far off
 	for i, h := range t.repos {

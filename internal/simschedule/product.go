@@ -16,8 +16,8 @@ import (
 // host has all of them: a budget is of one.
 const host = "upstream.example.org"
 
-// upstream is what the scheduler works on: runs take no time, and find what the trace has.
-type upstream struct {
+// simulation is what the scheduler works on: runs take no time, and find what the trace has.
+type simulation struct {
 	trace *trace
 	clock *clock.Manual
 
@@ -28,7 +28,7 @@ type upstream struct {
 
 // product has the product's scheduler follow a trace.
 func product(t *trace, budget time.Duration) (*seen, error) {
-	up := &upstream{trace: t, clock: clock.NewManual(t.begin), last: map[string]float64{}}
+	up := &simulation{trace: t, clock: clock.NewManual(t.begin), last: map[string]float64{}, seen: seen{counted: t.counted}}
 	cfg := schedule.Config{
 		Clock: up.clock, Runner: up, Rows: up, Disk: up, Memory: up, Changed: func(string) {},
 		Checks: len(t.repos), ChecksPerHost: len(t.repos), Fetches: 1, FetchesPerHost: 1, Copies: 1,
@@ -62,19 +62,19 @@ func product(t *trace, budget time.Duration) (*seen, error) {
 }
 
 // end notices what nobody has when the trace ends.
-func (u *upstream) end() {
+func (u *simulation) end() {
 	for i, h := range u.trace.repos {
 		u.seen.notice(h[h.after(u.last[fmt.Sprint(i)]):], u.trace.length())
 	}
 }
 
-func (u *upstream) history(id string) history {
+func (u *simulation) history(id string) history {
 	var i int
 	_, _ = fmt.Sscan(id, &i)
 	return u.trace.repos[i]
 }
 
-func (u *upstream) Run(_ context.Context, t work.Task) work.Result {
+func (u *simulation) Run(_ context.Context, t work.Task) work.Result {
 	now := u.clock.Now()
 	out := work.Result{Checked: true, CheckedAt: now, Judged: true}
 	if !t.Ask {
@@ -96,14 +96,14 @@ func (u *upstream) Run(_ context.Context, t work.Task) work.Result {
 	return out
 }
 
-func (u *upstream) Assignment(id string) (work.Assignment, bool) {
+func (u *simulation) Assignment(id string) (work.Assignment, bool) {
 	return work.Assignment{ID: id, Name: id, URLs: []string{"https://" + host + "/" + id}, Role: work.Owner, Epoch: 1, Generation: 1}, true
 }
 
-func (u *upstream) Held(string) schedule.Held {
+func (u *simulation) Held(string) schedule.Held {
 	return schedule.Held{Any: true, Generation: 1}
 }
 
-func (u *upstream) Due(string) (work.Due, bool) { return work.Due{}, false }
-func (u *upstream) Remember(string, work.Due)   {}
-func (u *upstream) Forget(string)               {}
+func (u *simulation) Due(string) (work.Due, bool) { return work.Due{}, false }
+func (u *simulation) Remember(string, work.Due)   {}
+func (u *simulation) Forget(string)               {}

@@ -18,6 +18,7 @@ import (
 type trace struct {
 	begin, end time.Time
 	repos      []history
+	counted    float64 // changes from then on, in seconds since the beginning
 }
 
 // history is when one did, in order, in seconds since the beginning: what is negative was before.
@@ -78,6 +79,15 @@ func (t *trace) changes() (n int) {
 	return n
 }
 
+// busiest is the part of it that is of those n repositories which change most often.
+func (t *trace) busiest(n int) *trace {
+	part := *t
+	part.repos = slices.Clone(t.repos)
+	slices.SortStableFunc(part.repos, func(a, b history) int { return (len(b) - b.after(0)) - (len(a) - a.after(0)) })
+	part.repos = part.repos[:min(n, len(part.repos))]
+	return &part
+}
+
 // length is how long it is followed, in seconds.
 func (t *trace) length() float64 { return t.end.Sub(t.begin).Seconds() }
 
@@ -94,9 +104,10 @@ func (h history) after(at float64) int {
 
 // seen is what a way to poll has come to.
 type seen struct {
-	polls  int
-	delays []float64 // of each change until it was noticed
-	behind float64   // repositories times seconds in which there was something to be noticed
+	counted float64 // changes of before are not
+	polls   int
+	delays  []float64 // of each change until it was noticed
+	behind  float64   // repositories times seconds in which there was something to be noticed
 }
 
 // poll notices what has changed in (last, now], and returns it.
@@ -109,6 +120,9 @@ func (s *seen) poll(h history, last, now float64) history {
 
 func (s *seen) notice(news history, now float64) {
 	for i, at := range news {
+		if at < s.counted {
+			continue
+		}
 		if i == 0 {
 			s.behind += now - at
 		}

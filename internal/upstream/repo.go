@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 )
 
 // Repo is a bare repository on disk.
@@ -74,6 +75,9 @@ func (r *Repo) Edit(fn func(e *Edit)) error {
 	_, err := run(r.Dir, &e.script, "fast-import", "--quiet", "--force", "--date-format=raw")
 	return err
 }
+
+// At has what is committed from now on be of that time, in seconds, a second later each.
+func (e *Edit) At(t time.Time) { e.clock = t.Unix() - 1 }
 
 // Commit adds a commit to a branch, after its tip, with files replaced or
 // added, and further parents merged in. A branch that is not there begins.
