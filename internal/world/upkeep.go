@@ -88,7 +88,7 @@ func (o *objects) Connected(_ context.Context, dir string, tips, whole []string)
 	known := o.of.history.closure(whole...)
 	for id := range o.of.history.closure(tips...) {
 		if !have[id] && !known[id] {
-			return fmt.Errorf("missing object %s", id)
+			return fmt.Errorf("%w: %s", maintain.ErrAbsent, id)
 		}
 	}
 	return nil

@@ -326,17 +326,9 @@ func (f *Fetcher) verifyPack(ctx context.Context, dir, index string, size int64)
 	return nil
 }
 
-// shortages are what git says, with the exit code of a damaged copy, when this
-// machine lacks something.
-var shortages = []string{"Out of memory", "out of memory", "Cannot allocate memory", "unable to create thread", "Resource temporarily unavailable",
-	"Too many open files", "No space left", "Disk quota", "cannot fork", "unable to fork", "Permission denied"}
-
-// evidence is what is to be believed of a git that has failed to read a copy. It
-// says so with its own exit codes.
+// evidence is what is to be believed of a git that has failed to read a copy.
 func evidence(ctx context.Context, err error) error {
-	var exit interface{ ExitCode() int }
-	says := ctx.Err() == nil && errors.As(err, &exit) && (exit.ExitCode() == 1 || exit.ExitCode() == 128)
-	if !says || slices.ContainsFunc(shortages, func(s string) bool { return strings.Contains(err.Error(), s) }) {
+	if ctx.Err() != nil || !git.Judged(err) {
 		return fmt.Errorf("%w: %w", ErrInconclusive, err)
 	}
 	return failure.New(failure.Corrupt, "it cannot be read: "+err.Error(), err)

@@ -2,6 +2,7 @@ package maintain
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -19,6 +20,9 @@ type departure struct {
 	proof bool     // they have what others lack: what is left has to be proved
 	whole []string // tips that are known to be whole without them
 	since time.Time
+	job   Job  // that has replaced them
+	asked bool // by somebody
+	took  time.Duration
 }
 
 const (
@@ -31,6 +35,9 @@ const (
 	// proofFor is how long a proof may keep those who build waiting.
 	proofFor = time.Minute
 )
+
+// errAwaited says that packs could not go within departFor.
+var errAwaited = errors.New("those who read or fetch were waited for in vain")
 
 // depart goes on with the departures, and buries what is hidden.
 func (m *Maintainer) depart(ctx context.Context) {
@@ -45,16 +52,18 @@ func (m *Maintainer) depart(ctx context.Context) {
 func (m *Maintainer) departOne(ctx context.Context, c *care) {
 	if d := c.leaving; d != nil {
 		done, err := m.goOn(ctx, c, d)
-		late := m.cfg.Clock.Now().Sub(d.since) > departFor
-		switch {
-		case err != nil && ctx.Err() == nil:
-			m.cfg.Log.Warn("packs of a copy stay that are of no use", "repo", c.repo.Name(), "err", err)
-			fallthrough
-		case late && !done:
+		if err == nil && !done && m.cfg.Clock.Now().Sub(d.since) > departFor {
+			err = errAwaited
+		}
+		if err != nil {
 			c.repo.Spare(d.packs)
-			c.again[Gather] = m.cfg.Clock.Now().Add(retry)
-			m.setLeaving(c, nil)
-		case done:
+			err = fmt.Errorf("packs stay that are of no use: %w", err)
+		}
+		if done || err != nil {
+			m.ended(ctx, c, d.job, d.took, err)
+			if putOff(err) && d.asked {
+				m.want(c, d.job)
+			}
 			m.setLeaving(c, nil)
 		}
 	}
@@ -114,7 +123,9 @@ func (m *Maintainer) leave(ctx context.Context, c *care, d *departure) error {
 	for _, p := range packs {
 		stay, bytes = append(stay, p.Name), bytes+p.Bytes
 	}
-	if err := m.proved(ctx, r, stay, t.all, d.whole); err != nil {
+	if err := m.proved(ctx, r, stay, t.all, d.whole); errors.Is(err, ErrAbsent) && len(without(t.all, d.whole)) > 0 {
+		return fmt.Errorf("%w: %w", errNeeded, err)
+	} else if err != nil {
 		return fmt.Errorf("without them it would not be whole: %w", err)
 	}
 	if err := r.Hide(d.packs); err != nil {

@@ -2,6 +2,7 @@ package maintain
 
 import (
 	"context"
+	"strings"
 
 	"gitmirror/mirror/store"
 )
@@ -34,4 +35,14 @@ type during struct {
 func (d during) Gather(ctx context.Context, st *store.Staging, tips []string) error {
 	d.meanwhile()
 	return d.Objects.Gather(ctx, st, tips)
+}
+
+// unproved are objects of which it cannot be found out whether what would be left is whole.
+type unproved struct{ Objects }
+
+func (u unproved) Connected(ctx context.Context, dir string, tips, whole []string) error {
+	if strings.Contains(dir, "/staging/") && len(whole) > 0 {
+		return errMemory
+	}
+	return u.Objects.Connected(ctx, dir, tips, whole)
 }

@@ -2,8 +2,10 @@ package maintain
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -116,15 +118,34 @@ func (g *Git) Gather(ctx context.Context, st *store.Staging, tips []string) erro
 	return err
 }
 
-// Connected walks from the tips to what is whole.
+// Connected walks from the tips to what is whole. That git stumbles proves nothing: what it
+// names as it does must be in no index.
 func (g *Git) Connected(ctx context.Context, dir string, tips, whole []string) error {
 	lines := slices.Clone(tips)
 	for _, oid := range whole {
 		lines = append(lines, "^"+oid)
 	}
 	_, err := g.run(ctx, dir, unaided, lines, "rev-list", "--objects", "--quiet", "--stdin")
+	var failed *git.Error
+	if ctx.Err() != nil || !git.Judged(err) || !errors.As(err, &failed) {
+		return err
+	}
+	for _, oid := range oidIn.FindAllString(failed.Stderr, -1) {
+		if slices.Contains(whole, oid) {
+			continue // then where the walk ends says nothing of where it began
+		}
+		here, herr := has(g.disk, dir, oid)
+		if herr != nil {
+			return errors.Join(err, herr)
+		}
+		if !here {
+			return fmt.Errorf("%w: %w", ErrAbsent, err)
+		}
+	}
 	return err
 }
+
+var oidIn = regexp.MustCompile(`\b[0-9a-f]{40}\b`)
 
 // Map writes the commit-graph and the multi-pack-index, each in one step. Of tips that clients
 // are not shown the bitmap has nothing: nobody clones them.

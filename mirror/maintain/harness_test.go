@@ -90,7 +90,7 @@ func (g *rig) Check(ctx context.Context, r *store.Repo) Verdict { return g.Read(
 func (g *rig) Maintained(job Job, failed bool, _ time.Duration) {
 	g.jobs = append(g.jobs, job)
 	if failed {
-		g.t.Errorf("%s failed: %s", job, g.cares["01REPO"].failure)
+		g.t.Errorf("%s failed: %s", job, g.cares["01REPO"].failure())
 	}
 }
 func (g *rig) Freed(bytes int64) { g.freed += bytes }

@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"path/filepath"
 	"slices"
+	"sort"
 	"strings"
 
 	"gitmirror/internal/disk"
@@ -56,6 +57,48 @@ func ids(d *disk.Disk, dir, pack string) ([]byte, error) {
 		return nil, fmt.Errorf("%s: %w", pack, errIndex)
 	}
 	return table, nil
+}
+
+// has tells whether a repository that has no alternates has an object, in a pack or loose, whether
+// it can be read or not.
+func has(d *disk.Disk, dir, oid string) (bool, error) {
+	id, err := hex.DecodeString(oid)
+	if err != nil {
+		return false, err
+	}
+	if _, err := d.Lstat(filepath.Join(dir, "objects", oid[:2], oid[2:])); !errors.Is(err, fs.ErrNotExist) {
+		return err == nil, err
+	}
+	files, err := d.ReadDir(filepath.Join(dir, "objects/pack"))
+	if err != nil {
+		return false, err
+	}
+	for _, f := range files {
+		pack, ok := strings.CutSuffix(f.Name(), ".idx")
+		if !ok {
+			continue
+		}
+		if here, err := hasPacked(d, dir, pack, id); here || err != nil {
+			return here, err
+		}
+	}
+	return false, nil
+}
+
+func hasPacked(d *disk.Disk, dir, pack string, id []byte) (bool, error) {
+	f, n, err := openIndex(d, dir, pack)
+	if err != nil {
+		return false, err
+	}
+	defer f.Close()
+	at := make([]byte, idBytes)
+	_, here := sort.Find(n, func(i int) int {
+		if _, rerr := f.ReadAt(at, indexHead+fanout+int64(i)*idBytes); rerr != nil {
+			err = fmt.Errorf("%s: %w: %w", pack, errIndex, rerr)
+		}
+		return bytes.Compare(id, at)
+	})
+	return here && err == nil, err
 }
 
 // tableOf is the table of ids that are written out.

@@ -97,10 +97,10 @@ type care struct {
 	failed     map[Job]int       // times in a row
 	leaving    *departure
 
-	doing   Job
-	since   time.Time
-	wanted  []Job // by somebody who asked
-	failure string
+	doing    Job
+	since    time.Time
+	wanted   []Job          // by somebody who asked
+	failures map[Job]string // of those that failed the last time
 }
 
 // New returns a Maintainer. Nothing is done before Run.
@@ -182,7 +182,7 @@ func (m *Maintainer) look() {
 	for _, r := range repos {
 		here[r.ID()] = r
 		if c := m.cares[r.ID()]; c == nil || c.repo != r {
-			news = append(news, &care{repo: r, phase: m.cfg.Random(), again: map[Job]time.Time{}, failed: map[Job]int{}})
+			news = append(news, &care{repo: r, phase: m.cfg.Random(), again: map[Job]time.Time{}, failed: map[Job]int{}, failures: map[Job]string{}})
 		}
 	}
 	for id := range m.cares {

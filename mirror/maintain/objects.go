@@ -2,9 +2,13 @@ package maintain
 
 import (
 	"context"
+	"errors"
 
 	"gitmirror/mirror/store"
 )
+
+// ErrAbsent says that something is not there that tips lead to.
+var ErrAbsent = errors.New("an object is not there")
 
 // Objects does what maintenance does to the objects of copies. dir is a repository's, packs are
 // names of its packs without what follows the dot. Errors say nothing of the copy.
@@ -20,8 +24,8 @@ type Objects interface {
 	Join(ctx context.Context, st *store.Staging, dir string, packs, loose []string) error
 	// Gather makes a pack in staging of all that the tips lead to.
 	Gather(ctx context.Context, st *store.Staging, tips []string) error
-	// Connected returns an error when not all that the tips lead to is there, as far as whole does
-	// not lead to it.
+	// Connected returns an error when not all that the tips lead to is known to be there, as far as
+	// whole does not lead to it: ErrAbsent when something is not. Any other says nothing of that.
 	Connected(ctx context.Context, dir string, tips, whole []string) error
 	// Map makes what readers find their way by: a multi-pack-index of the packs with a bitmap
 	// for what the public tips lead to, and a commit-graph of all tips. scratch is a directory.

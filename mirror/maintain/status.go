@@ -2,6 +2,7 @@ package maintain
 
 import (
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -12,7 +13,7 @@ type Status struct {
 	Since   time.Time // it is
 	Wanted  []Job     // that somebody has asked for and that are not done
 	Leaving bool      // packs are to go, as soon as nobody needs them any more
-	Failure string    // what the last job came to, empty where it did what it was to
+	Failure string    // what jobs came to that failed the last time, empty where none did
 }
 
 // Status tells what is known of a copy, nothing where it is not here.
@@ -23,7 +24,18 @@ func (m *Maintainer) Status(id string) Status {
 	if c == nil {
 		return Status{Wanted: slices.Clone(m.early[id])}
 	}
-	return Status{Record: c.record, Doing: c.doing, Since: c.since, Wanted: slices.Clone(c.wanted), Leaving: c.leaving != nil, Failure: c.failure}
+	return Status{Record: c.record, Doing: c.doing, Since: c.since, Wanted: slices.Clone(c.wanted), Leaving: c.leaving != nil, Failure: c.failure()}
+}
+
+// failure is what failed the last time, of each kind of job.
+func (c *care) failure() string {
+	var list []string
+	for _, j := range Jobs {
+		if why := c.failures[j]; why != "" {
+			list = append(list, why)
+		}
+	}
+	return strings.Join(list, "; ")
 }
 
 // Ask has jobs done on a copy as soon as may be, and tells whether it is here. It does not wait.
@@ -43,6 +55,13 @@ func (m *Maintainer) Ask(id string, jobs ...Job) bool {
 	default:
 	}
 	return true
+}
+
+// want is Ask where it is known to be here.
+func (m *Maintainer) want(c *care, job Job) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	c.wanted = with(c.wanted, []Job{job})
 }
 
 // with is a list with others behind it, each once.

@@ -14,11 +14,13 @@ import (
 
 // Why a job is left for later that has not failed.
 var (
-	errUnfit = errors.New("the disk is nearly full")
-	errBusy  = errors.New("a run is under way")
+	errUnfit  = errors.New("the disk is nearly full")
+	errBusy   = errors.New("a run is under way")
+	errNeeded = errors.New("a table that has come meanwhile needs them")
 )
 
-// do does one job, and takes account of it.
+// do does one job, and takes account of it, unless packs are to go that it has replaced: then
+// it has ended when they have.
 func (m *Maintainer) do(ctx context.Context, c *care, job Job) {
 	began := m.cfg.Clock.Now()
 	m.mu.Lock()
@@ -26,35 +28,55 @@ func (m *Maintainer) do(ctx context.Context, c *care, job Job) {
 	m.mu.Unlock()
 	m.changed(c)
 	err := m.work(ctx, c, job)
-	now := m.cfg.Clock.Now()
+	took := m.cfg.Clock.Now().Sub(began)
 	m.mu.Lock()
 	c.doing, c.surveyed = "", false
-	if !errors.Is(err, errUnfit) && !errors.Is(err, errBusy) {
+	asked := slices.Contains(c.wanted, job)
+	if !putOff(err) {
 		c.wanted = slices.DeleteFunc(slices.Clone(c.wanted), func(j Job) bool { return j == job })
 	}
+	m.mu.Unlock()
+	if d := c.leaving; d != nil && err == nil {
+		d.job, d.asked, d.took = job, asked, took
+		m.changed(c)
+		return
+	}
+	m.ended(ctx, c, job, took, err)
+}
+
+// putOff tells whether a job was left for later.
+func putOff(err error) bool {
+	return errors.Is(err, errUnfit) || errors.Is(err, errBusy) || errors.Is(err, errNeeded)
+}
+
+// ended takes account of a job. What fails is tried again, later each time.
+func (m *Maintainer) ended(ctx context.Context, c *care, job Job, took time.Duration, err error) {
+	now := m.cfg.Clock.Now()
+	aborted := ctx.Err() != nil || putOff(err) || errors.Is(err, store.ErrGone)
+	m.mu.Lock()
 	switch {
 	case err == nil:
 		delete(c.failed, job)
 		delete(c.again, job)
-		c.failure = ""
-	case errors.Is(err, errUnfit), errors.Is(err, errBusy), errors.Is(err, store.ErrGone), ctx.Err() != nil:
+		delete(c.failures, job)
+	case aborted:
 		c.again[job] = now.Add(lookEvery)
 	default:
 		c.failed[job]++
 		c.again[job] = now.Add(min(retry<<min(c.failed[job]-1, 10), retryMax))
-		c.failure = fmt.Sprintf("%s: %v", job, err)
+		c.failures[job] = fmt.Sprintf("%s: %v", job, err)
 	}
 	m.mu.Unlock()
 	m.changed(c)
-	if ctx.Err() != nil || errors.Is(err, errUnfit) || errors.Is(err, errBusy) || errors.Is(err, store.ErrGone) {
+	if aborted {
 		return
 	}
-	m.cfg.Meter.Maintained(job, err != nil, now.Sub(began))
+	m.cfg.Meter.Maintained(job, err != nil, took)
 	if err != nil {
 		m.cfg.Log.Warn("a copy cannot be maintained", "repo", c.repo.Name(), "job", string(job), "err", err)
 		return
 	}
-	m.cfg.Log.Debug("a copy was maintained", "repo", c.repo.Name(), "job", string(job), "took", now.Sub(began))
+	m.cfg.Log.Debug("a copy was maintained", "repo", c.repo.Name(), "job", string(job), "took", took)
 }
 
 // errUntested says that a verification came to nothing.
@@ -179,7 +201,8 @@ type tips struct {
 }
 
 // tips reads them. Of those that the live table does not have, a copy that was made anew may
-// lack some, or what they lead to: what is not here cannot be lost.
+// lack some, or what they lead to: what is not here cannot be lost. Where it is not known whether
+// it is, nothing is done.
 func (m *Maintainer) tips(ctx context.Context, r *store.Repo) (tips, error) {
 	roots, err := r.Roots()
 	if err != nil {
@@ -205,11 +228,16 @@ func (m *Maintainer) tipsOf(ctx context.Context, r *store.Repo, roots *store.Roo
 
 // connected returns those tips that are here with all they lead to.
 func (m *Maintainer) connected(ctx context.Context, dir string, some, whole []string) ([]string, error) {
-	if len(some) == 0 || m.cfg.Objects.Connected(ctx, dir, some, whole) == nil {
-		return some, nil
+	if len(some) == 0 {
+		return nil, nil
 	}
-	if ctx.Err() != nil {
+	switch err := m.cfg.Objects.Connected(ctx, dir, some, whole); {
+	case err == nil:
+		return some, nil
+	case ctx.Err() != nil:
 		return nil, context.Cause(ctx)
+	case !errors.Is(err, ErrAbsent):
+		return nil, fmt.Errorf("find out which tips are here: %w", err)
 	}
 	if len(some) == 1 {
 		return nil, nil

@@ -134,6 +134,8 @@ func TestNothingGoesThatIsBuiltOn(t *testing.T) {
 				t.Fatal(err)
 			}
 		}}
+		g.look()
+		g.Ask("01REPO", Gather)
 		g.tend(Gather)
 		g.edit(func(e *upstream.Edit) { e.Commit("late", "late", map[string]string{"late": "late"}) })
 		late := g.tip("late")
@@ -154,6 +156,9 @@ func TestNothingGoesThatIsBuiltOn(t *testing.T) {
 		}
 		release()
 		g.depart(t.Context())
+		if s := g.Status("01REPO"); s.Failure != "" || slices.Contains(s.Wanted, Gather) != prepared {
+			t.Errorf("prepared %v: %+v", prepared, s)
+		}
 		if g.has(topic) != prepared {
 			t.Errorf("prepared %v: it is there: %v", prepared, !prepared)
 		}
@@ -386,8 +391,8 @@ func TestRecordsAndFailures(t *testing.T) {
 	meter := &failing{}
 	g.cfg.Objects, g.cfg.Meter = broken{g.cfg.Objects}, meter
 	g.tend(Join)
-	if meter.failed != 1 || !strings.Contains(c.failure, "no memory") || c.again[Join] != g.clock.Now().Add(retry) {
-		t.Errorf("%d failed, %q, again at %s", meter.failed, c.failure, c.again[Join])
+	if meter.failed != 1 || !strings.Contains(c.failure(), "no memory") || c.again[Join] != g.clock.Now().Add(retry) {
+		t.Errorf("%d failed, %q, again at %s", meter.failed, c.failure(), c.again[Join])
 	}
 	if found, job := g.next(t.Context()); found != nil && job == Join {
 		t.Error("it is tried again at once")
