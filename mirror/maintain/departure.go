@@ -134,9 +134,6 @@ func (m *Maintainer) leave(ctx context.Context, c *care, d *departure) error {
 	if err := r.DropLoose(d.loose); err != nil {
 		return err
 	}
-	rec := c.record
-	rec.Pruned = m.cfg.Clock.Now()
-	rec.Tended, rec.Bytes, rec.Used = rec.Pruned, bytes, bytes
-	m.remember(c, rec)
+	m.gathered(c, bytes)
 	return nil
 }

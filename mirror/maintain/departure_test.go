@@ -46,3 +46,21 @@ func TestADepartureThatFailsIsAFailure(t *testing.T) {
 	}
 	g.whole()
 }
+
+// A copy of which everything turns out to be needed is not gathered over and over.
+func TestWhatIsAllNeededIsGatheredOnce(t *testing.T) {
+	g := newRig(t)
+	g.push("main", 100)
+	g.look()
+	c := g.cares["01REPO"]
+	g.remember(c, Record{Read: epoch, Checked: epoch, Bytes: 10 << 20, Used: 1 << 20})
+	c.readAt, c.checkAt = epoch.Add(time.Hour), epoch.Add(time.Hour)
+	if found, job := g.next(t.Context()); found != c || job != Gather {
+		t.Fatalf("%v, %s", found, job)
+	}
+	g.tend(Gather)
+	if found, job := g.next(t.Context()); found != nil || c.record.Pruned != epoch {
+		t.Errorf("again %s; %+v", job, c.record)
+	}
+	g.whole()
+}

@@ -266,3 +266,56 @@ func TestWhatIsAskedForComesFirst(t *testing.T) {
 		synctest.Wait()
 	})
 }
+
+// A copy at which nobody can be waited for, because a run fetches for hours, keeps no other from
+// its turn; what was asked for comes when the run has ended.
+func TestAWishThatHasToWaitKeepsNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		w := newWard(t, 3)
+		release, err := w.cfg.Store.Repo("REPO0").Build()
+		if err != nil {
+			t.Fatal(err)
+		}
+		go w.Run(ctx)
+		time.Sleep(time.Second)
+		w.Ask("REPO0", Gather)
+		time.Sleep(20 * time.Minute)
+		synctest.Wait()
+		for i := range 3 {
+			if n := w.times(fmt.Sprint("read REPO", i)); n != 1 {
+				t.Errorf("copy %d was read %d times", i, n)
+			}
+		}
+		if s := w.Status("REPO0"); !slices.Equal(s.Wanted, []Job{Gather}) || s.Failure != "" {
+			t.Errorf("while a run is under way: %+v", s)
+		}
+		release()
+		time.Sleep(2*lookEvery + lookSpread)
+		synctest.Wait()
+		if s := w.Status("REPO0"); len(s.Wanted) > 0 {
+			t.Errorf("after the run: %+v", s)
+		}
+		cancel()
+		synctest.Wait()
+	})
+}
+
+// What has failed is tried again at once when somebody asks for it.
+func TestWhoAsksDoesNotWaitForWhatFailed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		w := newWard(t, 1)
+		w.verdict = Unknown
+		go w.Run(ctx)
+		time.Sleep(2 * time.Minute)
+		w.Ask("REPO0", Read)
+		time.Sleep(2 * time.Minute)
+		synctest.Wait()
+		if n := w.times("read REPO0"); n != 2 || len(w.Status("REPO0").Wanted) > 0 {
+			t.Errorf("it was read %d times: %+v", n, w.Status("REPO0"))
+		}
+		cancel()
+		synctest.Wait()
+	})
+}

@@ -93,7 +93,7 @@ type care struct {
 	survey     survey
 	readAt     time.Time // when it is due
 	checkAt    time.Time
-	again      map[Job]time.Time // not before, because it failed
+	again      map[Job]time.Time // not before, because it failed or was put off
 	failed     map[Job]int       // times in a row
 	leaving    *departure
 
@@ -263,7 +263,7 @@ func (m *Maintainer) next(ctx context.Context) (best *care, job Job) {
 			continue
 		}
 		for i, j := range m.asked(c) {
-			if rate := 1e12 - float64(i); rate > most && (roomy || !j.writes()) {
+			if rate := 1e12 - float64(i); rate > most && m.may(c, j, now, roomy) {
 				best, job, most = c, j, rate
 			}
 		}
@@ -273,7 +273,7 @@ func (m *Maintainer) next(ctx context.Context) (best *care, job Job) {
 			if !t.since.IsZero() && now.Sub(t.since) > tooLate {
 				rate += 1e6
 			}
-			if rate > most && !now.Before(c.again[t.job]) && (roomy || !t.job.writes()) {
+			if rate > most && m.may(c, t.job, now, roomy) {
 				best, job, most = c, t.job, rate
 			}
 		}
@@ -281,13 +281,21 @@ func (m *Maintainer) next(ctx context.Context) (best *care, job Job) {
 	return best, job
 }
 
-// wanted tells whether somebody has asked for what is not done.
-func (m *Maintainer) wanted() bool {
+// may tells whether a job may be begun: neither has it been put off, nor has it no room.
+func (m *Maintainer) may(c *care, j Job, now time.Time, roomy bool) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	for _, c := range m.cares {
-		if len(c.wanted) > 0 {
-			return true
+	return !now.Before(c.again[j]) && (roomy || !j.writes())
+}
+
+// wanted tells whether somebody has asked for what may be begun.
+func (m *Maintainer) wanted() bool {
+	now, roomy := m.cfg.Clock.Now(), m.cfg.Space.Now().State == space.Well
+	for _, c := range m.all() {
+		for _, j := range m.asked(c) {
+			if c.leaving == nil && m.may(c, j, now, roomy) {
+				return true
+			}
 		}
 	}
 	return false

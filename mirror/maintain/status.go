@@ -39,12 +39,17 @@ func (c *care) failure() string {
 }
 
 // Ask has jobs done on a copy as soon as may be, and tells whether it is here. It does not wait.
+// What has to be put off then, for a run or for want of room, is tried again once a minute, and
+// keeps nothing else from being done.
 func (m *Maintainer) Ask(id string, jobs ...Job) bool {
 	if m.cfg.Store.Repo(id) == nil {
 		return false
 	}
 	m.mu.Lock()
 	if c := m.cares[id]; c != nil {
+		for _, j := range without(jobs, c.wanted) {
+			delete(c.again, j) // who asks does not wait for what failed before
+		}
 		c.wanted = with(c.wanted, jobs)
 	} else {
 		m.early[id] = with(m.early[id], jobs)

@@ -310,7 +310,20 @@ func (m *Maintainer) gather(ctx context.Context, c *care) error {
 	if err := m.proved(ctx, r, made, t.all, nil); err != nil {
 		return fmt.Errorf("the new pack is not whole: %w", err)
 	}
-	return m.replace(ctx, c, &departure{packs: without(names, made), loose: loose, whole: t.all, proof: true}, true)
+	gone := without(names, made)
+	if len(gone) == 0 {
+		m.gathered(c, size) // all of it is needed, whatever was weighed before
+		return nil
+	}
+	return m.replace(ctx, c, &departure{packs: gone, loose: loose, whole: t.all, proof: true}, true)
+}
+
+// gathered notes that a copy has what must stay, and nothing else, in so many bytes of packs.
+func (m *Maintainer) gathered(c *care, bytes int64) {
+	rec := c.record
+	rec.Pruned = m.cfg.Clock.Now()
+	rec.Tended, rec.Bytes, rec.Used = rec.Pruned, bytes, bytes
+	m.remember(c, rec)
 }
 
 // standing is what there is of a copy at a moment at which nobody builds: packs that a run has
@@ -434,6 +447,6 @@ func (m *Maintainer) chart(ctx context.Context, r *store.Repo) (err error) {
 	return nil
 }
 
-func without(some, others []string) []string {
-	return slices.DeleteFunc(slices.Clone(some), func(s string) bool { return slices.Contains(others, s) })
+func without[T comparable](some, others []T) []T {
+	return slices.DeleteFunc(slices.Clone(some), func(s T) bool { return slices.Contains(others, s) })
 }
