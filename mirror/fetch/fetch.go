@@ -263,6 +263,9 @@ func (f *Fetcher) Index(ctx context.Context, dir, pack string) error {
 	base := strings.TrimSuffix(pack, ".pack")
 	unfinished := filepath.Join(filepath.Dir(pack), "tmp_"+filepath.Base(base))
 	if err := f.git.Command(ctx, dir, "index-pack", "-o", unfinished, pack).RunCaptured(); err != nil {
+		if rerr := f.disk.Remove(filepath.Join(dir, unfinished)); !errors.Is(rerr, fs.ErrNotExist) {
+			err = errors.Join(err, rerr)
+		}
 		return err
 	}
 	return atomicfile.Rename(f.disk, filepath.Join(dir, unfinished), filepath.Join(dir, base+".idx"))

@@ -13,9 +13,9 @@ import (
 	"gitmirror/mirror/git"
 )
 
-// faultyGit puts a git before the real one that runs what is in the returned file instead, where
-// its number among the walks is one of those that the file names.
-func faultyGit(t *testing.T) (script string) {
+// faultyGit puts a git before the real one that first runs what is in the returned file, where there
+// is one, when it is to do that. Beside the file, with .n behind its name, is a line for each time.
+func faultyGit(t *testing.T, what string) (script string) {
 	t.Helper()
 	bin, err := exec.LookPath("git")
 	if err != nil {
@@ -23,7 +23,7 @@ func faultyGit(t *testing.T) (script string) {
 	}
 	dir := t.TempDir()
 	script = filepath.Join(dir, "script")
-	text := fmt.Sprintf("#!/bin/sh\nif [ \"$1\" = rev-list ] && [ -e %[1]s ]; then echo >>%[1]s.n; . %[1]s; fi\nexec %[2]s \"$@\"\n", script, bin)
+	text := fmt.Sprintf("#!/bin/sh\nif [ \"$1\" = %[3]s ] && [ -e %[1]s ]; then echo >>%[1]s.n; . %[1]s; fi\nexec %[2]s \"$@\"\n", script, bin, what)
 	if err := os.WriteFile(filepath.Join(dir, "git"), []byte(text), 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -39,7 +39,7 @@ func TestNothingGoesWhereGitCannotLook(t *testing.T) {
 			if walks != "[123567]" && end != "exit 127" {
 				continue
 			}
-			script := faultyGit(t)
+			script := faultyGit(t, "rev-list")
 			g := newRig(t)
 			g.push("main", 100)
 			g.edit(func(e *upstream.Edit) {

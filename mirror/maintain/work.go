@@ -442,7 +442,7 @@ func (m *Maintainer) chart(ctx context.Context, r *store.Repo) (err error) {
 		}
 	}
 	if err := m.cfg.Objects.Map(ctx, r.Dir(), scratch, c); err != nil {
-		return fmt.Errorf("chart it: %w", err)
+		return errors.Join(fmt.Errorf("chart it: %w", err), r.SweepCharts())
 	}
 	return nil
 }

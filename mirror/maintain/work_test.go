@@ -270,6 +270,7 @@ func TestAPackThatComesAgainStays(t *testing.T) {
 // A large copy has what its readers find their way by; what is kept is not in it, and what is
 // gone is in none.
 func TestALargeCopyIsCharted(t *testing.T) {
+	script := faultyGit(t, "multi-pack-index")
 	g := newRig(t)
 	g.edit(func(e *upstream.Edit) {
 		for i := range 3500 {
@@ -302,6 +303,20 @@ func TestALargeCopyIsCharted(t *testing.T) {
 		}
 	}
 	charts(false)
+	// A git that is killed leaves its locks, over which the next one would stumble.
+	die := ": >objects/pack/multi-pack-index.lock; : >objects/info/commit-graph.lock; : >objects/pack/tmp_bitmap; kill -9 $$\n"
+	if err := os.WriteFile(script, []byte(die), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	g.cfg.Meter = new(failing)
+	g.tend(Chart)
+	if s, left := g.Status("01REPO"), g.litter(); !strings.Contains(s.Failure, "killed") || len(left) > 0 {
+		t.Errorf("%+v, left behind %v", s, left)
+	}
+	if err := os.Remove(script); err != nil {
+		t.Fatal(err)
+	}
+	g.cfg.Meter = g
 	g.tend(Chart)
 	charts(true)
 	g.look()

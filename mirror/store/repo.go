@@ -124,13 +124,37 @@ func readMark(d *disk.Disk, path string) (*mark, error) {
 // sweep removes what only a killed process leaves: temporary files and locks. A pack
 // without an index may be one too, or all that is left: it stays, see Reindex.
 func (r *Repo) sweep() error {
-	pack, info := r.packDir(), filepath.Join(r.dir, "objects/info")
-	for _, s := range []struct{ dir, pattern string }{
-		{r.dir, "*.tmp"}, {r.dir, "*.lock"}, {pack, "tmp_*"}, {pack, "*.lock"}, {pack, "*.keep"}, {info, "*.lock"}, {info, "tmp_*"},
-	} {
-		found, err := matching(r.disk, s.dir, s.pattern)
+	if err := r.drop(r.dir, "*.tmp", "*.lock"); err != nil {
+		return err
+	}
+	if err := r.drop(r.packDir(), "*.keep"); err != nil {
+		return err
+	}
+	if err := r.SweepCharts(); err != nil {
+		return err
+	}
+	return r.buryAll()
+}
+
+// SweepCharts removes what a git that was killed leaves where it made charts, which no other would
+// make while it is there. Nobody may be making some meanwhile.
+func (r *Repo) SweepCharts() error {
+	r.packs.Lock() // Reindex has git write there as well
+	defer r.packs.Unlock()
+	for _, dir := range []string{r.packDir(), filepath.Join(r.dir, "objects/info")} {
+		if err := r.drop(dir, "*.lock", "tmp_*"); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// drop removes the files of a directory whose names match one of the patterns.
+func (r *Repo) drop(dir string, patterns ...string) error {
+	for _, pattern := range patterns {
+		found, err := matching(r.disk, dir, pattern)
 		if errors.Is(err, fs.ErrNotExist) {
-			continue
+			return nil
 		}
 		if err != nil {
 			return err
@@ -141,7 +165,7 @@ func (r *Repo) sweep() error {
 			}
 		}
 	}
-	return r.buryAll()
+	return nil
 }
 
 // Reindex has index make the indexes that are missing: git does not see a pack that
