@@ -57,9 +57,6 @@ func (r *Repo) Prepare(t *refs.Table, past []byte) error {
 	if err := r.ours(); err != nil {
 		return err
 	}
-	if err := r.leave(t); err != nil {
-		return fmt.Errorf("note the tips that are left: %w", err)
-	}
 	if !t.Past.IsZero() && past != nil {
 		if err := atomicfile.Write(r.disk, r.pastFile(t.Past), past, 0o644); err != nil {
 			return fmt.Errorf("write the past of a candidate: %w", err)
@@ -77,21 +74,28 @@ func (r *Repo) Prepare(t *refs.Table, past []byte) error {
 }
 
 // Activate makes the candidate live if it is that generation with that digest,
-// and tells whether the live table is that one now. One rename does it; it is
-// repeatable after a crash at any point.
+// and tells whether the live table is that one now. One rename does it, once it is noted which
+// tips are left thereby; it is repeatable after a crash at any point.
 func (r *Repo) Activate(generation uint64, digest refs.Digest) (bool, error) {
 	release, err := r.Acquire()
 	if err != nil {
 		return false, err
 	}
 	defer release()
+	is := func(m *mark) bool { return m != nil && m.Generation == generation && m.Digest == digest }
+	r.mu.Lock()
+	live, waits := is(&r.live), is(r.candidate)
+	r.mu.Unlock()
+	if live || !waits {
+		return live, nil
+	}
+	if err := r.leave(); err != nil {
+		return false, fmt.Errorf("note the tips that are left: %w", err)
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.live.Generation == generation && r.live.Digest == digest {
-		return true, nil
-	}
 	c := r.candidate
-	if c == nil || c.Generation != generation || c.Digest != digest {
+	if !is(c) {
 		return false, nil
 	}
 	if err := r.disk.Rename(filepath.Join(r.dir, candidateFile), filepath.Join(r.dir, tableFile)); err != nil {

@@ -45,15 +45,20 @@ func (t *Roots) Tips() []string { return tipsOf(t.Live) }
 func tipsOf(t *refs.Table) []string { return refs.Tips(t.Refs, refs.Head(t.HeadOID())) }
 
 // Roots reads what must stay. An error says that this is not known, so that nothing may go.
-func (r *Repo) Roots() (*Roots, error) {
-	roots := &Roots{}
-	// What is activated meanwhile is seen in one place or the other.
+func (r *Repo) Roots() (roots *Roots, err error) {
+	roots = &Roots{}
+	// Whatever is activated or set aside meanwhile is seen in one place or the other: a table is
+	// read before what it may have become, and one that is live before what is noted of it as
+	// another takes its place.
 	candidate, err := r.CandidateTable()
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("read the candidate: %w", err)
 	}
 	if err == nil {
 		roots.Others = tipsOf(candidate)
+	}
+	if roots.Live, err = r.Table(); err != nil {
+		return nil, err
 	}
 	for _, n := range r.Asides() {
 		aside, err := r.Aside(n)
@@ -70,8 +75,7 @@ func (r *Repo) Roots() (*Roots, error) {
 		return nil, err
 	}
 	roots.Others = slices.AppendSeq(roots.Others, maps.Keys(left))
-	roots.Live, err = r.Table()
-	return roots, err
+	return roots, nil
 }
 
 // left are the tips that were left not long ago, and when.
@@ -91,16 +95,19 @@ func (r *Repo) left() (map[string]time.Time, error) {
 	return left, nil
 }
 
-// leave notes the tips of the live table that the next one does not have. It is for clients,
-// so that a live table that cannot be read is no reason to prepare nothing.
-func (r *Repo) leave(next *refs.Table) error {
+// leave notes the tips of the live table that the candidate does not have: they are left as of
+// now, when it is about to be activated. It is for clients, so that a live table that cannot be
+// read is no reason to activate nothing.
+func (r *Repo) leave() error {
 	live, err := r.Table()
 	if err != nil {
 		return nil
 	}
 	stay := map[string]bool{}
-	for _, oid := range tipsOf(next) {
-		stay[oid] = true
+	if next, err := r.CandidateTable(); err == nil {
+		for _, oid := range tipsOf(next) {
+			stay[oid] = true
+		}
 	}
 	gone := slices.DeleteFunc(tipsOf(live), func(oid string) bool { return stay[oid] })
 	if len(gone) == 0 {
