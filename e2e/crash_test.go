@@ -45,7 +45,7 @@ func TestOwnerKilledAtEachCrashPoint(t *testing.T) {
 
 // The same for a replica, which passes the points that touch the disk.
 func TestReplicaKilledAtEachCrashPoint(t *testing.T) {
-	for _, label := range []string{crashpoint.ObjectsMoved, crashpoint.CandidateWritten, crashpoint.TableActivated} {
+	for _, label := range []string{crashpoint.PackMoved, crashpoint.ObjectsMoved, crashpoint.CandidateWritten, crashpoint.TableActivated} {
 		t.Run(label, func(t *testing.T) {
 			t.Parallel()
 			up := newForge(t)
@@ -78,8 +78,8 @@ func (p *proc) mustDie(by syscall.Signal) {
 	}
 }
 
-// clean wants nothing half-done on the node's disk: no lock, no temporary file,
-// no candidate, no staging but of this run, no loose ref.
+// clean wants nothing half-done on the node's disk: no lock, no temporary file, no pack without
+// its index, no candidate, no staging but of this run, no loose ref.
 func (p *proc) clean() {
 	p.t.Helper()
 	err := filepath.WalkDir(filepath.Join(p.Dir, "repos"), func(path string, d os.DirEntry, err error) error {
@@ -90,6 +90,11 @@ func (p *proc) clean() {
 		for _, bad := range []string{".lock", ".tmp", ".candidate", ".making", ".keep"} {
 			if strings.HasSuffix(name, bad) {
 				p.t.Errorf("left behind: %s", path)
+			}
+		}
+		if base, ok := strings.CutSuffix(path, ".pack"); ok {
+			if _, err := os.Stat(base + ".idx"); err != nil {
+				p.t.Errorf("a pack without its index: %v", err)
 			}
 		}
 		if strings.HasPrefix(name, "tmp_") || strings.Contains(path, ".git/refs/") && !d.IsDir() {

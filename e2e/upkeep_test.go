@@ -10,6 +10,8 @@ import (
 	"gitmirror/api"
 	"gitmirror/internal/crashpoint"
 	"gitmirror/internal/gittest"
+	"gitmirror/internal/testlog"
+	"gitmirror/internal/upstream"
 )
 
 // Copies are put in order and verified on all nodes when somebody asks for it, and so is said.
@@ -53,6 +55,14 @@ func TestKilledAtEachPointOfMaintenance(t *testing.T) {
 			t.Parallel()
 			up := newForge(t)
 			up.sample("a")
+			large := label == crashpoint.GraphWritten || label == crashpoint.ChartsMade
+			if large {
+				up.edit("a", func(e *upstream.Edit) {
+					for i := range 3500 {
+						e.Commit("main", fmt.Sprint(i), map[string]string{fmt.Sprint("d", i%40, "/f", i): fmt.Sprint(i)})
+					}
+				})
+			}
 			f := &cluster{t: t}
 			p := f.join("n1", fmt.Sprintf("GITMIRROR_CRASHPOINT=%s:1:KILL", label))
 			p.add(up, "a", 1)
@@ -77,6 +87,11 @@ func TestKilledAtEachPointOfMaintenance(t *testing.T) {
 			if left, err := filepath.Glob(filepath.Join(filepath.Dir(packs[0]), "*.hidden")); err != nil || len(left) > 0 {
 				t.Errorf("left: %v, %v", left, err)
 			}
+			testlog.Eventually(t, "charts, where they are worth while", func() bool {
+				charts, err := filepath.Glob(filepath.Join(filepath.Dir(packs[0]), "multi-pack-index"))
+				return err == nil && (len(charts) > 0) == large
+			})
+			p.clean()
 			gittest.Run(t, filepath.Dir(filepath.Dir(filepath.Dir(packs[0]))), "-c", "safe.directory=*", "fsck", "--full")
 		})
 	}

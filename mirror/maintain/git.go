@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	"gitmirror/internal/crashpoint"
 	"gitmirror/internal/disk"
 	"gitmirror/mirror/git"
 	"gitmirror/mirror/store"
@@ -157,6 +158,7 @@ func (g *Git) Map(ctx context.Context, dir, scratch string, m Map) error {
 	if _, err := g.run(ctx, dir, frugal, commits, "commit-graph", "write", "--stdin-commits", "--no-progress"); err != nil {
 		return err
 	}
+	crashpoint.Hit(crashpoint.GraphWritten)
 	public, err := g.commits(ctx, dir, m.Public)
 	if err != nil {
 		return err

@@ -366,6 +366,7 @@ func (m *Maintainer) make(r *store.Repo, size int64, work func(*store.Staging) e
 	if made, err = st.Packs(); err != nil {
 		return nil, err
 	}
+	crashpoint.Hit(crashpoint.PacksMade)
 	return made, st.Adopt()
 }
 
@@ -444,6 +445,7 @@ func (m *Maintainer) chart(ctx context.Context, r *store.Repo) (err error) {
 	if err := m.cfg.Objects.Map(ctx, r.Dir(), scratch, c); err != nil {
 		return errors.Join(fmt.Errorf("chart it: %w", err), r.SweepCharts())
 	}
+	crashpoint.Hit(crashpoint.ChartsMade)
 	return nil
 }
 

@@ -170,6 +170,9 @@ func (r *Repo) forgetHidden(pack string) {
 // bury deletes the files of a hidden pack, its mark last.
 func (r *Repo) bury(pack string) error {
 	for _, ext := range []string{".idx", ".rev", ".mtimes", ".bitmap", ".pack", hiddenMark} {
+		if ext == hiddenMark {
+			crashpoint.Hit(crashpoint.PacksBuried)
+		}
 		if err := r.disk.Remove(filepath.Join(r.packDir(), pack+ext)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("delete a pack: %w", err)
 		}

@@ -89,7 +89,8 @@ func (s *Staging) Packs() (names []string, err error) {
 
 // Adopt moves the fetched packs into the live repository and makes them
 // durable there. No ref names them yet: a crash leaves garbage, never damage.
-// The index goes last, because git takes a pack for usable when it sees one.
+// The index goes last, because git takes a pack for usable when it sees one; where a crash leaves
+// a pack without it, the next start makes it.
 func (s *Staging) Adopt() error {
 	from := filepath.Join(s.dir, "objects/pack")
 	to := filepath.Join(s.repo.dir, "objects/pack")
@@ -128,6 +129,9 @@ func (s *Staging) Adopt() error {
 			}
 			if err := d.Rename(file, filepath.Join(to, base+ext)); err != nil {
 				return fmt.Errorf("adopt objects: %w", err)
+			}
+			if ext == ".pack" {
+				crashpoint.Hit(crashpoint.PackMoved)
 			}
 		}
 	}
