@@ -41,7 +41,7 @@ func TestWhatIsExportedIsWhatWasSaid(t *testing.T) {
 		Mirror: mirror.Load{Load: schedule.Load{Checks: schedule.Line{Running: 1, Waiting: 2, Oldest: 3 * time.Second}, Firsts: schedule.Line{Running: 4}, Ages: []time.Duration{9 * time.Second, time.Second, 2 * time.Second}, Stale: 1}},
 	}
 	r.Table.Held.Copies, r.Table.Held.Wanted, r.Table.Held.Owned = 7, 2, 3
-	r.Mirror.Condition.Disk.State = space.Low
+	r.Mirror.Condition.Disk.State, r.Mirror.CopyPacks = space.Low, 12
 	m := New(Config{Build: Build{"v1", "abc"}, Read: func() Reading { return r }, Log: quiet()})
 	m.Mirror.Checked("changed", time.Second)
 	m.Mirror.Checked(string(failure.Auth), time.Second)
@@ -59,7 +59,7 @@ func TestWhatIsExportedIsWhatWasSaid(t *testing.T) {
 	for _, want := range []string{
 		`build_info{commit="abc",goversion=`, `raft_is_leader 1`, `raft_term 3`, `raft_commit_index 9`, `raft_applied_index 8`, `raft_last_contact_seconds +Inf`, `leader_changes_total 2`,
 		`tolerated_failures 1`, `nodes{state="up"} 2`, `nodes{state="suspect"} 0`, `repositories{state="ready"} 5`, `repositories{state="held"} 0`, `under_replicated_repositories 1`, `failing_repositories{error_class="auth"} 6`, `failing_repositories{error_class="disk"} 0`,
-		`owned_repositories 3`, `copies{state="held"} 5`, `copies{state="wanted"} 2`, `stale_repositories 1`,
+		`owned_repositories 3`, `copies{state="held"} 5`, `copies{state="wanted"} 2`, `copy_packs 12`, `stale_repositories 1`,
 		`repository_staleness_seconds{share="0.5"} 2`, `repository_staleness_seconds{share="0.95"} 9`, `repository_staleness_seconds{share="1"} 9`,
 		`sync_queue_length{lane="checks"} 2`, `sync_queue_oldest_seconds{lane="checks"} 3`, `sync_running{lane="first_copies"} 4`, `disk_state{state="low"} 1`, `disk_state{state="well"} 0`,
 		`sync_total{error_class="",result="changed"} 1`, `sync_total{error_class="auth",result="failed"} 1`, `sync_total{error_class="disk",result="failed"} 0`,

@@ -114,6 +114,7 @@ var facts = []fact{
 			return float64(held.Leaving)
 		}
 	}),
+	gauge("copy_packs", "Packs that the copies on this node lie in, some minutes ago: for each copy a few, where maintenance keeps up.", func(r Reading) float64 { return float64(r.Mirror.CopyPacks) }),
 	gauge("stale_repositories", "Repositories of this node's whose last check is older than three of their intervals.", func(r Reading) float64 { return float64(r.Mirror.Stale) }),
 	gauges("repository_staleness_seconds", "How long ago this node's repositories were checked: that share of them not longer ago; 0 where there are none.", "share", shares, func(r Reading, share string) float64 { return oldest(r.Mirror.Ages, share).Seconds() }),
 	gauges("sync_running", "Runs of repositories that are under way: checks of upstreams, fetches from them for copies that are here, first copies, and copies from peers.", "lane", lanes, func(r Reading, l string) float64 { return float64(lane(r, l).Running) }),

@@ -344,13 +344,14 @@ func (e *Engine) Status(id string) (Status, bool) {
 type Load struct {
 	schedule.Load
 	Packs     schedule.Line // that are made for clients
+	CopyPacks int           // that the copies lie in, some minutes ago
 	Condition Condition
 	Disk      disk.Usage // some seconds ago
 }
 
 // Load tells how much there is to do. It looks at each repository once.
 func (e *Engine) Load() Load {
-	load := Load{Load: e.schedule.Load(), Condition: e.Condition(), Disk: e.space.Usage()}
+	load := Load{Load: e.schedule.Load(), Condition: e.Condition(), Disk: e.space.Usage(), CopyPacks: e.maintain.Packs()}
 	load.Packs.Running, load.Packs.Waiting = e.serve.Packs()
 	return load
 }

@@ -59,6 +59,9 @@ func TestWhatIsAllNeededIsGatheredOnce(t *testing.T) {
 		t.Fatalf("%v, %s", found, job)
 	}
 	g.tend(Gather)
+	if n := g.Packs(); n != 1 {
+		t.Errorf("%d packs are counted", n)
+	}
 	if found, job := g.next(t.Context()); found != nil || c.record.Pruned != epoch {
 		t.Errorf("again %s; %+v", job, c.record)
 	}

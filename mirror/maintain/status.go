@@ -27,6 +27,17 @@ func (m *Maintainer) Status(id string) Status {
 	return Status{Record: c.record, Doing: c.doing, Since: c.since, Wanted: slices.Clone(c.wanted), Leaving: c.leaving != nil, Failure: c.failure()}
 }
 
+// Packs counts the packs of all copies, as each was last looked at: within two minutes while there
+// is not much to do. It looks at no disk.
+func (m *Maintainer) Packs() (n int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, c := range m.cares {
+		n += len(c.survey.packs)
+	}
+	return n
+}
+
 // failure is what failed the last time, of each kind of job.
 func (c *care) failure() string {
 	var list []string
