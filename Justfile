@@ -50,6 +50,11 @@ world FOR="5m" *ARGS:
 world-faults NAMES="all":
     go test -count=1 -timeout 0 -v ./internal/world -run AreFound -world.journal /tmp -world.times 2 -world.plant "{{NAMES}}"
 
+# An upstream in the hands of a vandal, against three nodes whose owners are killed: SCRIPTS scripts that are written from as
+# many seeds, of STEPS steps each. Some forty seconds a script
+vandal SCRIPTS="10" STEPS="20" *ARGS:
+    go test -race -count=1 -timeout 0 -v ./e2e -run '^TestAVandal$' -vandal.seed "${SEED:-$(date +%s)}" -vandal.scripts {{SCRIPTS}} -vandal.steps {{STEPS}} {{ARGS}}
+
 # Three nodes, sample upstreams, a killed leader
 demo *ARGS:
     go run . demo {{ARGS}}
