@@ -55,6 +55,12 @@ world-faults NAMES="all":
 vandal SCRIPTS="10" STEPS="20" *ARGS:
     go test -race -count=1 -timeout 0 -v ./e2e -run '^TestAVandal$' -vandal.seed "${SEED:-$(date +%s)}" -vandal.scripts {{SCRIPTS}} -vandal.steps {{STEPS}} {{ARGS}}
 
+# Power that is cut on the disks of one node, and of three at once, CUTS times each: loop devices, so that it takes root, and says
+# so. Beside it, a node that makes nothing durable has to lose something
+powercut CUTS="20" *ARGS:
+    GITMIRROR_LOOPS=1 go test -race -count=1 -timeout 60m -v ./e2e -run '^TestPowerCuts$' -powercut.seed "${SEED:-$(date +%s)}" -powercut.cuts {{CUTS}} {{ARGS}}
+    GITMIRROR_LOOPS=1 go test -race -count=1 -timeout 60m -v ./e2e -run '^TestPowerCuts$' -powercut.seed "${SEED:-$(date +%s)}" -powercut.cuts {{CUTS}} -powercut.nodes 3 {{ARGS}}
+
 # Three nodes, sample upstreams, a killed leader
 demo *ARGS:
     go run . demo {{ARGS}}

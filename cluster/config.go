@@ -11,6 +11,7 @@ import (
 	"github.com/hashicorp/memberlist"
 	"github.com/hashicorp/raft"
 
+	"gitmirror/internal/crashpoint"
 	"gitmirror/internal/disk"
 )
 
@@ -76,6 +77,9 @@ func (c Config) withDefaults(bound string) Config {
 	setDefault(&c.Timing, TimingNormal)
 	setDefault(&c.Log, slog.New(slog.DiscardHandler))
 	setDefault(&c.SeedInterval, 10*time.Second)
+	every, entries := crashpoint.Snapshots()
+	setDefault(&c.SnapshotInterval, every)
+	setDefault(&c.SnapshotThreshold, entries)
 	setDefault(&c.SnapshotInterval, 2*time.Minute)
 	setDefault(&c.SnapshotThreshold, 8192)
 	setDefault(&c.TrailingLogs, 10240)

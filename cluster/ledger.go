@@ -49,7 +49,7 @@ func openLedgerTo(d *disk.Disk, path string, onlyRead bool) (*ledger, error) {
 	l := &ledger{path: path, disk: d, failed: func(error) {}}
 	err := boltfile.OpenBy(d, path, ledgerBuckets, func(options *bbolt.Options) (err error) {
 		options.ReadOnly = onlyRead
-		l.bolt, err = raftboltdb.New(raftboltdb.Options{Path: path, BoltOptions: options})
+		l.bolt, err = raftboltdb.New(raftboltdb.Options{Path: path, BoltOptions: options, NoSync: options.NoSync})
 		return err
 	})
 	switch {

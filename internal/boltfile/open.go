@@ -23,6 +23,7 @@ import (
 	"go.etcd.io/bbolt"
 	bolterrors "go.etcd.io/bbolt/errors"
 
+	"gitmirror/internal/crashpoint"
 	"gitmirror/internal/disk"
 )
 
@@ -57,7 +58,7 @@ func OpenBy(d *disk.Disk, path string, buckets []string, open func(*bbolt.Option
 	err := checkUnused(d, path, buckets)
 	if err == nil {
 		err = Guard(func() error {
-			return open(&bbolt.Options{Timeout: lockWait, FreelistType: bbolt.FreelistMapType, OpenFile: func(path string, flag int, mode fs.FileMode) (*os.File, error) {
+			return open(&bbolt.Options{Timeout: lockWait, NoSync: crashpoint.Forgetful, FreelistType: bbolt.FreelistMapType, OpenFile: func(path string, flag int, mode fs.FileMode) (*os.File, error) {
 				f, err := d.OpenFile(path, flag, mode)
 				if err != nil {
 					return nil, err

@@ -1,6 +1,7 @@
 // Package crashpoint labels the moments between two durable steps. In a
 // product build a label costs nothing; built with the tag "crashpoint", a
 // test can have the process killed or stopped at exactly one of them.
+// What else tests of the whole binary have it do stands here as well.
 package crashpoint
 
 // Labels are all points that a generation passes, so that a sweep can visit each of them.

@@ -5,7 +5,12 @@ import (
 	"os"
 	"runtime"
 	"strconv"
+
+	"gitmirror/internal/crashpoint"
 )
+
+// fsync is what git makes durable.
+var fsync = map[bool]string{false: "all", true: "none"}[crashpoint.Forgetful]
 
 // baseline is the configuration of every child. A repository's own config
 // file is written by us and never holds more than its format; the command
@@ -13,7 +18,7 @@ import (
 var baseline = []Setting{
 	{"core.hooksPath", "/dev/null"},
 	{"core.fsmonitor", "false"},
-	{"core.fsync", "all"},
+	{"core.fsync", fsync},
 	{"core.gitProxy", ""},
 	{"core.bigFileThreshold", "128m"}, // what is larger goes through, and is not held in memory
 	{"core.sshCommand", "ssh -oBatchMode=yes -oStrictHostKeyChecking=yes"},
