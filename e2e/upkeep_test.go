@@ -58,7 +58,7 @@ func TestKilledAtEachPointOfMaintenance(t *testing.T) {
 			large := label == crashpoint.GraphWritten || label == crashpoint.ChartsMade
 			if large {
 				up.edit("a", func(e *upstream.Edit) {
-					for i := range 3500 {
+					for i := range 2600 { // four objects each
 						e.Commit("main", fmt.Sprint(i), map[string]string{fmt.Sprint("d", i%40, "/f", i): fmt.Sprint(i)})
 					}
 				})
