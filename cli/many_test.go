@@ -90,6 +90,19 @@ func TestABatchThatFailsIsTheLast(t *testing.T) {
 	}
 }
 
+// Of a batch whose outcome nobody knows each may have been done: it is counted so, and not among
+// those that were not tried.
+func TestABatchOfWhichNobodyKnows(t *testing.T) {
+	fakeNode(t, func(_ int, r request) any {
+		if strings.Contains(r.body, "h/0500") {
+			return problem(http.StatusServiceUnavailable, "unknown_outcome")
+		}
+		return each(r, func(name string) api.RepoResult { return api.RepoResult{Repo: &api.Repo{Name: name}} })
+	})
+	r := run(t, append([]string{"repo", "pause"}, numbered(3*atOnce)...)...).want(t, exitPartFailed)
+	contains(t, "output", r.out+r.err, fmt.Sprintf("unknown %d, not tried %d", atOnce, atOnce))
+}
+
 // What is said of more, or fewer, than was asked about is of nobody knows whom.
 func TestABatchThatIsAnsweredOddly(t *testing.T) {
 	fakeNode(t, func(_ int, r request) any { return api.RepoResults{Results: make([]api.RepoResult, 1)} })
