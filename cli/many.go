@@ -33,7 +33,12 @@ func inBatches[T any](ctx context.Context, s *session, t *tally, things []T, nam
 			if done == 0 {
 				return err
 			}
-			t.stop(err, len(things)-done-t.unknown, "from "+nameOf(batch[0])+" on")
+			untried := len(things) - done - t.unknown
+			which := "from " + nameOf(batch[0]) + " on"
+			if t.unknown > 0 {
+				which += fmt.Sprintf(" (%d may have been done, %d were not tried)", t.unknown, untried)
+			}
+			t.stop(err, untried, which)
 			return nil
 		}
 		for _, r := range answer.Results {
