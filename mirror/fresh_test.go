@@ -3,6 +3,7 @@ package mirror_test
 import (
 	"errors"
 	"net/http"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -85,7 +86,42 @@ func TestWhatCannotBeCheckedIsNotFresh(t *testing.T) {
 	if asked.Load() != 1 {
 		t.Errorf("a host that wants to be left alone was asked %d times", asked.Load())
 	}
+	up.Intercept(nil)
 	if _, err := n.engine.Fresh(t.Context(), "other", time.Time{}); !errors.Is(err, mirror.ErrNotOwner) {
 		t.Errorf("what is not owned here: %v", err)
+	}
+}
+
+// What is held is not said to be new, and who reads has upstream asked once a second at most.
+func TestWhoReadsAsksSeldomAndInVainWhereItIsHeld(t *testing.T) {
+	up, b, n := mirrored(t)
+	b.policy("repox", func(p *mirror.Policy) { p.Interval = 100 * time.Hour })
+	var asked atomic.Int64
+	up.Intercept(func(http.ResponseWriter, *http.Request) bool { asked.Add(1); return false })
+	began := time.Now()
+	for range 3 {
+		if _, err := n.engine.Fresh(t.Context(), "repox", time.Time{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if took := time.Since(began); took < 2*time.Second {
+		t.Errorf("three readers had upstream asked within %s", took)
+	}
+	r, err := up.Repo("x.git")
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := r.Git("for-each-ref", "--format=delete %(refname)")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, line := range strings.Split(out, "\n") {
+		if _, err := r.Git("update-ref", "-d", strings.TrimPrefix(line, "delete ")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var not *mirror.NotFreshError
+	if _, err := n.engine.Fresh(t.Context(), "repox", time.Time{}); !errors.As(err, &not) || !strings.Contains(err.Error(), "held") {
+		t.Errorf("it is held: %v", err)
 	}
 }
