@@ -142,6 +142,12 @@ func (s *Scheduler) leave(n *run) {
 	l, h := n.lane, n.host
 	l.running--
 	h.running--
+	s.fill(l)
+	l.tidy(h)
+}
+
+// fill starts who waits in a lane, as far as there are places. s.mu is held.
+func (s *Scheduler) fill(l *lane) {
 	for !l.full() {
 		at, r := l.next()
 		if r == nil {
@@ -153,7 +159,6 @@ func (s *Scheduler) leave(n *run) {
 		}
 		l.tidy(at)
 	}
-	l.tidy(h)
 }
 
 // next takes the first out of the line of the host whose turn it is, nil where nobody who

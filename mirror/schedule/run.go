@@ -124,6 +124,10 @@ func (s *Scheduler) finish(ctx context.Context, r *repo, run *run, out work.Resu
 		s.record(r, run, out)
 	}
 	s.leave(run)
+	if s.reopened { // by a run that had its place elsewhere
+		s.reopened = false
+		s.fill(&s.upstreams)
+	}
 	close(run.ended)
 	s.dispatch()
 	s.mu.Unlock()

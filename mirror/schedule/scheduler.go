@@ -91,6 +91,7 @@ type Scheduler struct {
 	peers     lane
 	sites     map[unique.Handle[string]]*site
 	lags      lags
+	reopened  bool // a host is asked for as many as may be again
 	alone     bool // nobody takes what this node finds
 	timer     clock.Timer
 	wake      instant // when the timer goes off, never for not at all

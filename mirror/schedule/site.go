@@ -135,6 +135,7 @@ func (s *Scheduler) hear(host unique.Handle[string], f *failure.Error, began, no
 	if t := s.sites[host]; t != nil && t.refusals > 0 && began > t.said && (f == nil || f.Class != failure.Network && f.Class != failure.Timeout && !isOurs(f)) {
 		t.until, t.refusals = never, 0
 		s.probe(host, false)
+		s.reopened = true
 		s.tidySite(host, t)
 	}
 }
