@@ -7,7 +7,6 @@
 package fetch
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -25,6 +24,7 @@ import (
 	"gitmirror/internal/gitflaw"
 	"gitmirror/mirror/failure"
 	"gitmirror/mirror/git"
+	"gitmirror/mirror/graph"
 	"gitmirror/mirror/remote"
 	"gitmirror/mirror/store"
 	"gitmirror/mirror/wire"
@@ -45,7 +45,7 @@ func New(runner *git.Runner, d *disk.Disk, stall time.Duration) *Fetcher {
 	if stall == 0 {
 		stall = time.Minute
 	}
-	return &Fetcher{git: runner, disk: d, stall: stall, large: semaphore.NewWeighted(1), most: mostCommits}
+	return &Fetcher{git: runner, disk: d, stall: stall, large: semaphore.NewWeighted(1), most: graph.Most}
 }
 
 // Source is where objects come from: an upstream, by a way, or a peer.
@@ -60,15 +60,9 @@ type Source struct {
 	Tell func(Progress)
 }
 
-func (src Source) tell(p Progress) {
-	if src.Tell != nil {
-		src.Tell(p)
-	}
-}
-
-// taken are the flaws that are noted, not refused, as everything else is that git's
+// Taken are the flaws that are noted, not refused, as everything else is that git's
 // fsck calls an error.
-func (src Source) taken() []string {
+func (src Source) Taken() []string {
 	if src.Way == nil { // what a peer has may have been taken when more was accepted than now
 		return slices.Concat(gitflaw.Cosmetic, gitflaw.Acceptable)
 	}
@@ -81,32 +75,28 @@ func (f *Fetcher) Fetch(ctx context.Context, st *store.Staging, src Source, oids
 	if len(oids) == 0 {
 		return nil
 	}
-	if err := src.Limits.begin(src.Way); err != nil {
+	if err := src.Limits.Begin(src.Way); err != nil {
 		return err
 	}
-	seen := newObserver(time.Now())
-	src.tell(seen.now)
+	seen := NewObserver(time.Now())
+	src.Tells(seen, Preparing)
 	if err := f.run(ctx, st, src, seen, oids); err != nil {
 		return err
 	}
-	if src.Pace != nil {
-		src.Pace(0, true)
-	}
-	seen.enter(Checking)
-	src.tell(seen.now)
+	src.Tells(seen, Checking)
 	if err := src.Limits.check(st); err != nil {
 		return err
 	}
 	if err := f.verify(ctx, st, oids); err != nil {
 		return err
 	}
-	if slices.Contains(src.taken(), gitflaw.PathCR) {
+	if slices.Contains(src.Taken(), gitflaw.PathCR) {
 		return nil
 	}
 	return f.submodules(ctx, st, oids, src.Limits)
 }
 
-func (f *Fetcher) run(ctx context.Context, st *store.Staging, src Source, seen *observer, oids []string) error {
+func (f *Fetcher) run(ctx context.Context, st *store.Staging, src Source, seen *Observer, oids []string) error {
 	url, settings := src.Peer, []git.Setting{{Key: "http.proxy"}, {Key: "http.followRedirects", Value: "false"}}
 	var route remote.Route
 	if src.Way != nil {
@@ -117,7 +107,7 @@ func (f *Fetcher) run(ctx context.Context, st *store.Staging, src Source, seen *
 		defer route.Close()
 		url, settings = route.URL(), route.Settings()
 	}
-	for _, id := range src.taken() {
+	for _, id := range src.Taken() {
 		settings = append(settings, git.Setting{Key: "fetch.fsck." + id, Value: "warn"})
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -144,7 +134,14 @@ func (f *Fetcher) run(ctx context.Context, st *store.Staging, src Source, seen *
 	}
 	done := make(chan struct{})
 	watching := make(chan struct{})
-	go func() { defer close(watching); f.watch(done, cancel, st, tail, src, seen) }()
+	var object growing
+	look := func() (Sight, *failure.Error) {
+		bytes, whole := st.Received()
+		s := said(tail.Line(), bytes, whole)
+		s.Alone, s.Word = whole || tail.Phase() == resolving, tail.LastWrite()
+		return s, src.Limits.objectExceeded(&object, tail.Line(), bytes)
+	}
+	go func() { defer close(watching); src.Watch(done, cancel, f.stall, seen, look) }()
 	err = cmd.Wait()
 	close(done)
 	<-watching
@@ -157,7 +154,7 @@ func (f *Fetcher) run(ctx context.Context, st *store.Staging, src Source, seen *
 			return failure.Of(context.Cause(ctx))
 		}
 		if src.Way != nil && src.Way.Exceeded() {
-			return src.Limits.tooMuch()
+			return src.Limits.TooMuch()
 		}
 		why := src.Limits.explain(remote.Classify(cmd.Failed(err, tail)), f.git.Memory())
 		if strings.Contains(tail.String(), noHTTPFetch) {
@@ -191,43 +188,6 @@ const receiving = "Receiving objects"
 
 // resolving is what it says when it puts together what came as differences.
 const resolving = "Resolving deltas"
-
-// watch cancels a fetch that waits for its upstream in vain.
-func (f *Fetcher) watch(done <-chan struct{}, cancel context.CancelCauseFunc, st *store.Staging, tail *git.Tail, src Source, seen *observer) {
-	tick := time.NewTicker(min(max(f.stall/12, 10*time.Millisecond), time.Second))
-	defer tick.Stop()
-	p := patience{stall: f.stall, began: time.Now(), gained: time.Now()}
-	limits := src.Limits
-	var object growing
-	for {
-		select {
-		case <-done:
-			return
-		case now := <-tick.C:
-			bytes, whole := st.Received()
-			alone := whole || tail.Phase() == resolving
-			if alone {
-				p.gained = now // git is at work alone, for as long as that takes
-			}
-			if src.Pace != nil {
-				src.Pace(bytes, alone)
-			}
-			src.tell(seen.see(now, tail.Line(), bytes, whole))
-			if !alone && p.tooLong(now, bytes) {
-				cancel(failure.New(failure.Timeout, fmt.Sprintf("the fetch took longer than %d bytes may", bytes), nil))
-				return
-			}
-			if p.stalled(now, bytes, tail.LastWrite()) {
-				cancel(failure.New(failure.Timeout, fmt.Sprintf("the fetch made no progress for %s (%d bytes received)", f.stall, bytes), nil))
-				return
-			}
-			if err := cmp.Or(limits.exceeded(bytes), limits.objectExceeded(&object, tail.Line(), bytes), limits.full()); err != nil {
-				cancel(err)
-				return
-			}
-		}
-	}
-}
 
 // verify walks everything the new objects lead to and that the live repository
 // did not already have. --not --all would not see the alternates' refs.

@@ -11,6 +11,7 @@ import (
 
 	"gitmirror/mirror/failure"
 	"gitmirror/mirror/git"
+	"gitmirror/mirror/graph"
 	"gitmirror/mirror/refs"
 )
 
@@ -103,7 +104,7 @@ func (f *Fetcher) leaveAtOld(ctx context.Context, dir, revs string, pairs [][2]s
 		return make([]bool, len(pairs)), nil // a moved ref that leads to no commit has no ancestors
 	}
 	defer region.release()
-	forwards, err := region.leads(ctx, pairs)
+	forwards, err := region.Leads(ctx, pairs)
 	if err != nil {
 		return nil, failure.Of(err)
 	}
@@ -150,7 +151,7 @@ func (f *Fetcher) ancestors(ctx context.Context, dir string, pairs [][2]string) 
 		return out, nil
 	}
 	defer g.release()
-	leads, err := g.leads(ctx, rest)
+	leads, err := g.Leads(ctx, rest)
 	if err != nil {
 		return nil, failure.Of(err)
 	}
@@ -316,14 +317,14 @@ func (f *Fetcher) leave(ctx context.Context, dir, revs string, tips []string) ([
 		return nil, nil
 	}
 	region, err := f.walk(ctx, dir, revs)
-	if errors.Is(err, errLarge) {
+	if errors.Is(err, graph.ErrLarge) {
 		return slices.Repeat([]bool{true}, len(tips)), nil
 	}
 	if err != nil {
 		return nil, failedIn(ctx, err)
 	}
 	defer region.release()
-	out, err := region.leave(ctx, tips)
+	out, err := region.Leave(ctx, tips)
 	if err != nil {
 		return nil, failure.Of(err)
 	}
@@ -350,7 +351,7 @@ func (f *Fetcher) related(ctx context.Context, dir string, pairs [][2]string) ([
 		fmt.Fprintf(&in, "%s\n%s\n", p[0], p[1])
 	}
 	g, err := f.walk(ctx, dir, in.String())
-	if errors.Is(err, errLarge) {
+	if errors.Is(err, graph.ErrLarge) {
 		for i := n; i < len(pairs); i++ {
 			if err := ask(i); err != nil {
 				return nil, err
@@ -362,7 +363,7 @@ func (f *Fetcher) related(ctx context.Context, dir string, pairs [][2]string) ([
 		return nil, failedIn(ctx, err)
 	}
 	defer g.release()
-	rest, err := g.related(ctx, pairs[n:])
+	rest, err := g.Related(ctx, pairs[n:])
 	if err != nil {
 		return nil, failure.Of(err)
 	}
@@ -420,7 +421,7 @@ func (f *Fetcher) Left(ctx context.Context, dir string, old, keep []string) ([]i
 		return []int{n}, err
 	}
 	region, err := f.walk(ctx, dir, in.String()+kept.String())
-	if errors.Is(err, errLarge) {
+	if errors.Is(err, graph.ErrLarge) {
 		counts := make([]int, len(old))
 		for i, tip := range tips {
 			if tip == "" {
@@ -436,7 +437,7 @@ func (f *Fetcher) Left(ctx context.Context, dir string, old, keep []string) ([]i
 		return nil, failedIn(ctx, err)
 	}
 	defer region.release()
-	counts, err := region.sizes(ctx, tips)
+	counts, err := region.Sizes(ctx, tips)
 	if err != nil {
 		return nil, failure.Of(err)
 	}

@@ -26,15 +26,15 @@ type Limits struct {
 	Room   func() error // what the disk does not take more for; nil where it does
 }
 
-// begin bounds what may come by the way: the size of a copy, and a little for TLS and
+// Begin bounds what may come by the way: the size of a copy, and a little for TLS and
 // HTTP.
-func (l Limits) begin(way remote.Way) *failure.Error {
+func (l Limits) Begin(way remote.Way) *failure.Error {
 	if l.Size <= 0 {
 		return nil
 	}
 	left := l.Size - l.Have
 	if left <= 0 {
-		return l.tooMuch()
+		return l.TooMuch()
 	}
 	if way != nil {
 		way.Limit(left + left/32 + 1<<20)
@@ -45,23 +45,25 @@ func (l Limits) begin(way remote.Way) *failure.Error {
 // exceeded is asked while packs come.
 func (l Limits) exceeded(received int64) *failure.Error {
 	if l.Size > 0 && l.Have+received > l.Size {
-		return l.tooMuch()
+		return l.TooMuch()
 	}
 	return nil
 }
 
-func (l Limits) tooMuch() *failure.Error {
+// TooMuch is that there is more than a copy may have.
+func (l Limits) TooMuch() *failure.Error {
 	return failure.New(failure.TooLarge, fmt.Sprintf("the repository has more than %s, its --max-size; %s", humanize.IBytes(uint64(l.Size)), l.raise("--max-size SIZE")), nil)
 }
 
-func (l Limits) objectTooLarge() *failure.Error {
+// ObjectTooLarge is that an object has more bytes than one may have.
+func (l Limits) ObjectTooLarge() *failure.Error {
 	return failure.New(failure.TooLarge, fmt.Sprintf("an object has more than %s, the --max-object-size; %s", humanize.IBytes(uint64(l.Object)), l.raise("--max-object-size SIZE")), nil)
 }
 
 func (l Limits) raise(flag string) string { return "raise it with: " + l.Set + " " + flag }
 
-// accept says how to take objects with these flaws, and those that are taken already.
-func (l Limits) accept(flaws ...string) string {
+// Accepting says how to take objects with these flaws, and those that are taken already.
+func (l Limits) Accepting(flaws ...string) string {
 	return "; where that is meant to be: " + l.Set + " --accept-flaws " + strings.Join(slices.Concat(l.Accept, flaws), ",")
 }
 
@@ -92,12 +94,12 @@ func (l Limits) explain(f *failure.Error, memory int64) *failure.Error {
 	switch f.Class {
 	case failure.Corrupt:
 		if flaws := gitflaw.Reported(git.OwnWords(f.Message)); len(flaws) > 0 && l.Set != "" {
-			f.Message += l.accept(flaws...)
+			f.Message += l.Accepting(flaws...)
 		}
 	case failure.TooLarge:
 		if l.piece(memory) == l.Object {
 			// git's list of the objects, some 64 bytes for each, is one piece too.
-			f := l.objectTooLarge()
+			f := l.ObjectTooLarge()
 			f.Message = fmt.Sprintf("an object has more than %s, the --max-object-size, or there are so many (some %d or more) that git cannot list them in that; %s",
 				humanize.IBytes(uint64(l.Object)), l.Object/64, l.raise("--max-object-size SIZE"))
 			return f
@@ -133,7 +135,7 @@ func (l Limits) objectExceeded(g *growing, line string, received int64) *failure
 		*g = growing{whole, received}
 	}
 	if received-g.at > l.Object+aSecond {
-		return l.objectTooLarge()
+		return l.ObjectTooLarge()
 	}
 	return nil
 }
@@ -152,7 +154,7 @@ func (l Limits) check(st *store.Staging) error {
 		return failure.New(failure.Disk, "measure what was fetched: "+err.Error(), err)
 	}
 	if largest > l.Object {
-		return l.objectTooLarge()
+		return l.ObjectTooLarge()
 	}
 	return nil
 }

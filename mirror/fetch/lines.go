@@ -2,16 +2,13 @@ package fetch
 
 import (
 	"bytes"
-	"errors"
 
 	"gitmirror/mirror/git"
+	"gitmirror/mirror/graph"
 )
 
 // longestLine is the longest line that is read of git: a merge has its parents in one.
 const longestLine = 16 << 20
-
-// errLarge says that there is more of something than is held in memory.
-var errLarge = errors.New("too large to be held in memory")
 
 // eachLine runs a git child and hands over what it prints line by line: all of it may be
 // more than there is room for. An error of each ends the child, and is returned.
@@ -46,7 +43,7 @@ func (l *lines) Write(p []byte) (int, error) {
 		l.rest, p = l.rest[:0], after
 	}
 	if l.err == nil && len(l.rest)+len(p) > longestLine {
-		l.err = errLarge
+		l.err = graph.ErrLarge
 	}
 	if l.err != nil {
 		return 0, l.err

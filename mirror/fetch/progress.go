@@ -31,41 +31,35 @@ type Progress struct {
 	Rate      int64 // bytes a second, lately
 }
 
-// observer makes a Progress of what is seen of a fetch now and then.
-type observer struct {
+// Observer makes a Progress of what is seen of a fetch now and then.
+type Observer struct {
 	now  Progress
 	rate rate
 }
 
-func newObserver(began time.Time) *observer {
+// NewObserver returns one of a fetch that begins.
+func NewObserver(began time.Time) *Observer {
 	at := mark{at: began}
-	return &observer{now: Progress{Phase: Preparing}, rate: rate{at, at}}
+	return &Observer{now: Progress{Phase: Preparing}, rate: rate{at, at}}
 }
 
-// see takes the last line that git said, and how many bytes are there. whole says that there
-// is an index as well: git looks through what it has.
-func (o *observer) see(at time.Time, line string, bytes int64, whole bool) Progress {
-	count, counts := git.ReadCount(line)
-	switch {
-	case whole:
-		o.enter(Checking)
-	case strings.HasPrefix(line, receiving):
-		o.enter(Receiving)
-	case strings.HasPrefix(line, resolving):
-		o.enter(Resolving)
+// see takes what is seen.
+func (o *Observer) see(at time.Time, s Sight) Progress {
+	if s.Phase != "" {
+		o.enter(s.Phase)
 	}
-	if counts && count.Title == titles[o.now.Phase] && count.Done >= o.now.Done {
-		o.now.Done, o.now.All = count.Done, count.All
+	if s.All > 0 && s.Phase == o.now.Phase && s.Done >= o.now.Done {
+		o.now.Done, o.now.All = s.Done, s.All
 	}
 	if o.now.Phase == Preparing || o.now.Phase == Receiving { // later there are files of git's own beside the pack
-		o.now.Bytes = max(o.now.Bytes, bytes)
+		o.now.Bytes = max(o.now.Bytes, s.Bytes)
 	}
 	o.now.Rate = o.rate.at(at, o.now.Bytes)
 	return o.now
 }
 
 // enter goes on to a phase, never back.
-func (o *observer) enter(p Phase) {
+func (o *Observer) enter(p Phase) {
 	if slices.Index(phases, p) > slices.Index(phases, o.now.Phase) {
 		o.now.Phase, o.now.Done, o.now.All = p, 0, 0
 	}
@@ -73,6 +67,24 @@ func (o *observer) enter(p Phase) {
 
 // titles are what git calls the phases that it counts in.
 var titles = map[Phase]string{Receiving: receiving, Resolving: resolving}
+
+// said is what git's last line says of how far it is, with the bytes that are there. whole says
+// that there is an index as well: git looks through what it has.
+func said(line string, bytes int64, whole bool) Sight {
+	s := Sight{Bytes: bytes}
+	for phase, title := range titles {
+		if strings.HasPrefix(line, title) {
+			s.Phase = phase
+		}
+	}
+	if count, counts := git.ReadCount(line); counts && s.Phase != "" && count.Title == titles[s.Phase] {
+		s.Done, s.All = count.Done, count.All
+	}
+	if whole {
+		s.Phase, s.Done, s.All = Checking, 0, 0
+	}
+	return s
+}
 
 // rateSpan is how long a rate looks back, at least.
 const rateSpan = 3 * time.Second

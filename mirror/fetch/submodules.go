@@ -47,7 +47,7 @@ func (f *Fetcher) submodules(ctx context.Context, st *store.Staging, oids []stri
 		paths, _ := f.git.Command(ctx, st.Dir(), "config", "--blob="+oid, "--null", "--get-regexp", `^submodule\..*\.path$`).Output()
 		if bytes.ContainsRune(paths, '\r') {
 			return failure.New(failure.Corrupt, fmt.Sprintf("object %s: %s: a .gitmodules that has a submodule path with a carriage return (CVE-2025-48384)%s",
-				oid, gitflaw.PathCR, limits.accept(gitflaw.PathCR)), nil)
+				oid, gitflaw.PathCR, limits.Accepting(gitflaw.PathCR)), nil)
 		}
 		if ctx.Err() != nil {
 			return failure.Of(ctx.Err())

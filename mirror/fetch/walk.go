@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"gitmirror/mirror/git"
+	"gitmirror/mirror/graph"
 )
 
 // Few questions are asked of git one by one, as long as that is quick: it looks at no more
@@ -29,27 +30,36 @@ func oneByOne(n int, ask func(i int) error) (asked int, err error) {
 	return n, nil
 }
 
+// largeGraph is from when on a graph needs the place for a large one.
+const largeGraph = 10_000
+
+// region is a part of a history, and the place that it has.
+type region struct {
+	*graph.Graph
+	release func() // of the place for a large one
+}
+
 // walk reads the part of a history that revs names, as rev-list takes them, one a line. It
 // has to be released. A large one is read alone.
-func (f *Fetcher) walk(ctx context.Context, dir, revs string) (*graph, error) {
-	g := newGraph(f.most)
+func (f *Fetcher) walk(ctx context.Context, dir, revs string) (region, error) {
+	g := region{graph.New(f.most), func() {}}
 	cmd := f.git.Command(ctx, dir, "rev-list", "--parents", "--stdin")
 	cmd.Stdin = strings.NewReader(revs)
 	large := false
 	err := eachLine(cmd, func(line []byte) error {
-		if !large && len(g.first) > largeGraph {
+		if !large && g.Len() > largeGraph {
 			if err := f.large.Acquire(ctx, 1); err != nil {
 				return err
 			}
 			large, g.release = true, func() { f.large.Release(1) }
 		}
-		return g.add(line)
+		return g.Add(line)
 	})
 	if err != nil {
 		g.release()
-		return nil, err
+		return region{}, err
 	}
-	g.sort()
+	g.Sort()
 	return g, nil
 }
 

@@ -1,4 +1,6 @@
-package fetch
+// Package graph answers questions about what leads to what in a history, or a part of one, that
+// is in memory: those of many tips at once. It reads nothing, and knows no repository.
+package graph
 
 import (
 	"context"
@@ -7,39 +9,39 @@ import (
 	"math/bits"
 )
 
-// graph is a part of a history in some forty bytes a commit. Questions of many tips are
+// Graph is a part of a history in some forty bytes a commit. Questions of many tips are
 // answered for 64 of them in one pass from children to parents: a commit has a bit for
 // each that leads to it.
-type graph struct {
+type Graph struct {
 	nodes   map[[20]byte]int32
 	first   []int32 // where the parents of a node begin; outside for what is none of the part
 	last    []int32
 	parents []int32
 	order   []int32 // of the nodes inside, children before their parents
 	most    int     // commits
-
-	release func() // of the place for a large one
 }
 
 const (
 	outside = -1
 
-	// mostCommits is how many a graph may have, and twice as many parents: the largest
-	// histories that are known have less. Larger ones are asked of git, question by question.
-	mostCommits = 4_000_000
-
-	// largeGraph is from when on a graph needs the place for a large one.
-	largeGraph = 10_000
+	// Most is how many commits a graph may have, and twice as many parents: the largest
+	// histories that are known have less.
+	Most = 4_000_000
 )
 
-func newGraph(most int) *graph {
-	return &graph{nodes: map[[20]byte]int32{}, most: most, release: func() {}}
+// New returns a Graph of at most so many commits.
+func New(most int) *Graph {
+	return &Graph{nodes: map[[20]byte]int32{}, most: most}
 }
 
+// ErrLarge says that a history has more commits than a Graph may have.
+var ErrLarge = errors.New("too large to be held in memory")
+
+// errNoCommit says that a line names none.
 var errNoCommit = errors.New("git rev-list printed no commit")
 
-// add takes a line of rev-list --parents.
-func (g *graph) add(line []byte) error {
+// Add takes a line of rev-list --parents.
+func (g *Graph) Add(line []byte) error {
 	node, from := int32(outside), int32(len(g.parents))
 	for len(line) > 0 {
 		var id [20]byte
@@ -69,13 +71,13 @@ func (g *graph) add(line []byte) error {
 	}
 	g.first[node], g.last[node] = from, int32(len(g.parents))
 	if len(g.first) > g.most || len(g.parents) > 2*g.most {
-		return errLarge
+		return ErrLarge
 	}
 	return nil
 }
 
-// sort puts the nodes in order: git's own is that of dates, which lie.
-func (g *graph) sort() {
+// Sort puts the nodes in order, once all were added: git's own is that of dates, which lie.
+func (g *Graph) Sort() {
 	children, inside := make([]int32, len(g.first)), 0
 	for n := range g.first {
 		if g.first[n] != outside {
@@ -101,7 +103,7 @@ func (g *graph) sort() {
 }
 
 // of are the parents of a node.
-func (g *graph) of(n int32) []int32 {
+func (g *Graph) of(n int32) []int32 {
 	if g.first[n] == outside {
 		return nil
 	}
@@ -109,7 +111,7 @@ func (g *graph) of(n int32) []int32 {
 }
 
 // node finds a commit; outside where it is not even a parent of one.
-func (g *graph) node(oid string) int32 {
+func (g *Graph) node(oid string) int32 {
 	var id [20]byte
 	if len(oid) != 40 {
 		return outside
@@ -125,7 +127,7 @@ func (g *graph) node(oid string) int32 {
 
 // passes goes through the graph once for each size of n: begin sets the bits of those from
 // i on, and each has the bits of a node, all of them.
-func (g *graph) passes(ctx context.Context, n, size int, begin func(i, k int, marks []uint64), each func(node int32, bits uint64), end func(i, k int, marks []uint64)) error {
+func (g *Graph) passes(ctx context.Context, n, size int, begin func(i, k int, marks []uint64), each func(node int32, bits uint64), end func(i, k int, marks []uint64)) error {
 	marks := make([]uint64, len(g.first))
 	for i := 0; i < n; i += size {
 		if err := ctx.Err(); err != nil {
@@ -149,8 +151,17 @@ func (g *graph) passes(ctx context.Context, n, size int, begin func(i, k int, ma
 	return nil
 }
 
-// leads tells of each pair whether its second commit is its first, or in its history.
-func (g *graph) leads(ctx context.Context, pairs [][2]string) ([]bool, error) {
+// Len is how many commits it has, with those that are only parents of some.
+func (g *Graph) Len() int { return len(g.first) }
+
+// Has tells whether a commit was added.
+func (g *Graph) Has(oid string) bool {
+	n := g.node(oid)
+	return n != outside && g.first[n] != outside
+}
+
+// Leads tells of each pair whether its second commit is its first, or in its history.
+func (g *Graph) Leads(ctx context.Context, pairs [][2]string) ([]bool, error) {
 	out := make([]bool, len(pairs))
 	return out, g.passes(ctx, len(pairs), 64, func(i, k int, marks []uint64) {
 		for b := range k {
@@ -166,9 +177,9 @@ func (g *graph) leads(ctx context.Context, pairs [][2]string) ([]bool, error) {
 	})
 }
 
-// leave tells of each commit whether a path from it leads out of the graph; one that is
+// Leave tells of each commit whether a path from it leads out of the graph; one that is
 // not in it is out.
-func (g *graph) leave(ctx context.Context, tips []string) ([]bool, error) {
+func (g *Graph) Leave(ctx context.Context, tips []string) ([]bool, error) {
 	out := make([]bool, len(tips))
 	return out, g.passes(ctx, len(tips), 64, func(i, k int, marks []uint64) {
 		for b := range k {
@@ -191,8 +202,8 @@ func (g *graph) leave(ctx context.Context, tips []string) ([]bool, error) {
 	})
 }
 
-// related tells of each pair of commits whether something is in both histories.
-func (g *graph) related(ctx context.Context, pairs [][2]string) ([]bool, error) {
+// Related tells of each pair of commits whether something is in both histories.
+func (g *Graph) Related(ctx context.Context, pairs [][2]string) ([]bool, error) {
 	out := make([]bool, len(pairs))
 	both := uint64(0)
 	return out, g.passes(ctx, len(pairs), 32, func(i, k int, marks []uint64) {
@@ -211,8 +222,8 @@ func (g *graph) related(ctx context.Context, pairs [][2]string) ([]bool, error) 
 	})
 }
 
-// sizes counts for each commit those inside that it leads to, itself included.
-func (g *graph) sizes(ctx context.Context, tips []string) ([]int, error) {
+// Sizes counts for each commit those inside that it leads to, itself included.
+func (g *Graph) Sizes(ctx context.Context, tips []string) ([]int, error) {
 	out := make([]int, len(tips))
 	var planes [32]uint64 // the digits of 64 sums
 	return out, g.passes(ctx, len(tips), 64, func(i, k int, marks []uint64) {

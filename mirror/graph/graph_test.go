@@ -1,4 +1,4 @@
-package fetch
+package graph
 
 import (
 	"context"
@@ -39,8 +39,8 @@ func (h history) below(i int) map[int]bool {
 func oidOf(i int) string { return fmt.Sprintf("%040x", i+1) }
 
 // graph is that of the commits inside, in any order.
-func (h history) graph(t *rapid.T, inside func(int) bool) *graph {
-	g := newGraph(mostCommits)
+func (h history) graph(t *rapid.T, inside func(int) bool) *Graph {
+	g := New(Most)
 	order := make([]int, len(h))
 	for i := range order {
 		order[i] = i
@@ -53,11 +53,11 @@ func (h history) graph(t *rapid.T, inside func(int) bool) *graph {
 		for _, p := range h[i] {
 			line += " " + oidOf(p)
 		}
-		if err := g.add([]byte(line)); err != nil {
+		if err := g.Add([]byte(line)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	g.sort()
+	g.Sort()
 	return g
 }
 
@@ -81,11 +81,11 @@ func TestGraph(t *testing.T) {
 			x, y := tip.Draw(t, "a"), tip.Draw(t, "b")
 			a, b, pairs, tips = append(a, x), append(b, y), append(pairs, [2]string{oidOf(x), oidOf(y)}), append(tips, oidOf(x))
 		}
-		leads, err1 := whole.leads(ctx, pairs)
-		related, err2 := whole.related(ctx, pairs)
-		totals, err3 := whole.sizes(ctx, tips)
-		left, err4 := region.sizes(ctx, tips)
-		leave, err5 := region.leave(ctx, tips)
+		leads, err1 := whole.Leads(ctx, pairs)
+		related, err2 := whole.Related(ctx, pairs)
+		totals, err3 := whole.Sizes(ctx, tips)
+		left, err4 := region.Sizes(ctx, tips)
+		leave, err5 := region.Leave(ctx, tips)
 		for _, err := range []error{err1, err2, err3, err4, err5} {
 			if err != nil {
 				t.Fatal(err)
@@ -111,59 +111,33 @@ func TestGraph(t *testing.T) {
 }
 
 func TestGraphOfWhatIsNotThere(t *testing.T) {
-	g, ctx, strange := newGraph(mostCommits), context.Background(), strings.Repeat("e", 40)
+	g, ctx, strange := New(Most), context.Background(), strings.Repeat("e", 40)
 	for _, line := range []string{oidOf(1) + " " + oidOf(0), oidOf(0), ""} {
-		if err := g.add([]byte(line)); err != nil {
+		if err := g.Add([]byte(line)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	g.sort()
+	g.Sort()
 	for _, other := range []string{strange, "", "zz"} {
-		leads, _ := g.leads(ctx, [][2]string{{oidOf(1), other}, {other, oidOf(1)}, {other, other}})
-		related, _ := g.related(ctx, [][2]string{{oidOf(1), other}, {other, other}})
-		sizes, _ := g.sizes(ctx, []string{other, oidOf(1)})
-		leave, _ := g.leave(ctx, []string{other, oidOf(1)})
+		leads, _ := g.Leads(ctx, [][2]string{{oidOf(1), other}, {other, oidOf(1)}, {other, other}})
+		related, _ := g.Related(ctx, [][2]string{{oidOf(1), other}, {other, other}})
+		sizes, _ := g.Sizes(ctx, []string{other, oidOf(1)})
+		leave, _ := g.Leave(ctx, []string{other, oidOf(1)})
 		if slices.Contains(leads, true) || slices.Contains(related, true) || !slices.Equal(sizes, []int{0, 2}) || !slices.Equal(leave, []bool{true, false}) {
 			t.Errorf("%q: %v %v %v %v", other, leads, related, sizes, leave)
 		}
 	}
 	for _, line := range []string{"fatal: no", oidOf(1) + " " + oidOf(0)[:39], strings.Repeat("g", 40)} {
-		if err := newGraph(mostCommits).add([]byte(line)); err == nil {
+		if err := New(Most).Add([]byte(line)); err == nil {
 			t.Errorf("%q was taken", line)
 		}
 	}
+	if !g.Has(oidOf(1)) || g.Has(strange) || New(Most).Has(oidOf(0)) {
+		t.Error("what it has is not what was added")
+	}
 	ended, end := context.WithCancel(ctx)
 	end()
-	if _, err := g.sizes(ended, []string{oidOf(1)}); err == nil {
+	if _, err := g.Sizes(ended, []string{oidOf(1)}); err == nil {
 		t.Error("it went on when nobody waited any more")
-	}
-}
-
-func TestLines(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		text := rapid.StringOf(rapid.SampledFrom([]rune("ab\n"))).Draw(t, "text")
-		var got []string
-		l := &lines{each: func(line []byte) error { got = append(got, string(line)); return nil }}
-		for rest := text; rest != ""; {
-			n := rapid.IntRange(1, len(rest)).Draw(t, "write")
-			if k, err := l.Write([]byte(rest[:n])); k != n || err != nil {
-				t.Fatal(k, err)
-			}
-			rest = rest[n:]
-		}
-		want := strings.Split(text, "\n")
-		if want = want[:len(want)-1]; !slices.Equal(got, want) {
-			t.Fatalf("%q became %q", text, got)
-		}
-	})
-	l := &lines{each: func([]byte) error { return nil }}
-	part := make([]byte, 1<<20)
-	for range longestLine / len(part) {
-		if _, err := l.Write(part); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if _, err := l.Write(part); err == nil {
-		t.Error("a line without end was held in memory")
 	}
 }
