@@ -129,6 +129,12 @@ func classOf(err error) *failure.Error {
 		return failure.New(failure.Refused, tidy(err), err)
 	case errors.As(err, &said):
 		return failure.New(failure.NotFound, "the upstream says: "+said.Message, err)
+	case errors.As(err, new(*wire.BandError)):
+		class := failure.Network
+		if strings.Contains(err.Error(), "corruption on the remote side") {
+			class = failure.Corrupt
+		}
+		return failure.New(class, err.Error(), err)
 	case errors.Is(err, wire.ErrShallow):
 		return failure.Wrap(failure.Shallow, err)
 	case errors.As(err, new(*wire.FormatError)):

@@ -61,7 +61,7 @@ func newRelay(to string, by *egress.Grant, log *slog.Logger) (*relay, error) {
 	}
 	password := rand.Text()
 	r := &relay{proxy: fmt.Sprintf("http://git:%s@%s", password, l.Addr()), upstream: to,
-		out: &http.Transport{Proxy: http.ProxyURL(out), DisableCompression: true, TLSHandshakeTimeout: 10 * time.Second, MaxResponseHeaderBytes: maxHeaders}}
+		out: &http.Transport{Proxy: http.ProxyURL(out), DisableCompression: true, TLSHandshakeTimeout: tlsTimeout, MaxResponseHeaderBytes: maxHeaders}}
 	plain := *upstream
 	plain.Scheme = "http"
 	r.url = plain.String()
@@ -134,8 +134,8 @@ func (r *relay) fail(by *egress.Grant, err error) {
 	switch {
 	case by.Strayed() != "":
 		r.note(strayed(by.Strayed()))
-	case strings.Contains(err.Error(), "not allowed by ruleset"): // our own proxy's answer
-		r.note(failure.New(failure.Refused, "the upstream led git to an address that is denied", err))
+	case isDenied(err):
+		r.note(deniedTo(err))
 	default:
 		f := Classify(err)
 		r.note(failure.New(f.Class, "the upstream cannot be asked for a pack: "+f.Message, err))

@@ -34,12 +34,13 @@ type Remote interface {
 	Fetch() (Way, error)
 }
 
-// Way is how git gets to an upstream for one fetch, and nowhere else. What an upstream
+// Way is how git, or who does without, gets to an upstream for one fetch, and nowhere else. What an upstream
 // sends by it is counted.
 type Way interface {
 	// Open has git led to the upstream until the route is closed. A way that is not
 	// opened holds no connection.
 	Open() (Route, error)
+	Packs           // asks the upstream from this process, without git
 	Limit(n int64)  // cuts the connection when more than n bytes have come
 	Exceeded() bool // tells whether it was
 	Slow(on bool)   // holds what comes to a pace, or lets it go on

@@ -24,7 +24,7 @@ func NewTransport(dial func(ctx context.Context, network, addr string) (net.Conn
 		MaxIdleConnsPerHost:   8,    // as many as are asked at once
 		MaxIdleConns:          1024,
 		IdleConnTimeout:       5 * time.Minute,
-		TLSHandshakeTimeout:   10 * time.Second,
+		TLSHandshakeTimeout:   tlsTimeout,
 		ExpectContinueTimeout: time.Second,
 		WriteBufferSize:       4 << 10,
 
@@ -36,6 +36,8 @@ func NewTransport(dial func(ctx context.Context, network, addr string) (net.Conn
 // memory, where short ones take a hundred times their bytes, before anything else of the
 // answer is known.
 const maxHeaders = 64 << 10
+
+const tlsTimeout = 10 * time.Second
 
 const maxRedirects = 5
 
