@@ -15,6 +15,11 @@ import (
 type Objects interface {
 	sync.Objects
 	maintain.Objects
+	Reader
+}
+
+// Reader tells what can be read of a copy. dir is a repository's.
+type Reader interface {
 	// Absent returns those ids that are not there, whatever the others lead to.
 	Absent(ctx context.Context, dir string, oids []string) ([]string, error)
 	// Verify reads all of a copy with these tips. An error that is fetch.ErrInconclusive

@@ -12,17 +12,18 @@ import (
 	"slices"
 	"strings"
 
+	"gitmirror/internal/disk"
 	"gitmirror/internal/gitflaw"
 	"gitmirror/mirror/failure"
 	"gitmirror/mirror/git"
 )
 
-// charts returns an error when what readers find their way by is not what was written: a
+// Charts returns an error when what readers find their way by is not what was written: a
 // multi-pack-index, its bitmap and a commit-graph end with the SHA-1 of all before, which git
 // does not look at when it uses them.
-func (f *Fetcher) charts(ctx context.Context, dir string) error {
+func Charts(ctx context.Context, d *disk.Disk, dir string) error {
 	packs := filepath.Join(dir, "objects/pack")
-	entries, err := f.disk.ReadDir(packs)
+	entries, err := d.ReadDir(packs)
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrInconclusive, err)
 	}
@@ -33,7 +34,7 @@ func (f *Fetcher) charts(ctx context.Context, dir string) error {
 		}
 	}
 	for _, file := range files {
-		if err := f.sealed(file); err != nil {
+		if err := sealed(d, file); err != nil {
 			return err
 		}
 		if ctx.Err() != nil {
@@ -44,8 +45,8 @@ func (f *Fetcher) charts(ctx context.Context, dir string) error {
 }
 
 // sealed reads a file that ends with its checksum. One that has gone meanwhile is fine.
-func (f *Fetcher) sealed(path string) error {
-	file, err := f.disk.Open(path)
+func sealed(d *disk.Disk, path string) error {
+	file, err := d.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}

@@ -13,8 +13,10 @@ import (
 
 // git fsck is asked with the ids that this git knows, whatever others there are; flaws that a
 // mirror may take are none to it, and what is missing is.
-func TestCheckFindsWhatIsWrongAndNoMore(t *testing.T) {
-	g := newRig(t, 0)
+func TestCheckFindsWhatIsWrongAndNoMore(t *testing.T) { both(t, testCheckFindsWhatIsWrongAndNoMore) }
+
+func testCheckFindsWhatIsWrongAndNoMore(t *testing.T, of engine) {
+	g := newRig(t, 0, of)
 	g.edit(t, func(e *upstream.Edit) {
 		e.Commit("main", "one", map[string]string{"a": "a"})
 		e.Commit("main", "two", map[string]string{"b": "b"})
@@ -43,8 +45,10 @@ func TestCheckFindsWhatIsWrongAndNoMore(t *testing.T) {
 }
 
 // What readers find their way by is read through: git itself does not look at its checksum.
-func TestVerifyFindsDamagedCharts(t *testing.T) {
-	g := newRig(t, 0)
+func TestVerifyFindsDamagedCharts(t *testing.T) { both(t, testVerifyFindsDamagedCharts) }
+
+func testVerifyFindsDamagedCharts(t *testing.T, of engine) {
+	g := newRig(t, 0, of)
 	g.edit(t, func(e *upstream.Edit) { e.Commit("main", "one", map[string]string{"a": "a"}) })
 	main := g.tip(t, "main")
 	if err := g.fetch(t, g.up.URL("x.git"), main); err != nil {

@@ -84,7 +84,7 @@ func (f *Fetcher) Fetch(ctx context.Context, st *store.Staging, src Source, oids
 		return err
 	}
 	src.Tells(seen, Checking)
-	if err := src.Limits.check(st); err != nil {
+	if err := src.Limits.Check(st); err != nil {
 		return err
 	}
 	if err := f.verify(ctx, st, oids); err != nil {
@@ -269,7 +269,7 @@ func (f *Fetcher) Verify(ctx context.Context, dir string, oids []string) error {
 			return err // one that is gone is no part of the copy any more
 		}
 	}
-	if err := f.charts(ctx, dir); err != nil {
+	if err := Charts(ctx, f.disk, dir); err != nil {
 		return err
 	}
 	walk, cancel := readable(ctx, all)

@@ -19,8 +19,10 @@ import (
 	"gitmirror/mirror/fetch"
 )
 
-func TestFetchBringsWhatIsNamedAndNoMore(t *testing.T) {
-	g := newRig(t, 0)
+func TestFetchBringsWhatIsNamedAndNoMore(t *testing.T) { both(t, testFetchBringsWhatIsNamedAndNoMore) }
+
+func testFetchBringsWhatIsNamedAndNoMore(t *testing.T, of engine) {
+	g := newRig(t, 0, of)
 	g.edit(t, func(e *upstream.Edit) {
 		e.Commit("main", "one", map[string]string{"a": "a"})
 		e.Commit("secret", "two", map[string]string{"b": "b"})
@@ -69,8 +71,10 @@ const honest = "A <a@example.invalid> 1700000000 +0000"
 // Objects that a client's git may be attacked by are refused, by the id of what is wrong
 // with them. Where that is accepted they are taken, and so they are from a peer: it was
 // accepted when they came, and may not be any more.
-func TestDangerousObjectsAreRefused(t *testing.T) {
-	g := newRig(t, 0)
+func TestDangerousObjectsAreRefused(t *testing.T) { both(t, testDangerousObjectsAreRefused) }
+
+func testDangerousObjectsAreRefused(t *testing.T, of engine) {
+	g := newRig(t, 0, of)
 	url := g.up.URL("x.git")
 	blob := g.object(t, "blob", "x")
 	modules := g.object(t, "blob", "[submodule \"x\"]\n\tpath = x\n\turl = --upload-pack=touch /tmp/pwned\n")
@@ -122,8 +126,10 @@ func TestDangerousObjectsAreRefused(t *testing.T) {
 	g.refuses(t, url, failure.Corrupt, tip)
 }
 
-func TestOldFlawsAreAccepted(t *testing.T) {
-	g := newRig(t, 0)
+func TestOldFlawsAreAccepted(t *testing.T) { both(t, testOldFlawsAreAccepted) }
+
+func testOldFlawsAreAccepted(t *testing.T, of engine) {
+	g := newRig(t, 0, of)
 	blob := g.object(t, "blob", "x")
 	plain := g.object(t, "tree", tree(t, "100644", "x", blob))
 	tips := []string{
@@ -145,8 +151,10 @@ func TestOldFlawsAreAccepted(t *testing.T) {
 	}
 }
 
-func TestUpstreamWithAMissingObject(t *testing.T) {
-	g := newRig(t, 0)
+func TestUpstreamWithAMissingObject(t *testing.T) { both(t, testUpstreamWithAMissingObject) }
+
+func testUpstreamWithAMissingObject(t *testing.T, of engine) {
+	g := newRig(t, 0, of)
 	g.edit(t, func(e *upstream.Edit) { e.Commit("main", "one", map[string]string{"a": "alpha", "b": "beta"}) })
 	tip, blob := g.tip(t, "main"), g.tip(t, "main:a")
 	if err := os.Remove(filepath.Join(g.repo.Dir, "objects", blob[:2], blob[2:])); err != nil {
@@ -157,8 +165,10 @@ func TestUpstreamWithAMissingObject(t *testing.T) {
 	g.refuses(t, g.up.URL("x.git"), failure.Protocol, strings.Repeat("1", 40))
 }
 
-func TestTamperedPacks(t *testing.T) {
-	g := newRig(t, 0)
+func TestTamperedPacks(t *testing.T) { both(t, testTamperedPacks) }
+
+func testTamperedPacks(t *testing.T, of engine) {
+	g := newRig(t, 0, of)
 	g.edit(t, func(e *upstream.Edit) {
 		for i := range 50 {
 			e.Commit("main", "c", map[string]string{"f": strings.Repeat(fmt.Sprintf("%d ", i), 500)})
@@ -199,8 +209,10 @@ func onPack(up *upstream.Server, answer http.HandlerFunc) {
 	})
 }
 
-func TestUpstreamFailuresHaveTheirClass(t *testing.T) {
-	g := newRig(t, 0)
+func TestUpstreamFailuresHaveTheirClass(t *testing.T) { both(t, testUpstreamFailuresHaveTheirClass) }
+
+func testUpstreamFailuresHaveTheirClass(t *testing.T, of engine) {
+	g := newRig(t, 0, of)
 	g.edit(t, func(e *upstream.Edit) { e.Commit("main", "one", map[string]string{"a": "a"}) })
 	tip := g.tip(t, "main")
 	for code, class := range map[int]failure.Class{
@@ -214,10 +226,12 @@ func TestUpstreamFailuresHaveTheirClass(t *testing.T) {
 
 // Git falls back to the dumb protocol when a server offers it, and takes loose
 // objects and packs from there that no fsck has seen.
-func TestDumbServerIsRefused(t *testing.T) {
+func TestDumbServerIsRefused(t *testing.T) { both(t, testDumbServerIsRefused) }
+
+func testDumbServerIsRefused(t *testing.T, of engine) {
 	for name, packed := range map[string]bool{"loose": false, "packed": true} {
 		t.Run(name, func(t *testing.T) {
-			g := newRig(t, 0)
+			g := newRig(t, 0, of)
 			blob := g.object(t, "blob", "x")
 			evil := g.object(t, "tree", tree(t, "40000", ".git", g.object(t, "tree", tree(t, "100644", "config", blob))))
 			tip := g.object(t, "commit", commit(evil, honest))
@@ -238,8 +252,10 @@ func TestDumbServerIsRefused(t *testing.T) {
 	}
 }
 
-func TestStalledFetchIsKilled(t *testing.T) {
-	g := newRig(t, 300*time.Millisecond)
+func TestStalledFetchIsKilled(t *testing.T) { both(t, testStalledFetchIsKilled) }
+
+func testStalledFetchIsKilled(t *testing.T, of engine) {
+	g := newRig(t, 300*time.Millisecond, of)
 	g.edit(t, func(e *upstream.Edit) { e.Commit("main", "one", map[string]string{"a": "a"}) })
 	tip := g.tip(t, "main")
 	for name, answer := range map[string]http.HandlerFunc{
@@ -273,8 +289,10 @@ func TestStalledFetchIsKilled(t *testing.T) {
 	}
 }
 
-func TestCancelledFetchEnds(t *testing.T) {
-	g := newRig(t, 0)
+func TestCancelledFetchEnds(t *testing.T) { both(t, testCancelledFetchEnds) }
+
+func testCancelledFetchEnds(t *testing.T, of engine) {
+	g := newRig(t, 0, of)
 	g.edit(t, func(e *upstream.Edit) { e.Commit("main", "one", map[string]string{"a": "a"}) })
 	ctx, cancel := context.WithCancel(t.Context())
 	onPack(g.up, func(_ http.ResponseWriter, r *http.Request) { cancel(); <-r.Context().Done() })
@@ -287,8 +305,10 @@ func TestCancelledFetchEnds(t *testing.T) {
 	}
 }
 
-func TestDeniedAddressIsRefused(t *testing.T) {
-	g := newRig(t, 0)
+func TestDeniedAddressIsRefused(t *testing.T) { both(t, testDeniedAddressIsRefused) }
+
+func testDeniedAddressIsRefused(t *testing.T, of engine) {
+	g := newRig(t, 0, of)
 	url := g.up.URL("x.git")
 	f := g.within(t, fetch.Limits{}, wayAllowed(t, url), url, strings.Repeat("1", 40))
 	if f == nil || f.Class != failure.Refused || strings.Contains(f.Message, "socks") {

@@ -21,7 +21,6 @@ import (
 	"gitmirror/internal/upstream"
 	"gitmirror/mirror/failure"
 	"gitmirror/mirror/fetch"
-	"gitmirror/mirror/git"
 	"gitmirror/mirror/remote"
 	"gitmirror/mirror/store"
 	"gitmirror/mirror/wire"
@@ -34,10 +33,10 @@ type rig struct {
 	repo    *upstream.Repo
 	store   *store.Store
 	live    *store.Repo
-	fetcher *fetch.Fetcher
+	fetcher objects
 }
 
-func newRig(t *testing.T, stall time.Duration) *rig {
+func newRig(t *testing.T, stall time.Duration, of engine) *rig {
 	t.Helper()
 	must := func(err error) {
 		t.Helper()
@@ -56,7 +55,7 @@ func newRig(t *testing.T, stall time.Duration) *rig {
 	must(err)
 	g.live, err = g.store.Ensure("01JREPO1", "acme/x")
 	must(err)
-	g.fetcher = newFetcher(t, stall)
+	g.fetcher = of.make(t, stall, 0)
 	return g
 }
 
@@ -64,16 +63,6 @@ func newRig(t *testing.T, stall time.Duration) *rig {
 func (g *rig) byWay(t *testing.T, url string) {
 	t.Helper()
 	g.way = way(t, url)
-}
-
-func newFetcher(t *testing.T, stall time.Duration) *fetch.Fetcher {
-	t.Helper()
-	runner, err := git.New(t.Context(), git.Config{Home: t.TempDir()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(runner.Close)
-	return fetch.New(runner, nil, stall)
 }
 
 func (g *rig) edit(t *testing.T, fn func(*upstream.Edit)) {

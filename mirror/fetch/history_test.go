@@ -13,8 +13,10 @@ import (
 	"gitmirror/mirror/refs"
 )
 
-func TestJudge(t *testing.T) {
-	g := newRig(t, 0)
+func TestJudge(t *testing.T) { both(t, testJudge) }
+
+func testJudge(t *testing.T, of engine) {
+	g := newRig(t, 0, of)
 	g.edit(t, func(e *upstream.Edit) {
 		e.Commit("base", "0", map[string]string{"f": "0"})
 		e.Branch("left", "base")
@@ -79,8 +81,10 @@ func TestJudge(t *testing.T) {
 	judge(nil)
 }
 
-func TestUnreachable(t *testing.T) {
-	g := newRig(t, 0)
+func TestUnreachable(t *testing.T) { both(t, testUnreachable) }
+
+func testUnreachable(t *testing.T, of engine) {
+	g := newRig(t, 0, of)
 	g.edit(t, func(e *upstream.Edit) {
 		e.Commit("main", "1", map[string]string{"f": "1"})
 		e.Branch("old", "main")
@@ -119,8 +123,10 @@ func TestUnreachable(t *testing.T) {
 	}
 }
 
-func TestPeel(t *testing.T) {
-	g := newRig(t, 0)
+func TestPeel(t *testing.T) { both(t, testPeel) }
+
+func testPeel(t *testing.T, of engine) {
+	g := newRig(t, 0, of)
 	g.edit(t, func(e *upstream.Edit) {
 		e.Commit("main", "1", map[string]string{"f": "1"})
 		e.Tag("v1", "main", "one")

@@ -140,8 +140,8 @@ func (l Limits) objectExceeded(g *growing, line string, received int64) *failure
 	return nil
 }
 
-// check looks for objects that git let through without holding them in memory.
-func (l Limits) check(st *store.Staging) error {
+// Check looks for objects that git let through without holding them in memory.
+func (l Limits) Check(st *store.Staging) error {
 	received, _ := st.Received()
 	if err := l.exceeded(received); err != nil {
 		return err

@@ -21,7 +21,6 @@ import (
 	"gitmirror/internal/upstream"
 	"gitmirror/mirror/failure"
 	"gitmirror/mirror/fetch"
-	"gitmirror/mirror/git"
 	"gitmirror/mirror/remote"
 	"gitmirror/mirror/wire"
 )
@@ -76,8 +75,10 @@ func noise(n int) string {
 
 // A repository that is too large fails while it comes, not when it is there; the
 // message says what to do.
-func TestTooLargeIsAbortedEarly(t *testing.T) {
-	g := newRig(t, 0)
+func TestTooLargeIsAbortedEarly(t *testing.T) { both(t, testTooLargeIsAbortedEarly) }
+
+func testTooLargeIsAbortedEarly(t *testing.T, of engine) {
+	g := newRig(t, 0, of)
 	g.edit(t, func(e *upstream.Edit) { e.Commit("main", "one", map[string]string{"a": noise(8 << 20)}) })
 	var sent atomic.Int64
 	rest := make(chan struct{})
@@ -141,8 +142,10 @@ func (g *rig) answering(t *testing.T, pack []byte) string {
 
 // Objects that are too large are found wherever git has them: one that it holds in
 // memory, one that a small delta makes, and one that it lets through.
-func TestTooLargeObjects(t *testing.T) {
-	g := newRig(t, 0)
+func TestTooLargeObjects(t *testing.T) { both(t, testTooLargeObjects) }
+
+func testTooLargeObjects(t *testing.T, of engine) {
+	g := newRig(t, 0, of)
 	g.edit(t, func(e *upstream.Edit) { e.Commit("main", "one", map[string]string{"a": strings.Repeat("\x00", 3<<20)}) })
 	g.edit(t, func(e *upstream.Edit) {
 		e.Commit("huge", "one", map[string]string{"a": strings.Repeat("\x00", 140<<20)})
@@ -170,15 +173,12 @@ func TestTooLargeObjects(t *testing.T) {
 }
 
 // A git that would need more memory than it may have fails its fetch, and that alone.
-func TestMemoryOfAFetchIsBounded(t *testing.T) {
-	g := newRig(t, 0)
+func TestMemoryOfAFetchIsBounded(t *testing.T) { both(t, testMemoryOfAFetchIsBounded) }
+
+func testMemoryOfAFetchIsBounded(t *testing.T, of engine) {
+	g := newRig(t, 0, of)
 	pack, oid := gittest.DeltaBomb(4<<20, 100)
-	runner, err := git.New(t.Context(), git.Config{Home: t.TempDir(), Memory: 200 << 20})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(runner.Close)
-	g.fetcher = fetch.New(runner, nil, 0)
+	g.fetcher = of.make(t, 0, 200<<20)
 	for name, limits := range map[string]fetch.Limits{"by the kernel": {}, "in one piece": {Object: 1 << 30}} {
 		f := g.within(t, limits, nil, g.answering(t, pack), oid)
 		if f == nil || f.Class != failure.OutOfMemory || !strings.Contains(f.Message, "--git-memory") || !strings.Contains(f.Message, "200 MiB") {
@@ -200,8 +200,10 @@ func TestMemoryOfAFetchIsBounded(t *testing.T) {
 }
 
 // What the disk keeps back is kept back while a pack comes, too.
-func TestStagingCountsAgainstTheReserve(t *testing.T) {
-	g := newRig(t, 0)
+func TestStagingCountsAgainstTheReserve(t *testing.T) { both(t, testStagingCountsAgainstTheReserve) }
+
+func testStagingCountsAgainstTheReserve(t *testing.T, of engine) {
+	g := newRig(t, 0, of)
 	g.edit(t, func(e *upstream.Edit) { e.Commit("main", "one", map[string]string{"a": noise(8 << 20)}) })
 	var sent atomic.Int64
 	url := g.halting(t, &sent, nil)
@@ -221,8 +223,10 @@ func TestStagingCountsAgainstTheReserve(t *testing.T) {
 }
 
 // The largest object of a pack is found by its header, in packs of any kind.
-func TestLargest(t *testing.T) {
-	g := newRig(t, 0)
+func TestLargest(t *testing.T) { both(t, testLargest) }
+
+func testLargest(t *testing.T, of engine) {
+	g := newRig(t, 0, of)
 	g.edit(t, func(e *upstream.Edit) {
 		e.Commit("main", "one", map[string]string{"a": noise(5 << 20), "b": strings.Repeat("\x00", 9<<20), "c": noise(100)})
 	})

@@ -31,10 +31,14 @@ func (g *rig) succeeds(args ...string) bool { _, err := g.repo.Git(args...); ret
 // What is asked for one by one, what is told from one walk, and what is too large to be
 // held, is what git says of each.
 func TestManyQuestionsAreAnsweredAsOneByOne(t *testing.T) {
+	both(t, testManyQuestionsAreAnsweredAsOneByOne)
+}
+
+func testManyQuestionsAreAnsweredAsOneByOne(t *testing.T, of engine) {
 	for seed := range uint64(3) {
-		g, r := newRig(t, 0), rand.New(rand.NewPCG(seed, 1))
-		if seed == 0 {
-			g.fetcher.HoldAtMost(5)
+		g, r := newRig(t, 0, of), rand.New(rand.NewPCG(seed, 1))
+		if f, ok := g.fetcher.(gits); ok && seed == 0 {
+			f.HoldAtMost(5)
 		}
 		var in strings.Builder
 		const commits = 40
@@ -119,8 +123,10 @@ func TestManyQuestionsAreAnsweredAsOneByOne(t *testing.T) {
 
 // Many branches that led to one long history, and do no more, are weighed in seconds, and
 // not at all when nobody waits for it.
-func TestManyBranchesOfALongHistory(t *testing.T) {
-	g := newRig(t, 0)
+func TestManyBranchesOfALongHistory(t *testing.T) { both(t, testManyBranchesOfALongHistory) }
+
+func testManyBranchesOfALongHistory(t *testing.T, of engine) {
+	g := newRig(t, 0, of)
 	const commits, branches = 20_000, 1_500
 	var in strings.Builder
 	for i := 1; i <= commits; i++ {

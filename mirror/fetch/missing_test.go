@@ -12,9 +12,11 @@ import (
 
 // What is present may lack what it leads to, of which something was pruned: a commit that is
 // its parent, a tree, a blob.
-func TestWhatIsPresentMayBeMissing(t *testing.T) {
+func TestWhatIsPresentMayBeMissing(t *testing.T) { both(t, testWhatIsPresentMayBeMissing) }
+
+func testWhatIsPresentMayBeMissing(t *testing.T, of engine) {
 	for _, gone := range []string{"topic~1", "topic~1^{tree}", "topic~1:b", "topic^{tree}"} {
-		g := newRig(t, 0)
+		g := newRig(t, 0, of)
 		g.edit(t, func(e *upstream.Edit) {
 			e.Commit("main", "one", map[string]string{"a": "a"})
 			e.Branch("topic", "main")
@@ -57,7 +59,11 @@ func TestWhatIsPresentMayBeMissing(t *testing.T) {
 
 // A copy that lacks what its own table names says nothing of anything else.
 func TestACopyWithoutItsTipsProvesNothing(t *testing.T) {
-	g := newRig(t, 0)
+	both(t, testACopyWithoutItsTipsProvesNothing)
+}
+
+func testACopyWithoutItsTipsProvesNothing(t *testing.T, of engine) {
+	g := newRig(t, 0, of)
 	g.edit(t, func(e *upstream.Edit) {
 		e.Commit("main", "one", map[string]string{"a": "a"})
 		e.Commit("topic", "two", map[string]string{"b": "b"})

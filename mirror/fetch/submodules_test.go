@@ -15,6 +15,10 @@ const (
 )
 
 func TestSubmodulePathsWithACarriageReturnAreRefused(t *testing.T) {
+	both(t, testSubmodulePathsWithACarriageReturnAreRefused)
+}
+
+func testSubmodulePathsWithACarriageReturnAreRefused(t *testing.T, of engine) {
 	for name, c := range map[string]struct {
 		edit   func(*upstream.Edit)
 		refuse bool
@@ -47,16 +51,16 @@ func TestSubmodulePathsWithACarriageReturnAreRefused(t *testing.T) {
 			for i := range 101 {
 				e.Commit("main", "a", map[string]string{".gitmodules": fmt.Sprintf("# %d \r\n#\r#\n", i) + honestModules})
 			}
-		}, true},
+		}, with(of, true, false)}, // it takes a process to look into each
 	} {
 		t.Run(name, func(t *testing.T) {
-			g := newRig(t, 0)
+			g := newRig(t, 0, of)
 			g.edit(t, c.edit)
 			tip := g.tip(t, "main")
 			if err := g.fetch(t, g.up.URL("x.git"), tip); !c.refuse && err != nil {
 				t.Errorf("by a peer: %v", err)
 			}
-			g = newRig(t, 0)
+			g = newRig(t, 0, of)
 			g.edit(t, c.edit)
 			g.byWay(t, g.up.URL("x.git"))
 			if !c.refuse {

@@ -28,8 +28,10 @@ func section(lines ...string) func([]byte) []byte {
 }
 
 // git takes packfile-uris unasked, and loads a pack from wherever they say.
-func TestPackfileURIsAreNotFollowed(t *testing.T) {
-	g := newRig(t, 0)
+func TestPackfileURIsAreNotFollowed(t *testing.T) { both(t, testPackfileURIsAreNotFollowed) }
+
+func testPackfileURIsAreNotFollowed(t *testing.T, of engine) {
+	g := newRig(t, 0, of)
 	g.edit(t, func(e *upstream.Edit) { e.Commit("main", "one", map[string]string{"a": "a"}) })
 	var asked atomic.Int32
 	elsewhere := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { asked.Add(1); http.NotFound(w, r) }))
@@ -46,8 +48,10 @@ func TestPackfileURIsAreNotFollowed(t *testing.T) {
 
 // An upstream that calls a commit shallow would have us take a history without its
 // beginning for a whole one.
-func TestShallowAnswerIsRefused(t *testing.T) {
-	g := newRig(t, 0)
+func TestShallowAnswerIsRefused(t *testing.T) { both(t, testShallowAnswerIsRefused) }
+
+func testShallowAnswerIsRefused(t *testing.T, of engine) {
+	g := newRig(t, 0, of)
 	g.edit(t, func(e *upstream.Edit) {
 		e.Commit("main", "one", map[string]string{"a": "a"})
 		e.Commit("main", "two", map[string]string{"a": "b"})

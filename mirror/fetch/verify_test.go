@@ -13,8 +13,10 @@ import (
 )
 
 // A flipped bit in the middle of a pack would be passed on as it is.
-func TestVerifyFindsAnyFlippedBit(t *testing.T) {
-	g := newRig(t, 0)
+func TestVerifyFindsAnyFlippedBit(t *testing.T) { both(t, testVerifyFindsAnyFlippedBit) }
+
+func testVerifyFindsAnyFlippedBit(t *testing.T, of engine) {
+	g := newRig(t, 0, of)
 	g.edit(t, func(e *upstream.Edit) {
 		e.Commit("main", "one", map[string]string{"a": strings.Repeat("some text. ", 20)})
 	})

@@ -30,8 +30,10 @@ func (g *rig) without(t *testing.T, oid, prefix string) (pack string) {
 }
 
 // A pack may be well made, and lack a blob.
-func TestAPackThatLacksABlobIsRefused(t *testing.T) {
-	g := newRig(t, 0)
+func TestAPackThatLacksABlobIsRefused(t *testing.T) { both(t, testAPackThatLacksABlobIsRefused) }
+
+func testAPackThatLacksABlobIsRefused(t *testing.T, of engine) {
+	g := newRig(t, 0, of)
 	g.edit(t, func(e *upstream.Edit) { e.Commit("main", "one", map[string]string{"a": "alpha", "b": "beta"}) })
 	tip, blob := g.tip(t, "main"), g.tip(t, "main:a")
 	short, err := os.ReadFile(g.without(t, blob, filepath.Join(t.TempDir(), "pack")))
@@ -54,7 +56,7 @@ func TestWhatGitTookIsProvedAgain(t *testing.T) {
 	}
 	path := os.Getenv("PATH")
 	t.Setenv("PATH", bin+":"+path)
-	g := newRig(t, 0) // its git takes anything
+	g := newRig(t, 0, engines[0]) // its git takes anything
 	t.Setenv("PATH", path)
 	g.edit(t, func(e *upstream.Edit) { e.Commit("main", "one", map[string]string{"a": "alpha", "b": "beta"}) })
 	tip, blob := g.tip(t, "main"), g.tip(t, "main:a")

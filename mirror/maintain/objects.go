@@ -24,12 +24,17 @@ type Objects interface {
 	Join(ctx context.Context, st *store.Staging, dir string, packs, loose []string) error
 	// Gather makes a pack in staging of all that the tips lead to.
 	Gather(ctx context.Context, st *store.Staging, tips []string) error
-	// Connected returns an error when not all that the tips lead to is known to be there, as far as
-	// whole does not lead to it: ErrAbsent when something is not. Any other says nothing of that.
-	Connected(ctx context.Context, dir string, tips, whole []string) error
+	Walker
 	// Map makes what readers find their way by: a multi-pack-index of the packs with a bitmap
 	// for what the public tips lead to, and a commit-graph of all tips. scratch is a directory.
 	Map(ctx context.Context, dir, scratch string, m Map) error
+}
+
+// Walker proves what is there.
+type Walker interface {
+	// Connected returns an error when not all that the tips lead to is known to be there, as far as
+	// whole does not lead to it: ErrAbsent when something is not. Any other says nothing of that.
+	Connected(ctx context.Context, dir string, tips, whole []string) error
 }
 
 // Map is what is to be found quickly.

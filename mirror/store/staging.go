@@ -59,6 +59,16 @@ func (s *Store) stage(r *Repo, alternates string) (*Staging, error) {
 // Dir is where git finds the staging repository.
 func (s *Staging) Dir() string { return s.dir }
 
+// Whole are the tips of the live table: what they lead to is among the objects of the live
+// repository.
+func (s *Staging) Whole() ([]string, error) {
+	live, err := s.repo.Table()
+	if err != nil {
+		return nil, err
+	}
+	return tipsOf(live), nil
+}
+
 // Remove deletes the staging repository and what was not adopted.
 func (s *Staging) Remove() error { return s.repo.disk.RemoveAll(s.dir) }
 

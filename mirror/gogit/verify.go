@@ -1,0 +1,187 @@
+package gogit
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha1"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+
+	"github.com/go-git/go-git/v5/plumbing"
+
+	"gitmirror/internal/gitflaw"
+	"gitmirror/mirror/failure"
+	"gitmirror/mirror/fetch"
+)
+
+// Verify returns an error when not everything that the oids lead to can be read: each pack is
+// read and its objects put together, its index is compared with it, and all that objects lead to
+// has to be there. It is a *failure.Error, or wraps fetch.ErrInconclusive.
+func (o *Objects) Verify(ctx context.Context, dir string, oids []string) error {
+	return o.examine(ctx, dir, oids, &looker{})
+}
+
+// Check looks at each object of the repository in dir by git's rules, and at all that its refs
+// lead to. It is no error that objects have flaws that a mirror may take. Errors are as Verify's.
+func (o *Objects) Check(ctx context.Context, dir string, oids []string) error {
+	l := &looker{rules: true, taken: taking(slices.Concat(gitflaw.Cosmetic, gitflaw.Acceptable))}
+	return o.examine(ctx, dir, oids, l)
+}
+
+// examine reads all packs of a copy.
+func (o *Objects) examine(ctx context.Context, dir string, oids []string, l *looker) error {
+	l.links = links{}
+	packs := filepath.Join(dir, "objects/pack")
+	files, err := o.disk.ReadDir(packs)
+	if errors.Is(err, fs.ErrNotExist) {
+		return failure.New(failure.Corrupt, "it cannot be read: it has no objects/pack", err)
+	}
+	if err != nil {
+		return fmt.Errorf("%w: %w", fetch.ErrInconclusive, err)
+	}
+	have := links{}
+	for _, f := range files {
+		base, isPack := strings.CutSuffix(f.Name(), ".pack")
+		if !isPack {
+			continue
+		}
+		err := o.onePack(ctx, filepath.Join(packs, base), l, have)
+		if _, there := o.disk.Lstat(filepath.Join(packs, base+".idx")); err != nil && !errors.Is(there, fs.ErrNotExist) {
+			return evidence(ctx, err) // one that is gone is no part of the copy any more
+		}
+	}
+	if err := fetch.Charts(ctx, o.disk, dir); err != nil {
+		return err
+	}
+	whole := true
+	for id, kind := range l.links {
+		if have[id] != kind {
+			whole = false // of what nothing leads to, something may be missing
+		}
+	}
+	for _, id := range hashes(oids) {
+		if have[id] == plumbing.InvalidObject {
+			whole = false // or it is in no pack
+		}
+	}
+	if whole && !l.rules {
+		return nil
+	}
+	r, err := o.open(dir)
+	if err != nil {
+		return evidence(ctx, err)
+	}
+	defer r.close()
+	if !whole {
+		if err := r.proof(ctx).connected(hashes(oids), nil); err != nil {
+			return evidence(ctx, err)
+		}
+	}
+	if l.rules {
+		if err := l.files(r, ""); err != nil {
+			return evidence(ctx, err)
+		}
+	}
+	return nil
+}
+
+// onePack reads a pack, and adds what it has.
+func (o *Objects) onePack(ctx context.Context, base string, l *looker, have links) error {
+	p, err := o.packIn(ctx, base+".pack", l)
+	if err != nil {
+		return err
+	}
+	defer p.file.Close()
+	if int64(len(have)+len(p.entries))*entryBytes > o.memory {
+		return o.tooMuch("a copy of so many objects")
+	}
+	if err := p.sort(); err != nil {
+		return err
+	}
+	sum, err := p.checksum()
+	if err != nil {
+		return err
+	}
+	if err := o.sameIndex(base+".idx", p.entries, sum); err != nil {
+		return err
+	}
+	for _, e := range p.entries {
+		have[e.id] = e.kind
+	}
+	return nil
+}
+
+// sameIndex returns an error when an index is not that of a pack with these entries: git may
+// have made it, and puts offsets elsewhere.
+func (o *Objects) sameIndex(path string, entries []entry, pack plumbing.Hash) error {
+	data, err := o.disk.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	name := filepath.Base(path)
+	wrong := failure.New(failure.Corrupt, name+" is not the index of its pack", nil)
+	n := len(entries)
+	const head = 8 + 256*4
+	if len(data) < head+n*28+2*trailer || !bytes.HasPrefix(data, []byte("\xfftOc\x00\x00\x00\x02")) || int(binary.BigEndian.Uint32(data[head-4:])) != n {
+		return wrong
+	}
+	sum := sha1.Sum(data[:len(data)-trailer])
+	if !bytes.Equal(sum[:], data[len(data)-trailer:]) || !bytes.Equal(pack[:], data[len(data)-2*trailer:len(data)-trailer]) {
+		return failure.New(failure.Corrupt, "the checksum of "+name+" is another", nil)
+	}
+	ids, offsets := data[head:], data[head+n*24:]
+	far := data[head+n*28 : len(data)-2*trailer]
+	for i, e := range entries {
+		at := int64(binary.BigEndian.Uint32(offsets[4*i:]))
+		if at&(1<<31) != 0 {
+			k := 8 * int(at&^(1<<31))
+			if k+8 > len(far) {
+				return wrong
+			}
+			at = int64(binary.BigEndian.Uint64(far[k:]))
+		}
+		if !bytes.Equal(ids[20*i:20*i+20], e.id[:]) || at != e.offset {
+			return wrong
+		}
+	}
+	return nil
+}
+
+// Connected returns an error when not all that the tips lead to is there, as far as whole does
+// not lead to it.
+func (o *Objects) Connected(ctx context.Context, dir string, tips, whole []string) error {
+	r, err := o.open(dir)
+	if err != nil {
+		return evidence(ctx, err)
+	}
+	defer r.close()
+	if err := r.proof(ctx).connected(hashes(tips), hashes(whole)); err != nil {
+		return evidence(ctx, err)
+	}
+	return nil
+}
+
+// evidence is what is to be believed of a failure to read a copy.
+func evidence(ctx context.Context, err error) error {
+	f := (*failure.Error)(nil)
+	ours := ctx.Err() != nil || errors.As(err, &f) && f.Class == failure.OutOfMemory || errors.Is(err, fs.ErrPermission)
+	for _, shortage := range []error{syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.ENOSPC, syscall.EDQUOT} {
+		ours = ours || errors.Is(err, shortage)
+	}
+	if ours {
+		return fmt.Errorf("%w: %w", fetch.ErrInconclusive, err)
+	}
+	return failure.New(failure.Corrupt, "it cannot be read: "+err.Error(), err)
+}
+
+// isConnection tells an error of a connection from one of what came over it.
+func isConnection(err error) bool {
+	return errors.Is(err, io.ErrUnexpectedEOF) || errors.As(err, new(interface{ Timeout() bool })) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, context.Canceled)
+}
