@@ -146,6 +146,8 @@ func inPack(t *testing.T, change func(pack []byte) []byte) func([]byte) []byte {
 			case err != nil:
 				t.Error(err)
 				return nil
+			case kind == wire.Delim:
+				w.Delim()
 			case kind != wire.Data:
 				pack = change(pack)
 				for len(pack) > 0 {

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"strings"
 	"sync/atomic"
 
 	"github.com/go-git/go-git/v5/plumbing"
@@ -82,7 +81,9 @@ func (in *intake) receive(from io.Reader) error {
 	switch {
 	case src.err != nil && src.err != io.EOF:
 		return src.err
-	case err != nil && src.err == io.EOF && (errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, packfile.ErrEmptyPackfile)):
+	case errors.As(err, new(*failure.Error)):
+		return err
+	case err != nil && src.err == io.EOF && (errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)):
 		return failure.New(failure.Network, errEarly.Error(), err)
 	}
 	return err
@@ -106,11 +107,8 @@ func (s *source) Read(p []byte) (int, error) {
 func (in *intake) scan(r io.Reader) error {
 	s := packfile.NewScanner(r)
 	_, count, err := s.Header()
-	if err != nil && strings.HasPrefix(err.Error(), packfile.ErrUnsupportedVersion.Error()) {
-		return failure.New(failure.Protocol, "the pack is of a version that is not known here", err)
-	}
 	if err != nil {
-		return fmt.Errorf("the pack cannot be read: %w", err)
+		return failure.New(failure.Protocol, "what is to be a pack is none that can be read here: "+err.Error(), err)
 	}
 	in.all.Store(int64(count))
 	var content bytes.Buffer
