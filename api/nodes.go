@@ -21,6 +21,7 @@ type Node struct {
 	Since   time.Time `json:"since,omitzero"` // when State began; absent where that is not known
 	Flaps   uint32    `json:"flaps"`          // times it went down
 	Version string    `json:"version"`
+	Engine  string    `json:"engine"` // what brings the objects of its copies: git or go-git
 	// Disk and Sick say what keeps the node from writing, and from serving; null
 	// when nothing does.
 	Disk *Impairment `json:"disk"`
@@ -28,6 +29,12 @@ type Node struct {
 	// Drain is there while the node gives what it has to others, also while it is down; else null.
 	Drain *Drain `json:"drain"`
 }
+
+// What brings objects. A node without git serves clients by streaming from others.
+const (
+	EngineGit   = "git"
+	EngineGoGit = "go-git"
+)
 
 // The states of a node. One that is up and gives what it has to others is draining.
 const (

@@ -60,7 +60,8 @@ func settings() []setting {
 		{&urfave.Float64Flag{Name: "min-free", Category: groupDisk, Usage: "`PERCENT` of the disk that stays free: below it no new copy is made, below half of it nothing is fetched; 0: never mind", Value: 10}, percent},
 		{&urfave.StringFlag{Name: "max-size", Category: groupDisk, Usage: "`SIZE` that the copy of a repository may have, unless it has a limit of its own", Value: "50GiB"}, least(1 << 20)},
 		{&urfave.StringFlag{Name: "max-object-size", Category: groupDisk, Usage: "`SIZE` that one object may have, unless its repository has a limit of its own", Value: "2GiB"}, least(1 << 20)},
-		{&urfave.StringFlag{Name: "git-memory", Category: groupDisk, Usage: "`SIZE` of memory that one git process may take", Value: "2GiB"}, least(64 << 20)},
+		{&urfave.StringFlag{Name: "git-memory", Category: groupDisk, Usage: "`SIZE` of memory that one git process, or one fetch by go-git, may take", Value: "2GiB"}, least(64 << 20)},
+		{&urfave.StringFlag{Name: "engine", Category: groupDisk, Usage: "`ENGINE` that brings objects: git, go-git for a host without git, whose clients get packs from other nodes, or auto for git where it is there", Value: node.EngineAuto}, words(node.Engines...)},
 		{&urfave.StringSliceFlag{Name: "allow-upstream", Category: groupAccess, Usage: "`CIDR` of private or loopback addresses that upstreams may have; repeatable"}, nil},
 		{&urfave.StringSliceFlag{Name: "allow-host", Category: groupAccess, Usage: "`NAME` that clients know this node by, besides its IP addresses and the one advertised; repeatable"}, nil},
 		{&urfave.BoolFlag{Name: "insecure-peers", Category: groupAccess, Usage: "take a --peer address that others can reach: peers do not authenticate each other yet", DisableDefaultText: true}, nil},
@@ -301,7 +302,7 @@ func (s *configured) config() node.Config {
 	bytes := func(name string) int64 { n, _ := size(c, name); return n } // checked
 	cfg := node.Config{
 		Dir: s.data, Join: c.StringSlice("join"), Expect: c.Int("bootstrap-expect"), Timing: c.String("raft-timing"), ReplaceAfter: c.Duration("replace-after"), MinFree: c.Float64("min-free"),
-		MaxSize: bytes("max-size"), MaxObject: bytes("max-object-size"), GitMemory: bytes("git-memory"),
+		MaxSize: bytes("max-size"), MaxObject: bytes("max-object-size"), GitMemory: bytes("git-memory"), Engine: c.String("engine"),
 		AllowUpstream: c.StringSlice("allow-upstream"), AllowHost: c.StringSlice("allow-host"),
 		InsecurePeers: c.Bool("insecure-peers"), InsecureAPI: c.Bool("insecure-api"), Version: readBuild().Version, Commit: readBuild().Commit, OwnProcess: true,
 	}

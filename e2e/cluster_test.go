@@ -112,9 +112,16 @@ func (f *cluster) join(name string, env ...string) *proc {
 // hint.
 func (p *proc) refused(code int, args []string, words ...string) {
 	p.t.Helper()
+	p.refusedIn(nil, code, args, words...)
+}
+
+// refusedIn is refused with further environment.
+func (p *proc) refusedIn(env []string, code int, args []string, words ...string) {
+	p.t.Helper()
 	ctx, cancel := context.WithTimeout(p.t.Context(), 30*time.Second)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, p.Binary, append([]string{"start", "--name", p.Name, "--data", p.Dir, "--http", "127.0.0.1:0", "--peer", "127.0.0.1:0"}, args...)...)
+	cmd.Env = append(os.Environ(), env...)
 	out, err := cmd.CombinedOutput()
 	if err == nil || cmd.ProcessState.ExitCode() != code || !strings.Contains(string(out), "Try:") {
 		p.t.Errorf("the start of %s ended with %v, want exit code %d and a hint\n%s", p.Name, err, code, out)

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 	"unique"
 )
@@ -61,6 +62,13 @@ func (s NodeState) Live() bool { return s == NodeUp || s == NodeSuspect }
 
 // Draining tells whether the node gives what it has to others, and gets nothing new.
 func (n *Node) Draining() bool { return !n.Drain.IsZero() }
+
+// WithoutGit is what the version of a node ends with whose host has no git: build metadata of it,
+// since all that was ever a member keeps a version as it is told.
+const WithoutGit = "+go-git"
+
+// HasGit tells whether the node makes packs for clients of its copies.
+func (n *Node) HasGit() bool { return !strings.HasSuffix(n.Version, WithoutGit) }
 
 // Serves tells whether clients get its copies.
 func (n *Node) Serves() bool { return n.State.Live() && n.Sick == nil }

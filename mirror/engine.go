@@ -28,6 +28,7 @@ import (
 	"gitmirror/mirror/detect"
 	"gitmirror/mirror/fetch"
 	"gitmirror/mirror/git"
+	"gitmirror/mirror/gogit"
 	"gitmirror/mirror/maintain"
 	"gitmirror/mirror/refs"
 	"gitmirror/mirror/remote"
@@ -41,14 +42,15 @@ import (
 
 // Config is what an Engine needs. Zero limits mean the defaults.
 type Config struct {
-	Dir       string     // the node's data directory
-	Disk      *disk.Disk // that it is on; default this machine's
-	StartID   string     // unique to this run
-	Git       *git.Runner
+	Dir       string      // the node's data directory
+	Disk      *disk.Disk  // that it is on; default this machine's
+	StartID   string      // unique to this run
+	Git       *git.Runner // nil where there is none: then objects are go-git's, and packs are made for peers alone
+	Memory    int64       // bytes that one fetch without git may hold; default 2 GiB
 	Egress    *egress.Policy
 	Network   network.Network // to upstreams; default this machine's
 	Upstream  Upstream        // default: servers of git, over Network
-	Objects   Objects         // default: git's, brought and proved by children of Git
+	Objects   Objects         // default: git's, brought and proved by children of Git, or go-git's
 	Publisher Publisher
 	Locator   Locator
 	Rows      Rows
@@ -125,9 +127,17 @@ func New(ctx context.Context, cfg Config) (_ *Engine, err error) {
 		return nil, err
 	}
 	e.space = space.New(cfg.Disk, cfg.Dir, cfg.Reserve, e.spaceChanged)
-	objects, made := cfg.Objects, sync.Commits(nil)
-	if objects == nil {
-		objects, made = gits{fetch.New(cfg.Git, cfg.Disk, cfg.Stall), maintain.NewGit(cfg.Git, cfg.Disk)}, commits.Reader{Disk: cfg.Disk}.Since
+	objects, made, jobs, sender := cfg.Objects, sync.Commits(nil), []Job(nil), serve.Sender(nil)
+	switch {
+	case objects != nil:
+	case cfg.Git != nil:
+		objects = gits{fetch.New(cfg.Git, cfg.Disk, cfg.Stall), maintain.NewGit(cfg.Git, cfg.Disk)}
+	default:
+		own := gogit.New(gogit.Config{Disk: cfg.Disk, Peers: remote.NewTransport(network.Or(cfg.Network).DialContext), Agent: cfg.Agent, Memory: cfg.Memory, Stall: cfg.Stall})
+		objects, sender, jobs = gogits{own, maintain.Untouched{Disk: cfg.Disk}}, own, []Job{maintain.Read, maintain.Check}
+	}
+	if cfg.Objects == nil {
+		made = commits.Reader{Disk: cfg.Disk}.Since
 	}
 	meters := metered{cfg.Meter, cfg.Clock}
 	kick := func(id string) bool { return e.schedule.Kick(id) }
@@ -147,14 +157,14 @@ func New(ctx context.Context, cfg Config) (_ *Engine, err error) {
 		Copies: e.prover, Publisher: meteredPublisher{cfg.Publisher, meters}, Locator: cfg.Locator, LogTime: cfg.LogTime, Changed: cfg.Changed, Kick: kick, Log: cfg.Log,
 		CopiesPerPeer: cfg.CopiesPerPeer, Fetches: cfg.Fetches, MaxSize: cfg.MaxSize, MaxObject: cfg.MaxObject,
 	})
-	if e.serve, err = serve.New(ctx, serve.Config{Git: cfg.Git, Disk: cfg.Disk, Scratch: scratch, Agent: cfg.Agent, Packs: cfg.Packs, Room: func() error { return e.space.Room(false) }, Suspect: e.prover.Suspect, Log: cfg.Log}); err != nil {
+	if e.serve, err = serve.New(ctx, serve.Config{Git: cfg.Git, Sender: sender, Disk: cfg.Disk, Scratch: scratch, Agent: cfg.Agent, Packs: cfg.Packs, Room: func() error { return e.space.Room(false) }, Suspect: e.prover.Suspect, Log: cfg.Log}); err != nil {
 		return nil, err
 	}
 	if e.state, err = store.OpenState(own); err != nil {
 		return nil, err
 	}
 	e.maintain = maintain.New(maintain.Config{
-		Clock: cfg.Clock, Store: e.store, Objects: objects, Copies: e.prover, Space: e.space, Changed: cfg.Changed, Meter: cfg.Meter, Log: cfg.Log,
+		Clock: cfg.Clock, Store: e.store, Objects: objects, Jobs: jobs, Copies: e.prover, Space: e.space, Changed: cfg.Changed, Meter: cfg.Meter, Log: cfg.Log,
 		Busy: func() bool { _, waiting := e.serve.Packs(); return waiting > 0 },
 	})
 	e.schedule = schedule.New(schedule.Config{

@@ -25,6 +25,10 @@ type OpenCopy struct {
 // Bodies is the budget of clients' requests.
 func (e *Engine) Bodies() *spool.Pool { return e.serve.Bodies() }
 
+// ErrNoGit says that clients are served no copy of this node's: there is no git to make packs
+// with. Peers are, and tables can be read.
+var ErrNoGit = serve.ErrNoGit
+
 // Open returns what this node has of the repository with that id. includePrivate shows
 // private refs too, which only peers may see.
 func (e *Engine) Open(id string, includePrivate bool) (*OpenCopy, error) {
@@ -55,6 +59,9 @@ func (e *Engine) OpenByName(name string) (*OpenCopy, error) {
 }
 
 func (e *Engine) open(r *store.Repo, includePrivate bool) (*OpenCopy, error) {
+	if e.cfg.Git == nil && !includePrivate {
+		return nil, ErrNoGit
+	}
 	if err := e.prover.fit(r.ID()); err != nil {
 		return nil, err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"gitmirror/mirror/fetch"
+	"gitmirror/mirror/gogit"
 	"gitmirror/mirror/maintain"
 	"gitmirror/mirror/schedule"
 	"gitmirror/mirror/sync"
@@ -54,3 +55,16 @@ type gits struct {
 }
 
 var _ Objects = gits{}
+
+// gogits are objects of go-git: packs are not put in order.
+type gogits struct {
+	*gogit.Objects
+	maintain.Untouched
+}
+
+// Connected is go-git's.
+func (g gogits) Connected(ctx context.Context, dir string, tips, whole []string) error {
+	return g.Objects.Connected(ctx, dir, tips, whole)
+}
+
+var _ Objects = gogits{}

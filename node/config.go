@@ -22,6 +22,16 @@ const (
 	DefaultPeer = "127.0.0.1:7655"
 )
 
+// What brings the objects of copies.
+const (
+	EngineAuto  = "auto" // git, where it is there and new enough, else go-git
+	EngineGit   = "git"
+	EngineGoGit = "go-git"
+)
+
+// Engines are all of them.
+var Engines = []string{EngineAuto, EngineGit, EngineGoGit}
+
 // Config says how a node is started. The command line fills it in.
 type Config struct {
 	Dir string // data directory, made if missing
@@ -42,7 +52,8 @@ type Config struct {
 	MinFree       float64            // percent of the disk: below it no new copy is made, below half of it nothing is fetched; negative: never mind
 	MaxSize       int64              // bytes of a repository's copy
 	MaxObject     int64              // bytes of one object
-	GitMemory     int64              // bytes of memory of one git process
+	Engine        string             // EngineAuto, EngineGit or EngineGoGit; default EngineAuto
+	GitMemory     int64              // bytes of memory of one git process, or of one fetch without git
 	Bounds        rhythm.Bounds      // of how long a repository is left alone whose interval is learned; default 45 s and 8 h
 	Hosts         map[string]float64 // checks a second that the whole cluster may make at an upstream's host; any number at others
 	AllowUpstream []string           // CIDR prefixes exempt from the egress deny list

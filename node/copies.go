@@ -32,6 +32,9 @@ func (c copies) OpenByName(name string) (server.OpenCopy, error) {
 }
 
 func opened(copy *mirror.OpenCopy, err error) (server.OpenCopy, error) {
+	if errors.Is(err, mirror.ErrNoGit) {
+		return nil, server.ErrNoGit
+	}
 	if err != nil {
 		return nil, err
 	}

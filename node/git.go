@@ -2,8 +2,11 @@ package node
 
 import (
 	"context"
+	"errors"
 	"path/filepath"
 
+	"gitmirror/fsm"
+	"gitmirror/internal/advice"
 	"gitmirror/internal/disk"
 	"gitmirror/mirror/git"
 )
@@ -23,4 +26,32 @@ func GitVersion(ctx context.Context) (string, error) {
 	}
 	defer r.Close()
 	return r.Version(), nil
+}
+
+// findGit finds git, as the settings say: nil is for none.
+func (n *node) findGit(ctx context.Context) (err error) {
+	if n.cfg.Engine == EngineGoGit {
+		n.log.Info("objects are brought by go-git, in this process", "engine", EngineGoGit)
+		return nil
+	}
+	n.git, err = git.New(ctx, git.Config{Home: filepath.Join(n.cfg.Dir, "home"), Lock: n.lock, Memory: n.cfg.GitMemory})
+	unfit := errors.Is(err, git.ErrMissing) || errors.Is(err, git.ErrTooOld)
+	switch {
+	case err == nil:
+		n.log.Debug("objects are brought by git", "engine", EngineGit, "version", n.git.Version())
+	case unfit && n.cfg.Engine == EngineGit:
+		return &advice.Error{Message: err.Error(), Try: "install git and start again, or start with --engine go-git", Err: err}
+	case unfit:
+		n.log.Warn("there is no git that will do: objects are brought by go-git, in this process, and clients get packs from nodes that have git", "engine", EngineGoGit, "err", err)
+		n.git, err = nil, nil
+	}
+	return err
+}
+
+// version is what the table has of this node's version.
+func (n *node) version() string {
+	if n.git == nil {
+		return n.cfg.Version + fsm.WithoutGit
+	}
+	return n.cfg.Version
 }

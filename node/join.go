@@ -13,7 +13,7 @@ import (
 // applicant is this process as it asks to be written down as a node.
 func (n *node) applicant() *membership.Applicant {
 	return &membership.Applicant{ID: n.id, Call: n.peers, Log: n.log, Waits: n.waits, Request: peer.JoinRequest{ID: n.id.ID, Name: n.cfg.Name, Peer: n.info.Peer, HTTP: n.info.HTTP,
-		Version: n.cfg.Version, Run: n.runID, Runs: n.id.Runs, Format: fsm.Format}}
+		Version: n.version(), Run: n.runID, Runs: n.id.Runs, Format: fsm.Format}}
 }
 
 // gather waits, with others, until one of them has founded their cluster.
@@ -39,7 +39,7 @@ func (n *node) announce(ctx context.Context) error {
 		Told: func() bool {
 			row := n.machine.state.View().NodeByID(n.id.ID)
 			return row != nil && row.Name == n.cfg.Name && row.Peer == n.info.Peer && row.HTTP == n.info.HTTP &&
-				row.Version == n.cfg.Version && row.Run == n.runID && row.Format == fsm.Format && n.consensus.Ready() == nil
+				row.Version == n.version() && row.Run == n.runID && row.Format == fsm.Format && n.consensus.Ready() == nil
 		},
 		Itself: func(ctx context.Context, rq peer.JoinRequest) error {
 			_, err := n.member.Join(ctx, rq)

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,6 +9,8 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -59,7 +62,7 @@ type node struct {
 	was     Place  // where the node was before this process
 	info    Info
 	lock    *os.File
-	git     *git.Runner
+	git     *git.Runner // nil where there is none
 	metrics *metrics.Metrics
 	waiting waiting           // what the start waits for
 	web     *descriptors.Gate // at --http
@@ -96,14 +99,13 @@ func Run(ctx context.Context, cfg Config) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, n.lock.Close()) }()
-	// 2. Is there a git that will do?
-	if n.git, err = git.New(ctx, git.Config{Home: filepath.Join(n.cfg.Dir, "home"), Lock: n.lock, Memory: cfg.GitMemory}); err != nil {
-		if errors.Is(err, git.ErrMissing) || errors.Is(err, git.ErrTooOld) {
-			err = &advice.Error{Message: err.Error(), Try: "install git and start again", Err: err}
-		}
+	// 2. Is there a git that will do, or do we go without?
+	if err = n.findGit(ctx); err != nil {
 		return n.unless(ctx, err)
 	}
-	defer n.git.Close()
+	if n.git != nil {
+		defer n.git.Close()
+	}
 	stopMeasuring, err := n.measure()
 	if err != nil {
 		return err
@@ -177,6 +179,9 @@ func (n *node) check() (settled Config, err error) {
 	}
 	if n.given.policy, err = egress.NewPolicy(n.cfg.AllowUpstream); err != nil {
 		return n.cfg, bad("--allow-upstream: %v", err)
+	}
+	if n.cfg.Engine = cmp.Or(n.cfg.Engine, EngineAuto); !slices.Contains(Engines, n.cfg.Engine) {
+		return n.cfg, bad("--engine %q is not one of %s", n.cfg.Engine, strings.Join(Engines, ", "))
 	}
 	if n.cfg.Dir, err = filepath.Abs(n.cfg.Dir); err != nil { // git runs in directories of its own
 		return n.cfg, bad("--data: %v", err)
@@ -298,7 +303,7 @@ func (n *node) build(ctx context.Context) (err error) {
 	p.agent = agent.New(agent.Config{Self: n.id.ID, Leader: p.consensus, CaughtUp: n.ready, State: p.machine.state, Proposer: p.reach, Peers: gitPeers{n.peers},
 		ReplaceAfter: n.cfg.ReplaceAfter, Budgets: n.cfg.Hosts, Log: n.log})
 	p.engine, err = mirror.New(ctx, mirror.Config{
-		Dir: n.cfg.Dir, Disk: n.cfg.Disk, StartID: uuid.NewString(), Git: n.git, Egress: n.given.policy, Network: n.cfg.Network, Upstream: n.cfg.Upstream, Objects: n.cfg.Objects, Publisher: p.agent, Locator: p.agent, Rows: p.agent,
+		Dir: n.cfg.Dir, Disk: n.cfg.Disk, StartID: uuid.NewString(), Git: n.git, Memory: n.cfg.GitMemory, Egress: n.given.policy, Network: n.cfg.Network, Upstream: n.cfg.Upstream, Objects: n.cfg.Objects, Publisher: p.agent, Locator: p.agent, Rows: p.agent,
 		Changed: p.agent.Changed, ConditionChanged: p.agent.ConditionChanged, LogTime: p.machine.logTime, Bounds: n.cfg.Bounds, Rate: p.agent.Rate, Reserve: n.cfg.MinFree, MaxSize: n.cfg.MaxSize, MaxObject: n.cfg.MaxObject, Agent: "gitmirror/" + n.cfg.Version, Meter: n.metrics.Mirror, Log: n.log,
 	})
 	if err != nil {

@@ -157,6 +157,10 @@ func (s *Server) git(w http.ResponseWriter, r *http.Request) {
 		gitRefuse(w, http.StatusServiceUnavailable, row.Name+" has no complete copy yet: it is "+state+" ("+reason+")")
 		return
 	}
+	if _, err := s.cfg.Git.Open(row.ID); errors.Is(err, ErrNoGit) {
+		gitRefuse(w, http.StatusServiceUnavailable, ErrNoGit.Error()+", and no node that has git and holds "+row.Name+" answers; it is on "+holders(view, row))
+		return
+	}
 	gitRefuse(w, http.StatusServiceUnavailable, row.Name+" is not on this node, and no node that holds it answers; it is on "+holders(view, row))
 }
 
@@ -233,7 +237,11 @@ func holders(view *fsm.View, row *fsm.Repo) string {
 	var names []string
 	for _, c := range row.Copies {
 		if n := view.Node(c.Node); n != nil && c.State == fsm.CopyReady {
-			names = append(names, n.Name+" ("+n.HTTP+")")
+			where := n.HTTP
+			if !n.HasGit() {
+				where += ", without git"
+			}
+			names = append(names, n.Name+" ("+where+")")
 		}
 	}
 	if len(names) == 0 {

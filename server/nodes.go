@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"gitmirror/api"
@@ -30,7 +31,7 @@ func (s *Server) nodeList(view *fsm.View) []api.Node {
 	for _, n := range view.Nodes() {
 		held := view.Holding(n.Num)
 		out := api.Node{Name: n.Name, ID: n.ID, State: string(n.State), Role: roles[n.ID], HTTP: n.HTTP, Peer: n.Peer,
-			Owned: held.Owned, Copies: held.Copies, Leaving: held.Leaving, Since: n.Since.UTC(), Flaps: n.Flaps, Version: n.Version,
+			Owned: held.Owned, Copies: held.Copies, Leaving: held.Leaving, Since: n.Since.UTC(), Flaps: n.Flaps, Version: strings.TrimSuffix(n.Version, fsm.WithoutGit), Engine: engineOf(n),
 			Disk: impairment(n.Disk), Sick: impairment(n.Sick)}
 		if out.Role == "" {
 			out.Role = roleNonvoter
@@ -50,6 +51,14 @@ func (s *Server) nodeList(view *fsm.View) []api.Node {
 		}
 	}
 	return list
+}
+
+// engineOf is what brings the objects of a node's copies.
+func engineOf(n *fsm.Node) string {
+	if n.HasGit() {
+		return api.EngineGit
+	}
+	return api.EngineGoGit
 }
 
 // mustHandOver tells whether a node leads though another could that stays.

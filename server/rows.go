@@ -126,9 +126,10 @@ func (sh shape) whoCannot() string {
 }
 
 // copies counts the complete copies that clients get, with the newest generation
-// among them, and says of the others where they are.
+// among them, and says of the others where they are. One on a node without git counts where
+// there is another on a node that has it, which clients are led to.
 func (sh shape) copies(r *fsm.Repo) (served int, newest uint64, away string) {
-	var list []string
+	var list, without []string
 	for _, c := range r.Copies {
 		if c.State != fsm.CopyReady && (c.State != fsm.CopyLeaving || c.Generation == 0) {
 			continue
@@ -139,11 +140,18 @@ func (sh shape) copies(r *fsm.Repo) (served int, newest uint64, away string) {
 		case sh.away(n) != "":
 			list = append(list, "copy on "+n.Name+" is "+sh.away(n))
 		default:
-			newest = max(newest, c.Generation)
+			if n.HasGit() {
+				newest = max(newest, c.Generation)
+			} else {
+				without = append(without, "copy on "+n.Name+", which has no git to make packs with")
+			}
 			if c.State == fsm.CopyReady {
 				served++
 			}
 		}
+	}
+	if newest == 0 { // peers can copy them, and clients get none
+		served, list = 0, append(list, without...)
 	}
 	return served, newest, strings.Join(list, ", ")
 }

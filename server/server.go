@@ -108,10 +108,14 @@ type Added struct {
 
 // Git is this node's copies, by repo id.
 type Git interface {
+	// Open is ErrNoGit where this node serves no copy because it has no git.
 	Open(id string) (OpenCopy, error)
 	// OpenByName is for a node that has not caught up with the table.
 	OpenByName(name string) (OpenCopy, error)
 }
+
+// ErrNoGit says that there is no git here to make packs with.
+var ErrNoGit = errors.New("this node has no git to make packs with")
 
 // OpenCopy is one copy's live generation.
 type OpenCopy interface {

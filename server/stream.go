@@ -47,14 +47,14 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request, rq gitRequest, b
 
 // holding lists the other nodes with a complete copy, the furthest ahead first;
 // apart from them those that gossip takes for dead, or that serve nothing. Copies that are
-// older than the least generation are none.
+// older than the least generation are none, nor are those of nodes without git.
 func (s *Server) holding(view *fsm.View, row *fsm.Repo, least uint64) (live, dead []*fsm.Node) {
 	gone := s.cfg.Consensus.Dead()
 	copies := slices.Clone(row.Copies)
 	slices.SortStableFunc(copies, func(a, b fsm.Copy) int { return cmp.Compare(b.Generation, a.Generation) })
 	for _, c := range copies {
 		switch n := view.Node(c.Node); {
-		case n == nil || n.ID == s.cfg.Self || c.Generation == 0 || c.Generation < least:
+		case n == nil || n.ID == s.cfg.Self || !n.HasGit() || c.Generation == 0 || c.Generation < least:
 		case gone[n.ID] || n.Sick != nil:
 			dead = append(dead, n)
 		default:

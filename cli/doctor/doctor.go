@@ -87,10 +87,26 @@ func (h Host) git(ctx context.Context) []Check {
 		return nil
 	}
 	version, err := h.Git(ctx)
-	if err != nil {
-		return []Check{fail("git", "install git, or put it on the PATH of the node", "%v", err)}
+	switch {
+	case err != nil:
+		return []Check{warn("git", "install git, or put it on the PATH of the node: one without git brings objects by go-git, more slowly, and its clients get packs from other nodes", "%v", err)}
+	case h.engine() == api.EngineGoGit:
+		return []Check{warn("git", "start the node again, without --engine go-git", "version %s is here, and the node goes without: it brings objects by go-git", version)}
 	}
 	return []Check{ok("git", "version %s", version)}
+}
+
+// engine is that of the node that answers, empty where none does.
+func (h Host) engine() string {
+	if h.Status == nil {
+		return ""
+	}
+	for _, n := range h.Status.Nodes {
+		if n.Name == h.Status.AnsweredBy {
+			return n.Engine
+		}
+	}
+	return ""
 }
 
 func (h Host) node(context.Context) []Check {

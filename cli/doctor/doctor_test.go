@@ -62,7 +62,7 @@ func TestWhatIsWrongIsSaid(t *testing.T) {
 		list              []doctor.Check
 		name, state, says string
 	}{
-		{in(doctor.Host{Git: func(context.Context) (string, error) { return "", errors.New("too old") }}), "git", doctor.Fail, "too old"},
+		{in(doctor.Host{Git: func(context.Context) (string, error) { return "", errors.New("too old") }}), "git", doctor.Warn, "too old"},
 		{in(doctor.Host{Git: func(context.Context) (string, error) { return "2.39", nil }}), "git", doctor.OK, "2.39"},
 		{in(doctor.Host{Data: filepath.Join(file, "no")}), "data directory", doctor.Fail, "not a directory"},
 		{in(doctor.Host{Data: filepath.Join(t.TempDir(), "no")}), "data directory", doctor.Warn, "is not there"},

@@ -2,6 +2,7 @@ package render
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -9,7 +10,7 @@ import (
 	"gitmirror/api"
 )
 
-// Nodes draws a line a node.
+// Nodes draws a line a node. Which engine each has is said where one has another than git.
 func (p Printer) Nodes(nodes []api.Node) error {
 	columns := []column{{head: "NODE"}, {head: "ROLE"}, {head: "STATE"}, {head: "OWNED", right: true}, {head: "COPIES", right: true},
 		{head: "LEAVING", right: true, drop: 3}, {head: "HTTP"}, {head: "VERSION", drop: 1, cut: true}, {head: "SINCE", drop: 2}}
@@ -17,6 +18,12 @@ func (p Printer) Nodes(nodes []api.Node) error {
 	for _, n := range nodes {
 		rows = append(rows, []string{cell(n.Name), cell(n.Role), p.nodeState(n), strconv.Itoa(n.Owned), strconv.Itoa(n.Copies),
 			strconv.Itoa(n.Leaving), cell(n.HTTP), cell(n.Version), p.ago(&n.Since)})
+	}
+	if slices.ContainsFunc(nodes, func(n api.Node) bool { return n.Engine == api.EngineGoGit }) {
+		columns = append(columns, column{head: "ENGINE"})
+		for i, n := range nodes {
+			rows[i] = append(rows[i], cell(n.Engine))
+		}
 	}
 	return p.table(columns, rows)
 }
@@ -41,6 +48,9 @@ func (p Printer) Node(n *api.Node) error {
 		{strings.Replace(cell(n.State), api.NodeDraining, api.NodeUp, 1) + " since", since},
 		{"went down", count(int(n.Flaps), "time", "times")},
 	}
+	if n.Engine != "" {
+		list = slices.Insert(list, 2, [2]string{"engine", cell(engineWords(n.Engine))})
+	}
 	for _, i := range []struct {
 		what string
 		*api.Impairment
@@ -56,6 +66,14 @@ func (p Printer) Node(n *api.Node) error {
 		}
 	}
 	return p.pairs(list)
+}
+
+// engineWords says what an engine means.
+func engineWords(engine string) string {
+	if engine == api.EngineGoGit {
+		return engine + " (it has no git: clients get packs from other nodes)"
+	}
+	return engine
 }
 
 // DrainLeft says how much is left on a node that is draining.

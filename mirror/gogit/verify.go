@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha1"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -121,33 +120,24 @@ func (o *Objects) onePack(ctx context.Context, base string, l *looker, have link
 // sameIndex returns an error when an index is not that of a pack with these entries: git may
 // have made it, and puts offsets elsewhere.
 func (o *Objects) sameIndex(path string, entries []entry, pack plumbing.Hash) error {
-	data, err := o.disk.ReadFile(path)
-	if err != nil {
-		return err
-	}
+	x, err := readIndex(o.disk, path)
 	name := filepath.Base(path)
 	wrong := failure.New(failure.Corrupt, name+" is not the index of its pack", nil)
-	n := len(entries)
-	const head = 8 + 256*4
-	if len(data) < head+n*28+2*trailer || !bytes.HasPrefix(data, []byte("\xfftOc\x00\x00\x00\x02")) || int(binary.BigEndian.Uint32(data[head-4:])) != n {
+	switch {
+	case errors.Is(err, errIndex):
+		return failure.Wrap(failure.Corrupt, err)
+	case err != nil:
+		return err
+	case x.n != len(entries):
 		return wrong
 	}
+	data := x.data
 	sum := sha1.Sum(data[:len(data)-trailer])
 	if !bytes.Equal(sum[:], data[len(data)-trailer:]) || !bytes.Equal(pack[:], data[len(data)-2*trailer:len(data)-trailer]) {
 		return failure.New(failure.Corrupt, "the checksum of "+name+" is another", nil)
 	}
-	ids, offsets := data[head:], data[head+n*24:]
-	far := data[head+n*28 : len(data)-2*trailer]
 	for i, e := range entries {
-		at := int64(binary.BigEndian.Uint32(offsets[4*i:]))
-		if at&(1<<31) != 0 {
-			k := 8 * int(at&^(1<<31))
-			if k+8 > len(far) {
-				return wrong
-			}
-			at = int64(binary.BigEndian.Uint64(far[k:]))
-		}
-		if !bytes.Equal(ids[20*i:20*i+20], e.id[:]) || at != e.offset {
+		if x.id(i) != e.id || x.offset(i) != e.offset {
 			return wrong
 		}
 	}

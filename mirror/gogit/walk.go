@@ -122,6 +122,7 @@ type proof struct {
 	*reader
 	ctx   context.Context
 	known map[plumbing.Hash]struct{} // trees and blobs that are there with all they lead to
+	found []plumbing.Hash            // of what was walked through, in any order
 	steps int
 }
 
@@ -152,11 +153,19 @@ func (p *proof) connected(oids, whole []plumbing.Hash) error {
 		if p.knows(id) {
 			continue
 		}
-		o, err := p.peel(id, nil)
+		o, err := p.peel(id, func(tag plumbing.Hash) {
+			if !p.knows(tag) {
+				p.note(tag)
+			}
+		})
 		if err != nil {
 			return err
 		}
 		switch o.Type() {
+		case plumbing.BlobObject:
+			if !p.knows(o.Hash()) {
+				p.note(o.Hash())
+			}
 		case plumbing.CommitObject:
 			from = append(from, o.Hash())
 		case plumbing.TreeObject:
@@ -180,6 +189,7 @@ func (p *proof) connected(oids, whole []plumbing.Hash) error {
 		if err := p.tree(c.tree, before, 0); err != nil {
 			return err
 		}
+		p.found = append(p.found, history.order[i])
 	}
 	for _, id := range trees {
 		if err := p.tree(id, nil, 0); err != nil {
@@ -241,8 +251,14 @@ func (p *proof) tree(id plumbing.Hash, before []plumbing.Hash, depth int) error 
 	if err != nil {
 		return err
 	}
-	p.known[id] = struct{}{}
+	p.note(id)
 	return nil
+}
+
+// note notes something that was walked through.
+func (p *proof) note(id plumbing.Hash) {
+	p.known[id] = struct{}{}
+	p.found = append(p.found, id)
 }
 
 func (p *proof) blob(id plumbing.Hash, before []plumbing.Hash) error {
@@ -259,7 +275,7 @@ func (p *proof) blob(id plumbing.Hash, before []plumbing.Hash) error {
 		err = &missingError{id}
 	}
 	if err == nil {
-		p.known[id] = struct{}{}
+		p.note(id)
 	}
 	return err
 }

@@ -59,6 +59,7 @@ type Config struct {
 	Clock   clock.Clock
 	Store   *store.Store
 	Objects Objects
+	Jobs    []Job // that are done here; default all
 	Copies  Copies
 	Space   *space.Guard
 	// Busy tells whether clients wait for a place: then nothing is begun.
@@ -107,6 +108,9 @@ type care struct {
 func New(cfg Config) *Maintainer {
 	if cfg.Random == nil {
 		cfg.Random = rand.Float64
+	}
+	if cfg.Jobs == nil {
+		cfg.Jobs = Jobs
 	}
 	return &Maintainer{cfg: cfg, wake: make(chan struct{}, 1), turn: turnFor, cares: map[string]*care{}, early: map[string][]Job{}}
 }
@@ -273,7 +277,7 @@ func (m *Maintainer) next(ctx context.Context) (best *care, job Job) {
 			if !t.since.IsZero() && now.Sub(t.since) > tooLate {
 				rate += 1e6
 			}
-			if rate > most && m.may(c, t.job, now, roomy) {
+			if rate > most && slices.Contains(m.cfg.Jobs, t.job) && m.may(c, t.job, now, roomy) {
 				best, job, most = c, t.job, rate
 			}
 		}

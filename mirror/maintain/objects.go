@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"gitmirror/internal/disk"
 	"gitmirror/mirror/store"
 )
 
@@ -29,6 +30,33 @@ type Objects interface {
 	// for what the public tips lead to, and a commit-graph of all tips. scratch is a directory.
 	Map(ctx context.Context, dir, scratch string, m Map) error
 }
+
+// Untouched are Objects of a node that puts no packs in order, because it has no git: what is
+// looked at is there, and nothing is done.
+type Untouched struct{ Disk *disk.Disk }
+
+// ErrNoGit says that packs are not put in order here.
+var ErrNoGit = errors.New("this node has no git to put packs in order with")
+
+// Count is how many objects a pack has.
+func (u Untouched) Count(dir, pack string) (int, error) { return NewGit(nil, u.Disk).Count(dir, pack) }
+
+// Mapped are the packs that the multi-pack-index names.
+func (u Untouched) Mapped(dir string) ([]string, error) { return mapped(u.Disk, dir) }
+
+// Used is not known.
+func (u Untouched) Used(context.Context, string, []string) (int64, error) { return 0, ErrNoGit }
+
+// Join joins nothing.
+func (u Untouched) Join(context.Context, *store.Staging, string, []string, []string) error {
+	return ErrNoGit
+}
+
+// Gather gathers nothing.
+func (u Untouched) Gather(context.Context, *store.Staging, []string) error { return ErrNoGit }
+
+// Map makes no charts.
+func (u Untouched) Map(context.Context, string, string, Map) error { return ErrNoGit }
 
 // Walker proves what is there.
 type Walker interface {

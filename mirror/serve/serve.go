@@ -29,10 +29,11 @@ import (
 
 // Server makes answers. It is safe for concurrent use.
 type Server struct {
-	git   *git.Runner
-	packs *places // of clients
-	peers *places // of peers: clients must not stop replication
-	heavy *places // of clients, for large requests, which cost git seconds
+	git   *git.Runner // nil where there is none
+	here  Sender      // then
+	packs *places     // of clients
+	peers *places     // of peers: clients must not stop replication
+	heavy *places     // of clients, for large requests, which cost git seconds
 
 	bodies, peerBodies *spool.Pool
 
@@ -46,7 +47,8 @@ type Server struct {
 
 // Config is what a Server needs.
 type Config struct {
-	Git     *git.Runner
+	Git     *git.Runner // nil where there is none: then packs are made for peers alone, by Sender
+	Sender  Sender
 	Disk    *disk.Disk
 	Scratch string // an empty directory
 	Agent   string // what we call ourselves to clients
@@ -62,8 +64,12 @@ type Config struct {
 // New asks git what its upload-pack can do, so that we promise just that.
 func New(ctx context.Context, cfg Config) (*Server, error) {
 	runner, scratch := cfg.Git, cfg.Scratch
-	s := &Server{git: runner, packs: newPlaces(cfg.Packs), peers: newPlaces(cfg.Packs), heavy: newPlaces(max(cfg.Packs/4, 1)), agent: cfg.Agent, log: cfg.Log, suspect: cfg.Suspect,
+	s := &Server{git: runner, here: cfg.Sender, packs: newPlaces(cfg.Packs), peers: newPlaces(cfg.Packs), heavy: newPlaces(max(cfg.Packs/4, 1)), agent: cfg.Agent, log: cfg.Log, suspect: cfg.Suspect,
 		bodies: gitbody.NewPool(cfg.Disk, scratch, "requests of clients", cfg.Room), peerBodies: gitbody.NewPool(cfg.Disk, scratch, "requests of peers", cfg.Room)}
+	if runner == nil {
+		s.caps, s.fetch = capsHere, map[string]bool{}
+		return s, nil
+	}
 	if err := runner.Command(ctx, scratch, "init", "--quiet", "--bare", "--template=", ".").RunCaptured(); err != nil {
 		return nil, fmt.Errorf("make scratch repository: %w", err)
 	}
@@ -223,7 +229,14 @@ func (s *Server) UploadPack(w http.ResponseWriter, r *http.Request, v View) erro
 	case asked.many:
 		return nonsense(fmt.Errorf("it has more than %d shallow lines, or %d arguments besides those, wants and haves", manyShallows, manyArguments))
 	}
-	if !version2(r) {
+	switch {
+	case s.git == nil && !v.IncludePrivate:
+		return ErrNoGit
+	case s.git == nil && !version2(r):
+		return nonsense(errors.New("it is not of version 2, and this node has no git, which knows others"))
+	case s.git == nil:
+		return s.packHere(w, r, v, body)
+	case !version2(r):
 		return s.pack(w, r, v, body, "")
 	}
 	return s.pack(w, r, v, body, "version=2")
