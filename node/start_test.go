@@ -100,14 +100,31 @@ func TestAnotherClustersPortIsRefused(t *testing.T) {
 	}
 }
 
+// Where no git will do, a node goes on without, unless it is told that there has to be one; and
+// the table says which it is, as long as it is so.
 func TestGitMissingOrTooOld(t *testing.T) {
-	bin := t.TempDir()
+	bin, path := t.TempDir(), os.Getenv("PATH")
 	t.Setenv("PATH", bin)
-	refused(t, node.Config{Name: "x"}, 1, "git was not found", "install git")
+	refused(t, node.Config{Name: "x", Engine: "svn"}, 2, "svn", "go-git")
+	refused(t, node.Config{Name: "x", Engine: node.EngineGit}, 1, "git was not found", "install git", "--engine go-git")
 	if err := os.WriteFile(filepath.Join(bin, "git"), []byte("#!/bin/sh\necho git version 2.20.1\n"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	refused(t, node.Config{Name: "x"}, 1, "too old", "2.20.1", "install git")
+	refused(t, node.Config{Name: "x", Engine: node.EngineGit}, 1, "too old", "2.20.1", "install git")
+	shows := func(r *running, engine string) {
+		t.Helper()
+		r.eventually(t, "the engine "+engine, func(s *api.Status) bool {
+			return s.Leader != "" && len(s.Nodes) == 1 && s.Nodes[0].Engine == engine && s.Nodes[0].Version == "v1"
+		})
+		if err := r.stop(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r := start(t, node.Config{Name: "x", Version: "v1"})
+	shows(r, api.EngineGoGit)
+	t.Setenv("PATH", path)
+	shows(start(t, node.Config{Name: "x", Version: "v1", Dir: r.cfg.Dir}), api.EngineGit)
+	shows(start(t, node.Config{Name: "x", Version: "v1", Dir: r.cfg.Dir, Engine: node.EngineGoGit}), api.EngineGoGit)
 }
 
 func TestRestartKeepsIdentityAndCopies(t *testing.T) {

@@ -171,12 +171,12 @@ func TestAsGitFinds(t *testing.T) {
 		return id
 	}
 	var modules []string
-	for range 400 {
+	for range 300 {
 		id := put("blob", s.modules())
 		modules = append(modules, id)
 		put("tree", []byte("100644 .gitmodules\x00"+raw(id)))
 	}
-	for range 500 {
+	for range 300 {
 		put("commit", s.commit())
 		put("tag", s.tag())
 		put("tree", s.tree(modules))

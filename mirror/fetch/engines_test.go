@@ -61,6 +61,9 @@ func with[T any](e engine, git, gogit T) T {
 // both runs a test for both engines.
 func both(t *testing.T, test func(t *testing.T, of engine)) {
 	for _, e := range engines {
-		t.Run(e.name, func(t *testing.T) { test(t, e) })
+		t.Run(e.name, func(t *testing.T) {
+			t.Parallel() // to the other
+			test(t, e)
+		})
 	}
 }

@@ -255,7 +255,6 @@ func testDumbServerIsRefused(t *testing.T, of engine) {
 func TestStalledFetchIsKilled(t *testing.T) { both(t, testStalledFetchIsKilled) }
 
 func testStalledFetchIsKilled(t *testing.T, of engine) {
-	t.Parallel() // it waits
 	g := newRig(t, 300*time.Millisecond, of)
 	g.edit(t, func(e *upstream.Edit) { e.Commit("main", "one", map[string]string{"a": "a"}) })
 	tip := g.tip(t, "main")
