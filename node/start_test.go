@@ -114,17 +114,17 @@ func TestGitMissingOrTooOld(t *testing.T) {
 	shows := func(r *running, engine string) {
 		t.Helper()
 		r.eventually(t, "the engine "+engine, func(s *api.Status) bool {
-			return s.Leader != "" && len(s.Nodes) == 1 && s.Nodes[0].Engine == engine && s.Nodes[0].Version == "v1"
+			return s.Leader != "" && len(s.Nodes) == 1 && s.Nodes[0].Engine == engine && s.Nodes[0].Version == r.cfg.Version
 		})
 		if err := r.stop(); err != nil {
 			t.Fatal(err)
 		}
 	}
-	r := start(t, node.Config{Name: "x", Version: "v1"})
+	r := start(t, node.Config{Name: "x"})
 	shows(r, api.EngineGoGit)
 	t.Setenv("PATH", path)
-	shows(start(t, node.Config{Name: "x", Version: "v1", Dir: r.cfg.Dir}), api.EngineGit)
-	shows(start(t, node.Config{Name: "x", Version: "v1", Dir: r.cfg.Dir, Engine: node.EngineGoGit}), api.EngineGoGit)
+	shows(start(t, node.Config{Name: "x", Dir: r.cfg.Dir}), api.EngineGit)
+	shows(start(t, node.Config{Name: "x", Dir: r.cfg.Dir, Engine: node.EngineGoGit}), api.EngineGoGit)
 }
 
 func TestRestartKeepsIdentityAndCopies(t *testing.T) {
