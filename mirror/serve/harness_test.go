@@ -48,13 +48,20 @@ func must(t *testing.T, err error) {
 // suspected counts the repositories that serving has found wanting.
 var suspected atomic.Int32
 
-func newRig(t *testing.T) *rig {
+func newRig(t *testing.T) *rig { return newRigWith(t, nil) }
+
+// newRigWith is newRig without git, where packs are made otherwise.
+func newRigWith(t *testing.T, sender serve.Sender) *rig {
 	t.Helper()
 	g := &rig{}
 	runner, err := git.New(t.Context(), git.Config{Home: t.TempDir()})
 	must(t, err)
 	t.Cleanup(runner.Close)
-	server, err := serve.New(t.Context(), serve.Config{Git: runner, Scratch: t.TempDir(), Agent: "gitmirror/test", Packs: 4, Log: testlog.New(t),
+	packs := runner
+	if sender != nil {
+		packs = nil
+	}
+	server, err := serve.New(t.Context(), serve.Config{Git: packs, Sender: sender, Scratch: t.TempDir(), Agent: "gitmirror/test", Packs: 4, Log: testlog.New(t),
 		Suspect: func(*store.Repo, error) { suspected.Add(1) }})
 	must(t, err)
 	g.server = server

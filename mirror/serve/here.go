@@ -11,6 +11,7 @@ import (
 
 	"gitmirror/internal/gitanswer"
 	"gitmirror/internal/spool"
+	"gitmirror/mirror/failure"
 	"gitmirror/mirror/wire"
 )
 
@@ -134,6 +135,7 @@ func (s *Server) packHere(w http.ResponseWriter, r *http.Request, v View, body *
 	case !band.begun:
 		return s.cannot(v, err)
 	default:
+		s.doubt(v, err)
 		fail(answer, "the pack of "+v.Repo.Name()+" broke off: "+err.Error())
 	}
 	return nil
@@ -141,9 +143,16 @@ func (s *Server) packHere(w http.ResponseWriter, r *http.Request, v View, body *
 
 // cannot says that a pack could not be made of what this node has.
 func (s *Server) cannot(v View, err error) error {
-	s.log.Debug("a pack could not be made", "repo", v.Repo.Name(), "err", err)
-	s.suspect(v.Repo, err)
+	s.doubt(v, err)
 	return &FailedError{Reason: err.Error()}
+}
+
+// doubt has a copy tested of which a pack could not be made, unless this node lacks something.
+func (s *Server) doubt(v View, err error) {
+	s.log.Debug("a pack could not be made", "repo", v.Repo.Name(), "err", err)
+	if f := (*failure.Error)(nil); !errors.As(err, &f) || f.Class != failure.OutOfMemory {
+		s.suspect(v.Repo, err)
+	}
 }
 
 // bandBytes is what fits into one packet of a pack.
