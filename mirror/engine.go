@@ -134,7 +134,7 @@ func New(ctx context.Context, cfg Config) (_ *Engine, err error) {
 		objects = gits{fetch.New(cfg.Git, cfg.Disk, cfg.Stall), maintain.NewGit(cfg.Git, cfg.Disk)}
 	default:
 		own := gogit.New(gogit.Config{Disk: cfg.Disk, Peers: remote.NewTransport(network.Or(cfg.Network).DialContext), Agent: cfg.Agent, Memory: cfg.Memory, Stall: cfg.Stall})
-		objects, sender, jobs = gogits{own, maintain.Untouched{Disk: cfg.Disk}}, own, []Job{maintain.Read, maintain.Check}
+		objects, sender, jobs = gogits{own, maintain.Joined{Disk: cfg.Disk, Joiner: own}}, own, maintain.Joins
 	}
 	if cfg.Objects == nil {
 		made = commits.Reader{Disk: cfg.Disk}.Since

@@ -7,6 +7,7 @@ import (
 	"gitmirror/mirror/gogit"
 	"gitmirror/mirror/maintain"
 	"gitmirror/mirror/schedule"
+	"gitmirror/mirror/store"
 	"gitmirror/mirror/sync"
 	"gitmirror/mirror/work"
 )
@@ -56,10 +57,15 @@ type gits struct {
 
 var _ Objects = gits{}
 
-// gogits are objects of go-git: packs are not put in order.
+// gogits are objects of go-git.
 type gogits struct {
 	*gogit.Objects
-	maintain.Untouched
+	maintain.Joined
+}
+
+// Join is what is compared with what it was made of.
+func (g gogits) Join(ctx context.Context, st *store.Staging, dir string, packs, loose []string) error {
+	return g.Joined.Join(ctx, st, dir, packs, loose)
 }
 
 // Connected is go-git's.

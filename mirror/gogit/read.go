@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -28,8 +29,18 @@ type reader struct {
 	layers []*filesystem.Storage
 }
 
-// open opens the repository in dir. It must be closed.
-func (o *Objects) open(dir string) (*reader, error) {
+// open opens the repository in dir. It must be closed. Indexes are read at once: one that has left
+// meanwhile has left to another pack, so that it is looked again.
+func (o *Objects) open(dir string) (r *reader, err error) {
+	for range 3 {
+		if r, err = o.openOnce(dir); !errors.Is(err, fs.ErrNotExist) {
+			break
+		}
+	}
+	return r, err
+}
+
+func (o *Objects) openOnce(dir string) (*reader, error) {
 	dirs := []string{dir}
 	alternates, err := o.disk.ReadFile(filepath.Join(dir, "objects/info/alternates"))
 	if err == nil {
@@ -50,6 +61,10 @@ func (o *Objects) open(dir string) (*reader, error) {
 		}
 		r.layers = append(r.layers, filesystem.NewStorageWithOptions(osfs.New(d), cache.NewObjectLRU(cached/cache.FileSize(len(dirs))),
 			filesystem.Options{KeepDescriptors: true, LargeObjectThreshold: lazily}))
+	}
+	if _, err := r.has(plumbing.NewHash("01")); err != nil {
+		r.close()
+		return nil, err
 	}
 	return r, nil
 }

@@ -85,30 +85,35 @@ func (g *Git) Join(ctx context.Context, st *store.Staging, dir string, packs, lo
 			return err
 		}
 	}
+	return joined(g.disk, st, dir, packs, loose)
+}
+
+// joined returns an error when the packs in staging have not all that others have.
+func joined(d *disk.Disk, st *store.Staging, dir string, packs, loose []string) error {
 	made, err := st.Packs()
 	if err != nil {
 		return err
 	}
 	var have [][]byte
 	for _, p := range made {
-		table, err := ids(g.disk, st.Dir(), p)
+		table, err := ids(d, st.Dir(), p)
 		if err != nil {
 			return err
 		}
 		have = append(have, table)
 	}
 	for _, p := range packs {
-		table, err := ids(g.disk, dir, p)
+		table, err := ids(d, dir, p)
 		if err != nil {
 			return err
 		}
 		if !within(table, have) {
-			return fmt.Errorf("git made a pack that has not all of %s", p)
+			return fmt.Errorf("a pack was made that has not all of %s", p)
 		}
 	}
 	table, err := tableOf(loose)
 	if err == nil && !within(table, have) {
-		err = fmt.Errorf("git made a pack that has not all of %d loose objects", len(loose))
+		err = fmt.Errorf("a pack was made that has not all of %d loose objects", len(loose))
 	}
 	return err
 }

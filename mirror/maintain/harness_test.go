@@ -37,6 +37,7 @@ type rig struct {
 	freed int64
 	reads int
 	jobs  []Job // that were done
+	fails Job   // is to
 }
 
 var epoch = time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
@@ -89,7 +90,7 @@ func (g *rig) Check(ctx context.Context, r *store.Repo) Verdict { return g.Read(
 
 func (g *rig) Maintained(job Job, failed bool, _ time.Duration) {
 	g.jobs = append(g.jobs, job)
-	if failed {
+	if failed && job != g.fails {
 		g.t.Errorf("%s failed: %s", job, g.cares["01REPO"].failure())
 	}
 }

@@ -31,32 +31,47 @@ type Objects interface {
 	Map(ctx context.Context, dir, scratch string, m Map) error
 }
 
-// Untouched are Objects of a node that puts no packs in order, because it has no git: what is
-// looked at is there, and nothing is done.
-type Untouched struct{ Disk *disk.Disk }
+// Joined are Objects of a node without git: its packs are joined, so that they do not pile up, and
+// nothing is thrown away.
+type Joined struct {
+	Disk   *disk.Disk
+	Joiner Joiner
+}
 
-// ErrNoGit says that packs are not put in order here.
-var ErrNoGit = errors.New("this node has no git to put packs in order with")
+// Joiner is who joins packs, see Objects.
+type Joiner interface {
+	Join(ctx context.Context, st *store.Staging, dir string, packs, loose []string) error
+}
+
+// Joins are the jobs that are done without git.
+var Joins = []Job{Read, Check, Join}
+
+// ErrNoGit says that a job is not done here.
+var ErrNoGit = errors.New("this node has no git to do it with")
 
 // Count is how many objects a pack has.
-func (u Untouched) Count(dir, pack string) (int, error) { return NewGit(nil, u.Disk).Count(dir, pack) }
+func (j Joined) Count(dir, pack string) (int, error) { return NewGit(nil, j.Disk).Count(dir, pack) }
 
 // Mapped are the packs that the multi-pack-index names.
-func (u Untouched) Mapped(dir string) ([]string, error) { return mapped(u.Disk, dir) }
+func (j Joined) Mapped(dir string) ([]string, error) { return mapped(j.Disk, dir) }
 
 // Used is not known.
-func (u Untouched) Used(context.Context, string, []string) (int64, error) { return 0, ErrNoGit }
+func (j Joined) Used(context.Context, string, []string) (int64, error) { return 0, ErrNoGit }
 
-// Join joins nothing.
-func (u Untouched) Join(context.Context, *store.Staging, string, []string, []string) error {
-	return ErrNoGit
+// Join makes one pack, and compares it with what it was made of, id by id: nothing but this says
+// that they can go.
+func (j Joined) Join(ctx context.Context, st *store.Staging, dir string, packs, loose []string) error {
+	if err := j.Joiner.Join(ctx, st, dir, packs, loose); err != nil {
+		return err
+	}
+	return joined(j.Disk, st, dir, packs, loose)
 }
 
 // Gather gathers nothing.
-func (u Untouched) Gather(context.Context, *store.Staging, []string) error { return ErrNoGit }
+func (j Joined) Gather(context.Context, *store.Staging, []string) error { return ErrNoGit }
 
 // Map makes no charts.
-func (u Untouched) Map(context.Context, string, string, Map) error { return ErrNoGit }
+func (j Joined) Map(context.Context, string, string, Map) error { return ErrNoGit }
 
 // Walker proves what is there.
 type Walker interface {

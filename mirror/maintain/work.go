@@ -155,7 +155,9 @@ func (m *Maintainer) verify(ctx context.Context, c *care, test func(context.Cont
 		rec := c.record
 		note(&rec, now)
 		m.remember(c, rec)
-		c.due(now)
+		if c.due(now); !slices.Contains(m.cfg.Jobs, Weigh) {
+			return nil
+		}
 		return m.weighed(ctx, c)
 	}
 	c.readAt = m.cfg.Clock.Now().Add(readEvery)
