@@ -8,7 +8,7 @@ import (
 
 // Bounds of what git reads by itself.
 const (
-	MostModules    = 512 << 20 // bytes of a .gitmodules: larger ones git does not hold in memory
+	MostModules    = 128 << 20 // bytes of a .gitmodules: larger ones git is told not to hold in memory
 	MostAttributes = 100 << 20 // of a .gitattributes, as git bounds them
 	longestLine    = 2048      // of a line in one
 )

@@ -36,12 +36,12 @@ func (o *Objects) Fetch(ctx context.Context, st *store.Staging, src fetch.Source
 	if err := f.open(ctx); err != nil {
 		return failed(err)
 	}
-	defer f.reader.close()
-	if err := f.receive(ctx); err != nil {
+	defer func() { f.reader.close() }()
+	if err := guarded(func() error { return f.receive(ctx) }); err != nil {
 		return err
 	}
 	src.Tells(f.seen, fetch.Checking)
-	if err := f.prove(ctx); err != nil {
+	if err := guarded(func() error { return f.prove(ctx) }); err != nil {
 		if ctx.Err() != nil {
 			return failure.Of(context.Cause(ctx))
 		}
@@ -49,6 +49,22 @@ func (o *Objects) Fetch(ctx context.Context, st *store.Staging, src fetch.Source
 	}
 	return nil
 }
+
+// guarded has a library that stumbles over what somebody sent end a fetch, and not the node.
+func guarded(f func() error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = &stumbleError{corrupt("it cannot be read: %.200v", p)}
+		}
+	}()
+	return f()
+}
+
+// stumbleError says that a library has panicked. Of a copy that is here it says nothing.
+type stumbleError struct{ of *failure.Error }
+
+func (e *stumbleError) Error() string { return e.of.Error() }
+func (e *stumbleError) Unwrap() error { return e.of }
 
 // fetching is one fetch.
 type fetching struct {
@@ -156,7 +172,7 @@ func (f *fetching) receive(ctx context.Context) (err error) {
 	defer cancel(nil)
 	f.looker = looker{rules: true, taken: taking(f.src.Taken())}
 	if len(f.whole) == 0 { // else a walk finds out what is missing
-		f.looker.links = links{}
+		f.looker.links, f.looker.most = links{}, f.memory/linkBytes
 	}
 	f.in = f.intake(ctx, file)
 	done, watching := make(chan struct{}), make(chan struct{})

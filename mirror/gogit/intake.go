@@ -113,7 +113,7 @@ func (in *intake) scan(r io.Reader) error {
 	in.all.Store(int64(count))
 	var content bytes.Buffer
 	for i := range int64(count) {
-		if i%1000 == 0 && in.ctx.Err() != nil {
+		if i%16 == 0 && in.ctx.Err() != nil {
 			return context.Cause(in.ctx)
 		}
 		if i*entryBytes > in.memory {
@@ -299,7 +299,7 @@ func (in *intake) descend(top frame, named []plumbing.Hash) error {
 		if err := in.look(e.id, kind, seen); err != nil {
 			return err
 		}
-		if n := in.done.Add(1); n%1000 == 0 && in.ctx.Err() != nil {
+		if n := in.done.Add(1); n%16 == 0 && in.ctx.Err() != nil {
 			return context.Cause(in.ctx)
 		}
 		if kids := in.kids(k, named); len(kids) > 0 {

@@ -16,12 +16,16 @@ import (
 type looker struct {
 	rules bool                 // look for flaws
 	taken func(id string) bool // flaws that are taken
-	links links                // what they lead to; nil where nobody wants to know
+	links links                // what they lead to; nil where nobody wants to know, or it is too much
+	most  int64                // of them
 	gitfsck.Special
 }
 
 // links are what objects lead to, and of which kind each has to be.
 type links map[plumbing.Hash]plumbing.ObjectType
+
+// linkBytes is about what is held for one of them.
+const linkBytes = 64
 
 // taking are the flaws of a list, as looker has them.
 func taking(list []string) func(string) bool {
@@ -38,6 +42,9 @@ func (l *looker) look(id plumbing.Hash, kind plumbing.ObjectType, data []byte) e
 			}
 			l.links[to] = of
 		})
+		if int64(len(l.links)) > l.most {
+			l.links = nil // a walk has to find out what is missing
+		}
 	}
 	if err != nil || !l.rules {
 		return err

@@ -66,7 +66,11 @@ func (o *Objects) Missing(ctx context.Context, dir string, oids, whole []string)
 	if err != nil || len(missing) == len(asked) {
 		return missing, err
 	}
-	present := slices.DeleteFunc(asked, func(oid string) bool { return slices.Contains(missing, oid) })
+	gone := map[string]bool{}
+	for _, oid := range missing {
+		gone[oid] = true
+	}
+	present := slices.DeleteFunc(asked, func(oid string) bool { return gone[oid] })
 	partial, err := r.partial(ctx, present, whole)
 	return append(missing, partial...), err
 }

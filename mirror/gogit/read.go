@@ -18,6 +18,9 @@ import (
 	"gitmirror/mirror/failure"
 )
 
+// commitBytes is about what is held of a commit in a walk.
+const commitBytes = 256
+
 // What reading may have in memory besides the indexes of packs.
 const (
 	cached = 32 << 20 // bytes of objects
@@ -27,6 +30,8 @@ const (
 // reader reads objects of a repository and of its alternates. It is for one goroutine.
 type reader struct {
 	layers []*filesystem.Storage
+	most   int                              // commits, and other objects, that are remembered of a walk
+	over   func(what string) *failure.Error // there is no memory for something
 }
 
 // open opens the repository in dir. It must be closed. Indexes are read at once: one that has left
@@ -48,7 +53,7 @@ func (o *Objects) openOnce(dir string) (*reader, error) {
 			dirs = append(dirs, filepath.Dir(strings.TrimSuffix(line, "\n")))
 		}
 	}
-	r := &reader{}
+	r := &reader{most: int(o.memory / commitBytes), over: o.tooMuch}
 	var indexes int64
 	for _, d := range dirs {
 		size, err := o.indexes(d)

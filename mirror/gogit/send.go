@@ -25,11 +25,17 @@ func (o *Objects) Common(_ context.Context, dir string, ids []string) ([]string,
 		return nil, err
 	}
 	defer r.close()
-	absent, err := r.absent(ids)
-	if err != nil {
-		return nil, err
+	var common []string
+	for _, id := range ids {
+		there, err := r.has(plumbing.NewHash(id))
+		if err != nil {
+			return nil, err
+		}
+		if there {
+			common = append(common, id)
+		}
 	}
-	return slices.DeleteFunc(slices.Clone(ids), func(id string) bool { return slices.Contains(absent, id) }), nil
+	return common, nil
 }
 
 // Send writes a pack of all that the wants lead to, and the haves do not, which are in the

@@ -36,7 +36,15 @@ func (o *Objects) Check(ctx context.Context, dir string, oids []string) error {
 
 // examine reads all packs of a copy.
 func (o *Objects) examine(ctx context.Context, dir string, oids []string, l *looker) error {
-	l.links = links{}
+	err := guarded(func() error { return o.examined(ctx, dir, oids, l) })
+	if err != nil && !errors.Is(err, fetch.ErrInconclusive) {
+		return evidence(ctx, err)
+	}
+	return err
+}
+
+func (o *Objects) examined(ctx context.Context, dir string, oids []string, l *looker) error {
+	l.links, l.most = links{}, o.memory/linkBytes
 	packs := filepath.Join(dir, "objects/pack")
 	files, err := o.disk.ReadDir(packs)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -59,7 +67,7 @@ func (o *Objects) examine(ctx context.Context, dir string, oids []string, l *loo
 	if err := fetch.Charts(ctx, o.disk, dir); err != nil {
 		return err
 	}
-	whole := true
+	whole := l.links != nil
 	for id, kind := range l.links {
 		if have[id] != kind {
 			whole = false // of what nothing leads to, something may be missing
@@ -161,15 +169,20 @@ func (o *Objects) Connected(ctx context.Context, dir string, tips, whole []strin
 // evidence is what is to be believed of a failure to read a copy.
 func evidence(ctx context.Context, err error) error {
 	f := (*failure.Error)(nil)
-	ours := ctx.Err() != nil || errors.As(err, &f) && f.Class == failure.OutOfMemory || errors.Is(err, fs.ErrPermission)
+	ours := ctx.Err() != nil || errors.As(err, new(*stumbleError)) || errors.As(err, &f) && f.Class == failure.OutOfMemory || errors.Is(err, fs.ErrPermission)
 	for _, shortage := range []error{syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.ENOSPC, syscall.EDQUOT} {
 		ours = ours || errors.Is(err, shortage)
 	}
 	if ours {
 		return fmt.Errorf("%w: %w", fetch.ErrInconclusive, err)
 	}
-	return failure.New(failure.Corrupt, "it cannot be read: "+err.Error(), err)
+	if f != nil && f.Class == failure.Corrupt && strings.HasPrefix(f.Message, unreadable) {
+		return f
+	}
+	return failure.New(failure.Corrupt, unreadable+err.Error(), err)
 }
+
+const unreadable = "it cannot be read: "
 
 // isConnection tells an error of a connection from one of what came over it.
 func isConnection(err error) bool {

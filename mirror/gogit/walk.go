@@ -49,6 +49,9 @@ func (r *reader) part(ctx context.Context, from, without []plumbing.Hash) (*part
 	put := func(id plumbing.Hash, whole bool) error {
 		c := p.commits[id]
 		if c == nil {
+			if len(p.commits) > r.most {
+				return r.over("a history of so many commits")
+			}
 			var err error
 			if c, err = r.commit(id); err != nil {
 				return err
@@ -155,7 +158,7 @@ func (p *proof) connected(oids, whole []plumbing.Hash) error {
 		}
 		o, err := p.peel(id, func(tag plumbing.Hash) {
 			if !p.knows(tag) {
-				p.note(tag)
+				_ = p.note(tag) // they are few
 			}
 		})
 		if err != nil {
@@ -164,7 +167,9 @@ func (p *proof) connected(oids, whole []plumbing.Hash) error {
 		switch o.Type() {
 		case plumbing.BlobObject:
 			if !p.knows(o.Hash()) {
-				p.note(o.Hash())
+				if err := p.note(o.Hash()); err != nil {
+					return err
+				}
 			}
 		case plumbing.CommitObject:
 			from = append(from, o.Hash())
@@ -251,14 +256,17 @@ func (p *proof) tree(id plumbing.Hash, before []plumbing.Hash, depth int) error 
 	if err != nil {
 		return err
 	}
-	p.note(id)
-	return nil
+	return p.note(id)
 }
 
 // note notes something that was walked through.
-func (p *proof) note(id plumbing.Hash) {
+func (p *proof) note(id plumbing.Hash) error {
+	if len(p.known) > 2*p.most {
+		return p.over("a walk through so many objects")
+	}
 	p.known[id] = struct{}{}
 	p.found = append(p.found, id)
+	return nil
 }
 
 func (p *proof) blob(id plumbing.Hash, before []plumbing.Hash) error {
@@ -274,8 +282,8 @@ func (p *proof) blob(id plumbing.Hash, before []plumbing.Hash) error {
 	if err == nil && !there {
 		err = &missingError{id}
 	}
-	if err == nil {
-		p.note(id)
+	if err != nil {
+		return err
 	}
-	return err
+	return p.note(id)
 }
