@@ -58,7 +58,10 @@ func taken(t *testing.T, pack []byte, memory int64) (ids []string, err error) {
 	}
 	defer file.Close()
 	in := &intake{ctx: t.Context(), file: file, memory: memory, over: New(Config{Memory: memory}).tooMuch,
-		look: func(id plumbing.Hash, _ plumbing.ObjectType, _ []byte) error { ids = append(ids, id.String()); return nil }}
+		look: func(id plumbing.Hash, _ plumbing.ObjectType, _ []byte) error {
+			ids = append(ids, id.String())
+			return nil
+		}}
 	if err := in.receive(bytes.NewReader(pack)); err != nil {
 		return nil, err
 	}
