@@ -70,7 +70,9 @@ func TestPacksThatCannotBeMadeWithoutGit(t *testing.T) {
 	for after, says := range map[int]string{0: "503", 500 << 10: "gitmirror: the pack of acme/x broke off"} {
 		g := newRigWith(t, breaking{gogit.New(gogit.Config{}), after})
 		g.publish(t, nil, func(e *upstream.Edit) { e.Commit("main", "one", map[string]string{"noise": noise(0, 1<<20)}) })
+		g.mu.Lock()
 		g.includePrivate = true
+		g.mu.Unlock()
 		before := suspected.Load()
 		if out, err := try(t, t.TempDir(), "clone", g.url, "c"); err == nil || !strings.Contains(out, says) {
 			t.Errorf("after %d bytes of a pack: %v\n%s, want %q", after, err, out, says)
