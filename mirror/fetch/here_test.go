@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -201,6 +202,17 @@ func testNonsenseIsRefused(t *testing.T, of engine) {
 		sum := sha1.Sum(p)
 		return append(p, sum[:]...)
 	}
+	g.edit(t, func(e *upstream.Edit) { e.Commit("other", "two", map[string]string{"b": "b"}) })
+	packOf := func(ref string) []byte {
+		cmd := exec.Command("git", "pack-objects", "--stdout", "--revs", "-q")
+		cmd.Dir, cmd.Env, cmd.Stdin = g.repo.Dir, upstream.Environ(g.repo.Dir), strings.NewReader(ref+"\n")
+		out, err := cmd.Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return out
+	}
+	whole, other := packOf("main"), packOf("other")
 	content := commit(blob, honest) // a blob is no tree
 	tip := g.object(t, "commit", content)
 	raw, _ := hex.DecodeString(tree)
@@ -215,9 +227,17 @@ func testNonsenseIsRefused(t *testing.T, of engine) {
 		"a blob as a tree":     {pack(plain(3, "a"), plain(1, content)), failure.Corrupt},
 		"a kind that is none":  {pack(plain(5, "a")), failure.Corrupt},
 		"a delta to nothing":   {pack(delta), failure.Corrupt},
-		"more than it says":    {append(pack(plain(1, content)), "behind its end"...), failure.Corrupt},
+		"more than it says":    {append(slices.Clone(whole), "behind its end"...), with(of, failure.Network, failure.Corrupt)},
+		"a byte more":          {append(slices.Clone(whole), 0x8f), with(of, failure.Network, failure.Corrupt)},
+		"another commit":       {other, failure.Corrupt},
 		"a size that is wrong": {pack(strings.Replace(plain(3, "aaaa"), "\xb4", "\xb5", 1)), failure.Corrupt},
 	} {
-		t.Run(name, func(t *testing.T) { g.refuses(t, g.answering(t, c.pack), c.class, tip) })
+		t.Run(name, func(t *testing.T) {
+			asked := tip
+			if bytes.HasPrefix(c.pack, whole) || bytes.Equal(c.pack, other) {
+				asked = g.tip(t, "main")
+			}
+			g.refuses(t, g.answering(t, c.pack), c.class, asked)
+		})
 	}
 }

@@ -69,15 +69,7 @@ func corrupt(format string, args ...any) *failure.Error {
 // receive reads a pack from a stream, while it is written to the file.
 func (in *intake) receive(from io.Reader) error {
 	src := &source{r: from}
-	buffered := bufio.NewReaderSize(io.TeeReader(src, in.file), 64<<10)
-	err := in.scan(buffered)
-	if err == nil {
-		if _, more := buffered.ReadByte(); more == nil {
-			err = corrupt("there is more behind the end of the pack")
-		} else if more != io.EOF {
-			err = more
-		}
-	}
+	err := in.scan(bufio.NewReaderSize(io.TeeReader(src, in.file), 64<<10))
 	switch {
 	case src.err != nil && src.err != io.EOF:
 		return src.err
@@ -124,10 +116,20 @@ func (in *intake) scan(r io.Reader) error {
 		}
 		in.done.Store(i + 1)
 	}
-	if _, err := s.Checksum(); err != nil {
+	sum, err := s.Checksum()
+	if err != nil {
 		return fmt.Errorf("the pack cannot be read: %w", err)
 	}
-	return nil
+	// What is behind it may be read already. Some bytes that are only the beginning of an object
+	// end as the stream does, and not with the checksum.
+	if _, more := s.NextObjectHeader(); !errors.Is(more, io.EOF) {
+		return errors.Join(corrupt("there is more behind the end of the pack"), more)
+	}
+	last, err := in.checksum()
+	if err == nil && last != sum {
+		err = corrupt("there is more behind the end of the pack")
+	}
+	return err
 }
 
 // one reads the next object.

@@ -135,19 +135,23 @@ func TestMemoryOfWalks(t *testing.T) {
 			tip = id
 		}
 	}
-	for memory, want := range map[int64]error{1 << 20: nil, 8 << 10: nil, 4 << 10: fetch.ErrInconclusive} {
-		o := New(Config{Memory: memory})
-		r, err := o.open(dir)
-		if err == nil {
-			err = r.proof(t.Context()).connected(hashes([]string{tip}), nil)
-			r.close()
-		}
+	for most, want := range map[int]string{1000: "", 12: "so many objects", 5: "so many commits"} {
+		r, err := New(Config{}).open(dir)
 		if err != nil {
-			err = evidence(t.Context(), err)
+			t.Fatal(err)
 		}
-		if !errors.Is(err, want) {
-			t.Errorf("%d objects in %d bytes: %v, want %v", len(ids), memory, err, want)
+		r.most = most
+		err = r.proof(t.Context()).connected(hashes([]string{tip}), nil)
+		r.close()
+		if want == "" && err != nil || want != "" && (failure.Of(err).Class != failure.OutOfMemory || !strings.Contains(err.Error(), want)) {
+			t.Errorf("%d objects where %d are remembered: %v, want %q", len(ids), most, err, want)
 		}
+		if err != nil && !errors.Is(evidence(t.Context(), err), fetch.ErrInconclusive) {
+			t.Errorf("that there is no memory is taken for damage: %v", err)
+		}
+	}
+	if _, err := New(Config{Memory: 4 << 10}).open(dir); failure.Of(err).Class != failure.OutOfMemory {
+		t.Errorf("an index that is too large: %v", err)
 	}
 	l := &looker{links: links{}, most: 1}
 	commit := "tree " + strings.Repeat("1", 40) + "\nparent " + strings.Repeat("2", 40) + "\n"
