@@ -228,6 +228,7 @@ func testNonsenseIsRefused(t *testing.T, of engine) {
 		"a kind that is none":  {pack(plain(5, "a")), failure.Corrupt},
 		"a delta to nothing":   {pack(delta), failure.Corrupt},
 		"more than it says":    {append(slices.Clone(whole), "behind its end"...), with(of, failure.Network, failure.Corrupt)},
+		"its checksum again":   {append(slices.Clone(whole), whole[len(whole)-sha1.Size:]...), with(of, failure.Network, failure.Corrupt)},
 		"a byte more":          {append(slices.Clone(whole), 0x8f), with(of, failure.Network, failure.Corrupt)},
 		"another commit":       {other, failure.Corrupt},
 		"a size that is wrong": {pack(strings.Replace(plain(3, "aaaa"), "\xb4", "\xb5", 1)), failure.Corrupt},

@@ -170,3 +170,37 @@ func TestAPanicIsAnError(t *testing.T) {
 		t.Errorf("of a copy: %v", err)
 	}
 }
+
+// Trees that lie too deep in each other end a walk, before they end the process.
+func TestNestedTrees(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "objects/pack")
+	if err := os.MkdirAll(path, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	id, tips := plumbing.ComputeHash(plumbing.TreeObject, nil), map[int]plumbing.Hash{}
+	const depth = mostNested + 100
+	pack := append([]byte("PACK"), 0, 0, 0, 2, 0, 0, byte((depth+1)>>8), byte((depth+1)&0xff))
+	pack = append(pack, packedObject(plumbing.TreeObject, nil)...)
+	for i := range depth {
+		tree := append([]byte("40000 d\x00"), id[:]...)
+		id = plumbing.ComputeHash(plumbing.TreeObject, tree)
+		pack = append(pack, packedObject(plumbing.TreeObject, tree)...)
+		tips[i] = id
+	}
+	sum := sha1.Sum(pack)
+	name := filepath.Join("objects/pack", fmt.Sprintf("pack-%x.pack", sum))
+	if err := os.WriteFile(filepath.Join(dir, name), append(pack, sum[:]...), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	o := New(Config{})
+	if err := o.Index(t.Context(), dir, name); err != nil {
+		t.Fatal(err)
+	}
+	if err := o.Connected(t.Context(), dir, []string{tips[mostNested-10].String()}, nil); err != nil {
+		t.Errorf("trees that may lie as deep as that: %v", err)
+	}
+	if err := o.Connected(t.Context(), dir, []string{tips[depth-1].String()}, nil); !errors.Is(err, errNested) {
+		t.Errorf("trees that lie too deep: %v", err)
+	}
+}
