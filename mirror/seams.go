@@ -2,6 +2,8 @@ package mirror
 
 import (
 	"context"
+	"errors"
+	"fmt"
 
 	"gitmirror/mirror/fetch"
 	"gitmirror/mirror/gogit"
@@ -70,7 +72,11 @@ func (g gogits) Join(ctx context.Context, st *store.Staging, dir string, packs, 
 
 // Connected is go-git's.
 func (g gogits) Connected(ctx context.Context, dir string, tips, whole []string) error {
-	return g.Objects.Connected(ctx, dir, tips, whole)
+	err := g.Objects.Connected(ctx, dir, tips, whole)
+	if errors.Is(err, gogit.ErrMissing) {
+		err = fmt.Errorf("%w: %w", maintain.ErrAbsent, err)
+	}
+	return err
 }
 
 var _ Objects = gogits{}

@@ -25,7 +25,7 @@ func TestIndexLeavesNothingHalfMade(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
-	g := newRig(t, 0)
+	g := newRig(t, 0, engines[0])
 	g.edit(t, func(e *upstream.Edit) { e.Commit("main", "one", map[string]string{"a": "a"}) })
 	main := g.tip(t, "main")
 	if err := g.fetch(t, g.up.URL("x.git"), main); err != nil {

@@ -99,6 +99,12 @@ type missingError struct{ id plumbing.Hash }
 
 func (e *missingError) Error() string { return "object " + e.id.String() + " is missing" }
 
+// Is tells what it is to others.
+func (e *missingError) Is(target error) bool { return target == ErrMissing }
+
+// ErrMissing says that an object is not there.
+var ErrMissing = errors.New("an object is missing")
+
 // find finds an object. An error that is a missingError says that it is not there, any other that
 // it cannot be read.
 func (r *reader) find(id plumbing.Hash) (plumbing.EncodedObject, error) {

@@ -153,7 +153,7 @@ func (o *Objects) sameIndex(path string, entries []entry, pack plumbing.Hash) er
 }
 
 // Connected returns an error when not all that the tips lead to is there, as far as whole does
-// not lead to it.
+// not lead to it: ErrMissing when something is not.
 func (o *Objects) Connected(ctx context.Context, dir string, tips, whole []string) error {
 	r, err := o.open(dir)
 	if err != nil {

@@ -144,8 +144,8 @@ func (p *proof) connected(oids, whole []plumbing.Hash) error {
 	var without, from, trees []plumbing.Hash
 	for _, id := range whole {
 		o, err := p.peel(id, func(tag plumbing.Hash) { p.known[tag] = struct{}{} })
-		if err != nil {
-			return err
+		if err != nil { // then where the walk ends says nothing of where it began
+			return fmt.Errorf("what is to be whole is not: %v", err)
 		}
 		p.known[o.Hash()] = struct{}{}
 		if o.Type() == plumbing.CommitObject {
