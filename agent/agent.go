@@ -11,6 +11,7 @@ package agent
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -146,6 +147,9 @@ func assignmentOf(view *fsm.View, r *fsm.Repo, self fsm.NodeNum) mirror.Assignme
 		Policy: r.Policy.Policy, Epoch: r.Epoch, Generation: r.Generation, Digest: refs.Digest(r.Digest),
 		PublicDigest: refs.Digest(r.RefsDigest), Refs: int(r.Refs), Head: refs.Head(r.Head()),
 		Base: generationOf(r.Base()), Remembers: view.RemembersPast(), Approved: approvalOf(r.Approved), Word: r.Word(),
+	}
+	if r.Fallback != nil {
+		as.Fallback = max(slices.Index(r.URLs(), r.Fallback.URL), 0)
 	}
 	for _, rel := range r.Released {
 		as.Released = append(as.Released, mirror.Release{Ref: rel.Ref, OID: rel.OID, Upstream: rel.Upstream})

@@ -30,6 +30,9 @@ func (s *Scheduler) Assign(a work.Assignment) {
 	} else {
 		s.turnBack(r, was.said != is.said)
 	}
+	if is.owner && (!known || !was.owner || was.epoch != is.epoch) {
+		s.turnTo(r, a.Fallback)
+	}
 	s.pace(r)
 	held := s.cfg.Disk.Held(r.id)
 	if r.phase == Running && (overtaken(r.run.terms, is, held) || vain(r.run, is, urlsOf(&a), held)) {

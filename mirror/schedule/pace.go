@@ -100,8 +100,10 @@ func (s *Scheduler) patience(r *repo, f *failure.Error, now instant) time.Durati
 		failures = max(failures-turnAfter*(urls-1), 1)
 	}
 	switch {
+	case f.Host && urls > 1 && !s.rests(s.hostNow(r, now), now): // another is asked meanwhile
+		return s.spread(returnWithin)
 	case f.Host:
-		return time.Duration(s.site(r.host()).until-now) + s.spread(returnWithin)
+		return s.restOf(s.hostNow(r, now), now) + s.spread(returnWithin)
 	case last.refused.parked(now):
 		return parkedFor*8/10 + s.spread(parkedFor*4/10)
 	case urls > 1 && int(r.failures) < turnAfter*urls: // another one may answer

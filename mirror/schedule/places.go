@@ -104,9 +104,10 @@ func (s *Scheduler) admit(r *repo, now instant) {
 	if l == &s.upstreams && s.postpone(r, now) {
 		return
 	}
-	h := l.host(r.host().Value())
+	host := s.hostNow(r, now)
+	h := l.host(host.Value())
 	if l == &s.upstreams {
-		h.probed = s.probes(r.host())
+		h.probed = s.probes(host)
 	}
 	if l.full() || l.fullAt(h) {
 		l.join(h, r)
@@ -220,7 +221,7 @@ func (s *Scheduler) want(r *repo, now instant) {
 	r.forced = true
 	if r.phase == Waiting {
 		for _, l := range []*lane{&s.upstreams, &s.fetches, &s.firsts, &s.peers} {
-			if h := l.hosts[l.line(r.host().Value())]; h != nil && slices.Contains(h.waiting, r) {
+			if h := l.hosts[l.line(s.hostNow(r, now).Value())]; h != nil && slices.Contains(h.waiting, r) {
 				l.prefer(h, r)
 			}
 		}

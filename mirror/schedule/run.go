@@ -217,7 +217,11 @@ func (s *Scheduler) record(r *repo, run *run, out work.Result) {
 	case out.Failure != nil && turned:
 		r.nextCheck = now.add(s.spread(returnWithin)) // the other one may answer
 	case out.Failure != nil:
-		r.nextCheck = now.add(max(s.patience(r, out.Failure, now), out.Failure.RetryAfter))
+		wait := s.patience(r, out.Failure, now)
+		if !out.Failure.Host { // else the host rests, and no other
+			wait = max(wait, out.Failure.RetryAfter)
+		}
+		r.nextCheck = now.add(wait)
 	default:
 		r.nextCheck = s.instant(out.CheckedAt).add(s.jitter(r.every))
 	}

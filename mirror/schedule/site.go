@@ -156,16 +156,21 @@ func (s *Scheduler) Resting(id string) time.Duration {
 	if r == nil {
 		return 0
 	}
-	if now := s.now(); s.rests(r.host(), now) {
-		return time.Duration(s.sites[r.host()].until - now)
+	now := s.now()
+	return s.restOf(s.hostNow(r, now), now)
+}
+
+// restOf is for how long a host still wants to be left alone. s.mu is held.
+func (s *Scheduler) restOf(host unique.Handle[string], now instant) time.Duration {
+	if t := s.sites[host]; t != nil && now < t.until {
+		return time.Duration(t.until - now)
 	}
 	return 0
 }
 
-// rests tells whether a host wants to be left alone. s.mu is held.
+// rests tells whether it does. s.mu is held.
 func (s *Scheduler) rests(host unique.Handle[string], now instant) bool {
-	t := s.sites[host]
-	return t != nil && now < t.until
+	return s.restOf(host, now) > 0
 }
 
 // probe has a host asked for one repository at a time, or for as many as may be. s.mu is held.
@@ -185,12 +190,13 @@ func (s *Scheduler) probes(host unique.Handle[string]) bool {
 // host wants to be left alone or may not be asked more: it is when it may, unless somebody waits
 // for it. What there is to do for it without its upstream is done. s.mu is held.
 func (s *Scheduler) postpone(r *repo, now instant) bool {
-	t := s.sites[r.host()]
+	host := s.hostNow(r, now)
+	t := s.sites[host]
 	if t == nil || now < r.nextCheck && !r.forced && !r.wished {
 		return false
 	}
 	if t.rate > 0 {
-		t.rate = s.cfg.Rate(r.host().Value()) // of what this node owns by now
+		t.rate = s.cfg.Rate(host.Value()) // of what this node owns by now
 	}
 	wait := t.wait(r, now)
 	if wait == 0 || r.forced {

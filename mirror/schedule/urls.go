@@ -13,11 +13,14 @@ import (
 // Of an upstream's urls one is asked: the first, and after turnAfter failures in a row the next.
 // They may show different states of one history, so that none is left for a moment's trouble.
 // While another is asked the first is tried again, after probeSoon, and less and less often for
-// as long as it fails. Where nothing is here yet, or a person waits, all are asked in turn.
+// as long as it fails. One whose host wants to be left alone for longer than restPatience is
+// passed over meanwhile. Where nothing is here yet, or a person waits, all are asked in turn.
 const (
 	turnAfter   = 3
 	probeSoon   = 10 * time.Minute
 	probeSeldom = MaxInterval
+
+	restPatience = 2 * time.Minute
 )
 
 // turn is which url of an upstream is asked.
@@ -53,7 +56,26 @@ func (t terms) hostAt(at int) unique.Handle[string] {
 	return unique.Make(list[min(at, len(list)-1)])
 }
 
-// host is the host that r asks.
+// asks is which url of r is asked, were it now. s.mu is held.
+func (s *Scheduler) asks(r *repo, now instant) int {
+	at, n := int(r.last().turn.at), r.terms.urls()
+	for i := range n {
+		if other := (at + i) % n; n > 1 && s.restOf(r.terms.hostAt(other), now) <= restPatience {
+			return other
+		}
+	}
+	return at
+}
+
+// hostNow is the host of that. s.mu is held.
+func (s *Scheduler) hostNow(r *repo, now instant) unique.Handle[string] {
+	if r.terms.urls() == 1 {
+		return r.terms.hosts
+	}
+	return r.terms.hostAt(s.asks(r, now))
+}
+
+// host is the host that r asks, where that does not rest.
 func (r *repo) host() unique.Handle[string] { return r.terms.hostAt(int(r.last().turn.at)) }
 
 // order is which urls a run of r asks, in which order, until one answers, nil for all of them;
@@ -63,10 +85,10 @@ func (s *Scheduler) order(r *repo, now instant) (urls []int, probe bool) {
 	switch t := is.turn; {
 	case r.terms.urls() == 1 || r.forced || s.cfg.Disk.Held(r.id).Generation == 0 || is.refused.parked(now):
 		return nil, false
-	case t.at > 0 && now >= t.probe && !s.rests(r.terms.hostAt(0), now):
+	case t.at > 0 && s.asks(r, now) == int(t.at) && now >= t.probe && !s.rests(r.terms.hostAt(0), now):
 		return []int{0, int(t.at)}, true
 	default:
-		return []int{int(t.at)}, false
+		return []int{s.asks(r, now)}, false
 	}
 }
 
@@ -87,7 +109,7 @@ func (s *Scheduler) turn(r *repo, asked []work.Asked, now instant) (turned bool)
 		case a.URL == 0 && was > 0:
 			t.probe = now.add(s.jitter(min(probeSoon<<min(t.probes+1, 10), probeSeldom)))
 			t.probes = min(t.probes+1, 100)
-		case a.URL == int(was):
+		case a.URL == int(was) && !a.Failure.Host: // else it rests
 			t.tries++
 		}
 	}
@@ -123,5 +145,15 @@ func (s *Scheduler) turnBack(r *repo, elsewhere bool) {
 	if elsewhere || !r.terms.owner {
 		last.turn = turn{}
 	}
+	r.note(last)
+}
+
+// turnTo has a url asked that has answered another owner, where nothing else is known. s.mu is held.
+func (s *Scheduler) turnTo(r *repo, at int) {
+	last := r.last()
+	if at <= 0 || at >= r.terms.urls() || last.turn.at > 0 {
+		return
+	}
+	last.turn = turn{at: uint8(at), answer: uint8(at), probe: s.now().add(s.jitter(probeSoon))}
 	r.note(last)
 }

@@ -271,3 +271,65 @@ func TestAWishWaitsForTheHost(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// While the host of one url rests for long another is asked, at once, and the first again after it.
+func TestAnotherURLIsAskedWhileAHostRests(t *testing.T) {
+	w := newWorld()
+	t.Cleanup(w.stop)
+	a := twice(w)
+	a.Policy.Interval = time.Minute
+	w.assign(a)
+	w.answers(t, nil)
+	w.due(t)
+	w.end("repo", w.tooMuch(time.Hour))
+	if wait := w.due(t); wait > returnWithin {
+		t.Errorf("the other is asked after %s", wait)
+	}
+	for began := w.clock.Now(); w.clock.Now().Sub(began) < 55*time.Minute; w.due(t) {
+		if got := w.answers(t, nil); !slices.Equal(got, []int{1}) {
+			t.Fatalf("while the first rests %v is asked", got)
+		}
+	}
+	if s := w.state("repo"); s.URL != 1 || s.Failure != nil || w.Resting("repo") != 0 {
+		t.Errorf("%+v rests for %s", s, w.Resting("repo"))
+	}
+	for range 60 {
+		if got := w.answers(t, nil); slices.Equal(got, []int{0}) {
+			w.due(t)
+			break
+		}
+		w.due(t)
+	}
+	if got := w.answers(t, nil); !slices.Equal(got, []int{0}) || w.state("repo").URL != 0 {
+		t.Errorf("an hour later %v is asked", got)
+	}
+
+	w.due(t)
+	w.end("repo", w.tooMuch(30*time.Second))
+	if wait := w.due(t); wait < 30*time.Second {
+		t.Errorf("after a rest of half a minute it is asked after %s", wait)
+	}
+	if got := w.answers(t, nil); !slices.Equal(got, []int{0}) {
+		t.Errorf("after it %v is asked", got)
+	}
+}
+
+// A new owner begins with what has answered the one before.
+func TestANewOwnerBeginsWithWhatAnswered(t *testing.T) {
+	w := newWorld()
+	t.Cleanup(w.stop)
+	a := twice(w)
+	a.Fallback = 1
+	w.assign(a)
+	if got := w.answers(t, nil); !slices.Equal(got, []int{1}) || w.state("repo").URL != 1 {
+		t.Errorf("it asks %v", got)
+	}
+	a.Role, a.Epoch = work.Replica, 2
+	w.assign(a)
+	a.Role, a.Epoch, a.Fallback = work.Owner, 3, 0
+	w.assign(a)
+	w.due(t)
+	if got := w.answers(t, nil); !slices.Equal(got, []int{0}) {
+		t.Errorf("where the first has answered it asks %v", got)
+	}
+}

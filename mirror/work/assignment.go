@@ -23,6 +23,7 @@ type Assignment struct {
 	ID         string
 	Name       string
 	URLs       []string // of the upstream, in order of preference
+	Fallback   int      // which of them has answered, where that is not the first
 	Policy     policy.Policy
 	Role       Role
 	Paused     bool        // upstream is asked for who waits for that, and for nobody else

@@ -14,7 +14,7 @@ func (a *Assignment) Hash(seed maphash.Seed) uint64 {
 	h.words(a.ID, a.Name, string(a.Role), string(a.Head))
 	h.list(a.URLs)
 	a.Policy.Hash(&h.Hash)
-	h.numbers(uint64(a.Refs), a.Epoch, a.Generation, a.Word)
+	h.numbers(uint64(a.Refs), uint64(a.Fallback), a.Epoch, a.Generation, a.Word)
 	h.yes(a.Remembers, a.Paused, a.Approved != nil)
 	h.digests(a.Digest, a.PublicDigest)
 	h.generations(a.Base)
