@@ -2,6 +2,7 @@ package cli
 
 import (
 	"strings"
+	"unicode/utf8"
 
 	urfave "github.com/urfave/cli/v2"
 )
@@ -22,6 +23,11 @@ var verbs = map[string]string{"list": "ls", "get": "show", "create": "add", "rem
 // the flags behind it for arguments. It refuses words that are no command and
 // flags that the command does not have, naming what is nearest.
 func arrange(app *urfave.App, args []string) (invocation, error) {
+	for i, word := range args {
+		if !utf8.ValidString(word) { // it would be sent as something else
+			return invocation{path: app.Name, args: args[:1]}, usagef("", "word %d of the command line, %q, is not UTF-8", i, word)
+		}
+	}
 	words, flags, err := split(app, args[1:])
 	line := invocation{path: app.Name, args: []string{app.Name}}
 	for _, f := range flags {

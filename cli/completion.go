@@ -37,8 +37,17 @@ func completion(s *session, shell string) error {
 
 const bashCompletion = `# gitmirror completion for bash: source <(gitmirror completion bash)
 _gitmirror() {
-  local IFS=$'\n'
-  COMPREPLY=($("${COMP_WORDS[@]:0:COMP_CWORD+1}" --generate-bash-completion 2>/dev/null))
+  local IFS=$'\n' line=${COMP_LINE:0:COMP_POINT} words=() n=-1 i w
+  for ((i = 0; i <= COMP_CWORD; i++)); do # bash parts words at colons and equals signs
+    w=${COMP_WORDS[i]}
+    if ((n >= 0)) && [[ $w == [:=]* || ${words[n]} == *[:=] ]] && [[ $line == *"${words[n]}$w"* ]]; then
+      words[n]+=$w
+    else
+      words[++n]=$w
+    fi
+  done
+  local found=($("${words[@]}" --generate-bash-completion 2>/dev/null)) typed=${words[n]}
+  COMPREPLY=("${found[@]#"${typed%"${typed##*[:=]}"}"}")
 }
 complete -o default -F _gitmirror gitmirror
 `
@@ -53,7 +62,11 @@ _gitmirror() {
     _files
   fi
 }
-compdef _gitmirror gitmirror
+if [[ "$funcstack[1]" == _gitmirror ]]; then # it was found by its name, and is called now
+  _gitmirror "$@"
+else
+  compdef _gitmirror gitmirror
+fi
 `
 
 const fishCompletion = `# gitmirror completion for fish
@@ -170,6 +183,16 @@ func (p program) names(ctx context.Context, command *urfave.Command, flags []giv
 			if list, err := client.Nodes(ctx); err == nil {
 				for _, n := range list.Nodes {
 					found = append(found, n.Name)
+				}
+			}
+			return found
+		})
+	}
+	if command.UsageText != "" && strings.HasPrefix(command.UsageText, "gitmirror trash ") {
+		return p.ofNode(ctx, flags, func(ctx context.Context, client *api.Client) (found []string) {
+			if list, err := client.Trash(ctx, api.TrashQuery{Pattern: typed, Limit: 100}); err == nil {
+				for _, r := range list.Trash {
+					found = append(found, r.Name)
 				}
 			}
 			return found

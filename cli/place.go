@@ -39,6 +39,9 @@ func (p program) findPlace(addrs []string, data string) (place, error) {
 		if c := api.NewClient(given.addrs...); len(c.Addrs()) > 0 {
 			return place{c.Addrs(), given.by}, nil
 		}
+		if given.by == "--addr" && len(given.addrs) > 0 { // of a variable that is not set: another node is not meant
+			return place{}, usagef("", "--addr is empty")
+		}
 	}
 	if data != "" {
 		dir, err := filepath.Abs(data)

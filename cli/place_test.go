@@ -146,3 +146,13 @@ func TestAddressesThatAreNone(t *testing.T) {
 		contains(t, addr, run(t, "status", "--addr", addr).want(t, exitUsage).err, want)
 	}
 }
+
+// What was to name a node, and names none, is no word for another one; what is no text is sent as none.
+func TestWhatIsNoAddressOrNoText(t *testing.T) {
+	fakeNode(t, func(int, request) any { t.Error("a node is asked"); return nil })
+	for _, addr := range []string{"", ","} {
+		contains(t, addr, run(t, "status", "--addr", addr).want(t, exitUsage).err, "--addr is empty")
+	}
+	contains(t, "stderr", run(t, "repo", "add", "http://h/\xff").want(t, exitUsage).err, "is not UTF-8")
+	contains(t, "stderr", run(t, "repo", "set", "a", "--label", "a=\xff").want(t, exitUsage).err, "is not UTF-8")
+}

@@ -18,7 +18,8 @@ func trashRestoreCommand() command {
 Each node takes its copy back from its trash, and serves it at once: upstream is not asked
 before that, and need not be there. With --wait it returns when all copies are there, whatever
 becomes of upstream. Where a name or the upstream is in use again it is
-refused.`,
+refused. Of several that had a name, or an upstream, the last is meant; another by its id, which
+gitmirror trash ls shows then.`,
 		examples: []string{"gitmirror trash restore github.com/acme/big", "gitmirror trash restore github.com/acme/big --wait"},
 		flags:    []urfave.Flag{&urfave.BoolFlag{Name: "wait", Usage: "wait until all copies are there", DisableDefaultText: true}},
 		run: func(ctx context.Context, s *session, c *urfave.Context) error {

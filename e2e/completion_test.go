@@ -14,7 +14,7 @@ import (
 // completions are how each shell is had complete a line: WORDS are its words, the last of them
 // typed so far.
 var completions = map[string]string{
-	"bash": `source "$SCRIPT"; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _gitmirror; printf '%s\n' "${COMPREPLY[@]}"`,
+	"bash": `source "$SCRIPT"; COMP_LINE=$LINE COMP_POINT=${#LINE} COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _gitmirror; printf '%s\n' "${COMPREPLY[@]}"`,
 	"zsh":  `compdef() { : }; compadd() { shift; print -l -- "$@" }; _files() { print FILES }; source "$SCRIPT"; words=("$@"); CURRENT=$#; _gitmirror`,
 	"fish": `source $SCRIPT; complete -C "$argv"`,
 }
@@ -45,7 +45,7 @@ func TestShellsComplete(t *testing.T) {
 			}
 			for _, line := range []struct{ typed, want string }{
 				{"gitmirror repo sho", "show"}, {"gitmirror repo show ac", "acme/big"}, {"gitmirror node show n", "n1"}, {"gitmirror repo ls --state fail", "failing"},
-				{"gitmirror repo ls -o wi", "wide"}, {"gitmirror start --log-le", "--log-level"}, {"gitmirror start --log-level wa", "warn"}, {"gitmirror repo show ", "acme/big"},
+				{"gitmirror repo ls -o wi", "wide"}, {"gitmirror repo show --addr " + c.nodes[0].HTTP + " ac", "acme/big"}, {"gitmirror start --log-le", "--log-level"}, {"gitmirror start --log-level wa", "warn"}, {"gitmirror repo show ", "acme/big"},
 			} {
 				args := []string{"-c", how}
 				switch shell {
@@ -59,10 +59,15 @@ func TestShellsComplete(t *testing.T) {
 				if words := strings.Split(line.typed, " "); shell == "fish" {
 					args = append(args, line.typed)
 				} else {
-					args = append(args, words...)
+					for _, w := range words {
+						if shell == "bash" { // which parts them
+							w = strings.ReplaceAll(w, ":", " : ")
+						}
+						args = append(args, strings.Split(w, " ")...)
+					}
 				}
 				cmd := exec.Command(shell, args...)
-				cmd.Env = append(os.Environ(), "SCRIPT="+script, "GITMIRROR_ADDR="+c.nodes[0].HTTP, "PATH="+filepath.Dir(binary)+":"+os.Getenv("PATH"), "HOME="+t.TempDir())
+				cmd.Env = append(os.Environ(), "LINE="+line.typed, "SCRIPT="+script, "GITMIRROR_ADDR="+c.nodes[0].HTTP, "PATH="+filepath.Dir(binary)+":"+os.Getenv("PATH"), "HOME="+t.TempDir())
 				out, err := cmd.CombinedOutput()
 				if found := strings.Fields(string(out)); err != nil || !slices.Equal(found, []string{line.want}) {
 					t.Errorf("%q<tab>: %v, %v, want %s", line.typed, found, err, line.want)

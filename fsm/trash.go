@@ -146,6 +146,9 @@ func (t *tables) inUse(row *Repo) *command.Item {
 	return t.upstreamTaken(row.ID, row.URLs(), row.upstreamKeys())
 }
 
+// TrashedByID is a row that was removed and can be restored, nil where there is none.
+func (v *View) TrashedByID(id string) *Trashed { return v.tables.trash.find(id) }
+
 // Trashed calls fn with the rows that were removed and can be restored, the last removed
 // first, until it returns false.
 func (v *View) Trashed(fn func(*Trashed) bool) { v.tables.trash.byAge.Reverse(fn) }

@@ -342,7 +342,7 @@ func (e *Engine) Status(id string) (Status, bool) {
 			s.AsOf = at.Now.Add(known.AsOf.Sub(e.cfg.Clock.Now()))
 		}
 		s.Skipped, s.FirstSkipped, s.Pinned, s.Moved = f.Skipped, f.FirstSkipped, f.Pinned, f.Moved
-		s.URL = known.URL
+		s.URL, s.Rests = known.URL, known.Rests
 	}
 	if known.Owner && s.Generation > 0 && s.Generation < known.Generation {
 		s.Behind = &Behind{Have: s.Generation, Published: known.Generation}

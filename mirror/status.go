@@ -33,8 +33,9 @@ type Status struct {
 	Judged       bool           // an answer of upstream's was judged, in this run: Hold is news
 	Heard        uint64         // Assignment.Word, as the last of those checks knew it
 	Pinned       []Pinned
-	URL          int    // which of the upstream's has answered last, 0 for the first; nothing is known of it before Judged
-	Moved        *Moved // an upstream that answered says so; where none has answered in this run, nothing is known: Judged
+	Rests        time.Duration // for how long the host that is asked still wants to be left alone, of what is owned here
+	URL          int           // which of the upstream's has answered last, 0 for the first; nothing is known of it before Judged
+	Moved        *Moved        // an upstream that answered says so; where none has answered in this run, nothing is known: Judged
 }
 
 // Behind says that the owner's copy is older than what was published. It serves

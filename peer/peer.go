@@ -122,6 +122,8 @@ type Live struct {
 	// last check began whose upshot is what is published; zero where this is not the owner.
 	EveryMS int64     `json:"every_ms,omitzero"`
 	AsOf    time.Time `json:"as_of,omitzero"`
+	// RestsMS is for how long the host that is asked still wants to be left alone.
+	RestsMS int64 `json:"rests_ms,omitzero"`
 	// Skipped are refs of upstream's that are not mirrored, nil for none.
 	Skipped *api.SkippedRefs `json:"skipped,omitempty"`
 	// Lost are settled refs that upstream took away from within a day, nil for none.

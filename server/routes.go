@@ -69,7 +69,7 @@ var routes = []route{
 	{http.MethodPost, repoPath + "{name}:approve", write, (*Server).approve, "follow upstream in what is held, as it was shown"},
 	{http.MethodPost, repoPath + "{name}:restore", write, (*Server).restore, "set a ref back to a tip that is kept, and pin it"},
 	{http.MethodGet, apiPath + "trash", informed, (*Server).trash, "what was removed and can be restored, the last removed first: `q` (part of the name, or a glob), `limit` (1 to 1000), `cursor`"},
-	{http.MethodGet, trashPath + "{name}", informed, (*Server).trashed, "the last that was removed of that name, or URL"},
+	{http.MethodGet, trashPath + "{name}", informed, (*Server).trashed, "the last that was removed of that name, or URL, or the one with that id"},
 	{http.MethodPost, trashPath + "{name}:restore", write, (*Server).restoreRemoved, "bring it back, from the copies that its nodes have in their trash; the repo. Upstream is not asked"},
 }
 

@@ -272,6 +272,9 @@ func (sh shape) render(r *fsm.Repo, said firsthand) api.Repo {
 	if live := said.owner; live != nil {
 		out.Lost, out.Pins = live.Lost, pinsOf(r, live.Pins)
 		out.LastCheck, out.NextCheck, out.Skipped = timeOf(live.LastCheck), timeOf(live.NextCheck), live.Skipped
+		if live.RestsMS > 0 {
+			out.RestsMS = &live.RestsMS
+		}
 		if out.AsOf = timeOf(live.AsOf); live.EveryMS > 0 {
 			out.EveryMS = &live.EveryMS
 		}

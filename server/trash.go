@@ -94,7 +94,7 @@ func (s *Server) restoreRemoved(w http.ResponseWriter, r *http.Request) error {
 	return refusal.New(refusal.NotFound, "it was restored before, and has been removed since").Try("gitmirror trash ls")
 }
 
-// thrown is what was removed that had the name, or the URL.
+// thrown is what was removed that had the name, or the URL, the last of several, or has the id.
 func thrown(view *fsm.View, text string) *fsm.Trashed {
 	if t := view.TrashedByName(strings.TrimSuffix(text, ".git")); t != nil {
 		return t
@@ -102,7 +102,7 @@ func thrown(view *fsm.View, text string) *fsm.Trashed {
 	if u, err := giturl.Parse(text); err == nil {
 		return view.TrashedByURLKey(u.Key())
 	}
-	return nil
+	return view.TrashedByID(text)
 }
 
 func notInTrash(view *fsm.View, name string) error {

@@ -94,3 +94,20 @@ func TestWhatNodesHaveIsAskedForOneRow(t *testing.T) {
 		t.Errorf("of who does not answer: %+v", c)
 	}
 }
+
+// Of several that had one name and one URL the last is meant, and another by its id.
+func TestWhichOfThoseOfOneNameIsMeant(t *testing.T) {
+	a := surrounded(t)
+	a.do(&command.RaiseFormat{Format: fsm.Format})
+	for _, id := range []string{"older", "newer"} {
+		a.do(&command.AddRepos{Repos: []*command.NewRepo{{Id: id, Name: "same", Urls: []string{"https://h/same"}, UrlKeys: []string{"h/same"}, Copies: []string{"n1"}, Owner: "n1"}}})
+		a.do(&command.RemoveRepos{Ids: []string{id}})
+		a.later(time.Second)
+	}
+	for ask, want := range map[string]string{"same": "newer", "older": "older", "newer": "newer"} {
+		var got api.Trashed
+		if a.get(t, "GET", "/api/v1/trash/"+ask, &got); got.ID != want {
+			t.Errorf("%s is %q, want %q", ask, got.ID, want)
+		}
+	}
+}

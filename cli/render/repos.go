@@ -65,6 +65,9 @@ func (p Printer) Repo(r *api.Repo, own, base string) error {
 		durable = "survives the loss of any one node"
 	}
 	next := p.until(r.NextCheck)
+	if r.RestsMS != nil {
+		next += ": its host wants to be left alone"
+	}
 	if r.Paused {
 		next = "when it is resumed: gitmirror repo resume " + cell(r.Name)
 	}

@@ -118,7 +118,8 @@ type State struct {
 	Failure   *failure.Error
 	Hold      *work.Hold
 	Heard     uint64
-	URL       int // which of the upstream's has answered last; 0 for the first
+	Rests     time.Duration // for how long the host that is asked still wants to be left alone
+	URL       int           // which of the upstream's has answered last; 0 for the first
 }
 
 // State tells what is known of a repository that is assigned.
@@ -136,7 +137,7 @@ func (s *Scheduler) State(id string) (State, bool) {
 	}
 	return State{Phase: r.phase, Owner: r.terms.owner, Generation: r.terms.generation, Stale: r.stale(s.now()),
 		Checked: r.checked, Judged: r.judged, Broken: r.broken, LastCheck: s.time(r.lastCheck), NextCheck: next,
-		Interval: r.every, AsOf: s.time(r.asOf), Parked: last.failure != nil && last.refused.parked(s.now()), Failures: int(r.failures), Failure: last.failure, Hold: last.hold, Heard: last.heard, URL: int(last.turn.answer)}, true
+		Interval: r.every, AsOf: s.time(r.asOf), Parked: last.failure != nil && last.refused.parked(s.now()), Failures: int(r.failures), Failure: last.failure, Hold: last.hold, Heard: last.heard, Rests: s.restOf(s.hostNow(r, s.now()), s.now()), URL: int(last.turn.answer)}, true
 }
 
 // stale tells whether this node owns it and has not checked it for three intervals.
