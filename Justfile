@@ -90,6 +90,15 @@ bench-table:
 bench-import *ARGS:
     go run ./internal/bench -only import {{ARGS}}
 
+# What the keeping of copies costs and brings. -only packs, clone, first, idle or upkeep has one figure; -repo PATH is a real
+# bare repository in place of one of -size MiB that is made
+bench-mirror *ARGS:
+    go run ./internal/bench -only mirror {{ARGS}}
+
+# Twenty repositories that are pushed to once a second, forced at times, on three nodes of which one is killed and comes back
+soak FOR="20m" *ARGS:
+    go test -race -count=1 -timeout 0 -v ./e2e -run '^TestSoak$' -soak.for {{FOR}} {{ARGS}}
+
 # The static binary
 build:
     CGO_ENABLED=0 go build -trimpath -o gitmirror .

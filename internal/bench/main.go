@@ -1,7 +1,8 @@
 // Command bench measures what gitmirror is chosen for, beside what its users
 // would run otherwise, from separate processes on this machine: how long the
 // cluster takes no writes after its leader is killed, what a check that finds
-// nothing costs, and how long an import of many repositories takes.
+// nothing costs, how long an import of many repositories takes, and what the
+// keeping of copies costs and brings.
 //
 // It prints figures and judges none.
 package main
@@ -25,19 +26,27 @@ func main() {
 	trials := flag.Int("trials", 20, "leaders to kill")
 	timing := flag.String("raft-timing", "normal", "raft timing of the nodes")
 	seconds := flag.Int("seconds", 20, "how long to count checks")
-	only := flag.String("only", "", "failover, checks or import; empty: the first two")
+	only := flag.String("only", "", "failover, checks, import, mirror, or figures of mirror with commas between: packs, clone, first, idle, upkeep; empty: the first two")
 	lines := flag.Int("lines", 100_000, "repos to import")
+	var m mirrors
+	flag.StringVar(&m.path, "repo", "", "mirror: a bare repository to clone, mirror and keep; empty: one is made")
+	flag.IntVar(&m.size, "size", 300, "mirror: MiB of the one that is made")
+	flag.IntVar(&m.repeats, "repeats", 5, "mirror: how often each is measured")
+	flag.IntVar(&m.clones, "clones", 5, "mirror: how many of the repeats are clones whose client keeps what it gets")
+	flag.IntVar(&m.syncs, "syncs", 500, "mirror: pushes that are counted the packs of")
+	flag.IntVar(&m.idle, "idle", 10_000, "mirror: repos in which nothing happens")
+	flag.DurationVar(&m.window, "window", 5*time.Minute, "mirror: how long those are watched")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, *trials, *timing, *seconds, *lines, *only); err != nil {
+	if err := run(ctx, *trials, *timing, *seconds, *lines, *only, &m); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		stop()
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, trials int, timing string, seconds, lines int, only string) error {
+func run(ctx context.Context, trials int, timing string, seconds, lines int, only string, m *mirrors) error {
 	dir, err := os.MkdirTemp("", "gitmirror-bench-")
 	if err != nil {
 		return err
@@ -53,6 +62,10 @@ func run(ctx context.Context, trials int, timing string, seconds, lines int, onl
 	fmt.Printf("Machine: %s, %d cores, %s, %s\n", cpuModel(), runtime.NumCPU(), runtime.Version(), gitVersion())
 	if only == "import" {
 		return imports(ctx, binary, dir, lines, timing)
+	}
+	if names := m.named(only); names != nil {
+		m.binary, m.dir = binary, dir
+		return m.run(ctx, names)
 	}
 	if only != "checks" {
 		if err := failover(ctx, binary, dir, trials, timing); err != nil {

@@ -62,14 +62,20 @@ func (c cluster) three(ctx context.Context) (nodes []*process, stop func(), err 
 }
 
 // cpu is what the process and its ended children have used so far.
-func (p *process) cpu() (time.Duration, error) {
+func (p *process) cpu() (time.Duration, error) { return p.used(15) }
+
+// ownCPU is what the process has used itself.
+func (p *process) ownCPU() (time.Duration, error) { return p.used(13) }
+
+// used adds up the times of /proc/PID/stat, see proc(5), up to a field: utime, stime, cutime, cstime.
+func (p *process) used(upTo int) (time.Duration, error) {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.Pid()))
 	if err != nil {
 		return 0, err
 	}
 	fields := strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')')+1:]))
 	var ticks int64
-	for _, f := range fields[11:15] { // utime stime cutime cstime, see proc(5)
+	for _, f := range fields[11:upTo] {
 		n, err := strconv.ParseInt(f, 10, 64)
 		if err != nil {
 			return 0, err

@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
+	"strings"
 	"sync"
 	"sync/atomic"
 )
@@ -17,6 +18,9 @@ import (
 type replay struct {
 	*httptest.Server
 	checks atomic.Int64 // POSTs answered: ls-refs of a client that asks for nothing else
+	// many has each repository have many addresses: the first part of a path is left out. Packs
+	// are repeated too then.
+	many bool
 }
 
 type answer struct {
@@ -40,10 +44,14 @@ func newReplay(upstream string) (*replay, error) {
 			return
 		}
 		req.Body = io.NopCloser(bytes.NewReader(body))
+		if r.many {
+			_, rest, _ := strings.Cut(strings.TrimPrefix(req.URL.Path, "/"), "/")
+			req.URL.Path = "/" + rest
+		}
 		lsRefs := bytes.Contains(body, []byte("command=ls-refs"))
 		if lsRefs {
 			r.checks.Add(1)
-		} else if req.Method != http.MethodGet {
+		} else if req.Method != http.MethodGet && !r.many {
 			proxy.ServeHTTP(w, req)
 			return
 		}
