@@ -18,7 +18,7 @@ func (m *mirrors) idleRepos(ctx context.Context) error {
 		return err
 	}
 	defer up.Close()
-	const upstreams = 20
+	const upstreams, interval = 20, 5 * time.Minute
 	if err := populate(up, upstreams, 10); err != nil {
 		return err
 	}
@@ -35,7 +35,7 @@ func (m *mirrors) idleRepos(ctx context.Context) error {
 	defer p.Kill()
 	began := time.Now()
 	for i := range m.idle {
-		if err := p.add(ctx, fmt.Sprintf("%s/x%d/r%d", front.URL, i, i%upstreams), fmt.Sprintf("r%d", i), "5m"); err != nil {
+		if err := p.add(ctx, fmt.Sprintf("%s/x%d/r%d", front.URL, i, i%upstreams), fmt.Sprintf("r%d", i), interval.String()); err != nil {
 			return err
 		}
 	}
@@ -44,7 +44,8 @@ func (m *mirrors) idleRepos(ctx context.Context) error {
 		return err
 	}
 	fmt.Printf("  added within %s, all mirrored after %s\n", added.Round(time.Second), time.Since(began).Round(time.Second))
-	wait(ctx, 30*time.Second) // what a clone leaves behind is done with
+	// What a clone leaves behind is done with, and the first checks have come round.
+	wait(ctx, max(30*time.Second, interval-time.Since(began)))
 	before, err := p.cpu()
 	if err != nil {
 		return err

@@ -95,7 +95,7 @@ func (m *mirrors) serve(ctx context.Context) (up *upstream.Server, r *upstream.R
 	return up, r, err
 }
 
-// copyOf takes the branches and tags of a repository that is there, packed anew.
+// copyOf takes the branches and tags of a repository that is there: one pack comes of it.
 func (m *mirrors) copyOf(ctx context.Context, r *upstream.Repo) error {
 	if _, err := upstream.Create(r.Dir); err != nil {
 		return err
@@ -112,8 +112,7 @@ func (m *mirrors) copyOf(ctx context.Context, r *upstream.Repo) error {
 			return err
 		}
 	}
-	_, err = git(ctx, r.Dir, "repack", "-a", "-d", "--quiet")
-	return err
+	return nil
 }
 
 // fill gives a repository about so many MiB of history: text files in some hundred directories, of
@@ -149,7 +148,7 @@ func fill(r *upstream.Repo, mib int) error {
 		if _, bytes, err := packsOf(r.Dir); err != nil {
 			return err
 		} else if bytes >= int64(mib)<<20 {
-			_, err := r.Git("repack", "-a", "-d", "--quiet")
+			_, err := r.Git("-c", "repack.writeBitmaps=false", "repack", "-a", "-d", "--quiet")
 			return err
 		}
 	}
