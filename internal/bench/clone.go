@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"gitmirror/api"
+	"gitmirror/internal/network"
 )
 
 // clone measures clones from a copy that was put in order, beside those from git itself, which has
@@ -81,6 +82,9 @@ type side struct {
 	first, all, whole []time.Duration
 }
 
+// client reaches the servers as whoever clones does.
+var client = &http.Client{Transport: &http.Transport{DialContext: network.Host.DialContext}}
+
 // answer asks for all objects as a clone does, and keeps nothing of the answer. first is when
 // objects began to come.
 func (s *side) answer(ctx context.Context, wants map[string]bool) (first, all time.Duration, err error) {
@@ -102,7 +106,7 @@ func (s *side) answer(ctx context.Context, wants map[string]bool) (first, all ti
 	req.Header.Set("Content-Type", "application/x-git-upload-pack-request")
 	req.Header.Set("Git-Protocol", "version=2")
 	began := time.Now()
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := client.Do(req)
 	if err != nil {
 		return 0, 0, err
 	}

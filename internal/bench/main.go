@@ -30,7 +30,7 @@ func main() {
 	lines := flag.Int("lines", 100_000, "repos to import")
 	var m mirrors
 	flag.StringVar(&m.path, "repo", "", "mirror: a bare repository to clone, mirror and keep; empty: one is made")
-	flag.IntVar(&m.size, "size", 300, "mirror: MiB of the one that is made")
+	flag.IntVar(&m.size, "size", 300, "mirror: MiB of the one that is made, before it is packed anew")
 	flag.IntVar(&m.repeats, "repeats", 5, "mirror: how often each is measured")
 	flag.IntVar(&m.clones, "clones", 5, "mirror: how many of the repeats are clones whose client keeps what it gets")
 	flag.IntVar(&m.syncs, "syncs", 500, "mirror: pushes that are counted the packs of")
