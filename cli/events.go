@@ -95,7 +95,11 @@ func events(ctx context.Context, s *session, o eventsOptions) error {
 		}
 		return nil
 	}
-	return v.follow(ctx)
+	err := v.follow(ctx)
+	if interrupted(err) && !s.json {
+		return &Failure{Code: codeInterrupted, Exit: exitInterrupted} // there is no other end
+	}
+	return err
 }
 
 // vigil is somebody who looks at what happens.

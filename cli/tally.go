@@ -107,10 +107,13 @@ func countable(n int, things string) string {
 }
 
 // imported is result for lines of a list: where all were refused, the list was.
-func (t *tally) imported() error {
+func (t *tally) imported(dry bool) error {
 	err := t.result("lines", "added")
 	if f := (*Failure)(nil); errors.As(err, &f) && t.well() == 0 && t.broke == nil {
 		f.Code, f.Exit = codeRefused, exitUsage
+	}
+	if f := (*Failure)(nil); errors.As(err, &f) && dry && t.broke == nil {
+		f.Try = "see the errors above; nothing was added"
 	}
 	return err
 }
