@@ -68,8 +68,16 @@ func TestUnchangedDoesNotOutliveAFallback(t *testing.T) {
 		t.Fatal(err)
 	}
 	requestsFor(up, "first.git", func(w http.ResponseWriter, _ *http.Request) bool { http.NotFound(w, nil); return true })
+	sync := func() {
+		t.Helper()
+		if _, err := n.engine.Sync(t.Context(), "repox"); err != nil { // asks all, and the others when they have failed for longer
+			t.Fatal(err)
+		}
+	}
+	sync()
 	testlog.Eventually(t, "the second's state", func() bool { return same(t, n, "repox", up, "second.git") })
 	up.Intercept(nil)
+	sync()
 	testlog.Eventually(t, "the first's state", func() bool { return same(t, n, "repox", up, "first.git") })
 }
 

@@ -80,7 +80,8 @@ var plants = []planted{
 	}},
 	{"what upstream takes away is not kept", []cut{{"mirror/past/keep.go", "gone = append(gone, Gone{c, s.settled(c.Ref), lost[c.Ref+\" \"+c.Old]})", "_ = lost"}}},
 	{"whatever has the number is shown", []cut{
-		{"mirror/store/candidate.go", "if c == nil || c.Generation != generation || c.Digest != digest {", "if c == nil || c.Generation != generation {"},
+		{"mirror/store/candidate.go", "is(&r.live), is(r.candidate)", "is(&r.live), r.candidate != nil && r.candidate.Generation == generation"},
+		{"mirror/store/candidate.go", "if !is(c) {", "if c == nil || c.Generation != generation {"},
 		{"mirror/sync/reconcile.go", "case a.Generation == generation && a.Digest == digest:", "case a.Generation == generation:"},
 		{"mirror/sync/follow.go", "if next.Digest() != a.Digest {", "if false {"},
 	}},

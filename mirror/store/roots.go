@@ -103,13 +103,17 @@ func (r *Repo) leave() error {
 	if err != nil {
 		return nil
 	}
+	tips := tipsOf(live)
+	if len(tips) == 0 {
+		return nil // and who waits for the first table waits no longer
+	}
 	stay := map[string]bool{}
 	if next, err := r.CandidateTable(); err == nil {
 		for _, oid := range tipsOf(next) {
 			stay[oid] = true
 		}
 	}
-	gone := slices.DeleteFunc(tipsOf(live), func(oid string) bool { return stay[oid] })
+	gone := slices.DeleteFunc(tips, func(oid string) bool { return stay[oid] })
 	if len(gone) == 0 {
 		return nil
 	}
