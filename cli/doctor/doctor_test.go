@@ -113,3 +113,32 @@ func TestALoopbackAddressOfAnotherHost(t *testing.T) {
 		}
 	}
 }
+
+// A disk is well, low, or too full to fetch to.
+func TestRoom(t *testing.T) {
+	for free, state := range map[uint64]string{100: doctor.OK, 10: doctor.OK, 9: doctor.Warn, 5: doctor.Warn, 4: doctor.Fail, 0: doctor.Fail} {
+		if is := doctor.Room(free, 100); is.State != state || (is.Try == "") != (state == doctor.OK) {
+			t.Errorf("%d %% free: %+v, want %s", free, is, state)
+		}
+	}
+}
+
+// A peer that takes connections and says nothing is waited for, not for ever, and said to be silent.
+func TestAFrozenPeer(t *testing.T) {
+	frozen, err := net.Listen("tcp", "127.0.0.1:0") // the kernel answers for it
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer frozen.Close()
+	at := frozen.Addr().String()
+	status := &api.Status{AnsweredBy: "n1", Nodes: []api.Node{{Name: "n2", Peer: at, HTTP: "http://" + at}}}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	list := doctor.Host{Status: status}.Examine(ctx)
+	if is := found(t, list, "http n2"); is.State == doctor.OK || is.Try == "" || strings.Contains(is.Detail, "context") {
+		t.Errorf("%+v", is)
+	}
+	if ctx.Err() != nil {
+		t.Error("it was waited for until nobody waits any more")
+	}
+}

@@ -62,15 +62,20 @@ func (h Host) space() []Check {
 	if err := syscall.Statfs(h.Data, &s); err != nil || s.Blocks == 0 {
 		return []Check{warn(name, "df "+h.Data, "it cannot be told: %v", err)}
 	}
-	free, all := s.Bavail*uint64(s.Bsize), s.Blocks*uint64(s.Bsize)
+	return []Check{room(s.Bavail*uint64(s.Bsize), s.Blocks*uint64(s.Bsize))}
+}
+
+// room is what is to be said of a disk with so many bytes free of all.
+func room(free, all uint64) Check {
+	const name = "free space"
 	said := fmt.Sprintf("%s of %s, %d %%", humanize.IBytes(free), humanize.IBytes(all), free*100/all)
 	switch share := free * 100 / all; {
 	case share < lowShare/2:
-		return []Check{fail(name, "make room: nothing is fetched below --min-free/2", "%s", said)}
+		return fail(name, "make room: nothing is fetched below --min-free/2", "%s", said)
 	case share < lowShare:
-		return []Check{warn(name, "make room: no new copies are made below --min-free", "%s", said)}
+		return warn(name, "make room: no new copies are made below --min-free", "%s", said)
 	}
-	return []Check{ok(name, "%s", said)}
+	return ok(name, "%s", said)
 }
 
 func (h Host) durable(ctx context.Context) Check {
