@@ -9,6 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"gitmirror/internal/gittest"
 	"gitmirror/internal/testlog"
@@ -49,7 +50,7 @@ func TestReadersKeepWorkingWhilePacksAreReplaced(t *testing.T) {
 		others.Go(func() {
 			for ctx.Err() == nil {
 				n.engine.Maintain("repox", []mirror.Job{maintain.Gather, maintain.Chart})
-				testlog.Eventually(t, "the work that was asked for", func() bool {
+				testlog.EventuallyIn(t, 2*time.Minute, "the work that was asked for", func() bool {
 					s, _ := n.engine.Status("repox")
 					return len(s.Upkeep.Wanted) == 0 && s.Upkeep.Doing == "" && !s.Upkeep.Leaving || ctx.Err() != nil
 				})
