@@ -97,7 +97,7 @@ bench-mirror *ARGS:
 
 # Twenty repositories that are pushed to once a second, forced at times, on three nodes of which one is killed and comes back
 soak FOR="20m" *ARGS:
-    go test -race -count=1 -timeout 0 -v ./e2e -run '^TestSoak$' -soak.for {{FOR}} {{ARGS}}
+    go test -race -count=1 -timeout 0 -v ./e2e -run '^TestSoak$' -soak.for {{FOR}} -soak.repos 20 {{ARGS}}
 
 # The static binary
 build:

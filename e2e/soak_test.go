@@ -18,8 +18,8 @@ import (
 )
 
 var (
-	soakFor   = flag.Duration("soak.for", 0, "how long repositories are pushed to; 0: not at all")
-	soakRepos = flag.Int("soak.repos", 20, "how many")
+	soakFor   = flag.Duration("soak.for", 10*time.Second, "how long repositories are pushed to")
+	soakRepos = flag.Int("soak.repos", 5, "how many")
 	soakSeed  = flag.Uint64("soak.seed", 1, "of what is pushed")
 )
 
@@ -27,9 +27,7 @@ var (
 // killed and comes back: packs within their bound, bytes those that must stay and a fifth at most,
 // no object that git fsck minds, and no more memory at the end than after a while.
 func TestSoak(t *testing.T) {
-	if *soakFor == 0 {
-		t.Skip("it takes long; just soak")
-	}
+	t.Parallel()
 	s := &soak{t: t, rand: rand.New(rand.NewPCG(*soakSeed, *soakSeed)), f: newCluster(t, 3), up: newForge(t), memory: map[string][]int{}}
 	for i := range *soakRepos {
 		s.begin(fmt.Sprint("soaked", i))
