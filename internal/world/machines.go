@@ -1,5 +1,10 @@
 package world
 
+import "time"
+
+// lags are how long a disk takes for what is written: well, worn, shared with others, and dying.
+var lags = []time.Duration{0, 20 * time.Millisecond, 200 * time.Millisecond, time.Second}
+
 // machineSteps happen to machines, and to the processes on them.
 var machineSteps = map[string]func(*run, Step){
 	"crash": func(r *run, s Step) {
@@ -24,6 +29,7 @@ var machineSteps = map[string]func(*run, Step){
 			n.feel("failing")
 		}
 	},
+	"drag":  func(r *run, s Step) { r.node(s.Node).drag(lags[s.Other%len(lags)]) },
 	"stop":  func(r *run, s Step) { n := r.node(s.Node); r.work.Go(func() { r.stopped(n) }) },
 	"start": func(r *run, s Step) { r.start(r.node(s.Node)) },
 }

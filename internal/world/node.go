@@ -39,8 +39,9 @@ type Node struct {
 	lost   bool          // it has ended for good: it has to be made anew
 	// forsaken is set where people accept the loss of what it alone has.
 	forsaken bool
-	fixed    bool // its disk is read-only, until that is mended
-	busy     bool // somebody starts it, or makes it anew
+	fixed    bool          // its disk is read-only, until that is mended
+	lag      time.Duration // how long its disk takes for what is written
+	busy     bool          // somebody starts it, or makes it anew
 
 	unfollow context.CancelFunc // ends those who ask it for as long as the world lasts
 
@@ -119,7 +120,10 @@ func (n *Node) config(p *process, join []*Node) node.Config {
 	cfg := node.Config{
 		Name: n.Name, Dir: n.dir(), HTTP: n.Host.IP() + ":80", Peer: n.peer(), Expect: f.expect, Timing: f.timing, ReplaceAfter: f.replaceAfter, MinFree: f.minFree,
 		InsecurePeers: true, InsecureAPI: true, Version: "world", Network: p.line, Disk: p.disk.disk(), Clock: n.clock.now, Upstream: upstreams{n}, Log: n.of.log,
-		Objects: &objects{of: n.of, node: n.Name, client: &http.Client{Transport: &http.Transport{DialContext: p.line.DialContext, DisableKeepAlives: true}}},
+		Objects: &objects{
+			of: n.of, node: n.Name, written: p.disk.wait,
+			client: &http.Client{Transport: &http.Transport{DialContext: p.line.DialContext, DisableKeepAlives: true}},
+		},
 	}
 	cfg.Advertise, cfg.AdvertiseHTTP = cfg.Peer, cfg.HTTP
 	if f.byName {
@@ -161,6 +165,7 @@ func (n *Node) startOnce(d time.Duration, join []*Node) error {
 	if n.fixed {
 		p.disk.feel("readonly")
 	}
+	p.disk.drag(n.lag)
 	n.mu.Unlock()
 	go func() {
 		p.err = node.Run(ctx, cfg)
@@ -272,6 +277,17 @@ func (n *Node) feel(mood string) {
 	n.fixed = mood == "readonly"
 	if n.run != nil {
 		n.run.disk.feel(mood)
+	}
+}
+
+// drag has the disk of a node take so long for everything that is written to its log, and for
+// what is fetched: also when it has started again.
+func (n *Node) drag(lag time.Duration) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.lag = lag
+	if n.run != nil {
+		n.run.disk.drag(lag)
 	}
 }
 

@@ -25,9 +25,10 @@ import (
 // objects is one node's engine that brings objects. A pack is a list of ids with a digest
 // behind it: what a copy has is on its disk, and nowhere else.
 type objects struct {
-	of     *World
-	node   string
-	client *http.Client // to peers, over the node's network
+	of      *World
+	node    string
+	client  *http.Client // to peers, over the node's network
+	written func()       // returns when the node's disk has what was fetched
 }
 
 var _ mirror.Objects = (*objects)(nil)
@@ -155,6 +156,7 @@ func (o *objects) Fetch(ctx context.Context, st *store.Staging, src fetch.Source
 	if len(news) == 0 {
 		return nil
 	}
+	o.written()
 	return writePack(st.Dir(), news)
 }
 

@@ -1,21 +1,25 @@
 package world
 
 import (
+	"path/filepath"
 	"slices"
 	"sync"
 	"syscall"
+	"time"
 
 	"gitmirror/internal/disk"
 )
 
 // platter is a machine's disk, as one process on it has it: it can be full, read-only, or fail once, and
-// it is gone for good in the middle of what the process does when that is killed. It is never
-// slow: who waits for a lock holds up the time of a world, and locks are held over disks.
+// it is gone for good in the middle of what the process does when that is killed. It can be slow to
+// take what is written where no lock is held over that, the log and what is fetched: who waits for
+// a lock holds up the time of a world.
 type platter struct {
 	mu   sync.Mutex
-	mood string // "", "full", or "failing" for what is done next
-	left int    // operations until it is gone, 0 for any number
-	hurt bool   // an operation has failed
+	mood string        // "", "full", or "failing" for what is done next
+	lag  time.Duration // how long a write to the log takes
+	left int           // operations until it is gone, 0 for any number
+	hurt bool          // an operation has failed
 	gone chan struct{}
 	seen func(disk.Op) // is told what is about to be done
 }
@@ -41,8 +45,32 @@ func (p *platter) before(op disk.Op) error {
 	case mood == "full" && slices.Contains(writes, op.Name):
 		return p.fail(syscall.ENOSPC)
 	}
+	if filepath.Base(op.Path) == "raft.db" && slices.Contains(changes, op.Name) {
+		p.wait()
+	}
 	p.seen(op)
 	return nil
+}
+
+// wait is as long as something takes that is written, or until the disk is gone.
+func (p *platter) wait() {
+	p.mu.Lock()
+	lag := p.lag
+	p.mu.Unlock()
+	if lag == 0 {
+		return
+	}
+	select {
+	case <-time.After(lag):
+	case <-p.gone:
+	}
+}
+
+// drag has everything that is written take so long.
+func (p *platter) drag(lag time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.lag = lag
 }
 
 func (p *platter) fail(err error) error {

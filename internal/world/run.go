@@ -371,6 +371,7 @@ func (r *run) rest() {
 	}
 	for _, n := range r.w.Nodes {
 		n.feel("")
+		n.drag(0)
 	}
 	r.carryOn()
 	ctx, stop := context.WithCancel(context.Background())
