@@ -37,6 +37,9 @@ var allowed = map[string]struct {
 	"node": {[]string{"agent", "api", "cluster", "coordinator", "fsm", "fsm/command", "leader", "membership", "metrics", "mirror", "mirror/git", "mirror/past", "mirror/refs", "mirror/rhythm", "peer", "server", "story"},
 		"the composition root may know everything but its own users"},
 
+	"source":       {nil, "what a listing changes is arithmetic"},
+	"source/index": {[]string{"source"}, "an index is read of a tree, whosever it is"},
+
 	"mirror/work":     {[]string{"mirror/failure", "mirror/refs"}, "the words that when and what share decide nothing"},
 	"mirror/rhythm":   {nil, "how often upstreams change is arithmetic"},
 	"mirror/commits":  {nil, "when commits were made is read of a repository, whosever it is"},

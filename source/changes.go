@@ -1,0 +1,78 @@
+package source
+
+import (
+	"iter"
+	"slices"
+	"strings"
+)
+
+// Claim is an entry as it was taken up, in the table.
+type Claim struct {
+	Path string
+	File string
+	Key  string // of its first url
+	Hash Hash
+}
+
+// Changes is what a listing makes of the claims that there are.
+type Changes struct {
+	Added, Changed []int    // of the listing's entries
+	Gone           []string // paths of claims, that no entry has any more
+	Kept           int      // claims that stay though no entry has them, since there are flaws
+	// Lost is how many of Gone end something: the others are where an upstream only got another
+	// path. It is what a Guard is asked about.
+	Lost int
+}
+
+// Empty tells whether there is nothing to be done.
+func (c *Changes) Empty() bool { return len(c.Added)+len(c.Changed)+len(c.Gone) == 0 }
+
+// Compare says what has to be done so that the claims are what a listing has. Both are ordered by
+// path.
+func Compare(l *Listing, claims iter.Seq[Claim]) Changes {
+	var c Changes
+	var gone []Claim
+	i := 0
+	for claim := range claims {
+		for ; i < len(l.Entries) && l.Entries[i].Path < claim.Path; i++ {
+			c.Added = append(c.Added, i)
+		}
+		switch {
+		case i < len(l.Entries) && l.Entries[i].Path == claim.Path:
+			if l.Entries[i].Hash() != claim.Hash {
+				c.Changed = append(c.Changed, i)
+			}
+			i++
+		case l.Doubts(claim.File):
+			c.Kept++
+		default:
+			gone = append(gone, claim)
+		}
+	}
+	for ; i < len(l.Entries); i++ {
+		c.Added = append(c.Added, i)
+	}
+	elsewhere := map[string]bool{}
+	if len(gone) > 0 {
+		for _, i := range c.Added {
+			elsewhere[l.Entries[i].Keys[0]] = true
+		}
+	}
+	for _, claim := range gone {
+		c.Gone = append(c.Gone, claim.Path)
+		if !elsewhere[claim.Key] {
+			c.Lost++
+		}
+	}
+	return c
+}
+
+// Inside tells whether a path is that of a folder, or below it. "" has all.
+func Inside(path, folder string) bool {
+	return folder == "" || path == folder || strings.HasPrefix(path, folder) && path[len(folder)] == '/'
+}
+
+// Sorted tells whether claims come by path, as Compare needs them: for tests of who hands them over.
+func Sorted(claims []Claim) bool {
+	return slices.IsSortedFunc(claims, func(a, b Claim) int { return strings.Compare(a.Path, b.Path) })
+}

@@ -1,0 +1,200 @@
+// Package index reads index repositories: git repositories whose files say what is to be mirrored.
+//
+// A file without a meaning of its own is YAML and one entry, named by its path: url, a string or
+// a list, and keys of ours, all optional (interval, replicas, refs, labels, on_rewrite,
+// submodules); any other key is kept for who looks at it later. DEFAULTS has keys for all files
+// below its folder: those nearer to a file win, and its own do. A file *.yaml or *.yml that holds
+// a list has many entries, a file *.txt a url per line. What is documentation is passed over.
+//
+// A file that cannot be understood is a flaw, with its line, and leaves what it had as it was;
+// so does DEFAULTS with all below it. Nothing of a strange file is ever run, and what reading one
+// takes is bounded.
+package index
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"iter"
+	"path"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"gitmirror/source"
+)
+
+// File is one file of an index.
+type File struct {
+	Path string // from the root, with slashes
+	ID   string // equal for equal contents
+	Size int64  // bytes
+	Link bool   // a symbolic link, or another repository's commit
+}
+
+// Tree is an index at one commit. Its files come in any order. An error of it is an error of the
+// whole reading: what is not all there says nothing.
+type Tree interface {
+	Files() iter.Seq2[File, error]
+	Read(File) ([]byte, error)
+}
+
+// Bounds of an index.
+const (
+	MaxFile    = 1 << 20 // bytes of a file
+	maxFiles   = 1 << 20
+	maxEntries = 1 << 20
+	maxFlaws   = 1000 // that are told
+)
+
+// ErrTooMany says that an index has more than is ever read of one.
+var ErrTooMany = errors.New("the index is too large")
+
+// Reader reads indexes, and remembers what it has read of the last one: a file that is the same is
+// not read again. It is for one goroutine at a time.
+type Reader struct {
+	known map[string]content // by File.ID and how it is read
+}
+
+// content is what a file says, by itself.
+type content struct {
+	items []item
+	flaws []source.Flaw // their File is not set
+}
+
+// item is one entry of a file, before DEFAULTS.
+type item struct {
+	name string // of it in its file; empty for what is named by the file
+	line int
+	keys mapping
+}
+
+// Read lists what an index wants, of the folder below or, where that is empty, of all. It blocks for
+// the tree. An error says that nothing is known.
+func (r *Reader) Read(t Tree, below string) (*source.Listing, error) {
+	below = strings.Trim(below, "/")
+	files, defaults, err := r.files(t, below)
+	if err != nil {
+		return nil, err
+	}
+	next := map[string]content{}
+	read := func(f File, as kind) (content, error) {
+		key := f.ID + "\x00" + string(as)
+		if c, found := r.known[key]; found {
+			next[key] = c
+			return c, nil
+		}
+		if f.Size > MaxFile {
+			return content{flaws: []source.Flaw{{Why: fmt.Sprintf("it has %d bytes, more than %d", f.Size, MaxFile), Try: "divide it"}}}, nil
+		}
+		data, err := t.Read(f)
+		if err != nil {
+			return content{}, fmt.Errorf("read %s: %w", f.Path, err)
+		}
+		c := as.parse(data)
+		next[key] = c
+		return c, nil
+	}
+	l := &source.Listing{}
+	above := inherited{}
+	for _, f := range defaults { // those nearer to the root come first
+		c, err := read(f, kindDefaults)
+		if err != nil {
+			return nil, err
+		}
+		if len(c.flaws) > 0 {
+			l.Unknown = append(l.Unknown, folder(f.Path))
+			l.Flaws = append(l.Flaws, at(f.Path, c.flaws)...)
+		}
+		above.add(f, c)
+	}
+	for _, f := range files {
+		if l.Doubts(f.Path) && above.flawed(f.Path) {
+			continue // said once, of its DEFAULTS
+		}
+		c, err := read(f, kindOf(f))
+		if err != nil {
+			return nil, err
+		}
+		flaws := at(f.Path, c.flaws)
+		for _, it := range c.items {
+			e, why := entry(f, it, above.of(f.Path), below)
+			if flaws = append(flaws, why...); len(why) == 0 {
+				l.Entries = append(l.Entries, e)
+			}
+		}
+		if len(flaws) > 0 {
+			l.Unknown = append(l.Unknown, f.Path)
+			l.Flaws = append(l.Flaws, flaws...)
+		}
+		if len(l.Entries) > maxEntries {
+			return nil, fmt.Errorf("%w: more than %d entries", ErrTooMany, maxEntries)
+		}
+	}
+	l.Sort()
+	if n := len(l.Flaws); n > maxFlaws {
+		l.Flaws = append(l.Flaws[:maxFlaws:maxFlaws], source.Flaw{File: l.Flaws[maxFlaws].File, Why: fmt.Sprintf("and %d more like these", n-maxFlaws)})
+	}
+	r.known = next
+	return l, nil
+}
+
+// files are those that say something, by path, and the DEFAULTS, by depth; also those above the
+// folder that is asked for.
+func (r *Reader) files(t Tree, below string) (files, defaults []File, err error) {
+	n := 0
+	for f, err := range t.Files() {
+		if err != nil {
+			return nil, nil, err
+		}
+		if n++; n > maxFiles {
+			return nil, nil, fmt.Errorf("%w: more than %d files", ErrTooMany, maxFiles)
+		}
+		switch {
+		case hidden(f.Path):
+		case path.Base(f.Path) == "DEFAULTS" && (source.Inside(f.Path, below) || source.Inside(below, strings.TrimSuffix(folder(f.Path), "/"))):
+			defaults = append(defaults, f)
+		case !source.Inside(f.Path, below) || kindOf(f) == kindNothing:
+		default:
+			files = append(files, f)
+		}
+	}
+	byPath := func(a, b File) int { return strings.Compare(a.Path, b.Path) }
+	slices.SortFunc(files, byPath)
+	slices.SortFunc(defaults, func(a, b File) int {
+		if d := strings.Count(a.Path, "/") - strings.Count(b.Path, "/"); d != 0 {
+			return d
+		}
+		return byPath(a, b)
+	})
+	return files, defaults, nil
+}
+
+// folder is where a file is, with a slash at the end: "/" for the root.
+func folder(file string) string {
+	return file[:strings.LastIndexByte(file, '/')+1] + root(file)
+}
+
+func root(file string) string {
+	if strings.Contains(file, "/") {
+		return ""
+	}
+	return "/"
+}
+
+func at(file string, flaws []source.Flaw) []source.Flaw {
+	out := slices.Clone(flaws)
+	for i := range out {
+		out[i].File = file
+	}
+	return out
+}
+
+// text is the content of a file without what editors put before it.
+func text(data []byte) ([]byte, error) {
+	data = bytes.TrimPrefix(data, []byte("\ufeff"))
+	if !utf8.Valid(data) {
+		return nil, errors.New("it is not UTF-8")
+	}
+	return data, nil
+}

@@ -1,0 +1,106 @@
+package source_test
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"gitmirror/source"
+)
+
+// What is done makes of any claims what a listing has, and keeps what it is not sure of.
+func TestChangesLeadToTheListing(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		paths := rapid.SliceOfNDistinct(rapid.SampledFrom(strings.Split("a,a/b,a/b/c,ab,b,B,c/d,c/e,d", ",")), 0, 9, rapid.ID).Draw(t, "claims")
+		claims := map[string]source.Claim{}
+		for _, p := range paths {
+			e := source.Entry{File: p, URLs: []string{rapid.StringMatching("[x-z]").Draw(t, "url")}}
+			claims[p] = source.Claim{Path: p, File: p, Key: e.URLs[0], Hash: e.Hash()}
+		}
+		l := &source.Listing{Unknown: rapid.SliceOfDistinct(rapid.SampledFrom([]string{"a/", "a", "c/d", "c/"}), rapid.ID).Draw(t, "unknown")}
+		for _, p := range rapid.SliceOfNDistinct(rapid.SampledFrom(strings.Split("a,a/b,a/b/c,ab,b,c/d,c/e,d,e", ",")), 0, 9, rapid.ID).Draw(t, "listed") {
+			url := rapid.StringMatching("[x-z]").Draw(t, "now")
+			l.Entries = append(l.Entries, source.Entry{Path: p, File: p, URLs: []string{url}, Keys: []string{url}})
+		}
+		l.Sort()
+		sorted := slices.SortedFunc(maps.Values(claims), func(a, b source.Claim) int { return strings.Compare(a.Path, b.Path) })
+		c := source.Compare(l, slices.Values(sorted))
+
+		want := map[string]source.Hash{}
+		lost, kept := 0, 0
+		for _, claim := range sorted {
+			listed := slices.ContainsFunc(l.Entries, func(e source.Entry) bool { return e.Path == claim.Path })
+			moved := slices.ContainsFunc(l.Entries, func(e source.Entry) bool { _, had := claims[e.Path]; return !had && e.Keys[0] == claim.Key })
+			doubt := slices.ContainsFunc(l.Unknown, func(u string) bool {
+				return u == claim.File || strings.HasSuffix(u, "/") && strings.HasPrefix(claim.File, u)
+			})
+			switch {
+			case listed:
+			case doubt:
+				want[claim.Path] = claim.Hash
+				kept++
+			case !moved:
+				lost++
+			}
+		}
+		for _, e := range l.Entries {
+			want[e.Path] = e.Hash()
+		}
+		got := map[string]source.Hash{}
+		for _, claim := range sorted {
+			got[claim.Path] = claim.Hash
+		}
+		for _, i := range slices.Concat(c.Added, c.Changed) {
+			e := l.Entries[i]
+			if _, had := got[e.Path]; had != slices.Contains(c.Changed, i) || got[e.Path] == e.Hash() {
+				t.Errorf("%s is added or changed for nothing", e.Path)
+			}
+			got[e.Path] = e.Hash()
+		}
+		for _, p := range c.Gone {
+			delete(got, p)
+		}
+		if !maps.Equal(got, want) || c.Lost != lost || c.Kept != kept {
+			t.Errorf("%v, want %v; lost %d, want %d; kept %d, want %d", got, want, c.Lost, lost, c.Kept, kept)
+		}
+		if c.Empty() != (maps.Equal(want, func() map[string]source.Hash {
+			m := map[string]source.Hash{}
+			for _, claim := range sorted {
+				m[claim.Path] = claim.Hash
+			}
+			return m
+		}())) {
+			t.Errorf("empty is %v", c.Empty())
+		}
+	})
+}
+
+func TestTheGuard(t *testing.T) {
+	for claims, may := range map[int]int{0: 4, 1: 4, 49: 4, 50: 5, 100: 10, 1_000_000: 100_000} {
+		if got := source.MayLose(claims); got != may {
+			t.Errorf("of %d claims %d may go, want %d", claims, got, may)
+		}
+	}
+}
+
+func BenchmarkCompareOneEdit(b *testing.B) {
+	l := &source.Listing{}
+	var claims []source.Claim
+	for i := range 100_000 {
+		url := fmt.Sprintf("https://github.com/acme/repo%06d", i)
+		e := source.Entry{Path: url[8:], File: fmt.Sprintf("f%02d.txt", i/1000), URLs: []string{url}, Keys: []string{url[8:]}}
+		l.Entries = append(l.Entries, e)
+		claims = append(claims, source.Claim{Path: e.Path, File: e.File, Key: e.Keys[0], Hash: e.Hash()})
+	}
+	l.Sort()
+	l.Entries[500].URLs = []string{"https://github.com/acme/other"}
+	for b.Loop() {
+		if c := source.Compare(l, slices.Values(claims)); len(c.Changed) != 1 {
+			b.Fatalf("%+v", c)
+		}
+	}
+}
