@@ -334,7 +334,7 @@ func (r *run) stake(n *Node) bool {
 func (r *run) unstake(n *Node) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.staked == n && !n.spoiled() {
+	if r.staked == n && !n.spoiled() && !n.has(newcomer) { // one that was made anew has nothing before it is let in
 		r.staked = nil
 	}
 }

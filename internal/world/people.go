@@ -260,9 +260,12 @@ func (r *run) pause(s Step) {
 	u, key := r.upstream(s.Repo), r.key(s)
 	u.pauses(1)
 	r.work.Go(func() {
-		r.setPaused(u, s.Node, key, true)
+		out := r.setPaused(u, s.Node, key, true)
 		time.Sleep(pausedFor)
 		r.resume(u, s.Node+1, key)
+		if out.Outcome == Unknown { // it may still be on its way, and come after that
+			u.pauses(1)
+		}
 	})
 }
 
