@@ -143,7 +143,7 @@ func generationOf(g fsm.Generation) mirror.Generation {
 
 func assignmentOf(view *fsm.View, r *fsm.Repo, self fsm.NodeNum) mirror.Assignment {
 	as := mirror.Assignment{
-		ID: r.ID, Name: r.Name, URLs: r.URLs(), Role: mirror.Replica, Paused: r.Paused,
+		ID: r.ID, Name: r.Name, URLs: r.URLs(), Role: mirror.Replica, Paused: r.LeftAlone(),
 		Policy: r.Policy.Policy, Epoch: r.Epoch, Generation: r.Generation, Digest: refs.Digest(r.Digest),
 		PublicDigest: refs.Digest(r.RefsDigest), Refs: int(r.Refs), Head: refs.Head(r.Head()),
 		Base: generationOf(r.Base()), Remembers: view.RemembersPast(), Approved: approvalOf(r.Approved), Word: r.Word(),

@@ -68,7 +68,7 @@ func (s *shares) count(view *fsm.View, self string) {
 }
 
 func (s *shares) add(r *fsm.Repo, n int) {
-	if r == nil || r.Removed || r.Paused || r.Owner == 0 {
+	if r == nil || r.Removed || r.LeftAlone() || r.Owner == 0 {
 		return
 	}
 	_, rest, _ := strings.Cut(r.URLs()[0], "://")

@@ -13,14 +13,15 @@ type Event struct {
 	Seq  uint64    `json:"seq"` // 1, 2, …; never reused, and the same on every node
 	At   time.Time `json:"at"`
 	Type string    `json:"type"`
-	Repo string    `json:"repo"` // its name; empty where a node is what changed
-	// Node is what changed; where that is a repository, in whose log it is told. Empty where
-	// that is not known.
+	Repo string    `json:"repo"` // its name; empty where a node or a source is what changed
+	// Node is what changed; where that is a repository or a source, in whose log it is told. Empty
+	// where that is not known.
 	Node         string   `json:"node"`
 	Generation   uint64   `json:"generation"`
 	Changes      []Change `json:"changes"` // of refs, the first of them, MostEventChanges at most
 	ChangesTotal uint32   `json:"changes_total"`
 	Detail       string   `json:"detail"`
+	Source       string   `json:"source"` // that changed; empty where something else is what did
 }
 
 // EventTypes are the types of events there are.
@@ -46,6 +47,13 @@ var EventTypes = []struct{ Name, Means string }{
 	{"upstream_moved", "other addresses are its upstream's"},
 	{"repo_paused", "a person has said that its upstream is not asked"},
 	{"repo_resumed", "it is asked again"},
+	{"repo_retired", "no source lists it any more: `detail` says until when it is served"},
+	{"repo_claimed", "a source or a person wants it again"},
+	{"source_added", "repos come from there: `detail` is the index"},
+	{"source_listed", "what it lists has changed what is mirrored: `detail` says how much"},
+	{"source_held", "it would take away more than it may unasked, and nothing is: `detail` says how many"},
+	{"source_approved", "a person lets it"},
+	{"source_removed", "nothing comes from there any more"},
 	{"repo_removed", "its copies go to the trash: `detail` says until when it can be restored"},
 	{"repo_restored", "it was removed, and is back with what it had"},
 	{"node_joined", "a node is new"},

@@ -111,6 +111,8 @@ type Repo struct {
 	RefsDigest  string            `json:"refs_digest"`
 	Head        string            `json:"head"`
 	Labels      map[string]string `json:"labels"`
+	RetiredAt   *time.Time        `json:"retired_at"`   // since when nobody wants it any more; null while somebody does
+	Claims      []Claim           `json:"claims"`       // the sources that want it
 	Paused      bool              `json:"paused"`       // upstream is asked for who waits for that alone
 	RefPrefixes []string          `json:"ref_prefixes"` // of the refs that are mirrored
 	Policy

@@ -215,7 +215,7 @@ type ended struct {
 func (e ended) Unwrap() error { return e.error }
 
 // asking are the commands that ask a node.
-var asking = regexp.MustCompile(`^gitmirror (status|repo|trash|node|events|doctor|debug|cluster transfer-leader)\b`)
+var asking = regexp.MustCompile(`^gitmirror (status|repo|source|trash|node|events|doctor|debug|cluster transfer-leader)\b`)
 
 // advise has the commands of an advice, a line each, ask the node that this one has asked: what
 // is wrong is wrong there.

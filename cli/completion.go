@@ -178,6 +178,15 @@ func (p program) names(ctx context.Context, command *urfave.Command, flags []giv
 		return []string{"bash", "zsh", "fish"}
 	case !strings.HasPrefix(command.ArgsUsage, "NAME"):
 		return nil
+	case strings.HasPrefix(command.UsageText, "gitmirror source "):
+		return p.ofNode(ctx, flags, func(ctx context.Context, client *api.Client) (found []string) {
+			if list, err := client.Sources(ctx); err == nil {
+				for _, s := range list.Sources {
+					found = append(found, s.Name)
+				}
+			}
+			return found
+		})
 	case strings.HasPrefix(command.UsageText, "gitmirror node "):
 		return p.ofNode(ctx, flags, func(ctx context.Context, client *api.Client) (found []string) {
 			if list, err := client.Nodes(ctx); err == nil {

@@ -16,7 +16,7 @@ import (
 var quoted = regexp.MustCompile("(?m)(?:`|\"|^\\s*|^\\w+\\$ )gitmirror ([a-z][^`\"\\n;|>#]*)")
 
 // asCommand are what hints are made of: the words of a command line.
-var asCommand = regexp.MustCompile(`(?:s\.command|Try)\("(?:gitmirror )?((?:repo|node|cluster|trash|config|debug|status|events|start|doctor|demo) ?[^"]*)"`)
+var asCommand = regexp.MustCompile(`(?:s\.command|Try)\("(?:gitmirror )?((?:repo|source|node|cluster|trash|config|debug|status|events|start|doctor|demo) ?[^"]*)"`)
 
 var flagged = regexp.MustCompile(`(?:^|\s)--([a-z][a-z-]+)`)
 

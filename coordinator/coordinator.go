@@ -170,6 +170,8 @@ func (c *Coordinator) reconcile(ctx context.Context) error {
 		c.voters(ctx),
 		c.attempt(ctx, "leadership", "", c.handOver),
 		c.placement(ctx),
+		c.attempt(ctx, "retired", "", c.retired),
+		c.attempt(ctx, "sources", "", c.sources),
 		c.attempt(ctx, "format", "", c.format),
 		c.attempt(ctx, "time", "", c.tick),
 	)

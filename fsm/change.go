@@ -47,13 +47,19 @@ func (s *State) changeRepo(e entry, c *command.RepoChange) *command.Item {
 	if refused := t.rename(next, c); refused != nil {
 		return refused
 	}
+	if next.setByHand(c, t.claims.on(row.ID)); len(next.Aliases) > maxAliases {
+		return refuseItem(row.ID, refusal.Invalid, "%s would have %d other names, more than %d", next.Name, len(next.Aliases), maxAliases)
+	}
+	for _, name := range append([]string{next.Name}, next.Aliases...) {
+		t.giveWay(e, row.ID, name)
+	}
 	if next.setURLs(urls, keys); next.Moved != nil && !slices.Contains(urls, next.Moved.From) {
 		next.Moved = nil
 	}
 	if next.Fallback != nil && !slices.Contains(urls[1:], next.Fallback.URL) {
 		next.Fallback = nil
 	}
-	if !next.same(row) {
+	if !next.same(row) || !next.Sourced.equal(row.Sourced) {
 		t.store(e, next)
 		t.recordChange(e, row, next)
 	}

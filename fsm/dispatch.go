@@ -33,6 +33,11 @@ var commands = map[uint32]kind{
 	20: kindOf("set-policy", 1, (*State).setPolicy).since(formatLimits),
 	21: kindOf("change-repos", 1, (*State).changeRepos).since(formatChanges),
 	22: kindOf("restore-repos", 1, (*State).restoreRepos).since(formatTrash),
+	30: kindOf("put-source", 1, (*State).addSource).since(formatSources),
+	31: kindOf("set-source", 1, (*State).setSource).since(formatSources),
+	32: kindOf("remove-source", 1, (*State).removeSource).since(formatSources),
+	33: kindOf("listing", 1, (*State).applyListing).since(formatSources),
+	34: kindOf("approve-source", 1, (*State).approveSource).since(formatSources),
 	16: kindOf("approve", 1, (*State).approve).since(formatHolds),
 	17: kindOf("pin", 1, (*State).pin).since(formatHolds),
 }

@@ -1,6 +1,7 @@
 package fsm
 
 import (
+	"strings"
 	"time"
 
 	"github.com/tidwall/btree"
@@ -42,6 +43,14 @@ const (
 	EventRedirected = "redirected" // an upstream says that it is elsewhere from now on
 	// Since formatFallback:
 	EventSwitched = "upstream_switched" // another of an upstream's urls is asked from now on
+	// Since formatSources:
+	EventSourceAdded    = "source_added"
+	EventSourceRemoved  = "source_removed"
+	EventSourceListed   = "source_listed"   // and something has changed by it
+	EventSourceHeld     = "source_held"     // it would take away too much
+	EventSourceApproved = "source_approved" // and may
+	EventRepoRetired    = "repo_retired"    // nobody claims it any more
+	EventRepoClaimed    = "repo_claimed"    // somebody does again
 	// Since formatDrain:
 	EventNodeDraining  = "node_draining"
 	EventNodeUndrained = "node_undrained"
@@ -51,6 +60,9 @@ const (
 	EventParked = "parked" // upstream has long said that it is not there, and is asked seldom
 )
 
+// OfSource tells whether events of a type are about a source.
+func OfSource(kind string) bool { return strings.HasPrefix(kind, "source_") }
+
 // Event is something that happened to a repo or a node. Every generation of a
 // repo has exactly one of baseline, published and generation_lost.
 type Event struct {
@@ -58,8 +70,8 @@ type Event struct {
 	Index        uint64 // of the entry
 	At           time.Time
 	Type         string
-	Repo         string // id; empty for nodes
-	Name         string // of the repo or node
+	Repo         string // id; empty for nodes and sources
+	Name         string // of the repo, node or source
 	Generation   uint64
 	Epoch        uint64
 	Changes      []*command.Change // the first of them, not to be written to

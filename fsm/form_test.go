@@ -48,6 +48,17 @@ func everything(t testing.TB) *machine {
 	m.ok(&command.Approve{Repo: "full", Losses: digest(8), Observed: digest(7)})
 	m.ok(&command.ChangeRepos{Repos: []*command.RepoChange{{Repo: "full", Name: proto.String("host/Full"), Paused: proto.Bool(true)}}})
 	m.ok(&command.SetNodeDrain{Id: "c", Draining: true})
+	m.ok(putSource("kernel"))
+	full2 := entryOf("full2")
+	full2.Extra, full2.Learned, full2.Submodules, full2.File = `{"a":1}`, true, true, "f"
+	full2.Repo.Policy, full2.Repo.Labels = &command.Policy{Replicas: 1}, map[string]string{"x": "y"}
+	m.ok(m.listing("kernel", []*command.Entry{entryOf("dotted"), full2, entryOf("passing")}, nil))
+	m.ok(&command.ChangeRepos{Repos: []*command.RepoChange{{Repo: "full2", Labels: map[string]string{"hand": "1"}, Unlabel: []string{"x"}, Name: proto.String("host/called")}}})
+	m.ok(m.listing("kernel", nil, []string{"passing"}))
+	m.ok(m.listed("kernel", &command.Listed{Generation: 1, Entries: 2, Flaws: []*command.Flaw{{File: "f", Line: 1, Why: "x", Try: "y"}}, FlawsTotal: 1, Hold: &command.SourceHold{Digest: digest(4), Lost: 9, First: []string{"full2"}}}))
+	m.ok(m.listed("kernel", &command.Listed{Error: "the index cannot be read"}))
+	m.ok(&command.ApproveSource{Id: "kernel", Digest: digest(4)})
+	m.ok(&command.SetSource{Id: "kernel", Paused: proto.Bool(true), Ref: proto.String("main"), Path: proto.String("l"), Again: 3})
 	m.ok(addRepos(newRepo("gone")))
 	m.ok(&command.RemoveRepos{Ids: []string{"gone"}})
 	return m

@@ -25,6 +25,7 @@ import (
 //	8  an interval of 0 is learned; what has long not been there is parked
 //	9  an upstream says that it is elsewhere from now on
 //	10  another url than the first is asked
+//	11  sources claim rows
 //
 // Every member says in its row which format its binary speaks. The leader
 // raises the cluster's to what all of them speak, and never lowers it. A
@@ -53,7 +54,9 @@ const (
 
 	formatFallback = 10 // which of an upstream's urls is asked
 
-	newest = 10 // that is known here
+	formatSources = 11 // of repos, and claims on rows
+
+	newest = 11 // that is known here
 )
 
 // RemembersPast tells whether every member knows files of the past: from then on they
@@ -175,3 +178,8 @@ func (t *nodeTable) speaksLess(format uint32) *Node {
 
 // tick does nothing: its entry has told the time.
 func (s *State) tick(entry, *command.Tick) *command.Outcome { return done() }
+
+// AdmitSources refuses sources while a member does not know them.
+func AdmitSources(format uint32) error {
+	return needs(formatSources, "sources of repositories", format)
+}

@@ -121,6 +121,7 @@ func (t *tables) loadByID(rows []*Repo) {
 		for _, row := range rows {
 			byID.add(row)
 			t.addLive(row)
+			t.retire(nil, row)
 		}
 		byID.finish()
 	})

@@ -102,6 +102,13 @@ func (m *machine) rows() string {
 		fmt.Fprintf(&s, "%+v %d\n", *r.Repo, r.removedMS)
 		return true
 	})
+	for _, src := range v.Sources() {
+		fmt.Fprintf(&s, "%+v\n", *src)
+		v.Claims(src.Num, "", func(c *Claim) bool {
+			fmt.Fprintf(&s, "%+v\n", *c)
+			return true
+		})
+	}
 	fmt.Fprintln(&s, len(v.Events(0)))
 	return s.String()
 }

@@ -69,10 +69,10 @@ func (t *tables) mark(m Mark) {
 	t.marks = append(t.marks[max(0, len(t.marks)+1-MarksKept):], m) // views share the old ones, which stay as they are
 }
 
-// digest adds to the sums of the rows, those in the trash too, what is little enough to be summed up
-// each time.
+// digest adds to the sums of the rows, those in the trash and the claims too, what is little enough to
+// be summed up each time.
 func (t *tables) digest() TableDigest {
-	total := t.rows.plus(t.trash.sum).plus(sumOf(marshal(nil, metaRecord(t))))
+	total := t.rows.plus(t.trash.sum).plus(t.sources.sum()).plus(t.claims.sum).plus(sumOf(marshal(nil, metaRecord(t))))
 	for _, n := range t.nodes.sorted {
 		total = total.plus(sumOf(marshal(nil, nodeRecord(n))))
 	}

@@ -20,7 +20,7 @@ type part struct {
 
 // parts are what a snapshot consists of, in its order. A row of one may name what came in
 // those before it.
-var parts = []part{metaPart, nodePart, repoPart, trashPart, eventPart, requestPart}
+var parts = []part{metaPart, nodePart, repoPart, trashPart, sourcePart, claimPart, eventPart, requestPart}
 
 // scan writes the record of each item of a table.
 func scan[T any](w *recordWriter, tree *btree.BTreeG[T], record func(T) *snapshot.Record) {

@@ -42,7 +42,9 @@ func (s *State) placeRow(e entry, p *command.Placement) *command.Item {
 	}
 	if !slices.Equal(row.Copies, next.Copies) {
 		t.store(e, next)
-		t.recordMove(e, next, p)
+		if t.format < formatSources || len(row.Copies) > 0 || row.Generation > 0 { // the first place is no move
+			t.recordMove(e, next, p)
+		}
 	}
 	return ok(id)
 }
@@ -115,7 +117,7 @@ func (s *State) assignOwner(e entry, o *command.Ownership) *command.Item {
 	next.Owner = owner
 	next.Epoch++
 	t.store(e, next)
-	if owner != row.Owner {
+	if first := row.Epoch == 0 && row.Generation == 0; owner != row.Owner && (t.format < formatSources || !first) {
 		t.record(e, EventOwnerChanged, next, "from "+t.nodeName(row.Owner)+" to "+t.nodeName(owner))
 	}
 	return ok(id)

@@ -16,12 +16,14 @@ import (
 
 // Few ids, so that commands meet.
 var (
-	someNode  = rapid.SampledFrom([]string{"a", "b", "c", "d", ""})
-	someRepo  = rapid.SampledFrom([]string{"one", "two", "three", "four", ""})
-	someCount = rapid.Uint64Range(0, 4)
-	someNodes = rapid.SliceOfN(someNode, 0, 3)
-	someBool  = rapid.Bool()
-	someRun   = rapid.SampledFrom([]string{"", "run-1", "run-2"})
+	someNode   = rapid.SampledFrom([]string{"a", "b", "c", "d", ""})
+	someRepo   = rapid.SampledFrom([]string{"one", "two", "three", "four", ""})
+	someCount  = rapid.Uint64Range(0, 4)
+	someNodes  = rapid.SliceOfN(someNode, 0, 3)
+	someBool   = rapid.Bool()
+	someSource = rapid.SampledFrom([]string{"kernel", "others"})
+	somePath   = rapid.SampledFrom([]string{"p", "q", "Q", "r", ""})
+	someRun    = rapid.SampledFrom([]string{"", "run-1", "run-2"})
 )
 
 func someCommand(t *rapid.T, v *View) proto.Message {
@@ -40,7 +42,7 @@ func someCommand(t *rapid.T, v *View) proto.Message {
 		}
 		return someCount.Draw(t, "wrong")
 	}
-	switch rapid.SampledFrom([]uint32{1, 2, 2, 3, 4, 5, 6, 7, 8, 10, 10, 11, 12, 12, 12, 13, 13, 14, 15, 16, 17, 20, 21, 21, 22, 22}).Draw(t, "number") {
+	switch rapid.SampledFrom([]uint32{1, 2, 2, 3, 4, 5, 6, 7, 8, 10, 10, 11, 12, 12, 12, 13, 13, 14, 15, 16, 17, 20, 21, 21, 22, 22, 30, 31, 32, 33, 33, 33, 33, 34}).Draw(t, "number") {
 	case 1:
 		return &command.FoundCluster{ClusterId: node}
 	case 2:
@@ -72,6 +74,41 @@ func someCommand(t *rapid.T, v *View) proto.Message {
 		return &command.RemoveRepos{Ids: []string{repo}}
 	case 22:
 		return &command.RestoreRepos{Ids: []string{repo}}
+	case 30:
+		return putSource(someSource.Draw(t, "source"))
+	case 31:
+		return &command.SetSource{Id: someSource.Draw(t, "source"), Paused: proto.Bool(someBool.Draw(t, "paused")), Again: someCount.Draw(t, "again")}
+	case 32:
+		return &command.RemoveSource{Id: someSource.Draw(t, "source")}
+	case 34:
+		return &command.ApproveSource{Id: someSource.Draw(t, "source"), Digest: digest(byte(someCount.Draw(t, "digest")))}
+	case 33:
+		c := &command.Listing{Source: someSource.Draw(t, "source"), Approved: digest(byte(someCount.Draw(t, "approved")))}
+		if src := v.SourceByID(c.Source); src != nil {
+			index := v.Repo(src.Index)
+			if c.Epoch = guess(index.Epoch); v.Node(index.Owner) != nil {
+				c.Node = v.Node(index.Owner).ID
+			}
+		}
+		for range rapid.IntRange(0, 3).Draw(t, "entries") {
+			e := entryOf(somePath.Draw(t, "path"))
+			from := newRepo(someRepo.Draw(t, "from"))
+			e.Repo.Id = someRepo.Draw(t, "new id") + "-claimed"
+			e.Repo.Urls, e.Repo.UrlKeys, e.Alias = from.Urls, from.UrlKeys, from.Name
+			if someBool.Draw(t, "fallback") {
+				other := newRepo(someRepo.Draw(t, "other"))
+				e.Repo.Urls, e.Repo.UrlKeys = append(e.Repo.Urls, other.Urls[0]), append(e.Repo.UrlKeys, other.UrlKeys[0])
+			}
+			e.Hash = digest(byte(someCount.Draw(t, "hash")))[:16]
+			e.Repo.Policy = &command.Policy{Replicas: uint32(someCount.Draw(t, "replicas"))}
+			e.Repo.Labels = map[string]string{"x": node}
+			c.Put = append(c.Put, e)
+		}
+		c.Take = rapid.SliceOfN(somePath, 0, 2).Draw(t, "take")
+		if someBool.Draw(t, "done") {
+			c.Done = &command.Listed{Generation: someCount.Draw(t, "generation"), Hold: &command.SourceHold{Digest: digest(byte(someCount.Draw(t, "held")))}}
+		}
+		return c
 	case 12:
 		p := publish(repo, guess(row.Generation+1))
 		p.Node, p.Epoch, p.FromGeneration = node, guess(row.Epoch), guess(row.Generation)
@@ -212,13 +249,16 @@ func checkRows(t *rapid.T, before, v *View) {
 		if old != nil && old.Owner != r.Owner && old.Epoch == r.Epoch {
 			t.Fatalf("the owner changed without a new epoch: %+v to %+v", old, r)
 		}
-		if old != nil && !old.Removed && !r.Removed && old.Generation > 0 && served(old) && !served(r) && !brokeDown(old, r) {
+		if old != nil && !old.Removed && !r.Removed && old.Generation > 0 && served(old) && !served(r) && !brokeDown(old, r) && !nodeGone(v, old) {
 			t.Fatalf("the last ready copy went: %+v to %+v", old, r)
 		}
 		return true
 	})
 	if aliases != v.tables.byAlias.Len() || keys != v.tables.byURL.Len() {
 		t.Fatalf("rows have %d other names and %d keys, and %d and %d lead to them", aliases, keys, v.tables.byAlias.Len(), v.tables.byURL.Len())
+	}
+	if err := soundSources(v); err != nil {
+		t.Fatal(err)
 	}
 	var trashed sum
 	v.Trashed(func(r *Trashed) bool {
@@ -250,6 +290,12 @@ func brokeDown(old, r *Repo) bool {
 		}
 	}
 	return false
+}
+
+// nodeGone tells whether a node that had a ready copy is no member any more: people may have
+// that in spite of what is lost.
+func nodeGone(v *View, old *Repo) bool {
+	return slices.ContainsFunc(old.Copies, func(c Copy) bool { return c.State == CopyReady && v.Node(c.Node) == nil })
 }
 
 func soundRow(v *View, r *Repo) error {

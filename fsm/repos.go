@@ -17,6 +17,9 @@ func (s *State) addRepo(e entry, r *command.NewRepo) *command.Item {
 	if err := checkNewRepo(r); err != nil {
 		return refuseItem(id, refusal.Invalid, "%v", err)
 	}
+	if row := t.repoByURLKey(r.GetUrlKeys()[0]); row != nil && row.Sourced != nil && !row.Sourced.Hand && row.upstreamKeys()[0] == r.GetUrlKeys()[0] {
+		return s.byHand(e, row, r)
+	}
 	taken := cmp.Or(t.nameTaken("", r.GetName()), t.upstreamTaken("", r.GetUrls(), r.GetUrlKeys()))
 	if taken != nil {
 		taken.Repo = id
@@ -32,6 +35,7 @@ func (s *State) addRepo(e entry, r *command.NewRepo) *command.Item {
 	if refused := s.firstCopies(row, r); refused != nil {
 		return refused
 	}
+	t.giveWay(e, id, r.GetName())
 	t.store(e, row)
 	t.record(e, EventRepoAdded, row, "")
 	return ok(id)
@@ -40,8 +44,8 @@ func (s *State) addRepo(e entry, r *command.NewRepo) *command.Item {
 // nameTaken refuses a name that a row is found by, other than that of an id.
 func (t *tables) nameTaken(id, name string) *command.Item {
 	other := t.repoNamed(name)
-	if other == nil || other.ID == id {
-		return nil
+	if other == nil || other.ID == id || other.retired() {
+		return nil // one that is retired gives way
 	}
 	item := refuseItem(id, refusal.ConflictName, "there is a repo %s already", other.Name)
 	if foldCompare(other.Name, name) != 0 {
@@ -115,6 +119,9 @@ func (s *State) removeRepo(e entry, id string) *command.Item {
 	row := t.liveRepo(id)
 	if row == nil {
 		return refuseItem(id, refusal.NotFound, "no repo %q", id)
+	}
+	if list := t.claims.on(id); len(list) > 0 {
+		return s.letGo(e, row, list)
 	}
 	next := row.edit()
 	next.Removed, next.Owner = true, 0

@@ -279,6 +279,7 @@ func (d *rowReader) rarely() error {
 	if f := rec.GetFallback(); f != nil {
 		row.Fallback = &Fallback{URL: f.GetUrl(), Since: fromMS(f.GetSinceMs())}
 	}
+	row.Sourced = d.shared.sourcedOf(rec.GetSourced())
 	row.Aliases, row.Paused = rec.GetAliases(), rec.GetPaused()
 	row.compact()
 	return nil

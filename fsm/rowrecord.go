@@ -91,6 +91,9 @@ func appendRepo(b []byte, r *Repo, policy uint32) []byte {
 	if f := r.Fallback; f != nil {
 		w.message(33, &snapshot.Fallback{Url: f.URL, SinceMs: toMS(f.Since)})
 	}
+	if r.Sourced != nil {
+		w.message(34, sourcedRecord(r.Sourced))
+	}
 	b = protowire.AppendTag(b, 4, protowire.BytesType) // Record.repo
 	return protowire.AppendBytes(b, w)
 }

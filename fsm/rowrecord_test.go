@@ -102,6 +102,9 @@ func repoRecord(r *Repo, policy uint32) *snapshot.Record {
 	if m := r.Moved; m != nil {
 		rec.Moved = &snapshot.Moved{From: m.From, To: m.To, SinceMs: toMS(m.Since)}
 	}
+	if r.Sourced != nil {
+		rec.Sourced = sourcedRecord(r.Sourced)
+	}
 	if f := r.Fallback; f != nil {
 		rec.Fallback = &snapshot.Fallback{Url: f.URL, SinceMs: toMS(f.Since)}
 	}

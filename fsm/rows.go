@@ -160,6 +160,7 @@ type Rarely struct {
 	Aliases  []string  // other names that it is found by; replaced, never written to
 	Moved    *Moved    // an upstream says so; replaced, never written to
 	Fallback *Fallback // replaced, never written to
+	Sourced  *Sourced  // where sources claim it, or did
 	Paused   bool      // upstream is asked for who waits for that alone
 
 	urls, urlKeys []string // where the name does not say them
@@ -176,7 +177,7 @@ func (r *Repo) compact() {
 
 func (r *Rarely) isOrdinary() bool {
 	return len(r.Labels) == 0 && len(r.Lost) == 0 && r.Error == nil && r.Hold == nil && r.Approved == nil &&
-		len(r.Released) == 0 && len(r.Pins) == 0 && len(r.Aliases) == 0 && r.Moved == nil && r.Fallback == nil && !r.Paused && len(r.urls) == 0
+		len(r.Released) == 0 && len(r.Pins) == 0 && len(r.Aliases) == 0 && r.Moved == nil && r.Fallback == nil && r.Sourced == nil && !r.Paused && len(r.urls) == 0
 }
 
 // Head is where HEAD points: "ref: refs/heads/main", an object id, or nothing.

@@ -26,6 +26,9 @@ type tables struct {
 	held    holdings
 	moved   journal
 	trash   trash // of rows that were removed
+	sources sources
+	claims  claims               // that sources have on rows
+	retired *btree.BTreeG[*Repo] // rows that nobody claims any more, by how long
 
 	events ring
 
@@ -49,6 +52,8 @@ func newTables() tables {
 		byAlias: newLeads(),
 		events:  newRing(),
 		trash:   newTrash(),
+		claims:  newClaims(),
+		retired: newRetired(),
 	}
 }
 
@@ -63,8 +68,9 @@ func newByID() *btree.BTreeG[*Repo] {
 func (t *tables) clone() tables {
 	c := *t
 	c.held = t.held.clone()
+	c.retired = t.retired.Copy()
 	c.byID, c.byName, c.byURL, c.byAlias = t.byID.Copy(), t.byName.Copy(), t.byURL.Copy(), t.byAlias.Copy()
-	c.events, c.trash = t.events.clone(), t.trash.clone()
+	c.events, c.trash, c.claims = t.events.clone(), t.trash.clone(), t.claims.clone()
 	return c
 }
 
@@ -146,6 +152,7 @@ func (t *tables) move(was, is *Repo) {
 		t.byID.Set(is)
 		t.byName.Set(is)
 	}
+	t.retire(was, is)
 	if was.live() != is.live() || was.live() && !was.foundAs(is) {
 		t.dropLive(was)
 		t.addLive(is)

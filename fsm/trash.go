@@ -126,11 +126,15 @@ func (s *State) restoreRepo(e entry, id string) *command.Item {
 	}
 	next := was.edit()
 	next.Epoch++
+	next.Sourced = nil // it is there because people want it
 	next.Copies = slices.DeleteFunc(next.Copies, func(c Copy) bool { return t.nodes.byNum[c.Node] == nil })
 	if next.Generation > 0 && !slices.ContainsFunc(next.Copies, func(c Copy) bool { return c.State == CopyReady }) {
 		return refuseItem(id, refusal.CopiesGone, "no node that had a copy of %s is a member any more", next.Name)
 	}
 	t.trash.drop(was)
+	for _, name := range append([]string{next.Name}, next.Aliases...) {
+		t.giveWay(e, id, name)
+	}
 	t.store(e, next)
 	t.record(e, EventRepoRestored, next, fmt.Sprintf("removed at %s; %d copies", was.RemovedAt().Format(time.RFC3339), len(next.Copies)))
 	return ok(id)

@@ -33,6 +33,7 @@ import (
 	"gitmirror/mirror/git"
 	"gitmirror/peer"
 	"gitmirror/server"
+	"gitmirror/source/lister"
 	"gitmirror/story"
 )
 
@@ -43,6 +44,7 @@ type parts struct {
 	consensus   consensus
 	coordinator *coordinator.Coordinator
 	agent       *agent.Agent
+	lister      *lister.Lister
 	reach       *leader.Reach
 	agreement   *membership.Agreement
 	standby     *membership.Standby
@@ -312,6 +314,8 @@ func (n *node) build(ctx context.Context) (err error) {
 		return errors.Join(err, p.cluster.Shutdown(bound))
 	}
 	p.copies = copies{engine: p.engine}
+	p.lister = lister.New(lister.Config{Self: n.id.ID, State: p.machine.state, Proposer: p.reach, Indexes: indexes{p.engine},
+		NewID: func() string { return ulid.Make().String() }, Deny: denies(n.given.policy), Log: n.log})
 	p.coordinator = coordinator.New(coordinator.Config{
 		Self: n.id.ID, ClusterID: n.id.ClusterID, Former: n.id.Incarnations(), State: p.machine.state, Proposer: p.reach, Members: p.consensus, Voters: voters{p.cluster},
 		Nodes: processes{n.peers}, Clock: clock, Egress: n.given.policy, ReplaceAfter: n.cfg.ReplaceAfter, Log: n.log,

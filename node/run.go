@@ -53,6 +53,14 @@ func (n *node) run(ctx context.Context, public *answering) error {
 	})
 	g.Go(func() error { return n.catchUp(gctx) })
 	g.Go(func() error { return n.agent.Run(gctx, n.engine) })
+	g.Go(func() error {
+		select {
+		case <-n.ready:
+			return n.lister.Run(gctx)
+		case <-gctx.Done():
+			return nil
+		}
+	})
 	g.Go(func() error { return n.announce(gctx) })
 	g.Go(func() error { return n.watch(gctx) })
 	g.Go(func() error { return n.stand(gctx) })

@@ -29,6 +29,10 @@ func (w writer) Change(ctx context.Context, changes []server.Change, key string)
 	return results(changed), err
 }
 
+func (w writer) AddSource(ctx context.Context, n server.NewSource, key string) (string, error) {
+	return w.Coordinator.AddSource(ctx, coordinator.NewSource(n), key)
+}
+
 func newRepos(repos []server.NewRepo) []coordinator.NewRepo {
 	list := make([]coordinator.NewRepo, len(repos))
 	for i, r := range repos {

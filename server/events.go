@@ -140,11 +140,15 @@ func (s *Server) eventPage(view *fsm.View, q eventQuery) *api.EventList {
 func eventOf(view *fsm.View, e *fsm.Event) api.Event {
 	out := api.Event{Seq: e.Seq, At: e.At, Type: e.Type, Generation: e.Generation, ChangesTotal: e.ChangesTotal, Detail: e.Detail,
 		Changes: changesOf(e.Changes[:min(len(e.Changes), api.MostEventChanges)])}
-	if e.Repo == "" {
+	switch {
+	case fsm.OfSource(e.Type):
+		out.Source = e.Name
+	case e.Repo == "":
 		out.Node = e.Name
 		return out
+	default:
+		out.Repo = e.Name
 	}
-	out.Repo = e.Name
 	if n := view.Node(e.Node); n != nil {
 		out.Node = n.Name
 	}

@@ -38,7 +38,8 @@ const (
 	repoPath = apiPath + "repos/"
 	nodePath = apiPath + "nodes/"
 
-	trashPath = apiPath + "trash/"
+	trashPath  = apiPath + "trash/"
+	sourcePath = apiPath + "sources/"
 )
 
 // routes are everything but /git/.
@@ -68,6 +69,13 @@ var routes = []route{
 	{http.MethodPost, repoPath + "{name}:gc", ask, (*Server).collect, "have them put their packs in order, in the same way"},
 	{http.MethodPost, repoPath + "{name}:approve", write, (*Server).approve, "follow upstream in what is held, as it was shown"},
 	{http.MethodPost, repoPath + "{name}:restore", write, (*Server).restore, "set a ref back to a tip that is kept, and pin it"},
+	{http.MethodGet, apiPath + "sources", informed, (*Server).sources, "where repos come from: index repositories"},
+	{http.MethodPost, apiPath + "sources", write, (*Server).addSource, "follow an index: `kind` (index), `url`, `name`, `namespace`, `ref`, `path`; 201"},
+	{http.MethodGet, sourcePath + "{name}", informed, (*Server).source, "one source: its last listing, with errors, and what is held"},
+	{http.MethodPatch, sourcePath + "{name}", write, (*Server).setSource, "change `ref`, `path`, `paused`"},
+	{http.MethodPost, sourcePath + "{name}:sync", write, (*Server).syncSource, "have its index asked for and read again"},
+	{http.MethodPost, sourcePath + "{name}:approve", write, (*Server).approveSource, "let it take away what its hold shows: `digest` is that one's"},
+	{http.MethodDelete, sourcePath + "{name}", write, (*Server).removeSource, "take its claims back; 204. What nobody else wants is served for seven days more"},
 	{http.MethodGet, apiPath + "trash", informed, (*Server).trash, "what was removed and can be restored, the last removed first: `q` (part of the name, or a glob), `limit` (1 to 1000), `cursor`"},
 	{http.MethodGet, trashPath + "{name}", informed, (*Server).trashed, "the last that was removed of that name, or URL, or the one with that id"},
 	{http.MethodPost, trashPath + "{name}:restore", write, (*Server).restoreRemoved, "bring it back, from the copies that its nodes have in their trash; the repo. Upstream is not asked"},
@@ -77,7 +85,7 @@ var routes = []route{
 // request is looked at.
 func (s *Server) handler(by Door) http.Handler {
 	mux := http.NewServeMux()
-	verbs := map[string]map[string]methods{repoPath: {}, nodePath: {}, trashPath: {}} // of what has a name
+	verbs := map[string]map[string]methods{repoPath: {}, nodePath: {}, trashPath: {}, sourcePath: {}} // of what has a name
 	paths := map[string]methods{}
 	for _, rt := range routes {
 		in, at := paths, rt.path
@@ -97,6 +105,7 @@ func (s *Server) handler(by Door) http.Handler {
 	mux.Handle(repoPath, named("repo", repoPath, verbs[repoPath]))
 	mux.Handle(nodePath, named("node", nodePath, verbs[nodePath]))
 	mux.Handle(trashPath, named("removed repo", trashPath, verbs[trashPath]))
+	mux.Handle(sourcePath, named("source", sourcePath, verbs[sourcePath]))
 	mux.HandleFunc("/git/", s.git)
 	mux.Handle("/", handler(s.elsewhere))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

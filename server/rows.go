@@ -75,6 +75,9 @@ func (sh shape) states(r *fsm.Repo) []verdict {
 	if r.Paused {
 		add(api.StatePaused, "")
 	}
+	if at := r.Sourced.RetiredAt(); !at.IsZero() {
+		add(api.StateRetired, "goes to the trash on "+at.Add(fsm.RetiredFor).Format(time.DateOnly))
+	}
 	switch f := r.Error; {
 	case f != nil && f.Parked:
 		add(api.StateParked, f.Class)
@@ -82,7 +85,7 @@ func (sh shape) states(r *fsm.Repo) []verdict {
 		add(api.StateFailing, f.Class)
 	}
 	switch owner := sh.view.Node(r.Owner); {
-	case r.Paused:
+	case r.LeftAlone():
 	case r.Generation == 0 && (owner == nil || !owner.State.Live()):
 		add(api.StatePending, "no live node owns it"+sh.whoCannot())
 	case r.Generation == 0:
@@ -228,7 +231,7 @@ func (sh shape) below(r *fsm.Repo) bool {
 // render is a row as the API shows it.
 func (sh shape) render(r *fsm.Repo, said firsthand) api.Repo {
 	out := api.Repo{
-		ID: r.ID, Name: r.Name, Aliases: append([]string{}, r.Aliases...), URLs: r.URLs(), Paused: r.Paused, Epoch: r.Epoch, Generation: r.Generation, Durable: r.Durable(),
+		ID: r.ID, Name: r.Name, Aliases: append([]string{}, r.Aliases...), URLs: r.URLs(), Paused: r.Paused, RetiredAt: timeOf(r.Sourced.RetiredAt()), Claims: claimsOf(sh.view, r), Epoch: r.Epoch, Generation: r.Generation, Durable: r.Durable(),
 		Refs: r.Refs, Head: strings.TrimPrefix(r.Head(), "ref: "), Labels: r.Labels, Copies: []api.Copy{},
 		Policy: api.PolicyOf(r.Policy.Policy), RefPrefixes: append([]string{}, r.Policy.RefPrefixes...),
 	}

@@ -68,6 +68,8 @@ type Writer interface {
 	Remove(ctx context.Context, ids []string, key string) ([]error, error)
 	// Restore brings back what was removed, and returns its id, which a repeated call need not know.
 	Restore(ctx context.Context, id, key string) (string, error)
+	// AddSource returns the source's name.
+	AddSource(ctx context.Context, n NewSource, key string) (name string, err error)
 	// RemoveNode forgets a node; though the last live copies of something are lost with it
 	// where that is accepted.
 	RemoveNode(ctx context.Context, id string, acceptLoss bool, key string) error

@@ -23,6 +23,8 @@ func (sh shape) since(r *fsm.Repo, state string) time.Time {
 		return sh.latest.at(happening{fsm.EventParked, r.ID, 0})
 	case api.StatePaused:
 		return sh.latest.at(happening{fsm.EventRepoPaused, r.ID, 0})
+	case api.StateRetired:
+		return r.Sourced.RetiredAt()
 	case api.StateRemoving:
 		return sh.latest.at(happening{fsm.EventRepoRemoved, r.ID, 0})
 	case api.StateCloning:

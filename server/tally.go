@@ -132,7 +132,7 @@ func (t *tally) add(r *fsm.Repo, n int) {
 		t.below += n
 	}
 	t.most = max(t.most, r.Policy.Replicas)
-	if r.Error != nil && !r.Removed && !r.Paused { // who is left alone is not waited for
+	if r.Error != nil && !r.Removed && !r.LeftAlone() { // who is left alone is not waited for
 		of := failing{hostOf(r), r.Error.Class}
 		if t.fails[of] == nil {
 			t.fails[of] = begins{}

@@ -77,6 +77,10 @@ func (g *group) Change(context.Context, []Change, string) ([]Added, error) {
 func (g *group) Remove(context.Context, []string, string) ([]error, error) {
 	return []error{nil}, nil
 }
+func (g *group) AddSource(_ context.Context, n NewSource, _ string) (string, error) {
+	return n.Name, nil
+}
+
 func (g *group) Restore(_ context.Context, id, _ string) (string, error) { return id, nil }
 func (g *group) RemoveNode(context.Context, string, bool, string) error  { return nil }
 func (g *group) Drain(context.Context, string, string) error             { return nil }

@@ -62,6 +62,13 @@ var kinds = map[string]kind{
 	fsm.EventGenerationLost: {level: slog.LevelWarn, text: "a published generation is lost", detail: "what"},
 	fsm.EventRepoAdded:      {text: "repository is added", usual: true},
 	fsm.EventRepoRemoved:    {text: "repository is removed", usual: true},
+	fsm.EventRepoRetired:    {text: "no source lists the repository any more", detail: "what", usual: true},
+	fsm.EventRepoClaimed:    {text: "repository is wanted again", usual: true},
+	fsm.EventSourceAdded:    {text: "source is added", detail: "index"},
+	fsm.EventSourceRemoved:  {text: "source is removed"},
+	fsm.EventSourceListed:   {text: "what a source lists has changed", detail: "what", flaps: true},
+	fsm.EventSourceHeld:     {level: slog.LevelWarn, text: "source is held: it would take away too much", detail: "what", flaps: true},
+	fsm.EventSourceApproved: {text: "what a source takes away may go", detail: "what"},
 	fsm.EventRepoRestored:   {text: "repository is restored", detail: "what"},
 	fsm.EventRepoRenamed:    {text: "repository has another name", detail: "before"},
 	fsm.EventRepoPaused:     {text: "repository is paused: its upstream is not asked"},
@@ -93,7 +100,10 @@ func lineOf(view *fsm.View, e *fsm.Event) line {
 	l := line{level: k.level, text: k.text, event: e, usual: k.usual, flaps: k.flaps, called: e.Type}
 	detail := oneline.Clip(e.Detail, detailBytes)
 	who := "node"
-	if e.Repo != "" {
+	switch {
+	case fsm.OfSource(e.Type):
+		who = "source"
+	case e.Repo != "":
 		who, l.host = "repo", hostOf(view, e)
 	}
 	l.attrs = []slog.Attr{slog.String(who, e.Name)}

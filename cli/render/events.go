@@ -1,6 +1,7 @@
 package render
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -21,7 +22,7 @@ const shownChanges = 3
 
 // Event draws an event in a line: when, its number, what, of whom, and in whose log it is told.
 func (p Printer) Event(e *api.Event) error {
-	name, told := e.Repo, ""
+	name, told := cmp.Or(e.Repo, e.Source), ""
 	switch {
 	case name == "":
 		name = e.Node

@@ -87,6 +87,18 @@ func (p Printer) Repo(r *api.Repo, own, base string) error {
 			[2]string{"moved to", p.colored(yellow, cell(r.Moved.To)+" for good, says upstream (since "+p.ago(&r.Moved.Since)+")")},
 			[2]string{"", "gitmirror repo set " + cell(r.Name) + movedURLs(r)})
 	}
+	for _, c := range r.Claims {
+		what := cell(c.Source)
+		if c.Path == "" {
+			what += ", as its index"
+		} else {
+			what += ": " + cell(c.Path)
+		}
+		list = append(list, [2]string{"wanted by", what})
+	}
+	if r.RetiredAt != nil {
+		list = append(list, [2]string{"retired", p.colored(yellow, "nobody wants it any more, since "+p.ago(r.RetiredAt)+"; to keep it: "+p.command("repo add "+cell(r.URLs[0])))})
+	}
 	if len(r.Aliases) > 0 {
 		list = append(list, [2]string{"also called", cell(strings.Join(r.Aliases, ", "))})
 	}

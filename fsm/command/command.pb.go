@@ -2543,6 +2543,779 @@ func (x *Pin) GetOid() string {
 	return ""
 }
 
+// NewSource is a source of repos as it is added: an index repository. The proposer makes the id.
+type NewSource struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Name          string                 `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`           // unique among sources, case-folded
+	Namespace     string                 `protobuf:"bytes,3,opt,name=namespace,proto3" json:"namespace,omitempty"` // stands before the names of what it lists
+	Ref           string                 `protobuf:"bytes,4,opt,name=ref,proto3" json:"ref,omitempty"`             // which ref of the index is read; empty: HEAD
+	Path          string                 `protobuf:"bytes,5,opt,name=path,proto3" json:"path,omitempty"`           // a folder of the index; empty: all of it
+	Index         *NewRepo               `protobuf:"bytes,6,opt,name=index,proto3" json:"index,omitempty"`         // the mirror of the index; a row that mirrors its first url is used as it is
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *NewSource) Reset() {
+	*x = NewSource{}
+	mi := &file_command_proto_msgTypes[34]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *NewSource) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*NewSource) ProtoMessage() {}
+
+func (x *NewSource) ProtoReflect() protoreflect.Message {
+	mi := &file_command_proto_msgTypes[34]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use NewSource.ProtoReflect.Descriptor instead.
+func (*NewSource) Descriptor() ([]byte, []int) {
+	return file_command_proto_rawDescGZIP(), []int{34}
+}
+
+func (x *NewSource) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *NewSource) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *NewSource) GetNamespace() string {
+	if x != nil {
+		return x.Namespace
+	}
+	return ""
+}
+
+func (x *NewSource) GetRef() string {
+	if x != nil {
+		return x.Ref
+	}
+	return ""
+}
+
+func (x *NewSource) GetPath() string {
+	if x != nil {
+		return x.Path
+	}
+	return ""
+}
+
+func (x *NewSource) GetIndex() *NewRepo {
+	if x != nil {
+		return x.Index
+	}
+	return nil
+}
+
+// PutSource adds a source. Number 30, since format 11.
+type PutSource struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Source        *NewSource             `protobuf:"bytes,1,opt,name=source,proto3" json:"source,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PutSource) Reset() {
+	*x = PutSource{}
+	mi := &file_command_proto_msgTypes[35]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PutSource) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PutSource) ProtoMessage() {}
+
+func (x *PutSource) ProtoReflect() protoreflect.Message {
+	mi := &file_command_proto_msgTypes[35]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PutSource.ProtoReflect.Descriptor instead.
+func (*PutSource) Descriptor() ([]byte, []int) {
+	return file_command_proto_rawDescGZIP(), []int{35}
+}
+
+func (x *PutSource) GetSource() *NewSource {
+	if x != nil {
+		return x.Source
+	}
+	return nil
+}
+
+// SetSource changes how a source is read. Number 31, since format 11. What is absent stays as it is.
+type SetSource struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Paused        *bool                  `protobuf:"varint,2,opt,name=paused,proto3,oneof" json:"paused,omitempty"` // its listings change nothing
+	Ref           *string                `protobuf:"bytes,3,opt,name=ref,proto3,oneof" json:"ref,omitempty"`
+	Path          *string                `protobuf:"bytes,4,opt,name=path,proto3,oneof" json:"path,omitempty"`
+	Again         uint64                 `protobuf:"varint,5,opt,name=again,proto3" json:"again,omitempty"` // raised by each who wants it read once more, though nothing has changed
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SetSource) Reset() {
+	*x = SetSource{}
+	mi := &file_command_proto_msgTypes[36]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SetSource) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SetSource) ProtoMessage() {}
+
+func (x *SetSource) ProtoReflect() protoreflect.Message {
+	mi := &file_command_proto_msgTypes[36]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SetSource.ProtoReflect.Descriptor instead.
+func (*SetSource) Descriptor() ([]byte, []int) {
+	return file_command_proto_rawDescGZIP(), []int{36}
+}
+
+func (x *SetSource) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *SetSource) GetPaused() bool {
+	if x != nil && x.Paused != nil {
+		return *x.Paused
+	}
+	return false
+}
+
+func (x *SetSource) GetRef() string {
+	if x != nil && x.Ref != nil {
+		return *x.Ref
+	}
+	return ""
+}
+
+func (x *SetSource) GetPath() string {
+	if x != nil && x.Path != nil {
+		return *x.Path
+	}
+	return ""
+}
+
+func (x *SetSource) GetAgain() uint64 {
+	if x != nil {
+		return x.Again
+	}
+	return 0
+}
+
+// RemoveSource takes the claims of a source back, up to 1,000 at a time, and with the last of them
+// the source is gone. Number 32, since format 11. It is asked again while some are left.
+type RemoveSource struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RemoveSource) Reset() {
+	*x = RemoveSource{}
+	mi := &file_command_proto_msgTypes[37]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RemoveSource) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RemoveSource) ProtoMessage() {}
+
+func (x *RemoveSource) ProtoReflect() protoreflect.Message {
+	mi := &file_command_proto_msgTypes[37]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RemoveSource.ProtoReflect.Descriptor instead.
+func (*RemoveSource) Descriptor() ([]byte, []int) {
+	return file_command_proto_rawDescGZIP(), []int{37}
+}
+
+func (x *RemoveSource) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+// Listing brings what a source claims to what it lists, in batches of up to 1,000 entries. Number 33,
+// since format 11. Refused unless the node owns the index, in that epoch.
+type Listing struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Source        string                 `protobuf:"bytes,1,opt,name=source,proto3" json:"source,omitempty"`
+	Node          string                 `protobuf:"bytes,2,opt,name=node,proto3" json:"node,omitempty"`
+	Epoch         uint64                 `protobuf:"varint,3,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	Put           []*Entry               `protobuf:"bytes,4,rep,name=put,proto3" json:"put,omitempty"`           // each accepted or refused for itself; one that is there already changes nothing
+	Take          []string               `protobuf:"bytes,5,rep,name=take,proto3" json:"take,omitempty"`         // paths that are claimed no more; all or none
+	Approved      []byte                 `protobuf:"bytes,6,opt,name=approved,proto3" json:"approved,omitempty"` // of what a person has let it take away; empty for nothing
+	Done          *Listed                `protobuf:"bytes,7,opt,name=done,proto3" json:"done,omitempty"`         // with the last batch, and with the news that there is none
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Listing) Reset() {
+	*x = Listing{}
+	mi := &file_command_proto_msgTypes[38]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Listing) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Listing) ProtoMessage() {}
+
+func (x *Listing) ProtoReflect() protoreflect.Message {
+	mi := &file_command_proto_msgTypes[38]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Listing.ProtoReflect.Descriptor instead.
+func (*Listing) Descriptor() ([]byte, []int) {
+	return file_command_proto_rawDescGZIP(), []int{38}
+}
+
+func (x *Listing) GetSource() string {
+	if x != nil {
+		return x.Source
+	}
+	return ""
+}
+
+func (x *Listing) GetNode() string {
+	if x != nil {
+		return x.Node
+	}
+	return ""
+}
+
+func (x *Listing) GetEpoch() uint64 {
+	if x != nil {
+		return x.Epoch
+	}
+	return 0
+}
+
+func (x *Listing) GetPut() []*Entry {
+	if x != nil {
+		return x.Put
+	}
+	return nil
+}
+
+func (x *Listing) GetTake() []string {
+	if x != nil {
+		return x.Take
+	}
+	return nil
+}
+
+func (x *Listing) GetApproved() []byte {
+	if x != nil {
+		return x.Approved
+	}
+	return nil
+}
+
+func (x *Listing) GetDone() *Listed {
+	if x != nil {
+		return x.Done
+	}
+	return nil
+}
+
+// Entry is one repo as a source wants it.
+type Entry struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Path          string                 `protobuf:"bytes,1,opt,name=path,proto3" json:"path,omitempty"`        // names it in its source
+	File          string                 `protobuf:"bytes,2,opt,name=file,proto3" json:"file,omitempty"`        // where that says so
+	Hash          []byte                 `protobuf:"bytes,3,opt,name=hash,proto3" json:"hash,omitempty"`        // 16 bytes over all that the source says of it
+	Repo          *NewRepo               `protobuf:"bytes,4,opt,name=repo,proto3" json:"repo,omitempty"`        // as it is added where nothing mirrors its first url; its policy and labels are those asked for
+	Alias         string                 `protobuf:"bytes,5,opt,name=alias,proto3" json:"alias,omitempty"`      // another name for it, where that is free
+	Extra         string                 `protobuf:"bytes,6,opt,name=extra,proto3" json:"extra,omitempty"`      // JSON of what means nothing here
+	Learned       bool                   `protobuf:"varint,7,opt,name=learned,proto3" json:"learned,omitempty"` // an interval of 0 is asked for, and not left to others
+	Submodules    bool                   `protobuf:"varint,8,opt,name=submodules,proto3" json:"submodules,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Entry) Reset() {
+	*x = Entry{}
+	mi := &file_command_proto_msgTypes[39]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Entry) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Entry) ProtoMessage() {}
+
+func (x *Entry) ProtoReflect() protoreflect.Message {
+	mi := &file_command_proto_msgTypes[39]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Entry.ProtoReflect.Descriptor instead.
+func (*Entry) Descriptor() ([]byte, []int) {
+	return file_command_proto_rawDescGZIP(), []int{39}
+}
+
+func (x *Entry) GetPath() string {
+	if x != nil {
+		return x.Path
+	}
+	return ""
+}
+
+func (x *Entry) GetFile() string {
+	if x != nil {
+		return x.File
+	}
+	return ""
+}
+
+func (x *Entry) GetHash() []byte {
+	if x != nil {
+		return x.Hash
+	}
+	return nil
+}
+
+func (x *Entry) GetRepo() *NewRepo {
+	if x != nil {
+		return x.Repo
+	}
+	return nil
+}
+
+func (x *Entry) GetAlias() string {
+	if x != nil {
+		return x.Alias
+	}
+	return ""
+}
+
+func (x *Entry) GetExtra() string {
+	if x != nil {
+		return x.Extra
+	}
+	return ""
+}
+
+func (x *Entry) GetLearned() bool {
+	if x != nil {
+		return x.Learned
+	}
+	return false
+}
+
+func (x *Entry) GetSubmodules() bool {
+	if x != nil {
+		return x.Submodules
+	}
+	return false
+}
+
+// Listed says how the last listing of a source went.
+type Listed struct {
+	state      protoimpl.MessageState `protogen:"open.v1"`
+	Generation uint64                 `protobuf:"varint,1,opt,name=generation,proto3" json:"generation,omitempty"` // of the index
+	Ref        string                 `protobuf:"bytes,2,opt,name=ref,proto3" json:"ref,omitempty"`                // that were read
+	Path       string                 `protobuf:"bytes,3,opt,name=path,proto3" json:"path,omitempty"`
+	Again      uint64                 `protobuf:"varint,4,opt,name=again,proto3" json:"again,omitempty"`
+	Entries    uint32                 `protobuf:"varint,5,opt,name=entries,proto3" json:"entries,omitempty"`
+	Added      uint32                 `protobuf:"varint,6,opt,name=added,proto3" json:"added,omitempty"`
+	Changed    uint32                 `protobuf:"varint,7,opt,name=changed,proto3" json:"changed,omitempty"`
+	Gone       uint32                 `protobuf:"varint,8,opt,name=gone,proto3" json:"gone,omitempty"`
+	Kept       uint32                 `protobuf:"varint,9,opt,name=kept,proto3" json:"kept,omitempty"`   // claims that stay because of flaws
+	Flaws      []*Flaw                `protobuf:"bytes,10,rep,name=flaws,proto3" json:"flaws,omitempty"` // the first of them, at most 100
+	FlawsTotal uint32                 `protobuf:"varint,11,opt,name=flaws_total,json=flawsTotal,proto3" json:"flaws_total,omitempty"`
+	Error      string                 `protobuf:"bytes,12,opt,name=error,proto3" json:"error,omitempty"` // why there is no listing; empty where there is one
+	// What it would take away is held for a person to look at; absent where it is not.
+	Hold          *SourceHold `protobuf:"bytes,13,opt,name=hold,proto3" json:"hold,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Listed) Reset() {
+	*x = Listed{}
+	mi := &file_command_proto_msgTypes[40]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Listed) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Listed) ProtoMessage() {}
+
+func (x *Listed) ProtoReflect() protoreflect.Message {
+	mi := &file_command_proto_msgTypes[40]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Listed.ProtoReflect.Descriptor instead.
+func (*Listed) Descriptor() ([]byte, []int) {
+	return file_command_proto_rawDescGZIP(), []int{40}
+}
+
+func (x *Listed) GetGeneration() uint64 {
+	if x != nil {
+		return x.Generation
+	}
+	return 0
+}
+
+func (x *Listed) GetRef() string {
+	if x != nil {
+		return x.Ref
+	}
+	return ""
+}
+
+func (x *Listed) GetPath() string {
+	if x != nil {
+		return x.Path
+	}
+	return ""
+}
+
+func (x *Listed) GetAgain() uint64 {
+	if x != nil {
+		return x.Again
+	}
+	return 0
+}
+
+func (x *Listed) GetEntries() uint32 {
+	if x != nil {
+		return x.Entries
+	}
+	return 0
+}
+
+func (x *Listed) GetAdded() uint32 {
+	if x != nil {
+		return x.Added
+	}
+	return 0
+}
+
+func (x *Listed) GetChanged() uint32 {
+	if x != nil {
+		return x.Changed
+	}
+	return 0
+}
+
+func (x *Listed) GetGone() uint32 {
+	if x != nil {
+		return x.Gone
+	}
+	return 0
+}
+
+func (x *Listed) GetKept() uint32 {
+	if x != nil {
+		return x.Kept
+	}
+	return 0
+}
+
+func (x *Listed) GetFlaws() []*Flaw {
+	if x != nil {
+		return x.Flaws
+	}
+	return nil
+}
+
+func (x *Listed) GetFlawsTotal() uint32 {
+	if x != nil {
+		return x.FlawsTotal
+	}
+	return 0
+}
+
+func (x *Listed) GetError() string {
+	if x != nil {
+		return x.Error
+	}
+	return ""
+}
+
+func (x *Listed) GetHold() *SourceHold {
+	if x != nil {
+		return x.Hold
+	}
+	return nil
+}
+
+// Flaw is what is wrong with a file of a source.
+type Flaw struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	File          string                 `protobuf:"bytes,1,opt,name=file,proto3" json:"file,omitempty"`
+	Line          uint32                 `protobuf:"varint,2,opt,name=line,proto3" json:"line,omitempty"`
+	Why           string                 `protobuf:"bytes,3,opt,name=why,proto3" json:"why,omitempty"`
+	Try           string                 `protobuf:"bytes,4,opt,name=try,proto3" json:"try,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Flaw) Reset() {
+	*x = Flaw{}
+	mi := &file_command_proto_msgTypes[41]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Flaw) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Flaw) ProtoMessage() {}
+
+func (x *Flaw) ProtoReflect() protoreflect.Message {
+	mi := &file_command_proto_msgTypes[41]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Flaw.ProtoReflect.Descriptor instead.
+func (*Flaw) Descriptor() ([]byte, []int) {
+	return file_command_proto_rawDescGZIP(), []int{41}
+}
+
+func (x *Flaw) GetFile() string {
+	if x != nil {
+		return x.File
+	}
+	return ""
+}
+
+func (x *Flaw) GetLine() uint32 {
+	if x != nil {
+		return x.Line
+	}
+	return 0
+}
+
+func (x *Flaw) GetWhy() string {
+	if x != nil {
+		return x.Why
+	}
+	return ""
+}
+
+func (x *Flaw) GetTry() string {
+	if x != nil {
+		return x.Try
+	}
+	return ""
+}
+
+// SourceHold is what a listing would take away, and may not unasked.
+type SourceHold struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Digest        []byte                 `protobuf:"bytes,1,opt,name=digest,proto3" json:"digest,omitempty"` // of all of it
+	Lost          uint32                 `protobuf:"varint,2,opt,name=lost,proto3" json:"lost,omitempty"`
+	First         []string               `protobuf:"bytes,3,rep,name=first,proto3" json:"first,omitempty"` // paths, at most 100
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SourceHold) Reset() {
+	*x = SourceHold{}
+	mi := &file_command_proto_msgTypes[42]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SourceHold) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SourceHold) ProtoMessage() {}
+
+func (x *SourceHold) ProtoReflect() protoreflect.Message {
+	mi := &file_command_proto_msgTypes[42]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SourceHold.ProtoReflect.Descriptor instead.
+func (*SourceHold) Descriptor() ([]byte, []int) {
+	return file_command_proto_rawDescGZIP(), []int{42}
+}
+
+func (x *SourceHold) GetDigest() []byte {
+	if x != nil {
+		return x.Digest
+	}
+	return nil
+}
+
+func (x *SourceHold) GetLost() uint32 {
+	if x != nil {
+		return x.Lost
+	}
+	return 0
+}
+
+func (x *SourceHold) GetFirst() []string {
+	if x != nil {
+		return x.First
+	}
+	return nil
+}
+
+// ApproveSource lets the next listing take away what was shown. Number 34, since format 11.
+type ApproveSource struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Digest        []byte                 `protobuf:"bytes,2,opt,name=digest,proto3" json:"digest,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ApproveSource) Reset() {
+	*x = ApproveSource{}
+	mi := &file_command_proto_msgTypes[43]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ApproveSource) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ApproveSource) ProtoMessage() {}
+
+func (x *ApproveSource) ProtoReflect() protoreflect.Message {
+	mi := &file_command_proto_msgTypes[43]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ApproveSource.ProtoReflect.Descriptor instead.
+func (*ApproveSource) Descriptor() ([]byte, []int) {
+	return file_command_proto_rawDescGZIP(), []int{43}
+}
+
+func (x *ApproveSource) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *ApproveSource) GetDigest() []byte {
+	if x != nil {
+		return x.Digest
+	}
+	return nil
+}
+
 // Item is the outcome for one row of a batch command.
 type Item struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -2550,13 +3323,14 @@ type Item struct {
 	Code          string                 `protobuf:"bytes,2,opt,name=code,proto3" json:"code,omitempty"` // empty: done
 	Message       string                 `protobuf:"bytes,3,opt,name=message,proto3" json:"message,omitempty"`
 	Existing      string                 `protobuf:"bytes,4,opt,name=existing,proto3" json:"existing,omitempty"` // name of the row in the way, for conflicts
+	Path          string                 `protobuf:"bytes,5,opt,name=path,proto3" json:"path,omitempty"`         // of the entry, in a listing
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Item) Reset() {
 	*x = Item{}
-	mi := &file_command_proto_msgTypes[34]
+	mi := &file_command_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2568,7 +3342,7 @@ func (x *Item) String() string {
 func (*Item) ProtoMessage() {}
 
 func (x *Item) ProtoReflect() protoreflect.Message {
-	mi := &file_command_proto_msgTypes[34]
+	mi := &file_command_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2581,7 +3355,7 @@ func (x *Item) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Item.ProtoReflect.Descriptor instead.
 func (*Item) Descriptor() ([]byte, []int) {
-	return file_command_proto_rawDescGZIP(), []int{34}
+	return file_command_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *Item) GetRepo() string {
@@ -2612,6 +3386,13 @@ func (x *Item) GetExisting() string {
 	return ""
 }
 
+func (x *Item) GetPath() string {
+	if x != nil {
+		return x.Path
+	}
+	return ""
+}
+
 // Outcome is what Apply answers, and what is remembered of a request id.
 type Outcome struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -2619,13 +3400,14 @@ type Outcome struct {
 	Message       string                 `protobuf:"bytes,2,opt,name=message,proto3" json:"message,omitempty"`
 	Items         []*Item                `protobuf:"bytes,3,rep,name=items,proto3" json:"items,omitempty"`
 	Index         uint64                 `protobuf:"varint,4,opt,name=index,proto3" json:"index,omitempty"` // of the entry that decided
+	Left          uint32                 `protobuf:"varint,5,opt,name=left,proto3" json:"left,omitempty"`   // that are still to be done by asking again
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Outcome) Reset() {
 	*x = Outcome{}
-	mi := &file_command_proto_msgTypes[35]
+	mi := &file_command_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2637,7 +3419,7 @@ func (x *Outcome) String() string {
 func (*Outcome) ProtoMessage() {}
 
 func (x *Outcome) ProtoReflect() protoreflect.Message {
-	mi := &file_command_proto_msgTypes[35]
+	mi := &file_command_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2650,7 +3432,7 @@ func (x *Outcome) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Outcome.ProtoReflect.Descriptor instead.
 func (*Outcome) Descriptor() ([]byte, []int) {
-	return file_command_proto_rawDescGZIP(), []int{35}
+	return file_command_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *Outcome) GetCode() string {
@@ -2677,6 +3459,13 @@ func (x *Outcome) GetItems() []*Item {
 func (x *Outcome) GetIndex() uint64 {
 	if x != nil {
 		return x.Index
+	}
+	return 0
+}
+
+func (x *Outcome) GetLeft() uint32 {
+	if x != nil {
+		return x.Left
 	}
 	return 0
 }
@@ -2891,17 +3680,89 @@ const file_command_proto_rawDesc = "" +
 	"\x03Pin\x12\x12\n" +
 	"\x04repo\x18\x01 \x01(\tR\x04repo\x12\x10\n" +
 	"\x03ref\x18\x02 \x01(\tR\x03ref\x12\x10\n" +
-	"\x03oid\x18\x03 \x01(\tR\x03oid\"d\n" +
+	"\x03oid\x18\x03 \x01(\tR\x03oid\"\xa5\x01\n" +
+	"\tNewSource\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
+	"\x04name\x18\x02 \x01(\tR\x04name\x12\x1c\n" +
+	"\tnamespace\x18\x03 \x01(\tR\tnamespace\x12\x10\n" +
+	"\x03ref\x18\x04 \x01(\tR\x03ref\x12\x12\n" +
+	"\x04path\x18\x05 \x01(\tR\x04path\x120\n" +
+	"\x05index\x18\x06 \x01(\v2\x1a.gitmirror.command.NewRepoR\x05index\"A\n" +
+	"\tPutSource\x124\n" +
+	"\x06source\x18\x01 \x01(\v2\x1c.gitmirror.command.NewSourceR\x06source\"\x9a\x01\n" +
+	"\tSetSource\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1b\n" +
+	"\x06paused\x18\x02 \x01(\bH\x00R\x06paused\x88\x01\x01\x12\x15\n" +
+	"\x03ref\x18\x03 \x01(\tH\x01R\x03ref\x88\x01\x01\x12\x17\n" +
+	"\x04path\x18\x04 \x01(\tH\x02R\x04path\x88\x01\x01\x12\x14\n" +
+	"\x05again\x18\x05 \x01(\x04R\x05againB\t\n" +
+	"\a_pausedB\x06\n" +
+	"\x04_refB\a\n" +
+	"\x05_path\"\x1e\n" +
+	"\fRemoveSource\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\"\xd6\x01\n" +
+	"\aListing\x12\x16\n" +
+	"\x06source\x18\x01 \x01(\tR\x06source\x12\x12\n" +
+	"\x04node\x18\x02 \x01(\tR\x04node\x12\x14\n" +
+	"\x05epoch\x18\x03 \x01(\x04R\x05epoch\x12*\n" +
+	"\x03put\x18\x04 \x03(\v2\x18.gitmirror.command.EntryR\x03put\x12\x12\n" +
+	"\x04take\x18\x05 \x03(\tR\x04take\x12\x1a\n" +
+	"\bapproved\x18\x06 \x01(\fR\bapproved\x12-\n" +
+	"\x04done\x18\a \x01(\v2\x19.gitmirror.command.ListedR\x04done\"\xd9\x01\n" +
+	"\x05Entry\x12\x12\n" +
+	"\x04path\x18\x01 \x01(\tR\x04path\x12\x12\n" +
+	"\x04file\x18\x02 \x01(\tR\x04file\x12\x12\n" +
+	"\x04hash\x18\x03 \x01(\fR\x04hash\x12.\n" +
+	"\x04repo\x18\x04 \x01(\v2\x1a.gitmirror.command.NewRepoR\x04repo\x12\x14\n" +
+	"\x05alias\x18\x05 \x01(\tR\x05alias\x12\x14\n" +
+	"\x05extra\x18\x06 \x01(\tR\x05extra\x12\x18\n" +
+	"\alearned\x18\a \x01(\bR\alearned\x12\x1e\n" +
+	"\n" +
+	"submodules\x18\b \x01(\bR\n" +
+	"submodules\"\xef\x02\n" +
+	"\x06Listed\x12\x1e\n" +
+	"\n" +
+	"generation\x18\x01 \x01(\x04R\n" +
+	"generation\x12\x10\n" +
+	"\x03ref\x18\x02 \x01(\tR\x03ref\x12\x12\n" +
+	"\x04path\x18\x03 \x01(\tR\x04path\x12\x14\n" +
+	"\x05again\x18\x04 \x01(\x04R\x05again\x12\x18\n" +
+	"\aentries\x18\x05 \x01(\rR\aentries\x12\x14\n" +
+	"\x05added\x18\x06 \x01(\rR\x05added\x12\x18\n" +
+	"\achanged\x18\a \x01(\rR\achanged\x12\x12\n" +
+	"\x04gone\x18\b \x01(\rR\x04gone\x12\x12\n" +
+	"\x04kept\x18\t \x01(\rR\x04kept\x12-\n" +
+	"\x05flaws\x18\n" +
+	" \x03(\v2\x17.gitmirror.command.FlawR\x05flaws\x12\x1f\n" +
+	"\vflaws_total\x18\v \x01(\rR\n" +
+	"flawsTotal\x12\x14\n" +
+	"\x05error\x18\f \x01(\tR\x05error\x121\n" +
+	"\x04hold\x18\r \x01(\v2\x1d.gitmirror.command.SourceHoldR\x04hold\"R\n" +
+	"\x04Flaw\x12\x12\n" +
+	"\x04file\x18\x01 \x01(\tR\x04file\x12\x12\n" +
+	"\x04line\x18\x02 \x01(\rR\x04line\x12\x10\n" +
+	"\x03why\x18\x03 \x01(\tR\x03why\x12\x10\n" +
+	"\x03try\x18\x04 \x01(\tR\x03try\"N\n" +
+	"\n" +
+	"SourceHold\x12\x16\n" +
+	"\x06digest\x18\x01 \x01(\fR\x06digest\x12\x12\n" +
+	"\x04lost\x18\x02 \x01(\rR\x04lost\x12\x14\n" +
+	"\x05first\x18\x03 \x03(\tR\x05first\"7\n" +
+	"\rApproveSource\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x16\n" +
+	"\x06digest\x18\x02 \x01(\fR\x06digest\"x\n" +
 	"\x04Item\x12\x12\n" +
 	"\x04repo\x18\x01 \x01(\tR\x04repo\x12\x12\n" +
 	"\x04code\x18\x02 \x01(\tR\x04code\x12\x18\n" +
 	"\amessage\x18\x03 \x01(\tR\amessage\x12\x1a\n" +
-	"\bexisting\x18\x04 \x01(\tR\bexisting\"|\n" +
+	"\bexisting\x18\x04 \x01(\tR\bexisting\x12\x12\n" +
+	"\x04path\x18\x05 \x01(\tR\x04path\"\x90\x01\n" +
 	"\aOutcome\x12\x12\n" +
 	"\x04code\x18\x01 \x01(\tR\x04code\x12\x18\n" +
 	"\amessage\x18\x02 \x01(\tR\amessage\x12-\n" +
 	"\x05items\x18\x03 \x03(\v2\x17.gitmirror.command.ItemR\x05items\x12\x14\n" +
-	"\x05index\x18\x04 \x01(\x04R\x05index*\x95\x01\n" +
+	"\x05index\x18\x04 \x01(\x04R\x05index\x12\x12\n" +
+	"\x04left\x18\x05 \x01(\rR\x04left*\x95\x01\n" +
 	"\tNodeState\x12\x1a\n" +
 	"\x16NODE_STATE_UNSPECIFIED\x10\x00\x12\x11\n" +
 	"\rNODE_STATE_UP\x10\x01\x12\x16\n" +
@@ -2936,7 +3797,7 @@ func file_command_proto_rawDescGZIP() []byte {
 }
 
 var file_command_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_command_proto_msgTypes = make([]protoimpl.MessageInfo, 38)
+var file_command_proto_msgTypes = make([]protoimpl.MessageInfo, 48)
 var file_command_proto_goTypes = []any{
 	(NodeState)(0),         // 0: gitmirror.command.NodeState
 	(ChangeKind)(0),        // 1: gitmirror.command.ChangeKind
@@ -2975,21 +3836,31 @@ var file_command_proto_goTypes = []any{
 	(*Approve)(nil),        // 34: gitmirror.command.Approve
 	(*Release)(nil),        // 35: gitmirror.command.Release
 	(*Pin)(nil),            // 36: gitmirror.command.Pin
-	(*Item)(nil),           // 37: gitmirror.command.Item
-	(*Outcome)(nil),        // 38: gitmirror.command.Outcome
-	nil,                    // 39: gitmirror.command.NewRepo.LabelsEntry
-	nil,                    // 40: gitmirror.command.RepoChange.LabelsEntry
+	(*NewSource)(nil),      // 37: gitmirror.command.NewSource
+	(*PutSource)(nil),      // 38: gitmirror.command.PutSource
+	(*SetSource)(nil),      // 39: gitmirror.command.SetSource
+	(*RemoveSource)(nil),   // 40: gitmirror.command.RemoveSource
+	(*Listing)(nil),        // 41: gitmirror.command.Listing
+	(*Entry)(nil),          // 42: gitmirror.command.Entry
+	(*Listed)(nil),         // 43: gitmirror.command.Listed
+	(*Flaw)(nil),           // 44: gitmirror.command.Flaw
+	(*SourceHold)(nil),     // 45: gitmirror.command.SourceHold
+	(*ApproveSource)(nil),  // 46: gitmirror.command.ApproveSource
+	(*Item)(nil),           // 47: gitmirror.command.Item
+	(*Outcome)(nil),        // 48: gitmirror.command.Outcome
+	nil,                    // 49: gitmirror.command.NewRepo.LabelsEntry
+	nil,                    // 50: gitmirror.command.RepoChange.LabelsEntry
 }
 var file_command_proto_depIdxs = []int32{
 	5,  // 0: gitmirror.command.PutNode.node:type_name -> gitmirror.command.Node
 	0,  // 1: gitmirror.command.SetNodeState.state:type_name -> gitmirror.command.NodeState
 	13, // 2: gitmirror.command.NewRepo.policy:type_name -> gitmirror.command.Policy
-	39, // 3: gitmirror.command.NewRepo.labels:type_name -> gitmirror.command.NewRepo.LabelsEntry
+	49, // 3: gitmirror.command.NewRepo.labels:type_name -> gitmirror.command.NewRepo.LabelsEntry
 	14, // 4: gitmirror.command.AddRepos.repos:type_name -> gitmirror.command.NewRepo
 	19, // 5: gitmirror.command.SetPolicy.accept:type_name -> gitmirror.command.Flaws
 	21, // 6: gitmirror.command.ChangeRepos.repos:type_name -> gitmirror.command.RepoChange
 	18, // 7: gitmirror.command.RepoChange.policy:type_name -> gitmirror.command.SetPolicy
-	40, // 8: gitmirror.command.RepoChange.labels:type_name -> gitmirror.command.RepoChange.LabelsEntry
+	50, // 8: gitmirror.command.RepoChange.labels:type_name -> gitmirror.command.RepoChange.LabelsEntry
 	22, // 9: gitmirror.command.RepoChange.upstream:type_name -> gitmirror.command.Upstream
 	23, // 10: gitmirror.command.RepoChange.aliases:type_name -> gitmirror.command.Aliases
 	1,  // 11: gitmirror.command.Change.kind:type_name -> gitmirror.command.ChangeKind
@@ -3002,12 +3873,19 @@ var file_command_proto_depIdxs = []int32{
 	30, // 18: gitmirror.command.Place.rows:type_name -> gitmirror.command.Placement
 	32, // 19: gitmirror.command.AssignOwners.rows:type_name -> gitmirror.command.Ownership
 	35, // 20: gitmirror.command.Approve.release:type_name -> gitmirror.command.Release
-	37, // 21: gitmirror.command.Outcome.items:type_name -> gitmirror.command.Item
-	22, // [22:22] is the sub-list for method output_type
-	22, // [22:22] is the sub-list for method input_type
-	22, // [22:22] is the sub-list for extension type_name
-	22, // [22:22] is the sub-list for extension extendee
-	0,  // [0:22] is the sub-list for field type_name
+	14, // 21: gitmirror.command.NewSource.index:type_name -> gitmirror.command.NewRepo
+	37, // 22: gitmirror.command.PutSource.source:type_name -> gitmirror.command.NewSource
+	42, // 23: gitmirror.command.Listing.put:type_name -> gitmirror.command.Entry
+	43, // 24: gitmirror.command.Listing.done:type_name -> gitmirror.command.Listed
+	14, // 25: gitmirror.command.Entry.repo:type_name -> gitmirror.command.NewRepo
+	44, // 26: gitmirror.command.Listed.flaws:type_name -> gitmirror.command.Flaw
+	45, // 27: gitmirror.command.Listed.hold:type_name -> gitmirror.command.SourceHold
+	47, // 28: gitmirror.command.Outcome.items:type_name -> gitmirror.command.Item
+	29, // [29:29] is the sub-list for method output_type
+	29, // [29:29] is the sub-list for method input_type
+	29, // [29:29] is the sub-list for extension type_name
+	29, // [29:29] is the sub-list for extension extendee
+	0,  // [0:29] is the sub-list for field type_name
 }
 
 func init() { file_command_proto_init() }
@@ -3018,13 +3896,14 @@ func file_command_proto_init() {
 	file_command_proto_msgTypes[15].OneofWrappers = []any{}
 	file_command_proto_msgTypes[18].OneofWrappers = []any{}
 	file_command_proto_msgTypes[32].OneofWrappers = []any{}
+	file_command_proto_msgTypes[36].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_command_proto_rawDesc), len(file_command_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   38,
+			NumMessages:   48,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

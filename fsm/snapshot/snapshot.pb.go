@@ -27,8 +27,8 @@ const (
 )
 
 // Record is one length-delimited piece: meta first, then nodes by number,
-// policies before the first repo that names them, repos by name, trashed ones, events and
-// requests by age, and end.
+// policies before the first repo that names them, repos by name, trashed ones, sources by number,
+// their claims by path, events and requests by age, and end.
 type Record struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Types that are valid to be assigned to Kind:
@@ -41,6 +41,8 @@ type Record struct {
 	//	*Record_Request
 	//	*Record_End
 	//	*Record_Trashed
+	//	*Record_Source
+	//	*Record_Claim
 	Kind          isRecord_Kind `protobuf_oneof:"kind"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -155,6 +157,24 @@ func (x *Record) GetTrashed() *Trashed {
 	return nil
 }
 
+func (x *Record) GetSource() *Source {
+	if x != nil {
+		if x, ok := x.Kind.(*Record_Source); ok {
+			return x.Source
+		}
+	}
+	return nil
+}
+
+func (x *Record) GetClaim() *Claim {
+	if x != nil {
+		if x, ok := x.Kind.(*Record_Claim); ok {
+			return x.Claim
+		}
+	}
+	return nil
+}
+
 type isRecord_Kind interface {
 	isRecord_Kind()
 }
@@ -191,6 +211,14 @@ type Record_Trashed struct {
 	Trashed *Trashed `protobuf:"bytes,8,opt,name=trashed,proto3,oneof"`
 }
 
+type Record_Source struct {
+	Source *Source `protobuf:"bytes,9,opt,name=source,proto3,oneof"`
+}
+
+type Record_Claim struct {
+	Claim *Claim `protobuf:"bytes,10,opt,name=claim,proto3,oneof"`
+}
+
 func (*Record_Meta) isRecord_Kind() {}
 
 func (*Record_Node) isRecord_Kind() {}
@@ -207,14 +235,19 @@ func (*Record_End) isRecord_Kind() {}
 
 func (*Record_Trashed) isRecord_Kind() {}
 
+func (*Record_Source) isRecord_Kind() {}
+
+func (*Record_Claim) isRecord_Kind() {}
+
 type Meta struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	ClusterId     string                 `protobuf:"bytes,1,opt,name=cluster_id,json=clusterId,proto3" json:"cluster_id,omitempty"`
-	NowMs         int64                  `protobuf:"varint,2,opt,name=now_ms,json=nowMs,proto3" json:"now_ms,omitempty"`             // the latest time that any entry carried
-	LastNode      uint32                 `protobuf:"varint,3,opt,name=last_node,json=lastNode,proto3" json:"last_node,omitempty"`    // highest node number given out
-	LastEvent     uint64                 `protobuf:"varint,4,opt,name=last_event,json=lastEvent,proto3" json:"last_event,omitempty"` // highest event sequence given out
-	Format        uint32                 `protobuf:"varint,5,opt,name=format,proto3" json:"format,omitempty"`                        // the cluster format
-	JumpedMs      int64                  `protobuf:"varint,6,opt,name=jumped_ms,json=jumpedMs,proto3" json:"jumped_ms,omitempty"`    // log time after its last jump, 0 for none
+	NowMs         int64                  `protobuf:"varint,2,opt,name=now_ms,json=nowMs,proto3" json:"now_ms,omitempty"`                // the latest time that any entry carried
+	LastNode      uint32                 `protobuf:"varint,3,opt,name=last_node,json=lastNode,proto3" json:"last_node,omitempty"`       // highest node number given out
+	LastEvent     uint64                 `protobuf:"varint,4,opt,name=last_event,json=lastEvent,proto3" json:"last_event,omitempty"`    // highest event sequence given out
+	Format        uint32                 `protobuf:"varint,5,opt,name=format,proto3" json:"format,omitempty"`                           // the cluster format
+	JumpedMs      int64                  `protobuf:"varint,6,opt,name=jumped_ms,json=jumpedMs,proto3" json:"jumped_ms,omitempty"`       // log time after its last jump, 0 for none
+	LastSource    uint32                 `protobuf:"varint,7,opt,name=last_source,json=lastSource,proto3" json:"last_source,omitempty"` // highest source number given out
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -287,6 +320,13 @@ func (x *Meta) GetFormat() uint32 {
 func (x *Meta) GetJumpedMs() int64 {
 	if x != nil {
 		return x.JumpedMs
+	}
+	return 0
+}
+
+func (x *Meta) GetLastSource() uint32 {
+	if x != nil {
+		return x.LastSource
 	}
 	return 0
 }
@@ -1037,6 +1077,7 @@ type Repo struct {
 	Paused         bool                   `protobuf:"varint,31,opt,name=paused,proto3" json:"paused,omitempty"`
 	Moved          *Moved                 `protobuf:"bytes,32,opt,name=moved,proto3" json:"moved,omitempty"`
 	Fallback       *Fallback              `protobuf:"bytes,33,opt,name=fallback,proto3" json:"fallback,omitempty"`
+	Sourced        *Sourced               `protobuf:"bytes,34,opt,name=sourced,proto3" json:"sourced,omitempty"`
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
 }
@@ -1295,6 +1336,473 @@ func (x *Repo) GetFallback() *Fallback {
 	return nil
 }
 
+func (x *Repo) GetSourced() *Sourced {
+	if x != nil {
+		return x.Sourced
+	}
+	return nil
+}
+
+// Sourced is what a repo has that sources claim, or have claimed.
+type Sourced struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Hand          bool                   `protobuf:"varint,1,opt,name=hand,proto3" json:"hand,omitempty"`                                                                              // people want it too
+	ByHand        uint32                 `protobuf:"varint,2,opt,name=by_hand,json=byHand,proto3" json:"by_hand,omitempty"`                                                            // which settings are people's, a bit each
+	Labels        map[string]string      `protobuf:"bytes,3,rep,name=labels,proto3" json:"labels,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"` // people's
+	Unlabelled    []string               `protobuf:"bytes,4,rep,name=unlabelled,proto3" json:"unlabelled,omitempty"`                                                                   // labels that people took away
+	Names         []string               `protobuf:"bytes,5,rep,name=names,proto3" json:"names,omitempty"`                                                                             // people's, the first of them its name
+	RetiredMs     int64                  `protobuf:"varint,6,opt,name=retired_ms,json=retiredMs,proto3" json:"retired_ms,omitempty"`                                                   // since when nobody claims it, 0 while somebody does
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Sourced) Reset() {
+	*x = Sourced{}
+	mi := &file_snapshot_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Sourced) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Sourced) ProtoMessage() {}
+
+func (x *Sourced) ProtoReflect() protoreflect.Message {
+	mi := &file_snapshot_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Sourced.ProtoReflect.Descriptor instead.
+func (*Sourced) Descriptor() ([]byte, []int) {
+	return file_snapshot_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *Sourced) GetHand() bool {
+	if x != nil {
+		return x.Hand
+	}
+	return false
+}
+
+func (x *Sourced) GetByHand() uint32 {
+	if x != nil {
+		return x.ByHand
+	}
+	return 0
+}
+
+func (x *Sourced) GetLabels() map[string]string {
+	if x != nil {
+		return x.Labels
+	}
+	return nil
+}
+
+func (x *Sourced) GetUnlabelled() []string {
+	if x != nil {
+		return x.Unlabelled
+	}
+	return nil
+}
+
+func (x *Sourced) GetNames() []string {
+	if x != nil {
+		return x.Names
+	}
+	return nil
+}
+
+func (x *Sourced) GetRetiredMs() int64 {
+	if x != nil {
+		return x.RetiredMs
+	}
+	return 0
+}
+
+// Source is where repos come from.
+type Source struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Num           uint32                 `protobuf:"varint,1,opt,name=num,proto3" json:"num,omitempty"`
+	Put           *command.NewSource     `protobuf:"bytes,2,opt,name=put,proto3" json:"put,omitempty"`     // without its index
+	Index         string                 `protobuf:"bytes,3,opt,name=index,proto3" json:"index,omitempty"` // id of the repo
+	Paused        bool                   `protobuf:"varint,4,opt,name=paused,proto3" json:"paused,omitempty"`
+	Again         uint64                 `protobuf:"varint,5,opt,name=again,proto3" json:"again,omitempty"`
+	Removing      bool                   `protobuf:"varint,6,opt,name=removing,proto3" json:"removing,omitempty"`
+	AddedMs       int64                  `protobuf:"varint,7,opt,name=added_ms,json=addedMs,proto3" json:"added_ms,omitempty"`
+	Listed        *command.Listed        `protobuf:"bytes,8,opt,name=listed,proto3" json:"listed,omitempty"` // the last complete listing
+	ListedMs      int64                  `protobuf:"varint,9,opt,name=listed_ms,json=listedMs,proto3" json:"listed_ms,omitempty"`
+	Error         string                 `protobuf:"bytes,10,opt,name=error,proto3" json:"error,omitempty"` // why there has been none since
+	ErrorMs       int64                  `protobuf:"varint,11,opt,name=error_ms,json=errorMs,proto3" json:"error_ms,omitempty"`
+	Hold          *command.SourceHold    `protobuf:"bytes,12,opt,name=hold,proto3" json:"hold,omitempty"`
+	HoldMs        int64                  `protobuf:"varint,13,opt,name=hold_ms,json=holdMs,proto3" json:"hold_ms,omitempty"`
+	Approved      []byte                 `protobuf:"bytes,14,opt,name=approved,proto3" json:"approved,omitempty"`
+	Lost          []*Lost                `protobuf:"bytes,15,rep,name=lost,proto3" json:"lost,omitempty"` // by time
+	Version       uint64                 `protobuf:"varint,16,opt,name=version,proto3" json:"version,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Source) Reset() {
+	*x = Source{}
+	mi := &file_snapshot_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Source) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Source) ProtoMessage() {}
+
+func (x *Source) ProtoReflect() protoreflect.Message {
+	mi := &file_snapshot_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Source.ProtoReflect.Descriptor instead.
+func (*Source) Descriptor() ([]byte, []int) {
+	return file_snapshot_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *Source) GetNum() uint32 {
+	if x != nil {
+		return x.Num
+	}
+	return 0
+}
+
+func (x *Source) GetPut() *command.NewSource {
+	if x != nil {
+		return x.Put
+	}
+	return nil
+}
+
+func (x *Source) GetIndex() string {
+	if x != nil {
+		return x.Index
+	}
+	return ""
+}
+
+func (x *Source) GetPaused() bool {
+	if x != nil {
+		return x.Paused
+	}
+	return false
+}
+
+func (x *Source) GetAgain() uint64 {
+	if x != nil {
+		return x.Again
+	}
+	return 0
+}
+
+func (x *Source) GetRemoving() bool {
+	if x != nil {
+		return x.Removing
+	}
+	return false
+}
+
+func (x *Source) GetAddedMs() int64 {
+	if x != nil {
+		return x.AddedMs
+	}
+	return 0
+}
+
+func (x *Source) GetListed() *command.Listed {
+	if x != nil {
+		return x.Listed
+	}
+	return nil
+}
+
+func (x *Source) GetListedMs() int64 {
+	if x != nil {
+		return x.ListedMs
+	}
+	return 0
+}
+
+func (x *Source) GetError() string {
+	if x != nil {
+		return x.Error
+	}
+	return ""
+}
+
+func (x *Source) GetErrorMs() int64 {
+	if x != nil {
+		return x.ErrorMs
+	}
+	return 0
+}
+
+func (x *Source) GetHold() *command.SourceHold {
+	if x != nil {
+		return x.Hold
+	}
+	return nil
+}
+
+func (x *Source) GetHoldMs() int64 {
+	if x != nil {
+		return x.HoldMs
+	}
+	return 0
+}
+
+func (x *Source) GetApproved() []byte {
+	if x != nil {
+		return x.Approved
+	}
+	return nil
+}
+
+func (x *Source) GetLost() []*Lost {
+	if x != nil {
+		return x.Lost
+	}
+	return nil
+}
+
+func (x *Source) GetVersion() uint64 {
+	if x != nil {
+		return x.Version
+	}
+	return 0
+}
+
+// Lost is how many claims of a source went within an hour.
+type Lost struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Hour          int64                  `protobuf:"varint,1,opt,name=hour,proto3" json:"hour,omitempty"` // since 1970
+	Count         uint32                 `protobuf:"varint,2,opt,name=count,proto3" json:"count,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Lost) Reset() {
+	*x = Lost{}
+	mi := &file_snapshot_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Lost) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Lost) ProtoMessage() {}
+
+func (x *Lost) ProtoReflect() protoreflect.Message {
+	mi := &file_snapshot_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Lost.ProtoReflect.Descriptor instead.
+func (*Lost) Descriptor() ([]byte, []int) {
+	return file_snapshot_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *Lost) GetHour() int64 {
+	if x != nil {
+		return x.Hour
+	}
+	return 0
+}
+
+func (x *Lost) GetCount() uint32 {
+	if x != nil {
+		return x.Count
+	}
+	return 0
+}
+
+// Claim is an entry of a source that was taken up.
+type Claim struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Source        uint32                 `protobuf:"varint,1,opt,name=source,proto3" json:"source,omitempty"`
+	Path          string                 `protobuf:"bytes,2,opt,name=path,proto3" json:"path,omitempty"`
+	File          string                 `protobuf:"bytes,3,opt,name=file,proto3" json:"file,omitempty"`
+	Hash          []byte                 `protobuf:"bytes,4,opt,name=hash,proto3" json:"hash,omitempty"`
+	Repo          string                 `protobuf:"bytes,5,opt,name=repo,proto3" json:"repo,omitempty"`
+	Since         uint64                 `protobuf:"varint,6,opt,name=since,proto3" json:"since,omitempty"` // log index
+	Name          string                 `protobuf:"bytes,7,opt,name=name,proto3" json:"name,omitempty"`
+	Alias         string                 `protobuf:"bytes,8,opt,name=alias,proto3" json:"alias,omitempty"`
+	Urls          []string               `protobuf:"bytes,9,rep,name=urls,proto3" json:"urls,omitempty"`
+	UrlKeys       []string               `protobuf:"bytes,10,rep,name=url_keys,json=urlKeys,proto3" json:"url_keys,omitempty"`
+	Policy        *command.Policy        `protobuf:"bytes,11,opt,name=policy,proto3" json:"policy,omitempty"` // what it asks for; absent: nothing
+	Labels        map[string]string      `protobuf:"bytes,12,rep,name=labels,proto3" json:"labels,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	Extra         string                 `protobuf:"bytes,13,opt,name=extra,proto3" json:"extra,omitempty"`
+	Learned       bool                   `protobuf:"varint,14,opt,name=learned,proto3" json:"learned,omitempty"`
+	Submodules    bool                   `protobuf:"varint,15,opt,name=submodules,proto3" json:"submodules,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Claim) Reset() {
+	*x = Claim{}
+	mi := &file_snapshot_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Claim) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Claim) ProtoMessage() {}
+
+func (x *Claim) ProtoReflect() protoreflect.Message {
+	mi := &file_snapshot_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Claim.ProtoReflect.Descriptor instead.
+func (*Claim) Descriptor() ([]byte, []int) {
+	return file_snapshot_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *Claim) GetSource() uint32 {
+	if x != nil {
+		return x.Source
+	}
+	return 0
+}
+
+func (x *Claim) GetPath() string {
+	if x != nil {
+		return x.Path
+	}
+	return ""
+}
+
+func (x *Claim) GetFile() string {
+	if x != nil {
+		return x.File
+	}
+	return ""
+}
+
+func (x *Claim) GetHash() []byte {
+	if x != nil {
+		return x.Hash
+	}
+	return nil
+}
+
+func (x *Claim) GetRepo() string {
+	if x != nil {
+		return x.Repo
+	}
+	return ""
+}
+
+func (x *Claim) GetSince() uint64 {
+	if x != nil {
+		return x.Since
+	}
+	return 0
+}
+
+func (x *Claim) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Claim) GetAlias() string {
+	if x != nil {
+		return x.Alias
+	}
+	return ""
+}
+
+func (x *Claim) GetUrls() []string {
+	if x != nil {
+		return x.Urls
+	}
+	return nil
+}
+
+func (x *Claim) GetUrlKeys() []string {
+	if x != nil {
+		return x.UrlKeys
+	}
+	return nil
+}
+
+func (x *Claim) GetPolicy() *command.Policy {
+	if x != nil {
+		return x.Policy
+	}
+	return nil
+}
+
+func (x *Claim) GetLabels() map[string]string {
+	if x != nil {
+		return x.Labels
+	}
+	return nil
+}
+
+func (x *Claim) GetExtra() string {
+	if x != nil {
+		return x.Extra
+	}
+	return ""
+}
+
+func (x *Claim) GetLearned() bool {
+	if x != nil {
+		return x.Learned
+	}
+	return false
+}
+
+func (x *Claim) GetSubmodules() bool {
+	if x != nil {
+		return x.Submodules
+	}
+	return false
+}
+
 // Fallback is the url that is asked while the first is not.
 type Fallback struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1306,7 +1814,7 @@ type Fallback struct {
 
 func (x *Fallback) Reset() {
 	*x = Fallback{}
-	mi := &file_snapshot_proto_msgTypes[11]
+	mi := &file_snapshot_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1318,7 +1826,7 @@ func (x *Fallback) String() string {
 func (*Fallback) ProtoMessage() {}
 
 func (x *Fallback) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[11]
+	mi := &file_snapshot_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1331,7 +1839,7 @@ func (x *Fallback) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Fallback.ProtoReflect.Descriptor instead.
 func (*Fallback) Descriptor() ([]byte, []int) {
-	return file_snapshot_proto_rawDescGZIP(), []int{11}
+	return file_snapshot_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Fallback) GetUrl() string {
@@ -1360,7 +1868,7 @@ type Moved struct {
 
 func (x *Moved) Reset() {
 	*x = Moved{}
-	mi := &file_snapshot_proto_msgTypes[12]
+	mi := &file_snapshot_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1372,7 +1880,7 @@ func (x *Moved) String() string {
 func (*Moved) ProtoMessage() {}
 
 func (x *Moved) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[12]
+	mi := &file_snapshot_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1385,7 +1893,7 @@ func (x *Moved) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Moved.ProtoReflect.Descriptor instead.
 func (*Moved) Descriptor() ([]byte, []int) {
-	return file_snapshot_proto_rawDescGZIP(), []int{12}
+	return file_snapshot_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Moved) GetFrom() string {
@@ -1421,7 +1929,7 @@ type Trashed struct {
 
 func (x *Trashed) Reset() {
 	*x = Trashed{}
-	mi := &file_snapshot_proto_msgTypes[13]
+	mi := &file_snapshot_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1433,7 +1941,7 @@ func (x *Trashed) String() string {
 func (*Trashed) ProtoMessage() {}
 
 func (x *Trashed) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[13]
+	mi := &file_snapshot_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1446,7 +1954,7 @@ func (x *Trashed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Trashed.ProtoReflect.Descriptor instead.
 func (*Trashed) Descriptor() ([]byte, []int) {
-	return file_snapshot_proto_rawDescGZIP(), []int{13}
+	return file_snapshot_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Trashed) GetRepo() []byte {
@@ -1480,7 +1988,7 @@ type Generation struct {
 
 func (x *Generation) Reset() {
 	*x = Generation{}
-	mi := &file_snapshot_proto_msgTypes[14]
+	mi := &file_snapshot_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1492,7 +2000,7 @@ func (x *Generation) String() string {
 func (*Generation) ProtoMessage() {}
 
 func (x *Generation) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[14]
+	mi := &file_snapshot_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1505,7 +2013,7 @@ func (x *Generation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Generation.ProtoReflect.Descriptor instead.
 func (*Generation) Descriptor() ([]byte, []int) {
-	return file_snapshot_proto_rawDescGZIP(), []int{14}
+	return file_snapshot_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Generation) GetNumber() uint64 {
@@ -1542,7 +2050,7 @@ type Event struct {
 
 func (x *Event) Reset() {
 	*x = Event{}
-	mi := &file_snapshot_proto_msgTypes[15]
+	mi := &file_snapshot_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1554,7 +2062,7 @@ func (x *Event) String() string {
 func (*Event) ProtoMessage() {}
 
 func (x *Event) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[15]
+	mi := &file_snapshot_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1567,7 +2075,7 @@ func (x *Event) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Event.ProtoReflect.Descriptor instead.
 func (*Event) Descriptor() ([]byte, []int) {
-	return file_snapshot_proto_rawDescGZIP(), []int{15}
+	return file_snapshot_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Event) GetSeq() uint64 {
@@ -1665,7 +2173,7 @@ type Request struct {
 
 func (x *Request) Reset() {
 	*x = Request{}
-	mi := &file_snapshot_proto_msgTypes[16]
+	mi := &file_snapshot_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1677,7 +2185,7 @@ func (x *Request) String() string {
 func (*Request) ProtoMessage() {}
 
 func (x *Request) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[16]
+	mi := &file_snapshot_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1690,7 +2198,7 @@ func (x *Request) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Request.ProtoReflect.Descriptor instead.
 func (*Request) Descriptor() ([]byte, []int) {
-	return file_snapshot_proto_rawDescGZIP(), []int{16}
+	return file_snapshot_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Request) GetId() string {
@@ -1725,7 +2233,7 @@ type Mark struct {
 
 func (x *Mark) Reset() {
 	*x = Mark{}
-	mi := &file_snapshot_proto_msgTypes[17]
+	mi := &file_snapshot_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1737,7 +2245,7 @@ func (x *Mark) String() string {
 func (*Mark) ProtoMessage() {}
 
 func (x *Mark) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[17]
+	mi := &file_snapshot_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1750,7 +2258,7 @@ func (x *Mark) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Mark.ProtoReflect.Descriptor instead.
 func (*Mark) Descriptor() ([]byte, []int) {
-	return file_snapshot_proto_rawDescGZIP(), []int{17}
+	return file_snapshot_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Mark) GetIndex() uint64 {
@@ -1777,13 +2285,15 @@ type End struct {
 	Digest        []byte                 `protobuf:"bytes,5,opt,name=digest,proto3" json:"digest,omitempty"` // of the table
 	Marks         []*Mark                `protobuf:"bytes,6,rep,name=marks,proto3" json:"marks,omitempty"`   // ascending
 	Trashed       uint64                 `protobuf:"varint,7,opt,name=trashed,proto3" json:"trashed,omitempty"`
+	Sources       uint64                 `protobuf:"varint,8,opt,name=sources,proto3" json:"sources,omitempty"`
+	Claims        uint64                 `protobuf:"varint,9,opt,name=claims,proto3" json:"claims,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *End) Reset() {
 	*x = End{}
-	mi := &file_snapshot_proto_msgTypes[18]
+	mi := &file_snapshot_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1795,7 +2305,7 @@ func (x *End) String() string {
 func (*End) ProtoMessage() {}
 
 func (x *End) ProtoReflect() protoreflect.Message {
-	mi := &file_snapshot_proto_msgTypes[18]
+	mi := &file_snapshot_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1808,7 +2318,7 @@ func (x *End) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use End.ProtoReflect.Descriptor instead.
 func (*End) Descriptor() ([]byte, []int) {
-	return file_snapshot_proto_rawDescGZIP(), []int{18}
+	return file_snapshot_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *End) GetNodes() uint64 {
@@ -1860,11 +2370,25 @@ func (x *End) GetTrashed() uint64 {
 	return 0
 }
 
+func (x *End) GetSources() uint64 {
+	if x != nil {
+		return x.Sources
+	}
+	return 0
+}
+
+func (x *End) GetClaims() uint64 {
+	if x != nil {
+		return x.Claims
+	}
+	return 0
+}
+
 var File_snapshot_proto protoreflect.FileDescriptor
 
 const file_snapshot_proto_rawDesc = "" +
 	"\n" +
-	"\x0esnapshot.proto\x12\x12gitmirror.snapshot\x1a\rcommand.proto\"\xa8\x03\n" +
+	"\x0esnapshot.proto\x12\x12gitmirror.snapshot\x1a\rcommand.proto\"\x91\x04\n" +
 	"\x06Record\x12.\n" +
 	"\x04meta\x18\x01 \x01(\v2\x18.gitmirror.snapshot.MetaH\x00R\x04meta\x12.\n" +
 	"\x04node\x18\x02 \x01(\v2\x18.gitmirror.snapshot.NodeH\x00R\x04node\x124\n" +
@@ -1873,8 +2397,11 @@ const file_snapshot_proto_rawDesc = "" +
 	"\x05event\x18\x05 \x01(\v2\x19.gitmirror.snapshot.EventH\x00R\x05event\x127\n" +
 	"\arequest\x18\x06 \x01(\v2\x1b.gitmirror.snapshot.RequestH\x00R\arequest\x12+\n" +
 	"\x03end\x18\a \x01(\v2\x17.gitmirror.snapshot.EndH\x00R\x03end\x127\n" +
-	"\atrashed\x18\b \x01(\v2\x1b.gitmirror.snapshot.TrashedH\x00R\atrashedB\x06\n" +
-	"\x04kind\"\xad\x01\n" +
+	"\atrashed\x18\b \x01(\v2\x1b.gitmirror.snapshot.TrashedH\x00R\atrashed\x124\n" +
+	"\x06source\x18\t \x01(\v2\x1a.gitmirror.snapshot.SourceH\x00R\x06source\x121\n" +
+	"\x05claim\x18\n" +
+	" \x01(\v2\x19.gitmirror.snapshot.ClaimH\x00R\x05claimB\x06\n" +
+	"\x04kind\"\xce\x01\n" +
 	"\x04Meta\x12\x1d\n" +
 	"\n" +
 	"cluster_id\x18\x01 \x01(\tR\tclusterId\x12\x15\n" +
@@ -1883,7 +2410,9 @@ const file_snapshot_proto_rawDesc = "" +
 	"\n" +
 	"last_event\x18\x04 \x01(\x04R\tlastEvent\x12\x16\n" +
 	"\x06format\x18\x05 \x01(\rR\x06format\x12\x1b\n" +
-	"\tjumped_ms\x18\x06 \x01(\x03R\bjumpedMs\"\xb5\x03\n" +
+	"\tjumped_ms\x18\x06 \x01(\x03R\bjumpedMs\x12\x1f\n" +
+	"\vlast_source\x18\a \x01(\rR\n" +
+	"lastSource\"\xb5\x03\n" +
 	"\x04Node\x12\x10\n" +
 	"\x03num\x18\x01 \x01(\rR\x03num\x12\x0e\n" +
 	"\x02id\x18\x02 \x01(\tR\x02id\x12\x12\n" +
@@ -1949,7 +2478,7 @@ const file_snapshot_proto_rawDesc = "" +
 	"\t_upstream\")\n" +
 	"\x03Pin\x12\x10\n" +
 	"\x03ref\x18\x01 \x01(\tR\x03ref\x12\x10\n" +
-	"\x03oid\x18\x02 \x01(\tR\x03oid\"\xa0\t\n" +
+	"\x03oid\x18\x02 \x01(\tR\x03oid\"\xd7\t\n" +
 	"\x04Repo\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x12\n" +
@@ -1988,10 +2517,67 @@ const file_snapshot_proto_rawDesc = "" +
 	"\aaliases\x18\x1e \x03(\tR\aaliases\x12\x16\n" +
 	"\x06paused\x18\x1f \x01(\bR\x06paused\x12/\n" +
 	"\x05moved\x18  \x01(\v2\x19.gitmirror.snapshot.MovedR\x05moved\x128\n" +
-	"\bfallback\x18! \x01(\v2\x1c.gitmirror.snapshot.FallbackR\bfallback\x1a9\n" +
+	"\bfallback\x18! \x01(\v2\x1c.gitmirror.snapshot.FallbackR\bfallback\x125\n" +
+	"\asourced\x18\" \x01(\v2\x1b.gitmirror.snapshot.SourcedR\asourced\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01J\x04\b\a\x10\b\"7\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01J\x04\b\a\x10\b\"\x87\x02\n" +
+	"\aSourced\x12\x12\n" +
+	"\x04hand\x18\x01 \x01(\bR\x04hand\x12\x17\n" +
+	"\aby_hand\x18\x02 \x01(\rR\x06byHand\x12?\n" +
+	"\x06labels\x18\x03 \x03(\v2'.gitmirror.snapshot.Sourced.LabelsEntryR\x06labels\x12\x1e\n" +
+	"\n" +
+	"unlabelled\x18\x04 \x03(\tR\n" +
+	"unlabelled\x12\x14\n" +
+	"\x05names\x18\x05 \x03(\tR\x05names\x12\x1d\n" +
+	"\n" +
+	"retired_ms\x18\x06 \x01(\x03R\tretiredMs\x1a9\n" +
+	"\vLabelsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xf6\x03\n" +
+	"\x06Source\x12\x10\n" +
+	"\x03num\x18\x01 \x01(\rR\x03num\x12.\n" +
+	"\x03put\x18\x02 \x01(\v2\x1c.gitmirror.command.NewSourceR\x03put\x12\x14\n" +
+	"\x05index\x18\x03 \x01(\tR\x05index\x12\x16\n" +
+	"\x06paused\x18\x04 \x01(\bR\x06paused\x12\x14\n" +
+	"\x05again\x18\x05 \x01(\x04R\x05again\x12\x1a\n" +
+	"\bremoving\x18\x06 \x01(\bR\bremoving\x12\x19\n" +
+	"\badded_ms\x18\a \x01(\x03R\aaddedMs\x121\n" +
+	"\x06listed\x18\b \x01(\v2\x19.gitmirror.command.ListedR\x06listed\x12\x1b\n" +
+	"\tlisted_ms\x18\t \x01(\x03R\blistedMs\x12\x14\n" +
+	"\x05error\x18\n" +
+	" \x01(\tR\x05error\x12\x19\n" +
+	"\berror_ms\x18\v \x01(\x03R\aerrorMs\x121\n" +
+	"\x04hold\x18\f \x01(\v2\x1d.gitmirror.command.SourceHoldR\x04hold\x12\x17\n" +
+	"\ahold_ms\x18\r \x01(\x03R\x06holdMs\x12\x1a\n" +
+	"\bapproved\x18\x0e \x01(\fR\bapproved\x12,\n" +
+	"\x04lost\x18\x0f \x03(\v2\x18.gitmirror.snapshot.LostR\x04lost\x12\x18\n" +
+	"\aversion\x18\x10 \x01(\x04R\aversion\"0\n" +
+	"\x04Lost\x12\x12\n" +
+	"\x04hour\x18\x01 \x01(\x03R\x04hour\x12\x14\n" +
+	"\x05count\x18\x02 \x01(\rR\x05count\"\xdb\x03\n" +
+	"\x05Claim\x12\x16\n" +
+	"\x06source\x18\x01 \x01(\rR\x06source\x12\x12\n" +
+	"\x04path\x18\x02 \x01(\tR\x04path\x12\x12\n" +
+	"\x04file\x18\x03 \x01(\tR\x04file\x12\x12\n" +
+	"\x04hash\x18\x04 \x01(\fR\x04hash\x12\x12\n" +
+	"\x04repo\x18\x05 \x01(\tR\x04repo\x12\x14\n" +
+	"\x05since\x18\x06 \x01(\x04R\x05since\x12\x12\n" +
+	"\x04name\x18\a \x01(\tR\x04name\x12\x14\n" +
+	"\x05alias\x18\b \x01(\tR\x05alias\x12\x12\n" +
+	"\x04urls\x18\t \x03(\tR\x04urls\x12\x19\n" +
+	"\burl_keys\x18\n" +
+	" \x03(\tR\aurlKeys\x121\n" +
+	"\x06policy\x18\v \x01(\v2\x19.gitmirror.command.PolicyR\x06policy\x12=\n" +
+	"\x06labels\x18\f \x03(\v2%.gitmirror.snapshot.Claim.LabelsEntryR\x06labels\x12\x14\n" +
+	"\x05extra\x18\r \x01(\tR\x05extra\x12\x18\n" +
+	"\alearned\x18\x0e \x01(\bR\alearned\x12\x1e\n" +
+	"\n" +
+	"submodules\x18\x0f \x01(\bR\n" +
+	"submodules\x1a9\n" +
+	"\vLabelsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"7\n" +
 	"\bFallback\x12\x10\n" +
 	"\x03url\x18\x01 \x01(\tR\x03url\x12\x19\n" +
 	"\bsince_ms\x18\x02 \x01(\x03R\asinceMs\"F\n" +
@@ -2030,7 +2616,7 @@ const file_snapshot_proto_rawDesc = "" +
 	"\aoutcome\x18\x03 \x01(\v2\x1a.gitmirror.command.OutcomeR\aoutcome\"4\n" +
 	"\x04Mark\x12\x14\n" +
 	"\x05index\x18\x01 \x01(\x04R\x05index\x12\x16\n" +
-	"\x06digest\x18\x02 \x01(\fR\x06digest\"\xc7\x01\n" +
+	"\x06digest\x18\x02 \x01(\fR\x06digest\"\xf9\x01\n" +
 	"\x03End\x12\x14\n" +
 	"\x05nodes\x18\x01 \x01(\x04R\x05nodes\x12\x14\n" +
 	"\x05repos\x18\x02 \x01(\x04R\x05repos\x12\x16\n" +
@@ -2038,7 +2624,9 @@ const file_snapshot_proto_rawDesc = "" +
 	"\brequests\x18\x04 \x01(\x04R\brequests\x12\x16\n" +
 	"\x06digest\x18\x05 \x01(\fR\x06digest\x12.\n" +
 	"\x05marks\x18\x06 \x03(\v2\x18.gitmirror.snapshot.MarkR\x05marks\x12\x18\n" +
-	"\atrashed\x18\a \x01(\x04R\atrashedB\x18Z\x16gitmirror/fsm/snapshotb\x06proto3"
+	"\atrashed\x18\a \x01(\x04R\atrashed\x12\x18\n" +
+	"\asources\x18\b \x01(\x04R\asources\x12\x16\n" +
+	"\x06claims\x18\t \x01(\x04R\x06claimsB\x18Z\x16gitmirror/fsm/snapshotb\x06proto3"
 
 var (
 	file_snapshot_proto_rawDescOnce sync.Once
@@ -2052,65 +2640,84 @@ func file_snapshot_proto_rawDescGZIP() []byte {
 	return file_snapshot_proto_rawDescData
 }
 
-var file_snapshot_proto_msgTypes = make([]protoimpl.MessageInfo, 20)
+var file_snapshot_proto_msgTypes = make([]protoimpl.MessageInfo, 26)
 var file_snapshot_proto_goTypes = []any{
-	(*Record)(nil),          // 0: gitmirror.snapshot.Record
-	(*Meta)(nil),            // 1: gitmirror.snapshot.Meta
-	(*Node)(nil),            // 2: gitmirror.snapshot.Node
-	(*Policy)(nil),          // 3: gitmirror.snapshot.Policy
-	(*Copy)(nil),            // 4: gitmirror.snapshot.Copy
-	(*Failure)(nil),         // 5: gitmirror.snapshot.Failure
-	(*Hold)(nil),            // 6: gitmirror.snapshot.Hold
-	(*Approval)(nil),        // 7: gitmirror.snapshot.Approval
-	(*Release)(nil),         // 8: gitmirror.snapshot.Release
-	(*Pin)(nil),             // 9: gitmirror.snapshot.Pin
-	(*Repo)(nil),            // 10: gitmirror.snapshot.Repo
-	(*Fallback)(nil),        // 11: gitmirror.snapshot.Fallback
-	(*Moved)(nil),           // 12: gitmirror.snapshot.Moved
-	(*Trashed)(nil),         // 13: gitmirror.snapshot.Trashed
-	(*Generation)(nil),      // 14: gitmirror.snapshot.Generation
-	(*Event)(nil),           // 15: gitmirror.snapshot.Event
-	(*Request)(nil),         // 16: gitmirror.snapshot.Request
-	(*Mark)(nil),            // 17: gitmirror.snapshot.Mark
-	(*End)(nil),             // 18: gitmirror.snapshot.End
-	nil,                     // 19: gitmirror.snapshot.Repo.LabelsEntry
-	(*command.Policy)(nil),  // 20: gitmirror.command.Policy
-	(*command.Change)(nil),  // 21: gitmirror.command.Change
-	(*command.Outcome)(nil), // 22: gitmirror.command.Outcome
+	(*Record)(nil),             // 0: gitmirror.snapshot.Record
+	(*Meta)(nil),               // 1: gitmirror.snapshot.Meta
+	(*Node)(nil),               // 2: gitmirror.snapshot.Node
+	(*Policy)(nil),             // 3: gitmirror.snapshot.Policy
+	(*Copy)(nil),               // 4: gitmirror.snapshot.Copy
+	(*Failure)(nil),            // 5: gitmirror.snapshot.Failure
+	(*Hold)(nil),               // 6: gitmirror.snapshot.Hold
+	(*Approval)(nil),           // 7: gitmirror.snapshot.Approval
+	(*Release)(nil),            // 8: gitmirror.snapshot.Release
+	(*Pin)(nil),                // 9: gitmirror.snapshot.Pin
+	(*Repo)(nil),               // 10: gitmirror.snapshot.Repo
+	(*Sourced)(nil),            // 11: gitmirror.snapshot.Sourced
+	(*Source)(nil),             // 12: gitmirror.snapshot.Source
+	(*Lost)(nil),               // 13: gitmirror.snapshot.Lost
+	(*Claim)(nil),              // 14: gitmirror.snapshot.Claim
+	(*Fallback)(nil),           // 15: gitmirror.snapshot.Fallback
+	(*Moved)(nil),              // 16: gitmirror.snapshot.Moved
+	(*Trashed)(nil),            // 17: gitmirror.snapshot.Trashed
+	(*Generation)(nil),         // 18: gitmirror.snapshot.Generation
+	(*Event)(nil),              // 19: gitmirror.snapshot.Event
+	(*Request)(nil),            // 20: gitmirror.snapshot.Request
+	(*Mark)(nil),               // 21: gitmirror.snapshot.Mark
+	(*End)(nil),                // 22: gitmirror.snapshot.End
+	nil,                        // 23: gitmirror.snapshot.Repo.LabelsEntry
+	nil,                        // 24: gitmirror.snapshot.Sourced.LabelsEntry
+	nil,                        // 25: gitmirror.snapshot.Claim.LabelsEntry
+	(*command.Policy)(nil),     // 26: gitmirror.command.Policy
+	(*command.Change)(nil),     // 27: gitmirror.command.Change
+	(*command.NewSource)(nil),  // 28: gitmirror.command.NewSource
+	(*command.Listed)(nil),     // 29: gitmirror.command.Listed
+	(*command.SourceHold)(nil), // 30: gitmirror.command.SourceHold
+	(*command.Outcome)(nil),    // 31: gitmirror.command.Outcome
 }
 var file_snapshot_proto_depIdxs = []int32{
 	1,  // 0: gitmirror.snapshot.Record.meta:type_name -> gitmirror.snapshot.Meta
 	2,  // 1: gitmirror.snapshot.Record.node:type_name -> gitmirror.snapshot.Node
 	3,  // 2: gitmirror.snapshot.Record.policy:type_name -> gitmirror.snapshot.Policy
 	10, // 3: gitmirror.snapshot.Record.repo:type_name -> gitmirror.snapshot.Repo
-	15, // 4: gitmirror.snapshot.Record.event:type_name -> gitmirror.snapshot.Event
-	16, // 5: gitmirror.snapshot.Record.request:type_name -> gitmirror.snapshot.Request
-	18, // 6: gitmirror.snapshot.Record.end:type_name -> gitmirror.snapshot.End
-	13, // 7: gitmirror.snapshot.Record.trashed:type_name -> gitmirror.snapshot.Trashed
-	5,  // 8: gitmirror.snapshot.Node.disk:type_name -> gitmirror.snapshot.Failure
-	5,  // 9: gitmirror.snapshot.Node.sick:type_name -> gitmirror.snapshot.Failure
-	20, // 10: gitmirror.snapshot.Policy.later:type_name -> gitmirror.command.Policy
-	21, // 11: gitmirror.snapshot.Hold.first:type_name -> gitmirror.command.Change
-	21, // 12: gitmirror.snapshot.Approval.first:type_name -> gitmirror.command.Change
-	19, // 13: gitmirror.snapshot.Repo.labels:type_name -> gitmirror.snapshot.Repo.LabelsEntry
-	5,  // 14: gitmirror.snapshot.Repo.error:type_name -> gitmirror.snapshot.Failure
-	6,  // 15: gitmirror.snapshot.Repo.hold:type_name -> gitmirror.snapshot.Hold
-	4,  // 16: gitmirror.snapshot.Repo.copies:type_name -> gitmirror.snapshot.Copy
-	14, // 17: gitmirror.snapshot.Repo.lost:type_name -> gitmirror.snapshot.Generation
-	7,  // 18: gitmirror.snapshot.Repo.approved:type_name -> gitmirror.snapshot.Approval
-	9,  // 19: gitmirror.snapshot.Repo.pins:type_name -> gitmirror.snapshot.Pin
-	8,  // 20: gitmirror.snapshot.Repo.released:type_name -> gitmirror.snapshot.Release
-	12, // 21: gitmirror.snapshot.Repo.moved:type_name -> gitmirror.snapshot.Moved
-	11, // 22: gitmirror.snapshot.Repo.fallback:type_name -> gitmirror.snapshot.Fallback
-	3,  // 23: gitmirror.snapshot.Trashed.policy:type_name -> gitmirror.snapshot.Policy
-	21, // 24: gitmirror.snapshot.Event.changes:type_name -> gitmirror.command.Change
-	22, // 25: gitmirror.snapshot.Request.outcome:type_name -> gitmirror.command.Outcome
-	17, // 26: gitmirror.snapshot.End.marks:type_name -> gitmirror.snapshot.Mark
-	27, // [27:27] is the sub-list for method output_type
-	27, // [27:27] is the sub-list for method input_type
-	27, // [27:27] is the sub-list for extension type_name
-	27, // [27:27] is the sub-list for extension extendee
-	0,  // [0:27] is the sub-list for field type_name
+	19, // 4: gitmirror.snapshot.Record.event:type_name -> gitmirror.snapshot.Event
+	20, // 5: gitmirror.snapshot.Record.request:type_name -> gitmirror.snapshot.Request
+	22, // 6: gitmirror.snapshot.Record.end:type_name -> gitmirror.snapshot.End
+	17, // 7: gitmirror.snapshot.Record.trashed:type_name -> gitmirror.snapshot.Trashed
+	12, // 8: gitmirror.snapshot.Record.source:type_name -> gitmirror.snapshot.Source
+	14, // 9: gitmirror.snapshot.Record.claim:type_name -> gitmirror.snapshot.Claim
+	5,  // 10: gitmirror.snapshot.Node.disk:type_name -> gitmirror.snapshot.Failure
+	5,  // 11: gitmirror.snapshot.Node.sick:type_name -> gitmirror.snapshot.Failure
+	26, // 12: gitmirror.snapshot.Policy.later:type_name -> gitmirror.command.Policy
+	27, // 13: gitmirror.snapshot.Hold.first:type_name -> gitmirror.command.Change
+	27, // 14: gitmirror.snapshot.Approval.first:type_name -> gitmirror.command.Change
+	23, // 15: gitmirror.snapshot.Repo.labels:type_name -> gitmirror.snapshot.Repo.LabelsEntry
+	5,  // 16: gitmirror.snapshot.Repo.error:type_name -> gitmirror.snapshot.Failure
+	6,  // 17: gitmirror.snapshot.Repo.hold:type_name -> gitmirror.snapshot.Hold
+	4,  // 18: gitmirror.snapshot.Repo.copies:type_name -> gitmirror.snapshot.Copy
+	18, // 19: gitmirror.snapshot.Repo.lost:type_name -> gitmirror.snapshot.Generation
+	7,  // 20: gitmirror.snapshot.Repo.approved:type_name -> gitmirror.snapshot.Approval
+	9,  // 21: gitmirror.snapshot.Repo.pins:type_name -> gitmirror.snapshot.Pin
+	8,  // 22: gitmirror.snapshot.Repo.released:type_name -> gitmirror.snapshot.Release
+	16, // 23: gitmirror.snapshot.Repo.moved:type_name -> gitmirror.snapshot.Moved
+	15, // 24: gitmirror.snapshot.Repo.fallback:type_name -> gitmirror.snapshot.Fallback
+	11, // 25: gitmirror.snapshot.Repo.sourced:type_name -> gitmirror.snapshot.Sourced
+	24, // 26: gitmirror.snapshot.Sourced.labels:type_name -> gitmirror.snapshot.Sourced.LabelsEntry
+	28, // 27: gitmirror.snapshot.Source.put:type_name -> gitmirror.command.NewSource
+	29, // 28: gitmirror.snapshot.Source.listed:type_name -> gitmirror.command.Listed
+	30, // 29: gitmirror.snapshot.Source.hold:type_name -> gitmirror.command.SourceHold
+	13, // 30: gitmirror.snapshot.Source.lost:type_name -> gitmirror.snapshot.Lost
+	26, // 31: gitmirror.snapshot.Claim.policy:type_name -> gitmirror.command.Policy
+	25, // 32: gitmirror.snapshot.Claim.labels:type_name -> gitmirror.snapshot.Claim.LabelsEntry
+	3,  // 33: gitmirror.snapshot.Trashed.policy:type_name -> gitmirror.snapshot.Policy
+	27, // 34: gitmirror.snapshot.Event.changes:type_name -> gitmirror.command.Change
+	31, // 35: gitmirror.snapshot.Request.outcome:type_name -> gitmirror.command.Outcome
+	21, // 36: gitmirror.snapshot.End.marks:type_name -> gitmirror.snapshot.Mark
+	37, // [37:37] is the sub-list for method output_type
+	37, // [37:37] is the sub-list for method input_type
+	37, // [37:37] is the sub-list for extension type_name
+	37, // [37:37] is the sub-list for extension extendee
+	0,  // [0:37] is the sub-list for field type_name
 }
 
 func init() { file_snapshot_proto_init() }
@@ -2127,6 +2734,8 @@ func file_snapshot_proto_init() {
 		(*Record_Request)(nil),
 		(*Record_End)(nil),
 		(*Record_Trashed)(nil),
+		(*Record_Source)(nil),
+		(*Record_Claim)(nil),
 	}
 	file_snapshot_proto_msgTypes[8].OneofWrappers = []any{}
 	type x struct{}
@@ -2135,7 +2744,7 @@ func file_snapshot_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_snapshot_proto_rawDesc), len(file_snapshot_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   20,
+			NumMessages:   26,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -60,6 +60,9 @@ const (
 	ConflictAddress Code = "conflict_address"
 	NotHeld         Code = "not_held"
 	StaleHold       Code = "stale_hold"
+	SourceHeld      Code = "source_held"
+	SourceInvalid   Code = "source_invalid"
+	Claimed         Code = "claimed"
 	StaleEpoch      Code = "stale_epoch"
 	StaleGeneration Code = "stale_generation"
 	StaleRow        Code = "stale_row"
@@ -152,6 +155,9 @@ var Meanings = []Meaning{
 	{ConflictAddress, 409, "another node answers at the address", "start it with its own --peer or --advertise"},
 	{NotHeld, 409, "the repo is not held", ""},
 	{StaleHold, 409, "upstream shows something else than what was approved", ""},
+	{SourceInvalid, 400, "there is no such kind of source", "the kinds are: index"},
+	{SourceHeld, 409, "a source would take away more than it may unasked", "look at it with gitmirror source show"},
+	{Claimed, 409, "sources claim the repo", "take it out of what they list"},
 	{StaleEpoch, 409, "the repo has got another owner since", ""},
 	{StaleGeneration, 409, "another generation has been published since, or is not here yet", ""},
 	{StaleRow, 409, "the row has changed since", ""},

@@ -82,6 +82,15 @@ func (e *Edit) At(t time.Time) { e.clock = t.Unix() - 1 }
 // Commit adds a commit to a branch, after its tip, with files replaced or
 // added, and further parents merged in. A branch that is not there begins.
 func (e *Edit) Commit(branch, message string, files map[string]string, merge ...string) {
+	e.commit(branch, message, "", files, merge...)
+}
+
+// Replace is Commit with those files alone: all others go.
+func (e *Edit) Replace(branch, message string, files map[string]string) {
+	e.commit(branch, message, "deleteall\n", files)
+}
+
+func (e *Edit) commit(branch, message, first string, files map[string]string, merge ...string) {
 	e.mark++
 	e.clock++
 	fmt.Fprintf(&e.script, "commit refs/heads/%s\nmark :%d\ncommitter Sample <sample@example.invalid> %d +0000\n", branch, e.mark, e.clock)
@@ -92,6 +101,7 @@ func (e *Edit) Commit(branch, message string, files map[string]string, merge ...
 	for _, m := range merge {
 		fmt.Fprintf(&e.script, "merge %s\n", e.tip(m))
 	}
+	e.script.WriteString(first)
 	for _, path := range slices.Sorted(maps.Keys(files)) {
 		fmt.Fprintf(&e.script, "M 100644 inline %s\n", path)
 		e.data(files[path])

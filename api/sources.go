@@ -1,0 +1,157 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"time"
+)
+
+// Source is where repos come from: an index repository, whose files say what is mirrored.
+type Source struct {
+	Name      string     `json:"name"`
+	ID        string     `json:"id"`
+	Kind      string     `json:"kind"`      // index
+	Namespace string     `json:"namespace"` // stands before the names of what it lists; may be empty
+	URL       string     `json:"url"`       // of the index
+	Index     string     `json:"index"`     // the repo that mirrors it
+	Owner     string     `json:"owner"`     // the node that reads it; empty while there is none
+	Ref       string     `json:"ref"`       // which branch or tag is read; empty: where HEAD is
+	Path      string     `json:"path"`      // which folder is; empty: all of it
+	State     string     `json:"state"`     // one of SourceStates
+	Reason    string     `json:"reason"`    // why it is in that state, may be empty
+	Since     *time.Time `json:"since"`     // of the state; null where that is not told
+	Claims    int        `json:"claims"`    // repos that it wants mirrored
+	AddedAt   time.Time  `json:"added_at"`
+	// Listing is the last complete one; null while there is none.
+	Listing *Listing    `json:"listing"`
+	Hold    *SourceHold `json:"hold"` // null while nothing is held
+}
+
+// The states of a source.
+const (
+	SourceListed   = "listed"
+	SourceWaiting  = "waiting"
+	SourceFailing  = "failing"
+	SourceHeld     = "held"
+	SourcePaused   = "paused"
+	SourceRemoving = "removing"
+)
+
+// SourceStates are all of them, with what they mean.
+var SourceStates = []struct{ Name, Means string }{
+	{SourceRemoving, "its claims are being taken back"},
+	{SourcePaused, "its listings change nothing until it is resumed"},
+	{SourceFailing, "it cannot be listed: what is mirrored stays"},
+	{SourceHeld, "it would take away more than it may unasked: nothing of that is taken"},
+	{SourceWaiting, "it is about to be listed, or its index is not here yet"},
+	{SourceListed, "what it lists is mirrored"},
+}
+
+// Listing says how a source was listed.
+type Listing struct {
+	At         time.Time `json:"at"`
+	Generation uint64    `json:"generation"` // of the index
+	Entries    int       `json:"entries"`
+	Added      int       `json:"added"`
+	Changed    int       `json:"changed"`
+	Removed    int       `json:"removed"`
+	Kept       int       `json:"kept"`  // that stay though they are not listed, as there are errors
+	Flaws      []Flaw    `json:"flaws"` // the first of its errors, 100 at most
+	FlawsTotal int       `json:"flaws_total"`
+}
+
+// Flaw is something in a source that cannot be followed.
+type Flaw struct {
+	File string `json:"file"`
+	Line int    `json:"line"` // 0: all of it
+	Why  string `json:"why"`
+	Hint string `json:"hint"` // what to try, may be empty
+}
+
+// SourceHold is what a source would take away, and may not unasked.
+type SourceHold struct {
+	Since    time.Time `json:"since"`
+	Lost     int       `json:"lost"`     // repos that nobody of the source would want any more
+	First    []string  `json:"first"`    // their paths in the source, 100 at most
+	Digest   string    `json:"digest"`   // of all of them, for approve
+	Approved bool      `json:"approved"` // and waits to be followed
+}
+
+// Claim is that a source wants a repo mirrored.
+type Claim struct {
+	Source string          `json:"source"`
+	Path   string          `json:"path"`  // in the source; empty: it is its index
+	File   string          `json:"file"`  // that says so
+	Extra  json.RawMessage `json:"extra"` // what else is said of it there; null for nothing
+}
+
+// SourceList is the answer to GET /api/v1/sources, in the order in which they were added.
+type SourceList struct {
+	Sources []Source `json:"sources"`
+}
+
+// AddSource is what somebody wants to be a source.
+type AddSource struct {
+	Kind      string `json:"kind"` // index
+	URL       string `json:"url"`
+	Name      string `json:"name,omitempty"` // default: the last part of the url
+	Namespace string `json:"namespace,omitempty"`
+	Ref       string `json:"ref,omitempty"`
+	Path      string `json:"path,omitempty"`
+}
+
+// SetSource is what shall become of a source; nil leaves it as it is.
+type SetSource struct {
+	Ref    *string `json:"ref,omitempty"`
+	Path   *string `json:"path,omitempty"`
+	Paused *bool   `json:"paused,omitempty"`
+}
+
+// ApproveSource lets a source take away what its hold shows.
+type ApproveSource struct {
+	Digest string `json:"digest"`
+}
+
+// Sources returns all sources.
+func (c *Client) Sources(ctx context.Context) (*SourceList, error) {
+	var l SourceList
+	return &l, c.do(ctx, call{method: http.MethodGet, path: "sources", out: &l})
+}
+
+// Source returns the source of that name.
+func (c *Client) Source(ctx context.Context, name string) (*Source, error) {
+	var s Source
+	return &s, c.do(ctx, call{method: http.MethodGet, path: "sources/" + escapeName(name), out: &s})
+}
+
+// AddSource adds a source, and returns it.
+func (c *Client) AddSource(ctx context.Context, a AddSource, key string) (*Source, error) {
+	var s Source
+	return &s, c.do(ctx, call{method: http.MethodPost, path: "sources", body: a, key: key, out: &s})
+}
+
+// SetSource changes how a source is read, and returns it.
+func (c *Client) SetSource(ctx context.Context, name string, set SetSource, key string) (*Source, error) {
+	var s Source
+	return &s, c.do(ctx, call{method: http.MethodPatch, path: "sources/" + escapeName(name), body: set, key: key, out: &s})
+}
+
+// SyncSource has the index asked for and the source read again, and returns it. It does not wait for
+// that.
+func (c *Client) SyncSource(ctx context.Context, name, key string) (*Source, error) {
+	var s Source
+	return &s, c.do(ctx, call{method: http.MethodPost, path: "sources/" + escapeName(name) + ":sync", key: key, out: &s})
+}
+
+// ApproveSource lets a source take away what was shown, and returns it.
+func (c *Client) ApproveSource(ctx context.Context, name string, a ApproveSource, key string) (*Source, error) {
+	var s Source
+	return &s, c.do(ctx, call{method: http.MethodPost, path: "sources/" + escapeName(name) + ":approve", body: a, key: key, out: &s})
+}
+
+// RemoveSource has the claims of a source taken back: what nobody else wants is served for seven
+// days more.
+func (c *Client) RemoveSource(ctx context.Context, name, key string) error {
+	return c.do(ctx, call{method: http.MethodDelete, path: "sources/" + escapeName(name), key: key})
+}

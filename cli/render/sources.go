@@ -1,0 +1,116 @@
+package render
+
+import (
+	"fmt"
+	"strconv"
+
+	"gitmirror/api"
+)
+
+var sourceColors = map[string]string{api.SourceListed: green, api.SourceFailing: red, api.SourceHeld: red}
+
+// Sources draws a line for each source.
+func (p Printer) Sources(list []api.Source) error {
+	columns := []column{{head: "SOURCE"}, {head: "STATE"}, {head: "REPOS", right: true}, {head: "ERRORS", right: true}, {head: "LISTED"}, {head: "NAMESPACE", drop: 1}, {head: "OWNER", drop: 2}, {head: "INDEX", cut: true}}
+	var rows [][]string
+	for _, s := range list {
+		listed, flaws := "-", 0
+		if s.Listing != nil {
+			listed, flaws = p.ago(&s.Listing.At), s.Listing.FlawsTotal
+		}
+		rows = append(rows, []string{cell(s.Name), p.colored(sourceColors[s.State], cell(s.State)), strconv.Itoa(s.Claims), strconv.Itoa(flaws), listed, cell(s.Namespace), cell(s.Owner), cell(s.URL)})
+	}
+	return p.table(columns, rows)
+}
+
+// Source draws all there is to know of one source.
+func (p Printer) Source(s *api.Source) error {
+	state := p.colored(sourceColors[s.State], cell(s.State))
+	if s.Reason != "" {
+		state += ": " + cell(s.Reason)
+	}
+	if s.Since != nil {
+		state += " (since " + p.ago(s.Since) + ")"
+	}
+	if _, err := fmt.Fprintf(p.Out, "%s  %s\n", cell(s.Name), state); err != nil {
+		return err
+	}
+	or := func(text, none string) string {
+		if text == "" {
+			return none
+		}
+		return cell(text)
+	}
+	list := [][2]string{
+		{"index", cell(s.URL)},
+		{"mirrored as", cell(s.Index)},
+		{"read by", or(s.Owner, "no node")},
+		{"ref", or(s.Ref, "where HEAD is")},
+		{"path", or(s.Path, "all of it")},
+		{"namespace", or(s.Namespace, "none")},
+		{"wants", count(s.Claims, "repository", "repositories")},
+	}
+	if l := s.Listing; l != nil {
+		list = append(list, [2]string{"listed", fmt.Sprintf("%s, generation %d: %s, of which %d added, %d changed, %d removed", p.ago(&l.At), l.Generation, count(l.Entries, "entry", "entries"), l.Added, l.Changed, l.Removed)})
+		if l.Kept > 0 {
+			list = append(list, [2]string{"kept", count(l.Kept, "repository", "repositories") + " that are not listed any more, because of errors"})
+		}
+	}
+	if h := s.Hold; h != nil {
+		what := fmt.Sprintf("it would take away %d (since %s)", h.Lost, p.ago(&h.Since))
+		if h.Approved {
+			what += ", which is approved"
+		}
+		list = append(list, [2]string{"held", p.colored(red, what)})
+		if !h.Approved {
+			list = append(list, [2]string{"", p.command("source approve " + cell(s.Name))})
+		}
+	}
+	if err := p.pairs(list); err != nil {
+		return err
+	}
+	if s.Hold != nil {
+		if _, err := fmt.Fprintln(p.Out, "\nWould go"); err != nil {
+			return err
+		}
+		for _, path := range s.Hold.First {
+			if _, err := fmt.Fprintln(p.Out, "  "+cell(path)); err != nil {
+				return err
+			}
+		}
+		if more := s.Hold.Lost - len(s.Hold.First); more > 0 {
+			if _, err := fmt.Fprintf(p.Out, "  and %d more\n", more); err != nil {
+				return err
+			}
+		}
+	}
+	return p.flaws(s.Listing)
+}
+
+// flaws draws a line for each error of a listing, as compilers do.
+func (p Printer) flaws(l *api.Listing) error {
+	if l == nil || len(l.Flaws) == 0 {
+		return nil
+	}
+	if _, err := fmt.Fprintln(p.Out, "\nErrors"); err != nil {
+		return err
+	}
+	for _, f := range l.Flaws {
+		at := cell(f.File)
+		if f.Line > 0 {
+			at += ":" + strconv.Itoa(f.Line)
+		}
+		line := "  " + at + ": " + cell(f.Why)
+		if f.Hint != "" {
+			line += "; " + cell(f.Hint)
+		}
+		if _, err := fmt.Fprintln(p.Out, line); err != nil {
+			return err
+		}
+	}
+	if more := l.FlawsTotal - len(l.Flaws); more > 0 {
+		_, err := fmt.Fprintf(p.Out, "  and %d more\n", more)
+		return err
+	}
+	return nil
+}

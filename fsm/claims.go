@@ -1,0 +1,123 @@
+package fsm
+
+import (
+	"cmp"
+	"maps"
+
+	"github.com/tidwall/btree"
+
+	"gitmirror/internal/policy"
+	"gitmirror/source"
+)
+
+// Claim is an entry of a source that was taken up. It never changes: another takes its place.
+type Claim struct {
+	Source     SourceNum
+	Path       string // names it in its source; empty for the source's claim of its own index
+	File       string // where the source says so
+	Hash       source.Hash
+	Repo       string // id of the row
+	Since      uint64 // log index, since when it is on this row
+	Name       string // the row has it while the claim lasts; empty for none
+	Alias      string // so too; empty for none
+	URLs, Keys []string
+	Asks       policy.Policy // what is zero it says nothing of
+	Learned    bool          // the interval of 0 is asked for
+	Labels     map[string]string
+	Submodules bool
+	Extra      string // JSON of what means nothing here
+
+	sum sum
+}
+
+// claims are the table of them.
+type claims struct {
+	byPath *btree.BTreeG[*Claim] // by source and path
+	byRepo *btree.BTreeG[*Claim] // by repo, the oldest first
+	counts map[SourceNum]int
+	shared bool // counts is a clone's too: it is copied before it is written to
+	sum    sum
+}
+
+func newClaims() claims {
+	return claims{
+		byPath: btree.NewBTreeGOptions(func(a, b *Claim) bool {
+			return cmp.Or(cmp.Compare(a.Source, b.Source), cmp.Compare(a.Path, b.Path)) < 0
+		}, unlocked),
+		byRepo: btree.NewBTreeGOptions(func(a, b *Claim) bool {
+			return cmp.Or(cmp.Compare(a.Repo, b.Repo), cmp.Compare(a.Since, b.Since), cmp.Compare(a.Source, b.Source), cmp.Compare(a.Path, b.Path)) < 0
+		}, unlocked),
+	}
+}
+
+func (c *claims) clone() claims {
+	c.shared = true
+	return claims{byPath: c.byPath.Copy(), byRepo: c.byRepo.Copy(), counts: c.counts, shared: true, sum: c.sum}
+}
+
+func (c *claims) get(src SourceNum, path string) *Claim {
+	claim, _ := c.byPath.Get(&Claim{Source: src, Path: path})
+	return claim
+}
+
+// put stores a claim, in the place of one of the same path.
+func (c *claims) put(claim *Claim) {
+	if was := c.get(claim.Source, claim.Path); was != nil {
+		c.drop(was)
+	}
+	claim.sum = sumOf(marshal(nil, claimRecord(claim)))
+	c.sum = c.sum.plus(claim.sum)
+	c.byPath.Set(claim)
+	c.byRepo.Set(claim)
+	c.add(claim.Source, +1)
+}
+
+func (c *claims) drop(claim *Claim) {
+	c.sum = c.sum.minus(claim.sum)
+	c.byPath.Delete(claim)
+	c.byRepo.Delete(claim)
+	c.add(claim.Source, -1)
+}
+
+func (c *claims) add(src SourceNum, n int) {
+	if c.shared || c.counts == nil {
+		if c.counts = maps.Clone(c.counts); c.counts == nil {
+			c.counts = map[SourceNum]int{}
+		}
+		c.shared = false
+	}
+	if c.counts[src] += n; c.counts[src] == 0 {
+		delete(c.counts, src)
+	}
+}
+
+func (c *claims) count(src SourceNum) int { return c.counts[src] }
+
+// of calls fn with the claims of a source from a path on, in their order, until it returns false.
+func (c *claims) of(src SourceNum, from string, fn func(*Claim) bool) {
+	c.byPath.Ascend(&Claim{Source: src, Path: from}, func(claim *Claim) bool { return claim.Source == src && fn(claim) })
+}
+
+// on are the claims of a row, the oldest first.
+func (c *claims) on(repo string) (list []*Claim) {
+	c.byRepo.Ascend(&Claim{Repo: repo}, func(claim *Claim) bool {
+		if claim.Repo != repo {
+			return false
+		}
+		list = append(list, claim)
+		return true
+	})
+	return list
+}
+
+// Claims calls fn with the claims of a source, from a path on, by path, until it returns false. The
+// one of the index has an empty path.
+func (v *View) Claims(src SourceNum, from string, fn func(*Claim) bool) {
+	v.tables.claims.of(src, from, fn)
+}
+
+// ClaimsLen counts the claims of a source, but that of its index.
+func (v *View) ClaimsLen(src SourceNum) int { return max(v.tables.claims.count(src)-1, 0) }
+
+// ClaimsOn are the claims of a row, the oldest first.
+func (v *View) ClaimsOn(repo string) []*Claim { return v.tables.claims.on(repo) }

@@ -1,0 +1,114 @@
+package fsm
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"gitmirror/fsm/command"
+	"gitmirror/internal/refusal"
+)
+
+// What people want of rows that sources claim.
+
+// byHand notes that people want a row which sources have claimed: under the name that they ask for, too.
+func (s *State) byHand(e entry, row *Repo, r *command.NewRepo) *command.Item {
+	t := &s.tables
+	if taken := t.nameTaken(row.ID, r.GetName()); taken != nil {
+		taken.Repo = r.GetId()
+		return taken
+	}
+	of := *row.Sourced
+	of.Hand, of.Names = true, []string{r.GetName()}
+	next := row.edit()
+	next.Sourced = &of
+	t.store(e, next)
+	s.settle(e, row.ID)
+	return ok(row.ID)
+}
+
+// letGo is what people do who do not want a row any more that sources claim: it stays for these.
+func (s *State) letGo(e entry, row *Repo, list []*Claim) *command.Item {
+	t := &s.tables
+	if !row.Sourced.Hand {
+		var names []string
+		for _, c := range list {
+			if name := t.sources.byNum(c.Source).Name; !slices.Contains(names, name) {
+				names = append(names, name)
+			}
+		}
+		item := refuseItem(row.ID, refusal.Claimed, "%s is wanted by %s", row.Name, strings.Join(names[:min(len(names), 5)], ", "))
+		item.Existing = names[0]
+		return item
+	}
+	next := row.edit()
+	next.Sourced = &Sourced{}
+	t.store(e, next)
+	s.settle(e, row.ID)
+	return ok(row.ID)
+}
+
+// setByHand notes which of a row's settings are people's from now on: the names that it has by its
+// claims it keeps. The receiver must come from edit.
+func (r *Repo) setByHand(c *command.RepoChange, list []*Claim) {
+	if r.Sourced == nil {
+		return
+	}
+	of := *r.Sourced
+	if p := c.GetPolicy(); p != nil {
+		if p.Replicas != nil {
+			of.ByHand |= setReplicas
+		}
+		if p.IntervalMs != nil {
+			of.ByHand |= setInterval
+		}
+	}
+	if c.GetUpstream() != nil {
+		of.ByHand |= setUpstream
+	}
+	if len(c.GetLabels())+len(c.GetUnlabel()) > 0 {
+		of.Labels = relabelled(of.Labels, c)
+		unlabel := append(slices.Clone(of.Unlabel), c.GetUnlabel()...)
+		slices.Sort(unlabel)
+		of.Unlabel = slices.DeleteFunc(slices.Compact(unlabel), func(key string) bool { _, set := c.GetLabels()[key]; return set })
+		if len(of.Unlabel) > maxLabels {
+			of.Unlabel = of.Unlabel[:maxLabels]
+		}
+	}
+	if c.Name != nil || c.Aliases != nil {
+		of.Names = nil
+		theirs := (&Sourced{}).names(list)
+		for i, name := range append([]string{r.Name}, r.Aliases...) {
+			if named := i == 0 && c.Name != nil; named || !slices.ContainsFunc(theirs, func(n string) bool { return foldCompare(n, name) == 0 }) {
+				of.Names = append(of.Names, name)
+			}
+		}
+		names := of.names(list)
+		r.Name, r.Aliases = names[0], slices.Clip(names[1:])
+		r.pack()
+	}
+	r.Sourced = &of
+}
+
+// giveWay takes a name from a row that nobody claims any more: another wants it. It has its other
+// names, or, where it has none, one that only says what it was.
+func (t *tables) giveWay(e entry, id, name string) {
+	row := t.repoNamed(name)
+	if row == nil || row.ID == id || !row.retired() {
+		return
+	}
+	next := row.edit()
+	names := slices.DeleteFunc(append([]string{row.Name}, row.Aliases...), func(n string) bool { return foldCompare(n, name) == 0 })
+	if len(names) == 0 {
+		names = []string{fmt.Sprintf("retired/%s", row.ID)}
+	}
+	urls, keys := row.URLs(), row.upstreamKeys()
+	next.Name, next.Aliases = names[0], slices.Clip(names[1:])
+	next.pack()
+	next.setURLs(urls, keys)
+	t.store(e, next)
+	t.recordChange(e, row, next)
+}
+
+// retired tells whether nobody claims the row any more.
+func (r *Repo) retired() bool { return !r.Sourced.RetiredAt().IsZero() }

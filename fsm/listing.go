@@ -1,0 +1,292 @@
+package fsm
+
+import (
+	"fmt"
+	"slices"
+
+	"gitmirror/fsm/command"
+	"gitmirror/internal/refusal"
+	"gitmirror/source"
+)
+
+// applyListing brings claims to what a source lists. What comes is there before anything is taken
+// away: an upstream that only has another path keeps its row.
+func (s *State) applyListing(e entry, c *command.Listing) *command.Outcome {
+	t := &s.tables
+	if n := len(c.GetPut()) + len(c.GetTake()); n > MaxItems {
+		return refuse(refusal.Invalid, "%d entries, more than %d", n, MaxItems)
+	}
+	src := t.sources.byID(c.GetSource())
+	if src == nil || src.Removing {
+		return refuse(refusal.NotFound, "no source %q", c.GetSource())
+	}
+	if refused := t.fenced(src, c); refused != nil {
+		return refused
+	}
+	if err := checkListed(c.GetDone()); err != nil {
+		return refuse(refusal.Invalid, "%v", err)
+	}
+	out := &command.Outcome{}
+	for _, entry := range c.GetPut() {
+		out.Items = append(out.Items, s.putEntry(e, src, entry))
+	}
+	if refused := s.take(e, src, c); refused != nil {
+		out.Code, out.Message = refused.Code, refused.Message
+		return out
+	}
+	if c.GetDone() != nil {
+		s.listed(e, c.GetDone(), t.sources.byNum(src.Num), c.GetApproved())
+	}
+	return out
+}
+
+// fenced refuses who does not own the index.
+func (t *tables) fenced(src *Source, c *command.Listing) *command.Outcome {
+	row := t.liveRepo(src.Index)
+	if row == nil {
+		return refuse(refusal.NotFound, "the index of %s is gone", src.Name)
+	}
+	if n := t.nodes.byID[c.GetNode()]; n == nil || n.Num != row.Owner || c.GetEpoch() != row.Epoch {
+		return refuse(refusal.StaleEpoch, "%s is not for this node to list, in epoch %d", src.Name, c.GetEpoch())
+	}
+	return nil
+}
+
+func checkListed(l *command.Listed) error {
+	if len(l.GetFlaws()) > maxFlawsOf || len(l.GetHold().GetFirst()) > maxFlawsOf {
+		return fmt.Errorf("%d flaws and %d losses, more than %d", len(l.GetFlaws()), len(l.GetHold().GetFirst()), maxFlawsOf)
+	}
+	for _, f := range l.GetFlaws() {
+		if err := firstError(between("file", f.GetFile(), 0, maxText), between("flaw", f.GetWhy(), 0, maxText), between("hint", f.GetTry(), 0, maxText)); err != nil {
+			return err
+		}
+	}
+	for _, path := range l.GetHold().GetFirst() {
+		if err := between("path", path, 0, maxName); err != nil {
+			return err
+		}
+	}
+	return firstError(between("error", l.GetError(), 0, maxText), between("ref", l.GetRef(), 0, maxText), between("path", l.GetPath(), 0, maxText), between("digest", string(l.GetHold().GetDigest()), 0, maxWord))
+}
+
+// putEntry takes one up, as it is asked for.
+func (s *State) putEntry(e entry, src *Source, c *command.Entry) *command.Item {
+	if c.GetPath() == "" {
+		return &command.Item{Code: string(refusal.Invalid), Message: "the path is missing"}
+	}
+	if was := s.tables.claims.get(src.Num, c.GetPath()); was != nil && string(was.Hash[:]) == string(c.GetHash()) {
+		return &command.Item{Repo: was.Repo, Path: c.GetPath()}
+	}
+	row, refused := s.claimed(e, src, c)
+	if refused != nil {
+		refused.Path = c.GetPath()
+		return refused
+	}
+	return &command.Item{Repo: row.ID, Path: c.GetPath()}
+}
+
+// claimed has an entry claim the row of its upstream: the one that is there, its own under another
+// address, or a new one.
+func (s *State) claimed(e entry, src *Source, c *command.Entry) (*Repo, *command.Item) {
+	t, r := &s.tables, c.GetRepo()
+	id := r.GetId()
+	if err := checkEntry(c); err != nil {
+		return nil, refuseItem(id, refusal.Invalid, "%v", err)
+	}
+	claim := &Claim{
+		Source: src.Num, Path: c.GetPath(), File: c.GetFile(), Hash: source.Hash(c.GetHash()), Since: e.index,
+		Alias: c.GetAlias(), URLs: slices.Clip(r.GetUrls()), Keys: slices.Clip(r.GetUrlKeys()),
+		Asks: policyOf(r.GetPolicy()), Learned: c.GetLearned(), Labels: s.shared.labelSet(r.GetLabels()), Submodules: c.GetSubmodules(), Extra: c.GetExtra(),
+	}
+	if claim.Path != "" {
+		claim.Name = r.GetName()
+	}
+	was := t.claims.get(src.Num, claim.Path)
+	row, moved := t.rowFor(was, claim)
+	owner := id // of names and addresses, that others must not have
+	if row != nil {
+		owner = row.ID
+	}
+	if was != nil && was.Repo == owner {
+		claim.Since = was.Since
+	}
+	for i, key := range claim.Keys {
+		if other := t.repoByURLKey(key); other != nil && other.ID != owner {
+			item := refuseItem(id, refusal.ConflictURL, "%s mirrors %s already", other.Name, claim.URLs[i])
+			item.Existing = other.Name
+			return nil, item
+		}
+	}
+	if taken := t.nameTaken(owner, claim.Name); claim.Name != "" && taken != nil && !t.leavesName(was, claim.Name) {
+		return nil, taken
+	}
+	if taken := t.nameTaken(owner, claim.Alias); claim.Alias != "" && taken != nil {
+		if claim.Name == "" && row == nil {
+			return nil, taken
+		}
+		claim.Alias = "" // who has it keeps it
+	}
+	if row != nil && !row.canHave(t.claims.on(row.ID), claim) {
+		return nil, refuseItem(id, refusal.Invalid, "%s would have more than %d other names", row.Name, maxAliases)
+	}
+	added := row == nil
+	if added {
+		var refused *command.Item
+		if row, refused = s.newSourced(e, r); refused != nil {
+			return nil, refused
+		}
+	}
+	claim.Repo = row.ID
+	if was != nil && was.Repo != row.ID { // its name is free before another row has it
+		t.claims.drop(was)
+		s.settle(e, was.Repo)
+	}
+	for _, name := range []string{row.Name, claim.Name, claim.Alias} {
+		if name != "" {
+			t.giveWay(e, row.ID, name)
+		}
+	}
+	if added {
+		t.store(e, row)
+		t.record(e, EventRepoAdded, row, "")
+	}
+	t.claims.put(claim)
+	if moved {
+		t.reachedAt(e, row.ID, claim)
+	}
+	s.settle(e, row.ID)
+	return t.repo(row.ID), nil
+}
+
+// rowFor is the row that a claim is of, nil for a new one; moved tells that the row is to have the
+// claim's address.
+func (t *tables) rowFor(was, claim *Claim) (row *Repo, moved bool) {
+	row = t.repoByURLKey(claim.Keys[0])
+	if row != nil && row.upstreamKeys()[0] == claim.Keys[0] {
+		return row, false
+	}
+	if was == nil {
+		return nil, false
+	}
+	own := t.liveRepo(was.Repo)
+	if own != nil && own.Sourced != nil && own.Sourced.ByHand&setUpstream != 0 {
+		return own, false // people have it follow another address
+	}
+	if own == nil || own.Sourced == nil || own.Sourced.Hand || len(t.claims.on(own.ID)) > 1 || row != nil && row != own {
+		return nil, false
+	}
+	return own, true
+}
+
+// leavesName tells whether a row has a name by that claim alone.
+func (t *tables) leavesName(claim *Claim, name string) bool {
+	if claim == nil || foldCompare(claim.Name, name) != 0 {
+		return false
+	}
+	row := t.repoNamed(name)
+	others := slices.DeleteFunc(t.claims.on(claim.Repo), func(c *Claim) bool { return c == claim })
+	return row.ID == claim.Repo && !slices.ContainsFunc(row.Sourced.names(others), func(n string) bool { return foldCompare(n, name) == 0 })
+}
+
+// reachedAt gives a row another address.
+func (t *tables) reachedAt(e entry, id string, claim *Claim) {
+	row := t.repo(id)
+	next := row.edit()
+	next.setURLs(claim.URLs, claim.Keys)
+	next.Moved, next.Fallback = nil, nil
+	t.store(e, next)
+	t.recordChange(e, row, next)
+}
+
+// newSourced makes a row that nobody but a source wants.
+func (s *State) newSourced(e entry, r *command.NewRepo) (*Repo, *command.Item) {
+	t := &s.tables
+	if other := t.repo(r.GetId()); other != nil || t.trash.find(r.GetId()) != nil {
+		return nil, refuseItem(r.GetId(), refusal.Invalid, "the id belongs to another")
+	}
+	row := s.newRow(e, r)
+	row.Sourced = &Sourced{}
+	if refused := s.firstCopies(row, r); refused != nil {
+		return nil, refused
+	}
+	return row, nil
+}
+
+func checkEntry(c *command.Entry) error {
+	if c.GetRepo() == nil {
+		return fmt.Errorf("the repo is missing")
+	}
+	if len(c.GetHash()) != len(source.Hash{}) {
+		return fmt.Errorf("a hash of %d bytes, want %d", len(c.GetHash()), len(source.Hash{}))
+	}
+	keys := slices.Sorted(slices.Values(c.GetRepo().GetUrlKeys()))
+	if len(slices.Compact(keys)) < len(c.GetRepo().GetUrlKeys()) {
+		return fmt.Errorf("one upstream is there twice")
+	}
+	err := firstError(checkNewRepo(c.GetRepo()), between("path", c.GetPath(), 0, maxName), between("file", c.GetFile(), 0, maxText), between("extra", c.GetExtra(), 0, maxExtra))
+	if err == nil && c.GetAlias() != "" {
+		err = plainName(c.GetAlias())
+	}
+	return err
+}
+
+// take ends claims, unless more would go than may go unasked.
+func (s *State) take(e entry, src *Source, c *command.Listing) *command.Outcome {
+	t := &s.tables
+	var gone []*Claim
+	lost := 0
+	leaving := map[string]bool{}
+	for _, path := range c.GetTake() {
+		if claim := t.claims.get(src.Num, path); claim != nil && path != "" && !leaving[path] {
+			leaving[path] = true
+			gone = append(gone, claim)
+		}
+	}
+	for _, claim := range gone {
+		stays := slices.ContainsFunc(t.claims.on(claim.Repo), func(o *Claim) bool { return o.Source == src.Num && !leaving[o.Path] })
+		if !stays {
+			lost++
+		}
+	}
+	already := src.Lost(e.at)
+	approved := src.Approved != "" && src.Approved == string(c.GetApproved())
+	if had := t.claims.count(src.Num) - 1 + already; lost > 0 && !approved && already+lost > source.MayLose(had) {
+		return refuse(refusal.SourceHeld, "%d claims of %d would have gone within 24 hours", already+lost, had)
+	}
+	for _, claim := range gone {
+		t.claims.drop(claim)
+		s.settle(e, claim.Repo)
+	}
+	if lost > 0 && !approved {
+		next := *t.sources.byNum(src.Num)
+		next.loses(e.at, lost)
+		t.putSource(e, &next)
+	}
+	return nil
+}
+
+// listed notes how a listing went.
+func (s *State) listed(e entry, l *command.Listed, src *Source, approved []byte) {
+	next := *src
+	if l.GetError() != "" {
+		if next.Error != l.GetError() {
+			next.ErrorAt = e.at
+		}
+		next.Error = l.GetError()
+		s.tables.putSource(e, &next)
+		return
+	}
+	next.Error, next.ErrorAt = "", fromMS(0)
+	was := next.Hold
+	if next.Hold = l.GetHold(); next.Hold == nil {
+		next.HoldAt, next.Approved = fromMS(0), ""
+	} else if was == nil || string(was.GetDigest()) != string(next.Hold.GetDigest()) {
+		next.HoldAt, next.Approved = e.at, ""
+		s.tables.recordSource(e, EventSourceHeld, src, fmt.Sprintf("%d would go", next.Hold.GetLost()))
+	}
+	next.Listed, next.ListedAt = l, e.at
+	s.tables.putSource(e, &next)
+	if l.GetAdded()+l.GetChanged()+l.GetGone() > 0 {
+		s.tables.recordSource(e, EventSourceListed, src, fmt.Sprintf("%d added, %d changed, %d gone", l.GetAdded(), l.GetChanged(), l.GetGone()))
+	}
+}

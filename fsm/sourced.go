@@ -1,0 +1,225 @@
+package fsm
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/tidwall/btree"
+
+	"gitmirror/internal/policy"
+)
+
+// Sourced is what a row has that sources claim, or have claimed. It is replaced, never written to. A
+// row without it is there because people added it.
+type Sourced struct {
+	Hand      bool     // people want it too
+	ByHand    settings // people's, which no claim changes
+	Labels    map[string]string
+	Unlabel   []string // labels that people took away, sorted
+	Names     []string // people's; the first is the row's name, where there is one
+	retiredMS int64
+}
+
+// RetiredAt is since when nobody claims the row, the zero time while somebody does.
+func (s *Sourced) RetiredAt() time.Time {
+	if s == nil {
+		return time.Time{}
+	}
+	return fromMS(s.retiredMS)
+}
+
+// RetiredFor is how long a row is served that nobody claims any more, in log time: then it goes to
+// the trash.
+const RetiredFor = 7 * 24 * time.Hour
+
+// settings are those of a row that claims ask for too.
+type settings uint32
+
+const (
+	setReplicas settings = 1 << iota
+	setInterval
+	setRefs
+	setUpstream
+)
+
+// settle has a row be what its claims ask for, after one of them has come, changed or gone: what
+// people have set by hand counts most, then the oldest claim.
+func (s *State) settle(e entry, id string) {
+	t := &s.tables
+	row := t.liveRepo(id)
+	if row == nil {
+		return
+	}
+	list := t.claims.on(id)
+	next := row.edit()
+	of := t.sourced(row, len(list) > 0)
+	next.Sourced = &of
+	switch {
+	case len(list) == 0 && !of.Hand:
+		if of.retiredMS == 0 {
+			of.retiredMS = max(toMS(e.at), 1)
+		}
+	default:
+		of.retiredMS = 0
+		s.follow(next, &of, list)
+		if len(list) == 0 {
+			next.Sourced = nil // as it was before any claim came
+		}
+	}
+	next.setURLs(t.upstreamOf(row, &of, list))
+	if next.same(row) && next.Sourced.equal(row.Sourced) {
+		return
+	}
+	t.store(e, next)
+	t.recordChange(e, row, next)
+	switch was, is := row.Sourced.RetiredAt().IsZero(), next.Sourced.RetiredAt().IsZero(); {
+	case was && !is:
+		t.record(e, EventRepoRetired, next, "served until "+next.Sourced.RetiredAt().Add(RetiredFor).Format(time.RFC3339))
+	case !was && is:
+		t.record(e, EventRepoClaimed, next, "")
+	}
+}
+
+// sourced is what a row has by hand, where its first claim comes too: what differs from what rows
+// have by themselves was asked for.
+func (t *tables) sourced(row *Repo, claimed bool) Sourced {
+	if row.Sourced != nil {
+		return *row.Sourced
+	}
+	if !claimed {
+		return Sourced{Hand: true, Names: append([]string{row.Name}, row.Aliases...)}
+	}
+	of := Sourced{Hand: true, Labels: row.Labels, Names: append([]string{row.Name}, row.Aliases...)}
+	usual := policy.Policy{}.Resolved()
+	if row.Policy.Replicas != usual.Replicas {
+		of.ByHand |= setReplicas
+	}
+	if row.Policy.Interval != usual.Interval {
+		of.ByHand |= setInterval
+	}
+	if !slices.Equal(row.Policy.RefPrefixes, usual.RefPrefixes) {
+		of.ByHand |= setRefs
+	}
+	return of
+}
+
+// follow gives a row what claims ask for.
+func (s *State) follow(next *Repo, of *Sourced, list []*Claim) {
+	p, asks := next.Policy.Policy, policy.Policy{}
+	if len(list) > 0 {
+		asks = list[0].Asks
+	}
+	usual := policy.Policy{}.Resolved()
+	if of.ByHand&setReplicas == 0 {
+		if p.Replicas = asks.Replicas; p.Replicas == 0 {
+			p.Replicas = usual.Replicas
+		}
+	}
+	if of.ByHand&setInterval == 0 {
+		p.Interval = asks.Interval
+	}
+	if of.ByHand&setRefs == 0 {
+		if p.RefPrefixes = asks.RefPrefixes; len(p.RefPrefixes) == 0 {
+			p.RefPrefixes = usual.RefPrefixes
+		}
+	}
+	if !p.Equal(next.Policy.Policy) {
+		next.Policy = s.shared.policy(p)
+	}
+	labels := map[string]string{}
+	for _, c := range slices.Backward(list) {
+		maps.Copy(labels, c.Labels)
+	}
+	for _, key := range of.Unlabel {
+		delete(labels, key)
+	}
+	maps.Copy(labels, of.Labels)
+	for _, key := range slices.Sorted(maps.Keys(labels))[min(len(labels), maxLabels):] {
+		delete(labels, key)
+	}
+	if !maps.Equal(labels, next.Labels) {
+		next.Labels = s.shared.labelSet(labels)
+	}
+	names := of.names(list)
+	next.Name, next.Aliases = names[0], slices.Clip(names[1:min(len(names), 1+maxAliases)])
+	next.pack()
+}
+
+// names are all that a row has by hand and by its claims, each once.
+func (of *Sourced) names(list []*Claim) (names []string) {
+	add := func(name string) {
+		if name != "" && !slices.ContainsFunc(names, func(n string) bool { return foldCompare(n, name) == 0 }) {
+			names = append(names, name)
+		}
+	}
+	for _, name := range of.Names {
+		add(name)
+	}
+	for _, c := range list {
+		add(c.Name)
+	}
+	for _, c := range list {
+		add(c.Alias)
+	}
+	return names
+}
+
+// canHave tells whether a row can have the names of a claim beside those that it has.
+func (r *Repo) canHave(list []*Claim, claim *Claim) bool {
+	of := Sourced{Hand: true, Names: append([]string{r.Name}, r.Aliases...)}
+	if r.Sourced != nil {
+		of = *r.Sourced
+	}
+	others := slices.DeleteFunc(slices.Clone(list), func(c *Claim) bool { return c.Source == claim.Source && c.Path == claim.Path })
+	return len(of.names(append(others, claim))) <= 1+maxAliases
+}
+
+// upstreamOf are the addresses that a row has, and their keys: people's, or those of the oldest
+// claim, as far as no other row has them.
+func (t *tables) upstreamOf(row *Repo, of *Sourced, list []*Claim) (urls, keys []string) {
+	urls, keys = row.URLs(), row.upstreamKeys()
+	if of.Hand || of.ByHand&setUpstream != 0 || len(list) == 0 || list[0].Keys[0] != keys[0] {
+		return urls, keys
+	}
+	urls, keys = nil, nil
+	for i, key := range list[0].Keys {
+		if other := t.repoByURLKey(key); other == nil || other.ID == row.ID {
+			urls, keys = append(urls, list[0].URLs[i]), append(keys, key)
+		}
+	}
+	return urls, keys
+}
+
+func (s *Sourced) equal(o *Sourced) bool {
+	if s == nil || o == nil {
+		return s == o
+	}
+	return s.Hand == o.Hand && s.ByHand == o.ByHand && maps.Equal(s.Labels, o.Labels) && slices.Equal(s.Unlabel, o.Unlabel) &&
+		slices.Equal(s.Names, o.Names) && s.retiredMS == o.retiredMS
+}
+
+func newRetired() *btree.BTreeG[*Repo] {
+	return btree.NewBTreeGOptions(func(a, b *Repo) bool {
+		return cmp.Or(cmp.Compare(a.Sourced.retiredMS, b.Sourced.retiredMS), cmp.Compare(a.ID, b.ID)) < 0
+	}, unlocked)
+}
+
+// retire keeps the rows together that nobody claims.
+func (t *tables) retire(was, is *Repo) {
+	if was.live() && was.retired() {
+		t.retired.Delete(was)
+	}
+	if is.live() && is.retired() {
+		t.retired.Set(is)
+	}
+}
+
+// Retired calls fn with the rows that nobody claims any more, those that were so first at first, until
+// it returns false.
+func (v *View) Retired(fn func(*Repo) bool) { v.tables.retired.Scan(fn) }
+
+// LeftAlone tells whether upstream is asked for nobody but who waits for that: people have paused it,
+// or nobody claims it any more.
+func (r *Repo) LeftAlone() bool { return r.Paused || r.retired() }

@@ -1,0 +1,156 @@
+// Package tree reads the files of a commit of a copy: in this process, by go-git, without a checkout.
+package tree
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"path/filepath"
+
+	"github.com/go-git/go-billy/v5/osfs"
+	"github.com/go-git/go-git/v5/plumbing"
+	"github.com/go-git/go-git/v5/plumbing/cache"
+	"github.com/go-git/go-git/v5/plumbing/filemode"
+	"github.com/go-git/go-git/v5/plumbing/object"
+	"github.com/go-git/go-git/v5/storage/filesystem"
+
+	"gitmirror/internal/disk"
+)
+
+var (
+	// ErrTooLarge says that a copy has more objects than are read of here: go-git has the whole
+	// index of a copy in memory.
+	ErrTooLarge = errors.New("too many objects to be read in this process")
+	// ErrNoCommit says that what was asked for leads to no commit.
+	ErrNoCommit = errors.New("it leads to no commit")
+	// ErrTooDeep says that folders are nested deeper than any that people make.
+	ErrTooDeep = errors.New("its folders are nested too deep")
+)
+
+// Bounds of one reading.
+const (
+	maxIndex = 128 << 20 // bytes of indexes: four million objects
+	maxDepth = 64
+	cached   = 16 << 20 // bytes of objects
+)
+
+// File is one file of a commit.
+type File struct {
+	Path string // from the root, with slashes
+	ID   string // of its content, hex
+	Size int64  // bytes
+	Link bool   // a symbolic link, or another repository's commit
+}
+
+// Tree is the files of a commit. It is for one goroutine.
+type Tree struct {
+	repo *filesystem.Storage
+	root plumbing.Hash
+}
+
+// Open returns the files of the commit that tip, hex, leads to. dir is a bare repository's: it must
+// keep its objects until Close.
+func Open(d *disk.Disk, dir, tip string) (*Tree, error) {
+	if err := small(d, dir); err != nil {
+		return nil, err
+	}
+	repo := filesystem.NewStorageWithOptions(osfs.New(dir), cache.NewObjectLRU(cached), filesystem.Options{})
+	hash := plumbing.NewHash(tip)
+	for range 10 { // tags of tags
+		o, err := object.GetObject(repo, hash)
+		if err != nil {
+			_ = repo.Close()
+			return nil, fmt.Errorf("read %s: %w", hash, err)
+		}
+		switch o := o.(type) {
+		case *object.Commit:
+			return &Tree{repo, o.TreeHash}, nil
+		case *object.Tag:
+			hash = o.Target
+			continue
+		}
+		break
+	}
+	_ = repo.Close()
+	return nil, fmt.Errorf("%s: %w", tip, ErrNoCommit)
+}
+
+// Close lets go of the repository.
+func (t *Tree) Close() error { return t.repo.Close() }
+
+// Files are all of them, by folder. An error ends them: there is more than was told.
+func (t *Tree) Files() iter.Seq2[File, error] {
+	return func(yield func(File, error) bool) {
+		if err := t.walk(t.root, "", 0, func(f File) bool { return yield(f, nil) }); err != nil && !errors.Is(err, errEnough) {
+			yield(File{}, err)
+		}
+	}
+}
+
+var errEnough = errors.New("enough")
+
+func (t *Tree) walk(id plumbing.Hash, folder string, depth int, yield func(File) bool) error {
+	if depth > maxDepth {
+		return fmt.Errorf("%s: %w", folder, ErrTooDeep)
+	}
+	tree, err := object.GetTree(t.repo, id)
+	if err != nil {
+		return fmt.Errorf("read folder %q: %w", folder, err)
+	}
+	for _, e := range tree.Entries {
+		path := folder + e.Name
+		switch e.Mode {
+		case filemode.Dir:
+			if err := t.walk(e.Hash, path+"/", depth+1, yield); err != nil {
+				return err
+			}
+			continue
+		case filemode.Symlink, filemode.Submodule:
+			if !yield(File{Path: path, ID: e.Hash.String(), Link: true}) {
+				return errEnough
+			}
+			continue
+		}
+		size, err := t.repo.EncodedObjectSize(e.Hash)
+		if err != nil {
+			return fmt.Errorf("read %q: %w", path, err)
+		}
+		if !yield(File{Path: path, ID: e.Hash.String(), Size: size}) {
+			return errEnough
+		}
+	}
+	return nil
+}
+
+// Read returns the content of a file, all of it: its size is the caller's to judge.
+func (t *Tree) Read(f File) ([]byte, error) {
+	blob, err := object.GetBlob(t.repo, plumbing.NewHash(f.ID))
+	if err != nil {
+		return nil, fmt.Errorf("read %q: %w", f.Path, err)
+	}
+	r, err := blob.Reader()
+	if err != nil {
+		return nil, fmt.Errorf("read %q: %w", f.Path, err)
+	}
+	defer r.Close()
+	return io.ReadAll(r)
+}
+
+// small refuses what go-git would have too much of in memory.
+func small(d *disk.Disk, dir string) error {
+	packs, err := d.ReadDir(filepath.Join(dir, "objects", "pack"))
+	if err != nil {
+		return err
+	}
+	var sum int64
+	for _, entry := range packs {
+		if info, err := entry.Info(); err == nil && filepath.Ext(entry.Name()) == ".idx" {
+			sum += info.Size()
+		}
+	}
+	if sum > maxIndex {
+		return fmt.Errorf("%w: its indexes have %d bytes, more than %d", ErrTooLarge, sum, maxIndex)
+	}
+	return nil
+}

@@ -1,0 +1,253 @@
+package server
+
+import (
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"slices"
+	"time"
+
+	"gitmirror/api"
+	"gitmirror/fsm"
+	"gitmirror/fsm/command"
+	"gitmirror/internal/refusal"
+)
+
+// NewSource is what somebody asks to be a source: an index repository.
+type NewSource struct {
+	URL, Name, Namespace, Ref, Path string
+}
+
+func (s *Server) sources(w http.ResponseWriter, r *http.Request) error {
+	view := s.cfg.State.View()
+	out := api.SourceList{Sources: []api.Source{}}
+	for _, src := range view.Sources() {
+		out.Sources = append(out.Sources, sourceOf(view, src))
+	}
+	return writeJSON(w, http.StatusOK, out)
+}
+
+func (s *Server) source(w http.ResponseWriter, r *http.Request) error {
+	view, src, err := s.namedSource(r)
+	if err != nil {
+		return err
+	}
+	return writeJSON(w, http.StatusOK, sourceOf(view, src))
+}
+
+func (s *Server) addSource(w http.ResponseWriter, r *http.Request) error {
+	var a api.AddSource
+	if err := decode(r, &a); err != nil {
+		return err
+	}
+	if a.Kind != "index" {
+		return refusal.New(refusal.SourceInvalid, "%q is no kind of source", clip(a.Kind)).Try("the kinds are: index")
+	}
+	name, err := s.cfg.Writer.AddSource(r.Context(), NewSource{URL: a.URL, Name: a.Name, Namespace: a.Namespace, Ref: a.Ref, Path: a.Path}, key(r))
+	if err != nil {
+		return err
+	}
+	return s.writtenSource(w, http.StatusCreated, name)
+}
+
+func (s *Server) setSource(w http.ResponseWriter, r *http.Request) error {
+	var set api.SetSource
+	if err := decode(r, &set); err != nil {
+		return err
+	}
+	return s.changeSource(w, r, &command.SetSource{Ref: set.Ref, Path: set.Path, Paused: set.Paused})
+}
+
+// syncSource has the index asked, and read again though it may be the same.
+func (s *Server) syncSource(w http.ResponseWriter, r *http.Request) error {
+	if err := noBody(w, r); err != nil {
+		return err
+	}
+	view, src, err := s.namedSource(r)
+	if err != nil {
+		return err
+	}
+	if row := view.Repo(src.Index); row != nil {
+		_, _ = s.syncRow(r.Context(), view, row, 0) // who cannot be asked now will ask by himself
+	}
+	return s.changeSource(w, r, &command.SetSource{Again: src.Again + 1})
+}
+
+func (s *Server) changeSource(w http.ResponseWriter, r *http.Request, c *command.SetSource) error {
+	_, src, err := s.namedSource(r)
+	if err != nil {
+		return err
+	}
+	c.Id = src.ID
+	if err := s.cfg.Writer.Do(r.Context(), c, key(r)); err != nil {
+		return err
+	}
+	return s.writtenSource(w, http.StatusOK, src.Name)
+}
+
+func (s *Server) approveSource(w http.ResponseWriter, r *http.Request) error {
+	var a api.ApproveSource
+	if err := decode(r, &a); err != nil {
+		return err
+	}
+	_, src, err := s.namedSource(r)
+	if err != nil {
+		return err
+	}
+	digest, err := hex.DecodeString(a.Digest)
+	if err != nil || len(digest) == 0 {
+		return refusal.New(refusal.DigestInvalid, "%.60q is not what source show says of a hold", a.Digest).Try("gitmirror source show %s", src.Name)
+	}
+	if err := s.cfg.Writer.Do(r.Context(), &command.ApproveSource{Id: src.ID, Digest: digest}, key(r)); err != nil {
+		if r := refusal.Of(err); r != nil && (r.Code == refusal.StaleHold || r.Code == refusal.NotHeld) {
+			err = r.Try("gitmirror source show %s", src.Name)
+		}
+		return err
+	}
+	return s.writtenSource(w, http.StatusOK, src.Name)
+}
+
+func (s *Server) removeSource(w http.ResponseWriter, r *http.Request) error {
+	_, src, err := s.namedSource(r)
+	if err != nil {
+		return err
+	}
+	if err := s.cfg.Writer.Do(r.Context(), &command.RemoveSource{Id: src.ID}, key(r)); err != nil {
+		return err
+	}
+	s.stamp(w)
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+func (s *Server) namedSource(r *http.Request) (*fsm.View, *fsm.Source, error) {
+	view, name := s.cfg.State.View(), r.PathValue("name")
+	src := view.SourceByName(name)
+	if src == nil {
+		src = view.SourceByID(name)
+	}
+	if src == nil {
+		return nil, nil, notFound("source", name)
+	}
+	return view, src, nil
+}
+
+func (s *Server) writtenSource(w http.ResponseWriter, status int, name string) error {
+	s.stamp(w)
+	view := s.cfg.State.View()
+	src := view.SourceByName(name)
+	if src == nil {
+		return notFound("source", name)
+	}
+	return writeJSON(w, status, sourceOf(view, src))
+}
+
+func sourceOf(view *fsm.View, src *fsm.Source) api.Source {
+	out := api.Source{Name: src.Name, ID: src.ID, Kind: "index", Namespace: src.Namespace, Ref: src.Ref, Path: src.Path, Claims: view.ClaimsLen(src.Num), AddedAt: src.AddedAt}
+	row := view.Repo(src.Index)
+	if row != nil {
+		out.URL, out.Index = row.URLs()[0], row.Name
+		if n := view.Node(row.Owner); n != nil {
+			out.Owner = n.Name
+		}
+	}
+	if l := src.Listed; l != nil {
+		out.Listing = &api.Listing{At: src.ListedAt, Generation: l.GetGeneration(), Entries: int(l.GetEntries()), Added: int(l.GetAdded()), Changed: int(l.GetChanged()),
+			Removed: int(l.GetGone()), Kept: int(l.GetKept()), Flaws: []api.Flaw{}, FlawsTotal: int(l.GetFlawsTotal())}
+		for _, f := range l.GetFlaws() {
+			out.Listing.Flaws = append(out.Listing.Flaws, api.Flaw{File: f.GetFile(), Line: int(f.GetLine()), Why: f.GetWhy(), Hint: f.GetTry()})
+		}
+	}
+	if h := src.Hold; h != nil {
+		out.Hold = &api.SourceHold{Since: src.HoldAt, Lost: int(h.GetLost()), First: append([]string{}, h.GetFirst()...), Digest: hex.EncodeToString(h.GetDigest()), Approved: src.Approved == string(h.GetDigest())}
+	}
+	out.State, out.Reason = sourceState(view, src, row)
+	out.Since = timeOf(sourceSince(src, row, out.State))
+	return out
+}
+
+// sourceState says how a source is, the worst first.
+func sourceState(view *fsm.View, src *fsm.Source, row *fsm.Repo) (state, reason string) {
+	switch {
+	case src.Removing:
+		return api.SourceRemoving, ""
+	case src.Paused:
+		return api.SourcePaused, ""
+	case row != nil && row.Error != nil:
+		return api.SourceFailing, fmt.Sprintf("its index %s cannot be followed: %s: %s", row.Name, row.Error.Class, row.Error.Message)
+	case row != nil && row.Hold != nil:
+		return api.SourceFailing, fmt.Sprintf("its index %s is held (%s): gitmirror repo show %s", row.Name, row.Hold.Reason, row.Name)
+	case src.Error != "":
+		return api.SourceFailing, src.Error
+	case row == nil || row.Generation == 0:
+		return api.SourceWaiting, "its index is not cloned yet"
+	case src.Wants(row) && view.Node(row.Owner) == nil:
+		return api.SourceWaiting, "no node owns its index"
+	case src.Wants(row):
+		return api.SourceWaiting, "it is about to be listed"
+	case src.Hold != nil:
+		return api.SourceHeld, ""
+	}
+	return api.SourceListed, ""
+}
+
+// sourceSince is since when a source is in the state that is shown, the zero time where that is not told.
+func sourceSince(src *fsm.Source, row *fsm.Repo, state string) time.Time {
+	switch {
+	case state == api.SourceHeld:
+		return src.HoldAt
+	case state != api.SourceFailing:
+		return time.Time{}
+	case row != nil && row.Error != nil:
+		return row.Error.Since
+	case row != nil && row.Hold != nil:
+		return row.Hold.Since
+	}
+	return src.ErrorAt
+}
+
+// shownSources is how many sources have a line of their own among what somebody should look at.
+const shownSources = 5
+
+// troubledSources are the sources that somebody should look at.
+func troubledSources(view *fsm.View) (list []api.Attention) {
+	troubled := 0
+	for _, src := range view.Sources() {
+		row := view.Repo(src.Index)
+		state, reason := sourceState(view, src, row)
+		message := ""
+		switch state {
+		case api.SourceFailing:
+			message = fmt.Sprintf("the source %s cannot be listed: %s", src.Name, reason)
+		case api.SourceHeld:
+			message = fmt.Sprintf("the source %s is held: it would take away %d of %d", src.Name, src.Hold.GetLost(), view.ClaimsLen(src.Num))
+		default:
+			continue
+		}
+		if troubled++; troubled <= shownSources {
+			list = append(list, api.Attention{Message: message, Command: "gitmirror source show " + src.Name, Since: timeOf(sourceSince(src, row, state))})
+		}
+	}
+	if more := troubled - shownSources; more > 0 {
+		list = append(list, api.Attention{Message: count(more, "more source", "more sources") + " held, or not to be listed", Command: "gitmirror source ls"})
+	}
+	return list
+}
+
+// claimsOf are the sources that want a row.
+func claimsOf(view *fsm.View, row *fsm.Repo) []api.Claim {
+	list := []api.Claim{}
+	if row.Sourced == nil {
+		return list
+	}
+	for _, c := range view.ClaimsOn(row.ID) {
+		if src := view.SourceByNum(c.Source); src != nil {
+			list = append(list, api.Claim{Source: src.Name, Path: c.Path, File: c.File, Extra: json.RawMessage(slices.Clone([]byte(c.Extra)))})
+			if c.Extra == "" {
+				list[len(list)-1].Extra = nil
+			}
+		}
+	}
+	return list
+}

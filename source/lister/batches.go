@@ -1,0 +1,124 @@
+package lister
+
+import (
+	"context"
+	"fmt"
+
+	"google.golang.org/protobuf/proto"
+
+	"gitmirror/fsm"
+	"gitmirror/fsm/command"
+	"gitmirror/internal/giturl"
+	"gitmirror/internal/policy"
+	"gitmirror/internal/refusal"
+	"gitmirror/source"
+)
+
+// batchBytes bounds what a batch carries, within an entry of the log.
+const batchBytes = fsm.MaxEntry * 3 / 4
+
+// put has entries taken up that are new or have changed. It returns those that were refused: they
+// are flaws of the listing, and hold up nothing else.
+func (l *Lister) put(ctx context.Context, src *fsm.Source, row *fsm.Repo, listing *source.Listing, changes source.Changes, state *command.Listed) (refused []source.Flaw, err error) {
+	var batch []*command.Entry
+	var from []*source.Entry
+	bytes := 0
+	flush := func(count *uint32) error {
+		if len(batch) == 0 {
+			return nil
+		}
+		items, err := l.batch(ctx, src, row, &command.Listing{Put: batch})
+		if err != nil {
+			return err
+		}
+		for i, item := range items {
+			if item.GetCode() == "" {
+				*count++
+				continue
+			}
+			why := refusal.New(refusal.Code(item.GetCode()), "%s", item.GetMessage())
+			refused = append(refused, source.Flaw{File: from[i].File, Line: from[i].Line, Why: from[i].Path + ": " + why.Error(), Try: why.Hint})
+		}
+		batch, from, bytes = nil, nil, 0
+		return nil
+	}
+	for _, part := range []struct {
+		of    []int
+		count *uint32
+	}{{changes.Added, &state.Added}, {changes.Changed, &state.Changed}} {
+		for _, i := range part.of {
+			e := l.entry(src, &listing.Entries[i])
+			size := proto.Size(e) + 10
+			if len(batch) == fsm.MaxItems || bytes+size > batchBytes {
+				if err := flush(part.count); err != nil {
+					return nil, err
+				}
+			}
+			batch, from, bytes = append(batch, e), append(from, &listing.Entries[i]), bytes+size
+		}
+		if err := flush(part.count); err != nil {
+			return nil, err
+		}
+	}
+	return refused, nil
+}
+
+// entry is an entry in the words of the log.
+func (l *Lister) entry(src *fsm.Source, e *source.Entry) *command.Entry {
+	hash := e.Hash()
+	p := policy.Policy{Replicas: e.Asks.Replicas, RefPrefixes: e.Asks.RefPrefixes}
+	if e.Asks.Interval != nil {
+		p.Interval = *e.Asks.Interval
+	}
+	out := &command.Entry{
+		Path: e.Path, File: e.File, Hash: hash[:], Extra: e.Extra, Learned: e.Asks.Interval != nil && *e.Asks.Interval == 0, Submodules: e.Asks.Submodules,
+		Repo: &command.NewRepo{Id: l.cfg.NewID(), Name: Name(src.Namespace, e.Path), Urls: e.URLs, UrlKeys: e.Keys, Policy: fsm.PolicyCommand(p), Labels: e.Asks.Labels},
+	}
+	if u, err := giturl.Parse(e.URLs[0]); err == nil && giturl.CheckName(u.Name()) == nil {
+		out.Alias = u.Name()
+	}
+	return out
+}
+
+// Name is what an entry's mirror is called.
+func Name(namespace, path string) string {
+	if namespace == "" {
+		return path
+	}
+	return namespace + "/" + path
+}
+
+// take has claims end that no entry has any more.
+func (l *Lister) take(ctx context.Context, src *fsm.Source, row *fsm.Repo, paths []string, approved []byte, state *command.Listed) error {
+	for len(paths) > 0 {
+		n, bytes := 0, 0
+		for n < min(len(paths), fsm.MaxItems) && bytes < batchBytes {
+			bytes += len(paths[n]) + 10
+			n++
+		}
+		if err := l.propose(ctx, src, row, &command.Listing{Take: paths[:n], Approved: approved}); err != nil {
+			return err
+		}
+		state.Gone += uint32(n)
+		paths = paths[n:]
+	}
+	return nil
+}
+
+func (l *Lister) propose(ctx context.Context, src *fsm.Source, row *fsm.Repo, c *command.Listing) error {
+	_, err := l.batch(ctx, src, row, c)
+	return err
+}
+
+// batch has a part of a listing written down, which is refused where another owns the index by now.
+func (l *Lister) batch(ctx context.Context, src *fsm.Source, row *fsm.Repo, c *command.Listing) ([]*command.Item, error) {
+	c.Source, c.Node, c.Epoch = src.ID, l.cfg.Self, row.Epoch
+	out, err := l.cfg.Proposer.Propose(ctx, c, "")
+	if err == nil {
+		err = fsm.AsError(out)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("list %s: %w", src.Name, err)
+	}
+	return out.GetItems(), nil
+}

@@ -1,0 +1,284 @@
+// Package lister brings the table to what index repositories list. Of each source the node that owns
+// its index works: it reads the index as it was published, compares all of it with what the source
+// claims, and has the difference written down, in batches that are refused of anybody else. It is
+// level-triggered: a batch that was lost, or a node that was killed between two, costs time and not
+// truth.
+package lister
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	"gitmirror/fsm"
+	"gitmirror/fsm/command"
+	"gitmirror/internal/clock"
+	"gitmirror/internal/oneline"
+	"gitmirror/internal/refusal"
+	"gitmirror/source"
+	"gitmirror/source/index"
+)
+
+// Indexes opens the files of indexes that this node has.
+type Indexes interface {
+	// Index opens the files of a repository's generation, of the commit that a ref leads to; empty:
+	// HEAD. done must be called. It blocks for the disk.
+	Index(repo string, generation uint64, ref string) (files index.Tree, done func(), err error)
+}
+
+// ErrNotYet says that what is here of an index is not what was published, which will be so in a moment.
+var ErrNotYet = errors.New("the index is not here yet")
+
+// Proposer proposes commands to the log and returns when they are applied on this node.
+type Proposer interface {
+	Propose(ctx context.Context, msg proto.Message, requestID string) (*command.Outcome, error)
+}
+
+// Config is what a Lister needs.
+type Config struct {
+	Self     string // node id
+	State    *fsm.State
+	Proposer Proposer
+	Indexes  Indexes
+	NewID    func() string // of a row
+	// Deny says why an upstream's address is not asked, nil where it is.
+	Deny func(url string) error
+	Log  *slog.Logger
+}
+
+// Lister works for this node.
+type Lister struct {
+	cfg     Config
+	log     *slog.Logger
+	readers map[string]*index.Reader // by source
+	pauses  map[string]pause
+}
+
+// pause is when a source is read again that could not be read.
+type pause struct {
+	until time.Time
+	last  time.Duration
+}
+
+// New returns a Lister.
+func New(cfg Config) *Lister {
+	return &Lister{cfg: cfg, log: cfg.Log, readers: map[string]*index.Reader{}, pauses: map[string]pause{}}
+}
+
+// How soon an index is read again that could not be.
+const (
+	firstPause = time.Second
+	lastPause  = 5 * time.Minute
+	listBound  = 10 * time.Minute // of one listing, in which its index is held
+)
+
+// Run lists until ctx ends.
+func (l *Lister) Run(ctx context.Context) error {
+	for ctx.Err() == nil {
+		changed := l.cfg.State.Changed()
+		next := l.look(ctx)
+		var later <-chan time.Time
+		if next > 0 {
+			timer := time.NewTimer(next)
+			defer timer.Stop()
+			later = timer.C
+		}
+		select {
+		case <-changed:
+			// What is published comes in crowds, and hardly any of it is an index.
+			if clock.Sleep(ctx, clock.System, 50*time.Millisecond) != nil {
+				return nil
+			}
+		case <-later:
+		case <-ctx.Done():
+		}
+	}
+	return nil
+}
+
+// look reads every source that wants it and whose index this node owns. It returns how long until the
+// next that could not be read; 0 where there is none.
+func (l *Lister) look(ctx context.Context) (next time.Duration) {
+	view := l.cfg.State.View()
+	there := map[string]bool{}
+	for _, src := range view.Sources() {
+		row := view.Repo(src.Index)
+		if !src.Wants(row) || !l.owns(view, row) {
+			continue
+		}
+		there[src.ID] = true
+		p := l.pauses[src.ID]
+		if wait := time.Until(p.until); wait > 0 {
+			next = sooner(next, wait)
+			continue
+		}
+		err := l.list(ctx, view, src, row)
+		if err == nil || ctx.Err() != nil {
+			delete(l.pauses, src.ID)
+			continue
+		}
+		if p.last = min(max(2*p.last, firstPause), lastPause); errors.Is(err, ErrNotYet) {
+			p.last = firstPause
+		}
+		p.until = time.Now().Add(p.last)
+		l.pauses[src.ID] = p
+		next = sooner(next, p.last)
+		l.fails(ctx, src, row, err)
+	}
+	maps.DeleteFunc(l.readers, func(id string, _ *index.Reader) bool {
+		s := view.SourceByID(id)
+		return s == nil || !l.owns(view, view.Repo(s.Index))
+	})
+	maps.DeleteFunc(l.pauses, func(id string, _ pause) bool { return !there[id] })
+	return next
+}
+
+func sooner(a, b time.Duration) time.Duration {
+	if a == 0 {
+		return b
+	}
+	return min(a, b)
+}
+
+func (l *Lister) owns(view *fsm.View, row *fsm.Repo) bool {
+	n := view.NodeByID(l.cfg.Self)
+	return n != nil && row != nil && row.Owner == n.Num
+}
+
+// passing are errors that say nothing of a source: another owns it by now, or nobody could decide.
+var passing = []error{ErrNotYet, refusal.StaleEpoch, refusal.NotFound, refusal.FormatTooOld, context.Canceled, context.DeadlineExceeded}
+
+// fails says in the table why a source is not read: once, while it is the same. What another does by
+// now, or what will be so in a moment, is nothing to tell.
+func (l *Lister) fails(ctx context.Context, src *fsm.Source, row *fsm.Repo, err error) {
+	if slices.ContainsFunc(passing, func(p error) bool { return errors.Is(err, p) }) {
+		l.log.Debug("a source is not listed now", "source", src.Name, "err", err)
+		return
+	}
+	why := oneline.Clip(err.Error(), 300)
+	if src.Error == why {
+		return
+	}
+	l.log.Warn("a source cannot be listed", "source", src.Name, "err", err)
+	if err := l.propose(ctx, src, row, &command.Listing{Done: &command.Listed{Error: why}}); err != nil {
+		l.log.Debug("that it cannot is not written down", "source", src.Name, "err", err)
+	}
+}
+
+// list reads an index and has the difference written down.
+func (l *Lister) list(ctx context.Context, view *fsm.View, src *fsm.Source, row *fsm.Repo) error {
+	began := time.Now()
+	ctx, cancel := context.WithTimeout(ctx, listBound)
+	defer cancel()
+	files, done, err := l.cfg.Indexes.Index(row.ID, row.Generation, src.Ref)
+	if err != nil {
+		return err
+	}
+	defer done()
+	reader := l.readers[src.ID]
+	if reader == nil {
+		reader = new(index.Reader)
+		l.readers[src.ID] = reader
+	}
+	listing, err := reader.Read(files, src.Path)
+	if err != nil {
+		return err
+	}
+	l.deny(listing)
+	changes := source.Compare(listing, claimsOf(view, src))
+	state := &command.Listed{Generation: row.Generation, Ref: src.Ref, Path: src.Path, Again: src.Again, Entries: uint32(len(listing.Entries)), Kept: uint32(changes.Kept)}
+	approved := l.guard(view, src, &changes, state)
+
+	refused, err := l.put(ctx, src, row, listing, changes, state)
+	if err != nil {
+		return err
+	}
+	listing.Flaws = append(listing.Flaws, refused...)
+	listing.Sort()
+	err = l.take(ctx, src, row, changes.Gone, approved, state)
+	if errors.Is(err, refusal.SourceHeld) { // what was to be there under another path was refused
+		state.Hold, err = holdOf(changes), nil
+	}
+	if err != nil {
+		return err
+	}
+	tell(state, listing.Flaws)
+	if err := l.propose(ctx, src, row, &command.Listing{Done: state, Approved: approved}); err != nil {
+		return err
+	}
+	l.log.Info("a source is listed", "source", src.Name, "generation", row.Generation, "entries", state.Entries, "added", state.Added, "changed", state.Changed, "gone", state.Gone,
+		"flaws", state.FlawsTotal, "held", state.GetHold().GetLost(), "took", time.Since(began).Round(time.Millisecond))
+	return nil
+}
+
+// deny turns entries whose addresses must not be asked into flaws.
+func (l *Lister) deny(listing *source.Listing) {
+	if l.cfg.Deny == nil {
+		return
+	}
+	kept := listing.Entries[:0]
+	for _, e := range listing.Entries {
+		var err error
+		for _, url := range e.URLs {
+			err = errors.Join(err, l.cfg.Deny(url))
+		}
+		if err == nil {
+			kept = append(kept, e)
+			continue
+		}
+		listing.Flaws = append(listing.Flaws, source.Flaw{File: e.File, Line: e.Line, Why: oneline.Clip(err.Error(), 300)})
+		listing.Unknown = append(listing.Unknown, e.File)
+	}
+	listing.Entries = kept
+	listing.Sort()
+}
+
+// claimsOf are what a source claims, but its index.
+func claimsOf(view *fsm.View, src *fsm.Source) func(func(source.Claim) bool) {
+	return func(yield func(source.Claim) bool) {
+		view.Claims(src.Num, "\x00", func(c *fsm.Claim) bool {
+			return yield(source.Claim{Path: c.Path, File: c.File, Key: c.Keys[0], Hash: c.Hash})
+		})
+	}
+}
+
+// guard holds back what a listing would take away and may not unasked, and returns what a person has
+// let it. What is held has a digest: a person lets go what was shown, and nothing else.
+func (l *Lister) guard(view *fsm.View, src *fsm.Source, changes *source.Changes, state *command.Listed) (approved []byte) {
+	hold := holdOf(*changes)
+	if src.Approved == string(hold.GetDigest()) {
+		return hold.GetDigest()
+	}
+	lost := src.Lost(view.Now())
+	if changes.Lost > 0 && lost+changes.Lost > source.MayLose(view.ClaimsLen(src.Num)+lost) {
+		state.Hold, changes.Gone = hold, nil
+	}
+	return nil
+}
+
+// holdOf is what a listing would take away.
+func holdOf(changes source.Changes) *command.SourceHold {
+	h := sha256.New()
+	for _, path := range changes.Gone {
+		fmt.Fprintf(h, "%s\n", path)
+	}
+	return &command.SourceHold{Digest: h.Sum(nil)[:20], Lost: uint32(max(changes.Lost, 1)), First: changes.Gone[:min(len(changes.Gone), mostShown)]}
+}
+
+// mostShown is how many flaws, and losses that are held, are told of.
+const mostShown = 100
+
+// tell says the first of the flaws.
+func tell(state *command.Listed, flaws []source.Flaw) {
+	state.FlawsTotal = uint32(len(flaws))
+	for _, f := range flaws[:min(len(flaws), mostShown)] {
+		state.Flaws = append(state.Flaws, &command.Flaw{File: oneline.Clip(f.File, 300), Line: uint32(f.Line), Why: oneline.Clip(f.Why, 300), Try: oneline.Clip(f.Try, 300)})
+	}
+}

@@ -1,0 +1,403 @@
+package lister_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"log/slog"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+	"pgregory.net/rapid"
+
+	"gitmirror/fsm"
+	"gitmirror/fsm/command"
+	"gitmirror/internal/refusal"
+	"gitmirror/source/index"
+	"gitmirror/source/lister"
+)
+
+// world is a table with the source "s", whose index is files in memory, on the nodes a and b.
+type world struct {
+	t       rapid.TB
+	state   *fsm.State
+	index   uint64
+	now     time.Time
+	files   map[string]string
+	shown   uint64 // generation of files
+	fails   error  // of what reads the index
+	ids     int
+	left    int // proposals until the process dies that makes them; below 0: it does not
+	batches int
+}
+
+func newWorld(t rapid.TB) *world {
+	w := &world{t: t, state: fsm.New(), now: time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC), files: map[string]string{}, left: -1}
+	w.do(&command.FoundCluster{ClusterId: "c", Format: fsm.Format})
+	for _, id := range []string{"a", "b"} {
+		w.do(&command.PutNode{Node: &command.Node{Id: id, Name: id, Format: fsm.Format}})
+	}
+	w.do(&command.PutSource{Source: &command.NewSource{Id: "s", Name: "s", Namespace: "ns", Index: &command.NewRepo{
+		Id: "index", Name: "h/index", Urls: []string{"https://h/index"}, UrlKeys: []string{"h/index"}, Copies: []string{"a", "b"}, Owner: "a"}}})
+	return w
+}
+
+func (w *world) do(msg proto.Message) *command.Outcome {
+	w.t.Helper()
+	w.index++
+	w.now = w.now.Add(time.Second)
+	data, err := fsm.Encode(msg, "", w.now)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	r := w.state.Apply(w.index, data)
+	if r.Err != nil {
+		w.t.Fatal(r.Err)
+	}
+	return r.Outcome
+}
+
+// sure is do, and that it is done.
+func (w *world) sure(msg proto.Message) {
+	w.t.Helper()
+	if err := fsm.AsError(w.do(msg)); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+func (w *world) row() *fsm.Repo { return w.state.View().Repo("index") }
+
+// publish has the files be the index's next generation.
+func (w *world) publish() {
+	row := w.row()
+	w.shown = row.Generation + 1
+	digest := make([]byte, 20)
+	digest[0] = byte(w.shown)
+	w.sure(&command.Publish{Repo: "index", Node: w.state.View().Node(row.Owner).ID, Epoch: row.Epoch, FromGeneration: row.Generation, Generation: w.shown,
+		Candidate: fmt.Sprint(w.shown), Digest: digest, RefsDigest: digest, Baseline: row.Generation == 0})
+}
+
+var errDied = errors.New("the process has died")
+
+// Propose implements lister.Proposer.
+func (w *world) Propose(_ context.Context, msg proto.Message, _ string) (*command.Outcome, error) {
+	if w.left == 0 {
+		return nil, errDied
+	}
+	w.left--
+	w.batches++
+	return w.do(msg), nil
+}
+
+// Index implements lister.Indexes.
+func (w *world) Index(repo string, generation uint64, _ string) (index.Tree, func(), error) {
+	if w.fails != nil {
+		return nil, nil, w.fails
+	}
+	if repo != "index" || generation != w.shown {
+		w.t.Errorf("generation %d of %s is read, %d is there", generation, repo, w.shown)
+	}
+	return files(w.files), func() {}, nil
+}
+
+type files map[string]string
+
+func (f files) Files() iter.Seq2[index.File, error] {
+	return func(yield func(index.File, error) bool) {
+		for path, data := range f {
+			if !yield(index.File{Path: path, ID: data, Size: int64(len(data))}, nil) {
+				return
+			}
+		}
+	}
+}
+
+func (f files) Read(file index.File) ([]byte, error) { return []byte(f[file.Path]), nil }
+
+func (w *world) lister(self string) *lister.Lister {
+	return lister.New(lister.Config{Self: self, State: w.state, Proposer: w, Indexes: w, Log: slog.New(slog.DiscardHandler), NewID: func() string { w.ids++; return fmt.Sprintf("id%06d", w.ids) }})
+}
+
+// claims are the first urls of what the source claims, by path.
+func (w *world) claims() map[string]string {
+	view, out := w.state.View(), map[string]string{}
+	view.Claims(view.SourceByID("s").Num, "\x00", func(c *fsm.Claim) bool {
+		out[c.Path] = c.URLs[0]
+		row := view.Repo(c.Repo)
+		if row == nil || row.Removed || row.URLs()[0] != c.URLs[0] || view.RepoByName("ns/"+c.Path) != row || row.Policy.Replicas != max(c.Asks.Replicas, 2) {
+			w.t.Errorf("%s is claimed by %+v", c.Repo, c)
+		}
+		return true
+	})
+	return out
+}
+
+// Whatever is done to an index, and whoever dies while it is read: in the end the claims are what its
+// files say, computed anew each time by this test; but what was held back, and what a file had that
+// cannot be understood.
+func TestClaimsFollowTheIndex(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		w := newWorld(t)
+		var paths []string
+		for i := range 30 {
+			paths = append(paths, fmt.Sprintf("d%d/r%02d", i%3, i))
+		}
+		url := func() string { return fmt.Sprintf("https://h/u%d", rapid.IntRange(0, 25).Draw(t, "url")) }
+		want := map[string]string{} // the claims, by path
+		from := map[string]string{} // the file that has them
+		self := "a"
+		l := w.lister(self)
+		for range rapid.IntRange(1, 12).Draw(t, "steps") {
+			for range rapid.IntRange(1, 12).Draw(t, "edits") {
+				path := rapid.SampledFrom(paths).Draw(t, "path")
+				switch rapid.SampledFrom([]string{"set", "set", "set", "drop", "bad", "move", "list", "empty"}).Draw(t, "edit") {
+				case "set":
+					w.files[path] = "url: " + url()
+				case "drop":
+					delete(w.files, path)
+				case "bad":
+					w.files[path] = "url: ["
+				case "move":
+					if data, there := w.files[path]; there {
+						delete(w.files, path)
+						w.files[rapid.SampledFrom(paths).Draw(t, "to")] = data
+					}
+				case "list":
+					w.files["many.txt"] = url() + "\n" + url() + "\n"
+				case "empty":
+					if rapid.IntRange(0, 3).Draw(t, "really") == 0 {
+						clear(w.files)
+					}
+				}
+			}
+			w.publish()
+			// The one that owns it may die after any proposal, and another goes on.
+			for range 20 {
+				w.left = rapid.SampledFrom([]int{-1, -1, 0, 1, 2}).Draw(t, "left")
+				l.Look(t.Context())
+				view := w.state.View()
+				if !view.SourceByID("s").Wants(w.row()) {
+					break
+				}
+				self = map[string]string{"a": "b", "b": "a"}[self]
+				w.sure(&command.AssignOwners{Rows: []*command.Ownership{{Repo: "index", Epoch: w.row().Epoch, Owner: self}}})
+				l = w.lister(self)
+			}
+			w.left = -1
+			l.Look(t.Context())
+			src := w.state.View().SourceByID("s")
+			if src.Wants(w.row()) {
+				t.Fatalf("it still wants to be read: %+v", src)
+			}
+			if src.Hold != nil && rapid.Bool().Draw(t, "approve") {
+				w.sure(&command.ApproveSource{Id: "s", Digest: src.Hold.Digest})
+				l.Look(t.Context())
+				if src = w.state.View().SourceByID("s"); src.Hold != nil || src.Wants(w.row()) {
+					t.Fatalf("what was approved is held: %+v", src)
+				}
+			}
+			// The model.
+			listed, file, bad := map[string]string{}, map[string]string{}, map[string]bool{}
+
+			for _, f := range slices.Sorted(maps.Keys(w.files)) {
+				switch u, single := strings.CutPrefix(w.files[f], "url: "); {
+				case u == "[":
+					bad[f] = true
+				case single:
+					listed[f], file[f] = u, f
+				default:
+					for u := range strings.Lines(w.files[f]) {
+						u = strings.TrimSpace(u)
+						if _, twice := listed[u[8:]]; twice {
+							bad[f] = true
+						}
+						listed[u[8:]], file[u[8:]] = u, f
+					}
+				}
+			}
+			for path := range want {
+				if _, there := listed[path]; !there && (bad[from[path]] || src.Hold != nil) {
+					listed[path], file[path] = want[path], from[path]
+				}
+			}
+			want, from = listed, file
+			if got := w.claims(); !maps.Equal(got, want) {
+				t.Fatalf("claimed are %v, want %v; flaws %v, hold %v", got, want, src.Listed.GetFlaws(), src.Hold)
+			}
+			if rapid.IntRange(0, 3).Draw(t, "wait") == 0 {
+				w.now = w.now.Add(25 * time.Hour)
+			}
+		}
+	})
+}
+
+func TestTooMuchAtOnceIsHeld(t *testing.T) {
+	w := newWorld(t)
+	for i := range 40 {
+		w.files[fmt.Sprint("r", i)] = fmt.Sprint("url: https://h/", i)
+	}
+	w.publish()
+	l := w.lister("a")
+	l.Look(t.Context())
+	clear(w.files)
+	w.publish()
+	l.Look(t.Context())
+	src := w.state.View().SourceByID("s")
+	if src.Hold.GetLost() != 40 || len(src.Hold.GetFirst()) != 40 || len(w.claims()) != 40 {
+		t.Fatalf("%+v, %d claims", src, len(w.claims()))
+	}
+	// It is said once, however often it is read.
+	events := len(w.state.View().Events(0))
+	w.sure(&command.SetSource{Id: "s", Again: 1})
+	l.Look(t.Context())
+	if got := len(w.state.View().Events(0)); got != events {
+		t.Errorf("%d events more", got-events)
+	}
+}
+
+func TestAFailureIsSaidOnce(t *testing.T) {
+	w := newWorld(t)
+	w.files["r"] = "url: https://h/r"
+	w.publish()
+	w.fails = errors.New("no such ref: refs/heads/none")
+	l := w.lister("a")
+	next := l.Look(t.Context())
+	src := w.state.View().SourceByID("s")
+	if src.Error != w.fails.Error() || next <= 0 || w.batches != 1 {
+		t.Errorf("%q, again in %s, %d proposals", src.Error, next, w.batches)
+	}
+	l.Look(t.Context()) // it rests
+	if w.batches != 1 {
+		t.Errorf("%d proposals", w.batches)
+	}
+	again := w.lister("a")
+	again.Look(t.Context()) // it has been said
+	if w.batches != 1 {
+		t.Errorf("%d proposals", w.batches)
+	}
+	// What is so in a moment is not said.
+	w.fails = lister.ErrNotYet
+	w.lister("a").Look(t.Context())
+	w.fails = nil
+	w.lister("b").Look(t.Context()) // it is not for b to read
+	if src := w.state.View().SourceByID("s"); w.batches != 1 || src.Error == "" {
+		t.Errorf("%d proposals, %+v", w.batches, src)
+	}
+	w.lister("a").Look(t.Context())
+	if src := w.state.View().SourceByID("s"); src.Error != "" || len(w.claims()) != 1 {
+		t.Errorf("%+v", src)
+	}
+}
+
+func TestWhatTheTableRefusesIsAFlaw(t *testing.T) {
+	w := newWorld(t)
+	w.sure(&command.AddRepos{Repos: []*command.NewRepo{{Id: "x", Name: "ns/taken", Urls: []string{"https://other/x"}, UrlKeys: []string{"other/x"}}}})
+	w.files["taken"], w.files["good"] = "url: https://h/taken", "url: https://h/good"
+	w.publish()
+	w.lister("a").Look(t.Context())
+	src := w.state.View().SourceByID("s")
+	if flaws := src.Listed.GetFlaws(); len(flaws) != 1 || flaws[0].GetFile() != "taken" || !strings.Contains(flaws[0].GetWhy(), "there is a repo ns/taken already") || src.Listed.GetAdded() != 1 {
+		t.Errorf("%+v", src.Listed)
+	}
+	if got := w.claims(); len(got) != 1 {
+		t.Errorf("%v", got)
+	}
+}
+
+// A rename whose new name is refused takes away more than it seemed to.
+func TestARenameThatIsRefusedIsGuarded(t *testing.T) {
+	w := newWorld(t)
+	for i := range 8 {
+		w.files[fmt.Sprint("r", i)] = fmt.Sprint("url: https://h/", i)
+		w.sure(&command.AddRepos{Repos: []*command.NewRepo{{Id: fmt.Sprint("x", i), Name: fmt.Sprint("ns/new", i), Urls: []string{fmt.Sprint("https://other/", i)}, UrlKeys: []string{fmt.Sprint("other/", i)}}}})
+	}
+	w.publish()
+	l := w.lister("a")
+	l.Look(t.Context())
+	clear(w.files)
+	for i := range 8 {
+		w.files[fmt.Sprint("new", i)] = fmt.Sprint("url: https://h/", i)
+	}
+	w.publish()
+	l.Look(t.Context())
+	src := w.state.View().SourceByID("s")
+	if src.Hold == nil || len(w.claims()) != 8 || src.Wants(w.row()) {
+		t.Fatalf("%+v", src)
+	}
+	w.sure(&command.ApproveSource{Id: "s", Digest: src.Hold.Digest})
+	l.Look(t.Context())
+	if src := w.state.View().SourceByID("s"); src.Hold != nil || len(w.claims()) != 0 {
+		t.Errorf("%+v, %v", src, w.claims())
+	}
+}
+
+func TestAddressesThatAreDeniedAreFlaws(t *testing.T) {
+	w := newWorld(t)
+	w.files["bad"], w.files["good"] = "url: [https://h/a, https://bad/a]", "url: https://h/b"
+	w.publish()
+	l := lister.New(lister.Config{Self: "a", State: w.state, Proposer: w, Indexes: w, Log: slog.New(slog.DiscardHandler), NewID: func() string { w.ids++; return fmt.Sprint(w.ids) },
+		Deny: func(url string) error {
+			if strings.Contains(url, "bad") {
+				return refusal.New(refusal.AddressDenied, "it is ours")
+			}
+			return nil
+		}})
+	l.Look(t.Context())
+	src := w.state.View().SourceByID("s")
+	if flaws := src.Listed.GetFlaws(); len(flaws) != 1 || flaws[0].GetFile() != "bad" || len(w.claims()) != 1 {
+		t.Errorf("%+v, %v", src.Listed, w.claims())
+	}
+}
+
+// large is an index of 100,000 entries in 100 files.
+func large() map[string]string {
+	all := map[string]string{}
+	for f := range 100 {
+		var b strings.Builder
+		for i := range 1000 {
+			fmt.Fprintf(&b, "- url: https://github.com/acme%02d/repo%04d\n  name: acme%02d/repo%04d\n", f, i, f, i)
+		}
+		all[fmt.Sprintf("f%02d.yaml", f)] = b.String()
+	}
+	return all
+}
+
+func BenchmarkFirstLoad(b *testing.B) {
+	for b.Loop() {
+		b.StopTimer()
+		w := newWorld(b)
+		w.files = large()
+		w.publish()
+		l := w.lister("a")
+		b.StartTimer()
+		l.Look(b.Context())
+		if n := w.state.View().ClaimsLen(1); n != 100_000 {
+			b.Fatalf("%d claims", n)
+		}
+	}
+}
+
+func BenchmarkOneLine(b *testing.B) {
+	w := newWorld(b)
+	w.files = large()
+	w.publish()
+	l := w.lister("a")
+	l.Look(b.Context())
+	n := 0
+	for b.Loop() {
+		b.StopTimer()
+		n++
+		w.files["f50.yaml"] = strings.Replace(large()["f50.yaml"], "acme50/repo0500\n", fmt.Sprintf("acme50/other%d\n", n), 1)
+		w.publish()
+		b.StartTimer()
+		l.Look(b.Context())
+		if src := w.state.View().SourceByID("s"); src.Listed.GetChanged()+src.Listed.GetAdded() == 0 {
+			b.Fatalf("%+v", src.Listed)
+		}
+	}
+}
