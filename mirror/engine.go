@@ -164,7 +164,7 @@ func New(ctx context.Context, cfg Config) (_ *Engine, err error) {
 		return nil, err
 	}
 	e.maintain = maintain.New(maintain.Config{
-		Clock: cfg.Clock, Store: e.store, Objects: objects, Jobs: jobs, Copies: e.prover, Space: e.space, Changed: cfg.Changed, Meter: cfg.Meter, Log: cfg.Log,
+		Clock: cfg.Clock, Disk: cfg.Disk, Store: e.store, Objects: objects, Jobs: jobs, Copies: e.prover, Space: e.space, Changed: cfg.Changed, Meter: cfg.Meter, Log: cfg.Log,
 		Busy: func() bool { _, waiting := e.serve.Packs(); return waiting > 0 },
 	})
 	e.schedule = schedule.New(schedule.Config{

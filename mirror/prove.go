@@ -1,6 +1,7 @@
 package mirror
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -13,6 +14,7 @@ import (
 	"gitmirror/internal/clock"
 	"gitmirror/mirror/fetch"
 	"gitmirror/mirror/maintain"
+	"gitmirror/mirror/proof"
 	"gitmirror/mirror/refs"
 	"gitmirror/mirror/store"
 )
@@ -29,7 +31,7 @@ const (
 type prover struct {
 	store   *store.Store
 	objects Objects
-	verify  proof // that all of a copy can be read
+	verify  trial // that all of a copy can be read
 	workers *workers
 	kick    func(id string) bool // has a repository reconciled
 	changed func()               // is told when the node falls ill, or is well again; may be nil
@@ -78,11 +80,11 @@ func (p *prover) Forget(id string) {
 	delete(p.broken, id)
 }
 
-// proof is a test of the copy in dir, whose tips are oids.
-type proof func(ctx context.Context, dir string, oids []string) error
+// trial is a test of the copy in dir, whose tips are oids.
+type trial func(ctx context.Context, dir string, oids []string) error
 
 // prove tests one copy, and takes it out of service when the test fails twice.
-func (p *prover) prove(ctx context.Context, r *store.Repo, test proof) maintain.Verdict {
+func (p *prover) prove(ctx context.Context, r *store.Repo, test trial) maintain.Verdict {
 	if err := p.running.Acquire(ctx, 1); err != nil {
 		return maintain.Unknown
 	}
@@ -116,9 +118,23 @@ func (p *prover) prove(ctx context.Context, r *store.Repo, test proof) maintain.
 	return maintain.Unknown
 }
 
-// Read tests a copy by reading all of it.
+// Read tests a copy by reading all of it. What was proved of the same bytes before is not proved
+// again.
 func (p *prover) Read(ctx context.Context, r *store.Repo) maintain.Verdict {
-	return p.prove(ctx, r, p.verify)
+	return p.prove(ctx, r, func(ctx context.Context, dir string, tips []string) error {
+		data, _ := r.Proved()
+		known, _ := proof.Decode(data) // or all is proved anew
+		now, err := p.objects.Reread(ctx, dir, tips, known)
+		if err != nil {
+			return err
+		}
+		if news := now.Encode(); !now.Empty() && !bytes.Equal(news, data) {
+			if err := r.SetProved(news); err != nil {
+				p.log.Debug("cannot remember what was proved of a copy", "repo", r.Name(), "err", err)
+			}
+		}
+		return nil
+	})
 }
 
 // Check tests a copy by looking at each object.
@@ -171,7 +187,7 @@ func (p *prover) reindex(ctx context.Context, r *store.Repo) {
 }
 
 // proveOnce runs a test; some is false where there was nothing to test.
-func (p *prover) proveOnce(ctx context.Context, r *store.Repo, test proof) (some bool, err error) {
+func (p *prover) proveOnce(ctx context.Context, r *store.Repo, test trial) (some bool, err error) {
 	release, err := r.Acquire()
 	if err != nil {
 		return false, nil // it has left this node

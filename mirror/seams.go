@@ -8,6 +8,7 @@ import (
 	"gitmirror/mirror/fetch"
 	"gitmirror/mirror/gogit"
 	"gitmirror/mirror/maintain"
+	"gitmirror/mirror/proof"
 	"gitmirror/mirror/schedule"
 	"gitmirror/mirror/store"
 	"gitmirror/mirror/sync"
@@ -29,6 +30,9 @@ type Reader interface {
 	// Verify reads all of a copy with these tips. An error that is fetch.ErrInconclusive
 	// says nothing of it.
 	Verify(ctx context.Context, dir string, tips []string) error
+	// Reread is Verify, of which it may leave out what follows from what is known. It returns
+	// what is known by then, nothing where that is too little to remember.
+	Reread(ctx context.Context, dir string, tips []string, known proof.Proof) (proof.Proof, error)
 	// Check looks at each object of a copy with these tips. Its errors are as Verify's.
 	Check(ctx context.Context, dir string, tips []string) error
 	// Index makes the index of a pack that has none.

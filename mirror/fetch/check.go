@@ -1,12 +1,9 @@
 package fetch
 
 import (
-	"bytes"
 	"context"
-	"crypto/sha1"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"path/filepath"
 	"slices"
@@ -16,6 +13,7 @@ import (
 	"gitmirror/internal/gitflaw"
 	"gitmirror/mirror/failure"
 	"gitmirror/mirror/git"
+	"gitmirror/mirror/proof"
 )
 
 // Charts returns an error when what readers find their way by is not what was written: a
@@ -34,40 +32,19 @@ func Charts(ctx context.Context, d *disk.Disk, dir string) error {
 		}
 	}
 	for _, file := range files {
-		if err := sealed(d, file); err != nil {
-			return err
-		}
-		if ctx.Err() != nil {
-			return fmt.Errorf("%w: %w", ErrInconclusive, ctx.Err())
+		if _, err := proof.Seal(ctx, d, file); err != nil && !errors.Is(err, fs.ErrNotExist) { // one that has gone meanwhile is fine
+			return Unsealed(ctx, err)
 		}
 	}
 	return nil
 }
 
-// sealed reads a file that ends with its checksum. One that has gone meanwhile is fine.
-func sealed(d *disk.Disk, path string) error {
-	file, err := d.Open(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
+// Unsealed is what is to be believed of proof.Seal that has failed.
+func Unsealed(ctx context.Context, err error) error {
+	if ctx.Err() != nil || !errors.Is(err, proof.ErrBroken) {
 		return fmt.Errorf("%w: %w", ErrInconclusive, err)
 	}
-	defer file.Close()
-	info, err := file.Stat()
-	if err != nil {
-		return fmt.Errorf("%w: %w", ErrInconclusive, err)
-	}
-	sum, seal := sha1.New(), make([]byte, sha1.Size)
-	if info.Size() >= sha1.Size {
-		if _, err = io.CopyN(sum, file, info.Size()-sha1.Size); err == nil {
-			_, err = io.ReadFull(file, seal)
-		}
-	}
-	if err != nil || !bytes.Equal(sum.Sum(nil), seal) {
-		return failure.New(failure.Corrupt, "it cannot be read: the checksum of "+filepath.Base(path)+" is another", err)
-	}
-	return nil
+	return failure.New(failure.Corrupt, "it cannot be read: "+err.Error(), err)
 }
 
 // Check has git fsck look at each object of the repository in dir, and at all that its refs

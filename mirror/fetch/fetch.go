@@ -9,8 +9,6 @@ package fetch
 import (
 	"context"
 	"errors"
-	"fmt"
-	"io"
 	"io/fs"
 	"path/filepath"
 	"slices"
@@ -214,10 +212,6 @@ func failed(err error) *failure.Error {
 	return failure.Wrap(failure.Disk, err)
 }
 
-// ErrInconclusive says that git could not look at a copy: it could not be run, was
-// killed, or lacked memory, threads or time. That says nothing of the copy.
-var ErrInconclusive = errors.New("git could not look at it")
-
 // Index makes the index of a pack, whose path is relative to dir, the repository.
 func (f *Fetcher) Index(ctx context.Context, dir, pack string) error {
 	base := strings.TrimSuffix(pack, ".pack")
@@ -229,84 +223,4 @@ func (f *Fetcher) Index(ctx context.Context, dir, pack string) error {
 		return err
 	}
 	return atomicfile.Rename(f.disk, filepath.Join(dir, unfinished), filepath.Join(dir, base+".idx"))
-}
-
-// Reading may take as long as a slow disk needs, and no longer.
-const (
-	readAtLeast = 10 * time.Minute
-	readRate    = 1 << 20 // bytes a second
-)
-
-// readable bounds ctx by how long it may take to read so many bytes.
-func readable(ctx context.Context, bytes int64) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(ctx, readAtLeast+time.Duration(bytes/readRate)*time.Second)
-}
-
-// Verify returns an error when not everything that the oids lead to can be read:
-// each pack is read and checked, and what readers find their way by, all is walked
-// through, and then the pack is made that a clone would get. It is a *failure.Error, or wraps
-// ErrInconclusive.
-func (f *Fetcher) Verify(ctx context.Context, dir string, oids []string) error {
-	files, err := f.disk.ReadDir(filepath.Join(dir, "objects/pack"))
-	if errors.Is(err, fs.ErrNotExist) {
-		return failure.New(failure.Corrupt, "it cannot be read: it has no objects/pack", err)
-	}
-	if err != nil {
-		return fmt.Errorf("%w: %w", ErrInconclusive, err)
-	}
-	// Packs are sent as they lie on the disk, unchecked: only reading them tells.
-	var all int64
-	for _, file := range files {
-		base, isPack := strings.CutSuffix(file.Name(), ".pack")
-		info, err := file.Info()
-		if !isPack || err != nil {
-			continue
-		}
-		index := filepath.Join("objects/pack", base+".idx")
-		all += info.Size()
-		err = f.verifyPack(ctx, dir, index, info.Size())
-		if _, there := f.disk.Lstat(filepath.Join(dir, index)); err != nil && !errors.Is(there, fs.ErrNotExist) {
-			return err // one that is gone is no part of the copy any more
-		}
-	}
-	if err := Charts(ctx, f.disk, dir); err != nil {
-		return err
-	}
-	walk, cancel := readable(ctx, all)
-	defer cancel()
-	if err := (&proofs{Fetcher: f, ctx: walk, dir: dir}).connected(oids); err != nil {
-		return err
-	}
-	return f.packs(ctx, dir, oids, all)
-}
-
-func (f *Fetcher) verifyPack(ctx context.Context, dir, index string, size int64) error {
-	ctx, cancel := readable(ctx, size)
-	defer cancel()
-	if err := f.git.Command(ctx, dir, "verify-pack", "--", index).RunCaptured(); err != nil {
-		return evidence(ctx, err)
-	}
-	return nil
-}
-
-// evidence is what is to be believed of a git that has failed to read a copy.
-func evidence(ctx context.Context, err error) error {
-	if ctx.Err() != nil || !git.Judged(err) {
-		return fmt.Errorf("%w: %w", ErrInconclusive, err)
-	}
-	return failure.New(failure.Corrupt, "it cannot be read: "+err.Error(), err)
-}
-
-func (f *Fetcher) packs(ctx context.Context, dir string, oids []string, size int64) error {
-	ctx, cancel := readable(ctx, size)
-	defer cancel()
-	cmd := f.git.Command(ctx, dir, "pack-objects", "--revs", "--stdout", "--quiet", "--delta-base-offset")
-	cmd.Stdin = strings.NewReader(strings.Join(oids, "\n") + "\n")
-	cmd.Stdout = io.Discard
-	tail := &git.Tail{}
-	cmd.Stderr = tail
-	if err := cmd.Run(); err != nil {
-		return evidence(ctx, cmd.Failed(err, tail))
-	}
-	return nil
 }

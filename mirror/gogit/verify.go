@@ -18,6 +18,7 @@ import (
 	"gitmirror/internal/gitflaw"
 	"gitmirror/mirror/failure"
 	"gitmirror/mirror/fetch"
+	"gitmirror/mirror/proof"
 )
 
 // Verify returns an error when not everything that the oids lead to can be read: each pack is
@@ -26,6 +27,27 @@ import (
 func (o *Objects) Verify(ctx context.Context, dir string, oids []string) error {
 	return o.examine(ctx, dir, oids, &looker{})
 }
+
+// Reread is Verify, of which is left out what follows from what is known, since it was proved of the
+// same files: these are read and compared. It returns what is known by then.
+func (o *Objects) Reread(ctx context.Context, dir string, oids []string, known proof.Proof) (proof.Proof, error) {
+	return fetch.Renewed(ctx, known, proof.Copy{Engine: o, Disk: o.disk, Dir: dir, Tips: oids})
+}
+
+// VerifyPack reads a pack, puts its objects together and compares its index with it. Its errors
+// are as Verify's.
+func (o *Objects) VerifyPack(ctx context.Context, dir, pack string) error {
+	err := guarded(func() error {
+		return o.onePack(ctx, filepath.Join(dir, "objects/pack", pack), &looker{}, links{})
+	})
+	if err != nil {
+		return evidence(ctx, err)
+	}
+	return nil
+}
+
+// Clone has nothing to find out: no clone is served from here, and no peer finds its way by charts.
+func (o *Objects) Clone(context.Context, string, []string) error { return nil }
 
 // Check looks at each object of the repository in dir by git's rules, and at all that its refs
 // lead to. It is no error that objects have flaws that a mirror may take. Errors are as Verify's.

@@ -120,8 +120,8 @@ const mostNested = 4096
 
 var errNested = errors.New("trees lie too deep in each other")
 
-// proof walks through all that objects lead to.
-type proof struct {
+// walker walks through all that objects lead to.
+type walker struct {
 	*reader
 	ctx   context.Context
 	known map[plumbing.Hash]struct{} // trees and blobs that are there with all they lead to
@@ -129,18 +129,18 @@ type proof struct {
 	steps int
 }
 
-func (r *reader) proof(ctx context.Context) *proof {
-	return &proof{reader: r, ctx: ctx, known: map[plumbing.Hash]struct{}{}}
+func (r *reader) proof(ctx context.Context) *walker {
+	return &walker{reader: r, ctx: ctx, known: map[plumbing.Hash]struct{}{}}
 }
 
-func (p *proof) knows(id plumbing.Hash) bool {
+func (p *walker) knows(id plumbing.Hash) bool {
 	_, ok := p.known[id]
 	return ok
 }
 
 // connected returns an error when not all that some objects lead to is there, as far as others do
 // not lead to it, which are whole: a missingError, or what keeps an object from being read.
-func (p *proof) connected(oids, whole []plumbing.Hash) error {
+func (p *walker) connected(oids, whole []plumbing.Hash) error {
 	var without, from, trees []plumbing.Hash
 	for _, id := range whole {
 		o, err := p.peel(id, func(tag plumbing.Hash) { p.known[tag] = struct{}{} })
@@ -206,7 +206,7 @@ func (p *proof) connected(oids, whole []plumbing.Hash) error {
 
 // tree looks at a tree and all below it. What before, trees that are whole, has in the same place
 // is there.
-func (p *proof) tree(id plumbing.Hash, before []plumbing.Hash, depth int) error {
+func (p *walker) tree(id plumbing.Hash, before []plumbing.Hash, depth int) error {
 	if p.knows(id) {
 		return nil
 	}
@@ -260,7 +260,7 @@ func (p *proof) tree(id plumbing.Hash, before []plumbing.Hash, depth int) error 
 }
 
 // note notes something that was walked through.
-func (p *proof) note(id plumbing.Hash) error {
+func (p *walker) note(id plumbing.Hash) error {
 	if len(p.known) > 2*p.most {
 		return p.over("a walk through so many objects")
 	}
@@ -269,7 +269,7 @@ func (p *proof) note(id plumbing.Hash) error {
 	return nil
 }
 
-func (p *proof) blob(id plumbing.Hash, before []plumbing.Hash) error {
+func (p *walker) blob(id plumbing.Hash, before []plumbing.Hash) error {
 	if p.knows(id) {
 		return nil
 	}

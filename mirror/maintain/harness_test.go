@@ -67,7 +67,7 @@ func (g *rig) open(d *disk.Disk) {
 	g.t.Cleanup(runner.Close)
 	g.disk = d
 	g.Maintainer = New(Config{
-		Clock: g.clock, Store: s, Objects: NewGit(runner, d), Copies: g, Space: space.New(d, g.root, 0, nil), Meter: g,
+		Clock: g.clock, Disk: d, Store: s, Objects: NewGit(runner, d), Copies: g, Space: space.New(d, g.root, 0, nil), Meter: g,
 		Random: func() float64 { return 0.5 }, Log: testlog.New(g.t),
 	})
 	g.turn = 10 * time.Millisecond

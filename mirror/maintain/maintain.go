@@ -22,6 +22,7 @@ import (
 	"time"
 
 	"gitmirror/internal/clock"
+	"gitmirror/internal/disk"
 	"gitmirror/mirror/space"
 	"gitmirror/mirror/store"
 )
@@ -57,6 +58,7 @@ type Meter interface {
 // Config is what a Maintainer needs.
 type Config struct {
 	Clock   clock.Clock
+	Disk    *disk.Disk // that the store is on
 	Store   *store.Store
 	Objects Objects
 	Jobs    []Job // that are done here; default all

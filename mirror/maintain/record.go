@@ -16,6 +16,7 @@ type Record struct {
 	Pruned  time.Time `json:"pruned,omitzero"`  // what nothing led to was left out
 	Bytes   int64     `json:"bytes,omitzero"`   // of packs, when it was weighed last
 	Used    int64     `json:"used,omitzero"`    // of them, by what must stay
+	Load    uint64    `json:"load,omitzero"`    // stands for the packs and tips that were weighed
 }
 
 // recordOf reads the record of a copy. One that is not there, or cannot be read, is worth a

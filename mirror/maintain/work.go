@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"slices"
 	"time"
 
@@ -158,25 +159,50 @@ func (m *Maintainer) verify(ctx context.Context, c *care, test func(context.Cont
 		if c.due(now); !slices.Contains(m.cfg.Jobs, Weigh) {
 			return nil
 		}
-		return m.weighed(ctx, c)
+		return m.weighedAnew(ctx, c)
 	}
 	c.readAt = m.cfg.Clock.Now().Add(readEvery)
 	return nil
 }
 
-func (m *Maintainer) weighed(ctx context.Context, c *care) error {
+// weighedAnew has a copy weighed that is another than the one that was weighed last.
+func (m *Maintainer) weighedAnew(ctx context.Context, c *care) error {
 	release, err := c.repo.Acquire()
 	if err != nil {
 		return err
 	}
 	defer release()
 	defer c.repo.Read()()
+	roots, err := c.repo.Roots()
+	if err != nil {
+		return err
+	}
+	packs, err := c.repo.Packs()
+	if err != nil || load(packs, roots) == c.record.Load {
+		return err
+	}
 	return m.weigh(ctx, c)
+}
+
+// load is a number for what there is to weigh: the same packs and tips have the same.
+func load(packs []store.Pack, roots *store.Roots) uint64 {
+	h := fnv.New64a()
+	for _, p := range packs {
+		fmt.Fprintln(h, p.Name)
+	}
+	for _, oid := range roots.All() {
+		fmt.Fprintln(h, oid)
+	}
+	return h.Sum64()
 }
 
 // weigh finds out how much of a copy is used.
 func (m *Maintainer) weigh(ctx context.Context, c *care) error {
-	tips, err := m.tips(ctx, c.repo)
+	roots, err := c.repo.Roots()
+	if err != nil {
+		return err
+	}
+	tips, err := m.tipsOf(ctx, c.repo, roots)
 	if err != nil {
 		return err
 	}
@@ -192,6 +218,7 @@ func (m *Maintainer) weigh(ctx context.Context, c *care) error {
 	for _, p := range packs {
 		rec.Bytes += p.Bytes
 	}
+	rec.Load = load(packs, roots)
 	m.remember(c, rec)
 	return nil
 }
@@ -283,10 +310,12 @@ func (m *Maintainer) join(ctx context.Context, c *care) error {
 	if err := r.DropLoose(loose); err != nil {
 		return err
 	}
+	gone := without(names, made)
+	m.joinedIn(r, gone, made)
 	rec := c.record
 	rec.Tended = m.cfg.Clock.Now()
 	m.remember(c, rec)
-	return m.replace(ctx, c, &departure{packs: without(names, made)}, charted)
+	return m.replace(ctx, c, &departure{packs: gone}, charted)
 }
 
 // gather makes one pack of all that must stay, and has the others go.
@@ -312,6 +341,7 @@ func (m *Maintainer) gather(ctx context.Context, c *care) error {
 	if err := m.proved(ctx, r, made, t.all, nil); err != nil {
 		return fmt.Errorf("the new pack is not whole: %w", err)
 	}
+	m.gatheredIn(r, made, t.all)
 	gone := without(names, made)
 	if len(gone) == 0 {
 		m.gathered(c, size) // all of it is needed, whatever was weighed before
