@@ -64,3 +64,29 @@ func TestSharesAreTheBudget(tt *testing.T) {
 		}
 	})
 }
+
+// What is paused asks for nothing, and takes no share; nor does what nobody owns.
+func TestWhatIsPausedTakesNoShare(t *testing.T) {
+	w := newWorld(t, "r1", "r2", "r3")
+	w.do(&command.RaiseFormat{Format: fsm.Format})
+	w.do(&command.AssignOwners{Rows: []*command.Ownership{{Repo: "r3", Epoch: w.row("r3").Epoch, Owner: "b"}}})
+	s := &shares{budgets: map[string]float64{"x": 6}}
+	rate := func(want float64) {
+		t.Helper()
+		s.count(w.state.View(), "a")
+		if got := s.Rate("x"); got != want {
+			t.Errorf("this node may ask for %g, want %g", got, want)
+		}
+	}
+	rate(4)
+	pause := func(id string, paused bool) {
+		w.do(&command.ChangeRepos{Repos: []*command.RepoChange{{Repo: id, Paused: &paused}}})
+	}
+	pause("r1", true)
+	rate(3)
+	pause("r3", true)
+	rate(6)
+	pause("r1", false)
+	pause("r3", false)
+	rate(4)
+}

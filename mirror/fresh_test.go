@@ -9,8 +9,12 @@ import (
 	"time"
 
 	"gitmirror/internal/gittest"
+	"gitmirror/internal/testlog"
 	"gitmirror/internal/upstream"
 	"gitmirror/mirror"
+	"gitmirror/mirror/refs"
+	"gitmirror/mirror/store"
+	"gitmirror/mirror/work"
 )
 
 // Who was told of a push gets it, whatever the interval is, and who comes with it shares the
@@ -123,5 +127,57 @@ func TestWhoReadsAsksSeldomAndInVainWhereItIsHeld(t *testing.T) {
 	var not *mirror.NotFreshError
 	if _, err := n.engine.Fresh(t.Context(), "repox", time.Time{}); !errors.As(err, &not) || !strings.Contains(err.Error(), "held") {
 		t.Errorf("it is held: %v", err)
+	}
+}
+
+// Of what has long not been there it is said at once, and nobody is asked.
+func TestWhatIsParkedIsSaidAtOnce(t *testing.T) {
+	up, b, n := mirrored(t)
+	n.stop()
+	state, err := store.OpenState(store.Config{Dir: n.dir, Log: testlog.New(t)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	state.Remember("repox", work.Due{LastCheck: time.Now(), NextCheck: time.Now().Add(time.Hour), Failures: 9, Refused: 9, RefusedSince: time.Now().Add(-9 * time.Hour)})
+	if err := errors.Join(state.Flush(), state.Close()); err != nil {
+		t.Fatal(err)
+	}
+	var asked atomic.Int64
+	up.Intercept(func(w http.ResponseWriter, _ *http.Request) bool {
+		asked.Add(1)
+		w.WriteHeader(http.StatusNotFound)
+		return true
+	})
+	again := startNode(t, b, n.dir)
+	b.mu.Lock()
+	again.roles["repox"] = mirror.Owner
+	b.mu.Unlock()
+	b.tell()
+	if out, err := again.engine.Sync(t.Context(), "repox"); err != nil || out.Failure == nil {
+		t.Fatalf("%+v, %v", out, err)
+	}
+	before := asked.Load()
+	var not *mirror.NotFreshError
+	if _, err := again.engine.Fresh(t.Context(), "repox", time.Time{}); !errors.As(err, &not) || !strings.Contains(err.Error(), "long said") || asked.Load() != before {
+		t.Errorf("upstream was asked %d times: %v", asked.Load()-before, err)
+	}
+}
+
+// A copy that is behind what was published is not as new as the check that found that.
+func TestWhatIsBehindIsNotFresh(t *testing.T) {
+	_, b, n := mirrored(t)
+	b.policy("repox", func(p *mirror.Policy) { p.Interval = 100 * time.Hour })
+	before := time.Now()
+	if got, err := n.engine.Fresh(t.Context(), "repox", before); err != nil || got != 1 {
+		t.Fatalf("generation %d, %v", got, err)
+	}
+	b.mu.Lock()
+	row := b.rows["repox"]
+	row.Generation, row.Digest = 2, refs.Digest{1}
+	b.rows["repox"] = row
+	b.mu.Unlock()
+	b.tell() // of a generation that nobody has: it is lost, and what upstream shows is the next one
+	if got, err := n.engine.Fresh(t.Context(), "repox", before); err != nil || got != 3 {
+		t.Errorf("generation %d, %v", got, err)
 	}
 }

@@ -59,3 +59,30 @@ func TestFreshness(t *testing.T) {
 		t.Errorf("days later %d changes are counted", f.Lags.N)
 	}
 }
+
+// Changes of which it is not known how long they had been there are no lags: a history that is
+// learned, and what the first check of all has brought.
+func TestWhatWasThereBeforeIsNoLag(t *testing.T) {
+	w := newWorld()
+	t.Cleanup(w.stop)
+	changed := func(learned bool) work.Result {
+		out := w.checked()
+		out.Changed, out.Learned = true, learned
+		out.Commits = []time.Time{w.clock.Now().Add(-24 * time.Hour), w.clock.Now().Add(-time.Second)}
+		return out
+	}
+	for _, a := range []work.Assignment{owned("fixed", "host"), learns("learned", "host")} {
+		w.holds(a)
+		w.assign(a)
+	}
+	w.end("fixed", changed(false))
+	w.end("learned", w.checked()) // what it had could not be read
+	w.advance(w.wait("learned"))
+	if f := w.at("learned"); f == nil || !f.task.Learn {
+		t.Fatal("its history is not asked for")
+	}
+	w.end("learned", changed(true))
+	if f := w.Freshness(); f.Lags.N != 0 {
+		t.Errorf("%d changes lag by %s at most", f.Lags.N, f.Lags.Most)
+	}
+}

@@ -362,3 +362,75 @@ func TestARestingHostKeepsNobodyFromHolders(t *testing.T) {
 		t.Errorf("%d runs", before)
 	}
 }
+
+// The one that a host is asked for alone may fetch when it answers, and so give its place to
+// another one: from then on as many are asked for as may be.
+func TestAHostThatAnswersOneThatFetchesIsOpen(t *testing.T) {
+	w := newWorld()
+	t.Cleanup(w.stop)
+	ids := []string{"a", "b", "c", "d"}
+	for _, id := range ids {
+		a := owned(id, "host")
+		w.holds(a)
+		w.assign(a)
+	}
+	w.end("a", w.tooMuch(10*time.Minute))
+	w.end("b", w.tooMuch(10*time.Minute))
+	running := func() (at []string) {
+		for _, id := range ids {
+			if w.at(id) != nil {
+				at = append(at, id)
+			}
+		}
+		return at
+	}
+	for len(running()) == 0 {
+		w.advance(time.Second)
+	}
+	w.advance(returnWithin) // the others are due
+	first := running()
+	if len(first) != 1 || !w.fetch(first[0]) {
+		t.Fatalf("%v are asked for", first)
+	}
+	if n := len(running()); n != 2 {
+		t.Fatalf("%d run, want the one that fetches and one that asks", n)
+	}
+	w.clock.Advance(time.Second)
+	w.end(first[0], w.checked())
+	if n := len(running()); n != 2 {
+		t.Errorf("%d ask once the host has answered, want as many as may", n)
+	}
+}
+
+// A host is not remembered for good because it has refused once.
+func TestAHostThatRefusedIsForgotten(t *testing.T) {
+	w := newWorld()
+	t.Cleanup(w.stop)
+	refuse := func(host string) {
+		t.Helper()
+		a := owned(host, host)
+		w.holds(a)
+		w.assign(a)
+		if w.at(host) == nil {
+			t.Fatalf("%s is not asked", host)
+		}
+		w.end(host, w.tooMuch(time.Hour))
+		w.unassign(host)
+	}
+	for i := range 100 {
+		refuse(fmt.Sprint("host", i))
+	}
+	if n := len(w.sites); n != 100 {
+		t.Errorf("%d hosts want to be left alone, want 100", n)
+	}
+	w.advance(refusalKept)
+	refuse("another")
+	if n := len(w.sites); n != 101 {
+		t.Errorf("%d hosts are known, though they wanted to be left alone for less than a day ago", n)
+	}
+	w.advance(2 * time.Hour)
+	refuse("one more")
+	if n := len(w.sites); n != 2 {
+		t.Errorf("%d hosts are known a day later, want two", n)
+	}
+}

@@ -90,6 +90,7 @@ type Scheduler struct {
 	firsts    lane                      // fetches for which nothing is here yet
 	peers     lane
 	sites     map[unique.Handle[string]]*site
+	forgot    instant // when it was last looked for those of which nothing is to be known any more
 	lags      lags
 	reopened  bool // a host is asked for as many as may be again
 	alone     bool // nobody takes what this node finds

@@ -129,6 +129,7 @@ func (s *Scheduler) hear(host unique.Handle[string], f *failure.Error, began, no
 			t.refusals++
 			t.said = now
 			s.probe(host, true)
+			s.forgetRefusals(now)
 		}
 		return
 	}
@@ -137,6 +138,26 @@ func (s *Scheduler) hear(host unique.Handle[string], f *failure.Error, began, no
 		s.probe(host, false)
 		s.reopened = true
 		s.tidySite(host, t)
+	}
+}
+
+// refusalKept is how long at least it is known of a host that it wanted to be left alone, once that is over,
+// if nothing was heard of it since: nobody may ask it any more.
+const refusalKept = 24 * time.Hour
+
+// forgetRefusals forgets them. It is for who adds one, and looks at all of them once an hour. s.mu is
+// held.
+func (s *Scheduler) forgetRefusals(now instant) {
+	if time.Duration(now-s.forgot) < time.Hour {
+		return
+	}
+	s.forgot = now
+	for host, t := range s.sites {
+		if t.refusals > 0 && time.Duration(now-t.until) >= refusalKept {
+			t.until, t.refusals = never, 0
+			s.probe(host, false)
+			s.tidySite(host, t)
+		}
 	}
 }
 

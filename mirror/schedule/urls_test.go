@@ -4,6 +4,7 @@ import (
 	"slices"
 	"testing"
 	"time"
+	"unique"
 
 	"gitmirror/mirror/failure"
 	"gitmirror/mirror/work"
@@ -331,5 +332,40 @@ func TestANewOwnerBeginsWithWhatAnswered(t *testing.T) {
 	w.due(t)
 	if got := w.answers(t, nil); !slices.Equal(got, []int{0}) {
 		t.Errorf("where the first has answered it asks %v", got)
+	}
+}
+
+// What is asked at another host counts there, and not any more at the first.
+func TestATurnTakesItsShareAlong(t *testing.T) {
+	w := newWorld(func(c *Config) { c.Rate = func(string) float64 { return 1 } })
+	t.Cleanup(w.stop)
+	counts := func(host string) int {
+		w.Scheduler.mu.Lock()
+		defer w.Scheduler.mu.Unlock()
+		if s := w.sites[unique.Make(host)]; s != nil {
+			return s.others + s.crowd.Len()
+		}
+		return 0
+	}
+	for _, interval := range []time.Duration{time.Hour, 0} {
+		a := twice(w)
+		a.Policy.Interval = interval
+		w.assign(a)
+		for range turnAfter {
+			if counts("one") != 1 || counts("two") != 0 {
+				t.Fatalf("it counts %d times at the first host, %d at the second", counts("one"), counts("two"))
+			}
+			w.answers(t, dead)
+			w.due(t)
+		}
+		if counts("one") != 0 || counts("two") != 1 {
+			t.Errorf("the second is asked, and it counts %d times at the first host, %d at the second", counts("one"), counts("two"))
+		}
+		w.answers(t, dead)
+		w.unassign(a.ID)
+		if len(w.sites) != 0 {
+			t.Errorf("nothing is owned, and %d hosts are known", len(w.sites))
+		}
+		w.Forget(a.ID)
 	}
 }
