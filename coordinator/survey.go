@@ -35,7 +35,7 @@ func (c *Coordinator) survey() *survey {
 		s.able[n.Num] = troubled.mayOwn(n, now)
 		s.gone[n.Num] = states[n.Num] == ring.Gone
 		s.wanted[n.Num] = view.Holding(n.Num).Wanted
-		s.nodes = append(s.nodes, ring.Node{ID: uint32(n.Num), Zone: n.Zone, Capacity: uint64(max(n.Weight, 1)), State: states[n.Num]})
+		s.nodes = append(s.nodes, ring.Node{ID: uint32(n.Num), Zone: n.Zone, Capacity: uint64(max(n.Weight, 1)), State: states[n.Num], Mute: !n.HasGit()})
 	}
 	return s
 }

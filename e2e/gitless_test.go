@@ -115,3 +115,25 @@ func (p *proc) refusesClones(name string, words ...string) {
 		}
 	}
 }
+
+// What only a node without git has moves to one with git that comes, and is served from then on.
+func TestACopyMovesToWhereGitIs(t *testing.T) {
+	f, up := &cluster{t: t, flags: []string{"--engine", "go-git"}}, newForge(t)
+	up.sample("r")
+	owner := f.join("n1")
+	f.settled(1)
+	owner.write(func() error {
+		_, err := owner.client.Add(t.Context(), api.AddRepo{URL: up.URL("r"), Name: "r", Replicas: 1, Interval: "1s"}, "add")
+		return err
+	})
+	owner.await("r", "word that nobody gets it", func(r *api.Repo) bool { return r.State == api.StateUnserved })
+	f.flags = nil
+	f.join("n2")
+	owner.await("r", "its copy on the node with git, and there alone", func(r *api.Repo) bool {
+		return r.State == api.StateReady && len(r.Copies) == 1 && r.Copies[0].Node == "n2" && r.Owner == "n2"
+	})
+	up.shows("r", f.nodes)
+	if n := up.clones("r"); n != 1 {
+		t.Errorf("upstream was cloned %d times", n)
+	}
+}

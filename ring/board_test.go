@@ -60,6 +60,9 @@ func TestABoardPlacesAsThePlannerDoes(t *testing.T) {
 			if len(row) < replicas(&repos[i]) && active > 0 {
 				t.Fatalf("%+v has %d copies while %d nodes are free", repos[i], len(row), active)
 			}
+			if err := heard(row, nodes); err != nil {
+				t.Fatalf("%+v, placed on %v: %v", repos[i], row, err)
+			}
 			if again := b.Place(Repo{Hash: repos[i].Hash, Replicas: repos[i].Replicas, Holders: row}); !slices.Equal(again, row) {
 				t.Fatalf("%+v: placed on %v, and then on %v", repos[i], row, again)
 			}

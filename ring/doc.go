@@ -11,7 +11,8 @@
 // Plan promises that copies of a repo are on distinct nodes, in distinct zones
 // as far as there are zones; that none is on a node that is draining or gone;
 // that only active nodes gain and nodes that are down lose nothing; that no
-// copy is missing while there are nodes for it; and that the order of its
+// copy is missing while there are nodes for it; that clients get one of the copies,
+// while there is an active node that gives them any and no node is waited for that is down, which goes before zones; and that the order of its
 // inputs does not matter.
 //
 // It does not promise balance where it cannot be had: a repo heavier than 5 %

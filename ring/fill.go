@@ -39,7 +39,8 @@ func (p *planner) short() []int {
 
 // home finds the node for the next copy of a repo: the best-scored one below
 // its cap, or else the one that is least loaded; in an unused zone, or else in
-// any; or none (-1).
+// any; or none (-1). Of a row of which clients get no copy the next one is for them, while
+// there are nodes for that.
 func (p *planner) home(repo int) int {
 	for _, strict := range []bool{true, false} {
 		if m := p.bestBelowCap(repo, strict); m >= 0 {
@@ -94,8 +95,12 @@ func (p *planner) leastLoaded(repo int, strict bool) int {
 	return best
 }
 
-// free tells whether a row has no copy on m, nor, if strict, in its zone.
+// free tells whether a row has no copy on m, nor, if strict, in its zone, and whether m will do
+// for it.
 func (p *planner) free(row []int32, m int, strict bool) bool {
+	if p.members[m].Mute && p.speakers && p.silent(row) {
+		return false
+	}
 	for _, h := range row {
 		if int(h) == m || strict && p.members[h].zone == p.members[m].zone {
 			return false

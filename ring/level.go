@@ -92,15 +92,15 @@ func (p *planner) donor(repo, to int, better bool) int {
 	return best
 }
 
-// spread tells whether a move leaves the copies in as many zones as before. A
-// copy on a node that is down fills its zone, but is no reason to leave it.
+// spread tells whether a move leaves the copies in as many zones as before, and clients a
+// copy. A copy on a node that is down fills its zone, but is no reason to leave it.
 // Rows with a copy too many wait for such a node, and are left alone.
 func (p *planner) spread(repo, from, to int) bool {
 	row := p.row(repo)
 	if len(row) > replicas(&p.repos[repo]) {
 		return false
 	}
-	alone, taken := true, false
+	alone, taken, silent := true, false, p.members[to].Mute && !p.members[from].Mute
 	for _, h := range row {
 		if int(h) == from {
 			continue
@@ -111,8 +111,9 @@ func (p *planner) spread(repo, from, to int) bool {
 		other := &p.members[h]
 		alone = alone && (other.zone != p.members[from].zone || other.State == Down)
 		taken = taken || other.zone == p.members[to].zone
+		silent = silent && other.Mute
 	}
-	return !(alone && taken)
+	return !(alone && taken) && !silent
 }
 
 // push takes copies from a node that holds too much in some dimension: the

@@ -25,6 +25,7 @@ type Node struct {
 	Zone     string // empty: a zone of its own
 	Capacity uint64 // relative to the other nodes; 0 counts as 1
 	State    NodeState
+	Mute     bool // its copies are as good as any, and clients do not get them
 }
 
 // Repo is something to be placed.
@@ -94,6 +95,8 @@ type planner struct {
 	zones     int // number of all zones
 	liveZones int // those with an active node
 	anyDown   bool
+	anyMute   bool
+	speakers  bool // there is an active node that is not mute
 
 	slots  []int32 // stride per repo, the first counts[repo] in use
 	counts []int32
@@ -118,10 +121,12 @@ func newPlanner(repos []Repo, nodes []Node) *planner {
 	p.positions = newPositions(p.members)
 	p.numberZones()
 	for i := range p.members {
+		p.anyMute = p.anyMute || p.members[i].Mute
 		switch p.members[i].State {
 		case Active:
 			p.active = append(p.active, i)
 			p.seeds = append(p.seeds, p.members[i].seed)
+			p.speakers = p.speakers || !p.members[i].Mute
 		case Down:
 			p.anyDown = true
 		}
@@ -220,21 +225,60 @@ func (p *planner) keepRow(i int) {
 		m := p.positions.of(id)
 		return m >= 0 && p.members[m].State == Down
 	})
-	for _, id := range repo.Holders {
-		m := p.positions.of(id)
+	most := want
+	keep := func(m int) {
 		if m < 0 || p.members[m].State >= Draining || slices.Contains(row, int32(m)) {
-			continue
+			return
 		}
 		if p.members[m].State != Down {
-			surplus := len(row) >= want && !waiting
-			if surplus || p.liveZones >= want && p.crowded(row, m) {
-				continue
+			surplus := len(row) >= most && !waiting
+			if surplus || p.liveZones >= want && (p.crowded(row, m) || most < want && p.inTheWay(row, m)) {
+				return
 			}
 		}
 		row = append(row, int32(m))
 		p.load(m, w)
 	}
+	if p.anyMute {
+		// The one copy that clients get goes last; where there is none, it gets a place.
+		keep(p.speaker(repo.Holders))
+		if len(row) == 0 && p.speakers {
+			most--
+		}
+	}
+	for _, id := range repo.Holders {
+		keep(p.positions.of(id))
+	}
+	if p.anyMute {
+		at := func(m int32) int { return slices.Index(repo.Holders, p.members[m].ID) }
+		slices.SortFunc(row, func(a, b int32) int { return cmp.Compare(at(a), at(b)) })
+	}
 	p.counts[i] = int32(len(row))
+}
+
+// speaker is the first holder whose copy clients get, or will when it is up again; -1 where there is none.
+func (p *planner) speaker(holders []uint32) int {
+	for _, id := range holders {
+		if m := p.positions.of(id); m >= 0 && p.members[m].State < Draining && !p.members[m].Mute {
+			return m
+		}
+	}
+	return -1
+}
+
+// inTheWay tells whether a copy on m would leave no zone for one that clients get.
+func (p *planner) inTheWay(row []int32, m int) bool {
+	for _, a := range p.active {
+		if n := &p.members[a]; !n.Mute && n.zone != p.members[m].zone && !p.crowded(row, a) {
+			return false
+		}
+	}
+	return true
+}
+
+// silent tells whether clients get no copy of a row.
+func (p *planner) silent(row []int32) bool {
+	return p.anyMute && !slices.ContainsFunc(row, func(m int32) bool { return !p.members[m].Mute })
 }
 
 // crowded tells whether a copy on a node that is not down is in m's zone.

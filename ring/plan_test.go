@@ -11,13 +11,14 @@ import (
 // someNodes draws a small cluster in any condition.
 func someNodes(t *rapid.T) []Node {
 	ids := rapid.SliceOfNDistinct(rapid.Uint32Range(1, 100_000), 0, 9, rapid.ID[uint32]).Draw(t, "ids")
-	zones := rapid.IntRange(0, 4).Draw(t, "zones")
+	zones, mutes := rapid.IntRange(0, 4).Draw(t, "zones"), rapid.IntRange(0, 2).Draw(t, "mutes")
 	nodes := make([]Node, len(ids))
 	for i, id := range ids {
 		nodes[i] = Node{
 			ID:       id,
 			Capacity: rapid.Uint64Range(0, 4).Draw(t, "capacity"),
 			State:    rapid.SampledFrom([]NodeState{Active, Active, Active, Active, Full, Down, Draining, Gone}).Draw(t, "state"),
+			Mute:     rapid.IntRange(0, 2).Draw(t, "mute") < mutes,
 		}
 		if zones > 0 {
 			nodes[i].Zone = fmt.Sprint("z", rapid.IntRange(0, zones).Draw(t, "zone"))
@@ -109,10 +110,24 @@ func soundRow(repo *Repo, row []uint32, nodes []Node) error {
 	if count >= repo.Replicas && len(row) < repo.Replicas {
 		return fmt.Errorf("a copy is missing")
 	}
-	if zones >= repo.Replicas {
+	if zones >= repo.Replicas && !slices.ContainsFunc(nodes, func(n Node) bool { return n.Mute }) {
 		return distinctZones(repo, row, known)
 	}
-	return nil
+	return heard(row, nodes)
+}
+
+// heard wants a copy that clients get, where there can be one and none is waited for.
+func heard(row []uint32, nodes []Node) error {
+	known := byID(nodes)
+	if !slices.ContainsFunc(nodes, func(n Node) bool { return n.State == Active && !n.Mute }) {
+		return nil
+	}
+	for _, id := range row {
+		if n := known[id]; !n.Mute || n.State == Down {
+			return nil
+		}
+	}
+	return fmt.Errorf("all copies are on mute nodes")
 }
 
 // distinctZones lets two copies share a zone only while one of them is down.
