@@ -45,7 +45,9 @@ func (m *Maintainer) depart(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
-		m.departOne(ctx, c)
+		if c.leaving != nil || c.hidden > 0 {
+			m.departOne(ctx, c)
+		}
 	}
 }
 
@@ -68,6 +70,7 @@ func (m *Maintainer) departOne(ctx context.Context, c *care) {
 		}
 	}
 	left, freed, err := c.repo.Bury()
+	c.hidden = left
 	if freed > 0 {
 		m.cfg.Meter.Freed(freed)
 	}

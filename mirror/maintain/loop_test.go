@@ -319,3 +319,24 @@ func TestWhoAsksDoesNotWaitForWhatFailed(t *testing.T) {
 		synctest.Wait()
 	})
 }
+
+// What is asked for of a copy that has just come is done at once, though nobody looks for copies that
+// often.
+func TestAWishForACopyThatHasJustCome(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		w := newWard(t, 1)
+		w.took = time.Second
+		go w.Run(ctx)
+		time.Sleep(3 * time.Second)
+		w.copy(1)
+		w.Ask("REPO1", Check)
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		if w.times("check REPO1") != 1 {
+			t.Errorf("done: %v", w.done)
+		}
+		cancel()
+		synctest.Wait()
+	})
+}

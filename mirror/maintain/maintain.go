@@ -99,6 +99,7 @@ type care struct {
 	again      map[Job]time.Time // not before, because it failed or was put off
 	failed     map[Job]int       // times in a row
 	leaving    *departure
+	hidden     int // packs that were hidden, when it was looked last
 
 	doing    Job
 	since    time.Time
@@ -121,6 +122,8 @@ const (
 	// lookEvery is how often it is looked for work, and lookSpread how much later at most.
 	lookEvery  = time.Minute
 	lookSpread = 10 * time.Second
+	// noticeEvery is how often it is looked, while there is work, for copies that have come.
+	noticeEvery = 10 * time.Second
 	// retry is after how long a job that failed is tried again first, and then twice as long
 	// each time.
 	retry    = 10 * time.Minute
@@ -132,8 +135,14 @@ const (
 // Run works until ctx ends.
 func (m *Maintainer) Run(ctx context.Context) {
 	m.look()
+	looked := m.cfg.Clock.Now()
 	for rest := time.Duration(0); m.sleep(ctx, m.untilDeparture(rest)); {
-		m.look()
+		// Each pass over the copies is shorter than the work on one; of many that are done at once there are
+		// as many.
+		if now := m.cfg.Clock.Now(); now.Sub(looked) >= noticeEvery || m.missed() {
+			m.look()
+			looked = now
+		}
 		m.depart(ctx)
 		c, job := m.next(ctx)
 		if c == nil {
@@ -261,6 +270,9 @@ func (m *Maintainer) next(ctx context.Context) (best *care, job Job) {
 	now := m.cfg.Clock.Now()
 	roomy := m.cfg.Space.Now().State == space.Well
 	var most float64
+	better := func(c *care, rate float64) bool {
+		return rate > most || rate == most && best != nil && best != c && c.before(best)
+	}
 	for _, c := range m.all() {
 		if ctx.Err() != nil {
 			return nil, ""
@@ -269,7 +281,7 @@ func (m *Maintainer) next(ctx context.Context) (best *care, job Job) {
 			continue
 		}
 		for i, j := range m.asked(c) {
-			if rate := 1e12 - float64(i); rate > most && m.may(c, j, now, roomy) {
+			if rate := 1e12 - float64(i); better(c, rate) && m.may(c, j, now, roomy) {
 				best, job, most = c, j, rate
 			}
 		}
@@ -279,7 +291,7 @@ func (m *Maintainer) next(ctx context.Context) (best *care, job Job) {
 			if !t.since.IsZero() && now.Sub(t.since) > tooLate {
 				rate += 1e6
 			}
-			if rate > most && slices.Contains(m.cfg.Jobs, t.job) && m.may(c, t.job, now, roomy) {
+			if better(c, rate) && slices.Contains(m.cfg.Jobs, t.job) && m.may(c, t.job, now, roomy) {
 				best, job, most = c, t.job, rate
 			}
 		}
@@ -291,20 +303,33 @@ func (m *Maintainer) next(ctx context.Context) (best *care, job Job) {
 func (m *Maintainer) may(c *care, j Job, now time.Time, roomy bool) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	return c.may(j, now, roomy)
+}
+
+func (c *care) may(j Job, now time.Time, roomy bool) bool {
 	return !now.Before(c.again[j]) && (roomy || !j.writes())
 }
 
 // wanted tells whether somebody has asked for what may be begun.
 func (m *Maintainer) wanted() bool {
 	now, roomy := m.cfg.Clock.Now(), m.cfg.Space.Now().State == space.Well
-	for _, c := range m.all() {
-		for _, j := range m.asked(c) {
-			if c.leaving == nil && m.may(c, j, now, roomy) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, c := range m.cares {
+		for _, j := range c.wanted {
+			if c.leaving == nil && c.may(j, now, roomy) {
 				return true
 			}
 		}
 	}
 	return false
+}
+
+// missed tells whether somebody has asked for work on a copy that was not taken notice of yet.
+func (m *Maintainer) missed() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return len(m.early) > 0
 }
 
 func (m *Maintainer) asked(c *care) []Job {
@@ -316,7 +341,7 @@ func (m *Maintainer) asked(c *care) []Job {
 // writes tells whether a job makes files, for which there has to be room.
 func (j Job) writes() bool { return j == Join || j == Gather || j == Chart }
 
-// all are the copies, in the order of their ids.
+// all are the copies, in no order.
 func (m *Maintainer) all() []*care {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -324,14 +349,15 @@ func (m *Maintainer) all() []*care {
 	for _, c := range m.cares {
 		list = append(list, c)
 	}
-	slices.SortFunc(list, func(a, b *care) int {
-		switch {
-		case a.record.Read.Equal(b.record.Read) && a.repo.ID() < b.repo.ID(), a.record.Read.Before(b.record.Read):
-			return -1
-		}
-		return 1
-	})
 	return list
+}
+
+// before tells whether one was read longer ago than another.
+func (c *care) before(other *care) bool {
+	if !c.record.Read.Equal(other.record.Read) {
+		return c.record.Read.Before(other.record.Read)
+	}
+	return c.repo.ID() < other.repo.ID()
 }
 
 // tasks are what is worth while for a copy, and which verifications are due.

@@ -1,6 +1,9 @@
 package maintain
 
 import (
+	"errors"
+	"io/fs"
+
 	"gitmirror/mirror/proof"
 	"gitmirror/mirror/store"
 )
@@ -10,6 +13,9 @@ import (
 func (m *Maintainer) joinedIn(r *store.Repo, gone, made []string) {
 	m.prove(r, made, func(files []proof.File) (proof.Proof, error) {
 		data, err := r.Proved()
+		if errors.Is(err, fs.ErrNotExist) {
+			return proof.Proof{}, nil
+		}
 		if err != nil {
 			return proof.Proof{}, err
 		}

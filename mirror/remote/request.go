@@ -21,7 +21,7 @@ func NewTransport(dial func(ctx context.Context, network, addr string) (net.Conn
 		DialContext:           dial,
 		ForceAttemptHTTP2:     true,
 		DisableCompression:    true, // a mebibyte of gzip makes a gibibyte
-		MaxIdleConnsPerHost:   8,    // as many as are asked at once
+		MaxIdleConnsPerHost:   32,   // as many as are asked at once
 		MaxIdleConns:          1024,
 		IdleConnTimeout:       5 * time.Minute,
 		TLSHandshakeTimeout:   tlsTimeout,

@@ -2,6 +2,8 @@ package schedule
 
 import (
 	"context"
+	"fmt"
+	"math/rand/v2"
 	"testing"
 	"time"
 
@@ -102,4 +104,42 @@ func TestStopChecksSparesACandidate(t *testing.T) {
 	go func() { defer close(stopped); w.StopChecks(t.Context()) }()
 	w.end("publishes", w.checked())
 	<-stopped // which has waited for it
+}
+
+// Checks that come after a usual wait begin together, which wakes a machine less often, and no more
+// than a little beside the time at which they would have come.
+func TestChecksBeginOnBeats(t *testing.T) {
+	draws := rand.New(rand.NewPCG(1, 2))
+	var last float64
+	w := newWorld(func(c *Config) {
+		c.Random = func() float64 { last = draws.Float64(); return last }
+		c.Checks, c.ChecksPerHost = 1000, 1000
+	})
+	t.Cleanup(w.stop)
+	for _, interval := range []time.Duration{time.Second, 45 * time.Second, 5 * time.Minute, 8 * time.Hour} {
+		begins := map[time.Time]bool{}
+		var off time.Duration
+		const n = 500
+		for i := range n {
+			a := owned(fmt.Sprint(interval, i), "host")
+			a.Policy.Interval = interval
+			w.holds(a)
+			w.assign(a)
+			w.end(a.ID, w.checked())
+			would := w.clock.Now().Add(Jitter(interval, last))
+			next := w.state(a.ID).NextCheck
+			if d := next.Sub(would).Abs(); d > interval/(2*beatShare) || d > beat/2 {
+				t.Fatalf("each %s: asked at %s, and it would have been at %s", interval, next, would)
+			}
+			begins[next] = true
+			off += next.Sub(would)
+		}
+		if mean := (off / n).Abs(); mean > interval/2000 {
+			t.Errorf("each %s: in the mean they come %s beside", interval, mean)
+		}
+		// Waits differ by a tenth: so many beats there are in it.
+		if most := int(max(interval/10/beat, 13)) + 2; interval <= time.Minute && len(begins) > most {
+			t.Errorf("each %s: they begin at %d moments, may be %d", interval, len(begins), most)
+		}
+	}
 }

@@ -34,6 +34,23 @@ const never instant = math.MinInt64
 
 func (i instant) add(d time.Duration) instant { return i + instant(d) }
 
+// beats are the instants at which checks begin that come after a usual wait: so many of them are one
+// waking of the processor, which costs more than a check. They are no further apart than a beatShare
+// of the wait, and those of longer waits are among those of shorter ones.
+const (
+	beat      = 250 * time.Millisecond
+	beatShare = 128
+)
+
+// onBeat is the nearest beat to i, of a wait.
+func (i instant) onBeat(wait time.Duration) instant {
+	d := beat
+	for d > wait/beatShare && d > time.Millisecond {
+		d /= 2
+	}
+	return (i + instant(d)/2) / instant(d) * instant(d)
+}
+
 // repo is what the schedule knows of one repository. There may be a million of them at
 // rest, so it is small: what only a run needs is the run's.
 type repo struct {

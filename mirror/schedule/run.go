@@ -223,7 +223,7 @@ func (s *Scheduler) record(r *repo, run *run, out work.Result) {
 		}
 		r.nextCheck = now.add(wait)
 	default:
-		r.nextCheck = s.instant(out.CheckedAt).add(s.jitter(r.every))
+		r.nextCheck = s.instant(out.CheckedAt).add(s.jitter(r.every)).onBeat(r.every)
 	}
 	if !out.Waiting || r.again {
 		r.retries = 0

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -126,17 +127,13 @@ func (r *Repo) Hide(packs []string) error {
 // Bury deletes the hidden packs that nobody can be reading any more, and returns how many
 // are left, and how many bytes went.
 func (r *Repo) Bury() (left int, freed int64, err error) {
-	r.packs.Lock()
-	defer r.packs.Unlock()
-	r.mu.Lock()
-	hidden := make(map[string]Moment, len(r.leaves.hidden))
-	for p, at := range r.leaves.hidden {
-		hidden[p] = at
-	}
-	r.mu.Unlock()
+	hidden := r.hiddenPacks()
 	if len(hidden) == 0 {
 		return 0, 0, nil
 	}
+	r.packs.Lock()
+	defer r.packs.Unlock()
+	hidden = r.hiddenPacks() // one may have come once more meanwhile
 	release, err := r.Acquire()
 	if err != nil {
 		return 0, 0, nil // it has left this node
@@ -159,6 +156,12 @@ func (r *Repo) Bury() (left int, freed int64, err error) {
 		r.forgetHidden(p)
 	}
 	return left, freed, err
+}
+
+func (r *Repo) hiddenPacks() map[string]Moment {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return maps.Clone(r.leaves.hidden)
 }
 
 func (r *Repo) forgetHidden(pack string) {
