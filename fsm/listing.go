@@ -172,7 +172,7 @@ func (t *tables) rowFor(was, claim *Claim) (row *Repo, moved bool) {
 	if own != nil && own.Sourced != nil && own.Sourced.ByHand&setUpstream != 0 {
 		return own, false // people have it follow another address
 	}
-	if own == nil || own.Sourced == nil || own.Sourced.Hand || len(t.claims.on(own.ID)) > 1 || row != nil && row != own {
+	if own == nil || own.Sourced == nil || own.Sourced.Hand || len(t.claims.on(own.ID)) > 1 {
 		return nil, false
 	}
 	return own, true

@@ -586,6 +586,31 @@ func TestARowIsLeftToWhoElseWantsIt(t *testing.T) {
 	}
 }
 
+func TestWhatIsRetiredGivesItsNamesToSources(t *testing.T) {
+	m := sourced(t)
+	m.ok(m.listing("kernel", []*command.Entry{entryOf("one"), entryOf("two")}, nil))
+	one, two := m.row("upstream/one").ID, m.row("upstream/two").ID
+	m.ok(m.listing("kernel", nil, []string{"one", "two"}))
+	e := entryOf("three")
+	e.Alias = "host/Acme/one"
+	m.ok(m.listing("kernel", []*command.Entry{e}, nil))
+	m.isCalled(m.row("host/Acme/one"), "upstream/three", "host/Acme/one")
+	m.isCalled(m.repo(one), "upstream/one")
+	c := putSource("others")
+	c.Source.Index.Name = "host/Acme/two"
+	m.ok(c)
+	m.isCalled(m.row("host/Acme/two"), "host/Acme/two")
+	m.isCalled(m.repo(two), "upstream/two")
+}
+
+func TestTheClaimOfTheIndexIsNotForListings(t *testing.T) {
+	m := sourced(t)
+	m.ok(m.listing("kernel", nil, []string{""}))
+	if list := m.state.View().ClaimsOn("index-kernel"); len(list) != 1 {
+		t.Errorf("%+v", list)
+	}
+}
+
 // A row that a leader places for the first time has not moved, and nobody has lost it.
 func TestTheFirstPlaceIsNoNews(t *testing.T) {
 	m := sourced(t)
