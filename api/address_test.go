@@ -34,7 +34,7 @@ func TestSockets(t *testing.T) {
 				_, _ = w.Write([]byte(problem("no_leader")))
 				return
 			}
-			_, _ = w.Write([]byte(`{"verdict":"healthy"}`))
+			_, _ = w.Write([]byte(`{"cluster_id":"c","verdict":"healthy"}`))
 		})}}
 		s.Start()
 		t.Cleanup(s.Close)

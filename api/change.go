@@ -1,7 +1,9 @@
 package api
 
 import (
+	"cmp"
 	"context"
+	"fmt"
 	"net/http"
 	"reflect"
 	"strings"
@@ -76,20 +78,37 @@ type RepoResults struct {
 // SetMany changes many repos, at most MostRepos a call.
 func (c *Client) SetMany(ctx context.Context, set SetRepos, key string) (*RepoResults, error) {
 	var r RepoResults
-	return &r, c.do(ctx, call{method: http.MethodPost, path: "repos:set", body: set, key: key, out: &r})
+	err := c.do(ctx, call{method: http.MethodPost, path: "repos:set", body: set, key: key, out: &r})
+	return &r, cmp.Or(err, eachAnswered(r.Results, len(set.Repos), func(one RepoResult) bool { return one.Repo != nil || one.Problem != nil }))
 }
 
 // RemoveMany has every copy of many repos deleted, at most MostRepos a call.
 func (c *Client) RemoveMany(ctx context.Context, names RepoNames, key string) (*RepoResults, error) {
 	var r RepoResults
-	return &r, c.do(ctx, call{method: http.MethodPost, path: "repos:remove", body: names, key: key, out: &r})
+	err := c.do(ctx, call{method: http.MethodPost, path: "repos:remove", body: names, key: key, out: &r})
+	return &r, cmp.Or(err, eachAnswered(r.Results, len(names.Repos), func(one RepoResult) bool { return one.Name != "" }))
 }
 
 // SyncMany has the upstreams of many repos asked, at most MostRepos a call, and does not wait
 // for what that comes to.
 func (c *Client) SyncMany(ctx context.Context, names RepoNames) (*RepoResults, error) {
 	var r RepoResults
-	return &r, c.do(ctx, call{method: http.MethodPost, path: "repos:sync", body: names, harmless: true, out: &r})
+	err := c.do(ctx, call{method: http.MethodPost, path: "repos:sync", body: names, harmless: true, out: &r})
+	return &r, cmp.Or(err, eachAnswered(r.Results, len(names.Repos), func(one RepoResult) bool { return one.Sync != nil || one.Problem != nil }))
+}
+
+// eachAnswered is an error where a request about several repos is not answered about each: who
+// does so is no node, or one that we do not understand.
+func eachAnswered[T any](results []T, asked int, answered func(T) bool) error {
+	if len(results) != asked {
+		return strange{fmt.Errorf("asked about %d repositories, the node answered about %d", asked, len(results))}
+	}
+	for i, one := range results {
+		if !answered(one) {
+			return strange{fmt.Errorf("asked about %d repositories, the node said nothing of number %d", asked, i+1)}
+		}
+	}
+	return nil
 }
 
 // nothingNamed refuses a change that changes nothing.

@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"reflect"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -19,6 +20,9 @@ import (
 	"gitmirror/internal/network"
 	"gitmirror/internal/refusal"
 )
+
+// ErrStrange reports that what answered says nothing that a node would.
+var ErrStrange = errors.New("what answered is no gitmirror node, or one of another time")
 
 // ErrNoNode reports that none of the addresses answered.
 var ErrNoNode = errors.New("no gitmirror node answered")
@@ -97,6 +101,14 @@ type call struct {
 // node that is frozen takes calls, and answers none.
 const hedgeAfter = 2 * time.Second
 
+// patience is hedgeAfter, or less where ctx ends before all would have been asked.
+func (c *Client) patience(ctx context.Context) time.Duration {
+	if end, bounded := ctx.Deadline(); bounded {
+		return min(hedgeAfter, time.Until(end)/time.Duration(len(c.addrs)+1))
+	}
+	return hedgeAfter
+}
+
 // do asks the addresses in turn, the next when one has failed, or is slow with what may
 // be done twice, and takes the first answer. A problem is an answer, unless it says that this node cannot
 // decide (503) and another may.
@@ -115,10 +127,10 @@ func (c *Client) do(ctx context.Context, rq call) error {
 	defer cancel() // of whom was asked in vain
 	type reply struct {
 		addr string
-		data []byte
-		err  error
+		answer
+		err error
 	}
-	replies := make(chan reply, len(c.addrs))
+	replies, patience := make(chan reply, len(c.addrs)), c.patience(ctx)
 	var undecided, unavailable, unreachable error
 	for asked, answered := 0, 0; answered < len(c.addrs); {
 		var slow <-chan time.Time
@@ -126,11 +138,11 @@ func (c *Client) do(ctx context.Context, rq call) error {
 			addr := c.addrs[asked]
 			asked++
 			go func() {
-				data, err := c.ask(ctx, addr, rq, body)
-				replies <- reply{addr.text, data, err}
+				said, err := c.ask(ctx, addr, rq, body)
+				replies <- reply{addr.text, said, err}
 			}()
 			if asked < len(c.addrs) && (rq.harmless || rq.key != "" || rq.method == http.MethodGet) {
-				t := time.NewTimer(hedgeAfter)
+				t := time.NewTimer(patience)
 				defer t.Stop()
 				slow = t.C
 			}
@@ -146,7 +158,10 @@ func (c *Client) do(ctx context.Context, rq call) error {
 		switch {
 		case r.err == nil:
 			c.answered.Store(&r.addr)
-			return decode(r.addr, r.data, rq.out)
+			if err := r.decode(rq.out); err != nil {
+				return strange{fmt.Errorf("%s answered with something that is not the API's: %w: is this a gitmirror node?", r.addr, err)}
+			}
+			return nil
 		case ctx.Err() != nil:
 			return ctx.Err()
 		case errors.As(r.err, &p) && p.Code == string(refusal.UnknownOutcome):
@@ -169,14 +184,25 @@ func (c *Client) do(ctx context.Context, rq call) error {
 	return fmt.Errorf("%w at %s: %w", ErrNoNode, strings.Join(c.Addrs(), ", "), unreachable)
 }
 
-func (c *Client) ask(ctx context.Context, addr address, rq call, body []byte) ([]byte, error) {
+// strange is an error that is ErrStrange.
+type strange struct{ error }
+
+func (strange) Is(target error) bool { return target == ErrStrange }
+
+// answer is what is no problem.
+type answer struct {
+	status int
+	data   []byte
+}
+
+func (c *Client) ask(ctx context.Context, addr address, rq call, body []byte) (said answer, err error) {
 	target := addr.base + "/api/v1/" + rq.path
 	if len(rq.query) > 0 {
 		target += "?" + rq.query.Encode()
 	}
 	req, err := http.NewRequestWithContext(ctx, rq.method, target, bytes.NewReader(body))
 	if err != nil {
-		return nil, err
+		return said, err
 	}
 	if addr.socket != "" {
 		req.Host = "localhost"
@@ -189,27 +215,55 @@ func (c *Client) ask(ctx context.Context, addr address, rq call, body []byte) ([
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {
-		return nil, err
+		return said, err
 	}
 	defer resp.Body.Close()
 	data, err := io.ReadAll(resp.Body)
 	if err != nil {
-		return nil, fmt.Errorf("read the answer: %w", err)
+		return said, fmt.Errorf("read the answer: %w", err)
 	}
 	if resp.StatusCode >= 400 {
-		return nil, problemOf(addr, resp, data)
+		return said, problemOf(addr, resp, data)
 	}
-	return data, nil
+	return answer{resp.StatusCode, data}, nil
 }
 
-func decode(addr string, data []byte, out any) error {
-	if out == nil || len(data) == 0 {
+// decode reads an answer into out; where that is nil, the answer is that there is none. What is not
+// there would be taken for empty: the first field of each kind of answer is in all there have ever
+// been, and has to be there.
+func (a answer) decode(out any) error {
+	data := bytes.TrimSpace(a.data)
+	switch {
+	case out == nil && a.status != http.StatusNoContent:
+		return fmt.Errorf("it should have none, and is %d", a.status)
+	case out == nil:
 		return nil
+	case len(data) == 0:
+		return errors.New("it is empty")
 	}
 	if err := json.Unmarshal(data, out); err != nil {
-		return fmt.Errorf("%s answered with something that is not the API's JSON: %w", addr, err)
+		return err
+	}
+	var fields map[string]json.RawMessage
+	if err := json.Unmarshal(data, &fields); err != nil {
+		return err
+	}
+	first := firstField(reflect.TypeOf(out).Elem())
+	if _, there := fields[first]; !there {
+		return fmt.Errorf("it has no %q", first)
 	}
 	return nil
+}
+
+// firstField is the name in JSON of the first field that is always there.
+func firstField(t reflect.Type) string {
+	for _, f := range reflect.VisibleFields(t) {
+		name, options, _ := strings.Cut(f.Tag.Get("json"), ",")
+		if name != "" && name != "-" && !strings.Contains(options, "omit") {
+			return name
+		}
+	}
+	return ""
 }
 
 func problemOf(addr address, resp *http.Response, data []byte) error {

@@ -38,7 +38,7 @@ func TestTheNextAddressIsAsked(t *testing.T) {
 		body   string
 		next   bool
 	}{
-		{"it answers", 200, `{"verdict":"healthy"}`, false},
+		{"it answers", 200, `{"cluster_id":"c","verdict":"healthy"}`, false},
 		{"it refuses", 409, problem("conflict_name"), false},
 		{"it does not know the table yet", 503, problem("not_caught_up"), true},
 		{"it is something else", 502, "<html>", true},
@@ -46,7 +46,7 @@ func TestTheNextAddressIsAsked(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			first, _ := answering(t, c.status, c.body)
-			second, asked := answering(t, 200, `{"verdict":"degraded"}`)
+			second, asked := answering(t, 200, `{"cluster_id":"c","verdict":"degraded"}`)
 			client := api.NewClient(first + "," + second)
 			t.Cleanup(client.Close)
 			s, err := client.Status(t.Context())
@@ -81,7 +81,11 @@ func TestRequests(t *testing.T) {
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
 		last = seen{r.Method + " " + r.URL.RequestURI(), r.Header.Get("Idempotency-Key"), r.Header.Get("Content-Type"), string(body)}
-		_, _ = io.WriteString(w, "{}")
+		if r.Method == http.MethodDelete {
+			w.WriteHeader(http.StatusNoContent)
+			return
+		}
+		_, _ = io.WriteString(w, `{"repos":[],"id":"x","name":"x","leader":"x"}`)
 	}))
 	t.Cleanup(s.Close)
 	c, ctx := api.NewClient(strings.TrimPrefix(s.URL, "http://")), t.Context()

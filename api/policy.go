@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"net/url"
@@ -49,13 +50,15 @@ func (c *Client) Add(ctx context.Context, a AddRepo, key string) (*Repo, error) 
 // AddMany asks for many repos, at most MostRepos a call.
 func (c *Client) AddMany(ctx context.Context, a AddRepos, key string) (*AddResults, error) {
 	var r AddResults
-	return &r, c.do(ctx, call{method: http.MethodPost, path: "repos", body: a, key: key, out: &r})
+	err := c.do(ctx, call{method: http.MethodPost, path: "repos", body: a, key: key, out: &r})
+	return &r, cmp.Or(err, eachAnswered(r.Results, len(a.Repos), func(one AddResult) bool { return one.Repo != nil || one.Problem != nil }))
 }
 
 // WouldAdd tells what AddMany would come to, and adds nothing.
 func (c *Client) WouldAdd(ctx context.Context, a AddRepos) (*AddResults, error) {
 	var r AddResults
-	return &r, c.do(ctx, call{method: http.MethodPost, path: "repos", query: url.Values{"dry_run": {"true"}}, body: a, harmless: true, out: &r})
+	err := c.do(ctx, call{method: http.MethodPost, path: "repos", query: url.Values{"dry_run": {"true"}}, body: a, harmless: true, out: &r})
+	return &r, cmp.Or(err, eachAnswered(r.Results, len(a.Repos), func(one AddResult) bool { return one.Would != "" || one.Problem != nil }))
 }
 
 // SetRepo changes a repo; what is null stays as it is.

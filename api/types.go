@@ -256,6 +256,8 @@ type Problem struct {
 	Hint   string `json:"hint,omitempty"`
 	// Existing names the row in the way of a conflict.
 	Existing string `json:"existing,omitempty"`
+	// RetryAfterS is in how many seconds it may come to something else, where that is known.
+	RetryAfterS int64 `json:"retry_after_s,omitempty"`
 }
 
 func (p *Problem) Error() string { return p.Detail }
@@ -274,10 +276,10 @@ func ProblemOf(err error) *Problem {
 		r = refusal.New(refusal.Failed, "%s", err)
 	}
 	return &Problem{Type: "about:blank", Title: http.StatusText(r.HTTP()), Status: r.HTTP(), Detail: r.Error(),
-		Code: string(r.Code), Hint: r.Hint, Existing: r.Existing}
+		Code: string(r.Code), Hint: r.Hint, Existing: r.Existing, RetryAfterS: int64((r.Again + time.Second - 1) / time.Second)}
 }
 
 // Refusal is what a node that received p was told.
 func (p *Problem) Refusal() *refusal.Error {
-	return &refusal.Error{Code: refusal.Code(p.Code), Detail: p.Detail, Hint: p.Hint, Existing: p.Existing, Status: p.Status}
+	return &refusal.Error{Code: refusal.Code(p.Code), Detail: p.Detail, Hint: p.Hint, Existing: p.Existing, Status: p.Status, Again: time.Duration(p.RetryAfterS) * time.Second}
 }

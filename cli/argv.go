@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -81,12 +82,61 @@ func arrange(app *urfave.App, args []string) (invocation, error) {
 		}
 		line.args = append(line.args, f.tokens...)
 	}
+	if err := contradiction(line.path, command, flags); err != nil {
+		return line, err
+	}
 	line.args = append(line.args, "--")
 	for _, w := range words {
 		line.args = append(line.args, w.text)
 	}
 	return line, nil
 }
+
+// contradiction refuses a flag that has one value and is given two, and a list of flags in which
+// one key has two: the last would win, and nobody be told. flags are the command's.
+func contradiction(path string, command *urfave.Command, flags []givenFlag) error {
+	said := map[string]string{} // by flag, or flag and key
+	for _, f := range flags {
+		at := slices.IndexFunc(command.Flags, func(own urfave.Flag) bool { return slices.Contains(own.Names(), f.name) })
+		name, pairs := command.Flags[at].Names()[0], map[string]string{}
+		switch command.Flags[at].(type) {
+		case *urfave.StringSliceFlag:
+			if !keyed[name] {
+				continue
+			}
+			for _, text := range strings.Split(f.value, ",") {
+				key, _, ok := strings.Cut(text, "=")
+				if !ok {
+					key = strings.TrimSuffix(text, "-")
+				}
+				if was, twice := pairs[key]; twice && was != text {
+					return usagef(path+" --help", "--%s says two things of %s: %s and %s", name, key, was, text)
+				}
+				pairs[key] = text
+			}
+		case *urfave.BoolFlag:
+			if pairs[""] = f.value; !strings.Contains(f.tokens[0], "=") {
+				pairs[""] = "true"
+			}
+		default:
+			pairs[""] = f.value
+		}
+		for key, value := range pairs {
+			was, twice := said[name+"="+key]
+			switch {
+			case twice && was != value && key == "":
+				return usagef(path+" --help", "--%s has one value, and is given two: %s and %s", name, was, value)
+			case twice && was != value:
+				return usagef(path+" --help", "--%s says two things of %s: %s and %s", name, key, was, value)
+			}
+			said[name+"="+key] = value
+		}
+	}
+	return nil
+}
+
+// keyed are the flags whose values are KEY=VALUE, of each key one.
+var keyed = map[string]bool{"label": true, "hosts": true}
 
 type word struct {
 	text    string
@@ -112,13 +162,7 @@ func (f givenFlag) is(names ...string) bool {
 // split tells flags with their values from the other words. A flag has one
 // meaning in the whole tree, so this does not need to know the command.
 func split(app *urfave.App, args []string) (words []word, flags []givenFlag, err error) {
-	takesValue := map[string]bool{"help": false, "h": false, "version": false, "v": false}
-	for f := range allFlags(app.Commands) {
-		for _, name := range f.Names() {
-			_, isBool := f.(*urfave.BoolFlag)
-			takesValue[name] = !isBool
-		}
-	}
+	takesValue := valuedFlags(app)
 	for i := 0; i < len(args); i++ {
 		arg := args[i]
 		if arg == "--" {
@@ -143,6 +187,18 @@ func split(app *urfave.App, args []string) (words []word, flags []givenFlag, err
 		flags = append(flags, f)
 	}
 	return words, flags, nil
+}
+
+// valuedFlags tells of each name of a flag whether it takes a value.
+func valuedFlags(app *urfave.App) map[string]bool {
+	takesValue := map[string]bool{"help": false, "h": false, "version": false, "v": false}
+	for f := range allFlags(app.Commands) {
+		for _, name := range f.Names() {
+			_, isBool := f.(*urfave.BoolFlag)
+			takesValue[name] = !isBool
+		}
+	}
+	return takesValue
 }
 
 func allFlags(commands []*urfave.Command) func(yield func(urfave.Flag) bool) {

@@ -65,7 +65,7 @@ func (p program) main(ctx context.Context, args []string) int {
 	}
 	f := explain(err, ctx.Err() != nil)
 	if by := (ended{}); errors.As(err, &by) {
-		f.Try = by.advise(f.Try)
+		f.Try = by.s.located(f.Try)
 	}
 	if f.Try == "" && f.Exit != exitInterrupted {
 		f.Try = line.path + " --help"

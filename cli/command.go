@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -65,13 +64,22 @@ func (cmd command) build(p program) *urfave.Command {
 			if err := cmd.checkArgs(c.Args().Slice()); err != nil {
 				return err
 			}
-			if err := cmd.run(c.Context, s, c); err != nil {
+			ctx, cancel := c.Context, func() {}
+			if s.timeout > 0 && !cmd.local && !endless(c) {
+				ctx, cancel = context.WithTimeout(ctx, s.timeout)
+			}
+			defer cancel()
+			if err := cmd.run(ctx, s, c); err != nil {
 				return ended{err, s}
 			}
 			return s.unsaid
 		},
 	}
 }
+
+// endless tells whether a command goes on until it is interrupted: --timeout is for each of its calls
+// then, and else for all that a command does.
+func endless(c *urfave.Context) bool { return c.Bool("watch") || c.Bool("follow") }
 
 // checkDurations refuses what the API would: it counts in milliseconds, and rounds
 // nothing in silence.
@@ -103,7 +111,7 @@ func commonFlags(local bool) []urfave.Flag {
 		&urfave.StringSliceFlag{Name: "addr", Usage: "`URL` of a node; several, repeated or with commas, are tried in turn", DefaultText: "$" + addrEnv + ", or " + defaultAddr, Hidden: local},
 		&urfave.StringFlag{Name: "data", Usage: "`DIRECTORY` of a node on this host, which is asked through the socket there", DefaultText: "$" + dataEnv + ", or " + api.RunDir, TakesFile: true, Hidden: local},
 		outputFlag("table or json"),
-		&urfave.DurationFlag{Name: "timeout", Usage: "`DURATION` of a call, or of a whole --wait", DefaultText: "30s, with --wait 10m", Hidden: local},
+		&urfave.DurationFlag{Name: "timeout", Usage: "`DURATION` that the command may take; of each call where it goes on until it is interrupted", DefaultText: "30s a call, with --wait 10m", Hidden: local},
 		&urfave.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "no progress and no remarks; lists print names alone", DisableDefaultText: true},
 		&urfave.BoolFlag{Name: "verbose", Aliases: []string{"v"}, Usage: "say which node is asked, and why that", DisableDefaultText: true, Hidden: local},
 	}
@@ -213,26 +221,3 @@ type ended struct {
 }
 
 func (e ended) Unwrap() error { return e.error }
-
-// asking are the commands that ask a node.
-var asking = regexp.MustCompile(`^gitmirror (status|repo|source|trash|node|events|doctor|debug|cluster transfer-leader)\b`)
-
-// advise has the commands of an advice, a line each, ask the node that this one has asked: what
-// is wrong is wrong there.
-func (e ended) advise(try string) string {
-	where := e.s.where()
-	if where == "" {
-		return try
-	}
-	lines := strings.Split(try, "\n")
-	for i, line := range lines {
-		command, remark, remarked := strings.Cut(line, "   ")
-		if !asking.MatchString(line) || strings.Contains(line, " --addr ") || strings.Contains(line, " --data ") || strings.Contains(line, " --help") || strings.Contains(command, ", ") {
-			continue
-		}
-		if lines[i] = command + where; remarked {
-			lines[i] += "   " + remark
-		}
-	}
-	return strings.Join(lines, "\n")
-}

@@ -22,6 +22,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"gitmirror/api"
@@ -53,14 +54,17 @@ tokens are not. Look through it before you hand it on: it is a tar file. Logs ar
 	}
 }
 
-// bundle collects files. What could not be had is one of them.
+// bundle collects files, for several at once. What could not be had is one of them.
 type bundle struct {
+	mu     sync.Mutex
 	files  map[string][]byte
 	missed []string
 	hide   func(string) string
 }
 
 func (b *bundle) add(name string, data []byte, err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	if err != nil {
 		b.missed = append(b.missed, fmt.Sprintf("%s: %v", name, err))
 		return
@@ -91,13 +95,21 @@ func writeBundle(ctx context.Context, s *session, path string, anonymous bool) e
 	s.absent.Do(func() {})
 	b := &bundle{files: map[string][]byte{}, hide: func(text string) string { return text }}
 	b.json("version.json", readBuild(), nil)
-	asks, stop := context.WithTimeout(ctx, cmp.Or(s.timeout, askedOfCluster))
+	asks, stop := context.WithTimeout(ctx, cmp.Or(s.timeout/2, askedOfCluster))
 	defer stop()
-	st, err := askStatus(asks, s)
+	var (
+		st                        *api.Status
+		rows                      *api.RepoList
+		happened                  *api.EventList
+		err, rowsErr, happenedErr error
+		asking                    sync.WaitGroup
+	)
+	asking.Go(func() { st, err = askStatus(asks, s) })
+	asking.Go(func() { rows, rowsErr = s.repos(asks, repoLsOptions{limit: mostExamined}) })
+	asking.Go(func() { happened, happenedErr = s.client.Events(asks, api.EventQuery{Limit: mostEvents}) })
+	asking.Wait()
 	b.json("status.json", st, err)
-	rows, rowsErr := s.repos(asks, repoLsOptions{limit: mostExamined})
 	b.json("repos.json", rows, rowsErr)
-	happened, happenedErr := s.client.Events(asks, api.EventQuery{Limit: mostEvents})
 	b.json("events.json", happened, happenedErr)
 	here := doctor.Host{Data: s.data, Held: s.data != "" && node.Runs(s.data), Git: node.GitVersion, Unheard: err}
 	if err == nil {
@@ -106,15 +118,19 @@ func writeBundle(ctx context.Context, s *session, path string, anonymous bool) e
 	if rowsErr == nil {
 		here.Upstreams = upstreamHosts(rows.Repos)
 	}
-	b.json("doctor.json", checks{here.Examine(ctx)}, nil)
+	asking.Go(func() { b.json("doctor.json", checks{here.Examine(ctx)}, nil) })
 	if here.Status != nil {
 		for _, n := range st.Nodes {
-			for file, page := range nodePages {
-				data, err := pageOf(ctx, n.HTTP+page)
-				b.add("nodes/"+filepath.Base(n.Name)+"/"+file, data, err)
+			for file, page := range nodePages { // each node is asked beside the others: one may be frozen
+				asking.Go(func() {
+					data, err := pageOf(ctx, n.HTTP+page)
+					b.add("nodes/"+filepath.Base(n.Name)+"/"+file, data, err)
+				})
 			}
 		}
 	}
+	asking.Wait()
+	slices.Sort(b.missed)
 	if s.data != "" {
 		for _, file := range []string{"node.json", "config.yaml"} {
 			data, err := os.ReadFile(filepath.Join(s.data, file))

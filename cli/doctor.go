@@ -51,7 +51,7 @@ type checks struct {
 func examine(ctx context.Context, s *session, h doctor.Host) error {
 	s.patience = 0 // it is one of the findings that nobody answers
 	s.absent.Do(func() {})
-	asks, stop := context.WithTimeout(ctx, cmp.Or(s.timeout, askedOfCluster))
+	asks, stop := context.WithTimeout(ctx, cmp.Or(s.timeout/2, askedOfCluster))
 	defer stop()
 	if h.Status, h.Unheard = firstWord(asks, s); h.Unheard != nil {
 		h.Status = nil
@@ -79,7 +79,7 @@ func examine(ctx context.Context, s *session, h doctor.Host) error {
 // firstWord is what the node says of the cluster, for which it has less time than for all that
 // it is asked: one that is frozen says nothing for any time.
 func firstWord(ctx context.Context, s *session) (*api.Status, error) {
-	bound := cmp.Or(s.timeout, probeTimeout)
+	bound := cmp.Or(s.timeout/2, probeTimeout) // what follows needs the rest
 	ctx, stop := context.WithTimeout(ctx, bound)
 	defer stop()
 	st, err := askStatus(ctx, s)

@@ -34,8 +34,8 @@ func TestDoctorAtAFrozenNode(t *testing.T) {
 	}
 	defer frozen.Close()
 	addr := "http://" + frozen.Addr().String()
-	r := run(t, "doctor", "--addr", addr, "--timeout", "200ms").want(t, exitFailed)
-	contains(t, "stdout", r.out, addr+" has not answered within 200ms")
+	r := run(t, "doctor", "--addr", addr, "--timeout", "2s").want(t, exitFailed)
+	contains(t, "stdout", r.out, addr+" has not answered within 1s", "ok    git") // which has time of its own
 	if strings.Contains(r.out, "context") {
 		t.Errorf("it says\n%s", r.out)
 	}

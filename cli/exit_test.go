@@ -178,10 +178,10 @@ func TestATimeoutWithoutALeaderIsExit7(t *testing.T) {
 		return nil
 	})
 	t.Cleanup(func() { close(release) })
-	r := run(t, "repo", "rm", "a", "--yes", "--timeout", "50ms").want(t, exitUnavailable)
+	r := run(t, "repo", "rm", "a", "--yes", "--timeout", "1s").want(t, exitUnavailable)
 	contains(t, "stderr", r.err, "Error: no leader until --timeout ran out: the write may or may not have happened")
 	leader = "n1"
-	run(t, "repo", "rm", "a", "--yes", "--timeout", "50ms").want(t, exitTimeout)
+	run(t, "repo", "rm", "a", "--yes", "--timeout", "200ms").want(t, exitTimeout)
 }
 
 func TestTimeoutIsExit8(t *testing.T) {
@@ -354,24 +354,6 @@ func TestWatchingIsLinesOfJSON(t *testing.T) {
 
 // What is advised asks the node that was asked: at another there may be nothing wrong.
 func TestAdviceIsForTheNodeThatWasAsked(t *testing.T) {
-	for try, want := range map[string]string{
-		"gitmirror status": "gitmirror status --data 'a b'",
-		"gitmirror repo show x\nthe same with --wait":           "gitmirror repo show x --data 'a b'\nthe same with --wait",
-		"gitmirror node drain n2     to look again":             "gitmirror node drain n2 --data 'a b'     to look again",
-		"gitmirror repo ls --help":                              "gitmirror repo ls --help",
-		"gitmirror status --addr http://HOST:7654     a node":   "gitmirror status --addr http://HOST:7654     a node",
-		"gitmirror start --data DIRECTORY":                      "gitmirror start --data DIRECTORY",
-		"gitmirror demo --keep":                                 "gitmirror demo --keep",
-		"gitmirror node ls shows who votes, and is up":          "gitmirror node ls shows who votes, and is up",
-		"upgrade all nodes first: gitmirror node ls says which": "upgrade all nodes first: gitmirror node ls says which",
-	} {
-		if got := (ended{s: &session{data: "a b"}}).advise(try); got != want {
-			t.Errorf("%q: %q, want %q", try, got, want)
-		}
-		if got := (ended{s: &session{}}).advise(try); got != try {
-			t.Errorf("%q: %q where no node was named", try, got)
-		}
-	}
 	f := fakeNode(t, func(int, request) any { return &api.Problem{Status: 500, Code: "broken", Detail: "no"} })
 	t.Setenv(addrEnv, "")
 	contains(t, "stderr", run(t, "repo", "show", "x", "--addr", f.URL).want(t, exitFailed).err, "Try:   gitmirror status --addr "+f.URL+"\n")

@@ -89,6 +89,8 @@ func explain(err error, stopped bool) *Failure {
 		f = ofProblem(problem)
 	case errors.Is(err, api.ErrNoNode):
 		f = noNode(err)
+	case errors.Is(err, api.ErrStrange):
+		f = &Failure{What: err.Error(), Code: codeFailed, Exit: exitFailed, Try: "gitmirror status --addr http://HOST:7654     where a node runs, or set GITMIRROR_ADDR"}
 	case errors.Is(err, context.DeadlineExceeded):
 		f = &Failure{What: "no answer in time", Code: codeTimeout, Exit: exitTimeout,
 			Try: "gitmirror status\nthe same command with a longer --timeout"}

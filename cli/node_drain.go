@@ -122,7 +122,11 @@ func awaitDrained(ctx context.Context, s *session, n *api.Node, deadline time.Du
 
 // drainOver is the failure of a wait that has ended before the drain.
 func drainOver(ctx context.Context, s *session, n *api.Node, deadline time.Duration) error {
-	f := &Failure{What: fmt.Sprintf("%s is not drained: --deadline %s is over", n.Name, deadline), Code: codeTimeout, Exit: exitTimeout,
+	over := "--timeout ran out"
+	if deadline > 0 && (s.timeout == 0 || deadline < s.timeout) {
+		over = fmt.Sprintf("--deadline %s is over", deadline)
+	}
+	f := &Failure{What: n.Name + " is not drained: " + over, Code: codeTimeout, Exit: exitTimeout,
 		Try: s.command("node drain %s", n.Name) + "      to look again\n" + s.command("node undrain %s", n.Name) + "    to have it keep what it has"}
 	if interrupted(ctx.Err()) {
 		f.What, f.Code, f.Exit = "interrupted", codeInterrupted, exitInterrupted

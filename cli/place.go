@@ -11,7 +11,6 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -95,20 +94,14 @@ func (s *session) tellPlace(by string) {
 	}
 }
 
-// base is where people reach a node that answers, to be shown. Of several addresses the
-// first may be down; a socket is for its own host alone, and git does not know it.
+// base is where people reach the node that has answered, to be shown. A socket is for its own host alone, and git does not know it.
 func (s *session) base(ctx context.Context) string {
-	addrs := s.client.Addrs()
-	if len(addrs) > 1 {
-		for _, a := range addrs {
-			if answers(ctx, a) {
-				addrs = []string{a}
-				break
-			}
-		}
+	addr := s.client.Answered()
+	if addr == "" {
+		addr = s.client.Addrs()[0]
 	}
-	if api.Socket(addrs[0]) == "" {
-		return addrs[0]
+	if api.Socket(addr) == "" {
+		return addr
 	}
 	return s.served(ctx)
 }
@@ -123,15 +116,6 @@ func (s *session) served(ctx context.Context) string {
 		}
 	}
 	return "http://HOST:7654"
-}
-
-func answers(ctx context.Context, addr string) bool {
-	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
-	defer cancel()
-	c := api.NewClient(addr)
-	defer c.Close()
-	_, err := c.Status(ctx)
-	return err == nil
 }
 
 // isNoSocket tells whether what was dialled is there, and something else.

@@ -39,11 +39,11 @@ func answersAs(name string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case "/api/v1/status":
-			_, _ = w.Write([]byte(`{"verdict":"healthy","answered_by":"` + name + `","nodes":[{"name":"` + name + `","http":"http://public.` + name + `:7654"}]}`))
+			_, _ = w.Write([]byte(`{"cluster_id":"c","verdict":"healthy","answered_by":"` + name + `","nodes":[{"name":"` + name + `","http":"http://public.` + name + `:7654"}]}`))
 		case "/api/v1/nodes":
 			_, _ = w.Write([]byte(`{"nodes":[{"name":"` + name + `"}]}`))
 		default:
-			_, _ = w.Write([]byte(`{"name":"r","host":"` + r.Host + `"}`))
+			_, _ = w.Write([]byte(`{"id":"x","name":"r","host":"` + r.Host + `"}`))
 		}
 	})
 }

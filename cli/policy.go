@@ -184,11 +184,19 @@ func bytesOf(of string, n int64) string {
 
 // flaws reads --accept-flaws: never nil, for it says what there shall be.
 func flaws(c *urfave.Context) ([]string, error) {
-	list := strings.FieldsFunc(c.String("accept-flaws"), func(r rune) bool { return r == ',' || r == ' ' })
-	if len(list) == 0 && c.IsSet("accept-flaws") {
-		return nil, usagef(c.Command.HelpName+" --accept-flaws none", "--accept-flaws is empty")
-	}
-	if len(list) == 1 && strings.EqualFold(list[0], "none") {
+	return listOrNone(c, "accept-flaws")
+}
+
+// listOrNone reads a flag that has words with commas between, or none alone; never nil.
+func listOrNone(c *urfave.Context, flag string) ([]string, error) {
+	list := strings.FieldsFunc(c.String(flag), func(r rune) bool { return r == ',' || r == ' ' })
+	none := slices.ContainsFunc(list, func(word string) bool { return strings.EqualFold(word, "none") })
+	switch {
+	case len(list) == 0 && c.IsSet(flag):
+		return nil, usagef(c.Command.HelpName+" --"+flag+" none", "--%s is empty", flag)
+	case none && len(list) > 1:
+		return nil, usagef(c.Command.HelpName+" --"+flag+" none", "--%s %s: none stands alone, and says that there shall be none", flag, c.String(flag))
+	case none:
 		return []string{}, nil
 	}
 	return append([]string{}, list...), nil

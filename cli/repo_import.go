@@ -222,7 +222,13 @@ func addAll(ctx context.Context, s *session, entries []importEntry, o repoImport
 	return func(yield func(*importCall) bool) {
 		work, stop := context.WithCancel(context.WithoutCancel(ctx))
 		defer stop()
-		defer context.AfterFunc(ctx, func() { time.AfterFunc(importGrace, stop) })()
+		defer context.AfterFunc(ctx, func() {
+			if errors.Is(ctx.Err(), context.DeadlineExceeded) { // it has had its time
+				stop()
+				return
+			}
+			time.AfterFunc(importGrace, stop)
+		})()
 		calls := make(chan *importCall, importFlight-1) // and the one that is waited for
 		var failed atomic.Bool
 		go func() {
@@ -287,9 +293,6 @@ func addBatch(ctx context.Context, s *session, batch []importEntry, o repoImport
 	if err != nil {
 		return nil, err
 	}
-	if len(answer.Results) != len(sent) {
-		return nil, fmt.Errorf("asked for %d repositories, the node answered for %d", len(sent), len(answer.Results))
-	}
 	for j, i := range sent {
 		a := answer.Results[j]
 		results[i].Repo, results[i].Problem, results[i].Would, results[i].was = a.Repo, a.Problem, a.Would, a.There
@@ -341,9 +344,6 @@ func updateBatch(ctx context.Context, s *session, results []importResult, o repo
 		answer, err = s.client.SetMany(ctx, ask, key)
 		return err
 	})
-	if err == nil && len(answer.Results) != len(which) {
-		err = fmt.Errorf("asked about %d repositories, the node answered about %d", len(which), len(answer.Results))
-	}
 	for j, r := range which {
 		if r.same = false; err != nil {
 			r.Problem = asProblem(err)

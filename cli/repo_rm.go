@@ -84,11 +84,11 @@ func repoRmOne(ctx context.Context, s *session, name string) error {
 // aMoment is how long a node may take to say what a command can do without.
 const aMoment = 2 * time.Second
 
-// moment is ctx for so long.
-func (s *session) moment(ctx context.Context) (context.Context, context.CancelFunc) {
+// moment is ctx for so long, or for a part of what is left of it: something else has to be done yet.
+func moment(ctx context.Context) (context.Context, context.CancelFunc) {
 	patience := aMoment
-	if s.timeout > 0 {
-		patience = min(patience, s.timeout)
+	if end, bounded := ctx.Deadline(); bounded {
+		patience = min(patience, time.Until(end)/4)
 	}
 	return context.WithTimeout(ctx, patience)
 }
@@ -96,7 +96,7 @@ func (s *session) moment(ctx context.Context) (context.Context, context.CancelFu
 // sayRestorable says until when what was removed can be brought back, where a node says so within
 // a moment: a cluster of before has no trash.
 func (s *session) sayRestorable(ctx context.Context, name string) {
-	ctx, cancel := s.moment(ctx)
+	ctx, cancel := moment(ctx)
 	defer cancel()
 	if t, err := s.client.Trashed(ctx, name); err == nil {
 		s.remark("Until %s it can be brought back: %s", t.Until.Local().Format("2006-01-02 15:04"), s.command("trash restore %s", t.Name))
@@ -106,7 +106,7 @@ func (s *session) sayRestorable(ctx context.Context, name string) {
 // ownName is what a repository is called that a name leads to; the name itself where no node says
 // so within a moment.
 func (s *session) ownName(ctx context.Context, name string) string {
-	ctx, cancel := s.moment(ctx)
+	ctx, cancel := moment(ctx)
 	defer cancel()
 	if r, err := s.client.Repo(ctx, name); err == nil {
 		return r.Name

@@ -63,9 +63,9 @@ func changeOf(c *urfave.Context) (api.SetRepo, error) {
 		set.Name = &name
 	}
 	if c.IsSet("alias") {
-		names := strings.FieldsFunc(c.String("alias"), func(r rune) bool { return r == ',' || r == ' ' })
-		if len(names) == 1 && strings.EqualFold(names[0], "none") {
-			names = []string{}
+		names, err := listOrNone(c, "alias")
+		if err != nil {
+			return set, err
 		}
 		set.Aliases = &names
 	}

@@ -180,7 +180,11 @@ func upkeepOne(ctx context.Context, s *session, u upkeep, name string) (r upkeep
 		}
 	}
 	if len(failed) > 0 {
-		r.err = &Failure{What: fmt.Sprintf("%s is not %s on all nodes", name, u.past), Cause: strings.Join(failed, "; "), Code: "upkeep_failed", Exit: exitFailed, Try: s.command("repo show %s", name)}
+		f := &Failure{What: fmt.Sprintf("%s is not %s on all nodes", name, u.past), Cause: strings.Join(failed, "; "), Code: "upkeep_failed", Exit: exitFailed, Try: s.command("repo show %s", name)}
+		if len(failed) < len(r.Copies) {
+			f.Exit = exitPartFailed
+		}
+		r.err = f
 	}
 	return r
 }
@@ -233,6 +237,9 @@ func awaitUpkeep(ctx context.Context, s *session, u upkeep, name string, asked *
 
 // outcome is why a copy was not kept as it was asked for, empty where it was.
 func outcome(work api.Work, before, now *api.Upkeep) string {
+	if before == nil {
+		before = &api.Upkeep{}
+	}
 	later := func(was, is *time.Time) bool { return is != nil && (was == nil || is.After(*was)) }
 	done := later(before.Collected, now.Collected) || later(before.Tidied, now.Tidied)
 	if work == api.Verify {

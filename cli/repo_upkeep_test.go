@@ -69,9 +69,10 @@ func TestWhatIsSaidOfUpkeep(t *testing.T) {
 			done(n, c)
 			c[1].Upkeep = before()
 			c[1].Upkeep.Error = "gather: packs stay that are of no use: no memory"
-		}, exitFailed, "", "Error: h/a is not collected on all nodes\nCause: n2: gather: packs stay that are of no use: no memory\nTry:   gitmirror repo show h/a\n"},
-		{"repo verify h/a", both, func(n int, c []api.Copy) { c[0].Upkeep, c[1].Upkeep = after(), before() }, exitFailed, "", "Error: h/a is not verified on all nodes\nCause: n2: the copy cannot be read\nTry:   gitmirror repo show h/a\n"},
-		{"repo verify h/a", one, done, exitFailed, "", "Error: h/a is not verified on all nodes\nCause: n2: the node is down\nTry:   gitmirror repo show h/a\n"},
+		}, exitPartFailed, "", "Error: h/a is not collected on all nodes\nCause: n2: gather: packs stay that are of no use: no memory\nTry:   gitmirror repo show h/a\n"},
+		{"repo verify h/a", both, func(n int, c []api.Copy) { c[0].Upkeep, c[1].Upkeep = after(), before() }, exitPartFailed, "", "Error: h/a is not verified on all nodes\nCause: n2: the copy cannot be read\nTry:   gitmirror repo show h/a\n"},
+		{"repo verify h/a", one, done, exitPartFailed, "", "Error: h/a is not verified on all nodes\nCause: n2: the node is down\nTry:   gitmirror repo show h/a\n"},
+		{"repo verify h/a", both, func(n int, c []api.Copy) { c[0].Upkeep, c[1].Upkeep = before(), before() }, exitFailed, "", "Error: h/a is not verified on all nodes\nCause: n1: the copy cannot be read; n2: the copy cannot be read\nTry:   gitmirror repo show h/a\n"},
 		{"repo gc h/a --timeout 500ms", both, func(n int, c []api.Copy) { c[0].Upkeep = &api.Upkeep{Waiting: []string{"gather"}} }, exitTimeout, "", "Error: h/a is not collected yet: --timeout ran out\nCause: the work goes on\nTry:   gitmirror repo show h/a\n"},
 	} {
 		f := tended(t, c.asked, c.step)
@@ -83,4 +84,27 @@ func TestWhatIsSaidOfUpkeep(t *testing.T) {
 			t.Errorf("%s asks %s", c.line, first)
 		}
 	}
+}
+
+// Of several repos too: where each is done on some of its nodes, or some are and others not, part
+// has failed.
+func TestUpkeepOfSeveralInPart(t *testing.T) {
+	is := time.Date(2030, 1, 1, 1, 0, 0, 0, time.UTC)
+	asked := api.Asked{Repo: "h/a", Copies: []api.AskedCopy{{Node: "n1"}, {Node: "n2", Error: "the node is down"}}}
+	tended(t, asked, func(_ int, c []api.Copy) {
+		c[0].Upkeep = &api.Upkeep{Read: &is, Checked: &is, Waiting: []string{}}
+	})
+	run(t, "repo", "verify", "h/a", "h/b").want(t, exitPartFailed)
+	fakeNode(t, func(_ int, r request) any {
+		switch {
+		case strings.HasPrefix(r.line, "POST /api/v1/repos/h/b"):
+			return problem(500, "failed")
+		case strings.HasPrefix(r.line, "POST "):
+			return asked
+		}
+		row := row("h/a", "ready")
+		row.Copies = []api.Copy{{Node: "n1", Upkeep: &api.Upkeep{Read: &is, Checked: &is, Waiting: []string{}}}, {Node: "n2"}}
+		return row
+	})
+	run(t, "repo", "verify", "h/a", "h/b").want(t, exitPartFailed)
 }

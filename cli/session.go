@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -29,6 +30,9 @@ func (s *session) read(ctx context.Context, call func(ctx context.Context) error
 // repetitions one and the same call: while a new leader is elected it is
 // repeated until one has decided.
 func (s *session) write(ctx context.Context, call func(ctx context.Context, key string) error) error {
+	ctx, cancel := s.bounded(ctx)
+	defer cancel()
+	leaderless := s.leaderless(ctx)
 	key := uuid.NewString()
 	var undecided error // what an attempt came to that may have written
 	err := s.settle(ctx, func(ctx context.Context) error {
@@ -41,7 +45,7 @@ func (s *session) write(ctx context.Context, call func(ctx context.Context, key 
 		return err
 	}, func(err error) bool { return unavailable(err) || errors.Is(err, api.ErrNoNode) })
 	switch {
-	case errors.Is(err, context.DeadlineExceeded) && s.leaderless():
+	case errors.Is(err, context.DeadlineExceeded) && <-leaderless:
 		return cutWrite{&Failure{What: "no leader until --timeout ran out", Cause: "a node answers, and knows none: nothing can be decided now", Code: string(refusal.NoLeader), Exit: exitUnavailable, Try: s.command("status")}}
 	case err == nil || undecided == nil:
 		return err
@@ -53,12 +57,21 @@ func (s *session) write(ctx context.Context, call func(ctx context.Context, key 
 	return err
 }
 
-// leaderless tells whether a node answers, and says that nobody leads.
-func (s *session) leaderless() bool {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-	defer cancel()
-	st, err := s.client.Status(ctx)
-	return err == nil && st.Leader == ""
+// leaderless tells whether a node answers, and says that nobody leads. It is asked when little is left
+// of ctx, which has an end: what has to be said is known by then.
+func (s *session) leaderless(ctx context.Context) <-chan bool {
+	said := make(chan bool, 1)
+	end, _ := ctx.Deadline()
+	left := time.Until(end)
+	go func() {
+		if !sleep(ctx, left-min(left/4, time.Second)) {
+			said <- false
+			return
+		}
+		st, err := s.client.Status(ctx)
+		said <- err == nil && st.Leader == ""
+	}()
+	return said
 }
 
 // cutWrite is the end of a write that was given up while nobody had decided it.
@@ -78,15 +91,8 @@ func unavailable(err error) bool {
 }
 
 func (s *session) settle(ctx context.Context, call func(ctx context.Context) error, again func(error) bool) error {
-	timeout := s.timeout
-	if timeout == 0 {
-		timeout = callTimeout
-	}
-	if _, bounded := ctx.Deadline(); !bounded {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, timeout)
-		defer cancel()
-	}
+	ctx, cancel := s.bounded(ctx)
+	defer cancel()
 	pause := 100 * time.Millisecond
 	var end time.Time // of patience, which begins with the first failure: one call may wait for long
 	for {
@@ -114,6 +120,14 @@ func (s *session) settle(ctx context.Context, call func(ctx context.Context) err
 	}
 }
 
+// bounded is ctx with an end: that of --timeout where it has none yet, or else of one call.
+func (s *session) bounded(ctx context.Context) (context.Context, context.CancelFunc) {
+	if _, bounded := ctx.Deadline(); bounded {
+		return ctx, func() {}
+	}
+	return context.WithTimeout(ctx, cmp.Or(s.timeout, callTimeout))
+}
+
 // sleep waits for d, or returns false when ctx ends.
 func sleep(ctx context.Context, d time.Duration) bool {
 	t := time.NewTimer(d)
@@ -128,11 +142,7 @@ func sleep(ctx context.Context, d time.Duration) bool {
 
 // whole bounds everything that follows, a --wait, by one time-out.
 func (s *session) whole(ctx context.Context) (context.Context, context.CancelFunc) {
-	timeout := s.timeout
-	if timeout == 0 {
-		timeout = waitTimeout
-	}
-	return context.WithTimeout(ctx, timeout)
+	return context.WithTimeout(ctx, cmp.Or(s.timeout, waitTimeout))
 }
 
 // show prints data to stdout: v as JSON, or what table draws.

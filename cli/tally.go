@@ -23,7 +23,7 @@ type tally struct {
 func (t *tally) fail(s *session, thing string, err error) {
 	f := explain(err, false)
 	one := *f
-	one.What = thing + ": " + f.What
+	one.What, one.Try = thing+": "+f.What, s.located(f.Try)
 	t.failures = append(t.failures, &one)
 	if !s.json {
 		one.write(s.Err)
@@ -88,6 +88,11 @@ func (t *tally) result(things, done string) error {
 		for _, other := range t.failures {
 			if other.Exit != f.Exit {
 				f.Exit, f.Try = exitFailed, "see the errors above"
+			}
+		}
+		for _, one := range t.failures {
+			if one.Exit == exitPartFailed { // and part of that one was done
+				f.Code, f.Exit = codePartFailed, exitPartFailed
 			}
 		}
 	}

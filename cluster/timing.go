@@ -42,5 +42,7 @@ func (t Timing) election() time.Duration {
 	}
 }
 
-// lease is how long a leader leads without hearing from a majority.
-func (t Timing) lease() time.Duration { return t.election() / 2 }
+// lease is how long a leader leads without hearing from a majority: as long as followers wait for
+// it. One that gave up earlier would end a term that nobody else has given up, where a machine had
+// no time for it for a moment. It decides nothing by it: a majority is asked.
+func (t Timing) lease() time.Duration { return t.election() }

@@ -10,7 +10,10 @@ import (
 )
 
 // NotFreshError says why what is here cannot be said to be as new as somebody wants it.
-type NotFreshError struct{ Why string }
+type NotFreshError struct {
+	Why   string
+	Again time.Duration // until upstream is asked again; 0 where that is not known
+}
 
 func (e *NotFreshError) Error() string { return e.Why }
 
@@ -30,7 +33,7 @@ func (e *Engine) Fresh(ctx context.Context, id string, after time.Time) (generat
 			return s.Generation, nil
 		}
 		if s.Parked {
-			return 0, &NotFreshError{"its upstream has long said that it is not there, or not for us, and is asked seldom"}
+			return 0, &NotFreshError{"its upstream has long said that it is not there, or not for us, and is asked seldom", e.again(id)}
 		}
 		if wait := after.Sub(e.cfg.LogTime().Now); wait > 0 && e.cfg.LogTime().DatesHold { // no check that begins before is new enough
 			if err := clock.Sleep(ctx, e.cfg.Clock, wait); err != nil {
@@ -38,7 +41,7 @@ func (e *Engine) Fresh(ctx context.Context, id string, after time.Time) (generat
 			}
 		}
 		if rest := e.schedule.Resting(id); rest > 0 {
-			return 0, &NotFreshError{fmt.Sprintf("its upstream's host wants to be left alone for %s", rest.Round(time.Second))}
+			return 0, &NotFreshError{fmt.Sprintf("its upstream's host wants to be left alone for %s", rest.Round(time.Second)), rest}
 		}
 		if wait := freshEvery - e.cfg.Clock.Now().Sub(s.LastCheck); wait > 0 && !s.LastCheck.IsZero() {
 			if err := clock.Sleep(ctx, e.cfg.Clock, min(wait, freshEvery)); err != nil {
@@ -50,13 +53,19 @@ func (e *Engine) Fresh(ctx context.Context, id string, after time.Time) (generat
 		case err != nil:
 			return 0, err
 		case out.Failure != nil:
-			return 0, &NotFreshError{"its upstream cannot be followed: " + out.Failure.Message}
+			return 0, &NotFreshError{"its upstream cannot be followed: " + out.Failure.Message, e.again(id)}
 		case out.Hold != nil:
-			return 0, &NotFreshError{"it is held: what its upstream shows is not followed without a person"}
+			return 0, &NotFreshError{"it is held: what its upstream shows is not followed without a person", e.again(id)}
 		case after.IsZero():
 			return out.Generation, nil
 		case !e.cfg.LogTime().DatesHold:
 			return 0, errors.New("this node does not know the time of the cluster yet")
 		}
 	}
+}
+
+// again is how long it is until upstream is asked the next time, unless somebody waits for that.
+func (e *Engine) again(id string) time.Duration {
+	s, _ := e.Status(id)
+	return max(s.NextCheck.Sub(e.cfg.Clock.Now()), e.schedule.Resting(id), 0)
 }

@@ -74,6 +74,8 @@ func TestWhatCannotBeCheckedIsNotFresh(t *testing.T) {
 	})
 	if _, err := n.engine.Fresh(t.Context(), "repox", time.Time{}); !errors.As(err, &not) {
 		t.Errorf("upstream is gone: %v", err)
+	} else if s, _ := n.engine.Status("repox"); not.Again <= 0 || not.Again > time.Until(s.NextCheck)+time.Minute {
+		t.Errorf("upstream is gone, and asked again in %s", not.Again)
 	}
 	var asked atomic.Int64
 	up.Intercept(func(w http.ResponseWriter, _ *http.Request) bool {
@@ -85,6 +87,8 @@ func TestWhatCannotBeCheckedIsNotFresh(t *testing.T) {
 	for range 2 {
 		if _, err := n.engine.Fresh(t.Context(), "repox", time.Time{}); !errors.As(err, &not) {
 			t.Errorf("upstream is asked for too much: %v", err)
+		} else if not.Again < 500*time.Second {
+			t.Errorf("its host wants to be left alone for 600 s, and %s are told", not.Again)
 		}
 	}
 	if asked.Load() != 1 {

@@ -203,7 +203,7 @@ func (c copies) Sync(ctx context.Context, id string, wait bool) (api.SyncOutcome
 func (c copies) Fresh(ctx context.Context, id string, after time.Time) (uint64, error) {
 	generation, err := c.engine.Fresh(ctx, id, after)
 	if not := (*mirror.NotFreshError)(nil); errors.As(err, &not) {
-		return 0, refusal.New(refusal.NotFresh, "%s", not.Why)
+		return 0, refusal.New(refusal.NotFresh, "%s", not.Why).After(not.Again)
 	}
 	return generation, moved(err)
 }

@@ -1,7 +1,6 @@
 package node
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -167,47 +166,6 @@ func (n *node) catchUp(ctx context.Context) error {
 		case <-ctx.Done():
 			t.Stop()
 			return nil
-		}
-	}
-}
-
-// nameless is how long a leader may be unknown to the table before it is told by its address.
-const nameless = 5 * time.Second
-
-// tellLeader logs each change of leader, once, by its name: a node that starts, and one that
-// joins before the founder has written itself down, waits for that a moment.
-func (n *node) tellLeader(ctx context.Context) {
-	last := ""
-	var since time.Time // when a leader without a name was first seen
-	for {
-		changed, known := n.cluster.LeaderChanged(), n.machine.state.Changed()
-		id, addr := n.cluster.Leader()
-		name := n.nameOf(id)
-		switch {
-		case id == last || id == "" || name != "":
-			since = time.Time{}
-		case since.IsZero():
-			since = time.Now()
-		}
-		var late <-chan time.Time
-		switch left := nameless - time.Since(since); {
-		case id == last:
-			known = nil
-		case !since.IsZero() && left > 0:
-			late = time.After(left)
-		case id == "":
-			n.log.Warn("the leader is lost", "term", n.cluster.Term())
-			last, known = id, nil
-		default:
-			n.log.Info("there is a leader", "leader", cmp.Or(name, addr), "term", n.cluster.Term())
-			last, known = id, nil
-		}
-		select {
-		case <-changed:
-		case <-known:
-		case <-late:
-		case <-ctx.Done():
-			return
 		}
 	}
 }

@@ -64,7 +64,7 @@ const shownUpstreams = 5
 
 // attention lists what somebody should look at: first what clients do not get. held is since
 // when the first of those is that are shown as held.
-func attention(st *api.Status, failing int, held, now time.Time) []api.Attention {
+func attention(st *api.Status, failing int, held time.Time, moved moved, now time.Time) []api.Attention {
 	list := []api.Attention{}
 	since := func(at time.Time, command, format string, args ...any) {
 		list = append(list, api.Attention{Message: fmt.Sprintf(format, args...), Command: "gitmirror " + command, Since: timeOf(at)})
@@ -125,6 +125,9 @@ func attention(st *api.Status, failing int, held, now time.Time) []api.Attention
 	if tooMany(failing, st.Repos.Total) && failing > 0 {
 		add("repo ls --state failing", "%s of %s failing: more than a tenth", humanize.Comma(int64(failing)), count(st.Repos.Total, "repository", "repositories"))
 	}
+	if moved.one != nil {
+		list = append(list, follow(moved))
+	}
 	if st.Repos.Stale > 0 {
 		add("repo ls --stale", "%s not checked for three intervals", count(st.Repos.Stale, "repository", "repositories"))
 	}
@@ -132,6 +135,22 @@ func attention(st *api.Status, failing int, held, now time.Time) []api.Attention
 		add("start --join "+st.Nodes[0].Peer, "one node alone: its loss stops everything; run on another host")
 	}
 	return list
+}
+
+// longestCommand is how long a line is shown that somebody else has made up, in bytes.
+const longestCommand = 300
+
+// follow has an upstream followed to where it says that it is; the next is shown when it is done.
+func follow(m moved) api.Attention {
+	is := api.Moved{From: m.one.Moved.From, To: m.one.Moved.To}
+	a := api.Attention{Message: "the upstream of " + m.one.Name + " has moved for good", Command: is.Follow(m.one.Name, m.one.URLs()), Since: timeOf(m.one.Moved.Since)}
+	if m.repos > 1 {
+		a.Message = fmt.Sprintf("%s have moved for good, as that of %s", count(m.repos, "upstream", "upstreams"), m.one.Name)
+	}
+	if len(a.Command) > longestCommand {
+		a.Command = "gitmirror repo show " + m.one.Name
+	}
+	return a
 }
 
 // failingHosts are the first upstreams that fail, and how many there are besides.

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -22,12 +23,15 @@ const (
 	minAsOfNow    = "now"
 )
 
-// freshPatience is how long a client waits for that, freshRetry when it should try again, in
-// seconds, and freshAhead how far a clock may be ahead of the cluster's.
+// freshPatience is how long a client waits for that, freshRetry when it should try again where
+// nobody knows, and freshAhead how far a clock may be ahead of the cluster's.
 const (
 	freshPatience = 30 * time.Second
-	freshRetry    = "5"
+	freshRetry    = 5 * time.Second
 	freshAhead    = 30 * time.Second
+	// freshRetryMost is the longest that a client is told: who waits for longer does not hear of a
+	// person who has looked after it meanwhile.
+	freshRetryMost = 15 * time.Minute
 )
 
 // wanted is how new a client wants what it gets.
@@ -117,12 +121,13 @@ func (s *Server) freshAtOwner(ctx context.Context, id string, want wanted) (uint
 
 // refuseStale says that a client cannot have what is as new as it wants.
 func refuseStale(w http.ResponseWriter, row *fsm.Repo, err error) {
-	why := "nobody who could say so answers"
+	why, again := "nobody who could say so answers", freshRetry
 	if said := refusal.Of(err); said != nil {
-		why = said.Detail
+		why, again = said.Detail, cmp.Or(said.Again, freshRetry)
 	} else if errors.Is(err, context.DeadlineExceeded) {
 		why = "its upstream was not checked within " + freshPatience.String()
 	}
-	w.Header().Set("Retry-After", freshRetry)
+	again = min(max(again, time.Second), freshRetryMost)
+	w.Header().Set("Retry-After", strconv.Itoa(int((again+time.Second-1)/time.Second)))
 	gitRefuse(w, http.StatusServiceUnavailable, row.Name+" is not known to be as new as "+minAsOfHeader+" wants: "+why)
 }

@@ -168,9 +168,23 @@ func TestWhoWaitsIsAnswered(t *testing.T) {
 			w.fresh = func(ctx context.Context, _ string, _ time.Time) (uint64, error) { return tt.fresh(ctx) }
 			began := time.Now()
 			rec := w.request(t, "GET", refsOf, "", "now")
-			if took := time.Since(began); rec.Code != 503 || !strings.Contains(rec.Body.String(), tt.why) || rec.Header().Get("Retry-After") != freshRetry || took < tt.after || took > tt.after+time.Second {
+			if took := time.Since(began); rec.Code != 503 || !strings.Contains(rec.Body.String(), tt.why) || rec.Header().Get("Retry-After") != "5" || took < tt.after || took > tt.after+time.Second {
 				t.Errorf("%s: %d %s after %s", name, rec.Code, rec.Body, took)
 			}
 		}
 	})
+}
+
+// A client is told to come again when upstream is asked again, as far as that is known.
+func TestAClientIsToldWhenToTryAgain(t *testing.T) {
+	for again, want := range map[time.Duration]string{0: "5", 100 * time.Millisecond: "1", 90500 * time.Millisecond: "91", 7 * time.Hour: "900"} {
+		w := watched{around: served(t)}
+		w.catchUp = func() {}
+		w.fresh = func(context.Context, string, time.Time) (uint64, error) {
+			return 0, refusal.New(refusal.NotFresh, "its upstream is not there").After(again)
+		}
+		if rec := w.request(t, "GET", refsOf, "", "now"); rec.Code != 503 || rec.Header().Get("Retry-After") != want {
+			t.Errorf("known for %s: %d, Retry-After %s, want %s", again, rec.Code, rec.Header().Get("Retry-After"), want)
+		}
+	}
 }

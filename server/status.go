@@ -50,7 +50,7 @@ func (s *Server) status(w http.ResponseWriter, r *http.Request) error {
 	default:
 		st.Verdict = api.Healthy
 	}
-	st.Since, st.Attention = since(&st), append(attention(&st, failing, all.held.since, time.Now()), troubledSources(view)...)
+	st.Since, st.Attention = since(&st), append(attention(&st, failing, all.held.since, all.moved, time.Now()), troubledSources(view)...)
 	return writeJSON(w, http.StatusOK, st)
 }
 

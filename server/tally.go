@@ -23,6 +23,7 @@ type tally struct {
 	most   int // copies that any row asks for
 	fails  map[failing]begins
 	held   begins // those that are shown as such
+	moved  elsewhere
 	// trailing lack nothing until their copies have had the time to follow what was published.
 	trailing map[string]trailing
 }
@@ -42,6 +43,42 @@ type counted struct {
 	below int // how many lack copies, or the newest of them
 	fails map[failing]lasting
 	held  lasting
+	moved moved
+}
+
+// elsewhere are the rows whose upstreams say that they are elsewhere from now on.
+type elsewhere struct {
+	ids map[string]bool
+	one string // of them, the same while it is among them: it is shown
+}
+
+func (e *elsewhere) add(id string, n int) {
+	switch {
+	case n < 0:
+		delete(e.ids, id)
+	case e.ids == nil:
+		e.ids = map[string]bool{id: true}
+	default:
+		e.ids[id] = true
+	}
+}
+
+// moved is how many upstreams are elsewhere, and one of them; nil for none.
+type moved struct {
+	repos int
+	one   *fsm.Repo
+}
+
+func (e *elsewhere) all(view *fsm.View) moved {
+	if !e.ids[e.one] {
+		for e.one = range e.ids {
+			break
+		}
+	}
+	if len(e.ids) == 0 {
+		return moved{}
+	}
+	return moved{len(e.ids), view.Repo(e.one)}
 }
 
 // count counts a view, or a later one that was counted before.
@@ -52,7 +89,7 @@ func (t *tally) count(sh shape) (c counted) {
 	sh.now = time.Time{}
 	switch ids, known := t.differing(sh); {
 	case !known:
-		t.shape, t.counts, t.below, t.most, t.trailing, t.fails, t.held = sh, api.RepoCounts{}, 0, 0, map[string]trailing{}, map[failing]begins{}, begins{}
+		t.shape, t.counts, t.below, t.most, t.trailing, t.fails, t.held, t.moved = sh, api.RepoCounts{}, 0, 0, map[string]trailing{}, map[failing]begins{}, begins{}, elsewhere{}
 		sh.view.Repos("", func(r *fsm.Repo) bool { t.add(r, 1); return true })
 	case t.shape.view.Index() <= sh.view.Index():
 		for id := range ids {
@@ -63,7 +100,7 @@ func (t *tally) count(sh shape) (c counted) {
 			t.add(sh.view.Repo(id), 1)
 		}
 	}
-	c = counted{repos: t.counts, below: t.below, fails: map[failing]lasting{}, held: t.held.all()}
+	c = counted{repos: t.counts, below: t.below, fails: map[failing]lasting{}, held: t.held.all(), moved: t.moved.all(t.shape.view)}
 	for of, b := range t.fails {
 		c.fails[of] = b.all()
 	}
@@ -140,6 +177,9 @@ func (t *tally) add(r *fsm.Repo, n int) {
 		if t.fails[of].add(r.Error.Since, n); len(t.fails[of]) == 0 {
 			delete(t.fails, of)
 		}
+	}
+	if r.Moved != nil && !r.Removed && !r.Paused {
+		t.moved.add(r.ID, n)
 	}
 	if state == api.StateHeld {
 		t.held.add(r.Hold.Since, n)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"maps"
+	"strings"
 	"testing"
 	"time"
 
@@ -224,6 +225,41 @@ func TestWhoHoldsManyRowsHasAllCounted(t *testing.T) {
 		tb.do(&command.Report{Node: "n2", Condition: &command.NodeCondition{Sick: []string{"sick", ""}[i]}})
 		if ids, known := s.tally.differing(s.shape(tb.state.View())); known == many {
 			t.Errorf("%d rows are looked at, known %v", len(ids), known)
+		}
+	}
+}
+
+// Of many upstreams that have moved one is named, the same until it is followed; of those that are
+// removed, or left alone, nothing is said.
+func TestUpstreamsThatHaveMovedAreCounted(t *testing.T) {
+	a := surrounded(t)
+	a.do(&command.RaiseFormat{Format: fsm.Format})
+	a.others(3)
+	var ids []string
+	a.state.View().Repos("", func(r *fsm.Repo) bool { ids = append(ids, r.ID); return true })
+	for _, id := range ids {
+		r := a.state.View().Repo(id)
+		a.do(&command.Report{Node: a.state.View().Node(r.Owner).ID, Health: []*command.HealthReport{{Repo: id, Epoch: r.Epoch, MovedFrom: r.URLs()[0], MovedTo: r.URLs()[0] + "/new"}}})
+	}
+	var counting tally
+	count := func() moved { return counting.count(a.shape()).moved }
+	is := count()
+	if is.repos != 4 || !strings.HasPrefix(follow(is).Message, "4 upstreams have moved for good, as that of ") {
+		t.Errorf("%d, %+v", is.repos, follow(is))
+	}
+	for left := 3; left >= 0; left-- {
+		a.do(&command.Report{Node: "n1"}) // another view
+		if again := count(); again.one.ID != is.one.ID {
+			t.Errorf("%s is named, and then %s", is.one.Name, again.one.Name)
+		}
+		if left%2 == 0 {
+			a.do(&command.RemoveRepos{Ids: []string{is.one.ID}})
+		} else {
+			paused := true
+			a.do(&command.ChangeRepos{Repos: []*command.RepoChange{{Repo: is.one.ID, Paused: &paused}}})
+		}
+		if is = count(); is.repos != left || (is.one == nil) != (left == 0) {
+			t.Errorf("%d are left: %+v", left, is)
 		}
 	}
 }

@@ -78,8 +78,8 @@ func (s *Server) restoreRemoved(w http.ResponseWriter, r *http.Request) error {
 		return notInTrash(view, name)
 	}
 	id, err := s.cfg.Writer.Restore(r.Context(), cmp.Or(id, nobody), key(r))
-	if errors.Is(err, refusal.NotFound) {
-		return notInTrash(view, name)
+	if errors.Is(err, refusal.NotFound) { // somebody else was faster
+		return notInTrash(s.cfg.State.View(), cmp.Or(id, name))
 	}
 	if refused := refusal.Of(err); refused != nil && refused.Existing != "" {
 		return refused.Try("gitmirror repo show %s", refused.Existing)
@@ -106,8 +106,12 @@ func thrown(view *fsm.View, text string) *fsm.Trashed {
 }
 
 func notInTrash(view *fsm.View, name string) error {
-	if row := exactly(view, name); row != nil {
-		return refusal.New(refusal.NotFound, "%s is not removed", row.Name).Try("gitmirror repo show %s", row.Name)
+	row := exactly(view, name)
+	if row == nil {
+		row = view.Repo(name)
+	}
+	if row != nil && !row.Removed {
+		return refusal.New(refusal.NotFound, "%s is not removed: it is there, or back already", row.Name).Try("gitmirror repo show %s", row.Name)
 	}
 	return refusal.New(refusal.NotFound, "nothing named %q was removed within %d hours", clip(name), int(fsm.TrashedFor.Hours())).Try("gitmirror trash ls")
 }

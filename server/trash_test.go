@@ -1,7 +1,10 @@
 package server
 
 import (
+	"context"
 	"fmt"
+	"net/http/httptest"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -10,6 +13,7 @@ import (
 	"gitmirror/api"
 	"gitmirror/fsm"
 	"gitmirror/fsm/command"
+	"gitmirror/internal/refusal"
 	"gitmirror/peer"
 )
 
@@ -108,6 +112,44 @@ func TestWhichOfThoseOfOneNameIsMeant(t *testing.T) {
 		var got api.Trashed
 		if a.get(t, "GET", "/api/v1/trash/"+ask, &got); got.ID != want {
 			t.Errorf("%s is %q, want %q", ask, got.ID, want)
+		}
+	}
+}
+
+// slow is a writer before whom somebody else restores what was removed.
+type slow struct {
+	Writer
+	a *surroundings
+}
+
+func (s slow) Restore(_ context.Context, id, _ string) (string, error) {
+	s.a.do(&command.RestoreRepos{Ids: []string{id}})
+	return "", refusal.New(refusal.NotFound, "nothing of that id was removed")
+}
+
+// Who comes second where two bring something back at once is told that it is back, by whatever it
+// was asked for.
+func TestWhoBringsBackSecondIsToldSo(t *testing.T) {
+	for _, by := range []string{"r", "https://h/r", "older"} {
+		a := surrounded(t)
+		a.do(&command.RaiseFormat{Format: fsm.Format})
+		id := "r"
+		if by == "older" {
+			id = by
+			a.do(&command.AddRepos{Repos: []*command.NewRepo{{Id: id, Name: "other", Urls: []string{"https://h/x"}, UrlKeys: []string{"h/x"}, Copies: []string{"n1"}, Owner: "n1"}}})
+		}
+		name := a.state.View().Repo(id).Name
+		a.do(&command.RemoveRepos{Ids: []string{id}})
+		a.leader = "n3" // it is not passed on
+		s := a.server(t)
+		s.cfg.Writer = slow{a: a}
+		r := httptest.NewRequestWithContext(t.Context(), "POST", "/api/v1/trash/"+url.PathEscape(by)+":restore", nil)
+		r.Host = "127.0.0.1"
+		r.Header.Set("Content-Type", "application/json")
+		w := httptest.NewRecorder()
+		s.Handler(Open).ServeHTTP(w, r)
+		if body := w.Body.String(); w.Code != 404 || !strings.Contains(body, name+" is not removed: it is there, or back already") || !strings.Contains(body, "gitmirror repo show "+name) {
+			t.Errorf("by %s: %d, %s", by, w.Code, body)
 		}
 	}
 }

@@ -85,7 +85,7 @@ func (p Printer) Repo(r *api.Repo, own, base string) error {
 	if r.Moved != nil {
 		list = append(list,
 			[2]string{"moved to", p.colored(yellow, cell(r.Moved.To)+" for good, says upstream (since "+p.ago(&r.Moved.Since)+")")},
-			[2]string{"", "gitmirror repo set " + cell(r.Name) + movedURLs(r)})
+			[2]string{"", cell(r.Moved.Follow(r.Name, r.URLs))})
 	}
 	for _, c := range r.Claims {
 		what := cell(c.Source)
@@ -283,26 +283,6 @@ func (p Printer) Refs(list []api.Ref) error {
 		rows = append(rows, []string{cell(r.Ref), short(r.OID), state, at})
 	}
 	return p.table([]column{{head: "REF", cut: true}, {head: "TIP"}, {head: "STATE"}, {head: "WHEN"}}, rows)
-}
-
-// movedURLs are the flags that name the row's addresses, where one has moved. An upstream has
-// made it up: it is quoted for a shell.
-func movedURLs(r *api.Repo) (flags string) {
-	for _, u := range r.URLs {
-		if u == r.Moved.From {
-			u = r.Moved.To
-		}
-		flags += " --url " + quoted(cell(u))
-	}
-	return flags
-}
-
-// quoted is a word as a shell takes it for one.
-func quoted(word string) string {
-	if strings.Trim(word, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789/:.,_~%+@=-") == "" {
-		return word
-	}
-	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
 }
 
 // CloneCommand is the line with which a repo is cloned from the node at base.

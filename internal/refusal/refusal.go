@@ -9,6 +9,7 @@ package refusal
 import (
 	"errors"
 	"fmt"
+	"time"
 )
 
 // Code is the stable name of a reason. It is an error itself, so that
@@ -41,6 +42,8 @@ type Error struct {
 	Hint     string // what to try, may be empty
 	Existing string // the name of the row in the way, may be empty
 	Status   int    // of a code that another release made; 0: the code's own
+	// Again is when it may come to something else, at the earliest; 0 where nobody knows.
+	Again time.Duration
 }
 
 // New returns an Error with the hint of its code.
@@ -52,6 +55,13 @@ func New(code Code, format string, args ...any) *Error {
 func (e *Error) Try(format string, args ...any) *Error {
 	out := *e
 	out.Hint = fmt.Sprintf(format, args...)
+	return &out
+}
+
+// After returns e with Again.
+func (e *Error) After(again time.Duration) *Error {
+	out := *e
+	out.Again = again
 	return &out
 }
 
