@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -195,4 +196,35 @@ func TestWhatIsShownIsAFile(t *testing.T) {
 			}
 		}
 	}
+}
+
+// What cannot be a setting is refused before a node starts, and what is no file is not waited for.
+func TestSettingsThatNoNodeCanHave(t *testing.T) {
+	for text, want := range map[string]string{
+		"http: 127.0.0.1:99999":    "--http: \"99999\" is no port",
+		"peer: 127.0.0.1:http":     "--peer: \"http\" is no port",
+		"advertise: 0.0.0.0:1":     "--advertise 0.0.0.0:1 is no address that others could reach",
+		"advertise: 10.0.0.1:0":    "--advertise 10.0.0.1:0 is no address",
+		"advertise: 10.0.0.1:1e3":  "--advertise: \"1e3\" is no port",
+		"allow-host: [a b]":        "--allow-host \"a b\" is no name of a host",
+		"allow-host: [http://a/b]": "is no name of a host",
+	} {
+		dir := t.TempDir()
+		write(t, filepath.Join(dir, "config.yaml"), text+"\n")
+		contains(t, text, run(t, "config", "validate", "--data", dir).want(t, exitUsage).err, want)
+	}
+	dir := t.TempDir()
+	if err := syscall.Mkfifo(filepath.Join(dir, "config.yaml"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	contains(t, "a pipe", run(t, "config", "validate", "--data", dir).want(t, exitUsage).err, "it is no file")
+	dir = t.TempDir()
+	if err := os.Symlink("nowhere", filepath.Join(dir, "config.yaml")); err != nil {
+		t.Fatal(err)
+	}
+	contains(t, "a link", run(t, "config", "validate", "--data", dir).want(t, exitUsage).err, "a link to what is not there")
+	file := write(t, filepath.Join(t.TempDir(), "file"), "")
+	contains(t, "a file", run(t, "config", "validate", "--data", file).want(t, exitUsage).err, file+" is no directory", "--data")
+	t.Setenv("GITMIRROR_REPLACE_AFTR", "5m")
+	contains(t, "a variable", run(t, "config", "validate", "--data", t.TempDir()).want(t, exitOK).err, "did you mean $GITMIRROR_REPLACE_AFTER?")
 }

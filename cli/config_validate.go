@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"os"
 
 	"gitmirror/node"
 
@@ -24,6 +25,9 @@ that would refuse before it touches anything.`,
 			}
 			if _, err := node.Check(settings.config()); err != nil {
 				return stopped(err)
+			}
+			for _, word := range misspelt(os.Environ()) {
+				s.remark("%s", word)
 			}
 			given := 0
 			for _, from := range settings.origins {

@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
+	"syscall"
 
 	urfave "github.com/urfave/cli/v2"
 	"go.yaml.in/yaml/v3"
@@ -33,6 +35,9 @@ func readConfig(path string, list []setting) (found map[string]entry, present bo
 		return nil, false, nil
 	}
 	if err != nil {
+		if errors.Is(err, syscall.ENOTDIR) {
+			return nil, true, usagef("name a directory, which is made where there is none: --data gitmirror-data", "%s is no directory", filepath.Dir(path))
+		}
 		f := usagef("mend its permissions, or name another with --config", "cannot read the settings in %s", path)
 		f.Cause = err.Error()
 		return nil, true, f
@@ -47,6 +52,16 @@ func readConfig(path string, list []setting) (found map[string]entry, present bo
 }
 
 func readFile(path string, most int64) ([]byte, error) {
+	is, err := os.Stat(path)
+	if _, linked := os.Lstat(path); linked == nil && errors.Is(err, os.ErrNotExist) { // of a disk that is not mounted, say
+		err = errors.New("it is a link to what is not there")
+	}
+	if err == nil && !is.Mode().IsRegular() { // a pipe would be waited for
+		err = errors.New("it is no file")
+	}
+	if err != nil {
+		return nil, err
+	}
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err

@@ -112,7 +112,7 @@ func (f *Failure) advise(err error) {
 		if advised.Hint() != "" {
 			f.Try = advised.Hint()
 		}
-		if inner := errors.Unwrap(advised); inner != nil && !strings.Contains(f.What, inner.Error()) {
+		if inner := errors.Unwrap(advised); inner != nil && !strings.Contains(f.What, inner.Error()) && !strings.HasSuffix(inner.Error(), ": "+f.What) {
 			f.Cause = inner.Error()
 		}
 	}

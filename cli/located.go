@@ -47,7 +47,7 @@ func commandEnd(app *urfave.App, text string, at int) (end int) {
 	children, valued, needed := app.Commands, valuedFlags(app), 0
 	for value := false; ; {
 		word := commandWord.FindString(text[at:])
-		bare := strings.TrimRight(word, ",;:.)")
+		bare := strings.TrimRight(word, ",;:.)`")
 		if len(bare) < 2 {
 			break
 		}

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"gitmirror/api"
 	"gitmirror/internal/refusal"
 )
 
@@ -22,6 +23,7 @@ func TestAdviceAsksWhereWasAsked(t *testing.T) {
 		"gitmirror repo set NAME --replicas 1":                                                             "gitmirror repo set NAME --replicas 1@",
 		"gitmirror repo show 'a b'":                                                                        "gitmirror repo show 'a b'@",
 		"gitmirror status --addr http://HOST:7654     a node":                                              "gitmirror status --addr http://HOST:7654     a node",
+		"wait until `gitmirror node show n3` says down":                                                    "wait until `gitmirror node show n3@` says down",
 		"gitmirror repo add --help":                                                                        "gitmirror repo add --help",
 		"gitmirror start; use the gitmirror command, or gitmirror":                                         "gitmirror start; use the gitmirror command, or gitmirror",
 		"gitmirror cluster recover":                                                                        "gitmirror cluster recover",
@@ -44,10 +46,12 @@ func TestAdviceAsksWhereWasAsked(t *testing.T) {
 
 // Of several things, each error has such an advice too.
 func TestAdviceOfOneOfSeveral(t *testing.T) {
-	f := fakeNode(t, func(int, request) any { return problem(503, "no_leader") })
+	f := fakeNode(t, func(int, request) any {
+		return &api.Problem{Status: 404, Code: "not_found", Detail: "no", Hint: "look: gitmirror repo ls"}
+	})
 	t.Setenv(addrEnv, "")
 	r := run(t, "repo", "verify", "a", "b", "--addr", f.URL)
-	if strings.Contains(r.err, "gitmirror status\n") {
+	if n := strings.Count(r.err, "look: gitmirror repo ls --addr "+f.URL+"\n"); n != 3 { // of each, and of all
 		t.Errorf("it says\n%s", r.err)
 	}
 }

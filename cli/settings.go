@@ -63,7 +63,7 @@ func settings() []setting {
 		{&urfave.StringFlag{Name: "git-memory", Category: groupDisk, Usage: "`SIZE` of memory that one git process, or one fetch by go-git, may take", Value: "2GiB"}, least(64 << 20)},
 		{&urfave.StringFlag{Name: "engine", Category: groupDisk, Usage: "`ENGINE` that brings objects: git, go-git for a host without git, whose clients get packs from other nodes, or auto for git where it is there", Value: node.EngineAuto}, words(node.Engines...)},
 		{&urfave.StringSliceFlag{Name: "allow-upstream", Category: groupAccess, Usage: "`CIDR` of private or loopback addresses that upstreams may have; repeatable"}, nil},
-		{&urfave.StringSliceFlag{Name: "allow-host", Category: groupAccess, Usage: "`NAME` that clients know this node by, besides its IP addresses and the one advertised; repeatable"}, nil},
+		{&urfave.StringSliceFlag{Name: "allow-host", Category: groupAccess, Usage: "`NAME` that clients know this node by, besides its IP addresses and the one advertised; repeatable"}, hostNames},
 		{&urfave.BoolFlag{Name: "insecure-peers", Category: groupAccess, Usage: "take a --peer address that others can reach: peers do not authenticate each other yet", DisableDefaultText: true}, nil},
 		{&urfave.BoolFlag{Name: "insecure-api", Category: groupAccess, Usage: "take writes on a --http address that others can reach: clients do not authenticate yet", DisableDefaultText: true}, nil},
 		{&urfave.StringFlag{Name: "log-level", Category: groupLog, Usage: "`LEVEL` of the log: debug, info, warn or error", Value: "info"}, words(logLevels...)},
@@ -125,6 +125,16 @@ func ratesOf(list []string) (map[string]float64, error) {
 		rates[host] = n / seconds
 	}
 	return rates, nil
+}
+
+// hostNames refuses what no client can know a node by.
+func hostNames(c *urfave.Context, name string) error {
+	for _, host := range c.StringSlice(name) {
+		if host == "" || strings.ContainsAny(host, " \t/@*?#") {
+			return usagef("gitmirror start --"+name+" mirror.example.org", "--%s %q is no name of a host", name, host)
+		}
+	}
+	return nil
 }
 
 func count(c *urfave.Context, name string) error {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"slices"
+	"strconv"
 
 	"gitmirror/cluster"
 	"gitmirror/internal/advice"
@@ -17,8 +18,12 @@ import (
 // operator having said so.
 func checkAddresses(cfg Config) error {
 	for _, a := range []struct{ flag, value string }{{"--http", cfg.HTTP}, {"--peer", cfg.Peer}} {
-		if _, _, err := net.SplitHostPort(a.value); err != nil {
+		_, port, err := net.SplitHostPort(a.value)
+		if err != nil {
 			return &advice.Error{Code: 2, Message: fmt.Sprintf("%s %q is not host:port", a.flag, a.value), Try: a.flag + " 127.0.0.1:7654"}
+		}
+		if err := checkPort(a.flag, port); err != nil {
+			return err
 		}
 	}
 	if err := checkApart(cfg.HTTP, cfg.Peer); err != nil {
@@ -28,8 +33,15 @@ func checkAddresses(cfg Config) error {
 		if a.value == "" {
 			continue
 		}
-		if host, _, err := net.SplitHostPort(a.value); err != nil || host == "" {
+		host, port, err := net.SplitHostPort(a.value)
+		if err != nil || host == "" {
 			return &advice.Error{Code: 2, Message: fmt.Sprintf("%s %q is not host:port", a.flag, a.value), Try: a.flag + " HOST:PORT, as others reach this node"}
+		}
+		if wildcard(a.value) || port == "0" {
+			return &advice.Error{Code: 2, Message: fmt.Sprintf("%s %s is no address that others could reach", a.flag, a.value), Try: a.flag + " HOST:PORT, as others reach this node"}
+		}
+		if err := checkPort(a.flag, port); err != nil {
+			return err
 		}
 	}
 	if err := checkJoins(cfg); err != nil {
@@ -44,6 +56,14 @@ func checkAddresses(cfg Config) error {
 			return &advice.Error{Code: 2, Message: fmt.Sprintf("%s %s listens everywhere, so others must be told where: --advertise%s is missing", a.flag, a.value, map[string]string{"--http": "-http"}[a.flag]),
 				Try: fmt.Sprintf("--advertise%s HOST:PORT", map[string]string{"--http": "-http"}[a.flag])}
 		}
+	}
+	return nil
+}
+
+// checkPort refuses what is no port: 0 is any that is free.
+func checkPort(flag, port string) error {
+	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
+		return &advice.Error{Code: 2, Message: fmt.Sprintf("%s: %q is no port: they are numbers up to 65535", flag, port), Try: flag + " HOST:7654"}
 	}
 	return nil
 }

@@ -202,10 +202,15 @@ func (c copies) Sync(ctx context.Context, id string, wait bool) (api.SyncOutcome
 // Fresh makes sure that what is published of a repo is new enough.
 func (c copies) Fresh(ctx context.Context, id string, after time.Time) (uint64, error) {
 	generation, err := c.engine.Fresh(ctx, id, after)
+	return generation, moved(notFresh(err))
+}
+
+// notFresh is what a client is told of a *mirror.NotFreshError; any other error as it is.
+func notFresh(err error) error {
 	if not := (*mirror.NotFreshError)(nil); errors.As(err, &not) {
-		return 0, refusal.New(refusal.NotFresh, "%s", not.Why).After(not.Again)
+		return refusal.New(refusal.NotFresh, "%s", not.Why).After(not.Again)
 	}
-	return generation, moved(err)
+	return err
 }
 
 func changesOf(changes []refs.Change) []api.Change {

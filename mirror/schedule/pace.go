@@ -107,7 +107,11 @@ func (s *Scheduler) patience(r *repo, f *failure.Error, now instant) time.Durati
 	case last.refused.parked(now):
 		return parkedFor*8/10 + s.spread(parkedFor*4/10)
 	case urls > 1 && int(r.failures) < turnAfter*urls: // another one may answer
-		return s.jitter(Backoff(f, max(int(last.turn.tries), 1), s.cfg.Bounds.Least))
+		soon := s.cfg.Bounds.Least
+		if r.terms.interval > 0 {
+			soon = min(soon, r.terms.interval)
+		}
+		return s.jitter(Backoff(f, max(int(last.turn.tries), 1), soon))
 	case r.terms.interval > 0:
 		return s.jitter(Backoff(f, failures, r.terms.interval))
 	}

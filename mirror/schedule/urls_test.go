@@ -369,3 +369,17 @@ func TestATurnTakesItsShareAlong(t *testing.T) {
 		w.Forget(a.ID)
 	}
 }
+
+// One that is looked at each second is asked again as soon where it has several urls as where it has
+// one.
+func TestSeveralURLsOfWhatIsLookedAtOften(t *testing.T) {
+	w := newWorld()
+	t.Cleanup(w.stop)
+	a := twice(w)
+	a.Policy.Interval = time.Second
+	w.assign(a)
+	w.answers(t, dead)
+	if wait := w.due(t); wait > 10*time.Second {
+		t.Errorf("after a failure it waits for %s", wait)
+	}
+}
