@@ -5,6 +5,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"gitmirror/api"
@@ -50,12 +51,12 @@ func TestANodeIsWhatItWas(t *testing.T) {
 	}
 
 	// A flag changes it, for good.
-	info, stop = bare(t, node.Config{Dir: n.cfg.Dir, Name: "renamed", Peer: "127.0.0.1:0"})
-	if info.Name != "renamed" || info.HTTP != n.info.HTTP || info.Peer == n.info.Peer {
+	info, stop = bare(t, node.Config{Dir: n.cfg.Dir, Name: "renamed", HTTP: "127.0.0.1:0"})
+	if info.Name != "renamed" || info.HTTP == n.info.HTTP || info.Peer != n.info.Peer {
 		t.Errorf("it started as %+v", info)
 	}
 	nodes[0].eventually(t, "its new name and address", func(s *api.Status) bool {
-		return up(s) == 3 && s.Nodes[2].Name == "renamed" && s.Nodes[2].Peer == info.Peer
+		return up(s) == 3 && s.Nodes[2].Name == "renamed" && s.Nodes[2].HTTP == "http://"+strings.TrimPrefix(info.HTTP, "http://")
 	})
 	if err := stop(); err != nil {
 		t.Fatal(err)
