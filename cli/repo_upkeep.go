@@ -235,6 +235,18 @@ func awaitUpkeep(ctx context.Context, s *session, u upkeep, name string, asked *
 	}
 }
 
+// failedAt is what of the jobs that failed the last time belongs to a work, empty for nothing.
+func failedAt(work api.Work, failures string) string {
+	var list []string
+	for _, why := range strings.Split(failures, "; ") {
+		job, _, _ := strings.Cut(why, ":")
+		if of := job == "read" || job == "check"; why != "" && of == (work == api.Verify) {
+			list = append(list, why)
+		}
+	}
+	return strings.Join(list, "; ")
+}
+
 // outcome is why a copy was not kept as it was asked for, empty where it was.
 func outcome(work api.Work, before, now *api.Upkeep) string {
 	if before == nil {
@@ -248,8 +260,8 @@ func outcome(work api.Work, before, now *api.Upkeep) string {
 	switch {
 	case done:
 		return ""
-	case now.Error != "":
-		return now.Error
+	case failedAt(work, now.Error) != "":
+		return failedAt(work, now.Error)
 	case work == api.Verify:
 		return "the copy cannot be read"
 	}

@@ -3,6 +3,7 @@ package cli
 import (
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -13,11 +14,14 @@ import (
 // told how many there were, and sets how they are kept.
 func tended(t *testing.T, asked api.Asked, step func(n int, copies []api.Copy)) *fake {
 	t.Helper()
+	var mu sync.Mutex // several repos are asked for at once
 	looks := 0
 	return fakeNode(t, func(_ int, r request) any {
 		if strings.HasPrefix(r.line, "POST ") {
 			return asked
 		}
+		mu.Lock()
+		defer mu.Unlock()
 		looks++
 		is := row("h/a", "ready")
 		is.Copies = []api.Copy{{Node: "n1", State: "ready", Generation: 3}, {Node: "n2", State: "ready", Generation: 3}}
@@ -71,6 +75,10 @@ func TestWhatIsSaidOfUpkeep(t *testing.T) {
 			c[1].Upkeep.Error = "gather: packs stay that are of no use: no memory"
 		}, exitPartFailed, "", "Error: h/a is not collected on all nodes\nCause: n2: gather: packs stay that are of no use: no memory\nTry:   gitmirror repo show h/a\n"},
 		{"repo verify h/a", both, func(n int, c []api.Copy) { c[0].Upkeep, c[1].Upkeep = after(), before() }, exitPartFailed, "", "Error: h/a is not verified on all nodes\nCause: n2: the copy cannot be read\nTry:   gitmirror repo show h/a\n"},
+		{"repo verify h/a", both, func(n int, c []api.Copy) { // another job had failed before
+			c[0].Upkeep, c[1].Upkeep = after(), before()
+			c[1].Upkeep.Error = "gather: this node has no git to do it with"
+		}, exitPartFailed, "", "Error: h/a is not verified on all nodes\nCause: n2: the copy cannot be read\nTry:   gitmirror repo show h/a\n"},
 		{"repo verify h/a", one, done, exitPartFailed, "", "Error: h/a is not verified on all nodes\nCause: n2: the node is down\nTry:   gitmirror repo show h/a\n"},
 		{"repo verify h/a", both, func(n int, c []api.Copy) { c[0].Upkeep, c[1].Upkeep = before(), before() }, exitFailed, "", "Error: h/a is not verified on all nodes\nCause: n1: the copy cannot be read; n2: the copy cannot be read\nTry:   gitmirror repo show h/a\n"},
 		{"repo gc h/a --timeout 500ms", both, func(n int, c []api.Copy) { c[0].Upkeep = &api.Upkeep{Waiting: []string{"gather"}} }, exitTimeout, "", "Error: h/a is not collected yet: --timeout ran out\nCause: the work goes on\nTry:   gitmirror repo show h/a\n"},

@@ -34,7 +34,7 @@ func (c *Coordinator) survey() *survey {
 		s.byNum[n.Num] = n
 		s.able[n.Num] = troubled.mayOwn(n, now)
 		s.gone[n.Num] = states[n.Num] == ring.Gone
-		s.wanted[n.Num] = view.Holding(n.Num).Wanted
+		s.wanted[n.Num] = view.Holding(n.Num).Making
 		s.nodes = append(s.nodes, ring.Node{ID: uint32(n.Num), Zone: n.Zone, Capacity: uint64(max(n.Weight, 1)), State: states[n.Num], Mute: !n.HasGit()})
 	}
 	return s

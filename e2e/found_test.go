@@ -106,7 +106,8 @@ func TestTheFounderIsKilledBeforeItFounds(t *testing.T) {
 	started, at := map[*proc]<-chan error{}, map[*proc]string{}
 	for _, p := range nodes {
 		at[p] = p.HTTP
-		started[p] = p.begin([]string{"GITMIRROR_CRASHPOINT=" + crashpoint.WordsGiven + ":1:KILL"}, append(line, "--log-level", "info")...)
+		p.Flags = []string{"--log-level", "info"}
+		started[p] = p.begin([]string{"GITMIRROR_CRASHPOINT=" + crashpoint.WordsGiven + ":1:KILL"}, line...)
 	}
 	var founder *proc
 	select {

@@ -20,6 +20,13 @@ func (s *State) byHand(e entry, row *Repo, r *command.NewRepo) *command.Item {
 	}
 	of := *row.Sourced
 	of.Hand, of.Names = true, []string{r.GetName()}
+	if row.retired() { // nobody else has its names
+		for _, name := range append([]string{row.Name}, row.Aliases...) {
+			if foldCompare(name, r.GetName()) != 0 && len(of.Names) <= maxAliases {
+				of.Names = append(of.Names, name)
+			}
+		}
+	}
 	next := row.edit()
 	next.Sourced = &of
 	t.store(e, next)

@@ -10,6 +10,7 @@ import (
 type Holding struct {
 	Copies  int // that are to stay
 	Wanted  int // of them, those that are still to be made
+	Making  int // of them, those that can be: by the owner from an upstream that answers, and from the owner's
 	Leaving int
 	Owned   int // repos
 }
@@ -64,14 +65,14 @@ func (h *holdings) shelf(n NodeNum) *shelf {
 func (h *holdings) move(was, is *Repo) {
 	for _, c := range was.copies() {
 		s := h.shelf(c.Node)
-		s.count(c, was.Owner, -1)
+		s.count(c, was, -1)
 		if _, stays := is.find(c.Node); !stays {
 			s.rows.Delete(was)
 		}
 	}
 	for _, c := range is.copies() {
 		s := h.shelf(c.Node)
-		s.count(c, is.Owner, +1)
+		s.count(c, is, +1)
 		s.rows.Set(is)
 	}
 	switch {
@@ -82,17 +83,20 @@ func (h *holdings) move(was, is *Repo) {
 	}
 }
 
-func (h *Holding) count(c Copy, owner NodeNum, n int) {
+func (h *Holding) count(c Copy, row *Repo, n int) {
 	switch c.State {
 	case CopyLeaving:
 		h.Leaving += n
 	case CopyWanted:
 		h.Wanted += n
 		h.Copies += n
+		if row.Generation > 0 || c.Node == row.Owner && row.Error == nil && !row.LeftAlone() {
+			h.Making += n
+		}
 	default:
 		h.Copies += n
 	}
-	if c.Node == owner {
+	if c.Node == row.Owner {
 		h.Owned += n
 	}
 }

@@ -69,6 +69,9 @@ func checkHoldings(t *rapid.T, v *View) {
 			case CopyWanted:
 				h.Wanted++
 				h.Copies++
+				if r.Generation > 0 || c.Node == r.Owner && r.Error == nil && !r.LeftAlone() {
+					h.Making++
+				}
 			default:
 				h.Copies++
 			}

@@ -142,7 +142,7 @@ func (h *holdings) load(rows []*Repo) {
 	}
 	for _, row := range rows {
 		for _, c := range row.Copies {
-			hold(c.Node, row).count(c, row.Owner, +1)
+			hold(c.Node, row).count(c, row, +1)
 		}
 		if row.unowned() {
 			hold(0, row)

@@ -316,6 +316,20 @@ func TestPeopleAndSourcesWantOne(t *testing.T) {
 	})
 }
 
+// Who adds what is retired keeps what it is called.
+func TestWhatIsRetiredIsKeptByPeople(t *testing.T) {
+	m := sourced(t)
+	m.ok(m.listing("kernel", []*command.Entry{entryOf("one")}, nil))
+	m.ok(m.listing("kernel", nil, []string{"one"}))
+	mine := newRepo("mine")
+	mine.Name, mine.Urls, mine.UrlKeys = "mine", newRepo("one").Urls, newRepo("one").UrlKeys
+	m.ok(addRepos(mine))
+	m.isCalled(m.row("upstream/one"), "mine", "upstream/one", "host/Acme/one")
+	if row := m.row("mine"); row.Sourced != nil {
+		t.Errorf("%+v", row.Sourced)
+	}
+}
+
 func TestWhatPeopleSetStays(t *testing.T) {
 	m := sourced(t)
 	e := entryOf("one")

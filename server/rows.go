@@ -87,7 +87,11 @@ func (sh shape) states(r *fsm.Repo) []verdict {
 	switch owner := sh.view.Node(r.Owner); {
 	case r.LeftAlone():
 	case r.Generation == 0 && (owner == nil || !owner.State.Live()):
-		add(api.StatePending, "no live node owns it"+sh.whoCannot())
+		why := "no live node owns it" + sh.whoCannot()
+		if len(r.Copies) == 0 && owner == nil && sh.whoCannot() == "" {
+			why = "it waits for its turn: the nodes have others' copies to make"
+		}
+		add(api.StatePending, why)
 	case r.Generation == 0:
 		add(api.StateCloning, "from upstream")
 	}

@@ -77,9 +77,10 @@ func (s *Server) restoreRemoved(w http.ResponseWriter, r *http.Request) error {
 	} else if r.Header.Get("Idempotency-Key") == "" {
 		return notInTrash(view, name)
 	}
-	id, err := s.cfg.Writer.Restore(r.Context(), cmp.Or(id, nobody), key(r))
+	asked := id
+	id, err := s.cfg.Writer.Restore(r.Context(), cmp.Or(asked, nobody), key(r))
 	if errors.Is(err, refusal.NotFound) { // somebody else was faster
-		return notInTrash(s.cfg.State.View(), cmp.Or(id, name))
+		return notInTrash(s.cfg.State.View(), cmp.Or(asked, name))
 	}
 	if refused := refusal.Of(err); refused != nil && refused.Existing != "" {
 		return refused.Try("gitmirror repo show %s", refused.Existing)

@@ -97,7 +97,7 @@ func (p Printer) Repo(r *api.Repo, own, base string) error {
 		list = append(list, [2]string{"wanted by", what})
 	}
 	if r.RetiredAt != nil {
-		list = append(list, [2]string{"retired", p.colored(yellow, "nobody wants it any more, since "+p.ago(r.RetiredAt)+"; to keep it: "+p.command("repo add "+cell(r.URLs[0])))})
+		list = append(list, [2]string{"retired", p.colored(yellow, "nobody wants it any more, since "+p.ago(r.RetiredAt)+"; to keep it: "+p.command("repo add "+cell(r.URLs[0])+" --name "+cell(r.Name)))})
 	}
 	if len(r.Aliases) > 0 {
 		list = append(list, [2]string{"also called", cell(strings.Join(r.Aliases, ", "))})

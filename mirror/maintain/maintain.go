@@ -208,7 +208,10 @@ func (m *Maintainer) look() {
 	m.mu.Unlock()
 	for _, c := range news {
 		known := false
-		if c.record, known = recordOf(c.repo); !known && began {
+		m.mu.Lock()
+		asked := len(m.early[c.repo.ID()]) > 0 // who asks wants it read now, whoever has made it
+		m.mu.Unlock()
+		if c.record, known = recordOf(c.repo); !known && began && !asked {
 			c.record.Read, c.record.Checked = now, now
 			m.remember(c, c.record)
 		}

@@ -42,7 +42,7 @@ func entry(f File, it item, above mapping, below string) (source.Entry, []source
 		var said flawAt
 		switch {
 		case errors.As(err, &refused):
-			at.Try = refused.Hint
+			at.Try = strings.ReplaceAll(refused.Hint, "; set it with --name", "")
 		case errors.As(err, &said):
 			at.Try = said.try
 		}

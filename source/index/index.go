@@ -47,13 +47,17 @@ const (
 	maxFlaws   = 1000 // that are told
 )
 
+// ErrNoFolder says that an index does not have the folder that is to be read.
+var ErrNoFolder = errors.New("there is no such folder in the index")
+
 // ErrTooMany says that an index has more than is ever read of one.
 var ErrTooMany = errors.New("the index is too large")
 
 // Reader reads indexes, and remembers what it has read of the last one: a file that is the same is
 // not read again. It is for one goroutine at a time.
 type Reader struct {
-	known map[string]content // by File.ID and how it is read
+	known  map[string]content // by File.ID and how it is read
+	within bool               // the last index had something in the folder that was asked for
 }
 
 // content is what a file says, by itself.
@@ -76,6 +80,9 @@ func (r *Reader) Read(t Tree, below string) (*source.Listing, error) {
 	files, defaults, err := r.files(t, below)
 	if err != nil {
 		return nil, err
+	}
+	if below != "" && !r.within {
+		return nil, fmt.Errorf("%w: %s", ErrNoFolder, below)
 	}
 	next := map[string]content{}
 	read := func(f File, as kind) (content, error) {
@@ -143,6 +150,7 @@ func (r *Reader) Read(t Tree, below string) (*source.Listing, error) {
 // folder that is asked for.
 func (r *Reader) files(t Tree, below string) (files, defaults []File, err error) {
 	n := 0
+	r.within = false
 	for f, err := range t.Files() {
 		if err != nil {
 			return nil, nil, err
@@ -150,6 +158,7 @@ func (r *Reader) files(t Tree, below string) (files, defaults []File, err error)
 		if n++; n > maxFiles {
 			return nil, nil, fmt.Errorf("%w: more than %d files", ErrTooMany, maxFiles)
 		}
+		r.within = r.within || source.Inside(f.Path, below)
 		switch {
 		case hidden(f.Path):
 		case path.Base(f.Path) == "DEFAULTS" && (source.Inside(f.Path, below) || source.Inside(below, strings.TrimSuffix(folder(f.Path), "/"))):

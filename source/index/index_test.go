@@ -145,6 +145,18 @@ func TestAFolderOfAnIndex(t *testing.T) {
 	equal(t, "flaws", flaws(l), nil)
 }
 
+func TestAFolderThatIsNotThere(t *testing.T) {
+	for _, below := range []string{"no", "l/linux/no", "../../etc"} {
+		if l, err := new(index.Reader).Read(&tree{files: map[string]string{"l/linux": "url: https://h/linux"}}, below); !errors.Is(err, index.ErrNoFolder) {
+			t.Errorf("%s: %v, %v", below, l, err)
+		}
+	}
+	// One that has nothing in it that is mirrored is there.
+	if l := read(t, "l", map[string]string{"l/README": "x"}); len(l.Entries) > 0 {
+		t.Errorf("%+v", l)
+	}
+}
+
 func TestABadFileIsReportedForItself(t *testing.T) {
 	deep := "url: https://h/x\nk: " + strings.Repeat("[", 100) + strings.Repeat("]", 100)
 	bomb := "a: &a [x,x,x,x,x,x,x,x,x,x]\n"
