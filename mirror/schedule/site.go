@@ -123,11 +123,7 @@ func (s *Scheduler) tempo(t *site, host string, now instant) rhythm.Tempo {
 // each time, and tried by one alone, until a check succeeds that began since. s.mu is held.
 func (s *Scheduler) hear(host unique.Handle[string], f *failure.Error, began, now instant) {
 	if f != nil && f.Host {
-		t := s.site(host)
-		if until := now.add(f.RetryAfter); now < t.until && until > t.until { // it wants more, by now
-			t.until, t.said = until.add(s.spread(f.RetryAfter/10)), now
-		}
-		if now >= t.until { // else it is said again by who asked before
+		if t := s.site(host); now >= t.until { // else it is said again by who asked before
 			pause := max(f.RetryAfter, min(pauseFirst<<min(t.refusals, 10), pauseMost))
 			t.until = now.add(pause + s.spread(pause/10))
 			t.refusals++
