@@ -60,15 +60,17 @@ func (l *leadership) noted() {
 	l.changed.Fire()
 }
 
-// seen counts who leads where that is another than before.
-func (l *leadership) seen(o raft.Observation) {
-	leads, ok := o.Data.(raft.LeaderObservation)
+// seen counts who leads where that is another than before, and returns how often that was so. It is not
+// left to raft's observations alone: what was there before they are asked for, they do not tell.
+func (c *Cluster) seen() uint64 {
+	l := &c.leadership
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if id := string(leads.LeaderID); ok && id != "" && id != l.led {
+	if id, _ := c.Leader(); id != "" && id != l.led {
 		l.led = id
 		l.changes++
 	}
+	return l.changes
 }
 
 // followRaft turns raft's notices into terms. It drains them until ctx ends,
@@ -81,8 +83,8 @@ func (c *Cluster) followRaft(ctx context.Context) {
 			if t := c.leadership.turn(leading); t != nil {
 				c.wg.Go(func() { c.establish(t) })
 			}
-		case o := <-c.observations:
-			c.leadership.seen(o)
+		case <-c.observations:
+			c.seen()
 		case <-ctx.Done():
 			return
 		}
@@ -125,11 +127,7 @@ func (c *Cluster) LeaderSince() time.Time {
 
 // LeaderChanges is how often this node has seen another node lead than before, the first
 // one included.
-func (c *Cluster) LeaderChanges() uint64 {
-	c.leadership.mu.Lock()
-	defer c.leadership.mu.Unlock()
-	return c.leadership.changes
-}
+func (c *Cluster) LeaderChanges() uint64 { return c.seen() }
 
 // IsLeader says whether this node believes that it leads.
 func (c *Cluster) IsLeader() bool { return c.raft.State() == raft.Leader }
