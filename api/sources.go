@@ -84,6 +84,8 @@ type Claim struct {
 	Path   string          `json:"path"`  // in the source; empty: it is its index
 	File   string          `json:"file"`  // that says so
 	Extra  json.RawMessage `json:"extra"` // what else is said of it there; null for nothing
+	// SubmodulesError is what of its submodules cannot be followed; empty for nothing.
+	SubmodulesError string `json:"submodules_error"`
 }
 
 // SourceList is the answer to GET /api/v1/sources, in the order in which they were added.

@@ -193,3 +193,56 @@ func TestAnIndexIsFollowed(t *testing.T) {
 		t.Errorf("source show of none: %d %s", code, stderr)
 	}
 }
+
+// What repositories have in .gitmodules is mirrored with them, as deep as it goes.
+func TestSubmodulesAreMirrored(t *testing.T) {
+	t.Parallel()
+	f, up := newCluster(t, 1), newForge(t)
+	at := f.nodes[0]
+	names := func(repo string, of ...string) {
+		var b strings.Builder
+		for _, name := range of {
+			fmt.Fprintf(&b, "[submodule %q]\n\tpath = %s\n\turl = ../%s\n", name, name, name)
+		}
+		up.edit(repo, func(e *upstream.Edit) { e.Commit("main", "submodules", map[string]string{".gitmodules": b.String()}) })
+	}
+	for _, repo := range []string{"app", "lib", "deep", "late"} {
+		up.sample(repo)
+	}
+	names("app", "lib")
+	names("lib", "deep", "app") // and back again
+	index, err := up.Repo("index")
+	if err != nil {
+		t.Fatal(err)
+	}
+	up.repos["index"] = index
+	up.edit("index", func(e *upstream.Edit) {
+		e.Replace("main", "the first", map[string]string{"app": "url: " + up.URL("app") + "\nsubmodules: true\nlabels: {team: x}\n"})
+	})
+	if out, stderr, code := at.command("source", "add", "index", up.URL("index"), "--name", "apps"); code != 0 {
+		t.Fatalf("source add: %d %s %s", code, out, stderr)
+	}
+	named := func(repo string) string {
+		return strings.Replace(strings.TrimPrefix(up.URL(repo), "http://"), ":", "+", 1)
+	}
+	for _, repo := range []string{"lib", "deep"} {
+		row := at.await(named(repo), "ready", func(r *api.Repo) bool { return r.State == api.StateReady })
+		if row.Labels["team"] != "x" {
+			t.Errorf("%+v", row)
+		}
+		at.clone(named(repo))
+	}
+	names("app", "lib", "late")
+	if out, stderr, code := at.command("repo", "sync", "app", "--wait"); code != 0 {
+		t.Errorf("repo sync: %d %s %s", code, out, stderr)
+	}
+	at.await(named("late"), "cloned", func(r *api.Repo) bool { return r.Generation > 0 })
+	lib := "app > " + named("lib")
+	want := map[string]string{"app": up.URL("app"), lib: up.URL("lib"), lib + " > " + named("deep"): up.URL("deep"), "app > " + named("late"): up.URL("late")}
+	if got := at.wanted("apps"); !maps.Equal(got, want) {
+		t.Errorf("%v, want %v", got, want)
+	}
+	if out, _, _ := at.command("repo", "show", named("deep")); !strings.Contains(out, lib) {
+		t.Errorf("repo show:\n%s", out)
+	}
+}

@@ -24,8 +24,11 @@ type Claim struct {
 	Asks       policy.Policy // what is zero it says nothing of
 	Learned    bool          // the interval of 0 is asked for
 	Labels     map[string]string
-	Submodules bool
 	Extra      string // JSON of what means nothing here
+
+	Submodules     bool   // what its .gitmodules names is wanted too
+	SubmodulesRead string // names what was read of them; empty where they are to be read
+	SubmodulesFlaw string // what of them cannot be followed; empty for nothing
 
 	sum sum
 }
@@ -34,16 +37,19 @@ type Claim struct {
 type claims struct {
 	byPath *btree.BTreeG[*Claim] // by source and path
 	byRepo *btree.BTreeG[*Claim] // by repo, the oldest first
+	above  *btree.BTreeG[*Claim] // those whose submodules are wanted too, by source and path
 	counts map[SourceNum]int
 	shared bool // counts is a clone's too: it is copied before it is written to
 	sum    sum
 }
 
 func newClaims() claims {
+	byPath := func(a, b *Claim) bool {
+		return cmp.Or(cmp.Compare(a.Source, b.Source), cmp.Compare(a.Path, b.Path)) < 0
+	}
 	return claims{
-		byPath: btree.NewBTreeGOptions(func(a, b *Claim) bool {
-			return cmp.Or(cmp.Compare(a.Source, b.Source), cmp.Compare(a.Path, b.Path)) < 0
-		}, unlocked),
+		byPath: btree.NewBTreeGOptions(byPath, unlocked),
+		above:  btree.NewBTreeGOptions(byPath, unlocked),
 		byRepo: btree.NewBTreeGOptions(func(a, b *Claim) bool {
 			return cmp.Or(cmp.Compare(a.Repo, b.Repo), cmp.Compare(a.Since, b.Since), cmp.Compare(a.Source, b.Source), cmp.Compare(a.Path, b.Path)) < 0
 		}, unlocked),
@@ -52,7 +58,7 @@ func newClaims() claims {
 
 func (c *claims) clone() claims {
 	c.shared = true
-	return claims{byPath: c.byPath.Copy(), byRepo: c.byRepo.Copy(), counts: c.counts, shared: true, sum: c.sum}
+	return claims{byPath: c.byPath.Copy(), byRepo: c.byRepo.Copy(), above: c.above.Copy(), counts: c.counts, shared: true, sum: c.sum}
 }
 
 func (c *claims) get(src SourceNum, path string) *Claim {
@@ -69,6 +75,9 @@ func (c *claims) put(claim *Claim) {
 	c.sum = c.sum.plus(claim.sum)
 	c.byPath.Set(claim)
 	c.byRepo.Set(claim)
+	if claim.Submodules {
+		c.above.Set(claim)
+	}
 	c.add(claim.Source, +1)
 }
 
@@ -76,6 +85,7 @@ func (c *claims) drop(claim *Claim) {
 	c.sum = c.sum.minus(claim.sum)
 	c.byPath.Delete(claim)
 	c.byRepo.Delete(claim)
+	c.above.Delete(claim)
 	c.add(claim.Source, -1)
 }
 
@@ -121,3 +131,12 @@ func (v *View) ClaimsLen(src SourceNum) int { return max(v.tables.claims.count(s
 
 // ClaimsOn are the claims of a row, the oldest first.
 func (v *View) ClaimsOn(repo string) []*Claim { return v.tables.claims.on(repo) }
+
+// Above calls fn with the claims of a source whose submodules are wanted too, by path, until it
+// returns false.
+func (v *View) Above(src SourceNum, fn func(*Claim) bool) {
+	v.tables.claims.above.Ascend(&Claim{Source: src}, func(c *Claim) bool { return c.Source == src && fn(c) })
+}
+
+// ClaimOf is a source's claim of that path, nil where there is none.
+func (v *View) ClaimOf(src SourceNum, path string) *Claim { return v.tables.claims.get(src, path) }

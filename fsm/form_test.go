@@ -55,6 +55,7 @@ func everything(t testing.TB) *machine {
 	m.ok(m.listing("kernel", []*command.Entry{entryOf("dotted"), full2, entryOf("passing")}, nil))
 	m.ok(&command.ChangeRepos{Repos: []*command.RepoChange{{Repo: "full2", Labels: map[string]string{"hand": "1"}, Unlabel: []string{"x"}, Name: proto.String("host/called")}}})
 	m.ok(m.listing("kernel", nil, []string{"passing"}))
+	m.ok(m.under("kernel", "full2", &command.Submodules{Done: true, Read: digest(6), Flaw: "one is no repository"}, submodule("full2", "part")))
 	m.ok(m.listed("kernel", &command.Listed{Generation: 1, Entries: 2, Flaws: []*command.Flaw{{File: "f", Line: 1, Why: "x", Try: "y"}}, FlawsTotal: 1, Hold: &command.SourceHold{Digest: digest(4), Lost: 9, First: []string{"full2"}}}))
 	m.ok(m.listed("kernel", &command.Listed{Error: "the index cannot be read"}))
 	m.ok(&command.ApproveSource{Id: "kernel", Digest: digest(4)})

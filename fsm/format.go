@@ -26,6 +26,7 @@ import (
 //	9  an upstream says that it is elsewhere from now on
 //	10  another url than the first is asked
 //	11  sources claim rows
+//	13  what claims have in .gitmodules is claimed too
 //
 // Every member says in its row which format its binary speaks. The leader
 // raises the cluster's to what all of them speak, and never lowers it. A
@@ -56,7 +57,9 @@ const (
 
 	formatSources = 11 // of repos, and claims on rows
 
-	newest = 11 // that is known here
+	formatSubmodules = 13 // in listings
+
+	newest = 13 // that is known here
 )
 
 // RemembersPast tells whether every member knows files of the past: from then on they
@@ -71,6 +74,9 @@ func (v *View) KnowsMoved() bool { return v.tables.format >= formatMoved }
 
 // KnowsFallbacks tells whether every member knows that another url than the first may be asked.
 func (v *View) KnowsFallbacks() bool { return v.tables.format >= formatFallback }
+
+// KnowsSubmodules tells whether every member knows that submodules are claimed with what names them.
+func (v *View) KnowsSubmodules() bool { return v.tables.format >= formatSubmodules }
 
 // KnowsRecovery tells whether every member knows that a cluster may be recovered.
 func (v *View) KnowsRecovery() bool { return v.tables.format >= formatRecovery }
@@ -135,6 +141,10 @@ func admitWords(k kind, payload []byte, format uint32) error {
 		return AdmitChange(changeOf(m), format)
 	case *command.Approve:
 		return needs(formatWords, "approvals", format)
+	case *command.Listing:
+		if m.GetSubmodules() != nil {
+			return needs(formatSubmodules, "submodules of what sources list", format)
+		}
 	case *command.RemoveNode:
 		if m.GetAcceptLoss() {
 			return needs(formatDrain, "removals in spite of what is lost", format)

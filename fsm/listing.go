@@ -1,6 +1,7 @@
 package fsm
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
@@ -23,7 +24,7 @@ func (s *State) applyListing(e entry, c *command.Listing) *command.Outcome {
 	if refused := t.fenced(src, c); refused != nil {
 		return refused
 	}
-	if err := checkListed(c.GetDone()); err != nil {
+	if err := cmp.Or(checkListed(c.GetDone()), checkUnder(c)); err != nil {
 		return refuse(refusal.Invalid, "%v", err)
 	}
 	out := &command.Outcome{}
@@ -34,17 +35,28 @@ func (s *State) applyListing(e entry, c *command.Listing) *command.Outcome {
 		out.Code, out.Message = refused.Code, refused.Message
 		return out
 	}
+	if c.GetSubmodules().GetDone() {
+		t.readUnder(src, c.GetSubmodules())
+	}
 	if c.GetDone() != nil {
 		s.listed(e, c.GetDone(), t.sources.byNum(src.Num), c.GetApproved())
 	}
 	return out
 }
 
-// fenced refuses who does not own the index.
+// fenced refuses who does not own what is read: the index, or the row whose submodules are listed.
 func (t *tables) fenced(src *Source, c *command.Listing) *command.Outcome {
-	row := t.liveRepo(src.Index)
+	id := src.Index
+	if of := c.GetSubmodules(); of != nil {
+		if claim := t.claims.get(src.Num, of.GetOf()); claim != nil && claim.Submodules {
+			id = claim.Repo
+		} else {
+			return refuse(refusal.NotFound, "%s does not want submodules of %q", src.Name, of.GetOf())
+		}
+	}
+	row := t.liveRepo(id)
 	if row == nil {
-		return refuse(refusal.NotFound, "the index of %s is gone", src.Name)
+		return refuse(refusal.NotFound, "what %s reads is gone", src.Name)
 	}
 	if n := t.nodes.byID[c.GetNode()]; n == nil || n.Num != row.Owner || c.GetEpoch() != row.Epoch {
 		return refuse(refusal.StaleEpoch, "%s is not for this node to list, in epoch %d", src.Name, c.GetEpoch())
@@ -98,8 +110,8 @@ func (s *State) claimed(e entry, src *Source, c *command.Entry) (*Repo, *command
 		Alias: c.GetAlias(), URLs: slices.Clip(r.GetUrls()), Keys: slices.Clip(r.GetUrlKeys()),
 		Asks: policyOf(r.GetPolicy()), Learned: c.GetLearned(), Labels: s.shared.labelSet(r.GetLabels()), Submodules: c.GetSubmodules(), Extra: c.GetExtra(),
 	}
-	if claim.Path != "" {
-		claim.Name = r.GetName()
+	if _, below := source.Above(claim.Path); claim.Path != "" && !below {
+		claim.Name = r.GetName() // an index, and a submodule, are called as their upstreams are
 	}
 	was := t.claims.get(src.Num, claim.Path)
 	row, moved := t.rowFor(was, claim)
@@ -243,6 +255,12 @@ func (s *State) take(e entry, src *Source, c *command.Listing) *command.Outcome 
 		}
 	}
 	for _, claim := range gone {
+		if below := t.claims.under(src.Num, claim.Path, func(c *Claim) bool { return !leaving[c.Path] }); below != nil {
+			return refuse(refusal.StaleRow, "%s hangs on what would go, and would stay", below.Path)
+		}
+		if t.hangs(claim, leaving) {
+			continue
+		}
 		stays := slices.ContainsFunc(t.claims.on(claim.Repo), func(o *Claim) bool { return o.Source == src.Num && !leaving[o.Path] })
 		if !stays {
 			lost++

@@ -12,6 +12,7 @@ import (
 	"pgregory.net/rapid"
 
 	"gitmirror/fsm/command"
+	"gitmirror/source"
 )
 
 // Few ids, so that commands meet.
@@ -100,6 +101,7 @@ func someCommand(t *rapid.T, v *View) proto.Message {
 				e.Repo.Urls, e.Repo.UrlKeys = append(e.Repo.Urls, other.Urls[0]), append(e.Repo.UrlKeys, other.UrlKeys[0])
 			}
 			e.Hash = digest(byte(someCount.Draw(t, "hash")))[:16]
+			e.Submodules = someBool.Draw(t, "submodules")
 			e.Repo.Policy = &command.Policy{Replicas: uint32(someCount.Draw(t, "replicas"))}
 			e.Repo.Labels = map[string]string{"x": node}
 			c.Put = append(c.Put, e)
@@ -107,6 +109,29 @@ func someCommand(t *rapid.T, v *View) proto.Message {
 		c.Take = rapid.SliceOfN(somePath, 0, 2).Draw(t, "take")
 		if someBool.Draw(t, "done") {
 			c.Done = &command.Listed{Generation: someCount.Draw(t, "generation"), Hold: &command.SourceHold{Digest: digest(byte(someCount.Draw(t, "held")))}}
+		}
+		if src := v.SourceByID(c.Source); src != nil && someBool.Draw(t, "submodules") {
+			var above []*Claim
+			v.Above(src.Num, func(claim *Claim) bool { above = append(above, claim); return true })
+			if len(above) == 0 {
+				return c
+			}
+			of := rapid.SampledFrom(above).Draw(t, "of")
+			c.Submodules = &command.Submodules{Of: of.Path, Done: someBool.Draw(t, "all"), Read: digest(byte(someCount.Draw(t, "read")))}
+			if row := v.Repo(of.Repo); v.Node(row.Owner) != nil {
+				c.Node, c.Epoch = v.Node(row.Owner).ID, guess(row.Epoch)
+			}
+			for i, e := range c.Put {
+				e.Path = source.Under(of.Path, e.Path)
+				c.Take = append(c.Take, source.Under(of.Path, fmt.Sprint(i)))
+			}
+			c.Done, c.Take = nil, c.Take[:0]
+			v.Claims(src.Num, source.Under(of.Path, ""), func(claim *Claim) bool {
+				if len(c.Take) < 2 && source.IsUnder(claim.Path, of.Path) && someBool.Draw(t, "drop") {
+					c.Take = append(c.Take, claim.Path)
+				}
+				return true
+			})
 		}
 		return c
 	case 12:

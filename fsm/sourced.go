@@ -143,6 +143,9 @@ func (s *State) follow(next *Repo, of *Sourced, list []*Claim) {
 		next.Labels = s.shared.labelSet(labels)
 	}
 	names := of.names(list)
+	if len(names) == 0 { // another row is called as its upstream is
+		names = []string{next.Name}
+	}
 	next.Name, next.Aliases = names[0], slices.Clip(names[1:min(len(names), 1+maxAliases)])
 	next.pack()
 }

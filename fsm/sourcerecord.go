@@ -67,6 +67,7 @@ func claimRecord(c *Claim) *snapshot.Claim {
 	rec := &snapshot.Claim{
 		Source: uint32(c.Source), Path: c.Path, File: c.File, Hash: c.Hash[:], Repo: c.Repo, Since: c.Since, Name: c.Name, Alias: c.Alias,
 		Urls: c.URLs, UrlKeys: c.Keys, Labels: c.Labels, Extra: c.Extra, Learned: c.Learned, Submodules: c.Submodules,
+		SubmodulesRead: []byte(c.SubmodulesRead), SubmodulesFlaw: c.SubmodulesFlaw,
 	}
 	if !c.Asks.Equal(policy.Policy{}) {
 		rec.Policy = PolicyCommand(c.Asks)
@@ -81,6 +82,7 @@ func (b *builder) addClaim(r *snapshot.Claim) error {
 	c := &Claim{
 		Source: SourceNum(r.GetSource()), Path: r.GetPath(), File: r.GetFile(), Hash: source.Hash(r.GetHash()), Repo: r.GetRepo(), Since: r.GetSince(), Name: r.GetName(), Alias: r.GetAlias(),
 		URLs: r.GetUrls(), Keys: r.GetUrlKeys(), Asks: policyOf(r.GetPolicy()), Labels: b.shared.labelSet(r.GetLabels()), Extra: r.GetExtra(), Learned: r.GetLearned(), Submodules: r.GetSubmodules(),
+		SubmodulesRead: string(r.GetSubmodulesRead()), SubmodulesFlaw: r.GetSubmodulesFlaw(),
 	}
 	t := &b.tables
 	if t.sources.byNum(c.Source) == nil || t.claims.get(c.Source, c.Path) != nil {

@@ -11,6 +11,7 @@ import (
 
 	"gitmirror/fsm/command"
 	"gitmirror/internal/refusal"
+	"gitmirror/source"
 )
 
 // putSource is a source whose index is on a, b and c.
@@ -662,6 +663,7 @@ func soundSources(v *View) error {
 		}
 	}
 	claimed := map[string]bool{}
+	asking := 0 // for submodules
 	total := sum{}
 	var err error
 	v.tables.claims.byPath.Scan(func(c *Claim) bool {
@@ -681,6 +683,14 @@ func soundSources(v *View) error {
 		case c.Name != "" && v.RepoByName(c.Name) != row, c.Alias != "" && v.RepoByName(c.Alias) != row:
 			err = fmt.Errorf("%s is not found as %s and %s", c.Repo, c.Name, c.Alias)
 		}
+		if above, is := source.Above(c.Path); is && err == nil {
+			if src := v.SourceByNum(c.Source); !src.Removing && v.ClaimOf(c.Source, above) == nil {
+				err = fmt.Errorf("%s hangs on nothing", c.Path)
+			}
+		}
+		if c.Submodules {
+			asking++
+		}
 		return err == nil
 	})
 	if err != nil {
@@ -688,6 +698,9 @@ func soundSources(v *View) error {
 	}
 	if total != v.tables.claims.sum || v.tables.claims.byPath.Len() != v.tables.claims.byRepo.Len() {
 		return fmt.Errorf("the sum of the claims is not theirs")
+	}
+	if n := v.tables.claims.above.Len(); n != asking {
+		return fmt.Errorf("%d claims ask for submodules, and %d are found", asking, n)
 	}
 	for src, n := range counts {
 		if v.tables.claims.count(src) != n {

@@ -26,6 +26,27 @@ func (x indexes) Index(repo string, generation uint64, ref string) (index.Tree, 
 	return indexFiles{files}, done, nil
 }
 
+func (x indexes) File(repo string, generation uint64, name string, most int64) (id string, data []byte, err error) {
+	files, done, err := x.engine.Files(repo, generation, "")
+	switch {
+	case errors.Is(err, mirror.ErrOtherGeneration), errors.Is(err, mirror.ErrNoCopy):
+		return "", nil, errors.Join(lister.ErrNotYet, err)
+	case errors.Is(err, mirror.ErrNoRef):
+		return "", nil, nil // HEAD leads nowhere
+	case err != nil:
+		return "", nil, err
+	}
+	defer done()
+	f, there, err := files.Find(name)
+	if err != nil || !there {
+		return "", nil, err
+	}
+	if f.Size <= most {
+		data, err = files.Read(f)
+	}
+	return f.ID, data, err
+}
+
 type indexFiles struct{ of *tree.Tree }
 
 func (t indexFiles) Files() iter.Seq2[index.File, error] {

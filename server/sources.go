@@ -158,6 +158,7 @@ func sourceOf(view *fsm.View, src *fsm.Source) api.Source {
 		for _, f := range l.GetFlaws() {
 			out.Listing.Flaws = append(out.Listing.Flaws, api.Flaw{File: f.GetFile(), Line: int(f.GetLine()), Why: f.GetWhy(), Hint: f.GetTry()})
 		}
+		flawsBelow(view, src, out.Listing)
 	}
 	if h := src.Hold; h != nil {
 		out.Hold = &api.SourceHold{Since: src.HoldAt, Lost: int(h.GetLost()), First: append([]string{}, h.GetFirst()...), Digest: hex.EncodeToString(h.GetDigest()), Approved: src.Approved == string(h.GetDigest())}
@@ -166,6 +167,22 @@ func sourceOf(view *fsm.View, src *fsm.Source) api.Source {
 	out.Since = timeOf(sourceSince(src, row, out.State))
 	return out
 }
+
+// flawsBelow adds what of submodules cannot be followed.
+func flawsBelow(view *fsm.View, src *fsm.Source, l *api.Listing) {
+	view.Above(src.Num, func(c *fsm.Claim) bool {
+		if c.SubmodulesFlaw == "" {
+			return true
+		}
+		if l.FlawsTotal++; len(l.Flaws) < shownFlaws {
+			l.Flaws = append(l.Flaws, api.Flaw{File: c.Path, Why: "its submodules: " + c.SubmodulesFlaw})
+		}
+		return true
+	})
+}
+
+// shownFlaws is how many errors of a listing are told.
+const shownFlaws = 100
 
 // sourceState says how a source is, the worst first.
 func sourceState(view *fsm.View, src *fsm.Source, row *fsm.Repo) (state, reason string) {
@@ -243,7 +260,7 @@ func claimsOf(view *fsm.View, row *fsm.Repo) []api.Claim {
 	}
 	for _, c := range view.ClaimsOn(row.ID) {
 		if src := view.SourceByNum(c.Source); src != nil {
-			list = append(list, api.Claim{Source: src.Name, Path: c.Path, File: c.File, Extra: json.RawMessage(slices.Clone([]byte(c.Extra)))})
+			list = append(list, api.Claim{Source: src.Name, Path: c.Path, File: c.File, SubmodulesError: c.SubmodulesFlaw, Extra: json.RawMessage(slices.Clone([]byte(c.Extra)))})
 			if c.Extra == "" {
 				list[len(list)-1].Extra = nil
 			}

@@ -28,12 +28,20 @@ type Changes struct {
 func (c *Changes) Empty() bool { return len(c.Added)+len(c.Changed)+len(c.Gone) == 0 }
 
 // Compare says what has to be done so that the claims are what a listing has. Both are ordered by
-// path.
+// path. Submodules, which no listing has, stay with what names them; where that goes, or does not ask
+// for them any more, they go, and that is no loss of their own.
 func Compare(l *Listing, claims iter.Seq[Claim]) Changes {
 	var c Changes
-	var gone []Claim
+	var gone, hanging []Claim
+	doubted := map[string]bool{} // paths that stay though no entry has them
 	i := 0
 	for claim := range claims {
+		if top, is := Top(claim.Path); is {
+			if e := l.find(top); !doubted[top] && (e == nil || !e.Asks.Submodules) {
+				hanging = append(hanging, claim)
+			}
+			continue
+		}
 		for ; i < len(l.Entries) && l.Entries[i].Path < claim.Path; i++ {
 			c.Added = append(c.Added, i)
 		}
@@ -45,6 +53,7 @@ func Compare(l *Listing, claims iter.Seq[Claim]) Changes {
 			i++
 		case l.Doubts(claim.File):
 			c.Kept++
+			doubted[claim.Path] = true
 		default:
 			gone = append(gone, claim)
 		}
@@ -64,7 +73,22 @@ func Compare(l *Listing, claims iter.Seq[Claim]) Changes {
 			c.Lost++
 		}
 	}
+	if len(hanging) > 0 {
+		for _, claim := range hanging {
+			c.Gone = append(c.Gone, claim.Path)
+		}
+		slices.Sort(c.Gone)
+	}
 	return c
+}
+
+// find is the entry of a path, nil where there is none.
+func (l *Listing) find(path string) *Entry {
+	i, there := slices.BinarySearchFunc(l.Entries, path, func(e Entry, path string) int { return strings.Compare(e.Path, path) })
+	if !there {
+		return nil
+	}
+	return &l.Entries[i]
 }
 
 // Inside tells whether a path is that of a folder, or below it. "" has all.

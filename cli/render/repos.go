@@ -95,6 +95,9 @@ func (p Printer) Repo(r *api.Repo, own, base string) error {
 			what += ": " + cell(c.Path)
 		}
 		list = append(list, [2]string{"wanted by", what})
+		if c.SubmodulesError != "" {
+			list = append(list, [2]string{"submodules", p.colored(yellow, cell(c.SubmodulesError))})
+		}
 	}
 	if r.RetiredAt != nil {
 		list = append(list, [2]string{"retired", p.colored(yellow, "nobody wants it any more, since "+p.ago(r.RetiredAt)+"; to keep it: "+p.command("repo add "+cell(r.URLs[0])+" --name "+cell(r.Name)))})

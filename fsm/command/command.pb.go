@@ -2803,10 +2803,11 @@ type Listing struct {
 	Source        string                 `protobuf:"bytes,1,opt,name=source,proto3" json:"source,omitempty"`
 	Node          string                 `protobuf:"bytes,2,opt,name=node,proto3" json:"node,omitempty"`
 	Epoch         uint64                 `protobuf:"varint,3,opt,name=epoch,proto3" json:"epoch,omitempty"`
-	Put           []*Entry               `protobuf:"bytes,4,rep,name=put,proto3" json:"put,omitempty"`           // each accepted or refused for itself; one that is there already changes nothing
-	Take          []string               `protobuf:"bytes,5,rep,name=take,proto3" json:"take,omitempty"`         // paths that are claimed no more; all or none
-	Approved      []byte                 `protobuf:"bytes,6,opt,name=approved,proto3" json:"approved,omitempty"` // of what a person has let it take away; empty for nothing
-	Done          *Listed                `protobuf:"bytes,7,opt,name=done,proto3" json:"done,omitempty"`         // with the last batch, and with the news that there is none
+	Put           []*Entry               `protobuf:"bytes,4,rep,name=put,proto3" json:"put,omitempty"`               // each accepted or refused for itself; one that is there already changes nothing
+	Take          []string               `protobuf:"bytes,5,rep,name=take,proto3" json:"take,omitempty"`             // paths that are claimed no more; all or none
+	Approved      []byte                 `protobuf:"bytes,6,opt,name=approved,proto3" json:"approved,omitempty"`     // of what a person has let it take away; empty for nothing
+	Done          *Listed                `protobuf:"bytes,7,opt,name=done,proto3" json:"done,omitempty"`             // with the last batch, and with the news that there is none
+	Submodules    *Submodules            `protobuf:"bytes,8,opt,name=submodules,proto3" json:"submodules,omitempty"` // the batch is of those of a claim, of the owner of its row; since format 13
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2890,6 +2891,82 @@ func (x *Listing) GetDone() *Listed {
 	return nil
 }
 
+func (x *Listing) GetSubmodules() *Submodules {
+	if x != nil {
+		return x.Submodules
+	}
+	return nil
+}
+
+// Submodules says whose they are, and with the last batch how they were read.
+type Submodules struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Of            string                 `protobuf:"bytes,1,opt,name=of,proto3" json:"of,omitempty"`      // path of the claim
+	Done          bool                   `protobuf:"varint,2,opt,name=done,proto3" json:"done,omitempty"` // there is no more of them
+	Read          []byte                 `protobuf:"bytes,3,opt,name=read,proto3" json:"read,omitempty"`  // names what was read; empty where it is to be read again
+	Flaw          string                 `protobuf:"bytes,4,opt,name=flaw,proto3" json:"flaw,omitempty"`  // what cannot be followed; empty for nothing
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Submodules) Reset() {
+	*x = Submodules{}
+	mi := &file_command_proto_msgTypes[39]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Submodules) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Submodules) ProtoMessage() {}
+
+func (x *Submodules) ProtoReflect() protoreflect.Message {
+	mi := &file_command_proto_msgTypes[39]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Submodules.ProtoReflect.Descriptor instead.
+func (*Submodules) Descriptor() ([]byte, []int) {
+	return file_command_proto_rawDescGZIP(), []int{39}
+}
+
+func (x *Submodules) GetOf() string {
+	if x != nil {
+		return x.Of
+	}
+	return ""
+}
+
+func (x *Submodules) GetDone() bool {
+	if x != nil {
+		return x.Done
+	}
+	return false
+}
+
+func (x *Submodules) GetRead() []byte {
+	if x != nil {
+		return x.Read
+	}
+	return nil
+}
+
+func (x *Submodules) GetFlaw() string {
+	if x != nil {
+		return x.Flaw
+	}
+	return ""
+}
+
 // Entry is one repo as a source wants it.
 type Entry struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -2907,7 +2984,7 @@ type Entry struct {
 
 func (x *Entry) Reset() {
 	*x = Entry{}
-	mi := &file_command_proto_msgTypes[39]
+	mi := &file_command_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2919,7 +2996,7 @@ func (x *Entry) String() string {
 func (*Entry) ProtoMessage() {}
 
 func (x *Entry) ProtoReflect() protoreflect.Message {
-	mi := &file_command_proto_msgTypes[39]
+	mi := &file_command_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2932,7 +3009,7 @@ func (x *Entry) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Entry.ProtoReflect.Descriptor instead.
 func (*Entry) Descriptor() ([]byte, []int) {
-	return file_command_proto_rawDescGZIP(), []int{39}
+	return file_command_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *Entry) GetPath() string {
@@ -3014,7 +3091,7 @@ type Listed struct {
 
 func (x *Listed) Reset() {
 	*x = Listed{}
-	mi := &file_command_proto_msgTypes[40]
+	mi := &file_command_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3026,7 +3103,7 @@ func (x *Listed) String() string {
 func (*Listed) ProtoMessage() {}
 
 func (x *Listed) ProtoReflect() protoreflect.Message {
-	mi := &file_command_proto_msgTypes[40]
+	mi := &file_command_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3039,7 +3116,7 @@ func (x *Listed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Listed.ProtoReflect.Descriptor instead.
 func (*Listed) Descriptor() ([]byte, []int) {
-	return file_command_proto_rawDescGZIP(), []int{40}
+	return file_command_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *Listed) GetGeneration() uint64 {
@@ -3146,7 +3223,7 @@ type Flaw struct {
 
 func (x *Flaw) Reset() {
 	*x = Flaw{}
-	mi := &file_command_proto_msgTypes[41]
+	mi := &file_command_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3158,7 +3235,7 @@ func (x *Flaw) String() string {
 func (*Flaw) ProtoMessage() {}
 
 func (x *Flaw) ProtoReflect() protoreflect.Message {
-	mi := &file_command_proto_msgTypes[41]
+	mi := &file_command_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3171,7 +3248,7 @@ func (x *Flaw) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Flaw.ProtoReflect.Descriptor instead.
 func (*Flaw) Descriptor() ([]byte, []int) {
-	return file_command_proto_rawDescGZIP(), []int{41}
+	return file_command_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *Flaw) GetFile() string {
@@ -3214,7 +3291,7 @@ type SourceHold struct {
 
 func (x *SourceHold) Reset() {
 	*x = SourceHold{}
-	mi := &file_command_proto_msgTypes[42]
+	mi := &file_command_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3226,7 +3303,7 @@ func (x *SourceHold) String() string {
 func (*SourceHold) ProtoMessage() {}
 
 func (x *SourceHold) ProtoReflect() protoreflect.Message {
-	mi := &file_command_proto_msgTypes[42]
+	mi := &file_command_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3239,7 +3316,7 @@ func (x *SourceHold) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SourceHold.ProtoReflect.Descriptor instead.
 func (*SourceHold) Descriptor() ([]byte, []int) {
-	return file_command_proto_rawDescGZIP(), []int{42}
+	return file_command_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *SourceHold) GetDigest() []byte {
@@ -3274,7 +3351,7 @@ type ApproveSource struct {
 
 func (x *ApproveSource) Reset() {
 	*x = ApproveSource{}
-	mi := &file_command_proto_msgTypes[43]
+	mi := &file_command_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3286,7 +3363,7 @@ func (x *ApproveSource) String() string {
 func (*ApproveSource) ProtoMessage() {}
 
 func (x *ApproveSource) ProtoReflect() protoreflect.Message {
-	mi := &file_command_proto_msgTypes[43]
+	mi := &file_command_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3299,7 +3376,7 @@ func (x *ApproveSource) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApproveSource.ProtoReflect.Descriptor instead.
 func (*ApproveSource) Descriptor() ([]byte, []int) {
-	return file_command_proto_rawDescGZIP(), []int{43}
+	return file_command_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *ApproveSource) GetId() string {
@@ -3330,7 +3407,7 @@ type Item struct {
 
 func (x *Item) Reset() {
 	*x = Item{}
-	mi := &file_command_proto_msgTypes[44]
+	mi := &file_command_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3342,7 +3419,7 @@ func (x *Item) String() string {
 func (*Item) ProtoMessage() {}
 
 func (x *Item) ProtoReflect() protoreflect.Message {
-	mi := &file_command_proto_msgTypes[44]
+	mi := &file_command_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3355,7 +3432,7 @@ func (x *Item) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Item.ProtoReflect.Descriptor instead.
 func (*Item) Descriptor() ([]byte, []int) {
-	return file_command_proto_rawDescGZIP(), []int{44}
+	return file_command_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *Item) GetRepo() string {
@@ -3407,7 +3484,7 @@ type Outcome struct {
 
 func (x *Outcome) Reset() {
 	*x = Outcome{}
-	mi := &file_command_proto_msgTypes[45]
+	mi := &file_command_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3419,7 +3496,7 @@ func (x *Outcome) String() string {
 func (*Outcome) ProtoMessage() {}
 
 func (x *Outcome) ProtoReflect() protoreflect.Message {
-	mi := &file_command_proto_msgTypes[45]
+	mi := &file_command_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3432,7 +3509,7 @@ func (x *Outcome) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Outcome.ProtoReflect.Descriptor instead.
 func (*Outcome) Descriptor() ([]byte, []int) {
-	return file_command_proto_rawDescGZIP(), []int{45}
+	return file_command_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *Outcome) GetCode() string {
@@ -3700,7 +3777,7 @@ const file_command_proto_rawDesc = "" +
 	"\x04_refB\a\n" +
 	"\x05_path\"\x1e\n" +
 	"\fRemoveSource\x12\x0e\n" +
-	"\x02id\x18\x01 \x01(\tR\x02id\"\xd6\x01\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\"\x95\x02\n" +
 	"\aListing\x12\x16\n" +
 	"\x06source\x18\x01 \x01(\tR\x06source\x12\x12\n" +
 	"\x04node\x18\x02 \x01(\tR\x04node\x12\x14\n" +
@@ -3708,7 +3785,16 @@ const file_command_proto_rawDesc = "" +
 	"\x03put\x18\x04 \x03(\v2\x18.gitmirror.command.EntryR\x03put\x12\x12\n" +
 	"\x04take\x18\x05 \x03(\tR\x04take\x12\x1a\n" +
 	"\bapproved\x18\x06 \x01(\fR\bapproved\x12-\n" +
-	"\x04done\x18\a \x01(\v2\x19.gitmirror.command.ListedR\x04done\"\xd9\x01\n" +
+	"\x04done\x18\a \x01(\v2\x19.gitmirror.command.ListedR\x04done\x12=\n" +
+	"\n" +
+	"submodules\x18\b \x01(\v2\x1d.gitmirror.command.SubmodulesR\n" +
+	"submodules\"X\n" +
+	"\n" +
+	"Submodules\x12\x0e\n" +
+	"\x02of\x18\x01 \x01(\tR\x02of\x12\x12\n" +
+	"\x04done\x18\x02 \x01(\bR\x04done\x12\x12\n" +
+	"\x04read\x18\x03 \x01(\fR\x04read\x12\x12\n" +
+	"\x04flaw\x18\x04 \x01(\tR\x04flaw\"\xd9\x01\n" +
 	"\x05Entry\x12\x12\n" +
 	"\x04path\x18\x01 \x01(\tR\x04path\x12\x12\n" +
 	"\x04file\x18\x02 \x01(\tR\x04file\x12\x12\n" +
@@ -3797,7 +3883,7 @@ func file_command_proto_rawDescGZIP() []byte {
 }
 
 var file_command_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_command_proto_msgTypes = make([]protoimpl.MessageInfo, 48)
+var file_command_proto_msgTypes = make([]protoimpl.MessageInfo, 49)
 var file_command_proto_goTypes = []any{
 	(NodeState)(0),         // 0: gitmirror.command.NodeState
 	(ChangeKind)(0),        // 1: gitmirror.command.ChangeKind
@@ -3841,26 +3927,27 @@ var file_command_proto_goTypes = []any{
 	(*SetSource)(nil),      // 39: gitmirror.command.SetSource
 	(*RemoveSource)(nil),   // 40: gitmirror.command.RemoveSource
 	(*Listing)(nil),        // 41: gitmirror.command.Listing
-	(*Entry)(nil),          // 42: gitmirror.command.Entry
-	(*Listed)(nil),         // 43: gitmirror.command.Listed
-	(*Flaw)(nil),           // 44: gitmirror.command.Flaw
-	(*SourceHold)(nil),     // 45: gitmirror.command.SourceHold
-	(*ApproveSource)(nil),  // 46: gitmirror.command.ApproveSource
-	(*Item)(nil),           // 47: gitmirror.command.Item
-	(*Outcome)(nil),        // 48: gitmirror.command.Outcome
-	nil,                    // 49: gitmirror.command.NewRepo.LabelsEntry
-	nil,                    // 50: gitmirror.command.RepoChange.LabelsEntry
+	(*Submodules)(nil),     // 42: gitmirror.command.Submodules
+	(*Entry)(nil),          // 43: gitmirror.command.Entry
+	(*Listed)(nil),         // 44: gitmirror.command.Listed
+	(*Flaw)(nil),           // 45: gitmirror.command.Flaw
+	(*SourceHold)(nil),     // 46: gitmirror.command.SourceHold
+	(*ApproveSource)(nil),  // 47: gitmirror.command.ApproveSource
+	(*Item)(nil),           // 48: gitmirror.command.Item
+	(*Outcome)(nil),        // 49: gitmirror.command.Outcome
+	nil,                    // 50: gitmirror.command.NewRepo.LabelsEntry
+	nil,                    // 51: gitmirror.command.RepoChange.LabelsEntry
 }
 var file_command_proto_depIdxs = []int32{
 	5,  // 0: gitmirror.command.PutNode.node:type_name -> gitmirror.command.Node
 	0,  // 1: gitmirror.command.SetNodeState.state:type_name -> gitmirror.command.NodeState
 	13, // 2: gitmirror.command.NewRepo.policy:type_name -> gitmirror.command.Policy
-	49, // 3: gitmirror.command.NewRepo.labels:type_name -> gitmirror.command.NewRepo.LabelsEntry
+	50, // 3: gitmirror.command.NewRepo.labels:type_name -> gitmirror.command.NewRepo.LabelsEntry
 	14, // 4: gitmirror.command.AddRepos.repos:type_name -> gitmirror.command.NewRepo
 	19, // 5: gitmirror.command.SetPolicy.accept:type_name -> gitmirror.command.Flaws
 	21, // 6: gitmirror.command.ChangeRepos.repos:type_name -> gitmirror.command.RepoChange
 	18, // 7: gitmirror.command.RepoChange.policy:type_name -> gitmirror.command.SetPolicy
-	50, // 8: gitmirror.command.RepoChange.labels:type_name -> gitmirror.command.RepoChange.LabelsEntry
+	51, // 8: gitmirror.command.RepoChange.labels:type_name -> gitmirror.command.RepoChange.LabelsEntry
 	22, // 9: gitmirror.command.RepoChange.upstream:type_name -> gitmirror.command.Upstream
 	23, // 10: gitmirror.command.RepoChange.aliases:type_name -> gitmirror.command.Aliases
 	1,  // 11: gitmirror.command.Change.kind:type_name -> gitmirror.command.ChangeKind
@@ -3875,17 +3962,18 @@ var file_command_proto_depIdxs = []int32{
 	35, // 20: gitmirror.command.Approve.release:type_name -> gitmirror.command.Release
 	14, // 21: gitmirror.command.NewSource.index:type_name -> gitmirror.command.NewRepo
 	37, // 22: gitmirror.command.PutSource.source:type_name -> gitmirror.command.NewSource
-	42, // 23: gitmirror.command.Listing.put:type_name -> gitmirror.command.Entry
-	43, // 24: gitmirror.command.Listing.done:type_name -> gitmirror.command.Listed
-	14, // 25: gitmirror.command.Entry.repo:type_name -> gitmirror.command.NewRepo
-	44, // 26: gitmirror.command.Listed.flaws:type_name -> gitmirror.command.Flaw
-	45, // 27: gitmirror.command.Listed.hold:type_name -> gitmirror.command.SourceHold
-	47, // 28: gitmirror.command.Outcome.items:type_name -> gitmirror.command.Item
-	29, // [29:29] is the sub-list for method output_type
-	29, // [29:29] is the sub-list for method input_type
-	29, // [29:29] is the sub-list for extension type_name
-	29, // [29:29] is the sub-list for extension extendee
-	0,  // [0:29] is the sub-list for field type_name
+	43, // 23: gitmirror.command.Listing.put:type_name -> gitmirror.command.Entry
+	44, // 24: gitmirror.command.Listing.done:type_name -> gitmirror.command.Listed
+	42, // 25: gitmirror.command.Listing.submodules:type_name -> gitmirror.command.Submodules
+	14, // 26: gitmirror.command.Entry.repo:type_name -> gitmirror.command.NewRepo
+	45, // 27: gitmirror.command.Listed.flaws:type_name -> gitmirror.command.Flaw
+	46, // 28: gitmirror.command.Listed.hold:type_name -> gitmirror.command.SourceHold
+	48, // 29: gitmirror.command.Outcome.items:type_name -> gitmirror.command.Item
+	30, // [30:30] is the sub-list for method output_type
+	30, // [30:30] is the sub-list for method input_type
+	30, // [30:30] is the sub-list for extension type_name
+	30, // [30:30] is the sub-list for extension extendee
+	0,  // [0:30] is the sub-list for field type_name
 }
 
 func init() { file_command_proto_init() }
@@ -3903,7 +3991,7 @@ func file_command_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_command_proto_rawDesc), len(file_command_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   48,
+			NumMessages:   49,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

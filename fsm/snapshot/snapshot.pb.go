@@ -1648,24 +1648,26 @@ func (x *Lost) GetCount() uint32 {
 
 // Claim is an entry of a source that was taken up.
 type Claim struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Source        uint32                 `protobuf:"varint,1,opt,name=source,proto3" json:"source,omitempty"`
-	Path          string                 `protobuf:"bytes,2,opt,name=path,proto3" json:"path,omitempty"`
-	File          string                 `protobuf:"bytes,3,opt,name=file,proto3" json:"file,omitempty"`
-	Hash          []byte                 `protobuf:"bytes,4,opt,name=hash,proto3" json:"hash,omitempty"`
-	Repo          string                 `protobuf:"bytes,5,opt,name=repo,proto3" json:"repo,omitempty"`
-	Since         uint64                 `protobuf:"varint,6,opt,name=since,proto3" json:"since,omitempty"` // log index
-	Name          string                 `protobuf:"bytes,7,opt,name=name,proto3" json:"name,omitempty"`
-	Alias         string                 `protobuf:"bytes,8,opt,name=alias,proto3" json:"alias,omitempty"`
-	Urls          []string               `protobuf:"bytes,9,rep,name=urls,proto3" json:"urls,omitempty"`
-	UrlKeys       []string               `protobuf:"bytes,10,rep,name=url_keys,json=urlKeys,proto3" json:"url_keys,omitempty"`
-	Policy        *command.Policy        `protobuf:"bytes,11,opt,name=policy,proto3" json:"policy,omitempty"` // what it asks for; absent: nothing
-	Labels        map[string]string      `protobuf:"bytes,12,rep,name=labels,proto3" json:"labels,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
-	Extra         string                 `protobuf:"bytes,13,opt,name=extra,proto3" json:"extra,omitempty"`
-	Learned       bool                   `protobuf:"varint,14,opt,name=learned,proto3" json:"learned,omitempty"`
-	Submodules    bool                   `protobuf:"varint,15,opt,name=submodules,proto3" json:"submodules,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	state          protoimpl.MessageState `protogen:"open.v1"`
+	Source         uint32                 `protobuf:"varint,1,opt,name=source,proto3" json:"source,omitempty"`
+	Path           string                 `protobuf:"bytes,2,opt,name=path,proto3" json:"path,omitempty"`
+	File           string                 `protobuf:"bytes,3,opt,name=file,proto3" json:"file,omitempty"`
+	Hash           []byte                 `protobuf:"bytes,4,opt,name=hash,proto3" json:"hash,omitempty"`
+	Repo           string                 `protobuf:"bytes,5,opt,name=repo,proto3" json:"repo,omitempty"`
+	Since          uint64                 `protobuf:"varint,6,opt,name=since,proto3" json:"since,omitempty"` // log index
+	Name           string                 `protobuf:"bytes,7,opt,name=name,proto3" json:"name,omitempty"`
+	Alias          string                 `protobuf:"bytes,8,opt,name=alias,proto3" json:"alias,omitempty"`
+	Urls           []string               `protobuf:"bytes,9,rep,name=urls,proto3" json:"urls,omitempty"`
+	UrlKeys        []string               `protobuf:"bytes,10,rep,name=url_keys,json=urlKeys,proto3" json:"url_keys,omitempty"`
+	Policy         *command.Policy        `protobuf:"bytes,11,opt,name=policy,proto3" json:"policy,omitempty"` // what it asks for; absent: nothing
+	Labels         map[string]string      `protobuf:"bytes,12,rep,name=labels,proto3" json:"labels,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	Extra          string                 `protobuf:"bytes,13,opt,name=extra,proto3" json:"extra,omitempty"`
+	Learned        bool                   `protobuf:"varint,14,opt,name=learned,proto3" json:"learned,omitempty"`
+	Submodules     bool                   `protobuf:"varint,15,opt,name=submodules,proto3" json:"submodules,omitempty"`
+	SubmodulesRead []byte                 `protobuf:"bytes,16,opt,name=submodules_read,json=submodulesRead,proto3" json:"submodules_read,omitempty"` // names what was read of them
+	SubmodulesFlaw string                 `protobuf:"bytes,17,opt,name=submodules_flaw,json=submodulesFlaw,proto3" json:"submodules_flaw,omitempty"` // what of them cannot be followed
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *Claim) Reset() {
@@ -1801,6 +1803,20 @@ func (x *Claim) GetSubmodules() bool {
 		return x.Submodules
 	}
 	return false
+}
+
+func (x *Claim) GetSubmodulesRead() []byte {
+	if x != nil {
+		return x.SubmodulesRead
+	}
+	return nil
+}
+
+func (x *Claim) GetSubmodulesFlaw() string {
+	if x != nil {
+		return x.SubmodulesFlaw
+	}
+	return ""
 }
 
 // Fallback is the url that is asked while the first is not.
@@ -2555,7 +2571,7 @@ const file_snapshot_proto_rawDesc = "" +
 	"\aversion\x18\x10 \x01(\x04R\aversion\"0\n" +
 	"\x04Lost\x12\x12\n" +
 	"\x04hour\x18\x01 \x01(\x03R\x04hour\x12\x14\n" +
-	"\x05count\x18\x02 \x01(\rR\x05count\"\xdb\x03\n" +
+	"\x05count\x18\x02 \x01(\rR\x05count\"\xad\x04\n" +
 	"\x05Claim\x12\x16\n" +
 	"\x06source\x18\x01 \x01(\rR\x06source\x12\x12\n" +
 	"\x04path\x18\x02 \x01(\tR\x04path\x12\x12\n" +
@@ -2574,7 +2590,9 @@ const file_snapshot_proto_rawDesc = "" +
 	"\alearned\x18\x0e \x01(\bR\alearned\x12\x1e\n" +
 	"\n" +
 	"submodules\x18\x0f \x01(\bR\n" +
-	"submodules\x1a9\n" +
+	"submodules\x12'\n" +
+	"\x0fsubmodules_read\x18\x10 \x01(\fR\x0esubmodulesRead\x12'\n" +
+	"\x0fsubmodules_flaw\x18\x11 \x01(\tR\x0esubmodulesFlaw\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"7\n" +

@@ -123,6 +123,25 @@ func (t *Tree) walk(id plumbing.Hash, folder string, depth int, yield func(File)
 	return nil
 }
 
+// Find returns the file of that name in the root folder, and whether there is one.
+func (t *Tree) Find(name string) (File, bool, error) {
+	tree, err := object.GetTree(t.repo, t.root)
+	if err != nil {
+		return File{}, false, fmt.Errorf("read the root folder: %w", err)
+	}
+	for _, e := range tree.Entries {
+		if e.Name != name || !e.Mode.IsFile() || e.Mode == filemode.Symlink {
+			continue
+		}
+		size, err := t.repo.EncodedObjectSize(e.Hash)
+		if err != nil {
+			return File{}, false, fmt.Errorf("read %q: %w", name, err)
+		}
+		return File{Path: name, ID: e.Hash.String(), Size: size}, true, nil
+	}
+	return File{}, false, nil
+}
+
 // Read returns the content of a file, all of it: its size is the caller's to judge.
 func (t *Tree) Read(f File) ([]byte, error) {
 	blob, err := object.GetBlob(t.repo, plumbing.NewHash(f.ID))

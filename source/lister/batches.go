@@ -3,6 +3,7 @@ package lister
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"google.golang.org/protobuf/proto"
 
@@ -17,9 +18,16 @@ import (
 // batchBytes bounds what a batch carries, within an entry of the log.
 const batchBytes = fsm.MaxEntry * 3 / 4
 
+// target is what a listing is of: all of a source, or the submodules of what it claims under a path.
+type target struct {
+	src *fsm.Source
+	row *fsm.Repo // what is read
+	of  *string
+}
+
 // put has entries taken up that are new or have changed. It returns those that were refused: they
 // are flaws of the listing, and hold up nothing else.
-func (l *Lister) put(ctx context.Context, src *fsm.Source, row *fsm.Repo, listing *source.Listing, changes source.Changes, state *command.Listed) (refused []source.Flaw, err error) {
+func (l *Lister) put(ctx context.Context, t target, listing *source.Listing, changes source.Changes, state *command.Listed, entry func(*source.Entry) *command.Entry) (refused []source.Flaw, err error) {
 	var batch []*command.Entry
 	var from []*source.Entry
 	bytes := 0
@@ -27,7 +35,7 @@ func (l *Lister) put(ctx context.Context, src *fsm.Source, row *fsm.Repo, listin
 		if len(batch) == 0 {
 			return nil
 		}
-		items, err := l.batch(ctx, src, row, &command.Listing{Put: batch})
+		items, err := l.batch(ctx, t, &command.Listing{Put: batch})
 		if err != nil {
 			return err
 		}
@@ -47,7 +55,7 @@ func (l *Lister) put(ctx context.Context, src *fsm.Source, row *fsm.Repo, listin
 		count *uint32
 	}{{changes.Added, &state.Added}, {changes.Changed, &state.Changed}} {
 		for _, i := range part.of {
-			e := l.entry(src, &listing.Entries[i])
+			e := entry(&listing.Entries[i])
 			size := proto.Size(e) + 10
 			if len(batch) == fsm.MaxItems || bytes+size > batchBytes {
 				if err := flush(part.count); err != nil {
@@ -88,15 +96,17 @@ func Name(namespace, path string) string {
 	return namespace + "/" + path
 }
 
-// take has claims end that no entry has any more.
-func (l *Lister) take(ctx context.Context, src *fsm.Source, row *fsm.Repo, paths []string, approved []byte, state *command.Listed) error {
+// take has claims end that no entry has any more: what hangs on another goes before it.
+func (l *Lister) take(ctx context.Context, t target, paths []string, approved []byte, state *command.Listed) error {
+	paths = slices.Clone(paths)
+	slices.Reverse(paths)
 	for len(paths) > 0 {
 		n, bytes := 0, 0
 		for n < min(len(paths), fsm.MaxItems) && bytes < batchBytes {
 			bytes += len(paths[n]) + 10
 			n++
 		}
-		if err := l.propose(ctx, src, row, &command.Listing{Take: paths[:n], Approved: approved}); err != nil {
+		if err := l.propose(ctx, t, &command.Listing{Take: paths[:n], Approved: approved}); err != nil {
 			return err
 		}
 		state.Gone += uint32(n)
@@ -105,20 +115,23 @@ func (l *Lister) take(ctx context.Context, src *fsm.Source, row *fsm.Repo, paths
 	return nil
 }
 
-func (l *Lister) propose(ctx context.Context, src *fsm.Source, row *fsm.Repo, c *command.Listing) error {
-	_, err := l.batch(ctx, src, row, c)
+func (l *Lister) propose(ctx context.Context, t target, c *command.Listing) error {
+	_, err := l.batch(ctx, t, c)
 	return err
 }
 
-// batch has a part of a listing written down, which is refused where another owns the index by now.
-func (l *Lister) batch(ctx context.Context, src *fsm.Source, row *fsm.Repo, c *command.Listing) ([]*command.Item, error) {
-	c.Source, c.Node, c.Epoch = src.ID, l.cfg.Self, row.Epoch
+// batch has a part of a listing written down, which is refused where another owns what was read by now.
+func (l *Lister) batch(ctx context.Context, t target, c *command.Listing) ([]*command.Item, error) {
+	c.Source, c.Node, c.Epoch = t.src.ID, l.cfg.Self, t.row.Epoch
+	if t.of != nil && c.Submodules == nil {
+		c.Submodules = &command.Submodules{Of: *t.of}
+	}
 	out, err := l.cfg.Proposer.Propose(ctx, c, "")
 	if err == nil {
 		err = fsm.AsError(out)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("list %s: %w", src.Name, err)
+		return nil, fmt.Errorf("list %s: %w", t.src.Name, err)
 	}
 	return out.GetItems(), nil
 }

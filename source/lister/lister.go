@@ -26,11 +26,14 @@ import (
 	"gitmirror/source/index"
 )
 
-// Indexes opens the files of indexes that this node has.
+// Indexes opens the files of repositories that this node has.
 type Indexes interface {
 	// Index opens the files of a repository's generation, of the commit that a ref leads to; empty:
 	// HEAD. done must be called. It blocks for the disk.
 	Index(repo string, generation uint64, ref string) (files index.Tree, done func(), err error)
+	// File reads the file of that name in the root folder, of the commit that HEAD leads to: id is
+	// empty where there is none, and data nil where it has more than most bytes. It blocks for the disk.
+	File(repo string, generation uint64, name string, most int64) (id string, data []byte, err error)
 }
 
 // ErrNotYet says that what is here of an index is not what was published, which will be so in a moment.
@@ -59,6 +62,7 @@ type Lister struct {
 	log     *slog.Logger
 	readers map[string]*index.Reader // by source
 	pauses  map[string]pause
+	below   below
 }
 
 // pause is when a source is read again that could not be read.
@@ -84,6 +88,7 @@ func (l *Lister) Run(ctx context.Context) error {
 	for ctx.Err() == nil {
 		changed := l.cfg.State.Changed()
 		next := l.look(ctx)
+		next = sooner(next, l.lookBelow(ctx))
 		var later <-chan time.Time
 		if next > 0 {
 			timer := time.NewTimer(next)
@@ -140,9 +145,10 @@ func (l *Lister) look(ctx context.Context) (next time.Duration) {
 	return next
 }
 
+// sooner is the shorter one, where 0 is never.
 func sooner(a, b time.Duration) time.Duration {
-	if a == 0 {
-		return b
+	if a == 0 || b == 0 {
+		return max(a, b)
 	}
 	return min(a, b)
 }
@@ -153,7 +159,7 @@ func (l *Lister) owns(view *fsm.View, row *fsm.Repo) bool {
 }
 
 // passing are errors that say nothing of a source: another owns it by now, or nobody could decide.
-var passing = []error{ErrNotYet, refusal.StaleEpoch, refusal.NotFound, refusal.FormatTooOld, context.Canceled, context.DeadlineExceeded}
+var passing = []error{ErrNotYet, refusal.StaleEpoch, refusal.StaleRow, refusal.NotFound, refusal.FormatTooOld, context.Canceled, context.DeadlineExceeded}
 
 // fails says in the table why a source is not read: once, while it is the same. What another does by
 // now, or what will be so in a moment, is nothing to tell.
@@ -167,7 +173,7 @@ func (l *Lister) fails(ctx context.Context, src *fsm.Source, row *fsm.Repo, err 
 		return
 	}
 	l.log.Warn("a source cannot be listed", "source", src.Name, "err", err)
-	if err := l.propose(ctx, src, row, &command.Listing{Done: &command.Listed{Error: why}}); err != nil {
+	if err := l.propose(ctx, target{src, row, nil}, &command.Listing{Done: &command.Listed{Error: why}}); err != nil {
 		l.log.Debug("that it cannot is not written down", "source", src.Name, "err", err)
 	}
 }
@@ -196,13 +202,14 @@ func (l *Lister) list(ctx context.Context, view *fsm.View, src *fsm.Source, row 
 	state := &command.Listed{Generation: row.Generation, Ref: src.Ref, Path: src.Path, Again: src.Again, Entries: uint32(len(listing.Entries)), Kept: uint32(changes.Kept)}
 	approved := l.guard(view, src, &changes, state)
 
-	refused, err := l.put(ctx, src, row, listing, changes, state)
+	t := target{src, row, nil}
+	refused, err := l.put(ctx, t, listing, changes, state, func(e *source.Entry) *command.Entry { return l.entry(src, e) })
 	if err != nil {
 		return err
 	}
 	listing.Flaws = append(listing.Flaws, refused...)
 	listing.Sort()
-	err = l.take(ctx, src, row, changes.Gone, approved, state)
+	err = l.take(ctx, t, changes.Gone, approved, state)
 	if errors.Is(err, refusal.SourceHeld) { // what was to be there under another path was refused
 		state.Hold, err = holdOf(changes), nil
 	}
@@ -210,7 +217,7 @@ func (l *Lister) list(ctx context.Context, view *fsm.View, src *fsm.Source, row 
 		return err
 	}
 	tell(state, listing.Flaws)
-	if err := l.propose(ctx, src, row, &command.Listing{Done: state, Approved: approved}); err != nil {
+	if err := l.propose(ctx, t, &command.Listing{Done: state, Approved: approved}); err != nil {
 		return err
 	}
 	l.log.Info("a source is listed", "source", src.Name, "generation", row.Generation, "entries", state.Entries, "added", state.Added, "changed", state.Changed, "gone", state.Gone,
@@ -256,11 +263,16 @@ func (l *Lister) guard(view *fsm.View, src *fsm.Source, changes *source.Changes,
 	if src.Approved == string(hold.GetDigest()) {
 		return hold.GetDigest()
 	}
-	lost := src.Lost(view.Now())
-	if changes.Lost > 0 && lost+changes.Lost > source.MayLose(view.ClaimsLen(src.Num)+lost) {
+	if exceeds(view, src, changes.Lost) {
 		state.Hold, changes.Gone = hold, nil
 	}
 	return nil
+}
+
+// exceeds tells whether a source would lose more within 24 hours than it may unasked.
+func exceeds(view *fsm.View, src *fsm.Source, losses int) bool {
+	lost := src.Lost(view.Now())
+	return losses > 0 && lost+losses > source.MayLose(view.ClaimsLen(src.Num)+lost)
 }
 
 // holdOf is what a listing would take away.

@@ -17,6 +17,7 @@ import (
 
 	"gitmirror/fsm"
 	"gitmirror/fsm/command"
+	"gitmirror/internal/giturl"
 	"gitmirror/internal/refusal"
 	"gitmirror/source/index"
 	"gitmirror/source/lister"
@@ -32,12 +33,13 @@ type world struct {
 	shown   uint64 // generation of files
 	fails   error  // of what reads the index
 	ids     int
-	left    int // proposals until the process dies that makes them; below 0: it does not
+	modules map[string]string // what .gitmodules has, by the upstream's key
+	left    int               // proposals until the process dies that makes them; below 0: it does not
 	batches int
 }
 
 func newWorld(t rapid.TB) *world {
-	w := &world{t: t, state: fsm.New(), now: time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC), files: map[string]string{}, left: -1}
+	w := &world{t: t, state: fsm.New(), now: time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC), files: map[string]string{}, modules: map[string]string{}, left: -1}
 	w.do(&command.FoundCluster{ClusterId: "c", Format: fsm.Format})
 	for _, id := range []string{"a", "b"} {
 		w.do(&command.PutNode{Node: &command.Node{Id: id, Name: id, Format: fsm.Format}})
@@ -74,12 +76,19 @@ func (w *world) row() *fsm.Repo { return w.state.View().Repo("index") }
 
 // publish has the files be the index's next generation.
 func (w *world) publish() {
-	row := w.row()
-	w.shown = row.Generation + 1
+	w.shown = w.row().Generation + 1
+	w.publishes("index")
+}
+
+// publishes has a row's owner publish its next generation.
+func (w *world) publishes(id string) {
+	w.t.Helper()
+	row := w.state.View().Repo(id)
+	next := row.Generation + 1
 	digest := make([]byte, 20)
-	digest[0] = byte(w.shown)
-	w.sure(&command.Publish{Repo: "index", Node: w.state.View().Node(row.Owner).ID, Epoch: row.Epoch, FromGeneration: row.Generation, Generation: w.shown,
-		Candidate: fmt.Sprint(w.shown), Digest: digest, RefsDigest: digest, Baseline: row.Generation == 0})
+	digest[0] = byte(next)
+	w.sure(&command.Publish{Repo: id, Node: w.state.View().Node(row.Owner).ID, Epoch: row.Epoch, FromGeneration: row.Generation, Generation: next,
+		Candidate: fmt.Sprint(next), Digest: digest, RefsDigest: digest, Baseline: row.Generation == 0})
 }
 
 var errDied = errors.New("the process has died")
@@ -103,6 +112,28 @@ func (w *world) Index(repo string, generation uint64, _ string) (index.Tree, fun
 		w.t.Errorf("generation %d of %s is read, %d is there", generation, repo, w.shown)
 	}
 	return files(w.files), func() {}, nil
+}
+
+// File implements lister.Indexes.
+func (w *world) File(repo string, generation uint64, name string, most int64) (string, []byte, error) {
+	row := w.state.View().Repo(repo)
+	if row == nil || row.Generation != generation || name != ".gitmodules" {
+		w.t.Errorf("%s of generation %d of %s is read", name, generation, repo)
+	}
+	u, err := giturl.Parse(row.URLs()[0])
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	data := w.modules[u.Key()]
+	switch {
+	case w.fails != nil:
+		return "", nil, w.fails
+	case data == "":
+		return "", nil, nil
+	case int64(len(data)) > most:
+		return data[:10], nil, nil
+	}
+	return data, []byte(data), nil
 }
 
 type files map[string]string

@@ -1,0 +1,137 @@
+package fsm
+
+import (
+	"fmt"
+	"testing"
+
+	"google.golang.org/protobuf/proto"
+
+	"gitmirror/fsm/command"
+	"gitmirror/internal/refusal"
+	"gitmirror/source"
+)
+
+// under is a batch of the submodules of a claim, from the node that owns its row.
+func (m *machine) under(src, of string, sub *command.Submodules, put ...*command.Entry) *command.Listing {
+	m.t.Helper()
+	v := m.state.View()
+	row := v.Repo(v.ClaimOf(v.SourceByID(src).Num, of).Repo)
+	sub.Of = of
+	return &command.Listing{Source: src, Node: v.Node(row.Owner).ID, Epoch: row.Epoch, Submodules: sub, Put: put}
+}
+
+// submodule wants the repo of a name, as a submodule of what has that path.
+func submodule(of, name string) *command.Entry {
+	e := entryOf(name)
+	e.Repo.Name = e.Alias
+	e.Path, e.Submodules = source.Under(of, e.Alias), true
+	return e
+}
+
+// asking is an entry whose submodules are wanted too.
+func asking(path string) *command.Entry {
+	e := entryOf(path)
+	e.Submodules = true
+	return e
+}
+
+func TestSubmodulesHangOnWhatNamesThem(t *testing.T) {
+	m := sourced(t)
+	m.ok(m.listing("kernel", []*command.Entry{asking("one"), entryOf("two")}, nil))
+	m.ok(m.under("kernel", "one", &command.Submodules{}, submodule("one", "lib")))
+	lib := m.row("host/Acme/lib")
+	m.isCalled(lib, "host/Acme/lib")
+	below := source.Under("one", "host/Acme/lib")
+	m.ok(m.under("kernel", below, &command.Submodules{}, submodule(below, "deep")))
+	deep := m.row("host/Acme/deep").ID
+	// What others hang on does not go alone, and who does not own it lists nothing of it.
+	m.refused(refusal.StaleRow, m.listing("kernel", nil, []string{"one"}))
+	l := m.under("kernel", "one", &command.Submodules{})
+	l.Take = []string{below}
+	m.refused(refusal.StaleRow, l)
+	l.Epoch++
+	m.refused(refusal.StaleEpoch, l)
+	l = m.under("kernel", "one", &command.Submodules{}, submodule("one", "lib"))
+	l.Submodules.Of = "two"
+	m.refused(refusal.NotFound, l)
+	l.Submodules.Of = "nothing"
+	m.refused(refusal.NotFound, l)
+	// With all that hangs on it, it goes: that is one loss.
+	lost := m.state.View().SourceByID("kernel").Lost(m.state.View().Now())
+	m.ok(m.listing("kernel", nil, []string{"one", below, source.Under(below, "host/Acme/deep")}))
+	if got := m.state.View().SourceByID("kernel").Lost(m.state.View().Now()); got != lost+1 {
+		t.Errorf("%d are lost", got-lost)
+	}
+	if row := m.state.View().Repo(deep); !row.retired() {
+		t.Errorf("%+v", row.Sourced)
+	}
+}
+
+func TestABatchOfSubmodulesHasNothingElse(t *testing.T) {
+	m := sourced(t)
+	m.ok(m.listing("kernel", []*command.Entry{asking("one"), asking("two"), entryOf("three")}, nil))
+	deep := "one"
+	for range source.MaxUnder {
+		e := submodule(deep, fmt.Sprint("d", source.Depth(deep)))
+		m.ok(m.under("kernel", deep, &command.Submodules{}, e))
+		deep = e.Path
+	}
+	for name, l := range map[string]*command.Listing{
+		"what is listed":         m.under("kernel", "one", &command.Submodules{}, entryOf("four")),
+		"another's":              m.under("kernel", "one", &command.Submodules{}, submodule("two", "lib")),
+		"too deep":               m.under("kernel", deep, &command.Submodules{}, submodule(deep, "lib")),
+		"without whose they are": m.listing("kernel", []*command.Entry{submodule("one", "lib")}, nil),
+	} {
+		m.refused(refusal.Invalid, l)
+		if m.state.View().RepoByName("host/Acme/lib") != nil {
+			t.Errorf("%s is taken", name)
+		}
+	}
+	for _, path := range []string{"two", "one", "three"} {
+		l := m.under("kernel", "one", &command.Submodules{})
+		l.Take = []string{path}
+		m.refused(refusal.Invalid, l)
+	}
+	l := m.under("kernel", "one", &command.Submodules{Done: true})
+	l.Done = &command.Listed{Generation: 9}
+	m.refused(refusal.Invalid, l)
+}
+
+func TestWhatWasReadOfSubmodules(t *testing.T) {
+	m := sourced(t)
+	m.ok(m.listing("kernel", []*command.Entry{asking("one")}, nil))
+	m.ok(m.under("kernel", "one", &command.Submodules{Done: true, Read: []byte("x"), Flaw: "no"}))
+	claim := m.state.View().ClaimOf(1, "one")
+	if claim.SubmodulesRead != "x" || claim.SubmodulesFlaw != "no" {
+		t.Errorf("%+v", claim)
+	}
+	// An entry that has changed is read again; and what does not ask any more lets its submodules go.
+	m.ok(m.under("kernel", "one", &command.Submodules{}, submodule("one", "lib")))
+	e := entryOf("one")
+	e.Hash = digest(2)[:16]
+	m.ok(m.listing("kernel", []*command.Entry{e}, nil))
+	if claim := m.state.View().ClaimOf(1, "one"); claim.SubmodulesRead != "" {
+		t.Errorf("%+v", claim)
+	}
+	m.ok(m.listing("kernel", nil, []string{source.Under("one", "host/Acme/lib")}))
+	if lost := m.state.View().SourceByID("kernel").Lost(m.state.View().Now()); lost != 0 {
+		t.Errorf("%d are lost", lost)
+	}
+}
+
+// An index that is called as another row is, is found by what it was called before.
+func TestARowKeepsANameThoughNobodyGivesItOne(t *testing.T) {
+	m := sourced(t)
+	other := newRepo("x")
+	other.Name = "host/Acme/index"
+	m.ok(addRepos(other))
+	mine := newRepo("index")
+	mine.Name = "mine"
+	m.ok(addRepos(mine))
+	c := putSource("others")
+	c.Source.Index = proto.Clone(mine).(*command.NewRepo)
+	c.Source.Index.Id, c.Source.Index.Name = "new", "host/Acme/index"
+	m.ok(c)
+	m.ok(&command.RemoveRepos{Ids: []string{"index"}})
+	m.isCalled(m.row("mine"), "mine")
+}
