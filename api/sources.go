@@ -88,6 +88,12 @@ type Claim struct {
 	SubmodulesError string `json:"submodules_error"`
 }
 
+// Origin says whose a setting of a repo is, which is not as it usually is.
+type Origin struct {
+	Setting string `json:"setting"` // upstream, replicas, interval, refs, or label and its key
+	Source  string `json:"source"`  // the source that asks for it; empty: people have set it by hand
+}
+
 // SourceList is the answer to GET /api/v1/sources, in the order in which they were added.
 type SourceList struct {
 	Sources []Source `json:"sources"`

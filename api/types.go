@@ -113,6 +113,7 @@ type Repo struct {
 	Labels      map[string]string `json:"labels"`
 	RetiredAt   *time.Time        `json:"retired_at"`   // since when nobody wants it any more; null while somebody does
 	Claims      []Claim           `json:"claims"`       // the sources that want it
+	Origins     []Origin          `json:"origins"`      // whose its settings are, where sources want it
 	Paused      bool              `json:"paused"`       // upstream is asked for who waits for that alone
 	RefPrefixes []string          `json:"ref_prefixes"` // of the refs that are mirrored
 	Policy

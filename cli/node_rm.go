@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"gitmirror/api"
 
@@ -58,6 +59,17 @@ func nodeRm(ctx context.Context, s *session, o nodeRmOptions) error {
 type removed struct {
 	Removed []string    `json:"removed"`
 	Failed  []unremoved `json:"failed,omitempty"`
+	Stay    []staying   `json:"stay,omitempty"`
+}
+
+// staying is what people want no more, and sources do.
+type staying struct {
+	Name string   `json:"name"`
+	For  []string `json:"for"`
+}
+
+func (st staying) String() string {
+	return fmt.Sprintf("%s is not wanted by hand any more: it stays for %s", st.Name, strings.Join(st.For, ", "))
 }
 
 type unremoved struct {

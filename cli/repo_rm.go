@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -50,13 +51,18 @@ func repoRm(ctx context.Context, s *session, o repoRmOptions) error {
 			return
 		}
 		t.ok++
+		if len(r.StaysFor) > 0 {
+			done.Stay = append(done.Stay, staying{r.Name, r.StaysFor})
+			s.say("%s", staying{r.Name, r.StaysFor})
+			return
+		}
 		done.Removed = append(done.Removed, r.Name)
 		s.say("Removed %s", r.Name)
 	})
 	if err != nil {
 		return err
 	}
-	if t.ok > 0 {
+	if len(done.Removed) > 0 {
 		s.remark("For a day each can be brought back: %s", s.command("trash restore NAME"))
 	}
 	if err := s.showJSON(done); err != nil {
@@ -71,6 +77,10 @@ func repoRmOne(ctx context.Context, s *session, name string) error {
 	err := s.write(ctx, func(ctx context.Context, key string) error { return s.client.Remove(ctx, name, key) })
 	if err = notFound(err, s.command("repo ls")); err != nil {
 		return err
+	}
+	if sources := s.stillWanted(ctx, own); len(sources) > 0 {
+		s.say("%s", staying{own, sources})
+		return s.showJSON(removed{Removed: []string{}, Stay: []staying{{own, sources}}})
 	}
 	if own == name {
 		s.say("Removed %s", own)
@@ -101,6 +111,21 @@ func (s *session) sayRestorable(ctx context.Context, name string) {
 	if t, err := s.client.Trashed(ctx, name); err == nil {
 		s.remark("Until %s it can be brought back: %s", t.Until.Local().Format("2006-01-02 15:04"), s.command("trash restore %s", t.Name))
 	}
+}
+
+// stillWanted are the sources for which a repository stays that people want no more; none where no
+// node says so within a moment.
+func (s *session) stillWanted(ctx context.Context, name string) (sources []string) {
+	ctx, cancel := moment(ctx)
+	defer cancel()
+	if r, err := s.client.Repo(ctx, name); err == nil && !slices.Contains(append([]string{r.State}, r.Also...), api.StateRemoving) {
+		for _, c := range r.Claims {
+			if !slices.Contains(sources, c.Source) {
+				sources = append(sources, c.Source)
+			}
+		}
+	}
+	return sources
 }
 
 // ownName is what a repository is called that a name leads to; the name itself where no node says

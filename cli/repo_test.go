@@ -513,3 +513,35 @@ func TestMoreCopiesThanNodes(t *testing.T) {
 	})
 	contains(t, "stdout", run(t, "repo", "add", "http://h/a", "--replicas", "5").want(t, exitOK).out, "copies on n1 and n2 (of 5 that were asked for")
 }
+
+// What people want no more, and a source does, is not said to be removed.
+func TestWhatStaysForASource(t *testing.T) {
+	wanted := row("h/a", "ready")
+	wanted.Claims = []api.Claim{{Source: "kernel", Path: "a"}, {Source: "kernel", Path: "b"}, {Source: "others", Path: "a"}}
+	fakeNode(t, func(_ int, r request) any {
+		switch {
+		case strings.HasSuffix(r.line, "/repos:remove"):
+			return each(r, func(name string) api.RepoResult {
+				if name == "h/a" {
+					return api.RepoResult{StaysFor: []string{"kernel", "others"}}
+				}
+				return api.RepoResult{}
+			})
+		case strings.HasPrefix(r.line, "GET"):
+			return wanted
+		}
+		return nil
+	})
+	want := "h/a is not wanted by hand any more: it stays for kernel, others\n"
+	if r := run(t, "repo", "rm", "h/a", "--yes").want(t, exitOK); r.out != want || strings.Contains(r.err, "brought back") {
+		t.Errorf("%q, %q", r.out, r.err)
+	}
+	if r := run(t, "repo", "rm", "h/a", "h/b", "--yes").want(t, exitOK); r.out != want+"Removed h/b\n" {
+		t.Errorf("%q, %q", r.out, r.err)
+	}
+}
+
+func TestAPausedSourceIsSaidToBe(t *testing.T) {
+	fakeNode(t, func(_ int, r request) any { return &api.Source{Name: "kernel", State: api.SourcePaused} })
+	contains(t, "stderr", run(t, "source", "sync", "kernel").want(t, exitOK).err, "It is paused", "gitmirror source resume kernel")
+}

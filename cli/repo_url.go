@@ -2,21 +2,26 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
+	"gitmirror/api"
 	"gitmirror/cli/render"
+	"gitmirror/internal/refusal"
 
+	"github.com/dustin/go-humanize"
 	urfave "github.com/urfave/cli/v2"
 )
 
 func repoURLCommand() command {
 	return command{
 		path: "repo url", args: "NAME", usage: "print the address to clone a repository from", min: 1, max: 1,
-		about: `NAME is as for gitmirror repo show. With --insteadof the lines of a git configuration are
+		about: `NAME is as for gitmirror repo show, or a namespace, like github.com/acme/: all repositories whose
+names begin so. With --insteadof the lines of a git configuration are
 printed with which git asks the mirror wherever it would ask an upstream: git fetch, clone and
 submodules in scripts need no change. Pushes still go to upstream.`,
-		examples: []string{"git clone $(gitmirror repo url github.com/acme/big)", "gitmirror repo url big --insteadof >> ~/.gitconfig"},
+		examples: []string{"git clone $(gitmirror repo url github.com/acme/big)", "gitmirror repo url big --insteadof >> ~/.gitconfig", "gitmirror repo url upstream/ --insteadof"},
 		flags:    []urfave.Flag{&urfave.BoolFlag{Name: "insteadof", Usage: "print lines for a git configuration", DisableDefaultText: true}},
 		run: func(ctx context.Context, s *session, c *urfave.Context) error {
 			return repoURL(ctx, s, c.Args().First(), c.Bool("insteadof"))
@@ -31,20 +36,66 @@ type addresses struct {
 }
 
 func repoURL(ctx context.Context, s *session, name string, instead bool) error {
-	r, err := s.find(ctx, name)
+	list, namespace, err := s.addresses(ctx, name)
 	if err != nil {
 		return err
 	}
-	at := addresses{URL: render.CloneURL(s.base(ctx), r.Name), InsteadOf: r.URLs}
-	text := at.URL
-	if instead {
-		text = insteadOf(at)
-		s.remark("Git replaces what an address begins with: what begins with %s asks here too, and is not here unless it is mirrored.", strings.TrimSuffix(r.URLs[0], ".git"))
+	var lines []string
+	for _, at := range list {
+		if instead {
+			lines = append(lines, insteadOf(at))
+		} else {
+			lines = append(lines, at.URL)
+		}
 	}
-	return s.show(at, func(p render.Printer) error {
-		_, err := fmt.Fprintln(p.Out, text)
+	if instead && namespace {
+		s.remark("Lines for %s repositories. Git replaces what an address begins with.", humanize.Comma(int64(len(list))))
+	} else if instead {
+		s.remark("Git replaces what an address begins with: what begins with %s asks here too, and is not here unless it is mirrored.", strings.TrimSuffix(list[0].InsteadOf[0], ".git"))
+	}
+	var out any = list
+	if !namespace {
+		out = list[0]
+	}
+	return s.show(out, func(p render.Printer) error {
+		_, err := fmt.Fprintln(p.Out, strings.Join(lines, "\n"))
 		return err
 	})
+}
+
+// addresses are those of a repository, or of all whose names begin with that of a namespace.
+func (s *session) addresses(ctx context.Context, name string) (list []addresses, namespace bool, err error) {
+	var none error
+	if !strings.HasSuffix(name, "/") {
+		var r *api.Repo
+		if r, none = s.find(ctx, name); none == nil {
+			return []addresses{{URL: render.CloneURL(s.base(ctx), r.Name), InsteadOf: r.URLs}}, false, nil
+		}
+		var p *api.Problem
+		if !errors.As(none, &p) || !is(p, refusal.NotFound) {
+			return nil, false, none
+		}
+	}
+	all, err := s.repos(ctx, repoLsOptions{})
+	if err != nil {
+		return nil, true, err
+	}
+	prefix := strings.ToLower(strings.TrimRight(name, "/")) + "/"
+	for _, r := range all.Repos {
+		for _, called := range append([]string{r.Name}, r.Aliases...) {
+			if strings.HasPrefix(strings.ToLower(called), prefix) {
+				list = append(list, addresses{URL: render.CloneURL(s.base(ctx), called), InsteadOf: r.URLs})
+				break
+			}
+		}
+	}
+	if len(list) == 0 && none == nil {
+		none = &Failure{What: "no repository has a name that begins with " + redact(name), Code: string(refusal.NotFound), Exit: exitNotFound, Try: s.command("repo ls")}
+	}
+	if len(list) == 0 {
+		return nil, true, none
+	}
+	return list, true, nil
 }
 
 // insteadOf are the lines of a git configuration. A pushInsteadOf that leads nowhere else keeps

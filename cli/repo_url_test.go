@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"gitmirror/api"
 )
 
 // With the lines that are printed git asks the mirror where it would ask upstream, and still
@@ -48,4 +50,26 @@ func TestTheAddressOfAMirror(t *testing.T) {
 	}
 	fakeNode(t, func(int, request) any { return problem(http.StatusNotFound, "not_found") })
 	run(t, "repo", "url", "nowhere").want(t, exitNotFound)
+}
+
+func TestTheAddressesOfANamespace(t *testing.T) {
+	f := fakeNode(t, func(_ int, r request) any {
+		if !strings.HasPrefix(r.line, "GET /api/v1/repos?") {
+			return problem(http.StatusNotFound, "not_found")
+		}
+		one, two := row("upstream/l/a", "ready"), row("upstream/l/b", "ready")
+		one.URLs, one.Aliases = []string{"https://h/a"}, []string{"h/a"}
+		two.URLs, two.Aliases = []string{"https://H/B"}, []string{"h/B"}
+		return &api.RepoList{Repos: []api.Repo{one, two, row("upstreams/c", "ready")}}
+	})
+	r := run(t, "repo", "url", "upstream/").want(t, exitOK)
+	if want := f.URL + "/git/upstream/l/a\n" + f.URL + "/git/upstream/l/b\n"; r.out != want {
+		t.Errorf("%q, want %q", r.out, want)
+	}
+	r = run(t, "repo", "url", "H", "--insteadof").want(t, exitOK)
+	contains(t, "stdout", r.out, f.URL+"/git/h/a\"]\n\tinsteadOf = https://h/a", f.URL+"/git/h/B\"]\n\tinsteadOf = https://H/B")
+	contains(t, "stderr", r.err, "Lines for 2 repositories")
+	r = run(t, "repo", "url", "upstream/", "-o", "json").want(t, exitOK)
+	contains(t, "stdout", r.out, `"instead_of"`, `"url"`)
+	contains(t, "stderr", run(t, "repo", "url", "none/").want(t, exitNotFound).err, "begins with none/", "gitmirror repo ls")
 }

@@ -14,13 +14,21 @@ func sourceSyncCommand() command {
 		examples: []string{"gitmirror source sync upstream-repos"},
 		run: func(ctx context.Context, s *session, c *urfave.Context) error {
 			name := c.Args().First()
+			var paused bool
 			err := sourceWrite(ctx, s, func(ctx context.Context, key string) (*api.Source, error) {
-				return s.client.SyncSource(ctx, name, key)
+				src, err := s.client.SyncSource(ctx, name, key)
+				paused = err == nil && src.State == api.SourcePaused
+				return src, err
 			}, "Asked for")
-			if err == nil {
+			switch {
+			case err != nil:
+				return err
+			case paused:
+				s.remark("It is paused: its index is asked, and what that lists changes nothing until it is resumed: %s", s.command("source resume %s", name))
+			default:
 				s.remark("What comes of it: %s", s.command("source show %s", name))
 			}
-			return err
+			return nil
 		},
 	}
 }

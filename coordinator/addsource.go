@@ -30,8 +30,9 @@ func (c *Coordinator) AddSource(ctx context.Context, n NewSource, key string) (n
 	if n.Name == "" {
 		n.Name = path.Base(strings.TrimSuffix(row.Name, "/"))
 	}
+	n.Name, n.Namespace = giturl.NormalName(n.Name), giturl.NormalName(n.Namespace)
 	if err := giturl.CheckName(n.Name); err != nil || strings.Contains(n.Name, "/") {
-		return "", refusal.New(refusal.NameInvalid, "%.100q cannot be the name of a source", n.Name).Try("use letters, digits and . _ ~ + -; set it with --name")
+		return "", refusal.New(refusal.NameInvalid, "%.100q cannot be the name of a source", n.Name).Try("use letters, of any script, digits and . _ ~ + -; set it with --name")
 	}
 	if n.Namespace = strings.Trim(n.Namespace, "/"); n.Namespace != "" {
 		if err := giturl.CheckName(n.Namespace); err != nil {

@@ -36,7 +36,7 @@ func (c *Coordinator) admit(n NewRepo) (*command.NewRepo, error) {
 	if err != nil {
 		return nil, err
 	}
-	row := &command.NewRepo{Id: ulid.Make().String(), Name: cmp.Or(n.Name, name), Labels: n.Labels, Urls: upstream.Urls, UrlKeys: upstream.Keys}
+	row := &command.NewRepo{Id: ulid.Make().String(), Name: giturl.NormalName(cmp.Or(n.Name, name)), Labels: n.Labels, Urls: upstream.Urls, UrlKeys: upstream.Keys}
 	if err := giturl.CheckName(row.Name); err != nil {
 		return nil, err
 	}

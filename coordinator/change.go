@@ -78,7 +78,7 @@ func (c *Coordinator) commitChanges(ctx context.Context, rows []*command.RepoCha
 
 // admitChange checks a change, and spells it as the log does.
 func (c *Coordinator) admitChange(ch Change) (*command.RepoChange, error) {
-	row := &command.RepoChange{Repo: ch.ID, Name: ch.Name, Paused: ch.Paused}
+	row := &command.RepoChange{Repo: ch.ID, Paused: ch.Paused}
 	p, err := ch.Policy.Admit()
 	if err == nil { // here, for Admit of the log refuses all of a batch
 		err = fsm.AdmitChange(p, c.cfg.State.View().Format())
@@ -94,10 +94,17 @@ func (c *Coordinator) admitChange(ch Change) (*command.RepoChange, error) {
 			return nil, err
 		}
 	}
-	if ch.Aliases != nil {
-		row.Aliases = &command.Aliases{Names: *ch.Aliases}
+	if ch.Name != nil {
+		name := giturl.NormalName(*ch.Name)
+		row.Name = &name
 	}
-	for _, name := range append(slices.Clone(row.GetAliases().GetNames()), named(ch.Name)...) {
+	if ch.Aliases != nil {
+		row.Aliases = &command.Aliases{}
+		for _, name := range *ch.Aliases {
+			row.Aliases.Names = append(row.Aliases.Names, giturl.NormalName(name))
+		}
+	}
+	for _, name := range append(slices.Clone(row.GetAliases().GetNames()), named(row.Name)...) {
 		if err := giturl.CheckName(name); err != nil {
 			return nil, err
 		}

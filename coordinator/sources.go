@@ -8,7 +8,8 @@ import (
 	"gitmirror/fsm/command"
 )
 
-// retired has rows go to the trash that nobody has claimed for a week.
+// retired has rows go to the trash that nobody has claimed for a week, and those of which there is
+// nothing to be kept.
 func (c *Coordinator) retired(ctx context.Context) error {
 	view := c.cfg.State.View()
 	if !view.DatesHold() {
@@ -16,10 +17,9 @@ func (c *Coordinator) retired(ctx context.Context) error {
 	}
 	var ids []string
 	view.Retired(func(r *fsm.Repo) bool {
-		if view.Now().Sub(r.Sourced.RetiredAt()) < fsm.RetiredFor {
-			return false
+		if view.Now().Sub(r.Sourced.RetiredAt()) >= fsm.RetiredFor || r.Generation == 0 {
+			ids = append(ids, r.ID)
 		}
-		ids = append(ids, r.ID)
 		return true
 	})
 	return each(ids, func(batch []string) error { return c.propose(ctx, &command.RemoveRepos{Ids: batch}) })

@@ -198,7 +198,7 @@ func TestAnIndexIsFollowed(t *testing.T) {
 func TestSubmodulesAreMirrored(t *testing.T) {
 	t.Parallel()
 	f, up := newCluster(t, 1), newForge(t)
-	at := f.nodes[0]
+	at, app := f.nodes[0], "gr\u00f6\u00dfe/app" // of letters that are not ASCII's
 	names := func(repo string, of ...string) {
 		var b strings.Builder
 		for _, name := range of {
@@ -217,7 +217,7 @@ func TestSubmodulesAreMirrored(t *testing.T) {
 	}
 	up.repos["index"] = index
 	up.edit("index", func(e *upstream.Edit) {
-		e.Replace("main", "the first", map[string]string{"app": "url: " + up.URL("app") + "\nsubmodules: true\nlabels: {team: x}\n"})
+		e.Replace("main", "the first", map[string]string{app: "url: " + up.URL("app") + "\nsubmodules: true\nlabels: {team: x}\n"})
 	})
 	if out, stderr, code := at.command("source", "add", "index", up.URL("index"), "--name", "apps"); code != 0 {
 		t.Fatalf("source add: %d %s %s", code, out, stderr)
@@ -233,12 +233,13 @@ func TestSubmodulesAreMirrored(t *testing.T) {
 		at.clone(named(repo))
 	}
 	names("app", "lib", "late")
-	if out, stderr, code := at.command("repo", "sync", "app", "--wait"); code != 0 {
+	if out, stderr, code := at.command("repo", "sync", "gro\u0308\u00dfe/app", "--wait"); code != 0 {
 		t.Errorf("repo sync: %d %s %s", code, out, stderr)
 	}
 	at.await(named("late"), "cloned", func(r *api.Repo) bool { return r.Generation > 0 })
-	lib := "app > " + named("lib")
-	want := map[string]string{"app": up.URL("app"), lib: up.URL("lib"), lib + " > " + named("deep"): up.URL("deep"), "app > " + named("late"): up.URL("late")}
+	at.clone(app)
+	lib := app + " > " + named("lib")
+	want := map[string]string{app: up.URL("app"), lib: up.URL("lib"), lib + " > " + named("deep"): up.URL("deep"), app + " > " + named("late"): up.URL("late")}
 	if got := at.wanted("apps"); !maps.Equal(got, want) {
 		t.Errorf("%v, want %v", got, want)
 	}

@@ -45,6 +45,9 @@ func (s *State) letGo(e entry, row *Repo, list []*Claim) *command.Item {
 			}
 		}
 		item := refuseItem(row.ID, refusal.Claimed, "%s is wanted by %s", row.Name, strings.Join(names[:min(len(names), 5)], ", "))
+		if i := slices.IndexFunc(list, func(c *Claim) bool { return c.Path == "" }); i >= 0 {
+			item.Message = fmt.Sprintf("%s is the index of the source %s", row.Name, t.sources.byNum(list[i].Source).Name)
+		}
 		item.Existing = names[0]
 		return item
 	}

@@ -76,7 +76,11 @@ func (s *State) settle(e entry, id string) {
 	t.recordChange(e, row, next)
 	switch was, is := row.Sourced.RetiredAt().IsZero(), next.Sourced.RetiredAt().IsZero(); {
 	case was && !is:
-		t.record(e, EventRepoRetired, next, "served until "+next.Sourced.RetiredAt().Add(RetiredFor).Format(time.RFC3339))
+		detail := "served until " + next.Sourced.RetiredAt().Add(RetiredFor).Format(time.RFC3339)
+		if next.Generation == 0 {
+			detail = "nothing of it was cloned"
+		}
+		t.record(e, EventRepoRetired, next, detail)
 	case !was && is:
 		t.record(e, EventRepoClaimed, next, "")
 	}

@@ -238,6 +238,9 @@ func (s *State) approveSource(e entry, c *command.ApproveSource) *command.Outcom
 	case string(src.Hold.GetDigest()) != string(c.GetDigest()):
 		return refuse(refusal.StaleHold, "what %s would take away is something else by now", src.Name)
 	}
+	if src.Approved == string(c.GetDigest()) {
+		return done()
+	}
 	next := *src
 	next.Approved = string(c.GetDigest())
 	s.tables.putSource(e, &next)

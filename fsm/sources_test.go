@@ -375,6 +375,10 @@ func TestWhatASourceMayTakeAway(t *testing.T) {
 	m.ok(l)
 	m.refused(refusal.StaleHold, &command.ApproveSource{Id: "kernel", Digest: digest(8)})
 	m.ok(&command.ApproveSource{Id: "kernel", Digest: digest(7)})
+	before := len(m.state.View().Events(0))
+	if m.ok(&command.ApproveSource{Id: "kernel", Digest: digest(7)}); len(m.state.View().Events(0)) != before {
+		t.Error("an approval that was given is another")
+	}
 	m.ok(l) // it was on its way: what is approved stays so
 	rest := m.listing("kernel", nil, paths[19:])
 	m.refused(refusal.SourceHeld, rest)
@@ -648,6 +652,29 @@ func TestTheFirstPlaceIsNoNews(t *testing.T) {
 	m.ok(m.placing(id, []string{"c"}, nil))
 	if events := m.state.View().Events(0); events[len(events)-1].Type != EventMoved || events[len(events)-2].Type != EventOwnerChanged {
 		t.Errorf("%+v", events[len(events)-2:])
+	}
+}
+
+func TestWhoseTheSettingsAre(t *testing.T) {
+	m := sourced(t)
+	others := putSource("others")
+	others.Source.Namespace = "o"
+	m.ok(others)
+	first, second := entryOf("one"), entryOf("one")
+	first.Learned, first.Repo.Policy, first.Repo.Labels = true, &command.Policy{RefPrefixes: []string{"refs/"}}, map[string]string{"x": "first"}
+	second.Repo.Name, second.Repo.Policy, second.Repo.Labels = "o/one", &command.Policy{Replicas: 3}, map[string]string{"x": "second", "b": "2"}
+	m.ok(m.listing("kernel", []*command.Entry{first}, nil))
+	m.ok(m.listing("others", []*command.Entry{second}, nil))
+	id := m.row("upstream/one").ID
+	m.ok(&command.ChangeRepos{Repos: []*command.RepoChange{{Repo: id, Policy: &command.SetPolicy{Replicas: proto.Uint32(1)}, Labels: map[string]string{"mine": "1"}}}})
+	v := m.state.View()
+	want := []Origin{{"upstream", 1}, {"replicas", 0}, {"interval", 1}, {"refs", 1}, {"label b", 2}, {"label mine", 0}, {"label x", 1}}
+	if got := v.Origins(v.Repo(id)); !slices.Equal(got, want) {
+		t.Errorf("%v, want %v", got, want)
+	}
+	m.ok(addRepos(newRepo("hand")))
+	if got := m.state.View().Origins(m.row("host/Acme/hand")); got != nil {
+		t.Errorf("%v", got)
 	}
 }
 

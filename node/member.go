@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
+	"unicode"
 
 	"google.golang.org/protobuf/proto"
 
@@ -93,7 +95,7 @@ func checkJoin(rq peer.JoinRequest) error {
 }
 
 func checkNodeName(name string, bad func(string, ...any) error) error {
-	if err := giturl.CheckName(name); err != nil || len(name) > 100 {
+	if err := giturl.CheckName(name); err != nil || len(name) > 100 || strings.ContainsFunc(name, func(c rune) bool { return c > unicode.MaxASCII }) {
 		return bad("the node name %.100q has characters that names cannot have, or more than 100; choose another with --name", name)
 	}
 	return nil

@@ -12,7 +12,7 @@ import (
 // exactly returns the row that is meant by its name, by another one that it has, by either
 // with .git behind it, or by a URL that it mirrors; nil for none.
 func exactly(view *fsm.View, text string) *fsm.Repo {
-	if row := view.RepoByName(strings.TrimSuffix(text, ".git")); row != nil {
+	if row := view.RepoByName(giturl.NormalName(strings.TrimSuffix(text, ".git"))); row != nil {
 		return row
 	}
 	if u, err := giturl.Parse(text); err == nil {
@@ -41,7 +41,7 @@ func (s *Server) meant(r *http.Request) (*fsm.View, *fsm.Repo, error) {
 	if err == nil {
 		return view, row, nil
 	}
-	end := strings.TrimSuffix(r.PathValue("name"), ".git")
+	end := giturl.NormalName(strings.TrimSuffix(r.PathValue("name"), ".git"))
 	if end == "" || strings.Contains(end, ":") {
 		return nil, nil, err
 	}

@@ -8,6 +8,7 @@ import (
 
 	"gitmirror/fsm"
 	"gitmirror/internal/gitbody"
+	"gitmirror/internal/giturl"
 	"gitmirror/internal/refusal"
 	"gitmirror/internal/spool"
 )
@@ -25,7 +26,7 @@ func parseGit(r *http.Request) (rq gitRequest, ok bool) {
 	}
 	for _, op := range []string{"info/refs", "git-upload-pack", "git-receive-pack"} {
 		if name, found := strings.CutSuffix(path, "/"+op); found {
-			return gitRequest{name: strings.TrimSuffix(name, ".git"), op: op}, true
+			return gitRequest{name: giturl.NormalName(strings.TrimSuffix(name, ".git")), op: op}, true
 		}
 	}
 	return rq, false

@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+
+	"gitmirror/internal/giturl"
 )
 
 // lfsType is what Git LFS sends and wants back.
@@ -18,7 +20,7 @@ func lfsName(r *http.Request) (name string, ok bool) {
 		return "", false
 	}
 	name, _, ok = strings.Cut(path, "/info/lfs/")
-	return strings.TrimSuffix(name, ".git"), ok
+	return giturl.NormalName(strings.TrimSuffix(name, ".git")), ok
 }
 
 // refuseLFS says, as the LFS API has it, that objects are not mirrored, and where they

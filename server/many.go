@@ -59,8 +59,11 @@ func (s *Server) removeRepos(w http.ResponseWriter, r *http.Request) error {
 		if err != nil {
 			return err
 		}
+		view := s.cfg.State.View()
 		for k, i := range where {
-			out.Results[i].Problem = problemOf(rq.Repos[i], errs[k])
+			if out.Results[i].Problem = problemOf(rq.Repos[i], errs[k]); errs[k] == nil {
+				out.Results[i].StaysFor = wantedBy(view, ids[k])
+			}
 		}
 	}
 	s.stamp(w)

@@ -11,6 +11,7 @@ import (
 	"gitmirror/api"
 	"gitmirror/fsm"
 	"gitmirror/fsm/command"
+	"gitmirror/internal/giturl"
 	"gitmirror/internal/refusal"
 )
 
@@ -122,7 +123,7 @@ func (s *Server) removeSource(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *Server) namedSource(r *http.Request) (*fsm.View, *fsm.Source, error) {
-	view, name := s.cfg.State.View(), r.PathValue("name")
+	view, name := s.cfg.State.View(), giturl.NormalName(r.PathValue("name"))
 	src := view.SourceByName(name)
 	if src == nil {
 		src = view.SourceByID(name)
@@ -250,6 +251,36 @@ func troubledSources(view *fsm.View) (list []api.Attention) {
 		list = append(list, api.Attention{Message: count(more, "more source", "more sources") + " held, or not to be listed", Command: "gitmirror source ls"})
 	}
 	return list
+}
+
+// originsOf says whose a row's settings are.
+func originsOf(view *fsm.View, row *fsm.Repo) []api.Origin {
+	list := []api.Origin{}
+	for _, o := range view.Origins(row) {
+		out := api.Origin{Setting: o.Setting}
+		if o.Source != 0 {
+			src := view.SourceByNum(o.Source)
+			if src == nil {
+				continue
+			}
+			out.Source = src.Name
+		}
+		list = append(list, out)
+	}
+	return list
+}
+
+// wantedBy names the sources that want a row that is there.
+func wantedBy(view *fsm.View, id string) (names []string) {
+	if row := view.Repo(id); row == nil || row.Removed {
+		return nil
+	}
+	for _, c := range view.ClaimsOn(id) {
+		if src := view.SourceByNum(c.Source); src != nil && !slices.Contains(names, src.Name) {
+			names = append(names, src.Name)
+		}
+	}
+	return names
 }
 
 // claimsOf are the sources that want a row.

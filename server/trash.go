@@ -97,7 +97,7 @@ func (s *Server) restoreRemoved(w http.ResponseWriter, r *http.Request) error {
 
 // thrown is what was removed that had the name, or the URL, the last of several, or has the id.
 func thrown(view *fsm.View, text string) *fsm.Trashed {
-	if t := view.TrashedByName(strings.TrimSuffix(text, ".git")); t != nil {
+	if t := view.TrashedByName(giturl.NormalName(strings.TrimSuffix(text, ".git"))); t != nil {
 		return t
 	}
 	if u, err := giturl.Parse(text); err == nil {

@@ -99,6 +99,7 @@ func (p Printer) Repo(r *api.Repo, own, base string) error {
 			list = append(list, [2]string{"submodules", p.colored(yellow, cell(c.SubmodulesError))})
 		}
 	}
+	list = append(list, originLines(r.Origins)...)
 	if r.RetiredAt != nil {
 		list = append(list, [2]string{"retired", p.colored(yellow, "nobody wants it any more, since "+p.ago(r.RetiredAt)+"; to keep it: "+p.command("repo add "+cell(r.URLs[0])+" --name "+cell(r.Name)))})
 	}
@@ -341,4 +342,24 @@ func mirrored(prefixes []string) string {
 		}
 	}
 	return strings.Join(list, ", ")
+}
+
+// originLines say whose the settings are, a line for each who has set some.
+func originLines(origins []api.Origin) (list [][2]string) {
+	settings := map[string][]string{}
+	var who []string
+	for _, o := range origins {
+		if settings[o.Source] == nil {
+			who = append(who, o.Source)
+		}
+		settings[o.Source] = append(settings[o.Source], o.Setting)
+	}
+	for _, source := range who {
+		key := "set by hand"
+		if source != "" {
+			key = "by " + cell(source)
+		}
+		list = append(list, [2]string{key, cell(strings.Join(settings[source], ", "))})
+	}
+	return list
 }

@@ -226,13 +226,18 @@ func (u URL) Key() string {
 }
 
 // Name is the default name of a mirror: host and path, without ".git". A port
-// is joined with a plus sign, because a name has no colon.
+// is joined with a plus sign, because a name has no colon. Letters beyond ASCII, which
+// an address escapes, are themselves where that makes a name.
 func (u URL) Name() string {
 	host := strings.ReplaceAll(u.host, ":", "-")
 	if u.port != "" {
 		host += "+" + u.port
 	}
-	return host + strings.TrimSuffix(u.path, ".git")
+	name := host + strings.TrimSuffix(u.path, ".git")
+	if plain, err := url.PathUnescape(name); err == nil && plain != name && CheckName(NormalName(plain)) == nil {
+		return NormalName(plain)
+	}
+	return name
 }
 
 func (u URL) authority() string {

@@ -3,6 +3,10 @@ package giturl
 import (
 	"fmt"
 	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"golang.org/x/text/unicode/norm"
 
 	"gitmirror/internal/refusal"
 )
@@ -18,7 +22,7 @@ const (
 func CheckName(name string) error {
 	if why := badName(name); why != "" {
 		return refusal.New(refusal.NameInvalid, "%.100q cannot be a name: %s", name, why).
-			Try("use letters, digits and . _ ~ + - in parts joined by slashes, like github.com/acme/big; set it with --name")
+			Try("use letters, of any script, digits and . _ ~ + - in parts joined by slashes, like github.com/acme/big; set it with --name")
 	}
 	return nil
 }
@@ -27,6 +31,8 @@ func badName(name string) string {
 	switch {
 	case name == "":
 		return "it is empty"
+	case !utf8.ValidString(name):
+		return "it is not UTF-8"
 	case len(name) > maxName:
 		return fmt.Sprintf("it has %d bytes, at most %d are taken", len(name), maxName)
 	}
@@ -34,27 +40,38 @@ func badName(name string) string {
 	if len(segments) > maxSegments {
 		return fmt.Sprintf("it has %d parts, at most %d are taken", len(segments), maxSegments)
 	}
+	if !norm.NFC.IsNormalString(name) {
+		return "its letters are not in Unicode's composed form (NFC)"
+	}
 	for _, s := range segments {
 		low := strings.ToLower(s)
-		switch {
+		switch first, _ := utf8.DecodeRuneInString(s); {
 		case s == "":
 			return "a part is empty"
 		case s == "." || s == "..":
 			return "a part is " + s
 		case strings.HasSuffix(low, ".git"), strings.HasSuffix(low, ".lock"):
 			return "a part ends in " + low[strings.LastIndexByte(low, '.'):]
-		case !letterOrDigit(s[0]) && s[0] != '_' && s[0] != '~':
-			return "a part starts with " + s[:1]
+		case !letterOrDigit(first) && first != '_' && first != '~':
+			return fmt.Sprintf("a part starts with %q", first)
 		}
-		for i := 0; i < len(s); i++ {
-			if !letterOrDigit(s[i]) && !strings.ContainsRune("._~+-", rune(s[i])) {
-				return fmt.Sprintf("%q is not allowed", s[i:i+1])
+		for _, c := range s {
+			if !letterOrDigit(c) && !strings.ContainsRune("._~+-", c) && !unicode.Is(unicode.M, c) {
+				return fmt.Sprintf("%q is not allowed", c)
 			}
 		}
 	}
 	return ""
 }
 
-func letterOrDigit(c byte) bool {
-	return '0' <= c && c <= '9' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z'
+// letterOrDigit takes those of all scripts.
+func letterOrDigit(c rune) bool { return unicode.IsLetter(c) || unicode.IsDigit(c) }
+
+// NormalName is a name as it is looked for: whoever types an accent apart from its letter, as some file
+// systems do, means the same. What is not UTF-8 stays as it is.
+func NormalName(name string) string {
+	if !utf8.ValidString(name) {
+		return name
+	}
+	return norm.NFC.String(name)
 }

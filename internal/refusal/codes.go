@@ -157,7 +157,7 @@ var Meanings = []Meaning{
 	{StaleHold, 409, "upstream shows something else than what was approved", ""},
 	{SourceInvalid, 400, "there is no such kind of source", "the kinds are: index"},
 	{SourceHeld, 409, "a source would take away more than it may unasked", "look at it with gitmirror source show"},
-	{Claimed, 409, "sources claim the repo", "take it out of what they list"},
+	{Claimed, 409, "sources claim the repo", "take it out of what the source lists, or follow the source no more: gitmirror source rm NAME"},
 	{StaleEpoch, 409, "the repo has got another owner since", ""},
 	{StaleGeneration, 409, "another generation has been published since, or is not here yet", ""},
 	{StaleRow, 409, "the row has changed since", ""},

@@ -130,11 +130,11 @@ func pathOf(file, name, upstream, below string) string {
 	}
 	switch name {
 	case "":
-		return file
+		return giturl.NormalName(file)
 	case "*":
 		name = upstream
 	}
-	return path.Join(path.Dir(file), name)
+	return giturl.NormalName(path.Join(path.Dir(file), name))
 }
 
 // takeURLs reads a url or a list of them, and returns the name of the first one's upstream.
@@ -207,7 +207,7 @@ func takeInterval(asks *source.Asks, v any) error {
 	var d time.Duration
 	if s != "auto" {
 		var err error
-		if d, err = time.ParseDuration(s); err != nil || d == 0 {
+		if d, err = time.ParseDuration(s); err != nil || d <= 0 {
 			return flawAt{why: fmt.Sprintf("%.100q is not a duration", s), try: "say interval: 10m, or auto"}
 		}
 	}

@@ -199,11 +199,12 @@ func at(file string, flaws []source.Flaw) []source.Flaw {
 	return out
 }
 
-// text is the content of a file without what editors put before it.
-func text(data []byte) ([]byte, error) {
-	data = bytes.TrimPrefix(data, []byte("\ufeff"))
-	if !utf8.Valid(data) {
-		return nil, errors.New("it is not UTF-8")
+// notUTF8 is the line, from 1, where data stops being UTF-8.
+func notUTF8(data []byte) (line int, bad bool) {
+	for l := range bytes.Lines(data) {
+		if line++; !utf8.Valid(l) {
+			return line, true
+		}
 	}
-	return data, nil
+	return 0, false
 }

@@ -104,6 +104,7 @@ func TestWhatAnIndexSays(t *testing.T) {
 		"g/gitMirror/DEFAULTS":       "replicas: 2\ninterval: auto\nemail: a@b\n",
 		"many.yaml":                  "- https://github.com/a/b\n- url: https://github.com/a/c\n  name: renamed/c\n  submodules: true\n  refs: refs/heads/\n",
 		"x/one.yaml":                 "url: https://h/one",
+		"\u5185/gro\u0308\u00dfe":    "url: https://h/gr%C3%B6%C3%9Fe",
 		"x/urls.txt":                 "# ours\nhttps://github.com/a/d  # that one\n\nhttps://github.com:8443/a/e.git\n",
 		"x/later.yaml":               "",
 		"x/none.yml":                 "# nothing yet\n",
@@ -119,6 +120,7 @@ func TestWhatAnIndexSays(t *testing.T) {
 		`x/github.com+8443/a/e x/urls.txt:4 https://github.com:8443/a/e.git`,
 		`x/github.com/a/d x/urls.txt:2 https://github.com/a/d`,
 		`x/one.yaml x/one.yaml:1 https://h/one`,
+		"\u5185/gr\u00f6\u00dfe \u5185/gro\u0308\u00dfe:1 https://h/gr%C3%B6%C3%9Fe",
 	})
 	equal(t, "flaws", flaws(l), nil)
 	if len(l.Unknown) > 0 {
@@ -180,11 +182,12 @@ func TestABadFileIsReportedForItself(t *testing.T) {
 		"itself":              {"f", "url: https://h/x\na: &a [*a]", "f:2: "},
 		"merges itself":       {"f", "a: &a\n  <<: *a\nurl: https://h/x", "f:"},
 		"large":               {"f", "# " + strings.Repeat("x", index.MaxFile), "f: it has 1048578 bytes, more than 1048576"},
-		"no UTF-8":            {"f", "url: https://h/x\nk: \xff", "f: it is not UTF-8"},
+		"no UTF-8":            {"f", "url: https://h/x\nk: \xff", "f:2: it is not UTF-8"},
 		"much else":           {"f", "url: https://h/x\nk: " + strings.Repeat("x", 4096), "f:1: its other keys (k) have 4104 bytes"},
 		"replicas":            {"f", "url: https://h/x\nreplicas: two", "f:2: replicas is not a number"},
 		"many replicas":       {"f", "url: https://h/x\nreplicas: 21", "f:1: 21 replicas are not possible"},
 		"interval":            {"f", "url: https://h/x\ninterval: 5", "f:2: interval is not a duration"},
+		"no time at all":      {"f", "url: https://h/x\ninterval: -5m", `f:2: "-5m" is not a duration`},
 		"short interval":      {"f", "url: https://h/x\ninterval: 5ms", "f:1: an interval of 5ms is not possible"},
 		"refs":                {"f", "url: https://h/x\nrefs: heads", `f:2: "heads" is no prefix of refs`},
 		"labels":              {"f", "url: https://h/x\nlabels: a", "f:2: labels is not a mapping"},

@@ -1,6 +1,7 @@
 package index
 
 import (
+	"bytes"
 	"path"
 	"strings"
 )
@@ -51,10 +52,10 @@ func (k kind) parse(data []byte) content {
 	if k == kindLink {
 		return flawed(0, "it is a link", "put the file itself there")
 	}
-	data, err := text(data)
-	if err != nil {
-		return flawed(0, err.Error(), "")
+	if line, bad := notUTF8(data); bad {
+		return flawed(line, "it is not UTF-8", "save the file as UTF-8")
 	}
+	data = bytes.TrimPrefix(data, []byte("\ufeff")) // which editors put there
 	if k == kindURLs {
 		return parseURLs(data)
 	}

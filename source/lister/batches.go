@@ -26,8 +26,8 @@ type target struct {
 }
 
 // put has entries taken up that are new or have changed. It returns those that were refused: they
-// are flaws of the listing, and hold up nothing else.
-func (l *Lister) put(ctx context.Context, t target, listing *source.Listing, changes source.Changes, state *command.Listed, entry func(*source.Entry) *command.Entry) (refused []source.Flaw, err error) {
+// are flaws of the listing, and hold up nothing else; and what blocks those that may do well later.
+func (l *Lister) put(ctx context.Context, t target, listing *source.Listing, changes source.Changes, state *command.Listed, entry func(*source.Entry) *command.Entry) (refused []source.Flaw, blocked []block, err error) {
 	var batch []*command.Entry
 	var from []*source.Entry
 	bytes := 0
@@ -45,7 +45,10 @@ func (l *Lister) put(ctx context.Context, t target, listing *source.Listing, cha
 				continue
 			}
 			why := refusal.New(refusal.Code(item.GetCode()), "%s", item.GetMessage())
-			refused = append(refused, source.Flaw{File: from[i].File, Line: from[i].Line, Why: from[i].Path + ": " + why.Error(), Try: why.Hint})
+			refused = append(refused, source.Flaw{File: from[i].File, Line: from[i].Line, Why: from[i].Path + ": " + why.Error(), Try: tryInFile(why)})
+			if why.Code == refusal.ConflictName || why.Code == refusal.ConflictURL {
+				blocked = append(blocked, blockOf(l.cfg.State.View(), batch[i].GetRepo()))
+			}
 		}
 		batch, from, bytes = nil, nil, 0
 		return nil
@@ -59,16 +62,16 @@ func (l *Lister) put(ctx context.Context, t target, listing *source.Listing, cha
 			size := proto.Size(e) + 10
 			if len(batch) == fsm.MaxItems || bytes+size > batchBytes {
 				if err := flush(part.count); err != nil {
-					return nil, err
+					return nil, nil, err
 				}
 			}
 			batch, from, bytes = append(batch, e), append(from, &listing.Entries[i]), bytes+size
 		}
 		if err := flush(part.count); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 	}
-	return refused, nil
+	return refused, blocked, nil
 }
 
 // entry is an entry in the words of the log.

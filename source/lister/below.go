@@ -19,9 +19,10 @@ import (
 // below is what is known of submodules. Who owns a row reads them: what is published of it is on this
 // node.
 type below struct {
-	seen  map[place]sight
-	next  time.Time // before that nothing is looked at
-	tries map[place]time.Time
+	seen    map[place]sight
+	blocked map[place][]block
+	next    time.Time // before that nothing is looked at
+	tries   map[place]time.Time
 }
 
 // place is a claim.
@@ -54,7 +55,7 @@ func (l *Lister) lookBelow(ctx context.Context) (next time.Duration) {
 	if wait := b.next.Sub(began); wait > 0 {
 		return wait
 	}
-	seen, tries := map[place]sight{}, map[place]time.Time{}
+	seen, tries, blocked := map[place]sight{}, map[place]time.Time{}, map[place][]block{}
 	for _, src := range view.Sources() {
 		if src.Paused || src.Removing {
 			continue
@@ -65,17 +66,22 @@ func (l *Lister) lookBelow(ctx context.Context) (next time.Duration) {
 				return true
 			}
 			at, is := place{src.Num, c.Path}, sight{c, row.ID, row.Generation}
-			if b.seen[at] == is {
+			if b.seen[at] == is && !freed(b.blocked[at], view) {
 				seen[at] = is
+				if list := b.blocked[at]; len(list) > 0 {
+					blocked[at] = list
+				}
 				return true
 			}
 			if wait := b.tries[at].Sub(began); wait > 0 {
 				next, tries[at] = sooner(next, wait), b.tries[at]
 				return true
 			}
-			switch err := l.listBelow(ctx, view, src, c, row); {
+			switch list, err := l.listBelow(ctx, view, src, c, row); {
 			case err == nil:
-				seen[at] = is
+				if seen[at] = is; len(list) > 0 {
+					blocked[at] = list
+				}
 			case ctx.Err() != nil:
 			case errors.Is(err, ErrNotYet):
 				tries[at] = began.Add(firstPause)
@@ -88,19 +94,20 @@ func (l *Lister) lookBelow(ctx context.Context) (next time.Duration) {
 			return ctx.Err() == nil
 		})
 	}
-	b.seen, b.tries = seen, tries
+	b.seen, b.tries, b.blocked = seen, tries, blocked
 	b.next = time.Now().Add(belowShare * time.Since(began))
 	return next
 }
 
-// listBelow reads what a row has in .gitmodules, and has the difference to what is claimed written down.
-func (l *Lister) listBelow(ctx context.Context, view *fsm.View, src *fsm.Source, claim *fsm.Claim, row *fsm.Repo) error {
+// listBelow reads what a row has in .gitmodules, and has the difference to what is claimed written
+// down. It returns what blocks those that were refused.
+func (l *Lister) listBelow(ctx context.Context, view *fsm.View, src *fsm.Source, claim *fsm.Claim, row *fsm.Repo) ([]block, error) {
 	ctx, cancel := context.WithTimeout(ctx, listBound)
 	defer cancel()
 	base := row.URLs()[0]
 	id, data, err := l.cfg.Indexes.File(row.ID, row.Generation, submodules.File, submodules.MaxFile)
 	if err != nil && errors.Is(err, ErrNotYet) {
-		return err
+		return nil, err
 	}
 	sum := sha256.Sum256(fmt.Appendf(nil, "%s\n%s\n%x", id, base, claim.Hash))
 	read := string(sum[:16])
@@ -109,8 +116,8 @@ func (l *Lister) listBelow(ctx context.Context, view *fsm.View, src *fsm.Source,
 	case err != nil:
 		read = "" // once more in a while
 		listing.Flaws, listing.Unknown = []source.Flaw{{File: submodules.File, Why: err.Error()}}, []string{"/"}
-	case claim.SubmodulesRead == read:
-		return nil
+	case claim.SubmodulesRead == read && claim.SubmodulesFlaw == "":
+		return nil, nil
 	case id != "" && data == nil:
 		listing.Flaws, listing.Unknown = []source.Flaw{{File: submodules.File, Why: fmt.Sprintf("it has more than %d bytes", submodules.MaxFile)}}, []string{"/"}
 	default:
@@ -126,12 +133,12 @@ func (l *Lister) listBelow(ctx context.Context, view *fsm.View, src *fsm.Source,
 	}
 	changes := source.Compare(listing, claimsUnder(view, src, claim.Path))
 	if err == nil && id == "" && changes.Empty() && claim.SubmodulesRead == "" && claim.SubmodulesFlaw == "" {
-		return nil // there are none, and there have been none
+		return nil, nil // there are none, and there have been none
 	}
 	t, state := target{src, row, &claim.Path}, &command.Listed{}
-	refused, perr := l.put(ctx, t, listing, changes, state, func(e *source.Entry) *command.Entry { return l.entryUnder(claim, e) })
+	refused, blocked, perr := l.put(ctx, t, listing, changes, state, func(e *source.Entry) *command.Entry { return l.entryUnder(claim, e) })
 	if perr != nil {
-		return perr
+		return nil, perr
 	}
 	flaws := append(listing.Flaws, refused...)
 	gone := make([]string, len(changes.Gone))
@@ -145,20 +152,20 @@ func (l *Lister) listBelow(ctx context.Context, view *fsm.View, src *fsm.Source,
 	if errors.Is(terr, refusal.SourceHeld) {
 		read, flaws = "", append(flaws, source.Flaw{File: submodules.File, Why: fmt.Sprintf("%d would go, and %s has lost as much as it may within 24 hours: they stay until then", len(gone), src.Name)})
 	} else if terr != nil {
-		return terr
+		return nil, terr
 	}
 	if flaw := inShort(flaws); claim.SubmodulesRead != read || claim.SubmodulesFlaw != flaw {
 		if err := l.propose(ctx, t, &command.Listing{Submodules: &command.Submodules{Of: claim.Path, Done: true, Read: []byte(read), Flaw: flaw}}); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	if read == "" {
-		return errors.New("they are to be read again: " + inShort(flaws))
+		return nil, errors.New("they are to be read again: " + inShort(flaws))
 	}
 	if state.Added+state.Changed+state.Gone > 0 {
 		l.log.Info("submodules are listed", "source", src.Name, "of", claim.Path, "added", state.Added, "changed", state.Changed, "gone", state.Gone, "flaws", len(flaws))
 	}
-	return nil
+	return blocked[:min(len(blocked), mostBlocks)], nil
 }
 
 // dropAbove leaves out what names itself, or what it hangs on: there is no end to these.

@@ -266,3 +266,27 @@ func TestWhatOfSubmodulesCannotBeFollowed(t *testing.T) {
 		t.Errorf("%q", got)
 	}
 }
+
+func TestASubmoduleThatWasRefusedIsTriedWhenItIsFree(t *testing.T) {
+	w := newWorld(t)
+	w.sure(&command.AddRepos{Repos: []*command.NewRepo{{Id: "x", Name: "h/lib", Urls: []string{"https://other/x"}, UrlKeys: []string{"other/x"}}}})
+	w.files["r"], w.modules["h/r"] = "url: https://h/r\nsubmodules: true", modules("h/lib")
+	w.publish()
+	l := w.lister("a")
+	l.Look(t.Context())
+	w.grow("a")
+	l.LookBelow(t.Context())
+	if got, flaw := w.paths(), w.flawsBelow()["r"]; len(got) != 1 || !strings.Contains(flaw, "there is a repo h/lib already") {
+		t.Fatalf("%q, %q", got, flaw)
+	}
+	l.LookBelow(t.Context())
+	before := w.batches
+	if l.LookBelow(t.Context()); w.batches != before {
+		t.Errorf("%d proposals though nothing is free", w.batches-before)
+	}
+	w.sure(&command.RemoveRepos{Ids: []string{"x"}})
+	l.LookBelow(t.Context())
+	if got, flaws := w.paths(), w.flawsBelow(); len(got) != 2 || len(flaws) != 0 {
+		t.Errorf("%q, %q", got, flaws)
+	}
+}

@@ -62,6 +62,7 @@ type Lister struct {
 	log     *slog.Logger
 	readers map[string]*index.Reader // by source
 	pauses  map[string]pause
+	blocked map[string][]block // by source, as it was listed last
 	below   below
 }
 
@@ -73,7 +74,7 @@ type pause struct {
 
 // New returns a Lister.
 func New(cfg Config) *Lister {
-	return &Lister{cfg: cfg, log: cfg.Log, readers: map[string]*index.Reader{}, pauses: map[string]pause{}}
+	return &Lister{cfg: cfg, log: cfg.Log, readers: map[string]*index.Reader{}, pauses: map[string]pause{}, blocked: map[string][]block{}}
 }
 
 // How soon an index is read again that could not be.
@@ -115,7 +116,7 @@ func (l *Lister) look(ctx context.Context) (next time.Duration) {
 	there := map[string]bool{}
 	for _, src := range view.Sources() {
 		row := view.Repo(src.Index)
-		if !src.Wants(row) || !l.owns(view, row) {
+		if !l.owns(view, row) || !src.Wants(row) && (row.Generation == 0 || !l.unblocked(view, src)) {
 			continue
 		}
 		there[src.ID] = true
@@ -137,10 +138,12 @@ func (l *Lister) look(ctx context.Context) (next time.Duration) {
 		next = sooner(next, p.last)
 		l.fails(ctx, src, row, err)
 	}
-	maps.DeleteFunc(l.readers, func(id string, _ *index.Reader) bool {
+	left := func(id string) bool {
 		s := view.SourceByID(id)
 		return s == nil || !l.owns(view, view.Repo(s.Index))
-	})
+	}
+	maps.DeleteFunc(l.readers, func(id string, _ *index.Reader) bool { return left(id) })
+	maps.DeleteFunc(l.blocked, func(id string, _ []block) bool { return left(id) })
 	maps.DeleteFunc(l.pauses, func(id string, _ pause) bool { return !there[id] })
 	return next
 }
@@ -203,7 +206,7 @@ func (l *Lister) list(ctx context.Context, view *fsm.View, src *fsm.Source, row 
 	approved := l.guard(view, src, &changes, state)
 
 	t := target{src, row, nil}
-	refused, err := l.put(ctx, t, listing, changes, state, func(e *source.Entry) *command.Entry { return l.entry(src, e) })
+	refused, blocked, err := l.put(ctx, t, listing, changes, state, func(e *source.Entry) *command.Entry { return l.entry(src, e) })
 	if err != nil {
 		return err
 	}
@@ -220,6 +223,7 @@ func (l *Lister) list(ctx context.Context, view *fsm.View, src *fsm.Source, row 
 	if err := l.propose(ctx, t, &command.Listing{Done: state, Approved: approved}); err != nil {
 		return err
 	}
+	l.blocked[src.ID] = blocked[:min(len(blocked), mostBlocks)]
 	l.log.Info("a source is listed", "source", src.Name, "generation", row.Generation, "entries", state.Entries, "added", state.Added, "changed", state.Changed, "gone", state.Gone,
 		"flaws", state.FlawsTotal, "held", state.GetHold().GetLost(), "took", time.Since(began).Round(time.Millisecond))
 	return nil

@@ -432,3 +432,46 @@ func BenchmarkOneLine(b *testing.B) {
 		}
 	}
 }
+
+// A name, or an address, that another row gives up goes to who was refused it, though nothing of the
+// index has changed.
+func TestWhatWasRefusedIsTriedWhenItIsFree(t *testing.T) {
+	w := newWorld(t)
+	for _, name := range []string{"name", "url"} {
+		w.sure(&command.AddRepos{Repos: []*command.NewRepo{{Id: "x" + name, Name: "ns/" + name, Urls: []string{"https://other/" + name, "https://h/" + name + "2"}, UrlKeys: []string{"other/" + name, "h/" + name + "2"}}}})
+	}
+	w.files["name"], w.files["other"] = "url: https://h/n", "url: [https://h/o, https://h/url2]"
+	w.publish()
+	l := w.lister("a")
+	l.Look(t.Context())
+	src := w.state.View().SourceByID("s")
+	if got := w.claims(); len(got) != 0 || src.Listed.GetFlawsTotal() != 2 || src.Listed.GetFlaws()[0].GetTry() != "rename the file, or give the entry another name" {
+		t.Fatalf("%v, %+v", got, src.Listed)
+	}
+	quiet := func() {
+		t.Helper()
+		before := w.batches
+		if l.Look(t.Context()); w.batches != before {
+			t.Errorf("%d proposals though nothing is free", w.batches-before)
+		}
+	}
+	quiet()
+	w.sure(&command.RemoveRepos{Ids: []string{"xname"}})
+	l.Look(t.Context())
+	if got := w.claims(); !maps.Equal(got, map[string]string{"name": "https://h/n"}) {
+		t.Errorf("%v", got)
+	}
+	quiet()
+	l = w.lister("a") // one that has not seen what was in the way
+	l.Look(t.Context())
+	quiet()
+	w.sure(&command.RemoveRepos{Ids: []string{"xurl"}})
+	l.Look(t.Context())
+	if got := w.claims(); len(got) != 2 {
+		t.Errorf("%v", got)
+	}
+	if src := w.state.View().SourceByID("s"); src.Listed.GetFlawsTotal() != 0 {
+		t.Errorf("%+v", src.Listed)
+	}
+	quiet()
+}

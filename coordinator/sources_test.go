@@ -1,0 +1,69 @@
+package coordinator
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"gitmirror/fsm"
+	"gitmirror/fsm/command"
+)
+
+// What nobody claims any more is there for seven days, and what was never cloned not at all.
+func TestWhatIsRetiredGoesAfterAWeek(t *testing.T) {
+	w := newWorld(t, 3).modern()
+	if _, err := w.c.AddSource(context.Background(), NewSource{URL: "https://host/index", Name: "kernel"}, "add"); err != nil {
+		t.Fatal(err)
+	}
+	w.settle()
+	list := func(l *command.Listing) {
+		t.Helper()
+		view := w.state.View()
+		src := view.SourceByName("kernel")
+		row := view.Repo(src.Index)
+		l.Source, l.Node, l.Epoch = src.ID, view.Node(row.Owner).ID, row.Epoch
+		if err := fsm.AsError(w.apply(l)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	entry := func(name string) *command.Entry {
+		return &command.Entry{Path: name, Hash: make([]byte, 16), Repo: &command.NewRepo{Id: "id-" + name, Name: name, Urls: []string{"https://host/" + name}, UrlKeys: []string{"host/" + name}}}
+	}
+	list(&command.Listing{Put: []*command.Entry{entry("a"), entry("b")}})
+	w.settle()
+	list(&command.Listing{Put: []*command.Entry{entry("never")}})
+	list(&command.Listing{Take: []string{"a", "never"}})
+	there := func(name string) bool { return w.state.View().RepoByName(name) != nil }
+	w.look()
+	if !there("a") || !there("b") || there("never") {
+		t.Fatalf("a %t, b %t, never %t", there("a"), there("b"), there("never"))
+	}
+	for day := range 8 {
+		if day < 7 && !there("a") {
+			t.Fatalf("gone after %d days", day)
+		}
+		for range 24 { // a clock that jumps says nothing
+			w.now = w.now.Add(59 * time.Minute)
+			w.apply(&command.Tick{})
+		}
+		w.look()
+	}
+	if there("a") || !there("b") {
+		t.Errorf("a %t, b %t", there("a"), there("b"))
+	}
+	// A source that is removed has all its claims taken back, in batches.
+	var all []*command.Entry
+	for i := range 1500 {
+		all = append(all, entry(fmt.Sprint("r", i)))
+	}
+	list(&command.Listing{Put: all[:1000]})
+	list(&command.Listing{Put: all[1000:]})
+	w.apply(&command.RemoveSource{Id: w.state.View().SourceByName("kernel").ID})
+	for range 3 {
+		w.look()
+	}
+	if src := w.state.View().SourceByName("kernel"); src != nil || there("r1") || !there("b") {
+		t.Errorf("%+v, r1 %t, b %t", src, there("r1"), there("b"))
+	}
+}
