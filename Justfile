@@ -99,6 +99,10 @@ bench-mirror *ARGS:
 soak FOR="20m" *ARGS:
     go test -race -count=1 -timeout 0 -v ./e2e -run '^TestSoak$' -soak.for {{FOR}} -soak.repos 20 {{ARGS}}
 
+# An index of ENTRIES repositories that is edited EDITS times in all the ways that people have, while who reads it is killed
+index ENTRIES="2000" EDITS="50" *ARGS:
+    go test -count=1 -timeout 0 -v ./e2e -run '^TestAnIndexIsEdited$' -index.entries {{ENTRIES}} -index.edits {{EDITS}} -index.seed "${SEED:-$(date +%s)}" {{ARGS}}
+
 # The static binary
 build:
     CGO_ENABLED=0 go build -trimpath -o gitmirror .

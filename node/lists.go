@@ -1,6 +1,7 @@
 package node
 
 import (
+	"context"
 	"errors"
 	"iter"
 
@@ -45,6 +46,11 @@ func (x indexes) File(repo string, generation uint64, name string, most int64) (
 		data, err = files.Read(f)
 	}
 	return f.ID, data, err
+}
+
+func (x indexes) Sync(ctx context.Context, repo string) error {
+	_, err := x.engine.Sync(ctx, repo)
+	return err
 }
 
 type indexFiles struct{ of *tree.Tree }

@@ -5,8 +5,17 @@ import (
 	"time"
 )
 
-// Look has every source read once that wants it.
-func (l *Lister) Look(ctx context.Context) time.Duration { return l.look(ctx) }
+// Look has every source read once that wants it, of which the upstreams are asked first that shall be.
+func (l *Lister) Look(ctx context.Context) time.Duration {
+	next := l.look(ctx)
+	for _, a := range l.asked {
+		<-a.done
+	}
+	if len(l.asked) > 0 {
+		next = l.look(ctx)
+	}
+	return next
+}
 
 // LookBelow has submodules listed of all rows that have changed, however soon after the last time.
 func (l *Lister) LookBelow(ctx context.Context) time.Duration {

@@ -34,6 +34,9 @@ type Indexes interface {
 	// File reads the file of that name in the root folder, of the commit that HEAD leads to: id is
 	// empty where there is none, and data nil where it has more than most bytes. It blocks for the disk.
 	File(repo string, generation uint64, name string, most int64) (id string, data []byte, err error)
+	// Sync asks the upstream of a repository that this node owns, and returns when what it has is
+	// published.
+	Sync(ctx context.Context, repo string) error
 }
 
 // ErrNotYet says that what is here of an index is not what was published, which will be so in a moment.
@@ -63,6 +66,8 @@ type Lister struct {
 	readers map[string]*index.Reader // by source
 	pauses  map[string]pause
 	blocked map[string][]block // by source, as it was listed last
+	asked   map[string]*ask    // by source
+	answers chan struct{}      // one of asked is done
 	below   below
 }
 
@@ -74,7 +79,7 @@ type pause struct {
 
 // New returns a Lister.
 func New(cfg Config) *Lister {
-	return &Lister{cfg: cfg, log: cfg.Log, readers: map[string]*index.Reader{}, pauses: map[string]pause{}, blocked: map[string][]block{}}
+	return &Lister{cfg: cfg, log: cfg.Log, readers: map[string]*index.Reader{}, pauses: map[string]pause{}, blocked: map[string][]block{}, asked: map[string]*ask{}, answers: make(chan struct{}, 1)}
 }
 
 // How soon an index is read again that could not be.
@@ -103,6 +108,7 @@ func (l *Lister) Run(ctx context.Context) error {
 				return nil
 			}
 		case <-later:
+		case <-l.answers:
 		case <-ctx.Done():
 		}
 	}
@@ -120,6 +126,9 @@ func (l *Lister) look(ctx context.Context) (next time.Duration) {
 			continue
 		}
 		there[src.ID] = true
+		if l.asking(ctx, src, row) {
+			continue
+		}
 		p := l.pauses[src.ID]
 		if wait := time.Until(p.until); wait > 0 {
 			next = sooner(next, wait)
@@ -143,6 +152,7 @@ func (l *Lister) look(ctx context.Context) (next time.Duration) {
 		return s == nil || !l.owns(view, view.Repo(s.Index))
 	}
 	maps.DeleteFunc(l.readers, func(id string, _ *index.Reader) bool { return left(id) })
+	maps.DeleteFunc(l.asked, func(id string, _ *ask) bool { return left(id) })
 	maps.DeleteFunc(l.blocked, func(id string, _ []block) bool { return left(id) })
 	maps.DeleteFunc(l.pauses, func(id string, _ pause) bool { return !there[id] })
 	return next

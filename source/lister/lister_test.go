@@ -34,6 +34,8 @@ type world struct {
 	fails   error  // of what reads the index
 	ids     int
 	modules map[string]string // what .gitmodules has, by the upstream's key
+	asked   int               // how often upstreams were
+	comes   func()            // is done when they are asked the next time
 	left    int               // proposals until the process dies that makes them; below 0: it does not
 	batches int
 }
@@ -134,6 +136,15 @@ func (w *world) File(repo string, generation uint64, name string, most int64) (s
 		return data[:10], nil, nil
 	}
 	return data, []byte(data), nil
+}
+
+// Sync implements lister.Indexes.
+func (w *world) Sync(_ context.Context, repo string) error {
+	if w.asked++; w.comes != nil {
+		w.comes()
+		w.comes = nil
+	}
+	return nil
 }
 
 type files map[string]string
@@ -474,4 +485,28 @@ func TestWhatWasRefusedIsTriedWhenItIsFree(t *testing.T) {
 		t.Errorf("%+v", src.Listed)
 	}
 	quiet()
+}
+
+// That an index is to be asked is not forgotten, whoever owns it when it is.
+func TestWhoIsToAskIsWhoOwns(t *testing.T) {
+	w := newWorld(t)
+	w.files["r"] = "url: https://h/r"
+	w.publish()
+	w.lister("a").Look(t.Context())
+	w.sure(&command.SetSource{Id: "s", Again: 1})
+	w.sure(&command.AssignOwners{Rows: []*command.Ownership{{Repo: "index", Epoch: w.row().Epoch, Owner: "b"}}})
+	w.lister("a").Look(t.Context())
+	if w.asked != 0 {
+		t.Error("who does not own it asks")
+	}
+	w.comes = func() {
+		w.files["new"] = "url: https://h/new"
+		w.publish()
+	}
+	l := w.lister("b")
+	l.Look(t.Context())
+	l.Look(t.Context())
+	if got := w.claims(); w.asked != 1 || len(got) != 2 {
+		t.Errorf("asked %d times: %v", w.asked, got)
+	}
 }
