@@ -78,7 +78,7 @@ type demo struct {
 
 // run is the story, chapter by chapter.
 func (d *demo) run(ctx context.Context) error {
-	chapters := []func(context.Context) error{d.startNodes, d.makeUpstreams, d.mirrorThem, d.showCluster, d.changeUpstream, d.killLeader, d.changeAgain}
+	chapters := []func(context.Context) error{d.startNodes, d.makeUpstreams, d.mirrorThem, d.showCluster, d.changeUpstream, d.followIndex, d.killLeader, d.changeAgain}
 	if d.Sabotage {
 		chapters = append(chapters, d.sabotage)
 	}
