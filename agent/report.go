@@ -115,6 +115,12 @@ func (a *Agent) batch(ids []string) (msg *command.Report, looked int) {
 	return msg, len(ids)
 }
 
+// about tells whether a copy that shows nothing is about to show what was published: the log's word is
+// applied before the disk's work is done.
+func about(r *fsm.Repo, s mirror.Status) bool {
+	return s.Prepared.Generation == r.Generation && fsm.Digest(s.Prepared.Digest) == r.Digest && s.Failure == nil
+}
+
 // copyReport returns what the table does not know of a copy yet, or nil.
 func copyReport(r *fsm.Repo, cp fsm.Copy, s mirror.Status, held bool) *command.CopyReport {
 	switch {
@@ -123,7 +129,7 @@ func copyReport(r *fsm.Repo, cp fsm.Copy, s mirror.Status, held bool) *command.C
 			return nil
 		}
 		return &command.CopyReport{Repo: r.ID, State: command.CopyState_COPY_STATE_LEAVING, Gone: true}
-	case s.Broken || s.Generation == 0 && cp.State == fsm.CopyReady:
+	case s.Broken || s.Generation == 0 && cp.State == fsm.CopyReady && !about(r, s):
 		if cp.State == fsm.CopyBroken {
 			return nil
 		}

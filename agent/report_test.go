@@ -22,6 +22,9 @@ func TestWhatIsReportedOfACopy(t *testing.T) {
 	has := func(generation uint64) mirror.Status {
 		return mirror.Status{Generation: generation, Digest: [20]byte{byte(generation)}}
 	}
+	prepared := func(generation uint64, f *failure.Error) mirror.Status {
+		return mirror.Status{Prepared: mirror.Prepared{Generation: generation, Digest: [20]byte{byte(generation)}}, Failure: f}
+	}
 	for _, c := range []struct {
 		name   string
 		table  fsm.Copy
@@ -38,6 +41,9 @@ func TestWhatIsReportedOfACopy(t *testing.T) {
 		{"ahead of what was published", fsm.Copy{State: fsm.CopyReady, Generation: 3}, has(4), true, ""},
 		{"another content under the number", fsm.Copy{State: fsm.CopyWanted}, mirror.Status{Generation: 3, Digest: [20]byte{9}}, true, ""},
 		{"a ready copy is lost", fsm.Copy{State: fsm.CopyReady, Generation: 3}, mirror.Status{}, false, "BROKEN 0"},
+		{"the first generation is published, and not shown yet", fsm.Copy{State: fsm.CopyReady, Generation: 3}, prepared(3, nil), true, ""},
+		{"it cannot be shown", fsm.Copy{State: fsm.CopyReady, Generation: 3}, prepared(3, failure.New(failure.Disk, "full", nil)), true, "BROKEN 0"},
+		{"what is prepared is something else", fsm.Copy{State: fsm.CopyReady, Generation: 3}, prepared(2, nil), true, "BROKEN 0"},
 		{"a ready copy is damaged", fsm.Copy{State: fsm.CopyReady, Generation: 3}, mirror.Status{Generation: 3, Broken: true}, true, "BROKEN 0"},
 		{"that it is broken is known", fsm.Copy{State: fsm.CopyBroken}, mirror.Status{Broken: true}, true, ""},
 		{"a broken copy is whole again", fsm.Copy{State: fsm.CopyBroken}, has(3), true, "READY 3"},

@@ -378,14 +378,16 @@ func (x *edited) kill(i int) {
 // cloned waits until all that is claimed is mirrored.
 func (x *edited) cloned() {
 	x.t.Helper()
-	testlog.EventuallyIn(x.t, 10*time.Minute, "all that is claimed to be cloned", func() bool {
-		list, err := x.at().client.Repos(x.t.Context(), api.Query{Limit: 1000})
-		for ; err == nil && list.NextCursor != ""; list, err = x.at().client.Repos(x.t.Context(), api.Query{Limit: 1000, Cursor: list.NextCursor}) {
-			if slices.ContainsFunc(list.Repos, notCloned) {
+	testlog.EventuallyIn(x.t, 20*time.Minute, "all that is claimed to be cloned", func() bool {
+		for cursor := ""; ; {
+			list, err := x.at().client.Repos(x.t.Context(), api.Query{Limit: 1000, Cursor: cursor})
+			if err != nil || slices.ContainsFunc(list.Repos, notCloned) {
 				return false
 			}
+			if cursor = list.NextCursor; cursor == "" {
+				return true
+			}
 		}
-		return err == nil && !slices.ContainsFunc(list.Repos, notCloned)
 	})
 	x.fresh = nil
 }

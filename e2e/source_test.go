@@ -35,19 +35,23 @@ func (f *cluster) listed(name, what string, ok func(*api.Source) bool) {
 // wanted are the paths that a source claims, by the names of what it claims.
 func (p *proc) wanted(source string) map[string]string {
 	p.t.Helper()
-	list, err := p.client.Repos(p.t.Context(), api.Query{Limit: 1000})
-	if err != nil {
-		p.t.Fatal(err)
-	}
 	found := map[string]string{}
-	for _, r := range list.Repos {
-		for _, c := range r.Claims {
-			if c.Source == source && c.Path != "" {
-				found[c.Path] = r.URLs[0]
+	for cursor := ""; ; {
+		list, err := p.client.Repos(p.t.Context(), api.Query{Limit: 1000, Cursor: cursor})
+		if err != nil {
+			p.t.Fatal(err)
+		}
+		for _, r := range list.Repos {
+			for _, c := range r.Claims {
+				if c.Source == source && c.Path != "" {
+					found[c.Path] = r.URLs[0]
+				}
 			}
 		}
+		if cursor = list.NextCursor; cursor == "" {
+			return found
+		}
 	}
-	return found
 }
 
 // An index repository is followed through its edits, while its owner is killed: what it lists is

@@ -329,6 +329,7 @@ func (e *Engine) Status(id string) (Status, bool) {
 		return Status{}, false
 	}
 	if r != nil {
+		s.Prepared.Generation, s.Prepared.Digest, _, _ = r.Candidate() // before what is live, which it may become meanwhile
 		s.Generation, s.Digest = r.Generation()
 	}
 	s.Upkeep = e.maintain.Status(id)

@@ -12,11 +12,12 @@ import (
 type Status struct {
 	Generation uint64 // live here, 0 for none
 	Digest     refs.Digest
-	Broken     bool   // what is on this disk cannot be used
-	Syncing    bool   // a git process works on it
-	Fetch      *Fetch // that is under way, or waits for its turn; nil for none
-	Checked    bool   // as owner, in this run: Failure and Hold are news
-	Stale      bool   // owned here, and not checked for three intervals
+	Prepared   Prepared // to be shown once the log says so, zero for nothing
+	Broken     bool     // what is on this disk cannot be used
+	Syncing    bool     // a git process works on it
+	Fetch      *Fetch   // that is under way, or waits for its turn; nil for none
+	Checked    bool     // as owner, in this run: Failure and Hold are news
+	Stale      bool     // owned here, and not checked for three intervals
 	LastCheck  time.Time
 	NextCheck  time.Time
 	Interval   time.Duration // between two checks, as it is now
@@ -36,6 +37,12 @@ type Status struct {
 	Rests        time.Duration // for how long the host that is asked still wants to be left alone, of what is owned here
 	URL          int           // which of the upstream's has answered last, 0 for the first; nothing is known of it before Judged
 	Moved        *Moved        // an upstream that answered says so; where none has answered in this run, nothing is known: Judged
+}
+
+// Prepared is a generation that is on this disk, whole, and not shown yet.
+type Prepared struct {
+	Generation uint64
+	Digest     refs.Digest
 }
 
 // Behind says that the owner's copy is older than what was published. It serves
