@@ -2,9 +2,12 @@ package cli
 
 import (
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 	"unicode/utf8"
 
+	"github.com/dustin/go-humanize"
 	urfave "github.com/urfave/cli/v2"
 )
 
@@ -124,9 +127,9 @@ func contradiction(path string, command *urfave.Command, flags []givenFlag) erro
 		for key, value := range pairs {
 			was, twice := said[name+"="+key]
 			switch {
-			case twice && was != value && key == "":
+			case twice && was != value && key == "" && !alike(command.Flags[at], name, was, value):
 				return usagef(path+" --help", "--%s has one value, and is given two: %s and %s", name, was, value)
-			case twice && was != value:
+			case twice && was != value && key != "":
 				return usagef(path+" --help", "--%s says two things of %s: %s and %s", name, key, was, value)
 			}
 			said[name+"="+key] = value
@@ -134,6 +137,41 @@ func contradiction(path string, command *urfave.Command, flags []givenFlag) erro
 	}
 	return nil
 }
+
+// alike tells whether two texts are one value of a flag, as 60s and 1m are. What does not parse is
+// only like itself.
+func alike(flag urfave.Flag, name, a, b string) bool {
+	switch flag.(type) {
+	case *urfave.DurationFlag:
+		return same(time.ParseDuration, a, b)
+	case *urfave.IntFlag:
+		return same(strconv.Atoi, a, b)
+	case *urfave.Float64Flag:
+		return same(func(text string) (float64, error) { return strconv.ParseFloat(text, 64) }, a, b)
+	case *urfave.BoolFlag:
+		return same(strconv.ParseBool, a, b)
+	}
+	switch {
+	case name == "interval":
+		return strings.EqualFold(a, b) || same(time.ParseDuration, a, b)
+	case sizes[name]:
+		return same(humanize.ParseBytes, a, b)
+	}
+	return false
+}
+
+// same tells whether two texts are read as one value.
+func same[T comparable](read func(string) (T, error), a, b string) bool {
+	of, err := read(strings.TrimSpace(a))
+	if err != nil {
+		return false
+	}
+	other, err := read(strings.TrimSpace(b))
+	return err == nil && of == other
+}
+
+// sizes are the flags that are numbers of bytes.
+var sizes = map[string]bool{"max-size": true, "max-object-size": true, "git-memory": true}
 
 // keyed are the flags whose values are KEY=VALUE, of each key one.
 var keyed = map[string]bool{"label": true, "hosts": true}

@@ -11,10 +11,11 @@ import (
 
 	"gitmirror/cluster"
 	"gitmirror/internal/advice"
+	"gitmirror/internal/boltfile"
 	"gitmirror/membership"
 )
 
-// storeProblem adds to what is wrong with the raft directory what to do about
+// storeProblem adds to what is wrong with the raft directory, or with state.db, what to do about
 // it. A node that cannot trust its log must not come back under its old id.
 func (n *node) storeProblem(err error) error {
 	var lost *cluster.LogLostError
@@ -23,6 +24,8 @@ func (n *node) storeProblem(err error) error {
 	anew := fmt.Sprintf("remove the node from the cluster: gitmirror node rm %s --yes, then start it with an empty --data directory", n.cfg.Name)
 	mend := "look after the disk of the --data directory, then start again"
 	switch {
+	case errors.Is(err, boltfile.ErrNoFile):
+		return &advice.Error{Message: err.Error(), Try: "move it aside, put back the file that it has taken the place of, then start again", Err: err}
 	case errors.As(err, &lost):
 		return &advice.Error{Message: lost.Error(), Try: anew, Err: err}
 	case errors.As(err, &damaged):

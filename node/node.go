@@ -311,7 +311,7 @@ func (n *node) build(ctx context.Context) (err error) {
 	if err != nil {
 		bound, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopBound)
 		defer cancel()
-		return errors.Join(err, p.cluster.Shutdown(bound))
+		return errors.Join(n.storeProblem(err), p.cluster.Shutdown(bound))
 	}
 	p.copies = copies{engine: p.engine}
 	p.lister = lister.New(lister.Config{Self: n.id.ID, State: p.machine.state, Proposer: p.reach, Indexes: indexes{p.engine},

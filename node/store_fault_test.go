@@ -32,6 +32,28 @@ func TestANodeWithADamagedLogDoesNotStart(t *testing.T) {
 	refused(t, node.Config{Name: "n1", Dir: r.cfg.Dir}, 1, "raft.db is damaged at entry 1", "gitmirror node rm n1", "empty --data")
 }
 
+// What lies in the place of a file is named, with what to do, and left as it is.
+func TestANodeDoesNotStartOnADirectoryInTheFilesPlace(t *testing.T) {
+	for _, name := range []string{"state.db", "raft/raft.db"} {
+		r := start(t, node.Config{Name: "n1"})
+		r.eventually(t, "a leader", func(s *api.Status) bool { return s.Leader != "" })
+		if err := r.stop(); err != nil {
+			t.Fatal(err)
+		}
+		path := filepath.Join(r.cfg.Dir, name)
+		if err := os.Rename(path, path+".was"); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.MkdirAll(filepath.Join(path, "mine"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		refused(t, node.Config{Name: "n1", Dir: r.cfg.Dir}, 1, path+": it is no file, but a directory", "move it aside", "put back the file")
+		if _, err := os.Stat(filepath.Join(path, "mine")); err != nil {
+			t.Errorf("%s was touched: %v", name, err)
+		}
+	}
+}
+
 // A node whose log is cut below it cannot go on, nor stop in good order.
 func TestANodeEndsAtOnceWhenItsLogFails(t *testing.T) {
 	serving := make(chan node.Info, 1)

@@ -32,13 +32,15 @@ var (
 	ErrDamaged = errors.New("the file is damaged")
 	// ErrInUse says that another process has the file open.
 	ErrInUse = errors.New("another process has the file open")
+	// ErrNoFile says that there is something else by that name: a directory, a pipe.
+	ErrNoFile = errors.New("it is no file")
 )
 
 // lockWait is how long Open waits for another process to close the file.
 const lockWait = time.Second
 
-// Open opens a file, or makes it where there is none. It fails with ErrInUse and
-// ErrDamaged. A file with a bucket that is none of buckets is damaged: one by such
+// Open opens a file, or makes it where there is none. It fails with ErrInUse,
+// ErrNoFile and ErrDamaged. A file with a bucket that is none of buckets is damaged: one by such
 // a name was lost.
 func Open(d *disk.Disk, path string, buckets ...string) (*bbolt.DB, error) {
 	var db *bbolt.DB
@@ -79,10 +81,18 @@ func OpenBy(d *disk.Disk, path string, buckets []string, open func(*bbolt.Option
 // checkUnused checks a file while nobody writes to it. An empty file is one
 // that bbolt has yet to fill.
 func checkUnused(d *disk.Disk, path string, buckets []string) error {
-	f, err := d.Open(path)
-	if errors.Is(err, fs.ErrNotExist) {
+	is, err := d.Stat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
 		return nil
+	case err != nil:
+		return err
+	case is.IsDir():
+		return fmt.Errorf("%w, but a directory", ErrNoFile)
+	case !is.Mode().IsRegular(): // a pipe would be waited for
+		return ErrNoFile
 	}
+	f, err := d.Open(path)
 	if err != nil {
 		return err
 	}
