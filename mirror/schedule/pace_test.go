@@ -146,17 +146,35 @@ func TestAHostThatRefusesIsProbed(t *testing.T) {
 	before := w.checked()
 	before.CheckedAt = w.began
 	w.end("b", before) // it was under way, which says nothing of what was said since
-	for i := 0; w.clock.Now().Before(w.began.Add(10 * time.Minute)); i++ {
+	running := func() (at []string) {
 		for _, id := range ids {
 			if w.at(id) != nil {
-				t.Fatalf("%s is asked for after %s", id, w.clock.Now().Sub(w.began))
+				at = append(at, id)
 			}
 		}
-		if w.at("other") != nil {
-			w.end("other", w.checked())
-		}
-		w.advance(10 * time.Second)
+		return at
 	}
+	leftAlone := func(wait time.Duration) {
+		t.Helper()
+		for end := w.clock.Now().Add(wait); w.clock.Now().Before(end); w.advance(time.Second) {
+			if at := running(); len(at) > 0 {
+				t.Fatalf("%v are asked for %s before the host may be", at, end.Sub(w.clock.Now()))
+			}
+			if w.at("other") != nil {
+				w.end("other", w.checked())
+			}
+		}
+	}
+	leftAlone(pauseMost)
+	for len(running()) == 0 { // whether it is "a" alone that is asked for too much
+		w.advance(time.Second)
+	}
+	w.advance(returnWithin)
+	if at := running(); len(at) != 1 || at[0] == "a" {
+		t.Fatalf("%v are asked for after one was told to wait", at)
+	}
+	w.end(running()[0], w.tooMuch(10*time.Minute))
+	leftAlone(10 * time.Minute)
 	if w.ran["other"] < 10 {
 		t.Errorf("another host was asked %d times", w.ran["other"])
 	}
@@ -168,14 +186,6 @@ func TestAHostThatRefusesIsProbed(t *testing.T) {
 		t.Fatal("who waits for it has it not asked")
 	}
 	w.end("d", w.tooMuch(0))
-	running := func() (at []string) {
-		for _, id := range ids {
-			if w.at(id) != nil {
-				at = append(at, id)
-			}
-		}
-		return at
-	}
 	for range 100 {
 		if len(running()) > 0 {
 			break
@@ -189,6 +199,64 @@ func TestAHostThatRefusesIsProbed(t *testing.T) {
 	w.end(running()[0], w.checked())
 	if n := len(running()); n != 2 {
 		t.Errorf("%d are asked for once it answers, want as many as may be", n)
+	}
+}
+
+// What a host says of one repository again and again, while it answers for others, is of that one: it
+// waits as long as it is told, also where it was told while the host rested, and the others do not.
+func TestOneThatIsRefusedHoldsUpNobodyElse(t *testing.T) {
+	w := newWorld()
+	t.Cleanup(w.stop)
+	for _, id := range []string{"a", "b"} {
+		a := owned(id, "host")
+		a.Policy.Interval = 30 * time.Second
+		w.holds(a)
+		w.assign(a)
+	}
+	w.end("b", w.tooMuch(time.Second))
+	w.end("a", w.tooMuch(30*time.Minute)) // it was under way, and the host rests already
+	again := time.Time{}
+	for w.clock.Now().Sub(w.began) < 2*time.Hour {
+		if w.at("b") != nil {
+			w.clock.Advance(time.Millisecond)
+			w.end("b", w.checked())
+		}
+		if w.at("a") != nil {
+			if waited := w.clock.Now().Sub(w.began); again.IsZero() && waited < 30*time.Minute {
+				t.Fatalf("what was told to wait for 30m is asked for after %s", waited)
+			}
+			again = w.clock.Now()
+			w.end("a", w.tooMuch(30*time.Minute))
+			if rests := w.Resting("b"); rests > 2*pauseMost {
+				t.Fatalf("the host rests for %s, for one that it refuses", rests)
+			}
+		}
+		w.advance(time.Second)
+	}
+	if again.IsZero() || w.ran["a"] > 5 || w.ran["b"] < 150 {
+		t.Errorf("asked for what is refused %d times, for the other %d times", w.ran["a"], w.ran["b"])
+	}
+}
+
+// Nor does it when somebody asks for it as soon as the host's rest is over.
+func TestOneThatIsRefusedTwiceIsStillOne(t *testing.T) {
+	w := newWorld()
+	t.Cleanup(w.stop)
+	for _, id := range []string{"a", "b"} {
+		a := owned(id, "host")
+		w.holds(a)
+		w.assign(a)
+	}
+	w.end("b", w.checked())
+	w.end("a", w.tooMuch(0))
+	w.clock.Advance(pauseFirst + pauseFirst/10)
+	if err := w.Request("a"); err != nil {
+		t.Fatal(err)
+	}
+	w.settle()
+	w.end("a", w.tooMuch(time.Hour))
+	if rests := w.Resting("b"); rests == 0 || rests > 2*pauseMost {
+		t.Errorf("the host rests for %s", rests)
 	}
 }
 
@@ -374,8 +442,8 @@ func TestAHostThatAnswersOneThatFetchesIsOpen(t *testing.T) {
 		w.holds(a)
 		w.assign(a)
 	}
-	w.end("a", w.tooMuch(10*time.Minute))
-	w.end("b", w.tooMuch(10*time.Minute))
+	w.end("a", w.tooMuch(10*time.Second))
+	w.end("b", w.tooMuch(10*time.Second))
 	running := func() (at []string) {
 		for _, id := range ids {
 			if w.at(id) != nil {

@@ -186,10 +186,17 @@ func TestAFirstWhoseHostRestsIsNotTried(t *testing.T) {
 	w.answers(t, nil)
 	w.sync(t)
 	w.answers(t, dead)
-	other := owned("other", "one")
-	w.holds(other)
-	w.assign(other)
+	for _, id := range []string{"other", "another"} {
+		a := owned(id, "one")
+		w.holds(a)
+		w.assign(a)
+	}
 	w.end("other", w.tooMuch(3*time.Hour))
+	w.advance(pauseMost + pauseMost/10)
+	for w.at("another") == nil {
+		w.advance(time.Second)
+	}
+	w.end("another", w.tooMuch(3*time.Hour)) // then it is the host that rests
 	for began := w.clock.Now(); w.clock.Now().Sub(began) < 2*time.Hour; w.due(t) {
 		if w.at("repo") == nil {
 			continue

@@ -165,7 +165,7 @@ func (s *Scheduler) record(r *repo, run *run, out work.Result) {
 		asked = []work.Asked{{URL: int(r.last().turn.at), Failure: out.Failure}}
 	}
 	for _, a := range asked {
-		s.hear(run.terms.hostAt(a.URL), a.Failure, s.instant(out.CheckedAt), now)
+		s.hear(r, run.terms.hostAt(a.URL), a.Failure, s.instant(out.CheckedAt), now)
 	}
 	if owned && owner && run.terms.said == r.terms.said {
 		if turned = s.turn(r, asked, now); turned {
@@ -218,7 +218,7 @@ func (s *Scheduler) record(r *repo, run *run, out work.Result) {
 		r.nextCheck = now.add(s.spread(returnWithin)) // the other one may answer
 	case out.Failure != nil:
 		wait := s.patience(r, out.Failure, now)
-		if !out.Failure.Host { // else the host rests, and no other
+		if r.terms.urls() == 1 || !out.Failure.Host { // else that host rests, and no other
 			wait = max(wait, out.Failure.RetryAfter)
 		}
 		r.nextCheck = now.add(wait)

@@ -15,6 +15,7 @@ type site struct {
 	until    instant // it is left alone
 	said     instant // when it has said so last
 	refusals int     // that it has said so, in a row
+	to       string  // whom it has said so last
 
 	rate   float64      // checks a second that may be made from here, 0 for any number
 	crowd  rhythm.Crowd // those whose intervals are learned
@@ -118,14 +119,24 @@ func (s *Scheduler) tempo(t *site, host string, now instant) rhythm.Tempo {
 	return t.tempo
 }
 
-// hear takes what a check says of its host. What it says of one repository it says of all:
-// that it is asked for too much. Then it is left alone for as long as it asks, longer with
-// each time, and tried by one alone, until a check succeeds that began since. s.mu is held.
-func (s *Scheduler) hear(host unique.Handle[string], f *failure.Error, began, now instant) {
+// hear takes what a check of a repository says of its host: that it is asked for too much. Then it
+// is left alone by all, longer with each time, and tried by one alone, until a check succeeds that
+// began since.
+//
+// How long it asks to be left alone counts for who has asked (see record), also while it rests
+// already. It counts for all once two have heard that it is asked for too much, one after the other's rest:
+// after the first, who may be the only one that is refused, another is tried within pauseMost. One
+// that has several urls does not wait by itself: what it hears twice counts too. s.mu is held.
+func (s *Scheduler) hear(r *repo, host unique.Handle[string], f *failure.Error, began, now instant) {
 	if f != nil && f.Host {
-		if t := s.site(host); now >= t.until { // else it is said again by who asked before
-			pause := max(f.RetryAfter, min(pauseFirst<<min(t.refusals, 10), pauseMost))
-			t.until = now.add(pause + s.spread(pause/10))
+		if t := s.site(host); now >= t.until { // else it is said to who asked before, or is waited for
+			pause := min(pauseFirst<<min(t.refusals, 10), pauseMost)
+			if t.refusals > 0 && (t.to != r.id || r.terms.urls() > 1) {
+				pause = max(pause, f.RetryAfter)
+			} else {
+				pause = max(pause, min(f.RetryAfter, pauseMost))
+			}
+			t.until, t.to = now.add(pause+s.spread(pause/10)), r.id
 			t.refusals++
 			t.said = now
 			s.probe(host, true)
@@ -134,7 +145,7 @@ func (s *Scheduler) hear(host unique.Handle[string], f *failure.Error, began, no
 		return
 	}
 	if t := s.sites[host]; t != nil && t.refusals > 0 && began > t.said && (f == nil || f.Class != failure.Network && f.Class != failure.Timeout && !isOurs(f)) {
-		t.until, t.refusals = never, 0
+		t.until, t.refusals, t.to = never, 0, ""
 		s.probe(host, false)
 		s.reopened = true
 		s.tidySite(host, t)
@@ -154,14 +165,14 @@ func (s *Scheduler) forgetRefusals(now instant) {
 	s.forgot = now
 	for host, t := range s.sites {
 		if t.refusals > 0 && time.Duration(now-t.until) >= refusalKept {
-			t.until, t.refusals = never, 0
+			t.until, t.refusals, t.to = never, 0, ""
 			s.probe(host, false)
 			s.tidySite(host, t)
 		}
 	}
 }
 
-// A host that is asked for too much is left alone for as long as it says, or, where it does not,
+// A host that is asked for too much is left alone for as long as it says, once two have heard it, or
 // for pauseFirst, and for no more than pauseMost: then one repository is looked at, by which
 // nobody is asked for too much.
 const (

@@ -283,6 +283,10 @@ func TestAnotherURLIsAskedWhileAHostRests(t *testing.T) {
 	w.answers(t, nil)
 	w.due(t)
 	w.end("repo", w.tooMuch(time.Hour))
+	if wait := w.due(t); wait > 2*pauseMost {
+		t.Errorf("it is tried once more after %s", wait)
+	}
+	w.end("repo", w.tooMuch(time.Hour))
 	if wait := w.due(t); wait > returnWithin {
 		t.Errorf("the other is asked after %s", wait)
 	}
