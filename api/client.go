@@ -200,6 +200,7 @@ func (c *Client) ask(ctx context.Context, addr address, rq call, body []byte) (s
 	if len(rq.query) > 0 {
 		target += "?" + rq.query.Encode()
 	}
+	ctx, sent := network.Sending(ctx)
 	req, err := http.NewRequestWithContext(ctx, rq.method, target, bytes.NewReader(body))
 	if err != nil {
 		return said, err
@@ -214,6 +215,9 @@ func (c *Client) ask(ctx context.Context, addr address, rq call, body []byte) (s
 		req.Header.Set("Idempotency-Key", rq.key)
 	}
 	resp, err := c.http.Do(req)
+	if err != nil && sent() {
+		return said, fmt.Errorf("%s broke off: %v", addr.text, err) // that it then did not even connect tells nothing
+	}
 	if err != nil {
 		return said, err
 	}

@@ -74,6 +74,34 @@ func TestTheNextAddressIsAsked(t *testing.T) {
 	}
 }
 
+// A write that was cut off may have happened, also where the node is not even reached any more: net/http
+// sends what has a key once more by itself.
+func TestAWriteThatWasCutOffMayHaveHappened(t *testing.T) {
+	for _, key := range []string{"", "k"} {
+		var node *httptest.Server
+		node = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.Method == http.MethodGet { // which leaves a connection
+				_, _ = io.WriteString(w, `{"cluster_id":"c","verdict":"healthy"}`)
+				return
+			}
+			_ = node.Listener.Close()
+			panic(http.ErrAbortHandler)
+		}))
+		t.Cleanup(node.Close)
+		client := api.NewClient(node.URL)
+		t.Cleanup(client.Close)
+		if _, err := client.Status(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if err := client.Remove(t.Context(), "r", key); !errors.Is(err, refusal.UnknownOutcome) {
+			t.Errorf("with the key %q: %v", key, err)
+		}
+		if err := client.Remove(t.Context(), "r", key); !errors.Is(err, api.ErrNoNode) {
+			t.Errorf("with the key %q, and nothing sent: %v", key, err)
+		}
+	}
+}
+
 // What is sent, and where: paths keep the slashes of names, writes say what they are.
 func TestRequests(t *testing.T) {
 	type seen struct{ line, key, kind, body string }

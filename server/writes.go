@@ -110,10 +110,14 @@ func (s *Server) leader(ctx context.Context) (id, addr string) {
 
 // forward passes a request on to the leader's peer port, once.
 func (s *Server) forward(addr string) http.Handler {
+	var sent func() bool
 	return &httputil.ReverseProxy{
 		Transport: s.cfg.Peers.Transport(writeTimeout + time.Second),
 		ErrorLog:  slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 		Rewrite: func(pr *httputil.ProxyRequest) {
+			var ctx context.Context
+			ctx, sent = network.Sending(pr.Out.Context())
+			pr.Out = pr.Out.WithContext(ctx)
 			pr.Out.URL.Scheme, pr.Out.URL.Host = "http", addr
 			pr.Out.Host = ""
 			pr.Out.Header.Set(peer.HeaderForwarded, s.cfg.Self)
@@ -128,7 +132,7 @@ func (s *Server) forward(addr string) http.Handler {
 		},
 		ErrorHandler: func(w http.ResponseWriter, r *http.Request, err error) {
 			s.log.Debug("forwarding to the leader failed", "leader", addr, "err", err)
-			if network.NotDialled(err) {
+			if network.NotDialled(err) && !sent() {
 				refuse(w, refusal.New(refusal.NoLeader, "the leader cannot be reached: nothing was written"))
 				return
 			}

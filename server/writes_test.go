@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httptrace"
 	"strings"
 	"sync"
 	"syscall"
@@ -142,6 +143,7 @@ func TestAWriteIsForwardedOnce(t *testing.T) {
 type away struct {
 	Peers
 	err   error
+	sends bool   // the call before it failed so had been sent
 	hangs func() // is called when the call has come; it is not answered
 }
 
@@ -152,18 +154,26 @@ func (a away) RoundTrip(r *http.Request) (*http.Response, error) {
 		<-r.Context().Done()
 		return nil, r.Context().Err()
 	}
+	if a.sends {
+		httptrace.ContextClientTrace(r.Context()).WroteHeaders()
+	}
 	return nil, a.err
 }
 
 // Whether a write may have happened depends on whether it had left this node.
 func TestAWriteThatDoesNotReachTheLeaderSaysSo(t *testing.T) {
-	for want, err := range map[refusal.Code]error{
-		refusal.NoLeader:       &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED},
-		refusal.UnknownOutcome: io.ErrUnexpectedEOF,
+	refused := &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}
+	for _, c := range []struct {
+		is   away
+		want refusal.Code
+	}{
+		{away{err: refused}, refusal.NoLeader},
+		{away{err: refused, sends: true}, refusal.UnknownOutcome}, // net/http has tried again by itself
+		{away{err: io.ErrUnexpectedEOF}, refusal.UnknownOutcome},
 	} {
-		w := (&group{leader: "other", peers: away{err: err}}).post(t)
-		if w.Code != http.StatusServiceUnavailable || !strings.Contains(w.Body.String(), `"`+string(want)+`"`) {
-			t.Errorf("%v: %d %s", err, w.Code, w.Body)
+		w := (&group{leader: "other", peers: c.is}).post(t)
+		if w.Code != http.StatusServiceUnavailable || !strings.Contains(w.Body.String(), `"`+string(c.want)+`"`) {
+			t.Errorf("%+v: %d %s", c.is, w.Code, w.Body)
 		}
 	}
 }

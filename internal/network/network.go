@@ -8,7 +8,9 @@ import (
 	"context"
 	"errors"
 	"net"
+	"net/http/httptrace"
 	"net/netip"
+	"sync/atomic"
 	"syscall"
 )
 
@@ -62,6 +64,14 @@ func (host) LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr
 func NotDialled(err error) bool {
 	var op *net.OpError
 	return errors.Is(err, syscall.ECONNREFUSED) || errors.As(err, &op) && op.Op == "dial"
+}
+
+// Sending returns a context for one HTTP request, and tells whether anything of that was sent. net/http
+// sends a request with an Idempotency-Key again by itself when its connection is cut: the error is
+// then of the last attempt alone, which may be that it is NotDialled.
+func Sending(ctx context.Context) (traced context.Context, sent func() bool) {
+	var is atomic.Bool
+	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{WroteHeaders: func() { is.Store(true) }}), is.Load
 }
 
 // Or is n, or this machine's network where n is nil.
