@@ -38,6 +38,8 @@ type rig struct {
 	reads int
 	jobs  []Job // that were done
 	fails Job   // is to
+
+	suspected []error // what has had it tested
 }
 
 var epoch = time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
@@ -87,6 +89,8 @@ func (g *rig) Read(_ context.Context, r *store.Repo) Verdict {
 }
 
 func (g *rig) Check(ctx context.Context, r *store.Repo) Verdict { return g.Read(ctx, r) }
+
+func (g *rig) Suspect(_ *store.Repo, err error) { g.suspected = append(g.suspected, err) }
 
 func (g *rig) Maintained(job Job, failed bool, _ time.Duration) {
 	g.jobs = append(g.jobs, job)

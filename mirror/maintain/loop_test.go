@@ -100,6 +100,8 @@ func (w *ward) Check(ctx context.Context, r *store.Repo) Verdict {
 	return w.verdict
 }
 
+func (w *ward) Suspect(*store.Repo, error) {}
+
 // light are objects of which nothing is known.
 type light struct{ *ward }
 

@@ -44,6 +44,8 @@ type Copies interface {
 	Read(ctx context.Context, r *store.Repo) Verdict
 	// Check looks at each of its objects, and at what it is found by.
 	Check(ctx context.Context, r *store.Repo) Verdict
+	// Suspect has a copy tested soon that a job has stumbled over. It does not block.
+	Suspect(r *store.Repo, err error)
 }
 
 // Meter is told what was done. It does not block.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"gitmirror/internal/crashpoint"
+	"gitmirror/mirror/git"
 	"gitmirror/mirror/space"
 	"gitmirror/mirror/store"
 )
@@ -73,11 +74,20 @@ func (m *Maintainer) ended(ctx context.Context, c *care, job Job, took time.Dura
 		return
 	}
 	m.cfg.Meter.Maintained(job, err != nil, took)
+	if err != nil && stumbled(job, err) {
+		m.cfg.Copies.Suspect(c.repo, err)
+	}
 	if err != nil {
 		m.cfg.Log.Warn("a copy cannot be maintained", "repo", c.repo.Name(), "job", string(job), "err", err)
 		return
 	}
 	m.cfg.Log.Debug("a copy was maintained", "repo", c.repo.Name(), "job", string(job), "took", took)
+}
+
+// stumbled tells whether a job failed over what it read of the copy, which may be shown as ready until
+// it is read the next time. A test of the copy has its own verdict.
+func stumbled(job Job, err error) bool {
+	return job != Read && job != Check && (git.Judged(err) || errors.Is(err, errIndex))
 }
 
 // errUntested says that a verification came to nothing.

@@ -417,7 +417,41 @@ func TestRecordsAndFailures(t *testing.T) {
 	if c.again[Join] != g.clock.Now().Add(2*retry) {
 		t.Errorf("after the second failure again at %s", c.again[Join])
 	}
+	if len(g.suspected) > 0 {
+		t.Errorf("for a lack of memory the copy is suspected: %v", g.suspected)
+	}
 	g.whole()
+}
+
+// What cannot be read is found out by whoever stumbles over it, not by the reading of the next day.
+func TestAJobThatStumblesHasTheCopyTested(t *testing.T) {
+	for _, job := range []Job{Weigh, Gather, Join} {
+		g := newRig(t)
+		for range 6 {
+			g.push("main", 100)
+		}
+		g.look()
+		packs, err := g.copy.Packs()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range packs { // of each the first object
+			path := filepath.Join(g.copy.Dir(), "objects", "pack", p.Name+".pack")
+			data, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			clear(data[12:60])
+			if err := errors.Join(os.Chmod(path, 0o644), os.WriteFile(path, data, 0o644)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		g.fails = job
+		g.do(t.Context(), g.cares["01REPO"], job)
+		if len(g.suspected) != 1 || g.cares["01REPO"].failure() == "" {
+			t.Errorf("%s: %q, suspected for %v", job, g.cares["01REPO"].failure(), g.suspected)
+		}
+	}
 }
 
 type failing struct{ failed int }
