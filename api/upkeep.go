@@ -19,9 +19,15 @@ type Upkeep struct {
 	Doing   string     `json:"doing"`
 	Since   *time.Time `json:"since"`   // it is
 	Waiting []string   `json:"waiting"` // what was asked for, and is not done
-	Leaving bool       `json:"leaving"` // packs go as soon as nobody reads them any more
-	Error   string     `json:"error"`   // what the last of it came to, empty where it was done
+	// WaitsFor is what keeps the first of that from being done, in words: ForRoom or another; empty for
+	// nothing, and from nodes that do not say it.
+	WaitsFor string `json:"waits_for"`
+	Leaving  bool   `json:"leaving"` // packs go as soon as nobody reads them any more
+	Error    string `json:"error"`   // what the last of it came to, empty where it was done
 }
+
+// ForRoom is what work waits for that cannot be done while the node's disk is nearly full, or fails.
+const ForRoom = "room on the disk"
 
 // Work is what may be asked for of all copies of a repo.
 type Work string

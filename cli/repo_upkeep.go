@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"gitmirror/api"
@@ -49,7 +50,7 @@ func upkeepCommand(work api.Work, verb, past, usage, about string) command {
 			case !all && len(names) == 0:
 				return usagef("gitmirror repo "+verb+" --all", "names of repositories are needed, or --all")
 			}
-			return repoUpkeep(ctx, s, upkeep{work, past, c.Bool("detach")}, names, all)
+			return repoUpkeep(ctx, s, upkeep{work, past, c.Bool("detach"), new(stuck)}, names, all)
 		},
 	}
 }
@@ -59,6 +60,7 @@ type upkeep struct {
 	work   api.Work
 	past   string // how it is said that it is done
 	detach bool
+	stuck  *stuck
 }
 
 // upkeepResult is what became of one repository's copies.
@@ -189,10 +191,11 @@ func upkeepOne(ctx context.Context, s *session, u upkeep, name string) (r upkeep
 	return r
 }
 
-// awaitUpkeep returns when no copy has anything of it left to do, and notes in copies what came of
-// it.
+// awaitUpkeep returns when no copy has anything of it left to do, or ever will as its node is, and
+// notes in copies what came of it.
 func awaitUpkeep(ctx context.Context, s *session, u upkeep, name string, asked *api.Asked, copies []upkeptCopy) error {
-	doing := map[string]string{}
+	said := map[string]string{} // of what is waited for, by node
+	var waits []string          // the same, when it was looked at last
 	for {
 		var row *api.Repo
 		err := s.read(ctx, func(ctx context.Context) (err error) {
@@ -202,10 +205,10 @@ func awaitUpkeep(ctx context.Context, s *session, u upkeep, name string, asked *
 		if err != nil && ctx.Err() == nil {
 			return err
 		}
-		open := 0
+		open, now := 0, []string(nil)
 		for i := range copies {
 			c := &copies[i]
-			if asked.Copies[i].Error != "" || err != nil {
+			if err != nil || asked.Copies[i].Error != "" || c.Error != "" {
 				continue
 			}
 			at := slices.IndexFunc(row.Copies, func(o api.Copy) bool { return o.Node == c.Node })
@@ -213,26 +216,95 @@ func awaitUpkeep(ctx context.Context, s *session, u upkeep, name string, asked *
 				c.Error = "it has left the node"
 				continue
 			}
-			now := row.Copies[at].Upkeep
-			if now == nil || len(now.Waiting) > 0 || now.Leaving { // or the node does not answer, and may again
-				if open++; now != nil && now.Doing != "" && now.Doing != doing[c.Node] {
-					doing[c.Node] = now.Doing
-					s.remark("%s: %s: %s", name, c.Node, now.Doing)
-				}
+			kept := row.Copies[at].Upkeep
+			if kept != nil && len(kept.Waiting) == 0 && !kept.Leaving {
+				u.stuck.ends(c.Node)
+				c.Upkeep, c.Error = kept, outcome(u.work, asked.Copies[i].Upkeep, kept)
 				continue
 			}
-			c.Upkeep, c.Error = now, outcome(u.work, asked.Copies[i].Upkeep, now)
+			is, hopeless := u.stuck.look(row.Copies[at])
+			if hopeless {
+				c.Error = is
+				continue
+			}
+			if open++; is == "" {
+				continue
+			}
+			now = append(now, c.Node+": "+is)
+			if is != said[c.Node] {
+				said[c.Node] = is
+				s.remark("%s: %s: %s", name, c.Node, is)
+			}
 		}
-		if open == 0 && err == nil {
-			return nil
+		if err == nil {
+			if waits = now; open == 0 {
+				return nil
+			}
 		}
 		if !sleep(ctx, pollEvery) {
 			if interrupted(ctx.Err()) {
 				return ctx.Err()
 			}
-			return &Failure{What: fmt.Sprintf("%s is not %s yet: --timeout ran out", name, u.past), Cause: "the work goes on", Code: codeTimeout, Exit: exitTimeout, Try: s.command("repo show %s", name)}
+			return &Failure{What: fmt.Sprintf("%s is not %s yet: --timeout ran out", name, u.past), Cause: strings.Join(append([]string{"the work goes on"}, waits...), "; "), Code: codeTimeout, Exit: exitTimeout, Try: s.command("repo show %s", name)}
 		}
 	}
+}
+
+// stuck are nodes that do not get on with what they are asked for, of whatever repository: of many,
+// only the first is waited for.
+type stuck struct {
+	mu    sync.Mutex
+	nodes map[string]time.Time // since when, by name
+}
+
+const (
+	// silentSoon is how long a node does not answer until that is said.
+	silentSoon = 3 * time.Second
+	// silentLong is how long it is waited for: it is called down, or answers, much sooner.
+	silentLong = time.Minute
+	// fullLong is how long room is waited for on a node's disk.
+	fullLong = 10 * time.Second
+)
+
+// look says what a copy's node does for it, empty for nothing yet, and whether it is waited for in vain.
+func (k *stuck) look(c api.Copy) (is string, hopeless bool) {
+	switch {
+	case c.Upkeep == nil && c.Away == api.NodeDown:
+		return "the node is down", true
+	case c.Upkeep == nil:
+		d := k.since(c.Node)
+		if d < silentSoon {
+			return "", false
+		}
+		return "the node does not answer", d >= silentLong
+	case c.Upkeep.WaitsFor == api.ForRoom:
+		return "waits for room on the node's disk", k.since(c.Node) >= fullLong
+	}
+	k.ends(c.Node)
+	if c.Upkeep.WaitsFor != "" {
+		return "waits for " + c.Upkeep.WaitsFor, false
+	}
+	return c.Upkeep.Doing, false
+}
+
+// since is how long a node has been stuck.
+func (k *stuck) since(node string) time.Duration {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.nodes == nil {
+		k.nodes = map[string]time.Time{}
+	}
+	if _, known := k.nodes[node]; !known {
+		k.nodes[node] = time.Now()
+	}
+	return time.Since(k.nodes[node])
+}
+
+// ends notes that a node gets on.
+func (k *stuck) ends(node string) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	delete(k.nodes, node)
 }
 
 // failedAt is what of the jobs that failed the last time belongs to a work, empty for nothing.

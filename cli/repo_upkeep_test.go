@@ -5,6 +5,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"gitmirror/api"
@@ -82,6 +83,17 @@ func TestWhatIsSaidOfUpkeep(t *testing.T) {
 		{"repo verify h/a", one, done, exitPartFailed, "", "Error: h/a is not verified on all nodes\nCause: n2: the node is down\nTry:   gitmirror repo show h/a\n"},
 		{"repo verify h/a", both, func(n int, c []api.Copy) { c[0].Upkeep, c[1].Upkeep = before(), before() }, exitFailed, "", "Error: h/a is not verified on all nodes\nCause: n1: the copy cannot be read; n2: the copy cannot be read\nTry:   gitmirror repo show h/a\n"},
 		{"repo gc h/a --timeout 500ms", both, func(n int, c []api.Copy) { c[0].Upkeep = &api.Upkeep{Waiting: []string{"gather"}} }, exitTimeout, "", "Error: h/a is not collected yet: --timeout ran out\nCause: the work goes on\nTry:   gitmirror repo show h/a\n"},
+		{"repo gc h/a --timeout 500ms", both, func(n int, c []api.Copy) {
+			done(n, c)
+			c[1].Upkeep = &api.Upkeep{Waiting: []string{"gather"}, WaitsFor: api.ForRoom}
+		}, exitTimeout, "", "h/a: n2: waits for room on the node's disk\nError: h/a is not collected yet: --timeout ran out\nCause: the work goes on; n2: waits for room on the node's disk\nTry:   gitmirror repo show h/a\n"},
+		{"repo verify h/a", both, func(n int, c []api.Copy) { // it was frozen when it was asked, and is called down since
+			if done(n, c); n > 1 {
+				c[1].Upkeep, c[1].Away = nil, "down"
+			} else {
+				c[1].Upkeep = nil
+			}
+		}, exitPartFailed, "", "Error: h/a is not verified on all nodes\nCause: n2: the node is down\nTry:   gitmirror repo show h/a\n"},
 	} {
 		f := tended(t, c.asked, c.step)
 		r := run(t, strings.Fields(c.line)...).want(t, c.exit)
@@ -92,6 +104,37 @@ func TestWhatIsSaidOfUpkeep(t *testing.T) {
 			t.Errorf("%s asks %s", c.line, first)
 		}
 	}
+}
+
+// A node that does not answer, or has no room, is named, and not waited for until --timeout; of many
+// repositories the first alone waits for it.
+func TestWhoIsStuckIsNotWaitedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var k stuck
+		look := func(c api.Copy, want string, vain bool) {
+			t.Helper()
+			if is, hopeless := k.look(c); is != want || hopeless != vain {
+				t.Errorf("%s: %q, in vain: %v", c.Node, is, hopeless)
+			}
+		}
+		silent, full := api.Copy{Node: "silent"}, api.Copy{Node: "full", Upkeep: &api.Upkeep{WaitsFor: api.ForRoom}}
+		busy := api.Copy{Node: "full", Upkeep: &api.Upkeep{WaitsFor: "a run that is under way"}}
+		look(silent, "", false)
+		look(full, "waits for room on the node's disk", false)
+		time.Sleep(fullLong)
+		look(silent, "the node does not answer", false)
+		look(full, "waits for room on the node's disk", true)
+		look(full, "waits for room on the node's disk", true) // of the next repository
+		look(busy, "waits for a run that is under way", false)
+		look(full, "waits for room on the node's disk", false) // it has got on since
+		time.Sleep(silentLong)
+		look(silent, "the node does not answer", true)
+		silent.Upkeep = &api.Upkeep{Doing: "read"}
+		look(silent, "read", false)
+		silent.Upkeep = nil
+		look(silent, "", false)
+		look(api.Copy{Node: "n", Away: api.NodeDown}, "the node is down", true)
+	})
 }
 
 // Of several repos too: where each is done on some of its nodes, or some are and others not, part

@@ -139,7 +139,7 @@ func upkeepOf(u mirror.Upkeep) *api.Upkeep {
 		return &t
 	}
 	out := &api.Upkeep{Read: at(u.Read), Checked: at(u.Checked), Tidied: at(u.Tended), Collected: at(u.Pruned), Bytes: u.Bytes, Used: u.Used,
-		Doing: string(u.Doing), Waiting: []string{}, Leaving: u.Leaving, Error: clip(u.Failure)}
+		Doing: string(u.Doing), Waiting: []string{}, WaitsFor: string(u.Waits), Leaving: u.Leaving, Error: clip(u.Failure)}
 	if u.Doing != "" {
 		out.Since = at(u.Since)
 	}

@@ -7,9 +7,19 @@ import (
 	"testing/synctest"
 	"time"
 
+	"gitmirror/api"
 	"gitmirror/coordinator"
 	"gitmirror/internal/advice"
+	"gitmirror/mirror"
+	"gitmirror/mirror/maintain"
 )
+
+// Who waits for work on a copy knows by these words that it waits in vain.
+func TestWhatWorkWaitsFor(t *testing.T) {
+	if got := upkeepOf(mirror.Upkeep{Waits: maintain.ForRoom}).WaitsFor; got != api.ForRoom {
+		t.Errorf("%q", got)
+	}
+}
 
 // A stop that hangs ends all the same, and says why.
 func TestAStopThatHangsEnds(t *testing.T) {

@@ -289,14 +289,37 @@ func TestAWishThatHasToWaitKeepsNobody(t *testing.T) {
 				t.Errorf("copy %d was read %d times", i, n)
 			}
 		}
-		if s := w.Status("REPO0"); !slices.Equal(s.Wanted, []Job{Gather}) || s.Failure != "" {
+		if s := w.Status("REPO0"); !slices.Equal(s.Wanted, []Job{Gather}) || s.Failure != "" || s.Waits != ForRun {
 			t.Errorf("while a run is under way: %+v", s)
 		}
 		release()
 		time.Sleep(2*lookEvery + lookSpread)
 		synctest.Wait()
-		if s := w.Status("REPO0"); len(s.Wanted) > 0 {
+		if s := w.Status("REPO0"); len(s.Wanted) > 0 || s.Waits != ForNothing {
 			t.Errorf("after the run: %+v", s)
+		}
+		cancel()
+		synctest.Wait()
+	})
+}
+
+// What cannot be begun for want of room says so, and what needs none is done.
+func TestAWishWithoutRoomSaysSo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		w := newWard(t, 1)
+		w.cfg.Space = space.New(nil, t.TempDir(), 200, nil) // more than there is
+		go w.cfg.Space.Run(ctx)
+		go w.Run(ctx)
+		time.Sleep(10 * time.Minute)
+		w.Ask("REPO0", Gather)
+		time.Sleep(time.Second)
+		synctest.Wait()
+		if s := w.Status("REPO0"); s.Waits != ForRoom || !slices.Equal(s.Wanted, []Job{Gather}) {
+			t.Errorf("%+v", s)
+		}
+		if n := w.times("read REPO0"); n != 1 {
+			t.Errorf("it was read %d times", n)
 		}
 		cancel()
 		synctest.Wait()

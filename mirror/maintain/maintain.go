@@ -99,6 +99,7 @@ type care struct {
 	readAt     time.Time // when it is due
 	checkAt    time.Time
 	again      map[Job]time.Time // not before, because it failed or was put off
+	waits      map[Job]Waits     // for what it was put off the last time
 	failed     map[Job]int       // times in a row
 	leaving    *departure
 	hidden     int // packs that were hidden, when it was looked last
@@ -199,7 +200,7 @@ func (m *Maintainer) look() {
 	for _, r := range repos {
 		here[r.ID()] = r
 		if c := m.cares[r.ID()]; c == nil || c.repo != r {
-			news = append(news, &care{repo: r, phase: m.cfg.Random(), again: map[Job]time.Time{}, failed: map[Job]int{}, failures: map[Job]string{}})
+			news = append(news, &care{repo: r, phase: m.cfg.Random(), again: map[Job]time.Time{}, waits: map[Job]Waits{}, failed: map[Job]int{}, failures: map[Job]string{}})
 		}
 	}
 	for id := range m.cares {

@@ -1,9 +1,12 @@
 package maintain
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"time"
+
+	"gitmirror/mirror/space"
 )
 
 // Status is what is known of the maintenance of a copy.
@@ -12,19 +15,52 @@ type Status struct {
 	Doing   Job       // now, empty for nothing
 	Since   time.Time // it is
 	Wanted  []Job     // that somebody has asked for and that are not done
+	Waits   Waits     // for what the first of them does, empty where it does not
 	Leaving bool      // packs are to go, as soon as nobody needs them any more
 	Failure string    // what jobs came to that failed the last time, empty where none did
 }
 
+// Waits is what keeps a job that was asked for from being done. The names are part of the API.
+type Waits string
+
+// What is waited for. A run and a table come to their end by themselves.
+const (
+	ForNothing Waits = ""
+	ForRoom    Waits = "room on the disk"
+	ForRun     Waits = "a run that is under way"
+	ForTable   Waits = "a table that has come meanwhile"
+)
+
+// waitsFor is what a job waits for that was put off for that reason.
+func waitsFor(err error) Waits {
+	switch {
+	case errors.Is(err, errUnfit):
+		return ForRoom
+	case errors.Is(err, errBusy):
+		return ForRun
+	case errors.Is(err, errNeeded):
+		return ForTable
+	}
+	return ForNothing
+}
+
 // Status tells what is known of a copy, nothing where it is not here.
 func (m *Maintainer) Status(id string) Status {
+	roomy := m.cfg.Space.Now().State == space.Well
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	c := m.cares[id]
 	if c == nil {
 		return Status{Wanted: slices.Clone(m.early[id])}
 	}
-	return Status{Record: c.record, Doing: c.doing, Since: c.since, Wanted: slices.Clone(c.wanted), Leaving: c.leaving != nil, Failure: c.failure()}
+	s := Status{Record: c.record, Doing: c.doing, Since: c.since, Wanted: slices.Clone(c.wanted), Leaving: c.leaving != nil, Failure: c.failure()}
+	if len(c.wanted) > 0 && c.doing == "" {
+		s.Waits = c.waits[c.wanted[0]]
+		if !roomy && c.wanted[0].writes() {
+			s.Waits = ForRoom
+		}
+	}
+	return s
 }
 
 // Packs counts the packs of all copies, as each was last looked at: within two minutes while there

@@ -56,6 +56,7 @@ func (m *Maintainer) ended(ctx context.Context, c *care, job Job, took time.Dura
 	now := m.cfg.Clock.Now()
 	aborted := ctx.Err() != nil || putOff(err) || errors.Is(err, store.ErrGone)
 	m.mu.Lock()
+	c.waits[job] = waitsFor(err)
 	switch {
 	case err == nil:
 		delete(c.failed, job)
