@@ -18,7 +18,7 @@ func TestCandidatesAreDated(t *testing.T) {
 		table := &refs.Table{Generation: 2, Candidate: "waits", Head: refs.Symbolic("refs/heads/main")}
 		began := time.Now()
 		for _, dir := range dirs {
-			if err := atomicfile.Write(newPlatter(c.note).disk(), filepath.Join(dir, "packed-refs.candidate"), table.Encode(), 0o644); err != nil {
+			if err := atomicfile.Write(newPlatter(c.note, new(ice)).disk(), filepath.Join(dir, "packed-refs.candidate"), table.Encode(), 0o644); err != nil {
 				t.Fatal(err)
 			}
 			time.Sleep(time.Minute)

@@ -33,6 +33,7 @@ type chronicle struct {
 	lines    map[string]lineage // of rows
 	upstream func(url string) *Upstream
 	madeAt   func(candidate string) time.Time // when it was prepared, zero where that was not seen
+	frozen   func(from, to time.Time) bool    // whether a disk was, at some moment in between
 	trusted  time.Time                        // until then all clocks but one were right
 	doubted  atomic.Bool                      // later they were not
 	downs    map[string][]span                // when the log said of nodes that they are down, by name
@@ -55,8 +56,8 @@ type version struct {
 	nodes map[fsm.NodeNum]string
 }
 
-func newChronicle(upstream func(url string) *Upstream, madeAt func(candidate string) time.Time) *chronicle {
-	return &chronicle{upstream: upstream, madeAt: madeAt, entries: map[place]raft.Log{}, rows: map[string][]version{}, lines: map[string]lineage{}, downs: map[string][]span{}}
+func newChronicle(upstream func(url string) *Upstream, madeAt func(candidate string) time.Time, frozen func(from, to time.Time) bool) *chronicle {
+	return &chronicle{upstream: upstream, madeAt: madeAt, frozen: frozen, entries: map[place]raft.Log{}, rows: map[string][]version{}, lines: map[string]lineage{}, downs: map[string][]span{}}
 }
 
 // read takes in the log in a node's directory, on which nothing runs.
@@ -147,7 +148,8 @@ func (c *chronicle) replay(last uint64) (flaws []string) {
 		}
 		before := view
 		view = state.View()
-		if now := view.Now(); e.AppendedAt.Before(c.trusted) && (now.Sub(e.AppendedAt) > onTime || e.AppendedAt.Sub(now) > onTime && e.AppendedAt.Sub(led) > onTime) {
+		if now := view.Now(); e.AppendedAt.Before(c.trusted) &&
+			(now.Sub(e.AppendedAt) > onTime || e.AppendedAt.Sub(now) > onTime && e.AppendedAt.Sub(led) > onTime && !c.frozen(now, e.AppendedAt)) {
 			flaws = append(flaws, fmt.Sprintf("entry %d says that it is %s, at %s", e.Index, now, e.AppendedAt))
 		}
 		ids, ok := view.ChangedSince(seen)

@@ -18,6 +18,7 @@ const (
 	fullDisk    harm = "its disk was full"
 	failingDisk harm = "its disk failed once"
 	readOnly    harm = "its disk is read-only"
+	frozenDisk  harm = "its disk was frozen"
 	// Of its directory, which is of no use any more where it does not start.
 	wiped     harm = "its directory is empty"
 	logWiped  harm = "its log is gone"
@@ -45,6 +46,7 @@ var excuses = map[harm]excuse{
 	fullDisk:    {ends: either(says(syscall.ENOSPC), is(cluster.ErrStoreFailed))},
 	failingDisk: {ends: either(says(syscall.EIO), is(cluster.ErrStoreFailed))},
 	readOnly:    {ends: either(says(syscall.EROFS), is(cluster.ErrStoreFailed))},
+	frozenDisk:  {ends: either(is(cluster.ErrDiskHung))},
 	wiped:       {ends: either(is(refusal.ConflictNode), is(errStarting)), anew: true},
 	newcomer:    {ends: either(is(errStarting))},
 	logWiped:    {ends: either(is(cluster.ErrLogLost)), anew: true},
@@ -52,7 +54,7 @@ var excuses = map[harm]excuse{
 	bitInLog:    {ends: either(is(cluster.ErrLogLost), is(cluster.ErrDamaged)), anew: true},
 	bitInCopy:   {ends: either()},
 	bitInCard:   {ends: func(error) bool { return true }, anew: true},
-	removed:     {ends: either(is(membership.ErrOut), is(refusal.NodeRemoved)), anew: true},
+	removed:     {ends: either(is(membership.ErrOut), is(refusal.NodeRemoved), is(membership.ErrSuperseded)), anew: true}, // and then the cluster was recovered
 	superseded:  {ends: either(is(membership.ErrSuperseded), is(errStarting))},
 	twin:        {ends: either(is(membership.ErrCopied), is(refusal.NodeCopied))},
 }

@@ -21,8 +21,8 @@ var linkSteps = map[string]func(*run, Step){
 	"lossy":  func(r *run, s Step) { r.both(s, fabric.Weather{Loss: 0.4, Jitter: 20 * time.Millisecond}) },
 	"reset":  func(r *run, s Step) { r.w.Fabric.Reset(r.node(s.Node).Host, r.node(s.Other).Host) },
 	"hold":   func(r *run, s Step) { r.hold(s) },
-	"freeze": func(r *run, s Step) { r.alone(r.node(s.Node), fabric.Weather{Cut: true}) },
-	"thaw":   func(r *run, s Step) { r.alone(r.node(s.Node), fabric.Weather{}) },
+	"freeze": func(r *run, s Step) { r.freeze(r.node(s.Node)) },
+	"thaw":   func(r *run, s Step) { r.thaw(r.node(s.Node)) },
 	"mend":   func(r *run, _ Step) { r.mend() },
 }
 
@@ -78,10 +78,21 @@ func (r *run) alone(n *Node, weather fabric.Weather) {
 	r.w.Fabric.Set(n.Host, r.w.desk, weather)
 }
 
+// freeze has nobody hear of a node, and nothing end that it writes.
+func (r *run) freeze(n *Node) {
+	r.alone(n, fabric.Weather{Cut: true})
+	n.freeze()
+}
+
+func (r *run) thaw(n *Node) {
+	n.thaw()
+	r.alone(n, fabric.Weather{})
+}
+
 func (r *run) mend() {
 	all := r.w.every()
 	for i, n := range all {
-		r.alone(n, fabric.Weather{})
+		r.thaw(n)
 		for _, o := range all[:i] {
 			r.w.Fabric.Release(n.Host, o.Host)
 		}

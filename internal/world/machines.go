@@ -29,9 +29,17 @@ var machineSteps = map[string]func(*run, Step){
 			n.feel("failing")
 		}
 	},
+	"hang":  func(r *run, s Step) { r.hang(s) },
 	"drag":  func(r *run, s Step) { r.node(s.Node).drag(lags[s.Other%len(lags)]) },
 	"stop":  func(r *run, s Step) { n := r.node(s.Node); r.work.Go(func() { r.stopped(n) }) },
 	"start": func(r *run, s Step) { r.start(r.node(s.Node)) },
+}
+
+// hang has nothing end for a while that a node writes, which all hear of as before.
+func (r *run) hang(s Step) {
+	n := r.node(s.Node)
+	n.freeze()
+	time.AfterFunc(holds[s.Repo%len(holds)], n.thaw)
 }
 
 // start starts a node that does not run, in the background.

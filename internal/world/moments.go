@@ -313,7 +313,7 @@ func (r *run) stall(s Step) {
 			}
 		}
 		if _, owns := r.bereave(s, u); owns != nil {
-			r.alone(owns, fabric.Weather{Cut: true})
+			r.freeze(owns)
 			u.Push("main")
 		}
 	})

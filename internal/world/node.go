@@ -157,7 +157,7 @@ func (n *Node) StartWithin(d time.Duration, join ...*Node) (err error) {
 
 func (n *Node) startOnce(d time.Duration, join []*Node) error {
 	ctx, stop := context.WithCancel(context.Background())
-	p := &process{line: &line{Host: n.Host, cut: make(chan struct{})}, disk: newPlatter(n.sees), stop: stop, ready: make(chan struct{}), done: make(chan struct{})}
+	p := &process{line: &line{Host: n.Host, cut: make(chan struct{})}, disk: newPlatter(n.sees, &n.of.ice), stop: stop, ready: make(chan struct{}), done: make(chan struct{})}
 	cfg := n.config(p, join)
 	cfg.Ready = func(node.Info) { close(p.ready) }
 	n.mu.Lock()
@@ -199,6 +199,7 @@ func (n *Node) startOnce(d time.Duration, join []*Node) error {
 	case <-p.ready:
 		return nil
 	case <-late:
+		p.disk.keepThawed()
 		stop()
 		<-p.done
 		return errStarting
@@ -291,6 +292,35 @@ func (n *Node) drag(lag time.Duration) {
 	}
 }
 
+// freeze has nothing end any more that the process on a node writes, until thaw, or until it is
+// told to stop. One that starts, or will meanwhile, is not frozen: it serves within startBound.
+func (n *Node) freeze() {
+	if !n.serves() {
+		return
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.run != nil {
+		n.bear(frozenDisk)
+		n.run.disk.freeze()
+	}
+}
+
+func (n *Node) thaw() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.run != nil {
+		n.run.disk.thaw()
+	}
+}
+
+// frozen tells whether what its process writes does not end.
+func (n *Node) frozen() bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.run != nil && n.run.disk.frozen()
+}
+
 // Stop ends the node in good order.
 func (n *Node) Stop() error {
 	n.mu.Lock()
@@ -299,6 +329,7 @@ func (n *Node) Stop() error {
 	if p == nil {
 		return nil
 	}
+	p.disk.keepThawed()
 	p.stop()
 	<-p.done
 	return p.err

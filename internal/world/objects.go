@@ -29,7 +29,7 @@ type objects struct {
 	of      *World
 	node    string
 	client  *http.Client // to peers, over the node's network
-	written func()       // returns when the node's disk has what was fetched
+	written func() error // returns when the node's disk has what was fetched
 }
 
 var _ mirror.Objects = (*objects)(nil)
@@ -157,7 +157,9 @@ func (o *objects) Fetch(ctx context.Context, st *store.Staging, src fetch.Source
 	if len(news) == 0 {
 		return nil
 	}
-	o.written()
+	if err := o.written(); err != nil {
+		return failure.Wrap(failure.Disk, err)
+	}
 	return writePack(st.Dir(), news)
 }
 

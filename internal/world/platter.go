@@ -12,19 +12,25 @@ import (
 
 // platter is a machine's disk, as one process on it has it: it can be full, read-only, or fail once, and
 // it is gone for good in the middle of what the process does when that is killed. It can be slow to
-// take what is written where no lock is held over that, the log and what is fetched: who waits for
-// a lock holds up the time of a world.
+// take what is written where no lock is held over that, or not take it while it is frozen: the log, the
+// file that its watchdog writes, and what is fetched. Who waits for a lock holds up the time of a world.
 type platter struct {
 	mu   sync.Mutex
 	mood string        // "", "full", or "failing" for what is done next
 	lag  time.Duration // how long a write to the log takes
+	cold chan struct{} // closed when it is not frozen any more, nil while it is not
+	ice  *ice          // is told when it is
+	warm func()        // that it is not any more
+	last bool          // it is not frozen any more
 	left int           // operations until it is gone, 0 for any number
 	hurt bool          // an operation has failed
 	gone chan struct{}
 	seen func(disk.Op) // is told what is about to be done
 }
 
-func newPlatter(seen func(disk.Op)) *platter { return &platter{gone: make(chan struct{}), seen: seen} }
+func newPlatter(seen func(disk.Op), ice *ice) *platter {
+	return &platter{gone: make(chan struct{}), seen: seen, ice: ice}
+}
 
 var (
 	// writes are operations that take room.
@@ -45,25 +51,91 @@ func (p *platter) before(op disk.Op) error {
 	case mood == "full" && slices.Contains(writes, op.Name):
 		return p.fail(syscall.ENOSPC)
 	}
-	if filepath.Base(op.Path) == "raft.db" && slices.Contains(changes, op.Name) {
-		p.wait()
+	if slices.Contains(changes, op.Name) {
+		var err error
+		switch filepath.Base(op.Path) {
+		case "raft.db":
+			err = p.wait()
+		case "probe": // of the watchdog, which takes no disk of ours that is only slow for one that hangs
+			err = p.whileFrozen()
+		}
+		if err != nil {
+			return err
+		}
 	}
 	p.seen(op)
 	return nil
 }
 
-// wait is as long as something takes that is written, or until the disk is gone.
-func (p *platter) wait() {
+// wait is as long as something takes that is written. It fails where the disk is gone meanwhile.
+func (p *platter) wait() error {
 	p.mu.Lock()
 	lag := p.lag
 	p.mu.Unlock()
-	if lag == 0 {
-		return
+	if lag > 0 {
+		select {
+		case <-time.After(lag):
+		case <-p.gone:
+			return p.fail(syscall.EIO)
+		}
+	}
+	return p.whileFrozen()
+}
+
+// whileFrozen waits until it is not frozen, and fails where it is gone before.
+func (p *platter) whileFrozen() error {
+	p.mu.Lock()
+	cold := p.cold
+	p.mu.Unlock()
+	if cold == nil {
+		return nil
 	}
 	select {
-	case <-time.After(lag):
+	case <-cold:
 	case <-p.gone:
 	}
+	if p.isGone() {
+		return p.fail(syscall.EIO)
+	}
+	return nil
+}
+
+// freeze has nothing end that is written from now on, until thaw.
+func (p *platter) freeze() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.cold == nil && !p.last {
+		p.cold, p.warm = make(chan struct{}), p.ice.freezes()
+	}
+}
+
+func (p *platter) thaw() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.melt()
+}
+
+// keepThawed ends it for good: nobody waits for a process to stop whose disk is frozen.
+func (p *platter) keepThawed() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.last = true
+	p.melt()
+}
+
+// melt is thaw with the lock held.
+func (p *platter) melt() {
+	if p.cold != nil {
+		close(p.cold)
+		p.cold = nil
+		p.warm()
+	}
+}
+
+func (p *platter) frozen() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.cold != nil
 }
 
 // drag has everything that is written take so long.
@@ -111,10 +183,12 @@ func (p *platter) next() string {
 // end has nothing be written any more. The lock is held.
 func (p *platter) end() {
 	p.left = 0
+	p.last = true
 	select {
 	case <-p.gone:
 	default:
 		close(p.gone)
+		p.melt()
 	}
 }
 

@@ -36,7 +36,7 @@ func (r *run) remainder() (best []*Node) {
 
 func (r *run) whole(list []*Node) bool {
 	for _, n := range list {
-		if !n.serves() || n.has(removed) || !r.fair(n.Host, r.w.desk) {
+		if !n.serves() || n.frozen() || n.has(removed) || !r.fair(n.Host, r.w.desk) {
 			return false
 		}
 		for _, o := range list {

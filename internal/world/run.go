@@ -97,7 +97,7 @@ func Run(t *testing.T, dir string, log *slog.Logger, s Setup, steps []Step) (out
 		began := time.Now()
 		w := New(t, s.Seed, dir, log)
 		r := &run{w: w, known: map[string]*Upstream{}, seen: map[string]int{}, touches: map[string]*presence{},
-			claims: newClaims(), verdicts: newVerdicts(), log: newChronicle(w.upstream, w.candidates.madeAt)}
+			claims: newClaims(), verdicts: newVerdicts(), log: newChronicle(w.upstream, w.candidates.madeAt, w.ice.between)}
 		r.w.buried, r.w.ended = r.chronicle, r.ended
 		defer func() {
 			r.result.Virtual = time.Since(began)
@@ -317,8 +317,11 @@ func (r *run) look(ctx context.Context, n *Node, name string, u *Upstream) bool 
 	return !another
 }
 
-// reached tells whether nothing is between people and a node, nor between it and others.
+// reached tells whether nothing is between people and a node, nor between it and others, nor its disk.
 func (r *run) reached(n *Node) bool {
+	if n.frozen() {
+		return false
+	}
 	hosts := []*fabric.Host{r.w.desk}
 	for _, o := range r.others(n) {
 		hosts = append(hosts, o.Host)

@@ -32,6 +32,7 @@ type World struct {
 	candidates candidates
 	lives      activations
 	removals   removals
+	ice        ice
 	buried     func(dir string) // is told of the directory of a node that has crashed
 	desk       *fabric.Host     // where people sit
 	browser    *http.Client
