@@ -167,6 +167,9 @@ type Copy struct {
 	State      string `json:"state"` // wanted ready broken leaving
 	Away       string `json:"away"`  // why clients do not get a ready one now: "down", "not heard" (while nobody leads), "out of service"; empty otherwise
 	Generation uint64 `json:"generation"`
+	// Behind is why a ready one lacks what is published, "its disk is full", "its disk is failing" or
+	// "it follows"; empty where it does not.
+	Behind string `json:"behind"`
 	// Since is when one broke, as far as the events that are kept say so; null otherwise.
 	Since *time.Time `json:"since"`
 	// Live is the generation that the node itself says it has, 0 for none; null where it was not

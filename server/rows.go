@@ -99,7 +99,7 @@ func (sh shape) states(r *fsm.Repo) []verdict {
 		add(api.StateCopying, strings.TrimSuffix(fmt.Sprintf("%d of %d copies; %s", served, want, away), "; "))
 	}
 	if sh.late(r) {
-		add(api.StateCopying, fmt.Sprintf("%d of %d copies have generation %d", sh.current(r), want, r.Generation))
+		add(api.StateCopying, fmt.Sprintf("%d of %d copies have generation %d; %s", sh.current(r), want, r.Generation, sh.whoTrails(r)))
 	}
 	if served > 0 && newest < r.Generation {
 		add(api.StateBehind, strings.TrimSuffix(fmt.Sprintf("serves generation %d of %d; %s", newest, r.Generation, sh.whoHas(r)), "; "))
@@ -208,6 +208,29 @@ func (sh shape) current(r *fsm.Repo) (n int) {
 	return n
 }
 
+// behind is why the copy of a node lacks what is published of its row, empty where it does not.
+func (sh shape) behind(r *fsm.Repo, c fsm.Copy) string {
+	n := sh.view.Node(c.Node)
+	switch {
+	case n == nil || c.State != fsm.CopyReady || c.Generation >= r.Generation:
+		return ""
+	case n.Disk != nil && n.Disk.Class != fsm.DiskLow:
+		return "its disk is " + n.Disk.Class
+	}
+	return "it follows"
+}
+
+// whoTrails says which copies that clients get lack what is published, and why.
+func (sh shape) whoTrails(r *fsm.Repo) string {
+	var list []string
+	for _, c := range r.Copies {
+		if why := sh.behind(r, c); why != "" && sh.away(sh.view.Node(c.Node)) == "" {
+			list = append(list, fmt.Sprintf("%s has %d: %s", sh.view.Node(c.Node).Name, c.Generation, why))
+		}
+	}
+	return strings.Join(list, ", ")
+}
+
 // whoHas names the nodes whose copies have the row's generation.
 func (sh shape) whoHas(r *fsm.Repo) string {
 	var list []string
@@ -260,7 +283,7 @@ func (sh shape) render(r *fsm.Repo, said firsthand) api.Repo {
 		if n := sh.view.Node(c.Node); n != nil {
 			shown.Node = n.Name
 			if c.State == fsm.CopyReady {
-				shown.Away = sh.away(n)
+				shown.Away, shown.Behind = sh.away(n), sh.behind(r, c)
 			}
 		}
 		out.Copies = append(out.Copies, shown)

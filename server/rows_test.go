@@ -115,7 +115,11 @@ func TestStatesOfARepo(t *testing.T) {
 		{"one copy of two", func(tb *table) { tb.publish(1) }, "copying", "1 of 2"},
 		{"both", func(tb *table) { tb.publish(1).ready("n2", 1) }, "ready", ""},
 		{"a replica follows in a moment", func(tb *table) { tb.publish(1).ready("n2", 1).publish(2) }, "ready", ""},
-		{"a replica cannot follow", func(tb *table) { tb.publish(1).ready("n2", 1).publish(2).later(2 * time.Minute) }, "copying", "1 of 2 copies have generation 2"},
+		{"a replica cannot follow", func(tb *table) { tb.publish(1).ready("n2", 1).publish(2).later(2 * time.Minute) }, "copying", "1 of 2 copies have generation 2; n2 has 1: it follows"},
+		{"a replica cannot follow for its disk", func(tb *table) {
+			tb.publish(1).ready("n2", 1).do(&command.Report{Node: "n2", Condition: &command.NodeCondition{Disk: fsm.DiskFull}})
+			tb.publish(2).later(2 * time.Minute)
+		}, "copying", "n2 has 1: its disk is full"},
 		{"a copy breaks", func(tb *table) { tb.publish(1).ready("n2", 1).broken("n2") }, "copying", "1 of 2"},
 		{"a node with a copy dies", func(tb *table) { tb.publish(1).ready("n2", 1).down("n2") }, "copying", "copy on n2 is down"},
 		{"the owner dies with the newest", func(tb *table) { tb.publish(1).ready("n2", 1).publish(2).down("n1") }, "copying behind", "1 of 2"},
@@ -201,6 +205,26 @@ func TestACopyThatIsAwayIsShownSo(t *testing.T) {
 			t.Errorf("%+v is away", c)
 		}
 	}
+}
+
+// A copy that clients get and that lacks what is published is not shown like one that has it.
+func TestACopyThatIsBehindIsShownSo(t *testing.T) {
+	tb := newTable(t).publish(1).ready("n2", 1).publish(2)
+	behind := func(want ...string) {
+		t.Helper()
+		for i, c := range tb.shape().render(tb.state.View().Repo("r"), firsthand{}).Copies {
+			if c.Behind != want[i] || c.State != "ready" {
+				t.Errorf("%+v, want it behind: %q", c, want[i])
+			}
+		}
+	}
+	behind("", "it follows")
+	for disk, want := range map[string]string{fsm.DiskFull: "its disk is full", fsm.DiskFailing: "its disk is failing", fsm.DiskLow: "it follows"} {
+		tb.do(&command.Report{Node: "n2", Condition: &command.NodeCondition{Disk: disk}})
+		behind("", want)
+	}
+	tb.ready("n2", 2)
+	behind("", "")
 }
 
 // Where an upstream is by its own word is shown, as it is written.

@@ -98,6 +98,7 @@ func upkept() *api.Repo {
 		{Node: "n1", State: "ready", Generation: 117, Upkeep: &api.Upkeep{Read: beforeP(3 * time.Hour), Checked: beforeP(200 * time.Hour), Doing: "gather", Error: "join: git pack-objects: fatal: \x1b[2Jno"}},
 		{Node: "n2", State: "ready", Generation: 117, Upkeep: &api.Upkeep{Read: beforeP(20 * time.Minute), Collected: beforeP(time.Minute)}},
 		{Node: "n3", State: "ready", Generation: 117},
+		{Node: "n4", State: "ready", Generation: 116, Behind: "its disk is full"},
 	}
 	return &r
 }

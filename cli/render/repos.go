@@ -111,7 +111,7 @@ func (p Printer) Repo(r *api.Repo, own, base string) error {
 	}
 	list = append(list,
 		[2]string{"owner", fmt.Sprintf("%s (epoch %d)", cell(r.Owner), r.Epoch)},
-		[2]string{"copies", CopyCount(r) + " ready"},
+		[2]string{"copies", CopyCount(r) + " ready" + p.behind(r)},
 		[2]string{"generation", fmt.Sprintf("%d (%s)", r.Generation, durable)},
 		[2]string{"refs", humanize.Comma(int64(r.Refs)) + ", HEAD " + cell(strings.TrimPrefix(r.Head, "ref: "))},
 		[2]string{"refs digest", cell(r.RefsDigest)},
@@ -219,8 +219,11 @@ func (p Printer) Repo(r *api.Repo, own, base string) error {
 		if c.Since != nil {
 			state += " since " + p.ago(c.Since)
 		}
-		if c.Away != "" {
+		switch {
+		case c.Away != "":
 			state = p.colored(yellow, c.State+", "+c.Away)
+		case c.Behind != "":
+			state = p.colored(yellow, "behind: "+cell(c.Behind))
 		}
 		row := []string{cell(c.Node), role, state, strconv.FormatUint(c.Generation, 10)}
 		if kept {
@@ -310,6 +313,20 @@ func (p Printer) copyState(state string) string {
 		return p.colored(red, state)
 	}
 	return p.colored(yellow, cell(state))
+}
+
+// behind is how many of those lack what is published.
+func (p Printer) behind(r *api.Repo) string {
+	n := 0
+	for _, c := range r.Copies {
+		if c.Behind != "" && c.Away == "" {
+			n++
+		}
+	}
+	if n == 0 {
+		return ""
+	}
+	return p.colored(yellow, fmt.Sprintf(", %d of them behind", n))
 }
 
 // CopyCount is how many copies are ready, where clients get them, of how many there
