@@ -33,8 +33,12 @@ func (c *Coordinator) Undrain(ctx context.Context, id, key string) error {
 }
 
 // canDrain tells why the copies of a node can not all have an equal elsewhere: a repo wants
-// more copies than there are other nodes that could have one.
+// more copies than there are other nodes that could have one, or one where git is, and none of
+// those has it.
 func canDrain(view *fsm.View, n *fsm.Node) error {
+	if err := canDoWithoutItsGit(view, n); err != nil {
+		return err
+	}
 	var takers []fsm.NodeNum
 	var others []string // that get no copies now, and why
 	for _, o := range view.Nodes() {
@@ -78,6 +82,45 @@ func canDrain(view *fsm.View, n *fsm.Node) error {
 		said += "; not counted: " + strings.Join(others, ", ")
 	}
 	return refusal.New(refusal.DrainImpossible, "%s", said)
+}
+
+// canDoWithoutItsGit tells why clients would not get what a node holds any more: one copy of each
+// repository is where git is, which makes their packs (ring.Node.Mute), and no other node that is left
+// has git, nor a copy that it could keep.
+func canDoWithoutItsGit(view *fsm.View, n *fsm.Node) error {
+	if !n.HasGit() {
+		return nil
+	}
+	for _, o := range view.Nodes() {
+		if o.Num != n.Num && o.HasGit() && cannotTake(o) == "" {
+			return nil
+		}
+	}
+	count := 0
+	var names []string
+	view.HeldBy(n.Num, func(r *fsm.Repo) bool {
+		if cp, _ := r.Copy(n.Num); r.Removed || cp.State == fsm.CopyLeaving {
+			return true
+		}
+		kept := slices.ContainsFunc(r.Copies, func(cp fsm.Copy) bool {
+			o := view.Node(cp.Node)
+			return cp.State == fsm.CopyReady && o != nil && o.Num != n.Num && o.HasGit() && o.Serves() && !o.Draining()
+		})
+		if !kept {
+			if count++; len(names) < namedInTheWay {
+				names = append(names, r.Name)
+			}
+		}
+		return true
+	})
+	if count == 0 {
+		return nil
+	}
+	said := fmt.Sprintf("no other node that could have its copies has git: clients would get nothing of %d repositories: %s", count, strings.Join(names, ", "))
+	if more := count - len(names); more > 0 {
+		said += fmt.Sprintf(" and %d more", more)
+	}
+	return refusal.New(refusal.DrainImpossible, "%s", said).Try("start another node that has git with --join, or bring one back: gitmirror node ls shows the engines")
 }
 
 // cannotTake is why a node gets no new copies now, empty where it does.

@@ -1,11 +1,14 @@
 package coordinator
 
 import (
+	"errors"
 	"fmt"
+	"strings"
 	"testing"
 
 	"gitmirror/fsm"
 	"gitmirror/fsm/command"
+	"gitmirror/internal/refusal"
 )
 
 // engine has a node say whether it has git.
@@ -66,5 +69,46 @@ func TestOneCopyIsWhereGitIs(t *testing.T) {
 	w.settle()
 	if n := w.unserved(); n > 0 {
 		t.Errorf("%d repositories are where clients do not get them", n)
+	}
+}
+
+// The last node that has git keeps what clients get from nobody else: to drain it is refused, until another
+// has git, or has a copy that it may keep.
+func TestTheLastNodeWithGitIsNotDrained(t *testing.T) {
+	w := newWorld(t, 4).modern()
+	w.add(12)
+	w.settle()
+	for _, n := range []int{2, 3, 4} {
+		w.engine(n, false)
+	}
+	w.settle()
+	before := w.proposals
+	err := w.c.Drain(t.Context(), id(1), "k")
+	for _, want := range []string{"no other node", "has git", "12 repositories", "and 2 more"} {
+		if !errors.Is(err, refusal.DrainImpossible) || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want %q in it", err, want)
+		}
+	}
+	if w.proposals != before {
+		t.Error("what was refused was proposed")
+	}
+	w.drain(2) // which has none, and whose going changes nothing for clients
+	w.settle()
+	if n := w.unserved(); n > 0 {
+		t.Errorf("%d repositories are where clients do not get them", n)
+	}
+	w.engine(3, true)
+	w.alive[id(3)] = false
+	w.settle()
+	if err := w.c.Drain(t.Context(), id(1), "k2"); !errors.Is(err, refusal.DrainImpossible) {
+		t.Errorf("while the other that has git is down: %v", err)
+	}
+	w.alive[id(3)] = true
+	w.join(5)
+	w.settle()
+	w.drain(1)
+	w.settle()
+	if h := w.held(1); h.Copies != 0 || w.unserved() > 0 {
+		t.Errorf("it has %+v, and %d are where clients do not get them", h, w.unserved())
 	}
 }
