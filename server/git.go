@@ -150,7 +150,7 @@ func (s *Server) git(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if least > 0 {
-		refuseStale(w, row, refusal.New(refusal.NotFresh, "no node that has generation %d answers; it is on %s", least, holders(view, row)))
+		refuseStale(w, row, refusal.New(refusal.NotFresh, "no node that has generation %d answers; it is on %s", least, s.holders(view, row)))
 		return
 	}
 	if row.Generation == 0 {
@@ -158,11 +158,18 @@ func (s *Server) git(w http.ResponseWriter, r *http.Request) {
 		gitRefuse(w, http.StatusServiceUnavailable, row.Name+" has no complete copy yet: it is "+state+" ("+reason+")")
 		return
 	}
-	if _, err := s.cfg.Git.Open(row.ID); errors.Is(err, ErrNoGit) {
-		gitRefuse(w, http.StatusServiceUnavailable, ErrNoGit.Error()+", and no node that has git and holds "+row.Name+" answers; it is on "+holders(view, row))
+	_, err = s.cfg.Git.Open(row.ID)
+	if errors.Is(err, ErrNoGit) {
+		gitRefuse(w, http.StatusServiceUnavailable, ErrNoGit.Error()+", and no node that has git and holds "+row.Name+" answers; it is on "+s.holders(view, row))
 		return
 	}
-	gitRefuse(w, http.StatusServiceUnavailable, row.Name+" is not on this node, and no node that holds it answers; it is on "+holders(view, row))
+	here := row.Name + " is not on this node"
+	if n := view.NodeByID(s.cfg.Self); n != nil && err != nil {
+		if _, has := row.Copy(n.Num); has {
+			here = row.Name + ": " + err.Error()
+		}
+	}
+	gitRefuse(w, http.StatusServiceUnavailable, here+", and no other node that holds it answers; it is on "+s.holders(view, row))
 }
 
 // Unable is an error of a copy that could not answer and has written nothing:
@@ -234,10 +241,11 @@ func (s *Server) refusePush(w http.ResponseWriter, rq gitRequest, row *fsm.Repo)
 	gitRefuse(w, http.StatusForbidden, row.Name+" is a read-only mirror; push to its upstream: "+row.URLs()[0])
 }
 
-func holders(view *fsm.View, row *fsm.Repo) string {
+// holders names the other nodes that have a copy: this one has been asked.
+func (s *Server) holders(view *fsm.View, row *fsm.Repo) string {
 	var names []string
 	for _, c := range row.Copies {
-		if n := view.Node(c.Node); n != nil && c.State == fsm.CopyReady {
+		if n := view.Node(c.Node); n != nil && n.ID != s.cfg.Self && c.State == fsm.CopyReady {
 			where := n.HTTP
 			if !n.HasGit() {
 				where += ", without git"
@@ -246,7 +254,7 @@ func holders(view *fsm.View, row *fsm.Repo) string {
 		}
 	}
 	if len(names) == 0 {
-		return "no node"
+		return "no other"
 	}
 	return strings.Join(names, " and ")
 }

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -18,6 +19,7 @@ type around struct {
 	*table
 	Consensus
 	Peers
+	self    string // default n3, which has no copy
 	dead    map[string]bool
 	mine    OpenCopy
 	answers func(host string, body string) (int, error) // of a holder; the status it answers with
@@ -82,7 +84,7 @@ func (g gone) UploadPack(http.ResponseWriter, *http.Request) error { return erro
 
 func (a *around) request(t *testing.T, method, op, body string) *httptest.ResponseRecorder {
 	t.Helper()
-	s := New(Config{Self: "n3", State: a.state, Consensus: a, Git: a, Peers: a, Now: time.Now, Log: testlog.New(t)})
+	s := New(Config{Self: cmp.Or(a.self, "n3"), State: a.state, Consensus: a, Git: a, Peers: a, Now: time.Now, Log: testlog.New(t)})
 	r := httptest.NewRequestWithContext(t.Context(), method, "/git/r/"+op, strings.NewReader(body))
 	w := httptest.NewRecorder()
 	s.git(w, r)
@@ -138,6 +140,27 @@ func TestARefusalIsTheLastResort(t *testing.T) {
 	a.answers = func(string, string) (int, error) { return 0, errors.New("silent") }
 	if w := a.request(t, "GET", refsOf, ""); w.Code != 503 || !strings.Contains(w.Body.String(), "n1") {
 		t.Errorf("no holder answers: %d %s", w.Code, w.Body)
+	}
+}
+
+// A node whose own copy cannot be read names the others, and says so where there is none: that it is on
+// itself helps nobody.
+func TestANodeDoesNotNameItself(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		table func() *table
+		says  []string
+	}{
+		{"another has it", func() *table { return newTable(t).publish(1).ready("n2", 1) }, []string{"r: no copy", "no other node that holds it answers", "it is on n2 (http://n2)"}},
+		{"no other has it", func() *table { return newTable(t).publish(1) }, []string{"r: no copy", "it is on no other"}},
+	} {
+		a := &around{table: c.table(), self: "n1", answers: func(string, string) (int, error) { return 0, errors.New("silent") }}
+		w := a.request(t, "GET", refsOf, "")
+		for _, want := range c.says {
+			if w.Code != 503 || !strings.Contains(w.Body.String(), want) || strings.Contains(w.Body.String(), "n1") {
+				t.Errorf("%s: %d %s, want %q in it", c.name, w.Code, w.Body, want)
+			}
+		}
 	}
 }
 
