@@ -207,6 +207,24 @@ func TestACopyThatIsAwayIsShownSo(t *testing.T) {
 	}
 }
 
+// A row that has no place yet says whether it waits for others, or for somebody to do something.
+func TestWhyARowHasNoPlace(t *testing.T) {
+	tb := newTable(t).do(&command.AddRepos{Repos: []*command.NewRepo{{Id: "q", Name: "q", Urls: []string{"https://h/q"}, UrlKeys: []string{"h/q"}}}})
+	is := func(want string) {
+		t.Helper()
+		if state, reason := tb.shape().state(tb.state.View().Repo("q")); state != "pending" || reason != want {
+			t.Errorf("%s: %q, want %q", state, reason, want)
+		}
+	}
+	is("it waits for its turn: the nodes have others' copies to make")
+	tb.do(&command.Report{Node: "n1", Condition: &command.NodeCondition{Disk: fsm.DiskLow}}).sick("n2")
+	is("it waits for its turn: the nodes have others' copies to make") // n3 can have it
+	tb.do(&command.SetNodeDrain{Id: "n3", Draining: true})
+	is("no live node owns it: the disk of n1 is low, the copies on n2 are out of service, n3 is draining")
+	tb.down("n1").down("n2").do(&command.SetNodeDrain{Id: "n3"})
+	is("it waits for its turn: the nodes have others' copies to make")
+}
+
 // A copy that clients get and that lacks what is published is not shown like one that has it.
 func TestACopyThatIsBehindIsShownSo(t *testing.T) {
 	tb := newTable(t).publish(1).ready("n2", 1).publish(2)

@@ -365,3 +365,31 @@ func TestAWishForACopyThatHasJustCome(t *testing.T) {
 		synctest.Wait()
 	})
 }
+
+// Of a copy that nobody has looked at yet nothing is said before it is verified because somebody asks: that
+// it was read by who made it is no answer to that.
+func TestACopyThatIsAskedForCountsAsReadWhenItWas(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		w := newWard(t, 1)
+		w.took = time.Second
+		go w.Run(ctx)
+		time.Sleep(3 * time.Second)
+		w.took = time.Minute
+		w.copy(1)
+		w.Ask("REPO1", Read, Check)
+		for _, want := range []struct {
+			after         time.Duration
+			wanted        []Job
+			read, checked bool
+		}{{0, []Job{Read, Check}, false, false}, {10 * time.Second, []Job{Read, Check}, false, false}, {time.Minute, []Job{Check}, true, false}, {time.Minute, nil, true, true}} {
+			time.Sleep(want.after)
+			synctest.Wait()
+			if s := w.Status("REPO1"); s.Read.IsZero() == want.read || s.Checked.IsZero() == want.checked || !slices.Equal(s.Wanted, want.wanted) {
+				t.Errorf("after %s: %+v", want.after, s)
+			}
+		}
+		cancel()
+		synctest.Wait()
+	})
+}
