@@ -15,6 +15,7 @@ package maintain
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"math/rand/v2"
 	"slices"
@@ -366,12 +367,15 @@ func (c *care) before(other *care) bool {
 	return c.repo.ID() < other.repo.ID()
 }
 
-// tasks are what is worth while for a copy, and which verifications are due.
-func (m *Maintainer) tasks(c *care, now time.Time) []task {
-	if !c.surveyed || c.generation == 0 {
+// tasks are what is worth while for a copy, and which verifications are due: these also of one that cannot
+// be looked at, which is how it is found out why.
+func (m *Maintainer) tasks(c *care, now time.Time) (list []task) {
+	if generation, _ := c.repo.Generation(); generation == 0 {
 		return nil
 	}
-	list := c.survey.tasks(c.record)
+	if c.surveyed {
+		list = c.survey.tasks(c.record)
+	}
 	objects, bytes := c.survey.sums()
 	overdue := func(job Job, at time.Time, every time.Duration) {
 		if !now.Before(at) {
@@ -398,6 +402,9 @@ func (m *Maintainer) survey(c *care) {
 	s, err := m.surveyOf(c.repo)
 	if err != nil {
 		m.cfg.Log.Debug("a copy cannot be looked at", "repo", c.repo.Name(), "err", err)
+		if errors.Is(err, errIndex) {
+			m.cfg.Copies.Suspect(c.repo, err)
+		}
 		return
 	}
 	m.mu.Lock()

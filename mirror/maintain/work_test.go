@@ -423,6 +423,32 @@ func TestRecordsAndFailures(t *testing.T) {
 	g.whole()
 }
 
+// A copy of which not even the packs can be counted is read all the same: else nobody would ever find out.
+func TestACopyThatCannotBeLookedAtIsRead(t *testing.T) {
+	g := newRig(t)
+	g.push("main", 100)
+	g.look()
+	packs, err := g.copy.Packs()
+	if err != nil || len(packs) == 0 {
+		t.Fatal(packs, err)
+	}
+	index := filepath.Join(g.copy.Dir(), "objects", "pack", packs[0].Name+".idx")
+	if err := errors.Join(os.Chmod(index, 0o644), os.WriteFile(index, []byte("no index"), 0o644)); err != nil {
+		t.Fatal(err)
+	}
+	if c, job := g.next(t.Context()); c == nil || job != Read {
+		t.Errorf("what is done is %q", job)
+	}
+	if len(g.suspected) == 0 {
+		t.Error("it is not suspected")
+	}
+	c := g.cares["01REPO"]
+	c.readAt = g.clock.Now().Add(time.Hour) // it was read, and found whole
+	if c, job := g.next(t.Context()); c != nil {
+		t.Errorf("what is done is %q", job)
+	}
+}
+
 // What cannot be read is found out by whoever stumbles over it, not by the reading of the next day.
 func TestAJobThatStumblesHasTheCopyTested(t *testing.T) {
 	for _, job := range []Job{Weigh, Gather, Join} {
