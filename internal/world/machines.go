@@ -1,6 +1,9 @@
 package world
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // lags are how long a disk takes for what is written: well, worn, shared with others, and dying.
 var lags = []time.Duration{0, 20 * time.Millisecond, 200 * time.Millisecond, time.Second}
@@ -42,9 +45,10 @@ func (r *run) hang(s Step) {
 	time.AfterFunc(holds[s.Repo%len(holds)], n.thaw)
 }
 
-// start starts a node that does not run, in the background.
+// start starts a node that does not run, in the background, but not one that people have removed for good
+// meanwhile: see haunt.
 func (r *run) start(n *Node) {
-	if n.running() || !n.claim() {
+	if n.running() || !slices.Contains(r.nodes(), n) || !n.claim() {
 		return
 	}
 	r.work.Go(func() {

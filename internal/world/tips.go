@@ -12,13 +12,14 @@ import (
 // lineage of a row are the generations whose tips must be there still: those that the present one
 // stands on, by what each publish said of its base. One that was made of what upstream alone
 // has, where no copy was left, stands on none; one that was made of an older one, while nobody
-// had the newest, not on those between, until they are recovered.
+// had the newest, not on those between, until they are recovered; nor on its own base, where the refs of
+// that were put together from the log and its objects were not all there.
 type lineage []uint64
 
 // with is the lineage after a publish.
 func (l lineage) with(row *fsm.Repo, p *command.Publish) lineage {
 	base := row.Base().Number
-	next := slices.DeleteFunc(slices.Clone(l), func(g uint64) bool { return g > base })
+	next := slices.DeleteFunc(slices.Clone(l), func(g uint64) bool { return g > base || g == base && p.GetRebuilt() && !p.GetComplete() })
 	for _, g := range p.GetRecovered() {
 		if !slices.Contains(next, g) {
 			next = append(next, g)
