@@ -147,6 +147,8 @@ type Moved struct {
 type Fallback struct {
 	URL   string    `json:"url"`
 	Since time.Time `json:"since"` // when it first answered
+	// NextProbe is when the first is tried again; null where the owner did not answer.
+	NextProbe *time.Time `json:"next_probe"`
 }
 
 // SkippedRefs are refs that upstream shows and that are not mirrored.

@@ -343,7 +343,7 @@ func (e *Engine) Status(id string) (Status, bool) {
 			s.AsOf = at.Now.Add(known.AsOf.Sub(e.cfg.Clock.Now()))
 		}
 		s.Skipped, s.FirstSkipped, s.Pinned, s.Moved = f.Skipped, f.FirstSkipped, f.Pinned, f.Moved
-		s.URL, s.Rests = known.URL, known.Rests
+		s.URL, s.Rests, s.Probe = known.URL, known.Rests, known.Probe
 	}
 	if known.Owner && s.Generation > 0 && s.Generation < known.Generation {
 		s.Behind = &Behind{Have: s.Generation, Published: known.Generation}

@@ -36,6 +36,7 @@ type Status struct {
 	Pinned       []Pinned
 	Rests        time.Duration // for how long the host that is asked still wants to be left alone, of what is owned here
 	URL          int           // which of the upstream's has answered last, 0 for the first; nothing is known of it before Judged
+	Probe        time.Time     // when the first is tried again, of what is owned here, while another is asked; else zero
 	Moved        *Moved        // an upstream that answered says so; where none has answered in this run, nothing is known: Judged
 }
 

@@ -102,7 +102,7 @@ func (c copies) Live(ctx context.Context, ids []string) peer.LiveAnswer {
 	a := peer.LiveAnswer{Repos: map[string]peer.Live{}}
 	for _, id := range ids {
 		if s, ok := c.engine.Status(id); ok {
-			live := peer.Live{LastCheck: s.LastCheck, NextCheck: s.NextCheck, Failures: s.Failures, Syncing: s.Syncing, Stale: s.Stale, EveryMS: s.Interval.Milliseconds(), AsOf: s.AsOf, RestsMS: s.Rests.Milliseconds(), Progress: progressOf(s.Fetch), Generation: &s.Generation}
+			live := peer.Live{LastCheck: s.LastCheck, NextCheck: s.NextCheck, Failures: s.Failures, Syncing: s.Syncing, Stale: s.Stale, EveryMS: s.Interval.Milliseconds(), AsOf: s.AsOf, RestsMS: s.Rests.Milliseconds(), Probe: s.Probe, Progress: progressOf(s.Fetch), Generation: &s.Generation}
 			if s.Skipped > 0 {
 				live.Skipped = &api.SkippedRefs{Count: s.Skipped}
 				for _, f := range s.FirstSkipped {

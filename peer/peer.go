@@ -124,6 +124,8 @@ type Live struct {
 	AsOf    time.Time `json:"as_of,omitzero"`
 	// RestsMS is for how long the host that is asked still wants to be left alone.
 	RestsMS int64 `json:"rests_ms,omitzero"`
+	// Probe is when the first url is tried again while another is asked, zero where that is not so.
+	Probe time.Time `json:"probe,omitzero"`
 	// Skipped are refs of upstream's that are not mirrored, nil for none.
 	Skipped *api.SkippedRefs `json:"skipped,omitempty"`
 	// Lost are settled refs that upstream took away from within a day, nil for none.

@@ -302,6 +302,9 @@ func (sh shape) render(r *fsm.Repo, said firsthand) api.Repo {
 	if live := said.owner; live != nil {
 		out.Lost, out.Pins = live.Lost, pinsOf(r, live.Pins)
 		out.LastCheck, out.NextCheck, out.Skipped = timeOf(live.LastCheck), timeOf(live.NextCheck), live.Skipped
+		if out.Fallback != nil {
+			out.Fallback.NextProbe = timeOf(live.Probe)
+		}
 		if live.RestsMS > 0 {
 			out.RestsMS = &live.RestsMS
 		}

@@ -143,7 +143,7 @@ func held() *api.Repo {
 // second is a repository whose second url answers, and not its first.
 func second() *api.Repo {
 	r := repos()[0]
-	r.Fallback = &api.Fallback{URL: r.URLs[1], Since: before(20 * time.Minute)}
+	r.Fallback = &api.Fallback{URL: r.URLs[1], Since: before(20 * time.Minute), NextProbe: beforeP(-40 * time.Minute)}
 	return &r
 }
 

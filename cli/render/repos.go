@@ -80,7 +80,7 @@ func (p Printer) Repo(r *api.Repo, own, base string) error {
 		list = append(list, [2]string{key, cell(u)})
 	}
 	if f := r.Fallback; f != nil {
-		list = append(list, [2]string{"asked at", p.colored(yellow, cell(f.URL)+": the first does not answer (since "+p.ago(&f.Since)+")")})
+		list = append(list, [2]string{"asked at", p.colored(yellow, cell(f.URL)+" since "+p.ago(&f.Since)+": the first did not answer"+p.tried(f.NextProbe))})
 	}
 	if r.Moved != nil {
 		list = append(list,
@@ -313,6 +313,14 @@ func (p Printer) copyState(state string) string {
 		return p.colored(red, state)
 	}
 	return p.colored(yellow, cell(state))
+}
+
+// tried says when the first url is tried again, where that is known.
+func (p Printer) tried(at *time.Time) string {
+	if at == nil {
+		return ""
+	}
+	return ", and is tried again " + p.until(at)
 }
 
 // behind is how many of those lack what is published.

@@ -120,6 +120,7 @@ type State struct {
 	Heard     uint64
 	Rests     time.Duration // for how long the host that is asked still wants to be left alone
 	URL       int           // which of the upstream's has answered last; 0 for the first
+	Probe     time.Time     // when the first is tried again, while another is asked; zero otherwise
 }
 
 // State tells what is known of a repository that is assigned.
@@ -135,9 +136,13 @@ func (s *Scheduler) State(id string) (State, bool) {
 	if r.terms.paused {
 		next = time.Time{}
 	}
+	probe := time.Time{}
+	if last.turn.at > 0 && !r.terms.paused {
+		probe = s.time(max(last.turn.probe, r.nextCheck))
+	}
 	return State{Phase: r.phase, Owner: r.terms.owner, Generation: r.terms.generation, Stale: r.stale(s.now()),
 		Checked: r.checked, Judged: r.judged, Broken: r.broken, LastCheck: s.time(r.lastCheck), NextCheck: next,
-		Interval: r.every, AsOf: s.time(r.asOf), Parked: last.failure != nil && last.refused.parked(s.now()), Failures: int(r.failures), Failure: last.failure, Hold: last.hold, Heard: last.heard, Rests: s.restOf(s.hostNow(r, s.now()), s.now()), URL: int(last.turn.answer)}, true
+		Interval: r.every, AsOf: s.time(r.asOf), Parked: last.failure != nil && last.refused.parked(s.now()), Failures: int(r.failures), Failure: last.failure, Hold: last.hold, Heard: last.heard, Rests: s.restOf(s.hostNow(r, s.now()), s.now()), URL: int(last.turn.answer), Probe: probe}, true
 }
 
 // stale tells whether this node owns it and has not checked it for three intervals.

@@ -91,8 +91,13 @@ func TestAnotherURLIsAskedAfterThreeFailures(t *testing.T) {
 	tried, last := 0, w.clock.Now()
 	gaps := []time.Duration{}
 	for range 60 {
+		probe := w.state("repo").Probe
 		w.due(t)
+		now := w.clock.Now()
 		got := w.answers(t, dead)
+		if now.Before(probe) == slices.Equal(got, []int{0, 1}) {
+			t.Errorf("it is to be tried again at %s, and at %s %v are asked", probe, now, got)
+		}
 		if slices.Equal(got, []int{0, 1}) {
 			tried++
 			gaps = append(gaps, w.clock.Now().Sub(last))
@@ -112,8 +117,8 @@ func TestAnotherURLIsAskedAfterThreeFailures(t *testing.T) {
 		w.answers(t, nil)
 	}
 	w.due(t)
-	if got := w.answers(t, nil); !slices.Equal(got, []int{0}) {
-		t.Errorf("the first is back, and %v is asked", got)
+	if got := w.answers(t, nil); !slices.Equal(got, []int{0}) || !w.state("repo").Probe.IsZero() {
+		t.Errorf("the first is back, and %v is asked, and the first tried at %s", got, w.state("repo").Probe)
 	}
 }
 
