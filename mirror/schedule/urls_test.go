@@ -202,6 +202,43 @@ func TestWhatAllURLsSayIsSaid(t *testing.T) {
 	}
 }
 
+// What is parked because none of its urls has it is asked for at all of them, seldom, and at once for who
+// waits; any that has it again ends that.
+func TestAnyURLEndsTheParking(t *testing.T) {
+	for back := range 2 {
+		w := newWorld()
+		t.Cleanup(w.stop)
+		w.assign(twice(w))
+		w.answers(t, nil)
+		w.due(t)
+		gone := map[int]failure.Class{0: failure.NotFound, 1: failure.Auth}
+		for n := 0; !w.state("repo").Parked; n++ {
+			if n > 60 {
+				t.Fatal("it is never parked")
+			}
+			w.answers(t, gone)
+			if !w.state("repo").Parked {
+				w.due(t)
+			}
+		}
+		if w.at("repo") != nil { // it was time alone that had it parked
+			w.answers(t, gone)
+		}
+		if wait := w.due(t); wait < 6*time.Hour || wait > 10*time.Hour {
+			t.Errorf("asked after %s", wait)
+		}
+		if got := w.answers(t, gone); !slices.Equal(got, []int{0, 1}) && !slices.Equal(got, []int{1, 0}) {
+			t.Errorf("of what is parked %v are asked", got)
+		}
+		w.sync(t)
+		delete(gone, back)
+		w.answers(t, gone)
+		if s := w.state("repo"); s.Parked || s.Failure != nil || s.URL != back || w.wait("repo") > 2*time.Hour {
+			t.Errorf("url %d is back: %+v, asked after %s", back, s, w.wait("repo"))
+		}
+	}
+}
+
 // What one host says of all that it has is heard, whatever the other answers.
 func TestAHostIsHeardBesideAnother(t *testing.T) {
 	w := newWorld()
