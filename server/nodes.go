@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -73,9 +74,23 @@ func (s *Server) nodes(w http.ResponseWriter, r *http.Request) error {
 func (s *Server) node(w http.ResponseWriter, r *http.Request) error {
 	n := s.cfg.State.View().NodeByName(r.PathValue("name"))
 	if n == nil {
-		return notFound("node", r.PathValue("name"))
+		return s.noNode(r.PathValue("name"))
 	}
 	return s.oneNode(w, n.ID)
+}
+
+// noNode says that there is no node of that name, and, where the events that are kept say so, since when: of
+// two people who remove one, the second hears what the first has done.
+func (s *Server) noNode(name string) *refusal.Error {
+	err := notFound("node", name)
+	s.cfg.State.View().LatestEvents(func(e *fsm.Event) bool {
+		if e.Type == fsm.EventNodeRemoved && strings.EqualFold(e.Name, name) {
+			err.Detail += fmt.Sprintf(" any more: it was removed at %s", e.At.UTC().Format(time.RFC3339))
+			return false
+		}
+		return true
+	})
+	return err
 }
 
 // oneNode answers with a node as it is now.
@@ -121,7 +136,7 @@ func (s *Server) ofNode(w http.ResponseWriter, r *http.Request, do func(ctx cont
 	}
 	n := s.cfg.State.View().NodeByName(r.PathValue("name"))
 	if n == nil {
-		return notFound("node", r.PathValue("name"))
+		return s.noNode(r.PathValue("name"))
 	}
 	if err := do(r.Context(), n.ID, key(r)); err != nil {
 		return err
@@ -140,7 +155,7 @@ func (s *Server) transferLeader(w http.ResponseWriter, r *http.Request) error {
 	if t.To != "" {
 		n := view.NodeByName(t.To)
 		if n == nil {
-			return notFound("node", t.To)
+			return s.noNode(t.To)
 		}
 		to = n.ID
 	}

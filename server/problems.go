@@ -34,6 +34,14 @@ func refuse(w http.ResponseWriter, err error) {
 	_ = json.NewEncoder(w).Encode(p)
 }
 
+// missing is notFound with what else is known of it.
+func (s *Server) missing(what, name string) *refusal.Error {
+	if what == "node" {
+		return s.noNode(name)
+	}
+	return notFound(what, name)
+}
+
 func notFound(what, name string) *refusal.Error {
 	if what == "repo" && strings.Contains(name, "://") {
 		return refusal.New(refusal.NotFound, "no repo mirrors %q", clip(name)).Try("gitmirror repo add %s", clip(name))

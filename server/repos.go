@@ -276,11 +276,11 @@ func (s *Server) removed(w http.ResponseWriter, r *http.Request, what, id string
 		return err
 	}
 	if id == "" && r.Header.Get("Idempotency-Key") == "" {
-		return notFound(what, r.PathValue("name"))
+		return s.missing(what, r.PathValue("name"))
 	}
 	err := remove(r.Context(), cmp.Or(id, nobody), key(r))
 	if errors.Is(err, refusal.NotFound) {
-		return notFound(what, r.PathValue("name"))
+		return s.missing(what, r.PathValue("name"))
 	}
 	if err != nil {
 		return err

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -12,6 +13,7 @@ import (
 	"gitmirror/api"
 	"gitmirror/fsm"
 	"gitmirror/fsm/command"
+	"gitmirror/internal/refusal"
 )
 
 // table is a state machine with nodes n1, n2 and n3, and a repo with copies on
@@ -253,5 +255,19 @@ func TestWhereAnUpstreamIsIsShown(t *testing.T) {
 	shown := shape{view: view, now: tb.at}.render(view.Repo("r"), firsthand{})
 	if m := shown.Moved; m == nil || m.From != "https://h/r" || m.To != "https://new/r" || !m.Since.Equal(tb.at) {
 		t.Errorf("%+v", m)
+	}
+}
+
+// Of two people who remove a node, the second hears that it was removed, and when.
+func TestANodeThatWasRemovedIsSaidToBe(t *testing.T) {
+	tb := newTable(t).publish(1).ready("n2", 1).down("n3").do(&command.RemoveNode{Id: "n3"})
+	s := New(Config{Consensus: &hearing{led: true}, State: tb.state, Now: func() time.Time { return tb.at }})
+	if err := s.missing("node", "N3"); !errors.Is(err, refusal.NotFound) || !strings.HasSuffix(err.Detail, "any more: it was removed at 2001-09-09T01:46:40Z") {
+		t.Errorf("%v", err)
+	}
+	for what, name := range map[string]string{"node": "n4", "repo": "n3"} {
+		if err := s.missing(what, name); !errors.Is(err, refusal.NotFound) || strings.Contains(err.Detail, "removed") {
+			t.Errorf("%v", err)
+		}
 	}
 }
