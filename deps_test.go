@@ -39,13 +39,14 @@ var allowed = map[string]struct {
 
 	"source":            {nil, "what a listing changes is arithmetic"},
 	"source/lister":     {[]string{"fsm", "fsm/command", "source", "source/index", "source/submodules"}, "an index's files are read of whoever has them, and what comes of it is the table's"},
-	"mirror/tree":       {nil, "the files of a commit are read of a repository, whosever it is"},
+	"mirror/tree":       {[]string{"mirror/objects"}, "the files of a commit are read of a repository, whosever it is"},
 	"source/submodules": {[]string{"source"}, "which upstreams submodules have is read of a file, whosever it is"},
 	"source/index":      {[]string{"source"}, "an index is read of a tree, whosever it is"},
 
 	"mirror/work":     {[]string{"mirror/failure", "mirror/refs"}, "the words that when and what share decide nothing"},
 	"mirror/rhythm":   {nil, "how often upstreams change is arithmetic"},
-	"mirror/commits":  {nil, "when commits were made is read of a repository, whosever it is"},
+	"mirror/objects":  {nil, "the objects of a repository are opened for who reads them in this process, whosever it is"},
+	"mirror/commits":  {[]string{"mirror/objects"}, "when commits were made is read of a repository, whosever it is"},
 	"mirror/schedule": {[]string{"mirror/failure", "mirror/refs", "mirror/rhythm", "mirror/work"}, "when a run begins has nothing to do with what it does"},
 	"mirror/remote":   {[]string{"mirror/failure", "mirror/git", "mirror/wire"}, "how an upstream is spoken to has nothing to do with what is asked of it"},
 	"mirror/detect":   {[]string{"mirror/remote", "mirror/wire"}, "whether refs have changed has nothing to do with how they are asked for: that is in mirror/remote"},

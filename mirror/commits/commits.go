@@ -5,30 +5,22 @@ package commits
 import (
 	"container/heap"
 	"context"
-	"errors"
 	"fmt"
-	"path/filepath"
 	"time"
 
-	"github.com/go-git/go-billy/v5/osfs"
 	"github.com/go-git/go-git/v5/plumbing"
-	"github.com/go-git/go-git/v5/plumbing/cache"
 	"github.com/go-git/go-git/v5/plumbing/object"
-	"github.com/go-git/go-git/v5/storage/filesystem"
 
 	"gitmirror/internal/disk"
+	"gitmirror/mirror/objects"
 )
 
-// ErrTooLarge says that a copy has more objects than are read of here: go-git has the whole
-// index of a copy in memory.
-var ErrTooLarge = errors.New("too many objects to be read in this process")
+// What one reading may take. The indexes are of two million objects.
+var bounds = objects.Bounds{Indexes: 64 << 20, Cached: 4 << 20}
 
-// What one reading may take.
 const (
-	maxIndex   = 64 << 20 // bytes of indexes: two million objects
-	maxCommits = 2000     // that are told
+	maxCommits = 2000 // that are told
 	maxTips    = 200
-	cached     = 4 << 20 // bytes of objects
 )
 
 // Reader reads of copies that are on a disk.
@@ -39,10 +31,10 @@ type Reader struct{ Disk *disk.Disk }
 // that lead to no commit count for nothing. What is read of a tip ends at its first commit that
 // is older. It blocks for the disk, for some milliseconds where there is not much to read.
 func (r Reader) Since(ctx context.Context, dir string, tips []string, since time.Time) ([]time.Time, error) {
-	if err := r.small(dir); err != nil {
+	repo, err := objects.Open(r.Disk, dir, bounds)
+	if err != nil {
 		return nil, err
 	}
-	repo := filesystem.NewStorageWithOptions(osfs.New(dir), cache.NewObjectLRU(cached), filesystem.Options{})
 	defer repo.Close()
 	var queue byTime
 	seen := map[plumbing.Hash]bool{}
@@ -52,7 +44,7 @@ func (r Reader) Since(ctx context.Context, dir string, tips []string, since time
 		}
 	}
 	for _, tip := range tips[:min(len(tips), maxTips)] {
-		c, err := commitOf(repo, plumbing.NewHash(tip))
+		c, err := objects.CommitOf(repo, plumbing.NewHash(tip))
 		switch {
 		case err != nil:
 			return nil, fmt.Errorf("read %s: %w", tip, err)
@@ -78,43 +70,6 @@ func (r Reader) Since(ctx context.Context, dir string, tips []string, since time
 		}
 	}
 	return times, ctx.Err()
-}
-
-// commitOf is what a tip leads to, nil where that is no commit.
-func commitOf(repo *filesystem.Storage, hash plumbing.Hash) (*object.Commit, error) {
-	for range 10 { // tags of tags
-		o, err := object.GetObject(repo, hash)
-		if err != nil {
-			return nil, err
-		}
-		switch o := o.(type) {
-		case *object.Commit:
-			return o, nil
-		case *object.Tag:
-			hash = o.Target
-		default:
-			return nil, nil
-		}
-	}
-	return nil, nil
-}
-
-// small refuses what go-git would have too much of in memory.
-func (r Reader) small(dir string) error {
-	packs, err := r.Disk.ReadDir(filepath.Join(dir, "objects", "pack"))
-	if err != nil {
-		return err
-	}
-	var sum int64
-	for _, entry := range packs {
-		if info, err := entry.Info(); err == nil && filepath.Ext(entry.Name()) == ".idx" {
-			sum += info.Size()
-		}
-	}
-	if sum > maxIndex {
-		return fmt.Errorf("%w: its indexes have %d bytes, more than %d", ErrTooLarge, sum, maxIndex)
-	}
-	return nil
 }
 
 // byTime has the newest first.

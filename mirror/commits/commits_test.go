@@ -13,6 +13,7 @@ import (
 
 	"gitmirror/internal/gittest"
 	"gitmirror/mirror/commits"
+	"gitmirror/mirror/objects"
 )
 
 var read commits.Reader
@@ -91,7 +92,7 @@ func TestWhatCannotBeReadIsSaid(t *testing.T) {
 		t.Fatal(err)
 	}
 	tip := strings.TrimSpace(gittest.Run(t, dir, "rev-parse", "main"))
-	if _, err := read.Since(t.Context(), dir, []string{tip}, time.Time{}); !errors.Is(err, commits.ErrTooLarge) {
+	if _, err := read.Since(t.Context(), dir, []string{tip}, time.Time{}); !errors.Is(err, objects.ErrTooLarge) {
 		t.Errorf("a gigabyte of indexes: %v", err)
 	}
 }

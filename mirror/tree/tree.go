@@ -6,34 +6,27 @@ import (
 	"fmt"
 	"io"
 	"iter"
-	"path/filepath"
 
-	"github.com/go-git/go-billy/v5/osfs"
 	"github.com/go-git/go-git/v5/plumbing"
-	"github.com/go-git/go-git/v5/plumbing/cache"
 	"github.com/go-git/go-git/v5/plumbing/filemode"
 	"github.com/go-git/go-git/v5/plumbing/object"
 	"github.com/go-git/go-git/v5/storage/filesystem"
 
 	"gitmirror/internal/disk"
+	"gitmirror/mirror/objects"
 )
 
 var (
-	// ErrTooLarge says that a copy has more objects than are read of here: go-git has the whole
-	// index of a copy in memory.
-	ErrTooLarge = errors.New("too many objects to be read in this process")
 	// ErrNoCommit says that what was asked for leads to no commit.
 	ErrNoCommit = errors.New("it leads to no commit")
 	// ErrTooDeep says that folders are nested deeper than any that people make.
 	ErrTooDeep = errors.New("its folders are nested too deep")
 )
 
-// Bounds of one reading.
-const (
-	maxIndex = 128 << 20 // bytes of indexes: four million objects
-	maxDepth = 64
-	cached   = 16 << 20 // bytes of objects
-)
+// Bounds of one reading. The indexes are of four million objects.
+var bounds = objects.Bounds{Indexes: 128 << 20, Cached: 16 << 20}
+
+const maxDepth = 64
 
 // File is one file of a commit.
 type File struct {
@@ -52,28 +45,20 @@ type Tree struct {
 // Open returns the files of the commit that tip, hex, leads to. dir is a bare repository's: it must
 // keep its objects until Close.
 func Open(d *disk.Disk, dir, tip string) (*Tree, error) {
-	if err := small(d, dir); err != nil {
+	repo, err := objects.Open(d, dir, bounds)
+	if err != nil {
 		return nil, err
 	}
-	repo := filesystem.NewStorageWithOptions(osfs.New(dir), cache.NewObjectLRU(cached), filesystem.Options{})
-	hash := plumbing.NewHash(tip)
-	for range 10 { // tags of tags
-		o, err := object.GetObject(repo, hash)
-		if err != nil {
-			_ = repo.Close()
-			return nil, fmt.Errorf("read %s: %w", hash, err)
-		}
-		switch o := o.(type) {
-		case *object.Commit:
-			return &Tree{repo, o.TreeHash}, nil
-		case *object.Tag:
-			hash = o.Target
-			continue
-		}
-		break
+	c, err := objects.CommitOf(repo, plumbing.NewHash(tip))
+	switch {
+	case err != nil:
+		err = fmt.Errorf("read %s: %w", tip, err)
+	case c == nil:
+		err = fmt.Errorf("%s: %w", tip, ErrNoCommit)
+	default:
+		return &Tree{repo, c.TreeHash}, nil
 	}
-	_ = repo.Close()
-	return nil, fmt.Errorf("%s: %w", tip, ErrNoCommit)
+	return nil, errors.Join(err, repo.Close())
 }
 
 // Close lets go of the repository.
@@ -154,22 +139,4 @@ func (t *Tree) Read(f File) ([]byte, error) {
 	}
 	defer r.Close()
 	return io.ReadAll(r)
-}
-
-// small refuses what go-git would have too much of in memory.
-func small(d *disk.Disk, dir string) error {
-	packs, err := d.ReadDir(filepath.Join(dir, "objects", "pack"))
-	if err != nil {
-		return err
-	}
-	var sum int64
-	for _, entry := range packs {
-		if info, err := entry.Info(); err == nil && filepath.Ext(entry.Name()) == ".idx" {
-			sum += info.Size()
-		}
-	}
-	if sum > maxIndex {
-		return fmt.Errorf("%w: its indexes have %d bytes, more than %d", ErrTooLarge, sum, maxIndex)
-	}
-	return nil
 }
