@@ -37,8 +37,13 @@ func runWith(t *testing.T, stdin string, args ...string) ran {
 }
 
 func runFor(ctx context.Context, stdin string, args ...string) ran {
+	return runPatiently(ctx, testPatience, stdin, args...)
+}
+
+// runPatiently runs one that is so patient with absent leaders.
+func runPatiently(ctx context.Context, patience time.Duration, stdin string, args ...string) ran {
 	var out, errOut bytes.Buffer
-	p := program{Streams: Streams{In: strings.NewReader(stdin), Out: &out, Err: &errOut}, patience: testPatience, every: time.Millisecond}
+	p := program{Streams: Streams{In: strings.NewReader(stdin), Out: &out, Err: &errOut}, patience: patience, every: time.Millisecond}
 	code := p.main(ctx, append([]string{"gitmirror"}, args...))
 	return ran{code, out.String(), errOut.String()}
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	urfave "github.com/urfave/cli/v2"
 )
@@ -178,9 +179,10 @@ func TestNoServerIsExit7WithANextCommand(t *testing.T) {
 		}
 		t.Run(path, func(t *testing.T) {
 			args := append(append(strings.Fields(path), arguments(path)...), "--addr", addr)
-			r := runWith(t, "https://example.org/a/b\n", args...).want(t, exitUnavailable)
+			// Nobody will be there, however long it is waited for.
+			r := runPatiently(t.Context(), 20*time.Millisecond, "https://example.org/a/b\n", args...).want(t, exitUnavailable)
 			contains(t, "stderr", r.err, "Error: no gitmirror node answered at "+addr, "\nCause: ", "connection refused", "\nTry:   gitmirror demo --keep")
-			r = runWith(t, "https://example.org/a/b\n", append(args, "-o", "json")...).want(t, exitUnavailable)
+			r = runPatiently(t.Context(), 20*time.Millisecond, "https://example.org/a/b\n", append(args, "-o", "json")...).want(t, exitUnavailable)
 			var body struct {
 				Error struct{ Code, Message, Hint string }
 			}
