@@ -90,7 +90,7 @@ bench-table:
 bench-import *ARGS:
     go run ./internal/bench -only import {{ARGS}}
 
-# What the keeping of copies costs and brings. -only packs, clone, first, idle or upkeep has one figure; -repo PATH is a real
+# What the keeping of copies costs and brings. -only packs, clone, first, idle, start or upkeep has one figure; -repo PATH is a real
 # bare repository in place of one of -size MiB that is made
 bench-mirror *ARGS:
     go run ./internal/bench -only mirror {{ARGS}}

@@ -26,7 +26,7 @@ func main() {
 	trials := flag.Int("trials", 20, "leaders to kill")
 	timing := flag.String("raft-timing", "normal", "raft timing of the nodes")
 	seconds := flag.Int("seconds", 20, "how long to count checks")
-	only := flag.String("only", "", "failover, checks, import, mirror, or figures of mirror with commas between: packs, clone, first, idle, upkeep; empty: the first two")
+	only := flag.String("only", "", "failover, checks, import, mirror, or figures of mirror with commas between: packs, clone, first, idle, start, upkeep; empty: the first two")
 	lines := flag.Int("lines", 100_000, "repos to import")
 	var m mirrors
 	flag.StringVar(&m.path, "repo", "", "mirror: a bare repository to clone, mirror and keep; empty: one is made")

@@ -37,6 +37,7 @@ var parts = []struct {
 	{"clone", (*mirrors).clone},
 	{"first", (*mirrors).first},
 	{"idle", (*mirrors).idleRepos},
+	{"start", (*mirrors).firstReading},
 	{"upkeep", (*mirrors).upkeep},
 }
 

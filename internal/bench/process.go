@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -113,4 +115,27 @@ func until(ctx context.Context, what string, ok func() bool) error {
 		}
 	}
 	return nil
+}
+
+// count is what one of the node's metrics says, written with its labels; 0 for none.
+func (p *process) count(ctx context.Context, metric string) (float64, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, p.HTTP+"/metrics", nil)
+	if err != nil {
+		return 0, err
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		return 0, err
+	}
+	defer resp.Body.Close()
+	data, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return 0, err
+	}
+	for line := range strings.Lines(string(data)) {
+		if value, is := strings.CutPrefix(line, metric+" "); is {
+			return strconv.ParseFloat(strings.TrimSpace(value), 64)
+		}
+	}
+	return 0, nil
 }
