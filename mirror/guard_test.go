@@ -671,7 +671,7 @@ func TestBackupOfTheDefaultBranchIsNoWayAround(t *testing.T) {
 // long: but for the first of the day they had not settled.
 func TestASwingCostsLittle(t *testing.T) {
 	g := guard(t, 9, 0)
-	for range 30 {
+	for range 12 {
 		g.n++
 		g.orphan("refs/heads/b00")
 		g.clock.advance(10 * time.Minute)
@@ -679,7 +679,7 @@ func TestASwingCostsLittle(t *testing.T) {
 	}
 	_, record, err := g.owner.engine.Remembered("repox")
 	if err != nil || len(record.Tips) > 3 {
-		t.Errorf("%d tips are remembered of five hours, %v", len(record.Tips), err)
+		t.Errorf("%d tips are remembered of two hours, %v", len(record.Tips), err)
 	}
 	g.clock.advance(8 * 24 * time.Hour)
 	g.edit(func(e *upstream.Edit) { e.Commit("main", "on", map[string]string{"f": "on"}) })
