@@ -26,7 +26,7 @@ func TestANodeWithoutGit(t *testing.T) {
 	})
 	owner.await("r", "a first copy", readyOn(1))
 	owner.await("r", "word that nobody gets it", func(r *api.Repo) bool { return r.State == api.StateUnserved && strings.Contains(r.Reason, "no git") })
-	owner.refusesClones("r", "no git to make packs with", "n1 (")
+	owner.refusesClones("r", "no git to make packs with", "it is on no other")
 	if n := up.clones("r"); n != 1 {
 		t.Errorf("upstream was cloned %d times", n)
 	}

@@ -375,14 +375,13 @@ func TestACopyThatIsAskedForCountsAsReadWhenItWas(t *testing.T) {
 		w.took = time.Second
 		go w.Run(ctx)
 		time.Sleep(3 * time.Second)
-		w.took = time.Minute
 		w.copy(1)
 		w.Ask("REPO1", Read, Check)
 		for _, want := range []struct {
 			after         time.Duration
 			wanted        []Job
 			read, checked bool
-		}{{0, []Job{Read, Check}, false, false}, {10 * time.Second, []Job{Read, Check}, false, false}, {time.Minute, []Job{Check}, true, false}, {time.Minute, nil, true, true}} {
+		}{{0, []Job{Read, Check}, false, false}, {time.Second / 2, []Job{Read, Check}, false, false}, {time.Second, []Job{Check}, true, false}, {time.Second, nil, true, true}} {
 			time.Sleep(want.after)
 			synctest.Wait()
 			if s := w.Status("REPO1"); s.Read.IsZero() == want.read || s.Checked.IsZero() == want.checked || !slices.Equal(s.Wanted, want.wanted) {
