@@ -166,8 +166,16 @@ func (x *edited) cased() {
 
 func (x *edited) changes() {
 	for _, path := range x.any(2) {
-		x.files[path] = "url: " + x.upstream() + "\n"
+		x.files[path] = "url: " + x.another() + "\n"
 	}
+}
+
+// another is the url of another upstream for what is mirrored already: it has another history, which is
+// held, and fetched to be judged by whoever comes to own it.
+func (x *edited) another() string {
+	url := x.upstream()
+	x.kills[x.fresh[len(x.fresh)-1]] = true
+	return url
 }
 
 func (x *edited) defaults() {
@@ -208,7 +216,7 @@ func (x *edited) breaks() {
 func (x *edited) mends() {
 	for path, data := range maps.Clone(x.files) {
 		if slices.Contains(badFiles, data) {
-			x.files[path] = "url: " + x.upstream() + "\n"
+			x.files[path] = "url: " + x.another() + "\n"
 		}
 	}
 }
