@@ -264,13 +264,14 @@ func TestPeopleAndSourcesWantOne(t *testing.T) {
 	t.Run("people first", func(t *testing.T) {
 		m := sourced(t)
 		r := newRepo("one")
-		r.Policy = &command.Policy{Replicas: 3}
+		r.Policy = &command.Policy{Replicas: 3, RefPrefixes: []string{"refs/"}}
 		m.ok(addRepos(r))
 		e := entryOf("one")
-		e.Repo.Id, e.Repo.Policy = "other", &command.Policy{Replicas: 1, IntervalMs: 5000}
+		e.Repo.Id, e.Repo.Policy = "other", &command.Policy{Replicas: 1, IntervalMs: 5000, RefPrefixes: []string{"refs/heads/"}}
+		e.Repo.Urls, e.Repo.UrlKeys = append(e.Repo.Urls, "https://far/one"), append(e.Repo.UrlKeys, "far/one")
 		m.ok(m.listing("kernel", []*command.Entry{e}, nil))
 		row := m.row("upstream/one")
-		if row.ID != "one" || row.Policy.Replicas != 3 || row.Policy.Interval != 5*time.Second {
+		if row.ID != "one" || row.Policy.Replicas != 3 || row.Policy.Interval != 5*time.Second || row.Policy.RefPrefixes[0] != "refs/" || len(row.URLs()) != 1 {
 			t.Errorf("%+v of %+v", row, row.Policy)
 		}
 		m.isCalled(row, "host/Acme/one", "upstream/one")
@@ -341,8 +342,14 @@ func TestWhatPeopleSetStays(t *testing.T) {
 		Name: proto.String("mine"), Paused: proto.Bool(true), Upstream: &command.Upstream{Urls: []string{"https://mine/one"}, Keys: []string{"mine/one"}}}}})
 	e.Repo.Policy, e.Repo.Labels, e.Hash = &command.Policy{Replicas: 1, IntervalMs: 7000}, map[string]string{"a": "2", "b": "2", "c": "2"}, digest(2)[:16]
 	m.ok(m.listing("kernel", []*command.Entry{e}, nil))
+	m.ok(&command.ChangeRepos{Repos: []*command.RepoChange{{Repo: id, Policy: &command.SetPolicy{IntervalMs: proto.Int64(9000)}}}})
+	if m.row("mine").Policy.Interval != 9*time.Second {
+		t.Error("people's interval is not taken")
+	}
+	e.Repo.Policy, e.Hash = &command.Policy{Replicas: 1, IntervalMs: 8000}, digest(3)[:16]
+	m.ok(m.listing("kernel", []*command.Entry{e}, nil))
 	row := m.row("mine")
-	if row.ID != id || row.Policy.Replicas != 2 || row.Policy.Interval != 7*time.Second || !row.Paused || row.URLs()[0] != "https://mine/one" ||
+	if row.ID != id || row.Policy.Replicas != 2 || row.Policy.Interval != 9*time.Second || !row.Paused || row.URLs()[0] != "https://mine/one" ||
 		row.Labels["a"] != "mine" || row.Labels["b"] != "" || row.Labels["c"] != "2" {
 		t.Errorf("%+v of %+v, %v", row, row.Policy, row.URLs())
 	}
@@ -432,6 +439,10 @@ func TestASourceIsRemoved(t *testing.T) {
 	late := m.listing("kernel", []*command.Entry{entryOf("late")}, nil)
 	m.refused(refusal.NotFound, late)
 	m.refused(refusal.NotFound, &command.SetSource{Id: "kernel"})
+	m.ok(publish("index-kernel", 1))
+	if v := m.state.View(); v.SourceByID("kernel").Wants(v.Repo("index-kernel")) {
+		t.Error("what is being removed is to be read")
+	}
 	if out = m.do(&command.RemoveSource{Id: "kernel"}); out.Code != "" || out.Left != 0 {
 		t.Fatalf("%+v", out)
 	}
@@ -516,6 +527,14 @@ func TestSourcesAreRefused(t *testing.T) {
 			m.refused(refusal.Invalid, m.listing("kernel", []*command.Entry{e}, nil))
 		})
 	}
+}
+
+func TestThereAreSoManySources(t *testing.T) {
+	m := sourced(t)
+	for i := range maxSources - 1 {
+		m.ok(putSource(fmt.Sprint("s", i)))
+	}
+	m.refused(refusal.Invalid, putSource("one-more"))
 }
 
 // With the same hash an entry is the same: nothing of it is looked at.
@@ -652,6 +671,35 @@ func TestTheFirstPlaceIsNoNews(t *testing.T) {
 	m.ok(m.placing(id, []string{"c"}, nil))
 	if events := m.state.View().Events(0); events[len(events)-1].Type != EventMoved || events[len(events)-2].Type != EventOwnerChanged {
 		t.Errorf("%+v", events[len(events)-2:])
+	}
+}
+
+// What people had follow another address does, whatever its claims say of fallbacks by then.
+func TestAnAddressByHandStays(t *testing.T) {
+	m := sourced(t)
+	m.ok(m.listing("kernel", []*command.Entry{entryOf("one")}, nil))
+	id := m.row("upstream/one").ID
+	one := newRepo("one")
+	m.ok(&command.ChangeRepos{Repos: []*command.RepoChange{{Repo: id, Upstream: &command.Upstream{Urls: []string{one.Urls[0], "https://mine/one"}, Keys: []string{one.UrlKeys[0], "mine/one"}}}}})
+	e := entryOf("one")
+	e.Repo.Urls, e.Repo.UrlKeys, e.Hash = append(e.Repo.Urls, "https://theirs/one"), append(e.Repo.UrlKeys, "theirs/one"), digest(2)[:16]
+	m.ok(m.listing("kernel", []*command.Entry{e}, nil))
+	if urls := m.repo(id).URLs(); !slices.Equal(urls, []string{one.Urls[0], "https://mine/one"}) {
+		t.Errorf("%q", urls)
+	}
+}
+
+// Who restores what was removed wants it, whoever did before.
+func TestWhatIsRestoredIsPeoples(t *testing.T) {
+	m := sourced(t)
+	m.ok(m.listing("kernel", []*command.Entry{entryOf("one")}, nil))
+	id := m.row("upstream/one").ID
+	m.ok(publish(id, 1))
+	m.ok(m.listing("kernel", nil, []string{"one"}))
+	m.ok(&command.RemoveRepos{Ids: []string{id}})
+	m.ok(&command.RestoreRepos{Ids: []string{id}})
+	if row := m.repo(id); row.Removed || row.retired() || row.LeftAlone() {
+		t.Errorf("%+v", row.Sourced)
 	}
 }
 

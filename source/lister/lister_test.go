@@ -34,6 +34,7 @@ type world struct {
 	fails   error  // of what reads the index
 	ids     int
 	modules map[string]string // what .gitmodules has, by the upstream's key
+	reads   int               // of the index
 	asked   int               // how often upstreams were
 	comes   func()            // is done when they are asked the next time
 	left    int               // proposals until the process dies that makes them; below 0: it does not
@@ -107,6 +108,7 @@ func (w *world) Propose(_ context.Context, msg proto.Message, _ string) (*comman
 
 // Index implements lister.Indexes.
 func (w *world) Index(repo string, generation uint64, _ string) (index.Tree, func(), error) {
+	w.reads++
 	if w.fails != nil {
 		return nil, nil, w.fails
 	}
@@ -313,8 +315,9 @@ func TestAFailureIsSaidOnce(t *testing.T) {
 	if src.Error != w.fails.Error() || next <= 0 || w.batches != 1 {
 		t.Errorf("%q, again in %s, %d proposals", src.Error, next, w.batches)
 	}
+	w.reads = 0
 	l.Look(t.Context()) // it rests
-	if w.batches != 1 {
+	if w.batches != 1 || w.reads != 0 {
 		t.Errorf("%d proposals", w.batches)
 	}
 	again := w.lister("a")
@@ -508,5 +511,18 @@ func TestWhoIsToAskIsWhoOwns(t *testing.T) {
 	l.Look(t.Context())
 	if got := w.claims(); w.asked != 1 || len(got) != 2 {
 		t.Errorf("asked %d times: %v", w.asked, got)
+	}
+}
+
+// Entries that say much go in batches that the log takes.
+func TestABatchFitsIntoTheLog(t *testing.T) {
+	w := newWorld(t)
+	for i := range 300 {
+		w.files[fmt.Sprintf("r%03d", i)] = fmt.Sprintf("url: https://h/r%d\nnote: %s\n", i, strings.Repeat("x", 3000))
+	}
+	w.publish()
+	w.lister("a").Look(t.Context())
+	if got := w.claims(); len(got) != 300 {
+		t.Errorf("%d claims of 300; %+v", len(got), w.state.View().SourceByID("s"))
 	}
 }
