@@ -37,11 +37,13 @@ var allowed = map[string]struct {
 	"node": {[]string{"agent", "api", "cluster", "coordinator", "fsm", "fsm/command", "leader", "membership", "metrics", "mirror", "mirror/git", "mirror/past", "mirror/refs", "mirror/rhythm", "mirror/tree", "peer", "server", "source/index", "source/lister", "story"},
 		"the composition root may know everything but its own users"},
 
-	"source":            {nil, "what a listing changes is arithmetic"},
-	"source/lister":     {[]string{"fsm", "fsm/command", "source", "source/index", "source/submodules"}, "an index's files are read of whoever has them, and what comes of it is the table's"},
-	"mirror/tree":       {[]string{"mirror/objects"}, "the files of a commit are read of a repository, whosever it is"},
-	"source/submodules": {[]string{"source"}, "which upstreams submodules have is read of a file, whosever it is"},
-	"source/index":      {[]string{"source"}, "an index is read of a tree, whosever it is"},
+	"source":              {nil, "what a listing changes is arithmetic"},
+	"source/lister":       {[]string{"fsm", "fsm/command", "source", "source/index", "source/submodules"}, "an index's files are read of whoever has them, and what comes of it is the table's"},
+	"mirror/tree":         {[]string{"mirror/objects"}, "the files of a commit are read of a repository, whosever it is"},
+	"source/submodules":   {[]string{"source"}, "which upstreams submodules have is read of a file, whosever it is"},
+	"source/index":        {[]string{"source"}, "an index is read of a tree, whosever it is"},
+	"source/forge":        {[]string{"source"}, "which repositories of a forge are wanted is arithmetic"},
+	"source/forge/client": {[]string{"source/forge"}, "forges are asked the same way for whoever wants to know"},
 
 	"mirror/work":     {[]string{"mirror/failure", "mirror/refs"}, "the words that when and what share decide nothing"},
 	"mirror/rhythm":   {nil, "how often upstreams change is arithmetic"},

@@ -51,7 +51,7 @@ func Compare(l *Listing, claims iter.Seq[Claim]) Changes {
 				c.Changed = append(c.Changed, i)
 			}
 			i++
-		case l.Doubts(claim.File):
+		case l.Doubts(claim.File), l.doubtsPath(claim.Path):
 			c.Kept++
 			doubted[claim.Path] = true
 		default:

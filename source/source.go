@@ -22,6 +22,7 @@ type Entry struct {
 	// Path names it within its source, from listing to listing. Behind the source's namespace it
 	// is what the mirror is called.
 	Path string
+	Name string   // what the mirror is called behind the namespace; empty: as its path
 	File string   // where it is said
 	Line int      // of File, from 1; 0 where there is none to tell
 	URLs []string // in canonical spelling, at least one: each is asked where those before it fail
@@ -63,6 +64,15 @@ type Listing struct {
 	// Unknown are files of which not all could be understood, and, with a slash at the end,
 	// folders: nothing is taken away that came from there.
 	Unknown []string
+	// UnknownPaths are of entries that cannot be followed as they are now: what they were is not taken
+	// away either. Sort sorts them.
+	UnknownPaths []string
+}
+
+// doubtsPath tells whether an entry is there, and cannot be followed.
+func (l *Listing) doubtsPath(path string) bool {
+	_, found := slices.BinarySearch(l.UnknownPaths, path)
+	return found
 }
 
 // Doubts tells whether what came from a file may still be wanted although the listing does not
@@ -109,6 +119,10 @@ func (e *Entry) Hash() Hash {
 	if e.Asks.Submodules {
 		b = append(b, 1)
 	}
+	if e.Name != "" {
+		b = append(b, 2)
+		text(e.Name)
+	}
 	sum := sha256.Sum256(b)
 	return Hash(sum[:len(Hash{})])
 }
@@ -138,6 +152,7 @@ func (l *Listing) Sort() {
 	})
 	slices.Sort(l.Unknown)
 	l.Unknown = slices.Compact(l.Unknown)
+	slices.Sort(l.UnknownPaths)
 }
 
 func place(file string, line int) string {

@@ -1,0 +1,266 @@
+// Package client asks forges which repositories an account has: all pages, or an error.
+//
+// The libraries of the forges know addresses and forms; how a forge is reached, who gets the token,
+// how much is read, when to wait and what an answer means is said here once for all of them. The token
+// goes to the forge's own address and nowhere else, and is in no error. A forge that redirects to
+// another address is not followed there.
+package client
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"maps"
+	"net/http"
+	"slices"
+	"time"
+
+	"gitmirror/source/forge"
+)
+
+// Bounds of a listing.
+const (
+	maxRepos    = 100_000
+	maxPages    = 10_000
+	maxAnswer   = 16 << 20 // bytes of a page
+	maxRefusal  = 8 << 10  // bytes of an answer that refuses
+	perPage     = 100
+	requestTime = time.Minute
+	listingTime = 30 * time.Minute
+	passes      = 3 // of a listing that does not add up
+)
+
+// pauses are how long is waited before a page is asked for again that failed by the forge's fault.
+var pauses = []time.Duration{time.Second, 5 * time.Second}
+
+// Config says how a forge is reached.
+type Config struct {
+	Account   forge.Account     // as Admit returns it
+	Transport http.RoundTripper // to anywhere; it must not follow redirects
+	Token     string            // empty for none
+	Memory    *Memory           // of the last listing; nil for none
+	Agent     string            // User-Agent
+}
+
+// Memory are the pages of the last listing: the forge is asked whether they are still so, which
+// costs little. It is for one listing at a time.
+type Memory struct{ pages map[string]remembered }
+
+type remembered struct {
+	etag string
+	page page
+}
+
+// Result is what an account has.
+type Result struct {
+	Repos []forge.Repo // by id
+	Quota Quota
+	Pages int
+	Same  int // of the pages, those that were the same as last time
+}
+
+// Quota is what the forge says of how much more it may be asked. Resets is the zero time where it says
+// nothing.
+type Quota struct {
+	Left   int
+	Resets time.Time
+}
+
+// page is a part of what an account has.
+type page struct {
+	repos []forge.Repo
+	next  int // 0: there is none
+	total int // of all pages; 0 where that is not told
+}
+
+// sort is what an account may be.
+type sort string
+
+const (
+	organisation sort = "organisation" // or a group
+	user         sort = "user"
+)
+
+// pager asks a forge for a page of what an account of a sort has; the first is 1. What went wrong is
+// read of the exchange, so that its errors are for the rest alone.
+type pager interface {
+	page(ctx context.Context, account string, of sort, n int) (page, error)
+}
+
+// pagers are made of the address of the API, and of a client that does all the rest.
+var pagers = map[forge.Kind]func(api string, c *http.Client) (pager, error){
+	forge.GitHub: newGitHub,
+	forge.GitLab: newGitLab,
+	forge.Gitea:  newGitea,
+	forge.Gitee:  newGitee,
+}
+
+// List returns all that an account has and the token may see. It blocks for as long as that takes, half
+// an hour at most. The error is of type *Error, or of ctx.
+func List(ctx context.Context, cfg Config) (*Result, error) {
+	bounded, cancel := context.WithTimeout(ctx, listingTime)
+	defer cancel()
+	l, err := newLister(cfg)
+	if err != nil {
+		return nil, err
+	}
+	r, err := l.account(bounded)
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	if err != nil && bounded.Err() != nil {
+		return nil, failed(Failed, "%s has not told all of %s within %s", l.door.host(), cfg.Account.Name, listingTime)
+	}
+	var known *Error
+	if err != nil && !errors.As(err, &known) {
+		return nil, failed(Failed, "%s", l.door.clean(err.Error()))
+	}
+	return r, err
+}
+
+// lister lists one account once.
+type lister struct {
+	cfg   Config
+	door  *door
+	pager pager
+	seen  map[string]remembered // the pages of this listing
+	pages int
+	same  int
+}
+
+func newLister(cfg Config) (*lister, error) {
+	d, err := newDoor(cfg)
+	if err != nil {
+		return nil, err
+	}
+	p, err := pagers[cfg.Account.Kind](cfg.Account.API(), d.client())
+	if err != nil {
+		return nil, failed(Failed, "%s", d.clean(err.Error()))
+	}
+	return &lister{cfg: cfg, door: d, pager: p, seen: map[string]remembered{}}, nil
+}
+
+// account lists an organisation of that name or, where there is none, a user.
+func (l *lister) account(ctx context.Context) (r *Result, err error) {
+	defer func() { l.remember(err != nil) }()
+	repos, err := l.whole(ctx, organisation)
+	if missing(err) {
+		repos, err = l.whole(ctx, user)
+	}
+	if missing(err) {
+		e := failed(NotFound, "%s knows no organisation, group or user %s", l.door.host(), l.cfg.Account.Name)
+		e.Try = "look at its name in the forge; what is private needs a token that may see it"
+		return nil, e
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &Result{Repos: repos, Quota: l.door.quota, Pages: l.pages, Same: l.same}, nil
+}
+
+func missing(err error) bool {
+	var e *Error
+	return errors.As(err, &e) && e.Class == NotFound
+}
+
+// remember keeps the pages for the next listing, and those of the last one where this was cut off.
+func (l *lister) remember(cut bool) {
+	if l.cfg.Memory == nil {
+		return
+	}
+	next := map[string]remembered{}
+	if cut {
+		maps.Copy(next, l.cfg.Memory.pages)
+	}
+	maps.Copy(next, l.seen)
+	l.cfg.Memory.pages = next
+}
+
+// whole lists an account until it adds up: what changes between two pages may be on none of them. A
+// listing whose total is another, twice with the same repositories, is as the forge means it.
+func (l *lister) whole(ctx context.Context, of sort) ([]forge.Repo, error) {
+	var before []int64
+	for range passes {
+		found, sure, err := l.pass(ctx, of)
+		if err != nil {
+			return nil, err
+		}
+		ids := slices.Sorted(maps.Keys(found))
+		if sure || before != nil && slices.Equal(before, ids) {
+			return slices.SortedFunc(maps.Values(found), func(a, b forge.Repo) int { return cmp.Compare(a.ID, b.ID) }), nil
+		}
+		before = append([]int64{}, ids...)
+	}
+	e := failed(Changing, "%s changed at %s each time it was listed", l.cfg.Account.Name, l.door.host())
+	return nil, e
+}
+
+// pass asks for all pages once. sure says that they are as many as the forge tells, where it does.
+func (l *lister) pass(ctx context.Context, of sort) (found map[int64]forge.Repo, sure bool, err error) {
+	found = map[int64]forge.Repo{}
+	total, asked := 0, 0 // as the first page tells: so what goes meanwhile is missed
+	for n := 1; n != 0; {
+		p, err := l.page(ctx, of, n)
+		if err != nil {
+			return nil, false, err
+		}
+		for _, r := range p.repos {
+			if r.ID == 0 || r.Name == "" || r.Owner == "" {
+				return nil, false, failed(Failed, "%s tells of a repository without a name or an id: is it a %s?", l.door.host(), l.cfg.Account.Kind)
+			}
+			found[r.ID] = r
+		}
+		total = cmp.Or(total, p.total)
+		if asked++; len(found) > maxRepos || asked > maxPages {
+			return nil, false, failed(TooMany, "%s has more than %d repositories", l.cfg.Account.Name, maxRepos)
+		}
+		if n = p.next; len(p.repos) == 0 {
+			break
+		}
+	}
+	return found, total == 0 || len(found) == total, nil
+}
+
+// page asks for a page, more than once where the forge is at fault.
+func (l *lister) page(ctx context.Context, of sort, n int) (page, error) {
+	for try := 0; ; try++ {
+		p, err := l.ask(ctx, of, n)
+		var e *Error
+		if err == nil || !errors.As(err, &e) || e.Class != Failed || try == len(pauses) {
+			return p, err
+		}
+		select {
+		case <-time.After(pauses[try]):
+		case <-ctx.Done():
+			return page{}, ctx.Err()
+		}
+	}
+}
+
+func (l *lister) ask(ctx context.Context, of sort, n int) (page, error) {
+	if err := l.door.closed(); err != nil {
+		return page{}, err
+	}
+	x := &exchange{}
+	p, err := l.pager.page(context.WithValue(ctx, exchangeKey{}, x), l.cfg.Account.Name, of, n)
+	if ctx.Err() != nil {
+		return page{}, ctx.Err()
+	}
+	l.pages++
+	if x.same != nil {
+		l.same++
+		l.seen[x.url] = *x.same
+		p := x.same.page
+		if p.total = 0; p.next == 0 && len(p.repos) >= perPage {
+			p.next = n + 1 // what is the same is the page: behind it there may be more by now
+		}
+		return p, nil
+	}
+	if e := l.door.judge(x, err); e != nil {
+		return page{}, e
+	}
+	if x.etag != "" {
+		l.seen[x.url] = remembered{x.etag, p}
+	}
+	return p, nil
+}

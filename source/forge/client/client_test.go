@@ -1,0 +1,427 @@
+package client_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"gitmirror/internal/forgereplay"
+	"gitmirror/source/forge"
+	"gitmirror/source/forge/client"
+)
+
+const secret = "glpat-CANARY"
+
+// some are so many repositories of an account.
+func some(n int) []forgereplay.Repo {
+	list := make([]forgereplay.Repo, n)
+	for i := range list {
+		name := fmt.Sprintf("r%03d", i)
+		list[i] = forgereplay.Repo{ID: int64(1000 + i), Owner: "acme", Name: name, Clone: "https://forge.example/acme/" + name + ".git"}
+	}
+	return list
+}
+
+func config(t testing.TB, f *forgereplay.Forge) client.Config {
+	t.Helper()
+	a, err := forge.Account{Kind: forge.Kind(f.Kind), Base: "https://forge.example/sub", Name: "acme"}.Admit()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return client.Config{Account: a, Transport: f, Token: secret, Memory: new(client.Memory), Agent: "gitmirror/test"}
+}
+
+// each runs a test for every kind of forge, in a bubble: what waits waits for nothing.
+func each(t *testing.T, test func(t *testing.T, f *forgereplay.Forge)) {
+	for _, kind := range forge.Kinds {
+		t.Run(string(kind), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) { test(t, forgereplay.New(string(kind))) })
+		})
+	}
+}
+
+func list(t *testing.T, cfg client.Config) *client.Result {
+	t.Helper()
+	r, err := client.List(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func fails(t *testing.T, cfg client.Config, class client.Class) *client.Error {
+	t.Helper()
+	r, err := client.List(t.Context(), cfg)
+	var e *client.Error
+	if !errors.As(err, &e) || e.Class != class || r != nil {
+		t.Fatalf("%v, %v; want an error of class %q", r, err, class)
+	}
+	if strings.Contains(e.Why+e.Try, secret) {
+		t.Errorf("the token is told: %v", e)
+	}
+	return e
+}
+
+func TestWhatIsToldOfARepository(t *testing.T) {
+	each(t, func(t *testing.T, f *forgereplay.Forge) {
+		f.Organisation("acme",
+			forgereplay.Repo{ID: 7, Owner: "acme", Name: "big", Clone: "https://forge.example/acme/big.git", KiB: 12, Archived: true, Fork: true, Wiki: true, Topics: []string{"kernel"}, Visibility: "private"},
+			forgereplay.Repo{ID: 8, Owner: "acme", Name: "small", Clone: "https://forge.example/acme/small.git"})
+		got := list(t, config(t, f)).Repos
+		want := forge.Repo{ID: 7, Owner: "acme", Name: "big", Clone: "https://forge.example/acme/big.git", Archived: true, Fork: true, Wiki: true, Topics: []string{"kernel"}, Visibility: forge.Private}
+		if f.Kind == "github" || f.Kind == "gitea" { // the others do not tell it
+			want.Size = 12 << 10
+		}
+		if len(got) != 2 || fmt.Sprint(got[0]) != fmt.Sprint(want) || got[1].Visibility != forge.Public || got[1].Wiki || got[1].Archived || got[1].Fork {
+			t.Errorf("%+v\nwant %+v", got, want)
+		}
+		for _, r := range f.Requests() {
+			if r.Token != secret || !strings.HasPrefix(r.Path, "/sub/api/v") {
+				t.Errorf("asked by %+v", r)
+			}
+		}
+	})
+}
+
+func TestAllPagesAreRead(t *testing.T) {
+	each(t, func(t *testing.T, f *forgereplay.Forge) {
+		cfg := config(t, f)
+		for _, n := range []int{0, 1, 99, 100, 101, 250} {
+			f.Organisation("acme", some(n)...)
+			if got := list(t, cfg).Repos; len(got) != n || !slices.IsSortedFunc(got, func(a, b forge.Repo) int { return int(a.ID - b.ID) }) {
+				t.Errorf("%d of %d", len(got), n)
+			}
+		}
+	})
+}
+
+func TestUsersAreFoundToo(t *testing.T) {
+	each(t, func(t *testing.T, f *forgereplay.Forge) {
+		f.User("acme", some(3)...)
+		if got := list(t, config(t, f)).Repos; len(got) != 3 {
+			t.Errorf("%v", got)
+		}
+	})
+}
+
+// A subgroup's path has slashes, and one request is for it and all below.
+func TestGroupsBelowGroups(t *testing.T) {
+	f := forgereplay.New("gitlab")
+	f.Organisation("acme/tools", forgereplay.Repo{ID: 5, Owner: "acme/tools/git", Name: "x", Clone: "https://forge.example/acme/tools/git/x.git"})
+	cfg := config(t, f)
+	cfg.Account.Name = "acme/tools"
+	got := list(t, cfg).Repos
+	if len(got) != 1 || got[0].Owner != "acme/tools/git" || got[0].Below("acme/tools") != "git/x" || !strings.Contains(f.Requests()[0].Query, "include_subgroups=true") {
+		t.Errorf("%+v, asked %+v", got, f.Requests())
+	}
+}
+
+// What was there is read again where the forge says that it changed, and taken from memory where it
+// says that it did not.
+func TestPagesThatAreTheSame(t *testing.T) {
+	for _, kind := range []string{"github", "gitlab"} {
+		f := forgereplay.New(kind)
+		f.Quota(100, time.Now().Add(time.Hour).Unix())
+		cfg := config(t, f)
+		repos := some(250)
+		f.Organisation("acme", repos...)
+		list(t, cfg)
+		if r := list(t, cfg); r.Same != 3 || r.Pages != 3 || len(r.Repos) != 250 || r.Quota.Left != 97 {
+			t.Errorf("%s: %d of %d pages are the same, %d repos, %+v", kind, r.Same, r.Pages, len(r.Repos), r.Quota)
+		}
+		repos[120].Name = "renamed"
+		f.Organisation("acme", repos...)
+		if r := list(t, cfg); r.Same != 2 || !slices.ContainsFunc(r.Repos, func(r forge.Repo) bool { return r.Name == "renamed" }) {
+			t.Errorf("%s: %d pages are the same, %d repos", kind, r.Same, len(r.Repos))
+		}
+		// The last page was full, and is the same, but no more the last.
+		f.Organisation("acme", repos[:200]...)
+		list(t, cfg)
+		f.Organisation("acme", repos[:201]...)
+		if r := list(t, cfg); len(r.Repos) != 201 {
+			t.Errorf("%s: %d repos", kind, len(r.Repos))
+		}
+	}
+}
+
+// What repeats counts once; what is left out between two pages is found by listing again.
+func TestAnAccountThatChangesWhileItIsListed(t *testing.T) {
+	each(t, func(t *testing.T, f *forgereplay.Forge) {
+		repos := some(150)
+		f.Organisation("acme", repos...)
+		f.Fault(func(n int, r *http.Request) http.HandlerFunc {
+			if n == 2 { // as if one had come before the others meanwhile
+				return instead(f.Kind, append(some(1), repos...))
+			}
+			return nil
+		})
+		if got := list(t, config(t, f)).Repos; len(got) != 150 {
+			t.Errorf("%d repos", len(got))
+		}
+	})
+	for _, kind := range []string{"gitlab", "gitea", "gitee"} { // that tell how many there are
+		f := forgereplay.New(kind)
+		repos := some(150)
+		f.Organisation("acme", repos...)
+		f.Fault(func(n int, r *http.Request) http.HandlerFunc {
+			if n == 2 {
+				return instead(kind, repos[1:]) // one is gone: what was the 101st is on the first page now
+			}
+			return nil
+		})
+		if got := list(t, config(t, f)).Repos; len(got) != 150 {
+			t.Errorf("%s: %d repos", kind, len(got))
+		}
+		// One that tells of more than it shows is believed the second time.
+		f = forgereplay.New(kind)
+		f.Organisation("acme", append(some(10), some(1)...)...)
+		if r := list(t, config(t, f)); len(r.Repos) != 10 || r.Pages != 2 {
+			t.Errorf("%s: %d repos on %d pages", kind, len(r.Repos), r.Pages)
+		}
+	}
+}
+
+// instead answers as a forge that has other repositories.
+func instead(kind string, repos []forgereplay.Repo) http.HandlerFunc {
+	other := forgereplay.New(kind)
+	other.Organisation("acme", repos...)
+	return other.ServeHTTP
+}
+
+func TestAllPagesOrNothing(t *testing.T) {
+	each(t, func(t *testing.T, f *forgereplay.Forge) {
+		f.Organisation("acme", some(250)...)
+		cfg := config(t, f)
+		// One that fails is asked for again.
+		f.Fault(func(n int, _ *http.Request) http.HandlerFunc {
+			if n == 2 {
+				return forgereplay.Answer(http.StatusBadGateway, "")
+			}
+			return nil
+		})
+		if got := list(t, cfg).Repos; len(got) != 250 {
+			t.Errorf("%d repos", len(got))
+		}
+		f.Fault(func(_ int, r *http.Request) http.HandlerFunc {
+			if strings.Contains(r.URL.RawQuery, "page=3") && !strings.Contains(r.URL.RawQuery, "page=30") {
+				return forgereplay.Answer(http.StatusBadGateway, "upstream is away")
+			}
+			return nil
+		})
+		began := time.Now()
+		if e := fails(t, cfg, client.Failed); !strings.Contains(e.Why, "502") || time.Since(began) < 6*time.Second {
+			t.Errorf("%v, after %s", e, time.Since(began))
+		}
+	})
+}
+
+func TestRefusals(t *testing.T) {
+	each(t, func(t *testing.T, f *forgereplay.Forge) {
+		cfg := config(t, f)
+		if e := fails(t, cfg, client.NotFound); !strings.Contains(e.Why, "acme") {
+			t.Error(e)
+		}
+		f.Organisation("acme", some(3)...)
+		f.WantToken("another")
+		if e := fails(t, cfg, client.Auth); !strings.Contains(e.Why, "401") || !strings.Contains(e.Try, "still valid") {
+			t.Error(e, e.Try)
+		}
+		f.WantToken("")
+		// A forge that repeats the token is not repeated.
+		f.Fault(func(int, *http.Request) http.HandlerFunc {
+			return forgereplay.Answer(403, "what is "+secret+"\x1b[31m?\n")
+		})
+		if e := fails(t, cfg, client.Auth); strings.ContainsAny(e.Why, "\x1b\n") {
+			t.Errorf("%q", e.Why)
+		}
+		f.Fault(func(int, *http.Request) http.HandlerFunc {
+			return func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("<html>welcome")) }
+		})
+		if e := fails(t, cfg, client.Failed); !strings.Contains(e.Try, "--base-url") {
+			t.Error(e, e.Try)
+		}
+		f.Fault(func(int, *http.Request) http.HandlerFunc {
+			return func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(`[{"id":0}]`)) }
+		})
+		fails(t, cfg, client.Failed)
+		var read blank
+		cfg.Transport = transport(func(*http.Request) (*http.Response, error) {
+			return &http.Response{StatusCode: 200, Header: http.Header{}, Body: io.NopCloser(&read)}, nil
+		})
+		if e := fails(t, cfg, client.TooMany); !strings.Contains(e.Why, "more than") || read > 17<<20 {
+			t.Errorf("%v, after %d bytes", e, read)
+		}
+		cfg.Transport = dead{}
+		fails(t, cfg, client.Failed)
+	})
+}
+
+// blank never ends, and counts.
+type blank int
+
+func (b *blank) Read(p []byte) (int, error) {
+	*b += blank(len(p))
+	for i := range p {
+		p[i] = ' '
+	}
+	return len(p), nil
+}
+
+type dead struct{}
+
+func (dead) RoundTrip(*http.Request) (*http.Response, error) {
+	return nil, errors.New("no way to 10.0.0.1")
+}
+
+// Limits say until when the forge is left alone, within what is sane.
+func TestLimits(t *testing.T) {
+	each(t, func(t *testing.T, f *forgereplay.Forge) {
+		f.Organisation("acme", some(250)...)
+		cfg := config(t, f)
+		after := func(want time.Duration) {
+			t.Helper()
+			asked := len(f.Requests())
+			e := fails(t, cfg, client.Limited)
+			if got := time.Until(e.Until).Round(time.Second); got != want {
+				t.Errorf("left alone for %s, want %s", got, want)
+			}
+			if n := len(f.Requests()) - asked; n != 1 {
+				t.Errorf("asked %d times", n)
+			}
+		}
+		f.Quota(0, time.Now().Add(20*time.Minute).Unix())
+		after(20 * time.Minute)
+		f.Quota(1, time.Now().Add(90*time.Hour).Unix()) // the last one is made, and no more
+		after(2 * time.Hour)
+		f.Quota(-1, 0)
+		answer := func(status int, message string, header ...string) {
+			f.Fault(func(int, *http.Request) http.HandlerFunc { return forgereplay.Answer(status, message, header...) })
+		}
+		answer(429, "")
+		after(time.Minute)
+		answer(403, "You have exceeded a secondary rate limit. Please wait a few minutes before you try again.")
+		after(time.Minute)
+		answer(403, "no", "Retry-After", "37")
+		after(37 * time.Second)
+		answer(429, "no", "Retry-After", time.Now().Add(time.Minute*3).UTC().Format(http.TimeFormat))
+		after(3 * time.Minute)
+		answer(429, "no", "Retry-After", "-5")
+		after(time.Second)
+		answer(429, "no", "Retry-After", "99999999999999999999")
+		after(time.Minute)
+	})
+}
+
+// The token is for the forge's own address.
+func TestTheTokenGoesNowhereElse(t *testing.T) {
+	each(t, func(t *testing.T, f *forgereplay.Forge) {
+		f.Organisation("acme", some(3)...)
+		for _, to := range []string{"https://elsewhere.example/api", "http://forge.example/sub/api", "https://forge.example:444/"} {
+			elsewhere := 0
+			cfg := config(t, f)
+			cfg.Transport = transport(func(r *http.Request) (*http.Response, error) {
+				if r.URL.Host != "forge.example" || r.URL.Scheme != "https" {
+					elsewhere++
+				}
+				return f.RoundTrip(r)
+			})
+			f.Fault(func(int, *http.Request) http.HandlerFunc {
+				return func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, to, http.StatusMovedPermanently) }
+			})
+			if e := fails(t, cfg, client.Failed); elsewhere > 0 || !strings.Contains(e.Why, "leads to") || !strings.Contains(e.Try, "--base-url") {
+				t.Errorf("%v %q, %d requests elsewhere", e, e.Try, elsewhere)
+			}
+		}
+		// An organisation that was renamed is found at the same forge.
+		hops := 0
+		f.Fault(func(n int, r *http.Request) http.HandlerFunc {
+			if hops++; hops == 1 {
+				return func(w http.ResponseWriter, r *http.Request) {
+					http.Redirect(w, r, "https://forge.example"+strings.Replace(r.URL.RequestURI(), "old", "acme", 1), http.StatusMovedPermanently)
+				}
+			}
+			return nil
+		})
+		cfg := config(t, f)
+		cfg.Account.Name = "old"
+		if got := list(t, cfg).Repos; len(got) != 3 {
+			t.Errorf("%v", got)
+		}
+	})
+}
+
+type transport func(r *http.Request) (*http.Response, error)
+
+func (t transport) RoundTrip(r *http.Request) (*http.Response, error) { return t(r) }
+
+// A forge that never ends, or never answers, does not hold a listing for ever.
+func TestBounds(t *testing.T) {
+	each(t, func(t *testing.T, f *forgereplay.Forge) {
+		cfg := config(t, f)
+		cfg.Transport = transport(func(r *http.Request) (*http.Response, error) {
+			<-r.Context().Done()
+			return nil, r.Context().Err()
+		})
+		began := time.Now()
+		if e := fails(t, cfg, client.Failed); !strings.Contains(e.Why, "in time") || time.Since(began) > 5*time.Minute {
+			t.Errorf("%v, after %s", e, time.Since(began))
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		time.AfterFunc(time.Second, cancel)
+		if _, err := client.List(ctx, cfg); !errors.Is(err, context.Canceled) {
+			t.Error(err)
+		}
+		// Each page is slow.
+		f.Organisation("acme", some(100)...)
+		cfg.Transport = transport(func(r *http.Request) (*http.Response, error) {
+			time.Sleep(50 * time.Second)
+			page, _ := strconv.Atoi(r.URL.Query().Get("page"))
+			return endless(f, r, page)
+		})
+		began = time.Now()
+		if e := fails(t, cfg, client.Failed); !strings.Contains(e.Why, "within 30m") || time.Since(began) > 31*time.Minute {
+			t.Errorf("%v, after %s", e, time.Since(began))
+		}
+	})
+}
+
+// endless answers as if there was always another page.
+func endless(f *forgereplay.Forge, r *http.Request, page int) (*http.Response, error) {
+	q := r.URL.Query()
+	q.Set("page", "1")
+	r.URL.RawQuery = q.Encode()
+	resp, err := f.RoundTrip(r)
+	resp.Header.Set("Link", fmt.Sprintf(`<https://forge.example/sub/x?page=%d>; rel="next"`, page+1))
+	resp.Header.Set("X-Next-Page", strconv.Itoa(page+1))
+	resp.Header.Set("total_page", "99999")
+	return resp, err
+}
+
+func TestOneThatServesNothing(t *testing.T) {
+	on := func(status int, kind string) http.RoundTripper {
+		return transport(func(r *http.Request) (*http.Response, error) {
+			if r.Header.Get("Authorization") != "" {
+				t.Error("a token is given")
+			}
+			return &http.Response{StatusCode: status, Header: http.Header{"Content-Type": {kind}}, Body: http.NoBody}, nil
+		})
+	}
+	for want, tr := range map[bool][]http.RoundTripper{
+		true:  {on(200, "application/x-git-upload-pack-advertisement")},
+		false: {on(200, "text/html"), on(404, ""), on(302, "application/x-git-upload-pack-advertisement"), dead{}},
+	} {
+		for i, tr := range tr {
+			if got := client.Serves(t.Context(), tr, "gitmirror/test", "https://forge.example/a/b.wiki.git"); got != want {
+				t.Errorf("%d: %v", i, got)
+			}
+		}
+	}
+}

@@ -1,0 +1,270 @@
+package client
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"gitmirror/internal/oneline"
+)
+
+// door is the way to one forge, and to nothing else. It gives the token, and notes what comes back.
+type door struct {
+	to     *url.URL // of the API
+	token  string
+	agent  string
+	on     http.RoundTripper
+	memory map[string]remembered
+	quota  Quota
+}
+
+// exchange is what one request came to.
+type exchange struct {
+	url    string
+	status int
+	header http.Header
+	says   string // of an answer that refuses
+	etag   string
+	same   *remembered // the page is as it was
+	err    error       // of our own: the forge did something that is not followed
+}
+
+type exchangeKey struct{}
+
+func newDoor(cfg Config) (*door, error) {
+	to, err := url.Parse(cfg.Account.API())
+	if err != nil || to.Host == "" {
+		return nil, failed(Failed, "%.200q is no address of a forge", cfg.Account.API())
+	}
+	d := &door{to: to, token: cfg.Token, agent: cfg.Agent, on: cfg.Transport}
+	if cfg.Memory != nil {
+		d.memory = cfg.Memory.pages
+	}
+	return d, nil
+}
+
+func (d *door) host() string { return d.to.Host }
+
+// client is what libraries make their requests by.
+func (d *door) client() *http.Client {
+	return &http.Client{Transport: d, Timeout: requestTime}
+}
+
+// is tells whether an address is the forge's own.
+func (d *door) is(u *url.URL) bool { return u.Scheme == d.to.Scheme && u.Host == d.to.Host }
+
+func (d *door) strays(to *url.URL) error {
+	e := failed(Failed, "%s leads to %s, where nothing is asked", d.host(), (&url.URL{Scheme: to.Scheme, Host: to.Host}))
+	e.Try = "if that is the forge, give it as --base-url"
+	return e
+}
+
+// RoundTrip asks the forge, and nobody else: redirects come here too.
+func (d *door) RoundTrip(r *http.Request) (*http.Response, error) {
+	x, _ := r.Context().Value(exchangeKey{}).(*exchange)
+	if x == nil {
+		return nil, errors.New("a request of nobody's")
+	}
+	if !d.is(r.URL) {
+		x.err = d.strays(r.URL)
+		return nil, x.err
+	}
+	r = r.Clone(r.Context())
+	for _, name := range []string{"Authorization", "Private-Token"} {
+		r.Header.Del(name)
+	}
+	if d.token != "" {
+		r.Header.Set("Authorization", "Bearer "+d.token)
+	}
+	r.Header.Set("User-Agent", d.agent)
+	known, have := d.memory[r.URL.String()]
+	if have {
+		r.Header.Set("If-None-Match", known.etag)
+	}
+	resp, err := d.on.RoundTrip(r)
+	if err != nil {
+		return nil, err
+	}
+	*x = exchange{url: r.URL.String(), status: resp.StatusCode, header: resp.Header, etag: resp.Header.Get("ETag")}
+	d.note(resp.Header)
+	switch {
+	case resp.StatusCode == http.StatusNotModified && have:
+		x.same = &known
+	case resp.StatusCode >= 300:
+		data, _ := io.ReadAll(io.LimitReader(resp.Body, maxRefusal))
+		resp.Body.Close()
+		resp.Body = io.NopCloser(bytes.NewReader(data))
+		x.says = d.clean(words(data))
+	default:
+		resp.Body = &bounded{of: resp.Body, left: maxAnswer}
+	}
+	return resp, nil
+}
+
+// bounded refuses a body that is too large, instead of cutting it.
+type bounded struct {
+	of   io.ReadCloser
+	left int
+}
+
+var errTooLarge = fmt.Errorf("its answer has more than %d bytes", maxAnswer)
+
+func (b *bounded) Read(p []byte) (int, error) {
+	if b.left <= 0 {
+		return 0, errTooLarge
+	}
+	n, err := b.of.Read(p[:min(len(p), b.left)])
+	b.left -= n
+	return n, err
+}
+
+func (b *bounded) Close() error { return b.of.Close() }
+
+// words are what an answer says for people.
+func words(data []byte) string {
+	var said struct {
+		Message any    `json:"message"`
+		Error   any    `json:"error"`
+		More    string `json:"error_description"`
+	}
+	if json.Unmarshal(data, &said) != nil {
+		return ""
+	}
+	for _, s := range []any{said.Message, said.More, said.Error} {
+		if s, is := s.(string); is && s != "" {
+			return s
+		}
+	}
+	return ""
+}
+
+// clean makes a text of the forge, or of a library, fit to be shown: without the token, in a line.
+func (d *door) clean(s string) string {
+	if d.token != "" {
+		s = strings.ReplaceAll(s, d.token, "(the token)")
+	}
+	return oneline.Clip(oneline.Plain(s, ' '), 200)
+}
+
+// note reads what the forge says of how much more it may be asked.
+func (d *door) note(h http.Header) {
+	for _, prefix := range []string{"X-RateLimit-", "RateLimit-"} {
+		left, err := strconv.Atoi(h.Get(prefix + "Remaining"))
+		if err != nil {
+			continue
+		}
+		d.quota = Quota{Left: left}
+		if at, err := strconv.ParseInt(h.Get(prefix+"Reset"), 10, 64); err == nil && at > 0 {
+			d.quota.Resets = time.Unix(at, 0)
+		}
+		return
+	}
+}
+
+// Bounds of how long a forge may have itself left alone, and how long it is where it does not say.
+const (
+	leastRest = time.Second
+	usualRest = time.Minute
+	mostRest  = 2 * time.Hour
+)
+
+// closed says that the forge is not to be asked now.
+func (d *door) closed() error {
+	if now := time.Now(); d.quota.Left == 0 && d.quota.Resets.After(now) {
+		return d.limited(now, d.quota.Resets)
+	}
+	return nil
+}
+
+func (d *door) limited(now, until time.Time) *Error {
+	until = now.Add(min(max(until.Sub(now), leastRest), mostRest))
+	e := failed(Limited, "%s lets itself be asked no more for now (rate limit)", d.host())
+	e.Until = until
+	if d.token == "" {
+		e.Try = "with a token it may be asked more often"
+	}
+	return e
+}
+
+// judge says what went wrong with a page, nil where nothing has.
+func (d *door) judge(x *exchange, err error) error {
+	if e := new(Error); errors.As(err, &e) {
+		return e
+	}
+	if x.err != nil {
+		return x.err
+	}
+	says := x.says
+	if says != "" {
+		says = ": " + says
+	}
+	switch s := x.status; {
+	case s == 0:
+		return failed(Failed, "%s cannot be asked: %s", d.host(), d.clean(cause(err)))
+	case s == http.StatusTooManyRequests, s == http.StatusForbidden && d.limits(x):
+		return d.limited(time.Now(), d.rest(x))
+	case s == http.StatusUnauthorized, s == http.StatusForbidden:
+		e := failed(Auth, "%s refuses to be asked (%d%s)", d.host(), s, says)
+		if e.Try = "give a token that may list the account"; d.token != "" {
+			e.Try = "look whether the token is still valid, and may list the account"
+		}
+		return e
+	case s == http.StatusNotFound:
+		return failed(NotFound, "%s says that it is not there (%d%s)", d.host(), s, says)
+	case s < 200 || s >= 300:
+		return failed(Failed, "%s answers %d%s", d.host(), s, says)
+	case errors.Is(err, errTooLarge):
+		return failed(TooMany, "%s: %v", d.host(), err)
+	case err != nil:
+		e := failed(Failed, "%s answers what is not understood: %s", d.host(), d.clean(cause(err)))
+		e.Try = "look whether the kind of forge and its --base-url are right"
+		return e
+	}
+	return nil
+}
+
+// limits tells whether a refusal is one of asking too often: by the headers, or the words of GitHub
+// and Gitee, whose secondary limits have none.
+func (d *door) limits(x *exchange) bool {
+	return x.header.Get("Retry-After") != "" || x.header.Get("X-RateLimit-Remaining") == "0" || strings.Contains(strings.ToLower(x.says), "rate limit")
+}
+
+// rest is until when a forge that has enough is left alone.
+func (d *door) rest(x *exchange) time.Time {
+	after := x.header.Get("Retry-After")
+	if s, err := strconv.Atoi(after); err == nil {
+		return time.Now().Add(time.Duration(min(max(s, 0), int(mostRest/time.Second))) * time.Second)
+	}
+	if at, err := http.ParseTime(after); err == nil {
+		return at
+	}
+	if d.quota.Left == 0 && !d.quota.Resets.IsZero() {
+		return d.quota.Resets
+	}
+	return time.Now().Add(usualRest)
+}
+
+// cause is an error of package http without the address, which is said otherwise.
+func cause(err error) string {
+	if err == nil {
+		return "no answer"
+	}
+	if u := new(url.Error); errors.As(err, &u) {
+		if u.Timeout() {
+			return "it does not answer in time"
+		}
+		err = u.Err
+	}
+	if errors.Is(err, context.DeadlineExceeded) {
+		return "it does not answer in time"
+	}
+	return err.Error()
+}

@@ -1,0 +1,59 @@
+package client
+
+import (
+	"context"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"code.gitea.io/sdk/gitea"
+
+	"gitmirror/source/forge"
+)
+
+type giteaForge struct{ all *gitea.Client }
+
+func newGitea(api string, c *http.Client) (pager, error) {
+	// Without a version the library does not ask for one first.
+	all, err := gitea.NewClient(strings.TrimSuffix(api, "/api/v1"), gitea.SetHTTPClient(c), gitea.SetGiteaVersion(""))
+	if err != nil {
+		return nil, err
+	}
+	return giteaForge{all}, nil
+}
+
+func (g giteaForge) page(ctx context.Context, account string, of sort, n int) (page, error) {
+	g.all.SetContext(ctx)
+	var list []*gitea.Repository
+	var resp *gitea.Response
+	var err error
+	part := gitea.ListOptions{Page: n, PageSize: perPage}
+	if of == organisation {
+		list, resp, err = g.all.ListOrgRepos(account, gitea.ListOrgReposOptions{ListOptions: part})
+	} else {
+		list, resp, err = g.all.ListUserRepos(account, gitea.ListReposOptions{ListOptions: part})
+	}
+	if err != nil {
+		return page{}, err
+	}
+	p := page{next: resp.NextPage}
+	p.total, _ = strconv.Atoi(resp.Header.Get("X-Total-Count"))
+	for _, r := range list {
+		visible := forge.Public
+		switch {
+		case r.Private:
+			visible = forge.Private
+		case r.Internal:
+			visible = forge.Internal
+		}
+		owner := ""
+		if r.Owner != nil {
+			owner = r.Owner.UserName
+		}
+		p.repos = append(p.repos, forge.Repo{
+			ID: r.ID, Owner: owner, Name: r.Name, Clone: r.CloneURL, Size: int64(r.Size) << 10, Visibility: visible,
+			Archived: r.Archived, Fork: r.Fork, Wiki: r.HasWiki && r.ExternalWiki == nil, Topics: r.Topics,
+		})
+	}
+	return p, nil
+}

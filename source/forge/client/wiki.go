@@ -1,0 +1,27 @@
+package client
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// Serves tells whether anybody may clone a repository from an address. Forges say of most repositories
+// that they have a wiki, of which there is nothing until somebody writes its first page. It blocks for
+// the answer; one that does not come is a no. agent is the User-Agent.
+func Serves(ctx context.Context, on http.RoundTripper, agent, clone string) bool {
+	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
+	defer cancel()
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, clone+"/info/refs?service=git-upload-pack", nil)
+	if err != nil {
+		return false
+	}
+	r.Header.Set("User-Agent", agent)
+	resp, err := on.RoundTrip(r)
+	if err != nil {
+		return false
+	}
+	defer resp.Body.Close()
+	return resp.StatusCode == http.StatusOK && strings.HasPrefix(resp.Header.Get("Content-Type"), "application/x-git-upload-pack-advertisement")
+}

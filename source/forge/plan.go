@@ -1,0 +1,125 @@
+package forge
+
+import (
+	"cmp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"gitmirror/internal/giturl"
+	"gitmirror/internal/refusal"
+	"gitmirror/source"
+)
+
+// Planned is what becomes of one repository of an account, or of its wiki.
+type Planned struct {
+	Repo  Repo
+	Wiki  bool
+	Entry source.Entry // where neither Skip nor Flaw says that there is none
+	Skip  string       // why it is not wanted
+	Flaw  *source.Flaw // why it cannot be had
+}
+
+// Path is where it is in the forge.
+func (p *Planned) Path() string {
+	if p.Wiki {
+		return p.Repo.Path() + wikiEnds
+	}
+	return p.Repo.Path()
+}
+
+// wikiEnds is what the name of a wiki's repository has behind that whose wiki it is.
+const wikiEnds = ".wiki"
+
+// ID is what an entry is found by from listing to listing.
+func (p *Planned) ID() string { return entryID(p.Repo.ID, p.Wiki) }
+
+func entryID(id int64, wiki bool) string {
+	if wiki {
+		return strconv.FormatInt(id, 10) + wikiEnds
+	}
+	return strconv.FormatInt(id, 10)
+}
+
+// Plan says of each repository what becomes of it, by path. Of two that would have one name the
+// older one of the forge has it. wikis says which wikis there are; forges tell only which may be.
+func (s *Selector) Plan(account Account, repos []Repo, wikis func(*Repo) bool) []Planned {
+	byAge := slices.SortedFunc(slices.Values(repos), func(a, b Repo) int { return cmp.Compare(a.ID, b.ID) })
+	named := map[string]string{} // paths of those that have a name, by it
+	var out []Planned
+	for _, r := range byAge {
+		p := Planned{Repo: r, Skip: s.skips(&r, account.Name)}
+		if p.Skip == "" {
+			s.enter(&p, account, named)
+		}
+		out = append(out, p)
+		if s.Wiki && r.Wiki && p.Skip == "" && p.Flaw == nil && wikis(&r) {
+			w := Planned{Repo: r, Wiki: true}
+			s.enter(&w, account, named)
+			out = append(out, w)
+		}
+	}
+	slices.SortStableFunc(out, func(a, b Planned) int {
+		return cmp.Or(strings.Compare(strings.ToLower(a.Path()), strings.ToLower(b.Path())), strings.Compare(a.Path(), b.Path()))
+	})
+	return out
+}
+
+// enter makes the entry of one that is wanted, or says why there is none.
+func (s *Selector) enter(p *Planned, account Account, named map[string]string) {
+	flaw := func(err error) {
+		p.Flaw = &source.Flaw{File: p.Path(), Why: err.Error()}
+		if r := refusal.Of(err); r != nil {
+			p.Flaw.Why, p.Flaw.Try = r.Detail, strings.ReplaceAll(r.Hint, "; set it with --name", ", or give --template")
+		}
+	}
+	clone := p.Repo.Clone
+	if p.Wiki {
+		clone = strings.TrimSuffix(clone, ".git") + wikiEnds + ".git"
+	}
+	u, err := giturl.Parse(clone)
+	if err != nil {
+		flaw(err)
+		return
+	}
+	if strings.HasPrefix(account.Base, "https://") && !strings.HasPrefix(u.String(), "https://") {
+		flaw(refusal.New(refusal.URLScheme, "it is to be cloned from %s, without TLS", u).Try("have the forge tell its https addresses"))
+		return
+	}
+	name := s.name(u, &p.Repo)
+	if p.Wiki {
+		name += wikiEnds
+	}
+	if err := giturl.CheckName(name); err != nil {
+		flaw(err)
+		return
+	}
+	if other, taken := named[strings.ToLower(name)]; taken {
+		flaw(refusal.New(refusal.ConflictName, "%s is what %s is called already", name, other).Try("give a --template that tells them apart, such as " + DefaultTemplate))
+		return
+	}
+	named[strings.ToLower(name)] = p.Path()
+	p.Entry = source.Entry{Path: p.ID(), File: p.Path(), Name: name, URLs: []string{u.String()}, Keys: []string{u.Key()}}
+}
+
+// name is what the template makes of a repository.
+func (s *Selector) name(u giturl.URL, r *Repo) string {
+	host, _, _ := strings.Cut(u.Name(), "/")
+	return strings.NewReplacer("{host}", host, "{owner}", r.Owner, "{name}", r.Name).Replace(s.Template)
+}
+
+// Listing is what a plan wants mirrored. What has a flaw stays as it was.
+func Listing(plan []Planned) *source.Listing {
+	l := &source.Listing{}
+	for i := range plan {
+		switch p := &plan[i]; {
+		case p.Flaw != nil:
+			l.Flaws = append(l.Flaws, *p.Flaw)
+			l.UnknownPaths = append(l.UnknownPaths, p.ID())
+		case p.Skip == "":
+			l.Entries = append(l.Entries, p.Entry)
+		}
+	}
+	l.Sort()
+	return l
+}
