@@ -30,7 +30,7 @@ var allowed = map[string]struct {
 	"peer":        {[]string{"api"}, "calls carry bytes; what they mean is decided by who implements them"},
 	"server":      {[]string{"api", "fsm", "fsm/command", "peer"}, "the server renders and routes; it builds nothing"},
 	"metrics":     {[]string{"api", "fsm", "leader", "mirror", "mirror/failure", "mirror/maintain", "mirror/refs", "mirror/schedule", "mirror/space", "peer", "server"}, "each number is counted in the words of who measures it, and read of what they say; it does nothing"},
-	"cli":         {[]string{"api", "node", "demo", "cli/..."}, "the command line is a client of the API; only start runs a node"},
+	"cli":         {[]string{"api", "node", "demo", "cli/...", "source/forge", "source/forge/client"}, "the command line is a client of the API, and import of a forge's; only start runs a node"},
 	"cli/render":  {[]string{"api"}, "tables are rendered from what the API answers"},
 	"cli/doctor":  {[]string{"api"}, "what is looked at is this host, the network, and what the API says of the cluster"},
 	"demo":        {[]string{"api", "cli/render", "mirror/refs"}, "the demo drives real processes from outside; to spoil a copy it must write its file"},

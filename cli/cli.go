@@ -104,6 +104,7 @@ func (p program) app() *urfave.App {
 			group("source", "have what index repositories list mirrored",
 				sourceAddCommand().build(p), sourceLsCommand().build(p), sourceShowCommand().build(p), sourceSetCommand().build(p), sourceSyncCommand().build(p),
 				sourcePauseCommand().build(p), sourceResumeCommand().build(p), sourceApproveCommand().build(p), sourceRmCommand().build(p)),
+			importCommand().build(p),
 			group("trash", "list what was removed, and bring it back", trashLsCommand().build(p), trashRestoreCommand().build(p)),
 			group("node", "list, show, drain and remove the nodes of the cluster",
 				nodeLsCommand().build(p), nodeShowCommand().build(p), nodeDrainCommand().build(p), nodeUndrainCommand().build(p), nodeRmCommand().build(p)),

@@ -45,6 +45,7 @@ const (
 	codeInterrupted  = "interrupted"   // by the user
 	codeDifference   = "difference"    // the demo found one
 	codeSync         = "sync_"         // and what a check came to
+	codeForge        = "forge_"        // and why a forge could not be listed
 )
 
 // Failure is an error as the user sees it: what, why, and what to try next.

@@ -136,6 +136,7 @@ func arguments(path string) []string {
 		"repo add": {"https://example.org/a/b"}, "repo show": {"a/b"}, "repo url": {"a/b"}, "repo set": {"a/b", "--max-size", "1GiB"}, "repo rm": {"a/b"}, "repo pause": {"a/b"}, "repo resume": {"a/b"}, "repo sync": {"a/b"}, "repo verify": {"a/b"}, "repo gc": {"a/b"}, "repo import": {"-"},
 		"repo refs": {"a/b"}, "repo approve": {"a/b"}, "repo restore": {"a/b", "main", "--yes"},
 		"node show": {"n1"}, "node rm": {"n1"}, "node drain": {"n1"}, "node undrain": {"n1"}, "completion": {"bash"}, "trash restore": {"a/b"},
+		"import":     {"github", "acme"},
 		"source add": {"index", "https://example.org/a/b"}, "source show": {"a"}, "source set": {"a", "--ref", "main"}, "source sync": {"a"}, "source pause": {"a"}, "source resume": {"a"}, "source approve": {"a"}, "source rm": {"a", "--yes"},
 	}[path]
 }

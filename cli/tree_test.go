@@ -25,6 +25,7 @@ func TestCommandsAndFlagsAreThere(t *testing.T) {
 		"repo sync": {"all", "wait"}, "repo verify": {"all", "detach"}, "repo gc": {"all", "detach"}, "repo import": {"interval", "replicas", "max-size", "max-object-size", "label", "update", "dry-run", "n"},
 		"repo refs": {"kept", "limit"}, "repo approve": {"restored", "yes"}, "repo restore": {"to", "yes"},
 		"source add": {"name", "namespace", "ref", "path"}, "source ls": nil, "source show": nil, "source set": {"ref", "path"}, "source sync": nil, "source pause": nil, "source resume": nil, "source approve": {"yes"}, "source rm": {"yes"},
+		"import":   {"base-url", "match", "exclude", "topic", "visibility", "skip-archived", "skip-forks", "max-repo-size", "wiki", "template", "clone-over", "dry-run", "n", "interval", "replicas", "label"},
 		"trash ls": {"limit"}, "trash restore": {"wait"},
 		"events": {"follow", "f", "repo", "after", "limit"}, "node ls": nil, "node show": nil, "node rm": {"yes", "accept-loss"}, "node drain": {"deadline", "detach"}, "node undrain": nil, "cluster transfer-leader": nil, "cluster recover": {"data", "yes"},
 	}

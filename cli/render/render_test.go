@@ -199,7 +199,11 @@ func TestGolden(t *testing.T) {
 		"second":  func(p Printer) error { return p.Repo(second(), "", "http://10.0.0.11:7654") },
 		"held":    func(p Printer) error { return p.Repo(held(), "", "http://10.0.0.11:7654") },
 		"refs":    func(p Printer) error { return p.Refs(refs()) },
-		"node":    func(p Printer) error { return p.Node(&degraded().Nodes[1]) },
+		"import": func(p Printer) error {
+			return p.Imported([]Imported{{"acme/svc-auth", 12 << 20, "add", ""}, {"acme/svc-old", 3 << 20, "skip", "archived"}, {"acme/svc-pay", 0, "exists", "same URL"},
+				{"acme/tools/with/many/groups/below/each/other/and/a-name", 44 << 30, "error", "team/a-name is what acme/other/a-name is called already\x1b[2J"}})
+		},
+		"node": func(p Printer) error { return p.Node(&degraded().Nodes[1]) },
 		"events": func(p Printer) error {
 			for _, e := range events() {
 				if err := p.Event(&e); err != nil {
