@@ -7,25 +7,47 @@ import (
 	"time"
 )
 
-// Source is where repos come from: an index repository, whose files say what is mirrored.
+// Source is where repos come from: an index repository, whose files say what is mirrored, or an account of a
+// forge, which has it.
 type Source struct {
 	Name      string     `json:"name"`
 	ID        string     `json:"id"`
-	Kind      string     `json:"kind"`      // index
+	Kind      string     `json:"kind"`      // index, or that of a forge: github, gitlab, gitea, gitee
 	Namespace string     `json:"namespace"` // stands before the names of what it lists; may be empty
-	URL       string     `json:"url"`       // of the index
-	Index     string     `json:"index"`     // the repo that mirrors it
+	URL       string     `json:"url"`       // of the index, or of the forge
+	Index     string     `json:"index"`     // the repo that mirrors it; empty of a forge
+	Account   string     `json:"account"`   // of a forge: organisation, group or user
+	Selection *Selection `json:"selection"` // of a forge; null of an index
 	Owner     string     `json:"owner"`     // the node that reads it; empty while there is none
-	Ref       string     `json:"ref"`       // which branch or tag is read; empty: where HEAD is
-	Path      string     `json:"path"`      // which folder is; empty: all of it
-	State     string     `json:"state"`     // one of SourceStates
-	Reason    string     `json:"reason"`    // why it is in that state, may be empty
-	Since     *time.Time `json:"since"`     // of the state; null where that is not told
-	Claims    int        `json:"claims"`    // repos that it wants mirrored
-	AddedAt   time.Time  `json:"added_at"`
+	// Credentials are the nodes that have one for a forge: these alone list it. Empty: any node does, as anybody may.
+	Credentials []string   `json:"credentials"`
+	Ref         string     `json:"ref"`    // which branch or tag is read; empty: where HEAD is
+	Path        string     `json:"path"`   // which folder is; empty: all of it
+	State       string     `json:"state"`  // one of SourceStates
+	Reason      string     `json:"reason"` // why it is in that state, may be empty
+	Since       *time.Time `json:"since"`  // of the state; null where that is not told
+	Claims      int        `json:"claims"` // repos that it wants mirrored
+	AddedAt     time.Time  `json:"added_at"`
+	Next        *time.Time `json:"next"` // when a forge is listed next; null of an index, and of what is paused
 	// Listing is the last complete one; null while there is none.
 	Listing *Listing    `json:"listing"`
 	Hold    *SourceHold `json:"hold"` // null while nothing is held
+}
+
+// SourceIndex is the kind of a source that is an index repository.
+const SourceIndex = "index"
+
+// Selection says which repositories of a forge's account are wanted, and what they are called.
+type Selection struct {
+	Match        string   `json:"match"` // regular expressions; empty for none
+	Exclude      string   `json:"exclude"`
+	Topics       []string `json:"topics"`     // one of them; empty: whatever they are
+	Visibility   []string `json:"visibility"` // public, internal, private; empty: public
+	SkipArchived bool     `json:"skip_archived"`
+	SkipForks    bool     `json:"skip_forks"`
+	MaxRepoSize  int64    `json:"max_repo_size"` // bytes; 0 for any
+	Wiki         bool     `json:"wiki"`          // wikis too
+	Template     string   `json:"template"`      // of names, with {host}, {owner} and {name}
 }
 
 // The states of a source.
@@ -51,13 +73,14 @@ var SourceStates = []struct{ Name, Means string }{
 // Listing says how a source was listed.
 type Listing struct {
 	At         time.Time `json:"at"`
-	Generation uint64    `json:"generation"` // of the index
+	Generation uint64    `json:"generation"` // of the index; the number of a forge's listing
 	Entries    int       `json:"entries"`
 	Added      int       `json:"added"`
 	Changed    int       `json:"changed"`
 	Removed    int       `json:"removed"`
-	Kept       int       `json:"kept"`  // that stay though they are not listed, as there are errors
-	Flaws      []Flaw    `json:"flaws"` // the first of its errors, 100 at most
+	Kept       int       `json:"kept"`    // that stay though they are not listed, as there are errors
+	Skipped    int       `json:"skipped"` // that a forge has and are not wanted
+	Flaws      []Flaw    `json:"flaws"`   // the first of its errors, 100 at most
 	FlawsTotal int       `json:"flaws_total"`
 }
 
@@ -101,12 +124,16 @@ type SourceList struct {
 
 // AddSource is what somebody wants to be a source.
 type AddSource struct {
-	Kind      string `json:"kind"` // index
-	URL       string `json:"url"`
-	Name      string `json:"name,omitempty"` // default: the last part of the url
+	Kind      string `json:"kind"`           // index, github, gitlab, gitea, gitee
+	URL       string `json:"url,omitempty"`  // of an index
+	Name      string `json:"name,omitempty"` // default: the last part of the url, or the account
 	Namespace string `json:"namespace,omitempty"`
 	Ref       string `json:"ref,omitempty"`
 	Path      string `json:"path,omitempty"`
+	// Of a forge.
+	Account   string     `json:"account,omitempty"`
+	BaseURL   string     `json:"base_url,omitempty"` // default: the kind's own
+	Selection *Selection `json:"selection,omitempty"`
 }
 
 // SetSource is what shall become of a source; nil leaves it as it is.
@@ -114,6 +141,8 @@ type SetSource struct {
 	Ref    *string `json:"ref,omitempty"`
 	Path   *string `json:"path,omitempty"`
 	Paused *bool   `json:"paused,omitempty"`
+	// Selection is all of it, of a forge.
+	Selection *Selection `json:"selection,omitempty"`
 }
 
 // ApproveSource lets a source take away what its hold shows.
@@ -145,7 +174,7 @@ func (c *Client) SetSource(ctx context.Context, name string, set SetSource, key 
 	return &s, c.do(ctx, call{method: http.MethodPatch, path: "sources/" + escapeName(name), body: set, key: key, out: &s})
 }
 
-// SyncSource has the index asked for and the source read again, and returns it. It does not wait for
+// SyncSource has an index asked for and the source read again, and returns it. It does not wait for
 // that.
 func (c *Client) SyncSource(ctx context.Context, name, key string) (*Source, error) {
 	var s Source

@@ -174,7 +174,7 @@ func same[T comparable](read func(string) (T, error), a, b string) bool {
 var sizes = map[string]bool{"max-size": true, "max-object-size": true, "git-memory": true}
 
 // keyed are the flags whose values are KEY=VALUE, of each key one.
-var keyed = map[string]bool{"label": true, "hosts": true}
+var keyed = map[string]bool{"label": true, "hosts": true, "source-token": true}
 
 type word struct {
 	text    string

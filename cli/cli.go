@@ -101,7 +101,7 @@ func (p program) app() *urfave.App {
 				repoAddCommand().build(p), repoLsCommand().build(p), repoShowCommand().build(p), repoURLCommand().build(p),
 				repoSetCommand().build(p), repoPauseCommand().build(p), repoResumeCommand().build(p), repoRmCommand().build(p), repoSyncCommand().build(p), repoVerifyCommand().build(p), repoGCCommand().build(p), repoImportCommand().build(p),
 				repoRefsCommand().build(p), repoApproveCommand().build(p), repoRestoreCommand().build(p)),
-			group("source", "have what index repositories list mirrored",
+			group("source", "have what index repositories list, and accounts of forges have, mirrored",
 				sourceAddCommand().build(p), sourceLsCommand().build(p), sourceShowCommand().build(p), sourceSetCommand().build(p), sourceSyncCommand().build(p),
 				sourcePauseCommand().build(p), sourceResumeCommand().build(p), sourceApproveCommand().build(p), sourceRmCommand().build(p)),
 			importCommand().build(p),

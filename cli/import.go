@@ -7,11 +7,9 @@ import (
 	"net/http"
 	"os"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/dustin/go-humanize"
-	"golang.org/x/sync/errgroup"
 
 	"gitmirror/api"
 	"gitmirror/cli/render"
@@ -207,38 +205,7 @@ func planOf(ctx context.Context, s *session, o importOptions) (*client.Result, [
 		}
 	}
 	plan := selector.Plan(o.account, found.Repos, func(*forge.Repo) bool { return true })
-	return found, withoutEmptyWikis(ctx, plan, func(clone string) bool { return client.Serves(ctx, on, agent, clone) }), nil
-}
-
-// wikisAtOnce is how many are looked for at once.
-const wikisAtOnce = 8
-
-// withoutEmptyWikis leaves out wikis that nobody has written to.
-func withoutEmptyWikis(ctx context.Context, plan []forge.Planned, serves func(clone string) bool) []forge.Planned {
-	var mu sync.Mutex
-	empty := map[int]bool{}
-	work, _ := errgroup.WithContext(ctx)
-	work.SetLimit(wikisAtOnce)
-	for i := range plan {
-		if p := &plan[i]; p.Wiki && p.Flaw == nil {
-			work.Go(func() error {
-				if !serves(p.Entry.URLs[0]) {
-					mu.Lock()
-					defer mu.Unlock()
-					empty[i] = true
-				}
-				return nil
-			})
-		}
-	}
-	_ = work.Wait() // none fails
-	var kept []forge.Planned
-	for i := range plan {
-		if !empty[i] {
-			kept = append(kept, plan[i])
-		}
-	}
-	return kept
+	return found, client.WithoutEmptyWikis(plan, func(p *forge.Planned) bool { return client.Serves(ctx, on, agent, p.Entry.URLs[0]) }), nil
 }
 
 // unlisted says why a forge could not be listed.

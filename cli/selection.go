@@ -3,6 +3,7 @@ package cli
 import (
 	"strings"
 
+	"gitmirror/api"
 	"gitmirror/source/forge"
 
 	urfave "github.com/urfave/cli/v2"
@@ -41,4 +42,29 @@ func selectionOf(c *urfave.Context) (forge.Selection, error) {
 	}
 	_, err = s.Read()
 	return s, refusedInput(err)
+}
+
+// selectionAsked is a selection in the words of the API.
+func selectionAsked(s forge.Selection) *api.Selection {
+	return &api.Selection{Match: s.Match, Exclude: s.Exclude, Topics: s.Topics, Visibility: s.Visibility, SkipArchived: s.SkipArchived, SkipForks: s.SkipForks, MaxRepoSize: s.MaxSize, Wiki: s.Wiki, Template: s.Template}
+}
+
+// reselected is a selection as the flags that are given have it, and else as it is; said tells whether one is.
+func reselected(c *urfave.Context, is api.Selection) (to *api.Selection, said bool, err error) {
+	asked, err := selectionOf(c)
+	if err != nil {
+		return nil, false, err
+	}
+	new := *selectionAsked(asked)
+	for name, take := range map[string]func(){
+		"match": func() { is.Match = new.Match }, "exclude": func() { is.Exclude = new.Exclude }, "topic": func() { is.Topics = new.Topics }, "visibility": func() { is.Visibility = new.Visibility },
+		"skip-archived": func() { is.SkipArchived = new.SkipArchived }, "skip-forks": func() { is.SkipForks = new.SkipForks }, "max-repo-size": func() { is.MaxRepoSize = new.MaxRepoSize },
+		"wiki": func() { is.Wiki = new.Wiki }, "template": func() { is.Template = new.Template },
+	} {
+		if c.IsSet(name) {
+			said = true
+			take()
+		}
+	}
+	return &is, said, nil
 }

@@ -63,6 +63,7 @@ func settings() []setting {
 		{&urfave.StringFlag{Name: "git-memory", Category: groupDisk, Usage: "`SIZE` of memory that one git process, or one fetch by go-git, may take", Value: "2GiB"}, least(64 << 20)},
 		{&urfave.StringFlag{Name: "engine", Category: groupDisk, Usage: "`ENGINE` that brings objects: git, go-git for a host without git, whose clients get packs from other nodes, or auto for git where it is there", Value: node.EngineAuto}, words(node.Engines...)},
 		{&urfave.StringSliceFlag{Name: "allow-upstream", Category: groupAccess, Usage: "`CIDR` of private or loopback addresses that upstreams may have; repeatable"}, nil},
+		{&urfave.StringSliceFlag{Name: "source-token", Category: groupAccess, Usage: "`SOURCE=FILE` of the token that a forge is listed with, mode 0600; repeatable"}, tokens},
 		{&urfave.StringSliceFlag{Name: "allow-host", Category: groupAccess, Usage: "`NAME` that clients know this node by, besides its IP addresses and the one advertised; repeatable"}, hostNames},
 		{&urfave.BoolFlag{Name: "insecure-peers", Category: groupAccess, Usage: "take a --peer address that others can reach: peers do not authenticate each other yet", DisableDefaultText: true}, nil},
 		{&urfave.BoolFlag{Name: "insecure-api", Category: groupAccess, Usage: "take writes on a --http address that others can reach: clients do not authenticate yet", DisableDefaultText: true}, nil},
@@ -125,6 +126,34 @@ func ratesOf(list []string) (map[string]float64, error) {
 		rates[host] = n / seconds
 	}
 	return rates, nil
+}
+
+// tokens refuses what is no SOURCE=FILE.
+func tokens(c *urfave.Context, name string) error {
+	_, err := tokensOf(c.StringSlice(name))
+	return err
+}
+
+// tokensOf are paths of files, by source.
+func tokensOf(list []string) (map[string]string, error) {
+	files := map[string]string{}
+	for _, text := range list {
+		source, file, ok := strings.Cut(text, "=")
+		if !ok || source == "" || file == "" || strings.ContainsAny(source, "/ :") {
+			return nil, usagef("gitmirror start --source-token acme=/etc/gitmirror/acme.token", "--source-token %.40q is no SOURCE=FILE", source)
+		}
+		for other := range files {
+			if strings.EqualFold(other, source) {
+				return nil, usagef("gitmirror start --help", "--source-token has %s twice", source)
+			}
+		}
+		path, err := filepath.Abs(file)
+		if err != nil {
+			return nil, err
+		}
+		files[source] = path
+	}
+	return files, nil
 }
 
 // hostNames refuses what no client can know a node by.
@@ -319,7 +348,8 @@ func (s *configured) config() node.Config {
 	if cfg.MinFree == 0 {
 		cfg.MinFree = -1
 	}
-	cfg.Hosts, _ = ratesOf(c.StringSlice("hosts")) // checked
+	cfg.SourceTokens, _ = tokensOf(c.StringSlice("source-token")) // checked
+	cfg.Hosts, _ = ratesOf(c.StringSlice("hosts"))                // checked
 	cfg.Bounds.Least, cfg.Bounds.Most = c.Duration("min-interval"), c.Duration("max-interval")
 	said := func(name string) string { // by a flag
 		if s.origins[name] == fromFlag {

@@ -10,12 +10,15 @@ import (
 
 func sourceSetCommand() command {
 	return command{
-		path: "source set", args: "NAME", usage: "change which part of an index is read", min: 1, max: 1,
-		examples: []string{"gitmirror source set upstream-repos --ref main", "gitmirror source set upstream-repos --path linux"},
-		flags: []urfave.Flag{
-			&urfave.StringFlag{Name: "ref", Usage: "`BRANCH` or tag that is read; empty for where HEAD is", DefaultText: "as it is"},
-			&urfave.StringFlag{Name: "path", Usage: "`FOLDER` that is read; empty for all of it", DefaultText: "as it is"},
-		},
+		path: "source set", args: "NAME", usage: "change which part of an index is read, or what of a forge is wanted", min: 1, max: 1,
+		about: `Of a forge, what is not given stays as it is: --skip-forks=false takes forks too, --match '' all names.
+What is not wanted any more is treated as what is not there any more.`,
+		examples: []string{"gitmirror source set upstream-repos --ref main", "gitmirror source set upstream-repos --path linux", "gitmirror source set acme --exclude '-old$' --skip-archived"},
+		flags: append([]urfave.Flag{
+			&urfave.StringFlag{Name: "ref", Usage: "`BRANCH` or tag of an index that is read; empty for where HEAD is", DefaultText: "as it is"},
+			&urfave.StringFlag{Name: "path", Usage: "`FOLDER` of an index that is read; empty for all of it", DefaultText: "as it is"},
+			cloneOverFlag(),
+		}, selectionFlags()...),
 		run: func(ctx context.Context, s *session, c *urfave.Context) error {
 			var set api.SetSource
 			for name, to := range map[string]**string{"ref": &set.Ref, "path": &set.Path} {
@@ -24,8 +27,21 @@ func sourceSetCommand() command {
 					*to = &value
 				}
 			}
-			if set == (api.SetSource{}) {
-				return usagef("gitmirror source set --help", "nothing is to be changed: give --ref or --path")
+			_, said, err := reselected(c, api.Selection{})
+			switch {
+			case err != nil:
+				return err
+			case said:
+				src, err := s.source(ctx, c.Args().First())
+				if err != nil {
+					return err
+				}
+				if src.Selection == nil {
+					return usagef("gitmirror source set --help", "%s is an index: --ref and --path are for it", src.Name)
+				}
+				set.Selection, _, _ = reselected(c, *src.Selection)
+			case set == (api.SetSource{}):
+				return usagef("gitmirror source set --help", "nothing is to be changed: give --ref or --path, or what is wanted of a forge")
 			}
 			return sourceSet(ctx, s, c.Args().First(), set, "Changed")
 		},

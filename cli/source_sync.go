@@ -10,7 +10,7 @@ import (
 
 func sourceSyncCommand() command {
 	return command{
-		path: "source sync", args: "NAME", usage: "have an index asked for and read now", min: 1, max: 1,
+		path: "source sync", args: "NAME", usage: "have an index asked for and read now, or a forge listed", min: 1, max: 1,
 		examples: []string{"gitmirror source sync upstream-repos"},
 		run: func(ctx context.Context, s *session, c *urfave.Context) error {
 			name := c.Args().First()

@@ -16,7 +16,7 @@ import (
 // somebody's script.
 func TestCommandsAndFlagsAreThere(t *testing.T) {
 	common := []string{"addr", "output", "o", "timeout", "quiet", "q"}
-	start := []string{"name", "data", "http", "peer", "join", "advertise", "advertise-http", "raft-timing", "replace-after", "max-size", "max-object-size", "git-memory", "allow-upstream", "allow-host",
+	start := []string{"name", "data", "http", "peer", "join", "advertise", "advertise-http", "raft-timing", "replace-after", "max-size", "max-object-size", "git-memory", "allow-upstream", "allow-host", "source-token",
 		"insecure-peers", "insecure-api", "log-level", "log-format", "config", "bootstrap-expect"}
 	want := map[string][]string{
 		"start": start, "config init": start, "config validate": start, "config show": append([]string{"origin"}, start...),
@@ -24,7 +24,7 @@ func TestCommandsAndFlagsAreThere(t *testing.T) {
 		"repo add": {"name", "replicas", "interval", "max-size", "max-object-size", "wait", "label"}, "repo set": {"max-size", "max-object-size", "accept-flaws", "interval", "replicas", "name", "alias", "url", "label"}, "repo pause": nil, "repo resume": nil, "repo ls": {"state", "stale", "limit"}, "repo show": nil, "repo url": {"insteadof"}, "repo rm": {"yes"},
 		"repo sync": {"all", "wait"}, "repo verify": {"all", "detach"}, "repo gc": {"all", "detach"}, "repo import": {"interval", "replicas", "max-size", "max-object-size", "label", "update", "dry-run", "n"},
 		"repo refs": {"kept", "limit"}, "repo approve": {"restored", "yes"}, "repo restore": {"to", "yes"},
-		"source add": {"name", "namespace", "ref", "path"}, "source ls": nil, "source show": nil, "source set": {"ref", "path"}, "source sync": nil, "source pause": nil, "source resume": nil, "source approve": {"yes"}, "source rm": {"yes"},
+		"source add": {"name", "namespace", "ref", "path", "base-url", "match", "exclude", "topic", "visibility", "skip-archived", "skip-forks", "max-repo-size", "wiki", "template", "clone-over"}, "source ls": nil, "source show": nil, "source set": {"ref", "path", "match", "exclude", "topic", "visibility", "skip-archived", "skip-forks", "max-repo-size", "wiki", "template"}, "source sync": nil, "source pause": nil, "source resume": nil, "source approve": {"yes"}, "source rm": {"yes"},
 		"import":   {"base-url", "match", "exclude", "topic", "visibility", "skip-archived", "skip-forks", "max-repo-size", "wiki", "template", "clone-over", "dry-run", "n", "interval", "replicas", "label"},
 		"trash ls": {"limit"}, "trash restore": {"wait"},
 		"events": {"follow", "f", "repo", "after", "limit"}, "node ls": nil, "node show": nil, "node rm": {"yes", "accept-loss"}, "node drain": {"deadline", "detach"}, "node undrain": nil, "cluster transfer-leader": nil, "cluster recover": {"data", "yes"},

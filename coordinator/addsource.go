@@ -13,9 +13,10 @@ import (
 	"gitmirror/internal/refusal"
 )
 
-// NewSource is what somebody asks to be a source: an index repository.
+// NewSource is what somebody asks to be a source: an index repository, or an account of a forge.
 type NewSource struct {
 	URL, Name, Namespace, Ref, Path string
+	Forge                           *command.Forge // in the place of the url; nil for an index
 }
 
 // AddSource admits a source, has its index placed where nothing mirrors that yet, and returns its name.
@@ -23,12 +24,21 @@ func (c *Coordinator) AddSource(ctx context.Context, n NewSource, key string) (n
 	if err := fsm.AdmitSources(c.cfg.State.View().Format()); err != nil {
 		return "", err
 	}
-	row, err := c.admit(NewRepo{URLs: []string{n.URL}})
-	if err != nil {
-		return "", err
-	}
-	if n.Name == "" {
-		n.Name = path.Base(strings.TrimSuffix(row.Name, "/"))
+	var row *command.NewRepo
+	if n.Forge == nil {
+		if row, err = c.admit(NewRepo{URLs: []string{n.URL}}); err != nil {
+			return "", err
+		}
+		if n.Name == "" {
+			n.Name = path.Base(strings.TrimSuffix(row.Name, "/"))
+		}
+	} else {
+		if err := fsm.AdmitForges(c.cfg.State.View().Format()); err != nil {
+			return "", err
+		}
+		if n.Name == "" {
+			n.Name = path.Base(n.Forge.GetAccount())
+		}
 	}
 	n.Name, n.Namespace = giturl.NormalName(n.Name), giturl.NormalName(n.Namespace)
 	if err := giturl.CheckName(n.Name); err != nil || strings.Contains(n.Name, "/") {
@@ -39,7 +49,11 @@ func (c *Coordinator) AddSource(ctx context.Context, n NewSource, key string) (n
 			return "", err
 		}
 	}
-	c.placeNew([]*command.NewRepo{row})
-	src := &command.NewSource{Id: ulid.Make().String(), Name: n.Name, Namespace: n.Namespace, Ref: n.Ref, Path: strings.Trim(n.Path, "/"), Index: row}
+	src := &command.NewSource{Id: ulid.Make().String(), Name: n.Name, Namespace: n.Namespace, Ref: n.Ref, Path: strings.Trim(n.Path, "/"), Index: row, Forge: n.Forge}
+	if row != nil {
+		c.placeNew([]*command.NewRepo{row})
+	} else if owner := lister(c.cfg.State.View(), &fsm.Source{Name: n.Name}); owner != nil {
+		src.Owner = owner.ID
+	}
 	return n.Name, c.Do(ctx, &command.PutSource{Source: src}, key)
 }

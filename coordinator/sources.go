@@ -1,8 +1,10 @@
 package coordinator
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"slices"
 
 	"gitmirror/fsm"
 	"gitmirror/fsm/command"
@@ -25,13 +27,48 @@ func (c *Coordinator) retired(ctx context.Context) error {
 	return each(ids, func(batch []string) error { return c.propose(ctx, &command.RemoveRepos{Ids: batch}) })
 }
 
-// sources has the claims of those taken back that are being removed.
+// sources has the claims of those taken back that are being removed, and gives forges to nodes that list them.
 func (c *Coordinator) sources(ctx context.Context) error {
 	var errs []error
-	for _, src := range c.cfg.State.View().Sources() {
-		if src.Removing {
+	view := c.cfg.State.View()
+	for _, src := range view.Sources() {
+		switch {
+		case src.Removing:
 			errs = append(errs, c.propose(ctx, &command.RemoveSource{Id: src.ID}))
+		case src.IsForge():
+			owner := lister(view, src)
+			if owner == nil || owner.Num == src.Owner {
+				continue
+			}
+			c.log.Info("another node lists a forge", "source", src.Name, "node", owner.Name)
+			errs = append(errs, c.propose(ctx, &command.OwnSource{Id: src.ID, Epoch: src.Epoch, Owner: owner.ID}))
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// lister is the node that is to list a forge: the one that does, as long as it lives and may, or else the
+// one of these that lists the fewest. It is nil while none is there: nobody else sees what those see that
+// have the credential.
+func lister(view *fsm.View, src *fsm.Source) *fsm.Node {
+	may, _ := view.Listers(src)
+	may = slices.DeleteFunc(slices.Clone(may), func(n *fsm.Node) bool { return !n.State.Live() })
+	if staying := slices.DeleteFunc(slices.Clone(may), func(n *fsm.Node) bool { return !n.Drain.IsZero() }); len(staying) > 0 {
+		may = staying
+	}
+	if len(may) == 0 {
+		return nil
+	}
+	if i := slices.IndexFunc(may, func(n *fsm.Node) bool { return n.Num == src.Owner }); i >= 0 {
+		return may[i]
+	}
+	lists := map[fsm.NodeNum]int{}
+	for _, other := range view.Sources() {
+		if other.IsForge() {
+			lists[other.Owner]++
+		}
+	}
+	return slices.MinFunc(may, func(a, b *fsm.Node) int {
+		return cmp.Or(cmp.Compare(lists[a.Num], lists[b.Num]), cmp.Compare(a.Num, b.Num))
+	})
 }

@@ -16,10 +16,11 @@ type Claim struct {
 	Path       string // names it in its source; empty for the source's claim of its own index
 	File       string // where the source says so
 	Hash       source.Hash
-	Repo       string // id of the row
-	Since      uint64 // log index, since when it is on this row
-	Name       string // the row has it while the claim lasts; empty for none
-	Alias      string // so too; empty for none
+	Repo       string   // id of the row
+	Since      uint64   // log index, since when it is on this row
+	Name       string   // the row has it while the claim lasts; empty for none
+	Alias      string   // so too; empty for none
+	Former     []string // names that the row had by it, the latest first; whoever wants them gets them
 	URLs, Keys []string
 	Asks       policy.Policy // what is zero it says nothing of
 	Learned    bool          // the interval of 0 is asked for
@@ -127,7 +128,21 @@ func (v *View) Claims(src SourceNum, from string, fn func(*Claim) bool) {
 }
 
 // ClaimsLen counts the claims of a source, but that of its index.
-func (v *View) ClaimsLen(src SourceNum) int { return max(v.tables.claims.count(src)-1, 0) }
+func (v *View) ClaimsLen(src SourceNum) int {
+	if s := v.tables.sources.byNum(src); s != nil {
+		return v.tables.claimed(s)
+	}
+	return 0
+}
+
+// claimed counts the claims of a source, but that of its index.
+func (t *tables) claimed(src *Source) int {
+	n := t.claims.count(src.Num)
+	if !src.IsForge() {
+		n--
+	}
+	return max(n, 0)
+}
 
 // ClaimsOn are the claims of a row, the oldest first.
 func (v *View) ClaimsOn(repo string) []*Claim { return v.tables.claims.on(repo) }

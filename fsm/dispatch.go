@@ -38,6 +38,8 @@ var commands = map[uint32]kind{
 	32: kindOf("remove-source", 1, (*State).removeSource).since(formatSources),
 	33: kindOf("listing", 1, (*State).applyListing).since(formatSources),
 	34: kindOf("approve-source", 1, (*State).approveSource).since(formatSources),
+	35: kindOf("own-source", 1, (*State).ownSource).since(formatForges),
+	36: kindOf("put-credentials", 1, (*State).putCredentials).since(formatForges),
 	16: kindOf("approve", 1, (*State).approve).since(formatHolds),
 	17: kindOf("pin", 1, (*State).pin).since(formatHolds),
 }

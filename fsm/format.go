@@ -26,6 +26,7 @@ import (
 //	9  an upstream says that it is elsewhere from now on
 //	10  another url than the first is asked
 //	11  sources claim rows
+//	12  sources may be forges
 //	13  what claims have in .gitmodules is claimed too
 //
 // Every member says in its row which format its binary speaks. The leader
@@ -56,6 +57,8 @@ const (
 	formatFallback = 10 // which of an upstream's urls is asked
 
 	formatSources = 11 // of repos, and claims on rows
+
+	formatForges = 12 // as sources, and names that rows had before
 
 	formatSubmodules = 13 // in listings
 
@@ -141,6 +144,14 @@ func admitWords(k kind, payload []byte, format uint32) error {
 		return AdmitChange(changeOf(m), format)
 	case *command.Approve:
 		return needs(formatWords, "approvals", format)
+	case *command.PutSource:
+		if m.GetSource().GetForge() != nil {
+			return AdmitForges(format)
+		}
+	case *command.SetSource:
+		if m.GetSelection() != nil {
+			return AdmitForges(format)
+		}
 	case *command.Listing:
 		if m.GetSubmodules() != nil {
 			return needs(formatSubmodules, "submodules of what sources list", format)

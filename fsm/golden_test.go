@@ -62,6 +62,8 @@ var samples = map[uint32]proto.Message{
 		Done: &command.Listed{Generation: 3, Ref: "refs/heads/main", Path: "l", Again: 7, Entries: 9, Added: 1, Changed: 2, Gone: 3, Kept: 4, FlawsTotal: 5, Error: "no",
 			Flaws: []*command.Flaw{{File: "l/c", Line: 2, Why: "not YAML", Try: "write YAML"}}, Hold: &command.SourceHold{Digest: digest(2), Lost: 8, First: []string{"l/d"}}},
 		Submodules: &command.Submodules{Of: "l/a", Done: true, Read: digest(1), Flaw: "no"}},
+	35: &command.OwnSource{Id: "s1", Epoch: 3, Owner: "n2"},
+	36: &command.PutCredentials{Node: "n1", Sources: []string{"acme", "tools"}},
 	34: &command.ApproveSource{Id: "s1", Digest: digest(2)},
 	16: &command.Approve{Repo: "r1", Losses: digest(5), Observed: digest(3), Unpin: []string{"refs/heads/main"}},
 	17: &command.Pin{Repo: "r1", Ref: "refs/heads/main", Oid: "00112233445566778899aabbccddeeff00112233"},

@@ -100,10 +100,14 @@ func (r *Repo) setByHand(c *command.RepoChange, list []*Claim) {
 	r.Sourced = &of
 }
 
-// giveWay takes a name from a row that nobody claims any more: another wants it. It has its other
+// giveWay takes a name from a row that nobody claims any more, or that was only called so before: another wants it. It has its other
 // names, or, where it has none, one that only says what it was.
 func (t *tables) giveWay(e entry, id, name string) {
 	row := t.repoNamed(name)
+	if row != nil && row.ID != id && t.formerly(row, name) {
+		t.forget(e, row, name)
+		return
+	}
 	if row == nil || row.ID == id || !row.retired() {
 		return
 	}

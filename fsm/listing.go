@@ -46,6 +46,12 @@ func (s *State) applyListing(e entry, c *command.Listing) *command.Outcome {
 
 // fenced refuses who does not own what is read: the index, or the row whose submodules are listed.
 func (t *tables) fenced(src *Source, c *command.Listing) *command.Outcome {
+	if src.IsForge() && c.GetSubmodules() == nil {
+		if n := t.nodes.byID[c.GetNode()]; n == nil || n.Num != src.Owner || c.GetEpoch() != src.Epoch {
+			return refuse(refusal.StaleEpoch, "%s is not for this node to list, in epoch %d", src.Name, c.GetEpoch())
+		}
+		return nil
+	}
 	id := src.Index
 	if of := c.GetSubmodules(); of != nil {
 		if claim := t.claims.get(src.Num, of.GetOf()); claim != nil && claim.Submodules {
@@ -115,12 +121,19 @@ func (s *State) claimed(e entry, src *Source, c *command.Entry) (*Repo, *command
 	}
 	was := t.claims.get(src.Num, claim.Path)
 	row, moved := t.rowFor(was, claim)
+	if own := t.renamed(src, was, row); own != nil {
+		t.yields(e, row)
+		row, moved = own, true
+	}
 	owner := id // of names and addresses, that others must not have
 	if row != nil {
 		owner = row.ID
 	}
 	if was != nil && was.Repo == owner {
 		claim.Since = was.Since
+		if src.IsForge() {
+			claim.Former = formerOf(was, claim)
+		}
 	}
 	for i, key := range claim.Keys {
 		if other := t.repoByURLKey(key); other != nil && other.ID != owner {
@@ -184,10 +197,15 @@ func (t *tables) rowFor(was, claim *Claim) (row *Repo, moved bool) {
 	if own != nil && own.Sourced != nil && own.Sourced.ByHand&setUpstream != 0 {
 		return own, false // people have it follow another address
 	}
-	if own == nil || own.Sourced == nil || own.Sourced.Hand || len(t.claims.on(own.ID)) > 1 {
+	if !t.alone(own) {
 		return nil, false
 	}
 	return own, true
+}
+
+// alone tells whether one claim, and nobody else, wants a row.
+func (t *tables) alone(row *Repo) bool {
+	return row != nil && row.Sourced != nil && !row.Sourced.Hand && len(t.claims.on(row.ID)) == 1
 }
 
 // leavesName tells whether a row has a name by that claim alone.
@@ -268,7 +286,7 @@ func (s *State) take(e entry, src *Source, c *command.Listing) *command.Outcome 
 	}
 	already := src.Lost(e.at)
 	approved := src.Approved != "" && src.Approved == string(c.GetApproved())
-	if had := t.claims.count(src.Num) - 1 + already; lost > 0 && !approved && already+lost > source.MayLose(had) {
+	if had := t.claimed(src) + already; lost > 0 && !approved && already+lost > source.MayLose(had) {
 		return refuse(refusal.SourceHeld, "%d claims of %d would have gone within 24 hours", already+lost, had)
 	}
 	for _, claim := range gone {
@@ -291,10 +309,14 @@ func (s *State) listed(e entry, l *command.Listed, src *Source, approved []byte)
 			next.ErrorAt = e.at
 		}
 		next.Error = l.GetError()
+		if src.IsForge() {
+			next.Failed, next.FailedAt = l, e.at
+		}
 		s.tables.putSource(e, &next)
 		return
 	}
 	next.Error, next.ErrorAt = "", fromMS(0)
+	next.Failed, next.FailedAt = nil, fromMS(0)
 	was := next.Hold
 	if next.Hold = l.GetHold(); next.Hold == nil {
 		next.HoldAt, next.Approved = fromMS(0), ""

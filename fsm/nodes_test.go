@@ -2,6 +2,7 @@ package fsm
 
 import (
 	"errors"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -45,7 +46,7 @@ func TestPutNodeUpdates(t *testing.T) {
 	m.ok(change)
 	after := m.state.View().NodeByID("b")
 	before.Zone, before.Weight = "west", 3
-	if *after != before {
+	if !reflect.DeepEqual(*after, before) {
 		t.Errorf("after update %+v, want %+v", *after, before)
 	}
 	if got := m.eventTypes("node-b"); !slices.Equal(got, []string{EventNodeJoined}) {

@@ -22,7 +22,7 @@ var (
 	someCount  = rapid.Uint64Range(0, 4)
 	someNodes  = rapid.SliceOfN(someNode, 0, 3)
 	someBool   = rapid.Bool()
-	someSource = rapid.SampledFrom([]string{"kernel", "others"})
+	someSource = rapid.SampledFrom([]string{"kernel", "others", "forge"})
 	somePath   = rapid.SampledFrom([]string{"p", "q", "Q", "r", ""})
 	someRun    = rapid.SampledFrom([]string{"", "run-1", "run-2"})
 )
@@ -43,7 +43,7 @@ func someCommand(t *rapid.T, v *View) proto.Message {
 		}
 		return someCount.Draw(t, "wrong")
 	}
-	switch rapid.SampledFrom([]uint32{1, 2, 2, 3, 4, 5, 6, 7, 8, 10, 10, 11, 12, 12, 12, 13, 13, 14, 15, 16, 17, 20, 21, 21, 22, 22, 30, 31, 32, 33, 33, 33, 33, 34}).Draw(t, "number") {
+	switch rapid.SampledFrom([]uint32{1, 2, 2, 3, 4, 5, 6, 7, 8, 10, 10, 11, 12, 12, 12, 13, 13, 14, 15, 16, 17, 20, 21, 21, 22, 22, 30, 31, 32, 33, 33, 33, 33, 34, 35, 36}).Draw(t, "number") {
 	case 1:
 		return &command.FoundCluster{ClusterId: node}
 	case 2:
@@ -76,9 +76,26 @@ func someCommand(t *rapid.T, v *View) proto.Message {
 	case 22:
 		return &command.RestoreRepos{Ids: []string{repo}}
 	case 30:
-		return putSource(someSource.Draw(t, "source"))
+		if name := someSource.Draw(t, "source"); name != "forge" {
+			return putSource(name)
+		}
+		c := putForge("forge")
+		c.Source.Owner = node
+		return c
+	case 35:
+		c := &command.OwnSource{Id: someSource.Draw(t, "source"), Owner: node}
+		if src := v.SourceByID(c.Id); src != nil {
+			c.Epoch = guess(src.Epoch)
+		}
+		return c
+	case 36:
+		return &command.PutCredentials{Node: node, Sources: rapid.SampledFrom([][]string{nil, {"forge"}, {"forge", "other"}, {"z", "a"}}).Draw(t, "credentials")}
 	case 31:
-		return &command.SetSource{Id: someSource.Draw(t, "source"), Paused: proto.Bool(someBool.Draw(t, "paused")), Again: someCount.Draw(t, "again")}
+		c := &command.SetSource{Id: someSource.Draw(t, "source"), Paused: proto.Bool(someBool.Draw(t, "paused")), Again: someCount.Draw(t, "again")}
+		if c.Id == "forge" && someBool.Draw(t, "select") {
+			c.Selection = &command.Selection{Match: someRepo.Draw(t, "match")}
+		}
+		return c
 	case 32:
 		return &command.RemoveSource{Id: someSource.Draw(t, "source")}
 	case 34:
@@ -86,9 +103,12 @@ func someCommand(t *rapid.T, v *View) proto.Message {
 	case 33:
 		c := &command.Listing{Source: someSource.Draw(t, "source"), Approved: digest(byte(someCount.Draw(t, "approved")))}
 		if src := v.SourceByID(c.Source); src != nil {
-			index := v.Repo(src.Index)
-			if c.Epoch = guess(index.Epoch); v.Node(index.Owner) != nil {
-				c.Node = v.Node(index.Owner).ID
+			owner, epoch := src.Owner, src.Epoch
+			if index := v.Repo(src.Index); index != nil {
+				owner, epoch = index.Owner, index.Epoch
+			}
+			if c.Epoch = guess(epoch); v.Node(owner) != nil {
+				c.Node = v.Node(owner).ID
 			}
 		}
 		for range rapid.IntRange(0, 3).Draw(t, "entries") {
@@ -101,6 +121,9 @@ func someCommand(t *rapid.T, v *View) proto.Message {
 				e.Repo.Urls, e.Repo.UrlKeys = append(e.Repo.Urls, other.Urls[0]), append(e.Repo.UrlKeys, other.UrlKeys[0])
 			}
 			e.Hash = digest(byte(someCount.Draw(t, "hash")))[:16]
+			if c.Source == "forge" { // whose entries get other names
+				e.Repo.Name = "forge/" + somePath.Draw(t, "called")
+			}
 			e.Submodules = someBool.Draw(t, "submodules")
 			e.Repo.Policy = &command.Policy{Replicas: uint32(someCount.Draw(t, "replicas"))}
 			e.Repo.Labels = map[string]string{"x": node}
@@ -109,6 +132,9 @@ func someCommand(t *rapid.T, v *View) proto.Message {
 		c.Take = rapid.SliceOfN(somePath, 0, 2).Draw(t, "take")
 		if someBool.Draw(t, "done") {
 			c.Done = &command.Listed{Generation: someCount.Draw(t, "generation"), Hold: &command.SourceHold{Digest: digest(byte(someCount.Draw(t, "held")))}}
+			if someBool.Draw(t, "failed") {
+				c.Done = &command.Listed{Error: "no", Tries: 1, RestMs: int64(someCount.Draw(t, "rest")), Limited: someBool.Draw(t, "limited")}
+			}
 		}
 		if src := v.SourceByID(c.Source); src != nil && someBool.Draw(t, "submodules") {
 			var above []*Claim
@@ -284,6 +310,11 @@ func checkRows(t *rapid.T, before, v *View) {
 	}
 	if err := soundSources(v); err != nil {
 		t.Fatal(err)
+	}
+	for _, src := range v.Sources() {
+		if old := before.SourceByNum(src.Num); old != nil && (src.Epoch < old.Epoch || src.Owner != old.Owner && src.Epoch == old.Epoch) {
+			t.Fatalf("the owner changed without a new epoch, or one went back: %+v to %+v", old, src)
+		}
 	}
 	var trashed sum
 	v.Trashed(func(r *Trashed) bool {

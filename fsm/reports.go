@@ -40,7 +40,7 @@ func (s *State) reportCondition(e entry, node *Node, c *command.NodeCondition) {
 	next := *node
 	next.Disk = condition(e, node.Disk, c.GetDisk(), c.GetDiskMessage())
 	next.Sick = condition(e, node.Sick, sick, c.GetSick())
-	if next == *node {
+	if next.Disk == node.Disk && next.Sick == node.Sick {
 		return
 	}
 	s.tables.nodes = s.tables.nodes.with(&next)

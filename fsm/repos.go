@@ -44,8 +44,8 @@ func (s *State) addRepo(e entry, r *command.NewRepo) *command.Item {
 // nameTaken refuses a name that a row is found by, other than that of an id.
 func (t *tables) nameTaken(id, name string) *command.Item {
 	other := t.repoNamed(name)
-	if other == nil || other.ID == id || other.retired() {
-		return nil // one that is retired gives way
+	if other == nil || other.ID == id || other.retired() || t.formerly(other, name) {
+		return nil // one that is retired gives way, and so does what a row was called before
 	}
 	item := refuseItem(id, refusal.ConflictName, "there is a repo %s already", other.Name)
 	if foldCompare(other.Name, name) != 0 {

@@ -48,6 +48,8 @@ type Node struct {
 
 	Disk *Failure // what keeps it from writing, class DiskLow, DiskFull or DiskFailing
 	Sick *Failure // why none of its copies is served
+
+	Credentials []string // names of sources that it has credentials of
 }
 
 // What keeps a node from writing.

@@ -111,6 +111,7 @@ func (t *tables) sourced(row *Repo, claimed bool) Sourced {
 
 // follow gives a row what claims ask for.
 func (s *State) follow(next *Repo, of *Sourced, list []*Claim) {
+	t := &s.tables
 	p, asks := next.Policy.Policy, policy.Policy{}
 	if len(list) > 0 {
 		asks = list[0].Asks
@@ -147,6 +148,13 @@ func (s *State) follow(next *Repo, of *Sourced, list []*Claim) {
 		next.Labels = s.shared.labelSet(labels)
 	}
 	names := of.names(list)
+	for _, c := range list {
+		for _, name := range c.Former {
+			if is := t.repoNamed(name); (is == nil || is.ID == next.ID) && len(names) > 0 {
+				names = appendName(names, name)
+			}
+		}
+	}
 	if len(names) == 0 { // another row is called as its upstream is
 		names = []string{next.Name}
 	}
@@ -156,11 +164,7 @@ func (s *State) follow(next *Repo, of *Sourced, list []*Claim) {
 
 // names are all that a row has by hand and by its claims, each once.
 func (of *Sourced) names(list []*Claim) (names []string) {
-	add := func(name string) {
-		if name != "" && !slices.ContainsFunc(names, func(n string) bool { return foldCompare(n, name) == 0 }) {
-			names = append(names, name)
-		}
-	}
+	add := func(name string) { names = appendName(names, name) }
 	for _, name := range of.Names {
 		add(name)
 	}
@@ -171,6 +175,14 @@ func (of *Sourced) names(list []*Claim) (names []string) {
 		add(c.Alias)
 	}
 	return names
+}
+
+// appendName adds a name that is not there yet.
+func appendName(names []string, name string) []string {
+	if name == "" || slices.ContainsFunc(names, func(n string) bool { return foldCompare(n, name) == 0 }) {
+		return names
+	}
+	return append(names, name)
 }
 
 // canHave tells whether a row can have the names of a claim beside those that it has.

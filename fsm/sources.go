@@ -5,6 +5,8 @@ import (
 	"slices"
 	"time"
 
+	"google.golang.org/protobuf/proto"
+
 	"gitmirror/fsm/command"
 	"gitmirror/internal/refusal"
 	"gitmirror/source"
@@ -14,19 +16,27 @@ import (
 // out twice.
 type SourceNum uint32
 
-// Source is where repos come from: an index repository. A stored one never changes: a command
+// Source is where repos come from: an index repository, or an account of a forge. A stored one never changes: a command
 // replaces it.
 type Source struct {
 	Num       SourceNum
 	ID, Name  string
 	Namespace string
 	Ref, Path string // of the index, that are read; empty: HEAD, and all of it
-	Index     string // id of the row that mirrors the index; the source claims that too
+	Index     string // id of the row that mirrors the index; the source claims that too. Empty of a forge
 	Paused    bool   // its listings change nothing
 	Again     uint64 // raised by who wants it read once more
 	Removing  bool   // its claims are being taken back
 	AddedAt   time.Time
 	Version   uint64 // log index of its last change
+
+	// Of a forge.
+	Forge    *command.Forge  // not to be written to; nil of an index
+	Owner    NodeNum         // who lists it
+	Epoch    uint64          // of the owner
+	Revision uint64          // raised when the selection changes
+	Failed   *command.Listed // the last attempt to list it, where that failed; not to be written to
+	FailedAt time.Time
 
 	Listed   *command.Listed // the last complete listing, not to be written to; nil while there is none
 	ListedAt time.Time
@@ -152,6 +162,9 @@ func (s *State) addSource(e entry, c *command.PutSource) *command.Outcome {
 		return refuse(refusal.Invalid, "there are %d sources, which is as many as there can be", len(t.sources.list))
 	}
 	src := &Source{Num: t.sources.last + 1, ID: n.GetId(), Name: n.GetName(), Namespace: n.GetNamespace(), Ref: n.GetRef(), Path: n.GetPath(), AddedAt: e.at}
+	if n.GetForge() != nil {
+		return s.addForge(e, src, n)
+	}
 	index := n.GetIndex()
 	row, refused := s.claimed(e, src, &command.Entry{Hash: make([]byte, len(source.Hash{})), Repo: index, Alias: index.GetName()})
 	if refused != nil {
@@ -165,10 +178,16 @@ func (s *State) addSource(e entry, c *command.PutSource) *command.Outcome {
 }
 
 func checkSource(n *command.NewSource) error {
-	if n.GetIndex() == nil {
-		return fmt.Errorf("the index is missing")
+	if (n.GetIndex() == nil) == (n.GetForge() == nil) {
+		return fmt.Errorf("a source has an index, or a forge")
 	}
-	err := firstError(between("source id", n.GetId(), 1, maxID), plainName(n.GetName()), between("ref", n.GetRef(), 0, maxText), between("path", n.GetPath(), 0, maxText), checkNewRepo(n.GetIndex()))
+	err := firstError(between("source id", n.GetId(), 1, maxID), plainName(n.GetName()), between("ref", n.GetRef(), 0, maxText), between("path", n.GetPath(), 0, maxText))
+	if err == nil && n.GetForge() != nil {
+		return checkForge(n.GetForge())
+	}
+	if err == nil {
+		err = checkNewRepo(n.GetIndex())
+	}
 	if err == nil && n.GetNamespace() != "" {
 		err = plainName(n.GetNamespace())
 	}
@@ -180,8 +199,11 @@ func (s *State) setSource(e entry, c *command.SetSource) *command.Outcome {
 	if src == nil || src.Removing {
 		return refuse(refusal.NotFound, "no source %q", c.GetId())
 	}
-	if err := firstError(between("ref", c.GetRef(), 0, maxText), between("path", c.GetPath(), 0, maxText)); err != nil {
+	if err := firstError(between("ref", c.GetRef(), 0, maxText), between("path", c.GetPath(), 0, maxText), checkSelection(c.GetSelection())); err != nil {
 		return refuse(refusal.Invalid, "%v", err)
+	}
+	if src.IsForge() && (c.Ref != nil || c.Path != nil) || !src.IsForge() && c.Selection != nil {
+		return refuse(refusal.SourceInvalid, "%s is no source of that kind", src.Name)
 	}
 	next := *src
 	if c.Paused != nil {
@@ -192,6 +214,11 @@ func (s *State) setSource(e entry, c *command.SetSource) *command.Outcome {
 	}
 	if c.Path != nil {
 		next.Path = c.GetPath()
+	}
+	if c.Selection != nil && !proto.Equal(c.GetSelection(), src.Forge.GetSelection()) {
+		next.Forge = proto.Clone(src.Forge).(*command.Forge)
+		next.Forge.Selection = proto.Clone(c.GetSelection()).(*command.Selection)
+		next.Revision++
 	}
 	next.Again = max(next.Again, c.GetAgain())
 	s.tables.putSource(e, &next)
@@ -253,6 +280,8 @@ func (t *tables) recordSource(e entry, kind string, src *Source, detail string) 
 	teller := NodeNum(0)
 	if row := t.repo(src.Index); row != nil {
 		teller = t.teller(row)
+	} else if src.IsForge() {
+		teller = t.teller(&Repo{Owner: src.Owner, Rarely: &Rarely{}})
 	}
 	t.events.add(&Event{Index: e.index, At: e.at, Type: kind, Name: src.Name, Detail: detail, Node: teller})
 }

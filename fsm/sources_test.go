@@ -32,7 +32,11 @@ func entryOf(path string) *command.Entry {
 func (m *machine) listing(src string, put []*command.Entry, take []string) *command.Listing {
 	m.t.Helper()
 	v := m.state.View()
-	row := v.Repo(v.SourceByID(src).Index)
+	s := v.SourceByID(src)
+	row := v.Repo(s.Index)
+	if s.IsForge() {
+		row = &Repo{Owner: s.Owner, Epoch: s.Epoch}
+	}
 	return &command.Listing{Source: src, Node: v.Node(row.Owner).ID, Epoch: row.Epoch, Put: put, Take: take}
 }
 
@@ -730,7 +734,11 @@ func TestWhoseTheSettingsAre(t *testing.T) {
 func soundSources(v *View) error {
 	counts := map[SourceNum]int{}
 	for _, src := range v.Sources() {
-		if index := v.Repo(src.Index); !index.live() || v.tables.claims.get(src.Num, "") == nil || v.tables.claims.get(src.Num, "").Repo != src.Index {
+		if index := v.Repo(src.Index); src.IsForge() {
+			if src.Index != "" || src.Epoch == 0 {
+				return fmt.Errorf("%s is a forge with an index, or without an epoch: %+v", src.Name, src)
+			}
+		} else if !index.live() || v.tables.claims.get(src.Num, "") == nil || v.tables.claims.get(src.Num, "").Repo != src.Index {
 			return fmt.Errorf("the index of %s is not there, or not claimed", src.Name)
 		}
 		if v.SourceByName(src.Name) != src || v.SourceByNum(src.Num) != src || src.Num > v.tables.sources.last {

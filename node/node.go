@@ -185,6 +185,11 @@ func (n *node) check() (settled Config, err error) {
 	if n.cfg.Engine = cmp.Or(n.cfg.Engine, EngineAuto); !slices.Contains(Engines, n.cfg.Engine) {
 		return n.cfg, bad("--engine %q is not one of %s", n.cfg.Engine, strings.Join(Engines, ", "))
 	}
+	for source, path := range n.cfg.SourceTokens {
+		if _, err := readToken(n.cfg.Disk, path); err != nil {
+			return n.cfg, bad("--source-token %s: %v", source, err)
+		}
+	}
 	if n.cfg.Dir, err = filepath.Abs(n.cfg.Dir); err != nil { // git runs in directories of its own
 		return n.cfg, bad("--data: %v", err)
 	}
@@ -314,7 +319,8 @@ func (n *node) build(ctx context.Context) (err error) {
 		return errors.Join(n.storeProblem(err), p.cluster.Shutdown(bound))
 	}
 	p.copies = copies{engine: p.engine}
-	p.lister = lister.New(lister.Config{Self: n.id.ID, State: p.machine.state, Proposer: p.reach, Indexes: indexes{p.engine},
+	p.lister = lister.New(lister.Config{Self: n.id.ID, State: p.machine.state, Proposer: p.reach, Indexes: indexes{p.engine}, Forges: newForges(n.cfg, n.given.policy),
+		Now:   func() time.Time { return p.machine.logTime().Now },
 		NewID: func() string { return ulid.Make().String() }, Deny: denies(n.given.policy), Log: n.log})
 	p.coordinator = coordinator.New(coordinator.Config{
 		Self: n.id.ID, ClusterID: n.id.ClusterID, Former: n.id.Incarnations(), State: p.machine.state, Proposer: p.reach, Members: p.consensus, Voters: voters{p.cluster},

@@ -60,6 +60,14 @@ func (n *node) run(ctx context.Context, public *answering) error {
 			return nil
 		}
 	})
+	g.Go(func() error {
+		select {
+		case <-n.ready:
+			return n.lister.RunForges(gctx)
+		case <-gctx.Done():
+			return nil
+		}
+	})
 	g.Go(func() error { return n.announce(gctx) })
 	g.Go(func() error { return n.watch(gctx) })
 	g.Go(func() error { return n.stand(gctx) })

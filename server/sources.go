@@ -15,9 +15,10 @@ import (
 	"gitmirror/internal/refusal"
 )
 
-// NewSource is what somebody asks to be a source: an index repository.
+// NewSource is what somebody asks to be a source: an index repository, or an account of a forge.
 type NewSource struct {
 	URL, Name, Namespace, Ref, Path string
+	Forge                           *command.Forge // in the place of the url; nil for an index
 }
 
 func (s *Server) sources(w http.ResponseWriter, r *http.Request) error {
@@ -42,10 +43,16 @@ func (s *Server) addSource(w http.ResponseWriter, r *http.Request) error {
 	if err := decode(r, &a); err != nil {
 		return err
 	}
-	if a.Kind != "index" {
-		return refusal.New(refusal.SourceInvalid, "%q is no kind of source", clip(a.Kind)).Try("the kinds are: index")
+	n := NewSource{URL: a.URL, Name: a.Name, Namespace: a.Namespace, Ref: a.Ref, Path: a.Path}
+	if a.Kind != api.SourceIndex {
+		var err error
+		if n.Forge, err = newForge(a); err != nil {
+			return err
+		}
+	} else if a.Account != "" || a.BaseURL != "" || a.Selection != nil {
+		return refusal.New(refusal.SourceInvalid, "an index has no account, base url or selection").Try("give its url")
 	}
-	name, err := s.cfg.Writer.AddSource(r.Context(), NewSource{URL: a.URL, Name: a.Name, Namespace: a.Namespace, Ref: a.Ref, Path: a.Path}, key(r))
+	name, err := s.cfg.Writer.AddSource(r.Context(), n, key(r))
 	if err != nil {
 		return err
 	}
@@ -57,10 +64,17 @@ func (s *Server) setSource(w http.ResponseWriter, r *http.Request) error {
 	if err := decode(r, &set); err != nil {
 		return err
 	}
-	return s.changeSource(w, r, &command.SetSource{Ref: set.Ref, Path: set.Path, Paused: set.Paused})
+	c := &command.SetSource{Ref: set.Ref, Path: set.Path, Paused: set.Paused}
+	if set.Selection != nil {
+		var err error
+		if c.Selection, err = readSelection(set.Selection); err != nil {
+			return err
+		}
+	}
+	return s.changeSource(w, r, c)
 }
 
-// syncSource has the index asked, and read again though it may be the same.
+// syncSource has an index asked, and read again though it may be the same; a forge is listed now.
 func (s *Server) syncSource(w http.ResponseWriter, r *http.Request) error {
 	if err := noBody(w, r); err != nil {
 		return err
@@ -145,7 +159,7 @@ func (s *Server) writtenSource(w http.ResponseWriter, status int, name string) e
 }
 
 func sourceOf(view *fsm.View, src *fsm.Source) api.Source {
-	out := api.Source{Name: src.Name, ID: src.ID, Kind: "index", Namespace: src.Namespace, Ref: src.Ref, Path: src.Path, Claims: view.ClaimsLen(src.Num), AddedAt: src.AddedAt}
+	out := api.Source{Name: src.Name, ID: src.ID, Kind: api.SourceIndex, Namespace: src.Namespace, Ref: src.Ref, Path: src.Path, Claims: view.ClaimsLen(src.Num), Credentials: []string{}, AddedAt: src.AddedAt}
 	row := view.Repo(src.Index)
 	if row != nil {
 		out.URL, out.Index = row.URLs()[0], row.Name
@@ -153,9 +167,12 @@ func sourceOf(view *fsm.View, src *fsm.Source) api.Source {
 			out.Owner = n.Name
 		}
 	}
+	if src.IsForge() {
+		forgeOf(view, src, &out)
+	}
 	if l := src.Listed; l != nil {
 		out.Listing = &api.Listing{At: src.ListedAt, Generation: l.GetGeneration(), Entries: int(l.GetEntries()), Added: int(l.GetAdded()), Changed: int(l.GetChanged()),
-			Removed: int(l.GetGone()), Kept: int(l.GetKept()), Flaws: []api.Flaw{}, FlawsTotal: int(l.GetFlawsTotal())}
+			Removed: int(l.GetGone()), Kept: int(l.GetKept()), Skipped: int(l.GetSkipped()), Flaws: []api.Flaw{}, FlawsTotal: int(l.GetFlawsTotal())}
 		for _, f := range l.GetFlaws() {
 			out.Listing.Flaws = append(out.Listing.Flaws, api.Flaw{File: f.GetFile(), Line: int(f.GetLine()), Why: f.GetWhy(), Hint: f.GetTry()})
 		}
@@ -187,6 +204,9 @@ const shownFlaws = 100
 
 // sourceState says how a source is, the worst first.
 func sourceState(view *fsm.View, src *fsm.Source, row *fsm.Repo) (state, reason string) {
+	if src.IsForge() {
+		return forgeState(view, src)
+	}
 	switch {
 	case src.Removing:
 		return api.SourceRemoving, ""

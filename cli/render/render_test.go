@@ -77,6 +77,18 @@ func draining() *api.Status {
 	return s
 }
 
+// sources are an index, and a forge of which something is held.
+func sources() []api.Source {
+	return []api.Source{
+		{Name: "upstream-repos", Kind: "index", State: api.SourceListed, URL: "https://github.com/acme/upstream-repos", Index: "github.com/acme/upstream-repos", Owner: "n2", Namespace: "upstream", Claims: 412,
+			Listing: &api.Listing{At: before(8 * time.Second), Generation: 31, Entries: 413, Added: 1, FlawsTotal: 1, Flaws: []api.Flaw{{File: "l/linux/linux-next", Line: 2, Why: "this is not YAML: mapping values are not allowed in this context"}}}},
+		{Name: "acme", Kind: "github", State: api.SourceHeld, Since: beforeP(time.Hour), URL: "https://github.com", Account: "acme", Owner: "n1", Credentials: []string{"n1", "n3"}, Claims: 40, Next: beforeP(-52 * time.Minute),
+			Selection: &api.Selection{Match: "^svc-", Exclude: "old", Topics: []string{"go", "rust"}, Visibility: []string{"public"}, SkipArchived: true, SkipForks: true, MaxRepoSize: 2 << 30, Wiki: true, Template: "team/{name}"},
+			Listing:   &api.Listing{At: before(8 * time.Minute), Generation: 7, Entries: 31, Changed: 2, Skipped: 60, FlawsTotal: 1, Flaws: []api.Flaw{{File: "acme/svc\x1b[2J", Why: "team/svc is what acme/other is called already"}}},
+			Hold:      &api.SourceHold{Since: before(time.Hour), Lost: 9, First: []string{"acme/svc-a", "acme/svc-b"}}},
+	}
+}
+
 func repos() []api.Repo {
 	times := 3
 	return []api.Repo{
@@ -199,6 +211,9 @@ func TestGolden(t *testing.T) {
 		"second":  func(p Printer) error { return p.Repo(second(), "", "http://10.0.0.11:7654") },
 		"held":    func(p Printer) error { return p.Repo(held(), "", "http://10.0.0.11:7654") },
 		"refs":    func(p Printer) error { return p.Refs(refs()) },
+		"source":  func(p Printer) error { return p.Source(&sources()[0]) },
+		"forge":   func(p Printer) error { return p.Source(&sources()[1]) },
+		"sources": func(p Printer) error { return p.Sources(sources()) },
 		"import": func(p Printer) error {
 			return p.Imported([]Imported{{"acme/svc-auth", 12 << 20, "add", ""}, {"acme/svc-old", 3 << 20, "skip", "archived"}, {"acme/svc-pay", 0, "exists", "same URL"},
 				{"acme/tools/with/many/groups/below/each/other/and/a-name", 44 << 30, "error", "team/a-name is what acme/other/a-name is called already\x1b[2J"}})

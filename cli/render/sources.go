@@ -3,6 +3,9 @@ package render
 import (
 	"fmt"
 	"strconv"
+	"strings"
+
+	"github.com/dustin/go-humanize"
 
 	"gitmirror/api"
 )
@@ -11,16 +14,24 @@ var sourceColors = map[string]string{api.SourceListed: green, api.SourceFailing:
 
 // Sources draws a line for each source.
 func (p Printer) Sources(list []api.Source) error {
-	columns := []column{{head: "SOURCE"}, {head: "STATE"}, {head: "REPOS", right: true}, {head: "ERRORS", right: true}, {head: "LISTED"}, {head: "NAMESPACE", drop: 1}, {head: "OWNER", drop: 2}, {head: "INDEX", cut: true}}
+	columns := []column{{head: "SOURCE"}, {head: "STATE"}, {head: "REPOS", right: true}, {head: "ERRORS", right: true}, {head: "LISTED"}, {head: "NAMESPACE", drop: 1}, {head: "OWNER", drop: 2}, {head: "WHERE", cut: true}}
 	var rows [][]string
 	for _, s := range list {
 		listed, flaws := "-", 0
 		if s.Listing != nil {
 			listed, flaws = p.ago(&s.Listing.At), s.Listing.FlawsTotal
 		}
-		rows = append(rows, []string{cell(s.Name), p.colored(sourceColors[s.State], cell(s.State)), strconv.Itoa(s.Claims), strconv.Itoa(flaws), listed, cell(s.Namespace), cell(s.Owner), cell(s.URL)})
+		rows = append(rows, []string{cell(s.Name), p.colored(sourceColors[s.State], cell(s.State)), strconv.Itoa(s.Claims), strconv.Itoa(flaws), listed, cell(s.Namespace), cell(s.Owner), cell(where(s))})
 	}
 	return p.table(columns, rows)
+}
+
+// where is what a source is of.
+func where(s api.Source) string {
+	if s.Kind == api.SourceIndex {
+		return s.URL
+	}
+	return s.Kind + " " + s.URL + "/" + s.Account
 }
 
 // Source draws all there is to know of one source.
@@ -48,13 +59,22 @@ func (p Printer) Source(s *api.Source) error {
 		{"ref", or(s.Ref, "where HEAD is")},
 		{"path", or(s.Path, "all of it")},
 		{"namespace", or(s.Namespace, "none")},
-		{"wants", count(s.Claims, "repository", "repositories")},
 	}
+	if s.Kind != api.SourceIndex {
+		list = p.forge(s)
+	}
+	list = append(list, [2]string{"wants", count(s.Claims, "repository", "repositories")})
 	if l := s.Listing; l != nil {
-		list = append(list, [2]string{"listed", fmt.Sprintf("%s, generation %d: %s, of which %d added, %d changed, %d removed", p.ago(&l.At), l.Generation, count(l.Entries, "entry", "entries"), l.Added, l.Changed, l.Removed)})
+		list = append(list, [2]string{"listed", fmt.Sprintf("%s, %s: %s, of which %d added, %d changed, %d removed", p.ago(&l.At), number(s), count(l.Entries, "entry", "entries"), l.Added, l.Changed, l.Removed)})
+		if l.Skipped > 0 {
+			list = append(list, [2]string{"left out", count(l.Skipped, "repository", "repositories") + " that are not wanted"})
+		}
 		if l.Kept > 0 {
 			list = append(list, [2]string{"kept", count(l.Kept, "repository", "repositories") + " that are not listed any more, because of errors"})
 		}
+	}
+	if s.Next != nil {
+		list = append(list, [2]string{"listed next", p.until(s.Next)})
 	}
 	if h := s.Hold; h != nil {
 		what := fmt.Sprintf("it would take away %d (since %s)", h.Lost, p.ago(&h.Since))
@@ -113,4 +133,44 @@ func (p Printer) flaws(l *api.Listing) error {
 		return err
 	}
 	return nil
+}
+
+// forge is what there is to know of a source that is a forge, and not of an index.
+func (p Printer) forge(s *api.Source) [][2]string {
+	owner := "no node"
+	if s.Owner != "" {
+		owner = cell(s.Owner)
+	}
+	by := "nobody's credential: as anybody may"
+	if len(s.Credentials) > 0 {
+		by = "the credential that is on " + cell(strings.Join(s.Credentials, ", "))
+	}
+	list := [][2]string{{"forge", cell(s.Kind + " " + s.URL)}, {"account", cell(s.Account)}, {"listed by", owner}, {"with", by}}
+	if s.Selection == nil {
+		return list
+	}
+	var wanted []string
+	say := func(is bool, format string, args ...any) {
+		if is {
+			wanted = append(wanted, fmt.Sprintf(format, args...))
+		}
+	}
+	w := s.Selection
+	say(true, "%s", strings.Join(w.Visibility, ", "))
+	say(w.Match != "", "matches %s", w.Match)
+	say(w.Exclude != "", "not %s", w.Exclude)
+	say(len(w.Topics) > 0, "about %s", strings.Join(w.Topics, " or "))
+	say(w.SkipArchived, "not archived")
+	say(w.SkipForks, "no forks")
+	say(w.MaxRepoSize > 0, "up to %s", humanize.IBytes(uint64(w.MaxRepoSize)))
+	say(w.Wiki, "with wikis")
+	return append(list, [2]string{"wanted", cell(strings.Join(wanted, "; "))}, [2]string{"called", cell(w.Template)})
+}
+
+// number is which listing it was.
+func number(s *api.Source) string {
+	if s.Kind == api.SourceIndex {
+		return fmt.Sprintf("generation %d", s.Listing.Generation)
+	}
+	return fmt.Sprintf("listing %d", s.Listing.Generation)
 }

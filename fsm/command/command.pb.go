@@ -2552,6 +2552,8 @@ type NewSource struct {
 	Ref           string                 `protobuf:"bytes,4,opt,name=ref,proto3" json:"ref,omitempty"`             // which ref of the index is read; empty: HEAD
 	Path          string                 `protobuf:"bytes,5,opt,name=path,proto3" json:"path,omitempty"`           // a folder of the index; empty: all of it
 	Index         *NewRepo               `protobuf:"bytes,6,opt,name=index,proto3" json:"index,omitempty"`         // the mirror of the index; a row that mirrors its first url is used as it is
+	Forge         *Forge                 `protobuf:"bytes,7,opt,name=forge,proto3" json:"forge,omitempty"`         // in the place of an index; since format 12
+	Owner         string                 `protobuf:"bytes,8,opt,name=owner,proto3" json:"owner,omitempty"`         // id of the node that lists a forge first; empty for none
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2628,6 +2630,198 @@ func (x *NewSource) GetIndex() *NewRepo {
 	return nil
 }
 
+func (x *NewSource) GetForge() *Forge {
+	if x != nil {
+		return x.Forge
+	}
+	return nil
+}
+
+func (x *NewSource) GetOwner() string {
+	if x != nil {
+		return x.Owner
+	}
+	return ""
+}
+
+// Forge says whose repositories a source is.
+type Forge struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Kind          string                 `protobuf:"bytes,1,opt,name=kind,proto3" json:"kind,omitempty"` // github, gitlab, gitea, gitee
+	Base          string                 `protobuf:"bytes,2,opt,name=base,proto3" json:"base,omitempty"` // url of the forge
+	Account       string                 `protobuf:"bytes,3,opt,name=account,proto3" json:"account,omitempty"`
+	Selection     *Selection             `protobuf:"bytes,4,opt,name=selection,proto3" json:"selection,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Forge) Reset() {
+	*x = Forge{}
+	mi := &file_command_proto_msgTypes[35]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Forge) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Forge) ProtoMessage() {}
+
+func (x *Forge) ProtoReflect() protoreflect.Message {
+	mi := &file_command_proto_msgTypes[35]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Forge.ProtoReflect.Descriptor instead.
+func (*Forge) Descriptor() ([]byte, []int) {
+	return file_command_proto_rawDescGZIP(), []int{35}
+}
+
+func (x *Forge) GetKind() string {
+	if x != nil {
+		return x.Kind
+	}
+	return ""
+}
+
+func (x *Forge) GetBase() string {
+	if x != nil {
+		return x.Base
+	}
+	return ""
+}
+
+func (x *Forge) GetAccount() string {
+	if x != nil {
+		return x.Account
+	}
+	return ""
+}
+
+func (x *Forge) GetSelection() *Selection {
+	if x != nil {
+		return x.Selection
+	}
+	return nil
+}
+
+// Selection says which repositories of a forge's account are wanted, and what they are called.
+type Selection struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Match         string                 `protobuf:"bytes,1,opt,name=match,proto3" json:"match,omitempty"` // regular expressions
+	Exclude       string                 `protobuf:"bytes,2,opt,name=exclude,proto3" json:"exclude,omitempty"`
+	Topics        []string               `protobuf:"bytes,3,rep,name=topics,proto3" json:"topics,omitempty"`
+	Visibility    []string               `protobuf:"bytes,4,rep,name=visibility,proto3" json:"visibility,omitempty"`
+	SkipArchived  bool                   `protobuf:"varint,5,opt,name=skip_archived,json=skipArchived,proto3" json:"skip_archived,omitempty"`
+	SkipForks     bool                   `protobuf:"varint,6,opt,name=skip_forks,json=skipForks,proto3" json:"skip_forks,omitempty"`
+	MaxSize       int64                  `protobuf:"varint,7,opt,name=max_size,json=maxSize,proto3" json:"max_size,omitempty"` // bytes; 0: any
+	Wiki          bool                   `protobuf:"varint,8,opt,name=wiki,proto3" json:"wiki,omitempty"`
+	Template      string                 `protobuf:"bytes,9,opt,name=template,proto3" json:"template,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Selection) Reset() {
+	*x = Selection{}
+	mi := &file_command_proto_msgTypes[36]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Selection) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Selection) ProtoMessage() {}
+
+func (x *Selection) ProtoReflect() protoreflect.Message {
+	mi := &file_command_proto_msgTypes[36]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Selection.ProtoReflect.Descriptor instead.
+func (*Selection) Descriptor() ([]byte, []int) {
+	return file_command_proto_rawDescGZIP(), []int{36}
+}
+
+func (x *Selection) GetMatch() string {
+	if x != nil {
+		return x.Match
+	}
+	return ""
+}
+
+func (x *Selection) GetExclude() string {
+	if x != nil {
+		return x.Exclude
+	}
+	return ""
+}
+
+func (x *Selection) GetTopics() []string {
+	if x != nil {
+		return x.Topics
+	}
+	return nil
+}
+
+func (x *Selection) GetVisibility() []string {
+	if x != nil {
+		return x.Visibility
+	}
+	return nil
+}
+
+func (x *Selection) GetSkipArchived() bool {
+	if x != nil {
+		return x.SkipArchived
+	}
+	return false
+}
+
+func (x *Selection) GetSkipForks() bool {
+	if x != nil {
+		return x.SkipForks
+	}
+	return false
+}
+
+func (x *Selection) GetMaxSize() int64 {
+	if x != nil {
+		return x.MaxSize
+	}
+	return 0
+}
+
+func (x *Selection) GetWiki() bool {
+	if x != nil {
+		return x.Wiki
+	}
+	return false
+}
+
+func (x *Selection) GetTemplate() string {
+	if x != nil {
+		return x.Template
+	}
+	return ""
+}
+
 // PutSource adds a source. Number 30, since format 11.
 type PutSource struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -2638,7 +2832,7 @@ type PutSource struct {
 
 func (x *PutSource) Reset() {
 	*x = PutSource{}
-	mi := &file_command_proto_msgTypes[35]
+	mi := &file_command_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2650,7 +2844,7 @@ func (x *PutSource) String() string {
 func (*PutSource) ProtoMessage() {}
 
 func (x *PutSource) ProtoReflect() protoreflect.Message {
-	mi := &file_command_proto_msgTypes[35]
+	mi := &file_command_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2663,7 +2857,7 @@ func (x *PutSource) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PutSource.ProtoReflect.Descriptor instead.
 func (*PutSource) Descriptor() ([]byte, []int) {
-	return file_command_proto_rawDescGZIP(), []int{35}
+	return file_command_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *PutSource) GetSource() *NewSource {
@@ -2680,14 +2874,15 @@ type SetSource struct {
 	Paused        *bool                  `protobuf:"varint,2,opt,name=paused,proto3,oneof" json:"paused,omitempty"` // its listings change nothing
 	Ref           *string                `protobuf:"bytes,3,opt,name=ref,proto3,oneof" json:"ref,omitempty"`
 	Path          *string                `protobuf:"bytes,4,opt,name=path,proto3,oneof" json:"path,omitempty"`
-	Again         uint64                 `protobuf:"varint,5,opt,name=again,proto3" json:"again,omitempty"` // raised by each who wants it read once more, though nothing has changed
+	Again         uint64                 `protobuf:"varint,5,opt,name=again,proto3" json:"again,omitempty"`        // raised by each who wants it read once more, though nothing has changed
+	Selection     *Selection             `protobuf:"bytes,6,opt,name=selection,proto3" json:"selection,omitempty"` // of a forge; since format 12
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *SetSource) Reset() {
 	*x = SetSource{}
-	mi := &file_command_proto_msgTypes[36]
+	mi := &file_command_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2699,7 +2894,7 @@ func (x *SetSource) String() string {
 func (*SetSource) ProtoMessage() {}
 
 func (x *SetSource) ProtoReflect() protoreflect.Message {
-	mi := &file_command_proto_msgTypes[36]
+	mi := &file_command_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2712,7 +2907,7 @@ func (x *SetSource) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetSource.ProtoReflect.Descriptor instead.
 func (*SetSource) Descriptor() ([]byte, []int) {
-	return file_command_proto_rawDescGZIP(), []int{36}
+	return file_command_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *SetSource) GetId() string {
@@ -2750,6 +2945,129 @@ func (x *SetSource) GetAgain() uint64 {
 	return 0
 }
 
+func (x *SetSource) GetSelection() *Selection {
+	if x != nil {
+		return x.Selection
+	}
+	return nil
+}
+
+// OwnSource has another node list a forge. Number 35, since format 12. Refused unless the epoch is that
+// of the source.
+type OwnSource struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Epoch         uint64                 `protobuf:"varint,2,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	Owner         string                 `protobuf:"bytes,3,opt,name=owner,proto3" json:"owner,omitempty"` // node id
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OwnSource) Reset() {
+	*x = OwnSource{}
+	mi := &file_command_proto_msgTypes[39]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OwnSource) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OwnSource) ProtoMessage() {}
+
+func (x *OwnSource) ProtoReflect() protoreflect.Message {
+	mi := &file_command_proto_msgTypes[39]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OwnSource.ProtoReflect.Descriptor instead.
+func (*OwnSource) Descriptor() ([]byte, []int) {
+	return file_command_proto_rawDescGZIP(), []int{39}
+}
+
+func (x *OwnSource) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *OwnSource) GetEpoch() uint64 {
+	if x != nil {
+		return x.Epoch
+	}
+	return 0
+}
+
+func (x *OwnSource) GetOwner() string {
+	if x != nil {
+		return x.Owner
+	}
+	return ""
+}
+
+// PutCredentials says of which sources a node has credentials: their names, never what they are. Number
+// 36, since format 12.
+type PutCredentials struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Node          string                 `protobuf:"bytes,1,opt,name=node,proto3" json:"node,omitempty"`
+	Sources       []string               `protobuf:"bytes,2,rep,name=sources,proto3" json:"sources,omitempty"` // sorted
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PutCredentials) Reset() {
+	*x = PutCredentials{}
+	mi := &file_command_proto_msgTypes[40]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PutCredentials) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PutCredentials) ProtoMessage() {}
+
+func (x *PutCredentials) ProtoReflect() protoreflect.Message {
+	mi := &file_command_proto_msgTypes[40]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PutCredentials.ProtoReflect.Descriptor instead.
+func (*PutCredentials) Descriptor() ([]byte, []int) {
+	return file_command_proto_rawDescGZIP(), []int{40}
+}
+
+func (x *PutCredentials) GetNode() string {
+	if x != nil {
+		return x.Node
+	}
+	return ""
+}
+
+func (x *PutCredentials) GetSources() []string {
+	if x != nil {
+		return x.Sources
+	}
+	return nil
+}
+
 // RemoveSource takes the claims of a source back, up to 1,000 at a time, and with the last of them
 // the source is gone. Number 32, since format 11. It is asked again while some are left.
 type RemoveSource struct {
@@ -2761,7 +3079,7 @@ type RemoveSource struct {
 
 func (x *RemoveSource) Reset() {
 	*x = RemoveSource{}
-	mi := &file_command_proto_msgTypes[37]
+	mi := &file_command_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2773,7 +3091,7 @@ func (x *RemoveSource) String() string {
 func (*RemoveSource) ProtoMessage() {}
 
 func (x *RemoveSource) ProtoReflect() protoreflect.Message {
-	mi := &file_command_proto_msgTypes[37]
+	mi := &file_command_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2786,7 +3104,7 @@ func (x *RemoveSource) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RemoveSource.ProtoReflect.Descriptor instead.
 func (*RemoveSource) Descriptor() ([]byte, []int) {
-	return file_command_proto_rawDescGZIP(), []int{37}
+	return file_command_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *RemoveSource) GetId() string {
@@ -2814,7 +3132,7 @@ type Listing struct {
 
 func (x *Listing) Reset() {
 	*x = Listing{}
-	mi := &file_command_proto_msgTypes[38]
+	mi := &file_command_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2826,7 +3144,7 @@ func (x *Listing) String() string {
 func (*Listing) ProtoMessage() {}
 
 func (x *Listing) ProtoReflect() protoreflect.Message {
-	mi := &file_command_proto_msgTypes[38]
+	mi := &file_command_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2839,7 +3157,7 @@ func (x *Listing) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Listing.ProtoReflect.Descriptor instead.
 func (*Listing) Descriptor() ([]byte, []int) {
-	return file_command_proto_rawDescGZIP(), []int{38}
+	return file_command_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *Listing) GetSource() string {
@@ -2911,7 +3229,7 @@ type Submodules struct {
 
 func (x *Submodules) Reset() {
 	*x = Submodules{}
-	mi := &file_command_proto_msgTypes[39]
+	mi := &file_command_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2923,7 +3241,7 @@ func (x *Submodules) String() string {
 func (*Submodules) ProtoMessage() {}
 
 func (x *Submodules) ProtoReflect() protoreflect.Message {
-	mi := &file_command_proto_msgTypes[39]
+	mi := &file_command_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2936,7 +3254,7 @@ func (x *Submodules) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Submodules.ProtoReflect.Descriptor instead.
 func (*Submodules) Descriptor() ([]byte, []int) {
-	return file_command_proto_rawDescGZIP(), []int{39}
+	return file_command_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *Submodules) GetOf() string {
@@ -2984,7 +3302,7 @@ type Entry struct {
 
 func (x *Entry) Reset() {
 	*x = Entry{}
-	mi := &file_command_proto_msgTypes[40]
+	mi := &file_command_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2996,7 +3314,7 @@ func (x *Entry) String() string {
 func (*Entry) ProtoMessage() {}
 
 func (x *Entry) ProtoReflect() protoreflect.Message {
-	mi := &file_command_proto_msgTypes[40]
+	mi := &file_command_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3009,7 +3327,7 @@ func (x *Entry) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Entry.ProtoReflect.Descriptor instead.
 func (*Entry) Descriptor() ([]byte, []int) {
-	return file_command_proto_rawDescGZIP(), []int{40}
+	return file_command_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *Entry) GetPath() string {
@@ -3084,14 +3402,20 @@ type Listed struct {
 	FlawsTotal uint32                 `protobuf:"varint,11,opt,name=flaws_total,json=flawsTotal,proto3" json:"flaws_total,omitempty"`
 	Error      string                 `protobuf:"bytes,12,opt,name=error,proto3" json:"error,omitempty"` // why there is no listing; empty where there is one
 	// What it would take away is held for a person to look at; absent where it is not.
-	Hold          *SourceHold `protobuf:"bytes,13,opt,name=hold,proto3" json:"hold,omitempty"`
+	Hold *SourceHold `protobuf:"bytes,13,opt,name=hold,proto3" json:"hold,omitempty"`
+	// Of a forge, since format 12: the generation counts its listings.
+	Revision      uint64 `protobuf:"varint,14,opt,name=revision,proto3" json:"revision,omitempty"`           // of the selection that it was listed by
+	Tries         uint32 `protobuf:"varint,15,opt,name=tries,proto3" json:"tries,omitempty"`                 // that have failed in a row, with an error
+	RestMs        int64  `protobuf:"varint,16,opt,name=rest_ms,json=restMs,proto3" json:"rest_ms,omitempty"` // it is not asked again before, counted from the entry's time; with an error
+	Limited       bool   `protobuf:"varint,17,opt,name=limited,proto3" json:"limited,omitempty"`             // by the forge: nobody asks it before
+	Skipped       uint32 `protobuf:"varint,18,opt,name=skipped,proto3" json:"skipped,omitempty"`             // that the forge has and are not wanted
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Listed) Reset() {
 	*x = Listed{}
-	mi := &file_command_proto_msgTypes[41]
+	mi := &file_command_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3103,7 +3427,7 @@ func (x *Listed) String() string {
 func (*Listed) ProtoMessage() {}
 
 func (x *Listed) ProtoReflect() protoreflect.Message {
-	mi := &file_command_proto_msgTypes[41]
+	mi := &file_command_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3116,7 +3440,7 @@ func (x *Listed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Listed.ProtoReflect.Descriptor instead.
 func (*Listed) Descriptor() ([]byte, []int) {
-	return file_command_proto_rawDescGZIP(), []int{41}
+	return file_command_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *Listed) GetGeneration() uint64 {
@@ -3210,6 +3534,41 @@ func (x *Listed) GetHold() *SourceHold {
 	return nil
 }
 
+func (x *Listed) GetRevision() uint64 {
+	if x != nil {
+		return x.Revision
+	}
+	return 0
+}
+
+func (x *Listed) GetTries() uint32 {
+	if x != nil {
+		return x.Tries
+	}
+	return 0
+}
+
+func (x *Listed) GetRestMs() int64 {
+	if x != nil {
+		return x.RestMs
+	}
+	return 0
+}
+
+func (x *Listed) GetLimited() bool {
+	if x != nil {
+		return x.Limited
+	}
+	return false
+}
+
+func (x *Listed) GetSkipped() uint32 {
+	if x != nil {
+		return x.Skipped
+	}
+	return 0
+}
+
 // Flaw is what is wrong with a file of a source.
 type Flaw struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -3223,7 +3582,7 @@ type Flaw struct {
 
 func (x *Flaw) Reset() {
 	*x = Flaw{}
-	mi := &file_command_proto_msgTypes[42]
+	mi := &file_command_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3235,7 +3594,7 @@ func (x *Flaw) String() string {
 func (*Flaw) ProtoMessage() {}
 
 func (x *Flaw) ProtoReflect() protoreflect.Message {
-	mi := &file_command_proto_msgTypes[42]
+	mi := &file_command_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3248,7 +3607,7 @@ func (x *Flaw) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Flaw.ProtoReflect.Descriptor instead.
 func (*Flaw) Descriptor() ([]byte, []int) {
-	return file_command_proto_rawDescGZIP(), []int{42}
+	return file_command_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *Flaw) GetFile() string {
@@ -3291,7 +3650,7 @@ type SourceHold struct {
 
 func (x *SourceHold) Reset() {
 	*x = SourceHold{}
-	mi := &file_command_proto_msgTypes[43]
+	mi := &file_command_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3303,7 +3662,7 @@ func (x *SourceHold) String() string {
 func (*SourceHold) ProtoMessage() {}
 
 func (x *SourceHold) ProtoReflect() protoreflect.Message {
-	mi := &file_command_proto_msgTypes[43]
+	mi := &file_command_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3316,7 +3675,7 @@ func (x *SourceHold) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SourceHold.ProtoReflect.Descriptor instead.
 func (*SourceHold) Descriptor() ([]byte, []int) {
-	return file_command_proto_rawDescGZIP(), []int{43}
+	return file_command_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *SourceHold) GetDigest() []byte {
@@ -3351,7 +3710,7 @@ type ApproveSource struct {
 
 func (x *ApproveSource) Reset() {
 	*x = ApproveSource{}
-	mi := &file_command_proto_msgTypes[44]
+	mi := &file_command_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3363,7 +3722,7 @@ func (x *ApproveSource) String() string {
 func (*ApproveSource) ProtoMessage() {}
 
 func (x *ApproveSource) ProtoReflect() protoreflect.Message {
-	mi := &file_command_proto_msgTypes[44]
+	mi := &file_command_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3376,7 +3735,7 @@ func (x *ApproveSource) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApproveSource.ProtoReflect.Descriptor instead.
 func (*ApproveSource) Descriptor() ([]byte, []int) {
-	return file_command_proto_rawDescGZIP(), []int{44}
+	return file_command_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *ApproveSource) GetId() string {
@@ -3407,7 +3766,7 @@ type Item struct {
 
 func (x *Item) Reset() {
 	*x = Item{}
-	mi := &file_command_proto_msgTypes[45]
+	mi := &file_command_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3419,7 +3778,7 @@ func (x *Item) String() string {
 func (*Item) ProtoMessage() {}
 
 func (x *Item) ProtoReflect() protoreflect.Message {
-	mi := &file_command_proto_msgTypes[45]
+	mi := &file_command_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3432,7 +3791,7 @@ func (x *Item) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Item.ProtoReflect.Descriptor instead.
 func (*Item) Descriptor() ([]byte, []int) {
-	return file_command_proto_rawDescGZIP(), []int{45}
+	return file_command_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *Item) GetRepo() string {
@@ -3484,7 +3843,7 @@ type Outcome struct {
 
 func (x *Outcome) Reset() {
 	*x = Outcome{}
-	mi := &file_command_proto_msgTypes[46]
+	mi := &file_command_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3496,7 +3855,7 @@ func (x *Outcome) String() string {
 func (*Outcome) ProtoMessage() {}
 
 func (x *Outcome) ProtoReflect() protoreflect.Message {
-	mi := &file_command_proto_msgTypes[46]
+	mi := &file_command_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3509,7 +3868,7 @@ func (x *Outcome) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Outcome.ProtoReflect.Descriptor instead.
 func (*Outcome) Descriptor() ([]byte, []int) {
-	return file_command_proto_rawDescGZIP(), []int{46}
+	return file_command_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *Outcome) GetCode() string {
@@ -3757,25 +4116,53 @@ const file_command_proto_rawDesc = "" +
 	"\x03Pin\x12\x12\n" +
 	"\x04repo\x18\x01 \x01(\tR\x04repo\x12\x10\n" +
 	"\x03ref\x18\x02 \x01(\tR\x03ref\x12\x10\n" +
-	"\x03oid\x18\x03 \x01(\tR\x03oid\"\xa5\x01\n" +
+	"\x03oid\x18\x03 \x01(\tR\x03oid\"\xeb\x01\n" +
 	"\tNewSource\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x1c\n" +
 	"\tnamespace\x18\x03 \x01(\tR\tnamespace\x12\x10\n" +
 	"\x03ref\x18\x04 \x01(\tR\x03ref\x12\x12\n" +
 	"\x04path\x18\x05 \x01(\tR\x04path\x120\n" +
-	"\x05index\x18\x06 \x01(\v2\x1a.gitmirror.command.NewRepoR\x05index\"A\n" +
+	"\x05index\x18\x06 \x01(\v2\x1a.gitmirror.command.NewRepoR\x05index\x12.\n" +
+	"\x05forge\x18\a \x01(\v2\x18.gitmirror.command.ForgeR\x05forge\x12\x14\n" +
+	"\x05owner\x18\b \x01(\tR\x05owner\"\x85\x01\n" +
+	"\x05Forge\x12\x12\n" +
+	"\x04kind\x18\x01 \x01(\tR\x04kind\x12\x12\n" +
+	"\x04base\x18\x02 \x01(\tR\x04base\x12\x18\n" +
+	"\aaccount\x18\x03 \x01(\tR\aaccount\x12:\n" +
+	"\tselection\x18\x04 \x01(\v2\x1c.gitmirror.command.SelectionR\tselection\"\x82\x02\n" +
+	"\tSelection\x12\x14\n" +
+	"\x05match\x18\x01 \x01(\tR\x05match\x12\x18\n" +
+	"\aexclude\x18\x02 \x01(\tR\aexclude\x12\x16\n" +
+	"\x06topics\x18\x03 \x03(\tR\x06topics\x12\x1e\n" +
+	"\n" +
+	"visibility\x18\x04 \x03(\tR\n" +
+	"visibility\x12#\n" +
+	"\rskip_archived\x18\x05 \x01(\bR\fskipArchived\x12\x1d\n" +
+	"\n" +
+	"skip_forks\x18\x06 \x01(\bR\tskipForks\x12\x19\n" +
+	"\bmax_size\x18\a \x01(\x03R\amaxSize\x12\x12\n" +
+	"\x04wiki\x18\b \x01(\bR\x04wiki\x12\x1a\n" +
+	"\btemplate\x18\t \x01(\tR\btemplate\"A\n" +
 	"\tPutSource\x124\n" +
-	"\x06source\x18\x01 \x01(\v2\x1c.gitmirror.command.NewSourceR\x06source\"\x9a\x01\n" +
+	"\x06source\x18\x01 \x01(\v2\x1c.gitmirror.command.NewSourceR\x06source\"\xd6\x01\n" +
 	"\tSetSource\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1b\n" +
 	"\x06paused\x18\x02 \x01(\bH\x00R\x06paused\x88\x01\x01\x12\x15\n" +
 	"\x03ref\x18\x03 \x01(\tH\x01R\x03ref\x88\x01\x01\x12\x17\n" +
 	"\x04path\x18\x04 \x01(\tH\x02R\x04path\x88\x01\x01\x12\x14\n" +
-	"\x05again\x18\x05 \x01(\x04R\x05againB\t\n" +
+	"\x05again\x18\x05 \x01(\x04R\x05again\x12:\n" +
+	"\tselection\x18\x06 \x01(\v2\x1c.gitmirror.command.SelectionR\tselectionB\t\n" +
 	"\a_pausedB\x06\n" +
 	"\x04_refB\a\n" +
-	"\x05_path\"\x1e\n" +
+	"\x05_path\"G\n" +
+	"\tOwnSource\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x14\n" +
+	"\x05epoch\x18\x02 \x01(\x04R\x05epoch\x12\x14\n" +
+	"\x05owner\x18\x03 \x01(\tR\x05owner\">\n" +
+	"\x0ePutCredentials\x12\x12\n" +
+	"\x04node\x18\x01 \x01(\tR\x04node\x12\x18\n" +
+	"\asources\x18\x02 \x03(\tR\asources\"\x1e\n" +
 	"\fRemoveSource\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\"\x95\x02\n" +
 	"\aListing\x12\x16\n" +
@@ -3805,7 +4192,7 @@ const file_command_proto_rawDesc = "" +
 	"\alearned\x18\a \x01(\bR\alearned\x12\x1e\n" +
 	"\n" +
 	"submodules\x18\b \x01(\bR\n" +
-	"submodules\"\xef\x02\n" +
+	"submodules\"\xee\x03\n" +
 	"\x06Listed\x12\x1e\n" +
 	"\n" +
 	"generation\x18\x01 \x01(\x04R\n" +
@@ -3823,7 +4210,12 @@ const file_command_proto_rawDesc = "" +
 	"\vflaws_total\x18\v \x01(\rR\n" +
 	"flawsTotal\x12\x14\n" +
 	"\x05error\x18\f \x01(\tR\x05error\x121\n" +
-	"\x04hold\x18\r \x01(\v2\x1d.gitmirror.command.SourceHoldR\x04hold\"R\n" +
+	"\x04hold\x18\r \x01(\v2\x1d.gitmirror.command.SourceHoldR\x04hold\x12\x1a\n" +
+	"\brevision\x18\x0e \x01(\x04R\brevision\x12\x14\n" +
+	"\x05tries\x18\x0f \x01(\rR\x05tries\x12\x17\n" +
+	"\arest_ms\x18\x10 \x01(\x03R\x06restMs\x12\x18\n" +
+	"\alimited\x18\x11 \x01(\bR\alimited\x12\x18\n" +
+	"\askipped\x18\x12 \x01(\rR\askipped\"R\n" +
 	"\x04Flaw\x12\x12\n" +
 	"\x04file\x18\x01 \x01(\tR\x04file\x12\x12\n" +
 	"\x04line\x18\x02 \x01(\rR\x04line\x12\x10\n" +
@@ -3883,7 +4275,7 @@ func file_command_proto_rawDescGZIP() []byte {
 }
 
 var file_command_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_command_proto_msgTypes = make([]protoimpl.MessageInfo, 49)
+var file_command_proto_msgTypes = make([]protoimpl.MessageInfo, 53)
 var file_command_proto_goTypes = []any{
 	(NodeState)(0),         // 0: gitmirror.command.NodeState
 	(ChangeKind)(0),        // 1: gitmirror.command.ChangeKind
@@ -3923,31 +4315,35 @@ var file_command_proto_goTypes = []any{
 	(*Release)(nil),        // 35: gitmirror.command.Release
 	(*Pin)(nil),            // 36: gitmirror.command.Pin
 	(*NewSource)(nil),      // 37: gitmirror.command.NewSource
-	(*PutSource)(nil),      // 38: gitmirror.command.PutSource
-	(*SetSource)(nil),      // 39: gitmirror.command.SetSource
-	(*RemoveSource)(nil),   // 40: gitmirror.command.RemoveSource
-	(*Listing)(nil),        // 41: gitmirror.command.Listing
-	(*Submodules)(nil),     // 42: gitmirror.command.Submodules
-	(*Entry)(nil),          // 43: gitmirror.command.Entry
-	(*Listed)(nil),         // 44: gitmirror.command.Listed
-	(*Flaw)(nil),           // 45: gitmirror.command.Flaw
-	(*SourceHold)(nil),     // 46: gitmirror.command.SourceHold
-	(*ApproveSource)(nil),  // 47: gitmirror.command.ApproveSource
-	(*Item)(nil),           // 48: gitmirror.command.Item
-	(*Outcome)(nil),        // 49: gitmirror.command.Outcome
-	nil,                    // 50: gitmirror.command.NewRepo.LabelsEntry
-	nil,                    // 51: gitmirror.command.RepoChange.LabelsEntry
+	(*Forge)(nil),          // 38: gitmirror.command.Forge
+	(*Selection)(nil),      // 39: gitmirror.command.Selection
+	(*PutSource)(nil),      // 40: gitmirror.command.PutSource
+	(*SetSource)(nil),      // 41: gitmirror.command.SetSource
+	(*OwnSource)(nil),      // 42: gitmirror.command.OwnSource
+	(*PutCredentials)(nil), // 43: gitmirror.command.PutCredentials
+	(*RemoveSource)(nil),   // 44: gitmirror.command.RemoveSource
+	(*Listing)(nil),        // 45: gitmirror.command.Listing
+	(*Submodules)(nil),     // 46: gitmirror.command.Submodules
+	(*Entry)(nil),          // 47: gitmirror.command.Entry
+	(*Listed)(nil),         // 48: gitmirror.command.Listed
+	(*Flaw)(nil),           // 49: gitmirror.command.Flaw
+	(*SourceHold)(nil),     // 50: gitmirror.command.SourceHold
+	(*ApproveSource)(nil),  // 51: gitmirror.command.ApproveSource
+	(*Item)(nil),           // 52: gitmirror.command.Item
+	(*Outcome)(nil),        // 53: gitmirror.command.Outcome
+	nil,                    // 54: gitmirror.command.NewRepo.LabelsEntry
+	nil,                    // 55: gitmirror.command.RepoChange.LabelsEntry
 }
 var file_command_proto_depIdxs = []int32{
 	5,  // 0: gitmirror.command.PutNode.node:type_name -> gitmirror.command.Node
 	0,  // 1: gitmirror.command.SetNodeState.state:type_name -> gitmirror.command.NodeState
 	13, // 2: gitmirror.command.NewRepo.policy:type_name -> gitmirror.command.Policy
-	50, // 3: gitmirror.command.NewRepo.labels:type_name -> gitmirror.command.NewRepo.LabelsEntry
+	54, // 3: gitmirror.command.NewRepo.labels:type_name -> gitmirror.command.NewRepo.LabelsEntry
 	14, // 4: gitmirror.command.AddRepos.repos:type_name -> gitmirror.command.NewRepo
 	19, // 5: gitmirror.command.SetPolicy.accept:type_name -> gitmirror.command.Flaws
 	21, // 6: gitmirror.command.ChangeRepos.repos:type_name -> gitmirror.command.RepoChange
 	18, // 7: gitmirror.command.RepoChange.policy:type_name -> gitmirror.command.SetPolicy
-	51, // 8: gitmirror.command.RepoChange.labels:type_name -> gitmirror.command.RepoChange.LabelsEntry
+	55, // 8: gitmirror.command.RepoChange.labels:type_name -> gitmirror.command.RepoChange.LabelsEntry
 	22, // 9: gitmirror.command.RepoChange.upstream:type_name -> gitmirror.command.Upstream
 	23, // 10: gitmirror.command.RepoChange.aliases:type_name -> gitmirror.command.Aliases
 	1,  // 11: gitmirror.command.Change.kind:type_name -> gitmirror.command.ChangeKind
@@ -3961,19 +4357,22 @@ var file_command_proto_depIdxs = []int32{
 	32, // 19: gitmirror.command.AssignOwners.rows:type_name -> gitmirror.command.Ownership
 	35, // 20: gitmirror.command.Approve.release:type_name -> gitmirror.command.Release
 	14, // 21: gitmirror.command.NewSource.index:type_name -> gitmirror.command.NewRepo
-	37, // 22: gitmirror.command.PutSource.source:type_name -> gitmirror.command.NewSource
-	43, // 23: gitmirror.command.Listing.put:type_name -> gitmirror.command.Entry
-	44, // 24: gitmirror.command.Listing.done:type_name -> gitmirror.command.Listed
-	42, // 25: gitmirror.command.Listing.submodules:type_name -> gitmirror.command.Submodules
-	14, // 26: gitmirror.command.Entry.repo:type_name -> gitmirror.command.NewRepo
-	45, // 27: gitmirror.command.Listed.flaws:type_name -> gitmirror.command.Flaw
-	46, // 28: gitmirror.command.Listed.hold:type_name -> gitmirror.command.SourceHold
-	48, // 29: gitmirror.command.Outcome.items:type_name -> gitmirror.command.Item
-	30, // [30:30] is the sub-list for method output_type
-	30, // [30:30] is the sub-list for method input_type
-	30, // [30:30] is the sub-list for extension type_name
-	30, // [30:30] is the sub-list for extension extendee
-	0,  // [0:30] is the sub-list for field type_name
+	38, // 22: gitmirror.command.NewSource.forge:type_name -> gitmirror.command.Forge
+	39, // 23: gitmirror.command.Forge.selection:type_name -> gitmirror.command.Selection
+	37, // 24: gitmirror.command.PutSource.source:type_name -> gitmirror.command.NewSource
+	39, // 25: gitmirror.command.SetSource.selection:type_name -> gitmirror.command.Selection
+	47, // 26: gitmirror.command.Listing.put:type_name -> gitmirror.command.Entry
+	48, // 27: gitmirror.command.Listing.done:type_name -> gitmirror.command.Listed
+	46, // 28: gitmirror.command.Listing.submodules:type_name -> gitmirror.command.Submodules
+	14, // 29: gitmirror.command.Entry.repo:type_name -> gitmirror.command.NewRepo
+	49, // 30: gitmirror.command.Listed.flaws:type_name -> gitmirror.command.Flaw
+	50, // 31: gitmirror.command.Listed.hold:type_name -> gitmirror.command.SourceHold
+	52, // 32: gitmirror.command.Outcome.items:type_name -> gitmirror.command.Item
+	33, // [33:33] is the sub-list for method output_type
+	33, // [33:33] is the sub-list for method input_type
+	33, // [33:33] is the sub-list for extension type_name
+	33, // [33:33] is the sub-list for extension extendee
+	0,  // [0:33] is the sub-list for field type_name
 }
 
 func init() { file_command_proto_init() }
@@ -3984,14 +4383,14 @@ func file_command_proto_init() {
 	file_command_proto_msgTypes[15].OneofWrappers = []any{}
 	file_command_proto_msgTypes[18].OneofWrappers = []any{}
 	file_command_proto_msgTypes[32].OneofWrappers = []any{}
-	file_command_proto_msgTypes[36].OneofWrappers = []any{}
+	file_command_proto_msgTypes[38].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_command_proto_rawDesc), len(file_command_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   49,
+			NumMessages:   53,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

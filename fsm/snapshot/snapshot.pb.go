@@ -350,6 +350,7 @@ type Node struct {
 	Disk          *Failure               `protobuf:"bytes,15,opt,name=disk,proto3" json:"disk,omitempty"`
 	Sick          *Failure               `protobuf:"bytes,16,opt,name=sick,proto3" json:"sick,omitempty"`
 	DrainMs       int64                  `protobuf:"varint,17,opt,name=drain_ms,json=drainMs,proto3" json:"drain_ms,omitempty"` // since when it is draining, 0 when it is not
+	Credentials   []string               `protobuf:"bytes,18,rep,name=credentials,proto3" json:"credentials,omitempty"`         // names of sources that it has credentials of
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -501,6 +502,13 @@ func (x *Node) GetDrainMs() int64 {
 		return x.DrainMs
 	}
 	return 0
+}
+
+func (x *Node) GetCredentials() []string {
+	if x != nil {
+		return x.Credentials
+	}
+	return nil
 }
 
 type Policy struct {
@@ -1447,6 +1455,11 @@ type Source struct {
 	Approved      []byte                 `protobuf:"bytes,14,opt,name=approved,proto3" json:"approved,omitempty"`
 	Lost          []*Lost                `protobuf:"bytes,15,rep,name=lost,proto3" json:"lost,omitempty"` // by time
 	Version       uint64                 `protobuf:"varint,16,opt,name=version,proto3" json:"version,omitempty"`
+	Owner         uint32                 `protobuf:"varint,17,opt,name=owner,proto3" json:"owner,omitempty"` // of a forge: the node that lists it
+	Epoch         uint64                 `protobuf:"varint,18,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	Revision      uint64                 `protobuf:"varint,19,opt,name=revision,proto3" json:"revision,omitempty"` // of its selection
+	Failed        *command.Listed        `protobuf:"bytes,20,opt,name=failed,proto3" json:"failed,omitempty"`      // the last attempt, where it failed
+	FailedMs      int64                  `protobuf:"varint,21,opt,name=failed_ms,json=failedMs,proto3" json:"failed_ms,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1593,6 +1606,41 @@ func (x *Source) GetVersion() uint64 {
 	return 0
 }
 
+func (x *Source) GetOwner() uint32 {
+	if x != nil {
+		return x.Owner
+	}
+	return 0
+}
+
+func (x *Source) GetEpoch() uint64 {
+	if x != nil {
+		return x.Epoch
+	}
+	return 0
+}
+
+func (x *Source) GetRevision() uint64 {
+	if x != nil {
+		return x.Revision
+	}
+	return 0
+}
+
+func (x *Source) GetFailed() *command.Listed {
+	if x != nil {
+		return x.Failed
+	}
+	return nil
+}
+
+func (x *Source) GetFailedMs() int64 {
+	if x != nil {
+		return x.FailedMs
+	}
+	return 0
+}
+
 // Lost is how many claims of a source went within an hour.
 type Lost struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1666,6 +1714,7 @@ type Claim struct {
 	Submodules     bool                   `protobuf:"varint,15,opt,name=submodules,proto3" json:"submodules,omitempty"`
 	SubmodulesRead []byte                 `protobuf:"bytes,16,opt,name=submodules_read,json=submodulesRead,proto3" json:"submodules_read,omitempty"` // names what was read of them
 	SubmodulesFlaw string                 `protobuf:"bytes,17,opt,name=submodules_flaw,json=submodulesFlaw,proto3" json:"submodules_flaw,omitempty"` // what of them cannot be followed
+	Former         []string               `protobuf:"bytes,18,rep,name=former,proto3" json:"former,omitempty"`                                       // names that it had before, the latest first
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
 }
@@ -1817,6 +1866,13 @@ func (x *Claim) GetSubmodulesFlaw() string {
 		return x.SubmodulesFlaw
 	}
 	return ""
+}
+
+func (x *Claim) GetFormer() []string {
+	if x != nil {
+		return x.Former
+	}
+	return nil
 }
 
 // Fallback is the url that is asked while the first is not.
@@ -2428,7 +2484,7 @@ const file_snapshot_proto_rawDesc = "" +
 	"\x06format\x18\x05 \x01(\rR\x06format\x12\x1b\n" +
 	"\tjumped_ms\x18\x06 \x01(\x03R\bjumpedMs\x12\x1f\n" +
 	"\vlast_source\x18\a \x01(\rR\n" +
-	"lastSource\"\xb5\x03\n" +
+	"lastSource\"\xd7\x03\n" +
 	"\x04Node\x12\x10\n" +
 	"\x03num\x18\x01 \x01(\rR\x03num\x12\x0e\n" +
 	"\x02id\x18\x02 \x01(\tR\x02id\x12\x12\n" +
@@ -2447,7 +2503,8 @@ const file_snapshot_proto_rawDesc = "" +
 	"\x06format\x18\x0e \x01(\rR\x06format\x12/\n" +
 	"\x04disk\x18\x0f \x01(\v2\x1b.gitmirror.snapshot.FailureR\x04disk\x12/\n" +
 	"\x04sick\x18\x10 \x01(\v2\x1b.gitmirror.snapshot.FailureR\x04sick\x12\x19\n" +
-	"\bdrain_ms\x18\x11 \x01(\x03R\adrainMs\"\x86\x02\n" +
+	"\bdrain_ms\x18\x11 \x01(\x03R\adrainMs\x12 \n" +
+	"\vcredentials\x18\x12 \x03(\tR\vcredentials\"\x86\x02\n" +
 	"\x06Policy\x12\x10\n" +
 	"\x03num\x18\x01 \x01(\rR\x03num\x12\x1a\n" +
 	"\breplicas\x18\x02 \x01(\rR\breplicas\x12\x1f\n" +
@@ -2550,7 +2607,7 @@ const file_snapshot_proto_rawDesc = "" +
 	"retired_ms\x18\x06 \x01(\x03R\tretiredMs\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xf6\x03\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x8e\x05\n" +
 	"\x06Source\x12\x10\n" +
 	"\x03num\x18\x01 \x01(\rR\x03num\x12.\n" +
 	"\x03put\x18\x02 \x01(\v2\x1c.gitmirror.command.NewSourceR\x03put\x12\x14\n" +
@@ -2568,10 +2625,15 @@ const file_snapshot_proto_rawDesc = "" +
 	"\ahold_ms\x18\r \x01(\x03R\x06holdMs\x12\x1a\n" +
 	"\bapproved\x18\x0e \x01(\fR\bapproved\x12,\n" +
 	"\x04lost\x18\x0f \x03(\v2\x18.gitmirror.snapshot.LostR\x04lost\x12\x18\n" +
-	"\aversion\x18\x10 \x01(\x04R\aversion\"0\n" +
+	"\aversion\x18\x10 \x01(\x04R\aversion\x12\x14\n" +
+	"\x05owner\x18\x11 \x01(\rR\x05owner\x12\x14\n" +
+	"\x05epoch\x18\x12 \x01(\x04R\x05epoch\x12\x1a\n" +
+	"\brevision\x18\x13 \x01(\x04R\brevision\x121\n" +
+	"\x06failed\x18\x14 \x01(\v2\x19.gitmirror.command.ListedR\x06failed\x12\x1b\n" +
+	"\tfailed_ms\x18\x15 \x01(\x03R\bfailedMs\"0\n" +
 	"\x04Lost\x12\x12\n" +
 	"\x04hour\x18\x01 \x01(\x03R\x04hour\x12\x14\n" +
-	"\x05count\x18\x02 \x01(\rR\x05count\"\xad\x04\n" +
+	"\x05count\x18\x02 \x01(\rR\x05count\"\xc5\x04\n" +
 	"\x05Claim\x12\x16\n" +
 	"\x06source\x18\x01 \x01(\rR\x06source\x12\x12\n" +
 	"\x04path\x18\x02 \x01(\tR\x04path\x12\x12\n" +
@@ -2592,7 +2654,8 @@ const file_snapshot_proto_rawDesc = "" +
 	"submodules\x18\x0f \x01(\bR\n" +
 	"submodules\x12'\n" +
 	"\x0fsubmodules_read\x18\x10 \x01(\fR\x0esubmodulesRead\x12'\n" +
-	"\x0fsubmodules_flaw\x18\x11 \x01(\tR\x0esubmodulesFlaw\x1a9\n" +
+	"\x0fsubmodules_flaw\x18\x11 \x01(\tR\x0esubmodulesFlaw\x12\x16\n" +
+	"\x06former\x18\x12 \x03(\tR\x06former\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"7\n" +
@@ -2725,17 +2788,18 @@ var file_snapshot_proto_depIdxs = []int32{
 	29, // 28: gitmirror.snapshot.Source.listed:type_name -> gitmirror.command.Listed
 	30, // 29: gitmirror.snapshot.Source.hold:type_name -> gitmirror.command.SourceHold
 	13, // 30: gitmirror.snapshot.Source.lost:type_name -> gitmirror.snapshot.Lost
-	26, // 31: gitmirror.snapshot.Claim.policy:type_name -> gitmirror.command.Policy
-	25, // 32: gitmirror.snapshot.Claim.labels:type_name -> gitmirror.snapshot.Claim.LabelsEntry
-	3,  // 33: gitmirror.snapshot.Trashed.policy:type_name -> gitmirror.snapshot.Policy
-	27, // 34: gitmirror.snapshot.Event.changes:type_name -> gitmirror.command.Change
-	31, // 35: gitmirror.snapshot.Request.outcome:type_name -> gitmirror.command.Outcome
-	21, // 36: gitmirror.snapshot.End.marks:type_name -> gitmirror.snapshot.Mark
-	37, // [37:37] is the sub-list for method output_type
-	37, // [37:37] is the sub-list for method input_type
-	37, // [37:37] is the sub-list for extension type_name
-	37, // [37:37] is the sub-list for extension extendee
-	0,  // [0:37] is the sub-list for field type_name
+	29, // 31: gitmirror.snapshot.Source.failed:type_name -> gitmirror.command.Listed
+	26, // 32: gitmirror.snapshot.Claim.policy:type_name -> gitmirror.command.Policy
+	25, // 33: gitmirror.snapshot.Claim.labels:type_name -> gitmirror.snapshot.Claim.LabelsEntry
+	3,  // 34: gitmirror.snapshot.Trashed.policy:type_name -> gitmirror.snapshot.Policy
+	27, // 35: gitmirror.snapshot.Event.changes:type_name -> gitmirror.command.Change
+	31, // 36: gitmirror.snapshot.Request.outcome:type_name -> gitmirror.command.Outcome
+	21, // 37: gitmirror.snapshot.End.marks:type_name -> gitmirror.snapshot.Mark
+	38, // [38:38] is the sub-list for method output_type
+	38, // [38:38] is the sub-list for method input_type
+	38, // [38:38] is the sub-list for extension type_name
+	38, // [38:38] is the sub-list for extension extendee
+	0,  // [0:38] is the sub-list for field type_name
 }
 
 func init() { file_snapshot_proto_init() }

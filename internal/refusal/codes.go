@@ -155,7 +155,7 @@ var Meanings = []Meaning{
 	{ConflictAddress, 409, "another node answers at the address", "start it with its own --peer or --advertise"},
 	{NotHeld, 409, "the repo is not held", ""},
 	{StaleHold, 409, "upstream shows something else than what was approved", ""},
-	{SourceInvalid, 400, "there is no such kind of source", "the kinds are: index"},
+	{SourceInvalid, 400, "what is said of a source is not possible", "the kinds are: index, github, gitlab, gitea (also for Forgejo), gitee"},
 	{SourceHeld, 409, "a source would take away more than it may unasked", "look at it with gitmirror source show"},
 	{Claimed, 409, "sources claim the repo", "take it out of what the source lists, or follow the source no more: gitmirror source rm NAME"},
 	{StaleEpoch, 409, "the repo has got another owner since", ""},

@@ -1,6 +1,7 @@
 package lister
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -21,8 +22,16 @@ const batchBytes = fsm.MaxEntry * 3 / 4
 // target is what a listing is of: all of a source, or the submodules of what it claims under a path.
 type target struct {
 	src *fsm.Source
-	row *fsm.Repo // what is read
+	row *fsm.Repo // what is read; nil of a forge
 	of  *string
+}
+
+// epoch is that of who may list it.
+func (t target) epoch() uint64 {
+	if t.row == nil {
+		return t.src.Epoch
+	}
+	return t.row.Epoch
 }
 
 // put has entries taken up that are new or have changed. It returns those that were refused: they
@@ -45,7 +54,7 @@ func (l *Lister) put(ctx context.Context, t target, listing *source.Listing, cha
 				continue
 			}
 			why := refusal.New(refusal.Code(item.GetCode()), "%s", item.GetMessage())
-			refused = append(refused, source.Flaw{File: from[i].File, Line: from[i].Line, Why: from[i].Path + ": " + why.Error(), Try: tryInFile(why)})
+			refused = append(refused, source.Flaw{File: from[i].File, Line: from[i].Line, Why: cmp.Or(from[i].Name, from[i].Path) + ": " + why.Error(), Try: tryFor(t.src, why)})
 			if why.Code == refusal.ConflictName || why.Code == refusal.ConflictURL {
 				blocked = append(blocked, blockOf(l.cfg.State.View(), batch[i].GetRepo()))
 			}
@@ -53,10 +62,15 @@ func (l *Lister) put(ctx context.Context, t target, listing *source.Listing, cha
 		batch, from, bytes = nil, nil, 0
 		return nil
 	}
-	for _, part := range []struct {
+	type part struct {
 		of    []int
 		count *uint32
-	}{{changes.Added, &state.Added}, {changes.Changed, &state.Changed}} {
+	}
+	parts := []part{{changes.Added, &state.Added}, {changes.Changed, &state.Changed}}
+	if t.src.IsForge() { // what is renamed gives away its name and its address, which a new one may have
+		slices.Reverse(parts)
+	}
+	for _, part := range parts {
 		for _, i := range part.of {
 			e := entry(&listing.Entries[i])
 			size := proto.Size(e) + 10
@@ -83,7 +97,7 @@ func (l *Lister) entry(src *fsm.Source, e *source.Entry) *command.Entry {
 	}
 	out := &command.Entry{
 		Path: e.Path, File: e.File, Hash: hash[:], Extra: e.Extra, Learned: e.Asks.Interval != nil && *e.Asks.Interval == 0, Submodules: e.Asks.Submodules,
-		Repo: &command.NewRepo{Id: l.cfg.NewID(), Name: Name(src.Namespace, e.Path), Urls: e.URLs, UrlKeys: e.Keys, Policy: fsm.PolicyCommand(p), Labels: e.Asks.Labels},
+		Repo: &command.NewRepo{Id: l.cfg.NewID(), Name: Name(src.Namespace, cmp.Or(e.Name, e.Path)), Urls: e.URLs, UrlKeys: e.Keys, Policy: fsm.PolicyCommand(p), Labels: e.Asks.Labels},
 	}
 	if u, err := giturl.Parse(e.URLs[0]); err == nil && giturl.CheckName(u.Name()) == nil {
 		out.Alias = u.Name()
@@ -125,7 +139,7 @@ func (l *Lister) propose(ctx context.Context, t target, c *command.Listing) erro
 
 // batch has a part of a listing written down, which is refused where another owns what was read by now.
 func (l *Lister) batch(ctx context.Context, t target, c *command.Listing) ([]*command.Item, error) {
-	c.Source, c.Node, c.Epoch = t.src.ID, l.cfg.Self, t.row.Epoch
+	c.Source, c.Node, c.Epoch = t.src.ID, l.cfg.Self, t.epoch()
 	if t.of != nil && c.Submodules == nil {
 		c.Submodules = &command.Submodules{Of: *t.of}
 	}

@@ -65,6 +65,14 @@ func freed(list []block, view *fsm.View) bool {
 	return slices.ContainsFunc(list, func(b block) bool { return b.freed(view) })
 }
 
+// tryFor is what to try where an entry of a source is refused.
+func tryFor(src *fsm.Source, why *refusal.Error) string {
+	if src.IsForge() && (why.Code == refusal.ConflictName || why.Code == refusal.ConflictURL) {
+		return "give the source another --template, or the other mirror another name"
+	}
+	return tryInFile(why)
+}
+
 // tryInFile is what to do about a refusal where there are no commands, but a file.
 func tryInFile(why *refusal.Error) string {
 	switch why.Code {

@@ -2,7 +2,10 @@ package lister
 
 import (
 	"context"
+	"sync"
 	"time"
+
+	"gitmirror/source/forge/client"
 )
 
 // Look has every source read once that wants it, of which the upstreams are asked first that shall be.
@@ -21,4 +24,15 @@ func (l *Lister) Look(ctx context.Context) time.Duration {
 func (l *Lister) LookBelow(ctx context.Context) time.Duration {
 	l.below.next, l.below.tries = time.Time{}, nil
 	return l.lookBelow(ctx)
+}
+
+// ForgesOnce returns what has every forge listed once that is due, and waits for it.
+func (l *Lister) ForgesOnce() func(ctx context.Context) time.Duration {
+	f := &forges{running: map[string]context.CancelFunc{}, rests: map[string]time.Time{}, memories: map[string]*client.Memory{}, done: make(chan struct{}, 1)}
+	return func(ctx context.Context) time.Duration {
+		var work sync.WaitGroup
+		next := l.lookForges(ctx, f, &work)
+		work.Wait()
+		return next
+	}
 }

@@ -53,7 +53,9 @@ type Config struct {
 	State    *fsm.State
 	Proposer Proposer
 	Indexes  Indexes
-	NewID    func() string // of a row
+	Forges   Forges
+	NewID    func() string    // of a row
+	Now      func() time.Time // log time
 	// Deny says why an upstream's address is not asked, nil where it is.
 	Deny func(url string) error
 	Log  *slog.Logger
@@ -213,10 +215,30 @@ func (l *Lister) list(ctx context.Context, view *fsm.View, src *fsm.Source, row 
 	l.deny(listing)
 	changes := source.Compare(listing, claimsOf(view, src))
 	state := &command.Listed{Generation: row.Generation, Ref: src.Ref, Path: src.Path, Again: src.Again, Entries: uint32(len(listing.Entries)), Kept: uint32(changes.Kept)}
-	approved := l.guard(view, src, &changes, state)
+	if err := l.bring(ctx, view, target{src, row, nil}, listing, changes, state); err != nil {
+		return err
+	}
+	l.log.Info("a source is listed", "source", src.Name, "generation", row.Generation, "entries", state.Entries, "added", state.Added, "changed", state.Changed, "gone", state.Gone,
+		"flaws", state.FlawsTotal, "held", state.GetHold().GetLost(), "took", time.Since(began).Round(time.Millisecond))
+	return nil
+}
 
-	t := target{src, row, nil}
-	refused, blocked, err := l.put(ctx, t, listing, changes, state, func(e *source.Entry) *command.Entry { return l.entry(src, e) })
+// bring has the difference between a listing and what is claimed written down, and how it went.
+func (l *Lister) bring(ctx context.Context, view *fsm.View, t target, listing *source.Listing, changes source.Changes, state *command.Listed) error {
+	approved := l.guard(view, t.src, listing, &changes, state)
+	if t.src.IsForge() {
+		changes.Changed = inOrder(view, t.src, listing, changes.Changed)
+		var first []string // they make room
+		if first, changes.Gone = makingRoom(view, t.src, listing, changes); len(first) > 0 {
+			if err := l.take(ctx, t, first, approved, state); errors.Is(err, refusal.SourceHeld) {
+				changes.Gone = append(changes.Gone, first...)
+				slices.Sort(changes.Gone)
+			} else if err != nil {
+				return err
+			}
+		}
+	}
+	refused, blocked, err := l.put(ctx, t, listing, changes, state, func(e *source.Entry) *command.Entry { return l.entry(t.src, e) })
 	if err != nil {
 		return err
 	}
@@ -229,13 +251,16 @@ func (l *Lister) list(ctx context.Context, view *fsm.View, src *fsm.Source, row 
 	if err != nil {
 		return err
 	}
+	if t.src.IsForge() && state.Hold != nil {
+		state.Hold.First = filesOf(view, t.src, state.Hold.First)
+	}
 	tell(state, listing.Flaws)
 	if err := l.propose(ctx, t, &command.Listing{Done: state, Approved: approved}); err != nil {
 		return err
 	}
-	l.blocked[src.ID] = blocked[:min(len(blocked), mostBlocks)]
-	l.log.Info("a source is listed", "source", src.Name, "generation", row.Generation, "entries", state.Entries, "added", state.Added, "changed", state.Changed, "gone", state.Gone,
-		"flaws", state.FlawsTotal, "held", state.GetHold().GetLost(), "took", time.Since(began).Round(time.Millisecond))
+	if !t.src.IsForge() { // which is listed again each hour anyway
+		l.blocked[t.src.ID] = blocked[:min(len(blocked), mostBlocks)]
+	}
 	return nil
 }
 
@@ -255,7 +280,7 @@ func (l *Lister) deny(listing *source.Listing) {
 			continue
 		}
 		listing.Flaws = append(listing.Flaws, source.Flaw{File: e.File, Line: e.Line, Why: oneline.Clip(err.Error(), 300)})
-		listing.Unknown = append(listing.Unknown, e.File)
+		listing.Unknown, listing.UnknownPaths = append(listing.Unknown, e.File), append(listing.UnknownPaths, e.Path)
 	}
 	listing.Entries = kept
 	listing.Sort()
@@ -271,16 +296,28 @@ func claimsOf(view *fsm.View, src *fsm.Source) func(func(source.Claim) bool) {
 }
 
 // guard holds back what a listing would take away and may not unasked, and returns what a person has
-// let it. What is held has a digest: a person lets go what was shown, and nothing else.
-func (l *Lister) guard(view *fsm.View, src *fsm.Source, changes *source.Changes, state *command.Listed) (approved []byte) {
+// let it. What is held has a digest: a person lets go what was shown, and nothing else. A forge that has
+// nothing any more is held however little it had.
+func (l *Lister) guard(view *fsm.View, src *fsm.Source, listing *source.Listing, changes *source.Changes, state *command.Listed) (approved []byte) {
 	hold := holdOf(*changes)
 	if src.Approved == string(hold.GetDigest()) {
 		return hold.GetDigest()
 	}
-	if exceeds(view, src, changes.Lost) {
+	if exceeds(view, src, changes.Lost) || src.IsForge() && len(listing.Entries) == 0 && len(changes.Gone) > 0 {
 		state.Hold, changes.Gone = hold, nil
 	}
 	return nil
+}
+
+// filesOf says where what is claimed under some paths is, which for a forge are numbers.
+func filesOf(view *fsm.View, src *fsm.Source, paths []string) []string {
+	files := make([]string, len(paths))
+	for i, path := range paths {
+		if files[i] = path; view.ClaimOf(src.Num, path) != nil {
+			files[i] = oneline.Clip(view.ClaimOf(src.Num, path).File, 300)
+		}
+	}
+	return files
 }
 
 // exceeds tells whether a source would lose more within 24 hours than it may unasked.

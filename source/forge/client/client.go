@@ -251,7 +251,7 @@ func (l *lister) ask(ctx context.Context, of sort, n int) (page, error) {
 		l.same++
 		l.seen[x.url] = *x.same
 		p := x.same.page
-		if p.total = 0; p.next == 0 && len(p.repos) >= perPage {
+		if p.total = 0; p.next == 0 && len(p.repos) > 0 {
 			p.next = n + 1 // what is the same is the page: behind it there may be more by now
 		}
 		return p, nil

@@ -5,7 +5,35 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"gitmirror/source/forge"
 )
+
+// wikisAtOnce is how many are looked for at once.
+const wikisAtOnce = 8
+
+// WithoutEmptyWikis leaves wikis out for which serves is not true. It calls that several times at once,
+// and blocks for all of them.
+func WithoutEmptyWikis(plan []forge.Planned, serves func(*forge.Planned) bool) (kept []forge.Planned) {
+	var work errgroup.Group
+	work.SetLimit(wikisAtOnce)
+	there := make([]bool, len(plan))
+	for i := range plan {
+		p := &plan[i]
+		if there[i] = !p.Wiki || p.Flaw != nil; !there[i] {
+			work.Go(func() error { there[i] = serves(p); return nil })
+		}
+	}
+	_ = work.Wait() // none fails
+	for i := range plan {
+		if there[i] {
+			kept = append(kept, plan[i])
+		}
+	}
+	return kept
+}
 
 // Serves tells whether anybody may clone a repository from an address. Forges say of most repositories
 // that they have a wiki, of which there is nothing until somebody writes its first page. It blocks for

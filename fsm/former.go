@@ -1,0 +1,76 @@
+package fsm
+
+import (
+	"slices"
+	"strings"
+)
+
+// What a forge renames keeps the names that it had, as long as nobody else wants them.
+
+// maxFormer is how many of them a claim remembers.
+const maxFormer = 8
+
+// formerOf are the names that a claim had before, the latest first.
+func formerOf(was, is *Claim) (names []string) {
+	has := []string{is.Name, is.Alias}
+	for _, name := range append([]string{was.Name, was.Alias}, was.Former...) {
+		is := func(n string) bool { return foldCompare(n, name) == 0 }
+		if name != "" && !slices.ContainsFunc(has, is) && !slices.ContainsFunc(names, is) {
+			names = append(names, name)
+		}
+	}
+	return names[:min(len(names), maxFormer)]
+}
+
+// formerly tells whether a row is found by a name only because it was called so before.
+func (t *tables) formerly(row *Repo, name string) bool {
+	if row.Sourced == nil || row.retired() {
+		return false
+	}
+	return !slices.ContainsFunc(row.Sourced.names(t.claims.on(row.ID)), func(n string) bool { return foldCompare(n, name) == 0 }) &&
+		slices.ContainsFunc(t.claims.on(row.ID), func(c *Claim) bool { return c.wasCalled(name) })
+}
+
+func (c *Claim) wasCalled(name string) bool {
+	return slices.ContainsFunc(c.Former, func(n string) bool { return foldCompare(n, name) == 0 })
+}
+
+// forget has a row be found no more by what it was called before: another wants that.
+func (t *tables) forget(e entry, row *Repo, name string) {
+	for _, claim := range t.claims.on(row.ID) {
+		if claim.wasCalled(name) {
+			next := *claim
+			next.Former = slices.DeleteFunc(slices.Clone(claim.Former), func(n string) bool { return foldCompare(n, name) == 0 })
+			t.claims.put(&next)
+		}
+	}
+	next := row.edit()
+	next.Aliases = slices.DeleteFunc(slices.Clone(row.Aliases), func(n string) bool { return foldCompare(n, name) == 0 })
+	next.pack()
+	t.store(e, next)
+	t.recordChange(e, row, next)
+}
+
+// renamed is the row of what a forge has renamed, where another row has its new address that nobody wants
+// any more: what a forge knows by its number keeps its mirror. It is nil for all else.
+func (t *tables) renamed(src *Source, was *Claim, has *Repo) *Repo {
+	if !src.IsForge() || was == nil || has == nil || !has.retired() || was.Repo == has.ID {
+		return nil
+	}
+	own := t.liveRepo(was.Repo)
+	if !t.alone(own) || own.Sourced.ByHand&setUpstream != 0 {
+		return nil
+	}
+	return own
+}
+
+// yields has a row that nobody wants any more give up its address: another is there now. Its own only says
+// what it was, and is never asked.
+func (t *tables) yields(e entry, row *Repo) {
+	mark := ".retired-" + row.ID
+	next := row.edit()
+	next.setURLs([]string{strings.TrimSuffix(row.URLs()[0], ".git") + mark}, []string{row.upstreamKeys()[0] + mark})
+	next.Moved, next.Fallback = nil, nil
+	t.store(e, next)
+	t.recordChange(e, row, next)
+}

@@ -1,0 +1,111 @@
+package server
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"gitmirror/api"
+	"gitmirror/fsm"
+	"gitmirror/fsm/command"
+	"gitmirror/internal/refusal"
+	"gitmirror/source/forge"
+)
+
+// newForge reads what somebody asks to be a source that is a forge.
+func newForge(a api.AddSource) (*command.Forge, error) {
+	if _, err := forge.ParseKind(a.Kind); err != nil {
+		return nil, refusal.New(refusal.SourceInvalid, "%q is no kind of source", clip(a.Kind))
+	}
+	if a.URL != "" || a.Ref != "" || a.Path != "" || a.Namespace != "" {
+		return nil, refusal.New(refusal.SourceInvalid, "a forge has no url, ref, path or namespace").Try("give its account, base_url and selection; a template says what is called how")
+	}
+	account, err := forge.Account{Kind: forge.Kind(a.Kind), Base: a.BaseURL, Name: a.Account}.Admit()
+	if err != nil {
+		return nil, err
+	}
+	if a.Selection == nil {
+		a.Selection = &api.Selection{}
+	}
+	selection, err := readSelection(a.Selection)
+	return &command.Forge{Kind: string(account.Kind), Base: account.Base, Account: account.Name, Selection: selection}, err
+}
+
+// readSelection reads what is wanted of a forge.
+func readSelection(s *api.Selection) (*command.Selection, error) {
+	_, err := forge.Selection{Match: s.Match, Exclude: s.Exclude, Topics: s.Topics, Visibility: s.Visibility, SkipArchived: s.SkipArchived, SkipForks: s.SkipForks, MaxSize: s.MaxRepoSize, Wiki: s.Wiki, Template: s.Template}.Read()
+	return &command.Selection{Match: s.Match, Exclude: s.Exclude, Topics: s.Topics, Visibility: s.Visibility, SkipArchived: s.SkipArchived, SkipForks: s.SkipForks, MaxSize: s.MaxRepoSize, Wiki: s.Wiki, Template: s.Template}, err
+}
+
+// forgeOf adds to a source what a forge has.
+func forgeOf(view *fsm.View, src *fsm.Source, out *api.Source) {
+	f, s := src.Forge, src.Forge.GetSelection()
+	out.Kind, out.Account, out.URL = f.GetKind(), f.GetAccount(), f.GetBase()
+	out.Selection = &api.Selection{Match: s.GetMatch(), Exclude: s.GetExclude(), Topics: append([]string{}, s.GetTopics()...), Visibility: append([]string{}, s.GetVisibility()...),
+		SkipArchived: s.GetSkipArchived(), SkipForks: s.GetSkipForks(), MaxRepoSize: s.GetMaxSize(), Wiki: s.GetWiki(), Template: s.GetTemplate()}
+	if len(out.Selection.Visibility) == 0 {
+		out.Selection.Visibility = []string{forge.Public}
+	}
+	if out.Selection.Template == "" {
+		out.Selection.Template = forge.DefaultTemplate
+	}
+	if n := view.Node(src.Owner); n != nil {
+		out.Owner = n.Name
+	}
+	if list, with := view.Listers(src); with {
+		for _, n := range list {
+			out.Credentials = append(out.Credentials, n.Name)
+		}
+	}
+	if at, ever := src.NextListing(); ever {
+		if at.IsZero() {
+			at = view.Now()
+		}
+		out.Next = timeOf(at)
+	}
+}
+
+// forgeState says how a source is that is a forge, the worst first.
+func forgeState(view *fsm.View, src *fsm.Source) (state, reason string) {
+	at, _ := src.NextListing()
+	due := !at.After(view.Now())
+	list, withCredential := view.Listers(src)
+	absent := ""
+	if names := down(list); len(names) == len(list) {
+		if absent = "no node lives"; withCredential {
+			absent = "it is not listed while no node lives that has its credential: " + strings.Join(names, ", ")
+		}
+	}
+	owner := view.Node(src.Owner)
+	switch {
+	case src.Removing:
+		return api.SourceRemoving, ""
+	case src.Paused:
+		return api.SourcePaused, ""
+	case absent != "":
+		return api.SourceWaiting, absent
+	case src.Failed.GetLimited():
+		return api.SourceWaiting, fmt.Sprintf("%s: until %s", src.Error, at.UTC().Format(time.RFC3339))
+	case src.Error != "":
+		return api.SourceFailing, src.Error
+	case src.Hold != nil && !(due && src.Approved != ""):
+		return api.SourceHeld, ""
+	case due && (owner == nil || !owner.State.Live()):
+		return api.SourceWaiting, "no node lists it yet"
+	case due:
+		return api.SourceWaiting, "it is about to be listed"
+	}
+	return api.SourceListed, ""
+}
+
+// down are the names of nodes that do not live.
+func down(list []*fsm.Node) (names []string) {
+	for _, n := range list {
+		if !n.State.Live() {
+			names = append(names, n.Name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}

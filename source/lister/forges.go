@@ -1,0 +1,343 @@
+package lister
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"gitmirror/fsm"
+	"gitmirror/fsm/command"
+	"gitmirror/internal/oneline"
+	"gitmirror/source"
+	"gitmirror/source/forge"
+	"gitmirror/source/forge/client"
+)
+
+// Forges asks forges, by the credentials that this node has.
+type Forges interface {
+	// List returns all that an account has, by the credential for the source of that name, if there is one.
+	// It blocks for the forge. The error is of type *client.Error, or of ctx.
+	List(ctx context.Context, a forge.Account, source string, memory *client.Memory) (*client.Result, error)
+	// Serves tells whether anybody may clone from an address. It blocks for the answer.
+	Serves(ctx context.Context, clone string) bool
+	// Credentials are the names of the sources that this node has one for, sorted.
+	Credentials() []string
+}
+
+// How soon a forge is listed again that could not be.
+const (
+	firstRest = time.Minute
+	lastRest  = time.Hour
+	stumble   = 5 * time.Second // of what was not the forge's fault
+)
+
+// forges are those that are listed here: each in a goroutine of its own, so that one that is slow, or
+// whose limit is waited for, holds up no other.
+type forges struct {
+	mu       sync.Mutex
+	running  map[string]context.CancelFunc // by source
+	rests    map[string]time.Time          // of what stumbled, by source; "" is for what this node has
+	memories map[string]*client.Memory     // by source
+	done     chan struct{}                 // there is news of running
+}
+
+// RunForges lists the forges that this node owns until ctx ends.
+func (l *Lister) RunForges(ctx context.Context) error {
+	f := &forges{running: map[string]context.CancelFunc{}, rests: map[string]time.Time{}, memories: map[string]*client.Memory{}, done: make(chan struct{}, 1)}
+	var work sync.WaitGroup
+	defer work.Wait()
+	for ctx.Err() == nil {
+		changed := l.cfg.State.Changed()
+		var later <-chan time.Time
+		if next := l.lookForges(ctx, f, &work); next > 0 {
+			timer := time.NewTimer(next)
+			defer timer.Stop()
+			later = timer.C
+		}
+		select {
+		case <-changed:
+		case <-later:
+		case <-f.done:
+		case <-ctx.Done():
+		}
+	}
+	return nil
+}
+
+// lookForges begins to list what is due, and ends what is not this node's any more. It returns how long
+// until the next is due; 0 where nothing is.
+func (l *Lister) lookForges(ctx context.Context, f *forges, work *sync.WaitGroup) (next time.Duration) {
+	view := l.cfg.State.View()
+	self := view.NodeByID(l.cfg.Self)
+	if self == nil || !view.KnowsForges() {
+		return 0
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	next = l.tellCredentials(ctx, f, self)
+	mine := map[string]bool{}
+	for _, src := range view.Sources() {
+		if !src.IsForge() || src.Owner != self.Num || !l.mayList(view, src) {
+			continue
+		}
+		at, ever := src.NextListing()
+		if !ever {
+			continue
+		}
+		mine[src.ID] = true
+		if f.running[src.ID] != nil {
+			continue
+		}
+		if wait := max(at.Sub(l.cfg.Now()), time.Until(f.rests[src.ID])); wait > 0 {
+			next = sooner(next, wait)
+			continue
+		}
+		if f.memories[src.ID] == nil {
+			f.memories[src.ID] = new(client.Memory)
+		}
+		l.begin(ctx, f, work, src, f.memories[src.ID])
+	}
+	for id, stop := range f.running {
+		if !mine[id] {
+			stop()
+		}
+	}
+	for id := range f.memories {
+		if !mine[id] {
+			delete(f.memories, id)
+		}
+	}
+	return next
+}
+
+// begin lists a forge in a goroutine. f is locked.
+func (l *Lister) begin(ctx context.Context, f *forges, work *sync.WaitGroup, src *fsm.Source, memory *client.Memory) {
+	once, stop := context.WithCancel(ctx)
+	f.running[src.ID] = stop
+	work.Go(func() {
+		defer stop()
+		stumbled := l.listForge(once, src, memory)
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		delete(f.running, src.ID)
+		if delete(f.rests, src.ID); stumbled {
+			f.rests[src.ID] = time.Now().Add(stumble)
+		}
+		select {
+		case f.done <- struct{}{}:
+		default:
+		}
+	})
+}
+
+// mayList tells whether a forge is for this node to list, by what it has: without a credential it sees
+// less than another, and what it does not see would seem to be gone.
+func (l *Lister) mayList(view *fsm.View, src *fsm.Source) bool {
+	has := slices.ContainsFunc(l.cfg.Forges.Credentials(), func(name string) bool { return strings.EqualFold(name, src.Name) })
+	if _, withCredential := view.Listers(src); withCredential {
+		return has
+	}
+	return true
+}
+
+// tellCredentials has the table say what this node has, where it says otherwise. f is locked.
+func (l *Lister) tellCredentials(ctx context.Context, f *forges, self *fsm.Node) (next time.Duration) {
+	have := l.cfg.Forges.Credentials()
+	if slices.Equal(self.Credentials, have) {
+		return 0
+	}
+	if wait := time.Until(f.rests[""]); wait > 0 {
+		return wait
+	}
+	out, err := l.cfg.Proposer.Propose(ctx, &command.PutCredentials{Node: self.ID, Sources: have}, "")
+	if err == nil {
+		err = fsm.AsError(out)
+	}
+	if f.rests[""] = time.Now().Add(stumble); err != nil {
+		l.log.Debug("what credentials there are is not written down", "err", err)
+		return stumble
+	}
+	return 0
+}
+
+// listForge lists a forge, and has what came of it written down. It returns true where that was not the
+// forge's fault, and it is to be tried again soon.
+func (l *Lister) listForge(ctx context.Context, src *fsm.Source, memory *client.Memory) (stumbled bool) {
+	err := l.askForge(ctx, src, memory)
+	var e *client.Error
+	switch {
+	case err == nil || ctx.Err() != nil:
+		return false
+	case !errors.As(err, &e):
+		l.log.Debug("a forge is not listed now", "source", src.Name, "err", err)
+		return true
+	}
+	tries := src.Failed.GetTries() + 1
+	rest := lastRest
+	if tries < 7 {
+		rest = min(firstRest<<(tries-1), lastRest)
+	}
+	limited := e.Class == client.Limited
+	if limited {
+		rest, tries = max(time.Until(e.Until), time.Second), tries-1
+	}
+	why := e.Why
+	if e.Try != "" {
+		why += "; " + e.Try
+	}
+	if src.Failed.GetTries() == 0 && !limited {
+		l.log.Warn("a forge cannot be listed", "source", src.Name, "err", e)
+	}
+	failed := &command.Listed{Error: oneline.Clip(why, 300), Again: src.Again, Revision: src.Revision, Tries: tries, RestMs: rest.Milliseconds(), Limited: limited}
+	if err := l.propose(ctx, target{src, nil, nil}, &command.Listing{Done: failed}); err != nil {
+		l.log.Debug("that it cannot is not written down", "source", src.Name, "err", err)
+		return true
+	}
+	return false
+}
+
+// askForge asks a forge, and has the difference to what is claimed written down.
+func (l *Lister) askForge(ctx context.Context, src *fsm.Source, memory *client.Memory) error {
+	began := time.Now()
+	account := forge.Account{Kind: forge.Kind(src.Forge.GetKind()), Base: src.Forge.GetBase(), Name: src.Forge.GetAccount()}
+	selector, err := Selection(src.Forge.GetSelection()).Read()
+	if err != nil {
+		return &client.Error{Class: client.Failed, Why: err.Error()}
+	}
+	found, err := l.cfg.Forges.List(ctx, account, src.Name, memory)
+	if err != nil {
+		return err
+	}
+	view, repos := l.cfg.State.View(), found.Repos
+	listing, plan := l.listingOf(ctx, view, src, account, selector, repos)
+	changes := source.Compare(listing, claimsOf(view, src))
+	if len(changes.Gone) > 0 {
+		// A page may have been left out while the account changed: what seems to be gone is looked for once more.
+		if found, err = l.cfg.Forges.List(ctx, account, src.Name, memory); err != nil {
+			return err
+		}
+		repos = united(repos, found.Repos)
+		listing, plan = l.listingOf(ctx, view, src, account, selector, repos)
+		changes = source.Compare(listing, claimsOf(view, src))
+	}
+	skipped := 0
+	for i := range plan {
+		if plan[i].Skip != "" {
+			skipped++
+		}
+	}
+	state := &command.Listed{Generation: src.Listed.GetGeneration() + 1, Again: src.Again, Revision: src.Revision, Entries: uint32(len(listing.Entries)), Kept: uint32(changes.Kept), Skipped: uint32(skipped)}
+	if err := l.bring(ctx, view, target{src, nil, nil}, listing, changes, state); err != nil {
+		return err
+	}
+	l.log.Info("a forge is listed", "source", src.Name, "listing", state.Generation, "entries", state.Entries, "skipped", skipped, "added", state.Added, "changed", state.Changed, "gone", state.Gone,
+		"flaws", state.FlawsTotal, "held", state.GetHold().GetLost(), "pages", found.Pages, "same", found.Same, "took", time.Since(began).Round(time.Millisecond))
+	return nil
+}
+
+// listingOf is what is wanted of what an account has.
+func (l *Lister) listingOf(ctx context.Context, view *fsm.View, src *fsm.Source, account forge.Account, selector *forge.Selector, repos []forge.Repo) (*source.Listing, []forge.Planned) {
+	plan := selector.Plan(account, repos, func(*forge.Repo) bool { return true })
+	listing := forge.Listing(l.withWikis(ctx, view, src, plan))
+	l.deny(listing)
+	return listing, plan
+}
+
+// wikisEach is how many wikis are looked for at a listing, of those that nobody has found yet.
+const wikisEach = 50
+
+// withWikis leaves out wikis that nobody has written to. Those that are mirrored are; of the others some
+// are looked for at each listing.
+func (l *Lister) withWikis(ctx context.Context, view *fsm.View, src *fsm.Source, plan []forge.Planned) []forge.Planned {
+	claimed := func(p *forge.Planned) bool { return view.ClaimOf(src.Num, p.ID()) != nil }
+	unknown := 0
+	for i := range plan {
+		if p := &plan[i]; p.Wiki && p.Flaw == nil && !claimed(p) {
+			unknown++
+		}
+	}
+	rounds := (unknown + wikisEach - 1) / wikisEach
+	turn, n := 0, 0
+	if rounds > 0 {
+		turn = int(src.Listed.GetGeneration() % uint64(rounds))
+	}
+	look := map[string]bool{}
+	for i := range plan {
+		if p := &plan[i]; p.Wiki && p.Flaw == nil && !claimed(p) {
+			look[p.ID()] = n/wikisEach == turn
+			n++
+		}
+	}
+	return client.WithoutEmptyWikis(plan, func(p *forge.Planned) bool {
+		return claimed(p) || look[p.ID()] && l.cfg.Forges.Serves(ctx, p.Entry.URLs[0])
+	})
+}
+
+// united are the repositories of two listings of an account, as the second tells them.
+func united(first, second []forge.Repo) []forge.Repo {
+	at := map[int64]forge.Repo{}
+	for _, r := range slices.Concat(first, second) {
+		at[r.ID] = r
+	}
+	all := make([]forge.Repo, 0, len(at))
+	for _, r := range at {
+		all = append(all, r)
+	}
+	return all
+}
+
+// Selection is that of the log in the words of package forge.
+func Selection(s *command.Selection) forge.Selection {
+	return forge.Selection{Match: s.GetMatch(), Exclude: s.GetExclude(), Topics: s.GetTopics(), Visibility: s.GetVisibility(), SkipArchived: s.GetSkipArchived(), SkipForks: s.GetSkipForks(),
+		MaxSize: s.GetMaxSize(), Wiki: s.GetWiki(), Template: s.GetTemplate()}
+}
+
+// inOrder puts entries that have changed so that none takes the name or the address that another of them
+// still has: who gives it away comes first.
+func inOrder(view *fsm.View, src *fsm.Source, listing *source.Listing, changed []int) []int {
+	holder := map[string]int{} // who has it now, by address and name
+	for _, i := range changed {
+		if c := view.ClaimOf(src.Num, listing.Entries[i].Path); c != nil {
+			holder["url "+c.Keys[0]], holder["name "+strings.ToLower(c.Name)] = i, i
+		}
+	}
+	var order []int
+	begun := map[int]bool{}
+	var visit func(i int)
+	visit = func(i int) {
+		if begun[i] {
+			return // done, or they change places: no order is right
+		}
+		begun[i] = true
+		e := &listing.Entries[i]
+		for _, key := range []string{"url " + e.Keys[0], "name " + strings.ToLower(Name(src.Namespace, e.Name))} {
+			if before, has := holder[key]; has {
+				visit(before)
+			}
+		}
+		order = append(order, i)
+	}
+	for _, i := range changed {
+		visit(i)
+	}
+	return order
+}
+
+// makingRoom divides what is gone into what has an address that is another's by now, and the rest.
+func makingRoom(view *fsm.View, src *fsm.Source, listing *source.Listing, changes source.Changes) (first, rest []string) {
+	wanted := map[string]bool{}
+	for _, i := range changes.Changed {
+		wanted[listing.Entries[i].Keys[0]] = true
+	}
+	for _, path := range changes.Gone {
+		if c := view.ClaimOf(src.Num, path); c != nil && wanted[c.Keys[0]] && !c.Submodules {
+			first = append(first, path)
+		} else {
+			rest = append(rest, path)
+		}
+	}
+	return first, rest
+}

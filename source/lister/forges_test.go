@@ -1,0 +1,425 @@
+package lister_test
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"gitmirror/fsm"
+	"gitmirror/fsm/command"
+	"gitmirror/internal/forgereplay"
+	"gitmirror/source/forge"
+	"gitmirror/source/forge/client"
+	"gitmirror/source/lister"
+)
+
+// asked is a forge in memory, as this node asks it.
+type asked struct {
+	*forgereplay.Forge
+	has    []string
+	wikis  map[string]bool
+	looked atomic.Int32 // for wikis
+}
+
+func (a *asked) List(ctx context.Context, account forge.Account, _ string, memory *client.Memory) (*client.Result, error) {
+	return client.List(ctx, client.Config{Account: account, Transport: a, Memory: memory, Agent: "test"})
+}
+
+func (a *asked) Serves(_ context.Context, clone string) bool {
+	a.looked.Add(1)
+	return a.wikis[clone]
+}
+
+func (a *asked) Credentials() []string { return a.has }
+
+// newForgeWorld is a table with the source "f", which is the organisation acme and owned by a.
+func newForgeWorld(t rapid.TB, kind string, selection *command.Selection) (*world, *asked) {
+	w := newWorld(t)
+	w.sure(&command.PutSource{Source: &command.NewSource{Id: "f", Name: "f", Owner: "a", Forge: &command.Forge{Kind: kind, Base: "https://h", Account: "acme", Selection: selection}}})
+	return w, &asked{Forge: forgereplay.New(kind), wikis: map[string]bool{}}
+}
+
+// lists has the node list once whatever is due.
+func (w *world) lists(self string, a *asked) func() {
+	l := lister.New(lister.Config{Self: self, State: w.state, Proposer: w, Indexes: w, Forges: a, Now: func() time.Time { return w.now }, NewID: func() string { w.ids++; return fmt.Sprint("row", w.ids) }, Log: slog.New(slog.DiscardHandler)})
+	once := l.ForgesOnce()
+	return func() { once(context.Background()) }
+}
+
+func (w *world) forge() *fsm.Source { return w.state.View().SourceByID("f") }
+
+// sync has it listed now.
+func (w *world) sync() { w.sure(&command.SetSource{Id: "f", Again: w.forge().Again + 1}) }
+
+// forged are the claims of the forge, by path, and the rows that they are on.
+func (w *world) forged() (urls, rows map[string]string) {
+	urls, rows = map[string]string{}, map[string]string{}
+	v := w.state.View()
+	v.Claims(w.forge().Num, "", func(c *fsm.Claim) bool {
+		urls[c.Path], rows[c.Path] = c.URLs[0], c.Repo
+		return true
+	})
+	return urls, rows
+}
+
+func repo(id int64, name string) forgereplay.Repo {
+	return forgereplay.Repo{ID: id, Owner: "acme", Name: name, Clone: "https://h/acme/" + name + ".git"}
+}
+
+// Whatever becomes of an account, and whoever dies meanwhile: the claims come to what it has, but for what
+// is held, and what is only renamed keeps its mirror.
+func TestClaimsFollowTheForge(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		kind := rapid.SampledFrom([]string{"github", "gitlab", "gitea", "gitee"}).Draw(t, "kind")
+		w, a := newForgeWorld(t, kind, &command.Selection{SkipArchived: true})
+		a.Page = 7
+		repos := map[int64]forgereplay.Repo{}
+		last := int64(0)
+		name := func() string { return fmt.Sprint("n", rapid.IntRange(0, 30).Draw(t, "name")) }
+		free := func(name string) bool {
+			for _, r := range repos {
+				if strings.EqualFold(r.Name, name) {
+					return false
+				}
+			}
+			return true
+		}
+		want := map[string]string{}
+		before := map[string]string{} // rows
+		held := false                 // now, or the last time: while some are held, two may have one address
+		self := "a"
+		list := w.lists(self, a)
+		for range rapid.IntRange(1, 8).Draw(t, "steps") {
+			for range rapid.IntRange(1, 10).Draw(t, "edits") {
+				ids := slices.Sorted(maps.Keys(repos))
+				edit := rapid.SampledFrom([]string{"add", "add", "add", "rename", "rename", "archive", "delete", "all"}).Draw(t, "edit")
+				if len(ids) == 0 {
+					edit = "add"
+				}
+				switch n := name(); edit {
+				case "add":
+					if free(n) {
+						last++
+						repos[last] = repo(last, n)
+					}
+				case "rename":
+					if id := rapid.SampledFrom(ids).Draw(t, "id"); free(n) {
+						r := repo(id, n)
+						r.Archived = repos[id].Archived
+						repos[id] = r
+					}
+				case "archive":
+					id := rapid.SampledFrom(ids).Draw(t, "id")
+					r := repos[id]
+					r.Archived = !r.Archived
+					repos[id] = r
+				case "delete":
+					delete(repos, rapid.SampledFrom(ids).Draw(t, "id"))
+				case "all":
+					if rapid.IntRange(0, 4).Draw(t, "really") == 0 {
+						clear(repos)
+					}
+				}
+			}
+			a.Organisation("acme", slices.SortedFunc(maps.Values(repos), func(a, b forgereplay.Repo) int { return strings.Compare(a.Name, b.Name) })...)
+			w.sync()
+			for range 20 {
+				w.left = rapid.SampledFrom([]int{-1, -1, 0, 1, 2}).Draw(t, "left")
+				list()
+				if at, _ := w.forge().NextListing(); !at.IsZero() {
+					break
+				}
+				self = map[string]string{"a": "b", "b": "a"}[self]
+				w.sure(&command.OwnSource{Id: "f", Epoch: w.forge().Epoch, Owner: self})
+				list = w.lists(self, a)
+			}
+			w.left = -1
+			src := w.forge()
+			if at, _ := src.NextListing(); at.IsZero() {
+				list()
+			}
+			src = w.forge()
+			was, now := held, src.Hold != nil
+			if held = was || now; src.Hold != nil && rapid.Bool().Draw(t, "approve") {
+				w.sure(&command.ApproveSource{Id: "f", Digest: src.Hold.Digest})
+				list()
+				if src = w.forge(); src.Hold != nil {
+					t.Fatalf("what was approved is held: %+v", src)
+				}
+			}
+			if src.Error != "" {
+				t.Fatal(src.Error)
+			}
+			has := map[string]string{}
+			for id, r := range repos {
+				if !r.Archived {
+					has[fmt.Sprint(id)] = r.Clone
+				}
+			}
+			got, rows := w.forged()
+			for path, url := range want {
+				if _, there := has[path]; !there && src.Hold != nil {
+					has[path] = url
+				}
+			}
+			// What is held may have what another wants.
+			for path, url := range got {
+				if src.Listed.GetFlawsTotal() > 0 && src.Hold != nil && has[path] != "" {
+					has[path] = url
+				}
+			}
+			if src.Hold != nil {
+				for path := range has {
+					if got[path] == "" && src.Listed.GetFlawsTotal() > 0 {
+						delete(has, path)
+					}
+				}
+			}
+			if !maps.Equal(got, has) {
+				t.Fatalf("claimed are %v, want %v; flaws %v, hold %v", got, has, src.Listed.GetFlaws(), src.Hold)
+			}
+			shared := map[string]int{}
+			for _, row := range rows {
+				shared[row]++
+			}
+			for path, row := range rows {
+				if was := before[path]; was != "" && was != row && !changedPlaces(want, got, path) && !held {
+					t.Fatalf("%s is on %s, was on %s: %v to %v", path, row, was, want, got)
+				}
+			}
+			want, before, held = got, map[string]string{}, now
+			for path, row := range rows {
+				if shared[row] == 1 {
+					before[path] = row
+				}
+			}
+			if rapid.IntRange(0, 3).Draw(t, "wait") == 0 {
+				w.now = w.now.Add(25 * time.Hour)
+			}
+		}
+	})
+}
+
+// changedPlaces tells whether an entry is among those that took each other's addresses in a circle, or
+// follows such a one: no order of renames is right there, and what comes of it is weighed as all that
+// upstreams take away.
+func changedPlaces(was, is map[string]string, path string) bool {
+	holder := map[string]string{}
+	for p, url := range was {
+		holder[url] = p
+	}
+	seen := map[string]bool{}
+	for p := path; ; {
+		seen[p] = true
+		h := holder[is[p]]
+		switch {
+		case h == "" || h == p || is[h] == "":
+			return false
+		case seen[h]:
+			return true
+		}
+		p = h
+	}
+}
+
+// A name that is free is given again: both have a mirror of their own, in one listing.
+func TestANewOneUnderAnOldName(t *testing.T) {
+	w, a := newForgeWorld(t, "github", nil)
+	a.Organisation("acme", repo(5, "tool"), repo(7, "lib"))
+	list := w.lists("a", a)
+	list()
+	_, rows := w.forged()
+	a.Organisation("acme", repo(5, "tool-v1"), repo(3, "tool"), repo(7, "tool-v2"), repo(9, "lib"))
+	w.sync()
+	list()
+	urls, now := w.forged()
+	if now["5"] != rows["5"] || now["7"] != rows["7"] || now["3"] == rows["5"] || now["9"] == rows["7"] || urls["5"] != "https://h/acme/tool-v1.git" || len(urls) != 4 {
+		t.Errorf("%v on %v, was %v", urls, now, rows)
+	}
+	v := w.state.View()
+	if v.RepoByName("h/acme/tool").ID != now["3"] || v.RepoByName("h/acme/tool-v1").ID != rows["5"] {
+		t.Error("a name leads to another mirror")
+	}
+	// Along a chain, whatever the order of the numbers.
+	a.Organisation("acme", repo(5, "tool-v2"), repo(3, "tool-v1"), repo(7, "tool-v3"), repo(9, "lib"))
+	w.sync()
+	list()
+	if _, last := w.forged(); !maps.Equal(last, now) {
+		t.Errorf("%v, was %v", last, now)
+	}
+	// What was renamed is found as before.
+	if v := w.state.View(); v.RepoByName("h/acme/tool").ID != now["3"] {
+		t.Error("a former name is forgotten")
+	}
+}
+
+// However little an account had: when it has nothing, a person is asked.
+func TestAnEmptyAccountIsHeld(t *testing.T) {
+	w, a := newForgeWorld(t, "gitlab", nil)
+	a.Organisation("acme", repo(1, "one"), repo(2, "two"))
+	list := w.lists("a", a)
+	list()
+	a.Organisation("acme")
+	w.sync()
+	list()
+	src := w.forge()
+	if urls, _ := w.forged(); src.Hold.GetLost() != 2 || len(urls) != 2 || !slices.Equal(src.Hold.GetFirst(), []string{"acme/one", "acme/two"}) {
+		t.Fatalf("%+v, %v", src, urls)
+	}
+	w.sure(&command.ApproveSource{Id: "f", Digest: src.Hold.Digest})
+	list()
+	if urls, _ := w.forged(); len(urls) != 0 || w.forge().Hold != nil {
+		t.Errorf("%v, %+v", urls, w.forge())
+	}
+}
+
+// What a forge does not tell takes nothing away, and is not asked for all the time.
+func TestAListingThatFailsChangesNothing(t *testing.T) {
+	for name, fault := range map[string]http.HandlerFunc{
+		"not found": forgereplay.Answer(404, "Not Found"), "auth": forgereplay.Answer(401, "Bad credentials"), "forbidden": forgereplay.Answer(403, "no"), "broken": forgereplay.Answer(502, ""),
+		"limited": forgereplay.Answer(429, "slow down", "Retry-After", "1234"), "nonsense": forgereplay.Answer(200, "what?"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w, a := newForgeWorld(t, "gitea", nil)
+				a.Organisation("acme", repo(1, "one"), repo(2, "two"))
+				list := w.lists("a", a)
+				list()
+				a.Fault(func(int, *http.Request) http.HandlerFunc { return fault })
+				w.sync()
+				list()
+				src := w.forge()
+				at, _ := src.NextListing()
+				rest := at.Sub(w.now).Round(time.Second)
+				if want := map[bool]time.Duration{true: 1234 * time.Second, false: time.Minute}[name == "limited"]; rest != want || src.Error == "" {
+					t.Errorf("again in %s, want %s: %q", rest, want, src.Error)
+				}
+				n := len(a.Requests())
+				list()
+				if got := len(a.Requests()); got != n {
+					t.Errorf("it is asked %d times while it rests", got-n)
+				}
+				w.sync() // does not help against a limit
+				list()
+				if got := len(a.Requests()); (got == n) != (name == "limited") {
+					t.Errorf("asked %d times when somebody wants it", got-n)
+				}
+				if urls, _ := w.forged(); len(urls) != 2 {
+					t.Errorf("%v", urls)
+				}
+				for range 12 { // it is asked less and less
+					w.now = w.now.Add(2 * time.Hour)
+					list()
+				}
+				src = w.forge()
+				if at, _ := src.NextListing(); name != "limited" && at.Sub(w.now) < 59*time.Minute || at.Sub(w.now) > time.Hour {
+					t.Errorf("again in %s", at.Sub(w.now))
+				}
+				a.Fault(nil)
+				w.now = w.now.Add(2 * time.Hour)
+				list()
+				if src := w.forge(); src.Error != "" || src.Failed != nil || src.Listed.GetGeneration() != 2 {
+					t.Errorf("%+v", src)
+				}
+			})
+		})
+	}
+}
+
+// What a page left out while the account changed is not gone.
+func TestWhatSeemsGoneIsLookedForAgain(t *testing.T) {
+	w, a := newForgeWorld(t, "github", nil)
+	var all []forgereplay.Repo
+	for i := range 12 {
+		all = append(all, repo(int64(i+1), fmt.Sprintf("r%02d", i)))
+	}
+	a.Page = 5
+	a.Organisation("acme", all...)
+	list := w.lists("a", a)
+	list()
+	n := len(a.Requests())
+	a.Fault(func(i int, _ *http.Request) http.HandlerFunc {
+		if i == n+2 { // the second page comes one later
+			other := forgereplay.New("github")
+			other.Page = 5
+			other.Organisation("acme", all[1:]...)
+			return other.ServeHTTP
+		}
+		return nil
+	})
+	w.sync()
+	list()
+	if urls, _ := w.forged(); len(urls) != 12 || w.forge().Lost(w.now) != 0 {
+		t.Errorf("%d claims, %d lost", len(urls), w.forge().Lost(w.now))
+	}
+	if got := len(a.Requests()) - n; got != 8 {
+		t.Errorf("%d requests", got)
+	}
+	// What is gone is.
+	a.Organisation("acme", all[1:]...)
+	w.sync()
+	list()
+	if urls, _ := w.forged(); len(urls) != 11 {
+		t.Errorf("%d claims", len(urls))
+	}
+}
+
+func TestCredentialsAreToldAndHeeded(t *testing.T) {
+	w, a := newForgeWorld(t, "github", nil)
+	a.Organisation("acme", repo(1, "one"))
+	a.has = []string{"F"}
+	w.lists("a", a)()
+	if n := w.state.View().NodeByID("a"); !slices.Equal(n.Credentials, []string{"F"}) || len(a.Requests()) != 1 {
+		t.Errorf("%+v, %d requests", n, len(a.Requests()))
+	}
+	batches := w.batches
+	list := w.lists("a", a)
+	list()
+	if w.batches != batches {
+		t.Error("what the table has is told again")
+	}
+	// This node has it no more, and the table has not heard of it: what it saw with it is not gone.
+	w.sure(&command.PutCredentials{Node: "b", Sources: []string{"f"}})
+	none := &asked{Forge: a.Forge}
+	w.sync()
+	w.lists("a", none)()
+	if len(a.Requests()) != 1 {
+		t.Error("it is listed without the credential that another has")
+	}
+}
+
+func TestOnlyWikisThatAreThereAreMirrored(t *testing.T) {
+	w, a := newForgeWorld(t, "gitea", &command.Selection{Wiki: true})
+	var all []forgereplay.Repo
+	for i := range 120 {
+		r := repo(int64(i+1), fmt.Sprintf("r%03d", i))
+		r.Wiki = true
+		if all = append(all, r); i%40 == 7 {
+			a.wikis["https://h/acme/"+r.Name+".wiki.git"] = true
+		}
+	}
+	a.Organisation("acme", all...)
+	list := w.lists("a", a)
+	for i := range 3 {
+		before := a.looked.Load()
+		w.sync()
+		list()
+		if n := a.looked.Load() - before; n == 0 || n > 50 {
+			t.Errorf("listing %d looks for %d wikis", i, n)
+		}
+	}
+	urls, _ := w.forged()
+	if len(urls) != 123 || urls["8.wiki"] != "https://h/acme/r007.wiki.git" || w.state.View().RepoByName("h/acme/r007.wiki") == nil {
+		t.Errorf("%d claims, %q", len(urls), urls["8.wiki"])
+	}
+}
