@@ -71,7 +71,9 @@ func TestAForgeIsFollowed(t *testing.T) {
 	f.listed("acme", "listed", func(s *api.Source) bool {
 		return s.State == api.SourceListed && s.Claims == 8 && s.Listing.Skipped == 1 && slices.Equal(s.Credentials, []string{"n1", "n2"}) && s.Owner != "n3" && s.Next != nil
 	})
-	n3.await("team/svc-2", "ready", func(r *api.Repo) bool { return r.State == api.StateReady })
+	for i := range 8 {
+		n3.await(fmt.Sprint("team/svc-", i), "ready", func(r *api.Repo) bool { return r.State == api.StateReady })
+	}
 	id := n3.await("team/svc-1", "ready", func(r *api.Repo) bool { return r.State == api.StateReady }).ID
 
 	// One is renamed, and another gets its name; one is archived, and one deleted.
