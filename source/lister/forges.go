@@ -10,6 +10,7 @@ import (
 
 	"gitmirror/fsm"
 	"gitmirror/fsm/command"
+	"gitmirror/internal/clock"
 	"gitmirror/internal/oneline"
 	"gitmirror/source"
 	"gitmirror/source/forge"
@@ -32,6 +33,8 @@ const (
 	firstRest = time.Minute
 	lastRest  = time.Hour
 	stumble   = 5 * time.Second // of what was not the forge's fault
+
+	lookSpacing = 200 * time.Millisecond
 )
 
 // forges are those that are listed here: each in a goroutine of its own, so that one that is slow, or
@@ -51,18 +54,20 @@ func (l *Lister) RunForges(ctx context.Context) error {
 	defer work.Wait()
 	for ctx.Err() == nil {
 		changed := l.cfg.State.Changed()
-		var later <-chan time.Time
-		if next := l.lookForges(ctx, f, &work); next > 0 {
-			timer := time.NewTimer(next)
-			defer timer.Stop()
-			later = timer.C
+		next := l.lookForges(ctx, f, &work)
+		if next == 0 {
+			next = fsm.ListEvery
 		}
+		later := time.NewTimer(next)
 		select {
 		case <-changed:
-		case <-later:
+			// Most of what changes has nothing to do with forges.
+			_ = clock.Sleep(ctx, clock.System, lookSpacing)
+		case <-later.C:
 		case <-f.done:
 		case <-ctx.Done():
 		}
+		later.Stop()
 	}
 	return nil
 }

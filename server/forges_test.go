@@ -1,0 +1,93 @@
+package server
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"gitmirror/api"
+	"gitmirror/fsm"
+	"gitmirror/fsm/command"
+	"gitmirror/internal/refusal"
+
+	"google.golang.org/protobuf/proto"
+)
+
+// forgeTable is a cluster of n1 and n2 with the forge acme, which n1 lists.
+type forgeTable struct {
+	t     *testing.T
+	state *fsm.State
+	index uint64
+	now   time.Time
+}
+
+func (b *forgeTable) do(msg proto.Message) {
+	b.t.Helper()
+	b.index++
+	data, err := fsm.Encode(msg, "", b.now)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	if r := b.state.Apply(b.index, data); r.Err != nil || r.Outcome.GetCode() != "" {
+		b.t.Fatal(r.Err, r.Outcome)
+	}
+}
+
+func TestHowAForgeIs(t *testing.T) {
+	b := &forgeTable{t: t, state: fsm.New(), now: time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)}
+	b.do(&command.FoundCluster{ClusterId: "c", Format: fsm.Format})
+	for _, n := range []string{"n1", "n2"} {
+		b.do(&command.PutNode{Node: &command.Node{Id: n, Name: n, Format: fsm.Format}})
+	}
+	b.do(&command.PutSource{Source: &command.NewSource{Id: "f", Name: "acme", Owner: "n1", Forge: &command.Forge{Kind: "github", Base: "https://github.com", Account: "acme"}}})
+	is := func(state, reason string) api.Source {
+		t.Helper()
+		v := b.state.View()
+		out := sourceOf(v, v.SourceByName("acme"))
+		if out.State != state || !strings.Contains(out.Reason, reason) || reason == "" && out.Reason != "" {
+			t.Errorf("it is %s (%s), want %s (%s)", out.State, out.Reason, state, reason)
+		}
+		return out
+	}
+	listed := func(l *command.Listed) { b.do(&command.Listing{Source: "f", Node: "n1", Epoch: 1, Done: l}) }
+	out := is(api.SourceWaiting, "about to be listed")
+	if out.Owner != "n1" || out.Kind != "github" || out.Account != "acme" || out.Selection.Visibility[0] != "public" || out.Selection.Template == "" || out.Next == nil || len(out.Credentials) != 0 || out.Index != "" {
+		t.Errorf("%+v", out)
+	}
+	listed(&command.Listed{Generation: 1, Entries: 3, Skipped: 2})
+	if out = is(api.SourceListed, ""); out.Listing.Skipped != 2 || out.Next.Sub(b.now) < 50*time.Minute {
+		t.Errorf("%+v", out)
+	}
+	listed(&command.Listed{Error: "it answers 502", Tries: 1, RestMs: 60_000})
+	is(api.SourceFailing, "502")
+	if list := troubledSources(b.state.View()); len(list) != 1 || !strings.Contains(list[0].Message, "502") {
+		t.Errorf("%+v", list)
+	}
+	listed(&command.Listed{Error: "rate limit", RestMs: 60_000, Limited: true})
+	is(api.SourceWaiting, "until 2030-01-01T00:01:00Z")
+	listed(&command.Listed{Generation: 2, Hold: &command.SourceHold{Digest: make([]byte, 20), Lost: 3}})
+	is(api.SourceHeld, "")
+	b.do(&command.ApproveSource{Id: "f", Digest: make([]byte, 20)})
+	is(api.SourceWaiting, "about to be listed")
+	b.do(&command.PutCredentials{Node: "n2", Sources: []string{"acme"}})
+	b.do(&command.SetNodeState{Id: "n2", State: command.NodeState_NODE_STATE_DOWN})
+	if out = is(api.SourceWaiting, "no node lives that has its credential: n2"); out.Credentials[0] != "n2" {
+		t.Errorf("%+v", out)
+	}
+	b.do(&command.SetSource{Id: "f", Paused: proto.Bool(true)})
+	if out = is(api.SourcePaused, ""); out.Next != nil {
+		t.Errorf("%+v", out)
+	}
+}
+
+func TestWhatIsNoForge(t *testing.T) {
+	if f, err := newForge(api.AddSource{Kind: "gitea", Account: "/tools/", BaseURL: "https://Codeberg.org/", Selection: &api.Selection{Wiki: true}}); err != nil || f.GetBase() != "https://codeberg.org" || f.GetAccount() != "tools" || !f.GetSelection().GetWiki() {
+		t.Errorf("%v, %v", f, err)
+	}
+	for _, bad := range []api.AddSource{{Kind: "svn", Account: "a"}, {Kind: "github"}, {Kind: "github", Account: "a", URL: "https://h/x"}, {Kind: "github", Account: "a", Namespace: "n"}, {Kind: "github", Account: "a", BaseURL: "h"},
+		{Kind: "github", Account: "a", Selection: &api.Selection{Match: "("}}, {Kind: "github", Account: "a", Selection: &api.Selection{Template: "x"}}} {
+		if _, err := newForge(bad); refusal.Of(err) == nil || refusal.Of(err).Hint == "" {
+			t.Errorf("%+v: %v", bad, err)
+		}
+	}
+}
