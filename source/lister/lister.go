@@ -99,9 +99,7 @@ func (l *Lister) Run(ctx context.Context) error {
 		next = sooner(next, l.lookBelow(ctx))
 		var later <-chan time.Time
 		if next > 0 {
-			timer := time.NewTimer(next)
-			defer timer.Stop()
-			later = timer.C
+			later = time.After(next)
 		}
 		select {
 		case <-changed:
