@@ -31,9 +31,13 @@ func (s *State) applyListing(e entry, c *command.Listing) *command.Outcome {
 	for _, entry := range c.GetPut() {
 		out.Items = append(out.Items, s.putEntry(e, src, entry))
 	}
-	if refused := s.take(e, src, c); refused != nil {
+	left, refused := s.take(e, src, c)
+	if refused != nil {
 		out.Code, out.Message = refused.Code, refused.Message
 		return out
+	}
+	if out.Left = left; left > 0 {
+		return out // it is to come once more, before anything else of it
 	}
 	if c.GetSubmodules().GetDone() {
 		t.readUnder(src, c.GetSubmodules())
@@ -260,11 +264,11 @@ func checkEntry(c *command.Entry) error {
 	return err
 }
 
-// take ends claims, unless more would go than may go unasked.
-func (s *State) take(e entry, src *Source, c *command.Listing) *command.Outcome {
+// take ends claims, unless more would go than may go unasked. What hangs on them goes with them, before them: where
+// that is too much for one entry, left is how many of them stay until the next.
+func (s *State) take(e entry, src *Source, c *command.Listing) (left uint32, refused *command.Outcome) {
 	t := &s.tables
 	var gone []*Claim
-	lost := 0
 	leaving := map[string]bool{}
 	for _, path := range c.GetTake() {
 		if claim := t.claims.get(src.Num, path); claim != nil && path != "" && !leaving[path] {
@@ -272,33 +276,36 @@ func (s *State) take(e entry, src *Source, c *command.Listing) *command.Outcome 
 			gone = append(gone, claim)
 		}
 	}
+	below, stay := t.below(src.Num, gone, leaving)
+	lost, losing := 0, 0 // by all of it; by what goes now
 	for _, claim := range gone {
-		if below := t.claims.under(src.Num, claim.Path, func(c *Claim) bool { return !leaving[c.Path] }); below != nil {
-			return refuse(refusal.StaleRow, "%s hangs on what would go, and would stay", below.Path)
-		}
-		if t.hangs(claim, leaving) {
+		elsewhere := slices.ContainsFunc(t.claims.on(claim.Repo), func(o *Claim) bool { return o.Source == src.Num && !leaving[o.Path] })
+		if elsewhere || t.hangs(claim, leaving) {
 			continue
 		}
-		stays := slices.ContainsFunc(t.claims.on(claim.Repo), func(o *Claim) bool { return o.Source == src.Num && !leaving[o.Path] })
-		if !stays {
-			lost++
+		if lost++; !stay[claim.Path] {
+			losing++
 		}
 	}
 	already := src.Lost(e.at)
 	approved := src.Approved != "" && src.Approved == string(c.GetApproved())
 	if had := t.claimed(src) + already; lost > 0 && !approved && already+lost > source.MayLose(had) {
-		return refuse(refusal.SourceHeld, "%d claims of %d would have gone within 24 hours", already+lost, had)
+		return 0, refuse(refusal.SourceHeld, "%d claims of %d would have gone within 24 hours", already+lost, had)
 	}
-	for _, claim := range gone {
+	for _, claim := range append(below, gone...) {
+		if stay[claim.Path] {
+			left++
+			continue
+		}
 		t.claims.drop(claim)
 		s.settle(e, claim.Repo)
 	}
-	if lost > 0 && !approved {
+	if losing > 0 && !approved {
 		next := *t.sources.byNum(src.Num)
-		next.loses(e.at, lost)
+		next.loses(e.at, losing)
 		t.putSource(e, &next)
 	}
-	return nil
+	return left, nil
 }
 
 // listed notes how a listing went.

@@ -2,6 +2,7 @@ package fsm
 
 import (
 	"fmt"
+	"slices"
 
 	"gitmirror/fsm/command"
 	"gitmirror/source"
@@ -56,16 +57,34 @@ func (t *tables) hangs(claim *Claim, leaving map[string]bool) bool {
 	return false
 }
 
-// under is a claim below another for which is holds, nil where there is none.
-func (c *claims) under(src SourceNum, above string, is func(*Claim) bool) (found *Claim) {
-	c.of(src, source.Under(above, ""), func(claim *Claim) bool {
-		if !source.IsUnder(claim.Path, above) {
-			return false
+// below are the claims that hang on those that leave, and are not among them: the deepest first, and as many
+// as go with one entry. Of which there are more, those stay.
+func (t *tables) below(src SourceNum, gone []*Claim, leaving map[string]bool) (below []*Claim, stay map[string]bool) {
+	stay = map[string]bool{}
+	for _, claim := range gone {
+		var list []*Claim
+		t.claims.of(src, source.Under(claim.Path, ""), func(c *Claim) bool {
+			if !source.IsUnder(c.Path, claim.Path) {
+				return false
+			}
+			if !leaving[c.Path] {
+				list = append(list, c)
+			}
+			return true
+		})
+		for _, c := range slices.Backward(list) {
+			if len(below) == MaxItems {
+				stay[claim.Path] = true
+				break
+			}
+			leaving[c.Path] = true
+			below = append(below, c)
 		}
-		if is(claim) {
-			found = claim
+		for path, is := source.Above(claim.Path); stay[claim.Path] && is; path, is = source.Above(path) {
+			if leaving[path] {
+				stay[path] = true // what hangs on it does
+			}
 		}
-		return found == nil
-	})
-	return found
+	}
+	return below, stay
 }

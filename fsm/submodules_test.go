@@ -44,11 +44,9 @@ func TestSubmodulesHangOnWhatNamesThem(t *testing.T) {
 	below := source.Under("one", "host/Acme/lib")
 	m.ok(m.under("kernel", below, &command.Submodules{}, submodule(below, "deep")))
 	deep := m.row("host/Acme/deep").ID
-	// What others hang on does not go alone, and who does not own it lists nothing of it.
-	m.refused(refusal.StaleRow, m.listing("kernel", nil, []string{"one"}))
+	// Who does not own it lists nothing of it.
 	l := m.under("kernel", "one", &command.Submodules{})
 	l.Take = []string{below}
-	m.refused(refusal.StaleRow, l)
 	l.Epoch++
 	m.refused(refusal.StaleEpoch, l)
 	l = m.under("kernel", "one", &command.Submodules{}, submodule("one", "lib"))
@@ -58,7 +56,7 @@ func TestSubmodulesHangOnWhatNamesThem(t *testing.T) {
 	m.refused(refusal.NotFound, l)
 	// With all that hangs on it, it goes: that is one loss.
 	lost := m.state.View().SourceByID("kernel").Lost(m.state.View().Now())
-	m.ok(m.listing("kernel", nil, []string{"one", below, source.Under(below, "host/Acme/deep")}))
+	m.ok(m.listing("kernel", nil, []string{"one"}))
 	if got := m.state.View().SourceByID("kernel").Lost(m.state.View().Now()); got != lost+1 {
 		t.Errorf("%d are lost", got-lost)
 	}
@@ -134,4 +132,42 @@ func TestARowKeepsANameThoughNobodyGivesItOne(t *testing.T) {
 	m.ok(c)
 	m.ok(&command.RemoveRepos{Ids: []string{"index"}})
 	m.isCalled(m.row("mine"), "mine")
+}
+
+// Who looks at the table sees it as it was then.
+func TestWhatAsksForSubmodulesIsOfItsView(t *testing.T) {
+	m := sourced(t)
+	m.ok(m.listing("kernel", []*command.Entry{asking("one")}, nil))
+	before := m.state.View()
+	m.ok(m.listing("kernel", []*command.Entry{asking("two")}, []string{"one"}))
+	var got []string
+	before.Above(1, func(c *Claim) bool { got = append(got, c.Path); return true })
+	if len(got) != 1 || got[0] != "one" {
+		t.Errorf("%q", got)
+	}
+}
+
+// More than one entry may do hangs on what goes: it goes with the last of them, and counts once.
+func TestWhatManyHangOnGoesLast(t *testing.T) {
+	m := sourced(t)
+	m.ok(m.listing("kernel", []*command.Entry{asking("one"), entryOf("two")}, nil))
+	for from := 0; from < 2500; from += 500 {
+		var some []*command.Entry
+		for i := range 500 {
+			some = append(some, submodule("one", fmt.Sprint("m", from+i)))
+		}
+		m.ok(m.under("kernel", "one", &command.Submodules{}, some...))
+	}
+	for _, want := range []int{1502, 502, 1} {
+		l := m.listing("kernel", nil, []string{"one"})
+		l.Done = &command.Listed{Generation: 1}
+		out := m.do(l)
+		v := m.state.View()
+		if left := v.ClaimsLen(1); out.Code != "" || left != want || (out.Left > 0) != (want > 1) || (v.SourceByID("kernel").Listed != nil) != (want == 1) {
+			t.Errorf("%d claims are left, want %d: %+v", left, want, out)
+		}
+	}
+	if v := m.state.View(); v.SourceByID("kernel").Lost(v.Now()) != 1 {
+		t.Errorf("%d are lost", v.SourceByID("kernel").Lost(v.Now()))
+	}
 }

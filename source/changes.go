@@ -28,16 +28,15 @@ type Changes struct {
 func (c *Changes) Empty() bool { return len(c.Added)+len(c.Changed)+len(c.Gone) == 0 }
 
 // Compare says what has to be done so that the claims are what a listing has. Both are ordered by
-// path. Submodules, which no listing has, stay with what names them; where that goes, or does not ask
-// for them any more, they go, and that is no loss of their own.
+// path. Submodules, which no listing has, stay and go with what names them; where that does not ask for
+// them any more, they go, and that is no loss.
 func Compare(l *Listing, claims iter.Seq[Claim]) Changes {
 	var c Changes
 	var gone, hanging []Claim
-	doubted := map[string]bool{} // paths that stay though no entry has them
 	i := 0
 	for claim := range claims {
 		if top, is := Top(claim.Path); is {
-			if e := l.find(top); !doubted[top] && (e == nil || !e.Asks.Submodules) {
+			if e := l.find(top); e != nil && !e.Asks.Submodules {
 				hanging = append(hanging, claim)
 			}
 			continue
@@ -53,7 +52,6 @@ func Compare(l *Listing, claims iter.Seq[Claim]) Changes {
 			i++
 		case l.Doubts(claim.File), l.doubtsPath(claim.Path):
 			c.Kept++
-			doubted[claim.Path] = true
 		default:
 			gone = append(gone, claim)
 		}

@@ -21,6 +21,7 @@ type inherited map[string]defaults
 type defaults struct {
 	keys mapping
 	bad  bool
+	id   string // of all files that say so
 }
 
 // add takes a DEFAULTS, of which those above it are there already.
@@ -36,15 +37,10 @@ func (in inherited) add(f File, c content) {
 			keys[name] = value
 		}
 	}
-	in[folder(f.Path)] = defaults{keys, up.bad || len(c.flaws) > 0}
+	in[folder(f.Path)] = defaults{keys, up.bad || len(c.flaws) > 0, up.id + f.Path + "\x00" + f.ID + "\x00"}
 }
 
-// of are the keys that a file has from folders above it, nearest first.
-func (in inherited) of(file string) mapping { return in.above(file).keys }
-
-// flawed tells whether it is not known what a file has from above.
-func (in inherited) flawed(file string) bool { return in.above(file).bad }
-
+// above is what a file has from folders above it, nearest first.
 func (in inherited) above(file string) defaults {
 	for dir := file; ; {
 		i := strings.LastIndexByte(dir, '/')

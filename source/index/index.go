@@ -53,11 +53,21 @@ var ErrNoFolder = errors.New("there is no such folder in the index")
 // ErrTooMany says that an index has more than is ever read of one.
 var ErrTooMany = errors.New("the index is too large")
 
-// Reader reads indexes, and remembers what it has read of the last one: a file that is the same is
-// not read again. It is for one goroutine at a time.
+// Reader reads indexes, and remembers what the files of the last one said: of one that is the same, below the
+// same DEFAULTS, nothing is read again. It is for one goroutine at a time.
 type Reader struct {
-	known  map[string]content // by File.ID and how it is read
-	within bool               // the last index had something in the folder that was asked for
+	known  map[string]known   // by path
+	above  map[string]content // of DEFAULTS, by File.ID
+	below  string             // the folder that was asked for
+	within bool               // the last index had something in it
+}
+
+// known is what a file said, and what that depends on besides its path and the folder that is asked for.
+type known struct {
+	id, above string // its own, and those of the DEFAULTS
+	link      bool
+	entries   []source.Entry
+	flaws     []source.Flaw
 }
 
 // content is what a file says, by itself.
@@ -84,13 +94,7 @@ func (r *Reader) Read(t Tree, below string) (*source.Listing, error) {
 	if below != "" && !r.within {
 		return nil, fmt.Errorf("%w: %s", ErrNoFolder, below)
 	}
-	next := map[string]content{}
 	read := func(f File, as kind) (content, error) {
-		key := f.ID + "\x00" + string(as)
-		if c, found := r.known[key]; found {
-			next[key] = c
-			return c, nil
-		}
 		if f.Size > MaxFile {
 			return content{flaws: []source.Flaw{{Why: fmt.Sprintf("it has %d bytes, more than %d", f.Size, MaxFile), Try: "divide it"}}}, nil
 		}
@@ -98,16 +102,19 @@ func (r *Reader) Read(t Tree, below string) (*source.Listing, error) {
 		if err != nil {
 			return content{}, fmt.Errorf("read %s: %w", f.Path, err)
 		}
-		c := as.parse(data)
-		next[key] = c
-		return c, nil
+		return as.parse(data), nil
 	}
 	l := &source.Listing{}
-	above := inherited{}
+	above, said := inherited{}, make(map[string]content, len(defaults))
 	for _, f := range defaults { // those nearer to the root come first
-		c, err := read(f, kindDefaults)
-		if err != nil {
-			return nil, err
+		c, found := r.above[f.ID]
+		if !found || f.Link {
+			if c, err = read(f, kindDefaults); err != nil {
+				return nil, err
+			}
+		}
+		if !f.Link {
+			said[f.ID] = c
 		}
 		if len(c.flaws) > 0 {
 			l.Unknown = append(l.Unknown, folder(f.Path))
@@ -115,24 +122,34 @@ func (r *Reader) Read(t Tree, below string) (*source.Listing, error) {
 		}
 		above.add(f, c)
 	}
+	was, next := r.known, make(map[string]known, len(files))
+	if below != r.below {
+		was = nil
+	}
 	for _, f := range files {
-		if l.Doubts(f.Path) && above.flawed(f.Path) {
+		up := above.above(f.Path)
+		if up.bad && l.Doubts(f.Path) {
 			continue // said once, of its DEFAULTS
 		}
-		c, err := read(f, kindOf(f))
-		if err != nil {
-			return nil, err
-		}
-		flaws := at(f.Path, c.flaws)
-		for _, it := range c.items {
-			e, why := entry(f, it, above.of(f.Path), below)
-			if flaws = append(flaws, why...); len(why) == 0 {
-				l.Entries = append(l.Entries, e)
+		k, found := was[f.Path]
+		if !found || k.id != f.ID || k.above != up.id || k.link != f.Link {
+			c, err := read(f, kindOf(f))
+			if err != nil {
+				return nil, err
+			}
+			k = known{id: f.ID, above: up.id, link: f.Link, flaws: at(f.Path, c.flaws)}
+			for _, it := range c.items {
+				e, why := entry(f, it, up.keys, below)
+				if k.flaws = append(k.flaws, why...); len(why) == 0 {
+					k.entries = append(k.entries, e)
+				}
 			}
 		}
-		if len(flaws) > 0 {
+		next[f.Path] = k
+		l.Entries = append(l.Entries, k.entries...)
+		if len(k.flaws) > 0 {
 			l.Unknown = append(l.Unknown, f.Path)
-			l.Flaws = append(l.Flaws, flaws...)
+			l.Flaws = append(l.Flaws, k.flaws...)
 		}
 		if len(l.Entries) > maxEntries {
 			return nil, fmt.Errorf("%w: more than %d entries", ErrTooMany, maxEntries)
@@ -142,7 +159,7 @@ func (r *Reader) Read(t Tree, below string) (*source.Listing, error) {
 	if n := len(l.Flaws); n > maxFlaws {
 		l.Flaws = append(l.Flaws[:maxFlaws:maxFlaws], source.Flaw{File: l.Flaws[maxFlaws].File, Why: fmt.Sprintf("and %d more like these", n-maxFlaws)})
 	}
-	r.known = next
+	r.known, r.above, r.below = next, said, below
 	return l, nil
 }
 

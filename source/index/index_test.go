@@ -285,8 +285,8 @@ func TestWhatIsTheSameIsNotReadAgain(t *testing.T) {
 	if l := want(1); l.Entries[slices.IndexFunc(l.Entries, func(e source.Entry) bool { return e.Path == "f7" })].URLs[0] != "https://h/other" {
 		t.Errorf("%q", lines(l))
 	}
-	at.files["DEFAULTS"] = "replicas: 3" // reaches all of them, unread
-	l := want(1)
+	at.files["DEFAULTS"] = "replicas: 3" // reaches all of them, which are read again
+	l := want(51)
 	for _, e := range l.Entries {
 		if e.Asks.Replicas != 3 {
 			t.Errorf("%s has %d replicas", e.Path, e.Asks.Replicas)
@@ -296,6 +296,15 @@ func TestWhatIsTheSameIsNotReadAgain(t *testing.T) {
 	want(0)
 	at.files["f7"] = "url: https://h/other"
 	want(1) // it was forgotten
+	at.files["d/DEFAULTS"] = "replicas: 2"
+	at.files["d/f"] = "url: https://h/d"
+	want(2)
+	// Another folder is another reading.
+	at.reads = 0
+	if l, err := r.Read(at, "d"); err != nil || len(l.Entries) != 1 || l.Entries[0].Path != "f" || l.Entries[0].Asks.Replicas != 2 || at.reads != 1 {
+		t.Errorf("%v, %v, %d files were read", l, err, at.reads)
+	}
+	want(52 - 1)
 }
 
 func TestHashes(t *testing.T) {

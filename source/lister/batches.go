@@ -113,18 +113,20 @@ func Name(namespace, path string) string {
 	return namespace + "/" + path
 }
 
-// take has claims end that no entry has any more: what hangs on another goes before it.
+// take has claims end that no entry has any more, with what hangs on them.
 func (l *Lister) take(ctx context.Context, t target, paths []string, approved []byte, state *command.Listed) error {
-	paths = slices.Clone(paths)
-	slices.Reverse(paths)
 	for len(paths) > 0 {
 		n, bytes := 0, 0
 		for n < min(len(paths), fsm.MaxItems) && bytes < batchBytes {
 			bytes += len(paths[n]) + 10
 			n++
 		}
-		if err := l.propose(ctx, t, &command.Listing{Take: paths[:n], Approved: approved}); err != nil {
+		out, err := l.outcome(ctx, t, &command.Listing{Take: paths[:n], Approved: approved})
+		if err != nil {
 			return err
+		}
+		if out.GetLeft() > 0 {
+			continue // more hangs on them than goes at once
 		}
 		state.Gone += uint32(n)
 		paths = paths[n:]
@@ -139,6 +141,11 @@ func (l *Lister) propose(ctx context.Context, t target, c *command.Listing) erro
 
 // batch has a part of a listing written down, which is refused where another owns what was read by now.
 func (l *Lister) batch(ctx context.Context, t target, c *command.Listing) ([]*command.Item, error) {
+	out, err := l.outcome(ctx, t, c)
+	return out.GetItems(), err
+}
+
+func (l *Lister) outcome(ctx context.Context, t target, c *command.Listing) (*command.Outcome, error) {
 	c.Source, c.Node, c.Epoch = t.src.ID, l.cfg.Self, t.epoch()
 	if t.of != nil && c.Submodules == nil {
 		c.Submodules = &command.Submodules{Of: *t.of}
@@ -150,5 +157,5 @@ func (l *Lister) batch(ctx context.Context, t target, c *command.Listing) ([]*co
 	if err != nil {
 		return nil, fmt.Errorf("list %s: %w", t.src.Name, err)
 	}
-	return out.GetItems(), nil
+	return out, nil
 }

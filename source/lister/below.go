@@ -128,9 +128,6 @@ func (l *Lister) listBelow(ctx context.Context, view *fsm.View, src *fsm.Source,
 	for i := range listing.Entries {
 		listing.Entries[i].Asks = asksOf(claim)
 	}
-	if len(listing.Unknown) > 0 {
-		listing.Unknown = []string{"/"}
-	}
 	changes := source.Compare(listing, claimsUnder(view, src, claim.Path))
 	if err == nil && id == "" && changes.Empty() && claim.SubmodulesRead == "" && claim.SubmodulesFlaw == "" {
 		return nil, nil // there are none, and there have been none

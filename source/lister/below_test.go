@@ -136,7 +136,7 @@ func TestSubmodulesAreFollowed(t *testing.T) {
 				}
 			}
 			slices.Sort(want)
-			if got := w.paths(); !slices.Equal(got, want) {
+			if got := w.paths(); !slices.Equal(got, want) || len(w.flawsBelow()) > 0 {
 				t.Fatalf("claimed are %q, want %q; flaws %v, listed %v, edges %v", got, want, w.flawsBelow(), listed, edges)
 			}
 		}
@@ -288,5 +288,101 @@ func TestASubmoduleThatWasRefusedIsTriedWhenItIsFree(t *testing.T) {
 	l.LookBelow(t.Context())
 	if got, flaws := w.paths(), w.flawsBelow(); len(got) != 2 || len(flaws) != 0 {
 		t.Errorf("%q, %q", got, flaws)
+	}
+}
+
+// Where a file cannot be understood, what hangs on what it had hangs there as before; and a source that is
+// removed has nothing listed.
+func TestSubmodulesStayWithWhatStays(t *testing.T) {
+	w := newWorld(t)
+	w.files["r"], w.modules["h/r"] = "url: https://h/r\nsubmodules: true", modules("h/a")
+	w.publish()
+	w.settle(t, func() string { return "a" })
+	w.files["r"] = "url: ["
+	w.publish()
+	w.settle(t, func() string { return "a" })
+	if got := w.paths(); !slices.Equal(got, []string{"r", "r > h/a"}) {
+		t.Errorf("%q", got)
+	}
+	w.files["r"] = "url: https://h/r\nsubmodules: true"
+	w.publish()
+	w.settle(t, func() string { return "a" })
+	var many []*command.Entry
+	for i := range 1500 { // so that the source is not gone at once
+		many = append(many, &command.Entry{Path: fmt.Sprint("z", i), Hash: make([]byte, 16), Repo: &command.NewRepo{Id: fmt.Sprint("z", i), Name: fmt.Sprint("z", i), Urls: []string{fmt.Sprint("https://z/", i)}, UrlKeys: []string{fmt.Sprint("z/", i)}}})
+	}
+	for _, batch := range [][]*command.Entry{many[:1000], many[1000:]} {
+		w.sure(&command.Listing{Source: "s", Node: "a", Epoch: w.row().Epoch, Put: batch})
+	}
+	w.modules["h/r"] = modules("h/a", "h/b")
+	w.publishes(w.rowOf("h/r").ID)
+	w.do(&command.RemoveSource{Id: "s"})
+	before := w.batches
+	w.lister("a").LookBelow(t.Context())
+	if w.batches != before {
+		t.Errorf("%d proposals for a source that is being removed", w.batches-before)
+	}
+}
+
+func TestOnlyWhoOwnsARowReadsItsSubmodules(t *testing.T) {
+	w := newWorld(t)
+	w.files["r"], w.files["none"] = "url: https://h/r\nsubmodules: true", "url: https://h/none\nsubmodules: true"
+	w.modules["h/r"] = modules("h/a")
+	w.publish()
+	w.lister("a").Look(t.Context())
+	w.grow("b")
+	before := w.batches
+	if w.lister("a").LookBelow(t.Context()); w.batches != before {
+		t.Errorf("%d proposals of who does not own it", w.batches-before)
+	}
+	w.lister("b").LookBelow(t.Context())
+	if w.batches != before+2 { // what there is, and that it was read; nothing of what has no submodules
+		t.Errorf("%d proposals", w.batches-before)
+	}
+	// An address that is denied is told, and not taken.
+	w.modules["h/r"] = modules("h/a", "bad/x")
+	w.publishes(w.rowOf("h/r").ID)
+	w.denied("b").LookBelow(t.Context())
+	if got, flaw := w.paths(), w.flawsBelow()["r"]; slices.Contains(got, "r > bad/x") || !strings.Contains(flaw, "it is ours") {
+		t.Errorf("%q, %q", got, flaw)
+	}
+}
+
+func TestWhatCannotBeReadRests(t *testing.T) {
+	w := newWorld(t)
+	w.files["r"], w.modules["h/r"] = "url: https://h/r\nsubmodules: true", modules("h/a")
+	w.publish()
+	w.lister("a").Look(t.Context())
+	w.grow("a")
+	w.fails = fmt.Errorf("input/output error")
+	l := w.lister("a")
+	l.LookBelow(t.Context())
+	w.reads = 0
+	if l.LookSoon(t.Context()); w.reads != 0 {
+		t.Errorf("it was read %d times more at once", w.reads)
+	}
+}
+
+// More submodules than a batch has go with what they hang on, and before it.
+func TestManySubmodulesGo(t *testing.T) {
+	w := newWorld(t)
+	var many []string
+	for i := range 1000 {
+		many = append(many, fmt.Sprintf("h/m%04d", i))
+	}
+	w.files["r"], w.modules["h/r"] = "url: https://h/r\nsubmodules: true", modules(many...)
+	w.publish()
+	l := w.lister("a")
+	l.Look(t.Context())
+	w.grow("a")
+	l.LookBelow(t.Context())
+	if got := len(w.paths()); got != 1001 {
+		t.Fatalf("%d claims", got)
+	}
+	delete(w.files, "r")
+	w.publish()
+	l.Look(t.Context())
+	if got := w.paths(); len(got) != 0 || w.state.View().SourceByID("s").Hold != nil {
+		t.Errorf("%d claims are left, %+v", len(got), w.state.View().SourceByID("s"))
 	}
 }

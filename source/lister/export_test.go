@@ -36,3 +36,12 @@ func (l *Lister) ForgesOnce() func(ctx context.Context) time.Duration {
 		return next
 	}
 }
+
+// LookSoon is LookBelow for what has not just failed.
+func (l *Lister) LookSoon(ctx context.Context) time.Duration {
+	l.below.next = time.Time{}
+	return l.lookBelow(ctx)
+}
+
+// LookOnce is Look that waits for no upstream.
+func (l *Lister) LookOnce(ctx context.Context) { l.look(ctx) }

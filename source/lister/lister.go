@@ -172,7 +172,7 @@ func (l *Lister) owns(view *fsm.View, row *fsm.Repo) bool {
 }
 
 // passing are errors that say nothing of a source: another owns it by now, or nobody could decide.
-var passing = []error{ErrNotYet, refusal.StaleEpoch, refusal.StaleRow, refusal.NotFound, refusal.FormatTooOld, context.Canceled, context.DeadlineExceeded}
+var passing = []error{ErrNotYet, refusal.StaleEpoch, refusal.NotFound, refusal.FormatTooOld, context.Canceled, context.DeadlineExceeded}
 
 // fails says in the table why a source is not read: once, while it is the same. What another does by
 // now, or what will be so in a moment, is nothing to tell.

@@ -36,6 +36,7 @@ type world struct {
 	modules map[string]string // what .gitmodules has, by the upstream's key
 	reads   int               // of the index
 	asked   int               // how often upstreams were
+	slow    chan struct{}     // upstreams answer when it is closed; nil: at once
 	comes   func()            // is done when they are asked the next time
 	left    int               // proposals until the process dies that makes them; below 0: it does not
 	batches int
@@ -128,6 +129,7 @@ func (w *world) File(repo string, generation uint64, name string, most int64) (s
 	if err != nil {
 		w.t.Fatal(err)
 	}
+	w.reads++
 	data := w.modules[u.Key()]
 	switch {
 	case w.fails != nil:
@@ -142,6 +144,9 @@ func (w *world) File(repo string, generation uint64, name string, most int64) (s
 
 // Sync implements lister.Indexes.
 func (w *world) Sync(_ context.Context, repo string) error {
+	if w.slow != nil {
+		<-w.slow
+	}
 	if w.asked++; w.comes != nil {
 		w.comes()
 		w.comes = nil
@@ -165,6 +170,17 @@ func (f files) Read(file index.File) ([]byte, error) { return []byte(f[file.Path
 
 func (w *world) lister(self string) *lister.Lister {
 	return lister.New(lister.Config{Self: self, State: w.state, Proposer: w, Indexes: w, Log: slog.New(slog.DiscardHandler), NewID: func() string { w.ids++; return fmt.Sprintf("id%06d", w.ids) }})
+}
+
+// denied is a lister on whose network nothing bad is asked.
+func (w *world) denied(self string) *lister.Lister {
+	return lister.New(lister.Config{Self: self, State: w.state, Proposer: w, Indexes: w, Log: slog.New(slog.DiscardHandler), NewID: func() string { w.ids++; return fmt.Sprintf("id%06d", w.ids) },
+		Deny: func(url string) error {
+			if strings.Contains(url, "bad") {
+				return refusal.New(refusal.AddressDenied, "it is ours")
+			}
+			return nil
+		}})
 }
 
 // claims are the first urls of what the source claims, by path.
@@ -385,13 +401,7 @@ func TestAddressesThatAreDeniedAreFlaws(t *testing.T) {
 	w := newWorld(t)
 	w.files["bad"], w.files["good"] = "url: [https://h/a, https://bad/a]", "url: https://h/b"
 	w.publish()
-	l := lister.New(lister.Config{Self: "a", State: w.state, Proposer: w, Indexes: w, Log: slog.New(slog.DiscardHandler), NewID: func() string { w.ids++; return fmt.Sprint(w.ids) },
-		Deny: func(url string) error {
-			if strings.Contains(url, "bad") {
-				return refusal.New(refusal.AddressDenied, "it is ours")
-			}
-			return nil
-		}})
+	l := w.denied("a")
 	l.Look(t.Context())
 	src := w.state.View().SourceByID("s")
 	if flaws := src.Listed.GetFlaws(); len(flaws) != 1 || flaws[0].GetFile() != "bad" || len(w.claims()) != 1 {
@@ -476,6 +486,25 @@ func TestWhatWasRefusedIsTriedWhenItIsFree(t *testing.T) {
 		t.Errorf("%v", got)
 	}
 	quiet()
+	// Of what another source gives up the name is free at once, though it is served for a while.
+	w.sure(&command.PutSource{Source: &command.NewSource{Id: "o", Name: "o", Namespace: "ns", Index: &command.NewRepo{Id: "o-index", Name: "h/o-index", Urls: []string{"https://h/o-index"}, UrlKeys: []string{"h/o-index"}, Copies: []string{"a"}, Owner: "a"}}})
+	o := &command.Listing{Source: "o", Node: "a", Epoch: w.state.View().Repo("o-index").Epoch}
+	o.Put = []*command.Entry{{Path: "late", Hash: make([]byte, 16), Repo: &command.NewRepo{Id: "late", Name: "ns/late", Urls: []string{"https://h/l1"}, UrlKeys: []string{"h/l1"}}}}
+	w.sure(o)
+	w.files["late"] = "url: https://h/l2"
+	w.publish()
+	l.Look(t.Context())
+	quiet()
+	o.Put, o.Take = nil, []string{"late"}
+	w.sure(o)
+	l.Look(t.Context())
+	if got := w.claims(); got["late"] != "https://h/l2" {
+		t.Errorf("%v", got)
+	}
+	delete(w.files, "late")
+	w.publish()
+	l.Look(t.Context())
+	quiet()
 	l = w.lister("a") // one that has not seen what was in the way
 	l.Look(t.Context())
 	quiet()
@@ -507,10 +536,20 @@ func TestWhoIsToAskIsWhoOwns(t *testing.T) {
 		w.publish()
 	}
 	l := w.lister("b")
+	w.slow = make(chan struct{})
+	before := w.batches
+	if l.LookOnce(t.Context()); w.batches != before {
+		t.Error("it is listed before its upstream has answered")
+	}
+	close(w.slow)
 	l.Look(t.Context())
 	l.Look(t.Context())
 	if got := w.claims(); w.asked != 1 || len(got) != 2 {
 		t.Errorf("asked %d times: %v", w.asked, got)
+	}
+	w.sure(&command.SetSource{Id: "s", Again: 2})
+	if l.Look(t.Context()); w.asked != 2 {
+		t.Errorf("asked %d times", w.asked)
 	}
 }
 
