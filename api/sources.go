@@ -113,7 +113,7 @@ type Claim struct {
 
 // Origin says whose a setting of a repo is, which is not as it usually is.
 type Origin struct {
-	Setting string `json:"setting"` // upstream, replicas, interval, refs, or label and its key
+	Setting string `json:"setting"` // upstream, replicas, interval, refs, or name or label and which
 	Source  string `json:"source"`  // the source that asks for it; empty: people have set it by hand
 }
 

@@ -27,7 +27,7 @@ func (t *tables) formerly(row *Repo, name string) bool {
 	if row.Sourced == nil || row.retired() {
 		return false
 	}
-	return !slices.ContainsFunc(row.Sourced.names(t.claims.on(row.ID)), func(n string) bool { return foldCompare(n, name) == 0 }) &&
+	return !slices.ContainsFunc(row.Sourced.names(t.claims.on(row.ID), row.upstreamKeys()[0]), func(n string) bool { return foldCompare(n, name) == 0 }) &&
 		slices.ContainsFunc(t.claims.on(row.ID), func(c *Claim) bool { return c.wasCalled(name) })
 }
 

@@ -2,10 +2,12 @@ package fsm
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
 	"gitmirror/fsm/command"
+	"gitmirror/internal/policy"
 	"gitmirror/internal/refusal"
 )
 
@@ -28,10 +30,33 @@ func (s *State) byHand(e entry, row *Repo, r *command.NewRepo) *command.Item {
 		}
 	}
 	next := row.edit()
+	s.asked(next, &of, r)
 	next.Sourced = &of
 	t.store(e, next)
 	s.settle(e, row.ID)
 	return ok(row.ID)
+}
+
+// asked gives a row what people ask for who add it: what is not as it usually is counts more than what its
+// sources ask. next must come from edit.
+func (s *State) asked(next *Repo, of *Sourced, r *command.NewRepo) {
+	p, usual, asks := next.Policy.Policy, policy.Policy{}.Resolved(), policyOf(r.GetPolicy()).Resolved()
+	if asks.Replicas != usual.Replicas {
+		p.Replicas, of.ByHand = asks.Replicas, of.ByHand|setReplicas
+	}
+	if asks.Interval != usual.Interval {
+		p.Interval, of.ByHand = asks.Interval, of.ByHand|setInterval
+	}
+	if !slices.Equal(asks.RefPrefixes, usual.RefPrefixes) {
+		p.RefPrefixes, of.ByHand = asks.RefPrefixes, of.ByHand|setRefs
+	}
+	next.Policy = s.shared.policy(p)
+	if len(r.GetLabels()) > 0 {
+		labels := map[string]string{}
+		maps.Copy(labels, of.Labels)
+		maps.Copy(labels, r.GetLabels())
+		of.Labels = s.shared.labelSet(labels)
+	}
 }
 
 // letGo is what people do who do not want a row any more that sources claim: it stays for these.
@@ -59,8 +84,8 @@ func (s *State) letGo(e entry, row *Repo, list []*Claim) *command.Item {
 }
 
 // setByHand notes which of a row's settings are people's from now on: the names that it has by its
-// claims it keeps. The receiver must come from edit.
-func (r *Repo) setByHand(c *command.RepoChange, list []*Claim) {
+// claims it keeps. key is of the first url that it has from now on. The receiver must come from edit.
+func (r *Repo) setByHand(c *command.RepoChange, list []*Claim, key string) {
 	if r.Sourced == nil {
 		return
 	}
@@ -87,15 +112,18 @@ func (r *Repo) setByHand(c *command.RepoChange, list []*Claim) {
 	}
 	if c.Name != nil || c.Aliases != nil {
 		of.Names = nil
-		theirs := (&Sourced{}).names(list)
+		theirs := (&Sourced{}).names(list, key)
 		for i, name := range append([]string{r.Name}, r.Aliases...) {
 			if named := i == 0 && c.Name != nil; named || !slices.ContainsFunc(theirs, func(n string) bool { return foldCompare(n, name) == 0 }) {
 				of.Names = append(of.Names, name)
 			}
 		}
-		names := of.names(list)
-		r.Name, r.Aliases = names[0], slices.Clip(names[1:])
-		r.pack()
+	}
+	if c.Name != nil || c.Aliases != nil || c.GetUpstream() != nil {
+		if names := of.names(list, key); len(names) > 0 {
+			r.Name, r.Aliases = names[0], slices.Clip(names[1:])
+			r.pack()
+		}
 	}
 	r.Sourced = &of
 }

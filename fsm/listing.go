@@ -99,7 +99,11 @@ func (s *State) putEntry(e entry, src *Source, c *command.Entry) *command.Item {
 	if was := s.tables.claims.get(src.Num, c.GetPath()); was != nil && string(was.Hash[:]) == string(c.GetHash()) {
 		return &command.Item{Repo: was.Repo, Path: c.GetPath()}
 	}
-	row, refused := s.claimed(e, src, c)
+	refused := s.tables.roomUnder(src, c)
+	var row *Repo
+	if refused == nil {
+		row, refused = s.claimed(e, src, c)
+	}
 	if refused != nil {
 		refused.Path = c.GetPath()
 		return refused
@@ -219,7 +223,7 @@ func (t *tables) leavesName(claim *Claim, name string) bool {
 	}
 	row := t.repoNamed(name)
 	others := slices.DeleteFunc(t.claims.on(claim.Repo), func(c *Claim) bool { return c == claim })
-	return row.ID == claim.Repo && !slices.ContainsFunc(row.Sourced.names(others), func(n string) bool { return foldCompare(n, name) == 0 })
+	return row.ID == claim.Repo && !slices.ContainsFunc(row.Sourced.names(others, row.upstreamKeys()[0]), func(n string) bool { return foldCompare(n, name) == 0 })
 }
 
 // reachedAt gives a row another address.
@@ -276,11 +280,10 @@ func (s *State) take(e entry, src *Source, c *command.Listing) (left uint32, ref
 			gone = append(gone, claim)
 		}
 	}
-	below, stay := t.below(src.Num, gone, leaving)
-	lost, losing := 0, 0 // by all of it; by what goes now
-	for _, claim := range gone {
-		elsewhere := slices.ContainsFunc(t.claims.on(claim.Repo), func(o *Claim) bool { return o.Source == src.Num && !leaving[o.Path] })
-		if elsewhere || t.hangs(claim, leaving) {
+	below, stay, later := t.below(src.Num, gone, leaving)
+	lost, losing := later, 0 // by all of it; by what goes now
+	for _, claim := range append(below, gone...) {
+		if t.goesOn(claim, leaving) {
 			continue
 		}
 		if lost++; !stay[claim.Path] {
@@ -297,7 +300,9 @@ func (s *State) take(e entry, src *Source, c *command.Listing) (left uint32, ref
 			left++
 			continue
 		}
+		claim = t.claims.get(src.Num, claim.Path) // it may have inherited
 		t.claims.drop(claim)
+		t.inherit(claim)
 		s.settle(e, claim.Repo)
 	}
 	if losing > 0 && !approved {
@@ -335,5 +340,20 @@ func (s *State) listed(e entry, l *command.Listed, src *Source, approved []byte)
 	s.tables.putSource(e, &next)
 	if l.GetAdded()+l.GetChanged()+l.GetGone() > 0 {
 		s.tables.recordSource(e, EventSourceListed, src, fmt.Sprintf("%d added, %d changed, %d gone", l.GetAdded(), l.GetChanged(), l.GetGone()))
+	}
+}
+
+// inherit has another path of the same row, in the same source, be as old as one that is gone: a source that
+// calls it otherwise wants it for no shorter time.
+func (t *tables) inherit(gone *Claim) {
+	for _, c := range t.claims.on(gone.Repo) {
+		if c.Source == gone.Source {
+			if c.Since > gone.Since {
+				next := *c
+				next.Since = gone.Since
+				t.claims.put(&next)
+			}
+			return
+		}
 	}
 }

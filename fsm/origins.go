@@ -7,7 +7,7 @@ import (
 
 // Origin says whose a setting of a row is.
 type Origin struct {
-	Setting string    // replicas, interval, refs, upstream, or label and its key
+	Setting string    // replicas, interval, refs, upstream, or name or label and which
 	Source  SourceNum // 0: people have set it by hand
 }
 
@@ -30,6 +30,11 @@ func (v *View) Origins(r *Repo) (list []Origin) {
 	oldest := &Claim{}
 	if len(claims) > 0 {
 		oldest = claims[0]
+	}
+	if len(claims) > 0 {
+		for _, name := range of.Names {
+			list = append(list, Origin{Setting: "name " + name})
+		}
 	}
 	add("upstream", of.Hand || of.ByHand&setUpstream != 0, len(claims) > 0)
 	add("replicas", of.ByHand&setReplicas != 0, oldest.Asks.Replicas != 0)

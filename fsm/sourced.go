@@ -147,7 +147,7 @@ func (s *State) follow(next *Repo, of *Sourced, list []*Claim) {
 	if !maps.Equal(labels, next.Labels) {
 		next.Labels = s.shared.labelSet(labels)
 	}
-	names := of.names(list)
+	names := of.names(list, next.upstreamKeys()[0])
 	for _, c := range list {
 		for _, name := range c.Former {
 			if is := t.repoNamed(name); (is == nil || is.ID == next.ID) && len(names) > 0 {
@@ -162,8 +162,9 @@ func (s *State) follow(next *Repo, of *Sourced, list []*Claim) {
 	next.pack()
 }
 
-// names are all that a row has by hand and by its claims, each once.
-func (of *Sourced) names(list []*Claim) (names []string) {
+// names are all that a row has by hand and by its claims, each once. What it is called as an upstream is goes
+// with that: where people have the row follow another, of that key, it is not called so.
+func (of *Sourced) names(list []*Claim, key string) (names []string) {
 	add := func(name string) { names = appendName(names, name) }
 	for _, name := range of.Names {
 		add(name)
@@ -172,7 +173,9 @@ func (of *Sourced) names(list []*Claim) (names []string) {
 		add(c.Name)
 	}
 	for _, c := range list {
-		add(c.Alias)
+		if c.Keys[0] == key {
+			add(c.Alias)
+		}
 	}
 	return names
 }
@@ -192,7 +195,7 @@ func (r *Repo) canHave(list []*Claim, claim *Claim) bool {
 		of = *r.Sourced
 	}
 	others := slices.DeleteFunc(slices.Clone(list), func(c *Claim) bool { return c.Source == claim.Source && c.Path == claim.Path })
-	return len(of.names(append(others, claim))) <= 1+maxAliases
+	return len(of.names(append(others, claim), claim.Keys[0])) <= 1+maxAliases
 }
 
 // upstreamOf are the addresses that a row has, and their keys: people's, or those of the oldest

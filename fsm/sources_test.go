@@ -763,7 +763,7 @@ func soundSources(v *View) error {
 			err = fmt.Errorf("a claim is not found by its row")
 		case row.Sourced.ByHand&setUpstream == 0 && row.upstreamKeys()[0] != c.Keys[0]:
 			err = fmt.Errorf("%s claims %s, which mirrors %s", c.Path, c.Keys[0], row.upstreamKeys()[0])
-		case c.Name != "" && v.RepoByName(c.Name) != row, c.Alias != "" && v.RepoByName(c.Alias) != row:
+		case c.Name != "" && v.RepoByName(c.Name) != row, c.Alias != "" && c.Keys[0] == row.upstreamKeys()[0] && v.RepoByName(c.Alias) != row:
 			err = fmt.Errorf("%s is not found as %s and %s", c.Repo, c.Name, c.Alias)
 		}
 		if above, is := source.Above(c.Path); is && err == nil {

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"gitmirror/fsm/command"
+	"gitmirror/internal/refusal"
 	"gitmirror/source"
 )
 
@@ -39,6 +40,26 @@ func checkUnder(c *command.Listing) error {
 	return firstError(between("name of what was read", string(of.GetRead()), 0, maxWord), between("flaw", of.GetFlaw(), 0, maxText))
 }
 
+// maxUnder is how many submodules may hang on what is listed: an upstream names as many as it likes.
+const maxUnder = 1000
+
+// roomUnder refuses a submodule that is one too many.
+func (t *tables) roomUnder(src *Source, c *command.Entry) *command.Item {
+	top, is := source.Top(c.GetPath())
+	if !is || t.claims.get(src.Num, c.GetPath()) != nil {
+		return nil
+	}
+	n := 0
+	t.claims.of(src.Num, source.Under(top, ""), func(c *Claim) bool {
+		n++
+		return n < maxUnder && source.IsUnder(c.Path, top)
+	})
+	if n < maxUnder {
+		return nil
+	}
+	return refuseItem(c.GetRepo().GetId(), refusal.Invalid, "%d submodules hang on %s, which is as many as may", maxUnder, top)
+}
+
 // readUnder notes how the submodules of a claim were read.
 func (t *tables) readUnder(src *Source, c *command.Submodules) {
 	next := *t.claims.get(src.Num, c.GetOf())
@@ -46,20 +67,23 @@ func (t *tables) readUnder(src *Source, c *command.Submodules) {
 	t.claims.put(&next)
 }
 
-// hangs tells whether a claim goes because of one above it, that goes too or does not ask for
-// submodules any more.
-func (t *tables) hangs(claim *Claim, leaving map[string]bool) bool {
-	for path, is := source.Above(claim.Path); is; path, is = source.Above(path) {
-		if above := t.claims.get(claim.Source, path); above == nil || !above.Submodules || leaving[path] {
-			return true
-		}
+// goesOn tells whether a claim that leaves is no loss: its source has another of the same row, or, of what
+// names it, which is only called otherwise.
+func (t *tables) goesOn(claim *Claim, leaving map[string]bool) bool {
+	other := func(c *Claim, is func(*Claim) bool) bool {
+		return slices.ContainsFunc(t.claims.on(c.Repo), func(o *Claim) bool { return o.Source == c.Source && !leaving[o.Path] && is(o) })
 	}
-	return false
+	if other(claim, func(*Claim) bool { return true }) {
+		return true
+	}
+	path, is := source.Top(claim.Path)
+	top := t.claims.get(claim.Source, path)
+	return is && top != nil && leaving[path] && other(top, func(o *Claim) bool { return o.Submodules })
 }
 
 // below are the claims that hang on those that leave, and are not among them: the deepest first, and as many
-// as go with one entry. Of which there are more, those stay.
-func (t *tables) below(src SourceNum, gone []*Claim, leaving map[string]bool) (below []*Claim, stay map[string]bool) {
+// as go with one entry. Of which there are more, those stay, and later is how many more there are.
+func (t *tables) below(src SourceNum, gone []*Claim, leaving map[string]bool) (below []*Claim, stay map[string]bool, later int) {
 	stay = map[string]bool{}
 	for _, claim := range gone {
 		var list []*Claim
@@ -72,9 +96,10 @@ func (t *tables) below(src SourceNum, gone []*Claim, leaving map[string]bool) (b
 			}
 			return true
 		})
-		for _, c := range slices.Backward(list) {
+		for i, c := range slices.Backward(list) {
 			if len(below) == MaxItems {
 				stay[claim.Path] = true
+				later += i + 1
 				break
 			}
 			leaving[c.Path] = true
@@ -86,5 +111,5 @@ func (t *tables) below(src SourceNum, gone []*Claim, leaving map[string]bool) (b
 			}
 		}
 	}
-	return below, stay
+	return below, stay, later
 }

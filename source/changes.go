@@ -28,15 +28,19 @@ type Changes struct {
 func (c *Changes) Empty() bool { return len(c.Added)+len(c.Changed)+len(c.Gone) == 0 }
 
 // Compare says what has to be done so that the claims are what a listing has. Both are ordered by
-// path. Submodules, which no listing has, stay and go with what names them; where that does not ask for
-// them any more, they go, and that is no loss.
+// path. Submodules, which no listing has, stay and go with what names them, and go where that does not ask
+// for them any more.
 func Compare(l *Listing, claims iter.Seq[Claim]) Changes {
 	var c Changes
 	var gone, hanging []Claim
+	below := map[string]int{} // how many hang on what has no entry, by path
 	i := 0
 	for claim := range claims {
 		if top, is := Top(claim.Path); is {
-			if e := l.find(top); e != nil && !e.Asks.Submodules {
+			switch e := l.find(top); {
+			case e == nil:
+				below[top]++
+			case !e.Asks.Submodules:
 				hanging = append(hanging, claim)
 			}
 			continue
@@ -68,12 +72,13 @@ func Compare(l *Listing, claims iter.Seq[Claim]) Changes {
 	for _, claim := range gone {
 		c.Gone = append(c.Gone, claim.Path)
 		if !elsewhere[claim.Key] {
-			c.Lost++
+			c.Lost += 1 + below[claim.Path]
 		}
 	}
 	if len(hanging) > 0 {
 		for _, claim := range hanging {
 			c.Gone = append(c.Gone, claim.Path)
+			c.Lost++
 		}
 		slices.Sort(c.Gone)
 	}

@@ -62,7 +62,7 @@ func (l *Lister) lookBelow(ctx context.Context) (next time.Duration) {
 		}
 		view.Above(src.Num, func(c *fsm.Claim) bool {
 			row := view.Repo(c.Repo)
-			if c.Path == "" || !l.owns(view, row) || row.Generation == 0 || source.Depth(c.Path) >= source.MaxUnder {
+			if c.Path == "" || !l.owns(view, row) || row.Generation == 0 {
 				return true
 			}
 			at, is := place{src.Num, c.Path}, sight{c, row.ID, row.Generation}
@@ -123,6 +123,9 @@ func (l *Lister) listBelow(ctx context.Context, view *fsm.View, src *fsm.Source,
 	default:
 		listing = submodules.Read(data, base)
 		l.dropAbove(listing, view, claim)
+		if n := len(listing.Entries); n > 0 && source.Depth(claim.Path) >= source.MaxUnder {
+			listing.Entries, listing.Flaws = nil, []source.Flaw{{File: submodules.File, Why: fmt.Sprintf("it has %d, which are deeper than %d", n, source.MaxUnder)}}
+		}
 		l.deny(listing)
 	}
 	for i := range listing.Entries {
@@ -147,7 +150,7 @@ func (l *Lister) listBelow(ctx context.Context, view *fsm.View, src *fsm.Source,
 		terr = l.take(ctx, t, gone, nil, state)
 	}
 	if errors.Is(terr, refusal.SourceHeld) {
-		read, flaws = "", append(flaws, source.Flaw{File: submodules.File, Why: fmt.Sprintf("%d would go, and %s has lost as much as it may within 24 hours: they stay until then", len(gone), src.Name)})
+		read, flaws = "", append(flaws, source.Flaw{File: submodules.File, Why: fmt.Sprintf("%d would go (%s), and %s may not lose so many within 24 hours: they stay until it may", len(gone), first(changes.Gone), src.Name)})
 	} else if terr != nil {
 		return nil, terr
 	}
@@ -210,9 +213,18 @@ func (l *Lister) entryUnder(claim *fsm.Claim, e *source.Entry) *command.Entry {
 	return out
 }
 
+// first are the first of some names.
+func first(names []string) string {
+	const shown = 10
+	if len(names) > shown {
+		return strings.Join(names[:shown], ", ") + ", …"
+	}
+	return strings.Join(names, ", ")
+}
+
 // inShort is the first of the flaws, in one line.
 func inShort(flaws []source.Flaw) string {
-	const first = 3
+	const first = 20
 	var list []string
 	for _, f := range flaws[:min(len(flaws), first)] {
 		list = append(list, f.Why)
@@ -220,5 +232,5 @@ func inShort(flaws []source.Flaw) string {
 	if more := len(flaws) - len(list); more > 0 {
 		list = append(list, fmt.Sprintf("and %d more", more))
 	}
-	return oneline.Clip(strings.Join(list, "; "), 300)
+	return oneline.Clip(strings.Join(list, "; "), 1000)
 }
