@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"gitmirror/api"
@@ -33,12 +34,22 @@ submodules in scripts need no change. Pushes still go to upstream.`,
 type addresses struct {
 	URL       string   `json:"url"`
 	InsteadOf []string `json:"instead_of"` // the upstreams that it stands for
+	retired   bool
 }
 
 func repoURL(ctx context.Context, s *session, name string, instead bool) error {
 	list, namespace, err := s.addresses(ctx, name)
 	if err != nil {
 		return err
+	}
+	retired := 0
+	if instead && namespace {
+		// Clients of what is not followed any more would never see anything new.
+		all := len(list)
+		list = slices.DeleteFunc(list, func(at addresses) bool { return at.retired })
+		if retired = all - len(list); len(list) == 0 {
+			return &Failure{What: fmt.Sprintf("all %d that are called so are retired: they are not followed any more", retired), Code: string(refusal.NotFound), Exit: exitNotFound, Try: s.command("repo ls --state retired")}
+		}
 	}
 	var lines []string
 	for _, at := range list {
@@ -49,7 +60,11 @@ func repoURL(ctx context.Context, s *session, name string, instead bool) error {
 		}
 	}
 	if instead && namespace {
+		lines = append(lines, fences(list)...)
 		s.remark("Lines for %s repositories. Git replaces what an address begins with.", humanize.Comma(int64(len(list))))
+		if retired > 0 {
+			s.remark("%s that are retired, and not followed any more, are left out: %s", humanize.Comma(int64(retired)), s.command("repo ls --state retired"))
+		}
 	} else if instead {
 		s.remark("Git replaces what an address begins with: what begins with %s asks here too, and is not here unless it is mirrored.", strings.TrimSuffix(list[0].InsteadOf[0], ".git"))
 	}
@@ -84,7 +99,7 @@ func (s *session) addresses(ctx context.Context, name string) (list []addresses,
 	for _, r := range all.Repos {
 		for _, called := range append([]string{r.Name}, r.Aliases...) {
 			if strings.HasPrefix(strings.ToLower(called), prefix) {
-				list = append(list, addresses{URL: render.CloneURL(s.base(ctx), called), InsteadOf: r.URLs})
+				list = append(list, addresses{URL: render.CloneURL(s.base(ctx), called), InsteadOf: r.URLs, retired: r.RetiredAt != nil})
 				break
 			}
 		}
@@ -111,4 +126,33 @@ func insteadOf(at addresses) string {
 		b.WriteString("[url \"" + bare + "\"]\n\tpushInsteadOf = " + bare + "\n")
 	}
 	return strings.TrimSuffix(b.String(), "\n")
+}
+
+// fences keep addresses to themselves that would be taken for another mirror's: where a mirror is called as
+// another with something behind it, but has not the same behind its upstream's address, what has that
+// address, mirrored or not, is none of ours. Git takes the longest line that fits.
+func fences(list []addresses) (lines []string) {
+	bare := func(u string) string { return strings.TrimSuffix(u, ".git") }
+	stands := map[string]bool{}
+	for _, at := range list {
+		for _, u := range at.InsteadOf {
+			stands[bare(u)] = true
+		}
+	}
+	sorted := slices.SortedFunc(slices.Values(list), func(a, b addresses) int { return strings.Compare(a.URL, b.URL) })
+	for i, at := range sorted {
+		for _, longer := range sorted[i+1:] {
+			end, is := strings.CutPrefix(longer.URL, at.URL)
+			if !is {
+				break
+			}
+			for _, u := range at.InsteadOf {
+				if other := bare(u) + end; !stands[other] {
+					stands[other] = true
+					lines = append(lines, "[url \""+other+"\"]\n\tinsteadOf = "+other)
+				}
+			}
+		}
+	}
+	return lines
 }

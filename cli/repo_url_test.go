@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"gitmirror/api"
 )
@@ -72,4 +73,31 @@ func TestTheAddressesOfANamespace(t *testing.T) {
 	r = run(t, "repo", "url", "upstream/", "-o", "json").want(t, exitOK)
 	contains(t, "stdout", r.out, `"instead_of"`, `"url"`)
 	contains(t, "stderr", run(t, "repo", "url", "none/").want(t, exitNotFound).err, "begins with none/", "gitmirror repo ls")
+}
+
+// What git would take for another mirror, as its name begins as one's does, is asked upstream; and what is
+// retired is asked there too.
+func TestAddressesThatLookLikeOthers(t *testing.T) {
+	f := fakeNode(t, func(_ int, r request) any {
+		if !strings.HasPrefix(r.line, "GET /api/v1/repos?") {
+			return problem(http.StatusNotFound, "not_found")
+		}
+		one, two, gone := row("io/tool", "ready"), row("io/tool2", "ready"), row("io/gone", "retired")
+		one.URLs, two.URLs, gone.URLs = []string{"https://h/tool.git"}, []string{"https://h/q4"}, []string{"https://h/gone"}
+		now := time.Now()
+		gone.RetiredAt = &now
+		return &api.RepoList{Repos: []api.Repo{two, one, gone}}
+	})
+	r := run(t, "repo", "url", "io/", "--insteadof").want(t, exitOK)
+	contains(t, "stderr", r.err, "Lines for 2 repositories", "1 that are retired")
+	dir := t.TempDir()
+	config := write(t, filepath.Join(dir, "config"), r.out)
+	for upstream, want := range map[string]string{"https://h/tool": f.URL + "/git/io/tool", "https://h/q4.git": f.URL + "/git/io/tool2.git", "https://h/tool2.git": "https://h/tool2.git", "https://h/gone": "https://h/gone"} {
+		cmd := exec.Command("git", "ls-remote", "--get-url", upstream)
+		cmd.Dir, cmd.Env = dir, append(os.Environ(), "GIT_CONFIG_GLOBAL="+config, "GIT_CONFIG_SYSTEM=/dev/null")
+		out, err := cmd.Output()
+		if got := strings.TrimSpace(string(out)); err != nil || got != want {
+			t.Errorf("%s is asked for at %s (%v), want %s", upstream, got, err, want)
+		}
+	}
 }

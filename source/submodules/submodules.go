@@ -39,7 +39,7 @@ func Read(data []byte, base string) *source.Listing {
 	}
 	modules := config.NewModules()
 	if err := modules.Unmarshal(bytes.TrimPrefix(data, []byte("\ufeff"))); err != nil {
-		flaw(fmt.Sprintf("it cannot be read: %v", err), "")
+		flaw(fmt.Sprintf("%s cannot be read, at line %v", File, err), "")
 		return l
 	}
 	names := slices.Sorted(maps.Keys(modules.Submodules))

@@ -38,7 +38,7 @@ func TestWhatCannotBeFollowedIsAFlaw(t *testing.T) {
 		why     string
 		entries int
 	}{
-		"no configuration": {"[submodule", "it cannot be read", 0},
+		"no configuration": {"[submodule", ".gitmodules cannot be read, at line", 0},
 		"a path":           {module("a", "/srv/a") + module("b", "https://h/b"), `submodule "a": `, 1},
 		"a helper":         {module("a", "ext::sh -c x"), "remote helpers", 0},
 		"no url":           {"[submodule \"a\"]\n\tpath = a\n", `submodule "a": `, 0},
