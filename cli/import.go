@@ -36,8 +36,9 @@ all below it, or a user. What is mirrored already stays as it is, so that an acc
 again; gitmirror source add follows it instead.
 
 The forge is asked from here, with the token in $GITHUB_TOKEN (of a company's GitHub
-$GH_ENTERPRISE_TOKEN), $GITLAB_TOKEN, $GITEA_TOKEN or $GITEE_TOKEN, where there is one. It is not sent
-to nodes: they clone as anybody may.`,
+$GH_ENTERPRISE_TOKEN), $GITLAB_TOKEN, $GITEA_TOKEN or $GITEE_TOKEN, where there is one. A forge with
+another --base-url gets it only where $GH_HOST, $GITLAB_HOST, $GITEA_HOST or $GITEE_HOST is its host, and
+by https. It is not sent to nodes: they clone as anybody may.`,
 		examples: []string{"gitmirror import github acme --skip-archived --skip-forks --dry-run", "gitmirror import gitlab acme/tools --base-url https://git.example.org --template 'tools/{name}'"},
 		flags: append(append([]urfave.Flag{
 			&urfave.StringFlag{Name: "base-url", Usage: "`URL` of a forge of your own, as in a browser", DefaultText: "the kind's own"},
@@ -77,12 +78,21 @@ func refusedInput(err error) error {
 	return err
 }
 
-// tokenOf is the user's own token. That for github.com goes nowhere else: who gives another address may
-// have got it from somebody.
+// tokenOf is the user's own token. That for the kind's own forge goes nowhere else, and to another forge one
+// goes only where the user says which host it is for: who gives another address may have got it from somebody.
 func tokenOf(a forge.Account) string {
-	name := map[forge.Kind]string{forge.GitHub: "GITHUB_TOKEN", forge.GitLab: "GITLAB_TOKEN", forge.Gitea: "GITEA_TOKEN", forge.Gitee: "GITEE_TOKEN"}[a.Kind]
-	if home, _ := (forge.Account{Kind: a.Kind, Name: a.Name}).Admit(); a.Kind == forge.GitHub && a.Base != home.Base {
-		name = "GH_ENTERPRISE_TOKEN"
+	from := map[forge.Kind]struct{ home, elsewhere, host string }{
+		forge.GitHub: {"GITHUB_TOKEN", "GH_ENTERPRISE_TOKEN", "GH_HOST"},
+		forge.GitLab: {"GITLAB_TOKEN", "GITLAB_TOKEN", "GITLAB_HOST"},
+		forge.Gitea:  {"GITEA_TOKEN", "GITEA_TOKEN", "GITEA_HOST"},
+		forge.Gitee:  {"GITEE_TOKEN", "GITEE_TOKEN", "GITEE_HOST"},
+	}[a.Kind]
+	name := from.home
+	if !a.Home() {
+		host := strings.TrimRight(strings.TrimPrefix(strings.TrimSpace(os.Getenv(from.host)), "https://"), "/") // some write it as an address
+		if name = from.elsewhere; !a.At(host) {
+			return ""
+		}
 	}
 	return strings.TrimSpace(os.Getenv(name))
 }

@@ -25,6 +25,7 @@ func TestImportOfAForge(t *testing.T) {
 	at := httptest.NewServer(f)
 	t.Cleanup(at.Close)
 	t.Setenv("GITEA_TOKEN", secret)
+	t.Setenv("GITEA_HOST", strings.TrimPrefix(at.URL, "http://"))
 	node := fakeNode(t, func(_ int, r request) any {
 		if strings.HasPrefix(r.line, "GET /api/v1/status") || strings.HasPrefix(r.line, "GET /api/v1/cluster") {
 			return api.Status{}
@@ -52,7 +53,7 @@ func TestImportOfAForge(t *testing.T) {
 
 	r := run(t, append(args, "--dry-run")...).want(t, exitPartFailed)
 	want := `REPOSITORY        SIZE  ACTION  REASON
-acme/-svc            -  error   "team/-svc" cannot be a name: a part starts with -
+acme/-svc            -  error   "team/-svc" cannot be a name: a part starts with '-'
 acme/secret          -  skip    private
 acme/svc-auth   12 MiB  add
 acme/svc-old   3.0 MiB  skip    archived
@@ -104,9 +105,13 @@ func TestWhoGetsWhichToken(t *testing.T) {
 	for name := range map[string]string{"GITHUB_TOKEN": "", "GH_ENTERPRISE_TOKEN": "", "GITLAB_TOKEN": "", "GITEA_TOKEN": "", "GITEE_TOKEN": ""} {
 		t.Setenv(name, name)
 	}
+	t.Setenv("GH_HOST", "ghe.example")
+	t.Setenv("GITLAB_HOST", "https://git.example/")
+	t.Setenv("GITEA_HOST", "git.example:3000")
+	t.Setenv("GITEE_HOST", "")
 	for _, tt := range []struct{ kind, base, want string }{
-		{"github", "", "GITHUB_TOKEN"}, {"github", "https://api.github.com", "GITHUB_TOKEN"}, {"github", "https://evil.example", "GH_ENTERPRISE_TOKEN"}, {"gitlab", "", "GITLAB_TOKEN"},
-		{"gitlab", "https://git.example", "GITLAB_TOKEN"}, {"gitea", "", "GITEA_TOKEN"}, {"gitee", "", "GITEE_TOKEN"},
+		{"github", "", "GITHUB_TOKEN"}, {"github", "https://api.github.com", "GITHUB_TOKEN"}, {"github", "https://ghe.example", "GH_ENTERPRISE_TOKEN"}, {"github", "https://evil.example", ""}, {"github", "http://ghe.example", ""}, {"gitlab", "", "GITLAB_TOKEN"},
+		{"gitlab", "https://git.example", "GITLAB_TOKEN"}, {"gitlab", "https://evil.example", ""}, {"gitea", "https://git.example:3000", "GITEA_TOKEN"}, {"gitea", "https://git.example", ""}, {"gitee", "https://evil.example", ""}, {"gitea", "", "GITEA_TOKEN"}, {"gitee", "", "GITEE_TOKEN"},
 	} {
 		a, err := account(tt.kind, "acme", tt.base)
 		if err != nil || tokenOf(a) != tt.want {

@@ -63,7 +63,7 @@ func settings() []setting {
 		{&urfave.StringFlag{Name: "git-memory", Category: groupDisk, Usage: "`SIZE` of memory that one git process, or one fetch by go-git, may take", Value: "2GiB"}, least(64 << 20)},
 		{&urfave.StringFlag{Name: "engine", Category: groupDisk, Usage: "`ENGINE` that brings objects: git, go-git for a host without git, whose clients get packs from other nodes, or auto for git where it is there", Value: node.EngineAuto}, words(node.Engines...)},
 		{&urfave.StringSliceFlag{Name: "allow-upstream", Category: groupAccess, Usage: "`CIDR` of private or loopback addresses that upstreams may have; repeatable"}, nil},
-		{&urfave.StringSliceFlag{Name: "source-token", Category: groupAccess, Usage: "`SOURCE=FILE` of the token that a forge is listed with, mode 0600; repeatable"}, tokens},
+		{&urfave.StringSliceFlag{Name: "source-token", Category: groupAccess, Usage: "`SOURCE[@HOST]=FILE` of the token that a forge is listed with, mode 0600; of another forge than the kind's own with its HOST[:PORT]; repeatable"}, tokens},
 		{&urfave.StringSliceFlag{Name: "allow-host", Category: groupAccess, Usage: "`NAME` that clients know this node by, besides its IP addresses and the one advertised; repeatable"}, hostNames},
 		{&urfave.BoolFlag{Name: "insecure-peers", Category: groupAccess, Usage: "take a --peer address that others can reach: peers do not authenticate each other yet", DisableDefaultText: true}, nil},
 		{&urfave.BoolFlag{Name: "insecure-api", Category: groupAccess, Usage: "take writes on a --http address that others can reach: clients do not authenticate yet", DisableDefaultText: true}, nil},
@@ -128,22 +128,23 @@ func ratesOf(list []string) (map[string]float64, error) {
 	return rates, nil
 }
 
-// tokens refuses what is no SOURCE=FILE.
+// tokens refuses what is no SOURCE=FILE or SOURCE@HOST=FILE.
 func tokens(c *urfave.Context, name string) error {
 	_, err := tokensOf(c.StringSlice(name))
 	return err
 }
 
-// tokensOf are paths of files, by source.
+// tokensOf are paths of files, by source, and the host of the forge where that is not the kind's own.
 func tokensOf(list []string) (map[string]string, error) {
 	files := map[string]string{}
 	for _, text := range list {
-		source, file, ok := strings.Cut(text, "=")
-		if !ok || source == "" || file == "" || strings.ContainsAny(source, "/ :") {
-			return nil, usagef("gitmirror start --source-token acme=/etc/gitmirror/acme.token", "--source-token %.40q is no SOURCE=FILE", source)
+		key, file, ok := strings.Cut(text, "=")
+		source, host, elsewhere := strings.Cut(key, "@")
+		if !ok || source == "" || file == "" || strings.ContainsAny(source, "/ :") || elsewhere && host == "" || strings.ContainsAny(host, "/ @") {
+			return nil, usagef("gitmirror start --source-token acme=/etc/gitmirror/acme.token", "--source-token %.40q is no SOURCE=FILE or SOURCE@HOST=FILE", key)
 		}
 		for other := range files {
-			if strings.EqualFold(other, source) {
+			if other, _, _ := strings.Cut(other, "@"); strings.EqualFold(other, source) {
 				return nil, usagef("gitmirror start --help", "--source-token has %s twice", source)
 			}
 		}
@@ -151,7 +152,7 @@ func tokensOf(list []string) (map[string]string, error) {
 		if err != nil {
 			return nil, err
 		}
-		files[source] = path
+		files[key] = path
 	}
 	return files, nil
 }

@@ -21,8 +21,8 @@ path. Keys that may be beside it: interval, replicas, refs, labels. A file named
 for all files below its folder. A file *.yaml that holds a list has many entries, a file *.txt a
 url per line.
 
-A forge is listed about each hour, by a node that was started with --source-token NAME=FILE for it or,
-where there is none, by any of them as anybody may. What is renamed there keeps its mirror.
+A forge is listed about each hour, by a node that was started with --source-token NAME=FILE (of a forge
+of your own NAME@HOST=FILE) for it or, where there is none, by any of them as anybody may. What is renamed there keeps its mirror.
 
 What is not listed any more is served for seven days, and then goes to the trash. More
 than a tenth of it within a day, or all of it, waits for gitmirror source approve.`,

@@ -38,11 +38,11 @@ func TestSourceOfAForge(t *testing.T) {
 }
 
 func TestTokensOfSources(t *testing.T) {
-	files, err := tokensOf([]string{"acme=/etc/a.token", "tools=b=c"})
-	if err != nil || files["acme"] != "/etc/a.token" || !strings.HasSuffix(files["tools"], "/b=c") {
+	files, err := tokensOf([]string{"acme=/etc/a.token", "tools=b=c", "own@git.example:3000=/etc/o"})
+	if err != nil || files["own@git.example:3000"] == "" || files["acme"] != "/etc/a.token" || !strings.HasSuffix(files["tools"], "/b=c") {
 		t.Errorf("%v, %v", files, err)
 	}
-	for _, bad := range [][]string{{"acme"}, {"=x"}, {"acme="}, {"a/b=x"}, {"acme=x", "ACME=y"}} {
+	for _, bad := range [][]string{{"acme"}, {"=x"}, {"acme="}, {"a/b=x"}, {"acme=x", "ACME=y"}, {"acme=x", "ACME@git.example=y"}, {"acme@=x"}, {"@h=x"}, {"acme@https://h=x"}} {
 		if files, err := tokensOf(bad); err == nil {
 			t.Errorf("%v is taken as %v", bad, files)
 		}

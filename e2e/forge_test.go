@@ -31,7 +31,7 @@ func TestAForgeIsFollowed(t *testing.T) {
 		t.Fatal(err)
 	}
 	f := &cluster{t: t}
-	f.flags = []string{"--source-token", "acme=" + file}
+	f.flags = []string{"--source-token", "acme@" + strings.TrimPrefix(at.URL, "http://") + "=" + file}
 	f.join("n1")
 	f.join("n2")
 	f.flags = nil

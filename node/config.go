@@ -57,7 +57,7 @@ type Config struct {
 	Bounds        rhythm.Bounds      // of how long a repository is left alone whose interval is learned; default 45 s and 8 h
 	Hosts         map[string]float64 // checks a second that the whole cluster may make at an upstream's host; any number at others
 	AllowUpstream []string           // CIDR prefixes exempt from the egress deny list
-	SourceTokens  map[string]string  // files of the tokens that forges are listed with, by the name of the source
+	SourceTokens  map[string]string  // files of the tokens that forges are listed with, by NAME of the source, of the kind's own forge, or NAME@HOST[:PORT]
 	AllowHost     []string           // names, besides the advertised one, that clients know the API by
 	InsecurePeers bool               // peers do not authenticate each other: needed for a reachable peer address
 	InsecureAPI   bool               // take writes from whoever reaches the API

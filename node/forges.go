@@ -3,10 +3,12 @@ package node
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"maps"
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"gitmirror/internal/disk"
@@ -18,27 +20,72 @@ import (
 
 // forges asks forges by what this node has, in the lister's terms.
 type forges struct {
-	tokens map[string]string // paths of files, by the source that they are for
+	tokens []token
 	disk   *disk.Disk
 	on     *http.Transport
 	agent  string
+	log    *slog.Logger
+
+	mu     sync.Mutex
+	astray map[string]string // where a source leads that its token does not go to, by its name, as logged
 }
 
-func newForges(cfg Config, policy *egress.Policy) *forges {
-	return &forges{tokens: cfg.SourceTokens, disk: cfg.Disk, agent: "gitmirror/" + cfg.Version, on: &http.Transport{
+// token is one that this node has.
+type token struct {
+	source string // its name
+	host   string // of the forge that it is for; empty for the kind's own
+	file   string
+}
+
+// goes tells whether an account is at the forge that the token is for. Whoever may add a source says where
+// it leads; where the token goes is said by who runs the node.
+func (t token) goes(a forge.Account) bool {
+	if t.host == "" {
+		return a.Home()
+	}
+	return a.At(t.host)
+}
+
+// tokensOf are those that the settings say, by the name of the source.
+func tokensOf(settings map[string]string) (list []token) {
+	for _, key := range slices.Sorted(maps.Keys(settings)) {
+		source, host, _ := strings.Cut(key, "@")
+		list = append(list, token{source, host, settings[key]})
+	}
+	slices.SortFunc(list, func(a, b token) int { return strings.Compare(a.source, b.source) })
+	return list
+}
+
+func newForges(cfg Config, policy *egress.Policy, log *slog.Logger) *forges {
+	return &forges{tokens: tokensOf(cfg.SourceTokens), log: log, astray: map[string]string{}, disk: cfg.Disk, agent: "gitmirror/" + cfg.Version, on: &http.Transport{
 		DialContext: egress.NewDialer(policy, network.Or(cfg.Network)).DialContext, TLSHandshakeTimeout: 10 * time.Second, ResponseHeaderTimeout: time.Minute,
 		MaxResponseHeaderBytes: 1 << 20, IdleConnTimeout: time.Minute, MaxIdleConnsPerHost: 2,
 	}}
 }
 
-func (f *forges) Credentials() []string { return slices.Sorted(maps.Keys(f.tokens)) }
+func (f *forges) Credentials(leads func(source string) (forge.Account, bool)) (names []string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, t := range f.tokens {
+		a, is := leads(t.source)
+		if !is || t.goes(a) {
+			delete(f.astray, t.source)
+			names = append(names, t.source)
+		} else if f.astray[t.source] != a.Base {
+			f.astray[t.source] = a.Base
+			f.log.Warn("a source leads to a forge that its token is not for: it is not given to it", "source", t.source, "forge", a.Base,
+				"try", "where that forge is yours, start the node with --source-token "+t.source+"@HOST=FILE")
+		}
+	}
+	return names
+}
 
 func (f *forges) List(ctx context.Context, a forge.Account, source string, memory *client.Memory) (*client.Result, error) {
 	token := ""
-	for name, path := range f.tokens {
-		if strings.EqualFold(name, source) {
+	for _, t := range f.tokens {
+		if strings.EqualFold(t.source, source) && t.goes(a) {
 			var err error
-			if token, err = readToken(f.disk, path); err != nil {
+			if token, err = readToken(f.disk, t.file); err != nil {
 				return nil, &client.Error{Class: client.Auth, Why: fmt.Sprintf("the token of %s cannot be used: %v", source, err), Try: "mend the file on the node that lists it"}
 			}
 		}

@@ -1,10 +1,19 @@
 package node
 
 import (
+	"bytes"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+
+	"gitmirror/internal/egress"
+	"gitmirror/source/forge"
+	"gitmirror/source/forge/client"
 )
 
 func TestTokensAreReadOfTheirOwnersFiles(t *testing.T) {
@@ -31,6 +40,53 @@ func TestTokensAreReadOfTheirOwnersFiles(t *testing.T) {
 		}
 		if _, err := Check(Config{Dir: filepath.Join(dir, "data"), SourceTokens: map[string]string{"acme": path}, Timing: "fast"}); err == nil || !strings.Contains(err.Error(), "--source-token acme") {
 			t.Errorf("%s: started with %v", what, err)
+		}
+	}
+}
+
+// Whoever may add a source says where it leads: the token goes where the node's settings say, and to no
+// other address that a source of that name has by now.
+func TestATokenGoesToItsForgeAlone(t *testing.T) {
+	got := ""
+	at := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { got = r.Header.Get("Authorization") }))
+	t.Cleanup(at.Close)
+	file := filepath.Join(t.TempDir(), "token")
+	if err := os.WriteFile(file, []byte("secret"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	policy, err := egress.NewPolicy([]string{"127.0.0.0/8"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		key  string
+		goes bool
+	}{{"acme", false}, {"acme@github.com", false}, {"acme@127.0.0.1", false}, {"acme@" + strings.TrimPrefix(at.URL, "http://"), true}} {
+		var log bytes.Buffer
+		f := newForges(Config{SourceTokens: map[string]string{tt.key: file, "other": file}}, policy, slog.New(slog.NewTextHandler(&log, nil)))
+		account := forge.Account{Kind: forge.Gitea, Base: at.URL, Name: "acme"}
+		got = "not asked"
+		_, _ = f.List(t.Context(), account, "ACME", new(client.Memory))
+		if want := map[bool]string{true: "Bearer secret"}[tt.goes]; got != want {
+			t.Errorf("%s: it is told %q", tt.key, got)
+		}
+		leads := func(name string) (forge.Account, bool) { return account, name == "acme" }
+		want := []string{"acme", "other"}
+		if !tt.goes {
+			want = want[1:]
+		}
+		for range 2 {
+			if names := f.Credentials(leads); !slices.Equal(names, want) {
+				t.Errorf("%s: it has %v", tt.key, names)
+			}
+		}
+		if n := strings.Count(log.String(), "level=WARN"); (n == 1) == tt.goes || n > 1 {
+			t.Errorf("%s: %s", tt.key, log.String())
+		}
+		account.Base = "https://github.com"
+		account.Kind = forge.GitHub
+		if names := f.Credentials(leads); tt.key == "acme" && len(names) != 2 {
+			t.Errorf("at home it has %v", names)
 		}
 	}
 }

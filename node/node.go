@@ -319,7 +319,7 @@ func (n *node) build(ctx context.Context) (err error) {
 		return errors.Join(n.storeProblem(err), p.cluster.Shutdown(bound))
 	}
 	p.copies = copies{engine: p.engine}
-	p.lister = lister.New(lister.Config{Self: n.id.ID, State: p.machine.state, Proposer: p.reach, Indexes: indexes{p.engine}, Forges: newForges(n.cfg, n.given.policy),
+	p.lister = lister.New(lister.Config{Self: n.id.ID, State: p.machine.state, Proposer: p.reach, Indexes: indexes{p.engine}, Forges: newForges(n.cfg, n.given.policy, n.log),
 		Now:   func() time.Time { return p.machine.logTime().Now },
 		NewID: func() string { return ulid.Make().String() }, Deny: denies(n.given.policy), Log: n.log})
 	p.coordinator = coordinator.New(coordinator.Config{

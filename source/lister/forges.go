@@ -24,8 +24,9 @@ type Forges interface {
 	List(ctx context.Context, a forge.Account, source string, memory *client.Memory) (*client.Result, error)
 	// Serves tells whether anybody may clone from an address. It blocks for the answer.
 	Serves(ctx context.Context, clone string) bool
-	// Credentials are the names of the sources that this node has one for, sorted.
-	Credentials() []string
+	// Credentials are the names of the sources that this node has one for, sorted, without those that lead
+	// elsewhere than it is for. leads says where the source of a name leads, false where there is none.
+	Credentials(leads func(source string) (forge.Account, bool)) []string
 }
 
 // How soon a forge is listed again that could not be.
@@ -82,7 +83,7 @@ func (l *Lister) lookForges(ctx context.Context, f *forges, work *sync.WaitGroup
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	next = l.tellCredentials(ctx, f, self)
+	next = l.tellCredentials(ctx, f, view, self)
 	mine := map[string]bool{}
 	for _, src := range view.Sources() {
 		if !src.IsForge() || src.Owner != self.Num || !l.mayList(view, src) {
@@ -141,16 +142,30 @@ func (l *Lister) begin(ctx context.Context, f *forges, work *sync.WaitGroup, src
 // mayList tells whether a forge is for this node to list, by what it has: without a credential it sees
 // less than another, and what it does not see would seem to be gone.
 func (l *Lister) mayList(view *fsm.View, src *fsm.Source) bool {
-	has := slices.ContainsFunc(l.cfg.Forges.Credentials(), func(name string) bool { return strings.EqualFold(name, src.Name) })
+	has := slices.ContainsFunc(l.credentials(view), func(name string) bool { return strings.EqualFold(name, src.Name) })
 	if _, withCredential := view.Listers(src); withCredential {
 		return has
 	}
 	return true
 }
 
+// credentials are those of this node, by where the sources lead now.
+func (l *Lister) credentials(view *fsm.View) []string {
+	return l.cfg.Forges.Credentials(func(name string) (forge.Account, bool) {
+		if src := view.SourceByName(name); src != nil && src.IsForge() {
+			return accountOf(src), true
+		}
+		return forge.Account{}, false
+	})
+}
+
+func accountOf(src *fsm.Source) forge.Account {
+	return forge.Account{Kind: forge.Kind(src.Forge.GetKind()), Base: src.Forge.GetBase(), Name: src.Forge.GetAccount()}
+}
+
 // tellCredentials has the table say what this node has, where it says otherwise. f is locked.
-func (l *Lister) tellCredentials(ctx context.Context, f *forges, self *fsm.Node) (next time.Duration) {
-	have := l.cfg.Forges.Credentials()
+func (l *Lister) tellCredentials(ctx context.Context, f *forges, view *fsm.View, self *fsm.Node) (next time.Duration) {
+	have := l.credentials(view)
 	if slices.Equal(self.Credentials, have) {
 		return 0
 	}
@@ -207,7 +222,7 @@ func (l *Lister) listForge(ctx context.Context, src *fsm.Source, memory *client.
 // askForge asks a forge, and has the difference to what is claimed written down.
 func (l *Lister) askForge(ctx context.Context, src *fsm.Source, memory *client.Memory) error {
 	began := time.Now()
-	account := forge.Account{Kind: forge.Kind(src.Forge.GetKind()), Base: src.Forge.GetBase(), Name: src.Forge.GetAccount()}
+	account := accountOf(src)
 	selector, err := Selection(src.Forge.GetSelection()).Read()
 	if err != nil {
 		return &client.Error{Class: client.Failed, Why: err.Error()}

@@ -40,7 +40,7 @@ func (a *asked) Serves(_ context.Context, clone string) bool {
 	return a.wikis[clone]
 }
 
-func (a *asked) Credentials() []string { return a.has }
+func (a *asked) Credentials(func(string) (forge.Account, bool)) []string { return a.has }
 
 // newForgeWorld is a table with the source "f", which is the organisation acme and owned by a.
 func newForgeWorld(t rapid.TB, kind string, selection *command.Selection) (*world, *asked) {
