@@ -33,7 +33,10 @@ func TestSourceOfAForge(t *testing.T) {
 	if n := len(f.requests()); n != asked {
 		t.Errorf("%d requests for what cannot be", n-asked)
 	}
+	is.State = api.SourcePaused
+	contains(t, "stderr", run(t, "source", "sync", "acme").want(t, exitOK).err, "the forge is not asked until it is resumed")
 	is.Selection, is.Kind = nil, "index"
+	contains(t, "stderr", run(t, "source", "sync", "acme").want(t, exitOK).err, "its index is asked")
 	run(t, "source", "set", "acme", "--match", "x").want(t, exitUsage)
 }
 

@@ -14,15 +14,18 @@ func sourceSyncCommand() command {
 		examples: []string{"gitmirror source sync upstream-repos"},
 		run: func(ctx context.Context, s *session, c *urfave.Context) error {
 			name := c.Args().First()
-			var paused bool
+			var paused, forge bool
 			err := sourceWrite(ctx, s, func(ctx context.Context, key string) (*api.Source, error) {
 				src, err := s.client.SyncSource(ctx, name, key)
 				paused = err == nil && src.State == api.SourcePaused
+				forge = err == nil && src.Kind != api.SourceIndex
 				return src, err
 			}, "Asked for")
 			switch {
 			case err != nil:
 				return err
+			case paused && forge:
+				s.remark("It is paused: the forge is not asked until it is resumed: %s", s.command("source resume %s", name))
 			case paused:
 				s.remark("It is paused: its index is asked, and what that lists changes nothing until it is resumed: %s", s.command("source resume %s", name))
 			default:
