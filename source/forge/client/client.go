@@ -204,11 +204,15 @@ func (l *lister) pass(ctx context.Context, of sort) (found map[int64]forge.Repo,
 		if err != nil {
 			return nil, false, err
 		}
+		before := len(found)
 		for _, r := range p.repos {
 			if r.ID == 0 || r.Name == "" || r.Owner == "" {
 				return nil, false, failed(Failed, "%s tells of a repository without a name or an id: is it a %s?", l.door.host(), l.cfg.Account.Kind)
 			}
 			found[r.ID] = r
+		}
+		if len(p.repos) > 0 && len(found) == before && p.next != 0 {
+			return nil, false, failed(Failed, "%s: page %d of %s brings nothing new, and says that there are more", l.door.host(), n, l.cfg.Account.Name)
 		}
 		total = cmp.Or(total, p.total)
 		if asked++; len(found) > maxRepos || asked > maxPages {

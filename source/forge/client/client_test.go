@@ -318,6 +318,23 @@ func TestLimits(t *testing.T) {
 		after(time.Second)
 		answer(429, "no", "Retry-After", "99999999999999999999")
 		after(time.Minute)
+		answer(503, "", "Retry-After", "90")
+		after(90 * time.Second)
+	})
+}
+
+// A forge that always knows another page comes to an end.
+func TestPagesThatBringNothingNew(t *testing.T) {
+	each(t, func(t *testing.T, f *forgereplay.Forge) {
+		cfg := config(t, f)
+		f.Organisation("acme", some(100)...)
+		cfg.Transport = transport(func(r *http.Request) (*http.Response, error) {
+			page, _ := strconv.Atoi(r.URL.Query().Get("page"))
+			return endless(f, r, page)
+		})
+		if e := fails(t, cfg, client.Failed); !strings.Contains(e.Why, "nothing new") || len(f.Requests()) > 10 {
+			t.Errorf("%v, after %d requests", e, len(f.Requests()))
+		}
 	})
 }
 
@@ -325,7 +342,7 @@ func TestLimits(t *testing.T) {
 func TestTheTokenGoesNowhereElse(t *testing.T) {
 	each(t, func(t *testing.T, f *forgereplay.Forge) {
 		f.Organisation("acme", some(3)...)
-		for _, to := range []string{"https://elsewhere.example/api", "http://forge.example/sub/api", "https://forge.example:444/"} {
+		for _, to := range []string{"https://elsewhere.example/api", "http://forge.example/sub/api", "https://forge.example:444/", "https://" + secret + ".example/"} {
 			elsewhere := 0
 			cfg := config(t, f)
 			cfg.Transport = transport(func(r *http.Request) (*http.Response, error) {
@@ -381,11 +398,10 @@ func TestBounds(t *testing.T) {
 			t.Error(err)
 		}
 		// Each page is slow.
-		f.Organisation("acme", some(100)...)
+		f.Organisation("acme", some(5000)...)
 		cfg.Transport = transport(func(r *http.Request) (*http.Response, error) {
 			time.Sleep(50 * time.Second)
-			page, _ := strconv.Atoi(r.URL.Query().Get("page"))
-			return endless(f, r, page)
+			return f.RoundTrip(r)
 		})
 		began = time.Now()
 		if e := fails(t, cfg, client.Failed); !strings.Contains(e.Why, "within 30m") || time.Since(began) > 31*time.Minute {

@@ -62,8 +62,8 @@ func (d *door) client() *http.Client {
 func (d *door) is(u *url.URL) bool { return u.Scheme == d.to.Scheme && u.Host == d.to.Host }
 
 func (d *door) strays(to *url.URL) error {
-	e := failed(Failed, "%s leads to %s, where nothing is asked", d.host(), (&url.URL{Scheme: to.Scheme, Host: to.Host}))
-	e.Try = "if that is the forge, give it as --base-url"
+	e := failed(Failed, "%s leads to %s, where nothing is asked", d.host(), d.clean((&url.URL{Scheme: to.Scheme, Host: to.Host}).String()))
+	e.Try = "if that is the forge, give it as --base-url, a source by adding it anew; the token goes there then"
 	return e
 }
 
@@ -209,7 +209,7 @@ func (d *door) judge(x *exchange, err error) error {
 	switch s := x.status; {
 	case s == 0:
 		return failed(Failed, "%s cannot be asked: %s", d.host(), d.clean(cause(err)))
-	case s == http.StatusTooManyRequests, s == http.StatusForbidden && d.limits(x):
+	case s == http.StatusTooManyRequests, s == http.StatusForbidden && d.limits(x), s == http.StatusServiceUnavailable && x.header.Get("Retry-After") != "":
 		return d.limited(time.Now(), d.rest(x))
 	case s == http.StatusUnauthorized, s == http.StatusForbidden:
 		e := failed(Auth, "%s refuses to be asked (%d%s)", d.host(), s, says)
