@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"gitmirror/internal/giturl"
+	"gitmirror/internal/oneline"
 	"gitmirror/internal/refusal"
 	"gitmirror/source"
 )
@@ -27,6 +28,9 @@ func (p *Planned) Path() string {
 	}
 	return p.Repo.Path()
 }
+
+// maxFile bounds what is kept of a repository's path, which is for people: forges may tell of megabytes.
+const maxFile = 300 // bytes
 
 // wikiEnds is what the name of a wiki's repository has behind that whose wiki it is.
 const wikiEnds = ".wiki"
@@ -68,7 +72,7 @@ func (s *Selector) Plan(account Account, repos []Repo, wikis func(*Repo) bool) [
 // enter makes the entry of one that is wanted, or says why there is none.
 func (s *Selector) enter(p *Planned, account Account, named map[string]string) {
 	flaw := func(err error) {
-		p.Flaw = &source.Flaw{File: p.Path(), Why: err.Error()}
+		p.Flaw = &source.Flaw{File: oneline.Clip(p.Path(), maxFile), Why: err.Error()}
 		if r := refusal.Of(err); r != nil {
 			p.Flaw.Why, p.Flaw.Try = r.Detail, strings.ReplaceAll(r.Hint, "; set it with --name", ", or give --template")
 		}
@@ -99,7 +103,7 @@ func (s *Selector) enter(p *Planned, account Account, named map[string]string) {
 		return
 	}
 	named[strings.ToLower(name)] = p.Path()
-	p.Entry = source.Entry{Path: p.ID(), File: p.Path(), Name: name, URLs: []string{u.String()}, Keys: []string{u.Key()}}
+	p.Entry = source.Entry{Path: p.ID(), File: oneline.Clip(p.Path(), maxFile), Name: name, URLs: []string{u.String()}, Keys: []string{u.Key()}}
 }
 
 // name is what the template makes of a repository.

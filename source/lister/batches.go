@@ -74,6 +74,10 @@ func (l *Lister) put(ctx context.Context, t target, listing *source.Listing, cha
 		for _, i := range part.of {
 			e := entry(&listing.Entries[i])
 			size := proto.Size(e) + 10
+			if size > batchBytes { // the log takes it in no entry: it stays as it was
+				refused = append(refused, source.Flaw{File: listing.Entries[i].File, Line: listing.Entries[i].Line, Why: fmt.Sprintf("it has %d bytes, more than %d", size, batchBytes), Try: "give it fewer addresses and labels"})
+				continue
+			}
 			if len(batch) == fsm.MaxItems || bytes+size > batchBytes {
 				if err := flush(part.count); err != nil {
 					return nil, nil, err

@@ -195,21 +195,26 @@ func (l *Lister) listForge(ctx context.Context, src *fsm.Source, memory *client.
 		l.log.Debug("a forge is not listed now", "source", src.Name, "err", err)
 		return true
 	}
+	limited, again := e.Class == client.Limited, src.Failed.GetLimited()
 	tries := src.Failed.GetTries() + 1
-	rest := lastRest
-	if tries < 7 {
-		rest = min(firstRest<<(tries-1), lastRest)
-	}
-	limited := e.Class == client.Limited
+	rest := restAfter(tries)
 	if limited {
-		rest, tries = max(time.Until(e.Until), time.Second), tries-1
+		rest = max(time.Until(e.Until), time.Second)
+		if !again {
+			tries = 1
+		} else { // what it told was too short, or is never enough
+			rest = max(rest, restAfter(tries-1))
+		}
 	}
 	why := e.Why
 	if e.Try != "" {
 		why += "; " + e.Try
 	}
-	if src.Failed.GetTries() == 0 && !limited {
+	switch {
+	case !limited && (src.Failed == nil || again):
 		l.log.Warn("a forge cannot be listed", "source", src.Name, "err", e)
+	case limited && again && tries == 2:
+		l.log.Warn("a forge limits how often it is asked, again when it was asked no sooner than it told", "source", src.Name, "err", e)
 	}
 	failed := &command.Listed{Error: oneline.Clip(why, 300), Again: src.Again, Revision: src.Revision, Tries: tries, RestMs: rest.Milliseconds(), Limited: limited}
 	if err := l.propose(ctx, target{src, nil, nil}, &command.Listing{Done: failed}); err != nil {
@@ -217,6 +222,14 @@ func (l *Lister) listForge(ctx context.Context, src *fsm.Source, memory *client.
 		return true
 	}
 	return false
+}
+
+// restAfter is how long a forge is left alone that failed so often in a row.
+func restAfter(tries uint32) time.Duration {
+	if tries >= 7 {
+		return lastRest
+	}
+	return min(firstRest<<(max(tries, 1)-1), lastRest)
 }
 
 // askForge asks a forge, and has the difference to what is claimed written down.

@@ -423,3 +423,48 @@ func TestOnlyWikisThatAreThereAreMirrored(t *testing.T) {
 		t.Errorf("%d claims, %q", len(urls), urls["8.wiki"])
 	}
 }
+
+// A forge whose limit is over at once, by what it tells, is left alone all the same when it has another: longer
+// and longer.
+func TestALimitAfterALimit(t *testing.T) {
+	for name, header := range map[string][]string{"zero": {"Retry-After", "0"}, "negative": {"Retry-After", "-7"}, "past": {"Retry-After", "Fri, 31 Dec 1999 23:59:59 GMT"}, "relative": {"X-RateLimit-Remaining", "0", "X-RateLimit-Reset", "60"}} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w, a := newForgeWorld(t, "github", nil)
+				a.Fault(func(int, *http.Request) http.HandlerFunc { return forgereplay.Answer(429, "slow down", header...) })
+				var log strings.Builder
+				l := lister.New(lister.Config{Self: "a", State: w.state, Proposer: w, Indexes: w, Forges: a, Now: func() time.Time { return w.now }, NewID: func() string { return "" }, Log: slog.New(slog.NewTextHandler(&log, nil))})
+				once := l.ForgesOnce()
+				var rests []time.Duration
+				for range 9 {
+					once(context.Background())
+					at, _ := w.forge().NextListing()
+					rests = append(rests, at.Sub(w.now))
+					w.now = at
+				}
+				if want := []time.Duration{time.Second, time.Minute, 2 * time.Minute, 4 * time.Minute, 8 * time.Minute, 16 * time.Minute, 32 * time.Minute, time.Hour, time.Hour}; !slices.Equal(rests, want) {
+					t.Errorf("left alone for %v, want %v", rests, want)
+				}
+				if n := strings.Count(log.String(), "level=WARN"); n != 1 || len(a.Requests()) != 9 {
+					t.Errorf("%d warnings, %d requests", n, len(a.Requests()))
+				}
+			})
+		})
+	}
+}
+
+// An owner of megabytes, which a forge may tell, is in no entry of the log.
+func TestAnOwnerOfMegabytes(t *testing.T) {
+	w, a := newForgeWorld(t, "gitea", &command.Selection{Template: "h/{name}"})
+	long := repo(2, "two")
+	long.Owner = strings.Repeat("x", 1<<20)
+	a.Organisation("acme", repo(1, "one"), long, repo(3, "three"))
+	w.lists("a", a)()
+	urls, _ := w.forged()
+	if src := w.forge(); len(urls) != 3 || src.Error != "" || src.Listed.GetGeneration() != 1 {
+		t.Errorf("%v, %q", urls, src.Error)
+	}
+	if c := w.state.View().ClaimOf(w.forge().Num, "2"); c == nil || len(c.File) > 300 {
+		t.Errorf("%+v", c)
+	}
+}

@@ -565,3 +565,16 @@ func TestABatchFitsIntoTheLog(t *testing.T) {
 		t.Errorf("%d claims of 300; %+v", len(got), w.state.View().SourceByID("s"))
 	}
 }
+
+// An entry that is larger than a batch is a flaw of its own, and holds up no other.
+func TestAnEntryThatNoBatchTakes(t *testing.T) {
+	w := newWorld(t)
+	w.files["large"] = "url: https://h/large\nlabels: {team: " + strings.Repeat("x", 300<<10) + "}"
+	w.files["small"] = "url: https://h/small"
+	w.publish()
+	w.lister("a").Look(t.Context())
+	src := w.state.View().SourceByID("s")
+	if src.Error != "" || src.Listed.GetAdded() != 1 || src.Listed.GetFlawsTotal() != 1 || !strings.Contains(src.Listed.GetFlaws()[0].GetWhy(), "bytes, more than") {
+		t.Errorf("%q, %v", src.Error, src.Listed)
+	}
+}
