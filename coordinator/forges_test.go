@@ -60,4 +60,10 @@ func TestWhoListsAForge(t *testing.T) {
 	w.apply(&command.SetNodeDrain{Id: id(3), Draining: true}) // there is no other that has it
 	owned("two", "n3")
 	owned("three", "n1")
+	// Nobody has it any more: it is given to nobody who sees less.
+	src := w.state.View().SourceByName("two")
+	w.apply(&command.Listing{Source: src.ID, Node: id(3), Epoch: src.Epoch, Done: &command.Listed{Generation: 1, WithCredential: true}})
+	w.apply(&command.PutCredentials{Node: id(3)})
+	w.apply(&command.PutCredentials{Node: id(2)})
+	owned("two", "n3")
 }

@@ -145,14 +145,15 @@ func (n *Node) HasCredential(source string) bool {
 	return slices.ContainsFunc(n.Credentials, func(name string) bool { return foldCompare(name, source) == 0 })
 }
 
-// Listers are the nodes that may list a forge: those that have its credential or, where none has, all.
+// Listers are the nodes that may list a forge: those that have its credential or, where none has, all. Where
+// it was listed with one the last time they are none then: what is not seen without would seem to be gone.
 func (v *View) Listers(src *Source) (list []*Node, withCredential bool) {
 	for _, n := range v.Nodes() {
 		if n.State != NodeLeft && n.HasCredential(src.Name) {
 			list = append(list, n)
 		}
 	}
-	if len(list) > 0 {
+	if len(list) > 0 || src.Listed.GetWithCredential() {
 		return list, true
 	}
 	return v.Nodes(), false

@@ -73,7 +73,9 @@ func forgeState(view *fsm.View, src *fsm.Source) (state, reason string) {
 	list, withCredential := view.Listers(src)
 	absent := ""
 	if names := down(list); len(names) == len(list) {
-		if absent = "no node lives"; withCredential {
+		if absent = "no node lives"; withCredential && len(list) == 0 {
+			absent = "it is not listed while no node has its credential, with which it was listed: start one with --source-token for it, or add the source anew"
+		} else if withCredential {
 			absent = "it is not listed while no node lives that has its credential: " + strings.Join(names, ", ")
 		}
 	}

@@ -74,6 +74,12 @@ func TestHowAForgeIs(t *testing.T) {
 	if out = is(api.SourceWaiting, "no node lives that has its credential: n2"); out.Credentials[0] != "n2" {
 		t.Errorf("%+v", out)
 	}
+	b.do(&command.PutCredentials{Node: "n2"})
+	is(api.SourceWaiting, "about to be listed")
+	listed(&command.Listed{Generation: 3, WithCredential: true})
+	if out = is(api.SourceWaiting, "no node has its credential"); len(out.Credentials) != 0 {
+		t.Errorf("%+v", out)
+	}
 	b.do(&command.SetSource{Id: "f", Paused: proto.Bool(true)})
 	if out = is(api.SourcePaused, ""); out.Next != nil {
 		t.Errorf("%+v", out)

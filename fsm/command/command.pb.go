@@ -3404,13 +3404,14 @@ type Listed struct {
 	// What it would take away is held for a person to look at; absent where it is not.
 	Hold *SourceHold `protobuf:"bytes,13,opt,name=hold,proto3" json:"hold,omitempty"`
 	// Of a forge, since format 12: the generation counts its listings.
-	Revision      uint64 `protobuf:"varint,14,opt,name=revision,proto3" json:"revision,omitempty"`           // of the selection that it was listed by
-	Tries         uint32 `protobuf:"varint,15,opt,name=tries,proto3" json:"tries,omitempty"`                 // that have failed in a row, with an error
-	RestMs        int64  `protobuf:"varint,16,opt,name=rest_ms,json=restMs,proto3" json:"rest_ms,omitempty"` // it is not asked again before, counted from the entry's time; with an error
-	Limited       bool   `protobuf:"varint,17,opt,name=limited,proto3" json:"limited,omitempty"`             // by the forge: nobody asks it before
-	Skipped       uint32 `protobuf:"varint,18,opt,name=skipped,proto3" json:"skipped,omitempty"`             // that the forge has and are not wanted
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Revision       uint64 `protobuf:"varint,14,opt,name=revision,proto3" json:"revision,omitempty"`                                   // of the selection that it was listed by
+	Tries          uint32 `protobuf:"varint,15,opt,name=tries,proto3" json:"tries,omitempty"`                                         // that have failed in a row, with an error
+	RestMs         int64  `protobuf:"varint,16,opt,name=rest_ms,json=restMs,proto3" json:"rest_ms,omitempty"`                         // it is not asked again before, counted from the entry's time; with an error
+	Limited        bool   `protobuf:"varint,17,opt,name=limited,proto3" json:"limited,omitempty"`                                     // by the forge: nobody asks it before
+	Skipped        uint32 `protobuf:"varint,18,opt,name=skipped,proto3" json:"skipped,omitempty"`                                     // that the forge has and are not wanted
+	WithCredential bool   `protobuf:"varint,19,opt,name=with_credential,json=withCredential,proto3" json:"with_credential,omitempty"` // it was listed with one: without it less is seen, and nobody lists it
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *Listed) Reset() {
@@ -3567,6 +3568,13 @@ func (x *Listed) GetSkipped() uint32 {
 		return x.Skipped
 	}
 	return 0
+}
+
+func (x *Listed) GetWithCredential() bool {
+	if x != nil {
+		return x.WithCredential
+	}
+	return false
 }
 
 // Flaw is what is wrong with a file of a source.
@@ -4192,7 +4200,7 @@ const file_command_proto_rawDesc = "" +
 	"\alearned\x18\a \x01(\bR\alearned\x12\x1e\n" +
 	"\n" +
 	"submodules\x18\b \x01(\bR\n" +
-	"submodules\"\xee\x03\n" +
+	"submodules\"\x97\x04\n" +
 	"\x06Listed\x12\x1e\n" +
 	"\n" +
 	"generation\x18\x01 \x01(\x04R\n" +
@@ -4215,7 +4223,8 @@ const file_command_proto_rawDesc = "" +
 	"\x05tries\x18\x0f \x01(\rR\x05tries\x12\x17\n" +
 	"\arest_ms\x18\x10 \x01(\x03R\x06restMs\x12\x18\n" +
 	"\alimited\x18\x11 \x01(\bR\alimited\x12\x18\n" +
-	"\askipped\x18\x12 \x01(\rR\askipped\"R\n" +
+	"\askipped\x18\x12 \x01(\rR\askipped\x12'\n" +
+	"\x0fwith_credential\x18\x13 \x01(\bR\x0ewithCredential\"R\n" +
 	"\x04Flaw\x12\x12\n" +
 	"\x04file\x18\x01 \x01(\tR\x04file\x12\x12\n" +
 	"\x04line\x18\x02 \x01(\rR\x04line\x12\x10\n" +

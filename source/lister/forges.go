@@ -142,11 +142,15 @@ func (l *Lister) begin(ctx context.Context, f *forges, work *sync.WaitGroup, src
 // mayList tells whether a forge is for this node to list, by what it has: without a credential it sees
 // less than another, and what it does not see would seem to be gone.
 func (l *Lister) mayList(view *fsm.View, src *fsm.Source) bool {
-	has := slices.ContainsFunc(l.credentials(view), func(name string) bool { return strings.EqualFold(name, src.Name) })
 	if _, withCredential := view.Listers(src); withCredential {
-		return has
+		return l.hasCredential(view, src)
 	}
 	return true
+}
+
+// hasCredential tells whether this node has one for a forge.
+func (l *Lister) hasCredential(view *fsm.View, src *fsm.Source) bool {
+	return slices.ContainsFunc(l.credentials(view), func(name string) bool { return strings.EqualFold(name, src.Name) })
 }
 
 // credentials are those of this node, by where the sources lead now.
@@ -262,7 +266,7 @@ func (l *Lister) askForge(ctx context.Context, src *fsm.Source, memory *client.M
 			skipped++
 		}
 	}
-	state := &command.Listed{Generation: src.Listed.GetGeneration() + 1, Again: src.Again, Revision: src.Revision, Entries: uint32(len(listing.Entries)), Kept: uint32(changes.Kept), Skipped: uint32(skipped)}
+	state := &command.Listed{Generation: src.Listed.GetGeneration() + 1, Again: src.Again, Revision: src.Revision, Entries: uint32(len(listing.Entries)), Kept: uint32(changes.Kept), Skipped: uint32(skipped), WithCredential: l.hasCredential(view, src)}
 	if err := l.bring(ctx, view, target{src, nil, nil}, listing, changes, state); err != nil {
 		return err
 	}

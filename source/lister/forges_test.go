@@ -396,6 +396,17 @@ func TestCredentialsAreToldAndHeeded(t *testing.T) {
 	if len(a.Requests()) != 1 {
 		t.Error("it is listed without the credential that another has")
 	}
+	// Nobody has it any more: what it was needed for is not gone.
+	w.sure(&command.PutCredentials{Node: "a"})
+	w.sure(&command.PutCredentials{Node: "b"})
+	w.lists("a", none)()
+	if len(a.Requests()) != 1 {
+		t.Error("it is listed without the credential that it was listed with")
+	}
+	w.lists("a", a)()
+	if len(a.Requests()) != 2 {
+		t.Error("it is not listed by who has the credential again")
+	}
 }
 
 func TestOnlyWikisThatAreThereAreMirrored(t *testing.T) {
