@@ -3,6 +3,7 @@ package lister
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -330,6 +331,43 @@ func united(first, second []forge.Repo) []forge.Repo {
 func Selection(s *command.Selection) forge.Selection {
 	return forge.Selection{Match: s.GetMatch(), Exclude: s.GetExclude(), Topics: s.GetTopics(), Visibility: s.GetVisibility(), SkipArchived: s.GetSkipArchived(), SkipForks: s.GetSkipForks(),
 		MaxSize: s.GetMaxSize(), Wiki: s.GetWiki(), Template: s.GetTemplate()}
+}
+
+// circled takes entries out that change addresses in a circle: no order of renames is right there, and a forge
+// that was set up anew, with other numbers, looks so. They stay as they are, each with a flaw.
+func circled(view *fsm.View, src *fsm.Source, listing *source.Listing, changed []int) (rest []int, flaws []source.Flaw) {
+	holder := map[string]int{} // who has it now, by address
+	for _, i := range changed {
+		if c := view.ClaimOf(src.Num, listing.Entries[i].Path); c != nil {
+			holder[c.Keys[0]] = i
+		}
+	}
+	before := func(i int) (int, bool) { // who gives it its address
+		at, has := holder[listing.Entries[i].Keys[0]]
+		return at, has && at != i
+	}
+	walk, circle := map[int]int{}, map[int]bool{} // in which walk each was met, from 1 on
+	for n, at := range changed {
+		has := true
+		for has && walk[at] == 0 {
+			walk[at] = n + 1
+			at, has = before(at)
+		}
+		for has && walk[at] == n+1 && !circle[at] { // it has come back to where it was
+			circle[at] = true
+			at, has = before(at)
+		}
+	}
+	for _, i := range changed {
+		if !circle[i] {
+			rest = append(rest, i)
+			continue
+		}
+		e := &listing.Entries[i]
+		flaws = append(flaws, source.Flaw{File: view.ClaimOf(src.Num, e.Path).File, Why: fmt.Sprintf("its id %s is now that of %s, and the other way round: nothing of it is changed", e.Path, e.File),
+			Try: "where the forge was set up anew, add the source anew"})
+	}
+	return rest, flaws
 }
 
 // inOrder puts entries that have changed so that none takes the name or the address that another of them

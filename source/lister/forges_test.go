@@ -263,6 +263,35 @@ func TestANewOneUnderAnOldName(t *testing.T) {
 	}
 }
 
+// A forge that was set up anew gives other numbers: no mirror follows another's upstream for that.
+func TestEntriesThatChangePlaces(t *testing.T) {
+	w, a := newForgeWorld(t, "github", nil)
+	a.Organisation("acme", repo(1, "r1"), repo(2, "r2"), repo(3, "r3"), repo(4, "r4"), repo(7, "other"))
+	list := w.lists("a", a)
+	list()
+	urls, rows := w.forged()
+	a.Organisation("acme", repo(1, "r2"), repo(2, "r3"), repo(3, "r1"), repo(4, "r5"), repo(7, "other"), repo(8, "r4"))
+	for range 2 {
+		w.sync()
+		list()
+		now, on := w.forged()
+		for _, id := range []string{"1", "2", "3"} {
+			if now[id] != urls[id] || on[id] != rows[id] {
+				t.Errorf("%s is %s on %s, was %s on %s", id, now[id], on[id], urls[id], rows[id])
+			}
+		}
+		if src := w.forge(); now["4"] != "https://h/acme/r5.git" || on["4"] != rows["4"] || now["8"] != "https://h/acme/r4.git" || on["8"] == rows["4"] ||
+			src.Listed.GetFlawsTotal() != 3 || src.Listed.GetKept() != 3 || src.Hold != nil || src.Listed.GetFlaws()[0].GetFile() != "acme/r1" || !strings.Contains(src.Listed.GetFlaws()[0].GetWhy(), "now that of acme/r2, and the other way round") {
+			t.Errorf("%v on %v, %v", now, on, src.Listed)
+		}
+	}
+	for id := range rows {
+		if rows[id] != "" && w.state.View().Repo(rows[id]).URLs()[0] != urls[id] && id != "4" {
+			t.Errorf("the mirror of %s follows %v", id, w.state.View().Repo(rows[id]).URLs())
+		}
+	}
+}
+
 // However little an account had: when it has nothing, a person is asked.
 func TestAnEmptyAccountIsHeld(t *testing.T) {
 	w, a := newForgeWorld(t, "gitlab", nil)

@@ -225,6 +225,10 @@ func (l *Lister) list(ctx context.Context, view *fsm.View, src *fsm.Source, row 
 func (l *Lister) bring(ctx context.Context, view *fsm.View, t target, listing *source.Listing, changes source.Changes, state *command.Listed) error {
 	approved := l.guard(view, t.src, listing, &changes, state)
 	if t.src.IsForge() {
+		var flaws []source.Flaw
+		changes.Changed, flaws = circled(view, t.src, listing, changes.Changed)
+		listing.Flaws = append(listing.Flaws, flaws...)
+		state.Kept += uint32(len(flaws))
 		changes.Changed = inOrder(view, t.src, listing, changes.Changed)
 		var first []string // they make room
 		if first, changes.Gone = makingRoom(view, t.src, listing, changes); len(first) > 0 {
