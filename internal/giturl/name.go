@@ -53,7 +53,7 @@ func badName(name string) string {
 		case strings.HasSuffix(low, ".git"), strings.HasSuffix(low, ".lock"):
 			return "a part ends in " + low[strings.LastIndexByte(low, '.'):]
 		case !letterOrDigit(first) && first != '_' && first != '~':
-			return fmt.Sprintf("a part starts with %q", first)
+			return "a part starts with " + printable(first)
 		}
 		for _, c := range s {
 			if !letterOrDigit(c) && !strings.ContainsRune("._~+-", c) && !unicode.Is(unicode.M, c) {
@@ -74,4 +74,12 @@ func NormalName(name string) string {
 		return name
 	}
 	return norm.NFC.String(name)
+}
+
+// printable is a character as it can be shown.
+func printable(c rune) string {
+	if unicode.IsPrint(c) {
+		return string(c)
+	}
+	return fmt.Sprintf("%q", c)
 }
