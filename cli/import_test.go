@@ -53,7 +53,7 @@ func TestImportOfAForge(t *testing.T) {
 
 	r := run(t, append(args, "--dry-run")...).want(t, exitPartFailed)
 	want := `REPOSITORY        SIZE  ACTION  REASON
-acme/-svc            -  error   "team/-svc" cannot be a name: a part starts with '-'
+acme/-svc            -  error   "team/-svc" cannot be a name: a part starts with -
 acme/secret          -  skip    private
 acme/svc-auth   12 MiB  add
 acme/svc-old   3.0 MiB  skip    archived
