@@ -40,7 +40,11 @@ func (e *Engine) Fresh(ctx context.Context, id string, after time.Time) (generat
 				return 0, err
 			}
 		}
-		if rest := e.schedule.Resting(id); rest > 0 {
+		rest := e.schedule.Resting(id)
+		if s.Failure != nil && s.Failure.Host { // it was this one that was told so, and it is heeded by it for as long
+			rest = max(rest, e.again(id))
+		}
+		if rest > 0 {
 			return 0, &NotFreshError{fmt.Sprintf("its upstream's host wants to be left alone for %s", rest.Round(time.Second)), rest}
 		}
 		if wait := freshEvery - e.cfg.Clock.Now().Sub(s.LastCheck); wait > 0 && !s.LastCheck.IsZero() {
