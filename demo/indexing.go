@@ -31,7 +31,7 @@ func (d *demo) followIndex(ctx context.Context) error {
 		return fmt.Errorf("make the index: %w", err)
 	}
 	clones := d.clonedUpstream()
-	listed := map[string]string{"DEFAULTS": "labels: {from: index}\n"}
+	listed := map[string]string{"DEFAULTS": "interval: 1s\nlabels: {from: index}\n"}
 	for _, s := range samples() {
 		listed[s.name] = "url: " + d.forge.URL(s.name) + "\n"
 	}
