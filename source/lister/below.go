@@ -224,9 +224,9 @@ func first(names []string) string {
 
 // inShort is the first of the flaws, in one line.
 func inShort(flaws []source.Flaw) string {
-	const first = 20
+	const shown = 20
 	var list []string
-	for _, f := range flaws[:min(len(flaws), first)] {
+	for _, f := range flaws[:min(len(flaws), shown)] {
 		list = append(list, f.Why)
 	}
 	if more := len(flaws) - len(list); more > 0 {
