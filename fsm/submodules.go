@@ -51,8 +51,11 @@ func (t *tables) roomUnder(src *Source, c *command.Entry) *command.Item {
 	}
 	n := 0
 	t.claims.of(src.Num, source.Under(top, ""), func(c *Claim) bool {
+		if !source.IsUnder(c.Path, top) {
+			return false
+		}
 		n++
-		return n < maxUnder && source.IsUnder(c.Path, top)
+		return n < maxUnder
 	})
 	if n < maxUnder {
 		return nil

@@ -3,6 +3,7 @@ package fsm
 import (
 	"fmt"
 	"testing"
+	"time"
 
 	"google.golang.org/protobuf/proto"
 
@@ -144,5 +145,93 @@ func TestWhatAsksForSubmodulesIsOfItsView(t *testing.T) {
 	before.Above(1, func(c *Claim) bool { got = append(got, c.Path); return true })
 	if len(got) != 1 || got[0] != "one" {
 		t.Errorf("%q", got)
+	}
+}
+
+// More than one entry may do hangs on what goes: it goes with the last of them.
+func TestWhatManyHangOnGoesLast(t *testing.T) {
+	m := sourced(t)
+	m.ok(m.listing("kernel", []*command.Entry{asking("one"), asking("three"), entryOf("two")}, nil))
+	for _, of := range []string{"one", "three"} {
+		for from := 0; from < maxUnder; from += 500 {
+			var some []*command.Entry
+			for i := range 500 {
+				some = append(some, submodule(of, fmt.Sprint(of, from+i)))
+			}
+			m.ok(m.under("kernel", of, &command.Submodules{}, some...))
+		}
+		m.refused(refusal.Invalid, m.under("kernel", of, &command.Submodules{}, submodule(of, "one-more")))
+	}
+	m.refused(refusal.SourceHeld, m.listing("kernel", nil, []string{"one", "three"}))
+	m.ok(m.listed("kernel", &command.Listed{Generation: 1, Hold: &command.SourceHold{Digest: digest(7), Lost: 2002}}))
+	m.ok(&command.ApproveSource{Id: "kernel", Digest: digest(7)})
+	for _, want := range []int{1002, 1} {
+		l := m.listing("kernel", nil, []string{"one", "three"})
+		l.Approved = digest(7)
+		out := m.do(l)
+		if left := m.state.View().ClaimsLen(1); out.Code != "" || left != want || (out.Left > 0) != (want > 1) {
+			t.Errorf("%d claims are left, want %d: %+v", left, want, out)
+		}
+	}
+}
+
+// What is only called otherwise loses nothing of what hangs on it.
+func TestSubmodulesOfWhatIsRenamed(t *testing.T) {
+	m := sourced(t)
+	m.ok(m.listing("kernel", []*command.Entry{asking("one")}, nil))
+	var some []*command.Entry
+	for i := range 20 {
+		some = append(some, submodule("one", fmt.Sprint("m", i)))
+	}
+	m.ok(m.under("kernel", "one", &command.Submodules{}, some...))
+	to := asking("one")
+	to.Path, to.Repo.Name = "new/one", "upstream/new/one"
+	m.ok(m.listing("kernel", []*command.Entry{to}, []string{"one"}))
+	if lost := m.state.View().SourceByID("kernel").Lost(m.state.View().Now()); lost != 0 {
+		t.Errorf("%d are lost", lost)
+	}
+}
+
+// Who calls it otherwise wants it for no shorter time.
+func TestARenameMakesNoneYounger(t *testing.T) {
+	m := sourced(t)
+	others := putSource("others")
+	others.Source.Namespace = "o"
+	m.ok(others)
+	first, second := entryOf("one"), entryOf("one")
+	first.Repo.Policy = &command.Policy{Replicas: 3}
+	second.Repo.Name, second.Repo.Policy = "o/one", &command.Policy{Replicas: 1}
+	m.ok(m.listing("kernel", []*command.Entry{first}, nil))
+	m.ok(m.listing("others", []*command.Entry{second}, nil))
+	first.Path, first.Repo.Name = "moved", "upstream/moved"
+	m.ok(m.listing("kernel", []*command.Entry{first}, []string{"one"}))
+	if row := m.row("upstream/moved"); row.Policy.Replicas != 3 || row.Name != "upstream/moved" {
+		t.Errorf("%s: %+v", row.Name, row.Policy)
+	}
+}
+
+// What people have follow another upstream is not called as the first any more.
+func TestAnotherUpstreamIsNotCalledAsTheFirst(t *testing.T) {
+	m := sourced(t)
+	m.ok(m.listing("kernel", []*command.Entry{entryOf("one")}, nil))
+	id := m.row("host/Acme/one").ID
+	m.ok(&command.ChangeRepos{Repos: []*command.RepoChange{{Repo: id, Upstream: &command.Upstream{Urls: []string{"https://mine/one"}, Keys: []string{"mine/one"}}}}})
+	if row := m.state.View().RepoByName("host/Acme/one"); row != nil {
+		t.Errorf("%s is called so, of %q", row.Name, row.URLs())
+	}
+}
+
+// Who adds what a source wants is heard.
+func TestWhatPeopleAskForWhoAddWhatIsWanted(t *testing.T) {
+	m := sourced(t)
+	e := entryOf("one")
+	e.Repo.Policy = &command.Policy{Replicas: 1, IntervalMs: 5000}
+	m.ok(m.listing("kernel", []*command.Entry{e}, nil))
+	r := newRepo("mine")
+	r.Name, r.Urls, r.UrlKeys = "mine", newRepo("one").Urls, newRepo("one").UrlKeys
+	r.Policy, r.Labels = &command.Policy{Replicas: 3}, map[string]string{"x": "y"}
+	m.ok(addRepos(r))
+	if row := m.row("mine"); row.Policy.Replicas != 3 || row.Policy.Interval != 5*time.Second || row.Labels["x"] != "y" {
+		t.Errorf("%+v, %v", row.Policy, row.Labels)
 	}
 }
