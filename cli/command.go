@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -97,9 +96,13 @@ func checkDurations(c *urfave.Context) error {
 
 // allFlags are the command's own, and those that all have.
 func (cmd command) allFlags() []urfave.Flag {
+	own := map[string]bool{}
+	for _, f := range cmd.flags {
+		own[f.Names()[0]] = true
+	}
 	list := cmd.flags
 	for _, common := range commonFlags(cmd.local) {
-		if !slices.ContainsFunc(cmd.flags, func(own urfave.Flag) bool { return own.Names()[0] == common.Names()[0] }) {
+		if !own[common.Names()[0]] {
 			list = append(list, common)
 		}
 	}

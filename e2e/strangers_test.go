@@ -29,6 +29,7 @@ import (
 var plainBinary = sync.OnceValues(func() (string, error) {
 	path := filepath.Join(filepath.Dir(binary), "gitmirror-plain")
 	build := exec.Command("go", "build", "-o", path, "gitmirror")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	build.Stderr = os.Stderr
 	return path, build.Run()
 })
