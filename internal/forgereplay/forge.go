@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 )
 
 // Repo is a repository of the forge.
@@ -49,6 +50,8 @@ type Forge struct {
 	token    string // that is wanted; empty: none is
 	left     int    // of the quota; below 0: it is not told
 	resets   int64
+	size     int // of the quota, each time that it is renewed
+	every    time.Duration
 }
 
 type account struct {
@@ -93,6 +96,13 @@ func (f *Forge) Quota(left int, resets int64) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.left, f.resets = left, resets
+}
+
+// Limit has the forge answer so many requests, and as many more each time that this much has passed.
+func (f *Forge) Limit(size int, every time.Duration) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.left, f.size, f.every, f.resets = size, size, every, time.Now().Add(every).Unix()
 }
 
 // Fault has requests answered by what it returns, where that is not nil; they are counted from 1 on.
@@ -165,6 +175,9 @@ func (f *Forge) answer(w http.ResponseWriter, r *http.Request, token string) {
 	if f.token != "" && token != f.token {
 		Answer(http.StatusUnauthorized, "Bad credentials")(w, r)
 		return
+	}
+	if now := time.Now(); f.every > 0 && now.Unix() >= f.resets {
+		f.left, f.resets = f.size, now.Add(f.every).Unix()
 	}
 	if f.left >= 0 {
 		prefix := map[string]string{"gitlab": "RateLimit-"}[f.Kind]

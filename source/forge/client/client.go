@@ -26,8 +26,8 @@ const (
 	maxRefusal  = 8 << 10  // bytes of an answer that refuses
 	perPage     = 100
 	requestTime = time.Minute
-	listingTime = 30 * time.Minute
-	passes      = 3 // of a listing that does not add up
+	listingTime = 30 * time.Minute // but for what is waited for the forge's limits
+	passes      = 3                // of a listing that does not add up
 )
 
 // pauses are how long is waited before a page is asked for again that failed by the forge's fault.
@@ -40,6 +40,18 @@ type Config struct {
 	Token     string            // empty for none
 	Memory    *Memory           // of the last listing; nil for none
 	Agent     string            // User-Agent
+	// Patience is how long, in all, the forge's limits are waited for within the listing; 0: not at all. One that
+	// is there before anything was read is not waited for, unless the listing is made Anew.
+	Patience time.Duration
+	Anew     bool           // it was made just now, and is made again
+	Progress func(Progress) // called in the listing's goroutine, which it holds up; nil for nobody
+}
+
+// Progress is how far a listing has come.
+type Progress struct {
+	Pages int       // that were asked for
+	Repos int       // that were found
+	Until time.Time // when the forge's limit is over, which is waited for; the zero time while nothing is
 }
 
 // Memory are the pages of the last listing: the forge is asked whether they are still so, which
@@ -96,14 +108,16 @@ var pagers = map[forge.Kind]func(api string, c *http.Client) (pager, error){
 }
 
 // List returns all that an account has and the token may see. It blocks for as long as that takes, half
-// an hour at most. The error is of type *Error, or of ctx.
+// an hour at most, and the Patience for limits. The error is of type *Error, or of ctx.
 func List(ctx context.Context, cfg Config) (*Result, error) {
-	bounded, cancel := context.WithTimeout(ctx, listingTime)
-	defer cancel()
 	l, err := newLister(cfg)
 	if err != nil {
 		return nil, err
 	}
+	bounded, cancel := context.WithCancel(ctx)
+	defer cancel()
+	l.asks = newSpell(listingTime, cancel)
+	defer l.asks.stop()
 	r, err := l.account(bounded)
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
@@ -126,6 +140,10 @@ type lister struct {
 	seen  map[string]remembered // the pages of this listing
 	pages int
 	same  int
+	found int // repositories of this pass
+
+	asks     *spell
+	patience time.Duration // that is left
 }
 
 func newLister(cfg Config) (*lister, error) {
@@ -137,7 +155,7 @@ func newLister(cfg Config) (*lister, error) {
 	if err != nil {
 		return nil, failed(Failed, "%s", d.clean(err.Error()))
 	}
-	return &lister{cfg: cfg, door: d, pager: p, seen: map[string]remembered{}}, nil
+	return &lister{cfg: cfg, door: d, pager: p, seen: map[string]remembered{}, patience: cfg.Patience}, nil
 }
 
 // account lists an organisation of that name or, where there is none, a user.
@@ -198,45 +216,99 @@ func (l *lister) whole(ctx context.Context, of sort) ([]forge.Repo, error) {
 // pass asks for all pages once. sure says that they are as many as the forge tells, where it does.
 func (l *lister) pass(ctx context.Context, of sort) (found map[int64]forge.Repo, sure bool, err error) {
 	found = map[int64]forge.Repo{}
-	total, asked := 0, 0 // as the first page tells: so what goes meanwhile is missed
+	total, latest := 0, 0 // as the first page tells, so that what goes meanwhile is missed; as the last one does
+	asked, stale := 0, 0  // pages; those that may still bring nothing new
+	waits := false
+	var before []int // pages
 	for n := 1; n != 0; {
-		p, err := l.page(ctx, of, n)
+		p, waited, err := l.page(ctx, of, n)
+		if err == nil && waited {
+			waits, stale = true, stale+pagesMeanwhile
+			err = l.lookBack(ctx, of, before, found)
+		}
 		if err != nil {
 			return nil, false, err
 		}
-		before := len(found)
-		for _, r := range p.repos {
-			if r.ID == 0 || r.Name == "" || r.Owner == "" {
-				return nil, false, failed(Failed, "%s tells of a repository without a name or an id: is it a %s?", l.door.host(), l.cfg.Account.Kind)
+		had := len(found)
+		if err := l.add(p, found); err != nil {
+			return nil, false, err
+		}
+		if len(p.repos) > 0 && len(found) == had && p.next != 0 {
+			if stale--; stale < 0 {
+				return nil, false, failed(Failed, "%s: page %d of %s brings nothing new, and says that there are more", l.door.host(), n, l.cfg.Account.Name)
 			}
-			found[r.ID] = r
 		}
-		if len(p.repos) > 0 && len(found) == before && p.next != 0 {
-			return nil, false, failed(Failed, "%s: page %d of %s brings nothing new, and says that there are more", l.door.host(), n, l.cfg.Account.Name)
-		}
-		total = cmp.Or(total, p.total)
-		if asked++; len(found) > maxRepos || asked > maxPages {
+		total, latest = cmp.Or(total, p.total), cmp.Or(p.total, latest)
+		switch asked++; {
+		case len(found) > maxRepos:
 			return nil, false, failed(TooMany, "%s has more than %d repositories", l.cfg.Account.Name, maxRepos)
+		case asked > maxPages:
+			return nil, false, failed(TooMany, "%s has %s on more than %d pages", l.door.host(), l.cfg.Account.Name, maxPages)
 		}
+		before = append(before, n)
 		if n = p.next; len(p.repos) == 0 {
 			break
 		}
 	}
-	return found, total == 0 || len(found) == total, nil
+	// In hours something changes: what has gone meanwhile may still be among what was found.
+	return found, total == 0 || len(found) == total || waits && len(found) >= latest, nil
 }
 
-// page asks for a page, more than once where the forge is at fault.
-func (l *lister) page(ctx context.Context, of sort, n int) (page, error) {
-	for try := 0; ; try++ {
+// pagesMeanwhile is how many pages may bring nothing new because others have come before them while a limit
+// was waited for.
+const pagesMeanwhile = 10
+
+// add adds what is on a page.
+func (l *lister) add(p page, found map[int64]forge.Repo) error {
+	for _, r := range p.repos {
+		if r.ID == 0 || r.Name == "" || r.Owner == "" {
+			return failed(Failed, "%s tells of a repository without a name or an id: is it a %s?", l.door.host(), l.cfg.Account.Kind)
+		}
+		r.Size = max(r.Size, 0) // some tell of -1
+		found[r.ID] = r
+	}
+	l.found = len(found)
+	l.tell(time.Time{})
+	return nil
+}
+
+// lookBack finds what is on a page before by now that was not there when that was read: what went while a limit was waited for
+// moved the rest forward. A page that has something of what was found ends that.
+func (l *lister) lookBack(ctx context.Context, of sort, before []int, found map[int64]forge.Repo) error {
+	for _, n := range slices.Backward(before) {
+		p, _, err := l.page(ctx, of, n)
+		if err != nil {
+			return err
+		}
+		known := slices.ContainsFunc(p.repos, func(r forge.Repo) bool { _, is := found[r.ID]; return is })
+		if err := l.add(p, found); err != nil || known {
+			return err
+		}
+	}
+	return nil
+}
+
+// page asks for a page, more than once where the forge is at fault, and again where its limit was waited for.
+func (l *lister) page(ctx context.Context, of sort, n int) (p page, waited bool, err error) {
+	for failures, limits := 0, 0; ; {
 		p, err := l.ask(ctx, of, n)
 		var e *Error
-		if err == nil || !errors.As(err, &e) || e.Class != Failed || try == len(pauses) {
-			return p, err
-		}
-		select {
-		case <-time.After(pauses[try]):
-		case <-ctx.Done():
-			return page{}, ctx.Err()
+		switch {
+		case err == nil || !errors.As(err, &e):
+			return p, waited, err
+		case e.Class == Limited && (l.cfg.Anew || l.found > 0):
+			if err := l.await(ctx, e, limits); err != nil {
+				return page{}, waited, err
+			}
+			waited = true
+			limits++
+		case e.Class == Failed && failures < len(pauses):
+			if err := sleep(ctx, pauses[failures]); err != nil {
+				return page{}, waited, err
+			}
+			failures++
+		default:
+			return page{}, waited, err
 		}
 	}
 }
@@ -245,7 +317,7 @@ func (l *lister) ask(ctx context.Context, of sort, n int) (page, error) {
 	if err := l.door.closed(); err != nil {
 		return page{}, err
 	}
-	x := &exchange{}
+	x := &exchange{page: n}
 	p, err := l.pager.page(context.WithValue(ctx, exchangeKey{}, x), l.cfg.Account.Name, of, n)
 	if ctx.Err() != nil {
 		return page{}, ctx.Err()

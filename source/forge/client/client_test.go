@@ -301,7 +301,7 @@ func TestLimits(t *testing.T) {
 		f.Quota(0, time.Now().Add(20*time.Minute).Unix())
 		after(20 * time.Minute)
 		f.Quota(1, time.Now().Add(90*time.Hour).Unix()) // the last one is made, and no more
-		after(2 * time.Hour)
+		after(24 * time.Hour)
 		f.Quota(-1, 0)
 		answer := func(status int, message string, header ...string) {
 			f.Fault(func(int, *http.Request) http.HandlerFunc { return forgereplay.Answer(status, message, header...) })
@@ -314,6 +314,10 @@ func TestLimits(t *testing.T) {
 		after(37 * time.Second)
 		answer(429, "no", "Retry-After", time.Now().Add(time.Minute*3).UTC().Format(http.TimeFormat))
 		after(3 * time.Minute)
+		answer(429, "no", "Retry-After", "10000")
+		after(10_000 * time.Second)
+		answer(429, "no", "Retry-After", "1000000")
+		after(24 * time.Hour)
 		answer(429, "no", "Retry-After", "-5")
 		after(time.Second)
 		answer(429, "no", "Retry-After", "99999999999999999999")
@@ -441,4 +445,101 @@ func TestOneThatServesNothing(t *testing.T) {
 			}
 		}
 	}
+}
+
+// A listing has an end, however much there is.
+func TestTooMuch(t *testing.T) {
+	f := forgereplay.New("gitea")
+	cfg := config(t, f)
+	last, each := int64(0), 5000
+	cfg.Transport = transport(func(r *http.Request) (*http.Response, error) {
+		var b strings.Builder
+		b.WriteByte('[')
+		for i := range each {
+			last++
+			if i > 0 {
+				b.WriteByte(',')
+			}
+			fmt.Fprintf(&b, `{"id":%d,"name":"x","owner":{"login":"a"}}`, last)
+		}
+		b.WriteByte(']')
+		page, _ := strconv.Atoi(r.URL.Query().Get("page"))
+		h := http.Header{"Link": {fmt.Sprintf(`<https://forge.example/sub/x?page=%d>; rel="next"`, page+1)}, "Content-Type": {"application/json"}}
+		return &http.Response{StatusCode: 200, Header: h, Body: io.NopCloser(strings.NewReader(b.String())), Request: r}, nil
+	})
+	if e := fails(t, cfg, client.TooMany); !strings.Contains(e.Why, "100000 repositories") || last > 110_000 {
+		t.Errorf("%v, after %d", e, last)
+	}
+	each, last = 1, 0
+	if e := fails(t, cfg, client.TooMany); !strings.Contains(e.Why, "10000 pages") || last > 10_001 {
+		t.Errorf("%v, after %d", e, last)
+	}
+	each, last = 0, 0
+	asked := 0
+	on := cfg.Transport
+	cfg.Transport = transport(func(r *http.Request) (*http.Response, error) { asked++; return on.RoundTrip(r) })
+	if r := list(t, cfg); len(r.Repos) != 0 || asked != 1 { // a page of nothing is the last one, whatever it says
+		t.Errorf("%d repos, asked %d times", len(r.Repos), asked)
+	}
+}
+
+// An account that is another each time it is listed is told so.
+func TestAnAccountThatNeverAddsUp(t *testing.T) {
+	for _, kind := range []string{"gitlab", "gitea", "gitee"} {
+		f := forgereplay.New(kind)
+		f.Fault(func(n int, r *http.Request) http.HandlerFunc {
+			repos := some(10 + n)
+			return instead(kind, append(repos, repos[0])) // one of them twice
+		})
+		if e := fails(t, config(t, f), client.Changing); !strings.Contains(e.Why, "changed") || len(f.Requests()) != 3 {
+			t.Errorf("%s: %v, after %d requests", kind, e, len(f.Requests()))
+		}
+	}
+}
+
+// A listing that was cut off forgets nothing of the one before, and what it read itself is known the next time.
+func TestWhatIsRememberedOfAListingThatWasCutOff(t *testing.T) {
+	f := forgereplay.New("github")
+	f.Page = 10
+	f.Organisation("acme", some(50)...)
+	cfg := config(t, f)
+	list(t, cfg)
+	n := len(f.Requests())
+	f.Fault(func(i int, _ *http.Request) http.HandlerFunc {
+		if i > n+2 {
+			return forgereplay.Answer(http.StatusUnauthorized, "no")
+		}
+		return nil
+	})
+	fails(t, cfg, client.Auth)
+	f.Fault(nil)
+	if r := list(t, cfg); r.Same != 5 {
+		t.Errorf("%d pages are known", r.Same)
+	}
+}
+
+// What is the same as nothing is no page.
+func TestTheSameAsNothing(t *testing.T) {
+	each(t, func(t *testing.T, f *forgereplay.Forge) {
+		f.Fault(func(int, *http.Request) http.HandlerFunc {
+			return func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNotModified) }
+		})
+		if e := fails(t, config(t, f), client.Failed); !strings.Contains(e.Why, "304") {
+			t.Error(e)
+		}
+	})
+}
+
+// Of an answer that refuses so much is read as people read.
+func TestARefusalWithoutEnd(t *testing.T) {
+	each(t, func(t *testing.T, f *forgereplay.Forge) {
+		cfg := config(t, f)
+		var read blank
+		cfg.Transport = transport(func(r *http.Request) (*http.Response, error) {
+			return &http.Response{StatusCode: 401, Request: r, Header: http.Header{}, Body: io.NopCloser(io.LimitReader(&read, 64<<20))}, nil
+		})
+		if fails(t, cfg, client.Auth); read > 1<<20 {
+			t.Errorf("%d bytes are read", read)
+		}
+	})
 }

@@ -28,6 +28,7 @@ type door struct {
 
 // exchange is what one request came to.
 type exchange struct {
+	page   int // that was asked for
 	url    string
 	status int
 	header http.Header
@@ -93,7 +94,7 @@ func (d *door) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	*x = exchange{url: r.URL.String(), status: resp.StatusCode, header: resp.Header, etag: resp.Header.Get("ETag")}
+	*x = exchange{page: x.page, url: r.URL.String(), status: resp.StatusCode, header: resp.Header, etag: resp.Header.Get("ETag")}
 	d.note(resp.Header)
 	switch {
 	case resp.StatusCode == http.StatusNotModified && have:
@@ -173,7 +174,7 @@ func (d *door) note(h http.Header) {
 const (
 	leastRest = time.Second
 	usualRest = time.Minute
-	mostRest  = 2 * time.Hour
+	mostRest  = 24 * time.Hour
 )
 
 // closed says that the forge is not to be asked now.
@@ -217,12 +218,16 @@ func (d *door) judge(x *exchange, err error) error {
 			e.Try = "look whether the token is still valid, and may list the account"
 		}
 		return e
+	case s == http.StatusNotFound && x.page > 1:
+		return failed(Failed, "%s says that page %d is not there (%d%s)", d.host(), x.page, s, says)
 	case s == http.StatusNotFound:
 		return failed(NotFound, "%s says that it is not there (%d%s)", d.host(), s, says)
 	case s < 200 || s >= 300:
 		return failed(Failed, "%s answers %d%s", d.host(), s, says)
 	case errors.Is(err, errTooLarge):
 		return failed(TooMany, "%s: %v", d.host(), err)
+	case timedOut(err):
+		return failed(Failed, "%s does not answer in time: it began to, and did not end within %s", d.host(), requestTime)
 	case err != nil:
 		e := failed(Failed, "%s answers what is not understood: %s", d.host(), d.clean(cause(err)))
 		e.Try = "look whether the kind of forge and its --base-url are right"
@@ -252,19 +257,22 @@ func (d *door) rest(x *exchange) time.Time {
 	return time.Now().Add(usualRest)
 }
 
+// timedOut tells whether an error is that of a time that is over.
+func timedOut(err error) bool {
+	var timeout interface{ Timeout() bool }
+	return errors.Is(err, context.DeadlineExceeded) || errors.As(err, &timeout) && timeout.Timeout()
+}
+
 // cause is an error of package http without the address, which is said otherwise.
 func cause(err error) string {
 	if err == nil {
 		return "no answer"
 	}
-	if u := new(url.Error); errors.As(err, &u) {
-		if u.Timeout() {
-			return "it does not answer in time"
-		}
-		err = u.Err
-	}
-	if errors.Is(err, context.DeadlineExceeded) {
+	if timedOut(err) {
 		return "it does not answer in time"
+	}
+	if u := new(url.Error); errors.As(err, &u) {
+		err = u.Err
 	}
 	return err.Error()
 }
