@@ -20,18 +20,35 @@ type Source struct {
 	Selection *Selection `json:"selection"` // of a forge; null of an index
 	Owner     string     `json:"owner"`     // the node that reads it; empty while there is none
 	// Credentials are the nodes that have one for a forge: these alone list it. Empty: any node does, as anybody may.
-	Credentials []string   `json:"credentials"`
-	Ref         string     `json:"ref"`    // which branch or tag is read; empty: where HEAD is
-	Path        string     `json:"path"`   // which folder is; empty: all of it
-	State       string     `json:"state"`  // one of SourceStates
-	Reason      string     `json:"reason"` // why it is in that state, may be empty
-	Since       *time.Time `json:"since"`  // of the state; null where that is not told
-	Claims      int        `json:"claims"` // repos that it wants mirrored
-	AddedAt     time.Time  `json:"added_at"`
-	Next        *time.Time `json:"next"` // when a forge is listed next; null of an index, and of what is paused
+	Credentials []string `json:"credentials"`
+	// Unusable says why nodes cannot use the credential that they were given, by their names.
+	Unusable map[string]string `json:"unusable"`
+	// WithCredential tells that a forge is listed with a credential alone, though no node may have one now.
+	WithCredential bool       `json:"with_credential"`
+	Ref            string     `json:"ref"`    // which branch or tag is read; empty: where HEAD is
+	Path           string     `json:"path"`   // which folder is; empty: all of it
+	State          string     `json:"state"`  // one of SourceStates
+	Reason         string     `json:"reason"` // why it is in that state, may be empty
+	Since          *time.Time `json:"since"`  // of the state; null where that is not told
+	Claims         int        `json:"claims"` // repos that it wants mirrored
+	AddedAt        time.Time  `json:"added_at"`
+	Next           *time.Time `json:"next"` // when a forge is listed next; null of an index, and of what is paused
 	// Listing is the last complete one; null while there is none.
 	Listing *Listing    `json:"listing"`
 	Hold    *SourceHold `json:"hold"` // null while nothing is held
+	// Underway is the listing that is being made, once it has taken some seconds; null while none is.
+	Underway *Underway `json:"underway"`
+}
+
+// Underway is how far a listing has come that is being made.
+type Underway struct {
+	Since time.Time `json:"since"`
+	Pages int       `json:"pages"` // of a forge, that were asked for; 0 of an index
+	Found int       `json:"found"` // repositories on these
+	// Changed is how many claims were added, changed or taken so far.
+	Changed int `json:"changed"`
+	// Until is when the forge's limit is over, which is waited for; null while nothing is.
+	Until *time.Time `json:"until"`
 }
 
 // SourceIndex is the kind of a source that is an index repository.
@@ -53,6 +70,7 @@ type Selection struct {
 // The states of a source.
 const (
 	SourceListed   = "listed"
+	SourceListing  = "listing"
 	SourceWaiting  = "waiting"
 	SourceFailing  = "failing"
 	SourceHeld     = "held"
@@ -66,6 +84,7 @@ var SourceStates = []struct{ Name, Means string }{
 	{SourcePaused, "its listings change nothing until it is resumed"},
 	{SourceFailing, "it cannot be listed: what is mirrored stays"},
 	{SourceHeld, "it would take away more than it may unasked: nothing of that is taken"},
+	{SourceListing, "it is being listed"},
 	{SourceWaiting, "it is about to be listed, or its index is not here yet"},
 	{SourceListed, "what it lists is mirrored"},
 }

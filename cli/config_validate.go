@@ -26,6 +26,9 @@ that would refuse before it touches anything.`,
 			if _, err := node.Check(settings.config()); err != nil {
 				return stopped(err)
 			}
+			for _, err := range node.UnusableTokens(settings.config()) {
+				s.remark("A node starts with that, and does not list the source: %v", err)
+			}
 			for _, word := range misspelt(os.Environ()) {
 				s.remark("%s", word)
 			}

@@ -3,9 +3,11 @@ package fsm
 import (
 	"cmp"
 	"maps"
+	"time"
 
 	"github.com/tidwall/btree"
 
+	"gitmirror/fsm/command"
 	"gitmirror/internal/policy"
 	"gitmirror/source"
 )
@@ -31,6 +33,10 @@ type Claim struct {
 	SubmodulesRead string // names what was read of them; empty where they are to be read
 	SubmodulesFlaw string // what of them cannot be followed; empty for nothing
 
+	Held     *command.SourceHold // what of its submodules would go, and may not; not to be written to
+	HeldAt   time.Time
+	Approved string // digest of what a person lets go of that
+
 	sum sum
 }
 
@@ -39,6 +45,7 @@ type claims struct {
 	byPath *btree.BTreeG[*Claim] // by source and path
 	byRepo *btree.BTreeG[*Claim] // by repo, the oldest first
 	above  *btree.BTreeG[*Claim] // those whose submodules are wanted too, by source and path
+	held   *btree.BTreeG[*Claim] // those of whose submodules something is held, so too
 	counts map[SourceNum]int
 	shared bool // counts is a clone's too: it is copied before it is written to
 	sum    sum
@@ -51,6 +58,7 @@ func newClaims() claims {
 	return claims{
 		byPath: btree.NewBTreeGOptions(byPath, unlocked),
 		above:  btree.NewBTreeGOptions(byPath, unlocked),
+		held:   btree.NewBTreeGOptions(byPath, unlocked),
 		byRepo: btree.NewBTreeGOptions(func(a, b *Claim) bool {
 			return cmp.Or(cmp.Compare(a.Repo, b.Repo), cmp.Compare(a.Since, b.Since), cmp.Compare(a.Source, b.Source), cmp.Compare(a.Path, b.Path)) < 0
 		}, unlocked),
@@ -59,7 +67,7 @@ func newClaims() claims {
 
 func (c *claims) clone() claims {
 	c.shared = true
-	return claims{byPath: c.byPath.Copy(), byRepo: c.byRepo.Copy(), above: c.above.Copy(), counts: c.counts, shared: true, sum: c.sum}
+	return claims{byPath: c.byPath.Copy(), byRepo: c.byRepo.Copy(), above: c.above.Copy(), held: c.held.Copy(), counts: c.counts, shared: true, sum: c.sum}
 }
 
 func (c *claims) get(src SourceNum, path string) *Claim {
@@ -79,6 +87,9 @@ func (c *claims) put(claim *Claim) {
 	if claim.Submodules {
 		c.above.Set(claim)
 	}
+	if claim.Held != nil {
+		c.held.Set(claim)
+	}
 	c.add(claim.Source, +1)
 }
 
@@ -87,6 +98,7 @@ func (c *claims) drop(claim *Claim) {
 	c.byPath.Delete(claim)
 	c.byRepo.Delete(claim)
 	c.above.Delete(claim)
+	c.held.Delete(claim)
 	c.add(claim.Source, -1)
 }
 

@@ -1,6 +1,7 @@
 package fsm
 
 import (
+	"cmp"
 	"fmt"
 	"hash/fnv"
 	"slices"
@@ -112,6 +113,7 @@ func (s *State) ownSource(e entry, c *command.OwnSource) *command.Outcome {
 	}
 	next := *src
 	next.Owner, next.Epoch = owner.Num, src.Epoch+1
+	next.endCourse()
 	t.putSource(e, &next)
 	return done()
 }
@@ -131,11 +133,19 @@ func (s *State) putCredentials(_ entry, c *command.PutCredentials) *command.Outc
 			return refuse(refusal.Invalid, "%v", err)
 		}
 	}
-	if slices.Equal(n.Credentials, c.GetSources()) {
+	if len(c.GetUnusable()) > maxCredentials {
+		return refuse(refusal.Invalid, "%d credentials that cannot be used, more than %d", len(c.GetUnusable()), maxCredentials)
+	}
+	for _, u := range c.GetUnusable() {
+		if err := cmp.Or(plainName(u.GetSource()), between("why", u.GetWhy(), 0, maxText)); err != nil {
+			return refuse(refusal.Invalid, "%v", err)
+		}
+	}
+	if slices.Equal(n.Credentials, c.GetSources()) && slices.EqualFunc(n.Unusable, c.GetUnusable(), func(a, b *command.Unusable) bool { return proto.Equal(a, b) }) {
 		return done()
 	}
 	next := *n
-	next.Credentials = slices.Clone(c.GetSources())
+	next.Credentials, next.Unusable = slices.Clone(c.GetSources()), slices.Clone(c.GetUnusable())
 	t.nodes = t.nodes.with(&next)
 	return done()
 }
@@ -145,15 +155,30 @@ func (n *Node) HasCredential(source string) bool {
 	return slices.ContainsFunc(n.Credentials, func(name string) bool { return foldCompare(name, source) == 0 })
 }
 
-// Listers are the nodes that may list a forge: those that have its credential or, where none has, all. Where
-// it was listed with one the last time they are none then: what is not seen without would seem to be gone.
+// CannotUse says why a node cannot use the credential of a source that it was given; empty where it was given
+// none, or can.
+func (n *Node) CannotUse(source string) string {
+	for _, u := range n.Unusable {
+		if foldCompare(u.GetSource(), source) == 0 {
+			return cmp.Or(u.GetWhy(), "it cannot be used")
+		}
+	}
+	return ""
+}
+
+// Listers are the nodes that may list a forge: those that have its credential or, where none was given one, all.
+// Where it was listed with one the last time they are none then: what is not seen without would seem to be gone.
 func (v *View) Listers(src *Source) (list []*Node, withCredential bool) {
+	given := src.Listed.GetWithCredential()
 	for _, n := range v.Nodes() {
-		if n.State != NodeLeft && n.HasCredential(src.Name) {
+		if n.State == NodeLeft {
+			continue
+		}
+		if given = given || n.CannotUse(src.Name) != ""; n.HasCredential(src.Name) {
 			list = append(list, n)
 		}
 	}
-	if len(list) > 0 || src.Listed.GetWithCredential() {
+	if len(list) > 0 || given {
 		return list, true
 	}
 	return v.Nodes(), false

@@ -204,3 +204,33 @@ func TestWhoMayListAForge(t *testing.T) {
 		t.Errorf("%v", got)
 	}
 }
+
+// A node says which credentials it was given and cannot use: nobody lists without what somebody was to list with.
+func TestCredentialsThatCannotBeUsed(t *testing.T) {
+	m := forged(t)
+	list := func() (names []string, with bool) {
+		v := m.state.View()
+		nodes, with := v.Listers(v.SourceByID("acme"))
+		for _, n := range nodes {
+			names = append(names, n.ID)
+		}
+		return names, with
+	}
+	m.ok(&command.PutCredentials{Node: "b", Unusable: []*command.Unusable{{Source: "ACME", Why: "it is empty"}}})
+	if names, with := list(); len(names) != 0 || !with {
+		t.Errorf("%q, %v", names, with)
+	}
+	if why := m.state.View().NodeByID("b").CannotUse("acme"); why != "it is empty" {
+		t.Errorf("%q", why)
+	}
+	m.ok(&command.PutCredentials{Node: "c", Sources: []string{"acme"}})
+	if names, with := list(); !slices.Equal(names, []string{"c"}) || !with {
+		t.Errorf("%q, %v", names, with)
+	}
+	m.ok(&command.PutCredentials{Node: "b"})
+	m.ok(&command.PutCredentials{Node: "c"})
+	if names, with := list(); len(names) != 3 || with {
+		t.Errorf("%q, %v", names, with)
+	}
+	m.refused(refusal.Invalid, &command.PutCredentials{Node: "b", Unusable: []*command.Unusable{{Source: "a b", Why: "x"}}})
+}

@@ -58,9 +58,10 @@ func everything(t testing.TB) *machine {
 	m.ok(m.under("kernel", "full2", &command.Submodules{Done: true, Read: digest(6), Flaw: "one is no repository"}, submodule("full2", "part")))
 	m.ok(m.listed("kernel", &command.Listed{Generation: 1, Entries: 2, Flaws: []*command.Flaw{{File: "f", Line: 1, Why: "x", Try: "y"}}, FlawsTotal: 1, Hold: &command.SourceHold{Digest: digest(4), Lost: 9, First: []string{"full2"}}}))
 	m.ok(m.listed("kernel", &command.Listed{Error: "the index cannot be read"}))
-	m.ok(&command.ApproveSource{Id: "kernel", Digest: digest(4)})
+	m.ok(m.under("kernel", "full2", &command.Submodules{Done: true, Flaw: "one would go", Hold: &command.SourceHold{Digest: digest(5), Lost: 1, First: []string{"full2 > host/Acme/part"}}}))
+	m.ok(&command.ApproveSource{Id: "kernel", Digest: m.state.View().Hold(m.state.View().SourceByID("kernel")).Digest})
 	m.ok(&command.SetSource{Id: "kernel", Paused: proto.Bool(true), Ref: proto.String("main"), Path: proto.String("l"), Again: 3})
-	m.ok(&command.PutCredentials{Node: "b", Sources: []string{"acme"}})
+	m.ok(&command.PutCredentials{Node: "b", Sources: []string{"acme"}, Unusable: []*command.Unusable{{Source: "tools", Why: "it is empty"}}})
 	m.ok(putForge("acme"))
 	m.ok(m.listing("acme", []*command.Entry{inForge("77", "acme/one", "one")}, nil))
 	m.ok(m.listing("acme", []*command.Entry{inForge("77", "acme/two", "two")}, nil))
@@ -68,6 +69,9 @@ func everything(t testing.TB) *machine {
 	m.ok(&command.SetSource{Id: "acme", Selection: &command.Selection{Match: "^t", Topics: []string{"x"}, MaxSize: 9}})
 	m.ok(&command.OwnSource{Id: "acme", Epoch: 1, Owner: "b"})
 	m.ok(m.listed("acme", &command.Listed{Error: "rate limit", Tries: 2, RestMs: 60_000, Limited: true, Revision: 1}))
+	acme := m.listing("acme", nil, nil)
+	acme.Course = &command.Course{RanMs: 5000, Pages: 12, Found: 1200, Changed: 7, RestMs: 60_000}
+	m.ok(acme)
 	m.ok(addRepos(newRepo("gone")))
 	m.ok(&command.RemoveRepos{Ids: []string{"gone"}})
 	return m

@@ -28,6 +28,9 @@ import (
 //	11  sources claim rows
 //	12  sources may be forges
 //	13  what claims have in .gitmodules is claimed too
+//	14  listings tell how far they have come; what of submodules would go is held; credentials that cannot be
+//	   used are told; what moves from one account of a forge to another keeps its row; an error lasts since the
+//	   first attempt that failed
 //
 // Every member says in its row which format its binary speaks. The leader
 // raises the cluster's to what all of them speak, and never lowers it. A
@@ -62,7 +65,9 @@ const (
 
 	formatSubmodules = 13 // in listings
 
-	newest = 13 // that is known here
+	formatCourse = 14 // of listings, and what else 14 brought
+
+	newest = 14 // that is known here
 )
 
 // RemembersPast tells whether every member knows files of the past: from then on they
@@ -80,6 +85,10 @@ func (v *View) KnowsFallbacks() bool { return v.tables.format >= formatFallback 
 
 // KnowsSubmodules tells whether every member knows that submodules are claimed with what names them.
 func (v *View) KnowsSubmodules() bool { return v.tables.format >= formatSubmodules }
+
+// KnowsCourse tells whether every member knows how far listings come, what of submodules is held, and
+// credentials that cannot be used.
+func (v *View) KnowsCourse() bool { return v.tables.format >= formatCourse }
 
 // KnowsRecovery tells whether every member knows that a cluster may be recovered.
 func (v *View) KnowsRecovery() bool { return v.tables.format >= formatRecovery }
@@ -153,8 +162,15 @@ func admitWords(k kind, payload []byte, format uint32) error {
 			return AdmitForges(format)
 		}
 	case *command.Listing:
+		if m.GetCourse() != nil || m.GetSubmodules().GetHold() != nil {
+			return needs(formatCourse, "how far listings come, and what of submodules is held,", format)
+		}
 		if m.GetSubmodules() != nil {
 			return needs(formatSubmodules, "submodules of what sources list", format)
+		}
+	case *command.PutCredentials:
+		if len(m.GetUnusable()) > 0 {
+			return needs(formatCourse, "credentials that cannot be used", format)
 		}
 	case *command.RemoveNode:
 		if m.GetAcceptLoss() {

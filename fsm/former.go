@@ -58,7 +58,7 @@ func (t *tables) renamed(src *Source, was *Claim, has *Repo) *Repo {
 		return nil
 	}
 	own := t.liveRepo(was.Repo)
-	if !t.alone(own) || own.Sourced.ByHand&setUpstream != 0 {
+	if !t.alone(own, was) || own.Sourced.ByHand&setUpstream != 0 {
 		return nil
 	}
 	return own

@@ -39,8 +39,11 @@ func (s *State) applyListing(e entry, c *command.Listing) *command.Outcome {
 	if out.Left = left; left > 0 {
 		return out // it is to come once more, before anything else of it
 	}
+	if c.GetCourse() != nil {
+		t.runs(e, t.sources.byNum(src.Num), c)
+	}
 	if c.GetSubmodules().GetDone() {
-		t.readUnder(src, c.GetSubmodules())
+		t.readUnder(e, src, c.GetSubmodules())
 	}
 	if c.GetDone() != nil {
 		s.listed(e, c.GetDone(), t.sources.byNum(src.Num), c.GetApproved())
@@ -75,20 +78,27 @@ func (t *tables) fenced(src *Source, c *command.Listing) *command.Outcome {
 }
 
 func checkListed(l *command.Listed) error {
-	if len(l.GetFlaws()) > maxFlawsOf || len(l.GetHold().GetFirst()) > maxFlawsOf {
-		return fmt.Errorf("%d flaws and %d losses, more than %d", len(l.GetFlaws()), len(l.GetHold().GetFirst()), maxFlawsOf)
+	if len(l.GetFlaws()) > maxFlawsOf {
+		return fmt.Errorf("%d flaws, more than %d", len(l.GetFlaws()), maxFlawsOf)
 	}
 	for _, f := range l.GetFlaws() {
 		if err := firstError(between("file", f.GetFile(), 0, maxText), between("flaw", f.GetWhy(), 0, maxText), between("hint", f.GetTry(), 0, maxText)); err != nil {
 			return err
 		}
 	}
-	for _, path := range l.GetHold().GetFirst() {
+	return firstError(between("error", l.GetError(), 0, maxText), between("ref", l.GetRef(), 0, maxText), between("path", l.GetPath(), 0, maxText), checkHold(l.GetHold()))
+}
+
+func checkHold(h *command.SourceHold) error {
+	if len(h.GetFirst()) > maxFlawsOf {
+		return fmt.Errorf("%d losses, more than %d", len(h.GetFirst()), maxFlawsOf)
+	}
+	for _, path := range h.GetFirst() {
 		if err := between("path", path, 0, maxName); err != nil {
 			return err
 		}
 	}
-	return firstError(between("error", l.GetError(), 0, maxText), between("ref", l.GetRef(), 0, maxText), between("path", l.GetPath(), 0, maxText), between("digest", string(l.GetHold().GetDigest()), 0, maxWord))
+	return between("digest", string(h.GetDigest()), 0, maxWord)
 }
 
 // putEntry takes one up, as it is asked for.
@@ -128,8 +138,12 @@ func (s *State) claimed(e entry, src *Source, c *command.Entry) (*Repo, *command
 		claim.Name = r.GetName() // an index, and a submodule, are called as their upstreams are
 	}
 	was := t.claims.get(src.Num, claim.Path)
-	row, moved := t.rowFor(was, claim)
-	if own := t.renamed(src, was, row); own != nil {
+	before := was
+	if before == nil { // what a forge has moved here from another account keeps its row
+		before = t.elsewhere(src, claim.Path)
+	}
+	row, moved := t.rowFor(before, claim)
+	if own := t.renamed(src, before, row); own != nil {
 		t.yields(e, row)
 		row, moved = own, true
 	}
@@ -139,9 +153,9 @@ func (s *State) claimed(e entry, src *Source, c *command.Entry) (*Repo, *command
 	}
 	if was != nil && was.Repo == owner {
 		claim.Since = was.Since
-		if src.IsForge() {
-			claim.Former = formerOf(was, claim)
-		}
+	}
+	if before != nil && before.Repo == owner && src.IsForge() {
+		claim.Former = formerOf(before, claim)
 	}
 	for i, key := range claim.Keys {
 		if other := t.repoByURLKey(key); other != nil && other.ID != owner {
@@ -191,7 +205,7 @@ func (s *State) claimed(e entry, src *Source, c *command.Entry) (*Repo, *command
 	return t.repo(row.ID), nil
 }
 
-// rowFor is the row that a claim is of, nil for a new one; moved tells that the row is to have the
+// rowFor is the row that a claim is of, nil for a new one; was is the claim before of the same. moved tells that the row is to have the
 // claim's address.
 func (t *tables) rowFor(was, claim *Claim) (row *Repo, moved bool) {
 	row = t.repoByURLKey(claim.Keys[0])
@@ -205,15 +219,10 @@ func (t *tables) rowFor(was, claim *Claim) (row *Repo, moved bool) {
 	if own != nil && own.Sourced != nil && own.Sourced.ByHand&setUpstream != 0 {
 		return own, false // people have it follow another address
 	}
-	if !t.alone(own) {
+	if !t.alone(own, was) {
 		return nil, false
 	}
 	return own, true
-}
-
-// alone tells whether one claim, and nobody else, wants a row.
-func (t *tables) alone(row *Repo) bool {
-	return row != nil && row.Sourced != nil && !row.Sourced.Hand && len(t.claims.on(row.ID)) == 1
 }
 
 // leavesName tells whether a row has a name by that claim alone.
@@ -291,7 +300,7 @@ func (s *State) take(e entry, src *Source, c *command.Listing) (left uint32, ref
 		}
 	}
 	already := src.Lost(e.at)
-	approved := src.Approved != "" && src.Approved == string(c.GetApproved())
+	approved := t.approved(src, c)
 	if had := t.claimed(src) + already; lost > 0 && !approved && already+lost > source.MayLose(had) {
 		return 0, refuse(refusal.SourceHeld, "%d claims of %d would have gone within 24 hours", already+lost, had)
 	}
@@ -317,8 +326,9 @@ func (s *State) take(e entry, src *Source, c *command.Listing) (left uint32, ref
 func (s *State) listed(e entry, l *command.Listed, src *Source, approved []byte) {
 	next := *src
 	if l.GetError() != "" {
-		if next.Error != l.GetError() {
-			next.ErrorAt = e.at
+		next.endCourse()
+		if next.Error == "" || next.Error != l.GetError() && s.tables.format < formatCourse {
+			next.ErrorAt = e.at // it lasts since the first that failed, whatever was said since
 		}
 		next.Error = l.GetError()
 		if src.IsForge() {
@@ -329,6 +339,7 @@ func (s *State) listed(e entry, l *command.Listed, src *Source, approved []byte)
 	}
 	next.Error, next.ErrorAt = "", fromMS(0)
 	next.Failed, next.FailedAt = nil, fromMS(0)
+	next.endCourse()
 	was := next.Hold
 	if next.Hold = l.GetHold(); next.Hold == nil {
 		next.HoldAt, next.Approved = fromMS(0), ""

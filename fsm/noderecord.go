@@ -27,7 +27,7 @@ func nodeRecord(n *Node) *snapshot.Record {
 		Zone: n.Zone, Version: n.Version, Weight: n.Weight, State: string(n.State),
 		SinceMs: toMS(n.Since), JoinedMs: toMS(n.JoinedAt), Flaps: n.Flaps,
 		Run: n.Run, Format: n.Format, Disk: failureRecord(n.Disk), Sick: failureRecord(n.Sick),
-		DrainMs: toMS(n.Drain), Credentials: n.Credentials,
+		DrainMs: toMS(n.Drain), Credentials: n.Credentials, Unusable: n.Unusable,
 	}}}
 }
 
@@ -41,7 +41,7 @@ func (b *builder) addNode(n *snapshot.Node) error {
 		Zone: n.GetZone(), Version: n.GetVersion(), Weight: n.GetWeight(), State: NodeState(n.GetState()),
 		Since: fromMS(n.GetSinceMs()), JoinedAt: fromMS(n.GetJoinedMs()), Flaps: n.GetFlaps(),
 		Run: n.GetRun(), Format: n.GetFormat(), Disk: failureOf(n.GetDisk()), Sick: failureOf(n.GetSick()),
-		Drain: fromMS(n.GetDrainMs()), Credentials: n.GetCredentials(),
+		Drain: fromMS(n.GetDrainMs()), Credentials: n.GetCredentials(), Unusable: n.GetUnusable(),
 	}
 	return nil
 }

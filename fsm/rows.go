@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 	"unique"
+
+	"gitmirror/fsm/command"
 )
 
 // NodeNum is the short name of a node inside the table. 0 is none; a number is
@@ -49,7 +51,8 @@ type Node struct {
 	Disk *Failure // what keeps it from writing, class DiskLow, DiskFull or DiskFailing
 	Sick *Failure // why none of its copies is served
 
-	Credentials []string // names of sources that it has credentials of
+	Credentials []string            // names of sources that it has credentials of
+	Unusable    []*command.Unusable // those that cannot be used; not to be written to
 }
 
 // What keeps a node from writing.

@@ -39,6 +39,7 @@ func sourceRecord(s *Source) *snapshot.Source {
 		Index: s.Index, Paused: s.Paused, Again: s.Again, Removing: s.Removing, AddedMs: toMS(s.AddedAt), Listed: s.Listed, ListedMs: toMS(s.ListedAt),
 		Error: s.Error, ErrorMs: toMS(s.ErrorAt), Hold: s.Hold, HoldMs: toMS(s.HoldAt), Approved: []byte(s.Approved), Version: s.Version,
 		Owner: uint32(s.Owner), Epoch: s.Epoch, Revision: s.Revision, Failed: s.Failed, FailedMs: toMS(s.FailedAt),
+		Course: s.Course, CourseMs: toMS(s.CourseAt), CourseBy: uint32(s.CourseBy),
 	}
 	for _, l := range s.lost {
 		rec.Lost = append(rec.Lost, &snapshot.Lost{Hour: l.hour, Count: l.count})
@@ -53,6 +54,7 @@ func (b *builder) addSource(r *snapshot.Source) error {
 		Index: r.GetIndex(), Paused: r.GetPaused(), Again: r.GetAgain(), Removing: r.GetRemoving(), AddedAt: fromMS(r.GetAddedMs()), Listed: r.GetListed(), ListedAt: fromMS(r.GetListedMs()),
 		Error: r.GetError(), ErrorAt: fromMS(r.GetErrorMs()), Hold: r.GetHold(), HoldAt: fromMS(r.GetHoldMs()), Approved: string(r.GetApproved()), Version: r.GetVersion(),
 		Forge: p.GetForge(), Owner: NodeNum(r.GetOwner()), Epoch: r.GetEpoch(), Revision: r.GetRevision(), Failed: r.GetFailed(), FailedAt: fromMS(r.GetFailedMs()),
+		Course: r.GetCourse(), CourseAt: fromMS(r.GetCourseMs()), CourseBy: NodeNum(r.GetCourseBy()),
 	}
 	for _, l := range r.GetLost() {
 		s.lost = append(s.lost, hourly{l.GetHour(), l.GetCount()})
@@ -70,6 +72,7 @@ func claimRecord(c *Claim) *snapshot.Claim {
 		Source: uint32(c.Source), Path: c.Path, File: c.File, Hash: c.Hash[:], Repo: c.Repo, Since: c.Since, Name: c.Name, Alias: c.Alias,
 		Urls: c.URLs, UrlKeys: c.Keys, Labels: c.Labels, Extra: c.Extra, Learned: c.Learned, Submodules: c.Submodules,
 		SubmodulesRead: []byte(c.SubmodulesRead), SubmodulesFlaw: c.SubmodulesFlaw, Former: c.Former,
+		Held: c.Held, HeldMs: toMS(c.HeldAt), Approved: []byte(c.Approved),
 	}
 	if !c.Asks.Equal(policy.Policy{}) {
 		rec.Policy = PolicyCommand(c.Asks)
@@ -85,6 +88,7 @@ func (b *builder) addClaim(r *snapshot.Claim) error {
 		Source: SourceNum(r.GetSource()), Path: r.GetPath(), File: r.GetFile(), Hash: source.Hash(r.GetHash()), Repo: r.GetRepo(), Since: r.GetSince(), Name: r.GetName(), Alias: r.GetAlias(),
 		URLs: r.GetUrls(), Keys: r.GetUrlKeys(), Asks: policyOf(r.GetPolicy()), Labels: b.shared.labelSet(r.GetLabels()), Extra: r.GetExtra(), Learned: r.GetLearned(), Submodules: r.GetSubmodules(),
 		SubmodulesRead: string(r.GetSubmodulesRead()), SubmodulesFlaw: r.GetSubmodulesFlaw(), Former: r.GetFormer(),
+		Held: r.GetHeld(), HeldAt: fromMS(r.GetHeldMs()), Approved: string(r.GetApproved()),
 	}
 	t := &b.tables
 	if t.sources.byNum(c.Source) == nil || t.claims.get(c.Source, c.Path) != nil {

@@ -38,6 +38,11 @@ type Source struct {
 	Failed   *command.Listed // the last attempt to list it, where that failed; not to be written to
 	FailedAt time.Time
 
+	// Of the listing that is under way.
+	Course   *command.Course // not to be written to; nil while nothing is told of one
+	CourseAt time.Time
+	CourseBy NodeNum
+
 	Listed   *command.Listed // the last complete listing, not to be written to; nil while there is none
 	ListedAt time.Time
 	Error    string // why there has been none since then, empty where there has
@@ -207,7 +212,9 @@ func (s *State) setSource(e entry, c *command.SetSource) *command.Outcome {
 	}
 	next := *src
 	if c.Paused != nil {
-		next.Paused = c.GetPaused()
+		if next.Paused = c.GetPaused(); next.Paused {
+			next.endCourse()
+		}
 	}
 	if c.Ref != nil {
 		next.Ref = c.GetRef()
@@ -256,22 +263,31 @@ func (s *State) removeSource(e entry, c *command.RemoveSource) *command.Outcome 
 
 // approveSource lets the next listing take away what a person was shown.
 func (s *State) approveSource(e entry, c *command.ApproveSource) *command.Outcome {
-	src := s.tables.sources.byID(c.GetId())
-	switch {
-	case src == nil || src.Removing:
+	t := &s.tables
+	src := t.sources.byID(c.GetId())
+	if src == nil || src.Removing {
 		return refuse(refusal.NotFound, "no source %q", c.GetId())
-	case src.Hold == nil:
-		return refuse(refusal.NotHeld, "nothing of %s is held", src.Name)
-	case string(src.Hold.GetDigest()) != string(c.GetDigest()):
-		return refuse(refusal.StaleHold, "what %s would take away is something else by now", src.Name)
 	}
-	if src.Approved == string(c.GetDigest()) {
+	hold := t.hold(src)
+	switch {
+	case hold == nil:
+		return refuse(refusal.NotHeld, "nothing of %s is held", src.Name)
+	case string(hold.Digest) != string(c.GetDigest()):
+		return refuse(refusal.StaleHold, "what %s would take away is something else by now", src.Name)
+	case hold.Approved:
 		return done()
 	}
-	next := *src
-	next.Approved = string(c.GetDigest())
-	s.tables.putSource(e, &next)
-	s.tables.recordSource(e, EventSourceApproved, src, fmt.Sprintf("%d may go", src.Hold.GetLost()))
+	if src.Hold != nil {
+		next := *src
+		next.Approved = string(src.Hold.GetDigest())
+		t.putSource(e, &next)
+	}
+	for _, claim := range t.claims.withheld(src.Num) {
+		next := *claim
+		next.Approved = string(claim.Held.GetDigest())
+		t.claims.put(&next)
+	}
+	t.recordSource(e, EventSourceApproved, src, fmt.Sprintf("%d may go", hold.Lost))
 	return done()
 }
 

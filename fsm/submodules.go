@@ -37,7 +37,7 @@ func checkUnder(c *command.Listing) error {
 	if c.GetDone() != nil {
 		return fmt.Errorf("submodules are not a whole listing")
 	}
-	return firstError(between("name of what was read", string(of.GetRead()), 0, maxWord), between("flaw", of.GetFlaw(), 0, maxText))
+	return firstError(between("name of what was read", string(of.GetRead()), 0, maxWord), between("flaw", of.GetFlaw(), 0, maxText), checkHold(of.GetHold()))
 }
 
 // maxUnder is how many submodules may hang on what is listed: an upstream names as many as it likes.
@@ -64,19 +64,26 @@ func (t *tables) roomUnder(src *Source, c *command.Entry) *command.Item {
 }
 
 // readUnder notes how the submodules of a claim were read.
-func (t *tables) readUnder(src *Source, c *command.Submodules) {
+func (t *tables) readUnder(e entry, src *Source, c *command.Submodules) {
 	next := *t.claims.get(src.Num, c.GetOf())
 	next.SubmodulesRead, next.SubmodulesFlaw = string(c.GetRead()), c.GetFlaw()
+	switch hold := c.GetHold(); {
+	case hold == nil:
+		next.Held, next.HeldAt, next.Approved = nil, fromMS(0), ""
+	case string(next.Held.GetDigest()) != string(hold.GetDigest()):
+		next.Held, next.HeldAt, next.Approved = hold, e.at, ""
+		t.recordSource(e, EventSourceHeld, src, fmt.Sprintf("%d would go, of what hangs on %s", hold.GetLost(), c.GetOf()))
+	}
 	t.claims.put(&next)
 }
 
 // goesOn tells whether a claim that leaves is no loss: its source has another of the same row, or, of what
-// names it, which is only called otherwise.
+// names it, which is only called otherwise; or it was moved to another account of its forge, which is followed too.
 func (t *tables) goesOn(claim *Claim, leaving map[string]bool) bool {
 	other := func(c *Claim, is func(*Claim) bool) bool {
 		return slices.ContainsFunc(t.claims.on(c.Repo), func(o *Claim) bool { return o.Source == c.Source && !leaving[o.Path] && is(o) })
 	}
-	if other(claim, func(*Claim) bool { return true }) {
+	if other(claim, func(*Claim) bool { return true }) || t.elsewhere(t.sources.byNum(claim.Source), claim.Path) != nil {
 		return true
 	}
 	path, is := source.Top(claim.Path)

@@ -2,6 +2,8 @@ package node
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -10,6 +12,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"gitmirror/internal/egress"
 	"gitmirror/source/forge"
@@ -38,8 +42,18 @@ func TestTokensAreReadOfTheirOwnersFiles(t *testing.T) {
 		if got, err := readToken(nil, path); err == nil || got != "" || strings.Contains(err.Error(), "secret") || !strings.Contains(err.Error(), what) {
 			t.Errorf("%s: %q, %v", what, got, err)
 		}
+		// A node has more to do than to list a forge.
+		cfg := Config{Dir: filepath.Join(dir, "data"), SourceTokens: map[string]string{"acme": path}, Timing: "fast"}
+		if _, err := Check(cfg); err != nil {
+			t.Errorf("%s: not started: %v", what, err)
+		}
+		if list := UnusableTokens(cfg); len(list) != 1 || !strings.Contains(list[0].Error(), "--source-token acme") || !strings.Contains(list[0].Error(), what) {
+			t.Errorf("%s: %v", what, list)
+		}
+	}
+	for _, path := range []string{"", "a\x00b", strings.Repeat("x", 4097)} {
 		if _, err := Check(Config{Dir: filepath.Join(dir, "data"), SourceTokens: map[string]string{"acme": path}, Timing: "fast"}); err == nil || !strings.Contains(err.Error(), "--source-token acme") {
-			t.Errorf("%s: started with %v", what, err)
+			t.Errorf("%.10q: started with %v", path, err)
 		}
 	}
 }
@@ -66,7 +80,7 @@ func TestATokenGoesToItsForgeAlone(t *testing.T) {
 		f := newForges(Config{SourceTokens: map[string]string{tt.key: file, "other": file}}, policy, slog.New(slog.NewTextHandler(&log, nil)))
 		account := forge.Account{Kind: forge.Gitea, Base: at.URL, Name: "acme"}
 		got = "not asked"
-		_, _ = f.List(t.Context(), account, "ACME", new(client.Memory))
+		_, _ = f.List(t.Context(), "ACME", client.Config{Account: account})
 		if want := map[bool]string{true: "Bearer secret"}[tt.goes]; got != want {
 			t.Errorf("%s: it is told %q", tt.key, got)
 		}
@@ -76,7 +90,7 @@ func TestATokenGoesToItsForgeAlone(t *testing.T) {
 			want = want[1:]
 		}
 		for range 2 {
-			if names := f.Credentials(leads); !slices.Equal(names, want) {
+			if names, unusable := f.Credentials(leads); !slices.Equal(names, want) || len(unusable) > 0 {
 				t.Errorf("%s: it has %v", tt.key, names)
 			}
 		}
@@ -85,8 +99,60 @@ func TestATokenGoesToItsForgeAlone(t *testing.T) {
 		}
 		account.Base = "https://github.com"
 		account.Kind = forge.GitHub
-		if names := f.Credentials(leads); tt.key == "acme" && len(names) != 2 {
+		if names, _ := f.Credentials(leads); tt.key == "acme" && len(names) != 2 {
 			t.Errorf("at home it has %v", names)
 		}
 	}
+}
+
+// A token's file that is gone, or not readable any more, is found out, is told once, and is used again when it is there.
+func TestATokenThatIsGone(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "token")
+	write := func(mode os.FileMode) {
+		if err := os.WriteFile(file, []byte("secret"), mode); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chmod(file, mode); err != nil {
+			t.Fatal(err)
+		}
+	}
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		f := newForges(Config{SourceTokens: map[string]string{"acme": file}}, nil, slog.New(slog.NewTextHandler(&log, nil)))
+		account := forge.Account{Kind: forge.GitHub, Base: "https://github.com", Name: "acme"}
+		leads := func(string) (forge.Account, bool) { return account, true }
+		is := func(usable bool, why string) {
+			t.Helper()
+			time.Sleep(lookEvery)
+			for range 3 {
+				names, unusable := f.Credentials(leads)
+				if usable != slices.Equal(names, []string{"acme"}) || usable != (len(unusable) == 0) || !usable && !strings.Contains(unusable[0].GetWhy(), why) {
+					t.Errorf("%v, %v", names, unusable)
+				}
+			}
+		}
+		is(false, "no such file")
+		write(0o600)
+		is(true, "")
+		write(0o644)
+		is(false, "chmod 600")
+		write(0o600)
+		is(true, "")
+		// Who lists finds out at once, asks nobody, and it is told.
+		if err := os.Remove(file); err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		var e *client.Error
+		if _, err := f.List(ctx, "acme", client.Config{Account: account}); errors.As(err, &e) || !strings.Contains(err.Error(), "no such file") {
+			t.Error(err)
+		}
+		if names, unusable := f.Credentials(leads); len(names) > 0 || len(unusable) != 1 {
+			t.Errorf("%v, %v", names, unusable)
+		}
+		if warned, well := strings.Count(log.String(), "level=WARN"), strings.Count(log.String(), "level=INFO"); warned != 3 || well != 2 {
+			t.Errorf("%s", log.String())
+		}
+	})
 }

@@ -186,7 +186,7 @@ func (n *node) check() (settled Config, err error) {
 		return n.cfg, bad("--engine %q is not one of %s", n.cfg.Engine, strings.Join(Engines, ", "))
 	}
 	for source, path := range n.cfg.SourceTokens {
-		if _, err := readToken(n.cfg.Disk, path); err != nil {
+		if err := checkToken(path); err != nil {
 			return n.cfg, bad("--source-token %s: %v", source, err)
 		}
 	}

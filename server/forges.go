@@ -53,9 +53,15 @@ func forgeOf(view *fsm.View, src *fsm.Source, out *api.Source) {
 	if n := view.Node(src.Owner); n != nil {
 		out.Owner = n.Name
 	}
-	if list, with := view.Listers(src); with {
+	list, with := view.Listers(src)
+	if out.WithCredential = with; with {
 		for _, n := range list {
 			out.Credentials = append(out.Credentials, n.Name)
+		}
+	}
+	for _, n := range view.Nodes() {
+		if why := n.CannotUse(src.Name); why != "" && n.State != fsm.NodeLeft {
+			out.Unusable[n.Name] = why
 		}
 	}
 	if at, ever := src.NextListing(); ever {
@@ -73,10 +79,14 @@ func forgeState(view *fsm.View, src *fsm.Source) (state, reason string) {
 	list, withCredential := view.Listers(src)
 	absent := ""
 	if names := down(list); len(names) == len(list) {
-		if absent = "no node lives"; withCredential && len(list) == 0 {
-			absent = "it is not listed while no node has its credential, with which it was listed: start one with --source-token for it, or add the source anew"
-		} else if withCredential {
+		cannot := cannotUse(view, src)
+		switch absent = "no node lives"; {
+		case withCredential && len(list) > 0:
 			absent = "it is not listed while no node lives that has its credential: " + strings.Join(names, ", ")
+		case withCredential && cannot != "":
+			absent = "it is not listed while no node can use its credential: " + cannot
+		case withCredential:
+			absent = "it is not listed while no node has its credential, with which it was listed: start one with --source-token for it, or add the source anew"
 		}
 	}
 	owner := view.Node(src.Owner)
@@ -87,18 +97,31 @@ func forgeState(view *fsm.View, src *fsm.Source) (state, reason string) {
 		return api.SourcePaused, ""
 	case absent != "":
 		return api.SourceWaiting, absent
+	case src.Failed.GetLimited() && due:
+		return aboutToBe(view, src)
 	case src.Failed.GetLimited():
 		return api.SourceWaiting, fmt.Sprintf("%s: until %s", src.Error, at.UTC().Format(time.RFC3339))
 	case src.Error != "":
 		return api.SourceFailing, src.Error
 	case src.Hold != nil && !(due && src.Approved != ""):
-		return api.SourceHeld, ""
+		return heldOr(view, src)
 	case due && (owner == nil || !owner.State.Live()):
 		return api.SourceWaiting, "no node lists it yet"
 	case due:
-		return api.SourceWaiting, "it is about to be listed"
+		return aboutToBe(view, src)
 	}
-	return api.SourceListed, ""
+	return heldOr(view, src)
+}
+
+// cannotUse says which nodes cannot use the credential of a source that they were given, and why.
+func cannotUse(view *fsm.View, src *fsm.Source) string {
+	var list []string
+	for _, n := range view.Nodes() {
+		if why := n.CannotUse(src.Name); why != "" && n.State != fsm.NodeLeft {
+			list = append(list, n.Name+": "+why)
+		}
+	}
+	return strings.Join(list, "; ")
 }
 
 // down are the names of nodes that do not live.

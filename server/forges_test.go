@@ -54,6 +54,13 @@ func TestHowAForgeIs(t *testing.T) {
 	if out.Owner != "n1" || out.Kind != "github" || out.Account != "acme" || out.Selection.Visibility[0] != "public" || out.Selection.Template == "" || out.Next == nil || len(out.Credentials) != 0 || out.Index != "" {
 		t.Errorf("%+v", out)
 	}
+	runs := func() {
+		b.do(&command.Listing{Source: "f", Node: "n1", Epoch: 1, Course: &command.Course{RanMs: 60_000, Pages: 12, Found: 1200, RestMs: 600_000}})
+	}
+	runs()
+	if out = is(api.SourceListing, ""); out.Underway.Pages != 12 || out.Underway.Found != 1200 || !out.Since.Equal(b.now.Add(-time.Minute)) || !out.Underway.Until.Equal(b.now.Add(10*time.Minute)) {
+		t.Errorf("%+v, %+v", out, out.Underway)
+	}
 	listed(&command.Listed{Generation: 1, Entries: 3, Skipped: 2})
 	if out = is(api.SourceListed, ""); out.Listing.Skipped != 2 || out.Next.Sub(b.now) < 50*time.Minute {
 		t.Errorf("%+v", out)
@@ -65,6 +72,16 @@ func TestHowAForgeIs(t *testing.T) {
 	}
 	listed(&command.Listed{Error: "rate limit", RestMs: 60_000, Limited: true})
 	is(api.SourceWaiting, "until 2030-01-01T00:01:00Z")
+	b.now = b.now.Add(2 * time.Minute)
+	b.do(&command.Tick{})
+	is(api.SourceWaiting, "about to be listed")
+	runs()
+	is(api.SourceListing, "")
+	listed(&command.Listed{Error: "it answers 502", Tries: 1, RestMs: 60_000})
+	runs()
+	if out = is(api.SourceFailing, "502"); out.Underway == nil {
+		t.Errorf("%+v", out)
+	}
 	listed(&command.Listed{Generation: 2, Hold: &command.SourceHold{Digest: make([]byte, 20), Lost: 3}})
 	is(api.SourceHeld, "")
 	b.do(&command.ApproveSource{Id: "f", Digest: make([]byte, 20)})
@@ -80,6 +97,8 @@ func TestHowAForgeIs(t *testing.T) {
 	if out = is(api.SourceWaiting, "no node has its credential"); len(out.Credentials) != 0 {
 		t.Errorf("%+v", out)
 	}
+	b.do(&command.PutCredentials{Node: "n1", Unusable: []*command.Unusable{{Source: "acme", Why: "/etc/acme.token may be read by others"}}})
+	is(api.SourceWaiting, "no node can use its credential: n1: /etc/acme.token may be read by others")
 	b.do(&command.SetSource{Id: "f", Paused: proto.Bool(true)})
 	if out = is(api.SourcePaused, ""); out.Next != nil {
 		t.Errorf("%+v", out)

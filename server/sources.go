@@ -159,7 +159,7 @@ func (s *Server) writtenSource(w http.ResponseWriter, status int, name string) e
 }
 
 func sourceOf(view *fsm.View, src *fsm.Source) api.Source {
-	out := api.Source{Name: src.Name, ID: src.ID, Kind: api.SourceIndex, Namespace: src.Namespace, Ref: src.Ref, Path: src.Path, Claims: view.ClaimsLen(src.Num), Credentials: []string{}, AddedAt: src.AddedAt}
+	out := api.Source{Name: src.Name, ID: src.ID, Kind: api.SourceIndex, Namespace: src.Namespace, Ref: src.Ref, Path: src.Path, Claims: view.ClaimsLen(src.Num), Credentials: []string{}, Unusable: map[string]string{}, AddedAt: src.AddedAt}
 	row := view.Repo(src.Index)
 	if row != nil {
 		out.URL, out.Index = row.URLs()[0], row.Name
@@ -178,11 +178,14 @@ func sourceOf(view *fsm.View, src *fsm.Source) api.Source {
 		}
 		flawsBelow(view, src, out.Listing)
 	}
-	if h := src.Hold; h != nil {
-		out.Hold = &api.SourceHold{Since: src.HoldAt, Lost: int(h.GetLost()), First: append([]string{}, h.GetFirst()...), Digest: hex.EncodeToString(h.GetDigest()), Approved: src.Approved == string(h.GetDigest())}
+	if h := view.Hold(src); h != nil {
+		out.Hold = &api.SourceHold{Since: h.Since, Lost: h.Lost, First: append([]string{}, h.First...), Digest: hex.EncodeToString(h.Digest), Approved: h.Approved}
+	}
+	if u := view.Underway(src); u != nil {
+		out.Underway = &api.Underway{Since: u.Since, Pages: u.Pages, Found: u.Found, Changed: u.Changed, Until: timeOf(u.Until)}
 	}
 	out.State, out.Reason = sourceState(view, src, row)
-	out.Since = timeOf(sourceSince(src, row, out.State))
+	out.Since = timeOf(sourceSince(view, src, row, out.State))
 	return out
 }
 
@@ -223,18 +226,37 @@ func sourceState(view *fsm.View, src *fsm.Source, row *fsm.Repo) (state, reason 
 	case src.Wants(row) && view.Node(row.Owner) == nil:
 		return api.SourceWaiting, "no node owns its index"
 	case src.Wants(row):
-		return api.SourceWaiting, "it is about to be listed"
-	case src.Hold != nil:
+		return aboutToBe(view, src)
+	}
+	return heldOr(view, src)
+}
+
+// aboutToBe is how a source is that is to be listed.
+func aboutToBe(view *fsm.View, src *fsm.Source) (state, reason string) {
+	if view.Underway(src) != nil {
+		return api.SourceListing, ""
+	}
+	return api.SourceWaiting, "it is about to be listed"
+}
+
+// heldOr is how a source is of which a person may be asked something, and that is as it should be otherwise.
+func heldOr(view *fsm.View, src *fsm.Source) (state, reason string) {
+	switch hold := view.Hold(src); {
+	case hold != nil && hold.Approved:
+		return api.SourceWaiting, "what is approved is about to go"
+	case hold != nil:
 		return api.SourceHeld, ""
 	}
 	return api.SourceListed, ""
 }
 
 // sourceSince is since when a source is in the state that is shown, the zero time where that is not told.
-func sourceSince(src *fsm.Source, row *fsm.Repo, state string) time.Time {
+func sourceSince(view *fsm.View, src *fsm.Source, row *fsm.Repo, state string) time.Time {
 	switch {
 	case state == api.SourceHeld:
-		return src.HoldAt
+		return view.Hold(src).Since
+	case state == api.SourceListing:
+		return view.Underway(src).Since
 	case state != api.SourceFailing:
 		return time.Time{}
 	case row != nil && row.Error != nil:
@@ -259,12 +281,12 @@ func troubledSources(view *fsm.View) (list []api.Attention) {
 		case api.SourceFailing:
 			message = fmt.Sprintf("the source %s cannot be listed: %s", src.Name, reason)
 		case api.SourceHeld:
-			message = fmt.Sprintf("the source %s is held: it would take away %d of %d", src.Name, src.Hold.GetLost(), view.ClaimsLen(src.Num))
+			message = fmt.Sprintf("the source %s is held: it would take away %d of %d", src.Name, view.Hold(src).Lost, view.ClaimsLen(src.Num))
 		default:
 			continue
 		}
 		if troubled++; troubled <= shownSources {
-			list = append(list, api.Attention{Message: message, Command: "gitmirror source show " + src.Name, Since: timeOf(sourceSince(src, row, state))})
+			list = append(list, api.Attention{Message: message, Command: "gitmirror source show " + src.Name, Since: timeOf(sourceSince(view, src, row, state))})
 		}
 	}
 	if more := troubled - shownSources; more > 0 {

@@ -12,6 +12,8 @@ type Claim struct {
 	File string
 	Key  string // of its first url
 	Hash Hash
+	// Elsewhere tells that another source wants the same, which was moved to what that one lists.
+	Elsewhere bool
 }
 
 // Changes is what a listing makes of the claims that there are.
@@ -20,7 +22,7 @@ type Changes struct {
 	Gone           []string // paths of claims, that no entry has any more
 	Kept           int      // claims that stay though no entry has them, since there are flaws
 	// Lost is how many of Gone end something: the others are where an upstream only got another
-	// path. It is what a Guard is asked about.
+	// path, or is elsewhere. It is what a Guard is asked about.
 	Lost int
 }
 
@@ -71,7 +73,7 @@ func Compare(l *Listing, claims iter.Seq[Claim]) Changes {
 	}
 	for _, claim := range gone {
 		c.Gone = append(c.Gone, claim.Path)
-		if !elsewhere[claim.Key] {
+		if !elsewhere[claim.Key] && !claim.Elsewhere {
 			c.Lost += 1 + below[claim.Path]
 		}
 	}

@@ -214,6 +214,13 @@ func TestGolden(t *testing.T) {
 		"source":  func(p Printer) error { return p.Source(&sources()[0]) },
 		"forge":   func(p Printer) error { return p.Source(&sources()[1]) },
 		"sources": func(p Printer) error { return p.Sources(sources()) },
+		"listing": func(p Printer) error {
+			s := sources()[1]
+			s.Credentials, s.WithCredential, s.Unusable = nil, true, map[string]string{"n3": "/etc/acme.token may be read by others"}
+			s.State, s.Hold, s.Listing, s.Since = api.SourceListing, nil, nil, beforeP(90*time.Minute)
+			s.Underway = &api.Underway{Since: before(90 * time.Minute), Pages: 1200, Found: 119000, Changed: 3, Until: beforeP(-17 * time.Minute)}
+			return p.Source(&s)
+		},
 		"import": func(p Printer) error {
 			return p.Imported([]Imported{{"acme/svc-auth", 12 << 20, "add", ""}, {"acme/svc-old", 3 << 20, "skip", "archived"}, {"acme/svc-pay", 0, "exists", "same URL"},
 				{"acme/tools/with/many/groups/below/each/other/and/a-name", 44 << 30, "error", "team/a-name is what acme/other/a-name is called already\x1b[2J"}})

@@ -2,6 +2,8 @@ package render
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -10,7 +12,7 @@ import (
 	"gitmirror/api"
 )
 
-var sourceColors = map[string]string{api.SourceListed: green, api.SourceFailing: red, api.SourceHeld: red}
+var sourceColors = map[string]string{api.SourceListed: green, api.SourceListing: green, api.SourceFailing: red, api.SourceHeld: red}
 
 // Sources draws a line for each source.
 func (p Printer) Sources(list []api.Source) error {
@@ -73,7 +75,9 @@ func (p Printer) Source(s *api.Source) error {
 			list = append(list, [2]string{"kept", count(l.Kept, "repository", "repositories") + " that are not listed any more, because of errors"})
 		}
 	}
-	if s.Next != nil {
+	if u := s.Underway; u != nil {
+		list = append(list, [2]string{"being listed", p.underway(u)})
+	} else if s.Next != nil {
 		list = append(list, [2]string{"listed next", p.until(s.Next)})
 	}
 	if h := s.Hold; h != nil {
@@ -142,8 +146,14 @@ func (p Printer) forge(s *api.Source) [][2]string {
 		owner = cell(s.Owner)
 	}
 	by := "nobody's credential: as anybody may"
-	if len(s.Credentials) > 0 {
+	switch {
+	case len(s.Credentials) > 0:
 		by = "the credential that is on " + cell(strings.Join(s.Credentials, ", "))
+	case s.WithCredential:
+		by = "a credential, which no node has that can be used"
+	}
+	for _, node := range slices.Sorted(maps.Keys(s.Unusable)) {
+		by += fmt.Sprintf("; %s cannot use it: %s", cell(node), cell(s.Unusable[node]))
 	}
 	list := [][2]string{{"forge", cell(s.Kind + " " + s.URL)}, {"account", cell(s.Account)}, {"listed by", owner}, {"with", by}}
 	if s.Selection == nil {
@@ -165,6 +175,21 @@ func (p Printer) forge(s *api.Source) [][2]string {
 	say(w.MaxRepoSize > 0, "up to %s", humanize.IBytes(uint64(w.MaxRepoSize)))
 	say(w.Wiki, "with wikis")
 	return append(list, [2]string{"wanted", cell(strings.Join(wanted, "; "))}, [2]string{"called", cell(w.Template)})
+}
+
+// underway is how far a listing has come.
+func (p Printer) underway(u *api.Underway) string {
+	text := "since " + p.ago(&u.Since)
+	if u.Pages > 0 {
+		text += fmt.Sprintf(", page %s, %s so far", humanize.Comma(int64(u.Pages)), count(u.Found, "repository", "repositories"))
+	}
+	if u.Changed > 0 {
+		text += ", " + count(u.Changed, "change", "changes") + " made"
+	}
+	if u.Until != nil {
+		text += ", waits for the forge's limit until " + u.Until.In(p.Now.Location()).Format("15:04")
+	}
+	return text
 }
 
 // number is which listing it was.

@@ -3019,7 +3019,8 @@ func (x *OwnSource) GetOwner() string {
 type PutCredentials struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Node          string                 `protobuf:"bytes,1,opt,name=node,proto3" json:"node,omitempty"`
-	Sources       []string               `protobuf:"bytes,2,rep,name=sources,proto3" json:"sources,omitempty"` // sorted
+	Sources       []string               `protobuf:"bytes,2,rep,name=sources,proto3" json:"sources,omitempty"`   // sorted
+	Unusable      []*Unusable            `protobuf:"bytes,3,rep,name=unusable,proto3" json:"unusable,omitempty"` // sorted by source; since format 14
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3068,6 +3069,66 @@ func (x *PutCredentials) GetSources() []string {
 	return nil
 }
 
+func (x *PutCredentials) GetUnusable() []*Unusable {
+	if x != nil {
+		return x.Unusable
+	}
+	return nil
+}
+
+// Unusable is a credential that a node was given and that cannot be used.
+type Unusable struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Source        string                 `protobuf:"bytes,1,opt,name=source,proto3" json:"source,omitempty"`
+	Why           string                 `protobuf:"bytes,2,opt,name=why,proto3" json:"why,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Unusable) Reset() {
+	*x = Unusable{}
+	mi := &file_command_proto_msgTypes[41]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Unusable) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Unusable) ProtoMessage() {}
+
+func (x *Unusable) ProtoReflect() protoreflect.Message {
+	mi := &file_command_proto_msgTypes[41]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Unusable.ProtoReflect.Descriptor instead.
+func (*Unusable) Descriptor() ([]byte, []int) {
+	return file_command_proto_rawDescGZIP(), []int{41}
+}
+
+func (x *Unusable) GetSource() string {
+	if x != nil {
+		return x.Source
+	}
+	return ""
+}
+
+func (x *Unusable) GetWhy() string {
+	if x != nil {
+		return x.Why
+	}
+	return ""
+}
+
 // RemoveSource takes the claims of a source back, up to 1,000 at a time, and with the last of them
 // the source is gone. Number 32, since format 11. It is asked again while some are left.
 type RemoveSource struct {
@@ -3079,7 +3140,7 @@ type RemoveSource struct {
 
 func (x *RemoveSource) Reset() {
 	*x = RemoveSource{}
-	mi := &file_command_proto_msgTypes[41]
+	mi := &file_command_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3091,7 +3152,7 @@ func (x *RemoveSource) String() string {
 func (*RemoveSource) ProtoMessage() {}
 
 func (x *RemoveSource) ProtoReflect() protoreflect.Message {
-	mi := &file_command_proto_msgTypes[41]
+	mi := &file_command_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3104,7 +3165,7 @@ func (x *RemoveSource) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RemoveSource.ProtoReflect.Descriptor instead.
 func (*RemoveSource) Descriptor() ([]byte, []int) {
-	return file_command_proto_rawDescGZIP(), []int{41}
+	return file_command_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *RemoveSource) GetId() string {
@@ -3126,13 +3187,14 @@ type Listing struct {
 	Approved      []byte                 `protobuf:"bytes,6,opt,name=approved,proto3" json:"approved,omitempty"`     // of what a person has let it take away; empty for nothing
 	Done          *Listed                `protobuf:"bytes,7,opt,name=done,proto3" json:"done,omitempty"`             // with the last batch, and with the news that there is none
 	Submodules    *Submodules            `protobuf:"bytes,8,opt,name=submodules,proto3" json:"submodules,omitempty"` // the batch is of those of a claim, of the owner of its row; since format 13
+	Course        *Course                `protobuf:"bytes,9,opt,name=course,proto3" json:"course,omitempty"`         // how far it has come; since format 14
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Listing) Reset() {
 	*x = Listing{}
-	mi := &file_command_proto_msgTypes[42]
+	mi := &file_command_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3144,7 +3206,7 @@ func (x *Listing) String() string {
 func (*Listing) ProtoMessage() {}
 
 func (x *Listing) ProtoReflect() protoreflect.Message {
-	mi := &file_command_proto_msgTypes[42]
+	mi := &file_command_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3157,7 +3219,7 @@ func (x *Listing) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Listing.ProtoReflect.Descriptor instead.
 func (*Listing) Descriptor() ([]byte, []int) {
-	return file_command_proto_rawDescGZIP(), []int{42}
+	return file_command_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *Listing) GetSource() string {
@@ -3216,20 +3278,106 @@ func (x *Listing) GetSubmodules() *Submodules {
 	return nil
 }
 
+func (x *Listing) GetCourse() *Course {
+	if x != nil {
+		return x.Course
+	}
+	return nil
+}
+
+// Course says how far a listing has come that is under way.
+type Course struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	RanMs         int64                  `protobuf:"varint,1,opt,name=ran_ms,json=ranMs,proto3" json:"ran_ms,omitempty"`    // since when, counted back from the entry's time
+	Pages         uint32                 `protobuf:"varint,2,opt,name=pages,proto3" json:"pages,omitempty"`                 // of a forge, that were asked for
+	Found         uint32                 `protobuf:"varint,3,opt,name=found,proto3" json:"found,omitempty"`                 // repositories on these
+	Changed       uint32                 `protobuf:"varint,4,opt,name=changed,proto3" json:"changed,omitempty"`             // claims that were added, changed or taken
+	RestMs        int64                  `protobuf:"varint,5,opt,name=rest_ms,json=restMs,proto3" json:"rest_ms,omitempty"` // the forge's limit is waited for, counted from the entry's time; 0: nothing is
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Course) Reset() {
+	*x = Course{}
+	mi := &file_command_proto_msgTypes[44]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Course) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Course) ProtoMessage() {}
+
+func (x *Course) ProtoReflect() protoreflect.Message {
+	mi := &file_command_proto_msgTypes[44]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Course.ProtoReflect.Descriptor instead.
+func (*Course) Descriptor() ([]byte, []int) {
+	return file_command_proto_rawDescGZIP(), []int{44}
+}
+
+func (x *Course) GetRanMs() int64 {
+	if x != nil {
+		return x.RanMs
+	}
+	return 0
+}
+
+func (x *Course) GetPages() uint32 {
+	if x != nil {
+		return x.Pages
+	}
+	return 0
+}
+
+func (x *Course) GetFound() uint32 {
+	if x != nil {
+		return x.Found
+	}
+	return 0
+}
+
+func (x *Course) GetChanged() uint32 {
+	if x != nil {
+		return x.Changed
+	}
+	return 0
+}
+
+func (x *Course) GetRestMs() int64 {
+	if x != nil {
+		return x.RestMs
+	}
+	return 0
+}
+
 // Submodules says whose they are, and with the last batch how they were read.
 type Submodules struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Of            string                 `protobuf:"bytes,1,opt,name=of,proto3" json:"of,omitempty"`      // path of the claim
-	Done          bool                   `protobuf:"varint,2,opt,name=done,proto3" json:"done,omitempty"` // there is no more of them
-	Read          []byte                 `protobuf:"bytes,3,opt,name=read,proto3" json:"read,omitempty"`  // names what was read; empty where it is to be read again
-	Flaw          string                 `protobuf:"bytes,4,opt,name=flaw,proto3" json:"flaw,omitempty"`  // what cannot be followed; empty for nothing
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Of    string                 `protobuf:"bytes,1,opt,name=of,proto3" json:"of,omitempty"`      // path of the claim
+	Done  bool                   `protobuf:"varint,2,opt,name=done,proto3" json:"done,omitempty"` // there is no more of them
+	Read  []byte                 `protobuf:"bytes,3,opt,name=read,proto3" json:"read,omitempty"`  // names what was read; empty where it is to be read again
+	Flaw  string                 `protobuf:"bytes,4,opt,name=flaw,proto3" json:"flaw,omitempty"`  // what cannot be followed; empty for nothing
+	// What would go is held for a person to look at; absent where it is not. Since format 14.
+	Hold          *SourceHold `protobuf:"bytes,5,opt,name=hold,proto3" json:"hold,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Submodules) Reset() {
 	*x = Submodules{}
-	mi := &file_command_proto_msgTypes[43]
+	mi := &file_command_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3241,7 +3389,7 @@ func (x *Submodules) String() string {
 func (*Submodules) ProtoMessage() {}
 
 func (x *Submodules) ProtoReflect() protoreflect.Message {
-	mi := &file_command_proto_msgTypes[43]
+	mi := &file_command_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3254,7 +3402,7 @@ func (x *Submodules) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Submodules.ProtoReflect.Descriptor instead.
 func (*Submodules) Descriptor() ([]byte, []int) {
-	return file_command_proto_rawDescGZIP(), []int{43}
+	return file_command_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *Submodules) GetOf() string {
@@ -3285,6 +3433,13 @@ func (x *Submodules) GetFlaw() string {
 	return ""
 }
 
+func (x *Submodules) GetHold() *SourceHold {
+	if x != nil {
+		return x.Hold
+	}
+	return nil
+}
+
 // Entry is one repo as a source wants it.
 type Entry struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -3302,7 +3457,7 @@ type Entry struct {
 
 func (x *Entry) Reset() {
 	*x = Entry{}
-	mi := &file_command_proto_msgTypes[44]
+	mi := &file_command_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3314,7 +3469,7 @@ func (x *Entry) String() string {
 func (*Entry) ProtoMessage() {}
 
 func (x *Entry) ProtoReflect() protoreflect.Message {
-	mi := &file_command_proto_msgTypes[44]
+	mi := &file_command_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3327,7 +3482,7 @@ func (x *Entry) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Entry.ProtoReflect.Descriptor instead.
 func (*Entry) Descriptor() ([]byte, []int) {
-	return file_command_proto_rawDescGZIP(), []int{44}
+	return file_command_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *Entry) GetPath() string {
@@ -3416,7 +3571,7 @@ type Listed struct {
 
 func (x *Listed) Reset() {
 	*x = Listed{}
-	mi := &file_command_proto_msgTypes[45]
+	mi := &file_command_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3428,7 +3583,7 @@ func (x *Listed) String() string {
 func (*Listed) ProtoMessage() {}
 
 func (x *Listed) ProtoReflect() protoreflect.Message {
-	mi := &file_command_proto_msgTypes[45]
+	mi := &file_command_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3441,7 +3596,7 @@ func (x *Listed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Listed.ProtoReflect.Descriptor instead.
 func (*Listed) Descriptor() ([]byte, []int) {
-	return file_command_proto_rawDescGZIP(), []int{45}
+	return file_command_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *Listed) GetGeneration() uint64 {
@@ -3590,7 +3745,7 @@ type Flaw struct {
 
 func (x *Flaw) Reset() {
 	*x = Flaw{}
-	mi := &file_command_proto_msgTypes[46]
+	mi := &file_command_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3602,7 +3757,7 @@ func (x *Flaw) String() string {
 func (*Flaw) ProtoMessage() {}
 
 func (x *Flaw) ProtoReflect() protoreflect.Message {
-	mi := &file_command_proto_msgTypes[46]
+	mi := &file_command_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3615,7 +3770,7 @@ func (x *Flaw) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Flaw.ProtoReflect.Descriptor instead.
 func (*Flaw) Descriptor() ([]byte, []int) {
-	return file_command_proto_rawDescGZIP(), []int{46}
+	return file_command_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *Flaw) GetFile() string {
@@ -3658,7 +3813,7 @@ type SourceHold struct {
 
 func (x *SourceHold) Reset() {
 	*x = SourceHold{}
-	mi := &file_command_proto_msgTypes[47]
+	mi := &file_command_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3670,7 +3825,7 @@ func (x *SourceHold) String() string {
 func (*SourceHold) ProtoMessage() {}
 
 func (x *SourceHold) ProtoReflect() protoreflect.Message {
-	mi := &file_command_proto_msgTypes[47]
+	mi := &file_command_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3683,7 +3838,7 @@ func (x *SourceHold) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SourceHold.ProtoReflect.Descriptor instead.
 func (*SourceHold) Descriptor() ([]byte, []int) {
-	return file_command_proto_rawDescGZIP(), []int{47}
+	return file_command_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *SourceHold) GetDigest() []byte {
@@ -3718,7 +3873,7 @@ type ApproveSource struct {
 
 func (x *ApproveSource) Reset() {
 	*x = ApproveSource{}
-	mi := &file_command_proto_msgTypes[48]
+	mi := &file_command_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3730,7 +3885,7 @@ func (x *ApproveSource) String() string {
 func (*ApproveSource) ProtoMessage() {}
 
 func (x *ApproveSource) ProtoReflect() protoreflect.Message {
-	mi := &file_command_proto_msgTypes[48]
+	mi := &file_command_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3743,7 +3898,7 @@ func (x *ApproveSource) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApproveSource.ProtoReflect.Descriptor instead.
 func (*ApproveSource) Descriptor() ([]byte, []int) {
-	return file_command_proto_rawDescGZIP(), []int{48}
+	return file_command_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *ApproveSource) GetId() string {
@@ -3774,7 +3929,7 @@ type Item struct {
 
 func (x *Item) Reset() {
 	*x = Item{}
-	mi := &file_command_proto_msgTypes[49]
+	mi := &file_command_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3786,7 +3941,7 @@ func (x *Item) String() string {
 func (*Item) ProtoMessage() {}
 
 func (x *Item) ProtoReflect() protoreflect.Message {
-	mi := &file_command_proto_msgTypes[49]
+	mi := &file_command_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3799,7 +3954,7 @@ func (x *Item) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Item.ProtoReflect.Descriptor instead.
 func (*Item) Descriptor() ([]byte, []int) {
-	return file_command_proto_rawDescGZIP(), []int{49}
+	return file_command_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *Item) GetRepo() string {
@@ -3851,7 +4006,7 @@ type Outcome struct {
 
 func (x *Outcome) Reset() {
 	*x = Outcome{}
-	mi := &file_command_proto_msgTypes[50]
+	mi := &file_command_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3863,7 +4018,7 @@ func (x *Outcome) String() string {
 func (*Outcome) ProtoMessage() {}
 
 func (x *Outcome) ProtoReflect() protoreflect.Message {
-	mi := &file_command_proto_msgTypes[50]
+	mi := &file_command_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3876,7 +4031,7 @@ func (x *Outcome) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Outcome.ProtoReflect.Descriptor instead.
 func (*Outcome) Descriptor() ([]byte, []int) {
-	return file_command_proto_rawDescGZIP(), []int{50}
+	return file_command_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *Outcome) GetCode() string {
@@ -4167,12 +4322,16 @@ const file_command_proto_rawDesc = "" +
 	"\tOwnSource\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x14\n" +
 	"\x05epoch\x18\x02 \x01(\x04R\x05epoch\x12\x14\n" +
-	"\x05owner\x18\x03 \x01(\tR\x05owner\">\n" +
+	"\x05owner\x18\x03 \x01(\tR\x05owner\"w\n" +
 	"\x0ePutCredentials\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\tR\x04node\x12\x18\n" +
-	"\asources\x18\x02 \x03(\tR\asources\"\x1e\n" +
+	"\asources\x18\x02 \x03(\tR\asources\x127\n" +
+	"\bunusable\x18\x03 \x03(\v2\x1b.gitmirror.command.UnusableR\bunusable\"4\n" +
+	"\bUnusable\x12\x16\n" +
+	"\x06source\x18\x01 \x01(\tR\x06source\x12\x10\n" +
+	"\x03why\x18\x02 \x01(\tR\x03why\"\x1e\n" +
 	"\fRemoveSource\x12\x0e\n" +
-	"\x02id\x18\x01 \x01(\tR\x02id\"\x95\x02\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\"\xc8\x02\n" +
 	"\aListing\x12\x16\n" +
 	"\x06source\x18\x01 \x01(\tR\x06source\x12\x12\n" +
 	"\x04node\x18\x02 \x01(\tR\x04node\x12\x14\n" +
@@ -4183,13 +4342,21 @@ const file_command_proto_rawDesc = "" +
 	"\x04done\x18\a \x01(\v2\x19.gitmirror.command.ListedR\x04done\x12=\n" +
 	"\n" +
 	"submodules\x18\b \x01(\v2\x1d.gitmirror.command.SubmodulesR\n" +
-	"submodules\"X\n" +
+	"submodules\x121\n" +
+	"\x06course\x18\t \x01(\v2\x19.gitmirror.command.CourseR\x06course\"~\n" +
+	"\x06Course\x12\x15\n" +
+	"\x06ran_ms\x18\x01 \x01(\x03R\x05ranMs\x12\x14\n" +
+	"\x05pages\x18\x02 \x01(\rR\x05pages\x12\x14\n" +
+	"\x05found\x18\x03 \x01(\rR\x05found\x12\x18\n" +
+	"\achanged\x18\x04 \x01(\rR\achanged\x12\x17\n" +
+	"\arest_ms\x18\x05 \x01(\x03R\x06restMs\"\x8b\x01\n" +
 	"\n" +
 	"Submodules\x12\x0e\n" +
 	"\x02of\x18\x01 \x01(\tR\x02of\x12\x12\n" +
 	"\x04done\x18\x02 \x01(\bR\x04done\x12\x12\n" +
 	"\x04read\x18\x03 \x01(\fR\x04read\x12\x12\n" +
-	"\x04flaw\x18\x04 \x01(\tR\x04flaw\"\xd9\x01\n" +
+	"\x04flaw\x18\x04 \x01(\tR\x04flaw\x121\n" +
+	"\x04hold\x18\x05 \x01(\v2\x1d.gitmirror.command.SourceHoldR\x04hold\"\xd9\x01\n" +
 	"\x05Entry\x12\x12\n" +
 	"\x04path\x18\x01 \x01(\tR\x04path\x12\x12\n" +
 	"\x04file\x18\x02 \x01(\tR\x04file\x12\x12\n" +
@@ -4284,7 +4451,7 @@ func file_command_proto_rawDescGZIP() []byte {
 }
 
 var file_command_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_command_proto_msgTypes = make([]protoimpl.MessageInfo, 53)
+var file_command_proto_msgTypes = make([]protoimpl.MessageInfo, 55)
 var file_command_proto_goTypes = []any{
 	(NodeState)(0),         // 0: gitmirror.command.NodeState
 	(ChangeKind)(0),        // 1: gitmirror.command.ChangeKind
@@ -4330,29 +4497,31 @@ var file_command_proto_goTypes = []any{
 	(*SetSource)(nil),      // 41: gitmirror.command.SetSource
 	(*OwnSource)(nil),      // 42: gitmirror.command.OwnSource
 	(*PutCredentials)(nil), // 43: gitmirror.command.PutCredentials
-	(*RemoveSource)(nil),   // 44: gitmirror.command.RemoveSource
-	(*Listing)(nil),        // 45: gitmirror.command.Listing
-	(*Submodules)(nil),     // 46: gitmirror.command.Submodules
-	(*Entry)(nil),          // 47: gitmirror.command.Entry
-	(*Listed)(nil),         // 48: gitmirror.command.Listed
-	(*Flaw)(nil),           // 49: gitmirror.command.Flaw
-	(*SourceHold)(nil),     // 50: gitmirror.command.SourceHold
-	(*ApproveSource)(nil),  // 51: gitmirror.command.ApproveSource
-	(*Item)(nil),           // 52: gitmirror.command.Item
-	(*Outcome)(nil),        // 53: gitmirror.command.Outcome
-	nil,                    // 54: gitmirror.command.NewRepo.LabelsEntry
-	nil,                    // 55: gitmirror.command.RepoChange.LabelsEntry
+	(*Unusable)(nil),       // 44: gitmirror.command.Unusable
+	(*RemoveSource)(nil),   // 45: gitmirror.command.RemoveSource
+	(*Listing)(nil),        // 46: gitmirror.command.Listing
+	(*Course)(nil),         // 47: gitmirror.command.Course
+	(*Submodules)(nil),     // 48: gitmirror.command.Submodules
+	(*Entry)(nil),          // 49: gitmirror.command.Entry
+	(*Listed)(nil),         // 50: gitmirror.command.Listed
+	(*Flaw)(nil),           // 51: gitmirror.command.Flaw
+	(*SourceHold)(nil),     // 52: gitmirror.command.SourceHold
+	(*ApproveSource)(nil),  // 53: gitmirror.command.ApproveSource
+	(*Item)(nil),           // 54: gitmirror.command.Item
+	(*Outcome)(nil),        // 55: gitmirror.command.Outcome
+	nil,                    // 56: gitmirror.command.NewRepo.LabelsEntry
+	nil,                    // 57: gitmirror.command.RepoChange.LabelsEntry
 }
 var file_command_proto_depIdxs = []int32{
 	5,  // 0: gitmirror.command.PutNode.node:type_name -> gitmirror.command.Node
 	0,  // 1: gitmirror.command.SetNodeState.state:type_name -> gitmirror.command.NodeState
 	13, // 2: gitmirror.command.NewRepo.policy:type_name -> gitmirror.command.Policy
-	54, // 3: gitmirror.command.NewRepo.labels:type_name -> gitmirror.command.NewRepo.LabelsEntry
+	56, // 3: gitmirror.command.NewRepo.labels:type_name -> gitmirror.command.NewRepo.LabelsEntry
 	14, // 4: gitmirror.command.AddRepos.repos:type_name -> gitmirror.command.NewRepo
 	19, // 5: gitmirror.command.SetPolicy.accept:type_name -> gitmirror.command.Flaws
 	21, // 6: gitmirror.command.ChangeRepos.repos:type_name -> gitmirror.command.RepoChange
 	18, // 7: gitmirror.command.RepoChange.policy:type_name -> gitmirror.command.SetPolicy
-	55, // 8: gitmirror.command.RepoChange.labels:type_name -> gitmirror.command.RepoChange.LabelsEntry
+	57, // 8: gitmirror.command.RepoChange.labels:type_name -> gitmirror.command.RepoChange.LabelsEntry
 	22, // 9: gitmirror.command.RepoChange.upstream:type_name -> gitmirror.command.Upstream
 	23, // 10: gitmirror.command.RepoChange.aliases:type_name -> gitmirror.command.Aliases
 	1,  // 11: gitmirror.command.Change.kind:type_name -> gitmirror.command.ChangeKind
@@ -4370,18 +4539,21 @@ var file_command_proto_depIdxs = []int32{
 	39, // 23: gitmirror.command.Forge.selection:type_name -> gitmirror.command.Selection
 	37, // 24: gitmirror.command.PutSource.source:type_name -> gitmirror.command.NewSource
 	39, // 25: gitmirror.command.SetSource.selection:type_name -> gitmirror.command.Selection
-	47, // 26: gitmirror.command.Listing.put:type_name -> gitmirror.command.Entry
-	48, // 27: gitmirror.command.Listing.done:type_name -> gitmirror.command.Listed
-	46, // 28: gitmirror.command.Listing.submodules:type_name -> gitmirror.command.Submodules
-	14, // 29: gitmirror.command.Entry.repo:type_name -> gitmirror.command.NewRepo
-	49, // 30: gitmirror.command.Listed.flaws:type_name -> gitmirror.command.Flaw
-	50, // 31: gitmirror.command.Listed.hold:type_name -> gitmirror.command.SourceHold
-	52, // 32: gitmirror.command.Outcome.items:type_name -> gitmirror.command.Item
-	33, // [33:33] is the sub-list for method output_type
-	33, // [33:33] is the sub-list for method input_type
-	33, // [33:33] is the sub-list for extension type_name
-	33, // [33:33] is the sub-list for extension extendee
-	0,  // [0:33] is the sub-list for field type_name
+	44, // 26: gitmirror.command.PutCredentials.unusable:type_name -> gitmirror.command.Unusable
+	49, // 27: gitmirror.command.Listing.put:type_name -> gitmirror.command.Entry
+	50, // 28: gitmirror.command.Listing.done:type_name -> gitmirror.command.Listed
+	48, // 29: gitmirror.command.Listing.submodules:type_name -> gitmirror.command.Submodules
+	47, // 30: gitmirror.command.Listing.course:type_name -> gitmirror.command.Course
+	52, // 31: gitmirror.command.Submodules.hold:type_name -> gitmirror.command.SourceHold
+	14, // 32: gitmirror.command.Entry.repo:type_name -> gitmirror.command.NewRepo
+	51, // 33: gitmirror.command.Listed.flaws:type_name -> gitmirror.command.Flaw
+	52, // 34: gitmirror.command.Listed.hold:type_name -> gitmirror.command.SourceHold
+	54, // 35: gitmirror.command.Outcome.items:type_name -> gitmirror.command.Item
+	36, // [36:36] is the sub-list for method output_type
+	36, // [36:36] is the sub-list for method input_type
+	36, // [36:36] is the sub-list for extension type_name
+	36, // [36:36] is the sub-list for extension extendee
+	0,  // [0:36] is the sub-list for field type_name
 }
 
 func init() { file_command_proto_init() }
@@ -4399,7 +4571,7 @@ func file_command_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_command_proto_rawDesc), len(file_command_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   53,
+			NumMessages:   55,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -351,6 +351,7 @@ type Node struct {
 	Sick          *Failure               `protobuf:"bytes,16,opt,name=sick,proto3" json:"sick,omitempty"`
 	DrainMs       int64                  `protobuf:"varint,17,opt,name=drain_ms,json=drainMs,proto3" json:"drain_ms,omitempty"` // since when it is draining, 0 when it is not
 	Credentials   []string               `protobuf:"bytes,18,rep,name=credentials,proto3" json:"credentials,omitempty"`         // names of sources that it has credentials of
+	Unusable      []*command.Unusable    `protobuf:"bytes,19,rep,name=unusable,proto3" json:"unusable,omitempty"`               // those that cannot be used
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -507,6 +508,13 @@ func (x *Node) GetDrainMs() int64 {
 func (x *Node) GetCredentials() []string {
 	if x != nil {
 		return x.Credentials
+	}
+	return nil
+}
+
+func (x *Node) GetUnusable() []*command.Unusable {
+	if x != nil {
+		return x.Unusable
 	}
 	return nil
 }
@@ -1460,6 +1468,9 @@ type Source struct {
 	Revision      uint64                 `protobuf:"varint,19,opt,name=revision,proto3" json:"revision,omitempty"` // of its selection
 	Failed        *command.Listed        `protobuf:"bytes,20,opt,name=failed,proto3" json:"failed,omitempty"`      // the last attempt, where it failed
 	FailedMs      int64                  `protobuf:"varint,21,opt,name=failed_ms,json=failedMs,proto3" json:"failed_ms,omitempty"`
+	Course        *command.Course        `protobuf:"bytes,22,opt,name=course,proto3" json:"course,omitempty"` // of the listing that is under way
+	CourseMs      int64                  `protobuf:"varint,23,opt,name=course_ms,json=courseMs,proto3" json:"course_ms,omitempty"`
+	CourseBy      uint32                 `protobuf:"varint,24,opt,name=course_by,json=courseBy,proto3" json:"course_by,omitempty"` // the node
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1641,6 +1652,27 @@ func (x *Source) GetFailedMs() int64 {
 	return 0
 }
 
+func (x *Source) GetCourse() *command.Course {
+	if x != nil {
+		return x.Course
+	}
+	return nil
+}
+
+func (x *Source) GetCourseMs() int64 {
+	if x != nil {
+		return x.CourseMs
+	}
+	return 0
+}
+
+func (x *Source) GetCourseBy() uint32 {
+	if x != nil {
+		return x.CourseBy
+	}
+	return 0
+}
+
 // Lost is how many claims of a source went within an hour.
 type Lost struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1715,6 +1747,9 @@ type Claim struct {
 	SubmodulesRead []byte                 `protobuf:"bytes,16,opt,name=submodules_read,json=submodulesRead,proto3" json:"submodules_read,omitempty"` // names what was read of them
 	SubmodulesFlaw string                 `protobuf:"bytes,17,opt,name=submodules_flaw,json=submodulesFlaw,proto3" json:"submodules_flaw,omitempty"` // what of them cannot be followed
 	Former         []string               `protobuf:"bytes,18,rep,name=former,proto3" json:"former,omitempty"`                                       // names that it had before, the latest first
+	Held           *command.SourceHold    `protobuf:"bytes,19,opt,name=held,proto3" json:"held,omitempty"`                                           // what of its submodules would go
+	HeldMs         int64                  `protobuf:"varint,20,opt,name=held_ms,json=heldMs,proto3" json:"held_ms,omitempty"`
+	Approved       []byte                 `protobuf:"bytes,21,opt,name=approved,proto3" json:"approved,omitempty"` // digest of what a person lets go
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
 }
@@ -1871,6 +1906,27 @@ func (x *Claim) GetSubmodulesFlaw() string {
 func (x *Claim) GetFormer() []string {
 	if x != nil {
 		return x.Former
+	}
+	return nil
+}
+
+func (x *Claim) GetHeld() *command.SourceHold {
+	if x != nil {
+		return x.Held
+	}
+	return nil
+}
+
+func (x *Claim) GetHeldMs() int64 {
+	if x != nil {
+		return x.HeldMs
+	}
+	return 0
+}
+
+func (x *Claim) GetApproved() []byte {
+	if x != nil {
+		return x.Approved
 	}
 	return nil
 }
@@ -2484,7 +2540,7 @@ const file_snapshot_proto_rawDesc = "" +
 	"\x06format\x18\x05 \x01(\rR\x06format\x12\x1b\n" +
 	"\tjumped_ms\x18\x06 \x01(\x03R\bjumpedMs\x12\x1f\n" +
 	"\vlast_source\x18\a \x01(\rR\n" +
-	"lastSource\"\xd7\x03\n" +
+	"lastSource\"\x90\x04\n" +
 	"\x04Node\x12\x10\n" +
 	"\x03num\x18\x01 \x01(\rR\x03num\x12\x0e\n" +
 	"\x02id\x18\x02 \x01(\tR\x02id\x12\x12\n" +
@@ -2504,7 +2560,8 @@ const file_snapshot_proto_rawDesc = "" +
 	"\x04disk\x18\x0f \x01(\v2\x1b.gitmirror.snapshot.FailureR\x04disk\x12/\n" +
 	"\x04sick\x18\x10 \x01(\v2\x1b.gitmirror.snapshot.FailureR\x04sick\x12\x19\n" +
 	"\bdrain_ms\x18\x11 \x01(\x03R\adrainMs\x12 \n" +
-	"\vcredentials\x18\x12 \x03(\tR\vcredentials\"\x86\x02\n" +
+	"\vcredentials\x18\x12 \x03(\tR\vcredentials\x127\n" +
+	"\bunusable\x18\x13 \x03(\v2\x1b.gitmirror.command.UnusableR\bunusable\"\x86\x02\n" +
 	"\x06Policy\x12\x10\n" +
 	"\x03num\x18\x01 \x01(\rR\x03num\x12\x1a\n" +
 	"\breplicas\x18\x02 \x01(\rR\breplicas\x12\x1f\n" +
@@ -2607,7 +2664,7 @@ const file_snapshot_proto_rawDesc = "" +
 	"retired_ms\x18\x06 \x01(\x03R\tretiredMs\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x8e\x05\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xfb\x05\n" +
 	"\x06Source\x12\x10\n" +
 	"\x03num\x18\x01 \x01(\rR\x03num\x12.\n" +
 	"\x03put\x18\x02 \x01(\v2\x1c.gitmirror.command.NewSourceR\x03put\x12\x14\n" +
@@ -2630,10 +2687,13 @@ const file_snapshot_proto_rawDesc = "" +
 	"\x05epoch\x18\x12 \x01(\x04R\x05epoch\x12\x1a\n" +
 	"\brevision\x18\x13 \x01(\x04R\brevision\x121\n" +
 	"\x06failed\x18\x14 \x01(\v2\x19.gitmirror.command.ListedR\x06failed\x12\x1b\n" +
-	"\tfailed_ms\x18\x15 \x01(\x03R\bfailedMs\"0\n" +
+	"\tfailed_ms\x18\x15 \x01(\x03R\bfailedMs\x121\n" +
+	"\x06course\x18\x16 \x01(\v2\x19.gitmirror.command.CourseR\x06course\x12\x1b\n" +
+	"\tcourse_ms\x18\x17 \x01(\x03R\bcourseMs\x12\x1b\n" +
+	"\tcourse_by\x18\x18 \x01(\rR\bcourseBy\"0\n" +
 	"\x04Lost\x12\x12\n" +
 	"\x04hour\x18\x01 \x01(\x03R\x04hour\x12\x14\n" +
-	"\x05count\x18\x02 \x01(\rR\x05count\"\xc5\x04\n" +
+	"\x05count\x18\x02 \x01(\rR\x05count\"\xad\x05\n" +
 	"\x05Claim\x12\x16\n" +
 	"\x06source\x18\x01 \x01(\rR\x06source\x12\x12\n" +
 	"\x04path\x18\x02 \x01(\tR\x04path\x12\x12\n" +
@@ -2655,7 +2715,10 @@ const file_snapshot_proto_rawDesc = "" +
 	"submodules\x12'\n" +
 	"\x0fsubmodules_read\x18\x10 \x01(\fR\x0esubmodulesRead\x12'\n" +
 	"\x0fsubmodules_flaw\x18\x11 \x01(\tR\x0esubmodulesFlaw\x12\x16\n" +
-	"\x06former\x18\x12 \x03(\tR\x06former\x1a9\n" +
+	"\x06former\x18\x12 \x03(\tR\x06former\x121\n" +
+	"\x04held\x18\x13 \x01(\v2\x1d.gitmirror.command.SourceHoldR\x04held\x12\x17\n" +
+	"\aheld_ms\x18\x14 \x01(\x03R\x06heldMs\x12\x1a\n" +
+	"\bapproved\x18\x15 \x01(\fR\bapproved\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"7\n" +
@@ -2749,12 +2812,14 @@ var file_snapshot_proto_goTypes = []any{
 	nil,                        // 23: gitmirror.snapshot.Repo.LabelsEntry
 	nil,                        // 24: gitmirror.snapshot.Sourced.LabelsEntry
 	nil,                        // 25: gitmirror.snapshot.Claim.LabelsEntry
-	(*command.Policy)(nil),     // 26: gitmirror.command.Policy
-	(*command.Change)(nil),     // 27: gitmirror.command.Change
-	(*command.NewSource)(nil),  // 28: gitmirror.command.NewSource
-	(*command.Listed)(nil),     // 29: gitmirror.command.Listed
-	(*command.SourceHold)(nil), // 30: gitmirror.command.SourceHold
-	(*command.Outcome)(nil),    // 31: gitmirror.command.Outcome
+	(*command.Unusable)(nil),   // 26: gitmirror.command.Unusable
+	(*command.Policy)(nil),     // 27: gitmirror.command.Policy
+	(*command.Change)(nil),     // 28: gitmirror.command.Change
+	(*command.NewSource)(nil),  // 29: gitmirror.command.NewSource
+	(*command.Listed)(nil),     // 30: gitmirror.command.Listed
+	(*command.SourceHold)(nil), // 31: gitmirror.command.SourceHold
+	(*command.Course)(nil),     // 32: gitmirror.command.Course
+	(*command.Outcome)(nil),    // 33: gitmirror.command.Outcome
 }
 var file_snapshot_proto_depIdxs = []int32{
 	1,  // 0: gitmirror.snapshot.Record.meta:type_name -> gitmirror.snapshot.Meta
@@ -2769,37 +2834,40 @@ var file_snapshot_proto_depIdxs = []int32{
 	14, // 9: gitmirror.snapshot.Record.claim:type_name -> gitmirror.snapshot.Claim
 	5,  // 10: gitmirror.snapshot.Node.disk:type_name -> gitmirror.snapshot.Failure
 	5,  // 11: gitmirror.snapshot.Node.sick:type_name -> gitmirror.snapshot.Failure
-	26, // 12: gitmirror.snapshot.Policy.later:type_name -> gitmirror.command.Policy
-	27, // 13: gitmirror.snapshot.Hold.first:type_name -> gitmirror.command.Change
-	27, // 14: gitmirror.snapshot.Approval.first:type_name -> gitmirror.command.Change
-	23, // 15: gitmirror.snapshot.Repo.labels:type_name -> gitmirror.snapshot.Repo.LabelsEntry
-	5,  // 16: gitmirror.snapshot.Repo.error:type_name -> gitmirror.snapshot.Failure
-	6,  // 17: gitmirror.snapshot.Repo.hold:type_name -> gitmirror.snapshot.Hold
-	4,  // 18: gitmirror.snapshot.Repo.copies:type_name -> gitmirror.snapshot.Copy
-	18, // 19: gitmirror.snapshot.Repo.lost:type_name -> gitmirror.snapshot.Generation
-	7,  // 20: gitmirror.snapshot.Repo.approved:type_name -> gitmirror.snapshot.Approval
-	9,  // 21: gitmirror.snapshot.Repo.pins:type_name -> gitmirror.snapshot.Pin
-	8,  // 22: gitmirror.snapshot.Repo.released:type_name -> gitmirror.snapshot.Release
-	16, // 23: gitmirror.snapshot.Repo.moved:type_name -> gitmirror.snapshot.Moved
-	15, // 24: gitmirror.snapshot.Repo.fallback:type_name -> gitmirror.snapshot.Fallback
-	11, // 25: gitmirror.snapshot.Repo.sourced:type_name -> gitmirror.snapshot.Sourced
-	24, // 26: gitmirror.snapshot.Sourced.labels:type_name -> gitmirror.snapshot.Sourced.LabelsEntry
-	28, // 27: gitmirror.snapshot.Source.put:type_name -> gitmirror.command.NewSource
-	29, // 28: gitmirror.snapshot.Source.listed:type_name -> gitmirror.command.Listed
-	30, // 29: gitmirror.snapshot.Source.hold:type_name -> gitmirror.command.SourceHold
-	13, // 30: gitmirror.snapshot.Source.lost:type_name -> gitmirror.snapshot.Lost
-	29, // 31: gitmirror.snapshot.Source.failed:type_name -> gitmirror.command.Listed
-	26, // 32: gitmirror.snapshot.Claim.policy:type_name -> gitmirror.command.Policy
-	25, // 33: gitmirror.snapshot.Claim.labels:type_name -> gitmirror.snapshot.Claim.LabelsEntry
-	3,  // 34: gitmirror.snapshot.Trashed.policy:type_name -> gitmirror.snapshot.Policy
-	27, // 35: gitmirror.snapshot.Event.changes:type_name -> gitmirror.command.Change
-	31, // 36: gitmirror.snapshot.Request.outcome:type_name -> gitmirror.command.Outcome
-	21, // 37: gitmirror.snapshot.End.marks:type_name -> gitmirror.snapshot.Mark
-	38, // [38:38] is the sub-list for method output_type
-	38, // [38:38] is the sub-list for method input_type
-	38, // [38:38] is the sub-list for extension type_name
-	38, // [38:38] is the sub-list for extension extendee
-	0,  // [0:38] is the sub-list for field type_name
+	26, // 12: gitmirror.snapshot.Node.unusable:type_name -> gitmirror.command.Unusable
+	27, // 13: gitmirror.snapshot.Policy.later:type_name -> gitmirror.command.Policy
+	28, // 14: gitmirror.snapshot.Hold.first:type_name -> gitmirror.command.Change
+	28, // 15: gitmirror.snapshot.Approval.first:type_name -> gitmirror.command.Change
+	23, // 16: gitmirror.snapshot.Repo.labels:type_name -> gitmirror.snapshot.Repo.LabelsEntry
+	5,  // 17: gitmirror.snapshot.Repo.error:type_name -> gitmirror.snapshot.Failure
+	6,  // 18: gitmirror.snapshot.Repo.hold:type_name -> gitmirror.snapshot.Hold
+	4,  // 19: gitmirror.snapshot.Repo.copies:type_name -> gitmirror.snapshot.Copy
+	18, // 20: gitmirror.snapshot.Repo.lost:type_name -> gitmirror.snapshot.Generation
+	7,  // 21: gitmirror.snapshot.Repo.approved:type_name -> gitmirror.snapshot.Approval
+	9,  // 22: gitmirror.snapshot.Repo.pins:type_name -> gitmirror.snapshot.Pin
+	8,  // 23: gitmirror.snapshot.Repo.released:type_name -> gitmirror.snapshot.Release
+	16, // 24: gitmirror.snapshot.Repo.moved:type_name -> gitmirror.snapshot.Moved
+	15, // 25: gitmirror.snapshot.Repo.fallback:type_name -> gitmirror.snapshot.Fallback
+	11, // 26: gitmirror.snapshot.Repo.sourced:type_name -> gitmirror.snapshot.Sourced
+	24, // 27: gitmirror.snapshot.Sourced.labels:type_name -> gitmirror.snapshot.Sourced.LabelsEntry
+	29, // 28: gitmirror.snapshot.Source.put:type_name -> gitmirror.command.NewSource
+	30, // 29: gitmirror.snapshot.Source.listed:type_name -> gitmirror.command.Listed
+	31, // 30: gitmirror.snapshot.Source.hold:type_name -> gitmirror.command.SourceHold
+	13, // 31: gitmirror.snapshot.Source.lost:type_name -> gitmirror.snapshot.Lost
+	30, // 32: gitmirror.snapshot.Source.failed:type_name -> gitmirror.command.Listed
+	32, // 33: gitmirror.snapshot.Source.course:type_name -> gitmirror.command.Course
+	27, // 34: gitmirror.snapshot.Claim.policy:type_name -> gitmirror.command.Policy
+	25, // 35: gitmirror.snapshot.Claim.labels:type_name -> gitmirror.snapshot.Claim.LabelsEntry
+	31, // 36: gitmirror.snapshot.Claim.held:type_name -> gitmirror.command.SourceHold
+	3,  // 37: gitmirror.snapshot.Trashed.policy:type_name -> gitmirror.snapshot.Policy
+	28, // 38: gitmirror.snapshot.Event.changes:type_name -> gitmirror.command.Change
+	33, // 39: gitmirror.snapshot.Request.outcome:type_name -> gitmirror.command.Outcome
+	21, // 40: gitmirror.snapshot.End.marks:type_name -> gitmirror.snapshot.Mark
+	41, // [41:41] is the sub-list for method output_type
+	41, // [41:41] is the sub-list for method input_type
+	41, // [41:41] is the sub-list for extension type_name
+	41, // [41:41] is the sub-list for extension extendee
+	0,  // [0:41] is the sub-list for field type_name
 }
 
 func init() { file_snapshot_proto_init() }

@@ -24,6 +24,8 @@ type target struct {
 	src *fsm.Source
 	row *fsm.Repo // what is read; nil of a forge
 	of  *string
+	// course is how far the listing has come; nil where nobody is told.
+	course *course
 }
 
 // epoch is that of who may list it.
@@ -51,6 +53,7 @@ func (l *Lister) put(ctx context.Context, t target, listing *source.Listing, cha
 		for i, item := range items {
 			if item.GetCode() == "" {
 				*count++
+				t.course.changed(1)
 				continue
 			}
 			why := refusal.New(refusal.Code(item.GetCode()), "%s", item.GetMessage())
@@ -133,6 +136,7 @@ func (l *Lister) take(ctx context.Context, t target, paths []string, approved []
 			continue // more hangs on them than goes at once
 		}
 		state.Gone += uint32(n)
+		t.course.changed(n)
 		paths = paths[n:]
 	}
 	return nil
@@ -150,6 +154,9 @@ func (l *Lister) batch(ctx context.Context, t target, c *command.Listing) ([]*co
 }
 
 func (l *Lister) outcome(ctx context.Context, t target, c *command.Listing) (*command.Outcome, error) {
+	if c.Done != nil {
+		t.course.end()
+	}
 	c.Source, c.Node, c.Epoch = t.src.ID, l.cfg.Self, t.epoch()
 	if t.of != nil && c.Submodules == nil {
 		c.Submodules = &command.Submodules{Of: *t.of}

@@ -22,7 +22,14 @@ type below struct {
 	seen    map[place]sight
 	blocked map[place][]block
 	next    time.Time // before that nothing is looked at
-	tries   map[place]time.Time
+	tries   map[place]try
+}
+
+// try is when submodules are looked for again that could not be read, or not be taken away. A claim that a person
+// has approved is another.
+type try struct {
+	at    time.Time
+	claim *fsm.Claim
 }
 
 // place is a claim.
@@ -55,7 +62,7 @@ func (l *Lister) lookBelow(ctx context.Context) (next time.Duration) {
 	if wait := b.next.Sub(began); wait > 0 {
 		return wait
 	}
-	seen, tries, blocked := map[place]sight{}, map[place]time.Time{}, map[place][]block{}
+	seen, tries, blocked := map[place]sight{}, map[place]try{}, map[place][]block{}
 	for _, src := range view.Sources() {
 		if src.Paused || src.Removing {
 			continue
@@ -73,7 +80,7 @@ func (l *Lister) lookBelow(ctx context.Context) (next time.Duration) {
 				}
 				return true
 			}
-			if wait := b.tries[at].Sub(began); wait > 0 {
+			if wait := b.tries[at].at.Sub(began); wait > 0 && b.tries[at].claim == c {
 				next, tries[at] = sooner(next, wait), b.tries[at]
 				return true
 			}
@@ -84,11 +91,11 @@ func (l *Lister) lookBelow(ctx context.Context) (next time.Duration) {
 				}
 			case ctx.Err() != nil:
 			case errors.Is(err, ErrNotYet):
-				tries[at] = began.Add(firstPause)
+				tries[at] = try{began.Add(firstPause), c}
 				next = sooner(next, firstPause)
 			default:
 				l.log.Debug("submodules are not listed now", "source", src.Name, "of", c.Path, "err", err)
-				tries[at] = began.Add(belowPause)
+				tries[at] = try{began.Add(belowPause), l.cfg.State.View().ClaimOf(src.Num, c.Path)} // as it says so by now
 				next = sooner(next, belowPause)
 			}
 			return ctx.Err() == nil
@@ -135,7 +142,7 @@ func (l *Lister) listBelow(ctx context.Context, view *fsm.View, src *fsm.Source,
 	if err == nil && id == "" && changes.Empty() && claim.SubmodulesRead == "" && claim.SubmodulesFlaw == "" {
 		return nil, nil // there are none, and there have been none
 	}
-	t, state := target{src, row, &claim.Path}, &command.Listed{}
+	t, state := target{src, row, &claim.Path, nil}, &command.Listed{}
 	refused, blocked, perr := l.put(ctx, t, listing, changes, state, func(e *source.Entry) *command.Entry { return l.entryUnder(claim, e) })
 	if perr != nil {
 		return nil, perr
@@ -145,17 +152,31 @@ func (l *Lister) listBelow(ctx context.Context, view *fsm.View, src *fsm.Source,
 	for i, path := range changes.Gone {
 		gone[i] = source.Under(claim.Path, path)
 	}
-	var terr error = refusal.SourceHeld
-	if !exceeds(view, src, changes.Lost) {
-		terr = l.take(ctx, t, gone, nil, state)
+	var approved []byte
+	hold := holdOf(source.Changes{Gone: gone, Lost: changes.Lost})
+	if claim.Approved != "" && claim.Approved == string(hold.GetDigest()) {
+		approved = hold.GetDigest()
 	}
-	if errors.Is(terr, refusal.SourceHeld) {
-		read, flaws = "", append(flaws, source.Flaw{File: submodules.File, Why: fmt.Sprintf("%d would go (%s), and %s may not lose so many within 24 hours: they stay until it may", len(gone), first(changes.Gone), src.Name)})
-	} else if terr != nil {
+	var terr error = refusal.SourceHeld
+	if approved != nil || !exceeds(view, src, changes.Lost) {
+		terr = l.take(ctx, t, gone, approved, state)
+	}
+	if !errors.Is(terr, refusal.SourceHeld) {
+		hold = nil
+	} else {
+		read, flaws = "", append(flaws, source.Flaw{File: submodules.File, Why: fmt.Sprintf("%d would go (%s), and %s may not lose so many within 24 hours: they stay until it may, or somebody approves it", len(gone), first(changes.Gone), src.Name)})
+	}
+	if terr != nil && hold == nil {
 		return nil, terr
 	}
-	if flaw := inShort(flaws); claim.SubmodulesRead != read || claim.SubmodulesFlaw != flaw {
-		if err := l.propose(ctx, t, &command.Listing{Submodules: &command.Submodules{Of: claim.Path, Done: true, Read: []byte(read), Flaw: flaw}}); err != nil {
+	if hold != nil {
+		hold.First = hold.First[:min(len(hold.First), mostShownBelow)]
+	}
+	if !view.KnowsCourse() {
+		hold = nil // a person cannot be asked yet
+	}
+	if flaw := inShort(flaws); claim.SubmodulesRead != read || claim.SubmodulesFlaw != flaw || string(claim.Held.GetDigest()) != string(hold.GetDigest()) {
+		if err := l.propose(ctx, t, &command.Listing{Submodules: &command.Submodules{Of: claim.Path, Done: true, Read: []byte(read), Flaw: flaw, Hold: hold}}); err != nil {
 			return nil, err
 		}
 	}
@@ -212,6 +233,9 @@ func (l *Lister) entryUnder(claim *fsm.Claim, e *source.Entry) *command.Entry {
 	out.Path = source.Under(claim.Path, e.Path)
 	return out
 }
+
+// mostShownBelow is how many submodules are named that are held, of each that names them.
+const mostShownBelow = 20
 
 // first are the first of some names.
 func first(names []string) string {

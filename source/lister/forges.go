@@ -9,6 +9,8 @@ import (
 	"sync"
 	"time"
 
+	"google.golang.org/protobuf/proto"
+
 	"gitmirror/fsm"
 	"gitmirror/fsm/command"
 	"gitmirror/internal/clock"
@@ -20,14 +22,16 @@ import (
 
 // Forges asks forges, by the credentials that this node has.
 type Forges interface {
-	// List returns all that an account has, by the credential for the source of that name, if there is one.
-	// It blocks for the forge. The error is of type *client.Error, or of ctx.
-	List(ctx context.Context, a forge.Account, source string, memory *client.Memory) (*client.Result, error)
+	// List returns all that an account has, as client.List does with what it is given here, by the credential for
+	// the source of that name, if there is one. It blocks for the forge. The error is of type *client.Error, or of
+	// ctx, or says why the credential cannot be used.
+	List(ctx context.Context, source string, ask client.Config) (*client.Result, error)
 	// Serves tells whether anybody may clone from an address. It blocks for the answer.
 	Serves(ctx context.Context, clone string) bool
 	// Credentials are the names of the sources that this node has one for, sorted, without those that lead
-	// elsewhere than it is for. leads says where the source of a name leads, false where there is none.
-	Credentials(leads func(source string) (forge.Account, bool)) []string
+	// elsewhere than it is for, and those that cannot be used now, with why. leads says where the source of a name
+	// leads, false where there is none. It may block for the disk.
+	Credentials(leads func(source string) (forge.Account, bool)) (usable []string, unusable []*command.Unusable)
 }
 
 // How soon a forge is listed again that could not be.
@@ -37,6 +41,10 @@ const (
 	stumble   = 5 * time.Second // of what was not the forge's fault
 
 	lookSpacing = 200 * time.Millisecond
+	lookAtLeast = 15 * time.Second // credentials come and go
+
+	// Patience is how long the limits of a forge are waited for within a listing.
+	patience = 4 * time.Hour
 )
 
 // forges are those that are listed here: each in a goroutine of its own, so that one that is slow, or
@@ -57,10 +65,7 @@ func (l *Lister) RunForges(ctx context.Context) error {
 	for ctx.Err() == nil {
 		changed := l.cfg.State.Changed()
 		next := l.lookForges(ctx, f, &work)
-		if next == 0 {
-			next = fsm.ListEvery
-		}
-		later := time.NewTimer(next)
+		later := time.NewTimer(sooner(next, lookAtLeast))
 		select {
 		case <-changed:
 			// Most of what changes has nothing to do with forges.
@@ -143,19 +148,26 @@ func (l *Lister) begin(ctx context.Context, f *forges, work *sync.WaitGroup, src
 // mayList tells whether a forge is for this node to list, by what it has: without a credential it sees
 // less than another, and what it does not see would seem to be gone.
 func (l *Lister) mayList(view *fsm.View, src *fsm.Source) bool {
-	if _, withCredential := view.Listers(src); withCredential {
-		return l.hasCredential(view, src)
+	usable, unusable := l.credentials(view)
+	if slices.ContainsFunc(unusable, func(u *command.Unusable) bool { return strings.EqualFold(u.GetSource(), src.Name) }) {
+		return false // it is to be listed with it, though the table may not have heard of that
 	}
-	return true
+	_, withCredential := view.Listers(src)
+	return !withCredential || named(usable, src)
 }
 
 // hasCredential tells whether this node has one for a forge.
 func (l *Lister) hasCredential(view *fsm.View, src *fsm.Source) bool {
-	return slices.ContainsFunc(l.credentials(view), func(name string) bool { return strings.EqualFold(name, src.Name) })
+	usable, _ := l.credentials(view)
+	return named(usable, src)
+}
+
+func named(names []string, src *fsm.Source) bool {
+	return slices.ContainsFunc(names, func(name string) bool { return strings.EqualFold(name, src.Name) })
 }
 
 // credentials are those of this node, by where the sources lead now.
-func (l *Lister) credentials(view *fsm.View) []string {
+func (l *Lister) credentials(view *fsm.View) (usable []string, unusable []*command.Unusable) {
 	return l.cfg.Forges.Credentials(func(name string) (forge.Account, bool) {
 		if src := view.SourceByName(name); src != nil && src.IsForge() {
 			return accountOf(src), true
@@ -170,14 +182,17 @@ func accountOf(src *fsm.Source) forge.Account {
 
 // tellCredentials has the table say what this node has, where it says otherwise. f is locked.
 func (l *Lister) tellCredentials(ctx context.Context, f *forges, view *fsm.View, self *fsm.Node) (next time.Duration) {
-	have := l.credentials(view)
-	if slices.Equal(self.Credentials, have) {
+	have, unusable := l.credentials(view)
+	if !view.KnowsCourse() {
+		unusable = nil
+	}
+	if slices.Equal(self.Credentials, have) && slices.EqualFunc(self.Unusable, unusable, func(a, b *command.Unusable) bool { return proto.Equal(a, b) }) {
 		return 0
 	}
 	if wait := time.Until(f.rests[""]); wait > 0 {
 		return wait
 	}
-	out, err := l.cfg.Proposer.Propose(ctx, &command.PutCredentials{Node: self.ID, Sources: have}, "")
+	out, err := l.cfg.Proposer.Propose(ctx, &command.PutCredentials{Node: self.ID, Sources: have, Unusable: unusable}, "")
 	if err == nil {
 		err = fsm.AsError(out)
 	}
@@ -191,7 +206,9 @@ func (l *Lister) tellCredentials(ctx context.Context, f *forges, view *fsm.View,
 // listForge lists a forge, and has what came of it written down. It returns true where that was not the
 // forge's fault, and it is to be tried again soon.
 func (l *Lister) listForge(ctx context.Context, src *fsm.Source, memory *client.Memory) (stumbled bool) {
-	err := l.askForge(ctx, src, memory)
+	t := target{src, nil, nil, newCourse()}
+	defer l.telling(ctx, t)()
+	err := l.askForge(ctx, t, memory)
 	var e *client.Error
 	switch {
 	case err == nil || ctx.Err() != nil:
@@ -222,7 +239,7 @@ func (l *Lister) listForge(ctx context.Context, src *fsm.Source, memory *client.
 		l.log.Warn("a forge limits how often it is asked, again when it was asked no sooner than it told", "source", src.Name, "err", e)
 	}
 	failed := &command.Listed{Error: oneline.Clip(why, 300), Again: src.Again, Revision: src.Revision, Tries: tries, RestMs: rest.Milliseconds(), Limited: limited}
-	if err := l.propose(ctx, target{src, nil, nil}, &command.Listing{Done: failed}); err != nil {
+	if err := l.propose(ctx, t, &command.Listing{Done: failed}); err != nil {
 		l.log.Debug("that it cannot is not written down", "source", src.Name, "err", err)
 		return true
 	}
@@ -237,24 +254,36 @@ func restAfter(tries uint32) time.Duration {
 	return min(firstRest<<(max(tries, 1)-1), lastRest)
 }
 
+// errOthers says that another lists a forge by now.
+var errOthers = errors.New("another node lists it by now")
+
 // askForge asks a forge, and has the difference to what is claimed written down.
-func (l *Lister) askForge(ctx context.Context, src *fsm.Source, memory *client.Memory) error {
+func (l *Lister) askForge(ctx context.Context, t target, memory *client.Memory) error {
 	began := time.Now()
+	withCredential := l.hasCredential(l.cfg.State.View(), t.src)
+	ask := client.Config{Account: accountOf(t.src), Memory: memory, Patience: patience, Progress: t.course.progress}
+	found, err := l.cfg.Forges.List(ctx, t.src.Name, ask)
+	if err != nil {
+		return err
+	}
+	// That may have taken hours: what is wanted is what is wanted now.
+	view, repos, again := l.cfg.State.View(), found.Repos, t.src.Again
+	src := view.SourceByID(t.src.ID)
+	if src == nil || src.Epoch != t.src.Epoch {
+		return errOthers
+	}
+	t.src = src
 	account := accountOf(src)
 	selector, err := Selection(src.Forge.GetSelection()).Read()
 	if err != nil {
 		return &client.Error{Class: client.Failed, Why: err.Error()}
 	}
-	found, err := l.cfg.Forges.List(ctx, account, src.Name, memory)
-	if err != nil {
-		return err
-	}
-	view, repos := l.cfg.State.View(), found.Repos
 	listing, plan := l.listingOf(ctx, view, src, account, selector, repos)
 	changes := source.Compare(listing, claimsOf(view, src))
 	if len(changes.Gone) > 0 {
 		// A page may have been left out while the account changed: what seems to be gone is looked for once more.
-		if found, err = l.cfg.Forges.List(ctx, account, src.Name, memory); err != nil {
+		ask.Anew = true
+		if found, err = l.cfg.Forges.List(ctx, src.Name, ask); err != nil {
 			return err
 		}
 		repos = united(repos, found.Repos)
@@ -267,8 +296,8 @@ func (l *Lister) askForge(ctx context.Context, src *fsm.Source, memory *client.M
 			skipped++
 		}
 	}
-	state := &command.Listed{Generation: src.Listed.GetGeneration() + 1, Again: src.Again, Revision: src.Revision, Entries: uint32(len(listing.Entries)), Kept: uint32(changes.Kept), Skipped: uint32(skipped), WithCredential: l.hasCredential(view, src)}
-	if err := l.bring(ctx, view, target{src, nil, nil}, listing, changes, state); err != nil {
+	state := &command.Listed{Generation: src.Listed.GetGeneration() + 1, Again: again, Revision: src.Revision, Entries: uint32(len(listing.Entries)), Kept: uint32(changes.Kept), Skipped: uint32(skipped), WithCredential: withCredential}
+	if err := l.bring(ctx, view, t, listing, changes, state); err != nil {
 		return err
 	}
 	l.log.Info("a forge is listed", "source", src.Name, "listing", state.Generation, "entries", state.Entries, "skipped", skipped, "added", state.Added, "changed", state.Changed, "gone", state.Gone,

@@ -27,12 +27,14 @@ import (
 type asked struct {
 	*forgereplay.Forge
 	has    []string
+	cannot []*command.Unusable
 	wikis  map[string]bool
 	looked atomic.Int32 // for wikis
 }
 
-func (a *asked) List(ctx context.Context, account forge.Account, _ string, memory *client.Memory) (*client.Result, error) {
-	return client.List(ctx, client.Config{Account: account, Transport: a, Memory: memory, Agent: "test"})
+func (a *asked) List(ctx context.Context, _ string, ask client.Config) (*client.Result, error) {
+	ask.Transport, ask.Agent = a, "test"
+	return client.List(ctx, ask)
 }
 
 func (a *asked) Serves(_ context.Context, clone string) bool {
@@ -40,7 +42,9 @@ func (a *asked) Serves(_ context.Context, clone string) bool {
 	return a.wikis[clone]
 }
 
-func (a *asked) Credentials(func(string) (forge.Account, bool)) []string { return a.has }
+func (a *asked) Credentials(func(string) (forge.Account, bool)) ([]string, []*command.Unusable) {
+	return a.has, a.cannot
+}
 
 // newForgeWorld is a table with the source "f", which is the organisation acme and owned by a.
 func newForgeWorld(t rapid.TB, kind string, selection *command.Selection) (*world, *asked) {
@@ -49,10 +53,23 @@ func newForgeWorld(t rapid.TB, kind string, selection *command.Selection) (*worl
 	return w, &asked{Forge: forgereplay.New(kind), wikis: map[string]bool{}}
 }
 
+// node is a lister of a node whose time is that of the log.
+func (w *world) node(self string, forges lister.Forges) *lister.Lister {
+	return lister.New(lister.Config{Self: self, State: w.state, Proposer: w, Indexes: w, Forges: forges, Log: slog.New(slog.DiscardHandler), Now: func() time.Time {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		return w.now
+	}, NewID: func() string {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.ids++
+		return fmt.Sprint("row", w.ids)
+	}})
+}
+
 // lists has the node list once whatever is due.
-func (w *world) lists(self string, a *asked) func() {
-	l := lister.New(lister.Config{Self: self, State: w.state, Proposer: w, Indexes: w, Forges: a, Now: func() time.Time { return w.now }, NewID: func() string { w.ids++; return fmt.Sprint("row", w.ids) }, Log: slog.New(slog.DiscardHandler)})
-	once := l.ForgesOnce()
+func (w *world) lists(self string, a lister.Forges) func() {
+	once := w.node(self, a).ForgesOnce()
 	return func() { once(context.Background()) }
 }
 

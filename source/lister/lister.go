@@ -186,7 +186,7 @@ func (l *Lister) fails(ctx context.Context, src *fsm.Source, row *fsm.Repo, err 
 		return
 	}
 	l.log.Warn("a source cannot be listed", "source", src.Name, "err", err)
-	if err := l.propose(ctx, target{src, row, nil}, &command.Listing{Done: &command.Listed{Error: why}}); err != nil {
+	if err := l.propose(ctx, target{src, row, nil, nil}, &command.Listing{Done: &command.Listed{Error: why}}); err != nil {
 		l.log.Debug("that it cannot is not written down", "source", src.Name, "err", err)
 	}
 }
@@ -196,6 +196,8 @@ func (l *Lister) list(ctx context.Context, view *fsm.View, src *fsm.Source, row 
 	began := time.Now()
 	ctx, cancel := context.WithTimeout(ctx, listBound)
 	defer cancel()
+	t := target{src, row, nil, newCourse()}
+	defer l.telling(ctx, t)()
 	files, done, err := l.cfg.Indexes.Index(row.ID, row.Generation, src.Ref)
 	if err != nil {
 		return err
@@ -213,7 +215,7 @@ func (l *Lister) list(ctx context.Context, view *fsm.View, src *fsm.Source, row 
 	l.deny(listing)
 	changes := source.Compare(listing, claimsOf(view, src))
 	state := &command.Listed{Generation: row.Generation, Ref: src.Ref, Path: src.Path, Again: src.Again, Entries: uint32(len(listing.Entries)), Kept: uint32(changes.Kept)}
-	if err := l.bring(ctx, view, target{src, row, nil}, listing, changes, state); err != nil {
+	if err := l.bring(ctx, view, t, listing, changes, state); err != nil {
 		return err
 	}
 	l.log.Info("a source is listed", "source", src.Name, "generation", row.Generation, "entries", state.Entries, "added", state.Added, "changed", state.Changed, "gone", state.Gone,
@@ -290,22 +292,23 @@ func (l *Lister) deny(listing *source.Listing) {
 
 // claimsOf are what a source claims, but its index.
 func claimsOf(view *fsm.View, src *fsm.Source) func(func(source.Claim) bool) {
+	elsewhere := func(path string) bool { return src.IsForge() && view.Elsewhere(src, path) }
 	return func(yield func(source.Claim) bool) {
 		view.Claims(src.Num, "\x00", func(c *fsm.Claim) bool {
-			return yield(source.Claim{Path: c.Path, File: c.File, Key: c.Keys[0], Hash: c.Hash})
+			return yield(source.Claim{Path: c.Path, File: c.File, Key: c.Keys[0], Hash: c.Hash, Elsewhere: elsewhere(c.Path)})
 		})
 	}
 }
 
 // guard holds back what a listing would take away and may not unasked, and returns what a person has
 // let it. What is held has a digest: a person lets go what was shown, and nothing else. A forge that has
-// nothing any more is held however little it had.
+// nothing any more is held however little it had, but for what is in another of its accounts.
 func (l *Lister) guard(view *fsm.View, src *fsm.Source, listing *source.Listing, changes *source.Changes, state *command.Listed) (approved []byte) {
 	hold := holdOf(*changes)
 	if src.Approved == string(hold.GetDigest()) {
 		return hold.GetDigest()
 	}
-	if exceeds(view, src, changes.Lost) || src.IsForge() && len(listing.Entries) == 0 && len(changes.Gone) > 0 {
+	if exceeds(view, src, changes.Lost) || src.IsForge() && len(listing.Entries) == 0 && changes.Lost > 0 {
 		state.Hold, changes.Gone = hold, nil
 	}
 	return nil

@@ -9,6 +9,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -38,6 +39,7 @@ type world struct {
 	asked   int               // how often upstreams were
 	slow    chan struct{}     // upstreams answer when it is closed; nil: at once
 	comes   func()            // is done when they are asked the next time
+	mu      sync.Mutex        // of what proposes
 	left    int               // proposals until the process dies that makes them; below 0: it does not
 	batches int
 }
@@ -99,6 +101,8 @@ var errDied = errors.New("the process has died")
 
 // Propose implements lister.Proposer.
 func (w *world) Propose(_ context.Context, msg proto.Message, _ string) (*command.Outcome, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	if w.left == 0 {
 		return nil, errDied
 	}

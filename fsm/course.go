@@ -1,0 +1,54 @@
+package fsm
+
+import (
+	"time"
+
+	"gitmirror/fsm/command"
+)
+
+// Underway is a listing that is being made.
+type Underway struct {
+	By    *Node
+	Since time.Time
+	Pages int // of a forge, that were asked for
+	Found int // repositories on these
+	// Changed are the claims that were added, changed or taken.
+	Changed int
+	Until   time.Time // when the forge's limit is over, which is waited for; the zero time while nothing is
+}
+
+// longest bounds what a node may say of how long something took, or will.
+const longest = 30 * 24 * time.Hour
+
+// Underway is the listing of a source that is being made, as far as it has been told: nil where nothing was, or
+// whoever told it does not read the source any more.
+func (v *View) Underway(src *Source) *Underway {
+	c, owner := src.Course, src.Owner
+	if row := v.Repo(src.Index); row != nil {
+		owner = row.Owner
+	}
+	n := v.Node(src.CourseBy)
+	if c == nil || n == nil || !n.State.Live() || owner != src.CourseBy || src.Paused || src.Removing {
+		return nil
+	}
+	u := &Underway{By: n, Since: src.CourseAt.Add(-bounded(c.GetRanMs())), Pages: int(c.GetPages()), Found: int(c.GetFound()), Changed: int(c.GetChanged())}
+	if rest := bounded(c.GetRestMs()); rest > 0 {
+		u.Until = src.CourseAt.Add(rest)
+	}
+	return u
+}
+
+func bounded(ms int64) time.Duration {
+	return time.Duration(min(max(ms, 0), longest.Milliseconds())) * time.Millisecond
+}
+
+// runs notes how far a listing has come.
+func (t *tables) runs(e entry, src *Source, c *command.Listing) {
+	n := t.nodes.byID[c.GetNode()] // it is who may list
+	next := *src
+	next.Course, next.CourseAt, next.CourseBy = c.GetCourse(), e.at, n.Num
+	t.putSource(e, &next)
+}
+
+// endCourse forgets a listing that is over, or came to nothing.
+func (s *Source) endCourse() { s.Course, s.CourseAt, s.CourseBy = nil, fromMS(0), 0 }

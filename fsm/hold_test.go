@@ -1,0 +1,156 @@
+package fsm
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+
+	"google.golang.org/protobuf/proto"
+
+	"gitmirror/fsm/command"
+	"gitmirror/internal/refusal"
+)
+
+// What of submodules would go, and may not, goes by a person's word for what was shown: that, and nothing else.
+func TestHeldSubmodulesAreApproved(t *testing.T) {
+	m := sourced(t)
+	m.ok(m.listing("kernel", []*command.Entry{asking("one"), asking("two")}, nil))
+	var some []*command.Entry
+	var paths []string
+	for i := range 8 {
+		e := submodule("one", fmt.Sprint("lib", i))
+		some, paths = append(some, e), append(paths, e.Path)
+	}
+	m.ok(m.under("kernel", "one", &command.Submodules{}, some...))
+	is := func() *SourceHold { return m.state.View().Hold(m.state.View().SourceByID("kernel")) }
+	take := func(word []byte) *command.Listing {
+		l := m.under("kernel", "one", &command.Submodules{})
+		l.Take, l.Approved = paths, word
+		return l
+	}
+	m.refused(refusal.SourceHeld, take(nil))
+	m.refused(refusal.NotHeld, &command.ApproveSource{Id: "kernel", Digest: digest(3)})
+	m.ok(m.under("kernel", "one", &command.Submodules{Done: true, Flaw: "8 would go", Hold: &command.SourceHold{Digest: digest(3), Lost: 8, First: paths}}))
+	since := is().Since
+	if h := is(); h.Lost != 8 || len(h.First) != 8 || h.Approved || string(h.Digest) == string(digest(3)) {
+		t.Fatalf("%+v", h)
+	}
+	if !slices.Contains(m.eventTypes("kernel"), EventSourceHeld) {
+		t.Errorf("%q", m.eventTypes("kernel"))
+	}
+	m.refused(refusal.SourceHeld, take(digest(3))) // nobody has said so
+	m.refused(refusal.StaleHold, &command.ApproveSource{Id: "kernel", Digest: digest(3)})
+	shown := is().Digest
+	// Another is held beside it: what was shown is something else by now.
+	m.ok(m.listed("kernel", &command.Listed{Generation: 1, Hold: &command.SourceHold{Digest: digest(4), Lost: 2, First: []string{"x"}}}))
+	if h := is(); h.Lost != 10 || len(h.First) != 9 {
+		t.Errorf("%+v", h)
+	}
+	m.refused(refusal.StaleHold, &command.ApproveSource{Id: "kernel", Digest: shown})
+	m.ok(&command.ApproveSource{Id: "kernel", Digest: is().Digest})
+	if h := is(); !h.Approved || !h.Since.Equal(since) || m.state.View().SourceByID("kernel").Approved != string(digest(4)) {
+		t.Errorf("%+v", h)
+	}
+	// Its word is for these submodules, not for those of another, nor for what the source lists.
+	other := m.listing("kernel", nil, []string{"one", "two"})
+	other.Approved = digest(3)
+	m.refused(refusal.SourceHeld, other)
+	m.ok(take(digest(3)))
+	if got := m.state.View().SourceByID("kernel").Lost(m.state.View().Now()); got != 0 {
+		t.Errorf("%d count as lost", got)
+	}
+	m.ok(m.under("kernel", "one", &command.Submodules{Done: true, Read: digest(1)}))
+	if c := m.state.View().ClaimOf(1, "one"); c.Held != nil || c.Approved != "" || is().Lost != 2 {
+		t.Errorf("%+v, %+v", c, is())
+	}
+	// What is held is something else by now: the word is not for it.
+	hold := func(n byte) {
+		m.ok(m.under("kernel", "one", &command.Submodules{Done: true, Hold: &command.SourceHold{Digest: digest(n), Lost: 1}}))
+	}
+	hold(5)
+	m.ok(&command.ApproveSource{Id: "kernel", Digest: is().Digest})
+	hold(5)
+	if c := m.state.View().ClaimOf(1, "one"); c.Approved == "" {
+		t.Error("a word is forgotten")
+	}
+	hold(6)
+	if is().Approved {
+		t.Error("a word for something else counts")
+	}
+	// It goes with what it hangs on.
+	m.ok(m.listing("kernel", nil, []string{"one"}))
+	m.ok(m.listed("kernel", &command.Listed{Generation: 2}))
+	if is() != nil {
+		t.Errorf("%+v", is())
+	}
+	m.refused(refusal.Invalid, m.under("kernel", "two", &command.Submodules{Done: true, Hold: &command.SourceHold{First: make([]string, 101)}}))
+}
+
+// account is another account of acme's forge, which a lists.
+func account(name string) *command.PutSource {
+	c := putForge(name)
+	c.Source.Forge.Account = name
+	return c
+}
+
+// What a forge has moved from one account to another keeps its mirror, where both are followed: whichever is listed
+// first after it, nothing of it counts as lost once the other one has it.
+func TestWhatIsMovedToAnotherAccount(t *testing.T) {
+	m := forged(t)
+	m.ok(account("tools"))
+	m.ok(m.listing("acme", []*command.Entry{inForge("1", "acme/one", "acme-one"), inForge("2", "acme/two", "acme-two"), inForge("3", "acme/three", "acme-three")}, nil))
+	one := m.row("acme/one").ID
+	m.ok(m.listing("tools", []*command.Entry{inForge("1", "tools/one", "tools-one")}, nil))
+	row := m.row("tools/one")
+	if row.ID != one || row.URLs()[0] != "https://h/tools-one" || m.row("acme/one").ID != one {
+		t.Fatalf("%+v", row)
+	}
+	acme := func() *Source { return m.state.View().SourceByID("acme") }
+	if !m.state.View().Elsewhere(acme(), "1") || m.state.View().Elsewhere(acme(), "2") {
+		t.Error("it is not elsewhere")
+	}
+	m.ok(m.listing("acme", nil, []string{"1"}))
+	if lost := acme().Lost(m.state.View().Now()); lost != 0 {
+		t.Errorf("%d are lost", lost)
+	}
+	row = m.row("tools/one")
+	m.isCalled(row, "tools/one", "h/tools-one", "acme/one", "h/acme-one")
+	if row.ID != one || row.retired() {
+		t.Errorf("%+v", row)
+	}
+	// At another forge it is another repository.
+	c := account("elsewhere")
+	c.Source.Forge.Base = "https://ghe.example"
+	m.ok(c)
+	m.ok(m.listing("elsewhere", []*command.Entry{inForge("2", "elsewhere/two", "elsewhere-two")}, nil))
+	if m.row("elsewhere/two").ID == m.row("acme/two").ID {
+		t.Error("numbers of two forges are taken for the same")
+	}
+	m.ok(m.listing("acme", nil, []string{"2"}))
+	if lost := acme().Lost(m.state.View().Now()); lost != 1 {
+		t.Errorf("%d are lost", lost)
+	}
+	// What people want too stays where it is.
+	m.ok(addRepos(proto.Clone(inForge("3", "acme/three", "acme-three").Repo).(*command.NewRepo)))
+	three := m.row("acme/three").ID
+	hand := newRepo("four")
+	m.ok(addRepos(hand))
+	m.ok(m.listing("acme", []*command.Entry{{Path: "4", File: "four", Hash: digest(1)[:16], Repo: newRepo("four")}}, nil))
+	m.ok(m.listing("tools", []*command.Entry{inForge("4", "tools/four", "tools-four")}, nil))
+	if m.row("tools/four").ID == "four" || m.state.View().Repo(three) == nil {
+		t.Error("what people want follows an account")
+	}
+	// Two sources want one, which is renamed.
+	m.ok(account("again"))
+	m.ok(m.listing("again", []*command.Entry{inForge("1", "again/one", "tools-one")}, nil))
+	m.ok(m.listing("tools", []*command.Entry{inForge("1", "tools/uno", "tools-uno")}, nil))
+	m.ok(m.listing("again", []*command.Entry{inForge("1", "again/uno", "tools-uno")}, nil))
+	if row := m.row("tools/uno"); row.ID != one || m.row("again/uno").ID != one || row.URLs()[0] != "https://h/tools-uno" {
+		t.Errorf("%+v", row)
+	}
+	// Members that do not know that would not do it.
+	m.state.tables.format = formatCourse - 1
+	if m.state.tables.elsewhere(m.state.tables.sources.byID("again"), "1") != nil {
+		t.Error("it is done while a member does not know it")
+	}
+}

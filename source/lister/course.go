@@ -1,0 +1,108 @@
+package lister
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	"gitmirror/fsm/command"
+	"gitmirror/source/forge/client"
+)
+
+// How often the table is told how far a listing has come: most are over before the first time.
+const (
+	firstCourse = 2 * time.Second
+	nextCourse  = 10 * time.Second
+)
+
+// course is how far a listing has come. A nil one is of nothing.
+type course struct {
+	mu     sync.Mutex
+	began  time.Time
+	forge  client.Progress
+	claims int // that were added, changed or taken
+	told   *command.Course
+	waits  chan struct{} // the forge's limit is waited for from now on
+	over   context.CancelFunc
+	ended  chan struct{} // nothing is told any more
+}
+
+func newCourse() *course { return &course{began: time.Now(), waits: make(chan struct{}, 1)} }
+
+func (c *course) changed(n int) {
+	if c != nil {
+		c.mu.Lock()
+		c.claims += n
+		c.mu.Unlock()
+	}
+}
+
+// progress notes what a client tells.
+func (c *course) progress(p client.Progress) {
+	c.mu.Lock()
+	began := c.forge.Until.IsZero() && !p.Until.IsZero()
+	c.forge = p
+	c.mu.Unlock()
+	if began {
+		select {
+		case c.waits <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// end has nothing told any more. It blocks for what is being told.
+func (c *course) end() {
+	if c != nil && c.over != nil {
+		c.over()
+		<-c.ended
+	}
+}
+
+// now is what the table is to be told; nil where that is what it was told, but for the time.
+func (c *course) now() *command.Course {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	next := &command.Course{Pages: uint32(c.forge.Pages), Found: uint32(c.forge.Repos), Changed: uint32(c.claims)}
+	if !c.forge.Until.IsZero() {
+		next.RestMs = max(time.Until(c.forge.Until).Milliseconds(), 1)
+	}
+	if was := c.told; was != nil && was.GetPages() == next.GetPages() && was.GetFound() == next.GetFound() && was.GetChanged() == next.GetChanged() && (was.GetRestMs() > 0) == (next.GetRestMs() > 0) {
+		return nil
+	}
+	c.told = proto.Clone(next).(*command.Course)
+	next.RanMs = time.Since(c.began).Milliseconds()
+	return next
+}
+
+// telling has the table told how far a listing has come, until what it returns is called, or the listing is
+// said to be done.
+func (l *Lister) telling(ctx context.Context, t target) (end func()) {
+	ctx, t.course.over = context.WithCancel(ctx)
+	t.course.ended = make(chan struct{})
+	go func() {
+		defer close(t.course.ended)
+		timer := time.NewTimer(firstCourse)
+		defer timer.Stop()
+		for {
+			select {
+			case <-timer.C:
+			case <-t.course.waits:
+			case <-ctx.Done():
+				return
+			}
+			if !l.cfg.State.View().KnowsCourse() {
+				return
+			}
+			if now := t.course.now(); now != nil && ctx.Err() == nil {
+				if err := l.propose(ctx, t, &command.Listing{Course: now}); err != nil {
+					l.log.Debug("how far a listing has come is not written down", "source", t.src.Name, "err", err)
+				}
+			}
+			timer.Reset(nextCourse)
+		}
+	}()
+	return t.course.end
+}

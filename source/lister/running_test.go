@@ -1,0 +1,348 @@
+package lister_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	"gitmirror/fsm"
+	"gitmirror/fsm/command"
+	"gitmirror/internal/forgereplay"
+	"gitmirror/source/forge/client"
+	"gitmirror/source/lister"
+)
+
+// says has the table hear something while listers run.
+func (w *world) says(msg proto.Message) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.sure(msg)
+}
+
+// later has the log's time go on.
+func (w *world) later(d time.Duration) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.now = w.now.Add(d)
+}
+
+// runs has a node list forges until the test ends.
+func (w *world) runs(t *testing.T, self string, forges lister.Forges) {
+	l := w.node(self, forges)
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_ = l.RunForges(ctx)
+	}()
+	t.Cleanup(func() {
+		cancel()
+		<-done
+	})
+}
+
+// slow is a forge that takes its time, and counts who asks it at once.
+type slow struct {
+	*asked
+	takes  time.Duration
+	frozen bool // who asks is not told that it is to stop
+
+	mu     sync.Mutex
+	inside int
+	most   int
+	two    time.Duration // how long there were two
+	since  time.Time
+	asks   int
+}
+
+func (s *slow) List(ctx context.Context, source string, ask client.Config) (*client.Result, error) {
+	takes, frozen := s.move(+1)
+	defer s.move(-1)
+	if frozen {
+		ctx = context.WithoutCancel(ctx)
+	}
+	select {
+	case <-time.After(takes):
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	return s.asked.List(ctx, source, ask)
+}
+
+func (s *slow) move(by int) (takes time.Duration, frozen bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.inside > 1 {
+		s.two += time.Since(s.since)
+	}
+	s.inside += by
+	s.most = max(s.most, s.inside)
+	s.since = time.Now()
+	s.asks += max(by, 0)
+	return s.takes, s.frozen
+}
+
+// However often a forge is wanted: it is listed once at a time, also where a listing takes longer than it is until the
+// next; and another node that is to list it does not do so beside the one before for longer than that takes to hear of it.
+func TestOneListingAtATime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, a := newForgeWorld(t, "github", nil)
+		a.Organisation("acme", repo(1, "one"), repo(2, "two"))
+		s := &slow{asked: a, takes: 3 * time.Hour} // it is to be listed each hour
+		w.runs(t, "a", s)
+		w.runs(t, "b", s)
+		for range 40 {
+			time.Sleep(20 * time.Minute)
+			w.later(20 * time.Minute)
+			w.says(&command.SetSource{Id: "f", Again: w.forge().Again + 1})
+		}
+		if s.most != 1 || s.asks < 4 || s.asks > 6 {
+			t.Errorf("%d at once, listed %d times in 13 hours", s.most, s.asks)
+		}
+		for i := range 6 {
+			owner := []string{"b", "a"}[i%2]
+			w.says(&command.OwnSource{Id: "f", Epoch: w.forge().Epoch, Owner: owner})
+			time.Sleep(time.Minute)
+		}
+		if s.two > 6*time.Second || s.inside != 1 {
+			t.Errorf("there were two for %s, %d at last", s.two, s.inside)
+		}
+		// One that hears of nothing, and comes to an end after another has listed it: nothing of it counts.
+		s.mu.Lock()
+		s.frozen, s.takes = true, time.Hour
+		s.mu.Unlock()
+		w.says(&command.OwnSource{Id: "f", Epoch: w.forge().Epoch, Owner: "b"})
+		time.Sleep(time.Minute)
+		s.mu.Lock()
+		s.takes = time.Minute
+		s.mu.Unlock()
+		w.says(&command.OwnSource{Id: "f", Epoch: w.forge().Epoch, Owner: "a"})
+		time.Sleep(5 * time.Minute)
+		before := w.forge().Listed.GetGeneration()
+		a.Organisation("acme", repo(1, "one"))
+		time.Sleep(2 * time.Hour)
+		if urls, _ := w.forged(); len(urls) != 2 || w.forge().Listed.GetGeneration() != before {
+			t.Errorf("what came late counts: %v, listing %d, was %d", urls, w.forge().Listed.GetGeneration(), before)
+		}
+	})
+}
+
+// A forge whose limit is smaller than its listing is listed, and how far that has come is told.
+func TestALimitThatIsSmallerThanTheListing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, a := newForgeWorld(t, "github", nil)
+		var all []forgereplay.Repo
+		for i := range 75 {
+			all = append(all, repo(int64(i+1), fmt.Sprintf("r%02d", i)))
+		}
+		a.Page = 10
+		a.Organisation("acme", all...)
+		a.Limit(3, 30*time.Minute)
+		w.runs(t, "a", a)
+		is := func() *fsm.Underway { synctest.Wait(); return w.state.View().Underway(w.forge()) }
+		time.Sleep(time.Minute)
+		if u := is(); u == nil || u.Pages != 3 || u.Found != 30 || u.By.ID != "a" || u.Until.Sub(w.forge().CourseAt).Round(time.Minute) != 30*time.Minute || w.forge().Failed != nil {
+			t.Fatalf("%+v, %+v", u, w.forge())
+		}
+		for range 20 { // it is not told again while nothing is new
+			w.later(time.Second)
+			time.Sleep(20 * time.Second)
+		}
+		if w.batches > 2 {
+			t.Errorf("%d entries of the log", w.batches)
+		}
+		// It is paused, and begins anew.
+		w.says(&command.SetSource{Id: "f", Paused: proto.Bool(true)})
+		time.Sleep(time.Minute)
+		if is() != nil {
+			t.Errorf("%+v", is())
+		}
+		w.says(&command.SetSource{Id: "f", Paused: proto.Bool(false)})
+		time.Sleep(30 * time.Minute)
+		w.later(30 * time.Minute)
+		time.Sleep(3 * time.Hour)
+		synctest.Wait()
+		if urls, _ := w.forged(); len(urls) != 75 || is() != nil || w.forge().Error != "" {
+			t.Errorf("%d claims, %+v, %q", len(urls), is(), w.forge().Error)
+		}
+		// What has gone is looked for once more, with the same limit.
+		a.Organisation("acme", all[3:]...)
+		w.later(time.Minute)
+		w.says(&command.SetSource{Id: "f", Again: w.forge().Again + 1})
+		for range 30 {
+			time.Sleep(20 * time.Minute)
+			w.later(20 * time.Minute)
+		}
+		synctest.Wait()
+		if urls, _ := w.forged(); len(urls) != 72 {
+			t.Errorf("%d claims, %q", len(urls), w.forge().Error)
+		}
+	})
+}
+
+// What is wanted of a forge is what is wanted when its listing ends.
+func TestASelectionThatChangesWhileItIsListed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, a := newForgeWorld(t, "gitea", nil)
+		a.Organisation("acme", repo(1, "one"), repo(2, "two"))
+		w.runs(t, "a", &slow{asked: a, takes: time.Hour})
+		time.Sleep(time.Minute)
+		w.says(&command.SetSource{Id: "f", Selection: &command.Selection{Match: "two"}})
+		time.Sleep(90 * time.Minute)
+		synctest.Wait()
+		if urls, _ := w.forged(); len(urls) != 1 || urls["2"] == "" {
+			t.Errorf("%v", urls)
+		}
+	})
+}
+
+// What moved to another account that is followed is not lost here, also where nothing else is left.
+func TestWhatIsInAnotherAccountIsNotHeld(t *testing.T) {
+	w, a := newForgeWorld(t, "github", nil)
+	w.sure(&command.PutSource{Source: &command.NewSource{Id: "g", Name: "g", Owner: "a", Forge: &command.Forge{Kind: "github", Base: "https://h", Account: "tools"}}})
+	a.Organisation("tools")
+	var all, there []forgereplay.Repo
+	for i := range 12 {
+		all = append(all, repo(int64(i+1), fmt.Sprintf("r%02d", i)))
+		moved := all[i]
+		moved.Owner, moved.Clone = "tools", strings.Replace(moved.Clone, "acme", "tools", 1)
+		there = append(there, moved)
+	}
+	a.Organisation("acme", all...)
+	list := w.lists("a", a)
+	list()
+	_, rows := w.forged()
+	a.Organisation("acme")
+	a.Organisation("tools", there...)
+	w.sure(&command.SetSource{Id: "g", Again: 1})
+	list()
+	w.sync()
+	list()
+	if urls, _ := w.forged(); len(urls) != 0 || w.forge().Hold != nil || w.forge().Lost(w.now) != 0 {
+		t.Errorf("%v, %+v", urls, w.forge())
+	}
+	v := w.state.View()
+	v.Claims(v.SourceByID("g").Num, "", func(c *fsm.Claim) bool {
+		if row := v.Repo(c.Repo); c.Repo != rows[c.Path] || row.URLs()[0] != strings.Replace(c.URLs[0], "acme", "tools", 1) {
+			t.Errorf("%s is on %s, was on %s", c.Path, c.Repo, rows[c.Path])
+		}
+		return true
+	})
+	// And back, while one of them is really gone.
+	a.Organisation("acme", all[1:]...)
+	a.Organisation("tools")
+	w.sync()
+	list()
+	w.sure(&command.SetSource{Id: "g", Again: 2})
+	list()
+	if g := w.state.View().SourceByID("g"); g.Hold.GetLost() != 1 || len(g.Hold.GetFirst()) != 12 {
+		t.Errorf("%+v", g.Hold)
+	}
+}
+
+// A credential that a node was given and cannot use is told, and another that has it lists the forge.
+func TestACredentialThatCannotBeUsed(t *testing.T) {
+	w, a := newForgeWorld(t, "github", nil)
+	a.Organisation("acme", repo(1, "one"))
+	a.cannot = []*command.Unusable{{Source: "f", Why: "it is empty"}}
+	w.lists("a", a)()
+	if why := w.state.View().NodeByID("a").CannotUse("f"); why != "it is empty" {
+		t.Errorf("%q", why)
+	}
+	batches := w.batches
+	list := w.lists("a", a)
+	list()
+	list()
+	if len(a.Requests()) > 0 || w.batches != batches {
+		t.Errorf("%d requests, told %d times more", len(a.Requests()), w.batches-batches)
+	}
+	a.has, a.cannot = []string{"f"}, nil
+	list = w.lists("a", a)
+	list()
+	list()
+	if len(a.Requests()) != 1 || w.state.View().NodeByID("a").CannotUse("f") != "" {
+		t.Errorf("%d requests", len(a.Requests()))
+	}
+	// It goes while it is to be used: nobody is to blame but the file, and the table says so at the next look.
+	broken := &unreadable{asked: a}
+	w.sync()
+	list = w.lists("a", broken)
+	list()
+	if src := w.forge(); src.Error != "" || src.Failed != nil {
+		t.Errorf("%+v", src)
+	}
+}
+
+type unreadable struct{ *asked }
+
+func (*unreadable) List(context.Context, string, client.Config) (*client.Result, error) {
+	return nil, errors.New("the token of f cannot be used: no such file")
+}
+
+// Submodules that may not go unasked go when a person says so: those that were shown.
+func TestHeldSubmodulesGoWhenTheyAreApproved(t *testing.T) {
+	w := newWorld(t)
+	var many []string
+	for i := range 12 {
+		many = append(many, fmt.Sprint("h/m", i))
+	}
+	w.files["r"], w.modules["h/r"] = "url: https://h/r\nsubmodules: true", modules(many...)
+	w.publish()
+	on := func() string { return "a" }
+	w.settle(t, on)
+	w.modules["h/r"] = modules("h/m0")
+	w.publishes(w.rowOf("h/r").ID)
+	w.settle(t, on)
+	is := func() *fsm.SourceHold { v := w.state.View(); return v.Hold(v.SourceByID("s")) }
+	if h := is(); h == nil || h.Lost != 11 || len(h.First) != 11 || h.First[0] != "r > h/m1" || h.Approved || len(w.paths()) != 13 {
+		t.Fatalf("%+v, %q", h, w.paths())
+	}
+	l := w.lister("a")
+	l.LookBelow(t.Context())
+	before := w.index
+	l.LookBelow(t.Context())
+	if w.index != before {
+		t.Error("what is held is told again")
+	}
+	shown := is().Digest
+	// Before somebody says so it is something else.
+	w.modules["h/r"] = modules("h/m0", "h/m1")
+	w.publishes(w.rowOf("h/r").ID)
+	w.settle(t, on)
+	w.do(&command.ApproveSource{Id: "s", Digest: shown})
+	l.LookBelow(t.Context())
+	if h := is(); h == nil || h.Lost != 10 || len(w.paths()) != 13 {
+		t.Fatalf("%+v, %q", h, w.paths())
+	}
+	// It goes at once then, though it was looked at just now.
+	l.LookSoon(t.Context())
+	w.sure(&command.ApproveSource{Id: "s", Digest: is().Digest})
+	l.LookSoon(t.Context())
+	if got := w.paths(); is() != nil || !slices.Equal(got, []string{"r", "r > h/m0", "r > h/m1"}) || len(w.flawsBelow()) > 0 {
+		t.Fatalf("%q, %+v, %v", got, is(), w.flawsBelow())
+	}
+	// What is named again is not held any more.
+	w.modules["h/r"] = modules(many...)
+	w.publishes(w.rowOf("h/r").ID)
+	w.settle(t, on)
+	w.modules["h/r"] = ""
+	w.publishes(w.rowOf("h/r").ID)
+	w.settle(t, on)
+	if is() == nil {
+		t.Fatal("nothing is held")
+	}
+	w.modules["h/r"] = modules(many...)
+	w.publishes(w.rowOf("h/r").ID)
+	w.settle(t, on)
+	if is() != nil || len(w.paths()) != 13 {
+		t.Errorf("%+v, %q", is(), w.paths())
+	}
+}
