@@ -206,6 +206,9 @@ func planOf(ctx context.Context, s *session, o importOptions) (*client.Result, [
 	defer on.CloseIdleConnections()
 	agent := "gitmirror/" + readBuild().Version
 	found, err := client.List(ctx, client.Config{Account: o.account, Transport: on, Token: o.token, Agent: agent})
+	if errors.Is(err, context.DeadlineExceeded) {
+		return nil, nil, &Failure{What: fmt.Sprintf("nothing is imported: %s has not been told within --timeout", o.account), Try: "the same command with a longer --timeout, or without one", Code: codeTimeout, Exit: exitTimeout}
+	}
 	if err != nil {
 		return nil, nil, unlisted(err)
 	}
@@ -231,7 +234,11 @@ func unlisted(err error) error {
 	case client.Auth:
 		f.Exit = exitForbidden
 	case client.Limited:
-		f.Cause = "it may be asked again at " + e.Until.Local().Format("15:04:05")
+		format := "15:04:05"
+		if time.Until(e.Until) > 12*time.Hour {
+			format = "2006-01-02 15:04"
+		}
+		f.Cause = "it may be asked again at " + e.Until.Local().Format(format)
 	}
 	return f
 }

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"encoding/json"
+	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
@@ -118,4 +119,37 @@ func TestWhoGetsWhichToken(t *testing.T) {
 			t.Errorf("%+v: %q, %v", tt, tokenOf(a), err)
 		}
 	}
+}
+
+// A forge that tells nothing in the time that somebody gives it is named, and nothing of the cluster is blamed.
+func TestAnImportThatTakesTooLong(t *testing.T) {
+	f := forgereplay.New("gitea")
+	f.Fault(func(int, *http.Request) http.HandlerFunc {
+		return func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
+	})
+	at := httptest.NewServer(f)
+	t.Cleanup(at.Close)
+	fakeNode(t, func(int, request) any { return api.Status{} })
+	r := run(t, "import", "gitea", "acme", "--base-url", at.URL, "--timeout", "300ms").want(t, exitTimeout)
+	contains(t, "stderr", r.err, at.URL+"/acme has not been told within --timeout", "longer --timeout")
+	if strings.Contains(r.err, "gitmirror status") {
+		t.Error(r.err)
+	}
+}
+
+// Names of thousands of bytes do not make the table so wide.
+func TestNamesThatAreTooWide(t *testing.T) {
+	f := forgereplay.New("gitea")
+	long := strings.Repeat("x", 5000) + "end"
+	f.Organisation("acme", forgereplay.Repo{ID: 1, Owner: "acme", Name: long, Clone: "http://127.0.0.9/acme/" + long + ".git"}, forgereplay.Repo{ID: 2, Owner: "acme", Name: "y", Clone: "http://127.0.0.9/acme/y.git", Archived: true})
+	at := httptest.NewServer(f)
+	t.Cleanup(at.Close)
+	fakeNode(t, func(int, request) any { return api.Status{} })
+	r := run(t, "import", "gitea", "acme", "--base-url", at.URL, "--skip-archived", "--dry-run").want(t, exitUsage)
+	for line := range strings.Lines(r.out) {
+		if len([]rune(line)) > 450 {
+			t.Errorf("a line has %d letters: %.100s…", len(line), line)
+		}
+	}
+	contains(t, "stdout", r.out, "acme/xxxx", "…", "end ")
 }

@@ -301,3 +301,17 @@ func TestSyncAndWhatIsPaused(t *testing.T) {
 	r = run(t, "repo", "sync", "still", "a").want(t, exitOK)
 	contains(t, "stdout", r.out, "still: will be looked at now; it is paused", "a: will be looked at now\n")
 }
+
+// What sources call a repository stays, and that is said.
+func TestNamesThatSourcesGive(t *testing.T) {
+	fakeNode(t, func(_ int, r request) any {
+		is := row("https://h/a", "ok")
+		is.Name, is.Aliases = "a", []string{"upstream/a", "Other"}
+		return is
+	})
+	r := run(t, "repo", "set", "a", "--alias", "other").want(t, exitOK)
+	contains(t, "stderr", r.err, "It is called upstream/a too: sources", "repo show a")
+	if r := run(t, "repo", "set", "a", "--interval", "1h").want(t, exitOK); strings.Contains(r.err, "sources") {
+		t.Error(r.err)
+	}
+}

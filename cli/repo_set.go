@@ -2,9 +2,11 @@ package cli
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"gitmirror/api"
+	"gitmirror/internal/giturl"
 
 	urfave "github.com/urfave/cli/v2"
 )
@@ -105,6 +107,19 @@ func isNow(r *api.Repo, set api.SetRepo) string {
 	return strings.Join(words, ", ")
 }
 
+// notAsked are other names that a repository has though it was said which it shall have: those that sources give it.
+func notAsked(row *api.Repo, set api.SetRepo) (names []string) {
+	if set.Aliases == nil {
+		return nil
+	}
+	for _, name := range row.Aliases {
+		if !slices.ContainsFunc(*set.Aliases, func(n string) bool { return strings.EqualFold(giturl.NormalName(n), name) }) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
 // repoSet changes one repository, or many; done says of one that it is.
 func repoSet(ctx context.Context, s *session, names []string, set api.SetRepo, what string, done func(*api.Repo) string) error {
 	if len(names) == 1 {
@@ -117,6 +132,9 @@ func repoSet(ctx context.Context, s *session, names []string, set api.SetRepo, w
 			return err
 		}
 		s.say("%s", done(row))
+		if stay := notAsked(row, set); len(stay) > 0 {
+			s.remark("It is called %s too: sources that want it call it so. Which they are: %s", strings.Join(stay, ", "), s.command("repo show %s", row.Name))
+		}
 		return s.showJSON(row)
 	}
 	var t tally

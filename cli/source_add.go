@@ -2,8 +2,10 @@ package cli
 
 import (
 	"context"
+	"strings"
 
 	"gitmirror/api"
+	"gitmirror/internal/refusal"
 	"gitmirror/source/forge"
 
 	urfave "github.com/urfave/cli/v2"
@@ -61,7 +63,11 @@ func sourceAsked(c *urfave.Context) (a api.AddSource, err error) {
 		return a, nil
 	}
 	if _, err := forge.ParseKind(kind); err != nil {
-		return a, usagef("gitmirror source add index URL", "%q is no kind of source: index, github, gitlab, gitea and gitee are", kind)
+		try := "gitmirror source add index URL"
+		if r := refusal.Of(err); strings.HasPrefix(r.Hint, "say ") {
+			try = "gitmirror source add " + strings.TrimPrefix(r.Hint, "say ") + " " + what
+		}
+		return a, usagef(try, "%q is no kind of source: index, github, gitlab, gitea (also for Forgejo) and gitee are", kind)
 	}
 	for _, name := range []string{"namespace", "ref", "path"} {
 		if c.IsSet(name) {

@@ -33,6 +33,10 @@ func TestSourceOfAForge(t *testing.T) {
 	if n := len(f.requests()); n != asked {
 		t.Errorf("%d requests for what cannot be", n-asked)
 	}
+	for line, try := range map[string]string{"source add forgejo tools": "gitmirror source add gitea tools", "source add GitHub acme": "gitmirror source add github acme", "source add svn x": "gitmirror source add index URL"} {
+		contains(t, "stderr", run(t, strings.Fields(line)...).want(t, exitUsage).err, try)
+	}
+	contains(t, "stderr", run(t, "import", "forgejo", "tools").want(t, exitUsage).err, "say gitea")
 	is.State = api.SourcePaused
 	contains(t, "stderr", run(t, "source", "sync", "acme").want(t, exitOK).err, "the forge is not asked until it is resumed")
 	is.Selection, is.Kind = nil, "index"

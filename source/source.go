@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"crypto/sha256"
+
+	"gitmirror/internal/giturl"
 )
 
 // Entry is one repository as a source wants it.
@@ -137,8 +139,11 @@ func (l *Listing) Sort() {
 	for _, e := range l.Entries {
 		if n := len(kept); n > 0 && fold(kept[n-1].Path) == fold(e.Path) {
 			first := kept[n-1]
-			l.Flaws = append(l.Flaws, Flaw{File: e.File, Line: e.Line,
-				Why: fmt.Sprintf("%s is in %s already", e.Path, place(first.File, first.Line)), Try: "give one of them another name"})
+			why := fmt.Sprintf("%s is in %s already", e.Path, place(first.File, first.Line))
+			if e.File != first.File && giturl.NormalName(e.File) == giturl.NormalName(first.File) { // who reads it sees no difference
+				why += fmt.Sprintf(": one is written %+q, the other %+q", e.File, first.File)
+			}
+			l.Flaws = append(l.Flaws, Flaw{File: e.File, Line: e.Line, Why: why, Try: "give one of them another name"})
 			l.Unknown = append(l.Unknown, e.File)
 			continue
 		}

@@ -40,7 +40,23 @@ func ParseKind(name string) (Kind, error) {
 	if k := Kind(name); slices.Contains(Kinds, k) {
 		return k, nil
 	}
-	return "", refusal.New(refusal.SourceInvalid, "%.40q is no kind of forge", name).Try("the kinds are: github, gitlab, gitea (also for Forgejo), gitee")
+	r := refusal.New(refusal.SourceInvalid, "%.40q is no kind of forge", name)
+	if k := means(name); k != "" {
+		return "", r.Try("say %s", k)
+	}
+	return "", r.Try("the kinds are: github, gitlab, gitea (also for Forgejo), gitee")
+}
+
+// means is the kind that somebody means who says otherwise; empty where nobody can tell.
+func means(name string) Kind {
+	name = strings.ToLower(name)
+	if name == "forgejo" || name == "codeberg" {
+		return Gitea // which they answer as
+	}
+	if k := Kind(name); slices.Contains(Kinds, k) {
+		return k
+	}
+	return ""
 }
 
 // Account is whose repositories are meant.

@@ -254,6 +254,9 @@ func TestOneNameTwice(t *testing.T) {
 	if !l.Doubts("b.yaml") {
 		t.Error("what the file had is taken away")
 	}
+	// What looks the same is told apart.
+	l = read(t, "", map[string]string{"l/caf\u00e9": "url: https://h/a", "l/cafe\u0301": "url: https://h/b"})
+	equal(t, "flaws", flaws(l), []string{"l/caf\u00e9:1: l/caf\u00e9 is in l/cafe\u0301:1 already: one is written \"l/caf\\u00e9\", the other \"l/cafe\\u0301\""})
 }
 
 func TestAListingThatEndsEarlyIsNone(t *testing.T) {

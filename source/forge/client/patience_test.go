@@ -59,15 +59,30 @@ func TestPatienceEnds(t *testing.T) {
 			t.Errorf("%v after %s, until %s", e, took, time.Until(e.Until))
 		}
 		// One that is over at once, by what it tells, and never is, is asked less and less.
-		f.Limit(1, 1000*time.Hour)
-		f.Quota(-1, 0)
+		f.Limit(-1, 0)
 		n := len(f.Requests())
-		f.Fault(func(int, *http.Request) http.HandlerFunc {
+		f.Fault(func(i int, _ *http.Request) http.HandlerFunc {
+			if i == n+1 {
+				return nil
+			}
 			return forgereplay.Answer(429, "slow down", "Retry-After", "0")
 		})
 		began = time.Now()
-		if fails(t, cfg, client.Limited); len(f.Requests())-n > 8 || time.Since(began) > time.Hour {
+		if fails(t, cfg, client.Limited); len(f.Requests())-n > 9 || len(f.Requests())-n < 5 || time.Since(began) > time.Hour {
 			t.Errorf("%d requests in %s", len(f.Requests())-n, time.Since(began))
+		}
+		// Before anything was read there is nothing to be kept by waiting, unless it was listed just now.
+		n = len(f.Requests())
+		f.Fault(func(int, *http.Request) http.HandlerFunc {
+			return forgereplay.Answer(429, "slow down", "Retry-After", "600")
+		})
+		began = time.Now()
+		if fails(t, cfg, client.Limited); len(f.Requests()) != n+1 || time.Since(began) > time.Second {
+			t.Errorf("%d requests in %s", len(f.Requests())-n, time.Since(began))
+		}
+		cfg.Anew = true
+		if fails(t, cfg, client.Limited); len(f.Requests()) < n+3 {
+			t.Errorf("%d requests", len(f.Requests())-n)
 		}
 	})
 }
@@ -103,6 +118,9 @@ func TestAnAccountThatChangesWhileALimitIsWaitedFor(t *testing.T) {
 				ids := map[int64]int{}
 				for _, r := range list(t, cfg).Repos {
 					ids[r.ID]++
+				}
+				if n := len(f.Requests()); what == "last ones go" && n > 11 { // it is not listed again for these
+					t.Errorf("%d requests", n)
 				}
 				for _, r := range rest {
 					if n := ids[r.ID]; n != 1 && r.ID >= 1000 {
@@ -213,7 +231,7 @@ func TestWhatIsWaitedForIsNoPartOfTheListing(t *testing.T) {
 			t.Errorf("%d repos", len(r.Repos))
 		}
 		slow = 50 * time.Second
-		f.Limit(3, 20*time.Second)
+		f.Limit(3, 200*time.Second)
 		f.Organisation("acme", some(490)...)
 		began := time.Now()
 		if e := fails(t, cfg, client.Failed); !strings.Contains(e.Why, "within 30m") || time.Since(began) > time.Hour {
