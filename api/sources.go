@@ -38,6 +38,23 @@ type Source struct {
 	Hold    *SourceHold `json:"hold"` // null while nothing is held
 	// Underway is the listing that is being made, once it has taken some seconds; null while none is.
 	Underway *Underway `json:"underway"`
+	// Repos are those of its repos of which upstream shows what is not followed: where an entry has another
+	// upstream by now, this may be another repository. Of one source alone; null in lists, and while there are none.
+	Repos *HeldRepos `json:"held_repos"`
+}
+
+// HeldRepos are repos whose upstreams show what is not followed without a person.
+type HeldRepos struct {
+	Total int        `json:"total"`
+	First []HeldRepo `json:"first"` // twenty at most
+}
+
+// HeldRepo is one of them.
+type HeldRepo struct {
+	Name    string    `json:"name"`
+	URL     string    `json:"url"`
+	Since   time.Time `json:"since"`
+	Message string    `json:"message"` // what is lost, and what to do
 }
 
 // Underway is how far a listing has come that is being made.

@@ -34,10 +34,11 @@ func TestAForgeIsFollowed(t *testing.T) {
 	f.flags = []string{"--source-token", "acme@" + strings.TrimPrefix(at.URL, "http://") + "=" + file}
 	f.join("n1")
 	f.join("n2")
-	f.flags = nil
+	f.flags = []string{"--source-token", "acme@" + strings.TrimPrefix(at.URL, "http://") + "=" + file + ".missing"}
 	f.join("n3")
+	f.flags = nil
 	f.settled(3)
-	n3 := f.node("n3") // which has no token
+	n3 := f.node("n3") // which has no token: its file is missing, for which it starts all the same
 
 	repos := map[int64]forgereplay.Repo{}
 	set := func(id int64, name string) {
@@ -69,7 +70,7 @@ func TestAForgeIsFollowed(t *testing.T) {
 	}
 	tell()
 	f.listed("acme", "listed", func(s *api.Source) bool {
-		return s.State == api.SourceListed && s.Claims == 8 && s.Listing.Skipped == 1 && slices.Equal(s.Credentials, []string{"n1", "n2"}) && s.Owner != "n3" && s.Next != nil
+		return s.State == api.SourceListed && s.Claims == 8 && s.Listing.Skipped == 1 && slices.Equal(s.Credentials, []string{"n1", "n2"}) && strings.Contains(s.Unusable["n3"], "no such file") && s.Owner != "n3" && s.Next != nil
 	})
 	for i := range 8 {
 		n3.await(fmt.Sprint("team/svc-", i), "ready", func(r *api.Repo) bool { return r.State == api.StateReady })

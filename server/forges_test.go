@@ -116,3 +116,20 @@ func TestWhatIsNoForge(t *testing.T) {
 		}
 	}
 }
+
+// What of a source's repos is held is said where somebody looks at the source.
+func TestHeldReposOfASource(t *testing.T) {
+	tb := newTable(t)
+	tb.do(&command.RaiseFormat{Format: fsm.Format})
+	tb.do(&command.PutSource{Source: &command.NewSource{Id: "f", Name: "acme", Owner: "n1", Forge: &command.Forge{Kind: "github", Base: "https://github.com", Account: "acme"}}})
+	view := func() *fsm.View { return tb.state.View() }
+	if got := heldRepos(view(), view().SourceByName("acme")); got != nil {
+		t.Errorf("%+v", got)
+	}
+	tb.do(&command.Listing{Source: "f", Node: "n1", Epoch: 1, Put: []*command.Entry{{Path: "7", File: "acme/r", Hash: make([]byte, 16), Repo: &command.NewRepo{Id: "new", Name: "acme/r", Urls: []string{"https://h/r"}, UrlKeys: []string{"h/r"}}}}})
+	tb.publish(1).health("", "head_rewrite")
+	got := heldRepos(view(), view().SourceByName("acme"))
+	if got == nil || got.Total != 1 || got.First[0].Name != "r" || got.First[0].URL != "https://h/r" || !strings.Contains(got.First[0].Message, "gitmirror repo approve r") {
+		t.Errorf("%+v", got)
+	}
+}

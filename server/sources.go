@@ -35,7 +35,31 @@ func (s *Server) source(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return writeJSON(w, http.StatusOK, sourceOf(view, src))
+	out := sourceOf(view, src)
+	out.Repos = heldRepos(view, src)
+	return writeJSON(w, http.StatusOK, out)
+}
+
+// shownHeld is how many held repos of a source are told of.
+const shownHeld = 20
+
+// heldRepos are those of a source's repos that are held, nil where none is.
+func heldRepos(view *fsm.View, src *fsm.Source) *api.HeldRepos {
+	out := &api.HeldRepos{First: []api.HeldRepo{}}
+	view.Claims(src.Num, "", func(c *fsm.Claim) bool {
+		row := view.Repo(c.Repo)
+		if row == nil || row.Hold == nil {
+			return true
+		}
+		if out.Total++; len(out.First) < shownHeld {
+			out.First = append(out.First, api.HeldRepo{Name: row.Name, URL: row.URLs()[0], Since: row.Hold.Since, Message: holdOf(row).Message})
+		}
+		return true
+	})
+	if out.Total == 0 {
+		return nil
+	}
+	return out
 }
 
 func (s *Server) addSource(w http.ResponseWriter, r *http.Request) error {

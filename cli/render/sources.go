@@ -108,7 +108,30 @@ func (p Printer) Source(s *api.Source) error {
 			}
 		}
 	}
+	if err := p.heldRepos(s.Repos); err != nil {
+		return err
+	}
 	return p.flaws(s.Listing)
+}
+
+// heldRepos draws a line for each repository that does not follow its upstream, which may be another by now.
+func (p Printer) heldRepos(held *api.HeldRepos) error {
+	if held == nil {
+		return nil
+	}
+	if _, err := fmt.Fprintf(p.Out, "\nHeld: %s not followed\n", map[bool]string{true: "an upstream that is", false: "upstreams that are"}[held.Total == 1]); err != nil {
+		return err
+	}
+	for _, r := range held.First {
+		if _, err := fmt.Fprintf(p.Out, "  %s, of %s (since %s): %s\n", cell(r.Name), cell(r.URL), p.ago(&r.Since), cell(r.Message)); err != nil {
+			return err
+		}
+	}
+	if more := held.Total - len(held.First); more > 0 {
+		_, err := fmt.Fprintf(p.Out, "  and %d more: %s\n", more, p.command("repo ls --state held"))
+		return err
+	}
+	return nil
 }
 
 // flaws draws a line for each error of a listing, as compilers do.

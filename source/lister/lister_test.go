@@ -461,6 +461,31 @@ func BenchmarkOneLine(b *testing.B) {
 	}
 }
 
+// What changes for all entries, and what changes for none though all files are read again.
+func BenchmarkDefaults(b *testing.B) {
+	for _, key := range []string{"replicas: 3\n#", "x"} {
+		b.Run(key[:1], func(b *testing.B) {
+			w := newWorld(b)
+			w.files = large()
+			w.publish()
+			l := w.lister("a")
+			l.Look(b.Context())
+			n := 0
+			for b.Loop() {
+				b.StopTimer()
+				n++
+				w.files["DEFAULTS"] = fmt.Sprintf("%s%d: a\n", key, n)
+				if n%2 == 0 && key != "x" {
+					w.files["DEFAULTS"] = "replicas: 2"
+				}
+				w.publish()
+				b.StartTimer()
+				l.Look(b.Context())
+			}
+		})
+	}
+}
+
 // A name, or an address, that another row gives up goes to who was refused it, though nothing of the
 // index has changed.
 func TestWhatWasRefusedIsTriedWhenItIsFree(t *testing.T) {
