@@ -55,7 +55,7 @@ func newForgeWorld(t rapid.TB, kind string, selection *command.Selection) (*worl
 
 // node is a lister of a node whose time is that of the log.
 func (w *world) node(self string, forges lister.Forges) *lister.Lister {
-	return lister.New(lister.Config{Self: self, State: w.state, Proposer: w, Indexes: w, Forges: forges, Log: slog.New(slog.DiscardHandler), Now: func() time.Time {
+	return lister.New(lister.Config{Self: self, State: w.state, Proposer: w.log(), Indexes: w, Forges: forges, Log: slog.New(slog.DiscardHandler), Now: func() time.Time {
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		return w.now

@@ -42,6 +42,14 @@ type world struct {
 	mu      sync.Mutex        // of what proposes
 	left    int               // proposals until the process dies that makes them; below 0: it does not
 	batches int
+	on      lister.Proposer // in its place; nil for itself
+}
+
+func (w *world) log() lister.Proposer {
+	if w.on != nil {
+		return w.on
+	}
+	return w
 }
 
 func newWorld(t rapid.TB) *world {

@@ -66,8 +66,10 @@ type slow struct {
 func (s *slow) List(ctx context.Context, source string, ask client.Config) (*client.Result, error) {
 	takes, frozen := s.move(+1)
 	defer s.move(-1)
-	if frozen {
-		ctx = context.WithoutCancel(ctx)
+	if frozen { // it has its answer, and comes to use it late
+		found, err := s.asked.List(context.WithoutCancel(ctx), source, ask)
+		time.Sleep(takes)
+		return found, err
 	}
 	select {
 	case <-time.After(takes):
@@ -104,33 +106,83 @@ func TestOneListingAtATime(t *testing.T) {
 			w.later(20 * time.Minute)
 			w.says(&command.SetSource{Id: "f", Again: w.forge().Again + 1})
 		}
-		if s.most != 1 || s.asks < 4 || s.asks > 6 {
-			t.Errorf("%d at once, listed %d times in 13 hours", s.most, s.asks)
+		if most, asks, _, _ := s.seen(); most != 1 || asks < 4 || asks > 6 {
+			t.Errorf("%d at once, listed %d times in 13 hours", most, asks)
 		}
 		for i := range 6 {
 			owner := []string{"b", "a"}[i%2]
 			w.says(&command.OwnSource{Id: "f", Epoch: w.forge().Epoch, Owner: owner})
 			time.Sleep(time.Minute)
 		}
-		if s.two > 6*time.Second || s.inside != 1 {
-			t.Errorf("there were two for %s, %d at last", s.two, s.inside)
+		if _, _, two, inside := s.seen(); two > 6*time.Second || inside != 1 {
+			t.Errorf("there were two for %s, %d at last", two, inside)
 		}
 		// One that hears of nothing, and comes to an end after another has listed it: nothing of it counts.
-		s.mu.Lock()
-		s.frozen, s.takes = true, time.Hour
-		s.mu.Unlock()
+		s.set(true, time.Hour)
 		w.says(&command.OwnSource{Id: "f", Epoch: w.forge().Epoch, Owner: "b"})
 		time.Sleep(time.Minute)
-		s.mu.Lock()
-		s.takes = time.Minute
-		s.mu.Unlock()
+		s.set(false, time.Minute)
 		w.says(&command.OwnSource{Id: "f", Epoch: w.forge().Epoch, Owner: "a"})
 		time.Sleep(5 * time.Minute)
 		before := w.forge().Listed.GetGeneration()
-		a.Organisation("acme", repo(1, "one"))
 		time.Sleep(2 * time.Hour)
 		if urls, _ := w.forged(); len(urls) != 2 || w.forge().Listed.GetGeneration() != before {
 			t.Errorf("what came late counts: %v, listing %d, was %d", urls, w.forge().Listed.GetGeneration(), before)
+		}
+		// It is its own again by then, in another epoch: what it saw in the one before does not count either.
+		s.set(true, time.Hour)
+		w.says(&command.SetSource{Id: "f", Again: w.forge().Again + 1})
+		time.Sleep(time.Minute)
+		s.set(false, time.Hour)
+		a.Organisation("acme", repo(1, "one"), repo(2, "two"), repo(3, "three"))
+		for _, owner := range []string{"b", "a"} {
+			w.says(&command.OwnSource{Id: "f", Epoch: w.forge().Epoch, Owner: owner})
+			time.Sleep(time.Minute)
+		}
+		time.Sleep(time.Hour)
+		if got := w.forge().Listed.GetGeneration(); got != before {
+			t.Errorf("listing %d counts, was %d", got, before)
+		}
+		time.Sleep(2 * time.Hour)
+		if urls, _ := w.forged(); len(urls) != 3 {
+			t.Errorf("it is not listed any more: %v", urls)
+		}
+	})
+}
+
+func (s *slow) seen() (most, asks int, two time.Duration, inside int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.most, s.asks, s.two, s.inside
+}
+
+func (s *slow) set(frozen bool, takes time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.frozen, s.takes = frozen, takes
+}
+
+// late is a log to which the news of how far a listing has come take a while.
+type late struct{ *world }
+
+func (l late) Propose(ctx context.Context, msg proto.Message, id string) (*command.Outcome, error) {
+	if list, is := msg.(*command.Listing); is && list.GetCourse() != nil {
+		time.Sleep(time.Minute)
+	}
+	return l.world.Propose(ctx, msg, id)
+}
+
+// News of a listing that come late do not come after its end.
+func TestAListingThatIsOverIsNotUnderWay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, a := newForgeWorld(t, "gitea", nil)
+		a.Organisation("acme", repo(1, "one"))
+		w.on = late{w}
+		w.runs(t, "a", &slow{asked: a, takes: 10 * time.Second})
+		time.Sleep(10 * time.Minute)
+		synctest.Wait()
+		if u := w.state.View().Underway(w.forge()); u != nil || w.forge().Listed.GetGeneration() != 1 {
+			t.Errorf("%+v, %+v", u, w.forge().Listed)
 		}
 	})
 }
@@ -148,7 +200,7 @@ func TestALimitThatIsSmallerThanTheListing(t *testing.T) {
 		a.Limit(3, 30*time.Minute)
 		w.runs(t, "a", a)
 		is := func() *fsm.Underway { synctest.Wait(); return w.state.View().Underway(w.forge()) }
-		time.Sleep(time.Minute)
+		time.Sleep(time.Second) // that it waits is told at once
 		if u := is(); u == nil || u.Pages != 3 || u.Found != 30 || u.By.ID != "a" || u.Until.Sub(w.forge().CourseAt).Round(time.Minute) != 30*time.Minute || w.forge().Failed != nil {
 			t.Fatalf("%+v, %+v", u, w.forge())
 		}
