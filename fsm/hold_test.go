@@ -126,6 +126,13 @@ func TestWhatIsMovedToAnotherAccount(t *testing.T) {
 	if m.row("elsewhere/two").ID == m.row("acme/two").ID {
 		t.Error("numbers of two forges are taken for the same")
 	}
+	c = account("kind")
+	c.Source.Forge.Kind = "gitea"
+	m.ok(c)
+	m.ok(m.listing("kind", []*command.Entry{inForge("2", "kind/two", "kind-two")}, nil))
+	if m.row("kind/two").ID == m.row("acme/two").ID {
+		t.Error("numbers of two kinds of forges are taken for the same")
+	}
 	m.ok(m.listing("acme", nil, []string{"2"}))
 	if lost := acme().Lost(m.state.View().Now()); lost != 1 {
 		t.Errorf("%d are lost", lost)
@@ -152,5 +159,23 @@ func TestWhatIsMovedToAnotherAccount(t *testing.T) {
 	m.state.tables.format = formatCourse - 1
 	if m.state.tables.elsewhere(m.state.tables.sources.byID("again"), "1") != nil {
 		t.Error("it is done while a member does not know it")
+	}
+}
+
+// What a source wants by two of its entries stays where it is while one of them goes elsewhere.
+func TestTwoEntriesOfOneRow(t *testing.T) {
+	m := sourced(t)
+	a, b := entryOf("one"), entryOf("one")
+	b.Path, b.Repo.Id, b.Repo.Name = "also", "also", "upstream/also"
+	m.ok(m.listing("kernel", []*command.Entry{a, b}, nil))
+	id := m.row("upstream/one").ID
+	if m.row("upstream/also").ID != id {
+		t.Fatal("there are two rows")
+	}
+	moved := entryOf("two")
+	moved.Path, moved.Repo.Name, moved.Alias, moved.Hash = "also", "upstream/also", "", digest(2)[:16]
+	m.ok(m.listing("kernel", []*command.Entry{moved}, nil))
+	if m.row("upstream/also").ID == id || m.row("upstream/one").ID != id || m.row("upstream/one").upstreamKeys()[0] != a.Repo.UrlKeys[0] {
+		t.Errorf("%+v", m.row("upstream/one"))
 	}
 }

@@ -381,6 +381,29 @@ func TestHeldSubmodulesGoWhenTheyAreApproved(t *testing.T) {
 	if got := w.paths(); is() != nil || !slices.Equal(got, []string{"r", "r > h/m0", "r > h/m1"}) || len(w.flawsBelow()) > 0 {
 		t.Fatalf("%q, %+v, %v", got, is(), w.flawsBelow())
 	}
+	// As many others are others.
+	var some []string
+	for i := range 30 {
+		some = append(some, fmt.Sprintf("h/n%02d", i))
+	}
+	w.modules["h/r"] = modules(append(some, "h/m0", "h/m1")...)
+	w.publishes(w.rowOf("h/r").ID)
+	w.settle(t, on)
+	var digests []string
+	for _, gone := range []int{11, 12} {
+		w.modules["h/r"] = modules(slices.Concat(some[11:gone], some[gone+1:], []string{"h/m0", "h/m1"})...)
+		w.publishes(w.rowOf("h/r").ID)
+		w.settle(t, on)
+		digests = append(digests, string(is().Digest))
+	}
+	if digests[0] == digests[1] {
+		t.Error("what is held is told by its number alone")
+	}
+	w.modules["h/r"] = modules("h/m0", "h/m1")
+	w.publishes(w.rowOf("h/r").ID)
+	w.settle(t, on)
+	w.sure(&command.ApproveSource{Id: "s", Digest: is().Digest})
+	w.settle(t, on)
 	// What is named again is not held any more.
 	w.modules["h/r"] = modules(many...)
 	w.publishes(w.rowOf("h/r").ID)
