@@ -77,6 +77,10 @@ func TestHeldSubmodulesAreApproved(t *testing.T) {
 	if is().Approved {
 		t.Error("a word for something else counts")
 	}
+	hold(5)
+	if is().Approved {
+		t.Error("a word counts twice")
+	}
 	// It goes with what it hangs on.
 	m.ok(m.listing("kernel", nil, []string{"one"}))
 	m.ok(m.listed("kernel", &command.Listed{Generation: 2}))
