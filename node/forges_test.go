@@ -62,7 +62,10 @@ func TestTokensAreReadOfTheirOwnersFiles(t *testing.T) {
 // other address that a source of that name has by now.
 func TestATokenGoesToItsForgeAlone(t *testing.T) {
 	got := ""
-	at := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { got = r.Header.Get("Authorization") }))
+	at := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		got = r.Header.Get("Authorization")
+		w.WriteHeader(http.StatusUnauthorized) // it is not asked again
+	}))
 	t.Cleanup(at.Close)
 	file := filepath.Join(t.TempDir(), "token")
 	if err := os.WriteFile(file, []byte("secret"), 0o600); err != nil {

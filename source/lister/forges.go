@@ -89,10 +89,11 @@ func (l *Lister) lookForges(ctx context.Context, f *forges, work *sync.WaitGroup
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	next = l.tellCredentials(ctx, f, view, self)
+	has := l.credentials(view)
+	next = l.tellCredentials(ctx, f, view, self, has)
 	mine := map[string]bool{}
 	for _, src := range view.Sources() {
-		if !src.IsForge() || src.Owner != self.Num || !l.mayList(view, src) {
+		if !src.IsForge() || src.Owner != self.Num || !has.mayList(view, src) {
 			continue
 		}
 		at, ever := src.NextListing()
@@ -145,35 +146,36 @@ func (l *Lister) begin(ctx context.Context, f *forges, work *sync.WaitGroup, src
 	})
 }
 
+// credentials are those that this node was given.
+type credentials struct {
+	usable   []string // names of sources
+	unusable []*command.Unusable
+}
+
 // mayList tells whether a forge is for this node to list, by what it has: without a credential it sees
 // less than another, and what it does not see would seem to be gone.
-func (l *Lister) mayList(view *fsm.View, src *fsm.Source) bool {
-	usable, unusable := l.credentials(view)
-	if slices.ContainsFunc(unusable, func(u *command.Unusable) bool { return strings.EqualFold(u.GetSource(), src.Name) }) {
+func (c credentials) mayList(view *fsm.View, src *fsm.Source) bool {
+	if slices.ContainsFunc(c.unusable, func(u *command.Unusable) bool { return strings.EqualFold(u.GetSource(), src.Name) }) {
 		return false // it is to be listed with it, though the table may not have heard of that
 	}
 	_, withCredential := view.Listers(src)
-	return !withCredential || named(usable, src)
+	return !withCredential || c.has(src)
 }
 
-// hasCredential tells whether this node has one for a forge.
-func (l *Lister) hasCredential(view *fsm.View, src *fsm.Source) bool {
-	usable, _ := l.credentials(view)
-	return named(usable, src)
-}
-
-func named(names []string, src *fsm.Source) bool {
-	return slices.ContainsFunc(names, func(name string) bool { return strings.EqualFold(name, src.Name) })
+// has tells whether one for a forge is among them that can be used.
+func (c credentials) has(src *fsm.Source) bool {
+	return slices.ContainsFunc(c.usable, func(name string) bool { return strings.EqualFold(name, src.Name) })
 }
 
 // credentials are those of this node, by where the sources lead now.
-func (l *Lister) credentials(view *fsm.View) (usable []string, unusable []*command.Unusable) {
-	return l.cfg.Forges.Credentials(func(name string) (forge.Account, bool) {
+func (l *Lister) credentials(view *fsm.View) credentials {
+	usable, unusable := l.cfg.Forges.Credentials(func(name string) (forge.Account, bool) {
 		if src := view.SourceByName(name); src != nil && src.IsForge() {
 			return accountOf(src), true
 		}
 		return forge.Account{}, false
 	})
+	return credentials{usable, unusable}
 }
 
 func accountOf(src *fsm.Source) forge.Account {
@@ -181,18 +183,17 @@ func accountOf(src *fsm.Source) forge.Account {
 }
 
 // tellCredentials has the table say what this node has, where it says otherwise. f is locked.
-func (l *Lister) tellCredentials(ctx context.Context, f *forges, view *fsm.View, self *fsm.Node) (next time.Duration) {
-	have, unusable := l.credentials(view)
+func (l *Lister) tellCredentials(ctx context.Context, f *forges, view *fsm.View, self *fsm.Node, has credentials) (next time.Duration) {
 	if !view.KnowsCourse() {
-		unusable = nil
+		has.unusable = nil
 	}
-	if slices.Equal(self.Credentials, have) && slices.EqualFunc(self.Unusable, unusable, func(a, b *command.Unusable) bool { return proto.Equal(a, b) }) {
+	if slices.Equal(self.Credentials, has.usable) && slices.EqualFunc(self.Unusable, has.unusable, func(a, b *command.Unusable) bool { return proto.Equal(a, b) }) {
 		return 0
 	}
 	if wait := time.Until(f.rests[""]); wait > 0 {
 		return wait
 	}
-	out, err := l.cfg.Proposer.Propose(ctx, &command.PutCredentials{Node: self.ID, Sources: have, Unusable: unusable}, "")
+	out, err := l.cfg.Proposer.Propose(ctx, &command.PutCredentials{Node: self.ID, Sources: has.usable, Unusable: has.unusable}, "")
 	if err == nil {
 		err = fsm.AsError(out)
 	}
@@ -260,7 +261,7 @@ var errOthers = errors.New("another node lists it by now")
 // askForge asks a forge, and has the difference to what is claimed written down.
 func (l *Lister) askForge(ctx context.Context, t target, memory *client.Memory) error {
 	began := time.Now()
-	withCredential := l.hasCredential(l.cfg.State.View(), t.src)
+	withCredential := l.credentials(l.cfg.State.View()).has(t.src)
 	ask := client.Config{Account: accountOf(t.src), Memory: memory, Patience: patience, Progress: t.course.progress}
 	found, err := l.cfg.Forges.List(ctx, t.src.Name, ask)
 	if err != nil {
