@@ -27,6 +27,8 @@ func TestMain(m *testing.M) { testscript.Main(m, map[string]func(){"gitmirror": 
 //	forge NAME...                 serve sample repositories; $FORGE is where
 //	push NAME                     add a commit to one of them
 //	moved NAME OTHER              give one another name, and redirect there for good
+//	index NAME FOLDER             have one of them be an index with the files of a folder, in which $FORGE is where
+//	account KIND NAME REPO...     serve the API of a forge, where an account has those repositories; $API is where
 //	node NAME ARGS...             start a node; $NAME_HTTP and $NAME_PEER are where
 //	again NAME                    start one that was ended with its directory alone
 //	end NAME SIGNAL               end it
@@ -34,7 +36,7 @@ func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"exits": exits, "until": until, "forge": forge, "push": push, "moved": moved, "node": startNode, "again": startAgain, "end": stopNode,
+			"exits": exits, "until": until, "forge": forge, "index": makeIndex, "account": account, "push": push, "moved": moved, "node": startNode, "again": startAgain, "end": stopNode,
 		},
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("TMPDIR", env.WorkDir)

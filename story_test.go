@@ -2,8 +2,11 @@ package main
 
 import (
 	"context"
+	"io/fs"
 	"net/http"
+	"net/http/httptest"
 	"os"
+	"path"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -13,6 +16,7 @@ import (
 
 	"gitmirror/internal/child"
 	"gitmirror/internal/fleet"
+	"gitmirror/internal/forgereplay"
 	"gitmirror/internal/upstream"
 )
 
@@ -39,6 +43,53 @@ func push(ts *testscript.TestScript, neg bool, args []string) {
 	r := &upstream.Repo{Dir: filepath.Join(forgeDir(ts), args[0])}
 	ts.Check(r.Edit(func(e *upstream.Edit) { e.Commit("main", "pushed", map[string]string{"pushed.txt": "pushed"}) }))
 }
+
+// makeIndex has a repository of the forge, which is made where there is none, consist of the files of a folder.
+func makeIndex(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: index NAME FOLDER")
+	}
+	r, err := upstream.Create(filepath.Join(forgeDir(ts), args[0]))
+	ts.Check(err)
+	files, folder := map[string]string{}, ts.MkAbs(args[1])
+	ts.Check(filepath.WalkDir(folder, func(path string, e fs.DirEntry, err error) error {
+		if err != nil || e.IsDir() {
+			return err
+		}
+		name, err := filepath.Rel(folder, path)
+		files[filepath.ToSlash(name)] = strings.ReplaceAll(ts.ReadFile(path), "$FORGE", ts.Getenv("FORGE"))
+		return err
+	}))
+	ts.Check(r.Edit(func(e *upstream.Edit) { e.Replace("main", args[1], files) }))
+}
+
+// account has an account of a forge, as its API tells, consist of repositories of the forge: one of that name each
+// time, by their order the same ones to it.
+func account(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: account KIND NAME REPO...")
+	}
+	key := ts.Getenv("WORK") + "/" + args[0]
+	of, there := apis.Load(key)
+	if !there {
+		api := forgereplay.New(args[0])
+		at := httptest.NewServer(api)
+		ts.Defer(at.Close)
+		ts.Setenv("API", at.URL)
+		of = api
+		apis.Store(key, api)
+	}
+	var has []forgereplay.Repo
+	for i, name := range args[2:] {
+		if name != "-" { // one that was there is not any more
+			has = append(has, forgereplay.Repo{ID: int64(i + 1), Owner: args[1], Name: path.Base(name), Clone: ts.Getenv("FORGE") + "/" + name, Archived: strings.HasSuffix(name, "-old")})
+		}
+	}
+	of.(*forgereplay.Forge).Organisation(args[1], has...)
+}
+
+// apis are the forges of all stories that have an API, by the story's directory and their kind.
+var apis sync.Map
 
 // moved gives a repository of the forge another name, to which it redirects for good.
 func moved(ts *testscript.TestScript, neg bool, args []string) {
