@@ -19,7 +19,11 @@ func lfsName(r *http.Request) (name string, ok bool) {
 	if err != nil {
 		return "", false
 	}
-	name, _, ok = strings.Cut(path, "/info/lfs/")
+	if _, ofGit := parseGit(r); ofGit {
+		return "", false
+	}
+	i := strings.LastIndex(path, "/info/lfs/")
+	name, ok = path[:max(i, 0)], i >= 0
 	return giturl.NormalName(strings.TrimSuffix(name, ".git")), ok
 }
 

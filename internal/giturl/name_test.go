@@ -2,8 +2,12 @@ package giturl_test
 
 import (
 	"errors"
+	"net/url"
+	"path"
+	"path/filepath"
 	"strings"
 	"testing"
+	"unicode"
 
 	"gitmirror/internal/giturl"
 	"gitmirror/internal/refusal"
@@ -39,4 +43,50 @@ func TestDefaultNamesOfOrdinaryURLsAreNames(t *testing.T) {
 			t.Errorf("%s: default name %q: %v", raw, name, giturl.CheckName(name))
 		}
 	}
+}
+
+// A name that is taken is one way to write it, leads nowhere else, and can stand in a url, whatever was typed, or stands
+// in the address of an upstream.
+func FuzzName(f *testing.F) {
+	f.Fuzz(func(t *testing.T, typed string) {
+		names := []string{typed, giturl.NormalName(typed)}
+		if u, err := giturl.Parse("https://host.example/" + typed); err == nil {
+			names = append(names, u.Name())
+			if again, err := giturl.Parse(u.String()); err != nil || again.Name() != u.Name() {
+				t.Errorf("%q is called %q, and %q when it is read again", typed, u.Name(), again.Name())
+			}
+		}
+		for _, name := range names {
+			if giturl.NormalName(giturl.NormalName(name)) != giturl.NormalName(name) {
+				t.Errorf("%q changes when it is normalised again", name)
+			}
+			if giturl.CheckName(name) != nil {
+				continue
+			}
+			folded := strings.Map(func(c rune) rune { // as the table compares names
+				if 'A' <= c && c <= 'Z' {
+					return c + 'a' - 'A'
+				}
+				return c
+			}, name)
+			escaped := (&url.URL{Path: "/git/" + name}).EscapedPath()
+			back, err := url.PathUnescape(escaped)
+			switch {
+			case giturl.NormalName(name) != name:
+				t.Errorf("%q is not as it is looked for: %q", name, giturl.NormalName(name))
+			case path.Clean("/"+name) != "/"+name, !filepath.IsLocal(name):
+				t.Errorf("%q leads elsewhere", name)
+			case strings.ContainsFunc(name, func(c rune) bool {
+				return c <= ' ' || unicode.IsControl(c) || unicode.IsSpace(c) || strings.ContainsRune(":?#%\\*[]^{}\"'<>|`", c)
+			}):
+				t.Errorf("%q has what means something elsewhere", name)
+			case err != nil, back != "/git/"+name, strings.ContainsAny(escaped, "?# "):
+				t.Errorf("%q stands in an address as %q, and is read as %q (%v)", name, escaped, back, err)
+			case len(folded) != len(name), strings.Count(folded, "/") != strings.Count(name, "/"):
+				t.Errorf("%q is compared as %q", name, folded)
+			case strings.HasSuffix(folded, ".git"), strings.HasSuffix(folded, ".lock"), strings.HasPrefix(name, "-"):
+				t.Errorf("%q is taken for something else by git", name)
+			}
+		}
+	})
 }

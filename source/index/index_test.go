@@ -1,16 +1,21 @@
 package index_test
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"iter"
+	"net/url"
+	"path"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/text/unicode/norm"
 
+	"gitmirror/internal/giturl"
 	"gitmirror/source"
 	"gitmirror/source/index"
 )
@@ -196,7 +201,7 @@ func TestABadFileIsReportedForItself(t *testing.T) {
 		"submodules":          {"f", "url: https://h/x\nsubmodules: 1", "f:2: submodules is neither"},
 		"a key of a mapping":  {"f", "url: https://h/x\n? {a: b}\n: c", "f:2: a key is not a text"},
 		"a name that is none": {"f f", "url: https://h/x", `f f:1: "f f" cannot be a name`},
-		"up":                  {"l.yaml", "- {url: https://h/x, name: ../../x}", `l.yaml:1: "../../x" cannot be a name`},
+		"up":                  {"l.yaml", "- {url: https://h/x, name: ../../x}", `l.yaml:1: name "../../x" leads out of the folder of its file`},
 		"one of many":         {"l.yaml", "- https://h/x\n- [a]\n- https://h/y", "l.yaml:2: this is not a mapping"},
 		"a line of many":      {"l.txt", "https://h/x\nhttps://h/y https://h/z", "l.txt:2: there are 2 words"},
 		"a link":              {"f", "->/etc/passwd", "f: it is a link"},
@@ -371,6 +376,51 @@ func FuzzFiles(f *testing.F) {
 		for _, flaw := range l.Flaws {
 			if flaw.File == "" || flaw.Why == "" || !l.Doubts(flaw.File) {
 				t.Errorf("%+v of %q", flaw, l.Unknown)
+			}
+		}
+	})
+}
+
+// Whatever files, and the entries in them, are called: their mirrors can be called so, in one way, and no two
+// are called the same, whatever the case. An entry is named in the folder of its file.
+func FuzzNames(f *testing.F) {
+	f.Fuzz(func(t *testing.T, file, name, below string) {
+		quoted, err := json.Marshal(name)
+		if err != nil || file == "" || strings.HasPrefix(file, "/") {
+			return
+		}
+		files := map[string]string{
+			file: "url: https://h/one", file + ".yaml": fmt.Sprintf("- {url: https://h/two, name: %s}\n- https://h/three", quoted),
+			norm.NFD.String(file): "url: https://h/four", strings.ToUpper(file): "url: https://h/five", file + ".txt": "https://h/" + url.PathEscape(name),
+		}
+		l, err := new(index.Reader).Read(&tree{files: files}, below)
+		if err != nil {
+			if !errors.Is(err, index.ErrNoFolder) {
+				t.Fatal(err)
+			}
+			return
+		}
+		seen := map[string]string{}
+		for _, e := range l.Entries {
+			if err := giturl.CheckName(e.Path); err != nil || giturl.NormalName(e.Path) != e.Path {
+				t.Errorf("%s is called %q: %v", e.File, e.Path, err)
+			}
+			folded := strings.Map(func(c rune) rune {
+				if 'A' <= c && c <= 'Z' {
+					return c + 'a' - 'A'
+				}
+				return c
+			}, e.Path)
+			if other, taken := seen[folded]; taken {
+				t.Errorf("%s and %s are both called %q", other, e.File, e.Path)
+			}
+			seen[folded] = e.File
+			within := path.Dir(e.File)
+			if top := strings.Trim(below, "/"); top != "" {
+				within = strings.TrimPrefix(strings.TrimPrefix(within, top), "/")
+			}
+			if within = giturl.NormalName(path.Clean(within)); within != "." && !source.Inside(e.Path, within) {
+				t.Errorf("%s names %q, which is not in its folder %q", e.File, e.Path, within)
 			}
 		}
 	})

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -93,6 +94,9 @@ func (it *item) named() (string, error) {
 	name, is := f.value.(string)
 	if !is || name == "" || name == "*" {
 		return "", flawAt{f.line, "name is not a text", `say name: "linux"`}
+	}
+	if slices.Contains(strings.Split(name, "/"), "..") { // whoever may edit one folder names nothing in another
+		return "", flawAt{f.line, fmt.Sprintf("name %.100q leads out of the folder of its file", name), "put the entry into a file of that folder"}
 	}
 	return name, nil
 }
