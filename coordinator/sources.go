@@ -11,7 +11,8 @@ import (
 )
 
 // retired has rows go to the trash that nobody has claimed for a week, and those of which there is
-// nothing to be kept.
+// nothing to be kept: they were never cloned, or no node has anything of them any more, which nobody would
+// clone anew.
 func (c *Coordinator) retired(ctx context.Context) error {
 	view := c.cfg.State.View()
 	if !view.DatesHold() {
@@ -19,12 +20,17 @@ func (c *Coordinator) retired(ctx context.Context) error {
 	}
 	var ids []string
 	view.Retired(func(r *fsm.Repo) bool {
-		if view.Now().Sub(r.Sourced.RetiredAt()) >= fsm.RetiredFor || r.Generation == 0 {
+		if view.Now().Sub(r.Sourced.RetiredAt()) >= fsm.RetiredFor || r.Generation == 0 || !kept(r) {
 			ids = append(ids, r.ID)
 		}
 		return true
 	})
 	return each(ids, func(batch []string) error { return c.propose(ctx, &command.RemoveRepos{Ids: batch}) })
+}
+
+// kept tells whether any node, up or not, has a copy of a row: one that is broken is never taken back.
+func kept(r *fsm.Repo) bool {
+	return slices.ContainsFunc(r.Copies, func(c fsm.Copy) bool { return c.State == fsm.CopyReady })
 }
 
 // sources has the claims of those taken back that are being removed, and gives forges to nodes that list them.

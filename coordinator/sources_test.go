@@ -75,3 +75,43 @@ func TestWhatIsRetiredGoesAfterAWeek(t *testing.T) {
 		t.Errorf("%+v, r1 %t, b %t", src, there("r1"), there("b"))
 	}
 }
+
+// What nobody claims any more, and nobody has a copy of, is nothing to wait for: it would be cloned by nobody.
+func TestWhatIsRetiredAndLostGoes(t *testing.T) {
+	w := newWorld(t, 3).modern()
+	if _, err := w.c.AddSource(context.Background(), NewSource{Name: "f", Forge: &command.Forge{Kind: "github", Base: "https://github.com", Account: "acme"}}, ""); err != nil {
+		t.Fatal(err)
+	}
+	list := func(l *command.Listing) {
+		t.Helper()
+		src := w.state.View().SourceByName("f")
+		l.Source, l.Node, l.Epoch = src.ID, w.state.View().Node(src.Owner).ID, src.Epoch
+		if err := fsm.AsError(w.apply(l)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.settle()
+	var put []*command.Entry
+	for _, name := range []string{"gone", "wanted"} {
+		put = append(put, &command.Entry{Path: name, Hash: make([]byte, 16), Repo: &command.NewRepo{Id: "id-" + name, Name: name, Urls: []string{"https://host/" + name}, UrlKeys: []string{"host/" + name}}})
+	}
+	list(&command.Listing{Put: put})
+	w.settle()
+	list(&command.Listing{Take: []string{"gone"}})
+	w.look()
+	lose := func(name string, n int) {
+		for _, c := range w.state.View().RepoByName(name).Copies[:n] {
+			w.report(c.Node, &command.CopyReport{Repo: "id-" + name, State: command.CopyState_COPY_STATE_BROKEN})
+		}
+		w.look()
+	}
+	lose("wanted", 2)
+	lose("gone", 1)
+	if view := w.state.View(); view.RepoByName("gone") == nil || view.RepoByName("wanted") == nil {
+		t.Fatal("it went while somebody has a copy, or wants it")
+	}
+	lose("gone", 2)
+	if w.state.View().RepoByName("gone") != nil {
+		t.Error("what is lost, and nobody wants, is waited for")
+	}
+}
