@@ -86,7 +86,8 @@ type Agent struct {
 	log    *slog.Logger
 	mirror Mirror // of Run
 
-	shares shares
+	shares   shares
+	solitude solitude
 
 	mended atomic.Int64 // rows that the comparison in the background found wrong
 

@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"sync"
 	"time"
 )
 
@@ -21,6 +22,35 @@ const (
 	catchUpBound = 5 * time.Second // then it is tried again
 )
 
+// solitude is whether this node is alone, for whoever has to know besides the mirror.
+type solitude struct {
+	mu    sync.Mutex
+	alone bool
+	turns chan struct{} // closed when that is another; nil while nobody waits
+}
+
+func (s *solitude) set(alone bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.alone = alone
+	if s.turns != nil {
+		close(s.turns)
+		s.turns = nil
+	}
+}
+
+// Alone tells whether this node hears of no leader, or has not yet learned what it has missed meanwhile: what is its
+// to do may be another's by now. turns is closed when that changes.
+func (a *Agent) Alone() (alone bool, turns <-chan struct{}) {
+	s := &a.solitude
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.turns == nil {
+		s.turns = make(chan struct{})
+	}
+	return s.alone, s.turns
+}
+
 // heed tells the mirror whether this node is alone. When it is not any more, it learns what
 // it has missed before upstreams are asked.
 func (a *Agent) heed(ctx context.Context) error {
@@ -34,12 +64,14 @@ func (a *Agent) heed(ctx context.Context) error {
 			alone, heard = false, time.Now()
 			a.log.Info("there is a leader again: upstreams are asked")
 			a.mirror.Alone(false)
+			a.solitude.set(false)
 		case led && !alone:
 			heard = time.Now()
 		case !alone && time.Since(heard) >= aloneAfter:
 			alone = true
 			a.log.Warn("no leader is heard of: upstreams are not asked, what is here is served", "for", aloneAfter)
 			a.mirror.Alone(true)
+			a.solitude.set(true)
 		}
 		select {
 		case <-ctx.Done():

@@ -56,11 +56,21 @@ func TestANodeWithoutALeaderIsAlone(t *testing.T) {
 			{led: true, behind: context.DeadlineExceeded, after: time.Minute, alone: true},
 			{led: true, after: 2 * aloneTick},
 		} {
+			was, turns := w.agent.Alone()
 			g.set(step.led, step.behind)
 			time.Sleep(step.after)
 			synctest.Wait()
 			if w.disk.isAlone() != step.alone {
 				t.Fatalf("%+v: the mirror is told %v", step, !step.alone)
+			}
+			turned := false
+			select {
+			case <-turns:
+				turned = true
+			default:
+			}
+			if is, _ := w.agent.Alone(); is != step.alone || turned != (was != is) {
+				t.Fatalf("%+v: others are told %v, turned %v", step, is, turned)
 			}
 		}
 	})

@@ -321,7 +321,7 @@ func (n *node) build(ctx context.Context) (err error) {
 	p.copies = copies{engine: p.engine}
 	p.lister = lister.New(lister.Config{Self: n.id.ID, State: p.machine.state, Proposer: p.reach, Indexes: indexes{p.engine}, Forges: newForges(n.cfg, n.given.policy, n.log),
 		Now:   func() time.Time { return p.machine.logTime().Now },
-		NewID: func() string { return ulid.Make().String() }, Deny: denies(n.given.policy), Log: n.log})
+		NewID: func() string { return ulid.Make().String() }, Alone: p.agent.Alone, Deny: denies(n.given.policy), Log: n.log})
 	p.coordinator = coordinator.New(coordinator.Config{
 		Self: n.id.ID, ClusterID: n.id.ClusterID, Former: n.id.Incarnations(), State: p.machine.state, Proposer: p.reach, Members: p.consensus, Voters: voters{p.cluster},
 		Nodes: processes{n.peers}, Clock: clock, Egress: n.given.policy, ReplaceAfter: n.cfg.ReplaceAfter, Log: n.log,

@@ -33,7 +33,7 @@ func (l *Lister) asking(ctx context.Context, src *fsm.Source, row *fsm.Repo) boo
 			bound, cancel := context.WithTimeout(ctx, askBound)
 			defer cancel()
 			for l.cfg.Indexes.Sync(bound, row.ID) != nil { // one that was given to this node just now may not be here yet
-				if clock.Sleep(bound, clock.System, firstPause) != nil {
+				if alone, _ := l.alone(); alone || clock.Sleep(bound, clock.System, firstPause) != nil {
 					l.log.Debug("the upstream of an index is not asked", "source", src.Name)
 					break
 				}

@@ -63,6 +63,15 @@ func (l *Lister) RunForges(ctx context.Context) error {
 	var work sync.WaitGroup
 	defer work.Wait()
 	for ctx.Err() == nil {
+		alone, turns := l.alone()
+		if alone {
+			f.stop()
+			select {
+			case <-turns:
+			case <-ctx.Done():
+			}
+			continue
+		}
 		changed := l.cfg.State.Changed()
 		next := l.lookForges(ctx, f, &work)
 		later := time.NewTimer(sooner(next, lookAtLeast))
@@ -72,11 +81,28 @@ func (l *Lister) RunForges(ctx context.Context) error {
 			_ = clock.Sleep(ctx, clock.System, lookSpacing)
 		case <-later.C:
 		case <-f.done:
+		case <-turns:
 		case <-ctx.Done():
 		}
 		later.Stop()
 	}
 	return nil
+}
+
+func (l *Lister) alone() (alone bool, turns <-chan struct{}) {
+	if l.cfg.Alone == nil {
+		return false, nil
+	}
+	return l.cfg.Alone()
+}
+
+// stop ends all that is being listed.
+func (f *forges) stop() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, stop := range f.running {
+		stop()
+	}
 }
 
 // lookForges begins to list what is due, and ends what is not this node's any more. It returns how long

@@ -56,6 +56,9 @@ type Config struct {
 	Forges   Forges
 	NewID    func() string    // of a row
 	Now      func() time.Time // log time
+	// Alone tells whether this node hears of no leader: another may list its sources by now, and nothing that it found
+	// would be written down. turns is closed when that changes. Nil: it never is.
+	Alone func() (alone bool, turns <-chan struct{})
 	// Deny says why an upstream's address is not asked, nil where it is.
 	Deny func(url string) error
 	Log  *slog.Logger
@@ -94,6 +97,13 @@ const (
 // Run lists until ctx ends.
 func (l *Lister) Run(ctx context.Context) error {
 	for ctx.Err() == nil {
+		if alone, turns := l.alone(); alone {
+			select {
+			case <-turns:
+			case <-ctx.Done():
+			}
+			continue
+		}
 		changed := l.cfg.State.Changed()
 		next := l.look(ctx)
 		next = sooner(next, l.lookBelow(ctx))
