@@ -38,6 +38,12 @@ type chronicle struct {
 	doubted  atomic.Bool                      // later they were not
 	downs    map[string][]span                // when the log said of nodes that they are down, by name
 	terms    int                              // in which somebody led
+
+	account  func(name string) *account
+	sources  map[string][]sourceVersion // by name
+	losses   map[string][]loss          // by source's id
+	listings int                        // that were complete
+	holds    int                        // of them, those that would have taken too much
 }
 
 // place is where an entry stands. Who leads writes one entry to a place; two that differ had
@@ -56,8 +62,8 @@ type version struct {
 	nodes map[fsm.NodeNum]string
 }
 
-func newChronicle(upstream func(url string) *Upstream, madeAt func(candidate string) time.Time, frozen func(from, to time.Time) bool) *chronicle {
-	return &chronicle{upstream: upstream, madeAt: madeAt, frozen: frozen, entries: map[place]raft.Log{}, rows: map[string][]version{}, lines: map[string]lineage{}, downs: map[string][]span{}}
+func newChronicle(w *World) *chronicle {
+	return &chronicle{upstream: w.upstream, account: w.accountNamed, madeAt: w.candidates.madeAt, frozen: w.ice.between, sources: map[string][]sourceVersion{}, losses: map[string][]loss{}, entries: map[place]raft.Log{}, rows: map[string][]version{}, lines: map[string]lineage{}, downs: map[string][]span{}}
 }
 
 // read takes in the log in a node's directory, on which nothing runs.
@@ -158,6 +164,16 @@ func (c *chronicle) replay(last uint64) (flaws []string) {
 		}
 		seen = e.Index
 		c.noteDown(view, e.AppendedAt)
+		if len(before.Sources())+len(view.Sources()) > 0 {
+			c.noteSources(view, e.Index, e.AppendedAt)
+			var env command.Envelope
+			if err := proto.Unmarshal(e.Data, &env); err != nil {
+				return append(flaws, fmt.Sprintf("entry %d: %v", e.Index, err))
+			}
+			for _, flaw := range c.sourced(before, view, ids, env.GetNumber(), env.GetPayload(), e.AppendedAt) {
+				flaws = append(flaws, fmt.Sprintf("entry %d: %s", e.Index, flaw))
+			}
+		}
 		nodes := map[fsm.NodeNum]string{}
 		for _, n := range view.Nodes() {
 			nodes[n.Num] = n.Name
@@ -289,7 +305,7 @@ func (c *chronicle) grounded(view *fsm.View, old, row *fsm.Repo, p *command.Publ
 	if made := c.madeAt(p.GetCandidate()); !made.IsZero() {
 		at = made
 	}
-	if owner := view.Node(row.Owner); owner != nil && c.upstream(row.URLs()[0]).toldTo(owner.Name, refs.Digest(row.RefsDigest), at) {
+	if owner, u := view.Node(row.Owner), c.upstream(row.URLs()[0]); owner != nil && u != nil && u.toldTo(owner.Name, refs.Digest(row.RefsDigest), at) {
 		return nil
 	}
 	for _, v := range c.rows[row.ID] {
@@ -324,7 +340,7 @@ func since(versions []version, last uint64) []version {
 // named are the versions of all rows that had that name, in order of the log.
 func (c *chronicle) named(name string) (list []version) {
 	for _, versions := range c.rows {
-		if versions[0].row.Name == name {
+		if first := versions[0].row; first.Name == name || slices.Contains(first.Aliases, name) {
 			list = append(list, versions...)
 		}
 	}

@@ -24,7 +24,7 @@ type contacts struct {
 
 type contact struct {
 	node, name string // of the repository
-	url        string // that was asked, empty where none was
+	url        string // that was asked
 	at         time.Time
 	index      uint64 // of the log, that had been heard of anywhere before
 	own        uint64 // that the node had told of before
@@ -70,10 +70,19 @@ func (c *contacts) at(node string, index uint64) {
 	c.own[node] = index
 }
 
-func (c *contacts) cloned(node, name string) {
+func (c *contacts) cloned(node, name, url string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.clones = append(c.clones, c.contact(node, name))
+	clone := c.contact(node, name)
+	clone.url = url
+	c.clones = append(c.clones, clone)
+}
+
+// asks is that a node asks a forge for what a source of that name lists.
+func (c *contacts) asks(node, source string) contact {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.contact(node, source)
 }
 
 // awaited tells whether somebody waits for a check: a node makes it as long as it takes
@@ -92,11 +101,14 @@ func (c *contacts) awaitedLately(check contact) bool {
 	})
 }
 
-// pausedAt tells whether a node that asks an upstream had heard that it is paused, half a minute
-// before, and nobody had anything to say to what it shows since.
+// has tells whether a row has an upstream's address.
+func (v version) has(url string) bool { return v.row != nil && slices.Contains(v.row.URLs(), url) }
+
+// pausedAt tells whether a node that asks an upstream had heard that it is paused, or that nobody wants it mirrored
+// any more, half a minute before, and nobody had anything to say to what it shows since.
 func (c *chronicle) pausedAt(now contact) bool {
 	for id, versions := range c.rows {
-		if versions[0].row.Name != now.name {
+		if !c.when(id, now.at).has(now.url) {
 			continue
 		}
 		paused := false // before and since
@@ -104,14 +116,14 @@ func (c *chronicle) pausedAt(now contact) bool {
 			if v.at.After(now.at) {
 				break
 			}
-			still := v.row != nil && !v.row.Removed && v.row.Paused && v.row.Word() == 0
+			still := v.row != nil && !v.row.Removed && (v.row.Paused || !v.row.Sourced.RetiredAt().IsZero()) && v.row.Word() == 0
 			if before := v.from <= now.own && !v.at.After(now.at.Add(-failover)); before {
 				paused = still
 			} else {
 				paused = paused && still
 			}
 		}
-		if paused && c.when(id, now.at).row != nil {
+		if paused {
 			return true
 		}
 	}
@@ -128,14 +140,12 @@ func (c *contacts) against(log *chronicle, unmarred func(node string) bool) (fla
 			first++
 		}
 		owned := false
-		for id, versions := range log.rows {
-			if versions[0].row.Name == now.name {
-				from := c.checks[first].index
-				if c.awaited(now) {
-					from = min(from, now.own)
-				}
-				owned = owned || log.between(id, from, log.last, func(v version) bool { return v.owner == now.node && slices.Contains(v.row.URLs(), now.url) })
-			}
+		from := c.checks[first].index
+		if c.awaited(now) {
+			from = min(from, now.own)
+		}
+		for id := range log.rows {
+			owned = owned || log.between(id, from, log.last, func(v version) bool { return v.owner == now.node && v.has(now.url) })
 		}
 		if !owned {
 			flaws = append(flaws, fmt.Sprintf("%s: %s asks the upstream of %s, which it has not owned for %s, or not at %s",
@@ -144,16 +154,16 @@ func (c *contacts) against(log *chronicle, unmarred func(node string) bool) (fla
 	}
 	for _, now := range c.checks {
 		if log.pausedAt(now) && !c.awaitedLately(now) {
-			flaws = append(flaws, fmt.Sprintf("%s: %s asks the upstream of %s, which is paused", now.at.Format(time.TimeOnly), now.node, now.name))
+			flaws = append(flaws, fmt.Sprintf("%s: %s asks the upstream of %s, which is paused, or wanted by nobody", now.at.Format(time.TimeOnly), now.node, now.name))
 		}
 	}
 	for _, now := range c.clones {
 		expected := func(node string) bool { return unmarred(node) && log.downFor(node, now.at) < replaceAfter-noticed }
-		for id, versions := range log.rows {
+		for id := range log.rows {
 			copied := func(v version) bool {
-				return v.row != nil && !v.row.Removed && v.row.Refs > 0 && slices.ContainsFunc(v.holders(), expected)
+				return v.has(now.url) && !v.row.Removed && v.row.Refs > 0 && slices.ContainsFunc(v.holders(), expected)
 			}
-			if versions[0].row.Name == now.name && log.between(id, now.index, now.index, copied) && copied(log.when(id, now.at)) {
+			if log.between(id, now.index, now.index, copied) && copied(log.when(id, now.at)) {
 				flaws = append(flaws, fmt.Sprintf("%s: %s clones the upstream of %s, of which there are copies", now.at.Format(time.TimeOnly), now.node, now.name))
 			}
 		}

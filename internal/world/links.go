@@ -74,8 +74,10 @@ func (r *run) alone(n *Node, weather fabric.Weather) {
 		r.link(n.Host, other.Host, weather)
 		r.link(other.Host, n.Host, weather)
 	}
-	r.w.Fabric.Set(r.w.desk, n.Host, weather)
-	r.w.Fabric.Set(n.Host, r.w.desk, weather)
+	for _, beside := range []*fabric.Host{r.w.desk, r.w.forges} {
+		r.w.Fabric.Set(beside, n.Host, weather)
+		r.w.Fabric.Set(n.Host, beside, weather)
+	}
 }
 
 // freeze has nobody hear of a node, and nothing end that it writes.

@@ -74,6 +74,9 @@ type process struct {
 	err   error         // with which, then, and nil where it was killed
 }
 
+// hasToken tells whether a node has a credential for the source that some have one for.
+func (n *Node) hasToken() bool { return n.Name == "n1" || n.Name == "n2" }
+
 func (n *Node) peer() string { return n.Host.IP() + ":81" }
 
 // hostName leads to a node's machine.
@@ -128,6 +131,10 @@ func (n *Node) config(p *process, join []*Node) node.Config {
 	cfg.Advertise, cfg.AdvertiseHTTP = cfg.Peer, cfg.HTTP
 	if f.byName {
 		cfg.Advertise, cfg.AdvertiseHTTP = n.hostName()+":81", n.hostName()+":80"
+	}
+	if n.hasToken() {
+		a := n.of.account(0)
+		cfg.SourceTokens = map[string]string{a.name + "@" + strings.TrimPrefix(a.base(), "https://"): n.of.token}
 	}
 	for _, j := range join {
 		cfg.Join = append(cfg.Join, j.peer())

@@ -132,7 +132,7 @@ func (o *objects) Fetch(ctx context.Context, st *store.Staging, src fetch.Source
 	if src.Way != nil {
 		upstream := src.Way.(*way)
 		if there, err = upstream.objects(ctx); err == nil && len(have) == 0 {
-			o.of.heard.cloned(o.node, nameOf(upstream.of))
+			o.of.heard.cloned(o.node, nameOf(upstream.of), upstream.url)
 		}
 	} else {
 		there, err = o.atPeer(ctx, src.Peer)

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"gitmirror/api"
 	"gitmirror/internal/refusal"
 )
 
@@ -90,12 +91,13 @@ func (r *run) clearOne(p *presence) (err error) {
 	for end := time.Now().Add(calmWithin); time.Now().Before(end); time.Sleep(time.Second) {
 		for _, n := range r.nodes() {
 			ctx, cancel := context.WithTimeout(context.Background(), patient)
-			_, err = n.Newest(ctx, nameOf(p.of))
+			var row api.Repo
+			row, err = n.Newest(ctx, nameOf(p.of))
 			cancel()
 			_, code := outcomeOf(err)
 			if err == nil || code == string(refusal.NotFound) {
 				r.mu.Lock()
-				if p.unclear = false; err == nil {
+				if p.unclear = false; err == nil && len(row.Claims) == 0 { // who wants it that a source wants, nobody tells
 					r.known[nameOf(p.of)] = p.of
 				}
 				r.mu.Unlock()

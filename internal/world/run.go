@@ -97,7 +97,7 @@ func Run(t *testing.T, dir string, log *slog.Logger, s Setup, steps []Step) (out
 		began := time.Now()
 		w := New(t, s.Seed, dir, log)
 		r := &run{w: w, known: map[string]*Upstream{}, seen: map[string]int{}, touches: map[string]*presence{},
-			claims: newClaims(), verdicts: newVerdicts(), log: newChronicle(w.upstream, w.candidates.madeAt, w.ice.between)}
+			claims: newClaims(), verdicts: newVerdicts(), log: newChronicle(w)}
 		r.w.buried, r.w.ended = r.chronicle, r.ended
 		defer func() {
 			r.result.Virtual = time.Since(began)
@@ -223,6 +223,7 @@ func (r *run) reckon(dir string) {
 	flaws := r.log.replay(r.w.heard.newest)
 	flaws = append(flaws, r.claims.against(r.log)...)
 	flaws = append(flaws, r.w.heard.against(r.log, r.unmarred)...)
+	flaws = append(flaws, r.againstSources(r.log)...)
 	flaws = append(flaws, r.kept(r.log)...)
 	flaws = append(flaws, r.w.removals.against(r.log)...)
 	flaws = append(flaws, r.w.lives.against(r.log)...)
@@ -233,6 +234,8 @@ func (r *run) reckon(dir string) {
 		r.violated("%s", f)
 	}
 	r.result.Entries, r.result.Terms = r.log.last, r.log.terms
+	r.count("listings", r.log.listings)
+	r.count("listings, held", r.log.holds)
 }
 
 func (r *run) unmarred(name string) bool {
@@ -382,6 +385,7 @@ func (r *run) rest() {
 	r.reading.Go(func() { r.attend(ctx) }) // a node that is to be removed may have what is only cloned anew when that is let in
 	r.repair()
 	r.clear()
+	r.listAll()
 	// Who has seen it so before, and not what came between, must not take it for what is here.
 	for i, u := range r.w.everyUpstream() {
 		u.Edit(func(refs map[string]string) { u.become(int(r.w.seed)+i, refs) })
@@ -389,6 +393,7 @@ func (r *run) rest() {
 	if err := r.calm(calmWithin); err != nil {
 		r.violated("%s after the last fault: %v", calmWithin, err)
 	}
+	r.mirrorAll(calmWithin)
 }
 
 // retry does what a person does who sees that an upstream was failing, and is well again:

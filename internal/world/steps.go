@@ -23,9 +23,9 @@ func (s Step) String() string {
 
 var (
 	// harms are what can happen to nodes and links.
-	harms = joined(linkSteps, machineSteps, clockSteps, memberSteps, spoilSteps, momentSteps)
+	harms = joined(linkSteps, machineSteps, clockSteps, memberSteps, spoilSteps, momentSteps, sourceMoments)
 	// kinds are what else can happen: to upstreams, and by people and strangers.
-	kinds = joined(upstreamSteps, peopleSteps, drainSteps, strangerSteps)
+	kinds = joined(upstreamSteps, peopleSteps, sourceSteps, drainSteps, strangerSteps)
 )
 
 func joined(tables ...map[string]func(*run, Step)) map[string]func(*run, Step) {

@@ -3,6 +3,7 @@ package world
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"gitmirror/api"
 )
@@ -30,11 +31,16 @@ func (r *run) undo(s Step) {
 	})
 }
 
-// thrown is an upstream of which a node says that people have had it removed, nil for none.
+// thrown is an upstream of which a node says that people have had it removed, nil for none, and for what
+// sources have had mirrored.
 func (r *run) thrown(n *Node, luck int) *Upstream {
 	var list api.TrashList
 	if _, err := n.Get(context.Background(), "/api/v1/trash", &list); err != nil || len(list.Trash) == 0 {
 		return nil
 	}
-	return r.w.upstream(list.Trash[luck%len(list.Trash)].URLs[0])
+	u := r.w.upstream(list.Trash[luck%len(list.Trash)].URLs[0])
+	if !slices.Contains(r.upstreams(), u) {
+		return nil
+	}
+	return u
 }

@@ -287,7 +287,7 @@ func (us upstreams) Check(ctx context.Context, url string, prefixes []string, la
 	ad.HeadRef, ad.HeadOID = "refs/heads/"+u.head, u.refs["refs/heads/"+u.head]
 	h := fnv.New64a()
 	fmt.Fprintf(h, "%s %s %v", ad.HeadRef, ad.HeadOID, ad.Refs)
-	res := detect.Result{Fingerprint: detect.Fingerprint(h.Sum64() | 1), Remote: shown{u}}
+	res := detect.Result{Fingerprint: detect.Fingerprint(h.Sum64() | 1), Remote: shown{u, url}}
 	if res.Unchanged = res.Fingerprint == last; !res.Unchanged {
 		res.Advert = ad
 	}
@@ -298,7 +298,10 @@ func (us upstreams) Check(ctx context.Context, url string, prefixes []string, la
 func (us upstreams) Forget(string) {}
 
 // shown is an upstream that has been asked.
-type shown struct{ *Upstream }
+type shown struct {
+	*Upstream
+	url string // at which
+}
 
 func (shown) LsRefs(context.Context, []string) (*remote.Answer, error) {
 	panic("an upstream is asked by Check here")
@@ -306,12 +309,13 @@ func (shown) LsRefs(context.Context, []string) (*remote.Answer, error) {
 
 func (shown) Moved() string { return "" }
 
-func (s shown) Fetch() (remote.Way, error) { return &way{of: s.Upstream}, nil }
+func (s shown) Fetch() (remote.Way, error) { return &way{of: s.Upstream, url: s.url}, nil }
 
 // way is how objects of an upstream are reached.
 type way struct {
 	remote.Way
-	of *Upstream
+	of  *Upstream
+	url string
 }
 
 func (w *way) Slow(bool) {}

@@ -11,6 +11,8 @@ import (
 	"log/slog"
 	"maps"
 	"net/http"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -35,6 +37,9 @@ type World struct {
 	ice        ice
 	buried     func(dir string) // is told of the directory of a node that has crashed
 	desk       *fabric.Host     // where people sit
+	forges     *fabric.Host     // where the forges of all accounts are
+	close      func()           // ends them
+	token      string           // file of the one that some nodes have for one of them
 	browser    *http.Client
 
 	waiting chan struct{}      // held by who waits for the whole world: one at a time may
@@ -42,18 +47,29 @@ type World struct {
 
 	mu        sync.Mutex
 	upstreams map[string]*Upstream
-	made      int     // nodes
-	doubles   int     // machines of twins
-	machines  []*Node // all that there have been, those of twins too
-	Nodes     []*Node // of the cluster
+	moved     map[string]*Upstream // by addresses that forges have given them since
+	accounts  map[string]*account  // by name
+	made      int                  // nodes
+	doubles   int                  // machines of twins
+	machines  []*Node              // all that there have been, those of twins too
+	Nodes     []*Node              // of the cluster
 }
 
 // New returns a world without nodes. It is called, and used, inside a bubble; dir is outside.
 func New(t testing.TB, seed uint64, dir string, log *slog.Logger) *World {
 	f := fabric.New(seed)
 	desk := f.Host("10.0.9.1")
-	return &World{t: t, seed: seed, log: log, dir: dir, Fabric: f, history: newHistory(), candidates: candidates{made: map[string]time.Time{}}, buried: func(string) {}, desk: desk, upstreams: map[string]*Upstream{}, waiting: make(chan struct{}, 1),
+	w := &World{t: t, seed: seed, log: log, dir: dir, Fabric: f, history: newHistory(), candidates: candidates{made: map[string]time.Time{}}, buried: func(string) {}, desk: desk, upstreams: map[string]*Upstream{}, moved: map[string]*Upstream{}, accounts: map[string]*account{}, waiting: make(chan struct{}, 1),
 		browser: &http.Client{Transport: &http.Transport{DialContext: desk.DialContext, DisableKeepAlives: true}}}
+	w.token = filepath.Join(dir, "token")
+	var err error
+	if w.close, err = w.openForges(); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(w.token, []byte("secret"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return w
 }
 
 // End stops every node in good order, and waits until nothing is left of them.
@@ -63,6 +79,7 @@ func (w *World) End() error {
 		errs = append(errs, n.Stop())
 		n.Client.Close()
 	}
+	w.close()
 	time.Sleep(time.Minute) // gossip's last questions
 	return errors.Join(errs...)
 }
@@ -90,7 +107,24 @@ func (w *World) upstream(url string) *Upstream {
 	if name, is := strings.CutPrefix(url, elsewhere); is {
 		url = forge + name
 	}
+	if u := w.moved[url]; u != nil {
+		return u
+	}
 	return w.upstreams[url]
+}
+
+// leadsTo has an address lead to an upstream, beside those that do.
+func (w *World) leadsTo(url string, u *Upstream) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.moved[url] = u
+}
+
+// accountNamed is the account of that name, nil where there is none.
+func (w *World) accountNamed(name string) *account {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.accounts[name]
 }
 
 func (w *World) everyUpstream() []*Upstream {

@@ -158,7 +158,16 @@ const everyKindWithin = 5 * time.Minute
 func TestMain(m *testing.M) {
 	flag.Parse()
 	debug.SetGCPercent(400)
-	os.Exit(m.Run())
+	dir, err := os.MkdirTemp("", "gitmirror-world-trust-")
+	if err == nil {
+		err = Trust(dir)
+	}
+	if err != nil {
+		panic(err)
+	}
+	code := m.Run()
+	_ = os.RemoveAll(dir)
+	os.Exit(code)
 }
 
 // Whatever happens, what must always hold holds.
