@@ -87,6 +87,7 @@ type Engine struct {
 	cfg      Config
 	log      *slog.Logger
 	store    *store.Store
+	objects  Objects
 	state    *store.State
 	schedule *schedule.Scheduler
 	worker   *sync.Worker
@@ -131,11 +132,12 @@ func New(ctx context.Context, cfg Config) (_ *Engine, err error) {
 	switch {
 	case objects != nil:
 	case cfg.Git != nil:
-		objects = gits{fetch.New(cfg.Git, cfg.Disk, cfg.Stall), maintain.NewGit(cfg.Git, cfg.Disk)}
+		objects = gits{fetch.New(cfg.Git, cfg.Disk, cfg.Stall), maintain.NewGit(cfg.Git, cfg.Disk), trees{cfg.Disk}}
 	default:
 		own := gogit.New(gogit.Config{Disk: cfg.Disk, Peers: remote.NewTransport(network.Or(cfg.Network).DialContext), Agent: cfg.Agent, Memory: cfg.Memory, Stall: cfg.Stall})
-		objects, sender, jobs = gogits{own, maintain.Joined{Disk: cfg.Disk, Joiner: own}}, own, maintain.Joins
+		objects, sender, jobs = gogits{own, maintain.Joined{Disk: cfg.Disk, Joiner: own}, trees{cfg.Disk}}, own, maintain.Joins
 	}
+	e.objects = objects
 	if cfg.Objects == nil {
 		made = commits.Reader{Disk: cfg.Disk}.Since
 	}

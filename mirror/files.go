@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"gitmirror/mirror/refs"
-	"gitmirror/mirror/tree"
 )
 
 // ErrOtherGeneration says that what is here of a repository is another generation than was asked for.
@@ -18,7 +17,7 @@ var ErrNoRef = errors.New("no such ref")
 // Files opens the files of a repository's generation that this node shows: of the commit that a ref
 // leads to, by its whole name or that of a branch or tag, or HEAD where it is empty. done must be called; until
 // then no object goes that the files need. It blocks for the disk.
-func (e *Engine) Files(id string, generation uint64, ref string) (files *tree.Tree, done func(), err error) {
+func (e *Engine) Files(id string, generation uint64, ref string) (files Tree, done func(), err error) {
 	r := e.store.Repo(id)
 	if r == nil {
 		return nil, nil, ErrNoCopy
@@ -27,7 +26,7 @@ func (e *Engine) Files(id string, generation uint64, ref string) (files *tree.Tr
 		return nil, nil, err
 	}
 	end := r.Read()
-	files, err = func() (*tree.Tree, error) {
+	files, err = func() (Tree, error) {
 		t, err := r.Table()
 		switch {
 		case err != nil:
@@ -39,7 +38,7 @@ func (e *Engine) Files(id string, generation uint64, ref string) (files *tree.Tr
 		if err != nil {
 			return nil, err
 		}
-		return tree.Open(e.cfg.Disk, r.Dir(), tip)
+		return e.objects.Tree(r.Dir(), tip)
 	}()
 	if err != nil {
 		end()

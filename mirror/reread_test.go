@@ -28,6 +28,7 @@ func (o *recalling) Reread(_ context.Context, _ string, _ []string, known proof.
 }
 
 func (*recalling) Index(context.Context, string, string) error { return nil }
+func (*recalling) Tree(string, string) (Tree, error)           { return nil, errUnreadable }
 
 // What a verification has proved is there for the next one, beside the copy; what cannot be read is as if nothing had
 // been proved; and two that fail take the copy out of service.

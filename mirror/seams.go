@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 
+	"gitmirror/internal/disk"
 	"gitmirror/mirror/fetch"
 	"gitmirror/mirror/gogit"
 	"gitmirror/mirror/maintain"
@@ -12,6 +14,7 @@ import (
 	"gitmirror/mirror/schedule"
 	"gitmirror/mirror/store"
 	"gitmirror/mirror/sync"
+	"gitmirror/mirror/tree"
 	"gitmirror/mirror/work"
 )
 
@@ -21,6 +24,7 @@ type Objects interface {
 	sync.Objects
 	maintain.Objects
 	Reader
+	Trees
 }
 
 // Reader tells what can be read of a copy. dir is a repository's.
@@ -37,6 +41,31 @@ type Reader interface {
 	Check(ctx context.Context, dir string, tips []string) error
 	// Index makes the index of a pack that has none.
 	Index(ctx context.Context, dir, pack string) error
+}
+
+// Trees opens what copies have for who reads it. dir is a repository's.
+type Trees interface {
+	// Tree opens the files of the commit that a tip leads to. Until it is closed, no object must go that they need.
+	Tree(dir, tip string) (Tree, error)
+}
+
+// Tree is the files of a commit, as package tree tells of them. It blocks for the disk.
+type Tree interface {
+	Files() iter.Seq2[tree.File, error]
+	Find(name string) (f tree.File, there bool, err error)
+	Read(f tree.File) ([]byte, error)
+	Close() error
+}
+
+// trees are those of copies that git, or go-git, has made.
+type trees struct{ disk *disk.Disk }
+
+func (t trees) Tree(dir, tip string) (Tree, error) {
+	files, err := tree.Open(t.disk, dir, tip)
+	if err != nil {
+		return nil, err
+	}
+	return files, nil
 }
 
 // holdings are what the schedule is told of this node's copies.
@@ -59,6 +88,7 @@ func (own holdings) Held(id string) schedule.Held {
 type gits struct {
 	*fetch.Fetcher
 	*maintain.Git
+	trees
 }
 
 var _ Objects = gits{}
@@ -67,6 +97,7 @@ var _ Objects = gits{}
 type gogits struct {
 	*gogit.Objects
 	maintain.Joined
+	trees
 }
 
 // Join is what is compared with what it was made of.

@@ -53,7 +53,7 @@ func (x indexes) Sync(ctx context.Context, repo string) error {
 	return err
 }
 
-type indexFiles struct{ of *tree.Tree }
+type indexFiles struct{ of mirror.Tree }
 
 func (t indexFiles) Files() iter.Seq2[index.File, error] {
 	return func(yield func(index.File, error) bool) {
