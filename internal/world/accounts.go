@@ -22,6 +22,7 @@ type account struct {
 	name string // of the account and of the source
 	kind string
 	with bool // some nodes have a credential for it
+	made sync.Once
 
 	mu    sync.Mutex
 	has   map[int64]*project // by the forge's number
@@ -32,8 +33,14 @@ type account struct {
 	asked int                  // requests since the mood began
 	told  map[accountMood]bool // how it has answered
 	added bool                 // people have asked for the source, once at least
-	lists []contact            // who has asked it
-	bare  []bool               // the same: without a credential
+	index *Upstream            // of one that is an index, once there is one
+	lists []listing            // who has asked it
+}
+
+// listing is that a node has asked an account's forge.
+type listing struct {
+	contact
+	bare bool // without a credential
 }
 
 // project is a repository as the forge has it.
@@ -69,35 +76,38 @@ const (
 	unspeakable accountMood = "unspeakable"
 )
 
-var accountMoods = []accountMood{fine, broken, half, hollow, stalled, flaky, limiting, slow, locked, vanished, unspeakable}
+// What looks most like a whole listing is there most often.
+var accountMoods = []accountMood{fine, half, hollow, broken, stalled, half, flaky, limiting, slow, half, locked, vanished, unspeakable}
 
 // pageSize is how many repositories a page has: most accounts have several.
-const pageSize = 3
+const pageSize = 5
 
 // accounts is how many there are at the most.
-const accounts = 2
+const accounts = 3
 
 // firstProjects is how many repositories an account has in the beginning.
 const firstProjects = 7
 
 var accountKinds = []string{"gitea", "github", "gitee", "gitlab"}
 
+func accountName(i int) string { return fmt.Sprintf("s%d", i) }
+
 // account is the one of that number. It is made where nobody has had to do with it.
 func (w *World) account(i int) *account {
-	name := fmt.Sprintf("s%d", i)
+	name := accountName(i)
 	w.mu.Lock()
 	a := w.accounts[name]
 	if a == nil {
 		a = &account{of: w, name: name, kind: accountKinds[(int(w.seed)+i)%len(accountKinds)], with: i == 0, has: map[int64]*project{}, past: map[int64][]turn{}, told: map[accountMood]bool{}}
-		w.accounts[name] = a
+		if w.accounts[name] = a; i == accounts-1 {
+			a.kind = indexed
+		}
 	}
 	w.mu.Unlock()
-	a.mu.Lock()
-	new := a.last == 0
-	a.mu.Unlock()
-	if new {
+	a.made.Do(func() {
 		a.grow(firstProjects, nil)
-	}
+		a.publish()
+	})
 	return a
 }
 
@@ -107,8 +117,8 @@ func (w *World) everyAccount() []*account {
 	return slices.SortedFunc(maps.Values(w.accounts), func(a, b *account) int { return strings.Compare(a.name, b.name) })
 }
 
-// base is the address of its forge.
-func (a *account) base() string { return "https://" + a.name + "." + forgeHost }
+// forgeOf is the name of the machine that an account's forge is on.
+func forgeOf(account string) string { return account + "." + forgeHost }
 
 // change has something become of a number. The lock is held.
 func (a *account) change(number int64, to *project) {
@@ -247,8 +257,23 @@ func (a *account) comeBack() {
 // Feel changes how it answers.
 func (a *account) Feel(m accountMood) {
 	a.mu.Lock()
-	defer a.mu.Unlock()
 	a.mood, a.asked = m, 0
+	index := a.index
+	a.mu.Unlock()
+	if index != nil {
+		index.Feel(indexMoods[m])
+	}
+}
+
+// turns has one whose forge answers well answer otherwise, and tells whether it did.
+func (a *account) turns(m accountMood) bool {
+	a.mu.Lock()
+	well := a.mood == fine
+	a.mu.Unlock()
+	if well {
+		a.Feel(m)
+	}
+	return well
 }
 
 // answered tells whether it has answered so.
@@ -278,8 +303,9 @@ func (a *account) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	ip, _, _ := strings.Cut(r.RemoteAddr, ":")
 	a.mu.Lock()
 	if n := a.of.at(ip + ":81"); n != nil {
-		a.lists = append(a.lists, a.of.heard.asks(n.Name, a.name))
-		a.bare = append(a.bare, r.Header.Get("Authorization") == "")
+		if now, noted := a.of.heard.asks(n.Name, a.name); noted {
+			a.lists = append(a.lists, listing{now, r.Header.Get("Authorization") == ""})
+		}
 	}
 	mood := a.mood
 	if a.told[mood] = true; mood == flaky && a.asked%2 == 1 {
@@ -336,7 +362,7 @@ func (a *account) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (w *World) openForges() (stop func(), err error) {
 	w.forges = w.Fabric.Host("20.0.0.1")
 	for i := range accounts {
-		w.Fabric.Host("20.0.0.1", fmt.Sprintf("s%d.%s", i, forgeHost))
+		w.Fabric.Host("20.0.0.1", forgeOf(accountName(i)))
 	}
 	l, err := w.forges.Listen(":443")
 	if err != nil {

@@ -78,11 +78,11 @@ func (c *contacts) cloned(node, name, url string) {
 	c.clones = append(c.clones, clone)
 }
 
-// asks is that a node asks a forge for what a source of that name lists.
-func (c *contacts) asks(node, source string) contact {
+// asks is that a node asks a forge for what a source of that name lists; false where that is not noted any more.
+func (c *contacts) asks(node, source string) (contact, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.contact(node, source)
+	return c.contact(node, source), !c.over
 }
 
 // awaited tells whether somebody waits for a check: a node makes it as long as it takes

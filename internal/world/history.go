@@ -13,12 +13,13 @@ import (
 type history struct {
 	mu      sync.Mutex
 	made    int
-	parents map[string][]string // of commits
-	tags    map[string]string   // annotated ones, by what they lead to
+	parents map[string][]string          // of commits
+	tags    map[string]string            // annotated ones, by what they lead to
+	files   map[string]map[string]string // of commits that have any: what each says, by its path
 }
 
 func newHistory() *history {
-	return &history{parents: map[string][]string{}, tags: map[string]string{}}
+	return &history{parents: map[string][]string{}, tags: map[string]string{}, files: map[string]map[string]string{}}
 }
 
 func (h *history) id() string {
@@ -34,6 +35,20 @@ func (h *history) commit(parents ...string) string {
 	id := h.id()
 	h.parents[id] = slices.Clone(parents)
 	return id
+}
+
+// hasFiles gives a commit files, before anybody sees it.
+func (h *history) hasFiles(commit string, files map[string]string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.files[commit] = files
+}
+
+// filesOf are those of a commit.
+func (h *history) filesOf(commit string) map[string]string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.files[commit]
 }
 
 // tag makes an annotated tag.

@@ -39,6 +39,14 @@ type loss struct {
 	n  int
 }
 
+// listsFor is who lists a source, and in which epoch: who owns its index, where it has one.
+func listsFor(view *fsm.View, src *fsm.Source) (fsm.NodeNum, uint64) {
+	if row := view.Repo(src.Index); row != nil {
+		return row.Owner, row.Epoch
+	}
+	return src.Owner, src.Epoch
+}
+
 // noteSources notes who lists what, and how.
 func (c *chronicle) noteSources(view *fsm.View, e uint64, at time.Time) {
 	there := map[string]bool{}
@@ -54,8 +62,8 @@ func (c *chronicle) noteSources(view *fsm.View, e uint64, at time.Time) {
 	}
 	for _, src := range view.Sources() {
 		v := sourceVersion{from: e, at: at, with: src.Listed.GetWithCredential(), selection: src.Forge.GetSelection()}
-		if n := view.Node(src.Owner); n != nil {
-			v.owner = n.Name
+		if owner, _ := listsFor(view, src); view.Node(owner) != nil {
+			v.owner = view.Node(owner).Name
 		}
 		there[src.Name] = true
 		note(src.Name, v)
@@ -84,7 +92,7 @@ func wantedHand(row *fsm.Repo) bool { return row.Sourced == nil || row.Sourced.H
 // claimsOf are the rows that a source claims, by path.
 func claimsOf(view *fsm.View, src *fsm.Source) map[string]string {
 	all := map[string]string{}
-	view.Claims(src.Num, "", func(c *fsm.Claim) bool {
+	view.Claims(src.Num, "\x00", func(c *fsm.Claim) bool { // but that of an index
 		all[c.Path] = c.Repo
 		return true
 	})
@@ -130,7 +138,7 @@ func (c *chronicle) sourced(before, view *fsm.View, ids []string, number uint32,
 }
 
 // listingBound is how long it may take from what a forge tells to what is written down of it.
-const listingBound = 2 * time.Hour
+const listingBound = 5 * time.Minute
 
 // lists checks one part of a listing.
 func (c *chronicle) lists(before, view *fsm.View, src *fsm.Source, l *command.Listing, was, is map[string]string, at time.Time) (flaws []string) {
@@ -139,14 +147,17 @@ func (c *chronicle) lists(before, view *fsm.View, src *fsm.Source, l *command.Li
 	}
 	next := view.SourceByID(src.ID)
 	if n := before.NodeByID(l.GetNode()); next != nil && next.Version != src.Version || len(was) != len(is) {
-		if n == nil || n.Num != src.Owner || l.GetEpoch() != src.Epoch {
-			wrong("node %d lists it in epoch %d, over owner %d in epoch %d", n.Num, l.GetEpoch(), src.Owner, src.Epoch)
+		if owner, epoch := listsFor(before, src); n == nil || n.Num != owner || l.GetEpoch() != epoch {
+			wrong("%q lists it in epoch %d, over owner %d in epoch %d", l.GetNode(), l.GetEpoch(), owner, epoch)
 		}
 	}
 	rows := map[string]bool{}
 	for path, row := range is {
 		if rows[row] = true; was[path] == "" && !c.account(src.Name).was(path, at, true, c.selectionsOf(src.Name, at)) {
 			wrong("%s is claimed, which its account does not have, or is not wanted", path)
+		}
+		if old := before.Repo(was[path]); old != nil && was[path] != row && before.Repo(row) == nil && !wantedHand(old) && len(before.ClaimsOn(old.ID)) == 1 {
+			wrong("%s has another mirror, of what was only renamed", path)
 		}
 	}
 	approved := len(l.GetApproved()) > 0 && string(l.GetApproved()) == src.Approved
@@ -183,7 +194,7 @@ func (c *chronicle) lists(before, view *fsm.View, src *fsm.Source, l *command.Li
 		}
 		if done.Hold != nil {
 			c.holds++
-			if held+lost+already <= max(4, (len(is)+already)/10) && done.GetEntries() > 0 {
+			if held+lost+already <= max(4, (len(is)+already)/10) && (done.GetEntries() > 0 || !src.IsForge()) {
 				wrong("%d are held back, of %d, with %d lost before", held, len(is), already)
 			}
 		}
@@ -210,7 +221,10 @@ func (a *account) was(path string, until time.Time, is bool, by []*command.Selec
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	turns := append([]turn{{}}, a.past[number]...)
+	turns := a.past[number]
+	if number > firstProjects { // those were there before anybody asked
+		turns = append([]turn{{}}, turns...)
+	}
 	for i, t := range turns {
 		if t.at.After(until) || i+1 < len(turns) && !turns[i+1].at.After(until.Add(-listingBound)) {
 			continue
@@ -226,7 +240,7 @@ func (a *account) was(path string, until time.Time, is bool, by []*command.Selec
 func (r *run) againstSources(log *chronicle) (flaws []string) {
 	for _, a := range r.w.everyAccount() {
 		first := 0 // the first contact that was less than failover before
-		for i, now := range a.lists {
+		for _, now := range a.lists {
 			for now.at.Sub(a.lists[first].at) > failover {
 				first++
 			}
@@ -234,7 +248,7 @@ func (r *run) againstSources(log *chronicle) (flaws []string) {
 			if !log.sourceBetween(a.name, from, func(v sourceVersion) bool { return v.owner == now.node }) {
 				flaws = append(flaws, fmt.Sprintf("%s: %s lists %s, which has not been for it to list for %s", now.at.Format(time.TimeOnly), now.node, a.name, failover))
 			}
-			if a.bare[i] && !log.sourceBetween(a.name, from, func(v sourceVersion) bool { return !v.with }) {
+			if now.bare && !log.sourceBetween(a.name, from, func(v sourceVersion) bool { return !v.with }) {
 				flaws = append(flaws, fmt.Sprintf("%s: %s lists %s without a credential, which was listed with one", now.at.Format(time.TimeOnly), now.node, a.name))
 			}
 		}

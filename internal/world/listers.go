@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"gitmirror/api"
 	"gitmirror/internal/world/fabric"
 )
 
@@ -12,8 +13,8 @@ var sourceMoments = map[string]func(*run, Step){
 	"lister": (*run).lister,
 }
 
-// listing is how long who lists may be at it: an account that is slow, or says nothing, takes longer.
-const listing = 2 * time.Second
+// atIt is when who lists is at it: an account that is slow, or says nothing, takes longer.
+const atIt = 2 * time.Second
 
 // lister has a source listed, of an account that takes its time, and meanwhile who lists it cut off from the others,
 // killed, or drained, until another does.
@@ -29,8 +30,9 @@ func (r *run) lister(s Step) {
 		a.Feel(mood)
 		r.happened("account " + string(mood))
 		a.grow(1, nil)
+		a.publish()
 		r.syncSource(a, s.Node, r.key(s))
-		time.Sleep(listing)
+		time.Sleep(atIt)
 		switch s.Other % 3 {
 		case 0:
 			was.Crash(0)
@@ -46,7 +48,7 @@ func (r *run) lister(s Step) {
 		}
 		if within(30*time.Second, func() bool { n := r.listedBy(a); return n != nil && n != was }) {
 			r.happened("lister: another lists")
-			time.Sleep(failover + listing)
+			time.Sleep(2 * failover)
 		}
 		a.Feel(fine)
 		switch s.Other % 3 {
@@ -60,15 +62,32 @@ func (r *run) lister(s Step) {
 	})
 }
 
-// listedBy is who lists a source, as the first node says that answers and is not cut off from the others, nil for
-// nobody.
+// listedBy is who lists a source, nil for nobody.
 func (r *run) listedBy(a *account) *Node {
-	for _, n := range r.remainder() {
+	if src := r.shown(a); src != nil {
+		return r.named(src.Owner)
+	}
+	return nil
+}
+
+// shown is a source as the first node has it that answers and is not cut off from most others, nil where there is none.
+func (r *run) shown(a *account) *api.Source {
+	nodes := r.nodes()
+	for _, n := range nodes {
+		heard := 1
+		for _, o := range nodes {
+			if o != n && r.fair(n.Host, o.Host) {
+				heard++
+			}
+		}
+		if 2*heard <= len(nodes) || !n.serves() || n.frozen() || !r.fair(r.w.desk, n.Host) {
+			continue
+		}
 		ctx, cancel := context.WithTimeout(context.Background(), patient)
 		src, err := n.Client.Source(ctx, a.name)
 		cancel()
 		if err == nil {
-			return r.named(src.Owner)
+			return src
 		}
 	}
 	return nil

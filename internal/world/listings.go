@@ -104,7 +104,7 @@ func (r *run) claimsOtherwise(ctx context.Context, n *Node, a *account, src api.
 	got := map[string][]string{} // addresses, by number
 	for _, row := range page.Repos {
 		for _, c := range row.Claims {
-			if c.Source == a.name {
+			if c.Source == a.name && c.Path != "" { // which its index has
 				got[c.Path] = row.URLs
 			}
 		}
@@ -129,6 +129,9 @@ func (r *run) claimsOtherwise(ctx context.Context, n *Node, a *account, src api.
 
 // wanted tells whether a selection, as the API shows it, wants a repository.
 func wanted(s *api.Selection, p *project) bool {
+	if s == nil { // of an index all is
+		return true
+	}
 	for _, is := range selections {
 		if is.Match == s.Match && is.Exclude == s.Exclude && is.SkipArchived == s.SkipArchived {
 			return is.wants(p)

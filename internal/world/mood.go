@@ -121,6 +121,9 @@ var upstreamSteps = map[string]func(*run, Step){
 
 // become has refs be as they were once. The lock is held.
 func (u *Upstream) become(luck int, refs map[string]string) {
+	if u.kept {
+		return
+	}
 	was := u.states[luck%len(u.states)]
 	if !strings.Contains(was, " refs/heads/main\n") {
 		return

@@ -133,8 +133,8 @@ func (n *Node) config(p *process, join []*Node) node.Config {
 		cfg.Advertise, cfg.AdvertiseHTTP = n.hostName()+":81", n.hostName()+":80"
 	}
 	if n.hasToken() {
-		a := n.of.account(0)
-		cfg.SourceTokens = map[string]string{a.name + "@" + strings.TrimPrefix(a.base(), "https://"): n.of.token}
+		first := accountName(0)
+		cfg.SourceTokens = map[string]string{first + "@" + forgeOf(first): n.of.token}
 	}
 	for _, j := range join {
 		cfg.Join = append(cfg.Join, j.peer())

@@ -80,15 +80,11 @@ var plants = []planted{
 	}},
 	{"what upstream takes away is not kept", []cut{{"mirror/past/keep.go", "gone = append(gone, Gone{c, s.settled(c.Ref), lost[c.Ref+\" \"+c.Old]})", "_ = lost"}}},
 	{"a source is not guarded", []cut{{"source/guard.go", "return max(guardLeast-1, claims/guardShare)", "return max(1<<30, claims/guardShare)"}}},
-	{"a page that fails is the end", []cut{{"source/forge/client/client.go", "\t\tp, err := l.page(ctx, of, n)\n\t\tif err != nil {\n", "\t\tp, err := l.page(ctx, of, n)\n\t\tif err != nil && n > 1 {\n\t\t\tbreak\n\t\t}\n\t\tif err != nil {\n"}}},
+	{"a page that fails is the end", []cut{{"source/forge/client/client.go", "\t\tp, waited, err := l.page(ctx, of, n)\n", "\t\tp, waited, err := l.page(ctx, of, n)\n\t\tif err != nil && n > 1 {\n\t\t\tbreak\n\t\t}\n"}}},
 	{"what people want goes with its source", []cut{{"fsm/sourced.go", "case len(list) == 0 && !of.Hand:", "case len(list) == 0:"}}},
 	{"what a source wants goes with people", []cut{{"fsm/repos.go", "if list := t.claims.on(id); len(list) > 0 {", "if list := t.claims.on(id); false {"}}},
-	{"every node lists", []cut{{"source/lister/forges.go", "if !src.IsForge() || src.Owner != self.Num || !l.mayList(view, src) {", "if !src.IsForge() {"}}},
-	{"who does not own a source any more lists on", []cut{
-		{"source/lister/forges.go", "\t\tif !mine[id] {\n\t\t\tstop()\n\t\t}\n", "\t\t_, _ = id, stop\n"},
-		{"source/lister/forges.go", "\t\t\tf.stop()\n", ""},
-		{"fsm/listing.go", "n == nil || n.Num != src.Owner || c.GetEpoch() != src.Epoch {\n\t\t\treturn refuse(refusal.StaleEpoch, \"%s is not for this node to list, in epoch %d\", src.Name, c.GetEpoch())\n\t\t}\n\t\treturn nil\n", "n == nil {\n\t\t\treturn refuse(refusal.StaleEpoch, \"%s is not for this node to list, in epoch %d\", src.Name, c.GetEpoch())\n\t\t}\n\t\treturn nil\n"},
-	}},
+	{"what is renamed is another", []cut{{"fsm/listing.go", "\treturn own, true\n}\n\n// leavesName tells", "\treturn nil, false\n}\n\n// leavesName tells"}}},
+	{"every node lists", []cut{{"source/lister/forges.go", "if !src.IsForge() || src.Owner != self.Num || !has.mayList(view, src) {", "if !src.IsForge() {"}}},
 	{"whatever has the number is shown", []cut{
 		{"mirror/store/candidate.go", "is(&r.live), is(r.candidate)", "is(&r.live), r.candidate != nil && r.candidate.Generation == generation"},
 		{"mirror/store/candidate.go", "if !is(c) {", "if c == nil || c.Generation != generation {"},

@@ -73,7 +73,10 @@ func (r *run) addSource(a *account, s Step) {
 	a.mu.Lock()
 	a.added = true
 	a.mu.Unlock()
-	wish := api.AddSource{Kind: a.kind, Name: a.name, Account: a.name, BaseURL: a.base(), Selection: &selections[s.Other%len(selections)].Selection}
+	wish := api.AddSource{Kind: a.kind, Name: a.name, Account: a.name, BaseURL: "https://" + forgeOf(a.name), Selection: &selections[s.Other%len(selections)].Selection}
+	if a.kind == indexed {
+		wish = api.AddSource{Kind: a.kind, Name: a.name, URL: a.index.URL, Namespace: a.name}
+	}
 	r.aboutSource("source add", a, s.Node, r.key(s), func(ctx context.Context, c *api.Client, key string) error {
 		_, err := c.AddSource(ctx, wish, key)
 		return err
@@ -82,6 +85,10 @@ func (r *run) addSource(a *account, s Step) {
 
 func (r *run) setSource(s Step) {
 	a := r.wantedAccount(s)
+	if a.kind == indexed { // all of it is wanted
+		r.missed(s)
+		return
+	}
 	r.work.Go(func() {
 		r.aboutSource("source set", a, s.Node, r.key(s), func(ctx context.Context, c *api.Client, key string) error {
 			_, err := c.SetSource(ctx, a.name, api.SetSource{Selection: &selections[s.Other%len(selections)].Selection}, key)
@@ -92,9 +99,12 @@ func (r *run) setSource(s Step) {
 
 // syncSource has a forge listed now.
 func (r *run) syncSource(a *account, first int, key string) Operation {
-	return r.aboutSource("source sync", a, first, key, func(ctx context.Context, c *api.Client, key string) error {
-		_, err := c.SyncSource(ctx, a.name, key)
-		return err
+	return r.ask(Operation{What: "source sync", Subject: a.name, Key: key}, first, func(ctx context.Context, n *Node, key string) (string, error) {
+		if a.kind == indexed {
+			r.w.heard.asked(n.Name, nameOf(a.index))
+		}
+		_, err := n.Client.SyncSource(ctx, a.name, key)
+		return "", err
 	})
 }
 
@@ -143,12 +153,27 @@ func (r *run) removeSource(s Step) {
 	})
 }
 
-// moodOfAccount changes how the forge of an account answers, and has it listed.
+// feltFor is how long the forge of an account answers otherwise: so that all tries at a listing meet it.
+const feltFor = 45 * time.Second
+
+// moodOfAccount has the forge of an account answer otherwise for a while, in which it is listed; most often when it was
+// listed before, so that there is something to lose.
 func (r *run) moodOfAccount(s Step) {
-	a, mood := r.wantedAccount(s), accountMoods[(s.Other+3*s.Node)%len(accountMoods)]
-	a.Feel(mood)
-	r.happened("account " + string(mood))
-	r.work.Go(func() { r.syncSource(a, s.Node, r.key(s)) })
+	a, mood := r.wantedAccount(s), accountMoods[1+(s.Other+3*s.Node)%(len(accountMoods)-1)]
+	r.work.Go(func() {
+		if s.Other%4 < 3 {
+			within(10*time.Second, func() bool { src := r.shown(a); return src != nil && src.Listing != nil })
+		}
+		if !a.turns(mood) {
+			r.missed(s) // it does already
+			return
+		}
+		r.happened("account " + string(mood))
+		r.syncSource(a, s.Node, r.key(s))
+		time.Sleep(feltFor)
+		a.Feel(fine)
+		r.syncSource(a, s.Node+1, r.key(s))
+	})
 }
 
 // editAccount changes what an account has. Every other time people have the source listed after it.
@@ -162,7 +187,9 @@ func (r *run) editAccount(s Step) {
 	case 2:
 		a.edit(luck, func(p project) *project { return a.rename(p) })
 	case 3:
-		a.edit(luck, func(p project) *project { p.archived = !p.archived; return &p })
+		if a.kind != indexed {
+			a.edit(luck, func(p project) *project { p.archived = !p.archived; return &p })
+		}
 	case 4:
 		a.edit(luck, func(project) *project { return nil })
 	case 5:
@@ -172,6 +199,7 @@ func (r *run) editAccount(s Step) {
 			p.of.Push("main")
 		}
 	}
+	a.publish()
 	if s.Node%2 == 0 {
 		r.work.Go(func() { r.syncSource(a, s.Node, r.key(s)) })
 	}
@@ -188,6 +216,7 @@ func (r *run) purgeAccount(s Step) {
 	case 2:
 		a.comeBack()
 	}
+	a.publish()
 	r.work.Go(func() { r.syncSource(a, s.Node, r.key(s)) })
 }
 
@@ -214,6 +243,7 @@ func (r *run) byHand(s Step) {
 			if s.Other%4 == 2 {
 				time.Sleep(handedOver)
 				a.drop(number)
+				a.publish()
 				r.syncSource(a, s.Node+1, r.key(s))
 			}
 		})

@@ -39,6 +39,7 @@ type Upstream struct {
 	before map[string]string // the refs before the last edit: who lies shows them in turn
 	tips   map[string]bool   // "id name" of each ref that has been there
 	people map[string]bool   // refs that people set back, or tried to
+	kept   bool              // it stays as it is when all is well again
 }
 
 // An upstream has two addresses, of which people have named the first.
