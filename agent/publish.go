@@ -57,7 +57,7 @@ func statusOf(err error) mirror.CommitStatus {
 		return mirror.Committed
 	case slices.ContainsFunc(overtaken, func(o error) bool { return errors.Is(err, o) }):
 		return mirror.Overtaken
-	case refusal.Of(err) != nil, errors.Is(err, fsm.ErrTooLarge):
+	case refusal.Of(err) != nil && refusal.Of(err).Final(), errors.Is(err, fsm.ErrTooLarge):
 		return mirror.Refused
 	}
 	return mirror.Unknown

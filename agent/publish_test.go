@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -8,6 +9,7 @@ import (
 
 	"gitmirror/fsm"
 	"gitmirror/internal/reflimit"
+	"gitmirror/internal/refusal"
 	"gitmirror/mirror"
 	"gitmirror/mirror/refs"
 )
@@ -55,6 +57,10 @@ func TestRefusalsOfAPublish(t *testing.T) {
 	}
 	if o := statusOf(fmt.Errorf("encode: %w", fsm.ErrTooLarge)); o != mirror.Refused {
 		t.Errorf("a command that is too large: %v, want refused", o)
+	}
+	// Who was asked last did not lead, and then the time was over: nobody has decided.
+	if o := statusOf(fmt.Errorf("%w (%w)", refusal.NotLeader, context.DeadlineExceeded)); o != mirror.Unknown {
+		t.Errorf("who does not lead decides nothing: %v", o)
 	}
 	if o := statusOf(errors.New("no leader")); o != mirror.Unknown {
 		t.Errorf("an error of the way there: %v, want unknown", o)
