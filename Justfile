@@ -103,6 +103,19 @@ soak FOR="20m" *ARGS:
 index ENTRIES="2000" EDITS="50" *ARGS:
     go test -count=1 -timeout 0 -v ./e2e -run '^TestAnIndexIsEdited$' -index.entries {{ENTRIES}} -index.edits {{EDITS}} -index.seed "${SEED:-$(date +%s)}" {{ARGS}}
 
+# A real Gitea, VERSION of its module: it is built (some minutes, a C compiler), and an organisation of REPOS repositories there
+# is followed. It runs as nobody where we are root
+forge REPOS="300" VERSION="v1.23.8" *ARGS:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    dir=$(mktemp -d)
+    trap 'rm -rf "$dir"' EXIT
+    module=$(go mod download -json code.gitea.io/gitea@{{VERSION}} | sed -n 's/.*"Dir": "\(.*\)",*/\1/p')
+    cp -r "$module" "$dir/gitea"
+    chmod -R u+w,a+rX "$dir"
+    (cd "$dir/gitea" && CGO_ENABLED=1 GOFLAGS=-mod=mod go build -tags 'sqlite sqlite_unlock_notify' -o "$dir/program" .)
+    go test -race -tags gitea -count=1 -timeout 30m -v ./e2e -run '^TestAGitea$' -gitea "$dir/program" -gitea.root "$dir/gitea" -gitea.repos {{REPOS}} {{ARGS}}
+
 # The static binary
 build:
     CGO_ENABLED=0 go build -trimpath -o gitmirror .
