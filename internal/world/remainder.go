@@ -95,7 +95,8 @@ func names(list []*Node) (names []string) {
 }
 
 // decides tells whether the nodes are a majority of those that vote, as the one of them says
-// that has heard most: others may have been cut off since before votes went elsewhere.
+// that has heard most: others may have been cut off since before votes went elsewhere. Who has not
+// caught up may know others by who they were before they were made anew: each of them may vote.
 func (r *run) decides(list []*Node) bool {
 	var s api.Status
 	newest := uint64(0)
@@ -111,10 +112,12 @@ func (r *run) decides(list []*Node) bool {
 	}
 	voters, here := 0, 0
 	for _, n := range s.Nodes {
-		if n.Role == "leader" || n.Role == "voter" {
-			if voters++; slices.Contains(names(list), n.Name) {
-				here++
-			}
+		votes := n.Role == "leader" || n.Role == "voter"
+		if votes || s.CatchingUp {
+			voters++
+		}
+		if votes && slices.Contains(names(list), n.Name) {
+			here++
 		}
 	}
 	return here > voters/2
