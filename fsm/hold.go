@@ -3,7 +3,9 @@ package fsm
 import (
 	"crypto/sha256"
 	"fmt"
+	"path"
 	"slices"
+	"strings"
 	"time"
 
 	"gitmirror/fsm/command"
@@ -73,24 +75,49 @@ func (t *tables) approved(src *Source, c *command.Listing) bool {
 	return word != "" && word == string(c.GetApproved())
 }
 
-// Elsewhere tells whether another source of the same forge claims what a forge knows by the number that is
-// a path of this source: it was moved to another account, and is not lost.
-func (v *View) Elsewhere(src *Source, path string) bool { return v.tables.elsewhere(src, path) != nil }
+// Elsewhere tells whether what a source claims by its number was moved to another account of the forge, by what another
+// source claims: it is not lost.
+func (v *View) Elsewhere(src *Source, number string) bool {
+	claim := v.tables.claims.get(src.Num, number)
+	return claim != nil && v.tables.movedTo(src, claim) != nil
+}
 
-// elsewhere is the oldest claim of that, nil where there is none.
-func (t *tables) elsewhere(src *Source, path string) (found *Claim) {
-	if !src.IsForge() || path == "" || t.format < formatCourse {
+// movedTo is the claim of another source of the same forge that has what is claimed here since later, in another
+// account. Two sources may list the same account, or one of them a group of the other's: what both have is no
+// evidence that it went from one to the other.
+func (t *tables) movedTo(src *Source, claim *Claim) *Claim {
+	return t.elsewhere(src, claim.Path, func(c *Claim) bool { return c.Since > claim.Since && transferred(claim.Keys[0], c.Keys[0]) })
+}
+
+// movedFrom is the claim of another source of the same forge that had what is new here, in another account. Who
+// gives a repository to another account leaves it its name: the same number under another name is that of a forge
+// that was set up anew.
+func (t *tables) movedFrom(src *Source, claim *Claim) *Claim {
+	return t.elsewhere(src, claim.Path, func(c *Claim) bool { return transferred(c.Keys[0], claim.Keys[0]) })
+}
+
+// elsewhere is the oldest claim that another source of the same forge has of what that knows by that
+// number, nil where there is none.
+func (t *tables) elsewhere(src *Source, number string, is func(*Claim) bool) (found *Claim) {
+	if !src.IsForge() || number == "" || t.format < formatCourse {
 		return nil
 	}
 	for _, other := range t.sources.list {
 		if other.Num == src.Num || other.Removing || !other.atForge(src) {
 			continue
 		}
-		if c := t.claims.get(other.Num, path); c != nil && (found == nil || c.Since < found.Since) {
+		if c := t.claims.get(other.Num, number); c != nil && is(c) && (found == nil || c.Since < found.Since) {
 			found = c
 		}
 	}
 	return found
+}
+
+// transferred tells whether two addresses are those of a repository that was given to another account.
+func transferred(from, to string) bool {
+	was, is := path.Dir(from), path.Dir(to)
+	name := func(key string) string { return strings.TrimSuffix(path.Base(key), ".git") }
+	return !strings.EqualFold(was, is) && strings.EqualFold(name(from), name(to))
 }
 
 // atForge tells whether two sources are accounts of one forge.

@@ -140,7 +140,7 @@ func (s *State) claimed(e entry, src *Source, c *command.Entry) (*Repo, *command
 	was := t.claims.get(src.Num, claim.Path)
 	before := was
 	if before == nil { // what a forge has moved here from another account keeps its row
-		before = t.elsewhere(src, claim.Path)
+		before = t.movedFrom(src, claim)
 	}
 	row, moved := t.rowFor(before, claim)
 	if own := t.renamed(src, before, row); own != nil {

@@ -83,7 +83,7 @@ func (t *tables) goesOn(claim *Claim, leaving map[string]bool) bool {
 	other := func(c *Claim, is func(*Claim) bool) bool {
 		return slices.ContainsFunc(t.claims.on(c.Repo), func(o *Claim) bool { return o.Source == c.Source && !leaving[o.Path] && is(o) })
 	}
-	if other(claim, func(*Claim) bool { return true }) || t.elsewhere(t.sources.byNum(claim.Source), claim.Path) != nil {
+	if other(claim, func(*Claim) bool { return true }) || t.movedTo(t.sources.byNum(claim.Source), claim) != nil {
 		return true
 	}
 	path, is := source.Top(claim.Path)

@@ -39,7 +39,7 @@ func Compare(l *Listing, claims iter.Seq[Claim]) Changes {
 	i := 0
 	for claim := range claims {
 		if top, is := Top(claim.Path); is {
-			switch e := l.find(top); {
+			switch e := l.Find(top); {
 			case e == nil:
 				below[top]++
 			case !e.Asks.Submodules:
@@ -87,8 +87,8 @@ func Compare(l *Listing, claims iter.Seq[Claim]) Changes {
 	return c
 }
 
-// find is the entry of a path, nil where there is none.
-func (l *Listing) find(path string) *Entry {
+// Find is the entry of a path, nil where there is none.
+func (l *Listing) Find(path string) *Entry {
 	i, there := slices.BinarySearchFunc(l.Entries, path, func(e Entry, path string) int { return strings.Compare(e.Path, path) })
 	if !there {
 		return nil

@@ -389,41 +389,55 @@ func Selection(s *command.Selection) forge.Selection {
 		MaxSize: s.GetMaxSize(), Wiki: s.GetWiki(), Template: s.GetTemplate()}
 }
 
-// circled takes entries out that change addresses in a circle: no order of renames is right there, and a forge
-// that was set up anew, with other numbers, looks so. They stay as they are, each with a flaw.
-func circled(view *fsm.View, src *fsm.Source, listing *source.Listing, changed []int) (rest []int, flaws []source.Flaw) {
-	holder := map[string]int{} // who has it now, by address
-	for _, i := range changed {
-		if c := view.ClaimOf(src.Num, listing.Entries[i].Path); c != nil {
-			holder[c.Keys[0]] = i
+// mayMakeRoom is how many entries of a listing may take the address of what has another now, or is gone. It is what
+// people do: an old repository is called otherwise, or deleted, and another gets its name. More at once are a
+// forge that was set up anew, with other numbers, where each would get the mirror of its neighbour.
+const mayMakeRoom = 1
+
+// settled is what is to be done of the changes of a forge's listing where more take the addresses of others than
+// may: they stay as they are, each with a flaw, and so do those whose addresses they would get, changed or gone.
+// Else the next listing would find room for the last of them, and the one after it for the one before.
+func settled(view *fsm.View, src *fsm.Source, listing *source.Listing, changes source.Changes) source.Changes {
+	holder := map[string]string{} // whose number has it now, by address, of those that leave it
+	leaves := func(path string) {
+		if c := view.ClaimOf(src.Num, path); c != nil && !c.Submodules {
+			holder[c.Keys[0]] = path
 		}
 	}
-	before := func(i int) (int, bool) { // who gives it its address
-		at, has := holder[listing.Entries[i].Keys[0]]
-		return at, has && at != i
+	for _, i := range changes.Changed {
+		leaves(listing.Entries[i].Path)
 	}
-	walk, circle := map[int]int{}, map[int]bool{} // in which walk each was met, from 1 on
-	for n, at := range changed {
-		has := true
-		for has && walk[at] == 0 {
-			walk[at] = n + 1
-			at, has = before(at)
-		}
-		for has && walk[at] == n+1 && !circle[at] { // it has come back to where it was
-			circle[at] = true
-			at, has = before(at)
-		}
+	for _, path := range changes.Gone {
+		leaves(path)
 	}
-	for _, i := range changed {
-		if !circle[i] {
-			rest = append(rest, i)
-			continue
-		}
+	takers, stay := 0, map[string]bool{}
+	for _, i := range changes.Changed {
 		e := &listing.Entries[i]
-		flaws = append(flaws, source.Flaw{File: view.ClaimOf(src.Num, e.Path).File, Why: fmt.Sprintf("its id %s is now that of %s, and the other way round: nothing of it is changed", e.Path, e.File),
-			Try: "where the forge was set up anew, add the source anew"})
+		if path, has := holder[e.Keys[0]]; has && path != e.Path {
+			takers++
+			stay[path], stay[e.Path] = true, true
+		}
 	}
-	return rest, flaws
+	if takers <= mayMakeRoom {
+		return changes
+	}
+	for path := range stay {
+		was := view.ClaimOf(src.Num, path).File
+		is := "gone"
+		if e := listing.Find(path); e != nil {
+			is = "that of " + e.File
+		}
+		listing.Flaws = append(listing.Flaws, source.Flaw{File: was,
+			Why: fmt.Sprintf("its id %s is now %s, while %d repositories at once have the address that another had: nothing of it is changed", path, is, takers),
+			Try: "if the forge was set up anew, or people changed their names so: remove the source and add it again, then mirrors stay with their addresses"})
+		listing.UnknownPaths = append(listing.UnknownPaths, path)
+	}
+	listing.Sort()
+	changes = source.Compare(listing, claimsOf(view, src))
+	before := len(changes.Changed)
+	changes.Changed = slices.DeleteFunc(changes.Changed, func(i int) bool { return stay[listing.Entries[i].Path] })
+	changes.Kept += before - len(changes.Changed)
+	return changes
 }
 
 // inOrder puts entries that have changed so that none takes the name or the address that another of them

@@ -235,12 +235,12 @@ func (l *Lister) list(ctx context.Context, view *fsm.View, src *fsm.Source, row 
 
 // bring has the difference between a listing and what is claimed written down, and how it went.
 func (l *Lister) bring(ctx context.Context, view *fsm.View, t target, listing *source.Listing, changes source.Changes, state *command.Listed) error {
+	if t.src.IsForge() {
+		changes = settled(view, t.src, listing, changes)
+		state.Kept = uint32(changes.Kept)
+	}
 	approved := l.guard(view, t.src, listing, &changes, state)
 	if t.src.IsForge() {
-		var flaws []source.Flaw
-		changes.Changed, flaws = circled(view, t.src, listing, changes.Changed)
-		listing.Flaws = append(listing.Flaws, flaws...)
-		state.Kept += uint32(len(flaws))
 		changes.Changed = inOrder(view, t.src, listing, changes.Changed)
 		var first []string // they make room
 		if first, changes.Gone = makingRoom(view, t.src, listing, changes); len(first) > 0 {
