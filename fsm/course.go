@@ -1,7 +1,10 @@
 package fsm
 
 import (
+	"slices"
 	"time"
+
+	"google.golang.org/protobuf/proto"
 
 	"gitmirror/fsm/command"
 )
@@ -20,15 +23,27 @@ type Underway struct {
 // longest bounds what a node may say of how long something took, or will.
 const longest = 30 * 24 * time.Hour
 
+// Told is who told last that it is listing a source, 0 where that is over: it was written down, or a course without
+// anything in it said so, which is told of a listing that came to nothing.
+func (s *Source) Told() NodeNum {
+	if proto.Size(s.Course) == 0 {
+		return 0
+	}
+	return s.CourseBy
+}
+
 // Underway is the listing of a source that is being made, as far as it has been told: nil where nothing was, or
-// whoever told it does not read the source any more.
+// whoever told it does not read the source any more, or may not.
 func (v *View) Underway(src *Source) *Underway {
 	c, owner := src.Course, src.Owner
 	if row := v.Repo(src.Index); row != nil {
 		owner = row.Owner
 	}
-	n := v.Node(src.CourseBy)
-	if c == nil || n == nil || !n.State.Live() || owner != src.CourseBy || src.Paused || src.Removing {
+	n := v.Node(src.Told())
+	if n == nil || !n.State.Live() || owner != n.Num || src.Paused || src.Removing {
+		return nil
+	}
+	if list, _ := v.Listers(src); src.IsForge() && !slices.Contains(list, n) {
 		return nil
 	}
 	u := &Underway{By: n, Since: src.CourseAt.Add(-bounded(c.GetRanMs())), Pages: int(c.GetPages()), Found: int(c.GetFound()), Changed: int(c.GetChanged())}

@@ -59,6 +59,25 @@ func TestHowFarAListingHasCome(t *testing.T) {
 		t.Error("who listed it before lists")
 	}
 	m.refused(refusal.StaleEpoch, late)
+	m.ok(&command.OwnSource{Id: "acme", Epoch: 2, Owner: "a"})
+	if is() != nil {
+		t.Error("who is to list it again still lists as before")
+	}
+	// It came to nothing, and the node says so.
+	begun()
+	m.ok(m.running(&command.Course{}))
+	if src := m.state.View().SourceByID("acme"); is() != nil || src.Told() != 0 {
+		t.Errorf("%+v, told by %d", is(), src.Told())
+	}
+	// Who made it may list no more: it cannot use the credential, or another has one.
+	for _, c := range []*command.PutCredentials{{Node: "a", Unusable: []*command.Unusable{{Source: "acme", Why: "others may read it"}}}, {Node: "b", Sources: []string{"acme"}}} {
+		begun()
+		m.ok(c)
+		if is() != nil {
+			t.Errorf("who may not list lists, after %v", c)
+		}
+		m.ok(&command.PutCredentials{Node: c.Node})
+	}
 }
 
 // An index is read by who owns its row.

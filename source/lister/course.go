@@ -7,6 +7,7 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
+	"gitmirror/fsm"
 	"gitmirror/fsm/command"
 	"gitmirror/source/forge/client"
 )
@@ -75,6 +76,20 @@ func (c *course) now() *command.Course {
 	c.told = proto.Clone(next).(*command.Course)
 	next.RanMs = time.Since(c.began).Milliseconds()
 	return next
+}
+
+// ends has the table told that this node lists nothing of a source, where it says otherwise: an earlier run of the
+// node said so, or a listing of this one came to nothing. It is for who knows that none is under way here. It returns
+// how long until it wants to try again; 0 where it is done.
+func (l *Lister) ends(ctx context.Context, view *fsm.View, t target) (next time.Duration) {
+	if n := view.NodeByID(l.cfg.Self); n == nil || t.src.Told() != n.Num || t.src.Removing {
+		return 0
+	}
+	if err := l.propose(ctx, t, &command.Listing{Course: &command.Course{}}); err != nil {
+		l.log.Debug("that nothing is listed is not written down", "source", t.src.Name, "err", err)
+		return stumble
+	}
+	return 0
 }
 
 // telling has the table told how far a listing has come, until what it returns is called, or the listing is

@@ -108,17 +108,20 @@ func (f *forges) stop() {
 // lookForges begins to list what is due, and ends what is not this node's any more. It returns how long
 // until the next is due; 0 where nothing is.
 func (l *Lister) lookForges(ctx context.Context, f *forges, work *sync.WaitGroup) (next time.Duration) {
+	f.mu.Lock() // what is not running is not under way in the view either, which is younger
+	defer f.mu.Unlock()
 	view := l.cfg.State.View()
 	self := view.NodeByID(l.cfg.Self)
 	if self == nil || !view.KnowsForges() {
 		return 0
 	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
 	has := l.credentials(view)
 	next = l.tellCredentials(ctx, f, view, self, has)
 	mine := map[string]bool{}
 	for _, src := range view.Sources() {
+		if src.IsForge() && src.Owner == self.Num && f.running[src.ID] == nil {
+			next = sooner(next, l.ends(ctx, view, target{src: src}))
+		}
 		if !src.IsForge() || src.Owner != self.Num || !has.mayList(view, src) {
 			continue
 		}

@@ -132,6 +132,9 @@ func (l *Lister) look(ctx context.Context) (next time.Duration) {
 	there := map[string]bool{}
 	for _, src := range view.Sources() {
 		row := view.Repo(src.Index)
+		if l.owns(view, row) {
+			next = sooner(next, l.ends(ctx, view, target{src: src, row: row}))
+		}
 		if !l.owns(view, row) || !src.Wants(row) && (row.Generation == 0 || !l.unblocked(view, src)) {
 			continue
 		}
