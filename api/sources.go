@@ -32,7 +32,7 @@ type Source struct {
 	Since          *time.Time `json:"since"`  // of the state; null where that is not told
 	Claims         int        `json:"claims"` // repos that it wants mirrored
 	AddedAt        time.Time  `json:"added_at"`
-	Next           *time.Time `json:"next"` // when a forge is listed next; null of an index, and of what is paused
+	Next           *time.Time `json:"next"` // when a forge is listed next; null of an index, of what is paused, and where nobody may
 	// Listing is the last complete one; null while there is none.
 	Listing *Listing    `json:"listing"`
 	Hold    *SourceHold `json:"hold"` // null while nothing is held

@@ -64,7 +64,7 @@ func forgeOf(view *fsm.View, src *fsm.Source, out *api.Source) {
 			out.Unusable[n.Name] = why
 		}
 	}
-	if at, ever := src.NextListing(); ever {
+	if at, ever := src.NextListing(); ever && barred(view, src) == "" {
 		if at.IsZero() {
 			at = view.Now()
 		}
@@ -76,27 +76,14 @@ func forgeOf(view *fsm.View, src *fsm.Source, out *api.Source) {
 func forgeState(view *fsm.View, src *fsm.Source) (state, reason string) {
 	at, _ := src.NextListing()
 	due := !at.After(view.Now())
-	list, withCredential := view.Listers(src)
-	absent := ""
-	if names := down(list); len(names) == len(list) {
-		cannot := cannotUse(view, src)
-		switch absent = "no node lives"; {
-		case withCredential && len(list) > 0:
-			absent = "it is not listed while no node lives that has its credential: " + strings.Join(names, ", ")
-		case withCredential && cannot != "":
-			absent = "it is not listed while no node can use its credential: " + cannot
-		case withCredential:
-			absent = "it is not listed while no node has its credential, with which it was listed: start one with --source-token for it, or add the source anew"
-		}
-	}
-	owner := view.Node(src.Owner)
+	nobody, owner := barred(view, src), view.Node(src.Owner)
 	switch {
 	case src.Removing:
 		return api.SourceRemoving, ""
 	case src.Paused:
 		return api.SourcePaused, ""
-	case absent != "":
-		return api.SourceWaiting, absent
+	case nobody != "":
+		return api.SourceWaiting, "it is not listed while " + nobody
 	case src.Failed.GetLimited() && due:
 		return aboutToBe(view, src)
 	case src.Failed.GetLimited():
@@ -111,6 +98,23 @@ func forgeState(view *fsm.View, src *fsm.Source) (state, reason string) {
 		return aboutToBe(view, src)
 	}
 	return heldOr(view, src)
+}
+
+// barred says why no node may list a forge now; empty where one may.
+func barred(view *fsm.View, src *fsm.Source) string {
+	list, withCredential := view.Listers(src)
+	names, cannot := down(list), cannotUse(view, src)
+	switch {
+	case len(names) < len(list):
+		return ""
+	case !withCredential:
+		return "no node lives"
+	case len(list) > 0:
+		return "no node lives that has its credential: " + strings.Join(names, ", ")
+	case cannot != "":
+		return "no node can use its credential: " + cannot
+	}
+	return "no node has its credential, with which it was listed: start one with --source-token for it, or add the source anew"
 }
 
 // cannotUse says which nodes cannot use the credential of a source that they were given, and why.

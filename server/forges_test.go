@@ -88,19 +88,33 @@ func TestHowAForgeIs(t *testing.T) {
 	is(api.SourceWaiting, "about to be listed")
 	b.do(&command.PutCredentials{Node: "n2", Sources: []string{"acme"}})
 	b.do(&command.SetNodeState{Id: "n2", State: command.NodeState_NODE_STATE_DOWN})
-	if out = is(api.SourceWaiting, "no node lives that has its credential: n2"); out.Credentials[0] != "n2" {
+	// Nobody may list it: somebody should look at that, and it is not listed next.
+	attended := func(message string) {
+		t.Helper()
+		v := b.state.View()
+		list := troubledSources(v)
+		if out := sourceOf(v, v.SourceByName("acme")); len(list) != 1 || list[0].Message != message || list[0].Command != "gitmirror source show acme" || out.Next != nil {
+			t.Errorf("%+v, listed next %v", list, out.Next)
+		}
+	}
+	if out = is(api.SourceWaiting, "it is not listed while no node lives that has its credential: n2"); out.Credentials[0] != "n2" {
 		t.Errorf("%+v", out)
 	}
+	attended("the source acme is not listed: no node lives that has its credential: n2")
 	b.do(&command.PutCredentials{Node: "n2"})
-	is(api.SourceWaiting, "about to be listed")
+	if out = is(api.SourceWaiting, "about to be listed"); out.Next == nil || len(troubledSources(b.state.View())) != 0 {
+		t.Errorf("%+v, %+v", out, troubledSources(b.state.View()))
+	}
 	listed(&command.Listed{Generation: 3, WithCredential: true})
 	if out = is(api.SourceWaiting, "no node has its credential"); len(out.Credentials) != 0 {
 		t.Errorf("%+v", out)
 	}
+	attended("the source acme is not listed: no node has its credential, with which it was listed: start one with --source-token for it, or add the source anew")
 	b.do(&command.PutCredentials{Node: "n1", Unusable: []*command.Unusable{{Source: "acme", Why: "/etc/acme.token may be read by others"}}})
-	is(api.SourceWaiting, "no node can use its credential: n1: /etc/acme.token may be read by others")
+	is(api.SourceWaiting, "it is not listed while no node can use its credential: n1: /etc/acme.token may be read by others")
+	attended("the source acme is not listed: no node can use its credential: n1: /etc/acme.token may be read by others")
 	b.do(&command.SetSource{Id: "f", Paused: proto.Bool(true)})
-	if out = is(api.SourcePaused, ""); out.Next != nil {
+	if out = is(api.SourcePaused, ""); out.Next != nil || len(troubledSources(b.state.View())) != 0 {
 		t.Errorf("%+v", out)
 	}
 }

@@ -306,6 +306,11 @@ func troubledSources(view *fsm.View) (list []api.Attention) {
 			message = fmt.Sprintf("the source %s cannot be listed: %s", src.Name, reason)
 		case api.SourceHeld:
 			message = fmt.Sprintf("the source %s is held: it would take away %d of %d", src.Name, view.Hold(src).Lost, view.ClaimsLen(src.Num))
+		case api.SourceWaiting:
+			if !src.IsForge() || barred(view, src) == "" {
+				continue
+			}
+			message = fmt.Sprintf("the source %s is not listed: %s", src.Name, barred(view, src))
 		default:
 			continue
 		}
@@ -314,7 +319,7 @@ func troubledSources(view *fsm.View) (list []api.Attention) {
 		}
 	}
 	if more := troubled - shownSources; more > 0 {
-		list = append(list, api.Attention{Message: count(more, "more source", "more sources") + " held, or not to be listed", Command: "gitmirror source ls"})
+		list = append(list, api.Attention{Message: count(more, "more source", "more sources") + " held, or not listed", Command: "gitmirror source ls"})
 	}
 	return list
 }
