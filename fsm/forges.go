@@ -168,12 +168,15 @@ func (n *Node) CannotUse(source string) string {
 
 // Listers are the nodes that may list a forge: those that have its credential or, where none was given one, all.
 // Where it was listed with one the last time they are none then: what is not seen without would seem to be gone.
+// Nodes that have left are none of them.
 func (v *View) Listers(src *Source) (list []*Node, withCredential bool) {
 	given := src.Listed.GetWithCredential()
+	var all []*Node
 	for _, n := range v.Nodes() {
 		if n.State == NodeLeft {
 			continue
 		}
+		all = append(all, n)
 		if given = given || n.CannotUse(src.Name) != ""; n.HasCredential(src.Name) {
 			list = append(list, n)
 		}
@@ -181,7 +184,7 @@ func (v *View) Listers(src *Source) (list []*Node, withCredential bool) {
 	if len(list) > 0 || given {
 		return list, true
 	}
-	return v.Nodes(), false
+	return all, false
 }
 
 // KnowsForges tells whether every member knows that sources may be forges.

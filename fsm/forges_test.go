@@ -234,3 +234,27 @@ func TestCredentialsThatCannotBeUsed(t *testing.T) {
 	}
 	m.refused(refusal.Invalid, &command.PutCredentials{Node: "b", Unusable: []*command.Unusable{{Source: "a b", Why: "x"}}})
 }
+
+// Who has left lists no more, and what it had or could not use counts for nothing.
+func TestANodeThatHasLeftListsNoForge(t *testing.T) {
+	for what, c := range map[string]*command.PutCredentials{
+		"it had one": {Node: "b", Sources: []string{"acme"}}, "it could not use one": {Node: "b", Unusable: []*command.Unusable{{Source: "acme", Why: "it is empty"}}}, "none was given": {Node: "b"},
+	} {
+		m := forged(t)
+		m.ok(c)
+		m.ok(setNode("b", command.NodeState_NODE_STATE_LEFT))
+		v := m.state.View()
+		list, with := v.Listers(v.SourceByID("acme"))
+		var names []string
+		for _, n := range list {
+			names = append(names, n.ID)
+		}
+		if with || !slices.Equal(names, []string{"a", "c"}) {
+			t.Errorf("%s: %q, %v", what, names, with)
+		}
+		m.ok(&command.PutCredentials{Node: "c", Sources: []string{"acme"}})
+		if list, with = m.state.View().Listers(v.SourceByID("acme")); !with || len(list) != 1 || list[0].ID != "c" {
+			t.Errorf("%s, and c has one: %d, %v", what, len(list), with)
+		}
+	}
+}

@@ -81,6 +81,12 @@ func TestHeldSubmodulesAreApproved(t *testing.T) {
 	if is().Approved {
 		t.Error("a word counts twice")
 	}
+	// All of it is let go, or it is not.
+	m.ok(&command.ApproveSource{Id: "kernel", Digest: is().Digest})
+	m.ok(m.listed("kernel", &command.Listed{Generation: 1, Hold: &command.SourceHold{Digest: digest(7), Lost: 2}}))
+	if m.state.View().ClaimOf(1, "one").Approved == "" || is().Approved {
+		t.Error("what nobody has let go counts as let go with the rest")
+	}
 	// It goes with what it hangs on.
 	m.ok(m.listing("kernel", nil, []string{"one"}))
 	m.ok(m.listed("kernel", &command.Listed{Generation: 2}))
