@@ -132,7 +132,7 @@ type Flaw struct {
 type SourceHold struct {
 	Since    time.Time `json:"since"`
 	Lost     int       `json:"lost"`     // repos that nobody of the source would want any more
-	First    []string  `json:"first"`    // their paths in the source, 100 at most
+	First    []string  `json:"first"`    // the paths in the source of what is lost, 100 at most
 	Digest   string    `json:"digest"`   // of all of them, for approve
 	Approved bool      `json:"approved"` // and waits to be followed
 }

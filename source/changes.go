@@ -21,9 +21,9 @@ type Changes struct {
 	Added, Changed []int    // of the listing's entries
 	Gone           []string // paths of claims, that no entry has any more
 	Kept           int      // claims that stay though no entry has them, since there are flaws
-	// Lost is how many of Gone end something: the others are where an upstream only got another
-	// path, or is elsewhere. It is what a Guard is asked about.
-	Lost int
+	// Lost are the paths of what ends: of Gone but for where an upstream only got another path, or is
+	// elsewhere, and what hangs on these. It is what a person is asked about.
+	Lost []string
 }
 
 // Empty tells whether there is nothing to be done.
@@ -35,13 +35,13 @@ func (c *Changes) Empty() bool { return len(c.Added)+len(c.Changed)+len(c.Gone) 
 func Compare(l *Listing, claims iter.Seq[Claim]) Changes {
 	var c Changes
 	var gone, hanging []Claim
-	below := map[string]int{} // how many hang on what has no entry, by path
+	below := map[string][]string{} // what hangs on what has no entry, by its path
 	i := 0
 	for claim := range claims {
 		if top, is := Top(claim.Path); is {
 			switch e := l.Find(top); {
 			case e == nil:
-				below[top]++
+				below[top] = append(below[top], claim.Path)
 			case !e.Asks.Submodules:
 				hanging = append(hanging, claim)
 			}
@@ -74,15 +74,16 @@ func Compare(l *Listing, claims iter.Seq[Claim]) Changes {
 	for _, claim := range gone {
 		c.Gone = append(c.Gone, claim.Path)
 		if !elsewhere[claim.Key] && !claim.Elsewhere {
-			c.Lost += 1 + below[claim.Path]
+			c.Lost = append(append(c.Lost, claim.Path), below[claim.Path]...)
 		}
 	}
 	if len(hanging) > 0 {
 		for _, claim := range hanging {
 			c.Gone = append(c.Gone, claim.Path)
-			c.Lost++
+			c.Lost = append(c.Lost, claim.Path)
 		}
 		slices.Sort(c.Gone)
+		slices.Sort(c.Lost)
 	}
 	return c
 }

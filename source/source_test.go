@@ -31,7 +31,8 @@ func TestChangesLeadToTheListing(t *testing.T) {
 		c := source.Compare(l, slices.Values(sorted))
 
 		want := map[string]source.Hash{}
-		lost, kept := 0, 0
+		var lost []string
+		kept := 0
 		for _, claim := range sorted {
 			listed := slices.ContainsFunc(l.Entries, func(e source.Entry) bool { return e.Path == claim.Path })
 			moved := slices.ContainsFunc(l.Entries, func(e source.Entry) bool { _, had := claims[e.Path]; return !had && e.Keys[0] == claim.Key })
@@ -44,7 +45,7 @@ func TestChangesLeadToTheListing(t *testing.T) {
 				want[claim.Path] = claim.Hash
 				kept++
 			case !moved:
-				lost++
+				lost = append(lost, claim.Path)
 			}
 		}
 		for _, e := range l.Entries {
@@ -64,8 +65,8 @@ func TestChangesLeadToTheListing(t *testing.T) {
 		for _, p := range c.Gone {
 			delete(got, p)
 		}
-		if !maps.Equal(got, want) || c.Lost != lost || c.Kept != kept {
-			t.Errorf("%v, want %v; lost %d, want %d; kept %d, want %d", got, want, c.Lost, lost, c.Kept, kept)
+		if !maps.Equal(got, want) || !slices.Equal(c.Lost, lost) || c.Kept != kept {
+			t.Errorf("%v, want %v; lost %q, want %q; kept %d, want %d", got, want, c.Lost, lost, c.Kept, kept)
 		}
 		if c.Empty() != (maps.Equal(want, func() map[string]source.Hash {
 			m := map[string]source.Hash{}
@@ -102,5 +103,18 @@ func BenchmarkCompareOneEdit(b *testing.B) {
 		if c := source.Compare(l, slices.Values(claims)); len(c.Changed) != 1 {
 			b.Fatalf("%+v", c)
 		}
+	}
+}
+
+// What hangs on what is gone is lost with it, and what hangs on what stays is not.
+func TestWhatHangsOnWhatIsGoneIsLost(t *testing.T) {
+	claim := func(path string) source.Claim {
+		e := source.Entry{File: path, URLs: []string{path}}
+		return source.Claim{Path: path, File: path, Key: path, Hash: e.Hash()}
+	}
+	l := &source.Listing{Entries: []source.Entry{{Path: "b", File: "b", URLs: []string{"b"}, Keys: []string{"b"}, Asks: source.Asks{Submodules: true}}, {Path: "d", File: "d", URLs: []string{"c"}, Keys: []string{"c"}}}}
+	c := source.Compare(l, slices.Values([]source.Claim{claim("a"), claim(source.Under("a", "x")), claim(source.Under("a", "y")), claim("b"), claim(source.Under("b", "x")), claim("c"), claim(source.Under("c", "x"))}))
+	if want := []string{"a", source.Under("a", "x"), source.Under("a", "y")}; !slices.Equal(c.Lost, want) || !slices.Equal(c.Gone, []string{"a", "c"}) {
+		t.Errorf("%q are lost of %q, want %q", c.Lost, c.Gone, want)
 	}
 }

@@ -148,23 +148,29 @@ func (l *Lister) listBelow(ctx context.Context, view *fsm.View, src *fsm.Source,
 		return nil, perr
 	}
 	flaws := append(listing.Flaws, refused...)
-	gone := make([]string, len(changes.Gone))
-	for i, path := range changes.Gone {
-		gone[i] = source.Under(claim.Path, path)
+	whole := func(paths []string) []string {
+		all := make([]string, len(paths))
+		for i, path := range paths {
+			all[i] = source.Under(claim.Path, path)
+		}
+		return all
 	}
+	gone := whole(changes.Gone)
 	var approved []byte
-	hold := holdOf(source.Changes{Gone: gone, Lost: changes.Lost})
+	hold := holdOf(source.Changes{Gone: gone, Lost: whole(changes.Lost)})
 	if claim.Approved != "" && claim.Approved == string(hold.GetDigest()) {
 		approved = hold.GetDigest()
 	}
 	var terr error = refusal.SourceHeld
-	if approved != nil || !exceeds(view, src, changes.Lost) {
-		terr = l.take(ctx, t, gone, approved, state)
+	if approved != nil || !exceeds(view, src, len(changes.Lost)) {
+		if terr = l.take(ctx, t, gone, approved, state); errors.Is(terr, refusal.SourceHeld) {
+			hold = holdOf(source.Changes{Gone: gone, Lost: lost(l.cfg.State.View(), src, gone)})
+		}
 	}
 	if !errors.Is(terr, refusal.SourceHeld) {
 		hold = nil
 	} else {
-		read, flaws = "", append(flaws, source.Flaw{File: submodules.File, Why: fmt.Sprintf("%d would go (%s), and %s may not lose so many within 24 hours: they stay until it may, or somebody approves it", len(gone), first(changes.Gone), src.Name)})
+		read, flaws = "", append(flaws, source.Flaw{File: submodules.File, Why: fmt.Sprintf("%d would go (%s), and %s may not lose so many within 24 hours: they stay until it may, or somebody approves it", hold.GetLost(), first(hold.GetFirst()), src.Name)})
 	}
 	if terr != nil && hold == nil {
 		return nil, terr

@@ -263,6 +263,7 @@ func (l *Lister) bring(ctx context.Context, view *fsm.View, t target, listing *s
 	listing.Sort()
 	err = l.take(ctx, t, changes.Gone, approved, state)
 	if errors.Is(err, refusal.SourceHeld) { // what was to be there under another path was refused
+		changes.Lost = lost(l.cfg.State.View(), t.src, changes.Gone)
 		state.Hold, err = holdOf(changes), nil
 	}
 	if err != nil {
@@ -321,7 +322,7 @@ func (l *Lister) guard(view *fsm.View, src *fsm.Source, listing *source.Listing,
 	if src.Approved == string(hold.GetDigest()) {
 		return hold.GetDigest()
 	}
-	if exceeds(view, src, changes.Lost) || src.IsForge() && len(listing.Entries) == 0 && changes.Lost > 0 {
+	if exceeds(view, src, len(changes.Lost)) || src.IsForge() && len(listing.Entries) == 0 && len(changes.Lost) > 0 {
 		state.Hold, changes.Gone = hold, nil
 	}
 	return nil
@@ -344,13 +345,36 @@ func exceeds(view *fsm.View, src *fsm.Source, losses int) bool {
 	return losses > 0 && lost+losses > source.MayLose(view.ClaimsLen(src.Num)+lost)
 }
 
-// holdOf is what a listing would take away.
+// lost are the paths of what ends where some are gone, by what is claimed now: of these, and of what hangs on them.
+func lost(view *fsm.View, src *fsm.Source, gone []string) (paths []string) {
+	leaving := map[string]bool{}
+	for _, path := range gone {
+		leaving[path] = true
+	}
+	for _, path := range gone {
+		claim := view.ClaimOf(src.Num, path)
+		if claim == nil || view.Elsewhere(src, path) || slices.ContainsFunc(view.ClaimsOn(claim.Repo), func(o *fsm.Claim) bool { return o.Source == src.Num && !leaving[o.Path] }) {
+			continue
+		}
+		paths = append(paths, path)
+		view.Claims(src.Num, source.Under(path, ""), func(c *fsm.Claim) bool {
+			is := source.IsUnder(c.Path, path)
+			if is && !leaving[c.Path] {
+				paths = append(paths, c.Path)
+			}
+			return is
+		})
+	}
+	return paths
+}
+
+// holdOf is what a listing would take away: it names what is lost, and its digest is of all that goes.
 func holdOf(changes source.Changes) *command.SourceHold {
 	h := sha256.New()
 	for _, path := range changes.Gone {
 		fmt.Fprintf(h, "%s\n", path)
 	}
-	return &command.SourceHold{Digest: h.Sum(nil)[:20], Lost: uint32(max(changes.Lost, 1)), First: changes.Gone[:min(len(changes.Gone), mostShown)]}
+	return &command.SourceHold{Digest: h.Sum(nil)[:20], Lost: uint32(max(len(changes.Lost), 1)), First: changes.Lost[:min(len(changes.Lost), mostShown)]}
 }
 
 // mostShown is how many flaws, and losses that are held, are told of.
