@@ -137,10 +137,10 @@ func TestAnImportThatTakesTooLong(t *testing.T) {
 	}
 }
 
-// Names of thousands of bytes do not make the table so wide.
+// Names of a thousand bytes do not make the table so wide.
 func TestNamesThatAreTooWide(t *testing.T) {
 	f := forgereplay.New("gitea")
-	long := strings.Repeat("x", 5000) + "end"
+	long := strings.Repeat("x", 950) + "end"
 	f.Organisation("acme", forgereplay.Repo{ID: 1, Owner: "acme", Name: long, Clone: "http://127.0.0.9/acme/" + long + ".git"}, forgereplay.Repo{ID: 2, Owner: "acme", Name: "y", Clone: "http://127.0.0.9/acme/y.git", Archived: true})
 	at := httptest.NewServer(f)
 	t.Cleanup(at.Close)

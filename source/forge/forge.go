@@ -146,6 +146,13 @@ type Repo struct {
 	Topics     []string
 }
 
+// Bounds of what is told of a repository, in bytes. What can be mirrored has less.
+const (
+	MaxName  = 1000 // of a name, and of an owner
+	MaxURL   = 4096
+	MaxTopic = maxPattern / 10 // longer ones cannot be asked for
+)
+
 // Path is where it is in the forge.
 func (r *Repo) Path() string { return r.Owner + "/" + r.Name }
 

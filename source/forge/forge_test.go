@@ -88,6 +88,37 @@ func TestSelection(t *testing.T) {
 	}
 }
 
+// Nothing is read of a name of which only a part is known: it neither matches nor does not, and what it had stays.
+func TestNamesThatAreTooLong(t *testing.T) {
+	for what, change := range map[string]func(*forge.Repo){
+		"name":    func(r *forge.Repo) { r.Name = strings.Repeat("x", forge.MaxName+1) },
+		"owner":   func(r *forge.Repo) { r.Owner = strings.Repeat("x", forge.MaxName+1) },
+		"address": func(r *forge.Repo) { r.Clone += strings.Repeat("x", forge.MaxURL) },
+	} {
+		for _, selection := range []forge.Selection{{}, {Match: "^svc$"}, {Exclude: "x"}, {Topics: []string{"go"}}, {Template: "one/{name}"}} {
+			s, err := selection.Read()
+			if err != nil {
+				t.Fatal(err)
+			}
+			r := forge.Repo{ID: 1, Owner: "acme", Name: "y", Clone: "https://h/acme/y", Visibility: forge.Public}
+			change(&r)
+			p := s.Plan(forge.Account{Base: "https://h", Name: "acme"}, []forge.Repo{r}, nil)[0]
+			if what == "owner" && selection.Template != "" { // which it has no part in
+				if p.Skip != "" || p.Flaw != nil {
+					t.Errorf("%q, %+v", p.Skip, p.Flaw)
+				}
+				continue
+			}
+			if what == "owner" && len(selection.Topics) > 0 {
+				continue
+			}
+			if p.Skip != "" || p.Flaw == nil || !strings.Contains(p.Flaw.Why, " bytes") || len(p.Flaw.File) > 300 {
+				t.Errorf("%s, %+v: %q, %+v", what, selection, p.Skip, p.Flaw)
+			}
+		}
+	}
+}
+
 func TestWhatComesIn(t *testing.T) {
 	account := forge.Account{Kind: forge.GitLab, Base: "https://h", Name: "acme"}
 	repo := func(id int64, owner, name string) forge.Repo {

@@ -77,6 +77,10 @@ func (s *Selector) enter(p *Planned, account Account, named map[string]string) {
 			p.Flaw.Why, p.Flaw.Try = r.Detail, strings.ReplaceAll(r.Hint, "; set it with --name", ", or give --template")
 		}
 	}
+	if s.tooLong(&p.Repo) {
+		flaw(refusal.New(refusal.NameInvalid, "its name, its owner or its address has more bytes than any can have (%d, %d, %d)", MaxName, MaxName, MaxURL).Try("give it a shorter one in the forge"))
+		return
+	}
 	clone := p.Repo.Clone
 	if p.Wiki {
 		clone = strings.TrimSuffix(clone, ".git") + wikiEnds + ".git"

@@ -63,8 +63,8 @@ func (s Selection) Read() (*Selector, error) {
 			return nil, refusal.New(refusal.SourceInvalid, "visibility %.40q is not possible", v).Try("say public, internal, private, or several of them")
 		}
 	}
-	if len(s.Topics) > maxTopics || slices.ContainsFunc(s.Topics, func(t string) bool { return t == "" || len(t) > maxPattern/10 }) {
-		return nil, refusal.New(refusal.SourceInvalid, "these topics are more than %d, or one is empty or longer than %d bytes", maxTopics, maxPattern/10)
+	if len(s.Topics) > maxTopics || slices.ContainsFunc(s.Topics, func(t string) bool { return t == "" || len(t) > MaxTopic }) {
+		return nil, refusal.New(refusal.SourceInvalid, "these topics are more than %d, or one is empty or longer than %d bytes", maxTopics, MaxTopic)
 	}
 	if s.MaxSize < 0 {
 		return nil, refusal.New(refusal.SourceInvalid, "a size of %d bytes is not possible", s.MaxSize)
@@ -89,6 +89,8 @@ func (s *Selector) skips(r *Repo, account string) string {
 		return "archived"
 	case s.SkipForks && r.Fork:
 		return "fork"
+	case s.tooLong(r):
+		return "" // what its name, which is not known, would say
 	case s.match != nil && !s.match.MatchString(below):
 		return "does not match"
 	case s.exclude != nil && s.exclude.MatchString(below):
@@ -101,6 +103,12 @@ func (s *Selector) skips(r *Repo, account string) string {
 		return "larger than " + humanize.IBytes(uint64(s.MaxSize))
 	}
 	return ""
+}
+
+// tooLong tells whether what is read of a repository here is longer than any can be: part of it may have been cut off,
+// and nothing is read of what is left. An owner that is part of a name makes that too long.
+func (s *Selector) tooLong(r *Repo) bool {
+	return len(r.Name) > MaxName || len(r.Clone) > MaxURL || len(r.Owner) > MaxName && (s.match != nil || s.exclude != nil)
 }
 
 // placeholders are what a template may have.

@@ -7,12 +7,9 @@
 package client
 
 import (
-	"cmp"
 	"context"
 	"errors"
-	"maps"
 	"net/http"
-	"slices"
 	"time"
 
 	"gitmirror/source/forge"
@@ -23,6 +20,7 @@ const (
 	maxRepos    = 100_000
 	maxPages    = 10_000
 	maxAnswer   = 16 << 20 // bytes of a page
+	maxObjects  = 1 << 16  // JSON objects of a page: each of them takes a thousand bytes, even one with nothing in it
 	maxRefusal  = 8 << 10  // bytes of an answer that refuses
 	perPage     = 100
 	requestTime = time.Minute
@@ -54,15 +52,6 @@ type Progress struct {
 	Until time.Time // when the forge's limit is over, which is waited for; the zero time while nothing is
 }
 
-// Memory are the pages of the last listing: the forge is asked whether they are still so, which
-// costs little. It is for one listing at a time.
-type Memory struct{ pages map[string]remembered }
-
-type remembered struct {
-	etag string
-	page page
-}
-
 // Result is what an account has.
 type Result struct {
 	Repos []forge.Repo // by id
@@ -83,6 +72,7 @@ type page struct {
 	repos []forge.Repo
 	next  int // 0: there is none
 	total int // of all pages; 0 where that is not told
+	bytes int // that it takes
 }
 
 // sort is what an account may be.
@@ -137,7 +127,8 @@ type lister struct {
 	cfg   Config
 	door  *door
 	pager pager
-	seen  map[string]remembered // the pages of this listing
+	seen  Memory // the pages of this listing
+	kept  int    // bytes of what this pass was told
 	pages int
 	same  int
 	found int // repositories of this pass
@@ -155,12 +146,12 @@ func newLister(cfg Config) (*lister, error) {
 	if err != nil {
 		return nil, failed(Failed, "%s", d.clean(err.Error()))
 	}
-	return &lister{cfg: cfg, door: d, pager: p, seen: map[string]remembered{}, patience: cfg.Patience}, nil
+	return &lister{cfg: cfg, door: d, pager: p, patience: cfg.Patience}, nil
 }
 
 // account lists an organisation of that name or, where there is none, a user.
 func (l *lister) account(ctx context.Context) (r *Result, err error) {
-	defer func() { l.remember(err != nil) }()
+	defer func() { l.remember(err) }()
 	repos, err := l.whole(ctx, organisation)
 	if missing(err) {
 		repos, err = l.whole(ctx, user)
@@ -176,116 +167,14 @@ func (l *lister) account(ctx context.Context) (r *Result, err error) {
 	return &Result{Repos: repos, Quota: l.door.quota, Pages: l.pages, Same: l.same}, nil
 }
 
-func missing(err error) bool {
-	var e *Error
-	return errors.As(err, &e) && e.Class == NotFound
-}
+func missing(err error) bool { return classOf(err) == NotFound }
 
-// remember keeps the pages for the next listing, and those of the last one where this was cut off.
-func (l *lister) remember(cut bool) {
-	if l.cfg.Memory == nil {
-		return
+// classOf is the class of an error; empty where it has none.
+func classOf(err error) Class {
+	if e := new(Error); errors.As(err, &e) {
+		return e.Class
 	}
-	next := map[string]remembered{}
-	if cut {
-		maps.Copy(next, l.cfg.Memory.pages)
-	}
-	maps.Copy(next, l.seen)
-	l.cfg.Memory.pages = next
-}
-
-// whole lists an account until it adds up: what changes between two pages may be on none of them. A
-// listing whose total is another, twice with the same repositories, is as the forge means it.
-func (l *lister) whole(ctx context.Context, of sort) ([]forge.Repo, error) {
-	var before []int64
-	for range passes {
-		found, sure, err := l.pass(ctx, of)
-		if err != nil {
-			return nil, err
-		}
-		ids := slices.Sorted(maps.Keys(found))
-		if sure || before != nil && slices.Equal(before, ids) {
-			return slices.SortedFunc(maps.Values(found), func(a, b forge.Repo) int { return cmp.Compare(a.ID, b.ID) }), nil
-		}
-		before = append([]int64{}, ids...)
-	}
-	e := failed(Changing, "%s changed at %s each time it was listed", l.cfg.Account.Name, l.door.host())
-	return nil, e
-}
-
-// pass asks for all pages once. sure says that they are as many as the forge tells, where it does.
-func (l *lister) pass(ctx context.Context, of sort) (found map[int64]forge.Repo, sure bool, err error) {
-	found = map[int64]forge.Repo{}
-	total, latest := 0, 0 // as the first page tells, so that what goes meanwhile is missed; as the last one does
-	asked, stale := 0, 0  // pages; those that may still bring nothing new
-	waits := false
-	var before []int // pages
-	for n := 1; n != 0; {
-		p, waited, err := l.page(ctx, of, n)
-		if err == nil && waited {
-			waits, stale = true, stale+pagesMeanwhile
-			err = l.lookBack(ctx, of, before, found)
-		}
-		if err != nil {
-			return nil, false, err
-		}
-		had := len(found)
-		if err := l.add(p, found); err != nil {
-			return nil, false, err
-		}
-		if len(p.repos) > 0 && len(found) == had && p.next != 0 {
-			if stale--; stale < 0 {
-				return nil, false, failed(Failed, "%s: page %d of %s brings nothing new, and says that there are more", l.door.host(), n, l.cfg.Account.Name)
-			}
-		}
-		total, latest = cmp.Or(total, p.total), cmp.Or(p.total, latest)
-		switch asked++; {
-		case len(found) > maxRepos:
-			return nil, false, failed(TooMany, "%s has more than %d repositories", l.cfg.Account.Name, maxRepos)
-		case asked > maxPages:
-			return nil, false, failed(TooMany, "%s has %s on more than %d pages", l.door.host(), l.cfg.Account.Name, maxPages)
-		}
-		before = append(before, n)
-		if n = p.next; len(p.repos) == 0 {
-			break
-		}
-	}
-	// In hours something changes: what has gone meanwhile may still be among what was found.
-	return found, total == 0 || len(found) == total || waits && len(found) >= latest, nil
-}
-
-// pagesMeanwhile is how many pages may bring nothing new because others have come before them while a limit
-// was waited for.
-const pagesMeanwhile = 10
-
-// add adds what is on a page.
-func (l *lister) add(p page, found map[int64]forge.Repo) error {
-	for _, r := range p.repos {
-		if r.ID == 0 || r.Name == "" || r.Owner == "" {
-			return failed(Failed, "%s tells of a repository without a name or an id: is it a %s?", l.door.host(), l.cfg.Account.Kind)
-		}
-		r.Size = max(r.Size, 0) // some tell of -1
-		found[r.ID] = r
-	}
-	l.found = len(found)
-	l.tell(time.Time{})
-	return nil
-}
-
-// lookBack finds what is on a page before by now that was not there when that was read: what went while a limit was waited for
-// moved the rest forward. A page that has something of what was found ends that.
-func (l *lister) lookBack(ctx context.Context, of sort, before []int, found map[int64]forge.Repo) error {
-	for _, n := range slices.Backward(before) {
-		p, _, err := l.page(ctx, of, n)
-		if err != nil {
-			return err
-		}
-		known := slices.ContainsFunc(p.repos, func(r forge.Repo) bool { _, is := found[r.ID]; return is })
-		if err := l.add(p, found); err != nil || known {
-			return err
-		}
-	}
-	return nil
+	return ""
 }
 
 // page asks for a page, more than once where the forge is at fault, and again where its limit was waited for.
@@ -325,18 +214,17 @@ func (l *lister) ask(ctx context.Context, of sort, n int) (page, error) {
 	l.pages++
 	if x.same != nil {
 		l.same++
-		l.seen[x.url] = *x.same
+		l.seen.add(x.url, *x.same)
 		p := x.same.page
 		if p.total = 0; p.next == 0 && len(p.repos) > 0 {
 			p.next = n + 1 // what is the same is the page: behind it there may be more by now
 		}
-		return p, nil
+		return p, l.count(p)
 	}
 	if e := l.door.judge(x, err); e != nil {
 		return page{}, e
 	}
-	if x.etag != "" {
-		l.seen[x.url] = remembered{x.etag, p}
-	}
-	return p, nil
+	p = bound(p)
+	l.seen.add(x.url, remembered{x.etag, p})
+	return p, l.count(p)
 }

@@ -257,7 +257,7 @@ func TestRefusals(t *testing.T) {
 		cfg.Transport = transport(func(*http.Request) (*http.Response, error) {
 			return &http.Response{StatusCode: 200, Header: http.Header{}, Body: io.NopCloser(&read)}, nil
 		})
-		if e := fails(t, cfg, client.TooMany); !strings.Contains(e.Why, "more than") || read > 17<<20 {
+		if e := fails(t, cfg, client.TooLarge); !strings.Contains(e.Why, "more than") || read > 17<<20 {
 			t.Errorf("%v, after %d bytes", e, read)
 		}
 		cfg.Transport = dead{}

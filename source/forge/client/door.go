@@ -105,18 +105,22 @@ func (d *door) RoundTrip(r *http.Request) (*http.Response, error) {
 		resp.Body = io.NopCloser(bytes.NewReader(data))
 		x.says = d.clean(words(data))
 	default:
-		resp.Body = &bounded{of: resp.Body, left: maxAnswer}
+		resp.Body = &bounded{of: resp.Body, left: maxAnswer, objects: maxObjects}
 	}
 	return resp, nil
 }
 
-// bounded refuses a body that is too large, instead of cutting it.
+// bounded refuses a body that is too large, or would be once it is read, instead of cutting it.
 type bounded struct {
-	of   io.ReadCloser
-	left int
+	of      io.ReadCloser
+	left    int
+	objects int // that may still begin; braces in texts count too
 }
 
-var errTooLarge = fmt.Errorf("its answer has more than %d bytes", maxAnswer)
+var (
+	errTooLarge = fmt.Errorf("its answer has more than %d bytes", maxAnswer)
+	errTooFull  = fmt.Errorf("its answer has more than %d objects", maxObjects)
+)
 
 func (b *bounded) Read(p []byte) (int, error) {
 	if b.left <= 0 {
@@ -124,6 +128,9 @@ func (b *bounded) Read(p []byte) (int, error) {
 	}
 	n, err := b.of.Read(p[:min(len(p), b.left)])
 	b.left -= n
+	if b.objects -= bytes.Count(p[:n], []byte("{")); b.objects < 0 {
+		return 0, errTooFull
+	}
 	return n, err
 }
 
@@ -224,8 +231,8 @@ func (d *door) judge(x *exchange, err error) error {
 		return failed(NotFound, "%s says that it is not there (%d%s)", d.host(), s, says)
 	case s < 200 || s >= 300:
 		return failed(Failed, "%s answers %d%s", d.host(), s, says)
-	case errors.Is(err, errTooLarge):
-		return failed(TooMany, "%s: %v", d.host(), err)
+	case errors.Is(err, errTooLarge), errors.Is(err, errTooFull):
+		return failed(TooLarge, "%s: page %d: %v", d.host(), x.page, err)
 	case timedOut(err):
 		return failed(Failed, "%s does not answer in time: it began to, and did not end within %s", d.host(), requestTime)
 	case err != nil:

@@ -14,8 +14,9 @@ const (
 	Auth     Class = "auth"      // the token is not taken, or there is none
 	Limited  Class = "limited"   // the forge wants to be left alone for a while
 	Changing Class = "changing"  // the account changed while it was listed
-	TooMany  Class = "too many"
-	Failed   Class = "failed" // all else: of the network, of the forge
+	TooMany  Class = "too many"  // repositories, or pages of them
+	TooLarge Class = "too large" // in bytes: a page, or all that is kept of the account
+	Failed   Class = "failed"    // all else: of the network, of the forge
 )
 
 // Error is why an account could not be listed. Nothing that came before it counts.

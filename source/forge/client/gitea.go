@@ -39,6 +39,9 @@ func (g giteaForge) page(ctx context.Context, account string, of sort, n int) (p
 	p := page{next: resp.NextPage}
 	p.total, _ = strconv.Atoi(resp.Header.Get("X-Total-Count"))
 	for _, r := range list {
+		if r == nil {
+			r = new(gitea.Repository)
+		}
 		visible := forge.Public
 		switch {
 		case r.Private:

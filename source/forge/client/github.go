@@ -37,6 +37,9 @@ func (g gitHub) page(ctx context.Context, account string, of sort, n int) (page,
 	}
 	p := page{next: resp.NextPage}
 	for _, r := range list {
+		if r == nil {
+			r = new(github.Repository)
+		}
 		visible := forge.Public
 		if r.GetPrivate() {
 			visible = forge.Private

@@ -38,6 +38,9 @@ func (g gitLab) page(ctx context.Context, account string, of sort, n int) (page,
 	}
 	p := page{next: int(resp.NextPage), total: int(resp.TotalItems)}
 	for _, r := range list {
+		if r == nil {
+			r = new(gitlab.Project)
+		}
 		owner := ""
 		if i := strings.LastIndexByte(r.PathWithNamespace, '/'); i > 0 {
 			owner = r.PathWithNamespace[:i]

@@ -10,7 +10,7 @@ import (
 func (l *lister) await(ctx context.Context, limit *Error, before int) error {
 	wait := time.Until(limit.Until)
 	if before > 0 {
-		wait = max(wait, min(usualRest<<(before-1), time.Hour))
+		wait = max(wait, min(usualRest<<min(before-1, 10), time.Hour))
 	}
 	until := time.Now().Add(wait)
 	if wait > l.patience {

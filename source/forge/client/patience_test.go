@@ -239,3 +239,109 @@ func TestWhatIsWaitedForIsNoPartOfTheListing(t *testing.T) {
 		}
 	})
 }
+
+// A forge limits looking back too, and what is there all the time is on no page that is read but one: it is in the listing.
+func TestALimitIsWaitedForWhileItIsLookedBack(t *testing.T) {
+	each(t, func(t *testing.T, f *forgereplay.Forge) {
+		f.Page = 2
+		repos := some(8)
+		f.Organisation("acme", repos...)
+		cfg := config(t, f)
+		cfg.Patience = 8 * time.Hour
+		limited := map[int]bool{3: true, 5: true} // the third page; the second one, when it is looked back at
+		f.Fault(func(n int, _ *http.Request) http.HandlerFunc {
+			if limited[n] {
+				return forgereplay.Answer(429, "slow down", "Retry-After", "600")
+			}
+			return nil
+		})
+		waits := 0
+		cfg.Progress = func(p client.Progress) {
+			if p.Until.IsZero() {
+				return
+			}
+			if waits++; waits == 2 {
+				f.Organisation("acme", repos[1:]...)
+			}
+		}
+		got := map[int64]bool{}
+		for _, r := range list(t, cfg).Repos {
+			got[r.ID] = true
+		}
+		for _, r := range repos[1:] {
+			if !got[r.ID] {
+				t.Errorf("%s is missed", r.Name)
+			}
+		}
+		if waits != 2 {
+			t.Errorf("it waited %d times", waits)
+		}
+	})
+}
+
+// A forge that limits every other request is listed once it told the same twice.
+func TestALimitAtEveryOtherRequest(t *testing.T) {
+	each(t, func(t *testing.T, f *forgereplay.Forge) {
+		f.Page = 2
+		repos := some(8)
+		f.Organisation("acme", repos...)
+		cfg := config(t, f)
+		cfg.Patience = time.Hour
+		waits := 0 // for the third page, and for the second one when it is looked back at
+		f.Fault(func(n int, _ *http.Request) http.HandlerFunc {
+			if n%2 == 0 {
+				return forgereplay.Answer(429, "slow down", "Retry-After", "1")
+			}
+			return nil
+		})
+		cfg.Progress = func(p client.Progress) {
+			if p.Until.IsZero() || p.Repos != 4 {
+				return
+			}
+			if waits++; waits == 6 { // it is looked back for the last time
+				f.Organisation("acme", repos[1:]...)
+			}
+		}
+		got := map[int64]bool{}
+		for _, r := range list(t, cfg).Repos {
+			got[r.ID] = true
+		}
+		for _, r := range repos[1:] {
+			if !got[r.ID] {
+				t.Errorf("%s is missed", r.Name)
+			}
+		}
+	})
+}
+
+// A limit that is there again and again is waited for an hour at most, each time, unless the forge says more.
+func TestAWaitIsAnHourAtMost(t *testing.T) {
+	each(t, func(t *testing.T, f *forgereplay.Forge) {
+		f.Page = 10
+		f.Organisation("acme", some(15)...)
+		cfg := config(t, f)
+		cfg.Patience = 60 * time.Hour
+		var asked []time.Time
+		f.Fault(func(n int, _ *http.Request) http.HandlerFunc {
+			if n == 1 {
+				return nil
+			}
+			asked = append(asked, time.Now())
+			return forgereplay.Answer(429, "slow down", "Retry-After", "0")
+		})
+		fails(t, cfg, client.Limited)
+		hours := 0
+		for i := 1; i < len(asked); i++ {
+			wait := asked[i].Sub(asked[i-1]).Round(time.Second)
+			if wait > time.Hour || i > 8 && wait < time.Hour {
+				t.Errorf("wait %d takes %s", i, wait)
+			}
+			if wait == time.Hour {
+				hours++
+			}
+		}
+		if hours < 50 {
+			t.Errorf("it waited %d times for an hour, of %d", hours, len(asked))
+		}
+	})
+}

@@ -1,0 +1,163 @@
+package client
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"gitmirror/source/forge"
+)
+
+// whole lists an account until it adds up: what changes between two pages may be on none of them. A
+// listing whose total is another, twice with the same repositories, is as the forge means it.
+func (l *lister) whole(ctx context.Context, of sort) ([]forge.Repo, error) {
+	var before []int64
+	for range passes {
+		found, sure, err := l.pass(ctx, of)
+		if err != nil {
+			return nil, err
+		}
+		ids := slices.Sorted(maps.Keys(found))
+		if sure || before != nil && slices.Equal(before, ids) {
+			return slices.SortedFunc(maps.Values(found), func(a, b forge.Repo) int { return cmp.Compare(a.ID, b.ID) }), nil
+		}
+		before = append([]int64{}, ids...)
+	}
+	e := failed(Changing, "%s changed at %s each time it was listed", l.cfg.Account.Name, l.door.host())
+	return nil, e
+}
+
+// pass asks for all pages once. sure says that they are as many as the forge tells, where it does, and that nothing
+// can have been between two of them.
+func (l *lister) pass(ctx context.Context, of sort) (found map[int64]forge.Repo, sure bool, err error) {
+	found = map[int64]forge.Repo{}
+	l.kept = 0
+	total, latest := 0, 0 // as the first page tells, so that what goes meanwhile is missed; as the last one does
+	asked, stale := 0, 0  // pages; those that may still bring nothing new
+	waits, torn := false, false
+	var before []int // pages
+	for n := 1; n != 0; {
+		r, err := l.read(ctx, of, n, before, found)
+		if err != nil {
+			return nil, false, err
+		}
+		if r.waited {
+			waits, torn, stale = true, torn || r.torn, stale+pagesMeanwhile
+		}
+		p, had := r.page, len(found)
+		for _, p := range append(r.earlier, numbered{n, p}) {
+			if err := l.add(p, found); err != nil {
+				return nil, false, err
+			}
+		}
+		if len(p.repos) > 0 && len(found) == had && p.next != 0 {
+			if stale--; stale < 0 {
+				return nil, false, failed(Failed, "%s: page %d of %s brings nothing new, and says that there are more", l.door.host(), n, l.cfg.Account.Name)
+			}
+		}
+		total, latest = cmp.Or(total, p.total), cmp.Or(p.total, latest)
+		switch asked++; {
+		case len(found) > maxRepos:
+			return nil, false, failed(TooMany, "%s has more than %d repositories", l.cfg.Account.Name, maxRepos)
+		case asked > maxPages:
+			return nil, false, failed(TooMany, "%s has %s on more than %d pages", l.door.host(), l.cfg.Account.Name, maxPages)
+		}
+		before = append(before, n)
+		if n = p.next; len(p.repos) == 0 {
+			break
+		}
+	}
+	// In hours something changes: what has gone meanwhile may still be among what was found.
+	return found, !torn && (total == 0 || len(found) == total || waits && len(found) >= latest), nil
+}
+
+// pagesMeanwhile is how many pages may bring nothing new because others have come before them while a limit
+// was waited for.
+const pagesMeanwhile = 10
+
+// looksBack is how often it is looked back from one page. A forge that limits every other request has none that
+// succeeds.
+const looksBack = 3
+
+// numbered is a page that has a number.
+type numbered struct {
+	n int
+	page
+}
+
+// reading is a page, and what was behind it when it was read.
+type reading struct {
+	page
+	earlier []numbered // that were read again
+	waited  bool       // a limit, meanwhile
+	torn    bool       // there was a wait between it and each look at what is before it
+}
+
+// read asks for a page. If a limit was waited for, what went meanwhile has moved the rest forward: the pages before
+// it are looked at as well, and all of that again if there was a wait between them.
+func (l *lister) read(ctx context.Context, of sort, n int, before []int, found map[int64]forge.Repo) (r reading, err error) {
+	r.page, r.waited, err = l.page(ctx, of, n)
+	if err != nil || !r.waited {
+		return r, err
+	}
+	for look := 1; ; look++ {
+		if r.earlier, r.torn, err = l.lookBack(ctx, of, before, found); err != nil || !r.torn || look == looksBack {
+			return r, err
+		}
+		if r.page, _, err = l.page(ctx, of, n); err != nil {
+			return r, err
+		}
+	}
+}
+
+// lookBack reads pages before by now, the last one first, until one has something of what was found. waited says that a limit was
+// waited for, so that they are not of one time.
+func (l *lister) lookBack(ctx context.Context, of sort, before []int, found map[int64]forge.Repo) (read []numbered, waited bool, err error) {
+	for _, n := range slices.Backward(before) {
+		p, w, err := l.page(ctx, of, n)
+		if err != nil {
+			return nil, false, err
+		}
+		waited, read = waited || w, append(read, numbered{n, p})
+		if slices.ContainsFunc(p.repos, func(r forge.Repo) bool { _, is := found[r.ID]; return is }) {
+			break
+		}
+	}
+	return read, waited, nil
+}
+
+// add adds what is on a page.
+func (l *lister) add(p numbered, found map[int64]forge.Repo) error {
+	for _, r := range p.repos {
+		if r.ID == 0 || r.Name == "" || r.Owner == "" {
+			return l.nameless(p.n, &r)
+		}
+		r.Size = max(r.Size, 0) // some tell of -1
+		found[r.ID] = r
+	}
+	l.found = len(found)
+	l.tell(time.Time{})
+	return nil
+}
+
+// nameless says of a repository that is told of in part what is known of it.
+func (l *lister) nameless(n int, r *forge.Repo) error {
+	var lacks, has []string
+	for _, part := range []struct{ a, is string }{{"an id", fmt.Sprint(r.ID)}, {"an owner", r.Owner}, {"a name", r.Name}} {
+		_, what, _ := strings.Cut(part.a, " ")
+		if part.is == "" || part.is == "0" && what == "id" {
+			lacks = append(lacks, part.a)
+			continue
+		}
+		has = append(has, what+" "+l.door.clean(part.is))
+	}
+	known := ""
+	if len(has) > 0 {
+		known = " (" + strings.Join(has, ", ") + ")"
+	}
+	return failed(Failed, "%s: page %d of %s has a repository without %s%s: is it a %s?", l.door.host(), n, l.cfg.Account.Name, strings.Join(lacks, " and "), known, l.cfg.Account.Kind)
+}
