@@ -14,6 +14,7 @@ import (
 
 	"gitmirror/api"
 	"gitmirror/internal/oneline"
+	"gitmirror/internal/refusal"
 )
 
 // The exit codes: a contract. A code not listed is a failure.
@@ -147,6 +148,9 @@ func ofProblem(p *api.Problem) *Failure {
 		f.Exit = exitUnavailable
 	case http.StatusGatewayTimeout:
 		f.Exit = exitTimeout
+	}
+	if p.Code == string(refusal.Claimed) && p.Existing != "" { // which names one of the sources
+		f.Try = strings.ReplaceAll(f.Try, "source rm NAME", "source rm "+p.Existing)
 	}
 	if f.Try == "" {
 		f.Try = fallback

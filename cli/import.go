@@ -269,7 +269,7 @@ func (o importOptions) tell(s *session, results []forgeResult, found *client.Res
 		if err != nil {
 			return err
 		}
-		return t.imported(o.dry)
+		return t.imported("repositories", o.dry)
 	}
 	size := ""
 	if bytes > 0 {
@@ -277,7 +277,7 @@ func (o importOptions) tell(s *session, results []forgeResult, found *client.Res
 	}
 	if !o.dry {
 		s.say("Added %d%s%s, skipped %d, refused %d%s", t.ok, size, t.known(), skipped, len(t.failures), t.rest())
-		return t.imported(false)
+		return t.imported("repositories", false)
 	}
 	if !s.quiet {
 		if err := s.show(nil, func(p render.Printer) error { return p.Imported(rows) }); err != nil {
@@ -289,5 +289,5 @@ func (o importOptions) tell(s *session, results []forgeResult, found *client.Res
 		quota = fmt.Sprintf(" API quota left %s, resets %s.", humanize.Comma(int64(q.Left)), q.Resets.Local().Format("15:04"))
 	}
 	s.say("Would add %d of %d%s.%s Run again without --dry-run.", t.ok, len(results), size, quota)
-	return t.imported(true)
+	return t.imported("repositories", true)
 }

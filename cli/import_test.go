@@ -64,6 +64,7 @@ Would add 1 of 5 (12 MiB). Run again without --dry-run.
 	if r.out != want {
 		t.Errorf("%s\nwant\n%s", r.out, want)
 	}
+	contains(t, "stderr", r.err, "Error: 1 of 3 repositories were not accepted", "this was a trial, and changed nothing")
 	for _, rq := range node.requests() {
 		if strings.HasPrefix(rq.line, "POST") && !strings.Contains(rq.line, "dry_run=true") {
 			t.Errorf("a dry run asks for %s", rq.line)
@@ -71,7 +72,7 @@ Would add 1 of 5 (12 MiB). Run again without --dry-run.
 	}
 	r = run(t, args...).want(t, exitPartFailed)
 	contains(t, "stdout", r.out, "Added 1 (12 MiB), mirrored already 1, skipped 2, refused 1")
-	contains(t, "stderr", r.err, "Error: acme/-svc: ", "--template")
+	contains(t, "stderr", r.err, "Error: acme/-svc: ", "--template", "1 of 3 repositories were not added")
 	r = run(t, append(args, "--exclude", "^-", "-o", "json")...).want(t, exitOK)
 	var body struct {
 		Results               []forgeResult

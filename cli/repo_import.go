@@ -187,7 +187,7 @@ func repoImport(ctx context.Context, s *session, o repoImportOptions) error {
 	if err != nil {
 		return err
 	}
-	return t.imported(o.dry)
+	return t.imported("lines", o.dry)
 }
 
 // sayWould tells what would be done with each line.

@@ -111,14 +111,18 @@ func countable(n int, things string) string {
 	}
 }
 
-// imported is result for lines of a list: where all were refused, the list was.
-func (t *tally) imported(dry bool) error {
-	err := t.result("lines", "added")
+// imported is result for things of a list: where all were refused, the list was. dry says that none was to be added.
+func (t *tally) imported(things string, dry bool) error {
+	done := "added"
+	if dry {
+		done = "accepted"
+	}
+	err := t.result(things, done)
 	if f := (*Failure)(nil); errors.As(err, &f) && t.well() == 0 && t.broke == nil {
 		f.Code, f.Exit = codeRefused, exitUsage
 	}
 	if f := (*Failure)(nil); errors.As(err, &f) && dry && t.broke == nil {
-		f.Try = "see the errors above; nothing was added"
+		f.Try = "mend what is refused, or leave it out; this was a trial, and changed nothing"
 	}
 	return err
 }
