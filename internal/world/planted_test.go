@@ -80,7 +80,7 @@ var plants = []planted{
 	}},
 	{"what upstream takes away is not kept", []cut{{"mirror/past/keep.go", "gone = append(gone, Gone{c, s.settled(c.Ref), lost[c.Ref+\" \"+c.Old]})", "_ = lost"}}},
 	{"a source is not guarded", []cut{{"source/guard.go", "return max(guardLeast-1, claims/guardShare)", "return max(1<<30, claims/guardShare)"}}},
-	{"a page that fails is the end", []cut{{"source/forge/client/client.go", "\t\tp, waited, err := l.page(ctx, of, n)\n", "\t\tp, waited, err := l.page(ctx, of, n)\n\t\tif err != nil && n > 1 {\n\t\t\tbreak\n\t\t}\n"}}},
+	{"a page that fails is the end", []cut{{"source/forge/client/pass.go", "\t\tr, err := l.read(ctx, of, n, before, found)\n", "\t\tr, err := l.read(ctx, of, n, before, found)\n\t\tif err != nil && n > 1 {\n\t\t\tbreak\n\t\t}\n"}}},
 	{"what people want goes with its source", []cut{{"fsm/sourced.go", "case len(list) == 0 && !of.Hand:", "case len(list) == 0:"}}},
 	{"what a source wants goes with people", []cut{{"fsm/repos.go", "if list := t.claims.on(id); len(list) > 0 {", "if list := t.claims.on(id); false {"}}},
 	{"what is renamed is another", []cut{{"fsm/listing.go", "\treturn own, true\n}\n\n// leavesName tells", "\treturn nil, false\n}\n\n// leavesName tells"}}},
