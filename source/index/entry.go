@@ -22,7 +22,8 @@ const (
 	maxExtra = 4 << 10 // bytes of JSON
 )
 
-// entry is what an item of a file says together with what it has from above. Any flaw leaves it out.
+// entry is what an item of a file says together with what it has from above. Any flaw leaves it out, and one of what
+// it has from above is of the file that says so.
 func entry(f File, it item, above mapping, below string) (source.Entry, []source.Flaw) {
 	keys := maps.Clone(above)
 	if keys == nil {
@@ -33,10 +34,11 @@ func entry(f File, it item, above mapping, below string) (source.Entry, []source
 	var flaws []source.Flaw
 	flaw := func(name string, err error) {
 		at := source.Flaw{File: f.Path, Line: it.line, Why: err.Error()}
-		if k, there := keys[name]; there && k.file == "" {
+		if k, there := keys[name]; there {
 			at.Line = k.line
-		} else if there {
-			at.Why += fmt.Sprintf(" (from %s:%d)", k.file, k.line)
+			if k.file != "" { // a DEFAULTS, which says it to others too
+				at.File = k.file
+			}
 		}
 		var refused *refusal.Error
 		var said flawAt

@@ -122,6 +122,7 @@ func (r *Reader) Read(t Tree, below string) (*source.Listing, error) {
 		}
 		above.add(f, c)
 	}
+	shared := map[source.Flaw]int{} // of DEFAULTS, by how many entries have them from there
 	was, next := r.known, make(map[string]known, len(files))
 	if below != r.below {
 		was = nil
@@ -149,11 +150,21 @@ func (r *Reader) Read(t Tree, below string) (*source.Listing, error) {
 		l.Entries = append(l.Entries, k.entries...)
 		if len(k.flaws) > 0 {
 			l.Unknown = append(l.Unknown, f.Path)
-			l.Flaws = append(l.Flaws, k.flaws...)
+		}
+		for _, flaw := range k.flaws {
+			if flaw.File == f.Path {
+				l.Flaws = append(l.Flaws, flaw)
+			} else {
+				shared[flaw]++
+			}
 		}
 		if len(l.Entries) > maxEntries {
 			return nil, fmt.Errorf("%w: more than %d entries", ErrTooMany, maxEntries)
 		}
+	}
+	for flaw, n := range shared {
+		flaw.Why += fmt.Sprintf(": so it is with %s, nothing of which is changed", entries(n))
+		l.Flaws = append(l.Flaws, flaw)
 	}
 	l.Sort()
 	if n := len(l.Flaws); n > maxFlaws {
@@ -161,6 +172,13 @@ func (r *Reader) Read(t Tree, below string) (*source.Listing, error) {
 	}
 	r.known, r.above, r.below = next, said, below
 	return l, nil
+}
+
+func entries(n int) string {
+	if n == 1 {
+		return "one entry"
+	}
+	return fmt.Sprintf("%d entries", n)
 }
 
 // files are those that say something, by path, and the DEFAULTS, by depth; also those above the

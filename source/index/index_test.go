@@ -243,10 +243,18 @@ func TestBadDefaultsLeaveAllBelowAsItIs(t *testing.T) {
 	if len(root.Entries) > 0 || !root.Doubts("a") || !root.Doubts("gone/file") {
 		t.Errorf("%+v", root)
 	}
-	// A flaw in what is inherited is said where it stands.
-	l = read(t, "", map[string]string{"DEFAULTS": "\ninterval: soon", "a": "url: https://h/a", "b": "url: https://h/b\ninterval: 1h"})
-	equal(t, "flaws", flaws(l), []string{`a:1: "soon" is not a duration (from DEFAULTS:2)`})
+	// A flaw in what is inherited is said once, where it stands.
+	l = read(t, "", map[string]string{"DEFAULTS": "\ninterval: soon", "a": "url: https://h/a", "b": "url: https://h/b\ninterval: 1h", "c": "url: https://h/c", "d": "url: ssh://h/\n"})
 	equal(t, "entries", lines(l), []string{"b b:1 https://h/b interval=1h0m0s"})
+	said := flaws(l)
+	if len(said) != 2 || said[0] != `DEFAULTS:2: "soon" is not a duration: so it is with 3 entries, nothing of which is changed` || !strings.HasPrefix(said[1], "d:1: ") {
+		t.Errorf("%q", said)
+	}
+	for _, file := range []string{"a", "c", "d"} {
+		if !l.Doubts(file) {
+			t.Errorf("%s is taken away", file)
+		}
+	}
 }
 
 func TestOneNameTwice(t *testing.T) {
