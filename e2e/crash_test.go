@@ -1,7 +1,9 @@
 package e2e
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -79,26 +81,44 @@ func (p *proc) mustDie(by syscall.Signal) {
 }
 
 // clean wants nothing half-done on the node's disk: no lock, no temporary file, no pack without
-// its index, no candidate, no staging but of this run, no loose ref.
+// its index, no candidate, no staging but of this run, no loose ref. What it is about to write, as it keeps
+// its copies, is gone soon.
 func (p *proc) clean() {
 	p.t.Helper()
+	var left []string
+	defer func() {
+		if len(left) > 0 {
+			p.t.Errorf("left behind: %q", left)
+		}
+	}()
+	testlog.Eventually(p.t, p.Name+" to have nothing half-done on its disk", func() bool {
+		left = p.halfDone()
+		return len(left) == 0
+	})
+}
+
+func (p *proc) halfDone() (left []string) {
+	p.t.Helper()
 	err := filepath.WalkDir(filepath.Join(p.Dir, "repos"), func(path string, d os.DirEntry, err error) error {
+		if errors.Is(err, fs.ErrNotExist) { // it was there a moment ago
+			return nil
+		}
 		if err != nil {
 			return err
 		}
 		name := d.Name()
 		for _, bad := range []string{".lock", ".tmp", ".candidate", ".making", ".keep"} {
 			if strings.HasSuffix(name, bad) {
-				p.t.Errorf("left behind: %s", path)
+				left = append(left, path)
 			}
 		}
 		if base, ok := strings.CutSuffix(path, ".pack"); ok {
 			if _, err := os.Stat(base + ".idx"); err != nil {
-				p.t.Errorf("a pack without its index: %v", err)
+				left = append(left, path+" without its index")
 			}
 		}
 		if strings.HasPrefix(name, "tmp_") || strings.Contains(path, ".git/refs/") && !d.IsDir() {
-			p.t.Errorf("left behind: %s", path)
+			left = append(left, path)
 		}
 		return nil
 	})
@@ -107,7 +127,7 @@ func (p *proc) clean() {
 	}
 	runs, err := os.ReadDir(filepath.Join(p.Dir, "staging"))
 	if err != nil || len(runs) != 1 {
-		p.t.Errorf("staging of %d runs (%v), want that of this one", len(runs), err)
+		left = append(left, fmt.Sprintf("staging of %d runs (%v), want that of this one", len(runs), err))
 	}
 	for _, run := range runs {
 		entries, err := os.ReadDir(filepath.Join(p.Dir, "staging", run.Name()))
@@ -116,8 +136,9 @@ func (p *proc) clean() {
 		}
 		for _, e := range entries {
 			if !strings.HasPrefix(e.Name(), "scratch.") {
-				p.t.Errorf("left in staging: %s", e.Name())
+				left = append(left, "staging/"+e.Name())
 			}
 		}
 	}
+	return left
 }
