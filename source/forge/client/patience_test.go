@@ -240,6 +240,20 @@ func TestWhatIsWaitedForIsNoPartOfTheListing(t *testing.T) {
 	})
 }
 
+// missesNone wants a listing to have what was there all the time.
+func missesNone(t *testing.T, r *client.Result, there []forgereplay.Repo) {
+	t.Helper()
+	got := map[int64]bool{}
+	for _, r := range r.Repos {
+		got[r.ID] = true
+	}
+	for _, r := range there {
+		if !got[r.ID] {
+			t.Errorf("%s is missed", r.Name)
+		}
+	}
+}
+
 // A forge limits looking back too, and what is there all the time is on no page that is read but one: it is in the listing.
 func TestALimitIsWaitedForWhileItIsLookedBack(t *testing.T) {
 	each(t, func(t *testing.T, f *forgereplay.Forge) {
@@ -264,15 +278,7 @@ func TestALimitIsWaitedForWhileItIsLookedBack(t *testing.T) {
 				f.Organisation("acme", repos[1:]...)
 			}
 		}
-		got := map[int64]bool{}
-		for _, r := range list(t, cfg).Repos {
-			got[r.ID] = true
-		}
-		for _, r := range repos[1:] {
-			if !got[r.ID] {
-				t.Errorf("%s is missed", r.Name)
-			}
-		}
+		missesNone(t, list(t, cfg), repos[1:])
 		if waits != 2 {
 			t.Errorf("it waited %d times", waits)
 		}
@@ -302,15 +308,7 @@ func TestALimitAtEveryOtherRequest(t *testing.T) {
 				f.Organisation("acme", repos[1:]...)
 			}
 		}
-		got := map[int64]bool{}
-		for _, r := range list(t, cfg).Repos {
-			got[r.ID] = true
-		}
-		for _, r := range repos[1:] {
-			if !got[r.ID] {
-				t.Errorf("%s is missed", r.Name)
-			}
-		}
+		missesNone(t, list(t, cfg), repos[1:])
 	})
 }
 
