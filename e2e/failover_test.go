@@ -18,21 +18,18 @@ import (
 
 func TestLeaderKilled(t *testing.T) {
 	f, up := newCluster(t, 3), newForge(t)
-	names := []string{"a", "b", "c", "d"}
-	for _, name := range names {
-		up.sample(name)
-		f.nodes[0].add(up, name, 2)
-	}
 	dead := f.leader()
 	rest := f.others(dead)
-	owned := 0
-	for _, name := range names {
-		if r, err := rest[0].client.Repo(t.Context(), name); err == nil && r.Owner == dead.Name {
-			owned++
+	// Which of its copies owns a row is drawn from its id: rows are added until the leader owns one.
+	var names []string
+	for owned := false; len(names) < 4 || !owned; {
+		if len(names) == 20 {
+			t.Fatalf("the leader owns none of %d repos: owners are not spread", len(names))
 		}
-	}
-	if owned == 0 {
-		t.Errorf("the leader owns none of %d repos: owners are not spread", len(names))
+		name := fmt.Sprintf("r%d", len(names))
+		up.sample(name)
+		row := f.nodes[0].add(up, name, 2)
+		names, owned = append(names, name), owned || row.Owner == dead.Name
 	}
 	began := time.Now()
 	dead.Kill()
