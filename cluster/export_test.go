@@ -13,8 +13,8 @@ func Spoil(c *Cluster, index uint64) error {
 	return bolt.StoreLog(&record)
 }
 
-// CachedEntries is how many entries raft does not read from the disk.
-const CachedEntries = cachedEntries
+// RecentEntries is how many entries raft does not read from the disk.
+const RecentEntries = recentEntries
 
 // Snapshot has raft take a snapshot, and cut its log.
 func Snapshot(c *Cluster) error { return c.raft.Snapshot().Error() }

@@ -19,7 +19,7 @@ import (
 func TestANewcomerIsNotSentADamagedRecord(t *testing.T) {
 	g := clustertest.New(t, 1, clustertest.Options{})
 	leader := g.Leader()
-	const entries = cluster.CachedEntries + 20
+	const entries = cluster.RecentEntries + 20
 	var first uint64
 	for i := range entries {
 		_, index, err := leader.Apply(deadline(t), []byte("one"))

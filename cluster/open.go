@@ -166,9 +166,7 @@ func (c *Cluster) startRaft(conf *raft.Config) error {
 }
 
 func (c *Cluster) startRaftHere(conf *raft.Config) error {
-	if err := c.store.serve(c.handedOn); err != nil {
-		return err
-	}
+	c.store.serve(c.handedOn)
 	if c.cfg.Founder {
 		if err := c.store.found(conf, c.transport, c.cfg.Advertise); err != nil {
 			return err

@@ -98,10 +98,7 @@ func Recover(cfg Config) (err error) {
 	done := make(chan error, 1)
 	go func() { // the store ends the goroutine whose call it cannot answer
 		defer close(done)
-		if err := store.serve(func() uint64 { return 0 }); err != nil {
-			done <- err
-			return
-		}
+		store.serve(func() uint64 { return 0 })
 		_, transport := raft.NewInmemTransport(raft.ServerAddress(cfg.Advertise)) // nobody is called
 		done <- raft.RecoverCluster(conf, cfg.FSM, store, store.stable, store.snapshots, transport, raft.Configuration{
 			Servers: []raft.Server{{Suffrage: raft.Voter, ID: conf.LocalID, Address: raft.ServerAddress(cfg.Advertise)}},

@@ -17,7 +17,6 @@ import (
 const (
 	storeFile       = "raft.db"
 	snapshotsKept   = 2
-	cachedEntries   = 512
 	directoryAccess = 0o700
 
 	// logIDKey is where a log keeps its id, beside raft's own keys.
@@ -37,7 +36,7 @@ var raftValues = []string{termKey, voteTermKey, votedForKey}
 // log and the votes, and snapshots/. Only raft may use it as its LogStore: see
 // raftLog.
 type store struct {
-	*raft.LogCache
+	*recent
 	id        string // of the log, made with it
 	ledger    *ledger
 	stable    raftLog
@@ -167,14 +166,9 @@ func (s *store) complete(cfg Config, log hclog.Logger) error {
 }
 
 // serve gives raft its log. applied is how far the state machine is.
-func (s *store) serve(applied func() uint64) error {
+func (s *store) serve(applied func() uint64) {
 	s.stable.applied = applied
-	cache, err := raft.NewLogCache(cachedEntries, s.stable)
-	if err != nil {
-		return fmt.Errorf("make log cache: %w", err)
-	}
-	s.LogCache = cache
-	return nil
+	s.recent = &recent{raftLog: s.stable, most: recentSize}
 }
 
 // spoil asks for a snapshot that makes the record at index unnecessary. One

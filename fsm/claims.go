@@ -8,7 +8,6 @@ import (
 	"github.com/tidwall/btree"
 
 	"gitmirror/fsm/command"
-	"gitmirror/internal/policy"
 	"gitmirror/source"
 )
 
@@ -18,26 +17,45 @@ type Claim struct {
 	Path       string // names it in its source; empty for the source's claim of its own index
 	File       string // where the source says so
 	Hash       source.Hash
-	Repo       string   // id of the row
-	Since      uint64   // log index, since when it is on this row
-	Name       string   // the row has it while the claim lasts; empty for none
-	Alias      string   // so too; empty for none
-	Former     []string // names that the row had by it, the latest first; whoever wants them gets them
+	Repo       string // id of the row
+	Since      uint64 // log index, since when it is on this row
+	Name       string // the row has it while the claim lasts; empty for none
+	Alias      string // so too; empty for none
 	URLs, Keys []string
-	Asks       policy.Policy // what is zero it says nothing of
-	Learned    bool          // the interval of 0 is asked for
+	Asks       *Policy // what is zero it says nothing of; shared by all with an equal one
 	Labels     map[string]string
-	Extra      string // JSON of what means nothing here
+	*Seldom         // one value for most
+	Learned    bool // the interval of 0 is asked for
+	Submodules bool // what its .gitmodules names is wanted too
 
-	Submodules     bool   // what its .gitmodules names is wanted too
+	sum sum
+}
+
+// Seldom is what few claims have. It is shared where it is empty: only a claim from edit, or a new
+// one, has one that may be written to.
+type Seldom struct {
+	Former []string // names that the row had by it, the latest first; whoever wants them gets them
+	Extra  string   // JSON of what means nothing here
+
 	SubmodulesRead string // names what was read of them; empty where they are to be read
 	SubmodulesFlaw string // what of them cannot be followed; empty for nothing
 
 	Held     *command.SourceHold // what of its submodules would go, and may not; not to be written to
 	HeldAt   time.Time
 	Approved string // digest of what a person lets go of that
+}
 
-	sum sum
+var nothingElse = new(Seldom)
+
+// edit returns a claim that may be changed without touching c.
+func (c *Claim) edit() *Claim {
+	next, seldom := *c, *c.Seldom
+	next.Seldom = &seldom
+	return &next
+}
+
+func (s *Seldom) isEmpty() bool {
+	return len(s.Former) == 0 && s.Extra == "" && s.SubmodulesRead == "" && s.SubmodulesFlaw == "" && s.Held == nil && s.HeldAt.IsZero() && s.Approved == ""
 }
 
 // claims are the table of them.
@@ -75,8 +93,11 @@ func (c *claims) get(src SourceNum, path string) *Claim {
 	return claim
 }
 
-// put stores a claim, in the place of one of the same path.
+// put stores a claim, in the place of one of the same path. It must come from edit, or be new.
 func (c *claims) put(claim *Claim) {
+	if claim.isEmpty() {
+		claim.Seldom = nothingElse
+	}
 	if was := c.get(claim.Source, claim.Path); was != nil {
 		c.drop(was)
 	}

@@ -39,9 +39,9 @@ func (c *Claim) wasCalled(name string) bool {
 func (t *tables) forget(e entry, row *Repo, name string) {
 	for _, claim := range t.claims.on(row.ID) {
 		if claim.wasCalled(name) {
-			next := *claim
+			next := claim.edit()
 			next.Former = slices.DeleteFunc(slices.Clone(claim.Former), func(n string) bool { return foldCompare(n, name) == 0 })
-			t.claims.put(&next)
+			t.claims.put(next)
 		}
 	}
 	next := row.edit()

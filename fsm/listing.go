@@ -132,7 +132,8 @@ func (s *State) claimed(e entry, src *Source, c *command.Entry) (*Repo, *command
 	claim := &Claim{
 		Source: src.Num, Path: c.GetPath(), File: c.GetFile(), Hash: source.Hash(c.GetHash()), Since: e.index,
 		Alias: c.GetAlias(), URLs: slices.Clip(r.GetUrls()), Keys: slices.Clip(r.GetUrlKeys()),
-		Asks: policyOf(r.GetPolicy()), Learned: c.GetLearned(), Labels: s.shared.labelSet(r.GetLabels()), Submodules: c.GetSubmodules(), Extra: c.GetExtra(),
+		Asks: s.shared.policy(policyOf(r.GetPolicy())), Learned: c.GetLearned(), Labels: s.shared.labelSet(r.GetLabels()), Submodules: c.GetSubmodules(),
+		Seldom: &Seldom{Extra: c.GetExtra()},
 	}
 	if _, below := source.Above(claim.Path); claim.Path != "" && !below {
 		claim.Name = r.GetName() // an index, and a submodule, are called as their upstreams are
@@ -360,9 +361,9 @@ func (t *tables) inherit(gone *Claim) {
 	for _, c := range t.claims.on(gone.Repo) {
 		if c.Source == gone.Source {
 			if c.Since > gone.Since {
-				next := *c
+				next := c.edit()
 				next.Since = gone.Since
-				t.claims.put(&next)
+				t.claims.put(next)
 			}
 			return
 		}

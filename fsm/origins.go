@@ -27,7 +27,7 @@ func (v *View) Origins(r *Repo) (list []Origin) {
 			list = append(list, Origin{setting, claims[0].Source})
 		}
 	}
-	oldest := &Claim{}
+	oldest := &Claim{Asks: &Policy{}}
 	if len(claims) > 0 {
 		oldest = claims[0]
 	}

@@ -16,7 +16,7 @@ var requestPart = part{
 
 func requestRecord(r *request) *snapshot.Record {
 	return &snapshot.Record{Kind: &snapshot.Record_Request{Request: &snapshot.Request{
-		Id: r.id, AtMs: r.atMS, Outcome: r.outcome,
+		Id: r.id, AtMs: r.atMS, Outcome: r.answer(),
 	}}}
 }
 

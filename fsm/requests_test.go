@@ -3,6 +3,7 @@ package fsm
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"strings"
 	"testing"
 	"time"
@@ -163,5 +164,17 @@ func TestAKeyBelongsToItsRequest(t *testing.T) {
 	}
 	if out := propose(key+two, "one"); out.Code != "" {
 		t.Errorf("when it is forgotten: %v", out)
+	}
+}
+
+// An answer that no snapshot could hold is forgotten, and not what keeps snapshots from being written.
+func TestAnAnswerThatCannotBeEncodedIsForgotten(t *testing.T) {
+	m := cluster(t)
+	m.state.requests.remember("bad", m.now.UnixMilli(), &command.Outcome{Message: "\xff"})
+	if _, known := m.state.requests.find("bad"); known {
+		t.Error("it is remembered")
+	}
+	if err := m.state.Capture().Persist(io.Discard); err != nil {
+		t.Error(err)
 	}
 }

@@ -114,7 +114,7 @@ func (s *State) follow(next *Repo, of *Sourced, list []*Claim) {
 	t := &s.tables
 	p, asks := next.Policy.Policy, policy.Policy{}
 	if len(list) > 0 {
-		asks = list[0].Asks
+		asks = list[0].Asks.Policy
 	}
 	usual := policy.Policy{}.Resolved()
 	if of.ByHand&setReplicas == 0 {

@@ -75,7 +75,7 @@ func claimRecord(c *Claim) *snapshot.Claim {
 		Held: c.Held, HeldMs: toMS(c.HeldAt), Approved: []byte(c.Approved),
 	}
 	if !c.Asks.Equal(policy.Policy{}) {
-		rec.Policy = PolicyCommand(c.Asks)
+		rec.Policy = PolicyCommand(c.Asks.Policy)
 	}
 	return rec
 }
@@ -86,9 +86,11 @@ func (b *builder) addClaim(r *snapshot.Claim) error {
 	}
 	c := &Claim{
 		Source: SourceNum(r.GetSource()), Path: r.GetPath(), File: r.GetFile(), Hash: source.Hash(r.GetHash()), Repo: r.GetRepo(), Since: r.GetSince(), Name: r.GetName(), Alias: r.GetAlias(),
-		URLs: r.GetUrls(), Keys: r.GetUrlKeys(), Asks: policyOf(r.GetPolicy()), Labels: b.shared.labelSet(r.GetLabels()), Extra: r.GetExtra(), Learned: r.GetLearned(), Submodules: r.GetSubmodules(),
-		SubmodulesRead: string(r.GetSubmodulesRead()), SubmodulesFlaw: r.GetSubmodulesFlaw(), Former: r.GetFormer(),
-		Held: r.GetHeld(), HeldAt: fromMS(r.GetHeldMs()), Approved: string(r.GetApproved()),
+		URLs: r.GetUrls(), Keys: r.GetUrlKeys(), Asks: b.shared.policy(policyOf(r.GetPolicy())), Labels: b.shared.labelSet(r.GetLabels()), Learned: r.GetLearned(), Submodules: r.GetSubmodules(),
+		Seldom: &Seldom{
+			Extra: r.GetExtra(), SubmodulesRead: string(r.GetSubmodulesRead()), SubmodulesFlaw: r.GetSubmodulesFlaw(), Former: r.GetFormer(),
+			Held: r.GetHeld(), HeldAt: fromMS(r.GetHeldMs()), Approved: string(r.GetApproved()),
+		},
 	}
 	t := &b.tables
 	if t.sources.byNum(c.Source) == nil || t.claims.get(c.Source, c.Path) != nil {

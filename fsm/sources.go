@@ -283,9 +283,9 @@ func (s *State) approveSource(e entry, c *command.ApproveSource) *command.Outcom
 		t.putSource(e, &next)
 	}
 	for _, claim := range t.claims.withheld(src.Num) {
-		next := *claim
+		next := claim.edit()
 		next.Approved = string(claim.Held.GetDigest())
-		t.claims.put(&next)
+		t.claims.put(next)
 	}
 	t.recordSource(e, EventSourceApproved, src, fmt.Sprintf("%d may go", hold.Lost))
 	return done()

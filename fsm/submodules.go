@@ -65,7 +65,7 @@ func (t *tables) roomUnder(src *Source, c *command.Entry) *command.Item {
 
 // readUnder notes how the submodules of a claim were read.
 func (t *tables) readUnder(e entry, src *Source, c *command.Submodules) {
-	next := *t.claims.get(src.Num, c.GetOf())
+	next := t.claims.get(src.Num, c.GetOf()).edit()
 	next.SubmodulesRead, next.SubmodulesFlaw = string(c.GetRead()), c.GetFlaw()
 	switch hold := c.GetHold(); {
 	case hold == nil:
@@ -74,7 +74,7 @@ func (t *tables) readUnder(e entry, src *Source, c *command.Submodules) {
 		next.Held, next.HeldAt, next.Approved = hold, e.at, ""
 		t.recordSource(e, EventSourceHeld, src, fmt.Sprintf("%d would go, of what hangs on %s", hold.GetLost(), c.GetOf()))
 	}
-	t.claims.put(&next)
+	t.claims.put(next)
 }
 
 // goesOn tells whether a claim that leaves is no loss: its source has another of the same row, or, of what

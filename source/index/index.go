@@ -139,6 +139,7 @@ func (r *Reader) Read(t Tree, below string) (*source.Listing, error) {
 				return nil, err
 			}
 			k = known{id: f.ID, above: up.id, link: f.Link, flaws: at(f.Path, c.flaws)}
+			k.entries = make([]source.Entry, 0, len(c.items)) // kept as long as the file is the same
 			for _, it := range c.items {
 				e, why := entry(f, it, up.keys, below)
 				if k.flaws = append(k.flaws, why...); len(why) == 0 {
