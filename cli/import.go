@@ -217,7 +217,7 @@ func planOf(ctx context.Context, s *session, o importOptions) (*client.Result, [
 			s.remark("Nodes clone as anybody may: what is %s there cannot be cloned yet.", v)
 		}
 	}
-	plan := selector.Plan(o.account, found.Repos, func(*forge.Repo) bool { return true })
+	plan := selector.Plan(o.account, found.Repos, nil, func(*forge.Repo) bool { return true })
 	return found, client.WithoutEmptyWikis(plan, func(p *forge.Planned) bool { return client.Serves(ctx, on, agent, p.Entry.URLs[0]) }), nil
 }
 

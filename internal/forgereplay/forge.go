@@ -20,6 +20,7 @@ import (
 // Repo is a repository of the forge.
 type Repo struct {
 	ID          int64
+	Made        time.Time // zero: as if the forge had been set up so
 	Owner, Name string
 	Clone       string // as the forge tells it
 	KiB         int

@@ -3,6 +3,7 @@ package forgereplay
 import (
 	"cmp"
 	"strings"
+	"time"
 )
 
 type object = map[string]any
@@ -15,7 +16,7 @@ var forms = map[string]func(Repo) any{
 			"owner":    object{"login": r.Owner, "id": 1, "type": "Organization", "site_admin": false},
 			"html_url": strings.TrimSuffix(r.Clone, ".git"), "description": nil, "fork": r.Fork, "clone_url": r.Clone, "ssh_url": "git@h:" + r.Owner + "/" + r.Name + ".git",
 			"size": r.KiB, "archived": r.Archived, "disabled": false, "has_wiki": r.Wiki, "has_issues": true, "topics": r.topics(),
-			"visibility": r.visibility(), "default_branch": "main", "pushed_at": "2026-01-26T19:06:43Z",
+			"visibility": r.visibility(), "default_branch": "main", "pushed_at": "2026-01-26T19:06:43Z", "created_at": r.made(),
 		}
 	},
 	"gitlab": func(r Repo) any {
@@ -24,7 +25,7 @@ var forms = map[string]func(Repo) any{
 			"http_url_to_repo": r.Clone, "web_url": strings.TrimSuffix(r.Clone, ".git"), "visibility": r.visibility(), "archived": r.Archived,
 			"topics": r.topics(), "wiki_enabled": r.Wiki, "wiki_access_level": map[bool]string{true: "enabled", false: "disabled"}[r.Wiki],
 			"namespace": object{"id": 9, "path": r.Owner, "full_path": r.Owner, "kind": "group"}, "empty_repo": false,
-			"created_at": "2020-09-30T13:46:02Z", "default_branch": "main",
+			"created_at": r.made(), "default_branch": "main",
 		}
 		if r.Fork {
 			o["forked_from_project"] = object{"id": 1, "path_with_namespace": "other/" + r.Name}
@@ -36,7 +37,7 @@ var forms = map[string]func(Repo) any{
 			"id": r.ID, "owner": object{"id": 1, "login": r.Owner, "username": r.Owner}, "name": r.Name, "full_name": r.Owner + "/" + r.Name,
 			"empty": false, "private": r.visibility() == "private", "internal": r.visibility() == "internal", "fork": r.Fork, "mirror": false, "size": r.KiB,
 			"html_url": strings.TrimSuffix(r.Clone, ".git"), "clone_url": r.Clone, "archived": r.Archived, "has_wiki": r.Wiki, "topics": r.topics(),
-			"created_at": "2023-01-01T10:00:00Z", "updated_at": "2023-01-01T10:00:00Z", "default_branch": "main",
+			"created_at": r.made(), "updated_at": "2023-01-01T10:00:00Z", "default_branch": "main",
 		}
 	},
 	"gitee": func(r Repo) any {
@@ -48,10 +49,22 @@ var forms = map[string]func(Repo) any{
 			"id": r.ID, "full_name": r.Owner + "/" + r.Name, "human_name": "某/" + r.Name, "namespace": object{"id": 3, "type": "group", "path": r.Owner, "name": "某"},
 			"path": r.Name, "name": "某 " + r.Name, "public": r.visibility() == "public", "private": r.visibility() == "private", "internal": r.visibility() == "internal",
 			"fork": r.Fork, "html_url": r.Clone, "has_wiki": r.Wiki, "project_labels": labels, "status": map[bool]string{true: "关闭", false: "开始"}[r.Archived],
-			"default_branch": "master",
+			"default_branch": "master", "created_at": r.made(),
 		}
 	},
 }
+
+// made is when it was made, in another zone than that of whoever reads it.
+func (r Repo) made() string {
+	at := r.Made
+	if at.IsZero() {
+		at = SetUp
+	}
+	return at.In(time.FixedZone("", 8*60*60)).Format(time.RFC3339)
+}
+
+// SetUp is when repositories were made of which nothing else is said.
+var SetUp = time.Date(2023, 1, 1, 10, 0, 0, 0, time.UTC)
 
 func (r Repo) visibility() string { return cmp.Or(r.Visibility, "public") }
 

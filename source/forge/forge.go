@@ -134,6 +134,7 @@ const (
 // Repo is a repository as a forge tells of it.
 type Repo struct {
 	ID         int64  // the forge's: it stays when the repository is renamed or moved
+	Made       int64  // when it was made, in Unix seconds: that stays too; 0 where it is not told
 	Owner      string // of a group below others: all of them, with slashes
 	Name       string
 	Clone      string // url, by https or http

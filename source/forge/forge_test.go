@@ -76,7 +76,7 @@ func TestSelection(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		plan := s.Plan(forge.Account{Base: "https://h", Name: "acme"}, []forge.Repo{tc.r}, nil)
+		plan := s.Plan(forge.Account{Base: "https://h", Name: "acme"}, []forge.Repo{tc.r}, nil, nil)
 		if len(plan) != 1 || plan[0].Skip != tc.want || plan[0].Flaw != nil {
 			t.Errorf("%+v: %+v, want %q", tc.s, plan, tc.want)
 		}
@@ -102,7 +102,7 @@ func TestNamesThatAreTooLong(t *testing.T) {
 			}
 			r := forge.Repo{ID: 1, Owner: "acme", Name: "y", Clone: "https://h/acme/y", Visibility: forge.Public}
 			change(&r)
-			p := s.Plan(forge.Account{Base: "https://h", Name: "acme"}, []forge.Repo{r}, nil)[0]
+			p := s.Plan(forge.Account{Base: "https://h", Name: "acme"}, []forge.Repo{r}, nil, nil)[0]
 			if what == "owner" && selection.Template != "" { // which it has no part in
 				if p.Skip != "" || p.Flaw != nil {
 					t.Errorf("%q, %+v", p.Skip, p.Flaw)
@@ -122,7 +122,7 @@ func TestNamesThatAreTooLong(t *testing.T) {
 func TestWhatComesIn(t *testing.T) {
 	account := forge.Account{Kind: forge.GitLab, Base: "https://h", Name: "acme"}
 	repo := func(id int64, owner, name string) forge.Repo {
-		return forge.Repo{ID: id, Owner: owner, Name: name, Clone: "https://h/" + owner + "/" + name + ".git", Visibility: forge.Public, Wiki: true}
+		return forge.Repo{ID: id, Made: 1_700_000_000 + id, Owner: owner, Name: name, Clone: "https://h/" + owner + "/" + name + ".git", Visibility: forge.Public, Wiki: true}
 	}
 	repos := []forge.Repo{repo(9, "acme/b", "svc"), repo(2, "acme/a", "svc"), repo(3, "acme", "ok"), repo(4, "acme", "-odd"), repo(5, "acme", "plain")}
 	repos[4].Clone = "http://h/acme/plain.git"
@@ -130,12 +130,13 @@ func TestWhatComesIn(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := forge.Listing(s.Plan(account, repos, func(r *forge.Repo) bool { return r.ID == 3 }))
+	l := forge.Listing(s.Plan(account, repos, nil, func(r *forge.Repo) bool { return r.ID == 3 }))
 	got := ""
 	for _, e := range l.Entries {
 		got += fmt.Sprintf("%s %s %s %s\n", e.Path, e.Name, e.File, e.URLs[0])
 	}
-	want := "2 team/svc acme/a/svc https://h/acme/a/svc.git\n3 team/ok acme/ok https://h/acme/ok.git\n3.wiki team/ok.wiki acme/ok.wiki https://h/acme/ok.wiki.git\n"
+	want := "2@2023-11-14T22:13:22Z team/svc acme/a/svc https://h/acme/a/svc.git\n3@2023-11-14T22:13:23Z team/ok acme/ok https://h/acme/ok.git\n" +
+		"3@2023-11-14T22:13:23Z.wiki team/ok.wiki acme/ok.wiki https://h/acme/ok.wiki.git\n"
 	if got != want {
 		t.Errorf("%s\nwant\n%s", got, want)
 	}
@@ -148,7 +149,7 @@ func TestWhatComesIn(t *testing.T) {
 	}
 	// What has a flaw stays as it was.
 	var claims []source.Claim
-	for _, path := range []string{"4", "5", "7", "9"} {
+	for _, path := range []string{"4@2023-11-14T22:13:24Z", "5@2023-11-14T22:13:25Z", "7@2023-11-14T22:13:27Z", "9@2023-11-14T22:13:29Z"} {
 		claims = append(claims, source.Claim{Path: path, File: "acme/was", Key: path})
 	}
 	c := source.Compare(l, func(yield func(source.Claim) bool) {
@@ -158,12 +159,26 @@ func TestWhatComesIn(t *testing.T) {
 			}
 		}
 	})
-	if c.Kept != 3 || len(c.Gone) != 1 || c.Gone[0] != "7" {
+	if c.Kept != 3 || len(c.Gone) != 1 || c.Gone[0] != "7@2023-11-14T22:13:27Z" {
 		t.Errorf("%+v", c)
+	}
+	// Who has a name keeps it, although another is older.
+	has := func(id, name string) bool { return id == "9@2023-11-14T22:13:29Z" && name == "team/svc" }
+	for _, p := range s.Plan(account, repos[:2], has, func(*forge.Repo) bool { return false }) {
+		if (p.Flaw == nil) != (p.Repo.ID == 9) {
+			t.Errorf("%d: %+v", p.Repo.ID, p.Flaw)
+		}
+	}
+	// A forge that does not tell when a repository was made is not believed that one is called otherwise.
+	unknown := forge.Repo{ID: 9, Owner: "acme", Name: "svc", Clone: "https://H/acme/Svc.git", Visibility: forge.Public, Wiki: true}
+	for i, p := range s.Plan(account, []forge.Repo{unknown}, nil, func(*forge.Repo) bool { return true }) {
+		if want := []string{"h/acme/svc", "h/acme/svc.wiki"}[i]; p.ID() != want || p.Entry.Path != want {
+			t.Errorf("%q, %+v, want %q", p.ID(), p.Entry, want)
+		}
 	}
 	// The template's words.
 	s, _ = forge.Selection{Template: "x/{host}+{owner}-{name}"}.Read()
-	if p := s.Plan(forge.Account{Base: "https://h:8443", Name: "acme"}, []forge.Repo{{ID: 1, Owner: "acme", Name: "n", Clone: "https://h:8443/acme/n", Visibility: "public"}}, nil); p[0].Entry.Name != "x/h+8443+acme-n" {
+	if p := s.Plan(forge.Account{Base: "https://h:8443", Name: "acme"}, []forge.Repo{{ID: 1, Owner: "acme", Name: "n", Clone: "https://h:8443/acme/n", Visibility: "public"}}, nil, nil); p[0].Entry.Name != "x/h+8443+acme-n" {
 		t.Errorf("%+v", p)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"gitmirror/internal/giturl"
 	"gitmirror/internal/oneline"
@@ -35,20 +36,32 @@ const maxFile = 300 // bytes
 // wikiEnds is what the name of a wiki's repository has behind that whose wiki it is.
 const wikiEnds = ".wiki"
 
-// ID is what an entry is found by from listing to listing.
-func (p *Planned) ID() string { return entryID(p.Repo.ID, p.Wiki) }
-
-func entryID(id int64, wiki bool) string {
-	if wiki {
-		return strconv.FormatInt(id, 10) + wikiEnds
+// ID is what an entry is found by from listing to listing, whatever it is called: the forge's number and when
+// the repository was made, since a forge that is set up anew gives the numbers to others. One of which the forge
+// does not tell that is found by its address, and is another when it is renamed.
+func (p *Planned) ID() string {
+	id := p.Repo.Clone
+	if p.Repo.Made != 0 {
+		id = strconv.FormatInt(p.Repo.ID, 10) + madeAt + time.Unix(p.Repo.Made, 0).UTC().Format(time.RFC3339)
+	} else if u, err := giturl.Parse(id); err == nil {
+		id = u.Key()
 	}
-	return strconv.FormatInt(id, 10)
+	if p.Wiki {
+		return id + wikiEnds
+	}
+	return id
 }
 
-// Plan says of each repository what becomes of it, by path. Of two that would have one name the
-// older one of the forge has it. wikis says which wikis there are; forges tell only which may be.
-func (s *Selector) Plan(account Account, repos []Repo, wikis func(*Repo) bool) []Planned {
+const madeAt = "@" // stands between a number and a time
+
+// Plan says of each repository what becomes of it, by path. Of two that would have one name the one has
+// it that has it now, by what is known of it by its ID, or else the older one of the forge. wikis says which wikis there
+// are; forges tell only which may be.
+func (s *Selector) Plan(account Account, repos []Repo, has func(id, name string) bool, wikis func(*Repo) bool) []Planned {
 	byAge := slices.SortedFunc(slices.Values(repos), func(a, b Repo) int { return cmp.Compare(a.ID, b.ID) })
+	if has != nil {
+		slices.SortStableFunc(byAge, func(a, b Repo) int { return s.turn(&a, has) - s.turn(&b, has) })
+	}
 	named := map[string]string{} // paths of those that have a name, by it
 	var out []Planned
 	for _, r := range byAge {
@@ -108,6 +121,15 @@ func (s *Selector) enter(p *Planned, account Account, named map[string]string) {
 	}
 	named[strings.ToLower(name)] = p.Path()
 	p.Entry = source.Entry{Path: p.ID(), File: oneline.Clip(p.Path(), maxFile), Name: name, URLs: []string{u.String()}, Keys: []string{u.Key()}}
+}
+
+// turn is 0 of a repository that has the name now which it would have, and 1 of any other.
+func (s *Selector) turn(r *Repo, has func(id, name string) bool) int {
+	u, err := giturl.Parse(r.Clone)
+	if err != nil || !has((&Planned{Repo: *r}).ID(), s.name(u, r)) {
+		return 1
+	}
+	return 0
 }
 
 // name is what the template makes of a repository.

@@ -337,7 +337,11 @@ func (l *Lister) askForge(ctx context.Context, t target, memory *client.Memory) 
 
 // listingOf is what is wanted of what an account has.
 func (l *Lister) listingOf(ctx context.Context, view *fsm.View, src *fsm.Source, account forge.Account, selector *forge.Selector, repos []forge.Repo) (*source.Listing, []forge.Planned) {
-	plan := selector.Plan(account, repos, func(*forge.Repo) bool { return true })
+	has := func(id, name string) bool {
+		c := view.ClaimOf(src.Num, id)
+		return c != nil && strings.EqualFold(c.Name, Name(src.Namespace, name))
+	}
+	plan := selector.Plan(account, repos, has, func(*forge.Repo) bool { return true })
 	listing := forge.Listing(l.withWikis(ctx, view, src, plan))
 	l.deny(listing)
 	return listing, plan
@@ -375,9 +379,10 @@ func (l *Lister) withWikis(ctx context.Context, view *fsm.View, src *fsm.Source,
 
 // united are the repositories of two listings of an account, as the second tells them.
 func united(first, second []forge.Repo) []forge.Repo {
-	at := map[int64]forge.Repo{}
+	type identity struct{ number, made int64 }
+	at := map[identity]forge.Repo{}
 	for _, r := range slices.Concat(first, second) {
-		at[r.ID] = r
+		at[identity{r.ID, r.Made}] = r
 	}
 	all := make([]forge.Repo, 0, len(at))
 	for _, r := range at {
@@ -392,54 +397,85 @@ func Selection(s *command.Selection) forge.Selection {
 		MaxSize: s.GetMaxSize(), Wiki: s.GetWiki(), Template: s.GetTemplate()}
 }
 
-// mayMakeRoom is how many entries of a listing may take the address of what has another now, or is gone. It is what
-// people do: an old repository is called otherwise, or deleted, and another gets its name. More at once are a
-// forge that was set up anew, with other numbers, where each would get the mirror of its neighbour.
-const mayMakeRoom = 1
-
-// settled is what is to be done of the changes of a forge's listing where more take the addresses of others than
-// may: they stay as they are, each with a flaw, and so do those whose addresses they would get, changed or gone.
-// Else the next listing would find room for the last of them, and the one after it for the one before.
-func settled(view *fsm.View, src *fsm.Source, listing *source.Listing, changes source.Changes) source.Changes {
-	holder := map[string]string{} // whose number has it now, by address, of those that leave it
-	leaves := func(path string) {
-		if c := view.ClaimOf(src.Num, path); c != nil && !c.Submodules {
-			holder[c.Keys[0]] = path
+// stay has entries that cannot be followed yet be as they were, each with a flaw: those that would have an
+// address that another of the source keeps, since that is held back until a person lets it go, cannot be followed
+// itself, or has changed places with them. free are what has made room.
+func stay(view *fsm.View, src *fsm.Source, listing *source.Listing, changes source.Changes, free, held []string) source.Changes {
+	claim := func(i int) *fsm.Claim { return view.ClaimOf(src.Num, listing.Entries[i].Path) }
+	leaves, wanted := map[string]int{}, map[string]bool{} // of the changes, by path; addresses
+	for _, i := range changes.Changed {
+		if key := listing.Entries[i].Keys[0]; claim(i).Keys[0] != key {
+			leaves[listing.Entries[i].Path], wanted[key] = i, true
 		}
 	}
-	for _, i := range changes.Changed {
-		leaves(listing.Entries[i].Path)
-	}
-	for _, path := range changes.Gone {
-		leaves(path)
-	}
-	takers, stay := 0, map[string]bool{}
-	for _, i := range changes.Changed {
-		e := &listing.Entries[i]
-		if path, has := holder[e.Keys[0]]; has && path != e.Path {
-			takers++
-			stay[path], stay[e.Path] = true, true
-		}
-	}
-	if takers <= mayMakeRoom {
+	if len(leaves) == 0 {
 		return changes
 	}
-	for path := range stay {
-		was := view.ClaimOf(src.Num, path).File
-		is := "gone"
-		if e := listing.Find(path); e != nil {
-			is = "that of " + e.File
-		}
-		listing.Flaws = append(listing.Flaws, source.Flaw{File: was,
-			Why: fmt.Sprintf("its id %s is now %s, while %d repositories at once have the address that another had: nothing of it is changed", path, is, takers),
-			Try: "if the forge was set up anew, or people changed their names so: remove the source and add it again, then mirrors stay with their addresses"})
-		listing.UnknownPaths = append(listing.UnknownPaths, path)
+	for _, i := range changes.Added {
+		wanted[listing.Entries[i].Keys[0]] = true
 	}
-	listing.Sort()
-	changes = source.Compare(listing, claimsOf(view, src))
-	before := len(changes.Changed)
-	changes.Changed = slices.DeleteFunc(changes.Changed, func(i int) bool { return stay[listing.Entries[i].Path] })
-	changes.Kept += before - len(changes.Changed)
+	has := map[string]*fsm.Claim{} // by address
+	view.Claims(src.Num, "\x00", func(c *fsm.Claim) bool {
+		if wanted[c.Keys[0]] && !c.Submodules {
+			has[c.Keys[0]] = c
+		}
+		return true
+	})
+	for _, path := range free {
+		if c := view.ClaimOf(src.Num, path); c != nil && has[c.Keys[0]] == c {
+			delete(has, c.Keys[0])
+		}
+	}
+	const begun, goes, stays = 1, 2, 3
+	fate := map[int]int{}
+	var of func(i int) int
+	of = func(i int) int {
+		if fate[i] != 0 {
+			return fate[i] // begun: they change places
+		}
+		fate[i] = begun
+		at := has[listing.Entries[i].Keys[0]]
+		if at == nil {
+			fate[i] = goes
+			return goes
+		}
+		if before, is := leaves[at.Path]; is && of(before) == goes {
+			fate[i] = goes
+			return goes
+		}
+		fate[i] = stays
+		return stays
+	}
+	changes.Changed = slices.DeleteFunc(changes.Changed, func(i int) bool {
+		path := listing.Entries[i].Path
+		if _, moves := leaves[path]; !moves || of(i) == goes {
+			return false
+		}
+		at := has[listing.Entries[i].Keys[0]]
+		why, try := "which cannot be followed", "see what is said of that one"
+		switch _, leaving := leaves[at.Path]; {
+		case leaving:
+			why, try = "which waits for another address too", "if they have changed places, give one of them a third name in the forge until it was listed so"
+		case slices.Contains(held, at.Path):
+			why, try = "which is held back", "gitmirror source approve "+src.Name
+		}
+		listing.Flaws = append(listing.Flaws, source.Flaw{File: listing.Entries[i].File, Try: try,
+			Why: fmt.Sprintf("it was %s, and stays so here: its address is still that of what was %s, %s", claim(i).File, at.File, why)})
+		changes.Kept++
+		return true
+	})
+	changes.Added = slices.DeleteFunc(changes.Added, func(i int) bool {
+		at := has[listing.Entries[i].Keys[0]]
+		if at == nil {
+			return false
+		}
+		if before, leaving := leaves[at.Path]; !leaving || of(before) == goes {
+			return false
+		}
+		listing.Flaws = append(listing.Flaws, source.Flaw{File: listing.Entries[i].File, Try: "see what is said of that one",
+			Why: fmt.Sprintf("it is not mirrored yet: its address is still that of what was %s, which waits for another", at.File)})
+		return true
+	})
 	return changes
 }
 
@@ -474,14 +510,22 @@ func inOrder(view *fsm.View, src *fsm.Source, listing *source.Listing, changed [
 	return order
 }
 
-// makingRoom divides what is gone into what has an address that is another's by now, and the rest.
+// makingRoom divides what is gone into what has an address, or a name, that is another's by now, and the rest. What
+// has its address still, under another path, makes room for nobody.
 func makingRoom(view *fsm.View, src *fsm.Source, listing *source.Listing, changes source.Changes) (first, rest []string) {
-	wanted := map[string]bool{}
+	wanted, listed := map[string]bool{}, map[string]bool{}
 	for _, i := range changes.Changed {
 		wanted[listing.Entries[i].Keys[0]] = true
 	}
+	for _, i := range changes.Added {
+		listed[listing.Entries[i].Keys[0]] = true
+	}
+	for _, i := range slices.Concat(changes.Changed, changes.Added) {
+		wanted["name "+strings.ToLower(Name(src.Namespace, listing.Entries[i].Name))] = true
+	}
 	for _, path := range changes.Gone {
-		if c := view.ClaimOf(src.Num, path); c != nil && wanted[c.Keys[0]] && !c.Submodules {
+		c := view.ClaimOf(src.Num, path)
+		if c != nil && !c.Submodules && !listed[c.Keys[0]] && (wanted[c.Keys[0]] || wanted["name "+strings.ToLower(c.Name)]) {
 			first = append(first, path)
 		} else {
 			rest = append(rest, path)

@@ -78,16 +78,25 @@ func (w *world) forge() *fsm.Source { return w.state.View().SourceByID("f") }
 // sync has it listed now.
 func (w *world) sync() { w.sure(&command.SetSource{Id: "f", Again: w.forge().Again + 1}) }
 
-// forged are the claims of the forge, by path, and the rows that they are on.
+// forged are the claims of the forge, by the forge's number, and the rows that they are on.
 func (w *world) forged() (urls, rows map[string]string) {
 	urls, rows = map[string]string{}, map[string]string{}
 	v := w.state.View()
 	v.Claims(w.forge().Num, "", func(c *fsm.Claim) bool {
-		urls[c.Path], rows[c.Path] = c.URLs[0], c.Repo
+		urls[number(c.Path)], rows[number(c.Path)] = c.URLs[0], c.Repo
 		return true
 	})
 	return urls, rows
 }
+
+// number is the forge's, of what has a path; made is the path, of what was made when the forge was set up.
+func number(path string) string {
+	number, of, _ := strings.Cut(path, "@")
+	_, wiki, _ := strings.Cut(of, "Z")
+	return number + wiki
+}
+
+func made(number string) string { return number + "@" + forgereplay.SetUp.Format(time.RFC3339) }
 
 func repo(id int64, name string) forgereplay.Repo {
 	return forgereplay.Repo{ID: id, Owner: "acme", Name: name, Clone: "https://h/acme/" + name + ".git"}
@@ -183,27 +192,21 @@ func TestClaimsFollowTheForge(t *testing.T) {
 					has[fmt.Sprint(id)] = r.Clone
 				}
 			}
-			stay := misplaced(want, has)
 			got, rows := w.forged()
+			stay := misplaced(want, has, src.Hold != nil)
+			for path := range has {
+				for other := range stay { // who stays lets nobody in
+					if want[path] == "" && has[path] == want[other] {
+						delete(has, path)
+					}
+				}
+			}
 			for path := range stay {
 				has[path] = want[path]
 			}
 			for path, url := range want {
 				if _, there := has[path]; !there && src.Hold != nil {
 					has[path] = url
-				}
-			}
-			// What is held may have what another wants.
-			for path, url := range got {
-				if src.Listed.GetFlawsTotal() > 0 && src.Hold != nil && has[path] != "" {
-					has[path] = url
-				}
-			}
-			if src.Hold != nil {
-				for path := range has {
-					if got[path] == "" && src.Listed.GetFlawsTotal() > 0 {
-						delete(has, path)
-					}
 				}
 			}
 			if !maps.Equal(got, has) {
@@ -231,20 +234,30 @@ func TestClaimsFollowTheForge(t *testing.T) {
 	})
 }
 
-// misplaced are the ids that stay as they were: more than one would get the address of what had another
-// until now, or is gone, and those are among them.
-func misplaced(was, is map[string]string) map[string]bool {
-	stay, takers := map[string]bool{}, 0
-	for id, url := range is {
-		for other, had := range was {
-			if was[id] != "" && was[id] != url && other != id && had == url && is[other] != had {
-				takers++
-				stay[id], stay[other] = true, true
-			}
+// misplaced are the ids that stay as they were: what they would have is that of another, which keeps it. What is
+// gone keeps it where it is held.
+func misplaced(was, is map[string]string, held bool) map[string]bool {
+	stay := map[string]bool{}
+	for id := range is {
+		if was[id] != "" && was[id] != is[id] {
+			stay[id] = true
 		}
 	}
-	if takers < 2 {
-		return nil
+	for again := true; again; {
+		again = false
+		for id := range stay {
+			free := true
+			for other, had := range was {
+				_, there := is[other]
+				if other != id && had == is[id] && (stay[other] || is[other] == had || !there && held) {
+					free = false
+				}
+			}
+			if free {
+				delete(stay, id)
+				again = true
+			}
+		}
 	}
 	return stay
 }
@@ -286,7 +299,7 @@ func TestANewOneUnderAnOldName(t *testing.T) {
 	}
 }
 
-// A forge that was set up anew gives other numbers: no mirror follows another's upstream for that.
+// Those that have changed places stay as they were, and say so, until one of them has a third name.
 func TestEntriesThatChangePlaces(t *testing.T) {
 	w, a := newForgeWorld(t, "github", nil)
 	a.Organisation("acme", repo(1, "r1"), repo(2, "r2"), repo(3, "r3"), repo(4, "r4"), repo(7, "other"))
@@ -304,39 +317,132 @@ func TestEntriesThatChangePlaces(t *testing.T) {
 			}
 		}
 		if src := w.forge(); now["4"] != "https://h/acme/r5.git" || on["4"] != rows["4"] || now["8"] != "https://h/acme/r4.git" || on["8"] == rows["4"] ||
-			src.Listed.GetFlawsTotal() != 3 || src.Listed.GetKept() != 3 || src.Hold != nil || src.Listed.GetFlaws()[0].GetFile() != "acme/r1" || !strings.Contains(src.Listed.GetFlaws()[0].GetWhy(), "is now that of acme/r2, while 3 repositories at once") {
+			src.Listed.GetFlawsTotal() != 3 || src.Listed.GetKept() != 3 || src.Hold != nil || !strings.Contains(src.Listed.GetFlaws()[0].GetWhy(), "it was acme/r3, and stays so here: its address is still that of what was acme/r1, which waits") {
 			t.Errorf("%v on %v, %v", now, on, src.Listed)
 		}
 	}
-	for id := range rows {
-		if rows[id] != "" && w.state.View().Repo(rows[id]).URLs()[0] != urls[id] && id != "4" {
-			t.Errorf("the mirror of %s follows %v", id, w.state.View().Repo(rows[id]).URLs())
-		}
+	for _, third := range []string{"r9", "r2"} {
+		a.Organisation("acme", repo(1, third), repo(2, "r3"), repo(3, "r1"), repo(4, "r5"), repo(7, "other"), repo(8, "r4"))
+		w.sync()
+		list()
+	}
+	if now, on := w.forged(); now["1"] != "https://h/acme/r2.git" || now["2"] != "https://h/acme/r3.git" || now["3"] != "https://h/acme/r1.git" || on["1"] != rows["1"] || on["2"] != rows["2"] || on["3"] != rows["3"] || w.forge().Listed.GetFlawsTotal() != 0 {
+		t.Errorf("%v on %v, was %v; %v", now, on, rows, w.forge().Listed)
 	}
 }
 
-// A forge that was set up anew without what was deleted moves the numbers up: no name leads to its neighbour's
-// mirror, in whatever listing.
-func TestNumbersThatMoveUp(t *testing.T) {
-	for name, last := range map[string]forgereplay.Repo{"the last is gone": repo(106, "r7"), "there is a new one": repo(107, "r8")} {
-		w, a := newForgeWorld(t, "gitea", nil)
-		a.Organisation("acme", repo(101, "r1"), repo(103, "r3"), repo(104, "r4"), repo(105, "r5"), repo(106, "r6"), repo(107, "r7"))
+// A forge that was set up anew gives numbers to others: whatever they are, each address keeps its mirror, in whatever
+// listing, also when the old one is back.
+func TestAForgeThatWasSetUpAnew(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		w, a := newForgeWorld(t, rapid.SampledFrom([]string{"github", "gitlab", "gitea", "gitee"}).Draw(t, "kind"), nil)
 		list := w.lists("a", a)
-		list()
-		urls, rows := w.forged()
-		a.Organisation("acme", repo(101, "r1"), repo(102, "r3"), repo(103, "r4"), repo(104, "r5"), repo(105, "r6"), repo(106, "r7"), last)
-		for range 4 {
-			w.sync()
-			list()
-		}
-		now, on := w.forged()
-		for id := range urls {
-			if now[id] != urls[id] || on[id] != rows[id] || w.state.View().Repo(rows[id]).URLs()[0] != urls[id] {
-				t.Errorf("%s: %s is %s on %s, was %s on %s", name, id, now[id], on[id], urls[id], rows[id])
+		mirrors := map[string]string{} // rows, by address
+		var old []forgereplay.Repo
+		at := forgereplay.SetUp
+		for step := range rapid.IntRange(2, 5).Draw(t, "forges") {
+			names := rapid.Permutation([]string{"r1", "r2", "r3", "r4", "r5", "r6", "r7", "r8"}).Draw(t, "names")
+			first := rapid.Int64Range(1, 6).Draw(t, "first")
+			at = at.Add(time.Hour)
+			var repos []forgereplay.Repo
+			for i, name := range names[:rapid.IntRange(6, 8).Draw(t, "has")] {
+				r := repo(first+int64(i), name)
+				r.Made = at
+				repos = append(repos, r)
+			}
+			if step > 0 && rapid.IntRange(0, 3).Draw(t, "back") == 0 {
+				repos = old
+			}
+			old = slices.Clone(repos)
+			a.Organisation("acme", repos...)
+			for range 2 {
+				w.sync()
+				list()
+			}
+			on := map[string]string{}
+			v := w.state.View()
+			v.Claims(w.forge().Num, "", func(c *fsm.Claim) bool {
+				on[c.URLs[0]] = c.Repo
+				if key := v.Repo(c.Repo).URLs()[0]; key != c.URLs[0] {
+					t.Fatalf("%s is on the mirror of %s", c.URLs[0], key)
+				}
+				return true
+			})
+			for _, r := range repos {
+				if row := on[r.Clone]; row == "" || mirrors[r.Clone] != "" && row != mirrors[r.Clone] {
+					t.Fatalf("%s is on %q, was on %q", r.Clone, row, mirrors[r.Clone])
+				}
+			}
+			if src := w.forge(); src.Listed.GetFlawsTotal() != 0 {
+				t.Fatalf("%v", src.Listed)
+			}
+			for url, row := range on {
+				mirrors[url] = row
 			}
 		}
-		if on["102"] != rows["103"] || w.forge().Listed.GetFlawsTotal() != 5 || w.forge().Hold != nil {
-			t.Errorf("%s: %v, %v", name, on, w.forge())
+	})
+}
+
+// What would have the address of what is held back stays as it was, and is no loss that nobody counts.
+func TestARenameOverWhatIsHeld(t *testing.T) {
+	w, a := newForgeWorld(t, "gitea", nil)
+	var all []forgereplay.Repo
+	for i := range 10 {
+		all = append(all, repo(int64(i+1), fmt.Sprintf("r%d", i+1)))
+	}
+	a.Organisation("acme", all...)
+	list := w.lists("a", a)
+	list()
+	_, rows := w.forged()
+	renamed := repo(10, "r1")
+	a.Organisation("acme", slices.Concat(all[6:9], []forgereplay.Repo{renamed, repo(11, "r10")})...)
+	w.sync()
+	list()
+	urls, on := w.forged()
+	if src := w.forge(); src.Hold.GetLost() != 6 || urls["10"] != "https://h/acme/r10.git" || on["10"] != rows["10"] || on["1"] != rows["1"] || on["11"] != "" || src.Listed.GetFlawsTotal() != 2 || src.Listed.GetFlaws()[0].GetTry() != "gitmirror source approve f" {
+		t.Fatalf("%v on %v; %+v, %v", urls, on, src.Hold, src.Listed)
+	}
+	w.sure(&command.ApproveSource{Id: "f", Digest: w.forge().Hold.Digest})
+	list()
+	urls, on = w.forged()
+	if src := w.forge(); src.Hold != nil || src.Listed.GetFlawsTotal() != 0 || urls["10"] != "https://h/acme/r1.git" || on["10"] != rows["10"] || len(urls) != 5 {
+		t.Errorf("%v on %v; %+v, %v", urls, on, src.Hold, src.Listed)
+	}
+}
+
+// Of two that would have one name the one keeps it that has it, and who leaves gives it away at once.
+func TestNamesOfOneTemplate(t *testing.T) {
+	w, a := newForgeWorld(t, "gitlab", &command.Selection{Template: "team/{name}"})
+	in := func(id int64, group string) forgereplay.Repo {
+		r := repo(id, "x")
+		r.Owner, r.Clone = "acme/"+group, "https://h/acme/"+group+"/x.git"
+		return r
+	}
+	list := w.lists("a", a)
+	look := func(repos ...forgereplay.Repo) (row string, flaws uint32) {
+		t.Helper()
+		a.Organisation("acme", repos...)
+		w.sync()
+		list()
+		_, rows := w.forged()
+		r := w.state.View().RepoByName("team/x")
+		if r == nil || r.ID != rows["7"] && r.ID != rows["5"] {
+			t.Fatalf("%+v, %v", r, rows)
+		}
+		return r.URLs()[0], w.forge().Listed.GetFlawsTotal()
+	}
+	for _, step := range []struct {
+		repos []forgereplay.Repo
+		want  string
+		flaws uint32
+	}{
+		{[]forgereplay.Repo{in(5, "old")}, "https://h/acme/old/x.git", 0},
+		{[]forgereplay.Repo{in(7, "new")}, "https://h/acme/new/x.git", 0},
+		{[]forgereplay.Repo{in(5, "old"), in(7, "new")}, "https://h/acme/new/x.git", 1},
+		{[]forgereplay.Repo{in(5, "old")}, "https://h/acme/old/x.git", 0},
+	} {
+		if got, flaws := look(step.repos...); got != step.want || flaws != step.flaws {
+			t.Errorf("team/x leads to %s, with %d flaws; want %s, %d: %v", got, flaws, step.want, step.flaws, w.forge().Listed.GetFlaws())
 		}
 	}
 }
@@ -553,7 +659,7 @@ func TestAnOwnerOfMegabytes(t *testing.T) {
 	if src := w.forge(); len(urls) != 3 || src.Error != "" || src.Listed.GetGeneration() != 1 {
 		t.Errorf("%v, %q", urls, src.Error)
 	}
-	if c := w.state.View().ClaimOf(w.forge().Num, "2"); c == nil || len(c.File) > 300 {
+	if c := w.state.View().ClaimOf(w.forge().Num, made("2")); c == nil || len(c.File) > 300 {
 		t.Errorf("%+v", c)
 	}
 }

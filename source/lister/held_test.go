@@ -121,7 +121,7 @@ func TestWhatWasToMakeRoomIsHeld(t *testing.T) {
 	all[1] = repo(2, "r00") // which 1 had
 	a.Organisation("acme", slices.Concat(all[1:4], all[5:])...)
 	w.on = &meanwhile{world: w, happens: func() {
-		w.sure(&command.Listing{Source: "f", Node: "a", Epoch: w.forge().Epoch, Take: []string{"9", "10", "11", "12"}})
+		w.sure(&command.Listing{Source: "f", Node: "a", Epoch: w.forge().Epoch, Take: []string{made("9"), made("10"), made("11"), made("12")}})
 	}}
 	w.sync()
 	w.lists("a", a)()

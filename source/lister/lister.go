@@ -238,22 +238,25 @@ func (l *Lister) list(ctx context.Context, view *fsm.View, src *fsm.Source, row 
 
 // bring has the difference between a listing and what is claimed written down, and how it went.
 func (l *Lister) bring(ctx context.Context, view *fsm.View, t target, listing *source.Listing, changes source.Changes, state *command.Listed) error {
-	if t.src.IsForge() {
-		changes = settled(view, t.src, listing, changes)
-		state.Kept = uint32(changes.Kept)
-	}
+	gone := changes.Gone
 	approved := l.guard(view, t.src, listing, &changes, state)
 	if t.src.IsForge() {
-		changes.Changed = inOrder(view, t.src, listing, changes.Changed)
-		var first []string // they make room
-		if first, changes.Gone = makingRoom(view, t.src, listing, changes); len(first) > 0 {
-			if err := l.take(ctx, t, first, approved, state); errors.Is(err, refusal.SourceHeld) {
-				changes.Gone = append(changes.Gone, first...)
+		var free, held []string // what makes room; what may not
+		if state.Hold != nil {
+			held = gone
+		}
+		if free, changes.Gone = makingRoom(view, t.src, listing, changes); len(free) > 0 {
+			if err := l.take(ctx, t, free, approved, state); errors.Is(err, refusal.SourceHeld) {
+				changes.Gone = append(changes.Gone, free...)
 				slices.Sort(changes.Gone)
+				free, held = nil, changes.Gone
 			} else if err != nil {
 				return err
 			}
 		}
+		changes = stay(view, t.src, listing, changes, free, held)
+		changes.Changed = inOrder(view, t.src, listing, changes.Changed)
+		state.Kept = uint32(changes.Kept)
 	}
 	refused, blocked, err := l.put(ctx, t, listing, changes, state, func(e *source.Entry) *command.Entry { return l.entry(t.src, e) })
 	if err != nil {

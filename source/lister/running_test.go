@@ -283,8 +283,8 @@ func TestWhatIsInAnotherAccountIsNotHeld(t *testing.T) {
 	}
 	v := w.state.View()
 	v.Claims(v.SourceByID("g").Num, "", func(c *fsm.Claim) bool {
-		if row := v.Repo(c.Repo); c.Repo != rows[c.Path] || row.URLs()[0] != strings.Replace(c.URLs[0], "acme", "tools", 1) {
-			t.Errorf("%s is on %s, was on %s", c.Path, c.Repo, rows[c.Path])
+		if row := v.Repo(c.Repo); c.Repo != rows[number(c.Path)] || row.URLs()[0] != strings.Replace(c.URLs[0], "acme", "tools", 1) {
+			t.Errorf("%s is on %s, was on %s", c.Path, c.Repo, rows[number(c.Path)])
 		}
 		return true
 	})

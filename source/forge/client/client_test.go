@@ -70,13 +70,24 @@ func fails(t *testing.T, cfg client.Config, class client.Class) *client.Error {
 	return e
 }
 
+// Two repositories cannot have one id, at one time.
+func TestAnIDThatIsThereTwice(t *testing.T) {
+	each(t, func(t *testing.T, f *forgereplay.Forge) {
+		f.Organisation("acme", forgereplay.Repo{ID: 7, Owner: "acme", Name: "one", Clone: "https://forge.example/acme/one.git"}, forgereplay.Repo{ID: 7, Owner: "acme", Name: "two", Clone: "https://forge.example/acme/two.git"})
+		if e := fails(t, config(t, f), client.Failed); !strings.Contains(e.Why, "two repositories with the id 7") {
+			t.Error(e)
+		}
+	})
+}
+
 func TestWhatIsToldOfARepository(t *testing.T) {
+	made := time.Date(2021, 3, 4, 5, 6, 7, 0, time.UTC)
 	each(t, func(t *testing.T, f *forgereplay.Forge) {
 		f.Organisation("acme",
-			forgereplay.Repo{ID: 7, Owner: "acme", Name: "big", Clone: "https://forge.example/acme/big.git", KiB: 12, Archived: true, Fork: true, Wiki: true, Topics: []string{"kernel"}, Visibility: "private"},
+			forgereplay.Repo{ID: 7, Made: made, Owner: "acme", Name: "big", Clone: "https://forge.example/acme/big.git", KiB: 12, Archived: true, Fork: true, Wiki: true, Topics: []string{"kernel"}, Visibility: "private"},
 			forgereplay.Repo{ID: 8, Owner: "acme", Name: "small", Clone: "https://forge.example/acme/small.git"})
 		got := list(t, config(t, f)).Repos
-		want := forge.Repo{ID: 7, Owner: "acme", Name: "big", Clone: "https://forge.example/acme/big.git", Archived: true, Fork: true, Wiki: true, Topics: []string{"kernel"}, Visibility: forge.Private}
+		want := forge.Repo{ID: 7, Made: made.Unix(), Owner: "acme", Name: "big", Clone: "https://forge.example/acme/big.git", Archived: true, Fork: true, Wiki: true, Topics: []string{"kernel"}, Visibility: forge.Private}
 		if f.Kind == "github" || f.Kind == "gitea" { // the others do not tell it
 			want.Size = 12 << 10
 		}

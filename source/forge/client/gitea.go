@@ -54,7 +54,7 @@ func (g giteaForge) page(ctx context.Context, account string, of sort, n int) (p
 			owner = r.Owner.UserName
 		}
 		p.repos = append(p.repos, forge.Repo{
-			ID: r.ID, Owner: owner, Name: r.Name, Clone: r.CloneURL, Size: int64(r.Size) << 10, Visibility: visible,
+			ID: r.ID, Made: made(r.Created), Owner: owner, Name: r.Name, Clone: r.CloneURL, Size: int64(r.Size) << 10, Visibility: visible,
 			Archived: r.Archived, Fork: r.Fork, Wiki: r.HasWiki && r.ExternalWiki == nil, Topics: r.Topics,
 		})
 	}

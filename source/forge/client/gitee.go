@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"time"
 
 	"gitmirror/source/forge"
 )
@@ -20,6 +21,7 @@ func newGitee(api string, c *http.Client) (pager, error) { return gitee{api, c},
 
 type giteeRepo struct {
 	ID        int64  `json:"id"`
+	Made      string `json:"created_at"`
 	Path      string `json:"path"` // its name in addresses; name is for people
 	Namespace struct {
 		Path string `json:"path"`
@@ -67,6 +69,7 @@ func (g gitee) page(ctx context.Context, account string, of sort, n int) (page, 
 		p.next = n + 1
 	}
 	for _, r := range list {
+		at, _ := time.Parse(time.RFC3339, r.Made) // the zero time where it is none
 		visible := forge.Public
 		switch {
 		case r.Private:
@@ -74,7 +77,7 @@ func (g gitee) page(ctx context.Context, account string, of sort, n int) (page, 
 		case r.Internal:
 			visible = forge.Internal
 		}
-		repo := forge.Repo{ID: r.ID, Owner: r.Namespace.Path, Name: r.Path, Clone: r.HTMLURL, Visibility: visible, Fork: r.Fork, Wiki: r.HasWiki, Archived: r.Status == giteeClosed}
+		repo := forge.Repo{ID: r.ID, Made: made(at), Owner: r.Namespace.Path, Name: r.Path, Clone: r.HTMLURL, Visibility: visible, Fork: r.Fork, Wiki: r.HasWiki, Archived: r.Status == giteeClosed}
 		for _, l := range r.Labels {
 			repo.Topics = append(repo.Topics, l.Name)
 		}

@@ -45,7 +45,7 @@ func (g gitHub) page(ctx context.Context, account string, of sort, n int) (page,
 			visible = forge.Private
 		}
 		p.repos = append(p.repos, forge.Repo{
-			ID: r.GetID(), Owner: r.GetOwner().GetLogin(), Name: r.GetName(), Clone: r.GetCloneURL(), Size: int64(r.GetSize()) << 10,
+			ID: r.GetID(), Made: made(r.GetCreatedAt().Time), Owner: r.GetOwner().GetLogin(), Name: r.GetName(), Clone: r.GetCloneURL(), Size: int64(r.GetSize()) << 10,
 			Visibility: cmp.Or(r.GetVisibility(), visible), Archived: r.GetArchived(), Fork: r.GetFork(), Wiki: r.GetHasWiki(), Topics: r.Topics,
 		})
 	}

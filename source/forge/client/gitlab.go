@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
+	"time"
 
 	gitlab "gitlab.com/gitlab-org/api/client-go/v2"
 
@@ -41,12 +42,16 @@ func (g gitLab) page(ctx context.Context, account string, of sort, n int) (page,
 		if r == nil {
 			r = new(gitlab.Project)
 		}
+		var at time.Time
+		if r.CreatedAt != nil {
+			at = *r.CreatedAt
+		}
 		owner := ""
 		if i := strings.LastIndexByte(r.PathWithNamespace, '/'); i > 0 {
 			owner = r.PathWithNamespace[:i]
 		}
 		p.repos = append(p.repos, forge.Repo{
-			ID: r.ID, Owner: owner, Name: r.Path, Clone: r.HTTPURLToRepo, Visibility: string(r.Visibility),
+			ID: r.ID, Made: made(at), Owner: owner, Name: r.Path, Clone: r.HTTPURLToRepo, Visibility: string(r.Visibility),
 			Archived: r.Archived, Fork: r.ForkedFromProject != nil, Leaving: r.MarkedForDeletionOn != nil,
 			Wiki:   r.WikiAccessLevel != gitlab.DisabledAccessControl,
 			Topics: r.Topics,

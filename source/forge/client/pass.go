@@ -132,7 +132,12 @@ func (l *lister) lookBack(ctx context.Context, of sort, before []int, found map[
 
 // add adds what is on a page.
 func (l *lister) add(p numbered, found map[int64]forge.Repo) error {
+	clones := map[int64]string{}
 	for _, r := range p.repos {
+		if was, twice := clones[r.ID]; twice && was != r.Clone {
+			return failed(Failed, "%s: page %d of %s has two repositories with the id %d: is it a %s?", l.door.host(), p.n, l.cfg.Account.Name, r.ID, l.cfg.Account.Kind)
+		}
+		clones[r.ID] = r.Clone
 		if r.ID == 0 || r.Name == "" || r.Owner == "" {
 			return l.nameless(p.n, &r)
 		}
@@ -160,4 +165,12 @@ func (l *lister) nameless(n int, r *forge.Repo) error {
 		known = " (" + strings.Join(has, ", ") + ")"
 	}
 	return failed(Failed, "%s: page %d of %s has a repository without %s%s: is it a %s?", l.door.host(), n, l.cfg.Account.Name, strings.Join(lacks, " and "), known, l.cfg.Account.Kind)
+}
+
+// made is a time as package forge has it; the zero time is none.
+func made(at time.Time) int64 {
+	if at.IsZero() {
+		return 0
+	}
+	return at.Unix()
 }
