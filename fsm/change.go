@@ -53,7 +53,9 @@ func (s *State) changeRepo(e entry, c *command.RepoChange) *command.Item {
 	for _, name := range append([]string{next.Name}, next.Aliases...) {
 		t.giveWay(e, row.ID, name)
 	}
-	if next.setURLs(urls, keys); next.Moved != nil && !slices.Contains(urls, next.Moved.From) {
+	next.setURLs(urls, keys)
+	t.movesTo(row, next)
+	if next.Moved != nil && !slices.Contains(urls, next.Moved.From) {
 		next.Moved = nil
 	}
 	if next.Fallback != nil && !slices.Contains(urls[1:], next.Fallback.URL) {

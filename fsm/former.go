@@ -68,8 +68,11 @@ func (t *tables) renamed(src *Source, was *Claim, has *Repo) *Repo {
 // what it was, and is never asked.
 func (t *tables) yields(e entry, row *Repo) {
 	mark := ".retired-" + row.ID
-	next := row.edit()
-	next.setURLs([]string{strings.TrimSuffix(row.URLs()[0], ".git") + mark}, []string{row.upstreamKeys()[0] + mark})
+	next, key := row.edit(), mark
+	if t.format >= formatCourse {
+		key = strings.ToLower(mark) // as of any address: who adds it finds the row
+	}
+	next.setURLs([]string{strings.TrimSuffix(row.URLs()[0], ".git") + mark}, []string{row.upstreamKeys()[0] + key})
 	next.Moved, next.Fallback = nil, nil
 	t.store(e, next)
 	t.recordChange(e, row, next)

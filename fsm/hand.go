@@ -142,7 +142,7 @@ func (t *tables) giveWay(e entry, id, name string) {
 	next := row.edit()
 	names := slices.DeleteFunc(append([]string{row.Name}, row.Aliases...), func(n string) bool { return foldCompare(n, name) == 0 })
 	if len(names) == 0 {
-		names = []string{fmt.Sprintf("retired/%s", row.ID)}
+		names = []string{t.lastName(row)}
 	}
 	urls, keys := row.URLs(), row.upstreamKeys()
 	next.Name, next.Aliases = names[0], slices.Clip(names[1:])
@@ -150,6 +150,24 @@ func (t *tables) giveWay(e entry, id, name string) {
 	next.setURLs(urls, keys)
 	t.store(e, next)
 	t.recordChange(e, row, next)
+}
+
+// lastName is what a row is called of whose names others want every one.
+func (t *tables) lastName(row *Repo) string {
+	name := retiredName(row.ID)
+	for i := 2; ; i++ {
+		if other := t.repoNamed(name); other == nil || other.ID == row.ID {
+			return name
+		}
+		name = fmt.Sprintf("%s-%d", retiredName(row.ID), i)
+	}
+}
+
+func retiredName(id string) string { return "retired/" + id }
+
+// hasLastName tells whether a row has no name that another could want: only such a one as lastName gives.
+func (r *Repo) hasLastName() bool {
+	return len(r.Aliases) == 0 && strings.HasPrefix(r.Name, retiredName(r.ID))
 }
 
 // retired tells whether nobody claims the row any more.

@@ -144,9 +144,9 @@ func (s *State) claimed(e entry, src *Source, c *command.Entry) (*Repo, *command
 		before = t.movedFrom(src, claim)
 	}
 	row, moved := t.rowFor(before, claim)
+	var yields *Repo // its address
 	if own := t.renamed(src, before, row); own != nil {
-		t.yields(e, row)
-		row, moved = own, true
+		yields, row, moved = row, own, true
 	}
 	owner := id // of names and addresses, that others must not have
 	if row != nil {
@@ -159,7 +159,7 @@ func (s *State) claimed(e entry, src *Source, c *command.Entry) (*Repo, *command
 		claim.Former = formerOf(before, claim)
 	}
 	for i, key := range claim.Keys {
-		if other := t.repoByURLKey(key); other != nil && other.ID != owner {
+		if other := t.repoByURLKey(key); other != nil && other.ID != owner && (yields == nil || other.ID != yields.ID) {
 			item := refuseItem(id, refusal.ConflictURL, "%s mirrors %s already", other.Name, claim.URLs[i])
 			item.Existing = other.Name
 			return nil, item
@@ -174,6 +174,9 @@ func (s *State) claimed(e entry, src *Source, c *command.Entry) (*Repo, *command
 		}
 		claim.Alias = "" // who has it keeps it
 	}
+	if row != nil && row.Estranged() != "" && !moved && (was == nil || was.Repo != row.ID) {
+		return nil, estranged(id, row)
+	}
 	if row != nil && !row.canHave(t.claims.on(row.ID), claim) {
 		return nil, refuseItem(id, refusal.Invalid, "%s would have more than %d other names", row.Name, maxAliases)
 	}
@@ -183,6 +186,9 @@ func (s *State) claimed(e entry, src *Source, c *command.Entry) (*Repo, *command
 		if row, refused = s.newSourced(e, r); refused != nil {
 			return nil, refused
 		}
+	}
+	if yields != nil {
+		t.yields(e, yields)
 	}
 	claim.Repo = row.ID
 	if was != nil && was.Repo != row.ID { // its name is free before another row has it
@@ -242,6 +248,7 @@ func (t *tables) reachedAt(e entry, id string, claim *Claim) {
 	next := row.edit()
 	next.setURLs(claim.URLs, claim.Keys)
 	next.Moved, next.Fallback = nil, nil
+	t.movesTo(row, next)
 	t.store(e, next)
 	t.recordChange(e, row, next)
 }
@@ -349,6 +356,9 @@ func (s *State) listed(e entry, l *command.Listed, src *Source, approved []byte)
 		s.tables.recordSource(e, EventSourceHeld, src, fmt.Sprintf("%d would go", next.Hold.GetLost()))
 	}
 	next.Listed, next.ListedAt = l, e.at
+	if l.GetLeft() > 0 {
+		next.loses(e.at, int(l.GetLeft()))
+	}
 	s.tables.putSource(e, &next)
 	if l.GetAdded()+l.GetChanged()+l.GetGone() > 0 {
 		s.tables.recordSource(e, EventSourceListed, src, fmt.Sprintf("%d added, %d changed, %d gone", l.GetAdded(), l.GetChanged(), l.GetGone()))

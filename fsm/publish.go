@@ -35,6 +35,7 @@ func (s *State) publish(e entry, c *command.Publish) *command.Outcome {
 	if !c.GetPinned() && (row.Error != nil || row.Hold != nil) {
 		t.record(e, EventRecovered, next, t.recovery(e, row, next))
 	}
+	s.reviewed(e, row)
 	if had, holds := row.Copy(row.Owner); holds {
 		has, _ := next.Copy(row.Owner)
 		t.recordCopy(e, next, had, has)
@@ -70,7 +71,7 @@ func (s *State) published(e entry, row *Repo, c *command.Publish) *Repo {
 	next.pack()
 	next.changedMS = toMS(e.at)
 	if !c.GetPinned() {
-		next.Error, next.Hold = nil, nil
+		next.Error, next.Hold, next.came = nil, nil, ""
 	}
 	if s.tables.format >= formatWords {
 		next.hear(c.GetHeard())

@@ -157,6 +157,7 @@ func (s *State) reportHealth(e entry, node *Node, r *command.HealthReport) *comm
 	if changed {
 		t.recordHealth(e, row, next)
 	}
+	s.reviewed(e, row)
 	if moved != nil && moved != row.Moved {
 		t.record(e, EventRedirected, next, moved.From+" to "+moved.To)
 	}

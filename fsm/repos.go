@@ -18,6 +18,9 @@ func (s *State) addRepo(e entry, r *command.NewRepo) *command.Item {
 		return refuseItem(id, refusal.Invalid, "%v", err)
 	}
 	if row := t.repoByURLKey(r.GetUrlKeys()[0]); row != nil && row.Sourced != nil && !row.Sourced.Hand && row.upstreamKeys()[0] == r.GetUrlKeys()[0] {
+		if row.Estranged() != "" {
+			return estranged(id, row)
+		}
 		return s.byHand(e, row, r)
 	}
 	taken := cmp.Or(t.nameTaken("", r.GetName()), t.upstreamTaken("", r.GetUrls(), r.GetUrlKeys()))
@@ -44,7 +47,7 @@ func (s *State) addRepo(e entry, r *command.NewRepo) *command.Item {
 // nameTaken refuses a name that a row is found by, other than that of an id.
 func (t *tables) nameTaken(id, name string) *command.Item {
 	other := t.repoNamed(name)
-	if other == nil || other.ID == id || other.retired() || t.formerly(other, name) {
+	if other == nil || other.ID == id || other.retired() && !other.hasLastName() || t.formerly(other, name) {
 		return nil // one that is retired gives way, and so does what a row was called before
 	}
 	item := refuseItem(id, refusal.ConflictName, "there is a repo %s already", other.Name)

@@ -1,6 +1,7 @@
 package fsm
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 
@@ -15,8 +16,14 @@ var repoPart = part{
 	name: "repos",
 	// Each policy comes before the first row that has it.
 	write: func(c *Capture, w *recordWriter) {
-		policies := map[*Policy]uint32{}
+		policies, rows := map[*Policy]uint32{}, 0
+		defer func() { // a snapshot that nobody can read is worse than none: the log is cut off behind it
+			if all := c.view.tables.byID.Len(); w.err == nil && rows != all {
+				w.err = fmt.Errorf("%d rows of %d have a name of their own", rows, all)
+			}
+		}()
 		c.view.tables.byName.Scan(func(row *Repo) bool {
+			rows++
 			if policies[row.Policy] == 0 {
 				policies[row.Policy] = uint32(len(policies) + 1)
 				w.write(policyRecord(policies[row.Policy], row.Policy.Policy))
@@ -94,6 +101,7 @@ func appendRepo(b []byte, r *Repo, policy uint32) []byte {
 	if r.Sourced != nil {
 		w.message(34, sourcedRecord(r.Sourced))
 	}
+	w.text(35, r.came)
 	b = protowire.AppendTag(b, 4, protowire.BytesType) // Record.repo
 	return protowire.AppendBytes(b, w)
 }

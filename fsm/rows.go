@@ -167,6 +167,7 @@ type Rarely struct {
 	Fallback *Fallback // replaced, never written to
 	Sourced  *Sourced  // where sources claim it, or did
 	Paused   bool      // upstream is asked for who waits for that alone
+	came     string    // key of the address that what is published came from, where the first is another by now; empty where nothing says so
 
 	urls, urlKeys []string // where the name does not say them
 }
@@ -182,7 +183,7 @@ func (r *Repo) compact() {
 
 func (r *Rarely) isOrdinary() bool {
 	return len(r.Labels) == 0 && len(r.Lost) == 0 && r.Error == nil && r.Hold == nil && r.Approved == nil &&
-		len(r.Released) == 0 && len(r.Pins) == 0 && len(r.Aliases) == 0 && r.Moved == nil && r.Fallback == nil && r.Sourced == nil && !r.Paused && len(r.urls) == 0
+		len(r.Released) == 0 && len(r.Pins) == 0 && len(r.Aliases) == 0 && r.Moved == nil && r.Fallback == nil && r.Sourced == nil && !r.Paused && r.came == "" && len(r.urls) == 0
 }
 
 // Head is where HEAD points: "ref: refs/heads/main", an object id, or nothing.

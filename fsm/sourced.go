@@ -147,7 +147,11 @@ func (s *State) follow(next *Repo, of *Sourced, list []*Claim) {
 	if !maps.Equal(labels, next.Labels) {
 		next.Labels = s.shared.labelSet(labels)
 	}
-	names := of.names(list, next.upstreamKeys()[0])
+	key := next.upstreamKeys()[0]
+	if next.Estranged() != "" {
+		key = "" // what others have at its address is not called as that is
+	}
+	names := of.names(list, key)
 	for _, c := range list {
 		for _, name := range c.Former {
 			if is := t.repoNamed(name); (is == nil || is.ID == next.ID) && len(names) > 0 {

@@ -3565,8 +3565,11 @@ type Listed struct {
 	Limited        bool   `protobuf:"varint,17,opt,name=limited,proto3" json:"limited,omitempty"`                                     // by the forge: nobody asks it before
 	Skipped        uint32 `protobuf:"varint,18,opt,name=skipped,proto3" json:"skipped,omitempty"`                                     // that the forge has and are not wanted
 	WithCredential bool   `protobuf:"varint,19,opt,name=with_credential,json=withCredential,proto3" json:"with_credential,omitempty"` // it was listed with one: without it less is seen, and nobody lists it
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// Entries that have another upstream now, of those counted as changed, and left a row that nobody wants any more:
+	// as good as gone; since format 14.
+	Left          uint32 `protobuf:"varint,20,opt,name=left,proto3" json:"left,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Listed) Reset() {
@@ -3730,6 +3733,13 @@ func (x *Listed) GetWithCredential() bool {
 		return x.WithCredential
 	}
 	return false
+}
+
+func (x *Listed) GetLeft() uint32 {
+	if x != nil {
+		return x.Left
+	}
+	return 0
 }
 
 // Flaw is what is wrong with a file of a source.
@@ -4367,7 +4377,7 @@ const file_command_proto_rawDesc = "" +
 	"\alearned\x18\a \x01(\bR\alearned\x12\x1e\n" +
 	"\n" +
 	"submodules\x18\b \x01(\bR\n" +
-	"submodules\"\x97\x04\n" +
+	"submodules\"\xab\x04\n" +
 	"\x06Listed\x12\x1e\n" +
 	"\n" +
 	"generation\x18\x01 \x01(\x04R\n" +
@@ -4391,7 +4401,8 @@ const file_command_proto_rawDesc = "" +
 	"\arest_ms\x18\x10 \x01(\x03R\x06restMs\x12\x18\n" +
 	"\alimited\x18\x11 \x01(\bR\alimited\x12\x18\n" +
 	"\askipped\x18\x12 \x01(\rR\askipped\x12'\n" +
-	"\x0fwith_credential\x18\x13 \x01(\bR\x0ewithCredential\"R\n" +
+	"\x0fwith_credential\x18\x13 \x01(\bR\x0ewithCredential\x12\x12\n" +
+	"\x04left\x18\x14 \x01(\rR\x04left\"R\n" +
 	"\x04Flaw\x12\x12\n" +
 	"\x04file\x18\x01 \x01(\tR\x04file\x12\x12\n" +
 	"\x04line\x18\x02 \x01(\rR\x04line\x12\x10\n" +

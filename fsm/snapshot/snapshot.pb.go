@@ -1094,6 +1094,7 @@ type Repo struct {
 	Moved          *Moved                 `protobuf:"bytes,32,opt,name=moved,proto3" json:"moved,omitempty"`
 	Fallback       *Fallback              `protobuf:"bytes,33,opt,name=fallback,proto3" json:"fallback,omitempty"`
 	Sourced        *Sourced               `protobuf:"bytes,34,opt,name=sourced,proto3" json:"sourced,omitempty"`
+	Came           string                 `protobuf:"bytes,35,opt,name=came,proto3" json:"came,omitempty"` // key of the address that what is published came from, where the first is another by now
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
 }
@@ -1357,6 +1358,13 @@ func (x *Repo) GetSourced() *Sourced {
 		return x.Sourced
 	}
 	return nil
+}
+
+func (x *Repo) GetCame() string {
+	if x != nil {
+		return x.Came
+	}
+	return ""
 }
 
 // Sourced is what a repo has that sources claim, or have claimed.
@@ -2608,7 +2616,7 @@ const file_snapshot_proto_rawDesc = "" +
 	"\t_upstream\")\n" +
 	"\x03Pin\x12\x10\n" +
 	"\x03ref\x18\x01 \x01(\tR\x03ref\x12\x10\n" +
-	"\x03oid\x18\x02 \x01(\tR\x03oid\"\xd7\t\n" +
+	"\x03oid\x18\x02 \x01(\tR\x03oid\"\xeb\t\n" +
 	"\x04Repo\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x12\n" +
@@ -2648,7 +2656,8 @@ const file_snapshot_proto_rawDesc = "" +
 	"\x06paused\x18\x1f \x01(\bR\x06paused\x12/\n" +
 	"\x05moved\x18  \x01(\v2\x19.gitmirror.snapshot.MovedR\x05moved\x128\n" +
 	"\bfallback\x18! \x01(\v2\x1c.gitmirror.snapshot.FallbackR\bfallback\x125\n" +
-	"\asourced\x18\" \x01(\v2\x1b.gitmirror.snapshot.SourcedR\asourced\x1a9\n" +
+	"\asourced\x18\" \x01(\v2\x1b.gitmirror.snapshot.SourcedR\asourced\x12\x12\n" +
+	"\x04came\x18# \x01(\tR\x04came\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01J\x04\b\a\x10\b\"\x87\x02\n" +

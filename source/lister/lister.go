@@ -319,15 +319,33 @@ func claimsOf(view *fsm.View, src *fsm.Source) func(func(source.Claim) bool) {
 
 // guard holds back what a listing would take away and may not unasked, and returns what a person has
 // let it. What is held has a digest: a person lets go what was shown, and nothing else. A forge that has
-// nothing any more is held however little it had, but for what is in another of its accounts.
+// nothing any more is held however little it had, but for what is in another of its accounts. An entry that
+// leaves its row for another's, so that nobody wants that any more, is as good as gone.
 func (l *Lister) guard(view *fsm.View, src *fsm.Source, listing *source.Listing, changes *source.Changes, state *command.Listed) (approved []byte) {
-	hold := holdOf(*changes)
+	left := leaving(view, src, listing, *changes)
+	var to []string
+	for _, i := range left {
+		e := &listing.Entries[i]
+		changes.Lost, to = append(changes.Lost, e.Path), append(to, e.Path+" "+e.Keys[0])
+	}
+	hold := holdOf(*changes, to...)
 	if src.Approved == string(hold.GetDigest()) {
 		return hold.GetDigest()
 	}
 	if exceeds(view, src, len(changes.Lost)) || src.IsForge() && len(listing.Entries) == 0 && len(changes.Lost) > 0 {
 		state.Hold, changes.Gone = hold, nil
+		if len(left) > 0 { // who leaves what depends on where all go: none does, so that what is asked stays what it is
+			before := len(changes.Changed)
+			changes.Changed = slices.DeleteFunc(changes.Changed, func(i int) bool {
+				c := view.ClaimOf(src.Num, listing.Entries[i].Path)
+				return c.Keys[0] != listing.Entries[i].Keys[0]
+			})
+			changes.Kept += before - len(changes.Changed)
+			state.Kept = uint32(changes.Kept)
+		}
+		return nil
 	}
+	state.Left = uint32(len(left))
 	return nil
 }
 
@@ -372,10 +390,11 @@ func lost(view *fsm.View, src *fsm.Source, gone []string) (paths []string) {
 }
 
 // holdOf is what a listing would take away: it names what is lost, and its digest is of all that goes.
-func holdOf(changes source.Changes) *command.SourceHold {
+// left are those that leave their rows, and for what.
+func holdOf(changes source.Changes, left ...string) *command.SourceHold {
 	h := sha256.New()
-	for _, path := range changes.Gone {
-		fmt.Fprintf(h, "%s\n", path)
+	for _, line := range slices.Concat(changes.Gone, left) {
+		fmt.Fprintf(h, "%s\n", line)
 	}
 	return &command.SourceHold{Digest: h.Sum(nil)[:20], Lost: uint32(max(len(changes.Lost), 1)), First: changes.Lost[:min(len(changes.Lost), mostShown)]}
 }
