@@ -48,9 +48,9 @@ func (x indexes) File(repo string, generation uint64, name string, most int64) (
 	return f.ID, data, err
 }
 
-func (x indexes) Sync(ctx context.Context, repo string) error {
-	_, err := x.engine.Sync(ctx, repo)
-	return err
+func (x indexes) Sync(ctx context.Context, repo string) (well bool, err error) {
+	res, err := x.engine.Sync(ctx, repo)
+	return err == nil && res.Failure == nil && res.Hold == nil, err
 }
 
 type indexFiles struct{ of mirror.Tree }

@@ -35,8 +35,8 @@ type Indexes interface {
 	// empty where there is none, and data nil where it has more than most bytes. It blocks for the disk.
 	File(repo string, generation uint64, name string, most int64) (id string, data []byte, err error)
 	// Sync asks the upstream of a repository that this node owns, and returns when what it has is
-	// published.
-	Sync(ctx context.Context, repo string) error
+	// published. well is false where that is held, or there was no answer.
+	Sync(ctx context.Context, repo string) (well bool, err error)
 }
 
 // ErrNotYet says that what is here of an index is not what was published, which will be so in a moment.
@@ -139,15 +139,26 @@ func (l *Lister) look(ctx context.Context) (next time.Duration) {
 			continue
 		}
 		there[src.ID] = true
-		if l.asking(ctx, src, row) {
-			continue
-		}
 		p := l.pauses[src.ID]
-		if wait := time.Until(p.until); wait > 0 {
+		wait := time.Until(p.until)
+		if wait > 0 && unasked(src, row) {
 			next = sooner(next, wait)
 			continue
 		}
-		err := l.list(ctx, view, src, row)
+		if l.asking(ctx, src, row) {
+			continue
+		}
+		if wait > 0 {
+			next = sooner(next, wait)
+			continue
+		}
+		var err error
+		if unasked(src, row) && !l.asked[src.ID].well {
+			delete(l.asked, src.ID)
+			err = notUpstreams(row)
+		} else {
+			err = l.list(ctx, view, src, row)
+		}
 		if err == nil || ctx.Err() != nil {
 			delete(l.pauses, src.ID)
 			continue

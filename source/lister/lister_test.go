@@ -37,6 +37,7 @@ type world struct {
 	modules map[string]string // what .gitmodules has, by the upstream's key
 	reads   int               // of the index
 	asked   int               // how often upstreams were
+	strange bool              // upstreams show something else than what is published
 	slow    chan struct{}     // upstreams answer when it is closed; nil: at once
 	comes   func()            // is done when they are asked the next time
 	mu      sync.Mutex        // of what proposes
@@ -155,7 +156,7 @@ func (w *world) File(repo string, generation uint64, name string, most int64) (s
 }
 
 // Sync implements lister.Indexes.
-func (w *world) Sync(_ context.Context, repo string) error {
+func (w *world) Sync(_ context.Context, repo string) (well bool, err error) {
 	if w.slow != nil {
 		<-w.slow
 	}
@@ -163,7 +164,7 @@ func (w *world) Sync(_ context.Context, repo string) error {
 		w.comes()
 		w.comes = nil
 	}
-	return nil
+	return !w.strange, nil
 }
 
 type files map[string]string

@@ -1,0 +1,69 @@
+package lister_test
+
+import (
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"gitmirror/fsm/command"
+)
+
+// A source whose index was mirrored before it was added reads nothing of it until its upstream was asked, and shows
+// that: it may be another repository by now.
+func TestAnIndexThatWasThereBefore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.files["old"] = "url: https://h/old"
+		w.publish()
+		w.sure(&command.RemoveSource{Id: "s"})
+		for w.state.View().SourceByID("s") != nil {
+			w.lister("a").Look(t.Context())
+		}
+		w.now = w.now.Add(time.Hour)
+		index := &command.NewRepo{Id: "another", Name: "h/index", Urls: w.row().URLs(), UrlKeys: []string{"h/index"}}
+		w.sure(&command.PutSource{Source: &command.NewSource{Id: "s", Name: "s", Namespace: "ns", Index: index}})
+		if src := w.state.View().SourceByID("s"); src.Index != "index" {
+			t.Fatalf("%+v", src)
+		}
+		w.strange = true
+		l := w.lister("a")
+		look := func() {
+			t.Helper()
+			for range 4 {
+				l.Look(t.Context())
+				synctest.Wait()
+				time.Sleep(10 * time.Second)
+			}
+		}
+		look()
+		if src := w.state.View().SourceByID("s"); src.Listed != nil || src.Error != "" || w.asked == 0 {
+			t.Fatalf("it is listed before anybody knows what it is: %+v, asked %d times", src, w.asked)
+		}
+		row := w.row()
+		w.sure(&command.Report{Node: "a", Health: []*command.HealthReport{{Repo: "index", Epoch: row.Epoch, HoldReason: "head_rewrite", HoldDigest: make([]byte, 20)}}})
+		look()
+		if src := w.state.View().SourceByID("s"); src.Listed != nil || !strings.Contains(src.Error, "held: gitmirror repo approve h/index") {
+			t.Fatalf("%+v", src)
+		}
+		w.strange = false
+		delete(w.files, "old")
+		w.files["new"] = "url: https://h/new"
+		w.publish()
+		look()
+		if src, claims := w.state.View().SourceByID("s"), w.claims(); src.Error != "" || len(claims) != 1 || claims["new"] == "" {
+			t.Errorf("%+v, %v", src, claims)
+		}
+	})
+}
+
+// What was cloned for it is read at once.
+func TestAnIndexThatIsNewIsNotAsked(t *testing.T) {
+	w := newWorld(t)
+	w.files["one"] = "url: https://h/one"
+	w.publish()
+	w.lister("a").Look(t.Context())
+	if w.asked != 0 || len(w.claims()) != 1 {
+		t.Errorf("asked %d times, %v", w.asked, w.claims())
+	}
+}
