@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"google.golang.org/protobuf/proto"
@@ -186,6 +187,9 @@ func (c *chronicle) lists(before, view *fsm.View, src *fsm.Source, l *command.Li
 	}
 	if done := l.GetDone(); done != nil && next != nil && done.GetError() == "" && next.Version != src.Version {
 		c.listings++
+		if n := int(done.GetLeft()); n > 0 {
+			c.losses[src.ID] = append(c.losses[src.ID], loss{view.Now(), n})
+		}
 		held := int(done.GetHold().GetLost())
 		for _, loss := range c.losses[src.ID] {
 			if age := view.Now().Sub(loss.at); age >= 23*time.Hour && age <= 25*time.Hour {
@@ -215,7 +219,8 @@ func (c *chronicle) selectionsOf(name string, until time.Time) (list []*command.
 
 // was tells whether what has a number of the forge was wanted, or was not, at some moment within listingBound up to then.
 func (a *account) was(path string, until time.Time, is bool, by []*command.Selection) bool {
-	number, err := strconv.ParseInt(path, 10, 64)
+	digits, _, _ := strings.Cut(path, "@") // behind which is when it was made
+	number, err := strconv.ParseInt(digits, 10, 64)
 	if err != nil || a == nil {
 		return false
 	}
