@@ -35,6 +35,7 @@ type addresses struct {
 	URL       string   `json:"url"`
 	InsteadOf []string `json:"instead_of"` // the upstreams that it stands for
 	retired   bool
+	servesOf  string // another upstream
 }
 
 func repoURL(ctx context.Context, s *session, name string, instead bool) error {
@@ -51,6 +52,15 @@ func repoURL(ctx context.Context, s *session, name string, instead bool) error {
 			return &Failure{What: fmt.Sprintf("all %d that are called so are retired: they are not followed any more", retired), Code: string(refusal.NotFound), Exit: exitNotFound, Try: s.command("repo ls --state retired")}
 		}
 	}
+	strange := 0
+	if instead {
+		all := len(list)
+		was := list[0]
+		list = slices.DeleteFunc(list, func(at addresses) bool { return at.servesOf != "" })
+		if strange = all - len(list); len(list) == 0 {
+			return &Failure{What: fmt.Sprintf("%s serves what %s had: nothing of %s is served yet", name, was.servesOf, was.InsteadOf[0]), Code: string(refusal.NotFound), Exit: exitNotFound, Try: s.command("repo show %s", redact(name))}
+		}
+	}
 	var lines []string
 	for _, at := range list {
 		if instead {
@@ -62,6 +72,9 @@ func repoURL(ctx context.Context, s *session, name string, instead bool) error {
 	if instead && namespace {
 		lines = append(lines, fences(list)...)
 		s.remark("Lines for %s repositories. Git replaces what an address begins with.", humanize.Comma(int64(len(list))))
+		if strange > 0 {
+			s.remark("%s that serve what another address had are left out: their own is held, or fails", humanize.Comma(int64(strange)))
+		}
 		if retired > 0 {
 			s.remark("%s that are retired, and not followed any more, are left out: %s", humanize.Comma(int64(retired)), s.command("repo ls --state retired"))
 		}
@@ -84,7 +97,7 @@ func (s *session) addresses(ctx context.Context, name string) (list []addresses,
 	if !strings.HasSuffix(name, "/") {
 		var r *api.Repo
 		if r, none = s.find(ctx, name); none == nil {
-			return []addresses{{URL: render.CloneURL(s.base(ctx), r.Name), InsteadOf: r.URLs}}, false, nil
+			return []addresses{{URL: render.CloneURL(s.base(ctx), r.Name), InsteadOf: r.URLs, servesOf: r.ServesOf}}, false, nil
 		}
 		var p *api.Problem
 		if !errors.As(none, &p) || !is(p, refusal.NotFound) {
@@ -99,7 +112,7 @@ func (s *session) addresses(ctx context.Context, name string) (list []addresses,
 	for _, r := range all.Repos {
 		for _, called := range append([]string{r.Name}, r.Aliases...) {
 			if strings.HasPrefix(strings.ToLower(called), prefix) {
-				list = append(list, addresses{URL: render.CloneURL(s.base(ctx), called), InsteadOf: r.URLs, retired: r.RetiredAt != nil})
+				list = append(list, addresses{URL: render.CloneURL(s.base(ctx), called), InsteadOf: r.URLs, retired: r.RetiredAt != nil, servesOf: r.ServesOf})
 				break
 			}
 		}

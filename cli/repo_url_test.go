@@ -76,7 +76,7 @@ func TestTheAddressesOfANamespace(t *testing.T) {
 }
 
 // What git would take for another mirror, as its name begins as one's does, is asked upstream; and what is
-// retired is asked there too.
+// retired is asked there too, and whose mirror serves what another address had.
 func TestAddressesThatLookLikeOthers(t *testing.T) {
 	f := fakeNode(t, func(_ int, r request) any {
 		if !strings.HasPrefix(r.line, "GET /api/v1/repos?") {
@@ -86,13 +86,18 @@ func TestAddressesThatLookLikeOthers(t *testing.T) {
 		one.URLs, two.URLs, gone.URLs = []string{"https://h/tool.git"}, []string{"https://h/q4"}, []string{"https://h/gone"}
 		now := time.Now()
 		gone.RetiredAt = &now
-		return &api.RepoList{Repos: []api.Repo{two, one, gone}}
+		other := row("io/other", "held")
+		other.URLs, other.ServesOf = []string{"https://h/other"}, "h/before"
+		if strings.Contains(r.line, "/repos/io/other") {
+			return &other
+		}
+		return &api.RepoList{Repos: []api.Repo{two, one, gone, other}}
 	})
 	r := run(t, "repo", "url", "io/", "--insteadof").want(t, exitOK)
-	contains(t, "stderr", r.err, "Lines for 2 repositories", "1 that are retired")
+	contains(t, "stderr", r.err, "Lines for 2 repositories", "1 that are retired", "1 that serve what another address had")
 	dir := t.TempDir()
 	config := write(t, filepath.Join(dir, "config"), r.out)
-	for upstream, want := range map[string]string{"https://h/tool": f.URL + "/git/io/tool", "https://h/q4.git": f.URL + "/git/io/tool2.git", "https://h/tool2.git": "https://h/tool2.git", "https://h/gone": "https://h/gone"} {
+	for upstream, want := range map[string]string{"https://h/tool": f.URL + "/git/io/tool", "https://h/q4.git": f.URL + "/git/io/tool2.git", "https://h/tool2.git": "https://h/tool2.git", "https://h/gone": "https://h/gone", "https://h/other": "https://h/other"} {
 		cmd := exec.Command("git", "ls-remote", "--get-url", upstream)
 		cmd.Dir, cmd.Env = dir, append(os.Environ(), "GIT_CONFIG_GLOBAL="+config, "GIT_CONFIG_SYSTEM=/dev/null")
 		out, err := cmd.Output()

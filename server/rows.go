@@ -258,7 +258,7 @@ func (sh shape) below(r *fsm.Repo) bool {
 // render is a row as the API shows it.
 func (sh shape) render(r *fsm.Repo, said firsthand) api.Repo {
 	out := api.Repo{
-		ID: r.ID, Name: r.Name, Aliases: append([]string{}, r.Aliases...), URLs: r.URLs(), Paused: r.Paused, RetiredAt: timeOf(r.Sourced.RetiredAt()), Claims: claimsOf(sh.view, r), Origins: originsOf(sh.view, r), Epoch: r.Epoch, Generation: r.Generation, Durable: r.Durable(),
+		ID: r.ID, Name: r.Name, Aliases: append([]string{}, r.Aliases...), URLs: r.URLs(), Paused: r.Paused, RetiredAt: timeOf(r.Sourced.RetiredAt()), ServesOf: r.Estranged(), Claims: claimsOf(sh.view, r), Origins: originsOf(sh.view, r), Epoch: r.Epoch, Generation: r.Generation, Durable: r.Durable(),
 		Refs: r.Refs, Head: strings.TrimPrefix(r.Head(), "ref: "), Labels: r.Labels, Copies: []api.Copy{},
 		Policy: api.PolicyOf(r.Policy.Policy), RefPrefixes: append([]string{}, r.Policy.RefPrefixes...),
 	}

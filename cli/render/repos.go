@@ -92,7 +92,7 @@ func (p Printer) Repo(r *api.Repo, own, base string) error {
 		if c.Path == "" {
 			what += ", as its index"
 		} else {
-			what += ": " + cell(c.Path)
+			what += ": " + cell(pathOf(c))
 		}
 		list = append(list, [2]string{"wanted by", what})
 		if c.SubmodulesError != "" {
@@ -100,6 +100,9 @@ func (p Printer) Repo(r *api.Repo, own, base string) error {
 		}
 	}
 	list = append(list, originLines(r.Origins)...)
+	if r.ServesOf != "" {
+		list = append(list, [2]string{"serves", p.colored(yellow, "what "+cell(r.ServesOf)+" had: its url is another since, of which nothing is served yet")})
+	}
 	if r.RetiredAt != nil {
 		list = append(list, [2]string{"retired", p.colored(yellow, "nobody wants it any more, since "+p.ago(r.RetiredAt)+"; to keep it: "+p.command("repo add "+cell(r.URLs[0])+" --name "+cell(r.Name)))})
 	}
@@ -387,4 +390,12 @@ func originLines(origins []api.Origin) (list [][2]string) {
 		list = append(list, [2]string{key, cell(strings.Join(settings[source], ", "))})
 	}
 	return list
+}
+
+// pathOf is where a source has what it wants: in a forge that is known by its number, and when it was made.
+func pathOf(c api.Claim) string {
+	if number, _, forge := strings.Cut(c.Path, "@"); forge && c.File != "" {
+		return c.File + " (id " + number + ")"
+	}
+	return c.Path
 }
