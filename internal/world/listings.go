@@ -105,7 +105,8 @@ func (r *run) claimsOtherwise(ctx context.Context, n *Node, a *account, src api.
 	for _, row := range page.Repos {
 		for _, c := range row.Claims {
 			if c.Source == a.name && c.Path != "" { // which its index has
-				got[c.Path] = row.URLs
+				number, _, _ := strings.Cut(c.Path, "@") // behind which is when it was made
+				got[number] = row.URLs
 			}
 		}
 	}
