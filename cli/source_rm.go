@@ -10,7 +10,8 @@ import (
 func sourceRmCommand() command {
 	return command{
 		path: "source rm", args: "NAME", usage: "follow a source no more", min: 1, max: 1,
-		about:    "What nobody else wants of what it lists is served for seven days more, and then goes to the trash.",
+		about: "What nobody else wants of what it lists is served for seven days more, and then goes to the trash. What another\n" +
+			"source wants too, or people, is called at once as these call it, and no more as this source does.",
 		examples: []string{"gitmirror source rm upstream-repos --yes"},
 		flags:    []urfave.Flag{yesFlag()},
 		run: func(ctx context.Context, s *session, c *urfave.Context) error {
@@ -25,7 +26,7 @@ func sourceRm(ctx context.Context, s *session, name string, yes bool) error {
 		return err
 	}
 	if !yes {
-		effect := fmt.Sprintf("%s wants %d repositories. What nobody else wants of them is not followed any more, and goes to the trash after seven days.", src.Name, src.Claims)
+		effect := fmt.Sprintf("%s wants %d repositories. What nobody else wants of them is not followed any more, and goes to the trash after seven days; what others want too loses the names that it has here at once.", src.Name, src.Claims)
 		if err := s.confirm(ctx, effect, "source rm "+src.Name+" --yes"); err != nil {
 			return err
 		}

@@ -421,3 +421,37 @@ func TestHeldSubmodulesGoWhenTheyAreApproved(t *testing.T) {
 		t.Errorf("%+v, %q", is(), w.paths())
 	}
 }
+
+// A forge that was set up anew gives one account the numbers of another: nothing went from one to the other.
+func TestAccountsOfAForgeThatWasSetUpAnew(t *testing.T) {
+	w, a := newForgeWorld(t, "gitlab", nil)
+	w.sure(&command.PutSource{Source: &command.NewSource{Id: "g", Name: "g", Owner: "a", Forge: &command.Forge{Kind: "gitlab", Base: "https://h", Account: "tools"}}})
+	has := func(account string, first int64, at time.Time) {
+		var all []forgereplay.Repo
+		for i, name := range []string{"docs", "www", "x"} {
+			all = append(all, forgereplay.Repo{ID: first + int64(i), Made: at, Owner: account, Name: name, Clone: "https://h/" + account + "/" + name + ".git"})
+		}
+		a.Organisation(account, all...)
+	}
+	has("acme", 6001, forgereplay.SetUp)
+	a.Organisation("tools")
+	list := w.lists("a", a)
+	list()
+	_, rows := w.forged()
+	has("tools", 6001, forgereplay.SetUp.Add(time.Hour))
+	has("acme", 6004, forgereplay.SetUp.Add(time.Hour))
+	w.sure(&command.SetSource{Id: "g", Again: 1})
+	list()
+	w.sync()
+	list()
+	v := w.state.View()
+	for i, name := range []string{"docs", "www", "x"} {
+		ours, theirs := v.RepoByName("h/acme/"+name), v.RepoByName("h/tools/"+name)
+		if ours.ID != rows[fmt.Sprint(6001+i)] || theirs == nil || theirs.ID == ours.ID || theirs.URLs()[0] != "https://h/tools/"+name+".git" || ours.URLs()[0] != "https://h/acme/"+name+".git" {
+			t.Errorf("%s: %+v, %+v", name, ours, theirs)
+		}
+	}
+	if src := w.forge(); src.Hold != nil || src.Listed.GetFlawsTotal() != 0 || src.Lost(w.now) != 0 {
+		t.Errorf("%+v", src)
+	}
+}
