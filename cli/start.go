@@ -8,7 +8,6 @@ import (
 	"log"
 	"log/slog"
 	"os"
-	"runtime/debug"
 	"sync"
 
 	"gitmirror/internal/oneline"
@@ -54,14 +53,10 @@ each flag (replace-after: 5m). "gitmirror config init" writes one to fill in.`,
 	}
 }
 
-// garbagePercent is how much garbage a node lets come together, of what it needs: nearly all of
-// that are rows, which stay, and with twice their memory it would not be faster by a tenth.
-const garbagePercent = 50
-
 // start runs a node until ctx ends, and tells systemd how it is.
 func start(ctx context.Context, s *session, cfg node.Config) error {
 	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(garbagePercent)
+		go tendHeap(ctx)
 	}
 	systemd := supervised{cfg.Log}
 	var watching sync.WaitGroup

@@ -72,7 +72,7 @@ func (p Printer) Source(s *api.Source) error {
 			list = append(list, [2]string{"left out", count(l.Skipped, "repository", "repositories") + " that are not wanted"})
 		}
 		if l.Kept > 0 {
-			list = append(list, [2]string{"kept", count(l.Kept, "repository", "repositories") + " left as they were, because of errors or of what is held"})
+			list = append(list, [2]string{"kept", count(l.Kept, "repository", "repositories") + " left as before, because of errors or of what is held"})
 		}
 	}
 	if u := s.Underway; u != nil {

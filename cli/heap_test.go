@@ -1,0 +1,18 @@
+package cli
+
+import (
+	"runtime/metrics"
+	"testing"
+)
+
+func TestHowMuchGarbageMayComeTogether(t *testing.T) {
+	for live, want := range map[uint64]int{0: 100, 4 << 20: 100, 64 << 20: 100, 128 << 20: 50, 256 << 20: 25, 1 << 40: 25} {
+		if got := garbagePercent(live); got != want {
+			t.Errorf("%d bytes: %d %%, want %d", live, got, want)
+		}
+	}
+	sample := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
+	if metrics.Read(sample); sample[0].Value.Kind() != metrics.KindUint64 {
+		t.Error("this Go does not tell what is live")
+	}
+}
