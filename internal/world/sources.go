@@ -176,15 +176,17 @@ func (r *run) moodOfAccount(s Step) {
 	})
 }
 
-// editAccount changes what an account has. Every other time people have the source listed after it.
+// editAccount changes what an account has. Every other time people have the source listed after it, and always after a
+// rename, which is told from a new one only if both were listed.
 func (r *run) editAccount(s Step) {
 	a := r.wantedAccount(s)
-	luck := s.Node + 3*s.Repo
+	luck, renamed := s.Node+3*s.Repo, false
 	switch s.Other % 7 {
-	case 0, 1:
+	case 0:
 		_, shared := r.w.account((s.Repo + 1) % accounts).some(luck)
-		a.grow(1+s.Node%3, map[bool]*project{true: shared}[s.Other == 0])
-	case 2:
+		a.grow(1+s.Node%3, map[bool]*project{true: shared}[s.Node%2 == 0])
+	case 1, 2:
+		renamed = true
 		a.edit(luck, func(p project) *project { return a.rename(p) })
 	case 3:
 		if a.kind != indexed {
@@ -200,7 +202,7 @@ func (r *run) editAccount(s Step) {
 		}
 	}
 	a.publish()
-	if s.Node%2 == 0 {
+	if renamed || s.Node%2 == 0 {
 		r.work.Go(func() { r.syncSource(a, s.Node, r.key(s)) })
 	}
 }
@@ -210,7 +212,7 @@ func (r *run) purgeAccount(s Step) {
 	a := r.wantedAccount(s)
 	switch s.Other % 3 {
 	case 0:
-		a.purge(s.Node)
+		a.purge(1 + s.Node%2) // of what has nothing left, all is held
 	case 1:
 		a.purge(0)
 	case 2:
