@@ -64,6 +64,7 @@ type claims struct {
 	byRepo *btree.BTreeG[*Claim] // by repo, the oldest first
 	above  *btree.BTreeG[*Claim] // those whose submodules are wanted too, by source and path
 	held   *btree.BTreeG[*Claim] // those of whose submodules something is held, so too
+	flawed *btree.BTreeG[*Claim] // those of whose submodules something cannot be followed, so too
 	counts map[SourceNum]int
 	shared bool // counts is a clone's too: it is copied before it is written to
 	sum    sum
@@ -77,6 +78,7 @@ func newClaims() claims {
 		byPath: btree.NewBTreeGOptions(byPath, unlocked),
 		above:  btree.NewBTreeGOptions(byPath, unlocked),
 		held:   btree.NewBTreeGOptions(byPath, unlocked),
+		flawed: btree.NewBTreeGOptions(byPath, unlocked),
 		byRepo: btree.NewBTreeGOptions(func(a, b *Claim) bool {
 			return cmp.Or(cmp.Compare(a.Repo, b.Repo), cmp.Compare(a.Since, b.Since), cmp.Compare(a.Source, b.Source), cmp.Compare(a.Path, b.Path)) < 0
 		}, unlocked),
@@ -85,7 +87,7 @@ func newClaims() claims {
 
 func (c *claims) clone() claims {
 	c.shared = true
-	return claims{byPath: c.byPath.Copy(), byRepo: c.byRepo.Copy(), above: c.above.Copy(), held: c.held.Copy(), counts: c.counts, shared: true, sum: c.sum}
+	return claims{byPath: c.byPath.Copy(), byRepo: c.byRepo.Copy(), above: c.above.Copy(), held: c.held.Copy(), flawed: c.flawed.Copy(), counts: c.counts, shared: true, sum: c.sum}
 }
 
 func (c *claims) get(src SourceNum, path string) *Claim {
@@ -111,6 +113,9 @@ func (c *claims) put(claim *Claim) {
 	if claim.Held != nil {
 		c.held.Set(claim)
 	}
+	if claim.SubmodulesFlaw != "" {
+		c.flawed.Set(claim)
+	}
 	c.add(claim.Source, +1)
 }
 
@@ -120,6 +125,7 @@ func (c *claims) drop(claim *Claim) {
 	c.byRepo.Delete(claim)
 	c.above.Delete(claim)
 	c.held.Delete(claim)
+	c.flawed.Delete(claim)
 	c.add(claim.Source, -1)
 }
 
@@ -184,6 +190,12 @@ func (v *View) ClaimsOn(repo string) []*Claim { return v.tables.claims.on(repo) 
 // returns false.
 func (v *View) Above(src SourceNum, fn func(*Claim) bool) {
 	v.tables.claims.above.Ascend(&Claim{Source: src}, func(c *Claim) bool { return c.Source == src && fn(c) })
+}
+
+// Flawed calls fn with the claims of a source of whose submodules something cannot be followed, by path, until it
+// returns false.
+func (v *View) Flawed(src SourceNum, fn func(*Claim) bool) {
+	v.tables.claims.flawed.Ascend(&Claim{Source: src}, func(c *Claim) bool { return c.Source == src && fn(c) })
 }
 
 // ClaimOf is a source's claim of that path, nil where there is none.

@@ -144,6 +144,9 @@ func someCommand(t *rapid.T, v *View) proto.Message {
 			}
 			of := rapid.SampledFrom(above).Draw(t, "of")
 			c.Submodules = &command.Submodules{Of: of.Path, Done: someBool.Draw(t, "all"), Read: digest(byte(someCount.Draw(t, "read")))}
+			if someBool.Draw(t, "flawed") {
+				c.Submodules.Flaw = "no"
+			}
 			if row := v.Repo(of.Repo); v.Node(row.Owner) != nil {
 				c.Node, c.Epoch = v.Node(row.Owner).ID, guess(row.Epoch)
 			}

@@ -746,7 +746,7 @@ func soundSources(v *View) error {
 		}
 	}
 	claimed := map[string]bool{}
-	asking := 0 // for submodules
+	asking, flawed := 0, 0 // for submodules
 	total := sum{}
 	var err error
 	v.tables.claims.byPath.Scan(func(c *Claim) bool {
@@ -774,6 +774,9 @@ func soundSources(v *View) error {
 		if c.Submodules {
 			asking++
 		}
+		if c.SubmodulesFlaw != "" {
+			flawed++
+		}
 		return err == nil
 	})
 	if err != nil {
@@ -784,6 +787,9 @@ func soundSources(v *View) error {
 	}
 	if n := v.tables.claims.above.Len(); n != asking {
 		return fmt.Errorf("%d claims ask for submodules, and %d are found", asking, n)
+	}
+	if n := v.tables.claims.flawed.Len(); n != flawed {
+		return fmt.Errorf("what hangs on %d claims cannot be followed, and %d are found", flawed, n)
 	}
 	for src, n := range counts {
 		if v.tables.claims.count(src) != n {

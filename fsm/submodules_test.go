@@ -100,8 +100,11 @@ func TestWhatWasReadOfSubmodules(t *testing.T) {
 	m := sourced(t)
 	m.ok(m.listing("kernel", []*command.Entry{asking("one")}, nil))
 	m.ok(m.under("kernel", "one", &command.Submodules{Done: true, Read: []byte("x"), Flaw: "no"}))
-	claim := m.state.View().ClaimOf(1, "one")
-	if claim.SubmodulesRead != "x" || claim.SubmodulesFlaw != "no" {
+	flawed := func() (n int) {
+		m.state.View().Flawed(1, func(*Claim) bool { n++; return true })
+		return n
+	}
+	if claim := m.state.View().ClaimOf(1, "one"); claim.SubmodulesRead != "x" || claim.SubmodulesFlaw != "no" || flawed() != 1 {
 		t.Errorf("%+v", claim)
 	}
 	// An entry that has changed is read again; and what does not ask any more lets its submodules go.
@@ -109,8 +112,8 @@ func TestWhatWasReadOfSubmodules(t *testing.T) {
 	e := entryOf("one")
 	e.Hash = digest(2)[:16]
 	m.ok(m.listing("kernel", []*command.Entry{e}, nil))
-	if claim := m.state.View().ClaimOf(1, "one"); claim.SubmodulesRead != "" {
-		t.Errorf("%+v", claim)
+	if claim := m.state.View().ClaimOf(1, "one"); claim.SubmodulesRead != "" || flawed() != 0 {
+		t.Errorf("%+v, %d flawed", claim, flawed())
 	}
 	m.ok(m.listing("kernel", nil, []string{source.Under("one", "host/Acme/lib")}))
 	if lost := m.state.View().SourceByID("kernel").Lost(m.state.View().Now()); lost != 1 {

@@ -215,10 +215,7 @@ func sourceOf(view *fsm.View, src *fsm.Source) api.Source {
 
 // flawsBelow adds what of submodules cannot be followed.
 func flawsBelow(view *fsm.View, src *fsm.Source, l *api.Listing) {
-	view.Above(src.Num, func(c *fsm.Claim) bool {
-		if c.SubmodulesFlaw == "" {
-			return true
-		}
+	view.Flawed(src.Num, func(c *fsm.Claim) bool {
 		if l.FlawsTotal++; len(l.Flaws) < shownFlaws {
 			l.Flaws = append(l.Flaws, api.Flaw{File: c.Path, Why: "its submodules: " + c.SubmodulesFlaw})
 		}
@@ -276,52 +273,26 @@ func heldOr(view *fsm.View, src *fsm.Source) (state, reason string) {
 
 // sourceSince is since when a source is in the state that is shown, the zero time where that is not told.
 func sourceSince(view *fsm.View, src *fsm.Source, row *fsm.Repo, state string) time.Time {
-	switch {
-	case state == api.SourceHeld:
+	switch state {
+	case api.SourceHeld:
 		return view.Hold(src).Since
-	case state == api.SourceListing:
+	case api.SourceListing:
 		return view.Underway(src).Since
-	case state != api.SourceFailing:
-		return time.Time{}
+	case api.SourceFailing:
+		return failingSince(src, row)
+	}
+	return time.Time{}
+}
+
+// failingSince is since when a source that is failing cannot be listed.
+func failingSince(src *fsm.Source, row *fsm.Repo) time.Time {
+	switch {
 	case row != nil && row.Error != nil:
 		return row.Error.Since
 	case row != nil && row.Hold != nil:
 		return row.Hold.Since
 	}
 	return src.ErrorAt
-}
-
-// shownSources is how many sources have a line of their own among what somebody should look at.
-const shownSources = 5
-
-// troubledSources are the sources that somebody should look at.
-func troubledSources(view *fsm.View) (list []api.Attention) {
-	troubled := 0
-	for _, src := range view.Sources() {
-		row := view.Repo(src.Index)
-		state, reason := sourceState(view, src, row)
-		message := ""
-		switch state {
-		case api.SourceFailing:
-			message = fmt.Sprintf("the source %s cannot be listed: %s", src.Name, reason)
-		case api.SourceHeld:
-			message = fmt.Sprintf("the source %s is held: it would take away %d of %d", src.Name, view.Hold(src).Lost, view.ClaimsLen(src.Num))
-		case api.SourceWaiting:
-			if !src.IsForge() || barred(view, src) == "" {
-				continue
-			}
-			message = fmt.Sprintf("the source %s is not listed: %s", src.Name, barred(view, src))
-		default:
-			continue
-		}
-		if troubled++; troubled <= shownSources {
-			list = append(list, api.Attention{Message: message, Command: "gitmirror source show " + src.Name, Since: timeOf(sourceSince(view, src, row, state))})
-		}
-	}
-	if more := troubled - shownSources; more > 0 {
-		list = append(list, api.Attention{Message: count(more, "more source", "more sources") + " held, or not listed", Command: "gitmirror source ls"})
-	}
-	return list
 }
 
 // originsOf says whose a row's settings are.
