@@ -40,6 +40,7 @@ func TestWhatIsExportedIsWhatWasSaid(t *testing.T) {
 		Table:  server.Counts{Repos: map[string]int{"ready": 5}, Failing: map[string]int{"auth": 6}, Below: 1, Nodes: map[string]int{"up": 2, "down": 1}, Voters: 3, Tolerates: 1, Index: 8},
 		Mirror: mirror.Load{Load: schedule.Load{Checks: schedule.Line{Running: 1, Waiting: 2, Oldest: 3 * time.Second}, Firsts: schedule.Line{Running: 4}, Ages: []time.Duration{9 * time.Second, time.Second, 2 * time.Second}, Stale: 1}},
 	}
+	r.Table.Sources = []server.SourceCounts{{Name: "acme", Repos: 17, Errors: 2, Held: true, Listed: time.UnixMilli(1_900_000_000_500)}, {Name: "kernel", Fails: true}}
 	r.Table.Held.Copies, r.Table.Held.Wanted, r.Table.Held.Owned = 7, 2, 3
 	r.Mirror.Condition.Disk.State, r.Mirror.CopyPacks = space.Low, 12
 	m := New(Config{Build: Build{"v1", "abc"}, Read: func() Reading { return r }, Log: quiet()})
@@ -59,6 +60,8 @@ func TestWhatIsExportedIsWhatWasSaid(t *testing.T) {
 	for _, want := range []string{
 		`build_info{commit="abc",goversion=`, `raft_is_leader 1`, `raft_term 3`, `raft_commit_index 9`, `raft_applied_index 8`, `raft_last_contact_seconds +Inf`, `leader_changes_total 2`,
 		`tolerated_failures 1`, `nodes{state="up"} 2`, `nodes{state="suspect"} 0`, `repositories{state="ready"} 5`, `repositories{state="held"} 0`, `under_replicated_repositories 1`, `failing_repositories{error_class="auth"} 6`, `failing_repositories{error_class="disk"} 0`,
+		`source_repositories{source_name="acme"} 17`, `source_errors{source_name="acme"} 2`, `source_held{source_name="acme"} 1`, `source_failing{source_name="acme"} 0`, `source_listed_timestamp_seconds{source_name="acme"} 1.9000000005e+09`,
+		`source_held{source_name="kernel"} 0`, `source_failing{source_name="kernel"} 1`, `source_listed_timestamp_seconds{source_name="kernel"} 0`,
 		`owned_repositories 3`, `copies{state="held"} 5`, `copies{state="wanted"} 2`, `copy_packs 12`, `stale_repositories 1`,
 		`repository_staleness_seconds{share="0.5"} 2`, `repository_staleness_seconds{share="0.95"} 9`, `repository_staleness_seconds{share="1"} 9`,
 		`sync_queue_length{lane="checks"} 2`, `sync_queue_oldest_seconds{lane="checks"} 3`, `sync_running{lane="first_copies"} 4`, `disk_state{state="low"} 1`, `disk_state{state="well"} 0`,
@@ -84,7 +87,7 @@ func TestNamesAreWhatPrometheusExpects(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer p.GiveBack()
-	m := New(Config{Read: func() Reading { return Reading{} }, Process: p, Log: quiet()})
+	m := New(Config{Read: func() Reading { return Reading{Table: server.Counts{Sources: []server.SourceCounts{{Name: "acme"}}}} }, Process: p, Log: quiet()})
 	problems, err := promlint.New(strings.NewReader(scraped(t, m))).Lint()
 	if err != nil || len(problems) > 0 {
 		t.Error(problems, err)
@@ -96,7 +99,7 @@ func TestNamesAreWhatPrometheusExpects(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	bounded := []string{"version", "commit", "goversion", "state", "result", "error_class", "phase", "source", "kind", "route", "method", "code", "call", "share", "lane", "task"}
+	bounded := []string{"version", "commit", "goversion", "state", "result", "error_class", "phase", "source", "kind", "route", "method", "code", "call", "share", "lane", "task", "source_name"}
 	for _, f := range families {
 		if !strings.HasPrefix(f.GetName(), prefix) {
 			continue

@@ -61,6 +61,16 @@ func gauges(name, help, label string, values []string, of func(Reading, string) 
 	}}
 }
 
+// ofSources have a sample for each source. There are a thousand of them at most, which people have named.
+func ofSources(name, help string, of func(server.SourceCounts) float64) fact {
+	return fact{prometheus.NewDesc(prefix+"source_"+name, help, []string{"source_name"}, nil), prometheus.GaugeValue, func(r Reading) (list []sample) {
+		for _, s := range r.Table.Sources {
+			list = append(list, sample{of(s), []string{s.Name}})
+		}
+		return list
+	}}
+}
+
 func total(name, help string, of func(Reading) float64) fact {
 	f := gauge(name, help, of)
 	f.kind = prometheus.CounterValue
@@ -103,6 +113,16 @@ var facts = []fact{
 	gauges("repositories", "Repositories of the whole cluster by the state that is shown, as this node's table has them.", "state", api.StateNames, func(r Reading, state string) float64 { return float64(r.Table.Repos[state]) }),
 	gauges("failing_repositories", "Repositories of the whole cluster whose upstream cannot be followed, by why, as this node's table has them.", "error_class", words(failure.Classes), func(r Reading, class string) float64 { return float64(r.Table.Failing[class]) }),
 	gauge("under_replicated_repositories", "Published repositories of the whole cluster that lack copies, or whose copies lack the newest for a minute.", func(r Reading) float64 { return float64(r.Table.Below) }),
+	ofSources("repositories", "Repositories that a source wants mirrored, as this node's table has them.", func(s server.SourceCounts) float64 { return float64(s.Repos) }),
+	ofSources("errors", "Errors of a source's last listing, which are not followed; 0 while it is paused.", func(s server.SourceCounts) float64 { return float64(s.Errors) }),
+	ofSources("held", "1 while a source would take away more than it may without a person's word; 0 while it is paused.", func(s server.SourceCounts) float64 { return one(s.Held) }),
+	ofSources("failing", "1 while a source cannot be listed, or no node may list it; 0 while it is paused.", func(s server.SourceCounts) float64 { return one(s.Fails) }),
+	ofSources("listed_timestamp_seconds", "When a source was last listed, in Unix seconds, 0 where it never was: a forge is each hour, an index when it has changed.", func(s server.SourceCounts) float64 {
+		if s.Listed.IsZero() {
+			return 0
+		}
+		return float64(s.Listed.UnixMilli()) / 1000
+	}),
 	gauge("owned_repositories", "Repositories whose upstream this node asks.", func(r Reading) float64 { return float64(r.Table.Held.Owned) }),
 	gauges("copies", "Copies on this node by what is to become of them: to be made, held, or to be deleted.", "state", []string{"wanted", "held", "leaving"}, func(r Reading, state string) float64 {
 		switch held := r.Table.Held; state {

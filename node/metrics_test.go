@@ -160,6 +160,9 @@ func alone(t *testing.T) (families, string) {
 	t.Helper()
 	r := start(t, node.Config{Name: "n1", OwnProcess: true})
 	r.eventually(t, "a leader", func(s *api.Status) bool { return s.Leader != "" })
+	if _, err := r.client.AddSource(t.Context(), api.AddSource{Kind: api.SourceIndex, URL: gittest.Upstream(t).URL("gone"), Name: "acme"}, ""); err != nil {
+		t.Fatal(err)
+	}
 	f, text := r.scrape(t)
 	testlog.Eventually(t, "what raft measures", func() bool {
 		f, text = r.scrape(t)
@@ -204,7 +207,7 @@ func thePage(t *testing.T, f families) {
 }
 
 // open are labels that have no list: what they can say is said here.
-var open = map[string]string{"route": "a path of [api.md](api.md), or of git", "method": "GET, HEAD, …", "code": "HTTP's", "version": "", "commit": "", "goversion": ""}
+var open = map[string]string{"route": "a path of [api.md](api.md), or of git", "method": "GET, HEAD, …", "code": "HTTP's", "source_name": "as `gitmirror source ls` has it", "version": "", "commit": "", "goversion": ""}
 
 // table is a row for each metric of ours.
 func (f families) table() string {

@@ -1,6 +1,8 @@
 package server
 
 import (
+	"time"
+
 	"gitmirror/api"
 	"gitmirror/fsm"
 )
@@ -16,6 +18,17 @@ type Counts struct {
 	Voters    int
 	Tolerates int // how many more voters may fail
 	Index     uint64
+	Sources   []SourceCounts
+}
+
+// SourceCounts are what is true of a source. One that a person has paused has no errors, is not held and does not fail.
+type SourceCounts struct {
+	Name   string
+	Repos  int // that it wants
+	Errors int // of its last listing
+	Held   bool
+	Fails  bool      // it cannot be listed, or nobody may list it
+	Listed time.Time // when it was last; the zero time where it never was
 }
 
 // Counts does not look at rows that have not changed since it, or status, was asked last.
@@ -35,6 +48,10 @@ func (s *Server) Counts() Counts {
 	}
 	q := quorumOf(list)
 	c.Voters, c.Tolerates = q.voters, q.tolerates()
+	for _, src := range view.Sources() {
+		t := troubleOf(view, src)
+		c.Sources = append(c.Sources, SourceCounts{src.Name, view.ClaimsLen(src.Num), t.errors, t.held != nil, t.unlisted != "", src.ListedAt})
+	}
 	return c
 }
 

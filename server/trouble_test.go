@@ -13,6 +13,24 @@ import (
 	"gitmirror/fsm/command"
 )
 
+// What of sources is counted is what is told.
+func TestCountsOfSources(t *testing.T) {
+	tb := newTable(t)
+	tb.do(&command.RaiseFormat{Format: fsm.Format})
+	s := New(Config{Self: "n1", State: tb.state, Consensus: &surroundings{contact: tb.at}, Now: func() time.Time { return tb.at }})
+	for _, name := range []string{"a", "b", "c"} {
+		tb.do(&command.PutSource{Source: &command.NewSource{Id: name, Name: name, Owner: "n1", Forge: &command.Forge{Kind: "github", Base: "https://github.com", Account: name}}})
+	}
+	tb.do(&command.Listing{Source: "a", Node: "n1", Epoch: 1, Done: &command.Listed{Generation: 1, FlawsTotal: 2, Hold: &command.SourceHold{Digest: make([]byte, 20), Lost: 1}},
+		Put: []*command.Entry{{Path: "7", File: "a/r", Hash: make([]byte, 16), Repo: &command.NewRepo{Id: "new", Name: "a/r", Urls: []string{"https://h/new"}, UrlKeys: []string{"h/new"}}}}})
+	tb.do(&command.Listing{Source: "b", Node: "n1", Epoch: 1, Done: &command.Listed{Error: "it answers 502", Tries: 1, RestMs: 60_000}})
+	tb.do(&command.SetSource{Id: "c", Paused: proto.Bool(true)})
+	want := []SourceCounts{{"a", 1, 2, true, false, tb.at}, {"b", 0, 0, false, true, time.Time{}}, {"c", 0, 0, false, false, time.Time{}}}
+	if got := s.Counts().Sources; fmt.Sprint(got) != fmt.Sprint(want) {
+		t.Errorf("%v\nwant %v", got, want)
+	}
+}
+
 // What of sources somebody should look at is told in a line for each, the worst first.
 func TestWhatOfSourcesIsToBeLookedAt(t *testing.T) {
 	b := &forgeTable{t: t, state: fsm.New(), now: time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)}
