@@ -10,9 +10,9 @@ import (
 const (
 	StateRemoving = "removing"
 	StateUnserved = "unserved"
+	StateRetired  = "retired"
 	StateHeld     = "held"
 	StatePaused   = "paused"
-	StateRetired  = "retired"
 	StateParked   = "parked"
 	StateFailing  = "failing"
 	StatePending  = "pending"
@@ -46,9 +46,9 @@ type State struct {
 var States = []State{
 	{Name: StateRemoving, Means: "its copies are being deleted; not counted in the total", Final: true},
 	{Name: StateUnserved, Means: "published, and no copy of it on a node that lives and serves", Tone: Bad, Alert: "published and served by no node"},
+	{Name: StateRetired, Means: "no source lists it any more: it is served, upstream is asked for who waits for that alone, and after seven days it goes to the trash", Final: true},
 	{Name: StateHeld, Means: "upstream shows what is not followed without a person", Tone: Bad, Final: true, Alert: "held: upstream lost refs, the last good ones are served"},
 	{Name: StatePaused, Means: "upstream is asked for who waits for that alone, until it is resumed", Final: true},
-	{Name: StateRetired, Means: "no source lists it any more: it is served, upstream is asked for who waits for that alone, and after seven days it goes to the trash", Final: true},
 	{Name: StateParked, Means: "upstream has long said that it is not there, or not for us: it is asked three times a day, and by repo sync", Tone: Bad, Final: true, Alert: "parked: upstream says that they are not there, or not for us"},
 	{Name: StateFailing, Means: "upstream cannot be followed", Tone: Bad, Alert: "failing"},
 	{Name: StatePending, Means: "nobody clones it yet"},

@@ -210,6 +210,9 @@ func TestAttention(t *testing.T) {
 		"an upstream has moved": {func(a *surroundings) {
 			a.do(&command.RaiseFormat{Format: fsm.Format}).do(&command.Report{Node: "n1", Health: []*command.HealthReport{{Repo: "r", Epoch: 1, MovedFrom: "https://h/r", MovedTo: "https://new/it's"}}})
 		}, []string{`the upstream of r has moved for good | gitmirror repo set r --url 'https://new/it'\''s'`}, false, 1},
+		"nobody wants it any more, held as it is, and its upstream has moved": {func(a *surroundings) {
+			a.retired().do(&command.Report{Node: "n1", Health: []*command.HealthReport{{Repo: "r", Epoch: 1, HoldReason: "empty", MovedFrom: "https://h/r", MovedTo: "https://new/r"}}})
+		}, nil, false, 0},
 		"the leader's work fails": {func(a *surroundings) {
 			a.live["n1:1"] = peer.LiveAnswer{Trouble: []api.Trouble{{Step: "voters", Subject: "n9", Message: "no", Since: a.at}}}
 		}, []string{"n1 fails at voters of n9: no | gitmirror node ls"}, true, 1},

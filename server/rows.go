@@ -69,14 +69,14 @@ func (sh shape) states(r *fsm.Repo) []verdict {
 	if r.Generation > 0 && served == 0 {
 		add(api.StateUnserved, strings.TrimPrefix(away+"; no other node has a copy", "; "))
 	}
+	if at := r.Sourced.RetiredAt(); !at.IsZero() {
+		add(api.StateRetired, "goes to the trash on "+at.Add(fsm.RetiredFor).Format(time.DateOnly))
+	}
 	if r.Hold != nil {
 		add(api.StateHeld, r.Hold.Reason)
 	}
 	if r.Paused {
 		add(api.StatePaused, "")
-	}
-	if at := r.Sourced.RetiredAt(); !at.IsZero() {
-		add(api.StateRetired, "goes to the trash on "+at.Add(fsm.RetiredFor).Format(time.DateOnly))
 	}
 	switch f := r.Error; {
 	case f != nil && f.Parked:

@@ -65,6 +65,15 @@ func (tb *table) publish(generation uint64) *table {
 		Candidate: fmt.Sprint("c", generation), Digest: make([]byte, 20), RefsDigest: make([]byte, 20), Refs: 1})
 }
 
+// retired has nobody want the row any more.
+func (tb *table) retired() *table {
+	tb.do(&command.RaiseFormat{Format: fsm.Format})
+	tb.do(&command.PutSource{Source: &command.NewSource{Id: "f", Name: "acme", Owner: "n1", Forge: &command.Forge{Kind: "github", Base: "https://github.com", Account: "acme"}}})
+	tb.do(&command.Listing{Source: "f", Node: "n1", Epoch: 1, Put: []*command.Entry{{Path: "7", File: "acme/r", Hash: make([]byte, 16), Repo: &command.NewRepo{Id: "new", Name: "acme/r", Urls: []string{"https://h/r"}, UrlKeys: []string{"h/r"}}}}})
+	tb.do(&command.RemoveRepos{Ids: []string{"r"}})
+	return tb.do(&command.Listing{Source: "f", Node: "n1", Epoch: 1, Take: []string{"7"}})
+}
+
 func (tb *table) ready(node string, generation uint64) *table {
 	return tb.do(&command.Report{Node: node, Copies: []*command.CopyReport{{Repo: "r", State: command.CopyState_COPY_STATE_READY, Generation: generation}}})
 }
@@ -135,6 +144,10 @@ func TestStatesOfARepo(t *testing.T) {
 		{"held", func(tb *table) { tb.publish(1).ready("n2", 1).health("", "empty") }, "held", "empty"},
 		{"held and failing and short of a copy", func(tb *table) { tb.publish(1).health("network", "empty") }, "held failing copying", "empty"},
 		{"unserved comes before all that waits", func(tb *table) { tb.publish(1).health("network", "empty").down("n1") }, "unserved held failing", "copy on n1 is down"},
+		{"retired, of which a hold was left, and that was paused", func(tb *table) {
+			tb.publish(1).ready("n2", 1).health("", "empty").retired()
+			tb.do(&command.ChangeRepos{Repos: []*command.RepoChange{{Repo: "r", Paused: proto.Bool(true)}}})
+		}, "retired held paused", "goes to the trash on"},
 		{"removed", func(tb *table) { tb.publish(1).do(&command.RemoveRepos{Ids: []string{"r"}}) }, "removing", "2 copies"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -147,6 +160,9 @@ func TestStatesOfARepo(t *testing.T) {
 			}
 			if strings.Join(got, " ") != c.states {
 				t.Errorf("states %v, want %s", got, c.states)
+			}
+			if !slices.IsSortedFunc(got, func(a, b string) int { return slices.Index(api.StateNames, a) - slices.Index(api.StateNames, b) }) {
+				t.Errorf("%v are in another order than the documents have them: %v", got, api.StateNames)
 			}
 			state, reason := sh.state(row)
 			if state != got[0] || !strings.Contains(reason, c.reason) {

@@ -178,7 +178,7 @@ func (t *tally) add(r *fsm.Repo, n int) {
 			delete(t.fails, of)
 		}
 	}
-	if r.Moved != nil && !r.Removed && !r.Paused {
+	if r.Moved != nil && !r.Removed && !r.LeftAlone() {
 		t.moved.add(r.ID, n)
 	}
 	if state == api.StateHeld {
