@@ -70,9 +70,12 @@ type Quota struct {
 // page is a part of what an account has.
 type page struct {
 	repos []forge.Repo
-	next  int // 0: there is none
+	next  int // 0: there is none, or untold
 	total int // of all pages; 0 where that is not told
 	bytes int // that it takes
+	// untold tells that nothing in the answer says whether there is a next one: forges say nothing of it where all is
+	// on one page, and what they say may be taken away on the way.
+	untold bool
 }
 
 // sort is what an account may be.

@@ -195,10 +195,19 @@ func TestAnAccountThatChangesWhileItIsListed(t *testing.T) {
 		// One that tells of more than it shows is believed the second time.
 		f = forgereplay.New(kind)
 		f.Organisation("acme", append(some(10), some(1)...)...)
-		if r := list(t, config(t, f)); len(r.Repos) != 10 || r.Pages != 2 {
+		if r := list(t, config(t, f)); len(r.Repos) != 10 || r.Pages != looks(kind, 2) {
 			t.Errorf("%s: %d repos on %d pages", kind, len(r.Repos), r.Pages)
 		}
 	}
+}
+
+// looks are the pages that so many looks at an account take of which a page is shown, and more is told: Gitea says of
+// one page alone nothing of others, so that the next one is asked for.
+func looks(kind string, n int) int {
+	if kind == "gitea" {
+		return 2 * n
+	}
+	return n
 }
 
 // instead answers as a forge that has other repositories.
@@ -502,7 +511,7 @@ func TestAnAccountThatNeverAddsUp(t *testing.T) {
 			repos := some(10 + n)
 			return instead(kind, append(repos, repos[0])) // one of them twice
 		})
-		if e := fails(t, config(t, f), client.Changing); !strings.Contains(e.Why, "changed") || len(f.Requests()) != 3 {
+		if e := fails(t, config(t, f), client.Changing); !strings.Contains(e.Why, "changed") || len(f.Requests()) != looks(kind, 3) {
 			t.Errorf("%s: %v, after %d requests", kind, e, len(f.Requests()))
 		}
 	}
@@ -553,4 +562,53 @@ func TestARefusalWithoutEnd(t *testing.T) {
 			t.Errorf("%d bytes are read", read)
 		}
 	})
+}
+
+// stripped takes headers off what a forge answers, as some proxies do.
+func stripped(f *forgereplay.Forge, names ...string) transport {
+	return func(r *http.Request) (*http.Response, error) {
+		resp, err := f.RoundTrip(r)
+		for _, name := range names {
+			resp.Header.Del(name)
+		}
+		return resp, err
+	}
+}
+
+// Where nothing says whether there is another page, it is asked for.
+func TestPagesThatTellOfNoNext(t *testing.T) {
+	links := []string{"Link", "X-Next-Page", "total_page"}
+	for name, names := range map[string][]string{
+		"no links":                  links,
+		"no links nor totals":       append(links, "X-Total", "X-Total-Pages", "X-Total-Count", "total_count"),
+		"no links, totals or ETags": append(links, "X-Total", "X-Total-Pages", "X-Total-Count", "total_count", "ETag"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			each(t, func(t *testing.T, f *forgereplay.Forge) {
+				cfg := config(t, f)
+				cfg.Transport = stripped(f, names...)
+				for _, n := range []int{0, 1, 99, 100, 101, 103, 200, 250} {
+					f.Organisation("acme", some(n)...)
+					asked := len(f.Requests())
+					if r := list(t, cfg); len(r.Repos) != n {
+						t.Errorf("%d of %d", len(r.Repos), n)
+					}
+					if asked = len(f.Requests()) - asked; asked > n/100+2 {
+						t.Errorf("%d requests for %d", asked, n)
+					}
+				}
+			})
+		})
+	}
+	// Those who run a Gitea say how much is on a page.
+	for _, names := range [][]string{{"Link"}, {"Link", "X-Total-Count"}} {
+		f := forgereplay.New("gitea")
+		f.Page = 50
+		cfg := config(t, f)
+		cfg.Transport = stripped(f, names...)
+		f.Organisation("acme", some(103)...)
+		if r := list(t, cfg); len(r.Repos) != 103 {
+			t.Errorf("without %v: %d repos", names, len(r.Repos))
+		}
+	}
 }

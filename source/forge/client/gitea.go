@@ -36,8 +36,11 @@ func (g giteaForge) page(ctx context.Context, account string, of sort, n int) (p
 	if err != nil {
 		return page{}, err
 	}
-	p := page{next: resp.NextPage}
+	p := page{next: resp.NextPage, untold: resp.Header.Get("Link") == ""}
 	p.total, _ = strconv.Atoi(resp.Header.Get("X-Total-Count"))
+	if p.untold && resp.Header.Get("X-Total-Count") == "" && len(list) > 0 {
+		p.next = n + 1 // how much is on a full page is for each server to say
+	}
 	for _, r := range list {
 		if r == nil {
 			r = new(gitea.Repository)

@@ -65,7 +65,7 @@ func (g gitee) page(ctx context.Context, account string, of sort, n int) (page, 
 	var p page
 	p.total, _ = strconv.Atoi(resp.Header.Get("total_count"))
 	pages, err := strconv.Atoi(resp.Header.Get("total_page"))
-	if n < pages || err != nil && len(list) == perPage {
+	if p.untold = err != nil; n < pages || p.untold && len(list) >= perPage {
 		p.next = n + 1
 	}
 	for _, r := range list {

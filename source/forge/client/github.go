@@ -35,7 +35,10 @@ func (g gitHub) page(ctx context.Context, account string, of sort, n int) (page,
 	if err != nil {
 		return page{}, err
 	}
-	p := page{next: resp.NextPage}
+	p := page{next: resp.NextPage, untold: resp.Header.Get("Link") == ""}
+	if p.untold && len(list) >= perPage {
+		p.next = n + 1
+	}
 	for _, r := range list {
 		if r == nil {
 			r = new(github.Repository)

@@ -38,6 +38,10 @@ func (g gitLab) page(ctx context.Context, account string, of sort, n int) (page,
 		return page{}, err
 	}
 	p := page{next: int(resp.NextPage), total: int(resp.TotalItems)}
+	_, told := resp.Header["X-Next-Page"] // empty on the last page
+	if p.untold = !told && resp.Header.Get("Link") == ""; p.untold && len(list) >= perPage {
+		p.next = n + 1
+	}
 	for _, r := range list {
 		if r == nil {
 			r = new(gitlab.Project)

@@ -30,6 +30,8 @@ func pages(kind string, last int, page func(n int) []forgereplay.Repo) transport
 		if n < last {
 			resp.Header.Set("Link", fmt.Sprintf(`<https://forge.example/sub/x?page=%d>; rel="next"`, n+1))
 			resp.Header.Set("X-Next-Page", strconv.Itoa(n+1))
+		} else {
+			resp.Header.Set("Link", `<https://forge.example/sub/x?page=1>; rel="first"`)
 		}
 		resp.Header.Set("total_page", strconv.Itoa(last))
 		for _, total := range []string{"X-Total", "X-Total-Count", "total_count"} {

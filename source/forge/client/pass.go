@@ -56,7 +56,7 @@ func (l *lister) pass(ctx context.Context, of sort) (found map[int64]forge.Repo,
 		}
 		if len(p.repos) > 0 && len(found) == had && p.next != 0 {
 			if stale--; stale < 0 {
-				return nil, false, failed(Failed, "%s: page %d of %s brings nothing new, and says that there are more", l.door.host(), n, l.cfg.Account.Name)
+				return nil, false, failed(Failed, "%s: page %d of %s brings nothing new, and does not say that it is the last", l.door.host(), n, l.cfg.Account.Name)
 			}
 		}
 		total, latest = cmp.Or(total, p.total), cmp.Or(p.total, latest)
@@ -67,8 +67,13 @@ func (l *lister) pass(ctx context.Context, of sort) (found map[int64]forge.Repo,
 			return nil, false, failed(TooMany, "%s has %s on more than %d pages", l.door.host(), l.cfg.Account.Name, maxPages)
 		}
 		before = append(before, n)
-		if n = p.next; len(p.repos) == 0 {
-			break
+		switch {
+		case len(p.repos) == 0:
+			n = 0
+		case p.next == 0 && p.untold && len(found) < latest:
+			n++
+		default:
+			n = p.next
 		}
 	}
 	// In hours something changes: what has gone meanwhile may still be among what was found.
