@@ -308,6 +308,7 @@ func (l *Lister) askForge(ctx context.Context, t target, memory *client.Memory) 
 		return &client.Error{Class: client.Failed, Why: err.Error()}
 	}
 	listing, plan := l.listingOf(ctx, view, src, account, selector, repos)
+	doubted(listing, account, found)
 	changes := source.Compare(listing, claimsOf(view, src))
 	if len(changes.Gone) > 0 {
 		// A page may have been left out while the account changed: what seems to be gone is looked for once more.
@@ -317,6 +318,7 @@ func (l *Lister) askForge(ctx context.Context, t target, memory *client.Memory) 
 		}
 		repos = united(repos, found.Repos)
 		listing, plan = l.listingOf(ctx, view, src, account, selector, repos)
+		doubted(listing, account, found)
 		changes = source.Compare(listing, claimsOf(view, src))
 	}
 	skipped := 0

@@ -58,6 +58,9 @@ type Result struct {
 	Quota Quota
 	Pages int
 	Same  int // of the pages, those that were the same as last time
+	// Told is how many the forge tells of, where it shows fewer than that, each time the same; else 0. What it does not
+	// show may be there all the same.
+	Told int
 }
 
 // Quota is what the forge says of how much more it may be asked. Resets is the zero time where it says
@@ -155,9 +158,9 @@ func newLister(cfg Config) (*lister, error) {
 // account lists an organisation of that name or, where there is none, a user.
 func (l *lister) account(ctx context.Context) (r *Result, err error) {
 	defer func() { l.remember(err) }()
-	repos, err := l.whole(ctx, organisation)
+	repos, told, err := l.whole(ctx, organisation)
 	if missing(err) {
-		repos, err = l.whole(ctx, user)
+		repos, told, err = l.whole(ctx, user)
 	}
 	if missing(err) {
 		e := failed(NotFound, "%s knows no organisation, group or user %s", l.door.host(), l.cfg.Account.Name)
@@ -167,7 +170,7 @@ func (l *lister) account(ctx context.Context) (r *Result, err error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Result{Repos: repos, Quota: l.door.quota, Pages: l.pages, Same: l.same}, nil
+	return &Result{Repos: repos, Quota: l.door.quota, Pages: l.pages, Same: l.same, Told: told}, nil
 }
 
 func missing(err error) bool { return classOf(err) == NotFound }

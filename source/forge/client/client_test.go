@@ -192,11 +192,14 @@ func TestAnAccountThatChangesWhileItIsListed(t *testing.T) {
 		if got := list(t, config(t, f)).Repos; len(got) != 150 {
 			t.Errorf("%s: %d repos", kind, len(got))
 		}
-		// One that tells of more than it shows is believed the second time.
+		if r := list(t, config(t, f)); r.Told != 0 {
+			t.Errorf("%s: it tells of %d", kind, r.Told)
+		}
+		// One that shows the same twice, and tells of more, is not asked once more.
 		f = forgereplay.New(kind)
 		f.Organisation("acme", append(some(10), some(1)...)...)
-		if r := list(t, config(t, f)); len(r.Repos) != 10 || r.Pages != looks(kind, 2) {
-			t.Errorf("%s: %d repos on %d pages", kind, len(r.Repos), r.Pages)
+		if r := list(t, config(t, f)); len(r.Repos) != 10 || r.Pages != looks(kind, 2) || r.Told != 11 {
+			t.Errorf("%s: %d repos of %d on %d pages", kind, len(r.Repos), r.Told, r.Pages)
 		}
 	}
 }

@@ -12,29 +12,37 @@ import (
 	"gitmirror/source/forge"
 )
 
-// whole lists an account until it adds up: what changes between two pages may be on none of them. A
-// listing whose total is another, twice with the same repositories, is as the forge means it.
-func (l *lister) whole(ctx context.Context, of sort) ([]forge.Repo, error) {
+// whole lists an account until it adds up: what changes between two pages may be on none of them. Where the same
+// repositories are shown twice it is not listed again: told is how many the forge tells of, if these are fewer.
+func (l *lister) whole(ctx context.Context, of sort) (repos []forge.Repo, told int, err error) {
 	var before []int64
 	for range passes {
-		found, sure, err := l.pass(ctx, of)
+		p, err := l.pass(ctx, of)
 		if err != nil {
-			return nil, err
+			return nil, 0, err
 		}
-		ids := slices.Sorted(maps.Keys(found))
-		if sure || before != nil && slices.Equal(before, ids) {
-			return slices.SortedFunc(maps.Values(found), func(a, b forge.Repo) int { return cmp.Compare(a.ID, b.ID) }), nil
+		ids := slices.Sorted(maps.Keys(p.found))
+		if p.sure || before != nil && slices.Equal(before, ids) {
+			if !p.sure && len(ids) < p.total {
+				told = p.total
+			}
+			return slices.SortedFunc(maps.Values(p.found), func(a, b forge.Repo) int { return cmp.Compare(a.ID, b.ID) }), told, nil
 		}
 		before = append([]int64{}, ids...)
 	}
 	e := failed(Changing, "%s changed at %s each time it was listed", l.cfg.Account.Name, l.door.host())
-	return nil, e
+	return nil, 0, e
 }
 
-// pass asks for all pages once. sure says that they are as many as the forge tells, where it does, and that nothing
-// can have been between two of them.
-func (l *lister) pass(ctx context.Context, of sort) (found map[int64]forge.Repo, sure bool, err error) {
-	found = map[int64]forge.Repo{}
+// pass is what asking for all pages once came to.
+type pass struct {
+	found map[int64]forge.Repo
+	total int  // that the forge told last; 0 where it does not
+	sure  bool // they are as many as it tells, where it does, and nothing can have been between two pages
+}
+
+func (l *lister) pass(ctx context.Context, of sort) (*pass, error) {
+	found := map[int64]forge.Repo{}
 	l.kept = 0
 	total, latest := 0, 0 // as the first page tells, so that what goes meanwhile is missed; as the last one does
 	asked, stale := 0, 0  // pages; those that may still bring nothing new
@@ -43,7 +51,7 @@ func (l *lister) pass(ctx context.Context, of sort) (found map[int64]forge.Repo,
 	for n := 1; n != 0; {
 		r, err := l.read(ctx, of, n, before, found)
 		if err != nil {
-			return nil, false, err
+			return nil, err
 		}
 		if r.waited {
 			waits, torn, stale = true, torn || r.torn, stale+pagesMeanwhile
@@ -51,20 +59,20 @@ func (l *lister) pass(ctx context.Context, of sort) (found map[int64]forge.Repo,
 		p, had := r.page, len(found)
 		for _, p := range append(r.earlier, numbered{n, p}) {
 			if err := l.add(p, found); err != nil {
-				return nil, false, err
+				return nil, err
 			}
 		}
 		if len(p.repos) > 0 && len(found) == had && p.next != 0 {
 			if stale--; stale < 0 {
-				return nil, false, failed(Failed, "%s: page %d of %s brings nothing new, and does not say that it is the last", l.door.host(), n, l.cfg.Account.Name)
+				return nil, failed(Failed, "%s: page %d of %s brings nothing new, and does not say that it is the last", l.door.host(), n, l.cfg.Account.Name)
 			}
 		}
 		total, latest = cmp.Or(total, p.total), cmp.Or(p.total, latest)
 		switch asked++; {
 		case len(found) > maxRepos:
-			return nil, false, failed(TooMany, "%s has more than %d repositories", l.cfg.Account.Name, maxRepos)
+			return nil, failed(TooMany, "%s has more than %d repositories", l.cfg.Account.Name, maxRepos)
 		case asked > maxPages:
-			return nil, false, failed(TooMany, "%s has %s on more than %d pages", l.door.host(), l.cfg.Account.Name, maxPages)
+			return nil, failed(TooMany, "%s has %s on more than %d pages", l.door.host(), l.cfg.Account.Name, maxPages)
 		}
 		before = append(before, n)
 		switch {
@@ -77,7 +85,7 @@ func (l *lister) pass(ctx context.Context, of sort) (found map[int64]forge.Repo,
 		}
 	}
 	// In hours something changes: what has gone meanwhile may still be among what was found.
-	return found, !torn && (total == 0 || len(found) == total || waits && len(found) >= latest), nil
+	return &pass{found, latest, !torn && (total == 0 || len(found) == total || waits && len(found) >= latest)}, nil
 }
 
 // pagesMeanwhile is how many pages may bring nothing new because others have come before them while a limit
