@@ -261,7 +261,7 @@ type Problem struct {
 	Detail string `json:"detail"` // what and why, for people
 	Code   string `json:"code"`   // stable, for programs
 	Hint   string `json:"hint,omitempty"`
-	// Existing names the row in the way of a conflict.
+	// Existing names the repo, or the source, in the way of a conflict.
 	Existing string `json:"existing,omitempty"`
 	// RetryAfterS is in how many seconds it may come to something else, where that is known.
 	RetryAfterS int64 `json:"retry_after_s,omitempty"`

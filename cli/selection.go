@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"slices"
 	"strings"
 
 	"gitmirror/api"
@@ -31,7 +32,7 @@ func cloneOverFlag() urfave.Flag {
 
 // selectionOf reads them.
 func selectionOf(c *urfave.Context) (forge.Selection, error) {
-	s := forge.Selection{Match: c.String("match"), Exclude: c.String("exclude"), Topics: c.StringSlice("topic"), Visibility: c.StringSlice("visibility"),
+	s := forge.Selection{Match: c.String("match"), Exclude: c.String("exclude"), Topics: slices.DeleteFunc(c.StringSlice("topic"), func(t string) bool { return t == "" }), Visibility: c.StringSlice("visibility"),
 		SkipArchived: c.Bool("skip-archived"), SkipForks: c.Bool("skip-forks"), Wiki: c.Bool("wiki"), Template: strings.TrimSpace(c.String("template"))}
 	var err error
 	if s.MaxSize, err = size(c, "max-repo-size"); err != nil {

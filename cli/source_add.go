@@ -27,7 +27,9 @@ A forge is listed about each hour, by a node that was started with --source-toke
 of your own NAME@HOST=FILE) for it or, where there is none, by any of them as anybody may. What is renamed there keeps its mirror.
 
 What is not listed any more is served for seven days, and then goes to the trash. More
-than a tenth of it within a day, or all of it, waits for gitmirror source approve.`,
+than a tenth of it within a day, or all of it, waits for gitmirror source approve.
+
+What is a source of that name already, as it is asked for, is no failure.`,
 		examples: []string{"gitmirror source add index https://github.com/acme/upstream-repos --namespace upstream", "gitmirror source add index https://gitee.com/acme/lists --name lists --ref main --path linux",
 			"gitmirror source add github acme --skip-archived --skip-forks --match '^svc-'", "gitmirror source add gitea tools --base-url https://codeberg.org --template 'tools/{name}'"},
 		flags: append([]urfave.Flag{
@@ -88,10 +90,14 @@ func sourceAdd(ctx context.Context, s *session, a api.AddSource) error {
 		src, err = s.client.AddSource(ctx, a, key)
 		return err
 	})
+	said := "Added the source %s"
 	if err != nil {
-		return err
+		if src, err = sourceThere(ctx, s, a, err); err != nil {
+			return err
+		}
+		said = "Already there: the source %s"
 	}
-	s.say("Added the source %s", src.Name)
+	s.say(said, src.Name)
 	if src.Kind == api.SourceIndex {
 		s.remark("Its index is mirrored as %s. What comes of it: %s", src.Index, s.command("source show %s", src.Name))
 	} else {

@@ -11,7 +11,7 @@ import (
 func sourceSetCommand() command {
 	return command{
 		path: "source set", args: "NAME", usage: "change which part of an index is read, or what of a forge is wanted", min: 1, max: 1,
-		about: `Of a forge, what is not given stays as it is: --skip-forks=false takes forks too, --match '' all names.
+		about: `Of a forge, what is not given stays as it is: --skip-forks=false takes forks too, --match '' all names, --topic '' any topics.
 What is not wanted any more is treated as what is not there any more.`,
 		examples: []string{"gitmirror source set upstream-repos --ref main", "gitmirror source set upstream-repos --path linux", "gitmirror source set acme --exclude '-old$' --skip-archived"},
 		flags: append([]urfave.Flag{

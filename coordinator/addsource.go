@@ -55,5 +55,33 @@ func (c *Coordinator) AddSource(ctx context.Context, n NewSource, key string) (n
 	} else if owner := lister(c.cfg.State.View(), &fsm.Source{Name: n.Name}); owner != nil {
 		src.Owner = owner.ID
 	}
-	return n.Name, c.Do(ctx, &command.PutSource{Source: src}, key)
+	if err := c.Do(ctx, &command.PutSource{Source: src}, key); err != nil {
+		return "", c.sourceThere(src, err)
+	}
+	return n.Name, nil
+}
+
+// sourceThere says of a source that cannot be added what has its name.
+func (c *Coordinator) sourceThere(src *command.NewSource, err error) error {
+	view, r := c.cfg.State.View(), refusal.Of(err)
+	there := view.SourceByName(src.GetName())
+	if r == nil || r.Code != refusal.ConflictName || there == nil {
+		return err
+	}
+	same, of := false, ""
+	if there.IsForge() {
+		of = there.Forge.GetKind() + " " + there.Forge.GetBase() + "/" + there.Forge.GetAccount()
+	} else if row := view.Repo(there.Index); row != nil {
+		of = "index " + row.URLs()[0]
+	}
+	if f := src.GetForge(); f != nil {
+		same = there.IsForge() && there.Forge.GetKind() == f.GetKind() && there.Forge.GetBase() == f.GetBase() && strings.EqualFold(there.Forge.GetAccount(), f.GetAccount())
+	} else if row := view.RepoByURLKey(src.GetIndex().GetUrlKeys()[0]); row != nil {
+		same = row.ID == there.Index
+	}
+	out := refusal.New(refusal.ConflictName, "there is a source %s already, of %s", there.Name, of)
+	if out.Existing = there.Name; same { // another name would make a second source of it
+		out = out.Try("gitmirror source show %s", there.Name)
+	}
+	return out
 }

@@ -8,6 +8,7 @@ import (
 
 	"gitmirror/fsm"
 	"gitmirror/fsm/command"
+	"gitmirror/internal/refusal"
 )
 
 // What nobody claims any more is there for seven days, and what was never cloned not at all.
@@ -113,5 +114,37 @@ func TestWhatIsRetiredAndLostGoes(t *testing.T) {
 	lose("gone", 2)
 	if w.state.View().RepoByName("gone") != nil {
 		t.Error("what is lost, and nobody wants, is waited for")
+	}
+}
+
+// Who adds what is a source already is told what has the name; another name is for what is another.
+func TestASourceThatIsThere(t *testing.T) {
+	w := newWorld(t, 3).modern()
+	index := NewSource{URL: "https://host/acme", Namespace: "up"}
+	github := NewSource{Forge: &command.Forge{Kind: "github", Base: "https://github.com", Account: "tools"}}
+	for _, n := range []NewSource{index, github} {
+		if _, err := w.c.AddSource(t.Context(), n, ""); err != nil {
+			t.Fatal(err)
+		}
+	}
+	is := func(n NewSource, name, message, hint string) {
+		t.Helper()
+		_, err := w.c.AddSource(t.Context(), n, "")
+		if r := refusal.Of(err); r == nil || r.Code != refusal.ConflictName || r.Existing != name || r.Detail != message || r.Hint != hint {
+			t.Errorf("%+v", r)
+		}
+	}
+	ofIndex, ofAccount := "there is a source acme already, of index https://host/acme", "there is a source tools already, of github https://github.com/tools"
+	other := "choose another name with --name"
+	is(index, "acme", ofIndex, "gitmirror source show acme")
+	is(NewSource{URL: "https://HOST/acme.git", Name: "ACME", Ref: "main"}, "acme", ofIndex, "gitmirror source show acme")
+	is(NewSource{URL: "https://elsewhere/acme"}, "acme", ofIndex, other)
+	is(NewSource{Name: "acme", Forge: github.Forge}, "acme", ofIndex, other)
+	is(github, "tools", ofAccount, "gitmirror source show tools")
+	is(NewSource{Forge: &command.Forge{Kind: "github", Base: "https://github.com", Account: "Tools"}}, "tools", ofAccount, "gitmirror source show tools")
+	is(NewSource{Forge: &command.Forge{Kind: "gitea", Base: "https://github.com", Account: "tools"}}, "tools", ofAccount, other)
+	is(NewSource{URL: "https://host/acme", Name: "tools"}, "tools", ofAccount, other)
+	if n := len(w.state.View().Sources()); n != 2 {
+		t.Errorf("%d sources", n)
 	}
 }

@@ -96,6 +96,12 @@ func TestAnIndexIsFollowed(t *testing.T) {
 		t.Fatalf("source add: %d %s %s", code, out, stderr)
 	}
 	f.listed("kernel", "listed", func(s *api.Source) bool { return s.State == api.SourceListed && s.Claims == 8 })
+	if out, stderr, code := at.command("source", "add", "index", up.URL("index"), "--name", "kernel", "--namespace", "upstream"); code != 0 || !strings.Contains(out, "Already there: the source kernel") {
+		t.Errorf("said twice: %d %s %s", code, out, stderr)
+	}
+	if out, stderr, code := at.command("source", "add", "index", up.URL("index"), "--name", "kernel", "--namespace", "upstream", "--path", "l"); code != 6 || !strings.Contains(stderr, "gitmirror source set kernel --path l") {
+		t.Errorf("said otherwise: %d %s %s", code, out, stderr)
+	}
 	for path := range want {
 		row := at.await("upstream/"+path, "ready", func(r *api.Repo) bool { return r.State == api.StateReady })
 		if row.Replicas != 3 || len(row.Claims) != 1 || !strings.Contains(string(row.Claims[0].Extra), "make") {
