@@ -124,6 +124,7 @@ func importForge(ctx context.Context, s *session, o importOptions) error {
 	}
 	results := make([]forgeResult, len(plan))
 	var entries []importEntry
+	has := map[string]string{} // which of them has an address, by its key: it is for one of them
 	var t tally
 	for i := range plan {
 		p := &plan[i]
@@ -138,7 +139,10 @@ func importForge(ctx context.Context, s *session, o importOptions) error {
 			}
 		case p.Skip != "":
 			r.Action, r.Reason = "skip", p.Skip
+		case has[p.Entry.Keys[0]] != "":
+			r.Action, r.Reason, r.Name = "skip", "the same URL as "+has[p.Entry.Keys[0]], ""
 		default:
+			has[p.Entry.Keys[0]] = p.Path()
 			entry := importEntry{line: i, url: p.Entry.URLs[0]} // found again by its line
 			if o.selection.Template != "" || p.Wiki {
 				entry.name = p.Entry.Name

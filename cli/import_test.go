@@ -103,6 +103,30 @@ Would add 1 of 5 (12 MiB). Run again without --dry-run.
 	}
 }
 
+// Of two that have one URL the first is imported, and the other one is told to have its URL, in a trial too.
+func TestAnImportOfOneURLTwice(t *testing.T) {
+	f := forgereplay.New("gitea")
+	f.Organisation("im", forgereplay.Repo{ID: 1, Owner: "im", Name: "ok", Clone: "http://127.0.0.9/im/ok.git"}, forgereplay.Repo{ID: 2, Owner: "im", Name: "twice", Clone: "http://127.0.0.9/im/ok"})
+	at := httptest.NewServer(f)
+	t.Cleanup(at.Close)
+	fakeNode(t, func(_ int, r request) any {
+		if !strings.HasPrefix(r.line, "POST") {
+			return api.Status{}
+		}
+		if strings.Contains(r.body, "twice") || strings.Count(r.body, "im/ok") != 1 {
+			t.Errorf("%s asks for %s", r.line, r.body)
+		}
+		if strings.Contains(r.line, "dry_run") {
+			return api.AddResults{Results: []api.AddResult{{Would: "127.0.0.9/im/ok"}}}
+		}
+		repo := row("127.0.0.9/im/ok", "pending")
+		return api.AddResults{Results: []api.AddResult{{Repo: &repo}}}
+	})
+	for dry, want := range map[string]string{"--dry-run": "im/twice       -  skip    the same URL as im/ok\n", "--dry-run=false": "Added 1, skipped 1, refused 0"} {
+		contains(t, "stdout", run(t, "import", "gitea", "im", "--base-url", at.URL, dry).want(t, exitOK).out, want)
+	}
+}
+
 func TestWhoGetsWhichToken(t *testing.T) {
 	for name := range map[string]string{"GITHUB_TOKEN": "", "GH_ENTERPRISE_TOKEN": "", "GITLAB_TOKEN": "", "GITEA_TOKEN": "", "GITEE_TOKEN": ""} {
 		t.Setenv(name, name)
