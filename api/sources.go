@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"time"
 )
@@ -132,9 +133,18 @@ type Flaw struct {
 type SourceHold struct {
 	Since    time.Time `json:"since"`
 	Lost     int       `json:"lost"`     // repos that nobody of the source would want any more
+	Earlier  int       `json:"earlier"`  // repos that went unasked within the last 24 hours: with these it is too many
 	First    []string  `json:"first"`    // the paths in the source of what is lost, 100 at most
 	Digest   string    `json:"digest"`   // of all of them, for approve
 	Approved bool      `json:"approved"` // and waits to be followed
+}
+
+// Besides says what went before, behind how much would go; it is empty where nothing did.
+func (h SourceHold) Besides() string {
+	if h.Earlier == 0 {
+		return ""
+	}
+	return fmt.Sprintf(", besides %d that went within the last 24 hours", h.Earlier)
 }
 
 // Claim is that a source wants a repo mirrored.

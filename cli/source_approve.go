@@ -32,7 +32,7 @@ func sourceApprove(ctx context.Context, s *session, name string, yes bool) error
 	if src.Hold == nil {
 		return &Failure{What: "there is nothing to approve: " + src.Name + " is not held", Code: string(refusal.NotHeld), Exit: exitConflict, Try: s.command("source show %s", src.Name)}
 	}
-	lines := []string{fmt.Sprintf("Let %s take away %d of %d:", src.Name, src.Hold.Lost, src.Claims)}
+	lines := []string{fmt.Sprintf("Let %s take away %d of %d%s:", src.Name, src.Hold.Lost, src.Claims, src.Hold.Besides())}
 	for i, path := range src.Hold.First {
 		if i == shownLosses {
 			break

@@ -203,7 +203,7 @@ func sourceOf(view *fsm.View, src *fsm.Source) api.Source {
 		flawsBelow(view, src, out.Listing)
 	}
 	if h := view.Hold(src); h != nil {
-		out.Hold = &api.SourceHold{Since: h.Since, Lost: h.Lost, First: append([]string{}, h.First...), Digest: hex.EncodeToString(h.Digest), Approved: h.Approved}
+		out.Hold = &api.SourceHold{Since: h.Since, Lost: h.Lost, Earlier: src.Lost(view.Now()), First: append([]string{}, h.First...), Digest: hex.EncodeToString(h.Digest), Approved: h.Approved}
 	}
 	if u := view.Underway(src); u != nil {
 		out.Underway = &api.Underway{Since: u.Since, Pages: u.Pages, Found: u.Found, Changed: u.Changed, Until: timeOf(u.Until)}

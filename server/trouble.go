@@ -51,6 +51,7 @@ func troubledSources(view *fsm.View) []api.Attention {
 			worse = append(worse, a)
 		case t.held != nil:
 			a.Message, a.Since = fmt.Sprintf("the source %s is held: it would take away %d of %d", src.Name, t.held.Lost, view.ClaimsLen(src.Num)), timeOf(t.held.Since)
+			a.Message += api.SourceHold{Earlier: src.Lost(view.Now())}.Besides()
 			worse = append(worse, a)
 		case t.errors > 0:
 			a.Message = fmt.Sprintf("the source %s is listed with %s", src.Name, count(t.errors, "error", "errors"))

@@ -87,3 +87,31 @@ func TestWhatOfSourcesIsToBeLookedAt(t *testing.T) {
 		"the source b2 is listed with 1,000 errors > gitmirror source show b2",
 		"4 more sources held, not listed, or listed with errors > gitmirror source ls")
 }
+
+// What went before counts with what would go, for a day.
+func TestAHoldAfterEarlierLosses(t *testing.T) {
+	b := &forgeTable{t: t, state: fsm.New(), now: time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)}
+	b.do(&command.FoundCluster{ClusterId: "c", Format: fsm.Format})
+	b.do(&command.PutNode{Node: &command.Node{Id: "n1", Name: "n1", Format: fsm.Format}})
+	b.do(&command.PutSource{Source: &command.NewSource{Id: "a", Name: "a", Owner: "n1", Forge: &command.Forge{Kind: "github", Base: "https://github.com", Account: "a"}}})
+	list := &command.Listing{Source: "a", Node: "n1", Epoch: 1}
+	for i := range 17 {
+		n := fmt.Sprint("r", i)
+		list.Put = append(list.Put, &command.Entry{Path: n, File: "a/" + n, Hash: make([]byte, 16), Repo: &command.NewRepo{Id: n, Name: "a/" + n, Urls: []string{"https://h/" + n}, UrlKeys: []string{"h/" + n}}})
+	}
+	b.do(list)
+	b.do(&command.Listing{Source: "a", Node: "n1", Epoch: 1, Take: []string{"r0", "r1", "r2", "r3"}})
+	b.do(&command.Listing{Source: "a", Node: "n1", Epoch: 1, Done: &command.Listed{Generation: 1, Hold: &command.SourceHold{Digest: make([]byte, 20), Lost: 3}}})
+	is := func(earlier int, want string) {
+		t.Helper()
+		v := b.state.View()
+		list := troubledSources(v)
+		if hold := sourceOf(v, v.SourceByName("a")).Hold; len(list) != 1 || list[0].Message != want || hold.Earlier != earlier {
+			t.Errorf("%+v, %+v", list, hold)
+		}
+	}
+	is(4, "the source a is held: it would take away 3 of 13, besides 4 that went within the last 24 hours")
+	b.now = b.now.Add(25 * time.Hour)
+	b.do(&command.Tick{})
+	is(0, "the source a is held: it would take away 3 of 13")
+}

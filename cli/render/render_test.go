@@ -85,7 +85,7 @@ func sources() []api.Source {
 		{Name: "acme", Kind: "github", State: api.SourceHeld, Since: beforeP(time.Hour), URL: "https://github.com", Account: "acme", Owner: "n1", Credentials: []string{"n1", "n3"}, Claims: 40, Next: beforeP(-52 * time.Minute),
 			Selection: &api.Selection{Match: "^svc-", Exclude: "old", Topics: []string{"go", "rust"}, Visibility: []string{"public"}, SkipArchived: true, SkipForks: true, MaxRepoSize: 2 << 30, Wiki: true, Template: "team/{name}"},
 			Listing:   &api.Listing{At: before(8 * time.Minute), Generation: 7, Entries: 31, Changed: 2, Skipped: 60, FlawsTotal: 1, Flaws: []api.Flaw{{File: "acme/svc\x1b[2J", Why: "team/svc is what acme/other is called already"}}},
-			Hold:      &api.SourceHold{Since: before(time.Hour), Lost: 9, First: []string{"acme/svc-a", "acme/svc-b"}}},
+			Hold:      &api.SourceHold{Since: before(time.Hour), Lost: 9, Earlier: 4, First: []string{"acme/svc-a", "acme/svc-b"}}},
 	}
 }
 

@@ -81,7 +81,7 @@ func (p Printer) Source(s *api.Source) error {
 		list = append(list, [2]string{"listed next", p.until(s.Next)})
 	}
 	if h := s.Hold; h != nil {
-		what := fmt.Sprintf("it would take away %d (since %s)", h.Lost, p.ago(&h.Since))
+		what := fmt.Sprintf("it would take away %d%s (since %s)", h.Lost, h.Besides(), p.ago(&h.Since))
 		if h.Approved {
 			what += ", which is approved"
 		}
