@@ -129,7 +129,7 @@ func (r *Reader) Read(t Tree, below string) (*source.Listing, error) {
 	}
 	for _, f := range files {
 		up := above.above(f.Path)
-		if up.bad && l.Doubts(f.Path) {
+		if up.bad {
 			continue // said once, of its DEFAULTS
 		}
 		k, found := was[f.Path]
