@@ -48,12 +48,14 @@ func TestWhatIsBrokenStaysAsItWas(t *testing.T) {
 		next := maps.Clone(files)
 		var bad []string // files, and folders with a slash at the end
 		for _, file := range slices.Sorted(maps.Keys(files)) {
-			switch what := rapid.SampledFrom([]string{"", "", "bad", "gone"}).Draw(t, "then "+file); {
+			switch what := rapid.SampledFrom([]string{"", "", "bad", "link", "gone"}).Draw(t, "then "+file); {
 			case what == "":
 				continue
 			case what == "gone":
 				delete(next, file)
 				continue
+			case what == "link":
+				next[file] = "->replicas: 1"
 			default:
 				next[file] = "{"
 			}
@@ -92,5 +94,24 @@ func TestABrokenFileTakesNothingFromBelowABrokenDefaults(t *testing.T) {
 	l := read(t, "", map[string]string{"c": "oops", "d/DEFAULTS": "- oops", "d/app": "url: https://h/app"})
 	if len(l.Entries) > 0 || !l.Doubts("d/app") {
 		t.Errorf("%q, what is not known: %q", lines(l), l.Unknown)
+	}
+}
+
+// Another repository's commit has no content here, and what a link says is a path.
+func TestALinkIsReadByNobody(t *testing.T) {
+	at := &tree{files: map[string]string{"DEFAULTS": "replicas: 2", "a/DEFAULTS": "->replicas: 1", "a/x": "url: https://h/a", "y": "url: https://h/y", "tools": "->", "README": "->"}}
+	l, err := new(index.Reader).Read(at, "")
+	if err != nil || at.reads != 2 {
+		t.Fatalf("%v, %d files were read", err, at.reads)
+	}
+	equal(t, "entries", lines(l), []string{"y y:1 https://h/y replicas=2"})
+	equal(t, "flaws", flaws(l), []string{"a/DEFAULTS: it is a symbolic link, or a submodule", "tools: it is a symbolic link, or a submodule"})
+	for _, file := range []string{"a/x", "tools", "tools/of/a/folder"} {
+		if !l.Doubts(file) {
+			t.Errorf("%s is taken away", file)
+		}
+	}
+	if l.Doubts("toolsx") || l.Doubts("y") {
+		t.Errorf("what is not known: %q", l.Unknown)
 	}
 }

@@ -95,6 +95,9 @@ func (r *Reader) Read(t Tree, below string) (*source.Listing, error) {
 		return nil, fmt.Errorf("%w: %s", ErrNoFolder, below)
 	}
 	read := func(f File, as kind) (content, error) {
+		if f.Link { // whatever it leads to, it is not what was to be read
+			return flawed(0, "it is a symbolic link, or a submodule", "put the file itself there"), nil
+		}
 		if f.Size > MaxFile {
 			return content{flaws: []source.Flaw{{Why: fmt.Sprintf("it has %d bytes, more than %d", f.Size, MaxFile), Try: "divide it"}}}, nil
 		}
@@ -151,6 +154,9 @@ func (r *Reader) Read(t Tree, below string) (*source.Listing, error) {
 		l.Entries = append(l.Entries, k.entries...)
 		if len(k.flaws) > 0 {
 			l.Unknown = append(l.Unknown, f.Path)
+		}
+		if f.Link { // it may be in the place of a folder
+			l.Unknown = append(l.Unknown, f.Path+"/")
 		}
 		for _, flaw := range k.flaws {
 			if flaw.File == f.Path {

@@ -15,7 +15,6 @@ const (
 	kindMany     kind = "many"     // YAML of one entry or a list of them
 	kindURLs     kind = "urls"     // a url per line
 	kindDefaults kind = "defaults" // YAML of keys for others
-	kindLink     kind = "link"
 )
 
 // prose begin the names of files that are for readers, in upper case.
@@ -33,7 +32,7 @@ func kindOf(f File) kind {
 	case name == "erb_template", name == "Makefile", ext == ".md":
 		return kindNothing
 	case f.Link:
-		return kindLink
+		return kindEntry // which is a flaw of it
 	case ext == ".yaml", ext == ".yml":
 		return kindMany
 	case ext == ".txt":
@@ -49,9 +48,6 @@ func hidden(file string) bool {
 
 // parse reads what a file says.
 func (k kind) parse(data []byte) content {
-	if k == kindLink {
-		return flawed(0, "it is a link", "put the file itself there")
-	}
 	if line, bad := notUTF8(data); bad {
 		return flawed(line, "it is not UTF-8", "save the file as UTF-8")
 	}
