@@ -40,7 +40,7 @@ func notUpstreams(row *fsm.Repo) error {
 // asking has the upstream of a source's index asked where somebody wants that, and where nothing of it was read yet
 // and is old. It tells whether it is still being asked.
 func (l *Lister) asking(ctx context.Context, src *fsm.Source, row *fsm.Repo) bool {
-	if !unasked(src, row) && (src.Listed == nil || src.Listed.GetAgain() == src.Again) {
+	if !unasked(src, row) && src.Listed.GetAgain() == src.Again {
 		delete(l.asked, src.ID)
 		return false
 	}

@@ -76,10 +76,19 @@ type Lister struct {
 	below   below
 }
 
-// pause is when a source is read again that could not be read.
+// pause is when a source is read again that could not be read, as long as it is asked for as it was.
 type pause struct {
 	until time.Time
 	last  time.Duration
+	of    reading
+}
+
+// reading is what there was to read, and who wanted it: where one of these is another, it is read at once.
+type reading struct {
+	index      string
+	generation uint64
+	ref, path  string
+	again      uint64
 }
 
 // New returns a Lister.
@@ -139,7 +148,10 @@ func (l *Lister) look(ctx context.Context) (next time.Duration) {
 			continue
 		}
 		there[src.ID] = true
-		p := l.pauses[src.ID]
+		p, now := l.pauses[src.ID], reading{row.ID, row.Generation, src.Ref, src.Path, src.Again}
+		if p.of != now {
+			p = pause{of: now}
+		}
 		wait := time.Until(p.until)
 		if wait > 0 && unasked(src, row) {
 			next = sooner(next, wait)

@@ -372,6 +372,44 @@ func TestAFailureIsSaidOnce(t *testing.T) {
 	}
 }
 
+// Whoever mends what could not be read, or looks elsewhere, does not wait for the next try; and what is wrong by then
+// is said.
+func TestWhatIsMendedIsReadAtOnce(t *testing.T) {
+	w := newWorld(t)
+	w.publish()
+	l := w.lister("a")
+	broken := func(why string) {
+		t.Helper()
+		w.fails, w.reads = errors.New(why), 0
+		l.Look(t.Context())
+		if src := w.state.View().SourceByID("s"); w.reads != 1 || src.Error != why {
+			t.Fatalf("read %d times: %q, want %q", w.reads, src.Error, why)
+		}
+		if l.Look(t.Context()); w.reads != 1 {
+			t.Errorf("%s: it does not rest", why)
+		}
+	}
+	ref, path := "main", "l"
+	broken("it is deep")
+	w.publish()
+	broken("the next generation")
+	w.sure(&command.SetSource{Id: "s", Ref: &ref})
+	broken("another ref")
+	w.sure(&command.SetSource{Id: "s", Path: &path})
+	broken("another folder")
+	w.sure(&command.SetSource{Id: "s", Again: 1})
+	broken("somebody asks")
+	if w.asked != 1 { // though it was never listed
+		t.Errorf("its upstream was asked %d times", w.asked)
+	}
+	w.files["l/r"], w.fails = "url: https://h/r", nil
+	w.publish()
+	l.Look(t.Context())
+	if src := w.state.View().SourceByID("s"); src.Error != "" || src.Wants(w.row()) {
+		t.Errorf("%+v", src)
+	}
+}
+
 func TestWhatTheTableRefusesIsAFlaw(t *testing.T) {
 	w := newWorld(t)
 	w.sure(&command.AddRepos{Repos: []*command.NewRepo{{Id: "x", Name: "ns/taken", Urls: []string{"https://other/x"}, UrlKeys: []string{"other/x"}}}})
