@@ -80,13 +80,10 @@ func entry(f File, it item, above mapping, below string) (source.Entry, []source
 	})
 	take("interval", func(v any) error { return takeInterval(&e.Asks, v) })
 	take("refs", func(v any) (err error) {
-		e.Asks.RefPrefixes, err = texts("refs", v)
-		for _, p := range e.Asks.RefPrefixes {
-			if !strings.HasPrefix(p, "refs/") {
-				return flawAt{why: fmt.Sprintf("%.100q is no prefix of refs", p), try: "say refs: [refs/heads/, refs/tags/]"}
-			}
+		if e.Asks.RefPrefixes, err = texts("refs", v); err != nil {
+			return err
 		}
-		return err
+		return policy.AdmitPrefixes(e.Asks.RefPrefixes)
 	})
 	take("labels", func(v any) error { return takeLabels(&e.Asks, v) })
 	take("on_rewrite", func(v any) error {

@@ -198,6 +198,7 @@ func TestABadFileIsReportedForItself(t *testing.T) {
 		"no time at all":      {"f", "url: https://h/x\ninterval: -5m", `f:2: "-5m" is not a duration`},
 		"short interval":      {"f", "url: https://h/x\ninterval: 5ms", "f:1: an interval of 5ms is not possible"},
 		"refs":                {"f", "url: https://h/x\nrefs: heads", `f:2: "heads" is no prefix of refs`},
+		"a pattern of refs":   {"f", "url: https://h/x\nrefs: [refs/tags/, \"refs/heads/*\"]", `f:2: "refs/heads/*" is no prefix of refs: it has a *`},
 		"labels":              {"f", "url: https://h/x\nlabels: a", "f:2: labels is not a mapping"},
 		"a label":             {"f", "url: https://h/x\nlabels: {a: [b]}", `f:2: the label "a" has no text`},
 		"on_rewrite":          {"f", "url: https://h/x\non_rewrite: follow", "f:2: on_rewrite: follow is not possible"},
