@@ -3,8 +3,6 @@ package coordinator
 import (
 	"cmp"
 	"slices"
-	"strings"
-	"unicode/utf8"
 
 	"github.com/oklog/ulid/v2"
 
@@ -23,12 +21,8 @@ type NewRepo struct {
 	Labels map[string]string
 }
 
-// Bounds of what is asked for.
-const (
-	maxURLs   = 10
-	maxLabels = 32
-	maxLabel  = 200
-)
+// maxURLs is how many one may have that is asked for.
+const maxURLs = 10
 
 // admit checks one request and turns it into a row without copies.
 func (c *Coordinator) admit(n NewRepo) (*command.NewRepo, error) {
@@ -48,7 +42,7 @@ func (c *Coordinator) admit(n NewRepo) (*command.NewRepo, error) {
 		return nil, err
 	}
 	row.Policy = fsm.PolicyCommand(p)
-	return row, checkLabels(n.Labels)
+	return row, policy.AdmitLabels(n.Labels)
 }
 
 // admitURLs checks where a repo is to come from, and gives it a name.
@@ -76,19 +70,4 @@ func (c *Coordinator) admitURLs(urls []string) (upstream *command.Upstream, name
 		}
 	}
 	return upstream, name, nil
-}
-
-func checkLabels(labels map[string]string) error {
-	if len(labels) > maxLabels {
-		return refusal.New(refusal.LabelsInvalid, "%d labels are too many, at most %d are kept", len(labels), maxLabels)
-	}
-	for k, v := range labels {
-		bad := func(s string) bool {
-			return len(s) > maxLabel || !utf8.ValidString(s) || strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f })
-		}
-		if k == "" || bad(k) || bad(v) {
-			return refusal.New(refusal.LabelsInvalid, "label %.40q is empty, longer than %d bytes or has control characters", k, maxLabel)
-		}
-	}
-	return nil
 }

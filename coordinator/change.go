@@ -140,5 +140,5 @@ func (c *Coordinator) admitLabels(ch Change, row *command.RepoChange) error {
 			}
 		}
 	}
-	return checkLabels(labels)
+	return policy.AdmitLabels(labels)
 }

@@ -228,5 +228,5 @@ func takeLabels(asks *source.Asks, v any) error {
 			return flawAt{why: fmt.Sprintf("the label %.100q has no text", name)}
 		}
 	}
-	return nil
+	return policy.AdmitLabels(asks.Labels)
 }

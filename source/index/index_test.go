@@ -173,6 +173,10 @@ func TestABadFileIsReportedForItself(t *testing.T) {
 	for c := 'b'; c < 'j'; c++ {
 		bomb += fmt.Sprintf("%c: &%c [%s]\n", c, c, strings.TrimSuffix(strings.Repeat(fmt.Sprintf("*%c,", c-1), 10), ","))
 	}
+	manyLabels := ""
+	for i := range 33 {
+		manyLabels += fmt.Sprintf("k%d: v,", i)
+	}
 	for name, tc := range map[string]struct{ file, data, flaw string }{
 		"no YAML":             {"f", "url: https://h/x\n  a: b\n c", "f:2: this is not YAML"},
 		"empty":               {"f", "", "f: it is empty"},
@@ -201,6 +205,9 @@ func TestABadFileIsReportedForItself(t *testing.T) {
 		"a pattern of refs":   {"f", "url: https://h/x\nrefs: [refs/tags/, \"refs/heads/*\"]", `f:2: "refs/heads/*" is no prefix of refs: it has a *`},
 		"labels":              {"f", "url: https://h/x\nlabels: a", "f:2: labels is not a mapping"},
 		"a label":             {"f", "url: https://h/x\nlabels: {a: [b]}", `f:2: the label "a" has no text`},
+		"a strange label":     {"f", "url: https://h/x\nlabels: {\"a\\n\": b}", `f:2: label "a\n" is empty, longer than 200 bytes or has control characters`},
+		"a strange value":     {"f", "url: https://h/x\nlabels: {a: \"x\\ny\"}", `f:2: label "a" is empty, longer`},
+		"many labels":         {"f", "url: https://h/x\nlabels: {" + manyLabels + "}", "f:2: 33 labels are too many"},
 		"on_rewrite":          {"f", "url: https://h/x\non_rewrite: follow", "f:2: on_rewrite: follow is not possible"},
 		"submodules":          {"f", "url: https://h/x\nsubmodules: 1", "f:2: submodules is neither"},
 		"a key of a mapping":  {"f", "url: https://h/x\n? {a: b}\n: c", "f:2: a key is not a text"},

@@ -5,6 +5,8 @@ import (
 	"sync"
 	"time"
 
+	"gitmirror/fsm/command"
+	"gitmirror/source"
 	"gitmirror/source/forge/client"
 )
 
@@ -45,3 +47,12 @@ func (l *Lister) LookSoon(ctx context.Context) time.Duration {
 
 // LookOnce is Look that waits for no upstream.
 func (l *Lister) LookOnce(ctx context.Context) { l.look(ctx) }
+
+// Bring has what an index would list taken up, of the source of that id.
+func (l *Lister) Bring(ctx context.Context, id string, listing *source.Listing) error {
+	view := l.cfg.State.View()
+	src := view.SourceByID(id)
+	row := view.Repo(src.Index)
+	state := &command.Listed{Generation: row.Generation, Entries: uint32(len(listing.Entries))}
+	return l.bring(ctx, view, target{src, row, nil, newCourse()}, listing, source.Compare(listing, claimsOf(view, src)), state)
+}

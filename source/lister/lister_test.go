@@ -20,6 +20,7 @@ import (
 	"gitmirror/fsm/command"
 	"gitmirror/internal/giturl"
 	"gitmirror/internal/refusal"
+	"gitmirror/source"
 	"gitmirror/source/index"
 	"gitmirror/source/lister"
 )
@@ -646,13 +647,16 @@ func TestABatchFitsIntoTheLog(t *testing.T) {
 	}
 }
 
-// An entry that is larger than a batch is a flaw of its own, and holds up no other.
+// An entry that is larger than a batch is a flaw of its own, and holds up no other. No index can say so much by now.
 func TestAnEntryThatNoBatchTakes(t *testing.T) {
 	w := newWorld(t)
-	w.files["large"] = "url: https://h/large\nlabels: {team: " + strings.Repeat("x", 300<<10) + "}"
-	w.files["small"] = "url: https://h/small"
 	w.publish()
-	w.lister("a").Look(t.Context())
+	entry := func(path, label string) source.Entry {
+		return source.Entry{Path: path, File: path, URLs: []string{"https://h/" + path}, Keys: []string{"h/" + path}, Asks: source.Asks{Labels: map[string]string{"team": label}}}
+	}
+	if err := w.lister("a").Bring(t.Context(), "s", &source.Listing{Entries: []source.Entry{entry("large", strings.Repeat("x", 300<<10)), entry("small", "x")}}); err != nil {
+		t.Fatal(err)
+	}
 	src := w.state.View().SourceByID("s")
 	if src.Error != "" || src.Listed.GetAdded() != 1 || src.Listed.GetFlawsTotal() != 1 || !strings.Contains(src.Listed.GetFlaws()[0].GetWhy(), "bytes, more than") {
 		t.Errorf("%q, %v", src.Error, src.Listed)
