@@ -37,8 +37,9 @@ func (t target) epoch() uint64 {
 }
 
 // put has entries taken up that are new or have changed. It returns those that were refused: they
-// are flaws of the listing, and hold up nothing else; and what blocks those that may do well later.
-func (l *Lister) put(ctx context.Context, t target, listing *source.Listing, changes source.Changes, state *command.Listed, entry func(*source.Entry) *command.Entry) (refused []source.Flaw, blocked []block, err error) {
+// are flaws of the listing, and hold up nothing else; and what blocks those that may do well later. What to try is
+// said by flawsOf, when what is gone has been taken away.
+func (l *Lister) put(ctx context.Context, t target, listing *source.Listing, changes source.Changes, state *command.Listed, entry func(*source.Entry) *command.Entry) (flaws []refused, blocked []block, err error) {
 	var batch []*command.Entry
 	var from []*source.Entry
 	bytes := 0
@@ -57,7 +58,8 @@ func (l *Lister) put(ctx context.Context, t target, listing *source.Listing, cha
 				continue
 			}
 			why := refusal.New(refusal.Code(item.GetCode()), "%s", item.GetMessage())
-			refused = append(refused, source.Flaw{File: from[i].File, Line: from[i].Line, Why: cmp.Or(from[i].Name, from[i].Path) + ": " + why.Error(), Try: tryFor(t.src, why)})
+			why.Existing = item.GetExisting()
+			flaws = append(flaws, refused{from[i], source.Flaw{File: from[i].File, Line: from[i].Line, Why: cmp.Or(from[i].Name, from[i].Path) + ": " + why.Error()}, why})
 			if why.Code == refusal.ConflictName || why.Code == refusal.ConflictURL {
 				blocked = append(blocked, blockOf(l.cfg.State.View(), batch[i].GetRepo()))
 			}
@@ -78,7 +80,7 @@ func (l *Lister) put(ctx context.Context, t target, listing *source.Listing, cha
 			e := entry(&listing.Entries[i])
 			size := proto.Size(e) + 10
 			if size > batchBytes { // the log takes it in no entry: it stays as it was
-				refused = append(refused, source.Flaw{File: listing.Entries[i].File, Line: listing.Entries[i].Line, Why: fmt.Sprintf("it has %d bytes, more than %d", size, batchBytes), Try: "give it fewer addresses and labels"})
+				flaws = append(flaws, refused{&listing.Entries[i], source.Flaw{File: listing.Entries[i].File, Line: listing.Entries[i].Line, Why: fmt.Sprintf("it has %d bytes, more than %d", size, batchBytes), Try: "give it fewer addresses and labels"}, nil})
 				continue
 			}
 			if len(batch) == fsm.MaxItems || bytes+size > batchBytes {
@@ -92,7 +94,7 @@ func (l *Lister) put(ctx context.Context, t target, listing *source.Listing, cha
 			return nil, nil, err
 		}
 	}
-	return refused, blocked, nil
+	return flaws, blocked, nil
 }
 
 // entry is an entry in the words of the log.

@@ -147,7 +147,7 @@ func (l *Lister) listBelow(ctx context.Context, view *fsm.View, src *fsm.Source,
 	if perr != nil {
 		return nil, perr
 	}
-	flaws := append(listing.Flaws, refused...)
+	flaws := append(listing.Flaws, flawsOf(view, src, refused)...)
 	whole := func(paths []string) []string {
 		all := make([]string, len(paths))
 		for i, path := range paths {

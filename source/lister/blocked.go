@@ -1,11 +1,14 @@
 package lister
 
 import (
+	"fmt"
 	"slices"
+	"time"
 
 	"gitmirror/fsm"
 	"gitmirror/fsm/command"
 	"gitmirror/internal/refusal"
+	"gitmirror/source"
 )
 
 // block is why an entry was refused that may be taken up later: other rows have its name, or its
@@ -65,12 +68,40 @@ func freed(list []block, view *fsm.View) bool {
 	return slices.ContainsFunc(list, func(b block) bool { return b.freed(view) })
 }
 
+// refused is an entry that the table did not take up.
+type refused struct {
+	entry *source.Entry
+	flaw  source.Flaw
+	why   *refusal.Error // nil where it was not asked
+}
+
+// flawsOf are those of what a source was refused, with what to try as the table is now.
+func flawsOf(view *fsm.View, src *fsm.Source, list []refused) (flaws []source.Flaw) {
+	for _, r := range list {
+		if r.why != nil {
+			r.flaw.Try = tryFor(view, src, r)
+		}
+		flaws = append(flaws, r.flaw)
+	}
+	return flaws
+}
+
 // tryFor is what to try where an entry of a source is refused.
-func tryFor(src *fsm.Source, why *refusal.Error) string {
-	if src.IsForge() && (why.Code == refusal.ConflictName || why.Code == refusal.ConflictURL) {
+func tryFor(view *fsm.View, src *fsm.Source, r refused) string {
+	if r.why.Code == refusal.ConflictURL && r.why.Existing != "" {
+		has, own := view.RepoByName(r.why.Existing), view.ClaimOf(src.Num, r.entry.Path)
+		switch {
+		case has == nil:
+		case !has.Sourced.RetiredAt().IsZero():
+			return fmt.Sprintf("nobody wants %[1]s any more, and it is served until %[2]s: end that now with gitmirror repo rm %[1]s", has.Name, has.Sourced.RetiredAt().Add(fsm.RetiredFor).Format(time.DateOnly))
+		case own != nil && own.Repo == has.ID && len(r.entry.URLs) > 1:
+			return fmt.Sprintf("that is what this entry was until now: leave all but %s out, which is mirrored already", r.entry.URLs[0])
+		}
+	}
+	if src.IsForge() && (r.why.Code == refusal.ConflictName || r.why.Code == refusal.ConflictURL) {
 		return "give the source another --template, or the other mirror another name"
 	}
-	return tryInFile(why)
+	return tryInFile(r.why)
 }
 
 // tryInFile is what to do about a refusal where there are no commands, but a file.

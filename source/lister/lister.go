@@ -285,8 +285,6 @@ func (l *Lister) bring(ctx context.Context, view *fsm.View, t target, listing *s
 	if err != nil {
 		return err
 	}
-	listing.Flaws = append(listing.Flaws, refused...)
-	listing.Sort()
 	err = l.take(ctx, t, changes.Gone, approved, state)
 	if errors.Is(err, refusal.SourceHeld) { // what was to be there under another path was refused
 		changes.Lost = lost(l.cfg.State.View(), t.src, changes.Gone)
@@ -298,6 +296,8 @@ func (l *Lister) bring(ctx context.Context, view *fsm.View, t target, listing *s
 	if t.src.IsForge() && state.Hold != nil {
 		state.Hold.First = filesOf(view, t.src, state.Hold.First)
 	}
+	listing.Flaws = append(listing.Flaws, flawsOf(l.cfg.State.View(), t.src, refused)...)
+	listing.Sort()
 	tell(state, listing.Flaws)
 	if err := l.propose(ctx, t, &command.Listing{Done: state, Approved: approved}); err != nil {
 		return err
