@@ -68,7 +68,8 @@ type RepoResult struct {
 	Repo    *Repo        `json:"repo,omitempty"`
 	Sync    *SyncOutcome `json:"sync,omitempty"`
 	Problem *Problem     `json:"problem,omitempty"`
-	// StaysFor are the sources that want what people do not want any more: it is not removed.
+	// StaysFor are the sources that want what people do not want any more: it is not removed, and Repo says what it is
+	// by now.
 	StaysFor []string `json:"stays_for,omitempty"`
 }
 

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"gitmirror/api"
@@ -66,9 +67,21 @@ type removed struct {
 type staying struct {
 	Name string   `json:"name"`
 	For  []string `json:"for"`
+	As   string   `json:"as,omitempty"` // what it is called, where the name leads to it no more
+}
+
+// calledAs notes what a repository is called by now that stays; nil where nobody said so.
+func (st *staying) calledAs(r *api.Repo) {
+	is := func(name string) bool { return strings.EqualFold(name, st.Name) }
+	if r != nil && !slices.ContainsFunc(append([]string{r.Name}, slices.Concat(r.Aliases, r.URLs)...), is) {
+		st.As = r.Name
+	}
 }
 
 func (st staying) String() string {
+	if st.As != "" {
+		return fmt.Sprintf("%s is not wanted by hand any more, and that name is gone: the repository stays as %s, for %s", redact(st.Name), st.As, strings.Join(st.For, ", "))
+	}
 	return fmt.Sprintf("%s is not wanted by hand any more: it stays for %s", st.Name, strings.Join(st.For, ", "))
 }
 

@@ -52,8 +52,10 @@ func repoRm(ctx context.Context, s *session, o repoRmOptions) error {
 		}
 		t.ok++
 		if len(r.StaysFor) > 0 {
-			done.Stay = append(done.Stay, staying{r.Name, r.StaysFor})
-			s.say("%s", staying{r.Name, r.StaysFor})
+			st := staying{Name: r.Name, For: r.StaysFor}
+			st.calledAs(r.Repo)
+			done.Stay = append(done.Stay, st)
+			s.say("%s", st)
 			return
 		}
 		done.Removed = append(done.Removed, r.Name)
@@ -72,15 +74,16 @@ func repoRm(ctx context.Context, s *session, o repoRmOptions) error {
 }
 
 func repoRmOne(ctx context.Context, s *session, name string) error {
-	// Its own name is asked for before it is gone; where that fails, the removal says why.
-	own := s.ownName(ctx, name)
+	// What it is is asked for before it is gone; where that fails, the removal says why.
+	was := s.before(ctx, name)
+	own := was.Name
 	err := s.write(ctx, func(ctx context.Context, key string) error { return s.client.Remove(ctx, name, key) })
 	if err = notFound(err, s.command("repo ls")); err != nil {
 		return err
 	}
-	if sources := s.stillWanted(ctx, own); len(sources) > 0 {
-		s.say("%s", staying{own, sources})
-		return s.showJSON(removed{Removed: []string{}, Stay: []staying{{own, sources}}})
+	if st := s.staying(ctx, was); len(st.For) > 0 {
+		s.say("%s", st)
+		return s.showJSON(removed{Removed: []string{}, Stay: []staying{st}})
 	}
 	if own == name {
 		s.say("Removed %s", own)
@@ -113,30 +116,37 @@ func (s *session) sayRestorable(ctx context.Context, name string) {
 	}
 }
 
-// stillWanted are the sources for which a repository stays that people want no more; none where no
-// node says so within a moment.
-func (s *session) stillWanted(ctx context.Context, name string) (sources []string) {
+// staying is what stays of a repository that people want no more, for sources: they may call it otherwise, so that it
+// is looked for by its upstream. It is for none where no node says so within a moment.
+func (s *session) staying(ctx context.Context, was *api.Repo) staying {
 	ctx, cancel := moment(ctx)
 	defer cancel()
-	if r, err := s.client.Repo(ctx, name); err == nil && !slices.Contains(append([]string{r.State}, r.Also...), api.StateRemoving) {
+	st := staying{Name: was.Name}
+	for _, by := range append(slices.Clone(was.URLs[:min(len(was.URLs), 1)]), was.Name) {
+		r, err := s.client.Repo(ctx, by)
+		if err != nil || r.ID != was.ID || slices.Contains(append([]string{r.State}, r.Also...), api.StateRemoving) {
+			continue
+		}
 		for _, c := range r.Claims {
-			if !slices.Contains(sources, c.Source) {
-				sources = append(sources, c.Source)
+			if !slices.Contains(st.For, c.Source) {
+				st.For = append(st.For, c.Source)
 			}
 		}
+		st.calledAs(r)
+		break
 	}
-	return sources
+	return st
 }
 
-// ownName is what a repository is called that a name leads to; the name itself where no node says
-// so within a moment.
-func (s *session) ownName(ctx context.Context, name string) string {
+// before is a repository that a name leads to, before it is removed; one of that name where no node says within a
+// moment what it is.
+func (s *session) before(ctx context.Context, name string) *api.Repo {
 	ctx, cancel := moment(ctx)
 	defer cancel()
 	if r, err := s.client.Repo(ctx, name); err == nil {
-		return r.Name
+		return r
 	}
-	return name
+	return &api.Repo{Name: name}
 }
 
 // toldEffects is of how many repositories it is told one by one what goes with them.

@@ -541,6 +541,36 @@ func TestWhatStaysForASource(t *testing.T) {
 	}
 }
 
+// A name that people gave goes with their wish: what stays is said to be called otherwise.
+func TestWhatStaysUnderAnotherName(t *testing.T) {
+	mine, theirs := row("mine/v6", "ready"), row("lb/z", "ready")
+	mine.ID, mine.URLs, mine.Aliases = "one", []string{"https://h/v6"}, []string{"lb/z"}
+	theirs.ID, theirs.URLs, theirs.Claims = "one", mine.URLs, []api.Claim{{Source: "lb", Path: "z"}}
+	removed := false
+	fakeNode(t, func(_ int, r request) any {
+		switch {
+		case strings.HasSuffix(r.line, "/repos:remove"):
+			return each(r, func(string) api.RepoResult { return api.RepoResult{StaysFor: []string{"lb"}, Repo: &theirs} })
+		case strings.HasPrefix(r.line, "DELETE"):
+			removed = true
+		case !removed:
+			return mine
+		case strings.Contains(r.line, "mine"):
+			return &api.Problem{Status: 404, Code: "not_found", Detail: "no repo mine/v6"}
+		default:
+			return theirs
+		}
+		return nil
+	})
+	want := "mine/v6 is not wanted by hand any more, and that name is gone: the repository stays as lb/z, for lb\n"
+	if r := run(t, "repo", "rm", "mine/v6", "--yes").want(t, exitOK); r.out != want || strings.Contains(r.err, "brought back") {
+		t.Errorf("%q, %q", r.out, r.err)
+	}
+	if r := run(t, "repo", "rm", "mine/v6", "mine/v7", "--yes").want(t, exitOK); r.out != want+strings.ReplaceAll(want, "v6", "v7") {
+		t.Errorf("%q, %q", r.out, r.err)
+	}
+}
+
 func TestAPausedSourceIsSaidToBe(t *testing.T) {
 	fakeNode(t, func(_ int, r request) any { return &api.Source{Name: "kernel", State: api.SourcePaused} })
 	contains(t, "stderr", run(t, "source", "sync", "kernel").want(t, exitOK).err, "It is paused", "gitmirror source resume kernel")

@@ -60,9 +60,14 @@ func (s *Server) removeRepos(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 		view := s.cfg.State.View()
+		sh := s.shape(view)
 		for k, i := range where {
-			if out.Results[i].Problem = problemOf(rq.Repos[i], errs[k]); errs[k] == nil {
-				out.Results[i].StaysFor = wantedBy(view, ids[k])
+			if out.Results[i].Problem = problemOf(rq.Repos[i], errs[k]); errs[k] != nil {
+				continue
+			}
+			if out.Results[i].StaysFor = wantedBy(view, ids[k]); len(out.Results[i].StaysFor) > 0 {
+				repo := sh.render(view.Repo(ids[k]), firsthand{})
+				out.Results[i].Repo = &repo
 			}
 		}
 	}

@@ -1,0 +1,62 @@
+package server
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"gitmirror/api"
+	"gitmirror/fsm"
+	"gitmirror/fsm/command"
+	"gitmirror/internal/testlog"
+	"gitmirror/peer"
+)
+
+// claimed is a server whose table has a source, of what people have added too.
+func claimed(t *testing.T) *Server {
+	t.Helper()
+	b := &forgeTable{t: t, state: fsm.New(), now: time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)}
+	b.do(&command.FoundCluster{ClusterId: "c", Format: fsm.Format})
+	b.do(&command.PutNode{Node: &command.Node{Id: "n1", Name: "n1", Format: fsm.Format}})
+	b.do(&command.AddRepos{Repos: []*command.NewRepo{{Id: "x", Name: "mine/x", Urls: []string{"https://h/x"}, UrlKeys: []string{"h/x"}}}})
+	b.do(&command.PutSource{Source: &command.NewSource{Id: "s", Name: "s", Namespace: "ns", Index: &command.NewRepo{
+		Id: "index", Name: "h/index", Urls: []string{"https://h/index"}, UrlKeys: []string{"h/index"}, Copies: []string{"n1"}, Owner: "n1"}}})
+	b.do(&command.Listing{Source: "s", Node: "n1", Epoch: 1, Put: []*command.Entry{{Path: "x", File: "x", Hash: make([]byte, 16),
+		Repo: &command.NewRepo{Id: "y", Name: "ns/x", Urls: []string{"https://h/x"}, UrlKeys: []string{"h/x"}}}}})
+	g := &group{leader: "me"}
+	return New(Config{Self: "me", State: b.state, Consensus: g, Writer: g, Peers: nobodyAnswers{}, Now: time.Now, Hosts: []string{"example.com"}, Log: testlog.New(t)})
+}
+
+// nobodyAnswers are peers that are not there.
+type nobodyAnswers struct{ Peers }
+
+func (nobodyAnswers) Live(context.Context, string, []string) (peer.LiveAnswer, error) {
+	return peer.LiveAnswer{}, errors.New("nobody is there")
+}
+
+// answered has the server answer, and reads what it says.
+func answered(t *testing.T, s *Server, method, path, body string, into any) {
+	t.Helper()
+	r, w := httptest.NewRequest(method, path, strings.NewReader(body)), httptest.NewRecorder()
+	if body != "" {
+		r.Header.Set("Content-Type", "application/json")
+	}
+	s.Handler(Open).ServeHTTP(w, r)
+	if err := json.Unmarshal(w.Body.Bytes(), into); err != nil || w.Code != http.StatusOK {
+		t.Fatalf("%d, %v: %s", w.Code, err, w.Body)
+	}
+}
+
+// What sources want is not removed, and what it is by then is said.
+func TestWhatStaysIsTold(t *testing.T) {
+	var out api.RepoResults
+	answered(t, claimed(t), http.MethodPost, "/api/v1/repos:remove", `{"repos":["mine/x"]}`, &out)
+	if r := out.Results[0]; len(r.StaysFor) != 1 || r.StaysFor[0] != "s" || r.Repo == nil || r.Repo.ID != "x" || r.Problem != nil {
+		t.Errorf("%+v", r)
+	}
+}
