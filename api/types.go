@@ -198,6 +198,16 @@ type RepoError struct {
 type RepoList struct {
 	Repos      []Repo `json:"repos"`
 	NextCursor string `json:"next_cursor"` // empty on the last page
+	// OtherNames are those like the pattern that lead to repos whose own are not, so that they are not among Repos: the
+	// first of the page's, and how many there are.
+	OtherNames      []OtherName `json:"other_names,omitempty"`
+	OtherNamesTotal int         `json:"other_names_total,omitempty"`
+}
+
+// OtherName is one by which a repo is found that is called otherwise.
+type OtherName struct {
+	Name string `json:"name"`
+	Of   string `json:"of"` // its own
 }
 
 // AddRepos asks for many.

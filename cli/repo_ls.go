@@ -24,7 +24,7 @@ type repoLsOptions struct {
 func repoLsCommand() command {
 	return command{
 		path: "repo ls", args: "[PATTERN]", usage: "list repositories", max: 1,
-		about: "PATTERN is a part of the name, or a glob like 'github.com/acme/*'.",
+		about: "PATTERN is a part of the name, or a glob like 'github.com/acme/*'. What has only another name like that is\nnot listed, but told of.",
 		examples: []string{"gitmirror repo ls", "gitmirror repo ls github.com/acme", "gitmirror repo ls --state failing", "gitmirror repo ls --state cloning -o wide",
 			"gitmirror repo ls -o json | jq -r '.repos[] | select(.durable | not) | .name'"},
 		flags: []urfave.Flag{
@@ -56,8 +56,12 @@ func repoLs(ctx context.Context, s *session, o repoLsOptions) error {
 				}
 			}
 			return nil
+		case list.OtherNamesTotal > 0:
+			defer s.remark("%s", otherNames(list))
 		case len(list.Repos) == 0:
 			s.remark("%s", noRepos(o, s))
+		}
+		if len(list.Repos) == 0 {
 			return nil
 		}
 		if s.wide {
@@ -65,6 +69,20 @@ func repoLs(ctx context.Context, s *session, o repoLsOptions) error {
 		}
 		return p.Repos(list.Repos)
 	})
+}
+
+// otherNames says which names are like a pattern that lead to what is called otherwise.
+func otherNames(list *api.RepoList) string {
+	const shown = 5
+	var names []string
+	for _, n := range list.OtherNames[:min(len(list.OtherNames), shown)] {
+		names = append(names, fmt.Sprintf("%s (of %s)", n.Name, n.Of))
+	}
+	text := "Other names like that: " + strings.Join(names, ", ")
+	if more := list.OtherNamesTotal - len(names); more > 0 {
+		text += fmt.Sprintf(" and %d more", more)
+	}
+	return text
 }
 
 func noRepos(o repoLsOptions, s *session) string {
@@ -92,6 +110,7 @@ func (s *session) repos(ctx context.Context, o repoLsOptions) (*api.RepoList, er
 			return nil, err
 		}
 		all.Repos = append(all.Repos, page.Repos...)
+		all.OtherNames, all.OtherNamesTotal = append(all.OtherNames, page.OtherNames...), all.OtherNamesTotal+page.OtherNamesTotal
 		if page.NextCursor != "" && page.NextCursor == query.Cursor {
 			return nil, fmt.Errorf("list repositories: the node does not get past the page after %q", query.Cursor)
 		}

@@ -571,6 +571,26 @@ func TestWhatStaysUnderAnotherName(t *testing.T) {
 	}
 }
 
+// What is found by another name alone is told of, and is not among what is listed.
+func TestOtherNamesLikeAPattern(t *testing.T) {
+	list := api.RepoList{Repos: []api.Repo{}, OtherNamesTotal: 7}
+	for i := range 7 {
+		list.OtherNames = append(list.OtherNames, api.OtherName{Name: fmt.Sprint("ns/", i), Of: fmt.Sprint("h/", i)})
+	}
+	fakeNode(t, func(int, request) any { return list })
+	said := "Other names like that: ns/0 (of h/0), ns/1 (of h/1), ns/2 (of h/2), ns/3 (of h/3), ns/4 (of h/4) and 2 more\n"
+	if r := run(t, "repo", "ls", "ns/").want(t, exitOK); r.out != "" || r.err != said {
+		t.Errorf("%q, %q", r.out, r.err)
+	}
+	list.Repos = []api.Repo{row("ns/own", "ready")}
+	if r := run(t, "repo", "ls", "ns/").want(t, exitOK); !strings.Contains(r.out, "ns/own") || r.err != said {
+		t.Errorf("%q, %q", r.out, r.err)
+	}
+	if r := run(t, "repo", "ls", "ns/", "-q").want(t, exitOK); r.out != "ns/own\n" || r.err != "" {
+		t.Errorf("%q, %q", r.out, r.err)
+	}
+}
+
 func TestAPausedSourceIsSaidToBe(t *testing.T) {
 	fakeNode(t, func(_ int, r request) any { return &api.Source{Name: "kernel", State: api.SourcePaused} })
 	contains(t, "stderr", run(t, "source", "sync", "kernel").want(t, exitOK).err, "It is paused", "gitmirror source resume kernel")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -49,6 +50,33 @@ func answered(t *testing.T, s *Server, method, path, body string, into any) {
 	s.Handler(Open).ServeHTTP(w, r)
 	if err := json.Unmarshal(w.Body.Bytes(), into); err != nil || w.Code != http.StatusOK {
 		t.Fatalf("%d, %v: %s", w.Code, err, w.Body)
+	}
+}
+
+// What has only another name like a pattern is told of, and not listed: who removes what is listed removes nothing else.
+func TestOtherNamesAreToldOf(t *testing.T) {
+	s := claimed(t)
+	for query, want := range map[string]string{
+		"":                       "[h/index mine/x] []",
+		"?q=mine/":               "[mine/x] []",
+		"?q=ns/":                 "[] [{ns/x mine/x}]",
+		"?q=ns/*":                "[] [{ns/x mine/x}]",
+		"?q=ns/&state=failing":   "[] []",
+		"?q=ns/&stale=true":      "[] []",
+		"?q=x":                   "[h/index mine/x] []",
+		"?q=nothing":             "[] []",
+		"?q=ns/&state=pending":   "[] [{ns/x mine/x}]",
+		"?q=mine/&state=pending": "[mine/x] []",
+	} {
+		var list api.RepoList
+		answered(t, s, http.MethodGet, "/api/v1/repos"+query, "", &list)
+		var names []string
+		for _, r := range list.Repos {
+			names = append(names, r.Name)
+		}
+		if got := fmt.Sprint(names, " ", list.OtherNames); got != want || list.OtherNamesTotal != len(list.OtherNames) {
+			t.Errorf("%s: %s, %d; want %s", query, got, list.OtherNamesTotal, want)
+		}
 	}
 }
 

@@ -21,6 +21,7 @@ import (
 const (
 	defaultPage = 100
 	maxPage     = 1000
+	maxOthers   = 10     // other names that a page tells of
 	maxExamined = 20_000 // rows one page looks at: it may be short, with a cursor
 )
 
@@ -110,7 +111,7 @@ func (s *Server) repos(w http.ResponseWriter, r *http.Request) error {
 	}
 	view := s.cfg.State.View()
 	sh := s.shape(view)
-	rows := []*fsm.Repo{}
+	rows, others := []*fsm.Repo{}, api.RepoList{}
 	examined, next := 0, ""
 	view.Repos(string(cursor), func(row *fsm.Repo) bool {
 		if len(rows) == limit || examined == maxExamined {
@@ -118,16 +119,25 @@ func (s *Server) repos(w http.ResponseWriter, r *http.Request) error {
 		}
 		examined++
 		next = fsm.Cursor(row)
+		other := ""
 		if !api.Matches(row.Name, pattern) {
-			return true
+			if other = otherLike(row, pattern); other == "" {
+				return true
+			}
 		}
-		if want != "" && !sh.in(row, want) {
-			return true
+		switch {
+		case want != "" && !sh.in(row, want):
+		case other == "":
+			rows = append(rows, row)
+		case !stale: // which nobody is asked of these
+			if others.OtherNamesTotal++; len(others.OtherNames) < maxOthers {
+				others.OtherNames = append(others.OtherNames, api.OtherName{Name: other, Of: row.Name})
+			}
 		}
-		rows = append(rows, row)
 		return true
 	})
-	out := api.RepoList{Repos: s.renderThose(r, view, rows, func(l *peer.Live) bool { return !stale || l.Stale })}
+	out := others
+	out.Repos = s.renderThose(r, view, rows, func(l *peer.Live) bool { return !stale || l.Stale })
 	more := false
 	if next != "" {
 		view.Repos(next, func(*fsm.Repo) bool { more = true; return false })
@@ -136,6 +146,14 @@ func (s *Server) repos(w http.ResponseWriter, r *http.Request) error {
 		out.NextCursor = base64.RawURLEncoding.EncodeToString([]byte(next))
 	}
 	return writeJSON(w, http.StatusOK, out)
+}
+
+// otherLike is the first of a row's other names that is like a pattern; empty where none is.
+func otherLike(row *fsm.Repo, pattern string) string {
+	if i := slices.IndexFunc(row.Aliases, func(name string) bool { return api.Matches(name, pattern) }); i >= 0 {
+		return row.Aliases[i]
+	}
+	return ""
 }
 
 // nobody is the id of no repo, and of no node.
