@@ -21,6 +21,14 @@ import (
 // claimed is a server whose table has a source, of what people have added too.
 func claimed(t *testing.T) *Server {
 	t.Helper()
+	b := both(t)
+	g := &group{leader: "me"}
+	return New(Config{Self: "me", State: b.state, Consensus: g, Writer: g, Peers: nobodyAnswers{}, Now: time.Now, Hosts: []string{"example.com"}, Log: testlog.New(t)})
+}
+
+// both is a table where a source wants what people want.
+func both(t *testing.T) *forgeTable {
+	t.Helper()
 	b := &forgeTable{t: t, state: fsm.New(), now: time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)}
 	b.do(&command.FoundCluster{ClusterId: "c", Format: fsm.Format})
 	b.do(&command.PutNode{Node: &command.Node{Id: "n1", Name: "n1", Format: fsm.Format}})
@@ -29,8 +37,20 @@ func claimed(t *testing.T) *Server {
 		Id: "index", Name: "h/index", Urls: []string{"https://h/index"}, UrlKeys: []string{"h/index"}, Copies: []string{"n1"}, Owner: "n1"}}})
 	b.do(&command.Listing{Source: "s", Node: "n1", Epoch: 1, Put: []*command.Entry{{Path: "x", File: "x", Hash: make([]byte, 16),
 		Repo: &command.NewRepo{Id: "y", Name: "ns/x", Urls: []string{"https://h/x"}, UrlKeys: []string{"h/x"}}}}})
-	g := &group{leader: "me"}
-	return New(Config{Self: "me", State: b.state, Consensus: g, Writer: g, Peers: nobodyAnswers{}, Now: time.Now, Hosts: []string{"example.com"}, Log: testlog.New(t)})
+	return b
+}
+
+// What a source wants under two paths is held once.
+func TestAHeldRepoIsToldOnce(t *testing.T) {
+	b := both(t)
+	b.do(&command.Listing{Source: "s", Node: "n1", Epoch: 1, Put: []*command.Entry{{Path: "self", File: "self", Hash: make([]byte, 16),
+		Repo: &command.NewRepo{Id: "z", Name: "ns/self", Urls: []string{"https://h/index"}, UrlKeys: []string{"h/index"}}}}})
+	b.do(&command.Publish{Repo: "index", Node: "n1", Epoch: 1, Generation: 1, Candidate: "1", Digest: make([]byte, 20), RefsDigest: make([]byte, 20), Baseline: true})
+	b.do(&command.Report{Node: "n1", Health: []*command.HealthReport{{Repo: "index", Epoch: 1, HoldReason: "head_rewrite", HoldDigest: make([]byte, 20)}}})
+	v := b.state.View()
+	if held := heldRepos(v, v.SourceByName("s")); held == nil || held.Total != 1 || len(held.First) != 1 {
+		t.Errorf("%+v", held)
+	}
 }
 
 // nobodyAnswers are peers that are not there.
