@@ -57,7 +57,7 @@ func (e *Engine) Files(id string, generation uint64, ref string) (files Tree, do
 
 // suspects has a copy tested whose files could not be read, unless that says nothing of it.
 func (e *Engine) suspects(r *store.Repo, err error) {
-	for _, not := range []error{tree.ErrNoCommit, tree.ErrTooDeep, objects.ErrTooLarge} {
+	for _, not := range []error{tree.ErrNoCommit, objects.ErrTooLarge} {
 		if errors.Is(err, not) {
 			return
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"strings"
 
 	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/go-git/go-git/v5/plumbing/filemode"
@@ -16,17 +17,14 @@ import (
 	"gitmirror/mirror/objects"
 )
 
-var (
-	// ErrNoCommit says that what was asked for leads to no commit.
-	ErrNoCommit = errors.New("it leads to no commit")
-	// ErrTooDeep says that folders are nested deeper than any that people make.
-	ErrTooDeep = errors.New("its folders are nested too deep")
-)
+// ErrNoCommit says that what was asked for leads to no commit.
+var ErrNoCommit = errors.New("it leads to no commit")
 
 // Bounds of one reading. The indexes are of four million objects.
 var bounds = objects.Bounds{Indexes: 128 << 20, Cached: 16 << 20}
 
-const maxDepth = 64
+// MaxDepth is how deep folders are looked into: deeper than any that people make.
+const MaxDepth = 64
 
 // File is one file of a commit.
 type File struct {
@@ -34,6 +32,7 @@ type File struct {
 	ID   string // of its content, hex
 	Size int64  // bytes
 	Link bool   // a symbolic link, or another repository's commit
+	Deep bool   // a folder that is nested too deep: nothing in it is told
 }
 
 // Tree is the files of a commit. It is for one goroutine.
@@ -76,8 +75,11 @@ func (t *Tree) Files() iter.Seq2[File, error] {
 var errEnough = errors.New("enough")
 
 func (t *Tree) walk(id plumbing.Hash, folder string, depth int, yield func(File) bool) error {
-	if depth > maxDepth {
-		return fmt.Errorf("%s: %w", folder, ErrTooDeep)
+	if depth > MaxDepth {
+		if !yield(File{Path: strings.TrimSuffix(folder, "/"), Deep: true}) {
+			return errEnough
+		}
+		return nil
 	}
 	tree, err := object.GetTree(t.repo, id)
 	if err != nil {

@@ -115,3 +115,25 @@ func TestALinkIsReadByNobody(t *testing.T) {
 		t.Errorf("what is not known: %q", l.Unknown)
 	}
 }
+
+// Of a folder that is nested too deep nothing is known, and all else is.
+func TestAFolderThatIsTooDeep(t *testing.T) {
+	l := read(t, "", map[string]string{"x": "url: https://h/x", "d/deep": "=>", "d/DEFAULTS": "replicas: 2", "d/README": "=>"})
+	equal(t, "entries", lines(l), []string{"x x:1 https://h/x"})
+	equal(t, "flaws", flaws(l), []string{"d/README: this folder is nested too deep: what is in it is not read", "d/deep: this folder is nested too deep: what is in it is not read"})
+	if !l.Doubts("d/deep/er/y") || !l.Doubts("d/README/y") || l.Doubts("d/y") || l.Doubts("x") {
+		t.Errorf("what is not known: %q", l.Unknown)
+	}
+}
+
+// A file with many flaws hides those of no other.
+func TestANoisyFile(t *testing.T) {
+	l := read(t, "", map[string]string{"a.txt": strings.Repeat("x y\n", 5000), "b.txt": strings.Repeat("x y\n", 5000), "c": "url: ["})
+	of := map[string]int{}
+	for _, f := range l.Flaws {
+		of[f.File]++
+	}
+	if of["c"] != 2 || of["a.txt"] < 400 || of["b.txt"] < 400 || len(l.Flaws) != 1001 { // the last says how many more
+		t.Errorf("%v", of)
+	}
+}

@@ -30,6 +30,7 @@ type File struct {
 	ID   string // equal for equal contents
 	Size int64  // bytes
 	Link bool   // a symbolic link, or another repository's commit
+	Deep bool   // a folder that is nested too deep: nothing in it is told
 }
 
 // Tree is an index at one commit. Its files come in any order. An error of it is an error of the
@@ -98,6 +99,9 @@ func (r *Reader) Read(t Tree, below string) (*source.Listing, error) {
 		if f.Link { // whatever it leads to, it is not what was to be read
 			return flawed(0, "it is a symbolic link, or a submodule", "put the file itself there"), nil
 		}
+		if f.Deep {
+			return flawed(0, "this folder is nested too deep: what is in it is not read", "move it up"), nil
+		}
 		if f.Size > MaxFile {
 			return content{flaws: []source.Flaw{{Why: fmt.Sprintf("it has %d bytes, more than %d", f.Size, MaxFile), Try: "divide it"}}}, nil
 		}
@@ -155,7 +159,7 @@ func (r *Reader) Read(t Tree, below string) (*source.Listing, error) {
 		if len(k.flaws) > 0 {
 			l.Unknown = append(l.Unknown, f.Path)
 		}
-		if f.Link { // it may be in the place of a folder
+		if f.Link || f.Deep { // it may be in the place of a folder, or is one
 			l.Unknown = append(l.Unknown, f.Path+"/")
 		}
 		for _, flaw := range k.flaws {
@@ -175,7 +179,8 @@ func (r *Reader) Read(t Tree, below string) (*source.Listing, error) {
 	}
 	l.Sort()
 	if n := len(l.Flaws); n > maxFlaws {
-		l.Flaws = append(l.Flaws[:maxFlaws:maxFlaws], source.Flaw{File: l.Flaws[maxFlaws].File, Why: fmt.Sprintf("and %d more like these", n-maxFlaws)})
+		last := l.Flaws[n-1].File
+		l.Flaws = append(source.Some(l.Flaws, maxFlaws), source.Flaw{File: last, Why: fmt.Sprintf("and %d more like these", n-maxFlaws)})
 	}
 	r.known, r.above, r.below = next, said, below
 	return l, nil
@@ -203,9 +208,9 @@ func (r *Reader) files(t Tree, below string) (files, defaults []File, err error)
 		r.within = r.within || source.Inside(f.Path, below)
 		switch {
 		case hidden(f.Path):
-		case path.Base(f.Path) == "DEFAULTS" && (source.Inside(f.Path, below) || source.Inside(below, strings.TrimSuffix(folder(f.Path), "/"))):
+		case path.Base(f.Path) == "DEFAULTS" && !f.Deep && (source.Inside(f.Path, below) || source.Inside(below, strings.TrimSuffix(folder(f.Path), "/"))):
 			defaults = append(defaults, f)
-		case !source.Inside(f.Path, below) || kindOf(f) == kindNothing:
+		case !source.Inside(f.Path, below) || kindOf(f) == kindNothing && !f.Deep:
 		default:
 			files = append(files, f)
 		}

@@ -20,7 +20,8 @@ import (
 	"gitmirror/source/index"
 )
 
-// tree is an index in memory, by path. A link's content begins with "->".
+// tree is an index in memory, by path. A link's content begins with "->", a
+// folder's that is too deep with "=>".
 type tree struct {
 	files map[string]string
 	reads int
@@ -30,7 +31,7 @@ type tree struct {
 func (t *tree) Files() iter.Seq2[index.File, error] {
 	return func(yield func(index.File, error) bool) {
 		for path, data := range t.files {
-			if !yield(index.File{Path: path, ID: data, Size: int64(len(data)), Link: strings.HasPrefix(data, "->")}, nil) {
+			if !yield(index.File{Path: path, ID: data, Size: int64(len(data)), Link: strings.HasPrefix(data, "->"), Deep: strings.HasPrefix(data, "=>")}, nil) {
 				return
 			}
 		}
@@ -41,7 +42,7 @@ func (t *tree) Files() iter.Seq2[index.File, error] {
 }
 
 func (t *tree) Read(f index.File) ([]byte, error) {
-	if f.Link {
+	if f.Link || f.Deep {
 		return nil, errors.New("object not found") // as of another repository's commit
 	}
 	t.reads++

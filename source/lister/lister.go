@@ -425,10 +425,10 @@ func holdOf(changes source.Changes, left ...string) *command.SourceHold {
 // mostShown is how many flaws, and losses that are held, are told of.
 const mostShown = 100
 
-// tell says the first of the flaws.
+// tell says some of the flaws of each file.
 func tell(state *command.Listed, flaws []source.Flaw) {
 	state.FlawsTotal = uint32(len(flaws))
-	for _, f := range flaws[:min(len(flaws), mostShown)] {
+	for _, f := range source.Some(flaws, mostShown) {
 		state.Flaws = append(state.Flaws, &command.Flaw{File: oneline.Clip(f.File, 300), Line: uint32(f.Line), Why: oneline.Clip(f.Why, 300), Try: oneline.Clip(f.Try, 300)})
 	}
 }

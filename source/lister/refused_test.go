@@ -56,3 +56,15 @@ func TestAFallbackThatTheEntryItselfHas(t *testing.T) {
 		t.Errorf("%+v", src.Listed)
 	}
 }
+
+// A file with many flaws leaves room for those of others.
+func TestFlawsOfAllFilesAreTold(t *testing.T) {
+	w := newWorld(t)
+	w.files["a.txt"], w.files["b"] = strings.Repeat("x y\n", 150), "url: ["
+	w.publish()
+	w.lister("a").Look(t.Context())
+	l := w.state.View().SourceByID("s").Listed
+	if list := l.GetFlaws(); len(list) != 100 || list[99].GetFile() != "b" || l.GetFlawsTotal() != 151 {
+		t.Errorf("%d of %d are told, the last of %v", len(list), l.GetFlawsTotal(), list[len(list)-1])
+	}
+}
