@@ -594,4 +594,8 @@ func TestOtherNamesLikeAPattern(t *testing.T) {
 func TestAPausedSourceIsSaidToBe(t *testing.T) {
 	fakeNode(t, func(_ int, r request) any { return &api.Source{Name: "kernel", State: api.SourcePaused} })
 	contains(t, "stderr", run(t, "source", "sync", "kernel").want(t, exitOK).err, "It is paused", "gitmirror source resume kernel")
+	fakeNode(t, func(_ int, r request) any {
+		return &api.Source{Name: "kernel", State: api.SourcePaused, Hold: &api.SourceHold{Digest: "x", Lost: 9, First: []string{"a"}}}
+	})
+	contains(t, "stderr", run(t, "source", "approve", "kernel", "--yes").want(t, exitOK).err, "It is paused: nothing goes until it is resumed: gitmirror source resume kernel")
 }

@@ -48,9 +48,13 @@ func sourceApprove(ctx context.Context, s *session, name string, yes bool) error
 	} else if err := s.confirm(ctx, effect, "source approve "+src.Name+" --yes"); err != nil {
 		return err
 	}
-	return sourceWrite(ctx, s, func(ctx context.Context, key string) (*api.Source, error) {
+	err = sourceWrite(ctx, s, func(ctx context.Context, key string) (*api.Source, error) {
 		return s.client.ApproveSource(ctx, name, api.ApproveSource{Digest: src.Hold.Digest}, key)
 	}, "Approved for")
+	if err == nil && src.State == api.SourcePaused {
+		s.remark("It is paused: nothing goes until it is resumed: %s", s.command("source resume %s", src.Name))
+	}
+	return err
 }
 
 // shownLosses is how many paths a question names.

@@ -46,6 +46,9 @@ func (c *Coordinator) AddSource(ctx context.Context, n NewSource, key string) (n
 	}
 	if n.Namespace = strings.Trim(n.Namespace, "/"); n.Namespace != "" {
 		if err := giturl.CheckName(n.Namespace); err != nil {
+			if r := refusal.Of(err); r != nil {
+				err = r.Try("%s", strings.Replace(r.Hint, "--name", "--namespace", 1))
+			}
 			return "", err
 		}
 	}

@@ -3,6 +3,7 @@ package coordinator
 import (
 	"context"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -146,5 +147,14 @@ func TestASourceThatIsThere(t *testing.T) {
 	is(NewSource{URL: "https://host/acme", Name: "tools"}, "tools", ofAccount, other)
 	if n := len(w.state.View().Sources()); n != 2 {
 		t.Errorf("%d sources", n)
+	}
+}
+
+// A namespace that cannot be one is refused with the flag that it came from.
+func TestABadNamespace(t *testing.T) {
+	w := newWorld(t, 1).modern()
+	_, err := w.c.AddSource(context.Background(), NewSource{URL: "https://host/index", Name: "kernel", Namespace: "a b"}, "")
+	if r := refusal.Of(err); r == nil || r.Code != refusal.NameInvalid || !strings.Contains(r.Hint, "set it with --namespace") {
+		t.Errorf("%v, %+v", err, r)
 	}
 }

@@ -130,7 +130,7 @@ func (e *Entry) Hash() Hash {
 }
 
 // Sort orders a listing as its fields promise. Of entries with equal paths the first by file and
-// line stays; each other one is a flaw, and what its file had before stays.
+// line stays; each other one is a flaw, and what its file had before stays, unless that says the same once more.
 func (l *Listing) Sort() {
 	slices.SortStableFunc(l.Entries, func(a, b Entry) int {
 		return cmp.Or(strings.Compare(fold(a.Path), fold(b.Path)), strings.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line))
@@ -139,11 +139,19 @@ func (l *Listing) Sort() {
 	for _, e := range l.Entries {
 		if n := len(kept); n > 0 && fold(kept[n-1].Path) == fold(e.Path) {
 			first := kept[n-1]
+			if e.File == first.File && e.Path == first.Path && e.Hash() == first.Hash() { // all of it is there
+				l.Flaws = append(l.Flaws, Flaw{File: e.File, Line: e.Line, Why: fmt.Sprintf("%s is in %s already, and says the same", e.Path, place(first.File, first.Line)), Try: "leave one of them out"})
+				continue
+			}
 			why := fmt.Sprintf("%s is in %s already", e.Path, place(first.File, first.Line))
 			if e.File != first.File && giturl.NormalName(e.File) == giturl.NormalName(first.File) { // who reads it sees no difference
 				why += fmt.Sprintf(": one is written %+q, the other %+q", e.File, first.File)
 			}
-			l.Flaws = append(l.Flaws, Flaw{File: e.File, Line: e.Line, Why: why, Try: "give one of them another name"})
+			try := "give one of them another name"
+			if strings.HasSuffix(e.File, ".txt") { // whose lines have none of their own
+				try = "leave one of them out, or put it into a .yaml file, with a name"
+			}
+			l.Flaws = append(l.Flaws, Flaw{File: e.File, Line: e.Line, Why: why, Try: try})
 			l.Unknown = append(l.Unknown, e.File)
 			continue
 		}

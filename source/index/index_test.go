@@ -246,6 +246,9 @@ func TestBadDefaultsLeaveAllBelowAsItIs(t *testing.T) {
 	})
 	equal(t, "entries", lines(l), []string{"ab ab:1 https://h/ab"})
 	equal(t, "flaws", flaws(l), []string{"a/DEFAULTS:1: this is not a mapping of keys to values"})
+	if try := l.Flaws[0].Try; strings.Contains(try, "url") || !strings.Contains(try, "replicas: 3") {
+		t.Errorf("%q is said of DEFAULTS", try)
+	}
 	for _, file := range []string{"a/one", "a/b/two", "a/gone"} {
 		if !l.Doubts(file) {
 			t.Errorf("%s is taken away", file)
@@ -278,6 +281,20 @@ func TestOneNameTwice(t *testing.T) {
 	equal(t, "flaws", flaws(l), []string{"b.yaml:1: h/x/Y is in a.txt:1 already"})
 	if !l.Doubts("b.yaml") {
 		t.Error("what the file had is taken away")
+	}
+	// The same url again leaves nothing open.
+	l = read(t, "", map[string]string{"a.txt": "https://h/a\nhttps://h/b\nhttps://H/a/\n"})
+	equal(t, "flaws", flaws(l), []string{"a.txt:3: h/a is in a.txt:1 already, and says the same"})
+	if l.Doubts("a.txt") || len(l.Entries) != 2 || l.Flaws[0].Try != "leave one of them out" {
+		t.Errorf("%q, %+v", l.Unknown, l.Flaws)
+	}
+	if l = read(t, "", map[string]string{"a.txt": "https://h/a\nhttps://h/A\n"}); len(l.Flaws) != 1 || !l.Doubts("a.txt") || !strings.Contains(l.Flaws[0].Try, ".yaml file, with a name") {
+		t.Errorf("%q, %+v", l.Unknown, l.Flaws)
+	}
+	// Of what says something else under one name one is not followed.
+	l = read(t, "", map[string]string{"a.yaml": "- {url: https://h/a, name: a}\n- {url: https://h/b, name: a}\n- {url: https://h/c, name: c}\n- {url: https://h/c, name: c, replicas: 3}\n"})
+	if len(l.Flaws) != 2 || !l.Doubts("a.yaml") {
+		t.Errorf("%q, %+v", l.Unknown, l.Flaws)
 	}
 	// What looks the same is told apart.
 	l = read(t, "", map[string]string{"l/caf\u00e9": "url: https://h/a", "l/cafe\u0301": "url: https://h/b"})

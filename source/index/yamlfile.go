@@ -45,7 +45,10 @@ func parseYAML(data []byte, as kind) content {
 		return syntax(err)
 	}
 	top := doc.Content[0]
-	p := &parser{left: maxNodes}
+	p := &parser{left: maxNodes, example: "say url: https://…"}
+	if as == kindDefaults {
+		p.example = "say what is so of all files below, like replicas: 3"
+	}
 	switch {
 	case top.Kind == yaml.SequenceNode && as == kindMany:
 		return p.list(top)
@@ -129,13 +132,16 @@ func syntax(err error) content {
 }
 
 // parser turns nodes of YAML into values, as many as a file may have.
-type parser struct{ left int }
+type parser struct {
+	left    int
+	example string // what to write where there is no mapping
+}
 
 // mapping reads one that is no deeper than that.
 func (p *parser) mapping(n *yaml.Node, depth int) (mapping, error) {
 	n = target(n)
 	if n.Kind != yaml.MappingNode {
-		return nil, flawAt{n.Line, "this is not a mapping of keys to values", "say url: https://…"}
+		return nil, flawAt{n.Line, "this is not a mapping of keys to values", p.example}
 	}
 	out := mapping{}
 	var merged []mapping
