@@ -52,7 +52,11 @@ func Compare(l *Listing, claims iter.Seq[Claim]) Changes {
 		}
 		switch {
 		case i < len(l.Entries) && l.Entries[i].Path == claim.Path:
-			if l.Entries[i].Hash() != claim.Hash {
+			switch e := &l.Entries[i]; {
+			case e.Hash() == claim.Hash:
+			case e.File != claim.File && l.doubtsOf(claim.File): // who has the path may still be there
+				c.Kept++
+			default:
 				c.Changed = append(c.Changed, i)
 			}
 			i++

@@ -168,6 +168,12 @@ func (l *Listing) Sort() {
 	slices.Sort(l.UnknownPaths)
 }
 
+// doubtsOf is Doubts of a file by itself: where all of a listing is in doubt, what it has is there all the same.
+func (l *Listing) doubtsOf(file string) bool {
+	_, all := slices.BinarySearch(l.Unknown, "/")
+	return !all && l.Doubts(file)
+}
+
 func place(file string, line int) string {
 	if line == 0 {
 		return file

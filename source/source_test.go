@@ -118,3 +118,16 @@ func TestWhatHangsOnWhatIsGoneIsLost(t *testing.T) {
 		t.Errorf("%q are lost of %q, want %q", c.Lost, c.Gone, want)
 	}
 }
+
+// A path that a file had which cannot be understood goes to no other file's entry meanwhile; where all of a listing
+// is in doubt, what it has is taken up.
+func TestAPathOfAFileInDoubt(t *testing.T) {
+	is := source.Entry{Path: "d/app", File: "many.yaml", URLs: []string{"https://h/other"}, Keys: []string{"h/other"}}
+	claim := source.Claim{Path: "d/app", File: "d/app", Key: "h/app"}
+	for unknown, changed := range map[string]int{"d/": 0, "d/app": 0, "e/": 1, "/": 1} {
+		c := source.Compare(&source.Listing{Entries: []source.Entry{is}, Unknown: []string{unknown}}, slices.Values([]source.Claim{claim}))
+		if len(c.Changed) != changed || c.Kept != 1-changed || len(c.Gone) != 0 {
+			t.Errorf("%s: %+v", unknown, c)
+		}
+	}
+}
