@@ -207,19 +207,23 @@ func (r *run) editAccount(s Step) {
 	}
 }
 
-// purgeAccount deletes much or all of what an account has, or brings all back, and has the source listed.
+// purgeAccount deletes much or all of what an account has, or brings all back, and has the source listed; as a rule
+// when it was listed before, so that there is something to lose.
 func (r *run) purgeAccount(s Step) {
 	a := r.wantedAccount(s)
-	switch s.Other % 3 {
-	case 0:
-		a.purge(1 + s.Node%2) // of what has nothing left, all is held
-	case 1:
-		a.purge(0)
-	case 2:
-		a.comeBack()
-	}
-	a.publish()
-	r.work.Go(func() { r.syncSource(a, s.Node, r.key(s)) })
+	r.work.Go(func() {
+		within(10*time.Second, func() bool { src := r.shown(a); return src != nil && src.Listing != nil })
+		switch s.Other % 4 {
+		case 0, 1:
+			a.purge(1 + s.Node%2) // of what has nothing left, all is held
+		case 2:
+			a.purge(0)
+		case 3:
+			a.comeBack()
+		}
+		a.publish()
+		r.syncSource(a, s.Node, r.key(s))
+	})
 }
 
 // handedOver is how long after people have wanted something it is gone from its account.
