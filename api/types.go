@@ -112,7 +112,7 @@ type Repo struct {
 	Head        string            `json:"head"`
 	Labels      map[string]string `json:"labels"`
 	RetiredAt   *time.Time        `json:"retired_at"`   // since when nobody wants it any more; null while somebody does
-	ServesOf    string            `json:"serves_of"`    // host and path of the upstream that what is served came from, while the first url is another by now, and is held or fails; empty otherwise
+	ServesOf    string            `json:"serves_of"`    // host and path of the upstream that what is served came from, while the first url is another that no check has proved; empty otherwise
 	Claims      []Claim           `json:"claims"`       // the sources that want it
 	Origins     []Origin          `json:"origins"`      // whose its settings are, where sources want it
 	Paused      bool              `json:"paused"`       // upstream is asked for who waits for that alone

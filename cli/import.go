@@ -178,7 +178,7 @@ func importForge(ctx context.Context, s *session, o importOptions) error {
 // judge says what became of one that is wanted.
 func judge(r *forgeResult, came *importResult, s *session, o importOptions, t *tally) {
 	switch {
-	case came.Problem != nil && is(came.Problem, refusal.ConflictURL):
+	case came.Problem != nil && is(came.Problem, refusal.ConflictURL) && (came.was == nil || came.was.ServesOf == ""):
 		if r.Action, r.Reason = "exists", "same URL"; came.Problem.Existing != r.Name {
 			r.Reason = "as " + came.Problem.Existing
 		}

@@ -167,6 +167,9 @@ func is(p *api.Problem, code refusal.Code) bool { return p.Code == string(code) 
 // asAsked tells that a repository is there already; an error where it is otherwise than it is
 // asked for.
 func asAsked(s *session, o repoAddOptions, r *api.Repo, p *api.Problem) error {
+	if r.ServesOf != "" {
+		return &Failure{What: fmt.Sprintf("%s is to follow that URL, and serves still what %s had", r.Name, r.ServesOf), Code: p.Code, Exit: exitConflict, Try: s.command("repo show %s", r.Name)}
+	}
 	if !calledSo(r, o.ask.Name) {
 		return p
 	}

@@ -92,6 +92,9 @@ func (r *importResult) compare(o repoImportOptions) (set api.SetRepo) {
 		return set
 	}
 	r.was = o.plan.now(r.was)
+	if r.was.ServesOf != "" { // it is of that url by name alone
+		return set
+	}
 	set = o.same
 	if !calledSo(r.was, r.name) {
 		if !o.update {

@@ -54,7 +54,7 @@ func (s *State) changeRepo(e entry, c *command.RepoChange) *command.Item {
 		t.giveWay(e, row.ID, name)
 	}
 	next.setURLs(urls, keys)
-	t.movesTo(row, next)
+	t.movesTo(e, row, next)
 	if next.Moved != nil && !slices.Contains(urls, next.Moved.From) {
 		next.Moved = nil
 	}

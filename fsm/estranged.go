@@ -1,41 +1,49 @@
 package fsm
 
 import (
+	"cmp"
+
 	"gitmirror/fsm/command"
 	"gitmirror/internal/refusal"
 )
 
-// A row may be given another address, where it has what the one before had until something of the new one is
-// published. Where that is held, or fails, nobody who asks for the new address is to get what is there.
+// A row may be given another address, where it has what the one before had until a check has shown that the new
+// one has the same history, or something of it is published. Until then nobody who asks for the new address is given it.
 
 // movesTo notes that a row will follow another address. next must come from edit, and have it already.
-func (t *tables) movesTo(row, next *Repo) {
+func (t *tables) movesTo(e entry, row, next *Repo) {
 	was, is := row.upstreamKeys()[0], next.upstreamKeys()[0]
 	switch {
 	case was == is || row.Generation == 0 || t.format < formatCourse:
-	case row.came == "":
-		next.came = was
 	case row.came == is: // and back
-		next.came = ""
+		next.came, next.cameAt = "", 0
+	default:
+		next.came, next.cameAt = cmp.Or(row.came, was), e.index
 	}
 }
 
-// Estranged is the key of the address that what a row serves came from, where that it has now is held, or fails,
-// and never showed anything that was published; empty for any other row.
-func (r *Repo) Estranged() string {
-	if r.Hold == nil && r.Error == nil {
-		return ""
-	}
-	return r.came
+// Estranged is the key of the address that what a row serves came from, where that it has now is another that no
+// check has proved; empty for any other row.
+func (r *Repo) Estranged() string { return r.came }
+
+// proved tells whether a check that had heard so much, and left the row held or not, shows that what it serves is what
+// its address has.
+func (r *Repo) proved(heard uint64, held bool) bool {
+	return r.came != "" && r.cameAt <= heard && !held
 }
 
 // estranged refuses who asks for the new address.
 func estranged(id string, row *Repo) *command.Item {
-	what := "held"
-	if row.Hold == nil {
-		what = "failing"
+	what := "it was not looked at since"
+	switch {
+	case row.Hold != nil:
+		what = "it is held"
+	case row.Error != nil:
+		what = "it is failing"
+	case row.Paused:
+		what = "it is paused"
 	}
-	item := refuseItem(id, refusal.ConflictURL, "%s is to follow that address, and has still what %s had: it is %s", row.Name, row.Estranged(), what)
+	item := refuseItem(id, refusal.ConflictURL, "%s is to follow that address, and has still what %s had: %s", row.Name, row.Estranged(), what)
 	item.Existing = row.Name
 	return item
 }

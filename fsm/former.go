@@ -57,11 +57,7 @@ func (t *tables) renamed(src *Source, was *Claim, has *Repo) *Repo {
 	if !src.IsForge() || was == nil || has == nil || !has.retired() || was.Repo == has.ID {
 		return nil
 	}
-	own := t.liveRepo(was.Repo)
-	if !t.alone(own, was) || own.Sourced.ByHand&setUpstream != 0 {
-		return nil
-	}
-	return own
+	return t.ownOf(was)
 }
 
 // yields has a row that nobody wants any more give up its address: another is there now. Its own only says
@@ -74,6 +70,7 @@ func (t *tables) yields(e entry, row *Repo) {
 	}
 	next.setURLs([]string{strings.TrimSuffix(row.URLs()[0], ".git") + mark}, []string{row.upstreamKeys()[0] + key})
 	next.Moved, next.Fallback = nil, nil
+	next.came, next.cameAt = "", 0
 	t.store(e, next)
 	t.recordChange(e, row, next)
 }

@@ -148,6 +148,15 @@ func (s *State) claimed(e entry, src *Source, c *command.Entry) (*Repo, *command
 	if own := t.renamed(src, before, row); own != nil {
 		yields, row, moved = row, own, true
 	}
+	if row != nil && !moved && row.Estranged() != "" && (was == nil || was.Repo != row.ID) {
+		if !row.retired() {
+			return nil, estranged(id, row)
+		}
+		yields, row = row, nil // what nobody wants keeps no address whose content it never had
+		if own := t.ownOf(was); own != nil {
+			row, moved = own, true
+		}
+	}
 	owner := id // of names and addresses, that others must not have
 	if row != nil {
 		owner = row.ID
@@ -173,9 +182,6 @@ func (s *State) claimed(e entry, src *Source, c *command.Entry) (*Repo, *command
 			return nil, taken
 		}
 		claim.Alias = "" // who has it keeps it
-	}
-	if row != nil && row.Estranged() != "" && !moved && (was == nil || was.Repo != row.ID) {
-		return nil, estranged(id, row)
 	}
 	if row != nil && !row.canHave(t.claims.on(row.ID), claim) {
 		return nil, refuseItem(id, refusal.Invalid, "%s would have more than %d other names", row.Name, maxAliases)
@@ -232,6 +238,18 @@ func (t *tables) rowFor(was, claim *Claim) (row *Repo, moved bool) {
 	return own, true
 }
 
+// ownOf is the row that a claim may have follow another address, nil where there is none.
+func (t *tables) ownOf(was *Claim) *Repo {
+	if was == nil {
+		return nil
+	}
+	own := t.liveRepo(was.Repo)
+	if !t.alone(own, was) || own.Sourced.ByHand&setUpstream != 0 {
+		return nil
+	}
+	return own
+}
+
 // leavesName tells whether a row has a name by that claim alone.
 func (t *tables) leavesName(claim *Claim, name string) bool {
 	if claim == nil || foldCompare(claim.Name, name) != 0 {
@@ -248,7 +266,7 @@ func (t *tables) reachedAt(e entry, id string, claim *Claim) {
 	next := row.edit()
 	next.setURLs(claim.URLs, claim.Keys)
 	next.Moved, next.Fallback = nil, nil
-	t.movesTo(row, next)
+	t.movesTo(e, row, next)
 	t.store(e, next)
 	t.recordChange(e, row, next)
 }

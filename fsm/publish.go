@@ -71,7 +71,7 @@ func (s *State) published(e entry, row *Repo, c *command.Publish) *Repo {
 	next.pack()
 	next.changedMS = toMS(e.at)
 	if !c.GetPinned() {
-		next.Error, next.Hold, next.came = nil, nil, ""
+		next.Error, next.Hold = nil, nil
 	}
 	if s.tables.format >= formatWords {
 		next.hear(c.GetHeard())

@@ -17,13 +17,16 @@ func (s *State) addRepo(e entry, r *command.NewRepo) *command.Item {
 	if err := checkNewRepo(r); err != nil {
 		return refuseItem(id, refusal.Invalid, "%v", err)
 	}
+	yields := "" // id of a row
 	if row := t.repoByURLKey(r.GetUrlKeys()[0]); row != nil && row.Sourced != nil && !row.Sourced.Hand && row.upstreamKeys()[0] == r.GetUrlKeys()[0] {
-		if row.Estranged() != "" {
-			return estranged(id, row)
+		if row.Estranged() == "" {
+			return s.byHand(e, row, r)
 		}
-		return s.byHand(e, row, r)
+		if row.retired() { // what nobody wants keeps no address whose content it never had
+			yields = row.ID
+		}
 	}
-	taken := cmp.Or(t.nameTaken("", r.GetName()), t.upstreamTaken("", r.GetUrls(), r.GetUrlKeys()))
+	taken := cmp.Or(t.nameTaken("", r.GetName()), t.upstreamTaken(yields, r.GetUrls(), r.GetUrlKeys()))
 	if taken != nil {
 		taken.Repo = id
 		return taken
@@ -37,6 +40,9 @@ func (s *State) addRepo(e entry, r *command.NewRepo) *command.Item {
 	row := s.newRow(e, r)
 	if refused := s.firstCopies(row, r); refused != nil {
 		return refused
+	}
+	if yields != "" {
+		t.yields(e, t.repo(yields))
 	}
 	t.giveWay(e, id, r.GetName())
 	t.store(e, row)
@@ -62,6 +68,9 @@ func (t *tables) nameTaken(id, name string) *command.Item {
 func (t *tables) upstreamTaken(id string, urls, keys []string) *command.Item {
 	for i, key := range keys {
 		if other := t.repoByURLKey(key); other != nil && other.ID != id {
+			if other.Estranged() != "" && other.upstreamKeys()[0] == key {
+				return estranged(id, other)
+			}
 			item := refuseItem(id, refusal.ConflictURL, "%s mirrors %s already", other.Name, urls[i])
 			item.Existing = other.Name
 			return item

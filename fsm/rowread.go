@@ -280,7 +280,7 @@ func (d *rowReader) rarely() error {
 		row.Fallback = &Fallback{URL: f.GetUrl(), Since: fromMS(f.GetSinceMs())}
 	}
 	row.Sourced = d.shared.sourcedOf(rec.GetSourced())
-	row.Aliases, row.Paused, row.came = rec.GetAliases(), rec.GetPaused(), rec.GetCame()
+	row.Aliases, row.Paused, row.came, row.cameAt = rec.GetAliases(), rec.GetPaused(), rec.GetCame(), rec.GetCameIndex()
 	row.compact()
 	return nil
 }

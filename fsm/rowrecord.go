@@ -102,6 +102,7 @@ func appendRepo(b []byte, r *Repo, policy uint32) []byte {
 		w.message(34, sourcedRecord(r.Sourced))
 	}
 	w.text(35, r.came)
+	w.number(36, r.cameAt)
 	b = protowire.AppendTag(b, 4, protowire.BytesType) // Record.repo
 	return protowire.AppendBytes(b, w)
 }

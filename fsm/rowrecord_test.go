@@ -98,7 +98,7 @@ func repoRecord(r *Repo, policy uint32) *snapshot.Record {
 	for _, p := range r.Pins {
 		rec.Pins = append(rec.Pins, &snapshot.Pin{Ref: p.Ref, Oid: p.OID})
 	}
-	rec.Aliases, rec.Paused, rec.Came = r.Aliases, r.Paused, r.came
+	rec.Aliases, rec.Paused, rec.Came, rec.CameIndex = r.Aliases, r.Paused, r.came, r.cameAt
 	if m := r.Moved; m != nil {
 		rec.Moved = &snapshot.Moved{From: m.From, To: m.To, SinceMs: toMS(m.Since)}
 	}

@@ -44,7 +44,7 @@ func (r *Repo) Word() uint64 {
 	for _, rel := range r.Released {
 		newest = max(newest, rel.Index)
 	}
-	return newest
+	return max(newest, r.cameAt)
 }
 
 // describe says what is approved, and what it takes the place of.
@@ -86,8 +86,12 @@ func without(released []Release, ref string) []Release {
 
 // Answered tells whether a word of the row is none any more after a check that had heard
 // the words up to that place in the log, and left the repo held or not. What was released
-// waits while it is held: it is let in with the rest.
+// waits while it is held: it is let in with the rest. Another address is a word, too.
 func (r *Repo) Answered(heard uint64, held bool) bool {
+	return r.proved(heard, held) || r.answered(heard, held)
+}
+
+func (r *Repo) answered(heard uint64, held bool) bool {
 	if r.Approved != nil && r.Approved.Index <= heard {
 		return true
 	}
@@ -97,7 +101,10 @@ func (r *Repo) Answered(heard uint64, held bool) bool {
 // hear forgets the words that are answered, and says which they were. The receiver must
 // come from edit, and have its new hold.
 func (r *Repo) hear(heard uint64) string {
-	if !r.Answered(heard, r.Hold != nil) {
+	if r.proved(heard, r.Hold != nil) {
+		r.came, r.cameAt = "", 0
+	}
+	if !r.answered(heard, r.Hold != nil) {
 		return ""
 	}
 	var was []string

@@ -104,7 +104,11 @@ func (p Printer) Repo(r *api.Repo, own, base string) error {
 		list = append(list, [2]string{"serves", p.colored(yellow, "what "+cell(r.ServesOf)+" had: its url is another since, of which nothing is served yet")})
 	}
 	if r.RetiredAt != nil {
-		list = append(list, [2]string{"retired", p.colored(yellow, "nobody wants it any more, since "+p.ago(r.RetiredAt)+"; to keep it: "+p.command("repo add "+cell(r.URLs[0])+" --name "+cell(r.Name)))})
+		what := "nobody wants it any more, since " + p.ago(r.RetiredAt)
+		if r.ServesOf == "" {
+			what += "; to keep it: " + p.command("repo add "+cell(r.URLs[0])+" --name "+cell(r.Name))
+		}
+		list = append(list, [2]string{"retired", p.colored(yellow, what)})
 	}
 	if len(r.Aliases) > 0 {
 		list = append(list, [2]string{"also called", cell(strings.Join(r.Aliases, ", "))})

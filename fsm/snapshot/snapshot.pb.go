@@ -1094,9 +1094,12 @@ type Repo struct {
 	Moved          *Moved                 `protobuf:"bytes,32,opt,name=moved,proto3" json:"moved,omitempty"`
 	Fallback       *Fallback              `protobuf:"bytes,33,opt,name=fallback,proto3" json:"fallback,omitempty"`
 	Sourced        *Sourced               `protobuf:"bytes,34,opt,name=sourced,proto3" json:"sourced,omitempty"`
-	Came           string                 `protobuf:"bytes,35,opt,name=came,proto3" json:"came,omitempty"` // key of the address that what is published came from, where the first is another by now
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// The key of the address that what is published came from, where the first is another that no check has proved, and
+	// the log index since when it is.
+	Came          string `protobuf:"bytes,35,opt,name=came,proto3" json:"came,omitempty"`
+	CameIndex     uint64 `protobuf:"varint,36,opt,name=came_index,json=cameIndex,proto3" json:"came_index,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Repo) Reset() {
@@ -1365,6 +1368,13 @@ func (x *Repo) GetCame() string {
 		return x.Came
 	}
 	return ""
+}
+
+func (x *Repo) GetCameIndex() uint64 {
+	if x != nil {
+		return x.CameIndex
+	}
+	return 0
 }
 
 // Sourced is what a repo has that sources claim, or have claimed.
@@ -2616,7 +2626,8 @@ const file_snapshot_proto_rawDesc = "" +
 	"\t_upstream\")\n" +
 	"\x03Pin\x12\x10\n" +
 	"\x03ref\x18\x01 \x01(\tR\x03ref\x12\x10\n" +
-	"\x03oid\x18\x02 \x01(\tR\x03oid\"\xeb\t\n" +
+	"\x03oid\x18\x02 \x01(\tR\x03oid\"\x8a\n" +
+	"\n" +
 	"\x04Repo\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x12\n" +
@@ -2657,7 +2668,9 @@ const file_snapshot_proto_rawDesc = "" +
 	"\x05moved\x18  \x01(\v2\x19.gitmirror.snapshot.MovedR\x05moved\x128\n" +
 	"\bfallback\x18! \x01(\v2\x1c.gitmirror.snapshot.FallbackR\bfallback\x125\n" +
 	"\asourced\x18\" \x01(\v2\x1b.gitmirror.snapshot.SourcedR\asourced\x12\x12\n" +
-	"\x04came\x18# \x01(\tR\x04came\x1a9\n" +
+	"\x04came\x18# \x01(\tR\x04came\x12\x1d\n" +
+	"\n" +
+	"came_index\x18$ \x01(\x04R\tcameIndex\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01J\x04\b\a\x10\b\"\x87\x02\n" +

@@ -67,3 +67,28 @@ func TestAnIndexThatIsNewIsNotAsked(t *testing.T) {
 		t.Errorf("asked %d times, %v", w.asked, w.claims())
 	}
 }
+
+// What waits since a mirror serves what another address had is taken up as soon as it does not.
+func TestWhatAnotherServesIsTakenUpOnceItIsProved(t *testing.T) {
+	w := newWorld(t)
+	w.sure(&command.AddRepos{Repos: []*command.NewRepo{{Id: "x", Name: "x", Urls: []string{"https://h/old"}, UrlKeys: []string{"h/old"}, Copies: []string{"a"}, Owner: "a"}}})
+	w.publishes("x")
+	w.sure(&command.ChangeRepos{Repos: []*command.RepoChange{{Repo: "x", Upstream: &command.Upstream{Urls: []string{"https://h/new"}, Keys: []string{"h/new"}}}}})
+	w.files["new"] = "url: https://h/new"
+	w.publish()
+	l := w.lister("a")
+	l.Look(t.Context())
+	if src := w.state.View().SourceByID("s"); len(w.claims()) != 0 || src.Listed.GetFlawsTotal() != 1 {
+		t.Fatalf("%v, %+v", w.claims(), src.Listed)
+	}
+	before := w.batches
+	if l.Look(t.Context()); w.batches != before {
+		t.Errorf("%d proposals though nothing has changed", w.batches-before)
+	}
+	row := w.state.View().Repo("x")
+	w.sure(&command.Report{Node: "a", Health: []*command.HealthReport{{Repo: "x", Epoch: row.Epoch, Heard: row.Word()}}})
+	l.Look(t.Context())
+	if src := w.state.View().SourceByID("s"); len(w.claims()) != 1 || src.Listed.GetFlawsTotal() != 0 {
+		t.Errorf("%v, %+v", w.claims(), src.Listed)
+	}
+}

@@ -16,7 +16,7 @@ import (
 type block struct {
 	name string
 	keys []string
-	rows map[string]bool // ids of those rows
+	rows map[string]bool // ids of those rows, and what they serve, where that is another address's
 }
 
 // mostBlocks is how many of them are watched of a source.
@@ -28,7 +28,7 @@ func blockOf(view *fsm.View, r *command.NewRepo) block {
 	return b
 }
 
-// those are the ids of rows that have the name or one of the addresses.
+// those are the rows that have the name or one of the addresses.
 func (b *block) those(view *fsm.View) map[string]bool {
 	ids := map[string]bool{}
 	if row := view.RepoByName(b.name); row != nil && row.Sourced.RetiredAt().IsZero() {
@@ -36,7 +36,7 @@ func (b *block) those(view *fsm.View) map[string]bool {
 	}
 	for _, key := range b.keys {
 		if row := view.RepoByURLKey(key); row != nil {
-			ids[row.ID] = true
+			ids[row.ID+" "+row.Estranged()] = true
 		}
 	}
 	return ids
