@@ -184,7 +184,7 @@ func (r *Repo) compact() {
 
 func (r *Rarely) isOrdinary() bool {
 	return len(r.Labels) == 0 && len(r.Lost) == 0 && r.Error == nil && r.Hold == nil && r.Approved == nil &&
-		len(r.Released) == 0 && len(r.Pins) == 0 && len(r.Aliases) == 0 && r.Moved == nil && r.Fallback == nil && r.Sourced == nil && !r.Paused && r.came == "" && len(r.urls) == 0
+		len(r.Released) == 0 && len(r.Pins) == 0 && len(r.Aliases) == 0 && r.Moved == nil && r.Fallback == nil && r.Sourced == nil && !r.Paused && r.came == "" && r.cameAt == 0 && len(r.urls) == 0
 }
 
 // Head is where HEAD points: "ref: refs/heads/main", an object id, or nothing.

@@ -162,8 +162,11 @@ func (s *State) follow(next *Repo, of *Sourced, list []*Claim) {
 	if len(names) == 0 { // another row is called as its upstream is
 		names = []string{next.Name}
 	}
-	next.Name, next.Aliases = names[0], slices.Clip(names[1:min(len(names), 1+maxAliases)])
-	next.pack()
+	next.Aliases = slices.Clip(names[1:min(len(names), 1+maxAliases)])
+	if next.Name != names[0] { // what is packed is shared with claims
+		next.Name = names[0]
+		next.pack()
+	}
 }
 
 // names are all that a row has by hand and by its claims, each once. What it is called as an upstream is goes
@@ -209,13 +212,22 @@ func (t *tables) upstreamOf(row *Repo, of *Sourced, list []*Claim) (urls, keys [
 	if of.Hand || of.ByHand&setUpstream != 0 || len(list) == 0 || list[0].Keys[0] != keys[0] {
 		return urls, keys
 	}
+	if !slices.ContainsFunc(list[0].Keys, func(key string) bool { return t.others(row, key) }) {
+		return list[0].URLs, list[0].Keys // shared: neither is written to
+	}
 	urls, keys = nil, nil
 	for i, key := range list[0].Keys {
-		if other := t.repoByURLKey(key); other == nil || other.ID == row.ID {
+		if !t.others(row, key) {
 			urls, keys = append(urls, list[0].URLs[i]), append(keys, key)
 		}
 	}
 	return urls, keys
+}
+
+// others tells whether another row has an upstream.
+func (t *tables) others(row *Repo, key string) bool {
+	other := t.repoByURLKey(key)
+	return other != nil && other.ID != row.ID
 }
 
 func (s *Sourced) equal(o *Sourced) bool {

@@ -84,6 +84,16 @@ type item struct {
 	keys mapping
 }
 
+// Each calls fn with every entry that is kept of what was read last, until it is read anew: fn may have its texts
+// share the memory of equal ones.
+func (r *Reader) Each(fn func(*source.Entry)) {
+	for _, k := range r.known {
+		for i := range k.entries {
+			fn(&k.entries[i])
+		}
+	}
+}
+
 // Read lists what an index wants, of the folder below or, where that is empty, of all. It blocks for
 // the tree. An error says that nothing is known.
 func (r *Reader) Read(t Tree, below string) (*source.Listing, error) {

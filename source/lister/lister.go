@@ -13,6 +13,7 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"google.golang.org/protobuf/proto"
@@ -254,9 +255,22 @@ func (l *Lister) list(ctx context.Context, view *fsm.View, src *fsm.Source, row 
 	if err := l.bring(ctx, view, t, listing, changes, state); err != nil {
 		return err
 	}
+	now := l.cfg.State.View()
+	reader.Each(func(e *source.Entry) { share(now.ClaimOf(src.Num, e.Path), e) })
 	l.log.Info("a source is listed", "source", src.Name, "generation", row.Generation, "entries", state.Entries, "added", state.Added, "changed", state.Changed, "gone", state.Gone,
 		"flaws", state.FlawsTotal, "held", state.GetHold().GetLost(), "took", time.Since(began).Round(time.Millisecond))
 	return nil
+}
+
+// share has an entry that is kept have the texts of its claim, where these are equal: the table has them anyway.
+func share(c *fsm.Claim, e *source.Entry) {
+	if c == nil || !slices.Equal(c.URLs, e.URLs) || !slices.Equal(c.Keys, e.Keys) {
+		return
+	}
+	e.Path, e.URLs, e.Keys = c.Path, c.URLs, c.Keys
+	if name, is := strings.CutSuffix(c.Name, e.Name); is {
+		e.Name = c.Name[len(name):]
+	}
 }
 
 // bring has the difference between a listing and what is claimed written down, and how it went.
