@@ -2,6 +2,7 @@ package fsm
 
 import (
 	"cmp"
+	"slices"
 
 	"gitmirror/fsm/command"
 	"gitmirror/internal/refusal"
@@ -46,6 +47,11 @@ func estranged(id string, row *Repo) *command.Item {
 	item := refuseItem(id, refusal.ConflictURL, "%s is to follow that address, and has still what %s had: %s", row.Name, row.Estranged(), what)
 	item.Existing = row.Name
 	return item
+}
+
+// asks tells whether a source has a row follow an address already: what only gets another path there is no newcomer.
+func (t *tables) asks(src *Source, row *Repo, key string) bool {
+	return slices.ContainsFunc(t.claims.on(row.ID), func(c *Claim) bool { return c.Source == src.Num && c.Keys[0] == key })
 }
 
 // reviewed has the names of a row be right after it was held, or failed, or is followed again.

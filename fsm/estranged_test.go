@@ -111,3 +111,17 @@ func TestARetiredRowKeepsNoAddressOfAnothers(t *testing.T) {
 		}
 	}
 }
+
+// What only gets another path in its source keeps its row, whatever that serves.
+func TestAnotherPathOfARowWhoseAddressIsAnothers(t *testing.T) {
+	m := forged(t)
+	m.ok(m.listing("acme", []*command.Entry{inForge("1", "team/one", "one")}, nil))
+	id := m.row("team/one").ID
+	m.ok(publish(id, 1))
+	m.ok(m.listing("acme", []*command.Entry{inForge("1", "team/one", "new")}, nil))
+	m.ok(m.listing("acme", []*command.Entry{inForge("2", "team/moved", "new")}, nil))
+	m.ok(m.listing("acme", nil, []string{"1"}))
+	if row := m.repo(id); row.retired() || row.Name != "team/moved" || row.Estranged() != "h/one" {
+		t.Errorf("%+v", row)
+	}
+}

@@ -148,7 +148,7 @@ func (s *State) claimed(e entry, src *Source, c *command.Entry) (*Repo, *command
 	if own := t.renamed(src, before, row); own != nil {
 		yields, row, moved = row, own, true
 	}
-	if row != nil && !moved && row.Estranged() != "" && (was == nil || was.Repo != row.ID) {
+	if row != nil && !moved && row.Estranged() != "" && (was == nil || was.Repo != row.ID) && !t.asks(src, row, claim.Keys[0]) {
 		if !row.retired() {
 			return nil, estranged(id, row)
 		}

@@ -92,3 +92,30 @@ func TestWhatAnotherServesIsTakenUpOnceItIsProved(t *testing.T) {
 		t.Errorf("%v, %+v", w.claims(), src.Listed)
 	}
 }
+
+// A retired row that serves what another address had is in nobody's way for long: who waits is taken up when it is retired.
+func TestARetiredRowThatServesAnotherIsNotInTheWay(t *testing.T) {
+	w := newWorld(t)
+	w.sure(&command.PutSource{Source: &command.NewSource{Id: "f", Name: "f", Owner: "a", Forge: &command.Forge{Kind: "gitea", Base: "https://h", Account: "acme"}}})
+	list := func(l *command.Listing) {
+		l.Source, l.Node, l.Epoch = "f", "a", w.forge().Epoch
+		w.sure(l)
+	}
+	at := func(url string) *command.Entry {
+		return &command.Entry{Path: "1", File: "one", Hash: []byte((url + "................")[:16]), Repo: &command.NewRepo{Id: "x", Name: "f/one", Urls: []string{"https://h/" + url}, UrlKeys: []string{"h/" + url}, Copies: []string{"a"}, Owner: "a"}}
+	}
+	list(&command.Listing{Put: []*command.Entry{at("old")}})
+	w.publishes("x")
+	list(&command.Listing{Put: []*command.Entry{at("new")}})
+	w.files["new"] = "url: https://h/new"
+	w.publish()
+	l := w.lister("a")
+	if l.Look(t.Context()); len(w.claims()) != 0 {
+		t.Fatal(w.claims())
+	}
+	list(&command.Listing{Take: []string{"1"}})
+	l.Look(t.Context())
+	if row := w.state.View().RepoByURLKey("h/new"); len(w.claims()) != 1 || row.ID == "x" || row.Estranged() != "" {
+		t.Errorf("%v, %+v", w.claims(), row)
+	}
+}

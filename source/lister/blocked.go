@@ -35,7 +35,8 @@ func (b *block) those(view *fsm.View) map[string]bool {
 		ids[row.ID] = true
 	}
 	for _, key := range b.keys {
-		if row := view.RepoByURLKey(key); row != nil {
+		// A retired row that serves what another address had gives this one up.
+		if row := view.RepoByURLKey(key); row != nil && (row.Estranged() == "" || row.Sourced.RetiredAt().IsZero()) {
 			ids[row.ID+" "+row.Estranged()] = true
 		}
 	}
