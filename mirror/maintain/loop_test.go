@@ -366,6 +366,34 @@ func TestAWishForACopyThatHasJustCome(t *testing.T) {
 	})
 }
 
+// Who asks while just that is being done is answered by what begins afterwards: what is under way may have
+// noted already how the copy was.
+func TestWhatIsUnderWayIsNoAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		w := newWard(t, 1)
+		go w.Run(ctx)
+		time.Sleep(w.took / 2) // it is read, as each is at the start
+		asked := time.Now()
+		w.Ask("REPO0", Read)
+		for _, want := range []struct {
+			wanted []Job
+			times  int
+		}{{[]Job{Read}, 1}, {nil, 2}} {
+			time.Sleep(w.took)
+			synctest.Wait()
+			if s := w.Status("REPO0"); !slices.Equal(s.Wanted, want.wanted) || w.times("read REPO0") != want.times {
+				t.Errorf("after %d: %+v", want.times, s)
+			}
+		}
+		if s := w.Status("REPO0"); s.Read.Before(asked.Add(w.took)) {
+			t.Errorf("asked for at %s, and read at %s", asked, s.Read)
+		}
+		cancel()
+		synctest.Wait()
+	})
+}
+
 // Of a copy that nobody has looked at yet nothing is said before it is verified because somebody asks: that
 // it was read by who made it is no answer to that.
 func TestACopyThatIsAskedForCountsAsReadWhenItWas(t *testing.T) {

@@ -108,6 +108,7 @@ type care struct {
 	doing    Job
 	since    time.Time
 	wanted   []Job          // by somebody who asked
+	anew     bool           // what is done was asked for since it began, and has that before it
 	failures map[Job]string // of those that failed the last time
 }
 

@@ -87,7 +87,8 @@ func (c *care) failure() string {
 
 // Ask has jobs done on a copy as soon as may be, and tells whether it is here. It does not wait.
 // What has to be put off then, for a run or for want of room, is tried again once a minute, and
-// keeps nothing else from being done.
+// keeps nothing else from being done. What is under way already is done again: who asks wants to
+// know how the copy is now.
 func (m *Maintainer) Ask(id string, jobs ...Job) bool {
 	if m.cfg.Store.Repo(id) == nil {
 		return false
@@ -98,6 +99,7 @@ func (m *Maintainer) Ask(id string, jobs ...Job) bool {
 			delete(c.again, j) // who asks does not wait for what failed before
 		}
 		c.wanted = with(c.wanted, jobs)
+		c.anew = c.anew || slices.Contains(jobs, c.doing)
 	} else {
 		m.early[id] = with(m.early[id], jobs)
 	}

@@ -26,7 +26,7 @@ var (
 func (m *Maintainer) do(ctx context.Context, c *care, job Job) {
 	began := m.cfg.Clock.Now()
 	m.mu.Lock()
-	c.doing, c.since = job, began
+	c.doing, c.since, c.anew = job, began, false
 	m.mu.Unlock()
 	m.changed(c)
 	err := m.work(ctx, c, job)
@@ -34,7 +34,7 @@ func (m *Maintainer) do(ctx context.Context, c *care, job Job) {
 	m.mu.Lock()
 	c.doing, c.surveyed = "", false
 	asked := slices.Contains(c.wanted, job)
-	if !putOff(err) {
+	if again := c.anew && err == nil; !putOff(err) && !again {
 		c.wanted = slices.DeleteFunc(slices.Clone(c.wanted), func(j Job) bool { return j == job })
 	}
 	m.mu.Unlock()

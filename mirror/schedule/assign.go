@@ -57,6 +57,7 @@ func (s *Scheduler) plan(r *repo, was terms, known bool, held Held) {
 		if is.owner && behind {
 			r.nextCheck = now
 		}
+		s.heed(r, now)
 	case is.owner && (!was.owner || was.epoch != is.epoch):
 		// A new owner starts soon, but the repositories of a lost node not all
 		// at once.
@@ -67,6 +68,7 @@ func (s *Scheduler) plan(r *repo, was terms, known bool, held Held) {
 		if behind {
 			r.nextCheck = now // what is lost elsewhere may be at upstream: it is asked at once
 		}
+		s.heed(r, now)
 	case is.owner && !is.paused && last.failure != nil && is.mayTake(last.failure.Class, was):
 		s.want(r, now)
 	case is.owner && (is.word > was.word || is.said != was.said && !is.paused):
@@ -89,6 +91,14 @@ func (s *Scheduler) plan(r *repo, was terms, known bool, held Held) {
 	moved := is.generation != was.generation || is.digest != was.digest || is.epoch != was.epoch || is.owner != was.owner
 	if (moved || !known) && !is.reconciled(held) {
 		s.kick(r, now)
+	}
+}
+
+// heed has a repository checked that comes with words which no check has heard, of whoever had it before: what they are
+// about waits for that, also while it is paused.
+func (s *Scheduler) heed(r *repo, now instant) {
+	if r.terms.owner && r.terms.word > 0 {
+		s.want(r, now)
 	}
 }
 

@@ -159,3 +159,33 @@ func TestAPauseIsHeardOfByARunThatBegins(t *testing.T) {
 		}
 	}
 }
+
+// A word that was not heard when the node stopped, or by the owner before, is heard at once by whoever comes, also
+// of what is paused and not due for hours.
+func TestAWordIsHeardByWhoComes(t *testing.T) {
+	for _, paused := range []bool{false, true} {
+		for name, come := range map[string]func(w *world, a work.Assignment){
+			"a start": func(w *world, a work.Assignment) { w.assign(a) },
+			"another owner": func(w *world, a work.Assignment) {
+				was := a
+				was.Role, was.Word = work.Replica, 0
+				w.assign(was)
+				a.Epoch++
+				w.assign(a)
+			},
+		} {
+			for word := range uint64(2) {
+				w := newWorld()
+				t.Cleanup(w.stop)
+				a := owned("repo", "host")
+				a.Policy.Interval, a.Paused, a.Word = 6*time.Hour, paused, word
+				w.holds(a)
+				w.memory["repo"] = work.Due{NextCheck: w.clock.Now().Add(5 * time.Hour)}
+				come(w, a)
+				if f := w.at("repo"); (f != nil && f.task.Ask && f.task.Wanted) != (word > 0) {
+					t.Errorf("%s, paused %v, word %d: %+v", name, paused, word, f)
+				}
+			}
+		}
+	}
+}
