@@ -10,7 +10,7 @@ import (
 // A node lets garbage of enoughGarbage come together, or of leastPercent of what it needs where that is
 // more. Go's own rule is as much as is needed: of a large table, nearly all of which stays, that is memory for nothing.
 const (
-	enoughGarbage = 64 << 20 // bytes
+	enoughGarbage = 48 << 20 // bytes
 	leastPercent  = 25
 	usualPercent  = 100
 )

@@ -6,7 +6,7 @@ import (
 )
 
 func TestHowMuchGarbageMayComeTogether(t *testing.T) {
-	for live, want := range map[uint64]int{0: 100, 4 << 20: 100, 64 << 20: 100, 128 << 20: 50, 256 << 20: 25, 1 << 40: 25} {
+	for live, want := range map[uint64]int{0: 100, 4 << 20: 100, 48 << 20: 100, 96 << 20: 50, 192 << 20: 25, 1 << 40: 25} {
 		if got := garbagePercent(live); got != want {
 			t.Errorf("%d bytes: %d %%, want %d", live, got, want)
 		}

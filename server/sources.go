@@ -46,13 +46,10 @@ const shownHeld = 20
 // heldRepos are those of a source's repos that are held, nil where none is.
 func heldRepos(view *fsm.View, src *fsm.Source) *api.HeldRepos {
 	out := &api.HeldRepos{First: []api.HeldRepo{}}
-	seen := map[string]bool{} // a source may want one under many paths
-	view.Claims(src.Num, "", func(c *fsm.Claim) bool {
-		row := view.Repo(c.Repo)
-		if row == nil || row.Hold == nil || seen[row.ID] {
+	view.Repos("", func(row *fsm.Repo) bool {
+		if row.Hold == nil || !slices.ContainsFunc(view.ClaimsOn(row.ID), func(c *fsm.Claim) bool { return c.Source == src.Num }) {
 			return true
 		}
-		seen[row.ID] = true
 		if out.Total++; len(out.First) < shownHeld {
 			out.First = append(out.First, api.HeldRepo{Name: row.Name, URL: row.URLs()[0], Since: row.Hold.Since, Message: holdOf(row).Message})
 		}

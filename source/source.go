@@ -132,9 +132,15 @@ func (e *Entry) Hash() Hash {
 // Sort orders a listing as its fields promise. Of entries with equal paths the first by file and
 // line stays; each other one is a flaw, and what its file had before stays, unless that says the same once more.
 func (l *Listing) Sort() {
-	slices.SortStableFunc(l.Entries, func(a, b Entry) int {
-		return cmp.Or(strings.Compare(fold(a.Path), fold(b.Path)), strings.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line))
-	})
+	order := func(a, b Entry) int {
+		if c := compareFolded(a.Path, b.Path); c != 0 {
+			return c
+		}
+		return cmp.Or(strings.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line))
+	}
+	if !slices.IsSortedFunc(l.Entries, order) { // which they mostly are, and a stable sort takes its time
+		slices.SortStableFunc(l.Entries, order)
+	}
 	kept := l.Entries[:0]
 	for _, e := range l.Entries {
 		if n := len(kept); n > 0 && fold(kept[n-1].Path) == fold(e.Path) {
@@ -160,12 +166,17 @@ func (l *Listing) Sort() {
 	clear(l.Entries[len(kept):])
 	l.Entries = kept
 	slices.SortFunc(l.Entries, func(a, b Entry) int { return strings.Compare(a.Path, b.Path) })
-	slices.SortStableFunc(l.Flaws, func(a, b Flaw) int {
-		return cmp.Or(strings.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line))
-	})
+	l.SortFlaws()
 	slices.Sort(l.Unknown)
 	l.Unknown = slices.Compact(l.Unknown)
 	slices.Sort(l.UnknownPaths)
+}
+
+// SortFlaws orders them alone.
+func (l *Listing) SortFlaws() {
+	slices.SortStableFunc(l.Flaws, func(a, b Flaw) int {
+		return cmp.Or(strings.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line))
+	})
 }
 
 // doubtsOf is Doubts of a file by itself: where all of a listing is in doubt, what it has is there all the same.
@@ -184,9 +195,26 @@ func place(file string, line int) string {
 // fold is how the table compares names: ASCII letters alone.
 func fold(s string) string {
 	return strings.Map(func(c rune) rune {
-		if 'A' <= c && c <= 'Z' {
-			return c + ('a' - 'A')
+		if c <= 'Z' {
+			return rune(lower(byte(c)))
 		}
 		return c
 	}, s)
+}
+
+// compareFolded compares what fold makes of two, without making it.
+func compareFolded(a, b string) int {
+	for i := range min(len(a), len(b)) {
+		if x, y := lower(a[i]), lower(b[i]); x != y {
+			return cmp.Compare(x, y)
+		}
+	}
+	return cmp.Compare(len(a), len(b))
+}
+
+func lower(c byte) byte {
+	if 'A' <= c && c <= 'Z' {
+		return c + ('a' - 'A')
+	}
+	return c
 }

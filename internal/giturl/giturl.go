@@ -209,6 +209,19 @@ func checkPath(u *url.URL) (string, *refusal.Error) {
 // String is the canonical spelling.
 func (u URL) String() string { return u.scheme + "://" + u.authority() + u.path }
 
+// Site is what a url in canonical spelling has before its path: scheme, host and port.
+func Site(canonical string) string {
+	scheme := strings.Index(canonical, "://")
+	if scheme < 0 {
+		return canonical
+	}
+	host := scheme + len("://")
+	if n := strings.IndexByte(canonical[host:], '/'); n >= 0 {
+		return canonical[:host+n]
+	}
+	return canonical
+}
+
 // Host is the host's name or literal address, without port.
 func (u URL) Host() string { return u.host }
 

@@ -237,6 +237,9 @@ func FuzzParse(f *testing.F) {
 			strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' }) {
 			t.Fatalf("%q is taken as %q", raw, s)
 		}
+		if site := giturl.Site(s); !strings.HasSuffix(site, "://"+authority) || !strings.HasPrefix(s, site) {
+			t.Fatalf("the site of %q is %q", s, site)
+		}
 		again, err := giturl.Parse(s)
 		if err != nil || again != u {
 			t.Fatalf("%q is %q, which parses to %q, %v", raw, s, again, err)

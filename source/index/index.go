@@ -69,6 +69,7 @@ type known struct {
 	link      bool
 	entries   []source.Entry
 	flaws     []source.Flaw
+	fresh     bool // Fresh has not had it yet
 }
 
 // content is what a file says, by itself.
@@ -84,14 +85,27 @@ type item struct {
 	keys mapping
 }
 
-// Each calls fn with every entry that is kept of what was read last, until it is read anew: fn may have its texts
-// share the memory of equal ones.
-func (r *Reader) Each(fn func(*source.Entry)) {
-	for _, k := range r.known {
+// Fresh calls fn with each entry that is kept, until its file is read anew, and was not handed to it so far: fn may have
+// its texts share the memory of equal ones.
+func (r *Reader) Fresh(fn func(*source.Entry)) {
+	for path, k := range r.known {
+		if !k.fresh {
+			continue
+		}
 		for i := range k.entries {
 			fn(&k.entries[i])
 		}
+		k.fresh = false
+		r.known[path] = k
 	}
+}
+
+// entries counts those of what was read last.
+func (r *Reader) entries() (n int) {
+	for _, k := range r.known {
+		n += len(k.entries)
+	}
+	return n
 }
 
 // Read lists what an index wants, of the folder below or, where that is empty, of all. It blocks for
@@ -122,6 +136,9 @@ func (r *Reader) Read(t Tree, below string) (*source.Listing, error) {
 		return as.parse(data), nil
 	}
 	l := &source.Listing{}
+	if n := r.entries(); n > 0 {
+		l.Entries = make([]source.Entry, 0, n+n/16) // hardly any edit is of more
+	}
 	above, said := inherited{}, make(map[string]content, len(defaults))
 	for _, f := range defaults { // those nearer to the root come first
 		c, found := r.above[f.ID]
@@ -155,7 +172,7 @@ func (r *Reader) Read(t Tree, below string) (*source.Listing, error) {
 			if err != nil {
 				return nil, err
 			}
-			k = known{id: f.ID, above: up.id, link: f.Link, flaws: at(f.Path, c.flaws)}
+			k = known{id: f.ID, above: up.id, link: f.Link, flaws: at(f.Path, c.flaws), fresh: true}
 			k.entries = make([]source.Entry, 0, len(c.items)) // kept as long as the file is the same
 			for _, it := range c.items {
 				e, why := entry(f, it, up.keys, below)

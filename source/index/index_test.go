@@ -272,6 +272,14 @@ func TestBadDefaultsLeaveAllBelowAsItIs(t *testing.T) {
 	}
 }
 
+// urls are some whose order is none.
+func urls(n int) (list []string) {
+	for i := range n {
+		list = append(list, fmt.Sprintf("https://h/%d", (i*37)%101))
+	}
+	return list
+}
+
 func TestOneNameTwice(t *testing.T) {
 	l := read(t, "", map[string]string{
 		"a.txt":  "https://h/X/y\nhttps://h/b\n",
@@ -281,6 +289,13 @@ func TestOneNameTwice(t *testing.T) {
 	equal(t, "flaws", flaws(l), []string{"b.yaml:1: h/x/Y is in a.txt:1 already"})
 	if !l.Doubts("b.yaml") {
 		t.Error("what the file had is taken away")
+	}
+	// Whichever stands first stays, also in a line.
+	for n := range 50 {
+		l = read(t, "", map[string]string{"a.yaml": "[{url: https://h/a, name: a}, {url: https://h/b, name: a}]", "b.txt": strings.Join(urls(n), "\n")})
+		if e := l.Find("a"); e == nil || e.URLs[0] != "https://h/a" || len(l.Flaws) != 1 {
+			t.Errorf("beside %d others: %+v, %+v", n, e, l.Flaws)
+		}
 	}
 	// The same url again leaves nothing open.
 	l = read(t, "", map[string]string{"a.txt": "https://h/a\nhttps://h/b\nhttps://H/a/\n"})
@@ -350,6 +365,35 @@ func TestWhatIsTheSameIsNotReadAgain(t *testing.T) {
 		t.Errorf("%v, %v, %d files were read", l, err, at.reads)
 	}
 	want(52 - 1)
+}
+
+// Each entry is handed over once, as it is kept: again when its file was read again.
+func TestFreshEntries(t *testing.T) {
+	at, r := &tree{files: map[string]string{"a": "url: https://h/a", "b.txt": "https://h/b\nhttps://h/c\n"}}, new(index.Reader)
+	var shared string
+	fresh := func(what string, want ...string) {
+		t.Helper()
+		l, err := r.Read(at, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range l.Entries {
+			if shared != "" && e.Path == "a" && e.Extra != shared {
+				t.Errorf("%s: what was shared of a is %q", what, e.Extra)
+			}
+		}
+		var got []string
+		r.Fresh(func(e *source.Entry) { got, e.Extra = append(got, e.Path), e.Path })
+		slices.Sort(got)
+		equal(t, what, got, want)
+	}
+	fresh("the first time", "a", "h/b", "h/c")
+	shared = "a"
+	fresh("again")
+	at.files["b.txt"] = "https://h/b\nhttps://h/d\n"
+	fresh("after an edit", "h/b", "h/d")
+	at.files["DEFAULTS"], shared = "replicas: 2", ""
+	fresh("after an edit of all", "a", "h/b", "h/d")
 }
 
 func TestHashes(t *testing.T) {

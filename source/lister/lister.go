@@ -21,6 +21,7 @@ import (
 	"gitmirror/fsm"
 	"gitmirror/fsm/command"
 	"gitmirror/internal/clock"
+	"gitmirror/internal/giturl"
 	"gitmirror/internal/oneline"
 	"gitmirror/internal/refusal"
 	"gitmirror/source"
@@ -60,7 +61,7 @@ type Config struct {
 	// Alone tells whether this node hears of no leader: another may list its sources by now, and nothing that it found
 	// would be written down. turns is closed when that changes. Nil: it never is.
 	Alone func() (alone bool, turns <-chan struct{})
-	// Deny says why an upstream's address is not asked, nil where it is.
+	// Deny says why an upstream is not asked, nil where it is. It is of the url's scheme, host and port.
 	Deny func(url string) error
 	Log  *slog.Logger
 }
@@ -256,7 +257,7 @@ func (l *Lister) list(ctx context.Context, view *fsm.View, src *fsm.Source, row 
 		return err
 	}
 	now := l.cfg.State.View()
-	reader.Each(func(e *source.Entry) { share(now.ClaimOf(src.Num, e.Path), e) })
+	reader.Fresh(func(e *source.Entry) { share(now.ClaimOf(src.Num, e.Path), e) })
 	l.log.Info("a source is listed", "source", src.Name, "generation", row.Generation, "entries", state.Entries, "added", state.Added, "changed", state.Changed, "gone", state.Gone,
 		"flaws", state.FlawsTotal, "held", state.GetHold().GetLost(), "took", time.Since(began).Round(time.Millisecond))
 	return nil
@@ -311,7 +312,7 @@ func (l *Lister) bring(ctx context.Context, view *fsm.View, t target, listing *s
 		state.Hold.First = filesOf(view, t.src, state.Hold.First)
 	}
 	listing.Flaws = append(listing.Flaws, flawsOf(l.cfg.State.View(), t.src, refused)...)
-	listing.Sort()
+	listing.SortFlaws()
 	tell(state, listing.Flaws)
 	if err := l.propose(ctx, t, &command.Listing{Done: state, Approved: approved}); err != nil {
 		return err
@@ -327,11 +328,21 @@ func (l *Lister) deny(listing *source.Listing) {
 	if l.cfg.Deny == nil {
 		return
 	}
+	said := map[string]error{} // by what comes before the path: of many thousands, few differ in that
+	deny := func(url string) error {
+		site := giturl.Site(url)
+		err, found := said[site]
+		if !found {
+			err = l.cfg.Deny(url)
+			said[site] = err
+		}
+		return err
+	}
 	kept := listing.Entries[:0]
 	for _, e := range listing.Entries {
 		var err error
 		for _, url := range e.URLs {
-			err = errors.Join(err, l.cfg.Deny(url))
+			err = errors.Join(err, deny(url))
 		}
 		if err == nil {
 			kept = append(kept, e)
@@ -340,8 +351,10 @@ func (l *Lister) deny(listing *source.Listing) {
 		listing.Flaws = append(listing.Flaws, source.Flaw{File: e.File, Line: e.Line, Why: oneline.Clip(err.Error(), 300)})
 		listing.Unknown, listing.UnknownPaths = append(listing.Unknown, e.File), append(listing.UnknownPaths, e.Path)
 	}
-	listing.Entries = kept
-	listing.Sort()
+	if len(kept) < len(listing.Entries) {
+		listing.Entries = kept
+		listing.Sort()
+	}
 }
 
 // claimsOf are what a source claims, but its index.
