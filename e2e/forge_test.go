@@ -99,7 +99,7 @@ func TestAForgeIsFollowed(t *testing.T) {
 	if other := n3.await("team/svc-1", "ready", func(r *api.Repo) bool { return r.State == api.StateReady }); other.ID == id {
 		t.Error("the new one has the mirror of the old one")
 	}
-	n3.await("team/svc-3", "retired", func(r *api.Repo) bool { return r.State == api.StateRetired })
+	archive := n3.await("team/svc-3", "retired", func(r *api.Repo) bool { return r.State == api.StateRetired }).ID
 	n3.clone("team/svc-uno")
 
 	// A forge that breaks in the middle of its pages, or lets itself be asked no more, changes nothing.
@@ -131,16 +131,26 @@ func TestAForgeIsFollowed(t *testing.T) {
 	f.node(src.Owner).Kill()
 	up.sample("svc-late")
 	set(11, "svc-late")
+	if err := os.Rename(filepath.Join(up.Root, "svc-3"), filepath.Join(up.Root, "svc-drei")); err != nil { // which is wanted again
+		t.Fatal(err)
+	}
+	set(4, "svc-drei")
 	tell()
 	f.listed("acme", "listed by another", func(s *api.Source) bool {
-		return s.State == api.SourceListed && s.Claims == 8 && s.Owner != src.Owner && s.Owner != "n3"
+		return s.State == api.SourceListed && s.Claims == 9 && s.Owner != src.Owner && s.Owner != "n3"
 	})
 	n3.await("team/svc-late", "ready", func(r *api.Repo) bool { return r.Generation > 0 })
+	n3.await("team/svc-drei", "what was archived and renamed since, with its copies", func(r *api.Repo) bool {
+		return r.ID == archive && r.ServesOf == "" && r.URLs[0] == up.URL("svc-drei")
+	})
+	if n := up.clones("svc-drei"); n != 0 {
+		t.Errorf("what has another name is cloned %d times", n)
+	}
 
 	// What is gone all at once waits for a person.
 	clear(repos)
 	tell()
-	f.listed("acme", "held", func(s *api.Source) bool { return s.State == api.SourceHeld && s.Hold.Lost == 8 && s.Claims == 8 })
+	f.listed("acme", "held", func(s *api.Source) bool { return s.State == api.SourceHeld && s.Hold.Lost == 9 && s.Claims == 9 })
 	if out, _, _ := n3.command("source", "show", "acme"); !strings.Contains(out, "acme/svc-late") || strings.Contains(out, token) {
 		t.Errorf("source show:\n%s", out)
 	}

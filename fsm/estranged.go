@@ -3,6 +3,7 @@ package fsm
 import (
 	"cmp"
 	"slices"
+	"strings"
 
 	"gitmirror/fsm/command"
 	"gitmirror/internal/refusal"
@@ -25,7 +26,7 @@ func (t *tables) movesTo(e entry, row, next *Repo) {
 
 // Estranged is the key of the address that what a row serves came from, where that it has now is another that no
 // check has proved; empty for any other row.
-func (r *Repo) Estranged() string { return r.came }
+func (r *Repo) Estranged() string { return strings.TrimSuffix(r.came, strings.ToLower(r.yielded())) }
 
 // proved tells whether a check that had heard so much, and left the row held or not, shows that what it serves is what
 // its address has.

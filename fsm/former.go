@@ -60,10 +60,13 @@ func (t *tables) renamed(src *Source, was *Claim, has *Repo) *Repo {
 	return t.ownOf(was)
 }
 
+// yielded is what the address of a row ends with that has given up its own.
+func (r *Repo) yielded() string { return ".retired-" + r.ID }
+
 // yields has a row that nobody wants any more give up its address: another is there now. Its own only says
 // what it was, and is never asked.
 func (t *tables) yields(e entry, row *Repo) {
-	mark := ".retired-" + row.ID
+	mark := row.yielded()
 	next, key := row.edit(), mark
 	if t.format >= formatCourse {
 		key = strings.ToLower(mark) // as of any address: who adds it finds the row

@@ -1,6 +1,7 @@
 package fsm
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 	"testing"
@@ -195,6 +196,73 @@ func TestWhatIsMovedToAnotherAccount(t *testing.T) {
 	m.state.tables.format = formatCourse - 1
 	if m.state.tables.elsewhere(m.state.tables.sources.byID("again"), "1", func(*Claim) bool { return true }) != nil {
 		t.Error("it is done while a member does not know it")
+	}
+}
+
+// Where the account is listed first that has it no more, it is retired, and the other has it with its copies: found by the
+// number that the forge gave it, of that forge alone, and called by the names it had too.
+func TestWhatIsGoneFromAnAccountIsFoundInAnother(t *testing.T) {
+	m := forged(t)
+	m.ok(account("tools"))
+	all := []*command.Entry{inForge("1", "acme/one", "acme/one"), inForge("2", "acme/two", "acme/two"), inForge("3", "acme/three", "acme/three"), inForge("4", "acme/four", "acme/four"), inForge("5", "acme/five", "acme/five")}
+	m.ok(m.listing("acme", all, nil))
+	id := map[string]string{}
+	for _, name := range []string{"one", "two", "three", "four", "five"} {
+		id[name] = m.row("acme/" + name).ID
+	}
+	m.ok(publish(id["one"], 1))
+	m.ok(m.listing("acme", nil, []string{"1"}))
+	if !m.row("acme/one").retired() {
+		t.Fatal("it is not retired")
+	}
+	again := newMachine(t) // whoever decides about the next has it from a snapshot
+	if err := again.state.Restore(bytes.NewReader(m.snapshot())); err != nil {
+		t.Fatal(err)
+	}
+	again.index, again.now = m.index, m.now
+	m = again
+	c := account("elsewhere")
+	c.Source.Forge.Base = "https://ghe.example"
+	m.ok(c)
+	m.ok(m.listing("elsewhere", []*command.Entry{inForge("1", "elsewhere/one", "elsewhere/one")}, nil))
+	if m.row("elsewhere/one").ID == id["one"] || !m.row("acme/one").retired() {
+		t.Error("numbers of two forges are taken for the same")
+	}
+	m.ok(m.listing("tools", []*command.Entry{inForge("1", "tools/one", "tools/one")}, nil))
+	row := m.row("tools/one")
+	m.isCalled(row, "tools/one", "acme/one", "h/acme/one")
+	if row.ID != id["one"] || row.retired() || row.URLs()[0] != "https://h/tools/one" || row.Estranged() == "" || row.Word() == 0 {
+		t.Errorf("%+v", row)
+	}
+	if row.Sourced.had != (numbered{}) || m.state.tables.gone.Len() != 0 {
+		t.Errorf("%+v is found as what is gone", row.Sourced)
+	}
+	// What was left out for a while, and has another name since.
+	m.ok(m.listing("acme", nil, []string{"2"}))
+	m.ok(m.listing("acme", []*command.Entry{inForge("2", "acme/zwei", "acme/zwei")}, nil))
+	if m.row("acme/zwei").ID != id["two"] || m.row("acme/two").ID != id["two"] {
+		t.Errorf("%+v", m.row("acme/zwei"))
+	}
+	// An address that is mirrored already stays where it is; so does what people have follow another.
+	m.ok(m.listing("acme", nil, []string{"3"}))
+	other := newRepo("other")
+	other.Urls, other.UrlKeys = []string{"https://h/tools/three"}, []string{"h/tools/three"}
+	m.ok(addRepos(other))
+	m.ok(m.listing("tools", []*command.Entry{inForge("3", "tools/three", "tools/three")}, nil))
+	if m.row("tools/three").ID != "other" || !m.row("acme/three").retired() {
+		t.Errorf("%+v", m.row("tools/three"))
+	}
+	m.ok(&command.ChangeRepos{Repos: []*command.RepoChange{{Repo: id["four"], Upstream: &command.Upstream{Urls: []string{"https://h/mine"}, Keys: []string{"h/mine"}}}}})
+	m.ok(m.listing("acme", nil, []string{"4"}))
+	m.ok(m.listing("tools", []*command.Entry{inForge("4", "tools/four", "tools/four")}, nil))
+	if m.row("tools/four").ID == id["four"] {
+		t.Errorf("%+v", m.row("tools/four"))
+	}
+	// So it is when a whole source goes.
+	m.ok(&command.RemoveSource{Id: "acme"})
+	m.ok(m.listing("tools", []*command.Entry{inForge("5", "tools/five", "tools/five")}, nil))
+	if m.row("tools/five").ID != id["five"] {
+		t.Errorf("%+v", m.row("tools/five"))
 	}
 }
 

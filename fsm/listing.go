@@ -144,6 +144,10 @@ func (s *State) claimed(e entry, src *Source, c *command.Entry) (*Repo, *command
 		before = t.movedFrom(src, claim)
 	}
 	row, moved := t.rowFor(before, claim)
+	if row == nil && before == nil {
+		row, before = t.retiredAs(src, claim)
+		moved = row != nil
+	}
 	var yields *Repo // its address
 	if own := t.renamed(src, before, row); own != nil {
 		yields, row, moved = row, own, true
@@ -336,9 +340,7 @@ func (s *State) take(e entry, src *Source, c *command.Listing) (left uint32, ref
 			continue
 		}
 		claim = t.claims.get(src.Num, claim.Path) // it may have inherited
-		t.claims.drop(claim)
-		t.inherit(claim)
-		s.settle(e, claim.Repo)
+		s.ends(e, claim)
 	}
 	if losing > 0 && !approved {
 		next := *t.sources.byNum(src.Num)

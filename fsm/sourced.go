@@ -20,6 +20,7 @@ type Sourced struct {
 	Unlabel   []string // labels that people took away, sorted
 	Names     []string // people's; the first is the row's name, where there is one
 	retiredMS int64
+	had       numbered // what the claim was of that was the last; zero while there is one, and where it was no forge's
 }
 
 // RetiredAt is since when nobody claims the row, the zero time while somebody does.
@@ -46,7 +47,10 @@ const (
 
 // settle has a row be what its claims ask for, after one of them has come, changed or gone: what
 // people have set by hand counts most, then the oldest claim.
-func (s *State) settle(e entry, id string) {
+func (s *State) settle(e entry, id string) { s.settleWithout(e, id, numbered{}) }
+
+// settleWithout is settle where the claim has gone of what a forge knows so.
+func (s *State) settleWithout(e entry, id string, gone numbered) {
 	t := &s.tables
 	row := t.liveRepo(id)
 	if row == nil {
@@ -59,10 +63,10 @@ func (s *State) settle(e entry, id string) {
 	switch {
 	case len(list) == 0 && !of.Hand:
 		if of.retiredMS == 0 {
-			of.retiredMS = max(toMS(e.at), 1)
+			of.retiredMS, of.had = max(toMS(e.at), 1), gone
 		}
 	default:
-		of.retiredMS = 0
+		of.retiredMS, of.had = 0, numbered{}
 		s.follow(next, &of, list)
 		if len(list) == 0 {
 			next.Sourced = nil // as it was before any claim came
@@ -235,7 +239,7 @@ func (s *Sourced) equal(o *Sourced) bool {
 		return s == o
 	}
 	return s.Hand == o.Hand && s.ByHand == o.ByHand && maps.Equal(s.Labels, o.Labels) && slices.Equal(s.Unlabel, o.Unlabel) &&
-		slices.Equal(s.Names, o.Names) && s.retiredMS == o.retiredMS
+		slices.Equal(s.Names, o.Names) && s.retiredMS == o.retiredMS && s.had == o.had
 }
 
 func newRetired() *btree.BTreeG[*Repo] {
@@ -248,6 +252,12 @@ func newRetired() *btree.BTreeG[*Repo] {
 func (t *tables) retire(was, is *Repo) {
 	if was.live() && was.retired() {
 		t.retired.Delete(was)
+	}
+	if was.gone() {
+		t.gone.Delete(was)
+	}
+	if is.gone() {
+		t.gone.Set(is)
 	}
 	if is.live() && is.retired() {
 		t.retired.Set(is)

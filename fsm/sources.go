@@ -250,8 +250,7 @@ func (s *State) removeSource(e entry, c *command.RemoveSource) *command.Outcome 
 		return len(some) < MaxItems
 	})
 	for _, claim := range some {
-		t.claims.drop(claim)
-		s.settle(e, claim.Repo)
+		s.ends(e, claim)
 	}
 	left := t.claims.count(src.Num)
 	if left == 0 {

@@ -29,6 +29,7 @@ type tables struct {
 	sources sources
 	claims  claims               // that sources have on rows
 	retired *btree.BTreeG[*Repo] // rows that nobody claims any more, by how long
+	gone    *btree.BTreeG[*Repo] // those of them that a forge knew, by what
 
 	events ring
 
@@ -54,6 +55,7 @@ func newTables() tables {
 		trash:   newTrash(),
 		claims:  newClaims(),
 		retired: newRetired(),
+		gone:    newGone(),
 	}
 }
 
@@ -68,7 +70,7 @@ func newByID() *btree.BTreeG[*Repo] {
 func (t *tables) clone() tables {
 	c := *t
 	c.held = t.held.clone()
-	c.retired = t.retired.Copy()
+	c.retired, c.gone = t.retired.Copy(), t.gone.Copy()
 	c.byID, c.byName, c.byURL, c.byAlias = t.byID.Copy(), t.byName.Copy(), t.byURL.Copy(), t.byAlias.Copy()
 	c.events, c.trash, c.claims = t.events.clone(), t.trash.clone(), t.claims.clone()
 	return c

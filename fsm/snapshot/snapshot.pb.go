@@ -1386,6 +1386,8 @@ type Sourced struct {
 	Unlabelled    []string               `protobuf:"bytes,4,rep,name=unlabelled,proto3" json:"unlabelled,omitempty"`                                                                   // labels that people took away
 	Names         []string               `protobuf:"bytes,5,rep,name=names,proto3" json:"names,omitempty"`                                                                             // people's, the first of them its name
 	RetiredMs     int64                  `protobuf:"varint,6,opt,name=retired_ms,json=retiredMs,proto3" json:"retired_ms,omitempty"`                                                   // since when nobody claims it, 0 while somebody does
+	Forge         string                 `protobuf:"bytes,7,opt,name=forge,proto3" json:"forge,omitempty"`                                                                             // that knew it by the last claim: its kind and address; empty for none
+	Number        string                 `protobuf:"bytes,8,opt,name=number,proto3" json:"number,omitempty"`                                                                           // by what
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1460,6 +1462,20 @@ func (x *Sourced) GetRetiredMs() int64 {
 		return x.RetiredMs
 	}
 	return 0
+}
+
+func (x *Sourced) GetForge() string {
+	if x != nil {
+		return x.Forge
+	}
+	return ""
+}
+
+func (x *Sourced) GetNumber() string {
+	if x != nil {
+		return x.Number
+	}
+	return ""
 }
 
 // Source is where repos come from.
@@ -2673,7 +2689,7 @@ const file_snapshot_proto_rawDesc = "" +
 	"came_index\x18$ \x01(\x04R\tcameIndex\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01J\x04\b\a\x10\b\"\x87\x02\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01J\x04\b\a\x10\b\"\xb5\x02\n" +
 	"\aSourced\x12\x12\n" +
 	"\x04hand\x18\x01 \x01(\bR\x04hand\x12\x17\n" +
 	"\aby_hand\x18\x02 \x01(\rR\x06byHand\x12?\n" +
@@ -2683,7 +2699,9 @@ const file_snapshot_proto_rawDesc = "" +
 	"unlabelled\x12\x14\n" +
 	"\x05names\x18\x05 \x03(\tR\x05names\x12\x1d\n" +
 	"\n" +
-	"retired_ms\x18\x06 \x01(\x03R\tretiredMs\x1a9\n" +
+	"retired_ms\x18\x06 \x01(\x03R\tretiredMs\x12\x14\n" +
+	"\x05forge\x18\a \x01(\tR\x05forge\x12\x16\n" +
+	"\x06number\x18\b \x01(\tR\x06number\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xfb\x05\n" +

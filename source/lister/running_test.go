@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -254,6 +255,49 @@ func TestASelectionThatChangesWhileItIsListed(t *testing.T) {
 			t.Errorf("%v", urls)
 		}
 	})
+}
+
+// What moved to another account keeps its mirror also where that is listed later, and it was retired meanwhile.
+func TestWhatIsInAnotherAccountThatIsListedLater(t *testing.T) {
+	w, a := newForgeWorld(t, "github", nil)
+	w.sure(&command.PutSource{Source: &command.NewSource{Id: "g", Name: "g", Owner: "a", Forge: &command.Forge{Kind: "github", Base: "https://h", Account: "tools"}}})
+	a.Organisation("tools")
+	var all, there []forgereplay.Repo
+	for i := range 12 {
+		if all = append(all, repo(int64(i+1), fmt.Sprintf("r%02d", i))); i < 4 {
+			moved := all[i]
+			moved.Owner, moved.Clone = "tools", strings.Replace(moved.Clone, "acme", "tools", 1)
+			there = append(there, moved)
+		}
+	}
+	a.Organisation("acme", all...)
+	list := w.lists("a", a)
+	list()
+	_, rows := w.forged()
+	before := w.state.View().Len()
+	a.Organisation("acme", all[4:]...)
+	w.sync()
+	list()
+	if urls, _ := w.forged(); len(urls) != 8 || w.state.View().Repo(rows["1"]).Sourced.RetiredAt().IsZero() {
+		t.Fatalf("%v", urls)
+	}
+	there[3].Name, there[3].Clone = "renamed", "https://h/tools/renamed.git" // by whom it was given to
+	a.Organisation("tools", there...)
+	w.sure(&command.SetSource{Id: "g", Again: 1})
+	list()
+	v := w.state.View()
+	for _, r := range there {
+		row := v.RepoByName("h/tools/" + r.Name)
+		if row == nil {
+			row = v.RepoByURLKey(strings.TrimSuffix(strings.TrimPrefix(r.Clone, "https://"), ".git"))
+		}
+		if row == nil || row.ID != rows[strconv.FormatInt(r.ID, 10)] || !row.Sourced.RetiredAt().IsZero() || row.URLs()[0] != r.Clone {
+			t.Errorf("%s is on %+v", r.Clone, row)
+		}
+	}
+	if n := v.Len(); n != before {
+		t.Errorf("there are %d rows, were %d", n, before)
+	}
 }
 
 // What moved to another account that is followed is not lost here, also where nothing else is left.
