@@ -14,7 +14,7 @@ import (
 
 // movesTo notes that a row will follow another address. next must come from edit, and have it already.
 func (t *tables) movesTo(e entry, row, next *Repo) {
-	was, is := row.upstreamKeys()[0], next.upstreamKeys()[0]
+	was, is := row.serves(), next.upstreamKeys()[0]
 	switch {
 	case was == is || row.Generation == 0 || t.format < formatCourse:
 	case row.came == is: // and back
@@ -24,6 +24,16 @@ func (t *tables) movesTo(e entry, row, next *Repo) {
 	}
 }
 
+// serves is the key of the address that what a row serves came from, but for what was the case before.
+func (r *Repo) serves() string {
+	if r.Fallback != nil {
+		if i := slices.Index(r.URLs(), r.Fallback.URL); i >= 0 {
+			return r.upstreamKeys()[i]
+		}
+	}
+	return r.upstreamKeys()[0]
+}
+
 // Estranged is the key of the address that what a row serves came from, where that it has now is another that no
 // check has proved; empty for any other row.
 func (r *Repo) Estranged() string { return strings.TrimSuffix(r.came, strings.ToLower(r.yielded())) }
@@ -31,7 +41,7 @@ func (r *Repo) Estranged() string { return strings.TrimSuffix(r.came, strings.To
 // proved tells whether a check that had heard so much, and left the row held or not, shows that what it serves is what
 // its address has.
 func (r *Repo) proved(heard uint64, held bool) bool {
-	return r.came != "" && r.cameAt <= heard && !held
+	return r.came != "" && r.cameAt > 0 && r.cameAt <= heard && !held // of what has yielded nothing is heard
 }
 
 // estranged refuses who asks for the new address.
@@ -50,9 +60,16 @@ func estranged(id string, row *Repo) *command.Item {
 	return item
 }
 
-// asks tells whether a source has a row follow an address already: what only gets another path there is no newcomer.
-func (t *tables) asks(src *Source, row *Repo, key string) bool {
-	return slices.ContainsFunc(t.claims.on(row.ID), func(c *Claim) bool { return c.Source == src.Num && c.Keys[0] == key })
+// renames is the claim that is gone from an index, which an entry says that it is under another path; nil for none.
+func (t *tables) renames(src *Source, c *command.Entry) *Claim {
+	if src.IsForge() || c.GetFrom() == "" || c.GetFrom() == c.GetPath() || t.format < formatCourse {
+		return nil
+	}
+	gone := t.claims.get(src.Num, c.GetFrom())
+	if gone == nil || !slices.Contains(gone.Keys, c.GetRepo().GetUrlKeys()[0]) {
+		return nil
+	}
+	return gone
 }
 
 // reviewed has the names of a row be right after it was held, or failed, or is followed again.

@@ -1,6 +1,8 @@
 package fsm
 
 import (
+	"crypto/sha256"
+	"slices"
 	"strings"
 	"testing"
 
@@ -103,7 +105,7 @@ func TestARetiredRowKeepsNoAddressOfAnothers(t *testing.T) {
 			m.ok(m.listing("acme", []*command.Entry{inForge("2", "team/two", "new")}, nil))
 		}
 		row, now := m.repo(id), m.state.View().RepoByURLKey("h/new")
-		if now == nil || now.ID == id || !row.retired() || !strings.Contains(row.URLs()[0], ".retired-") || row.Estranged() != "" {
+		if now == nil || now.ID == id || !row.retired() || !strings.Contains(row.URLs()[0], ".retired-") || row.Estranged() != "h/one" || row.Word() != 0 {
 			t.Errorf("%s: %+v, %+v", who, row, now)
 		}
 		if who == "its own source" && now.Name != "team/two" {
@@ -112,16 +114,81 @@ func TestARetiredRowKeepsNoAddressOfAnothers(t *testing.T) {
 	}
 }
 
-// What only gets another path in its source keeps its row, whatever that serves.
+// What only gets another path in its index keeps its row, whatever that serves, and whoever has set its address; what is
+// no such entry, but asks for the same, does not get it.
 func TestAnotherPathOfARowWhoseAddressIsAnothers(t *testing.T) {
-	m := forged(t)
-	m.ok(m.listing("acme", []*command.Entry{inForge("1", "team/one", "one")}, nil))
-	id := m.row("team/one").ID
-	m.ok(publish(id, 1))
-	m.ok(m.listing("acme", []*command.Entry{inForge("1", "team/one", "new")}, nil))
-	m.ok(m.listing("acme", []*command.Entry{inForge("2", "team/moved", "new")}, nil))
-	m.ok(m.listing("acme", nil, []string{"1"}))
-	if row := m.repo(id); row.retired() || row.Name != "team/moved" || row.Estranged() != "h/one" {
+	at := func(path, url string, more ...string) *command.Entry {
+		e := entryOf(path)
+		e.Repo.Id, e.Repo.Urls, e.Repo.UrlKeys, e.Alias = path+url, nil, nil, ""
+		for _, u := range append([]string{url}, more...) {
+			e.Repo.Urls, e.Repo.UrlKeys = append(e.Repo.Urls, "https://h/"+u), append(e.Repo.UrlKeys, "h/"+u)
+		}
+		hash := sha256.Sum256([]byte(path + url))
+		e.Hash = hash[:16]
+		return e
+	}
+	from := func(path string, e *command.Entry) *command.Entry { e.From = path; return e }
+	m := sourced(t)
+	m.ok(m.listing("kernel", []*command.Entry{at("one", "one"), at("two", "two"), at("three", "three", "drei"), at("four", "four")}, nil))
+	id := map[string]string{}
+	for _, name := range []string{"one", "two", "three", "four"} {
+		id[name] = m.row("upstream/" + name).ID
+		m.ok(publish(id[name], 1))
+	}
+	m.ok(m.listing("kernel", []*command.Entry{at("one", "new")}, nil))
+	// Of those that ask for it too, none is what one was: neither a new one, nor one that had another, nor one that says so
+	// of what has another url.
+	for _, e := range []*command.Entry{at("other", "new"), at("two", "new"), from("two", at("other", "new")), from("none", at("other", "new"))} {
+		m.refusedItem(refusal.ConflictURL, m.listing("kernel", []*command.Entry{e}, nil))
+	}
+	m.ok(m.listing("kernel", []*command.Entry{from("one", at("moved", "new"))}, nil))
+	m.ok(m.listing("kernel", nil, []string{"one"}))
+	if row := m.repo(id["one"]); row.retired() || row.Name != "upstream/moved" || row.Estranged() != "h/one" {
 		t.Errorf("%+v", row)
+	}
+	// Who had it may say that it has it no more, and where it came from it is back.
+	m.ok(m.listing("kernel", []*command.Entry{at("moved", "one")}, nil))
+	m.ok(m.listing("kernel", []*command.Entry{at("two", "new")}, nil))
+	if row := m.row("upstream/two"); row.ID != id["two"] || row.Estranged() != "h/two" || m.row("upstream/moved").ID != id["one"] || m.repo(id["one"]).Estranged() != "" {
+		t.Errorf("%+v", row)
+	}
+	// A further url that is the first now leads to the row, too.
+	m.ok(m.listing("kernel", []*command.Entry{from("three", at("iii", "drei"))}, nil))
+	m.ok(m.listing("kernel", nil, []string{"three"}))
+	if row := m.row("upstream/iii"); row.ID != id["three"] || row.Estranged() != "h/three" || !slices.Equal(row.URLs(), []string{"https://h/drei"}) {
+		t.Errorf("%+v", row)
+	}
+	// What people have follow another address does so under another path.
+	m.ok(&command.ChangeRepos{Repos: []*command.RepoChange{{Repo: id["four"], Upstream: &command.Upstream{Urls: []string{"https://h/mine"}, Keys: []string{"h/mine"}}}}})
+	m.ok(m.listing("kernel", []*command.Entry{from("four", at("iv", "four"))}, nil))
+	m.ok(m.listing("kernel", nil, []string{"four"}))
+	if row := m.row("upstream/iv"); row.ID != id["four"] || row.retired() || row.URLs()[0] != "https://h/mine" {
+		t.Errorf("%+v", row)
+	}
+}
+
+// What a row serves came from the url that is asked, where that is not the first.
+func TestWhatAFallbackServes(t *testing.T) {
+	m := sourced(t)
+	m.ok(addRepos(&command.NewRepo{Id: "x", Name: "x", Urls: []string{"https://h/one", "https://h/two"}, UrlKeys: []string{"h/one", "h/two"}, Owner: "a", Copies: []string{"a"}}))
+	m.ok(publish("x", 1))
+	m.ok(&command.Report{Node: "a", Health: []*command.HealthReport{{Repo: "x", Epoch: 1, Fallback: "https://h/two"}}})
+	to := func(urls ...string) {
+		t.Helper()
+		up := &command.Upstream{}
+		for _, u := range urls {
+			up.Urls, up.Keys = append(up.Urls, "https://h/"+u), append(up.Keys, "h/"+u)
+		}
+		m.ok(&command.ChangeRepos{Repos: []*command.RepoChange{{Repo: "x", Upstream: up}}})
+	}
+	if to("two", "one"); m.repo("x").Estranged() != "" {
+		t.Errorf("it serves what %s had", m.repo("x").Estranged())
+	}
+	m.ok(&command.Report{Node: "a", Health: []*command.HealthReport{{Repo: "x", Epoch: 1, Fallback: "https://h/one"}}})
+	if to("three"); m.repo("x").Estranged() != "h/one" {
+		t.Errorf("it serves what %s had", m.repo("x").Estranged())
+	}
+	if to("two"); m.repo("x").Estranged() != "h/one" {
+		t.Errorf("it serves what %s had", m.repo("x").Estranged())
 	}
 }

@@ -73,7 +73,7 @@ func (t *tables) yields(e entry, row *Repo) {
 	}
 	next.setURLs([]string{strings.TrimSuffix(row.URLs()[0], ".git") + mark}, []string{row.upstreamKeys()[0] + key})
 	next.Moved, next.Fallback = nil, nil
-	next.came, next.cameAt = "", 0
+	next.cameAt = 0 // what it serves is what it was
 	t.store(e, next)
 	t.recordChange(e, row, next)
 }

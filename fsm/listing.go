@@ -139,8 +139,11 @@ func (s *State) claimed(e entry, src *Source, c *command.Entry) (*Repo, *command
 		claim.Name = r.GetName() // an index, and a submodule, are called as their upstreams are
 	}
 	was := t.claims.get(src.Num, claim.Path)
-	before := was
-	if before == nil { // what a forge has moved here from another account keeps its row
+	before, gone := was, t.renames(src, c)
+	if before == nil {
+		before = gone // what only gets another path keeps its row
+	}
+	if before == nil { // what a forge has moved here from another account does too
 		before = t.movedFrom(src, claim)
 	}
 	row, moved := t.rowFor(before, claim)
@@ -152,7 +155,7 @@ func (s *State) claimed(e entry, src *Source, c *command.Entry) (*Repo, *command
 	if own := t.renamed(src, before, row); own != nil {
 		yields, row, moved = row, own, true
 	}
-	if row != nil && !moved && row.Estranged() != "" && (was == nil || was.Repo != row.ID) && !t.asks(src, row, claim.Keys[0]) {
+	if row != nil && !moved && row.Estranged() != "" && (was == nil || was.Repo != row.ID) && (gone == nil || gone.Repo != row.ID || gone.Keys[0] != claim.Keys[0]) {
 		if !row.retired() {
 			return nil, estranged(id, row)
 		}
@@ -300,7 +303,7 @@ func checkEntry(c *command.Entry) error {
 	if len(slices.Compact(keys)) < len(c.GetRepo().GetUrlKeys()) {
 		return fmt.Errorf("one upstream is there twice")
 	}
-	err := firstError(checkNewRepo(c.GetRepo()), between("path", c.GetPath(), 0, maxName), between("file", c.GetFile(), 0, maxText), between("extra", c.GetExtra(), 0, maxExtra))
+	err := firstError(checkNewRepo(c.GetRepo()), between("path", c.GetPath(), 0, maxName), between("file", c.GetFile(), 0, maxText), between("extra", c.GetExtra(), 0, maxExtra), between("from", c.GetFrom(), 0, maxName))
 	if err == nil && c.GetAlias() != "" {
 		err = plainName(c.GetAlias())
 	}

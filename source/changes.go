@@ -10,7 +10,7 @@ import (
 type Claim struct {
 	Path string
 	File string
-	Key  string // of its first url
+	Keys []string
 	Hash Hash
 	// Elsewhere tells that another source wants the same, which was moved to what that one lists.
 	Elsewhere bool
@@ -24,6 +24,8 @@ type Changes struct {
 	// Lost are the paths of what ends: of Gone but for where an upstream only got another path, or is
 	// elsewhere, and what hangs on these. It is what a person is asked about.
 	Lost []string
+	// From has, for entries that are there under another path, that of Gone.
+	From map[int]string
 }
 
 // Empty tells whether there is nothing to be done.
@@ -36,6 +38,7 @@ func Compare(l *Listing, claims iter.Seq[Claim]) Changes {
 	var c Changes
 	var gone, hanging []Claim
 	below := map[string][]string{} // what hangs on what has no entry, by its path
+	moved := map[int]bool{}        // of Changed, those that have another first url
 	i := 0
 	for claim := range claims {
 		if top, is := Top(claim.Path); is {
@@ -57,7 +60,9 @@ func Compare(l *Listing, claims iter.Seq[Claim]) Changes {
 			case e.File != claim.File && l.doubtsOf(claim.File): // who has the path may still be there
 				c.Kept++
 			default:
-				c.Changed = append(c.Changed, i)
+				if c.Changed = append(c.Changed, i); e.Keys[0] != claim.Keys[0] {
+					moved[i] = true
+				}
 			}
 			i++
 		case l.Doubts(claim.File), l.doubtsPath(claim.Path):
@@ -69,15 +74,10 @@ func Compare(l *Listing, claims iter.Seq[Claim]) Changes {
 	for ; i < len(l.Entries); i++ {
 		c.Added = append(c.Added, i)
 	}
-	elsewhere := map[string]bool{}
-	if len(gone) > 0 {
-		for _, i := range c.Added {
-			elsewhere[l.Entries[i].Keys[0]] = true
-		}
-	}
+	elsewhere := c.renamed(l, gone, moved)
 	for _, claim := range gone {
 		c.Gone = append(c.Gone, claim.Path)
-		if !elsewhere[claim.Key] && !claim.Elsewhere {
+		if !elsewhere[claim.Path] && !claim.Elsewhere {
 			c.Lost = append(append(c.Lost, claim.Path), below[claim.Path]...)
 		}
 	}
@@ -90,6 +90,51 @@ func Compare(l *Listing, claims iter.Seq[Claim]) Changes {
 		slices.Sort(c.Lost)
 	}
 	return c
+}
+
+// renamed notes which entries are what is gone, under another path: by its first url, or, where an entry is new, by another
+// of its urls, of which that made another the first. It returns the paths of those, and of what is there under a path
+// that there was before, as is the rest of a renamed folder whose listing was cut off. moved are changes that have another
+// first url: whose they are is for these to say.
+func (c *Changes) renamed(l *Listing, gone []Claim, moved map[int]bool) (elsewhere map[string]bool) {
+	if elsewhere = map[string]bool{}; len(gone) == 0 {
+		return elsewhere
+	}
+	c.From = map[int]string{}
+	first, further := map[string]string{}, map[string]string{}
+	for _, claim := range slices.Backward(gone) {
+		first[claim.Keys[0]] = claim.Path
+		for _, key := range claim.Keys[1:] {
+			further[key] = claim.Path
+		}
+	}
+	for _, i := range c.Added {
+		key := l.Entries[i].Keys[0]
+		path, is := first[key]
+		if !is {
+			path, is = further[key]
+		}
+		if is {
+			c.From[i], elsewhere[path] = path, true
+		}
+	}
+	for _, i := range c.Changed {
+		if path, is := first[l.Entries[i].Keys[0]]; is {
+			c.From[i] = path
+		}
+	}
+	listed := map[string]bool{}
+	for i := range l.Entries {
+		if !moved[i] {
+			listed[l.Entries[i].Keys[0]] = true
+		}
+	}
+	for _, claim := range gone {
+		if listed[claim.Keys[0]] {
+			elsewhere[claim.Path] = true
+		}
+	}
+	return elsewhere
 }
 
 // Find is the entry of a path, nil where there is none.

@@ -14,17 +14,18 @@ import (
 
 // What is done makes of any claims what a listing has, and keeps what it is not sure of.
 func TestChangesLeadToTheListing(t *testing.T) {
+	addresses := rapid.SliceOfNDistinct(rapid.SampledFrom([]string{"w", "x", "y", "z"}), 1, 2, rapid.ID)
 	rapid.Check(t, func(t *rapid.T) {
 		paths := rapid.SliceOfNDistinct(rapid.SampledFrom(strings.Split("a,a/b,a/b/c,ab,b,B,c/d,c/e,d", ",")), 0, 9, rapid.ID).Draw(t, "claims")
 		claims := map[string]source.Claim{}
 		for _, p := range paths {
-			e := source.Entry{File: p, URLs: []string{rapid.StringMatching("[x-z]").Draw(t, "url")}}
-			claims[p] = source.Claim{Path: p, File: p, Key: e.URLs[0], Hash: e.Hash()}
+			e := source.Entry{File: p, URLs: addresses.Draw(t, "urls")}
+			claims[p] = source.Claim{Path: p, File: p, Keys: e.URLs, Hash: e.Hash()}
 		}
 		l := &source.Listing{Unknown: rapid.SliceOfDistinct(rapid.SampledFrom([]string{"a/", "a", "c/d", "c/"}), rapid.ID).Draw(t, "unknown")}
 		for _, p := range rapid.SliceOfNDistinct(rapid.SampledFrom(strings.Split("a,a/b,a/b/c,ab,b,c/d,c/e,d,e", ",")), 0, 9, rapid.ID).Draw(t, "listed") {
-			url := rapid.StringMatching("[x-z]").Draw(t, "now")
-			l.Entries = append(l.Entries, source.Entry{Path: p, File: p, URLs: []string{url}, Keys: []string{url}})
+			urls := addresses.Draw(t, "now")
+			l.Entries = append(l.Entries, source.Entry{Path: p, File: p, URLs: urls, Keys: urls})
 		}
 		l.Sort()
 		sorted := slices.SortedFunc(maps.Values(claims), func(a, b source.Claim) int { return strings.Compare(a.Path, b.Path) })
@@ -33,9 +34,26 @@ func TestChangesLeadToTheListing(t *testing.T) {
 		want := map[string]source.Hash{}
 		var lost []string
 		kept := 0
+		added := func(url string) bool {
+			return slices.ContainsFunc(l.Entries, func(e source.Entry) bool { _, had := claims[e.Path]; return !had && e.Keys[0] == url })
+		}
+		var gone []source.Claim
+		for _, claim := range sorted {
+			if l.Find(claim.Path) == nil && !l.Doubts(claim.File) {
+				gone = append(gone, claim)
+			}
+		}
 		for _, claim := range sorted {
 			listed := slices.ContainsFunc(l.Entries, func(e source.Entry) bool { return e.Path == claim.Path })
-			moved := slices.ContainsFunc(l.Entries, func(e source.Entry) bool { _, had := claims[e.Path]; return !had && e.Keys[0] == claim.Key })
+			moved := slices.ContainsFunc(l.Entries, func(e source.Entry) bool {
+				had, is := claims[e.Path]
+				return e.Keys[0] == claim.Keys[0] && (!is || had.Keys[0] == e.Keys[0])
+			})
+			for _, url := range claim.Keys[1:] { // which is another entry's first, where nothing that is gone had it so
+				had := func(c source.Claim) bool { return c.Keys[0] == url }
+				first := slices.IndexFunc(gone, func(c source.Claim) bool { return slices.Contains(c.Keys[1:], url) })
+				moved = moved || added(url) && !slices.ContainsFunc(gone, had) && first >= 0 && gone[first].Path == claim.Path
+			}
 			doubt := slices.ContainsFunc(l.Unknown, func(u string) bool {
 				return u == claim.File || strings.HasSuffix(u, "/") && strings.HasPrefix(claim.File, u)
 			})
@@ -61,6 +79,12 @@ func TestChangesLeadToTheListing(t *testing.T) {
 				t.Errorf("%s is added or changed for nothing", e.Path)
 			}
 			got[e.Path] = e.Hash()
+		}
+		for i, p := range c.From {
+			of := gone[slices.IndexFunc(gone, func(c source.Claim) bool { return c.Path == p })]
+			if !slices.Contains(of.Keys, l.Entries[i].Keys[0]) || slices.Contains(c.Added, i) && slices.Contains(c.Lost, p) {
+				t.Errorf("%+v is said to be %+v, which is gone", l.Entries[i], of)
+			}
 		}
 		for _, p := range c.Gone {
 			delete(got, p)
@@ -95,7 +119,7 @@ func BenchmarkCompareOneEdit(b *testing.B) {
 		url := fmt.Sprintf("https://github.com/acme/repo%06d", i)
 		e := source.Entry{Path: url[8:], File: fmt.Sprintf("f%02d.txt", i/1000), URLs: []string{url}, Keys: []string{url[8:]}}
 		l.Entries = append(l.Entries, e)
-		claims = append(claims, source.Claim{Path: e.Path, File: e.File, Key: e.Keys[0], Hash: e.Hash()})
+		claims = append(claims, source.Claim{Path: e.Path, File: e.File, Keys: e.Keys, Hash: e.Hash()})
 	}
 	l.Sort()
 	l.Entries[500].URLs = []string{"https://github.com/acme/other"}
@@ -110,7 +134,7 @@ func BenchmarkCompareOneEdit(b *testing.B) {
 func TestWhatHangsOnWhatIsGoneIsLost(t *testing.T) {
 	claim := func(path string) source.Claim {
 		e := source.Entry{File: path, URLs: []string{path}}
-		return source.Claim{Path: path, File: path, Key: path, Hash: e.Hash()}
+		return source.Claim{Path: path, File: path, Keys: []string{path}, Hash: e.Hash()}
 	}
 	l := &source.Listing{Entries: []source.Entry{{Path: "b", File: "b", URLs: []string{"b"}, Keys: []string{"b"}, Asks: source.Asks{Submodules: true}}, {Path: "d", File: "d", URLs: []string{"c"}, Keys: []string{"c"}}}}
 	c := source.Compare(l, slices.Values([]source.Claim{claim("a"), claim(source.Under("a", "x")), claim(source.Under("a", "y")), claim("b"), claim(source.Under("b", "x")), claim("c"), claim(source.Under("c", "x"))}))
@@ -123,7 +147,7 @@ func TestWhatHangsOnWhatIsGoneIsLost(t *testing.T) {
 // is in doubt, what it has is taken up.
 func TestAPathOfAFileInDoubt(t *testing.T) {
 	is := source.Entry{Path: "d/app", File: "many.yaml", URLs: []string{"https://h/other"}, Keys: []string{"h/other"}}
-	claim := source.Claim{Path: "d/app", File: "d/app", Key: "h/app"}
+	claim := source.Claim{Path: "d/app", File: "d/app", Keys: []string{"h/app"}}
 	for unknown, changed := range map[string]int{"d/": 0, "d/app": 0, "e/": 1, "/": 1} {
 		c := source.Compare(&source.Listing{Entries: []source.Entry{is}, Unknown: []string{unknown}}, slices.Values([]source.Claim{claim}))
 		if len(c.Changed) != changed || c.Kept != 1-changed || len(c.Gone) != 0 {

@@ -3451,6 +3451,7 @@ type Entry struct {
 	Extra         string                 `protobuf:"bytes,6,opt,name=extra,proto3" json:"extra,omitempty"`      // JSON of what means nothing here
 	Learned       bool                   `protobuf:"varint,7,opt,name=learned,proto3" json:"learned,omitempty"` // an interval of 0 is asked for, and not left to others
 	Submodules    bool                   `protobuf:"varint,8,opt,name=submodules,proto3" json:"submodules,omitempty"`
+	From          string                 `protobuf:"bytes,9,opt,name=from,proto3" json:"from,omitempty"` // path of an index's entry that is gone, which this one is under another path
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3539,6 +3540,13 @@ func (x *Entry) GetSubmodules() bool {
 		return x.Submodules
 	}
 	return false
+}
+
+func (x *Entry) GetFrom() string {
+	if x != nil {
+		return x.From
+	}
+	return ""
 }
 
 // Listed says how the last listing of a source went.
@@ -4366,7 +4374,7 @@ const file_command_proto_rawDesc = "" +
 	"\x04done\x18\x02 \x01(\bR\x04done\x12\x12\n" +
 	"\x04read\x18\x03 \x01(\fR\x04read\x12\x12\n" +
 	"\x04flaw\x18\x04 \x01(\tR\x04flaw\x121\n" +
-	"\x04hold\x18\x05 \x01(\v2\x1d.gitmirror.command.SourceHoldR\x04hold\"\xd9\x01\n" +
+	"\x04hold\x18\x05 \x01(\v2\x1d.gitmirror.command.SourceHoldR\x04hold\"\xed\x01\n" +
 	"\x05Entry\x12\x12\n" +
 	"\x04path\x18\x01 \x01(\tR\x04path\x12\x12\n" +
 	"\x04file\x18\x02 \x01(\tR\x04file\x12\x12\n" +
@@ -4377,7 +4385,8 @@ const file_command_proto_rawDesc = "" +
 	"\alearned\x18\a \x01(\bR\alearned\x12\x1e\n" +
 	"\n" +
 	"submodules\x18\b \x01(\bR\n" +
-	"submodules\"\xab\x04\n" +
+	"submodules\x12\x12\n" +
+	"\x04from\x18\t \x01(\tR\x04from\"\xab\x04\n" +
 	"\x06Listed\x12\x1e\n" +
 	"\n" +
 	"generation\x18\x01 \x01(\x04R\n" +

@@ -150,7 +150,7 @@ func TestWhatComesIn(t *testing.T) {
 	// What has a flaw stays as it was.
 	var claims []source.Claim
 	for _, path := range []string{"4@2023-11-14T22:13:24Z", "5@2023-11-14T22:13:25Z", "7@2023-11-14T22:13:27Z", "9@2023-11-14T22:13:29Z"} {
-		claims = append(claims, source.Claim{Path: path, File: "acme/was", Key: path})
+		claims = append(claims, source.Claim{Path: path, File: "acme/was", Keys: []string{path}})
 	}
 	c := source.Compare(l, func(yield func(source.Claim) bool) {
 		for _, claim := range claims {

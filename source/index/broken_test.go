@@ -43,7 +43,7 @@ func TestWhatIsBrokenStaysAsItWas(t *testing.T) {
 		var claims []source.Claim
 		for _, e := range l.Entries {
 			was[e.Path] = e
-			claims = append(claims, source.Claim{Path: e.Path, File: e.File, Key: e.Keys[0], Hash: e.Hash()})
+			claims = append(claims, source.Claim{Path: e.Path, File: e.File, Keys: e.Keys, Hash: e.Hash()})
 		}
 		next := maps.Clone(files)
 		var bad []string // files, and folders with a slash at the end

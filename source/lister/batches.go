@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 
 	"google.golang.org/protobuf/proto"
@@ -37,36 +38,11 @@ func (t target) epoch() uint64 {
 }
 
 // put has entries taken up that are new or have changed. It returns those that were refused: they
-// are flaws of the listing, and hold up nothing else; and what blocks those that may do well later. What to try is
+// are flaws of the listing, and hold up nothing else; and what blocks those that may do well later. What others of the
+// listing stood in the way of is tried again after these. What to try is
 // said by flawsOf, when what is gone has been taken away.
 func (l *Lister) put(ctx context.Context, t target, listing *source.Listing, changes source.Changes, state *command.Listed, entry func(*source.Entry) *command.Entry) (flaws []refused, blocked []block, err error) {
-	var batch []*command.Entry
-	var from []*source.Entry
-	bytes := 0
-	flush := func(count *uint32) error {
-		if len(batch) == 0 {
-			return nil
-		}
-		items, err := l.batch(ctx, t, &command.Listing{Put: batch})
-		if err != nil {
-			return err
-		}
-		for i, item := range items {
-			if item.GetCode() == "" {
-				*count++
-				t.course.changed(1)
-				continue
-			}
-			why := refusal.New(refusal.Code(item.GetCode()), "%s", item.GetMessage())
-			why.Existing = item.GetExisting()
-			flaws = append(flaws, refused{from[i], source.Flaw{File: from[i].File, Line: from[i].Line, Why: cmp.Or(from[i].Name, from[i].Path) + ": " + why.Error()}, why})
-			if why.Code == refusal.ConflictName || why.Code == refusal.ConflictURL {
-				blocked = append(blocked, blockOf(l.cfg.State.View(), batch[i].GetRepo()))
-			}
-		}
-		batch, from, bytes = nil, nil, 0
-		return nil
-	}
+	p := &putting{lister: l, target: t, listing: listing, from: changes.From, entry: entry}
 	type part struct {
 		of    []int
 		count *uint32
@@ -75,26 +51,105 @@ func (l *Lister) put(ctx context.Context, t target, listing *source.Listing, cha
 	if t.src.IsForge() { // what is renamed gives away its name and its address, which a new one may have
 		slices.Reverse(parts)
 	}
+	if t.src.IsForge() || t.of != nil { // of which a number, and its upstream, tell what is the same
+		p.from = nil
+	}
 	for _, part := range parts {
-		for _, i := range part.of {
-			e := entry(&listing.Entries[i])
-			size := proto.Size(e) + 10
-			if size > batchBytes { // the log takes it in no entry: it stays as it was
-				flaws = append(flaws, refused{&listing.Entries[i], source.Flaw{File: listing.Entries[i].File, Line: listing.Entries[i].Line, Why: fmt.Sprintf("it has %d bytes, more than %d", size, batchBytes), Try: "give it fewer addresses and labels"}, nil})
-				continue
-			}
-			if len(batch) == fsm.MaxItems || bytes+size > batchBytes {
-				if err := flush(part.count); err != nil {
-					return nil, nil, err
-				}
-			}
-			batch, from, bytes = append(batch, e), append(from, &listing.Entries[i]), bytes+size
-		}
-		if err := flush(part.count); err != nil {
+		if err := p.all(ctx, part.of, part.count); err != nil {
 			return nil, nil, err
 		}
 	}
-	return flaws, blocked, nil
+	for before := 0; len(p.conflicts) > 0 && p.accepted > before; {
+		again := p.conflicts
+		before, p.conflicts = p.accepted, nil
+		for _, part := range parts {
+			of := slices.DeleteFunc(slices.Clone(part.of), func(i int) bool { _, is := again[i]; return !is })
+			if err := p.all(ctx, of, part.count); err != nil {
+				return nil, nil, err
+			}
+		}
+	}
+	for _, i := range slices.Sorted(maps.Keys(p.conflicts)) {
+		p.flaws, blocked = append(p.flaws, p.conflicts[i].refused), append(blocked, p.conflicts[i].block)
+	}
+	return p.flaws, blocked, nil
+}
+
+// putting is how far the entries of a listing have been taken up.
+type putting struct {
+	lister  *Lister
+	target  target
+	listing *source.Listing
+	from    map[int]string // see source.Changes
+	entry   func(*source.Entry) *command.Entry
+
+	batch    []*command.Entry
+	of       []int // entries of the listing, that batch has
+	bytes    int   // of batch
+	accepted int
+
+	flaws     []refused
+	conflicts map[int]conflict // by entry
+}
+
+// conflict is an entry that was refused for what another row has.
+type conflict struct {
+	refused
+	block block
+}
+
+// all has some entries taken up, and counts them.
+func (p *putting) all(ctx context.Context, of []int, count *uint32) error {
+	for _, i := range of {
+		said := &p.listing.Entries[i]
+		e := p.entry(said)
+		e.From = p.from[i]
+		size := proto.Size(e) + 10
+		if size > batchBytes { // the log takes it in no entry: it stays as it was
+			p.flaws = append(p.flaws, refused{said, source.Flaw{File: said.File, Line: said.Line, Why: fmt.Sprintf("it has %d bytes, more than %d", size, batchBytes), Try: "give it fewer addresses and labels"}, nil})
+			continue
+		}
+		if len(p.batch) == fsm.MaxItems || p.bytes+size > batchBytes {
+			if err := p.flush(ctx, count); err != nil {
+				return err
+			}
+		}
+		p.batch, p.of, p.bytes = append(p.batch, e), append(p.of, i), p.bytes+size
+	}
+	return p.flush(ctx, count)
+}
+
+// flush has the batch written down.
+func (p *putting) flush(ctx context.Context, count *uint32) error {
+	if len(p.batch) == 0 {
+		return nil
+	}
+	items, err := p.lister.batch(ctx, p.target, &command.Listing{Put: p.batch})
+	if err != nil {
+		return err
+	}
+	for i, item := range items {
+		if item.GetCode() == "" {
+			*count++
+			p.accepted++
+			p.target.course.changed(1)
+			continue
+		}
+		why := refusal.New(refusal.Code(item.GetCode()), "%s", item.GetMessage())
+		why.Existing = item.GetExisting()
+		said := &p.listing.Entries[p.of[i]]
+		r := refused{said, source.Flaw{File: said.File, Line: said.Line, Why: cmp.Or(said.Name, said.Path) + ": " + why.Error()}, why}
+		if why.Code != refusal.ConflictName && why.Code != refusal.ConflictURL {
+			p.flaws = append(p.flaws, r)
+			continue
+		}
+		if p.conflicts == nil {
+			p.conflicts = map[int]conflict{}
+		}
+		p.conflicts[p.of[i]] = conflict{r, blockOf(p.lister.cfg.State.View(), p.batch[i].GetRepo())}
+	}
+	p.batch, p.of, p.bytes = nil, nil, 0
+	return nil
 }
 
 // entry is an entry in the words of the log.

@@ -69,7 +69,8 @@ func (l *Lister) lookBelow(ctx context.Context) (next time.Duration) {
 		}
 		view.Above(src.Num, func(c *fsm.Claim) bool {
 			row := view.Repo(c.Repo)
-			if c.Path == "" || !l.owns(view, row) || row.Generation == 0 {
+			// What is there of another address names nothing of what this one has.
+			if c.Path == "" || !l.owns(view, row) || row.Generation == 0 || row.Estranged() != "" {
 				return true
 			}
 			at, is := place{src.Num, c.Path}, sight{c, row.ID, row.Generation}
@@ -227,7 +228,7 @@ func claimsUnder(view *fsm.View, src *fsm.Source, above string) func(func(source
 	return func(yield func(source.Claim) bool) {
 		view.Claims(src.Num, prefix, func(c *fsm.Claim) bool {
 			path, is := strings.CutPrefix(c.Path, prefix)
-			return is && yield(source.Claim{Path: path, File: c.File, Key: c.Keys[0], Hash: c.Hash})
+			return is && yield(source.Claim{Path: path, File: c.File, Keys: c.Keys, Hash: c.Hash})
 		})
 	}
 }

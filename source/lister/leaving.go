@@ -27,7 +27,11 @@ func leaving(view *fsm.View, src *fsm.Source, listing *source.Listing, changes s
 		if c == nil || c.Keys[0] == e.Keys[0] || listed[c.Keys[0]] {
 			continue
 		}
-		switch row := view.RepoByURLKey(e.Keys[0]); {
+		row := view.RepoByURLKey(e.Keys[0])
+		if row != nil && row.ID != c.Repo && row.Estranged() != "" {
+			row = nil // it is given to nobody
+		}
+		switch {
 		case row != nil && row.ID == c.Repo, row == nil && !first[e.Keys[0]]:
 			first[e.Keys[0]] = true
 		case src.IsForge() && (row == nil || !row.Sourced.RetiredAt().IsZero() || !wantedBeside(view, src, row.ID, nil)):

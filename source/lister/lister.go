@@ -252,6 +252,7 @@ func (l *Lister) list(ctx context.Context, view *fsm.View, src *fsm.Source, row 
 	}
 	l.deny(listing)
 	changes := source.Compare(listing, claimsOf(view, src))
+	joiningFirst(view, listing, changes.Changed)
 	state := &command.Listed{Generation: row.Generation, Ref: src.Ref, Path: src.Path, Again: src.Again, Entries: uint32(len(listing.Entries)), Kept: uint32(changes.Kept)}
 	if err := l.bring(ctx, view, t, listing, changes, state); err != nil {
 		return err
@@ -277,7 +278,7 @@ func share(c *fsm.Claim, e *source.Entry) {
 // bring has the difference between a listing and what is claimed written down, and how it went.
 func (l *Lister) bring(ctx context.Context, view *fsm.View, t target, listing *source.Listing, changes source.Changes, state *command.Listed) error {
 	gone := changes.Gone
-	approved := l.guard(view, t.src, listing, &changes, state)
+	left, approved := l.guard(view, t.src, listing, &changes, state)
 	if t.src.IsForge() {
 		var free, held []string // what makes room; what may not
 		if state.Hold != nil {
@@ -299,6 +300,12 @@ func (l *Lister) bring(ctx context.Context, view *fsm.View, t target, listing *s
 	refused, blocked, err := l.put(ctx, t, listing, changes, state, func(e *source.Entry) *command.Entry { return l.entry(t.src, e) })
 	if err != nil {
 		return err
+	}
+	now := l.cfg.State.View()
+	for _, i := range left { // but for those that were refused, or whose row went along
+		if row := now.Repo(view.ClaimOf(t.src.Num, listing.Entries[i].Path).Repo); row == nil || !row.Sourced.RetiredAt().IsZero() {
+			state.Left++
+		}
 	}
 	err = l.take(ctx, t, changes.Gone, approved, state)
 	if errors.Is(err, refusal.SourceHeld) { // what was to be there under another path was refused
@@ -362,17 +369,17 @@ func claimsOf(view *fsm.View, src *fsm.Source) func(func(source.Claim) bool) {
 	elsewhere := func(path string) bool { return src.IsForge() && view.Elsewhere(src, path) }
 	return func(yield func(source.Claim) bool) {
 		view.Claims(src.Num, "\x00", func(c *fsm.Claim) bool {
-			return yield(source.Claim{Path: c.Path, File: c.File, Key: c.Keys[0], Hash: c.Hash, Elsewhere: elsewhere(c.Path)})
+			return yield(source.Claim{Path: c.Path, File: c.File, Keys: c.Keys, Hash: c.Hash, Elsewhere: elsewhere(c.Path)})
 		})
 	}
 }
 
-// guard holds back what a listing would take away and may not unasked, and returns what a person has
-// let it. What is held has a digest: a person lets go what was shown, and nothing else. A forge that has
+// guard holds back what a listing would take away and may not unasked, and returns which changes leave their rows, of which
+// nobody was asked, and what a person has let it. What is held has a digest: a person lets go what was shown, and nothing else. A forge that has
 // nothing any more is held however little it had, but for what is in another of its accounts. An entry that
 // leaves its row for another's, so that nobody wants that any more, is as good as gone.
-func (l *Lister) guard(view *fsm.View, src *fsm.Source, listing *source.Listing, changes *source.Changes, state *command.Listed) (approved []byte) {
-	left := leaving(view, src, listing, *changes)
+func (l *Lister) guard(view *fsm.View, src *fsm.Source, listing *source.Listing, changes *source.Changes, state *command.Listed) (left []int, approved []byte) {
+	left = leaving(view, src, listing, *changes)
 	var to []string
 	for _, i := range left {
 		e := &listing.Entries[i]
@@ -380,7 +387,7 @@ func (l *Lister) guard(view *fsm.View, src *fsm.Source, listing *source.Listing,
 	}
 	hold := holdOf(*changes, to...)
 	if src.Approved == string(hold.GetDigest()) {
-		return hold.GetDigest()
+		return nil, hold.GetDigest()
 	}
 	if exceeds(view, src, len(changes.Lost)) || src.IsForge() && len(listing.Entries) == 0 && len(changes.Lost) > 0 {
 		state.Hold, changes.Gone = hold, nil
@@ -393,10 +400,9 @@ func (l *Lister) guard(view *fsm.View, src *fsm.Source, listing *source.Listing,
 			changes.Kept += before - len(changes.Changed)
 			state.Kept = uint32(changes.Kept)
 		}
-		return nil
+		return nil, nil
 	}
-	state.Left = uint32(len(left))
-	return nil
+	return left, nil
 }
 
 // filesOf says where what is claimed under some paths is, which for a forge are numbers.

@@ -1,6 +1,7 @@
 package lister
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -9,7 +10,19 @@ import (
 	"gitmirror/source"
 )
 
-// What a forge has renamed takes the address, or the name, of another: here is who gets it when.
+// What is renamed, or has another upstream, takes the address, or the name, of another: here is who gets it when.
+
+// joiningFirst puts first, of the entries of an index that have changed, those whose new address is mirrored already: what
+// another of them is about to leave does not follow that elsewhere, while somebody wants it.
+func joiningFirst(view *fsm.View, listing *source.Listing, changed []int) {
+	joins := func(i int) int {
+		if row := view.RepoByURLKey(listing.Entries[i].Keys[0]); row != nil && row.Estranged() == "" {
+			return 0
+		}
+		return 1
+	}
+	slices.SortStableFunc(changed, func(a, b int) int { return cmp.Compare(joins(a), joins(b)) })
+}
 
 // stay has entries that cannot be followed yet be as they were, each with a flaw: those that would have an
 // address that another of the source keeps, since that is held back until a person lets it go, cannot be followed

@@ -1,0 +1,215 @@
+package lister_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"gitmirror/fsm"
+	"gitmirror/fsm/command"
+	"gitmirror/source/lister"
+)
+
+// edit has the index list these, by path, each with its urls, and has it read.
+func (w *world) edit(l *lister.Lister, entries map[string]string) {
+	w.t.Helper()
+	clear(w.files)
+	for path, urls := range entries {
+		list := strings.Fields(urls)
+		for i, u := range list {
+			list[i] = "https://h/" + u
+		}
+		w.files[path] = "url: [" + strings.Join(list, ", ") + "]\nsubmodules: true\n"
+	}
+	w.publish()
+	l.Look(w.t.(*testing.T).Context())
+}
+
+// rowAt is the row of a path.
+func (w *world) rowAt(path string) *fsm.Repo {
+	w.t.Helper()
+	view := w.state.View()
+	c := view.ClaimOf(view.SourceByID("s").Num, path)
+	if c == nil {
+		w.t.Fatalf("%s is not claimed", path)
+	}
+	return view.Repo(c.Repo)
+}
+
+func (w *world) source() *fsm.Source { return w.state.View().SourceByID("s") }
+
+// A folder that is renamed loses nothing, whenever who reads that is killed; nor does it while something else is held.
+func TestARenamedFolderLosesNothing(t *testing.T) {
+	for dies := range 4 {
+		w := newWorld(t)
+		l := w.lister("a")
+		entries, renamed := map[string]string{}, map[string]string{}
+		for i := range 30 {
+			entries[fmt.Sprintf("g/%02d", i)] = fmt.Sprint("u", i)
+			renamed[fmt.Sprintf("k/%02d", i)] = fmt.Sprint("u", i)
+		}
+		w.edit(l, entries)
+		w.left = dies
+		w.edit(l, renamed)
+		w.left = -1
+		w.lister("a").Look(t.Context())
+		if src := w.source(); src.Hold != nil || src.Lost(w.now) != 0 || src.Listed.GetGeneration() != w.shown || len(w.claims()) != 30 || w.state.View().Len() != 31 {
+			t.Errorf("dead after %d: %+v, %d lost, %v", dies, src.Hold, src.Lost(w.now), src.Listed)
+		}
+	}
+	w := newWorld(t)
+	l := w.lister("a")
+	entries := map[string]string{}
+	for i := range 22 {
+		entries[fmt.Sprintf("g/%02d", i)] = fmt.Sprint("u", i)
+	}
+	w.edit(l, entries)
+	for i := range 6 {
+		delete(entries, fmt.Sprintf("g/%02d", i))
+	}
+	w.edit(l, entries)
+	for i := 6; i < 14; i++ {
+		delete(entries, fmt.Sprintf("g/%02d", i))
+		entries[fmt.Sprintf("k/%02d", i)] = fmt.Sprint("u", i)
+	}
+	for range 3 {
+		if w.edit(l, entries); w.source().Hold.GetLost() != 6 {
+			t.Errorf("%+v", w.source().Hold)
+		}
+	}
+	for i := range 6 {
+		entries[fmt.Sprintf("g/%02d", i)] = fmt.Sprint("u", i)
+	}
+	w.edit(l, entries)
+	if src := w.source(); src.Hold != nil || src.Lost(w.now) != 0 || w.state.View().Len() != 23 {
+		t.Errorf("%+v, %d lost", src.Hold, src.Lost(w.now))
+	}
+}
+
+// What is refused has left nothing, however often it is listed, and is said each time.
+func TestWhatIsRefusedIsNoLoss(t *testing.T) {
+	w := newWorld(t)
+	l := w.lister("a")
+	entries := map[string]string{}
+	for i := range 12 {
+		entries[fmt.Sprintf("p%02d", i)] = fmt.Sprint("w", i)
+	}
+	w.edit(l, entries)
+	delete(entries, "p04")
+	w.edit(l, entries)
+	entries["p05"] = "w4 w7" // retired; another's
+	for range 6 {
+		if w.edit(l, entries); w.source().Hold != nil || w.source().Lost(w.now) != 1 || w.source().Listed.GetFlawsTotal() != 1 {
+			t.Fatalf("%+v, %d lost, %v", w.source().Hold, w.source().Lost(w.now), w.source().Listed)
+		}
+	}
+	entries["p05"] = "w4"
+	if w.edit(l, entries); w.source().Hold != nil || w.source().Lost(w.now) != 2 || w.source().Listed.GetFlawsTotal() != 0 {
+		t.Errorf("%+v, %d lost, %v", w.source().Hold, w.source().Lost(w.now), w.source().Listed)
+	}
+}
+
+// What others of the same listing stand in the way of is taken up behind them.
+func TestWhatTheSameListingMakesRoomFor(t *testing.T) {
+	w := newWorld(t)
+	l := w.lister("a")
+	w.edit(l, map[string]string{"c": "y0", "d": "y1 y2", "z": "z"})
+	w.edit(l, map[string]string{"c": "y2", "d": "y1", "z": "z", "new": "y0 y3"})
+	if src := w.source(); src.Listed.GetFlawsTotal() != 0 || w.rowAt("c").URLs()[0] != "https://h/y2" || w.rowAt("new").URLs()[0] != "https://h/y0" {
+		t.Errorf("%v, %v", src.Listed, w.claims())
+	}
+	// Nothing is tried again where nothing has changed.
+	w.sure(&command.AddRepos{Repos: []*command.NewRepo{{Id: "x", Name: "x", Urls: []string{"https://h/x1"}, UrlKeys: []string{"h/x1"}}}})
+	w.edit(l, map[string]string{"c": "y2 x1", "d": "y1", "z": "z", "new": "y0 y3"})
+	before := w.batches
+	w.edit(l, map[string]string{"c": "y2 x1", "d": "y1", "z": "z", "new": "y0 y3"})
+	if n := w.batches - before; n != 2 || w.source().Listed.GetFlawsTotal() != 1 {
+		t.Errorf("%d proposals, %v", n, w.source().Listed)
+	}
+}
+
+// Whose url was changed by mistake, and changed back, keeps its mirror, and who gets that url meanwhile has its own.
+func TestAWrongUrlIsMended(t *testing.T) {
+	w := newWorld(t)
+	l := w.lister("a")
+	was := map[string]string{"g/s": "r20", "g/t": "r21", "i/t": "r24", "j/t": "r25", "z": "z"}
+	w.edit(l, was)
+	w.grow("a")
+	rows := map[string]string{}
+	for path := range was {
+		rows[path] = w.rowAt(path).ID
+	}
+	serves := func(path, row, of string, urls ...string) {
+		t.Helper()
+		for i, u := range urls {
+			urls[i] = "https://h/" + u
+		}
+		if r := w.rowAt(path); rows[path] != "" && r.ID != rows[path] || row != "" && r.ID != rows[row] || r.Estranged() != of || !slices.Equal(r.URLs(), urls) {
+			t.Errorf("%s is on %s, which serves what %q had, of %q", path, r.ID, r.Estranged(), r.URLs())
+		}
+	}
+	w.edit(l, map[string]string{"g/s": "r20", "g/t": "r10", "i/t": "r12", "j/t": "r13", "z": "z"})
+	serves("g/t", "g/t", "h/r21", "r10")
+	w.edit(l, map[string]string{"g/s": "r10", "g/t": "r21", "i/n": "r12", "i/t": "r24", "j/n": "r13", "j/t": "r13", "z": "z"})
+	serves("g/t", "g/t", "", "r21")
+	serves("g/s", "g/s", "h/r20", "r10")
+	serves("i/t", "i/t", "", "r24")
+	serves("i/n", "", "", "r12")
+	view := w.state.View()
+	if view.ClaimOf(w.source().Num, "j/n") != nil || w.source().Listed.GetFlawsTotal() != 1 || w.rowAt("i/n").ID == rows["i/t"] {
+		t.Errorf("%v", w.source().Listed)
+	}
+	w.edit(l, map[string]string{"g/s": "r10", "g/t": "r21", "i/n": "r12", "i/t": "r24", "j/n": "r13", "j/t": "r25", "z": "z"})
+	serves("j/t", "j/t", "", "r25")
+	serves("j/n", "", "", "r13")
+	if src := w.source(); src.Hold != nil || src.Listed.GetFlawsTotal() != 0 || src.Lost(w.now) != 0 {
+		t.Errorf("%+v, %v, %d lost", src.Hold, src.Listed, src.Lost(w.now))
+	}
+	// Under another path it keeps what it has, proved or not.
+	w.edit(l, map[string]string{"k/s": "r10", "k/t": "r21", "i/n": "r12", "i/t": "r24", "j/n": "r13", "j/t": "r25", "z": "z"})
+	serves("k/s", "g/s", "h/r20", "r10")
+	serves("k/t", "g/t", "", "r21")
+}
+
+// Of those that change places, beside one that is not proved, who wants what there is has it.
+func TestChangingPlacesBesideWhatIsNotProved(t *testing.T) {
+	w := newWorld(t)
+	l := w.lister("a")
+	w.edit(l, map[string]string{"a/x": "o1", "g/y": "o2", "k/z": "o3"})
+	w.grow("a")
+	w.edit(l, map[string]string{"a/x": "o4", "g/y": "o2", "k/z": "o3"})
+	rows := []string{w.rowAt("a/x").ID, w.rowAt("g/y").ID, w.rowAt("k/z").ID}
+	w.edit(l, map[string]string{"a/x": "o3", "g/y": "o4", "k/z": "o2"})
+	if x, y, z := w.rowAt("a/x"), w.rowAt("g/y"), w.rowAt("k/z"); x.ID != rows[2] || z.ID != rows[1] || slices.Contains(rows, y.ID) || y.URLs()[0] != "https://h/o4" {
+		t.Errorf("%s %s %s, were %q", x.ID, y.ID, z.ID, rows)
+	}
+}
+
+// What is there of another address names no submodules of this one.
+func TestSubmodulesOfWhatIsNotProved(t *testing.T) {
+	w := newWorld(t)
+	w.modules["h/app"] = "[submodule \"m\"]\n\tpath = m\n\turl = ../lib\n"
+	w.modules["g/fork"] = w.modules["h/app"]
+	l := w.lister("a")
+	w.edit(l, map[string]string{"app": "app"})
+	w.settle(t, func() string { return "a" })
+	if got := w.paths(); !slices.Equal(got, []string{"app", "app > h/lib"}) {
+		t.Fatalf("%q", got)
+	}
+	w.files["app"] = "url: https://g/fork\nsubmodules: true\n"
+	w.publish()
+	for range 3 {
+		l.Look(t.Context())
+		l.LookBelow(t.Context())
+	}
+	if got := w.paths(); !slices.Equal(got, []string{"app", "app > h/lib"}) || w.rowAt("app").Estranged() != "h/app" {
+		t.Fatalf("%q before it is proved", got)
+	}
+	app := w.rowAt("app")
+	w.sure(&command.Report{Node: "a", Health: []*command.HealthReport{{Repo: app.ID, Epoch: app.Epoch, Heard: app.Word()}}})
+	l.LookBelow(t.Context())
+	if got := w.paths(); !slices.Equal(got, []string{"app", "app > g/lib"}) {
+		t.Errorf("%q when it is proved", got)
+	}
+}
