@@ -28,7 +28,8 @@ func leaving(view *fsm.View, src *fsm.Source, listing *source.Listing, changes s
 			continue
 		}
 		row := view.RepoByURLKey(e.Keys[0])
-		if row != nil && row.ID != c.Repo && row.Estranged() != "" {
+		gone := view.ClaimOf(src.Num, changes.From[i])
+		if row != nil && row.ID != c.Repo && row.Estranged() != "" && (gone == nil || gone.Repo != row.ID) {
 			row = nil // it is given to nobody
 		}
 		switch {

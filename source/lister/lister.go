@@ -385,6 +385,7 @@ func (l *Lister) guard(view *fsm.View, src *fsm.Source, listing *source.Listing,
 		e := &listing.Entries[i]
 		changes.Lost, to = append(changes.Lost, e.Path), append(to, e.Path+" "+e.Keys[0])
 	}
+	slices.Sort(to)
 	hold := holdOf(*changes, to...)
 	if src.Approved == string(hold.GetDigest()) {
 		return nil, hold.GetDigest()

@@ -213,3 +213,24 @@ func TestSubmodulesOfWhatIsNotProved(t *testing.T) {
 		t.Errorf("%q when it is proved", got)
 	}
 }
+
+// Who takes the place of what is gone leaves what it had, also where what there is is not proved.
+func TestTakingAPlaceIsLeavingOnes(t *testing.T) {
+	w := newWorld(t)
+	l := w.lister("a")
+	entries := map[string]string{}
+	for i := range 12 {
+		entries[fmt.Sprintf("p%02d", i)] = fmt.Sprint("u", i)
+	}
+	w.edit(l, entries)
+	w.grow("a")
+	entries["p00"] = "new"
+	w.edit(l, entries)
+	had := w.rowAt("p01")
+	delete(entries, "p00")
+	entries["p01"] = "new"
+	w.edit(l, entries)
+	if row := w.rowAt("p01"); row.Estranged() != "h/u0" || w.state.View().Repo(had.ID).Sourced.RetiredAt().IsZero() || w.source().Lost(w.now) != 1 || w.source().Hold != nil {
+		t.Errorf("%+v, %d lost, %+v", row, w.source().Lost(w.now), w.source().Hold)
+	}
+}
