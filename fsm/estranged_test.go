@@ -39,6 +39,9 @@ func TestARowWhoseAddressIsAnothers(t *testing.T) {
 			m.ok(m.listing("acme", []*command.Entry{inForge("1", "team/one", "new")}, nil))
 			report(health)
 			report(&command.HealthReport{HoldReason: health.GetHoldReason(), HoldDigest: health.GetHoldDigest(), ErrorClass: health.GetErrorClass(), Heard: m.repo(id).Word() - 1}) // of before
+			if name == "it is held" {                                                                                                                                               // what a check leaves held it has not proved
+				report(&command.HealthReport{HoldReason: health.GetHoldReason(), HoldDigest: health.GetHoldDigest(), Heard: m.repo(id).Word()})
+			}
 			if row := m.repo(id); row.Estranged() != "h/one" || row.Word() == 0 || m.state.View().RepoByName("h/new") != nil {
 				t.Fatalf("%q, called as its new address: %v", row.Estranged(), m.state.View().RepoByName("h/new"))
 			}
@@ -63,7 +66,7 @@ func TestARowWhoseAddressIsAnothers(t *testing.T) {
 			} else {
 				report(&command.HealthReport{Heard: proved})
 			}
-			if row := m.repo(id); row.Estranged() != "" || row.Word() != 0 || m.state.View().RepoByName("h/new") == nil {
+			if row := m.repo(id); row.Estranged() != "" || row.Word() != 0 || row.Answered(m.index, false) || m.state.View().RepoByName("h/new") == nil {
 				t.Errorf("%+v, %v", row, m.state.View().RepoByName("h/new"))
 			}
 			m.ok(addRepos(by))
@@ -77,6 +80,10 @@ func TestARowWhoseAddressIsAnothers(t *testing.T) {
 			}
 			if item := m.do(addRepos(&command.NewRepo{Id: "y", Name: "y", Urls: []string{"https://h/x"}, UrlKeys: []string{"h/x"}})).Items[0]; !strings.Contains(item.GetMessage(), "what h/new had") {
 				t.Errorf("by hand, of a row by hand: %v", item)
+			}
+			to("y") // and on: it has still what the first had
+			if m.repo(id).Estranged() != "h/new" {
+				t.Errorf("%+v", m.repo(id))
 			}
 			to("new")
 			if m.repo(id).Estranged() != "" || m.repo(id).Word() != 0 {
@@ -191,4 +198,147 @@ func TestWhatAFallbackServes(t *testing.T) {
 	if to("two"); m.repo("x").Estranged() != "h/one" {
 		t.Errorf("it serves what %s had", m.repo("x").Estranged())
 	}
+}
+
+// follows has people let a row follow another address.
+func follows(id, repo string) *command.ChangeRepos {
+	return &command.ChangeRepos{Repos: []*command.RepoChange{{Repo: id, Upstream: &command.Upstream{Urls: []string{"https://h/" + repo}, Keys: []string{"h/" + repo}}}}}
+}
+
+// Who may have such a row by its new address is who has it already, and asks for that; no other entry, of whatever source.
+func TestWhoHasARowWhoseAddressIsAnothers(t *testing.T) {
+	m := forged(t)
+	m.ok(putForge("other"))
+	m.ok(m.listing("acme", []*command.Entry{inForge("1", "team/one", "one")}, nil))
+	m.ok(m.listing("other", []*command.Entry{inForge("2", "other/two", "two")}, nil))
+	id, two := m.row("team/one").ID, m.row("other/two").ID
+	m.ok(publish(id, 1))
+	m.ok(follows(id, "new"))
+	m.refusedItem(refusal.ConflictURL, m.listing("acme", []*command.Entry{inForge("3", "team/three", "new")}, nil))
+	m.refusedItem(refusal.ConflictURL, m.listing("other", []*command.Entry{inForge("2", "other/two", "new")}, nil))
+	if row := m.repo(two); row.retired() || row.URLs()[0] != "https://h/two" {
+		t.Errorf("%+v", row)
+	}
+	m.ok(m.listing("acme", []*command.Entry{inForge("1", "team/uno", "new")}, nil))
+	if row := m.row("team/uno"); row.ID != id || row.Estranged() != "h/one" {
+		t.Errorf("%+v", row)
+	}
+	// Its other addresses were never another's.
+	m.ok(&command.ChangeRepos{Repos: []*command.RepoChange{{Repo: id, Upstream: &command.Upstream{Urls: []string{"https://h/new", "https://h/more"}, Keys: []string{"h/new", "h/more"}}}}})
+	item := m.do(addRepos(&command.NewRepo{Id: "y", Name: "y", Urls: []string{"https://h/more"}, UrlKeys: []string{"h/more"}})).Items[0]
+	if item.GetCode() != string(refusal.ConflictURL) || !strings.Contains(item.GetMessage(), "mirrors https://h/more already") {
+		t.Errorf("%v", item)
+	}
+}
+
+// What a forge gives to another account keeps its row also where nobody has looked yet at the address that it had last.
+func TestWhatIsMovedOnBeforeItIsLookedAt(t *testing.T) {
+	m := forged(t)
+	m.ok(account("tools"))
+	m.ok(m.listing("acme", []*command.Entry{inForge("1", "acme/one", "acme/one")}, nil))
+	id := m.row("acme/one").ID
+	m.ok(publish(id, 1))
+	m.ok(m.listing("acme", []*command.Entry{inForge("1", "acme/uno", "acme/uno")}, nil))
+	m.ok(m.listing("tools", []*command.Entry{inForge("1", "tools/uno", "tools/uno")}, nil))
+	if row := m.row("tools/uno"); row.ID != id || row.Estranged() != "h/acme/one" {
+		t.Errorf("%+v", row)
+	}
+}
+
+// What people want, and no source does, stays as they have set it when another address is proved.
+func TestAnotherAddressOfWhatPeopleWantIsProved(t *testing.T) {
+	m := sourced(t)
+	r := newRepo("one")
+	r.Labels, r.Policy = map[string]string{"team": "x"}, &command.Policy{Replicas: 2}
+	m.ok(addRepos(r))
+	m.ok(publish("one", 1))
+	m.ok(follows("one", "new"))
+	if m.repo("one").Estranged() == "" {
+		t.Fatal("it has the new one's already")
+	}
+	m.ok(&command.Report{Node: "a", Health: []*command.HealthReport{{Repo: "one", Epoch: m.repo("one").Epoch, Heard: m.repo("one").Word()}}})
+	if row := m.repo("one"); row.Estranged() != "" || row.Labels["team"] != "x" || row.Policy.Replicas != 2 || row.Sourced != nil {
+		t.Errorf("%+v", row)
+	}
+}
+
+// Members that do not know of it would give the row away.
+func TestAnotherAddressAmongMembersOfBefore(t *testing.T) {
+	m := sourced(t)
+	m.ok(addRepos(newRepo("one")))
+	m.ok(publish("one", 1))
+	m.state.tables.format = formatCourse - 1
+	m.ok(follows("one", "new"))
+	if row := m.repo("one"); row.Estranged() != "" || row.Word() != 0 {
+		t.Errorf("%+v", row)
+	}
+}
+
+// What nobody wants is no newcomer when its address is proved: it goes when it would have gone, and is found as it was.
+func TestWhatIsRetiredIsProved(t *testing.T) {
+	m := forged(t)
+	m.ok(m.listing("acme", []*command.Entry{inForge("1", "team/one", "one")}, nil))
+	id := m.row("team/one").ID
+	m.ok(publish(id, 1))
+	m.ok(m.listing("acme", []*command.Entry{inForge("1", "team/one", "new")}, nil))
+	m.ok(m.listing("acme", nil, []string{"1"}))
+	was := *m.repo(id).Sourced
+	m.ok(&command.Report{Node: "a", Health: []*command.HealthReport{{Repo: id, Epoch: m.repo(id).Epoch, Heard: m.repo(id).Word()}}})
+	if row := m.repo(id); row.Estranged() != "" || !row.Sourced.equal(&was) {
+		t.Errorf("%+v, was %+v", row.Sourced, was)
+	}
+}
+
+// What an index has follow the address that a retired row keeps for nobody goes there itself, where that is its own to
+// decide: not where people want it too, or have it follow another address; nor where that is not all that is in the way.
+func TestAnEntryThatGoesWhereARetiredRowIs(t *testing.T) {
+	for _, who := range []string{"alone", "people want it too", "people have it follow another", "its second url is another's"} {
+		m := sourced(t)
+		m.ok(m.listing("kernel", []*command.Entry{entryOf("one"), entryOf("two")}, nil))
+		m.ok(publish("one", 1))
+		at := func(path, repo string) *command.Entry {
+			e := entryOf(path)
+			e.Hash, e.Alias, e.Repo.Id = digest(2)[:16], "h/"+repo, "next-"+path
+			e.Repo.Urls, e.Repo.UrlKeys = []string{"https://h/" + repo}, []string{"h/" + repo}
+			return e
+		}
+		m.ok(m.listing("kernel", []*command.Entry{at("one", "new")}, nil))
+		m.ok(m.listing("kernel", nil, []string{"one"}))
+		if row := m.repo("one"); !row.retired() || row.Estranged() == "" || m.state.tables.gone.Len() != 0 {
+			t.Fatalf("%+v", row)
+		}
+		two, goes := at("two", "new"), "next-two"
+		switch who {
+		case "alone":
+			goes = "two"
+		case "people want it too":
+			m.ok(addRepos(newRepo("two")))
+		case "people have it follow another":
+			m.ok(follows("two", "mine"))
+		default:
+			m.ok(addRepos(newRepo("three")))
+			two.Repo.Urls, two.Repo.UrlKeys = append(two.Repo.Urls, "https://host/Acme/three"), append(two.Repo.UrlKeys, "host/acme/three")
+			m.refusedItem(refusal.ConflictURL, m.listing("kernel", []*command.Entry{two}, nil))
+			if m.repo("one").URLs()[0] != "https://h/new" {
+				t.Errorf("%+v", m.repo("one"))
+			}
+			continue
+		}
+		was := m.repo("two").URLs()[0]
+		m.ok(m.listing("kernel", []*command.Entry{two}, nil))
+		if now := m.state.View().RepoByURLKey("h/new"); now == nil || now.ID != goes || who != "alone" && m.repo("two").URLs()[0] != was {
+			t.Errorf("%s: %+v", who, now)
+		}
+	}
+}
+
+// Whoever is refused takes no address away.
+func TestWhoIsRefusedTakesNoAddress(t *testing.T) {
+	m := forged(t)
+	m.ok(m.listing("acme", []*command.Entry{inForge("1", "team/one", "one")}, nil))
+	id := m.row("team/one").ID
+	m.ok(publish(id, 1))
+	m.ok(m.listing("acme", []*command.Entry{inForge("1", "team/one", "new")}, nil))
+	m.ok(m.listing("acme", nil, []string{"1"}))
+	m.refused(refusal.NotFound, addRepos(&command.NewRepo{Id: "y", Name: "y", Urls: []string{"https://h/new"}, UrlKeys: []string{"h/new"}, Copies: []string{"nobody"}}))
 }

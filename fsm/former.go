@@ -54,7 +54,7 @@ func (t *tables) forget(e entry, row *Repo, name string) {
 // renamed is the row of what a forge has renamed, where another row has its new address that nobody wants
 // any more: what a forge knows by its number keeps its mirror. It is nil for all else.
 func (t *tables) renamed(src *Source, was *Claim, has *Repo) *Repo {
-	if !src.IsForge() || was == nil || has == nil || !has.retired() || was.Repo == has.ID {
+	if !src.IsForge() || was == nil || has == nil || !has.retired() {
 		return nil
 	}
 	return t.ownOf(was)

@@ -16,7 +16,7 @@ type numbered struct{ forge, number string }
 
 // numberOf is what its forge knows by a claim, zero where it is no forge's.
 func (t *tables) numberOf(src *Source, claim *Claim) numbered {
-	if src == nil || !src.IsForge() || claim.Path == "" || t.format < formatCourse {
+	if !src.IsForge() || t.format < formatCourse {
 		return numbered{}
 	}
 	if _, below := source.Above(claim.Path); below {
