@@ -59,6 +59,9 @@ func TestARowWhoseAddressIsAnothers(t *testing.T) {
 			if m.repo(id).Name != "team/uno" {
 				t.Error(m.repo(id).Name)
 			}
+			if row := m.repo(id); !row.Answered(row.Word(), false) || row.Answered(row.Word(), true) {
+				t.Error("a check that proves it would not be told, or one that does not would")
+			}
 			if proved := m.repo(id).Word(); name == "it is held" { // what a person approved is published
 				p := publish(id, 2)
 				p.Heard = proved

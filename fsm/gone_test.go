@@ -113,3 +113,17 @@ func TestAnotherUrlThatAnotherHasByNow(t *testing.T) {
 		t.Errorf("%+v", row)
 	}
 }
+
+// What would be listed is only tried: who is found by a number is found by it afterwards.
+func TestAListingIsTriedOfWhatIsGone(t *testing.T) {
+	m := forged(t)
+	one := inForge("1", "acme/one", "acme/one")
+	m.ok(m.listing("acme", []*command.Entry{one}, nil))
+	m.ok(m.listing("acme", nil, []string{"1"}))
+	if _, err := m.state.Try(m.listing("acme", []*command.Entry{one}, nil)); err != nil {
+		t.Fatal(err)
+	}
+	if n := m.state.tables.gone.Len(); n != 1 {
+		t.Errorf("%d are gone", n)
+	}
+}
