@@ -91,3 +91,42 @@ func TestEntriesThatLeaveNothing(t *testing.T) {
 		t.Errorf("%+v, %d lost, %v", src.Hold, src.Lost(w.now), src.Listed)
 	}
 }
+
+// Of entries that all go to one upstream, which nobody has yet, the first takes its row there, and the others leave
+// theirs; unless another source wants these, or a file that cannot be read now.
+func TestEntriesThatGoToOneNewUpstream(t *testing.T) {
+	for _, who := range []string{"nobody", "another source", "another file"} {
+		w := newWorld(t)
+		put := &command.Listing{Source: "f", Node: "a"}
+		for i := range 14 {
+			path, url := fmt.Sprintf("r%02d", i), fmt.Sprintf("h/u%d", i)
+			w.files[path] = "url: https://" + url
+			if who == "another file" {
+				w.files["x"+path] = w.files[path]
+			}
+			put.Put = append(put.Put, &command.Entry{Path: path, File: path, Hash: make([]byte, 16), Repo: &command.NewRepo{Id: "f" + path, Name: "f/" + path, Urls: []string{"https://" + url}, UrlKeys: []string{url}}})
+		}
+		w.publish()
+		l := w.lister("a")
+		l.Look(t.Context())
+		if who == "another source" {
+			w.sure(&command.PutSource{Source: &command.NewSource{Id: "f", Name: "f", Owner: "a", Forge: &command.Forge{Kind: "gitea", Base: "https://h", Account: "acme"}}})
+			put.Epoch = w.forge().Epoch
+			w.sure(put)
+		}
+		for path := range w.files {
+			if w.files[path] = "url: https://h/new"; path[0] == 'x' {
+				w.files[path] = "url: ["
+			}
+		}
+		w.publish()
+		l.Look(t.Context())
+		lost := 0
+		if who == "nobody" {
+			lost = 13
+		}
+		if src := w.state.View().SourceByID("s"); int(src.Hold.GetLost()) != lost || src.Listed.GetChanged() != 0 != (lost == 0) {
+			t.Errorf("%s: %+v, %v", who, src.Hold, src.Listed)
+		}
+	}
+}

@@ -460,6 +460,18 @@ func TestAddressesThatAreDeniedAreFlaws(t *testing.T) {
 	if flaws := src.Listed.GetFlaws(); len(flaws) != 1 || flaws[0].GetFile() != "bad" || len(w.claims()) != 1 {
 		t.Errorf("%+v, %v", src.Listed, w.claims())
 	}
+	// What is denied by now stays as it was, also in another file, and with it whatever its file had and has no more.
+	w.files["a.yaml"], w.files["p"], w.files["zz"] = "[{url: https://h/c, name: c}, {url: https://h/d, name: d}]", "url: https://h/p", "url: https://h/zz"
+	w.publish()
+	l.Look(t.Context())
+	had := w.claims()
+	delete(w.files, "p")
+	w.files["a.yaml"], w.files["q.yaml"], w.files["zz"] = "[{url: https://bad/c, name: c}]", "[{url: https://bad/p, name: p}]", "url: ["
+	w.publish()
+	l.Look(t.Context())
+	if src = w.state.View().SourceByID("s"); len(had) != 5 || !maps.Equal(had, w.claims()) || src.Listed.GetFlawsTotal() != 4 {
+		t.Errorf("%v, were %v, %+v", w.claims(), had, src.Listed)
+	}
 }
 
 // large is an index of 100,000 entries in 100 files.

@@ -68,3 +68,21 @@ func TestFlawsOfAllFilesAreTold(t *testing.T) {
 		t.Errorf("%d of %d are told, the last of %v", len(list), l.GetFlawsTotal(), list[len(list)-1])
 	}
 }
+
+// What was refused is taken up as the file has it, not as the table had it meanwhile, when what was in its way is gone.
+func TestWhatWasRefusedIsKeptAsItWasRead(t *testing.T) {
+	w := newWorld(t)
+	l := w.lister("a")
+	w.sure(&command.AddRepos{Repos: []*command.NewRepo{{Id: "x", Name: "other/u2", Urls: []string{"https://h/u2"}, UrlKeys: []string{"h/u2"}}}})
+	w.files["a"] = "url: https://h/u1"
+	w.publish()
+	l.Look(t.Context())
+	w.files["a"] = "url: [https://h/u1, https://h/u2]"
+	w.publish()
+	l.Look(t.Context())
+	w.sure(&command.RemoveRepos{Ids: []string{"x"}})
+	l.Look(t.Context())
+	if row := w.state.View().RepoByName("ns/a"); len(row.URLs()) != 2 {
+		t.Errorf("%q, %+v", row.URLs(), w.state.View().SourceByID("s").Listed)
+	}
+}
