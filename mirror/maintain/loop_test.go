@@ -389,6 +389,24 @@ func TestWhatIsUnderWayIsNoAnswer(t *testing.T) {
 		if s := w.Status("REPO0"); s.Read.Before(asked.Add(w.took)) {
 			t.Errorf("asked for at %s, and read at %s", asked, s.Read)
 		}
+		// What else is asked for meanwhile has nothing done twice, and takes nothing of it back.
+		for _, again := range []bool{false, true} {
+			before := w.times("read REPO0")
+			want := before + 1
+			w.Ask("REPO0", Read)
+			synctest.Wait()
+			time.Sleep(w.took / 2)
+			if again {
+				w.Ask("REPO0", Read)
+				want++
+			}
+			w.Ask("REPO0", Check)
+			time.Sleep(10 * w.took)
+			synctest.Wait()
+			if s := w.Status("REPO0"); len(s.Wanted) != 0 || w.times("read REPO0") != want {
+				t.Errorf("again %v: read %d times, want %d, %+v", again, w.times("read REPO0")-before, want-before, s)
+			}
+		}
 		cancel()
 		synctest.Wait()
 	})

@@ -189,3 +189,17 @@ func TestAWordIsHeardByWhoComes(t *testing.T) {
 		}
 	}
 }
+
+// A word is for who owns it: others ask no upstream.
+func TestAWordIsNotHeardByAReplica(t *testing.T) {
+	w := newWorld()
+	t.Cleanup(w.stop)
+	a := owned("repo", "host")
+	a.Role, a.Word = work.Replica, 1
+	w.holds(a)
+	w.assign(a)
+	w.settle()
+	if f := w.at("repo"); f != nil && (f.task.Ask || f.task.Wanted) {
+		t.Errorf("%+v", f.task)
+	}
+}
