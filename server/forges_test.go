@@ -1,6 +1,7 @@
 package server
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -144,6 +145,28 @@ func TestHeldReposOfASource(t *testing.T) {
 	tb.publish(1).health("", "head_rewrite")
 	got := heldRepos(view(), view().SourceByName("acme"))
 	if got == nil || got.Total != 1 || got.First[0].Name != "r" || got.First[0].URL != "https://h/r" || !strings.Contains(got.First[0].Message, "gitmirror repo approve r") {
+		t.Errorf("%+v", got)
+	}
+}
+
+// Of many that are held some are told, and those of this source alone.
+func TestManyHeldReposOfASource(t *testing.T) {
+	tb := newTable(t)
+	tb.do(&command.RaiseFormat{Format: fsm.Format})
+	report := &command.Report{Node: "n1"}
+	for _, src := range []string{"one", "two"} {
+		tb.do(&command.PutSource{Source: &command.NewSource{Id: src, Name: src, Owner: "n1", Forge: &command.Forge{Kind: "github", Base: "https://github.com", Account: src}}})
+		l := &command.Listing{Source: src, Node: "n1", Epoch: 1}
+		for i := range shownHeld + 3 {
+			name := fmt.Sprint(src, "/", i)
+			l.Put = append(l.Put, &command.Entry{Path: name, File: name, Hash: make([]byte, 16), Repo: &command.NewRepo{Id: strings.ReplaceAll(name, "/", ""), Name: name, Urls: []string{"https://h/" + name}, UrlKeys: []string{"h/" + name}, Copies: []string{"n1"}, Owner: "n1"}})
+			report.Health = append(report.Health, &command.HealthReport{Repo: strings.ReplaceAll(name, "/", ""), Epoch: 1, HoldReason: "head_rewrite", HoldDigest: make([]byte, 20)})
+		}
+		tb.do(l)
+	}
+	tb.do(report)
+	view := tb.state.View()
+	if got := heldRepos(view, view.SourceByName("one")); got == nil || got.Total != shownHeld+3 || len(got.First) != shownHeld || !strings.HasPrefix(got.First[0].Name, "one/") {
 		t.Errorf("%+v", got)
 	}
 }
