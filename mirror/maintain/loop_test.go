@@ -407,6 +407,20 @@ func TestWhatIsUnderWayIsNoAnswer(t *testing.T) {
 				t.Errorf("again %v: read %d times, want %d, %+v", again, w.times("read REPO0")-before, want-before, s)
 			}
 		}
+		// What fails has its answer, however often it was asked for.
+		w.mu.Lock()
+		w.verdict = Unknown
+		w.mu.Unlock()
+		for range 2 {
+			w.Ask("REPO0", Read)
+			synctest.Wait()
+			time.Sleep(w.took / 2)
+		}
+		time.Sleep(w.took)
+		synctest.Wait()
+		if s := w.Status("REPO0"); len(s.Wanted) != 0 || s.Failure == "" {
+			t.Errorf("%+v", s)
+		}
 		cancel()
 		synctest.Wait()
 	})
