@@ -5,13 +5,17 @@ package objects
 import (
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
+	"strings"
 
+	"github.com/go-git/go-billy/v5"
 	"github.com/go-git/go-billy/v5/osfs"
 	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/go-git/go-git/v5/plumbing/cache"
 	"github.com/go-git/go-git/v5/plumbing/object"
 	"github.com/go-git/go-git/v5/storage/filesystem"
+	"github.com/go-git/go-git/v5/storage/filesystem/dotgit"
 
 	"gitmirror/internal/disk"
 )
@@ -42,7 +46,52 @@ func Open(d *disk.Disk, dir string, most Bounds) (*filesystem.Storage, error) {
 	if sum > most.Indexes {
 		return nil, fmt.Errorf("%w: its indexes have %d bytes, more than %d", ErrTooLarge, sum, most.Indexes)
 	}
-	return filesystem.NewStorageWithOptions(osfs.New(dir), cache.NewObjectLRU(cache.FileSize(most.Cached)), filesystem.Options{}), nil
+	repo := filesystem.NewStorageWithOptions(indexed{osfs.New(dir)}, cache.NewObjectLRU(cache.FileSize(most.Cached)), filesystem.Options{})
+	// The indexes are read now: go-git would take those for all that it has read before it missed one.
+	for try := 1; ; try++ {
+		err := repo.HasEncodedObject(plumbing.ZeroHash)
+		if err == nil || errors.Is(err, plumbing.ErrObjectNotFound) {
+			return repo, nil
+		}
+		if !errors.Is(err, dotgit.ErrPackfileNotFound) || try == openTries {
+			return nil, errors.Join(err, repo.Close())
+		}
+		repo.Reindex() // one was hidden meanwhile
+	}
+}
+
+// openTries is how often it is begun anew because packs went meanwhile, which they do one job at a time.
+const openTries = 5
+
+// indexed are the files of a repository without packs that have no index: these are not there yet, or not any more, but
+// for who reads of them already. go-git would read nothing at all beside one.
+type indexed struct{ billy.Filesystem }
+
+// ReadDir implements billy.Dir. What goes while it is read is not there; the library's own takes that for a folder that is not,
+// and go-git for a repository without packs.
+func (fs indexed) ReadDir(path string) (list []os.FileInfo, err error) {
+	entries, err := os.ReadDir(filepath.Join(fs.Root(), path))
+	if err != nil {
+		return nil, err
+	}
+	names := make(map[string]bool, len(entries))
+	for _, e := range entries {
+		names[e.Name()] = true
+	}
+	for _, e := range entries {
+		if name, is := strings.CutSuffix(e.Name(), ".pack"); is && !names[name+".idx"] {
+			continue
+		}
+		info, err := e.Info()
+		if errors.Is(err, os.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, info)
+	}
+	return list, nil
 }
 
 // maxTags is how many tags of tags are followed.
