@@ -55,7 +55,7 @@ var allowed = map[string]struct {
 	"mirror/graph":    {nil, "what leads to what is arithmetic"},
 	"mirror/proof":    {nil, "what follows from files that are the same is said of files, whosever they are"},
 	"mirror/fetch":    {[]string{"mirror/failure", "mirror/git", "mirror/graph", "mirror/proof", "mirror/refs", "mirror/remote", "mirror/store", "mirror/wire"}, "objects are brought and proved the same way wherever they come from: how git gets to an upstream is in mirror/remote"},
-	"mirror/gogit":    {[]string{"mirror/failure", "mirror/fetch", "mirror/graph", "mirror/proof", "mirror/refs", "mirror/remote", "mirror/store", "mirror/wire"}, "go-git keeps the promises of mirror/fetch, in its words: how an upstream is spoken to is in mirror/remote"},
+	"mirror/gogit":    {[]string{"mirror/failure", "mirror/fetch", "mirror/graph", "mirror/objects", "mirror/proof", "mirror/refs", "mirror/remote", "mirror/store", "mirror/wire"}, "go-git keeps the promises of mirror/fetch, in its words: how an upstream is spoken to is in mirror/remote"},
 	"mirror/maintain": {[]string{"mirror/git", "mirror/proof", "mirror/refs", "mirror/space", "mirror/store"}, "keeping copies in order needs nothing of where they come from, and decides nothing of what they show"},
 	"mirror/sync": {[]string{"mirror/detect", "mirror/failure", "mirror/fetch", "mirror/past", "mirror/refs", "mirror/remote", "mirror/rhythm", "mirror/space", "mirror/store", "mirror/wire", "mirror/work"},
 		"what a run does knows neither when it begins nor who is served"},

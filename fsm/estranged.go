@@ -66,7 +66,11 @@ func (t *tables) renames(src *Source, c *command.Entry) *Claim {
 		return nil
 	}
 	gone := t.claims.get(src.Num, c.GetFrom())
-	if gone == nil || !slices.Contains(gone.Keys, c.GetRepo().GetUrlKeys()[0]) {
+	if gone == nil {
+		return nil
+	}
+	key := c.GetRepo().GetUrlKeys()[0]
+	if row := t.liveRepo(gone.Repo); !slices.Contains(gone.Keys, key) && (row == nil || row.came != key) {
 		return nil
 	}
 	return gone

@@ -63,6 +63,31 @@ func (t *tables) renamed(src *Source, was *Claim, has *Repo) *Repo {
 // yielded is what the address of a row ends with that has given up its own.
 func (r *Repo) yielded() string { return ".retired-" + r.ID }
 
+// mayGive tells whether a row has its addresses for nobody: it is retired, or will be as soon as a claim is of another.
+func (t *tables) mayGive(row *Repo, was *Claim) bool {
+	leaves := was != nil && was.Repo == row.ID && t.alone(row, was) && len(t.claims.on(row.ID)) == 1
+	return t.format >= formatCourse && (row.retired() || leaves)
+}
+
+// gives has a row give up one of its addresses that somebody wants: a further one is no more, and what was its first only
+// says what it was.
+func (t *tables) gives(e entry, key string) {
+	row := t.repoByURLKey(key)
+	keys := row.upstreamKeys()
+	if keys[0] == key {
+		t.yields(e, row)
+		return
+	}
+	next := row.edit()
+	at := slices.Index(keys, key)
+	next.setURLs(slices.Delete(slices.Clone(row.URLs()), at, at+1), slices.Delete(slices.Clone(keys), at, at+1))
+	if next.Fallback != nil && !slices.Contains(next.URLs(), next.Fallback.URL) {
+		next.Fallback = nil
+	}
+	t.store(e, next)
+	t.recordChange(e, row, next)
+}
+
 // yields has a row that nobody wants any more give up its address: another is there now. Its own only says
 // what it was, and is never asked.
 func (t *tables) yields(e entry, row *Repo) {

@@ -174,8 +174,13 @@ func (s *State) claimed(e entry, src *Source, c *command.Entry) (*Repo, *command
 	if before != nil && before.Repo == owner && src.IsForge() {
 		claim.Former = formerOf(before, claim)
 	}
+	var gives []string // what others have for nobody
 	for i, key := range claim.Keys {
 		if other := t.repoByURLKey(key); other != nil && other.ID != owner && (yields == nil || other.ID != yields.ID) {
+			if t.mayGive(other, was) && (row == nil || row.Sourced != nil && !row.Sourced.Hand) {
+				gives = append(gives, key)
+				continue
+			}
 			item := refuseItem(id, refusal.ConflictURL, "%s mirrors %s already", other.Name, claim.URLs[i])
 			item.Existing = other.Name
 			return nil, item
@@ -202,6 +207,9 @@ func (s *State) claimed(e entry, src *Source, c *command.Entry) (*Repo, *command
 	}
 	if yields != nil {
 		t.yields(e, yields)
+	}
+	for _, key := range gives {
+		t.gives(e, key)
 	}
 	claim.Repo = row.ID
 	if was != nil && was.Repo != row.ID { // its name is free before another row has it

@@ -2,6 +2,7 @@ package source
 
 import (
 	"iter"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -33,8 +34,9 @@ func (c *Changes) Empty() bool { return len(c.Added)+len(c.Changed)+len(c.Gone) 
 
 // Compare says what has to be done so that the claims are what a listing has. Both are ordered by
 // path. Submodules, which no listing has, stay and go with what names them, and go where that does not ask
-// for them any more.
-func Compare(l *Listing, claims iter.Seq[Claim]) Changes {
+// for them any more. serves is asked of what goes: the key of the url that what is served of it came from, where that
+// is not the one it has, and empty else; nil: so it is with all.
+func Compare(l *Listing, claims iter.Seq[Claim], serves func(path string) string) Changes {
 	var c Changes
 	var gone, hanging []Claim
 	below := map[string][]string{} // what hangs on what has no entry, by its path
@@ -74,7 +76,7 @@ func Compare(l *Listing, claims iter.Seq[Claim]) Changes {
 	for ; i < len(l.Entries); i++ {
 		c.Added = append(c.Added, i)
 	}
-	elsewhere := c.renamed(l, gone, moved)
+	elsewhere := c.renamed(l, gone, moved, serves)
 	for _, claim := range gone {
 		c.Gone = append(c.Gone, claim.Path)
 		if !elsewhere[claim.Path] && !claim.Elsewhere {
@@ -92,40 +94,41 @@ func Compare(l *Listing, claims iter.Seq[Claim]) Changes {
 	return c
 }
 
-// renamed notes which entries are what is gone, under another path: by its first url, or, where an entry is new, by another
-// of its urls, of which that made another the first. It returns the paths of those, and of what is there under a path
+// renamed notes which entries are what is gone, under another path: what is new and has the url that what is served came
+// from, those that have its first url, or else what is new and has a further one. It returns the paths of those, and of what is there under a path
 // that there was before, as is the rest of a renamed folder whose listing was cut off. moved are changes that have another
-// first url: whose they are is for these to say.
-func (c *Changes) renamed(l *Listing, gone []Claim, moved map[int]bool) (elsewhere map[string]bool) {
+// first url: what a forge's are is said by their numbers.
+func (c *Changes) renamed(l *Listing, gone []Claim, moved map[int]bool, serves func(path string) string) (elsewhere map[string]bool) {
 	if elsewhere = map[string]bool{}; len(gone) == 0 {
 		return elsewhere
 	}
-	c.From = map[int]string{}
-	first, further := map[string]string{}, map[string]string{}
-	for _, claim := range slices.Backward(gone) {
-		first[claim.Keys[0]] = claim.Path
-		for _, key := range claim.Keys[1:] {
-			further[key] = claim.Path
+	if !l.Numbered {
+		served, first, further := map[string]string{}, map[string]string{}, map[string]string{}
+		for _, claim := range slices.Backward(gone) {
+			if serves != nil {
+				served[serves(claim.Path)] = claim.Path
+			}
+			first[claim.Keys[0]] = claim.Path
+			for _, key := range claim.Keys[1:] {
+				further[key] = claim.Path
+			}
 		}
-	}
-	for _, i := range c.Added {
-		key := l.Entries[i].Keys[0]
-		path, is := first[key]
-		if !is {
-			path, is = further[key]
+		c.From = map[int]string{}
+		from := func(of []int, paths map[string]string) {
+			taken := maps.Clone(elsewhere)
+			for _, i := range of {
+				if path, is := paths[l.Entries[i].Keys[0]]; is && c.From[i] == "" && !taken[path] {
+					c.From[i], elsewhere[path] = path, true
+				}
+			}
 		}
-		if is {
-			c.From[i], elsewhere[path] = path, true
-		}
-	}
-	for _, i := range c.Changed {
-		if path, is := first[l.Entries[i].Keys[0]]; is {
-			c.From[i] = path
-		}
+		from(c.Added, served)
+		from(slices.Concat(c.Added, c.Changed), first)
+		from(c.Added, further)
 	}
 	listed := map[string]bool{}
 	for i := range l.Entries {
-		if !moved[i] {
+		if !l.Numbered || !moved[i] {
 			listed[l.Entries[i].Keys[0]] = true
 		}
 	}

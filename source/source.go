@@ -69,6 +69,8 @@ type Listing struct {
 	// UnknownPaths are of entries that cannot be followed as they are now: what they were is not taken
 	// away either. Sort sorts them.
 	UnknownPaths []string
+	// Numbered tells that paths are what a forge knows its repositories by, which addresses are not.
+	Numbered bool
 }
 
 // doubtsPath tells whether an entry is there, and cannot be followed.

@@ -29,7 +29,7 @@ func TestChangesLeadToTheListing(t *testing.T) {
 		}
 		l.Sort()
 		sorted := slices.SortedFunc(maps.Values(claims), func(a, b source.Claim) int { return strings.Compare(a.Path, b.Path) })
-		c := source.Compare(l, slices.Values(sorted))
+		c := source.Compare(l, slices.Values(sorted), nil)
 
 		want := map[string]source.Hash{}
 		var lost []string
@@ -45,10 +45,7 @@ func TestChangesLeadToTheListing(t *testing.T) {
 		}
 		for _, claim := range sorted {
 			listed := slices.ContainsFunc(l.Entries, func(e source.Entry) bool { return e.Path == claim.Path })
-			moved := slices.ContainsFunc(l.Entries, func(e source.Entry) bool {
-				had, is := claims[e.Path]
-				return e.Keys[0] == claim.Keys[0] && (!is || had.Keys[0] == e.Keys[0])
-			})
+			moved := slices.ContainsFunc(l.Entries, func(e source.Entry) bool { return e.Keys[0] == claim.Keys[0] })
 			for _, url := range claim.Keys[1:] { // which is another entry's first, where nothing that is gone had it so
 				had := func(c source.Claim) bool { return c.Keys[0] == url }
 				first := slices.IndexFunc(gone, func(c source.Claim) bool { return slices.Contains(c.Keys[1:], url) })
@@ -82,7 +79,7 @@ func TestChangesLeadToTheListing(t *testing.T) {
 		}
 		for i, p := range c.From {
 			of := gone[slices.IndexFunc(gone, func(c source.Claim) bool { return c.Path == p })]
-			if !slices.Contains(of.Keys, l.Entries[i].Keys[0]) || slices.Contains(c.Added, i) && slices.Contains(c.Lost, p) {
+			if !slices.Contains(of.Keys, l.Entries[i].Keys[0]) || slices.Contains(c.Lost, p) {
 				t.Errorf("%+v is said to be %+v, which is gone", l.Entries[i], of)
 			}
 		}
@@ -124,7 +121,7 @@ func BenchmarkCompareOneEdit(b *testing.B) {
 	l.Sort()
 	l.Entries[500].URLs = []string{"https://github.com/acme/other"}
 	for b.Loop() {
-		if c := source.Compare(l, slices.Values(claims)); len(c.Changed) != 1 {
+		if c := source.Compare(l, slices.Values(claims), nil); len(c.Changed) != 1 {
 			b.Fatalf("%+v", c)
 		}
 	}
@@ -137,7 +134,7 @@ func TestWhatHangsOnWhatIsGoneIsLost(t *testing.T) {
 		return source.Claim{Path: path, File: path, Keys: []string{path}, Hash: e.Hash()}
 	}
 	l := &source.Listing{Entries: []source.Entry{{Path: "b", File: "b", URLs: []string{"b"}, Keys: []string{"b"}, Asks: source.Asks{Submodules: true}}, {Path: "d", File: "d", URLs: []string{"c"}, Keys: []string{"c"}}}}
-	c := source.Compare(l, slices.Values([]source.Claim{claim("a"), claim(source.Under("a", "x")), claim(source.Under("a", "y")), claim("b"), claim(source.Under("b", "x")), claim("c"), claim(source.Under("c", "x"))}))
+	c := source.Compare(l, slices.Values([]source.Claim{claim("a"), claim(source.Under("a", "x")), claim(source.Under("a", "y")), claim("b"), claim(source.Under("b", "x")), claim("c"), claim(source.Under("c", "x"))}), nil)
 	if want := []string{"a", source.Under("a", "x"), source.Under("a", "y")}; !slices.Equal(c.Lost, want) || !slices.Equal(c.Gone, []string{"a", "c"}) {
 		t.Errorf("%q are lost of %q, want %q", c.Lost, c.Gone, want)
 	}
@@ -149,9 +146,47 @@ func TestAPathOfAFileInDoubt(t *testing.T) {
 	is := source.Entry{Path: "d/app", File: "many.yaml", URLs: []string{"https://h/other"}, Keys: []string{"h/other"}}
 	claim := source.Claim{Path: "d/app", File: "d/app", Keys: []string{"h/app"}}
 	for unknown, changed := range map[string]int{"d/": 0, "d/app": 0, "e/": 1, "/": 1} {
-		c := source.Compare(&source.Listing{Entries: []source.Entry{is}, Unknown: []string{unknown}}, slices.Values([]source.Claim{claim}))
+		c := source.Compare(&source.Listing{Entries: []source.Entry{is}, Unknown: []string{unknown}}, slices.Values([]source.Claim{claim}), nil)
 		if len(c.Changed) != changed || c.Kept != 1-changed || len(c.Gone) != 0 {
 			t.Errorf("%s: %+v", unknown, c)
+		}
+	}
+}
+
+// What is gone is under one other path: that of what is served of it, those of its first url, or one of a further url.
+func TestWhatIsGoneIsUnderOneOtherPath(t *testing.T) {
+	entry := func(path string, urls ...string) source.Entry {
+		return source.Entry{Path: path, File: path, URLs: urls, Keys: urls}
+	}
+	claim := func(path string, urls ...string) source.Claim {
+		e := entry(path, urls...)
+		return source.Claim{Path: path, File: path, Keys: urls, Hash: e.Hash()}
+	}
+	serves := func(path string) string { return map[string]string{"gone": "served"}[path] }
+	for _, c := range []struct {
+		what   string
+		listed []source.Entry
+		want   map[string]string
+	}{
+		{"its first url", []source.Entry{entry("a", "one"), entry("b", "one"), entry("c", "two")}, map[string]string{"a": "gone", "b": "gone"}},
+		{"which another has taken up", []source.Entry{entry("a", "two"), entry("there", "one")}, map[string]string{"there": "gone"}},
+		{"what is served", []source.Entry{entry("a", "one"), entry("b", "served"), entry("c", "two")}, map[string]string{"b": "gone"}},
+		{"a further url", []source.Entry{entry("a", "two"), entry("b", "three")}, map[string]string{"a": "gone"}},
+		{"no such", []source.Entry{entry("a", "four"), entry("there", "two")}, nil},
+	} {
+		l := &source.Listing{Entries: c.listed}
+		claims := []source.Claim{claim("gone", "one", "two"), claim("there", "other")}
+		got := map[string]string{}
+		changes := source.Compare(l, slices.Values(claims), serves)
+		for i, path := range changes.From {
+			got[l.Entries[i].Path] = path
+		}
+		if !maps.Equal(got, c.want) || slices.Contains(changes.Lost, "gone") != (len(c.want) == 0) {
+			t.Errorf("%s: %v, want %v; lost %q", c.what, got, c.want, changes.Lost)
+		}
+		l.Numbered = true
+		if changes := source.Compare(l, slices.Values(claims), serves); len(changes.From) > 0 {
+			t.Errorf("%s, of a forge: %v", c.what, changes.From)
 		}
 	}
 }

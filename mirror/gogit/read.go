@@ -9,13 +9,14 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/go-git/go-billy/v5/osfs"
 	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/go-git/go-git/v5/plumbing/cache"
 	"github.com/go-git/go-git/v5/storage/filesystem"
+	"github.com/go-git/go-git/v5/storage/filesystem/dotgit"
 
 	"gitmirror/internal/gitfsck"
 	"gitmirror/mirror/failure"
+	"gitmirror/mirror/objects"
 )
 
 // commitBytes is about what is held of a commit in a walk.
@@ -38,7 +39,7 @@ type reader struct {
 // meanwhile has left to another pack, so that it is looked again.
 func (o *Objects) open(dir string) (r *reader, err error) {
 	for range 3 {
-		if r, err = o.openOnce(dir); !errors.Is(err, fs.ErrNotExist) {
+		if r, err = o.openOnce(dir); !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, dotgit.ErrPackfileNotFound) {
 			break
 		}
 	}
@@ -64,7 +65,7 @@ func (o *Objects) openOnce(dir string) (*reader, error) {
 			r.close()
 			return nil, o.tooMuch(fmt.Sprintf("an index of %d bytes", indexes))
 		}
-		r.layers = append(r.layers, filesystem.NewStorageWithOptions(osfs.New(d), cache.NewObjectLRU(cached/cache.FileSize(len(dirs))),
+		r.layers = append(r.layers, filesystem.NewStorageWithOptions(objects.Files(o.disk, d), cache.NewObjectLRU(cached/cache.FileSize(len(dirs))),
 			filesystem.Options{KeepDescriptors: true, LargeObjectThreshold: lazily}))
 	}
 	if _, err := r.has(plumbing.NewHash("01")); err != nil {

@@ -5,7 +5,7 @@ package objects
 import (
 	"errors"
 	"fmt"
-	"os"
+	"io/fs"
 	"path/filepath"
 	"strings"
 
@@ -46,7 +46,7 @@ func Open(d *disk.Disk, dir string, most Bounds) (*filesystem.Storage, error) {
 	if sum > most.Indexes {
 		return nil, fmt.Errorf("%w: its indexes have %d bytes, more than %d", ErrTooLarge, sum, most.Indexes)
 	}
-	repo := filesystem.NewStorageWithOptions(indexed{osfs.New(dir)}, cache.NewObjectLRU(cache.FileSize(most.Cached)), filesystem.Options{})
+	repo := filesystem.NewStorageWithOptions(Files(d, dir), cache.NewObjectLRU(cache.FileSize(most.Cached)), filesystem.Options{})
 	// The indexes are read now: go-git would take those for all that it has read before it missed one.
 	for try := 1; ; try++ {
 		err := repo.HasEncodedObject(plumbing.ZeroHash)
@@ -63,14 +63,20 @@ func Open(d *disk.Disk, dir string, most Bounds) (*filesystem.Storage, error) {
 // openTries is how often it is begun anew because packs went meanwhile, which they do one job at a time.
 const openTries = 5
 
+// Files are those of a repository, for go-git to read while packs come and go.
+func Files(d *disk.Disk, dir string) billy.Filesystem { return indexed{osfs.New(dir), d} }
+
 // indexed are the files of a repository without packs that have no index: these are not there yet, or not any more, but
 // for who reads of them already. go-git would read nothing at all beside one.
-type indexed struct{ billy.Filesystem }
+type indexed struct {
+	billy.Filesystem
+	disk *disk.Disk
+}
 
 // ReadDir implements billy.Dir. What goes while it is read is not there; the library's own takes that for a folder that is not,
 // and go-git for a repository without packs.
-func (fs indexed) ReadDir(path string) (list []os.FileInfo, err error) {
-	entries, err := os.ReadDir(filepath.Join(fs.Root(), path))
+func (f indexed) ReadDir(path string) (list []fs.FileInfo, err error) {
+	entries, err := f.disk.ReadDir(filepath.Join(f.Root(), path))
 	if err != nil {
 		return nil, err
 	}
@@ -83,7 +89,7 @@ func (fs indexed) ReadDir(path string) (list []os.FileInfo, err error) {
 			continue
 		}
 		info, err := e.Info()
-		if errors.Is(err, os.ErrNotExist) {
+		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
 		if err != nil {

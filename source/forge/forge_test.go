@@ -158,7 +158,7 @@ func TestWhatComesIn(t *testing.T) {
 				return
 			}
 		}
-	})
+	}, nil)
 	if c.Kept != 3 || len(c.Gone) != 1 || c.Gone[0] != "7@2023-11-14T22:13:27Z" {
 		t.Errorf("%+v", c)
 	}

@@ -140,7 +140,7 @@ func (s *Selector) name(u giturl.URL, r *Repo) string {
 
 // Listing is what a plan wants mirrored. What has a flaw stays as it was.
 func Listing(plan []Planned) *source.Listing {
-	l := &source.Listing{}
+	l := &source.Listing{Numbered: true}
 	for i := range plan {
 		switch p := &plan[i]; {
 		case p.Flaw != nil:

@@ -75,7 +75,7 @@ func TestWhatIsBrokenStaysAsItWas(t *testing.T) {
 				return file == b || (b == "" || strings.HasSuffix(b, "/")) && strings.HasPrefix(file, b)
 			})
 		}
-		c := source.Compare(l, slices.Values(claims))
+		c := source.Compare(l, slices.Values(claims), nil)
 		for _, gone := range c.Gone {
 			if stays(was[gone].File) {
 				t.Errorf("%s of %s is taken away: broken are %q", gone, was[gone].File, bad)

@@ -139,7 +139,7 @@ func (l *Lister) listBelow(ctx context.Context, view *fsm.View, src *fsm.Source,
 	for i := range listing.Entries {
 		listing.Entries[i].Asks = asksOf(claim)
 	}
-	changes := source.Compare(listing, claimsUnder(view, src, claim.Path))
+	changes := source.Compare(listing, claimsUnder(view, src, claim.Path), nil)
 	if err == nil && id == "" && changes.Empty() && claim.SubmodulesRead == "" && claim.SubmodulesFlaw == "" {
 		return nil, nil // there are none, and there have been none
 	}

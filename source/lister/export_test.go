@@ -54,5 +54,5 @@ func (l *Lister) Bring(ctx context.Context, id string, listing *source.Listing) 
 	src := view.SourceByID(id)
 	row := view.Repo(src.Index)
 	state := &command.Listed{Generation: row.Generation, Entries: uint32(len(listing.Entries))}
-	return l.bring(ctx, view, target{src, row, nil, newCourse()}, listing, source.Compare(listing, claimsOf(view, src)), state)
+	return l.bring(ctx, view, target{src, row, nil, newCourse()}, listing, compare(view, src, listing), state)
 }

@@ -309,7 +309,7 @@ func (l *Lister) askForge(ctx context.Context, t target, memory *client.Memory) 
 	}
 	listing, plan := l.listingOf(ctx, view, src, account, selector, repos)
 	doubted(listing, account, found)
-	changes := source.Compare(listing, claimsOf(view, src))
+	changes := compare(view, src, listing)
 	if len(changes.Gone) > 0 {
 		// A page may have been left out while the account changed: what seems to be gone is looked for once more.
 		ask.Anew = true
@@ -319,7 +319,7 @@ func (l *Lister) askForge(ctx context.Context, t target, memory *client.Memory) 
 		repos = united(repos, found.Repos)
 		listing, plan = l.listingOf(ctx, view, src, account, selector, repos)
 		doubted(listing, account, found)
-		changes = source.Compare(listing, claimsOf(view, src))
+		changes = compare(view, src, listing)
 	}
 	skipped := 0
 	for i := range plan {

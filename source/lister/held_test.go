@@ -3,6 +3,7 @@ package lister_test
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -68,8 +69,8 @@ func TestAHoldCountsWhatItDoesNotName(t *testing.T) {
 	}
 }
 
-// What is refused under its other path is lost: it is held, counted and named.
-func TestAHoldNamesWhatIsRefusedElsewhere(t *testing.T) {
+// What is refused under its other path keeps the one it has.
+func TestWhatIsRefusedElsewhereStays(t *testing.T) {
 	w := newWorld(t)
 	for i := range 12 {
 		w.files[fmt.Sprintf("r%02d", i)] = fmt.Sprintf("url: https://h/r%02d", i)
@@ -89,9 +90,13 @@ func TestAHoldNamesWhatIsRefusedElsewhere(t *testing.T) {
 	w.sure(&command.AddRepos{Repos: taken})
 	w.publish()
 	l.Look(t.Context())
-	h := w.state.View().SourceByID("s").Hold
-	if h.GetLost() != 6 || !slices.Equal(h.GetFirst(), []string{"r00", "r01", "r02", "r03", "r04", "r05"}) {
-		t.Errorf("%d are lost: %q; %v", h.GetLost(), h.GetFirst(), w.state.View().SourceByID("s").Listed)
+	for range 2 {
+		src, got := w.source(), slices.Sorted(maps.Keys(w.claims()))
+		if src.Hold != nil || src.Lost(w.now) != 0 || src.Listed.GetKept() != 6 || src.Listed.GetFlawsTotal() != 6 || strings.Join(got, " ") != "r00 r01 r02 r03 r04 r05 r08 r09 r10 r11 x06 x07" {
+			t.Errorf("%q; %+v, %d lost, %v", got, src.Hold, src.Lost(w.now), src.Listed)
+		}
+		w.publish()
+		l.Look(t.Context())
 	}
 }
 

@@ -251,7 +251,7 @@ func (l *Lister) list(ctx context.Context, view *fsm.View, src *fsm.Source, row 
 		return err
 	}
 	l.deny(listing)
-	changes := source.Compare(listing, claimsOf(view, src))
+	changes := compare(view, src, listing)
 	joiningFirst(view, listing, changes.Changed)
 	state := &command.Listed{Generation: row.Generation, Ref: src.Ref, Path: src.Path, Again: src.Again, Entries: uint32(len(listing.Entries)), Kept: uint32(changes.Kept)}
 	if err := l.bring(ctx, view, t, listing, changes, state); err != nil {
@@ -307,6 +307,10 @@ func (l *Lister) bring(ctx context.Context, view *fsm.View, t target, listing *s
 			state.Left++
 		}
 	}
+	if kept := kept(listing, changes, refused); len(kept) > 0 {
+		changes.Gone = slices.DeleteFunc(slices.Clone(changes.Gone), func(path string) bool { return kept[path] })
+		state.Kept += uint32(len(kept))
+	}
 	err = l.take(ctx, t, changes.Gone, approved, state)
 	if errors.Is(err, refusal.SourceHeld) { // what was to be there under another path was refused
 		changes.Lost = lost(l.cfg.State.View(), t.src, changes.Gone)
@@ -328,6 +332,18 @@ func (l *Lister) bring(ctx context.Context, view *fsm.View, t target, listing *s
 		l.blocked[t.src.ID] = blocked[:min(len(blocked), mostBlocks)]
 	}
 	return nil
+}
+
+// kept are the paths of what is gone, whose entries under another path were refused: they keep what they have.
+func kept(listing *source.Listing, changes source.Changes, list []refused) map[string]bool {
+	paths := map[string]bool{}
+	for _, r := range list {
+		i, _ := slices.BinarySearchFunc(listing.Entries, r.entry.Path, func(e source.Entry, path string) int { return strings.Compare(e.Path, path) })
+		if from := changes.From[i]; from != "" && slices.Contains(changes.Gone, from) {
+			paths[from] = true
+		}
+	}
+	return paths
 }
 
 // deny turns entries whose addresses must not be asked into flaws.
@@ -362,6 +378,16 @@ func (l *Lister) deny(listing *source.Listing) {
 		listing.Entries = kept
 		listing.Sort()
 	}
+}
+
+// compare says what has to be done so that a source's claims are what it lists.
+func compare(view *fsm.View, src *fsm.Source, listing *source.Listing) source.Changes {
+	return source.Compare(listing, claimsOf(view, src), func(path string) string {
+		if row := view.Repo(view.ClaimOf(src.Num, path).Repo); row != nil {
+			return row.Estranged()
+		}
+		return ""
+	})
 }
 
 // claimsOf are what a source claims, but its index.

@@ -423,8 +423,8 @@ func TestWhatTheTableRefusesIsAFlaw(t *testing.T) {
 	}
 }
 
-// A rename whose new name is refused takes away more than it seemed to.
-func TestARenameThatIsRefusedIsGuarded(t *testing.T) {
+// A rename whose new name is refused takes nothing away, and is made when the name is free.
+func TestARenameThatIsRefused(t *testing.T) {
 	w := newWorld(t)
 	for i := range 8 {
 		w.files[fmt.Sprint("r", i)] = fmt.Sprint("url: https://h/", i)
@@ -440,12 +440,15 @@ func TestARenameThatIsRefusedIsGuarded(t *testing.T) {
 	w.publish()
 	l.Look(t.Context())
 	src := w.state.View().SourceByID("s")
-	if src.Hold == nil || len(w.claims()) != 8 || src.Wants(w.row()) {
+	if src.Hold != nil || len(w.claims()) != 8 || src.Listed.GetKept() != 8 || src.Listed.GetFlawsTotal() != 8 || src.Wants(w.row()) {
 		t.Fatalf("%+v", src)
 	}
-	w.sure(&command.ApproveSource{Id: "s", Digest: src.Hold.Digest})
+	was := w.rowAt("r3").ID
+	for i := range 8 {
+		w.sure(&command.RemoveRepos{Ids: []string{fmt.Sprint("x", i)}})
+	}
 	l.Look(t.Context())
-	if src := w.state.View().SourceByID("s"); src.Hold != nil || len(w.claims()) != 0 {
+	if src := w.state.View().SourceByID("s"); src.Hold != nil || len(w.claims()) != 8 || src.Listed.GetFlawsTotal() != 0 || w.rowAt("new3").ID != was {
 		t.Errorf("%+v, %v", src, w.claims())
 	}
 }

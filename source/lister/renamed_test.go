@@ -234,3 +234,126 @@ func TestTakingAPlaceIsLeavingOnes(t *testing.T) {
 		t.Errorf("%+v, %d lost, %+v", row, w.source().Lost(w.now), w.source().Hold)
 	}
 }
+
+// Who asks, under another path, for what a row serves has that row, whatever its url was in between.
+func TestWhatIsServedIsFoundUnderAnotherPath(t *testing.T) {
+	for _, beside := range []string{"", "b9"} { // who asks for that url meanwhile
+		w := newWorld(t)
+		l := w.lister("a")
+		w.edit(l, map[string]string{"g/x": "a1", "z": "z"})
+		w.grow("a")
+		id := w.rowAt("g/x").ID
+		w.edit(l, map[string]string{"g/x": "b9", "z": "z"})
+		now := map[string]string{"k/x": "a1", "z": "z"}
+		if beside != "" {
+			now["k/w"] = beside
+		}
+		w.edit(l, now)
+		if row := w.rowAt("k/x"); row.ID != id || row.Estranged() != "" || row.URLs()[0] != "https://h/a1" || w.source().Listed.GetFlawsTotal() != 0 {
+			t.Errorf("beside %q: %+v, %v", beside, row, w.source().Listed)
+		}
+		if beside != "" && (w.rowAt("k/w").ID == id || w.rowAt("k/w").URLs()[0] != "https://h/b9") {
+			t.Errorf("%+v", w.rowAt("k/w"))
+		}
+	}
+}
+
+// Of two that come in the place of one, who wants its first url has its row.
+func TestAnEntryIsDivided(t *testing.T) {
+	for _, first := range []string{"k/1", "k/2"} {
+		w := newWorld(t)
+		l := w.lister("a")
+		w.edit(l, map[string]string{"g/p": "a1 b1", "z": "z"})
+		w.grow("a")
+		id := w.rowAt("g/p").ID
+		now := map[string]string{"k/1": "b1", "k/2": "b1", "z": "z"}
+		now[first] = "a1"
+		w.edit(l, now)
+		l.Look(t.Context()) // what is gone has given its address by now
+		if row := w.rowAt(first); row.ID != id || row.Estranged() != "" || w.source().Listed.GetFlawsTotal() != 0 || w.state.View().Len() != 4 {
+			t.Errorf("%+v, %v", row, w.source().Listed)
+		}
+	}
+	// And who has wanted it as it is before who says what it was.
+	w := newWorld(t)
+	l := w.lister("a")
+	w.edit(l, map[string]string{"a/d": "u1 u2", "k/c": "u3", "z": "z"})
+	w.grow("a")
+	id := w.rowAt("a/d").ID
+	w.edit(l, map[string]string{"a/e": "u2", "k/c": "u1", "z": "z"})
+	l.Look(t.Context())
+	if row := w.rowAt("k/c"); row.ID != id || row.Estranged() != "" || w.rowAt("a/e").ID == id || w.source().Listed.GetFlawsTotal() != 0 {
+		t.Errorf("%+v, %v", row, w.source().Listed)
+	}
+}
+
+// What nobody wants keeps no address that somebody does, be it as a further one; nor does what an entry has left.
+func TestWhatIsRetiredGivesItsAddresses(t *testing.T) {
+	w := newWorld(t)
+	l := w.lister("a")
+	entries := map[string]string{"p": "d1 d2", "q": "x4", "r": "x6", "z": "z", "y1": "y1", "y2": "y2"}
+	w.edit(l, entries)
+	w.grow("a")
+	p, q, r := w.rowAt("p").ID, w.rowAt("q").ID, w.rowAt("r").ID
+	delete(entries, "p")
+	delete(entries, "r")
+	w.edit(l, entries)
+	entries["new"], entries["q"] = "d2", "x6 x4"
+	w.edit(l, entries)
+	view := w.state.View()
+	if src := w.source(); src.Listed.GetFlawsTotal() != 0 || w.rowAt("new").ID == p || !slices.Equal(view.Repo(p).URLs(), []string{"https://h/d1"}) {
+		t.Fatalf("%v, %q", src.Listed, view.Repo(p).URLs())
+	}
+	if row := w.rowAt("q"); row.ID != r || !slices.Equal(row.URLs(), []string{"https://h/x6", "https://h/x4"}) || view.Repo(q).Sourced.RetiredAt().IsZero() {
+		t.Errorf("%+v, %q", row, view.Repo(q).URLs())
+	}
+	entries["more"] = "m1 d1" // whose first it was
+	w.edit(l, entries)
+	if row := w.rowAt("more"); w.source().Listed.GetFlawsTotal() != 0 || !slices.Equal(row.URLs(), []string{"https://h/m1", "https://h/d1"}) {
+		t.Errorf("%+v, %v", row, w.source().Listed)
+	}
+	// What somebody wants stays his, and what people have in their own way takes none.
+	w.sure(&command.AddRepos{Repos: []*command.NewRepo{{Id: "x", Name: "x", Urls: []string{"https://h/x1"}, UrlKeys: []string{"h/x1"}}}})
+	entries["y1"], entries["y2"] = "y1 y2", "x1 y2"
+	w.edit(l, entries)
+	if n := w.source().Listed.GetFlawsTotal(); n != 2 || !slices.Equal(w.rowAt("y2").URLs(), []string{"https://h/y2"}) {
+		t.Errorf("%d flaws, %q", n, w.rowAt("y2").URLs())
+	}
+}
+
+// Who is refused under another path keeps what it has under its own, also where only a further url is another's.
+func TestAFurtherUrlOfAnotherHoldsUpARename(t *testing.T) {
+	w := newWorld(t)
+	l := w.lister("a")
+	w.edit(l, map[string]string{"g/r": "e1", "g/o": "c1", "z": "z"})
+	id := w.rowAt("g/r").ID
+	for range 2 {
+		w.edit(l, map[string]string{"k/r": "e1 c1", "g/o": "c1", "z": "z"})
+		if row := w.rowAt("g/r"); row.ID != id || !row.Sourced.RetiredAt().IsZero() || w.source().Listed.GetKept() != 1 || w.source().Listed.GetFlawsTotal() != 1 {
+			t.Errorf("%+v, %v", row, w.source().Listed)
+		}
+	}
+	w.edit(l, map[string]string{"k/r": "e1", "g/o": "c1", "z": "z"})
+	if row := w.rowAt("k/r"); row.ID != id || len(w.paths()) != 3 {
+		t.Errorf("%+v, %q", row, w.paths())
+	}
+}
+
+// Those that take the place of others lose what these had, and nothing else.
+func TestTakingPlacesCountsOnce(t *testing.T) {
+	w := newWorld(t)
+	l := w.lister("a")
+	entries := map[string]string{}
+	for i := range 12 {
+		entries[fmt.Sprintf("z%02d", i)] = fmt.Sprint("u", i)
+	}
+	w.edit(l, entries)
+	for i := range 4 {
+		entries[fmt.Sprintf("z%02d", i)] = fmt.Sprint("u", i+4)
+		delete(entries, fmt.Sprintf("z%02d", i+4))
+	}
+	w.edit(l, entries)
+	if src := w.source(); src.Hold != nil || src.Lost(w.now) != 4 || src.Listed.GetFlawsTotal() != 0 || len(w.claims()) != 8 {
+		t.Errorf("%+v, %d lost, %v", src.Hold, src.Lost(w.now), src.Listed)
+	}
+}
