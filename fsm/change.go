@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"gitmirror/fsm/command"
+	"gitmirror/internal/asciifold"
 	"gitmirror/internal/refusal"
 )
 
@@ -90,8 +91,8 @@ func (t *tables) rename(next *Repo, c *command.RepoChange) *command.Item {
 	was, aliases := next.Name, slices.Clone(next.Aliases)
 	if c.Name != nil {
 		next.Name = c.GetName()
-		if foldCompare(was, next.Name) != 0 {
-			aliases = append(slices.DeleteFunc(aliases, func(a string) bool { return foldCompare(a, next.Name) == 0 }), was)
+		if asciifold.Compare(was, next.Name) != 0 {
+			aliases = append(slices.DeleteFunc(aliases, func(a string) bool { return asciifold.Compare(a, next.Name) == 0 }), was)
 		}
 	}
 	if c.Aliases != nil {
@@ -110,7 +111,7 @@ func (t *tables) rename(next *Repo, c *command.RepoChange) *command.Item {
 		if taken := t.nameTaken(next.ID, name); taken != nil {
 			return taken
 		}
-		if same := func(other string) bool { return foldCompare(other, name) == 0 }; i > 0 && (same(next.Name) || slices.ContainsFunc(aliases[:i-1], same)) {
+		if same := func(other string) bool { return asciifold.Compare(other, name) == 0 }; i > 0 && (same(next.Name) || slices.ContainsFunc(aliases[:i-1], same)) {
 			return refuseItem(next.ID, refusal.Invalid, "%s would be called %s twice", next.Name, name)
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"gitmirror/fsm/command"
+	"gitmirror/internal/asciifold"
 	"gitmirror/internal/refusal"
 )
 
@@ -152,14 +153,14 @@ func (s *State) putCredentials(_ entry, c *command.PutCredentials) *command.Outc
 
 // HasCredential tells whether a node says that it has a credential of a source.
 func (n *Node) HasCredential(source string) bool {
-	return slices.ContainsFunc(n.Credentials, func(name string) bool { return foldCompare(name, source) == 0 })
+	return slices.ContainsFunc(n.Credentials, func(name string) bool { return asciifold.Compare(name, source) == 0 })
 }
 
 // CannotUse says why a node cannot use the credential of a source that it was given; empty where it was given
 // none, or can.
 func (n *Node) CannotUse(source string) string {
 	for _, u := range n.Unusable {
-		if foldCompare(u.GetSource(), source) == 0 {
+		if asciifold.Compare(u.GetSource(), source) == 0 {
 			return cmp.Or(u.GetWhy(), "it cannot be used")
 		}
 	}

@@ -3,6 +3,8 @@ package fsm
 import (
 	"slices"
 	"strings"
+
+	"gitmirror/internal/asciifold"
 )
 
 // What a forge renames keeps the names that it had, as long as nobody else wants them.
@@ -14,7 +16,7 @@ const maxFormer = 8
 func formerOf(was, is *Claim) (names []string) {
 	has := []string{is.Name, is.Alias}
 	for _, name := range append([]string{was.Name, was.Alias}, was.Former...) {
-		is := func(n string) bool { return foldCompare(n, name) == 0 }
+		is := func(n string) bool { return asciifold.Compare(n, name) == 0 }
 		if name != "" && !slices.ContainsFunc(has, is) && !slices.ContainsFunc(names, is) {
 			names = append(names, name)
 		}
@@ -27,12 +29,12 @@ func (t *tables) formerly(row *Repo, name string) bool {
 	if row.Sourced == nil || row.retired() {
 		return false
 	}
-	return !slices.ContainsFunc(row.Sourced.names(t.claims.on(row.ID), row.upstreamKeys()[0]), func(n string) bool { return foldCompare(n, name) == 0 }) &&
+	return !slices.ContainsFunc(row.Sourced.names(t.claims.on(row.ID), row.upstreamKeys()[0]), func(n string) bool { return asciifold.Compare(n, name) == 0 }) &&
 		slices.ContainsFunc(t.claims.on(row.ID), func(c *Claim) bool { return c.wasCalled(name) })
 }
 
 func (c *Claim) wasCalled(name string) bool {
-	return slices.ContainsFunc(c.Former, func(n string) bool { return foldCompare(n, name) == 0 })
+	return slices.ContainsFunc(c.Former, func(n string) bool { return asciifold.Compare(n, name) == 0 })
 }
 
 // forget has a row be found no more by what it was called before: another wants that.
@@ -40,12 +42,12 @@ func (t *tables) forget(e entry, row *Repo, name string) {
 	for _, claim := range t.claims.on(row.ID) {
 		if claim.wasCalled(name) {
 			next := claim.edit()
-			next.Former = slices.DeleteFunc(slices.Clone(claim.Former), func(n string) bool { return foldCompare(n, name) == 0 })
+			next.Former = slices.DeleteFunc(slices.Clone(claim.Former), func(n string) bool { return asciifold.Compare(n, name) == 0 })
 			t.claims.put(next)
 		}
 	}
 	next := row.edit()
-	next.Aliases = slices.DeleteFunc(slices.Clone(row.Aliases), func(n string) bool { return foldCompare(n, name) == 0 })
+	next.Aliases = slices.DeleteFunc(slices.Clone(row.Aliases), func(n string) bool { return asciifold.Compare(n, name) == 0 })
 	next.pack()
 	t.store(e, next)
 	t.recordChange(e, row, next)

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"gitmirror/fsm/command"
+	"gitmirror/internal/asciifold"
 	"gitmirror/internal/policy"
 	"gitmirror/internal/refusal"
 )
@@ -24,7 +25,7 @@ func (s *State) byHand(e entry, row *Repo, r *command.NewRepo) *command.Item {
 	of.Hand, of.Names = true, []string{r.GetName()}
 	if row.retired() { // nobody else has its names
 		for _, name := range append([]string{row.Name}, row.Aliases...) {
-			if foldCompare(name, r.GetName()) != 0 && len(of.Names) <= maxAliases {
+			if asciifold.Compare(name, r.GetName()) != 0 && len(of.Names) <= maxAliases {
 				of.Names = append(of.Names, name)
 			}
 		}
@@ -114,7 +115,7 @@ func (r *Repo) setByHand(c *command.RepoChange, list []*Claim, key string) {
 		of.Names = nil
 		theirs := (&Sourced{}).names(list, key)
 		for i, name := range append([]string{r.Name}, r.Aliases...) {
-			if named := i == 0 && c.Name != nil; named || !slices.ContainsFunc(theirs, func(n string) bool { return foldCompare(n, name) == 0 }) {
+			if named := i == 0 && c.Name != nil; named || !slices.ContainsFunc(theirs, func(n string) bool { return asciifold.Compare(n, name) == 0 }) {
 				of.Names = append(of.Names, name)
 			}
 		}
@@ -140,7 +141,7 @@ func (t *tables) giveWay(e entry, id, name string) {
 		return
 	}
 	next := row.edit()
-	names := slices.DeleteFunc(append([]string{row.Name}, row.Aliases...), func(n string) bool { return foldCompare(n, name) == 0 })
+	names := slices.DeleteFunc(append([]string{row.Name}, row.Aliases...), func(n string) bool { return asciifold.Compare(n, name) == 0 })
 	if len(names) == 0 {
 		names = []string{t.lastName(row)}
 	}

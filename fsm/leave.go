@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"gitmirror/fsm/command"
+	"gitmirror/internal/asciifold"
 	"gitmirror/internal/refusal"
 )
 
@@ -30,7 +31,7 @@ func (s *State) removeNode(e entry, c *command.RemoveNode) *command.Outcome {
 		}
 		return true
 	})
-	slices.SortFunc(last, func(a, b *Repo) int { return foldCompare(a.Name, b.Name) })
+	slices.SortFunc(last, func(a, b *Repo) int { return asciifold.Compare(a.Name, b.Name) })
 	if len(last) > 0 && !c.GetAcceptLoss() {
 		return t.refuseLoss(n, last)
 	}

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"gitmirror/fsm/command"
+	"gitmirror/internal/asciifold"
 	"gitmirror/internal/refusal"
 	"gitmirror/source"
 )
@@ -267,12 +268,12 @@ func (t *tables) ownOf(was *Claim) *Repo {
 
 // leavesName tells whether a row has a name by that claim alone.
 func (t *tables) leavesName(claim *Claim, name string) bool {
-	if claim == nil || foldCompare(claim.Name, name) != 0 {
+	if claim == nil || asciifold.Compare(claim.Name, name) != 0 {
 		return false
 	}
 	row := t.repoNamed(name)
 	others := slices.DeleteFunc(t.claims.on(claim.Repo), func(c *Claim) bool { return c == claim })
-	return row.ID == claim.Repo && !slices.ContainsFunc(row.Sourced.names(others, row.upstreamKeys()[0]), func(n string) bool { return foldCompare(n, name) == 0 })
+	return row.ID == claim.Repo && !slices.ContainsFunc(row.Sourced.names(others, row.upstreamKeys()[0]), func(n string) bool { return asciifold.Compare(n, name) == 0 })
 }
 
 // reachedAt gives a row another address.

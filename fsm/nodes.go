@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"gitmirror/fsm/command"
+	"gitmirror/internal/asciifold"
 	"gitmirror/internal/refusal"
 )
 
@@ -24,13 +25,13 @@ func newNodeTable(byNum map[NodeNum]*Node) *nodeTable {
 		byID:   make(map[string]*Node, len(byNum)),
 		byName: make(map[string]*Node, len(byNum)),
 		sorted: slices.SortedFunc(maps.Values(byNum), func(a, b *Node) int {
-			return cmp.Or(cmp.Compare(fold(a.Name), fold(b.Name)), cmp.Compare(a.Num, b.Num))
+			return cmp.Or(cmp.Compare(asciifold.String(a.Name), asciifold.String(b.Name)), cmp.Compare(a.Num, b.Num))
 		}),
 	}
 	for _, n := range t.sorted {
 		t.byID[n.ID] = n
-		if other := t.byName[fold(n.Name)]; other == nil || other.State == NodeLeft {
-			t.byName[fold(n.Name)] = n
+		if other := t.byName[asciifold.String(n.Name)]; other == nil || other.State == NodeLeft {
+			t.byName[asciifold.String(n.Name)] = n
 		}
 	}
 	return t
@@ -54,7 +55,7 @@ func (t *nodeTable) without(n *Node) *nodeTable {
 
 // rival returns another node that has this name and has not left.
 func (t *nodeTable) rival(id, name string) *Node {
-	n := t.byName[fold(name)]
+	n := t.byName[asciifold.String(name)]
 	if n == nil || n.ID == id || n.State == NodeLeft {
 		return nil
 	}

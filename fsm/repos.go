@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"gitmirror/fsm/command"
+	"gitmirror/internal/asciifold"
 	"gitmirror/internal/refusal"
 )
 
@@ -57,7 +58,7 @@ func (t *tables) nameTaken(id, name string) *command.Item {
 		return nil // one that is retired gives way, and so does what a row was called before
 	}
 	item := refuseItem(id, refusal.ConflictName, "there is a repo %s already", other.Name)
-	if foldCompare(other.Name, name) != 0 {
+	if asciifold.Compare(other.Name, name) != 0 {
 		item.Message = fmt.Sprintf("%s is another name of %s", name, other.Name)
 	}
 	item.Existing = other.Name

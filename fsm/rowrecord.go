@@ -10,6 +10,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"gitmirror/fsm/snapshot"
+	"gitmirror/internal/asciifold"
 )
 
 var repoPart = part{
@@ -152,7 +153,7 @@ func (w *wire) urls(url, key protowire.Number, r *Repo) {
 	}
 	var buf [256]byte
 	w.bytes(url, r.urlsFromName.append(buf[:0], r.Name))
-	w.bytes(key, appendFolded(buf[:0], r.Name))
+	w.bytes(key, asciifold.Append(buf[:0], r.Name))
 }
 
 func (w *wire) labels(n protowire.Number, labels map[string]string) {

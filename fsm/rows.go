@@ -304,35 +304,3 @@ func ParseDigest(s string) (Digest, error) {
 	}
 	return d, nil
 }
-
-// fold makes names comparable without regard to case. Only ASCII letters are
-// folded: Unicode's tables grow with each Go release, and nodes of different
-// releases must agree.
-func fold(name string) string { return string(appendFolded(nil, name)) }
-
-func appendFolded(b []byte, name string) []byte {
-	for i := range len(name) {
-		b = append(b, lower(name[i]))
-	}
-	return b
-}
-
-// foldCompare compares names as fold makes them.
-func foldCompare(a, b string) int {
-	for i := range min(len(a), len(b)) {
-		if a[i] == b[i] {
-			continue
-		}
-		if x, y := lower(a[i]), lower(b[i]); x != y {
-			return cmp.Compare(x, y)
-		}
-	}
-	return cmp.Compare(len(a), len(b))
-}
-
-func lower(c byte) byte {
-	if 'A' <= c && c <= 'Z' {
-		return c + ('a' - 'A')
-	}
-	return c
-}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/tidwall/btree"
 
+	"gitmirror/internal/asciifold"
 	"gitmirror/internal/policy"
 )
 
@@ -193,7 +194,7 @@ func (of *Sourced) names(list []*Claim, key string) (names []string) {
 
 // appendName adds a name that is not there yet.
 func appendName(names []string, name string) []string {
-	if name == "" || slices.ContainsFunc(names, func(n string) bool { return foldCompare(n, name) == 0 }) {
+	if name == "" || slices.ContainsFunc(names, func(n string) bool { return asciifold.Compare(n, name) == 0 }) {
 		return names
 	}
 	return append(names, name)

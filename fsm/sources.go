@@ -8,6 +8,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"gitmirror/fsm/command"
+	"gitmirror/internal/asciifold"
 	"gitmirror/internal/refusal"
 	"gitmirror/source"
 )
@@ -123,7 +124,7 @@ func (s *sources) byNum(n SourceNum) *Source {
 }
 
 func (s *sources) byName(name string) *Source {
-	return s.find(func(o *Source) bool { return foldCompare(o.Name, name) == 0 })
+	return s.find(func(o *Source) bool { return asciifold.Compare(o.Name, name) == 0 })
 }
 
 // putSource stores a source, a new one or one made by a copy.

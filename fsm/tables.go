@@ -4,6 +4,8 @@ import (
 	"slices"
 	"time"
 
+	"gitmirror/internal/asciifold"
+
 	"github.com/tidwall/btree"
 )
 
@@ -79,7 +81,7 @@ func (t *tables) clone() tables {
 // nameLess orders rows by folded name. A removed row stays behind the live row
 // that may have taken its name.
 func nameLess(a, b *Repo) bool {
-	if c := foldCompare(a.Name, b.Name); c != 0 {
+	if c := asciifold.Compare(a.Name, b.Name); c != 0 {
 		return c < 0
 	}
 	return a.rank() < b.rank()
@@ -117,7 +119,7 @@ func (t *tables) repoNamed(name string) *Repo {
 	if row := t.repoByName(name); row != nil {
 		return row
 	}
-	if l, found := t.byAlias.Get(lead{key: fold(name)}); found {
+	if l, found := t.byAlias.Get(lead{key: asciifold.String(name)}); found {
 		return t.repo(l.repo)
 	}
 	return nil
@@ -176,7 +178,7 @@ func (t *tables) dropLive(row *Repo) {
 		t.byURL.Delete(lead{key: key})
 	}
 	for _, name := range row.Aliases {
-		t.byAlias.Delete(lead{key: fold(name)})
+		t.byAlias.Delete(lead{key: asciifold.String(name)})
 	}
 }
 
@@ -189,7 +191,7 @@ func (t *tables) addLive(row *Repo) {
 		t.byURL.Set(lead{key: key, repo: row.ID})
 	}
 	for _, name := range row.Aliases {
-		t.byAlias.Set(lead{key: fold(name), repo: row.ID})
+		t.byAlias.Set(lead{key: asciifold.String(name), repo: row.ID})
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/tidwall/btree"
 
 	"gitmirror/fsm/command"
+	"gitmirror/internal/asciifold"
 	"gitmirror/internal/refusal"
 )
 
@@ -185,7 +186,7 @@ func (v *View) TrashedLen() int { return v.tables.trash.byAge.Len() }
 // TrashedByName returns the last removed row of that name in any case, or that had it among its
 // other names, or nil. It may look at all that were removed.
 func (v *View) TrashedByName(name string) *Trashed {
-	same := func(n string) bool { return foldCompare(n, name) == 0 }
+	same := func(n string) bool { return asciifold.Compare(n, name) == 0 }
 	return v.lastTrashed(func(r *Trashed) bool { return same(r.Name) || slices.ContainsFunc(r.Aliases, same) })
 }
 

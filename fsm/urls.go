@@ -3,6 +3,8 @@ package fsm
 import (
 	"bytes"
 	"slices"
+
+	"gitmirror/internal/asciifold"
 )
 
 // urlsFromName says that a row has one url, which is what its name says, and of which form:
@@ -26,7 +28,7 @@ func (u urlsFromName) append(b []byte, name string) []byte {
 // saidBy tells how a name says a url and its key, if it does.
 func saidBy(name string, url, key []byte) urlsFromName {
 	var buf [256]byte
-	if !bytes.Equal(key, appendFolded(buf[:0], name)) {
+	if !bytes.Equal(key, asciifold.Append(buf[:0], name)) {
 		return urlsListed
 	}
 	for _, form := range []urlsFromName{urlPlain, urlDotGit} {
@@ -62,7 +64,7 @@ func (r *Repo) upstreamKeys() []string {
 	if r.urlsFromName == urlsListed {
 		return r.urlKeys
 	}
-	return []string{fold(r.Name)}
+	return []string{asciifold.String(r.Name)}
 }
 
 // repoByURLKey returns the live row that mirrors that upstream. A key that follows from
@@ -71,7 +73,7 @@ func (t *tables) repoByURLKey(key string) *Repo {
 	if e, found := t.byURL.Get(lead{key: key}); found {
 		return t.repo(e.repo)
 	}
-	if row := t.repoByName(key); row != nil && row.urlsFromName != urlsListed && fold(row.Name) == key {
+	if row := t.repoByName(key); row != nil && row.urlsFromName != urlsListed && asciifold.String(row.Name) == key {
 		return row
 	}
 	return nil

@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"gitmirror/fsm/command"
+	"gitmirror/internal/asciifold"
 )
 
 // View is the state after one entry. It never changes, and neither do the
@@ -27,7 +28,7 @@ func (v *View) NodeByID(id string) *Node { return v.tables.nodes.byID[id] }
 
 // NodeByName returns the node of that name in any case, or nil. A node that
 // left is only found while no other has its name.
-func (v *View) NodeByName(name string) *Node { return v.tables.nodes.byName[fold(name)] }
+func (v *View) NodeByName(name string) *Node { return v.tables.nodes.byName[asciifold.String(name)] }
 
 // Format is the cluster format: what may stand in the log and in snapshots.
 func (v *View) Format() uint32 { return v.tables.format }
@@ -53,7 +54,7 @@ func (v *View) RepoByName(name string) *Repo { return v.tables.repoNamed(name) }
 // nil.
 func (v *View) Removing(name string) (latest *Repo) {
 	v.tables.byName.Ascend(&Repo{Name: name}, func(row *Repo) bool {
-		if foldCompare(row.Name, name) != 0 {
+		if asciifold.Compare(row.Name, name) != 0 {
 			return false
 		}
 		if row.Removed {
@@ -67,9 +68,9 @@ func (v *View) Removing(name string) (latest *Repo) {
 // ReposEnding returns live rows, as many as most at the most, whose names end in those
 // parts, in any case: big and acme/big are ends of github.com/acme/big. It looks at all rows.
 func (v *View) ReposEnding(parts string, most int) (rows []*Repo) {
-	end := "/" + fold(parts)
+	end := "/" + asciifold.String(parts)
 	v.tables.byName.Scan(func(row *Repo) bool {
-		if from := len(row.Name) - len(end); !row.Removed && from > 0 && foldCompare(row.Name[from:], end) == 0 {
+		if from := len(row.Name) - len(end); !row.Removed && from > 0 && asciifold.Compare(row.Name[from:], end) == 0 {
 			rows = append(rows, row)
 		}
 		return len(rows) < most
@@ -104,9 +105,9 @@ func (v *View) Repos(after string, fn func(*Repo) bool) {
 // the row goes. Clients treat it as opaque.
 func Cursor(row *Repo) string {
 	if row.Removed {
-		return fold(row.Name) + ":" + row.ID
+		return asciifold.String(row.Name) + ":" + row.ID
 	}
-	return fold(row.Name)
+	return asciifold.String(row.Name)
 }
 
 // Events returns the events behind the sequence number, oldest first. What

@@ -16,6 +16,7 @@ import (
 
 	"crypto/sha256"
 
+	"gitmirror/internal/asciifold"
 	"gitmirror/internal/giturl"
 )
 
@@ -135,7 +136,7 @@ func (e *Entry) Hash() Hash {
 // line stays; each other one is a flaw, and what its file had before stays, unless that says the same once more.
 func (l *Listing) Sort() {
 	order := func(a, b Entry) int {
-		if c := compareFolded(a.Path, b.Path); c != 0 {
+		if c := asciifold.Compare(a.Path, b.Path); c != 0 {
 			return c
 		}
 		return cmp.Or(strings.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line))
@@ -145,7 +146,7 @@ func (l *Listing) Sort() {
 	}
 	kept := l.Entries[:0]
 	for _, e := range l.Entries {
-		if n := len(kept); n > 0 && fold(kept[n-1].Path) == fold(e.Path) {
+		if n := len(kept); n > 0 && asciifold.Compare(kept[n-1].Path, e.Path) == 0 {
 			first := kept[n-1]
 			if e.File == first.File && e.Path == first.Path && e.Hash() == first.Hash() { // all of it is there
 				l.Flaws = append(l.Flaws, Flaw{File: e.File, Line: e.Line, Why: fmt.Sprintf("%s is in %s already, and says the same", e.Path, place(first.File, first.Line)), Try: "leave one of them out"})
@@ -192,31 +193,4 @@ func place(file string, line int) string {
 		return file
 	}
 	return fmt.Sprintf("%s:%d", file, line)
-}
-
-// fold is how the table compares names: ASCII letters alone.
-func fold(s string) string {
-	return strings.Map(func(c rune) rune {
-		if c <= 'Z' {
-			return rune(lower(byte(c)))
-		}
-		return c
-	}, s)
-}
-
-// compareFolded compares what fold makes of two, without making it.
-func compareFolded(a, b string) int {
-	for i := range min(len(a), len(b)) {
-		if x, y := lower(a[i]), lower(b[i]); x != y {
-			return cmp.Compare(x, y)
-		}
-	}
-	return cmp.Compare(len(a), len(b))
-}
-
-func lower(c byte) byte {
-	if 'A' <= c && c <= 'Z' {
-		return c + ('a' - 'A')
-	}
-	return c
 }
