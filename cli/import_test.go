@@ -65,6 +65,10 @@ Would add 1 of 5 (12 MiB). Run again without --dry-run.
 		t.Errorf("%s\nwant\n%s", r.out, want)
 	}
 	contains(t, "stderr", r.err, "Error: 1 of 3 repositories were not accepted", "this was a trial, and changed nothing")
+	tried := run(t, append([]string{"source", "add"}, append(args[1:], "--dry-run")...)...).want(t, exitPartFailed)
+	if tried.out != want {
+		t.Errorf("%s\nwant\n%s", tried.out, want)
+	}
 	for _, rq := range node.requests() {
 		if strings.HasPrefix(rq.line, "POST") && !strings.Contains(rq.line, "dry_run=true") {
 			t.Errorf("a dry run asks for %s", rq.line)

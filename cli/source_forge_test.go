@@ -26,7 +26,7 @@ func TestSourceOfAForge(t *testing.T) {
 		t.Errorf("%v: %s", err, last.body)
 	}
 	asked := len(f.requests())
-	for _, bad := range []string{"source add github acme --ref main", "source add github acme --namespace x", "source add index https://h/a --match x", "source add index https://h/a --base-url https://h", "source add gitbucket acme",
+	for _, bad := range []string{"source add github acme --ref main", "source add github acme --namespace x", "source add index https://h/a --match x", "source add index https://h/a --base-url https://h", "source add index https://h/a --dry-run", "source add gitbucket acme",
 		"source add github a/b", "source add github acme --match (", "source add gitea acme --base-url ftp://h", "source set acme --template x", "source set acme", "source add github acme --clone-over ssh"} {
 		run(t, strings.Fields(bad)...).want(t, exitUsage)
 	}
