@@ -59,7 +59,14 @@ func (l *Lister) put(ctx context.Context, t target, listing *source.Listing, cha
 			return nil, nil, err
 		}
 	}
-	for before := 0; len(p.conflicts) > 0 && p.accepted > before; {
+	for before := 0; len(p.conflicts) > 0; {
+		if p.accepted == before { // none of them can be the first
+			if begun, err := p.exchange(ctx); err != nil {
+				return nil, nil, err
+			} else if !begun {
+				break
+			}
+		}
 		again := p.conflicts
 		before, p.conflicts = p.accepted, nil
 		for _, part := range parts {
@@ -96,6 +103,44 @@ type putting struct {
 type conflict struct {
 	refused
 	block block
+}
+
+// exchange has those whose further addresses others wait for, which they are to have no more, give these up before they
+// have new ones. It returns false where nobody does.
+func (p *putting) exchange(ctx context.Context) (begun bool, err error) {
+	awaited := map[string]bool{}
+	for i := range p.conflicts {
+		for _, key := range p.listing.Entries[i].Keys {
+			awaited[key] = true
+		}
+	}
+	view := p.lister.cfg.State.View()
+	had := map[string][]string{} // by path: keys
+	var of []int
+	for _, i := range slices.Sorted(maps.Keys(p.conflicts)) {
+		said := &p.listing.Entries[i]
+		claim := view.ClaimOf(p.target.src.Num, said.Path)
+		if claim == nil || claim.Keys[0] != said.Keys[0] {
+			continue
+		}
+		if slices.ContainsFunc(claim.Keys, func(key string) bool { return awaited[key] && !slices.Contains(said.Keys, key) }) {
+			had[said.Path], of = claim.Keys, append(of, i)
+		}
+	}
+	before, whole := p.accepted, p.entry
+	p.entry = func(said *source.Entry) *command.Entry {
+		less := *said
+		less.URLs, less.Keys = nil, nil
+		for at, key := range said.Keys {
+			if slices.Contains(had[said.Path], key) {
+				less.URLs, less.Keys = append(less.URLs, said.URLs[at]), append(less.Keys, key)
+			}
+		}
+		return whole(&less)
+	}
+	err = p.all(ctx, of, new(uint32))
+	p.entry = whole
+	return p.accepted > before, err
 }
 
 // all has some entries taken up, and counts them.
