@@ -36,12 +36,14 @@ func (s *State) changeRepo(e entry, c *command.RepoChange) *command.Item {
 		next.Paused = c.GetPaused()
 	}
 	urls, keys := row.URLs(), row.upstreamKeys()
+	var gives []string
 	if u := c.GetUpstream(); u != nil {
 		urls, keys = u.GetUrls(), u.GetKeys()
 		if err := checkURLs(urls, keys); err != nil {
 			return refuseItem(row.ID, refusal.Invalid, "%v", err)
 		}
-		if taken := t.upstreamTaken(row.ID, urls, keys); taken != nil {
+		var taken *command.Item
+		if taken, gives = t.upstreamTaken(row.ID, urls, keys); taken != nil {
 			return taken
 		}
 	}
@@ -54,6 +56,7 @@ func (s *State) changeRepo(e entry, c *command.RepoChange) *command.Item {
 	for _, name := range append([]string{next.Name}, next.Aliases...) {
 		t.giveWay(e, row.ID, name)
 	}
+	t.gives(e, gives...)
 	next.setURLs(urls, keys)
 	t.movesTo(e, row, next)
 	if next.Moved != nil && !slices.Contains(urls, next.Moved.From) {

@@ -7,18 +7,30 @@ import (
 
 	"gitmirror/fsm/command"
 	"gitmirror/internal/refusal"
+	"gitmirror/source"
 )
 
 // A row may be given another address, where it has what the one before had until a check has shown that the new
 // one has the same history, or something of it is published. Until then nobody who asks for the new address is given it.
 
-// movesTo notes that a row will follow another address. next must come from edit, and have it already.
+// movesTo notes that a row has other addresses: that it follows another, or that it has no more the one that what it serves
+// came from. next must come from edit, and have them already.
 func (t *tables) movesTo(e entry, row, next *Repo) {
+	if t.format < formatCourse {
+		return
+	}
 	was, is := row.serves(), next.upstreamKeys()[0]
+	if next.Fallback != nil && !slices.Contains(next.URLs()[1:], next.Fallback.URL) {
+		next.Fallback = nil
+	}
+	if next.Moved != nil && !slices.Contains(next.URLs(), next.Moved.From) {
+		next.Moved = nil
+	}
+	stays := row.upstreamKeys()[0] == is && (row.Fallback == nil || next.Fallback != nil)
 	switch {
-	case was == is || row.Generation == 0 || t.format < formatCourse:
+	case stays || was == is || row.Generation == 0:
 	case row.came == is: // and back
-		next.came, next.cameAt = "", 0
+		next.came, next.cameAt, next.Fallback = "", 0, nil
 	default:
 		next.came, next.cameAt = cmp.Or(row.came, was), e.index
 	}
@@ -31,8 +43,11 @@ func (r *Repo) serves() string {
 			return r.upstreamKeys()[i]
 		}
 	}
-	return r.upstreamKeys()[0]
+	return strings.TrimSuffix(r.upstreamKeys()[0], strings.ToLower(r.yielded()))
 }
+
+// origin is the key of the address that what a row serves came from.
+func (r *Repo) origin() string { return cmp.Or(r.Estranged(), r.serves()) }
 
 // Estranged is the key of the address that what a row serves came from, where that it has now is another that no
 // check has proved; empty for any other row.
@@ -69,11 +84,28 @@ func (t *tables) renames(src *Source, c *command.Entry) *Claim {
 	if gone == nil {
 		return nil
 	}
-	key := c.GetRepo().GetUrlKeys()[0]
-	if row := t.liveRepo(gone.Repo); !slices.Contains(gone.Keys, key) && (row == nil || row.came != key) {
+	row := t.liveRepo(gone.Repo)
+	if !slices.ContainsFunc(c.GetRepo().GetUrlKeys(), func(key string) bool { return slices.Contains(gone.Keys, key) || row != nil && row.Estranged() == key }) {
 		return nil
 	}
 	return gone
+}
+
+// movesOn ends what is gone of an index as soon as it is there under another path, so that nobody sees both, however the
+// listing ends; but for what submodules hang on, which go with it later.
+func (t *tables) movesOn(gone, claim *Claim) {
+	if gone == nil || gone.Repo != claim.Repo {
+		return
+	}
+	hangs := false
+	t.claims.of(gone.Source, source.Under(gone.Path, ""), func(c *Claim) bool {
+		hangs = source.IsUnder(c.Path, gone.Path)
+		return false
+	})
+	if !hangs {
+		claim.Since = min(claim.Since, gone.Since)
+		t.claims.drop(gone)
+	}
 }
 
 // reviewed has the names of a row be right after it was held, or failed, or is followed again.

@@ -1,6 +1,7 @@
 package fsm
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -71,21 +72,26 @@ func (t *tables) mayGive(row *Repo, was *Claim) bool {
 	return t.format >= formatCourse && (row.retired() || leaves)
 }
 
-// gives has a row give up one of its addresses that somebody wants: a further one is no more, and what was its first only
+// gives has rows give up addresses that somebody wants: a further one is no more, and what was the first of a row only
 // says what it was.
-func (t *tables) gives(e entry, key string) {
-	row := t.repoByURLKey(key)
-	keys := row.upstreamKeys()
-	if keys[0] == key {
-		t.yields(e, row)
-		return
+func (t *tables) gives(e entry, keys ...string) {
+	for _, key := range keys {
+		switch row := t.repoByURLKey(key); {
+		case row == nil: // it has given up all of them with its first
+		case row.upstreamKeys()[0] == key:
+			t.yields(e, row)
+		default:
+			t.givesFurther(e, row, key)
+		}
 	}
+}
+
+func (t *tables) givesFurther(e entry, row *Repo, key string) {
+	keys := row.upstreamKeys()
 	next := row.edit()
 	at := slices.Index(keys, key)
 	next.setURLs(slices.Delete(slices.Clone(row.URLs()), at, at+1), slices.Delete(slices.Clone(keys), at, at+1))
-	if next.Fallback != nil && !slices.Contains(next.URLs(), next.Fallback.URL) {
-		next.Fallback = nil
-	}
+	t.movesTo(e, row, next)
 	t.store(e, next)
 	t.recordChange(e, row, next)
 }
@@ -100,6 +106,9 @@ func (t *tables) yields(e entry, row *Repo) {
 	}
 	next.setURLs([]string{strings.TrimSuffix(row.URLs()[0], ".git") + mark}, []string{row.upstreamKeys()[0] + key})
 	next.Moved, next.Fallback = nil, nil
+	if was := row.serves(); was != row.upstreamKeys()[0] && row.Generation > 0 && t.format >= formatCourse {
+		next.came = cmp.Or(row.came, was)
+	}
 	next.cameAt = 0 // what it serves is what it was
 	t.store(e, next)
 	t.recordChange(e, row, next)

@@ -14,13 +14,16 @@ import (
 // numbered is what one forge knows a repository by.
 type numbered struct{ forge, number string }
 
-// numberOf is what its forge knows by a claim, zero where it is no forge's.
+// numberOf is what its forge knows by a claim; of an index, its path there. It is zero for a submodule.
 func (t *tables) numberOf(src *Source, claim *Claim) numbered {
-	if !src.IsForge() || t.format < formatCourse {
+	if t.format < formatCourse || claim.Path == "" {
 		return numbered{}
 	}
 	if _, below := source.Above(claim.Path); below {
 		return numbered{}
+	}
+	if !src.IsForge() {
+		return numbered{forge: "source " + src.ID, number: claim.Path}
 	}
 	return numbered{forge: src.Forge.GetKind() + " " + src.Forge.GetBase(), number: claim.Path}
 }
@@ -30,18 +33,20 @@ func (s *State) ends(e entry, claim *Claim) {
 	t := &s.tables
 	t.claims.drop(claim)
 	t.inherit(claim)
-	s.settleWithout(e, claim.Repo, t.numberOf(t.sources.byNum(claim.Source), claim))
+	s.settleWithout(e, claim.Repo, t.numberOf(t.sources.byNum(claim.Source), claim), nil)
+	t.relist(e, claim.Repo)
 }
 
 // retiredAs is the row of what a claim is the first of, where that was retired, nil for none; and, as a claim would have
-// it, what it was called.
+// it, what it was called. An entry of an index has its own again where it asks for the address that it had, or people have set that.
 func (t *tables) retiredAs(src *Source, claim *Claim) (row *Repo, was *Claim) {
 	is := t.numberOf(src, claim)
 	if is == (numbered{}) {
 		return nil, nil
 	}
 	t.gone.Ascend(&Repo{Rarely: &Rarely{Sourced: &Sourced{had: is}}}, func(r *Repo) bool {
-		if r.Sourced.had == is && r.Sourced.ByHand&setUpstream == 0 {
+		byHand := r.Sourced.ByHand&setUpstream != 0
+		if r.Sourced.had == is && (src.IsForge() && !byHand || !src.IsForge() && (byHand || r.upstreamKeys()[0] == claim.Keys[0])) {
 			row = r // the last that was
 		}
 		return r.Sourced.had == is
@@ -49,7 +54,7 @@ func (t *tables) retiredAs(src *Source, claim *Claim) (row *Repo, was *Claim) {
 	if row == nil {
 		return nil, nil
 	}
-	return row, &Claim{Repo: row.ID, Name: row.Name, Seldom: &Seldom{Former: row.Aliases}}
+	return row, &Claim{Repo: row.ID, Name: row.Name, Keys: row.upstreamKeys(), Seldom: &Seldom{Former: row.Aliases}}
 }
 
 func newGone() *btree.BTreeG[*Repo] {

@@ -10,6 +10,7 @@ import (
 	"gitmirror/internal/asciifold"
 	"gitmirror/internal/policy"
 	"gitmirror/internal/refusal"
+	"gitmirror/source"
 )
 
 // What people want of rows that sources claim.
@@ -30,6 +31,7 @@ func (s *State) byHand(e entry, row *Repo, r *command.NewRepo) *command.Item {
 			}
 		}
 	}
+	t.giveWay(e, row.ID, r.GetName())
 	next := row.edit()
 	s.asked(next, &of, r)
 	next.Sourced = &of
@@ -81,7 +83,38 @@ func (s *State) letGo(e entry, row *Repo, list []*Claim) *command.Item {
 	next.Sourced = &Sourced{}
 	t.store(e, next)
 	s.settle(e, row.ID)
+	t.relist(e, row.ID)
 	return ok(row.ID)
+}
+
+// relist has claims on a row taken up anew by their sources that say another address than it has: since only people had
+// them share it, or what they were moved away with is gone. What is moved, or has another path, has another claim of the same.
+func (t *tables) relist(e entry, id string) {
+	row, list := t.liveRepo(id), t.claims.on(id)
+	if t.format < formatCourse || row == nil || row.Sourced == nil || row.Sourced.Hand || row.Sourced.ByHand&setUpstream != 0 {
+		return
+	}
+	follows := func(c *Claim) bool { return c.Keys[0] == row.upstreamKeys()[0] }
+	for _, c := range list {
+		src := t.sources.byNum(c.Source)
+		if c.Path == "" || follows(c) || slices.ContainsFunc(list, func(o *Claim) bool {
+			return follows(o) && (o.Source == c.Source && !src.IsForge() || o.Path == c.Path && src.atForge(t.sources.byNum(o.Source)))
+		}) {
+			continue
+		}
+		next := c.edit()
+		next.Hash = source.Hash{}
+		t.claims.put(next)
+		if path, below := source.Above(c.Path); below {
+			above := t.claims.get(c.Source, path).edit()
+			above.SubmodulesRead = ""
+			t.claims.put(above)
+			continue
+		}
+		again := *t.sources.byNum(c.Source)
+		again.Again++
+		t.putSource(e, &again)
+	}
 }
 
 // setByHand notes which of a row's settings are people's from now on: the names that it has by its

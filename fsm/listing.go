@@ -148,22 +148,35 @@ func (s *State) claimed(e entry, src *Source, c *command.Entry) (*Repo, *command
 		before = t.movedFrom(src, claim)
 	}
 	row, moved := t.rowFor(before, claim)
-	if row == nil && before == nil {
-		row, before = t.retiredAs(src, claim)
-		moved = row != nil
+	var again *Repo // what it was before it was retired, whatever that serves
+	if before == nil {
+		if is, as := t.retiredAs(src, claim); is != nil && (row == nil || row == is && !src.IsForge()) {
+			row, again, before, moved = is, is, as, src.IsForge()
+		}
+	}
+	if row == nil || moved && row != again && row.Generation == 0 {
+		if is := t.lapsedFrom(claim.Keys[0]); is != nil {
+			row, moved = is, true
+		}
 	}
 	var yields *Repo // its address
 	if own := t.renamed(src, before, row); own != nil {
 		yields, row, moved = row, own, true
 	}
-	if row != nil && !moved && row.Estranged() != "" && (was == nil || was.Repo != row.ID) && (gone == nil || gone.Repo != row.ID || gone.Keys[0] != claim.Keys[0]) {
+	if row != nil && !moved && row != again && row.Estranged() != "" && (was == nil || was.Repo != row.ID) && (gone == nil || gone.Repo != row.ID || gone.Keys[0] != claim.Keys[0]) {
 		if !row.retired() {
 			return nil, estranged(id, row)
 		}
 		yields, row = row, nil // what nobody wants keeps no address whose content it never had
-		if own := t.ownOf(was); own != nil {
-			row, moved = own, true
+		if row = t.ownOf(was); row == nil || row.Generation == 0 {
+			row = cmp.Or(t.lapsedFrom(claim.Keys[0]), row)
 		}
+		moved = row != nil
+	}
+	if row != nil && (was == nil || was.Repo != row.ID) && t.ofAnother(row, src, claim) {
+		item := refuseItem(id, refusal.ConflictURL, "%s mirrors %s until what it is of is listed at its own address", row.Name, claim.URLs[0])
+		item.Existing = row.Name
+		return nil, item
 	}
 	owner := id // of names and addresses, that others must not have
 	if row != nil {
@@ -177,7 +190,7 @@ func (s *State) claimed(e entry, src *Source, c *command.Entry) (*Repo, *command
 	}
 	var gives []string // what others have for nobody
 	for i, key := range claim.Keys {
-		if other := t.repoByURLKey(key); other != nil && other.ID != owner && (yields == nil || other.ID != yields.ID) {
+		if other := t.repoByURLKey(key); other != nil && other.ID != owner && (yields == nil || other.ID != yields.ID) && !t.leavesKey(was, other, key) {
 			if t.mayGive(other, was) && (row == nil || row.Sourced != nil && !row.Sourced.Hand) {
 				gives = append(gives, key)
 				continue
@@ -209,13 +222,13 @@ func (s *State) claimed(e entry, src *Source, c *command.Entry) (*Repo, *command
 	if yields != nil {
 		t.yields(e, yields)
 	}
-	for _, key := range gives {
-		t.gives(e, key)
-	}
+	t.gives(e, gives...)
 	claim.Repo = row.ID
+	t.movesOn(gone, claim)
 	if was != nil && was.Repo != row.ID { // its name is free before another row has it
 		t.claims.drop(was)
-		s.settle(e, was.Repo)
+		s.settleWithout(e, was.Repo, numbered{}, claim.Keys)
+		t.relist(e, was.Repo)
 	}
 	for _, name := range []string{row.Name, claim.Name, claim.Alias} {
 		if name != "" {
@@ -228,7 +241,7 @@ func (s *State) claimed(e entry, src *Source, c *command.Entry) (*Repo, *command
 	}
 	t.claims.put(claim)
 	if moved {
-		t.reachedAt(e, row.ID, claim)
+		t.reachedAt(e, row.ID, claim.URLs, claim.Keys)
 	}
 	s.settle(e, row.ID)
 	return t.repo(row.ID), nil
@@ -273,14 +286,38 @@ func (t *tables) leavesName(claim *Claim, name string) bool {
 	}
 	row := t.repoNamed(name)
 	others := slices.DeleteFunc(t.claims.on(claim.Repo), func(c *Claim) bool { return c == claim })
-	return row.ID == claim.Repo && !slices.ContainsFunc(row.Sourced.names(others, row.upstreamKeys()[0]), func(n string) bool { return asciifold.Compare(n, name) == 0 })
+	left := row.Sourced.names(others, row.upstreamKeys()[0])
+	if len(left) == 0 && len(others) > 0 {
+		left = []string{row.Name} // it is called nothing else
+	}
+	return row.ID == claim.Repo && !slices.ContainsFunc(left, func(n string) bool { return asciifold.Compare(n, name) == 0 })
+}
+
+// ofAnother tells whether a row is of another repository of the same forge than a claim, which only was at its address for a
+// while: one of its claims has it elsewhere.
+func (t *tables) ofAnother(row *Repo, src *Source, claim *Claim) bool {
+	return t.format >= formatCourse && src.IsForge() && slices.ContainsFunc(t.claims.on(row.ID), func(c *Claim) bool {
+		of := t.sources.byNum(c.Source)
+		return of != nil && of.atForge(src) && c.Path != claim.Path && c.Keys[0] != claim.Keys[0]
+	})
+}
+
+// leavesKey tells whether a row has a further address by that claim alone, so that it is free once that is of another.
+func (t *tables) leavesKey(was *Claim, row *Repo, key string) bool {
+	if was == nil || was.Repo != row.ID || row.Sourced == nil || row.Sourced.Hand || row.Sourced.ByHand&setUpstream != 0 || t.format < formatCourse {
+		return false
+	}
+	first := row.upstreamKeys()[0]
+	others := slices.DeleteFunc(t.claims.on(row.ID), func(c *Claim) bool { return c == was })
+	at := slices.IndexFunc(others, func(c *Claim) bool { return c.Keys[0] == first })
+	return first != key && at >= 0 && !slices.Contains(others[at].Keys, key)
 }
 
 // reachedAt gives a row another address.
-func (t *tables) reachedAt(e entry, id string, claim *Claim) {
+func (t *tables) reachedAt(e entry, id string, urls, keys []string) {
 	row := t.repo(id)
 	next := row.edit()
-	next.setURLs(claim.URLs, claim.Keys)
+	next.setURLs(urls, keys)
 	next.Moved, next.Fallback = nil, nil
 	t.movesTo(e, row, next)
 	t.store(e, next)

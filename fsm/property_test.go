@@ -116,13 +116,16 @@ func someCommand(t *rapid.T, v *View) proto.Message {
 			from := newRepo(someRepo.Draw(t, "from"))
 			e.Repo.Id = someRepo.Draw(t, "new id") + "-claimed"
 			e.Repo.Urls, e.Repo.UrlKeys, e.Alias = from.Urls, from.UrlKeys, from.Name
-			if someBool.Draw(t, "fallback") {
+			for range rapid.IntRange(0, 2).Draw(t, "fallbacks") {
 				other := newRepo(someRepo.Draw(t, "other"))
 				e.Repo.Urls, e.Repo.UrlKeys = append(e.Repo.Urls, other.Urls[0]), append(e.Repo.UrlKeys, other.UrlKeys[0])
 			}
 			e.Hash = digest(byte(someCount.Draw(t, "hash")))[:16]
 			if c.Source == "forge" { // whose entries get other names
 				e.Repo.Name = "forge/" + somePath.Draw(t, "called")
+			}
+			if c.Source != "forge" && someBool.Draw(t, "renamed") {
+				e.From = somePath.Draw(t, "path before")
 			}
 			e.Submodules = someBool.Draw(t, "submodules")
 			e.Repo.Policy = &command.Policy{Replicas: uint32(someCount.Draw(t, "replicas"))}
@@ -185,6 +188,7 @@ func someCommand(t *rapid.T, v *View) proto.Message {
 				HoldReason: rapid.SampledFrom([]string{"", "empty"}).Draw(t, "hold"),
 				HoldLost:   uint32(someCount.Draw(t, "lost")), HoldLosses: digest(byte(someCount.Draw(t, "losses"))),
 				HoldFirst: []*command.Change{{Ref: "refs/heads/main", Old: "1"}}, Heard: guess(row.Word()),
+				Fallback:  rapid.SampledFrom(append([]string{"", ""}, row.URLs()...)).Draw(t, "fallback"),
 				MovedFrom: newRepo(repo).Urls[0], MovedTo: rapid.SampledFrom([]string{"", "https://new/1", "https://new/2"}).Draw(t, "moved to"),
 			}},
 		}
@@ -240,7 +244,8 @@ func TestSameLogSameState(t *testing.T) {
 				now = now.Add(time.Duration(rapid.IntRange(-1000, 1000).Draw(t, "hours")) * time.Hour)
 			}
 			request := rapid.SampledFrom([]string{"", "", "", "r1", "r2", "r3"}).Draw(t, "request")
-			data, err := Encode(someCommand(t, before), request, now)
+			msg := someCommand(t, before)
+			data, err := Encode(msg, request, now)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -254,6 +259,7 @@ func TestSameLogSameState(t *testing.T) {
 				}
 			}
 			checkRows(t, before, one.View())
+			checkOrigins(t, msg, before, one.View())
 			checkDigest(t, one.View())
 			checkEncoding(t, one.View())
 			checkDecoding(t, one.View())
@@ -333,6 +339,44 @@ func checkRows(t *rapid.T, before, v *View) {
 	if live != v.Len() || removed != v.RemovedLen() {
 		t.Fatalf("%d live and %d removed rows, the view says %d and %d", live, removed, v.Len(), v.RemovedLen())
 	}
+}
+
+// checkOrigins wants it known of each row where what it serves came from, until something of another address is published,
+// or a check has told of it; and rows that follow what one of their claims says, where nobody has set them to another and no
+// row has what they all say.
+func checkOrigins(t *rapid.T, msg proto.Message, before, v *View) {
+	if before.Format() < formatCourse {
+		return
+	}
+	upstream := false
+	switch msg.(type) {
+	case *command.Publish, *command.Report:
+		upstream = true
+	}
+	l, listing := msg.(*command.Listing)
+	v.Repos("", func(r *Repo) bool {
+		old := before.Repo(r.ID)
+		if was := before.tables.lapsedFrom(r.upstreamKeys()[0]); len(l.GetPut()) < 2 && old == nil && r.live() && was != nil && v.tables.lapsedFrom(r.upstreamKeys()[0]) == was {
+			t.Fatalf("%s is new, and %s serves what %s had: %+v", r.ID, was.ID, was.origin(), was)
+		}
+		if r.Removed || old == nil || old.Removed || old.Version == r.Version {
+			return true
+		}
+		if !upstream && old.Generation > 0 && old.origin() != r.origin() {
+			t.Fatalf("%T: what was of %s is of %s by now: %+v %v, was %+v %v", msg, old.origin(), r.origin(), r, r.upstreamKeys(), old, old.upstreamKeys())
+		}
+		claims := v.ClaimsOn(r.ID)
+		if !listing || len(claims) == 0 || r.Sourced.Hand || r.Sourced.ByHand&setUpstream != 0 {
+			return true
+		}
+		if !slices.ContainsFunc(claims, func(c *Claim) bool {
+			other := v.RepoByURLKey(c.Keys[0])
+			return other != nil && other != r || c.Keys[0] == r.upstreamKeys()[0] || c.Hash == (source.Hash{}) // to be taken up anew
+		}) {
+			t.Fatalf("a row follows %v, and none of its claims does, like %+v", r.upstreamKeys(), claims[0])
+		}
+		return true
+	})
 }
 
 // served tells whether a row has a ready copy.

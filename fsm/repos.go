@@ -18,19 +18,22 @@ func (s *State) addRepo(e entry, r *command.NewRepo) *command.Item {
 	if err := checkNewRepo(r); err != nil {
 		return refuseItem(id, refusal.Invalid, "%v", err)
 	}
-	yields := "" // id of a row
-	if row := t.repoByURLKey(r.GetUrlKeys()[0]); row != nil && row.Sourced != nil && !row.Sourced.Hand && row.upstreamKeys()[0] == r.GetUrlKeys()[0] {
-		if row.Estranged() == "" {
-			return s.byHand(e, row, r)
-		}
-		if row.retired() { // what nobody wants keeps no address whose content it never had
-			yields = row.ID
-		}
+	if row := t.repoByURLKey(r.GetUrlKeys()[0]); row != nil && row.Sourced != nil && !row.Sourced.Hand && row.upstreamKeys()[0] == r.GetUrlKeys()[0] && row.Estranged() == "" {
+		return s.byHand(e, row, r)
 	}
-	taken := cmp.Or(t.nameTaken("", r.GetName()), t.upstreamTaken(yields, r.GetUrls(), r.GetUrlKeys()))
-	if taken != nil {
+	again, was := t.lapsedFrom(r.GetUrlKeys()[0]), ""
+	if again != nil {
+		was = again.ID
+	}
+	taken, gives := t.upstreamTaken(was, r.GetUrls(), r.GetUrlKeys())
+	if taken = cmp.Or(t.nameTaken(was, r.GetName()), taken); taken != nil {
 		taken.Repo = id
 		return taken
+	}
+	if again != nil { // what nobody wanted any more, though at another address
+		t.gives(e, gives...)
+		t.reachedAt(e, was, r.GetUrls(), r.GetUrlKeys())
+		return s.byHand(e, t.repo(was), r)
 	}
 	if other := t.repo(id); other != nil {
 		return refuseItem(id, refusal.Invalid, "the id belongs to %s", other.Name)
@@ -42,9 +45,7 @@ func (s *State) addRepo(e entry, r *command.NewRepo) *command.Item {
 	if refused := s.firstCopies(row, r); refused != nil {
 		return refused
 	}
-	if yields != "" {
-		t.yields(e, t.repo(yields))
-	}
+	t.gives(e, gives...) // what nobody wants keeps no address whose content it never had, nor any other that is wanted
 	t.giveWay(e, id, r.GetName())
 	t.store(e, row)
 	t.record(e, EventRepoAdded, row, "")
@@ -65,19 +66,30 @@ func (t *tables) nameTaken(id, name string) *command.Item {
 	return item
 }
 
-// upstreamTaken refuses what a row mirrors, other than that of an id.
-func (t *tables) upstreamTaken(id string, urls, keys []string) *command.Item {
+// upstreamTaken refuses what a row mirrors, other than that of an id, and tells which addresses are to be given by rows that
+// nobody wants any more.
+func (t *tables) upstreamTaken(id string, urls, keys []string) (taken *command.Item, gives []string) {
 	for i, key := range keys {
-		if other := t.repoByURLKey(key); other != nil && other.ID != id {
-			if other.Estranged() != "" && other.upstreamKeys()[0] == key {
-				return estranged(id, other)
-			}
-			item := refuseItem(id, refusal.ConflictURL, "%s mirrors %s already", other.Name, urls[i])
-			item.Existing = other.Name
-			return item
+		other := t.repoByURLKey(key)
+		switch {
+		case other == nil || other.ID == id:
+		case t.mayGive(other, nil):
+			gives = append(gives, key)
+		default:
+			return takenBy(id, other, key, urls[i]), nil
 		}
 	}
-	return nil
+	return nil, gives
+}
+
+// takenBy refuses an address that another row has.
+func takenBy(id string, other *Repo, key, url string) *command.Item {
+	if other.Estranged() != "" && other.upstreamKeys()[0] == key {
+		return estranged(id, other)
+	}
+	item := refuseItem(id, refusal.ConflictURL, "%s mirrors %s already", other.Name, url)
+	item.Existing = other.Name
+	return item
 }
 
 // newRow makes a row without copies.

@@ -48,10 +48,11 @@ const (
 
 // settle has a row be what its claims ask for, after one of them has come, changed or gone: what
 // people have set by hand counts most, then the oldest claim.
-func (s *State) settle(e entry, id string) { s.settleWithout(e, id, numbered{}) }
+func (s *State) settle(e entry, id string) { s.settleWithout(e, id, numbered{}, nil) }
 
-// settleWithout is settle where the claim has gone of what a forge knows so.
-func (s *State) settleWithout(e entry, id string, gone numbered) {
+// settleWithout is settle where the claim has gone of what is known as gone, and others are keys that another row is about
+// to have.
+func (s *State) settleWithout(e entry, id string, gone numbered, others []string) {
 	t := &s.tables
 	row := t.liveRepo(id)
 	if row == nil {
@@ -68,12 +69,25 @@ func (s *State) settleWithout(e entry, id string, gone numbered) {
 		}
 	default:
 		of.retiredMS, of.had = 0, numbered{}
+		urls, keys := t.upstreamOf(row, &of, list, others)
+		for _, key := range keys {
+			if t.others(row, key) {
+				t.gives(e, key)
+			}
+		}
+		next.setURLs(urls, keys)
+		t.movesTo(e, row, next)
+		for _, c := range list { // it may be called as its upstream is from now on
+			if key := keys[0]; c.Alias != "" && c.Keys[0] == key && next.Estranged() == "" && t.nameTaken(id, c.Alias) == nil {
+				t.giveWay(e, id, c.Alias)
+			}
+		}
 		s.follow(next, &of, list)
 		if len(list) == 0 {
 			next.Sourced = nil // as it was before any claim came
 		}
+		next.setURLs(urls, keys) // by what it is called now
 	}
-	next.setURLs(t.upstreamOf(row, &of, list))
 	if next.same(row) && next.Sourced.equal(row.Sourced) {
 		return
 	}
@@ -156,7 +170,10 @@ func (s *State) follow(next *Repo, of *Sourced, list []*Claim) {
 	if next.Estranged() != "" {
 		key = "" // what others have at its address is not called as that is
 	}
-	names := of.names(list, key)
+	names := slices.DeleteFunc(of.names(list, key), func(name string) bool {
+		is := t.repoNamed(name)
+		return is != nil && is.ID != next.ID // who was called so meanwhile keeps it
+	})
 	for _, c := range list {
 		for _, name := range c.Former {
 			if is := t.repoNamed(name); (is == nil || is.ID == next.ID) && len(names) > 0 {
@@ -211,19 +228,33 @@ func (r *Repo) canHave(list []*Claim, claim *Claim) bool {
 }
 
 // upstreamOf are the addresses that a row has, and their keys: people's, or those of the oldest
-// claim, as far as no other row has them.
-func (t *tables) upstreamOf(row *Repo, of *Sourced, list []*Claim) (urls, keys []string) {
+// claim of what it follows, as far as no other row has them. Where no claim is of that any more, it follows the oldest.
+func (t *tables) upstreamOf(row *Repo, of *Sourced, list []*Claim, others []string) (urls, keys []string) {
+	theirs := func(key string) bool {
+		return t.others(row, key) && !t.mayGive(t.repoByURLKey(key), nil) || slices.Contains(others, key)
+	}
 	urls, keys = row.URLs(), row.upstreamKeys()
-	if of.Hand || of.ByHand&setUpstream != 0 || len(list) == 0 || list[0].Keys[0] != keys[0] {
+	if of.Hand || of.ByHand&setUpstream != 0 || len(list) == 0 {
 		return urls, keys
 	}
-	if !slices.ContainsFunc(list[0].Keys, func(key string) bool { return t.others(row, key) }) {
-		return list[0].URLs, list[0].Keys // shared: neither is written to
+	at := slices.IndexFunc(list, func(c *Claim) bool { return c.Keys[0] == keys[0] })
+	if t.format < formatCourse && at > 0 {
+		at = -1
+	}
+	if at < 0 && t.format >= formatCourse {
+		at = slices.IndexFunc(list, func(c *Claim) bool { return !theirs(c.Keys[0]) })
+	}
+	if at < 0 {
+		return urls, keys
+	}
+	follows := list[at]
+	if !slices.ContainsFunc(follows.Keys, theirs) {
+		return follows.URLs, follows.Keys // shared: neither is written to
 	}
 	urls, keys = nil, nil
-	for i, key := range list[0].Keys {
-		if !t.others(row, key) {
-			urls, keys = append(urls, list[0].URLs[i]), append(keys, key)
+	for i, key := range follows.Keys {
+		if !theirs(key) {
+			urls, keys = append(urls, follows.URLs[i]), append(keys, key)
 		}
 	}
 	return urls, keys
@@ -259,6 +290,12 @@ func (t *tables) retire(was, is *Repo) {
 	}
 	if is.gone() {
 		t.gone.Set(is)
+	}
+	if was.lapsed() {
+		t.lapsed.Delete(was)
+	}
+	if is.lapsed() {
+		t.lapsed.Set(is)
 	}
 	if is.live() && is.retired() {
 		t.retired.Set(is)

@@ -59,6 +59,17 @@ func sourced(t *testing.T) *machine {
 	return m
 }
 
+// followsAnother tells whether a row does not follow what one of its claims says, since another does, or people did: that of the
+// same repository, which was moved to another account, or has another path in its index, or since another row follows that.
+func followsAnother(v *View, row *Repo, c *Claim) bool {
+	if other := v.RepoByURLKey(c.Keys[0]); row.Sourced.Hand || other != nil && other != row {
+		return true
+	}
+	return slices.ContainsFunc(v.ClaimsOn(row.ID), func(o *Claim) bool {
+		return o.Keys[0] == row.upstreamKeys()[0] && (o.Path == c.Path || o.Source == c.Source && !v.SourceByNum(o.Source).IsForge())
+	})
+}
+
 func (m *machine) row(name string) *Repo {
 	m.t.Helper()
 	row := m.state.View().RepoByName(name)
@@ -761,9 +772,9 @@ func soundSources(v *View) error {
 			err = fmt.Errorf("%s is claimed, and not there: %+v", c.Repo, row)
 		case !slices.Contains(v.ClaimsOn(c.Repo), c):
 			err = fmt.Errorf("a claim is not found by its row")
-		case row.Sourced.ByHand&setUpstream == 0 && row.upstreamKeys()[0] != c.Keys[0]:
+		case row.Sourced.ByHand&setUpstream == 0 && row.upstreamKeys()[0] != c.Keys[0] && c.Hash != (source.Hash{}) && !followsAnother(v, row, c):
 			err = fmt.Errorf("%s claims %s, which mirrors %s", c.Path, c.Keys[0], row.upstreamKeys()[0])
-		case c.Name != "" && v.RepoByName(c.Name) != row, c.Alias != "" && c.Keys[0] == row.upstreamKeys()[0] && v.RepoByName(c.Alias) != row:
+		case c.Name != "" && v.RepoByName(c.Name) != row, c.Alias != "" && c.Keys[0] == row.upstreamKeys()[0] && row.Estranged() == "" && v.RepoByName(c.Alias) != row:
 			err = fmt.Errorf("%s is not found as %s and %s", c.Repo, c.Name, c.Alias)
 		}
 		if above, is := source.Above(c.Path); is && err == nil {

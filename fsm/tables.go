@@ -31,7 +31,8 @@ type tables struct {
 	sources sources
 	claims  claims               // that sources have on rows
 	retired *btree.BTreeG[*Repo] // rows that nobody claims any more, by how long
-	gone    *btree.BTreeG[*Repo] // those of them that a forge knew, by what
+	gone    *btree.BTreeG[*Repo] // those of them of which it is known what they were, by that
+	lapsed  *btree.BTreeG[*Repo] // those of them that have another address than what they serve came from, by that
 
 	events ring
 
@@ -58,6 +59,7 @@ func newTables() tables {
 		claims:  newClaims(),
 		retired: newRetired(),
 		gone:    newGone(),
+		lapsed:  newLapsed(),
 	}
 }
 
@@ -72,7 +74,7 @@ func newByID() *btree.BTreeG[*Repo] {
 func (t *tables) clone() tables {
 	c := *t
 	c.held = t.held.clone()
-	c.retired, c.gone = t.retired.Copy(), t.gone.Copy()
+	c.retired, c.gone, c.lapsed = t.retired.Copy(), t.gone.Copy(), t.lapsed.Copy()
 	c.byID, c.byName, c.byURL, c.byAlias = t.byID.Copy(), t.byName.Copy(), t.byURL.Copy(), t.byAlias.Copy()
 	c.events, c.trash, c.claims = t.events.clone(), t.trash.clone(), t.claims.clone()
 	return c

@@ -148,7 +148,12 @@ func (t *tables) inUse(row *Repo) *command.Item {
 			return taken
 		}
 	}
-	return t.upstreamTaken(row.ID, row.URLs(), row.upstreamKeys())
+	for i, key := range row.upstreamKeys() {
+		if other := t.repoByURLKey(key); other != nil && other.ID != row.ID {
+			return takenBy(row.ID, other, key, row.URLs()[i])
+		}
+	}
+	return nil
 }
 
 // TrashedByID is a row that was removed and can be restored, nil where there is none.

@@ -59,6 +59,9 @@ func (r *Repo) URLs() []string {
 	return []string{string(r.urlsFromName.append(nil, r.Name))}
 }
 
+// UpstreamKey is the key of the first of URLs.
+func (r *Repo) UpstreamKey() string { return r.upstreamKeys()[0] }
+
 // upstreamKeys are those of URLs; not to be written to.
 func (r *Repo) upstreamKeys() []string {
 	if r.urlsFromName == urlsListed {

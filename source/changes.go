@@ -32,11 +32,27 @@ type Changes struct {
 // Empty tells whether there is nothing to be done.
 func (c *Changes) Empty() bool { return len(c.Added)+len(c.Changed)+len(c.Gone) == 0 }
 
+// Rows tells what is mirrored for claims.
+type Rows interface {
+	// Serves is the key of the url that what is served for a claim of that path came from, where that is not the one it
+	// has, and empty else.
+	Serves(path string) string
+	// Other tells whether what has that key as its first is mirrored, and not for a claim of that path.
+	Other(key, path string) bool
+}
+
+type own struct{}
+
+func (own) Serves(string) string      { return "" }
+func (own) Other(string, string) bool { return false }
+
 // Compare says what has to be done so that the claims are what a listing has. Both are ordered by
 // path. Submodules, which no listing has, stay and go with what names them, and go where that does not ask
-// for them any more. serves is asked of what goes: the key of the url that what is served of it came from, where that
-// is not the one it has, and empty else; nil: so it is with all.
-func Compare(l *Listing, claims iter.Seq[Claim], serves func(path string) string) Changes {
+// for them any more. rows are asked of what goes; nil: each is mirrored for itself, from its own url.
+func Compare(l *Listing, claims iter.Seq[Claim], rows Rows) Changes {
+	if rows == nil {
+		rows = own{}
+	}
 	var c Changes
 	var gone, hanging []Claim
 	below := map[string][]string{} // what hangs on what has no entry, by its path
@@ -76,8 +92,13 @@ func Compare(l *Listing, claims iter.Seq[Claim], serves func(path string) string
 	for ; i < len(l.Entries); i++ {
 		c.Added = append(c.Added, i)
 	}
-	elsewhere := c.renamed(l, gone, moved, serves)
+	elsewhere := c.renamed(l, gone, moved, rows)
+	aside := l.aside()
 	for _, claim := range gone {
+		if !elsewhere[claim.Path] && (aside[claim.Keys[0]] || len(aside) > 0 && aside[rows.Serves(claim.Path)]) {
+			c.Kept++
+			continue
+		}
 		c.Gone = append(c.Gone, claim.Path)
 		if !elsewhere[claim.Path] && !claim.Elsewhere {
 			c.Lost = append(append(c.Lost, claim.Path), below[claim.Path]...)
@@ -94,19 +115,30 @@ func Compare(l *Listing, claims iter.Seq[Claim], serves func(path string) string
 	return c
 }
 
+// aside are all urls, by their keys, of what is set aside.
+func (l *Listing) aside() map[string]bool {
+	keys := map[string]bool{}
+	for i := range l.Aside {
+		for _, key := range l.Aside[i].Keys {
+			keys[key] = true
+		}
+	}
+	return keys
+}
+
 // renamed notes which entries are what is gone, under another path: what is new and has the url that what is served came
-// from, those that have its first url, or else what is new and has a further one. It returns the paths of those, and of what is there under a path
+// from, those that have its first url, or else what is new and has a further one, or has another before its first. It returns the paths of those, and of what is there under a path
 // that there was before, as is the rest of a renamed folder whose listing was cut off. moved are changes that have another
 // first url: what a forge's are is said by their numbers.
-func (c *Changes) renamed(l *Listing, gone []Claim, moved map[int]bool, serves func(path string) string) (elsewhere map[string]bool) {
+func (c *Changes) renamed(l *Listing, gone []Claim, moved map[int]bool, rows Rows) (elsewhere map[string]bool) {
 	if elsewhere = map[string]bool{}; len(gone) == 0 {
 		return elsewhere
 	}
 	if !l.Numbered {
 		served, first, further := map[string]string{}, map[string]string{}, map[string]string{}
 		for _, claim := range slices.Backward(gone) {
-			if serves != nil {
-				served[serves(claim.Path)] = claim.Path
+			if key := rows.Serves(claim.Path); key != "" {
+				served[key] = claim.Path
 			}
 			first[claim.Keys[0]] = claim.Path
 			for _, key := range claim.Keys[1:] {
@@ -114,17 +146,25 @@ func (c *Changes) renamed(l *Listing, gone []Claim, moved map[int]bool, serves f
 			}
 		}
 		c.From = map[int]string{}
-		from := func(of []int, paths map[string]string) {
+		from := func(of []int, paths map[string]string, keys func(e *Entry) []string, others bool) {
 			taken := maps.Clone(elsewhere)
 			for _, i := range of {
-				if path, is := paths[l.Entries[i].Keys[0]]; is && c.From[i] == "" && !taken[path] {
-					c.From[i], elsewhere[path] = path, true
+				e := &l.Entries[i]
+				for _, key := range keys(e) {
+					path, is := paths[key]
+					if is && c.From[i] == "" && !taken[path] && (others || !rows.Other(e.Keys[0], path)) {
+						c.From[i], elsewhere[path] = path, true
+					}
 				}
 			}
 		}
-		from(c.Added, served)
-		from(slices.Concat(c.Added, c.Changed), first)
-		from(c.Added, further)
+		its := func(e *Entry) []string { return e.Keys[:1] }
+		rest := func(e *Entry) []string { return e.Keys[1:] }
+		from(c.Added, served, its, false) // where what it asks for has no row of its own
+		from(slices.Concat(c.Added, c.Changed), first, its, true)
+		from(c.Added, further, its, false)
+		from(c.Added, first, rest, false)
+		from(c.Added, served, rest, false)
 	}
 	listed := map[string]bool{}
 	for i := range l.Entries {

@@ -70,6 +70,9 @@ type Listing struct {
 	// UnknownPaths are of entries that cannot be followed as they are now: what they were is not taken
 	// away either. Sort sorts them.
 	UnknownPaths []string
+	// Aside are entries of which nothing is taken up now, though they could be understood: what they are under another
+	// path is not taken away either.
+	Aside []Entry
 	// Numbered tells that paths are what a forge knows its repositories by, which addresses are not.
 	Numbered bool
 }

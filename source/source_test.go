@@ -51,6 +51,9 @@ func TestChangesLeadToTheListing(t *testing.T) {
 				first := slices.IndexFunc(gone, func(c source.Claim) bool { return slices.Contains(c.Keys[1:], url) })
 				moved = moved || added(url) && !slices.ContainsFunc(gone, had) && first >= 0 && gone[first].Path == claim.Path
 			}
+			for i, path := range c.From { // or before whose first it has another
+				moved = moved || path == claim.Path && slices.Contains(l.Entries[i].Keys[1:], claim.Keys[0])
+			}
 			doubt := slices.ContainsFunc(l.Unknown, func(u string) bool {
 				return u == claim.File || strings.HasSuffix(u, "/") && strings.HasPrefix(claim.File, u)
 			})
@@ -79,7 +82,7 @@ func TestChangesLeadToTheListing(t *testing.T) {
 		}
 		for i, p := range c.From {
 			of := gone[slices.IndexFunc(gone, func(c source.Claim) bool { return c.Path == p })]
-			if !slices.Contains(of.Keys, l.Entries[i].Keys[0]) || slices.Contains(c.Lost, p) {
+			if !slices.ContainsFunc(l.Entries[i].Keys, func(key string) bool { return slices.Contains(of.Keys, key) }) || slices.Contains(c.Lost, p) {
 				t.Errorf("%+v is said to be %+v, which is gone", l.Entries[i], of)
 			}
 		}
@@ -153,6 +156,26 @@ func TestAPathOfAFileInDoubt(t *testing.T) {
 	}
 }
 
+// mirrored are rows: what they serve, where that is not what they have; and the paths that what has a url is mirrored for.
+type mirrored struct{ serves, rows map[string]string }
+
+func (m mirrored) Serves(path string) string { return m.serves[path] }
+func (m mirrored) Other(key, path string) bool {
+	return m.rows[key] != "" && m.rows[key] != path
+}
+
+// What is set aside is not gone under the path that it had before, whichever of its urls that had.
+func TestWhatIsSetAsideIsNotGone(t *testing.T) {
+	claim := func(path string, urls ...string) source.Claim {
+		return source.Claim{Path: path, File: path, Keys: urls}
+	}
+	l := &source.Listing{Aside: []source.Entry{{Path: "new/a", Keys: []string{"a", "denied"}}, {Path: "new/s", Keys: []string{"denied", "served"}}}}
+	c := source.Compare(l, slices.Values([]source.Claim{claim("a", "a"), claim("b", "b", "a"), claim("s", "s")}), mirrored{serves: map[string]string{"s": "served"}})
+	if !slices.Equal(c.Gone, []string{"b"}) || !slices.Equal(c.Lost, []string{"b"}) || c.Kept != 2 {
+		t.Errorf("%+v", c)
+	}
+}
+
 // What is gone is under one other path: that of what is served of it, those of its first url, or one of a further url.
 func TestWhatIsGoneIsUnderOneOtherPath(t *testing.T) {
 	entry := func(path string, urls ...string) source.Entry {
@@ -162,7 +185,7 @@ func TestWhatIsGoneIsUnderOneOtherPath(t *testing.T) {
 		e := entry(path, urls...)
 		return source.Claim{Path: path, File: path, Keys: urls, Hash: e.Hash()}
 	}
-	serves := func(path string) string { return map[string]string{"gone": "served"}[path] }
+	rows := mirrored{serves: map[string]string{"gone": "served"}, rows: map[string]string{"one": "gone", "mirrored": "there", "three": "there"}}
 	for _, c := range []struct {
 		what   string
 		listed []source.Entry
@@ -172,12 +195,15 @@ func TestWhatIsGoneIsUnderOneOtherPath(t *testing.T) {
 		{"which another has taken up", []source.Entry{entry("a", "two"), entry("there", "one")}, map[string]string{"there": "gone"}},
 		{"what is served", []source.Entry{entry("a", "one"), entry("b", "served"), entry("c", "two")}, map[string]string{"b": "gone"}},
 		{"a further url", []source.Entry{entry("a", "two"), entry("b", "three")}, map[string]string{"a": "gone"}},
+		{"another before its first", []source.Entry{entry("a", "new", "one"), entry("b", "new", "two")}, map[string]string{"a": "gone"}},
+		{"another before what is served", []source.Entry{entry("a", "new", "served")}, map[string]string{"a": "gone"}},
+		{"before its first what is mirrored for another", []source.Entry{entry("a", "mirrored", "one")}, nil},
 		{"no such", []source.Entry{entry("a", "four"), entry("there", "two")}, nil},
 	} {
 		l := &source.Listing{Entries: c.listed}
 		claims := []source.Claim{claim("gone", "one", "two"), claim("there", "other")}
 		got := map[string]string{}
-		changes := source.Compare(l, slices.Values(claims), serves)
+		changes := source.Compare(l, slices.Values(claims), rows)
 		for i, path := range changes.From {
 			got[l.Entries[i].Path] = path
 		}
@@ -185,7 +211,7 @@ func TestWhatIsGoneIsUnderOneOtherPath(t *testing.T) {
 			t.Errorf("%s: %v, want %v; lost %q", c.what, got, c.want, changes.Lost)
 		}
 		l.Numbered = true
-		if changes := source.Compare(l, slices.Values(claims), serves); len(changes.From) > 0 {
+		if changes := source.Compare(l, slices.Values(claims), rows); len(changes.From) > 0 {
 			t.Errorf("%s, of a forge: %v", c.what, changes.From)
 		}
 	}

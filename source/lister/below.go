@@ -158,14 +158,14 @@ func (l *Lister) listBelow(ctx context.Context, view *fsm.View, src *fsm.Source,
 	}
 	gone := whole(changes.Gone)
 	var approved []byte
-	hold := holdOf(source.Changes{Gone: gone, Lost: whole(changes.Lost)})
+	hold := holdOf(gone, whole(changes.Lost), nil)
 	if claim.Approved != "" && claim.Approved == string(hold.GetDigest()) {
 		approved = hold.GetDigest()
 	}
 	var terr error = refusal.SourceHeld
 	if approved != nil || !exceeds(view, src, len(changes.Lost)) {
 		if terr = l.take(ctx, t, gone, approved, state); errors.Is(terr, refusal.SourceHeld) {
-			hold = holdOf(source.Changes{Gone: gone, Lost: lost(l.cfg.State.View(), src, gone)})
+			hold = holdOf(gone, lost(l.cfg.State.View(), src, gone), nil)
 		}
 	}
 	if !errors.Is(terr, refusal.SourceHeld) {

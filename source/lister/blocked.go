@@ -35,8 +35,7 @@ func (b *block) those(view *fsm.View) map[string]bool {
 		ids[row.ID] = true
 	}
 	for _, key := range b.keys {
-		// A retired row that serves what another address had gives this one up.
-		if row := view.RepoByURLKey(key); row != nil && (row.Estranged() == "" || row.Sourced.RetiredAt().IsZero()) {
+		if row := view.RepoByURLKey(key); row != nil && row.Sourced.RetiredAt().IsZero() { // one that is retired gives it up
 			ids[row.ID+" "+row.Estranged()] = true
 		}
 	}
@@ -96,7 +95,7 @@ func tryFor(view *fsm.View, src *fsm.Source, r refused) string {
 		case !has.Sourced.RetiredAt().IsZero():
 			return fmt.Sprintf("nobody wants %[1]s any more, and it is served until %[2]s: end that now with gitmirror repo rm %[1]s", has.Name, has.Sourced.RetiredAt().Add(fsm.RetiredFor).Format(time.DateOnly))
 		case own != nil && own.Repo == has.ID && len(r.entry.URLs) > 1:
-			return fmt.Sprintf("that is what this entry was until now: leave all but %s out, which is mirrored already", r.entry.URLs[0])
+			return "that is what this entry was until now, and is for others still: leave it out"
 		}
 	}
 	if src.IsForge() && (r.why.Code == refusal.ConflictName || r.why.Code == refusal.ConflictURL) {

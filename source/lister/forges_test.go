@@ -447,6 +447,31 @@ func TestNamesOfOneTemplate(t *testing.T) {
 	}
 }
 
+// What is new has not the mirror of what had its address, and cannot be followed to where it is.
+func TestANewOneAtTheAddressOfWhatCannotBeFollowed(t *testing.T) {
+	w, a := newForgeWorld(t, "gitlab", &command.Selection{Template: "team/{name}"})
+	in := func(id int64, group, name string) forgereplay.Repo {
+		r := repo(id, name)
+		r.Owner, r.Clone = "acme/"+group, "https://h/acme/"+group+"/"+name+".git"
+		return r
+	}
+	list := w.lists("a", a)
+	look := func(repos ...forgereplay.Repo) (rows map[string]string, flaws uint32) {
+		a.Organisation("acme", repos...)
+		w.sync()
+		list()
+		_, rows = w.forged()
+		return rows, w.forge().Listed.GetFlawsTotal()
+	}
+	before, _ := look(in(1, "x", "lib"), in(2, "y", "lib2"))
+	if rows, flaws := look(in(1, "x", "lib2"), in(2, "y", "lib2"), in(3, "x", "lib")); rows["1"] != before["1"] || rows["3"] != "" || flaws != 2 {
+		t.Errorf("%v, %v", rows, w.forge().Listed.GetFlaws())
+	}
+	if rows, flaws := look(in(1, "x", "lib4"), in(2, "y", "lib2"), in(3, "x", "lib")); rows["1"] != before["1"] || rows["3"] == "" || rows["3"] == rows["1"] || flaws != 0 {
+		t.Errorf("%v, %v", rows, w.forge().Listed.GetFlaws())
+	}
+}
+
 // However little an account had: when it has nothing, a person is asked.
 func TestAnEmptyAccountIsHeld(t *testing.T) {
 	w, a := newForgeWorld(t, "gitlab", nil)

@@ -278,7 +278,7 @@ func share(c *fsm.Claim, e *source.Entry) {
 // bring has the difference between a listing and what is claimed written down, and how it went.
 func (l *Lister) bring(ctx context.Context, view *fsm.View, t target, listing *source.Listing, changes source.Changes, state *command.Listed) error {
 	gone := changes.Gone
-	left, approved := l.guard(view, t.src, listing, &changes, state)
+	left, to, approved := l.guard(view, t.src, listing, &changes, state)
 	if t.src.IsForge() {
 		var free, held []string // what makes room; what may not
 		if state.Hold != nil {
@@ -307,14 +307,20 @@ func (l *Lister) bring(ctx context.Context, view *fsm.View, t target, listing *s
 			state.Left++
 		}
 	}
-	if kept := kept(listing, changes, refused); len(kept) > 0 {
+	if kept := kept(now, t.src, listing, changes, refused); len(kept) > 0 {
 		changes.Gone = slices.DeleteFunc(slices.Clone(changes.Gone), func(path string) bool { return kept[path] })
 		state.Kept += uint32(len(kept))
 	}
 	err = l.take(ctx, t, changes.Gone, approved, state)
-	if errors.Is(err, refusal.SourceHeld) { // what was to be there under another path was refused
-		changes.Lost = lost(l.cfg.State.View(), t.src, changes.Gone)
-		state.Hold, err = holdOf(changes), nil
+	if errors.Is(err, refusal.SourceHeld) { // more is lost than could be told before
+		gone := lost(l.cfg.State.View(), t.src, changes.Gone)
+		hold := holdOf(gone, gone, to)
+		if t.src.Approved == string(hold.GetDigest()) {
+			approved = hold.GetDigest()
+			err = l.take(ctx, t, changes.Gone, approved, state)
+		} else {
+			state.Hold, err = hold, nil
+		}
 	}
 	if err != nil {
 		return err
@@ -334,13 +340,22 @@ func (l *Lister) bring(ctx context.Context, view *fsm.View, t target, listing *s
 	return nil
 }
 
-// kept are the paths of what is gone, whose entries under another path were refused: they keep what they have.
-func kept(listing *source.Listing, changes source.Changes, list []refused) map[string]bool {
-	paths := map[string]bool{}
+// kept are the paths of what is gone, whose entries under another path, or of whose address those that ask for it, were refused:
+// they keep what they have.
+func kept(view *fsm.View, src *fsm.Source, listing *source.Listing, changes source.Changes, list []refused) map[string]bool {
+	if len(list) == 0 {
+		return nil
+	}
+	from, first := map[string]bool{}, map[string]bool{}
 	for _, r := range list {
 		i, _ := slices.BinarySearchFunc(listing.Entries, r.entry.Path, func(e source.Entry, path string) int { return strings.Compare(e.Path, path) })
-		if from := changes.From[i]; from != "" && slices.Contains(changes.Gone, from) {
-			paths[from] = true
+		from[changes.From[i]], first[r.entry.Keys[0]] = true, true
+	}
+	paths := map[string]bool{}
+	for _, path := range changes.Gone {
+		c := view.ClaimOf(src.Num, path)
+		if _, below := source.Above(path); c != nil && !below && (from[path] || first[c.Keys[0]]) {
+			paths[path] = true
 		}
 	}
 	return paths
@@ -372,6 +387,7 @@ func (l *Lister) deny(listing *source.Listing) {
 			continue
 		}
 		listing.Flaws = append(listing.Flaws, source.Flaw{File: e.File, Line: e.Line, Why: oneline.Clip(err.Error(), 300)})
+		listing.Aside = append(listing.Aside, e)
 		listing.Unknown, listing.UnknownPaths = append(listing.Unknown, e.File), append(listing.UnknownPaths, e.Path)
 	}
 	if len(kept) < len(listing.Entries) {
@@ -382,12 +398,25 @@ func (l *Lister) deny(listing *source.Listing) {
 
 // compare says what has to be done so that a source's claims are what it lists.
 func compare(view *fsm.View, src *fsm.Source, listing *source.Listing) source.Changes {
-	return source.Compare(listing, claimsOf(view, src), func(path string) string {
-		if row := view.Repo(view.ClaimOf(src.Num, path).Repo); row != nil {
-			return row.Estranged()
-		}
-		return ""
-	})
+	return source.Compare(listing, claimsOf(view, src), rows{view, src})
+}
+
+// rows are what is mirrored for a source.
+type rows struct {
+	view *fsm.View
+	src  *fsm.Source
+}
+
+func (r rows) Serves(path string) string {
+	if row := r.view.Repo(r.view.ClaimOf(r.src.Num, path).Repo); row != nil {
+		return row.Estranged()
+	}
+	return ""
+}
+
+func (r rows) Other(key, path string) bool {
+	row := r.view.RepoByURLKey(key)
+	return row != nil && row.UpstreamKey() == key && row.ID != r.view.ClaimOf(r.src.Num, path).Repo
 }
 
 // claimsOf are what a source claims, but its index.
@@ -401,20 +430,22 @@ func claimsOf(view *fsm.View, src *fsm.Source) func(func(source.Claim) bool) {
 }
 
 // guard holds back what a listing would take away and may not unasked, and returns which changes leave their rows, of which
-// nobody was asked, and what a person has let it. What is held has a digest: a person lets go what was shown, and nothing else. A forge that has
+// nobody was asked, and for what, and what a person has let it. What is held has a digest: a person lets go what was shown, and nothing else. A forge that has
 // nothing any more is held however little it had, but for what is in another of its accounts. An entry that
 // leaves its row for another's, so that nobody wants that any more, is as good as gone.
-func (l *Lister) guard(view *fsm.View, src *fsm.Source, listing *source.Listing, changes *source.Changes, state *command.Listed) (left []int, approved []byte) {
+func (l *Lister) guard(view *fsm.View, src *fsm.Source, listing *source.Listing, changes *source.Changes, state *command.Listed) (left []int, to []string, approved []byte) {
 	left = leaving(view, src, listing, *changes)
-	var to []string
 	for _, i := range left {
 		e := &listing.Entries[i]
-		changes.Lost, to = append(changes.Lost, e.Path), append(to, e.Path+" "+e.Keys[0])
+		to = append(to, e.Path+" "+e.Keys[0])
 	}
 	slices.Sort(to)
-	hold := holdOf(*changes, to...)
+	hold := holdOf(changes.Lost, changes.Lost, to)
+	for _, i := range left {
+		changes.Lost = append(changes.Lost, listing.Entries[i].Path)
+	}
 	if src.Approved == string(hold.GetDigest()) {
-		return nil, hold.GetDigest()
+		return nil, to, hold.GetDigest()
 	}
 	if exceeds(view, src, len(changes.Lost)) || src.IsForge() && len(listing.Entries) == 0 && len(changes.Lost) > 0 {
 		state.Hold, changes.Gone = hold, nil
@@ -427,9 +458,9 @@ func (l *Lister) guard(view *fsm.View, src *fsm.Source, listing *source.Listing,
 			changes.Kept += before - len(changes.Changed)
 			state.Kept = uint32(changes.Kept)
 		}
-		return nil, nil
+		return nil, to, nil
 	}
-	return left, nil
+	return left, to, nil
 }
 
 // filesOf says where what is claimed under some paths is, which for a forge are numbers.
@@ -472,14 +503,18 @@ func lost(view *fsm.View, src *fsm.Source, gone []string) (paths []string) {
 	return paths
 }
 
-// holdOf is what a listing would take away: it names what is lost, and its digest is of all that goes.
-// left are those that leave their rows, and for what.
-func holdOf(changes source.Changes, left ...string) *command.SourceHold {
+// holdOf is what a listing would take away: it names some of what is lost, and its digest is of what a person is asked about.
+// to are those that leave their rows, and for what.
+func holdOf(asked, lost, to []string) *command.SourceHold {
 	h := sha256.New()
-	for _, line := range slices.Concat(changes.Gone, left) {
+	for _, line := range slices.Concat(asked, to) {
 		fmt.Fprintf(h, "%s\n", line)
 	}
-	return &command.SourceHold{Digest: h.Sum(nil)[:20], Lost: uint32(max(len(changes.Lost), 1)), First: changes.Lost[:min(len(changes.Lost), mostShown)]}
+	for _, line := range to {
+		path, _, _ := strings.Cut(line, " ")
+		lost = append(slices.Clip(lost), path)
+	}
+	return &command.SourceHold{Digest: h.Sum(nil)[:20], Lost: uint32(max(len(lost), 1)), First: lost[:min(len(lost), mostShown)]}
 }
 
 // mostShown is how many flaws, and losses that are held, are told of.

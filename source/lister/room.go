@@ -26,7 +26,8 @@ func joiningFirst(view *fsm.View, listing *source.Listing, changed []int) {
 
 // stay has entries that cannot be followed yet be as they were, each with a flaw: those that would have an
 // address that another of the source keeps, since that is held back until a person lets it go, cannot be followed
-// itself, or has changed places with them. free are what has made room.
+// itself, or has changed places with them; and new ones have the address of what cannot be followed to where it is now.
+// free are what has made room.
 func stay(view *fsm.View, src *fsm.Source, listing *source.Listing, changes source.Changes, free, held []string) source.Changes {
 	claim := func(i int) *fsm.Claim { return view.ClaimOf(src.Num, listing.Entries[i].Path) }
 	leaves, wanted := map[string]int{}, map[string]bool{} // of the changes, by path; addresses
@@ -35,7 +36,8 @@ func stay(view *fsm.View, src *fsm.Source, listing *source.Listing, changes sour
 			leaves[listing.Entries[i].Path], wanted[key] = i, true
 		}
 	}
-	if len(leaves) == 0 {
+	unknown := func(path string) bool { _, is := slices.BinarySearch(listing.UnknownPaths, path); return is }
+	if len(leaves) == 0 && (len(changes.Added) == 0 || len(listing.UnknownPaths) == 0) {
 		return changes
 	}
 	for _, i := range changes.Added {
@@ -91,9 +93,15 @@ func stay(view *fsm.View, src *fsm.Source, listing *source.Listing, changes sour
 	})
 	changes.Added = slices.DeleteFunc(changes.Added, func(i int) bool {
 		for _, at := range has[listing.Entries[i].Keys[0]] {
+			why := ""
 			if before, leaving := leaves[at.Path]; leaving && of(before) != goes {
+				why = "which waits for another"
+			} else if unknown(at.Path) {
+				why = "which cannot be followed"
+			}
+			if why != "" {
 				listing.Flaws = append(listing.Flaws, source.Flaw{File: listing.Entries[i].File, Try: "see what is said of that one",
-					Why: fmt.Sprintf("it is not mirrored yet: its address is still that of what was %s, which waits for another", at.File)})
+					Why: fmt.Sprintf("it is not mirrored yet: its address is still that of what was %s, %s", at.File, why)})
 				return true
 			}
 		}
@@ -134,7 +142,7 @@ func inOrder(view *fsm.View, src *fsm.Source, listing *source.Listing, changed [
 }
 
 // makingRoom divides what is gone into what has an address, or a name, that is another's by now, and the rest. What
-// has its address still, under another path, makes room for nobody.
+// has its address still, under another path, makes room for nobody, unless it is in another account.
 func makingRoom(view *fsm.View, src *fsm.Source, listing *source.Listing, changes source.Changes) (first, rest []string) {
 	wanted, listed := map[string]bool{}, map[string]bool{}
 	for _, i := range changes.Changed {
@@ -148,7 +156,7 @@ func makingRoom(view *fsm.View, src *fsm.Source, listing *source.Listing, change
 	}
 	for _, path := range changes.Gone {
 		c := view.ClaimOf(src.Num, path)
-		if c != nil && !c.Submodules && !listed[c.Keys[0]] && (wanted[c.Keys[0]] || wanted["name "+strings.ToLower(c.Name)]) {
+		if c != nil && !c.Submodules && (!listed[c.Keys[0]] && (wanted[c.Keys[0]] || wanted["name "+strings.ToLower(c.Name)]) || listed[c.Keys[0]] && view.Elsewhere(src, path)) {
 			first = append(first, path)
 		} else {
 			rest = append(rest, path)

@@ -1,0 +1,127 @@
+package fsm
+
+import (
+	"slices"
+	"testing"
+
+	"gitmirror/fsm/command"
+	"gitmirror/internal/refusal"
+)
+
+// at is an entry of an index that wants those addresses.
+func at(path string, urls ...string) *command.Entry {
+	e := inForge(path, "upstream/"+path, urls[0])
+	e.Repo.Urls, e.Repo.UrlKeys = nil, nil
+	for i, u := range urls {
+		e.Repo.Urls, e.Repo.UrlKeys = append(e.Repo.Urls, "https://h/"+u), append(e.Repo.UrlKeys, "h/"+u)
+		e.Hash[i] += u[0] + byte(i+1)
+	}
+	return e
+}
+
+// byHand is what people ask for.
+func byHand(id string, urls ...string) *command.AddRepos {
+	r := at("x", urls...).Repo
+	r.Id, r.Name = id, "hand/"+id
+	return addRepos(r)
+}
+
+// What a forge has moved to another account, and back before the first was listed, follows the first again as soon as the
+// other has it no more; and what is new at that address there has its own.
+func TestWhatIsMovedAndBack(t *testing.T) {
+	m := forged(t)
+	m.ok(account("tools"))
+	m.ok(m.listing("acme", []*command.Entry{inForge("5", "acme/x", "acme/x")}, nil))
+	id := m.row("acme/x").ID
+	m.ok(publish(id, 1))
+	m.ok(m.listing("tools", []*command.Entry{inForge("5", "tools/x", "tools/x")}, nil))
+	fork := inForge("50", "tools/x2", "tools/x")
+	m.refusedItem(refusal.ConflictURL, m.listing("tools", []*command.Entry{fork}, nil))
+	m.ok(m.listing("tools", nil, []string{"5"}))
+	if row := m.repo(id); row.URLs()[0] != "https://h/acme/x" || row.Estranged() != "" {
+		t.Errorf("%q, of %q", row.URLs(), row.Estranged())
+	}
+	m.ok(m.listing("tools", []*command.Entry{fork}, nil))
+	if row := m.row("tools/x2"); row.ID == id {
+		t.Errorf("%+v", row)
+	}
+}
+
+// What people have followed another address follows what its source says once they let it go; where another has that, its
+// entry is taken up anew, and so is one that shared the row with it.
+func TestWhatPeopleLetGo(t *testing.T) {
+	m := sourced(t)
+	m.ok(putSource("others"))
+	m.ok(m.listing("kernel", []*command.Entry{at("a", "a"), at("b", "b"), at("c", "c")}, nil))
+	a, b, c := m.row("upstream/a").ID, m.row("upstream/b").ID, m.row("upstream/c").ID
+	for _, id := range []string{a, b, c} {
+		m.ok(publish(id, 1))
+		m.ok(addRepos(&command.NewRepo{Id: "n", Name: "mine/" + id, Urls: m.repo(id).URLs(), UrlKeys: m.repo(id).upstreamKeys()}))
+		m.ok(follows(id, "my-"+id))
+	}
+	if m.do(m.listing("others", []*command.Entry{at("e", "b")}, nil)); m.state.View().RepoByURLKey("h/b") == nil {
+		t.Fatal("nothing has it")
+	}
+	m.ok(&command.Report{Node: "a", Health: []*command.HealthReport{{Repo: c, Epoch: 1, Heard: m.repo(c).Word()}}})
+	m.ok(m.listing("others", []*command.Entry{at("d", "my-"+c)}, nil))
+	m.ok(&command.RemoveRepos{Ids: []string{a, b, c}})
+	view := m.state.View()
+	again := func(path string) bool { return view.ClaimOf(view.SourceByID("kernel").Num, path).Hash == [16]byte{} }
+	if row := m.repo(a); row.URLs()[0] != "https://h/a" || row.Estranged() != "" || again("a") {
+		t.Errorf("%+v, %q", row, row.URLs())
+	}
+	if !again("b") || !again("c") || view.SourceByID("kernel").Again != 2 {
+		t.Errorf("b is taken up anew: %v, c: %v, %d", again("b"), again("c"), view.SourceByID("kernel").Again)
+	}
+}
+
+// People have what nobody wanted any more again by the address that it was of, and take from that what it has besides.
+func TestPeopleHaveWhatWasRetired(t *testing.T) {
+	m := sourced(t)
+	m.ok(m.listing("kernel", []*command.Entry{at("a", "a", "b"), at("c", "c", "d"), at("e", "e")}, nil))
+	a, c := m.row("upstream/a").ID, m.row("upstream/c").ID
+	m.ok(publish(a, 1))
+	m.ok(publish(c, 1))
+	m.ok(m.listing("kernel", nil, []string{"a", "c"}))
+	m.ok(m.listing("kernel", []*command.Entry{at("e", "e", "a")}, nil)) // a has given its address away, with all others
+	m.ok(m.listing("kernel", []*command.Entry{at("e", "e")}, nil))
+	m.ok(byHand("mine", "a"))
+	if row := m.row("hand/mine"); row.ID != a || row.Estranged() != "" || row.retired() {
+		t.Errorf("%+v", row)
+	}
+	m.ok(byHand("other", "d"))
+	if row := m.row("hand/other"); row.ID == c || slices.Contains(m.repo(c).upstreamKeys(), "h/d") || m.repo(c).origin() != "h/c" {
+		t.Errorf("%+v, %q", row, m.repo(c).URLs())
+	}
+	m.ok(follows("other", "c"))
+	if m.state.View().RepoByURLKey("h/c").ID != "other" || m.repo(c).origin() != "h/c" {
+		t.Errorf("%q", m.repo(c).URLs())
+	}
+}
+
+// Who adds what a source has, by a name that a retired row has, takes that.
+func TestAddedByTheNameOfWhatIsRetired(t *testing.T) {
+	m := sourced(t)
+	m.ok(m.listing("kernel", []*command.Entry{at("a", "a"), at("b", "b")}, nil))
+	a, b := m.row("upstream/a").ID, m.row("upstream/b").ID
+	m.ok(m.listing("kernel", nil, []string{"b"}))
+	r := at("x", "a").Repo
+	r.Name = "upstream/b"
+	m.ok(addRepos(r))
+	if m.row("upstream/b").ID != a || m.repo(b).Name == "upstream/b" {
+		t.Errorf("%+v", m.repo(b))
+	}
+}
+
+// An address that a new row is about to have is not taken by the one that its entry leaves.
+func TestAnAddressThatANewRowHas(t *testing.T) {
+	m := sourced(t)
+	m.ok(putSource("others"))
+	m.ok(m.listing("kernel", []*command.Entry{at("1", "e")}, nil))
+	m.ok(m.listing("others", []*command.Entry{at("2", "e", "a")}, nil))
+	m.ok(m.listing("kernel", []*command.Entry{at("1", "a")}, nil))
+	one, two := m.row("upstream/1"), m.row("upstream/2")
+	if one.ID == two.ID || !slices.Equal(two.upstreamKeys(), []string{"h/e"}) || m.state.View().RepoByURLKey("h/a") != one {
+		t.Errorf("%q, %q", one.upstreamKeys(), two.upstreamKeys())
+	}
+}

@@ -1,0 +1,179 @@
+package lister_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"gitmirror/fsm/command"
+)
+
+// urlsAt are those of the row of a path.
+func (w *world) urlsAt(path string) string {
+	return strings.ReplaceAll(strings.Join(w.rowAt(path).URLs(), " "), "https://h/", "")
+}
+
+// An entry that leaves its row for another's keeps both of its addresses as its further ones, however many those are.
+func TestAllAddressesOfWhatIsLeftAreGiven(t *testing.T) {
+	w := newWorld(t)
+	l := w.lister("a")
+	w.edit(l, map[string]string{"c": "c", "d": "a b", "e": "x y", "z": "z"})
+	w.edit(l, map[string]string{"c": "c", "d": "c a b", "z": "z"})
+	w.edit(l, map[string]string{"c": "c", "d": "c a b", "n": "n x y", "z": "z"})
+	if w.rowAt("d") != w.rowAt("c") || w.urlsAt("n") != "n x y" || w.source().Listed.GetFlawsTotal() != 0 {
+		t.Errorf("%q, %v", w.urlsAt("n"), w.source().Listed)
+	}
+}
+
+// A path and an address before the one it had make no other mirror of it: the row goes along, and says what it serves. Where
+// what comes first is another's, it has that, and its own is nobody's.
+func TestAnAddressBeforeTheOneItHad(t *testing.T) {
+	w := newWorld(t)
+	l := w.lister("a")
+	w.edit(l, map[string]string{"g/a": "a", "g/b": "b", "o": "o", "z": "z"})
+	w.grow("a")
+	a := w.rowAt("g/a").ID
+	w.edit(l, map[string]string{"k/a": "n a", "k/b": "o b", "o": "o", "z": "z"})
+	l.Look(t.Context()) // what was in the way is gone
+	if row := w.rowAt("k/a"); row.ID != a || row.Estranged() != "h/a" || w.urlsAt("k/a") != "n a" || w.rowAt("k/b") != w.rowAt("o") || w.source().Listed.GetFlawsTotal() != 0 || w.source().Lost(w.now) != 1 {
+		t.Errorf("%+v, %q, %v", row, w.urlsAt("k/a"), w.source().Listed)
+	}
+}
+
+// What is under another path, with another address first, is taken back as it was, whether something else is held meanwhile or
+// who reads it dies in the middle.
+func TestARenameThatIsTakenBack(t *testing.T) {
+	for dies := -1; dies < 3; dies++ {
+		w := newWorld(t)
+		l := w.lister("a")
+		was, is := map[string]string{"z": "z"}, map[string]string{"z": "z"}
+		for i := range 12 {
+			was[fmt.Sprint("g/", i)] = fmt.Sprintf("a%d b%d", i, i)
+			if dies >= 0 || i < 6 { // else the rest is held
+				is[fmt.Sprint("k/", i)] = fmt.Sprintf("b%d a%d", i, i)
+			}
+		}
+		w.edit(l, was)
+		w.grow("a")
+		w.left = dies
+		w.edit(l, is)
+		if dies < 0 && w.source().Hold.GetLost() != 6 {
+			t.Fatalf("%+v", w.source().Hold)
+		}
+		w.left = -1
+		l = w.lister("a")
+		w.edit(l, was)
+		for i := range 12 {
+			if row := w.rowAt(fmt.Sprint("g/", i)); w.urlsAt(fmt.Sprint("g/", i)) != fmt.Sprintf("a%d b%d", i, i) || row.Estranged() != "" {
+				t.Errorf("dead after %d: %q, of %q", dies, row.URLs(), row.Estranged())
+			}
+		}
+		if src := w.source(); src.Hold != nil || src.Lost(w.now) != 0 || w.state.View().Len() != 14 {
+			t.Errorf("dead after %d: %+v, %d lost, %d rows", dies, src.Hold, src.Lost(w.now), w.state.View().Len())
+		}
+	}
+}
+
+// What is wanted again within seven days is what it was, though others had its address meanwhile, as a further one or alone.
+func TestWhatIsListedAgainIsWhatItWas(t *testing.T) {
+	w := newWorld(t)
+	l := w.lister("a")
+	was := map[string]string{"a": "a", "b": "b", "c": "c", "d": "d", "z": "z"}
+	w.edit(l, was)
+	w.grow("a")
+	a, d := w.rowAt("a").ID, w.rowAt("d").ID
+	w.edit(l, map[string]string{"b": "b a", "c": "c", "d": "c d", "z": "z"})
+	l.Look(t.Context()) // what was in the way is gone
+	if w.urlsAt("b") != "b a" || w.source().Listed.GetFlawsTotal() != 0 {
+		t.Errorf("%q, %v", w.urlsAt("b"), w.source().Listed)
+	}
+	w.edit(l, was)
+	for path, id := range map[string]string{"a": a, "d": d} {
+		if row := w.rowAt(path); row.ID != id || row.Estranged() != "" || w.urlsAt(path) != path {
+			t.Errorf("%s: %+v, %q", path, row, row.URLs())
+		}
+	}
+	// What was not proved when it went is not, by that.
+	w.edit(l, map[string]string{"a": "n", "b": "b", "c": "c", "d": "d", "z": "z"})
+	w.edit(l, map[string]string{"b": "b", "c": "c", "d": "d", "z": "z"})
+	w.edit(l, map[string]string{"a": "n", "b": "b", "c": "c", "d": "d", "z": "z"})
+	if row := w.rowAt("a"); row.ID != a || row.Estranged() != "h/a" || row.Word() == 0 {
+		t.Errorf("%+v, of %q", row, row.Estranged())
+	}
+}
+
+// A further address that is left out was what is served, and is remembered.
+func TestTheFallbackThatIsServedIsLeftOut(t *testing.T) {
+	w := newWorld(t)
+	l := w.lister("a")
+	w.edit(l, map[string]string{"e": "e1 e2", "z": "z"})
+	w.grow("a")
+	row := w.rowAt("e")
+	w.sure(&command.Report{Node: "a", Health: []*command.HealthReport{{Repo: row.ID, Epoch: row.Epoch, Fallback: "https://h/e2"}}})
+	w.edit(l, map[string]string{"e": "e1", "z": "z"})
+	if row := w.rowAt("e"); row.Estranged() != "h/e2" || row.Fallback != nil || row.Word() == 0 || slices.Contains(row.Aliases, "h/e1") {
+		t.Errorf("%+v, of %q", row, row.Estranged())
+	}
+}
+
+// Two entries share a row: who goes to its further address has that, which was there for nobody else.
+func TestWhoGoesToItsOwnFurtherAddress(t *testing.T) {
+	w := newWorld(t)
+	l := w.lister("a")
+	w.edit(l, map[string]string{"a": "u1 u2", "b": "u1", "z": "z"})
+	w.edit(l, map[string]string{"a": "u2", "b": "u1", "z": "z"})
+	if w.urlsAt("a") != "u2" || w.urlsAt("b") != "u1" || w.source().Listed.GetFlawsTotal() != 0 {
+		t.Errorf("%q, %q, %v", w.urlsAt("a"), w.urlsAt("b"), w.source().Listed)
+	}
+	w.edit(l, map[string]string{"a": "u2", "b": "u1", "c": "u1 u3", "z": "z"})
+	w.edit(l, map[string]string{"a": "u2", "b": "u1", "c": "u3 u1", "z": "z"})
+	if w.urlsAt("b") != "u1" || w.source().Listed.GetFlawsTotal() != 1 || !strings.Contains(w.source().Listed.GetFlaws()[0].GetWhy(), "mirrors https://h/u1 already") {
+		t.Errorf("%q, %v", w.urlsAt("b"), w.source().Listed)
+	}
+}
+
+// What is refused under another path keeps all that could be it, and what a person approves goes, once.
+func TestWhatIsApprovedGoes(t *testing.T) {
+	w := newWorld(t)
+	l := w.lister("a")
+	w.sure(&command.AddRepos{Repos: []*command.NewRepo{{Id: "x", Name: "x", Urls: []string{"https://h/taken"}, UrlKeys: []string{"h/taken"}}}})
+	entries := map[string]string{"g/a": "m", "g/b": "i"}
+	for i := range 14 {
+		entries[fmt.Sprint("z", i)] = fmt.Sprint("z", i)
+	}
+	w.edit(l, entries)
+	w.grow("a")
+	entries["g/a"], entries["g/b"] = "j", "m"
+	w.edit(l, entries)
+	b := w.rowAt("g/b").ID
+	delete(entries, "g/a")
+	delete(entries, "g/b")
+	for i := range 5 {
+		delete(entries, fmt.Sprint("z", i))
+	}
+	entries["k/x"] = "m taken"
+	w.edit(l, entries)
+	hold := w.source().Hold
+	if hold.GetLost() < 5 || slices.Contains(hold.GetFirst(), "g/b") {
+		t.Fatalf("%v", hold)
+	}
+	w.sure(&command.ApproveSource{Id: "s", Digest: hold.Digest})
+	l.Look(t.Context())
+	if src := w.source(); src.Hold != nil || src.Wants(w.row()) || !w.state.View().Repo(b).Sourced.RetiredAt().IsZero() {
+		t.Errorf("%+v, %v", src.Hold, src.Listed)
+	}
+}
+
+// What may not be asked under another path is where it was.
+func TestARenameToWhatIsDenied(t *testing.T) {
+	w := newWorld(t)
+	l := w.denied("a")
+	w.edit(l, map[string]string{"g/b": "b", "z": "z"})
+	w.files = map[string]string{"k/b": "url: [https://h/b, https://bad/x]", "z": "url: https://h/z"}
+	w.publish()
+	l.Look(t.Context())
+	if row := w.rowAt("g/b"); !row.Sourced.RetiredAt().IsZero() || w.source().Listed.GetFlawsTotal() != 1 || w.source().Listed.GetKept() != 1 {
+		t.Errorf("%+v, %v", row, w.source().Listed)
+	}
+}
