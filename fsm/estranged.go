@@ -56,7 +56,7 @@ func (r *Repo) Estranged() string { return strings.TrimSuffix(r.came, strings.To
 // proved tells whether a check that had heard so much, and left the row held or not, shows that what it serves is what
 // its address has.
 func (r *Repo) proved(heard uint64, held bool) bool {
-	return r.came != "" && r.cameAt > 0 && r.cameAt <= heard && !held // of what has yielded nothing is heard
+	return r.cameAt > 0 && r.cameAt <= heard && !held // of what has yielded nothing is heard
 }
 
 // estranged refuses who asks for the new address.

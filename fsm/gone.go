@@ -65,3 +65,11 @@ func newGone() *btree.BTreeG[*Repo] {
 }
 
 func (r *Repo) gone() bool { return r.live() && r.retired() && r.Sourced.had != numbered{} }
+
+// had is what the claim was of that was the last of a retired row; zero where that is not known.
+func (r *Repo) had() numbered {
+	if r.Sourced == nil {
+		return numbered{}
+	}
+	return r.Sourced.had
+}

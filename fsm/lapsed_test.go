@@ -125,3 +125,34 @@ func TestAnAddressThatANewRowHas(t *testing.T) {
 		t.Errorf("%q, %q", one.upstreamKeys(), two.upstreamKeys())
 	}
 }
+
+// What is another repository of the forge, at the address of one that is gone, is looked at at once; but not what another
+// account has too.
+func TestAnotherRepositoryAtAnAddress(t *testing.T) {
+	m := forged(t)
+	m.ok(account("tools"))
+	m.ok(m.listing("acme", []*command.Entry{inForge("9", "acme/x", "x"), inForge("1", "acme/y", "y")}, nil))
+	x, y := m.row("acme/x").ID, m.row("acme/y").ID
+	m.ok(publish(x, 1))
+	m.ok(publish(y, 1))
+	heard := func(id string) {
+		m.ok(&command.Report{Node: "a", Health: []*command.HealthReport{{Repo: id, Epoch: 1, Heard: m.repo(id).Word()}}})
+	}
+	again := inForge("81", "acme/x", "x")
+	again.Hash = digest(7)[:16]
+	m.ok(m.listing("acme", []*command.Entry{again}, nil))
+	m.ok(m.listing("acme", nil, []string{"9"}))
+	if row := m.repo(x); row.Word() == 0 || row.Estranged() != "" || m.row("acme/x").ID != x {
+		t.Errorf("%+v", row)
+	}
+	if heard(x); m.repo(x).Word() != 0 {
+		t.Errorf("%+v", m.repo(x))
+	}
+	m.ok(m.listing("acme", nil, []string{"81", "1"}))
+	third := inForge("82", "acme/x", "x")
+	m.ok(m.listing("acme", []*command.Entry{third, inForge("1", "acme/y", "y")}, nil))
+	m.ok(m.listing("tools", []*command.Entry{inForge("82", "tools/x", "x"), inForge("1", "tools/y", "y")}, nil))
+	if m.repo(x).Word() == 0 || m.repo(y).Word() != 0 {
+		t.Errorf("%d, %d", m.repo(x).Word(), m.repo(y).Word())
+	}
+}

@@ -240,8 +240,13 @@ func (s *State) claimed(e entry, src *Source, c *command.Entry) (*Repo, *command
 		t.record(e, EventRepoAdded, row, "")
 	}
 	t.claims.put(claim)
-	if moved {
+	switch {
+	case moved:
 		t.reachedAt(e, row.ID, claim.URLs, claim.Keys)
+	case was == nil && t.replaces(row, src, claim): // the address is the same, and what is there may be another: it is looked at
+		next := t.repo(row.ID).edit()
+		next.cameAt = e.index
+		t.store(e, next)
 	}
 	s.settle(e, row.ID)
 	return t.repo(row.ID), nil
@@ -300,6 +305,26 @@ func (t *tables) ofAnother(row *Repo, src *Source, claim *Claim) bool {
 		of := t.sources.byNum(c.Source)
 		return of != nil && of.atForge(src) && c.Path != claim.Path && c.Keys[0] != claim.Keys[0]
 	})
+}
+
+// replaces tells whether a claim is of another repository of a forge than those were that a row is of.
+func (t *tables) replaces(row *Repo, src *Source, claim *Claim) bool {
+	if t.format < formatCourse || !src.IsForge() || row.Generation == 0 {
+		return false
+	}
+	is := t.numberOf(src, claim)
+	if had := row.had(); had.forge == is.forge && had.number != is.number {
+		return true
+	}
+	others := 0
+	for _, c := range t.claims.on(row.ID) {
+		if of := t.sources.byNum(c.Source); c != claim && of != nil && of.atForge(src) {
+			if others++; c.Path == claim.Path {
+				return false
+			}
+		}
+	}
+	return others > 0
 }
 
 // leavesKey tells whether a row has a further address by that claim alone, so that it is free once that is of another.

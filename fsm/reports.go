@@ -147,7 +147,7 @@ func (s *State) reportHealth(e entry, node *Node, r *command.HealthReport) *comm
 	} else if hold == nil && row.Hold != nil {
 		next.Approved = nil
 	}
-	if !changed && moved == row.Moved && fallback == row.Fallback && unused == "" && next.came == row.came {
+	if !changed && moved == row.Moved && fallback == row.Fallback && unused == "" && next.came == row.came && next.cameAt == row.cameAt {
 		return ok(id)
 	}
 	t.store(e, next)

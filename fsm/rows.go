@@ -168,7 +168,7 @@ type Rarely struct {
 	Sourced  *Sourced  // where sources claim it, or did
 	Paused   bool      // upstream is asked for who waits for that alone
 	came     string    // key of the address that what is published came from, where the first is another, which no check has proved; else empty
-	cameAt   uint64    // log index, since when it is another
+	cameAt   uint64    // log index, since when it is another, or of another repository
 
 	urls, urlKeys []string // where the name does not say them
 }
