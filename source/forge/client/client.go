@@ -7,6 +7,7 @@
 package client
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -58,8 +59,8 @@ type Result struct {
 	Quota Quota
 	Pages int
 	Same  int // of the pages, those that were the same as last time
-	// Told is how many the forge tells of, where it shows fewer than that, each time the same; else 0. What it does not
-	// show may be there all the same.
+	// Told is how many the forge tells of at least, where it shows fewer than that, each time the same; else 0. What it
+	// does not show may be there all the same.
 	Told int
 }
 
@@ -75,11 +76,15 @@ type page struct {
 	repos []forge.Repo
 	next  int // 0: there is none, or untold
 	total int // of all pages; 0 where that is not told
+	was   int // of a page that is the same: the total that was told with it last
 	bytes int // that it takes
 	// untold tells that nothing in the answer says whether there is a next one: forges say nothing of it where all is
 	// on one page, and what they say may be taken away on the way.
 	untold bool
 }
+
+// announces tells that the forge says that there is a next page, which is more than that there may be one.
+func (p *page) announces() bool { return p.next != 0 && !p.untold }
 
 // sort is what an account may be.
 type sort string
@@ -220,10 +225,12 @@ func (l *lister) ask(ctx context.Context, of sort, n int) (page, error) {
 	l.pages++
 	if x.same != nil {
 		l.same++
-		l.seen.add(x.url, *x.same)
-		p := x.same.page
-		if p.total = 0; p.next == 0 && len(p.repos) > 0 {
-			p.next = n + 1 // what is the same is the page: behind it there may be more by now
+		p, told := x.same.page, total(x.header)
+		p.total = cmp.Or(told, p.total)
+		l.seen.add(x.url, remembered{x.same.etag, p})
+		p.total, p.was = told, p.total
+		if p.next == 0 && len(p.repos) > 0 {
+			p.next, p.untold = n+1, true // what is the same is the page: behind it there may be more by now
 		}
 		return p, l.count(p)
 	}
@@ -231,6 +238,7 @@ func (l *lister) ask(ctx context.Context, of sort, n int) (page, error) {
 		return page{}, e
 	}
 	p = bound(p)
+	p.total = total(x.header)
 	l.seen.add(x.url, remembered{x.etag, p})
 	return p, l.count(p)
 }

@@ -99,26 +99,46 @@ func (d *door) RoundTrip(r *http.Request) (*http.Response, error) {
 	switch {
 	case resp.StatusCode == http.StatusNotModified && have:
 		x.same = &known
-	case resp.StatusCode >= 300:
+	case resp.StatusCode != http.StatusOK:
 		data, _ := io.ReadAll(io.LimitReader(resp.Body, maxRefusal))
 		resp.Body.Close()
 		resp.Body = io.NopCloser(bytes.NewReader(data))
 		x.says = d.clean(words(data))
 	default:
-		resp.Body = &bounded{of: resp.Body, left: maxAnswer, objects: maxObjects}
+		data, err := io.ReadAll(&bounded{of: resp.Body, left: maxAnswer, objects: maxObjects})
+		resp.Body.Close()
+		if err == nil {
+			err = json.Unmarshal(data, new(list))
+		}
+		if err != nil {
+			return nil, err
+		}
+		resp.Body = io.NopCloser(bytes.NewReader(data))
 	}
 	return resp, nil
 }
 
+// list is any list, of which nothing is kept. Some libraries take nothing at all, null, and what has more behind it
+// for one, of which the rest would be taken for gone.
+type list struct{}
+
+func (*list) UnmarshalJSON(data []byte) error {
+	if data[0] != '[' {
+		return errNoList
+	}
+	return nil
+}
+
 // bounded refuses a body that is too large, or would be once it is read, instead of cutting it.
 type bounded struct {
-	of      io.ReadCloser
+	of      io.Reader
 	left    int
 	objects int // that may still begin; braces in texts count too
 }
 
 var (
 	errTooLarge = fmt.Errorf("its answer has more than %d bytes", maxAnswer)
+	errNoList   = errors.New("it is no list")
 	errTooFull  = fmt.Errorf("its answer has more than %d objects", maxObjects)
 )
 
@@ -133,8 +153,6 @@ func (b *bounded) Read(p []byte) (int, error) {
 	}
 	return n, err
 }
-
-func (b *bounded) Close() error { return b.of.Close() }
 
 // words are what an answer says for people.
 func words(data []byte) string {
@@ -175,6 +193,16 @@ func (d *door) note(h http.Header) {
 		}
 		return
 	}
+}
+
+// total is how many repositories a forge says that there are on all pages; 0 where it does not.
+func total(h http.Header) int {
+	for _, name := range []string{"X-Total", "X-Total-Count", "total_count"} {
+		if n, err := strconv.Atoi(h.Get(name)); err == nil && n > 0 {
+			return n
+		}
+	}
+	return 0
 }
 
 // Bounds of how long a forge may have itself left alone, and how long it is where it does not say.
@@ -229,7 +257,7 @@ func (d *door) judge(x *exchange, err error) error {
 		return failed(Failed, "%s says that page %d is not there (%d%s)", d.host(), x.page, s, says)
 	case s == http.StatusNotFound:
 		return failed(NotFound, "%s says that it is not there (%d%s)", d.host(), s, says)
-	case s < 200 || s >= 300:
+	case s != http.StatusOK:
 		return failed(Failed, "%s answers %d%s", d.host(), s, says)
 	case errors.Is(err, errTooLarge), errors.Is(err, errTooFull):
 		return failed(TooLarge, "%s: page %d: %v", d.host(), x.page, err)

@@ -2,8 +2,10 @@ package client
 
 import (
 	"context"
+	"io"
 	"net/http"
 	"net/url"
+	"strings"
 	"testing"
 )
 
@@ -18,7 +20,7 @@ func TestWhatTheDoorLetsThrough(t *testing.T) {
 		var got *http.Request
 		d := &door{to: &url.URL{Scheme: "https", Host: "h"}, token: token, on: answers(func(r *http.Request) (*http.Response, error) {
 			got = r
-			return &http.Response{StatusCode: 200, Header: http.Header{}, Body: http.NoBody}, nil
+			return &http.Response{StatusCode: 200, Header: http.Header{}, Body: io.NopCloser(strings.NewReader("[]"))}, nil
 		})}
 		ask := func(ctx context.Context) error {
 			r, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://h/x", nil)

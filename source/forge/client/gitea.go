@@ -3,7 +3,6 @@ package client
 import (
 	"context"
 	"net/http"
-	"strconv"
 	"strings"
 
 	"code.gitea.io/sdk/gitea"
@@ -37,7 +36,6 @@ func (g giteaForge) page(ctx context.Context, account string, of sort, n int) (p
 		return page{}, err
 	}
 	p := page{next: resp.NextPage, untold: resp.Header.Get("Link") == ""}
-	p.total, _ = strconv.Atoi(resp.Header.Get("X-Total-Count"))
 	if p.untold && resp.Header.Get("X-Total-Count") == "" && len(list) > 0 {
 		p.next = n + 1 // how much is on a full page is for each server to say
 	}

@@ -63,7 +63,6 @@ func (g gitee) page(ctx context.Context, account string, of sort, n int) (page, 
 		return page{}, err
 	}
 	var p page
-	p.total, _ = strconv.Atoi(resp.Header.Get("total_count"))
 	pages, err := strconv.Atoi(resp.Header.Get("total_page"))
 	if p.untold = err != nil; n < pages || p.untold && len(list) >= perPage {
 		p.next = n + 1

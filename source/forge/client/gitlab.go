@@ -37,8 +37,11 @@ func (g gitLab) page(ctx context.Context, account string, of sort, n int) (page,
 	if err != nil {
 		return page{}, err
 	}
-	p := page{next: int(resp.NextPage), total: int(resp.TotalItems)}
+	p := page{next: int(resp.NextPage)}
 	_, told := resp.Header["X-Next-Page"] // empty on the last page
+	if !told && resp.NextLink != "" {
+		p.next = n + 1
+	}
 	if p.untold = !told && resp.Header.Get("Link") == ""; p.untold && len(list) >= perPage {
 		p.next = n + 1
 	}

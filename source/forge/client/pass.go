@@ -23,12 +23,16 @@ func (l *lister) whole(ctx context.Context, of sort) (repos []forge.Repo, told i
 		}
 		ids := slices.Sorted(maps.Keys(p.found))
 		if p.sure || before != nil && slices.Equal(before, ids) {
+			if p.cut {
+				p.total = max(p.total, len(ids)+1)
+			}
 			if !p.sure && len(ids) < p.total {
 				told = p.total
 			}
 			return slices.SortedFunc(maps.Values(p.found), func(a, b forge.Repo) int { return cmp.Compare(a.ID, b.ID) }), told, nil
 		}
 		before = append([]int64{}, ids...)
+		l.door.memory = nil // what is the same may tell of a next page, and of a total, that are no more
 	}
 	e := failed(Changing, "%s changed at %s each time it was listed", l.cfg.Account.Name, l.door.host())
 	return nil, 0, e
@@ -38,7 +42,8 @@ func (l *lister) whole(ctx context.Context, of sort) (repos []forge.Repo, told i
 type pass struct {
 	found map[int64]forge.Repo
 	total int  // that the forge told last; 0 where it does not
-	sure  bool // they are as many as it tells, where it does, and nothing can have been between two pages
+	sure  bool // they are as many as it tells, where it does, and nothing can have been between two pages, or is cut off
+	cut   bool // a page that the forge told of has nothing
 }
 
 func (l *lister) pass(ctx context.Context, of sort) (*pass, error) {
@@ -46,8 +51,10 @@ func (l *lister) pass(ctx context.Context, of sort) (*pass, error) {
 	l.kept = 0
 	total, latest := 0, 0 // as the first page tells, so that what goes meanwhile is missed; as the last one does
 	asked, stale := 0, 0  // pages; those that may still bring nothing new
-	waits, torn := false, false
-	var before []int // pages
+	was := 0              // total, as pages that are the same told it
+	waits, torn, cut := false, false, false
+	var last []numbered // page
+	var before []int    // pages
 	for n := 1; n != 0; {
 		r, err := l.read(ctx, of, n, before, found)
 		if err != nil {
@@ -67,6 +74,12 @@ func (l *lister) pass(ctx context.Context, of sort) (*pass, error) {
 				return nil, failed(Failed, "%s: page %d of %s brings nothing new, and does not say that it is the last", l.door.host(), n, l.cfg.Account.Name)
 			}
 		}
+		if r.waited {
+			last = r.earlier
+		}
+		cut = cut || empty(append([]numbered{{n, p}}, last...))
+		last = []numbered{{n, p}}
+		was = max(was, p.was)
 		total, latest = cmp.Or(total, p.total), cmp.Or(p.total, latest)
 		switch asked++; {
 		case len(found) > maxRepos:
@@ -84,8 +97,22 @@ func (l *lister) pass(ctx context.Context, of sort) (*pass, error) {
 			n = p.next
 		}
 	}
+	if total == 0 {
+		total, latest = was, was
+	}
 	// In hours something changes: what has gone meanwhile may still be among what was found.
-	return &pass{found, latest, !torn && (total == 0 || len(found) == total || waits && len(found) >= latest)}, nil
+	return &pass{found: found, total: latest, cut: cut, sure: !torn && !cut && (total == 0 || len(found) == total || waits && len(found) >= latest)}, nil
+}
+
+// empty tells whether, of pages in a row, the last one first, one has nothing although it tells of a next one, or the one
+// before it tells of it: a listing that ends there is cut short.
+func empty(pages []numbered) bool {
+	for i, p := range pages {
+		if len(p.repos) == 0 && (p.announces() || i+1 < len(pages) && pages[i+1].announces()) {
+			return true
+		}
+	}
+	return false
 }
 
 // pagesMeanwhile is how many pages may bring nothing new because others have come before them while a limit
