@@ -178,6 +178,12 @@ func TestTotalsOfPagesThatAreTheSame(t *testing.T) {
 			if r := list(t, cfg); len(r.Repos) != 40 || r.Told != 0 {
 				t.Errorf("%s, %s: %d repos of %d", kind, name, len(r.Repos), r.Told)
 			}
+			// More have come, which is told with pages that are the same, and what they are on has nothing.
+			f.Organisation("acme", some(44)...)
+			f.Fault(body(5, http.StatusOK, "[]"))
+			if r := list(t, cfg); name == "told" && (len(r.Repos) != 40 || r.Told != 44) {
+				t.Errorf("%s: %d repos of %d", kind, len(r.Repos), r.Told)
+			}
 		}
 	}
 }
