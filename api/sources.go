@@ -33,7 +33,7 @@ type Source struct {
 	Since          *time.Time `json:"since"`  // of the state; null where that is not told
 	Claims         int        `json:"claims"` // repos that it wants mirrored
 	AddedAt        time.Time  `json:"added_at"`
-	Next           *time.Time `json:"next"` // when a forge is listed next; null of an index, of what is paused, and where nobody may
+	Next           *time.Time `json:"next"` // when a forge is listed, or an index asked, next; null of what is paused, where nobody may or the owner does not say, and in a list of sources for an index
 	// Listing is the last complete one; null while there is none.
 	Listing *Listing    `json:"listing"`
 	Hold    *SourceHold `json:"hold"` // null while nothing is held

@@ -95,7 +95,7 @@ func TestAnIndexIsFollowed(t *testing.T) {
 	if out, stderr, code := at.command("source", "add", "index", up.URL("index"), "--name", "kernel", "--namespace", "upstream"); code != 0 {
 		t.Fatalf("source add: %d %s %s", code, out, stderr)
 	}
-	f.listed("kernel", "listed", func(s *api.Source) bool { return s.State == api.SourceListed && s.Claims == 8 })
+	f.listed("kernel", "listed", func(s *api.Source) bool { return s.State == api.SourceListed && s.Claims == 8 && s.Next != nil })
 	if out, stderr, code := at.command("source", "add", "index", up.URL("index"), "--name", "kernel", "--namespace", "upstream"); code != 0 || !strings.Contains(out, "Already there: the source kernel") {
 		t.Errorf("said twice: %d %s %s", code, out, stderr)
 	}
@@ -186,7 +186,7 @@ func TestAnIndexIsFollowed(t *testing.T) {
 	at.clone("upstream/l/r5/r5")
 	files = all
 	edit("the fifth")
-	f.listed("kernel", "whole again", func(s *api.Source) bool { return s.State == api.SourceListed && s.Claims == 8 })
+	f.listed("kernel", "whole again", func(s *api.Source) bool { return s.State == api.SourceListed && s.Claims == 8 && s.Next != nil })
 	at.await("upstream/l/r5/r5", "wanted again", func(r *api.Repo) bool { return r.RetiredAt == nil && r.State != api.StateRetired })
 	for i := range 8 {
 		if n := up.clones(fmt.Sprint("r", i)); n != 1 {

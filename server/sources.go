@@ -13,6 +13,7 @@ import (
 	"gitmirror/fsm/command"
 	"gitmirror/internal/giturl"
 	"gitmirror/internal/refusal"
+	"gitmirror/peer"
 )
 
 // NewSource is what somebody asks to be a source: an index repository, or an account of a forge.
@@ -37,6 +38,15 @@ func (s *Server) source(w http.ResponseWriter, r *http.Request) error {
 	}
 	out := sourceOf(view, src)
 	out.Repos = heldRepos(view, src)
+	if index := view.Repo(src.Index); index != nil && !src.Paused {
+		owns := func(n *fsm.Node) []string {
+			if n.Num != index.Owner {
+				return nil
+			}
+			return []string{index.ID}
+		}
+		s.ask(r.Context(), view, owns, func(_ *fsm.Node, a peer.LiveAnswer) { out.Next = timeOf(a.Repos[index.ID].NextCheck) })
+	}
 	return writeJSON(w, http.StatusOK, out)
 }
 

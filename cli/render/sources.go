@@ -77,6 +77,8 @@ func (p Printer) Source(s *api.Source) error {
 	}
 	if u := s.Underway; u != nil {
 		list = append(list, [2]string{"being listed", p.underway(u)})
+	} else if s.Next != nil && s.Kind == api.SourceIndex {
+		list = append(list, [2]string{"asked next", p.until(s.Next)})
 	} else if s.Next != nil {
 		list = append(list, [2]string{"listed next", p.until(s.Next)})
 	}
