@@ -2,6 +2,7 @@ package cli
 
 import (
 	"encoding/json"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -164,6 +165,31 @@ func TestAnImportThatTakesTooLong(t *testing.T) {
 	if strings.Contains(r.err, "gitmirror status") {
 		t.Error(r.err)
 	}
+}
+
+// A forge that tells of more than it shows is said to, also where all that it shows is taken up.
+func TestAForgeThatShowsLessThanItTellsOf(t *testing.T) {
+	f := forgereplay.New("gitea")
+	f.Organisation("acme", forgereplay.Repo{ID: 1, Owner: "acme", Name: "one", Clone: "http://127.0.0.9/acme/one.git"})
+	at := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		answer := httptest.NewRecorder()
+		f.ServeHTTP(answer, r)
+		maps.Copy(w.Header(), answer.Header())
+		w.Header().Set("X-Total-Count", "3")
+		w.WriteHeader(answer.Code)
+		_, _ = w.Write(answer.Body.Bytes())
+	}))
+	t.Cleanup(at.Close)
+	fakeNode(t, func(_ int, r request) any {
+		if strings.HasPrefix(r.line, "POST") {
+			repo := row("http://127.0.0.9/acme/one", "pending")
+			return api.AddResults{Results: []api.AddResult{{Repo: &repo}}}
+		}
+		return api.Status{}
+	})
+	r := run(t, "import", "gitea", "acme", "--base-url", at.URL).want(t, exitOK)
+	contains(t, "stdout", r.out, "Added 1")
+	contains(t, "stderr", r.err, "/acme tells of 3 repositories at least, and shows 1: import it again")
 }
 
 // Names of a thousand bytes do not make the table so wide.

@@ -46,6 +46,10 @@ func (c *Coordinator) placeRows(ctx context.Context, s *survey, rows []*fsm.Repo
 	d := decision{moving: map[string]bool{}}
 	for _, r := range rows {
 		plan := a.plan[r.ID]
+		if plan != nil && s.complete(r, plan) { // how many copies are wanted may be another number by now
+			delete(a.plan, r.ID)
+			plan = nil
+		}
 		if plan == nil {
 			plan = board.Place(ring.Repo{Hash: hashOf(r.ID), Replicas: r.Policy.Replicas, Holders: s.holders(r)})
 		}

@@ -198,12 +198,15 @@ func (t *tables) leavesName(claim *Claim, name string) bool {
 		return false
 	}
 	row := t.repoNamed(name)
+	if row == nil || row.ID != claim.Repo || row.Sourced == nil {
+		return false
+	}
 	others := slices.DeleteFunc(t.claims.on(claim.Repo), func(c *Claim) bool { return c == claim })
 	left := row.Sourced.names(others, row.upstreamKeys()[0])
 	if len(left) == 0 && len(others) > 0 {
 		left = []string{row.Name} // it is called nothing else
 	}
-	return row.ID == claim.Repo && !slices.ContainsFunc(left, func(n string) bool { return asciifold.Compare(n, name) == 0 })
+	return !slices.ContainsFunc(left, func(n string) bool { return asciifold.Compare(n, name) == 0 })
 }
 
 // ofAnother tells whether a row is of another repository of the same forge than a claim, which only was at its address for a
