@@ -189,6 +189,33 @@ func TestRowsWaitForTheirTurnWithoutAPlan(t *testing.T) {
 	}
 }
 
+// A row that is where a plan of before wanted it, when other many copies are wanted, is planned for these at once.
+func TestARowOfAnOlderPlanIsPlannedAnew(t *testing.T) {
+	w := newWorld(t, 3)
+	w.settle()
+	w.add(1)
+	w.settle()
+	row := w.rows()[0]
+	replicas := func(n uint32) {
+		w.apply(&command.ChangeRepos{Repos: []*command.RepoChange{{Repo: row.ID, Policy: &command.SetPolicy{Replicas: &n}}}})
+	}
+	w.tired()
+	replicas(3)
+	w.look()
+	if len(w.c.term.Load().agenda.plan) != 1 {
+		t.Fatal("no copy is awaited")
+	}
+	w.work()
+	replicas(1)
+	for range 5 {
+		w.look()
+		w.work()
+	}
+	if row = w.rows()[0]; len(row.Copies) != 1 {
+		t.Errorf("%+v", row.Copies)
+	}
+}
+
 // A plan that could not be proposed is made again: that other nodes are to own what they
 // hold is nowhere else.
 func TestAPlanThatWasNotTakenIsMadeAgain(t *testing.T) {

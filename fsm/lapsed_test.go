@@ -47,6 +47,21 @@ func TestWhatIsMovedAndBack(t *testing.T) {
 	}
 }
 
+// What is new at the address of what both accounts list is another repository, though that is proved to be there.
+func TestWhatIsNewWhereAnotherWasMoved(t *testing.T) {
+	m := forged(t)
+	m.ok(account("tools"))
+	m.ok(m.listing("acme", []*command.Entry{inForge("5", "acme/x", "acme/x")}, nil))
+	id := m.row("acme/x").ID
+	m.ok(publish(id, 1))
+	m.ok(m.listing("tools", []*command.Entry{inForge("5", "tools/x", "tools/x")}, nil))
+	m.ok(&command.Report{Node: "a", Health: []*command.HealthReport{{Repo: id, Epoch: 1, Heard: m.repo(id).Word()}}})
+	if row := m.repo(id); row.Estranged() != "" || row.URLs()[0] != "https://h/tools/x" {
+		t.Fatalf("%+v", row)
+	}
+	m.refusedItem(refusal.ConflictURL, m.listing("tools", []*command.Entry{inForge("50", "tools/x2", "tools/x")}, nil))
+}
+
 // What people have followed another address follows what its source says once they let it go; where another has that, its
 // entry is taken up anew, and so is one that shared the row with it.
 func TestWhatPeopleLetGo(t *testing.T) {
@@ -154,5 +169,56 @@ func TestAnotherRepositoryAtAnAddress(t *testing.T) {
 	m.ok(m.listing("tools", []*command.Entry{inForge("82", "tools/x", "x"), inForge("1", "tools/y", "y")}, nil))
 	if m.repo(x).Word() == 0 || m.repo(y).Word() != 0 {
 		t.Errorf("%d, %d", m.repo(x).Word(), m.repo(y).Word())
+	}
+}
+
+// Of what a forge has moved to another account, where something new is at its address: once the other has it no more, it is
+// listed again by the first, which alone says where it is.
+func TestWhatItWasMovedWithIsGone(t *testing.T) {
+	m := forged(t)
+	m.ok(account("tools"))
+	m.ok(m.listing("acme", []*command.Entry{inForge("5", "acme/x", "acme/x")}, nil))
+	id := m.row("acme/x").ID
+	m.ok(publish(id, 1))
+	m.ok(m.listing("tools", []*command.Entry{inForge("5", "tools/x", "tools/x")}, nil))
+	m.ok(m.listing("acme", []*command.Entry{inForge("50", "acme/x2", "acme/x")}, nil))
+	again := m.state.View().SourceByID("acme").Again
+	m.ok(m.listing("tools", nil, []string{"5"}))
+	view := m.state.View()
+	acme := view.SourceByID("acme")
+	if c := view.ClaimOf(acme.Num, "5"); c.Repo != id || c.Hash != [16]byte{} || acme.Again != again+1 {
+		t.Errorf("%+v, %d", c, acme.Again)
+	}
+	if c := view.ClaimOf(acme.Num, "50"); c.Repo == id || c.Hash == [16]byte{} {
+		t.Errorf("%+v", c)
+	}
+}
+
+// A name is left by a claim only where its row is called so, and by that alone.
+func TestWhoLeavesAName(t *testing.T) {
+	m := sourced(t)
+	m.ok(putSource("others"))
+	m.ok(addRepos(&command.NewRepo{Id: "hand", Name: "hand/x", Urls: []string{"https://h/x"}, UrlKeys: []string{"h/x"}}))
+	m.ok(m.listing("kernel", []*command.Entry{at("a", "a"), at("b", "b")}, nil))
+	also := at("also", "b")
+	also.Repo.Name = "upstream/b"
+	m.ok(m.listing("others", []*command.Entry{also}, nil))
+	for path, names := range map[string]map[string]bool{
+		"a": {"upstream/a": true, "upstream/A": true, "upstream/b": false, "hand/x": false, "nobody/x": false},
+		"b": {"upstream/b": false}, // the other calls it so too
+	} {
+		for name, leaves := range names {
+			called := m.state.tables.claims.get(m.state.View().SourceByID("kernel").Num, path).edit()
+			called.Name = name
+			if leaves || path == "b" {
+				called = m.state.tables.claims.get(m.state.View().SourceByID("kernel").Num, path)
+			}
+			if got := m.state.tables.leavesName(called, name); got != leaves {
+				t.Errorf("%s leaves %s: %v", path, name, got)
+			}
+		}
+	}
+	if m.state.tables.leavesName(nil, "upstream/a") {
+		t.Error("nothing leaves a name")
 	}
 }

@@ -177,3 +177,43 @@ func TestARenameToWhatIsDenied(t *testing.T) {
 		t.Errorf("%+v, %v", row, w.source().Listed)
 	}
 }
+
+// Two paths of one mirror that are gone, whose entry under another path is refused, both stay.
+func TestAllThatCouldBeRefusedStay(t *testing.T) {
+	w := newWorld(t)
+	l := w.lister("a")
+	w.sure(&command.AddRepos{Repos: []*command.NewRepo{{Id: "x", Name: "x", Urls: []string{"https://h/taken"}, UrlKeys: []string{"h/taken"}}}})
+	w.edit(l, map[string]string{"g/a": "m", "g/b": "m", "z": "z"})
+	w.edit(l, map[string]string{"k/x": "m taken", "z": "z"})
+	if got := w.paths(); !slices.Equal(got, []string{"g/a", "g/b", "z"}) || w.source().Listed.GetKept() != 2 || w.source().Listed.GetFlawsTotal() != 1 {
+		t.Errorf("%q, %v", got, w.source().Listed)
+	}
+}
+
+// Entries whose mirrors people have follow other addresses, and which are mirrors that people have by their own, leave these
+// under other paths: what is lost by that shows only when they are there, is held, and goes when a person says so.
+func TestWhatShowsToBeLostIsApproved(t *testing.T) {
+	w := newWorld(t)
+	l := w.lister("a")
+	was, is := map[string]string{"z": "z"}, map[string]string{"z": "z"}
+	for i := range 7 {
+		was[fmt.Sprint("g/", i)], is[fmt.Sprint("k/", i)] = fmt.Sprint("u", i), fmt.Sprint("u", i)
+	}
+	w.edit(l, was)
+	w.grow("a")
+	for i := range 7 {
+		id, mine, url := w.rowAt(fmt.Sprint("g/", i)).ID, fmt.Sprint("m", i), fmt.Sprint("u", i)
+		w.sure(&command.ChangeRepos{Repos: []*command.RepoChange{{Repo: id, Upstream: &command.Upstream{Urls: []string{"https://h/" + mine}, Keys: []string{"h/" + mine}}}}})
+		w.sure(&command.AddRepos{Repos: []*command.NewRepo{{Id: mine, Name: "mine/" + mine, Urls: []string{"https://h/" + url}, UrlKeys: []string{"h/" + url}}}})
+	}
+	w.edit(l, is)
+	hold := w.source().Hold
+	if hold.GetLost() != 7 || len(w.paths()) != 15 {
+		t.Fatalf("%v, %q", hold, w.paths())
+	}
+	w.sure(&command.ApproveSource{Id: "s", Digest: hold.Digest})
+	l.Look(t.Context())
+	if src := w.source(); src.Hold != nil || len(w.paths()) != 8 || src.Lost(w.now) != 0 {
+		t.Errorf("%v, %q, %d lost", src.Hold, w.paths(), src.Lost(w.now))
+	}
+}
