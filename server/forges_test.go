@@ -2,6 +2,8 @@ package server
 
 import (
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -10,6 +12,7 @@ import (
 	"gitmirror/fsm"
 	"gitmirror/fsm/command"
 	"gitmirror/internal/refusal"
+	"gitmirror/internal/testlog"
 
 	"google.golang.org/protobuf/proto"
 )
@@ -168,5 +171,24 @@ func TestManyHeldReposOfASource(t *testing.T) {
 	view := tb.state.View()
 	if got := heldRepos(view, view.SourceByName("one")); got == nil || got.Total != shownHeld+3 || len(got.First) != shownHeld || !strings.HasPrefix(got.First[0].Name, "one/") {
 		t.Errorf("%+v", got)
+	}
+}
+
+// What is of the other kind of source is refused, with what can be set of this one.
+func TestWhatIsSetOfTheOtherKind(t *testing.T) {
+	b := both(t)
+	b.do(&command.PutSource{Source: &command.NewSource{Id: "f", Name: "acme", Owner: "n1", Forge: &command.Forge{Kind: "github", Base: "https://github.com", Account: "acme"}}})
+	g := &group{leader: "me"}
+	s := New(Config{Self: "me", State: b.state, Consensus: g, Writer: g, Peers: nobodyAnswers{}, Now: time.Now, Hosts: []string{"example.com"}, Log: testlog.New(t)})
+	for path, c := range map[string]struct{ body, try string }{
+		"acme": {`{"ref":"main"}`, "--match"},
+		"s":    {`{"selection":{"match":"x"}}`, "--path"},
+	} {
+		r, w := httptest.NewRequest(http.MethodPatch, "/api/v1/sources/"+path, strings.NewReader(c.body)), httptest.NewRecorder()
+		r.Header.Set("Content-Type", "application/json")
+		s.Handler(Open).ServeHTTP(w, r)
+		if got := w.Body.String(); w.Code != http.StatusBadRequest || !strings.Contains(got, `"source_invalid"`) || !strings.Contains(got, c.try) {
+			t.Errorf("%s: %d, %s", path, w.Code, got)
+		}
 	}
 }

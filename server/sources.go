@@ -127,6 +127,12 @@ func (s *Server) changeSource(w http.ResponseWriter, r *http.Request, c *command
 	if err != nil {
 		return err
 	}
+	switch {
+	case src.IsForge() && (c.Ref != nil || c.Path != nil):
+		return refusal.New(refusal.SourceInvalid, "%s is an account of a forge, which has no ref and no path", src.Name).Try("choose of it with --match, --exclude and the like: gitmirror source set --help")
+	case !src.IsForge() && c.Selection != nil:
+		return refusal.New(refusal.SourceInvalid, "%s is an index, and all that it lists is mirrored", src.Name).Try("change what it lists, or read a part of it with --path")
+	}
 	c.Id = src.ID
 	if err := s.cfg.Writer.Do(r.Context(), c, key(r)); err != nil {
 		return err

@@ -43,12 +43,15 @@ func badName(name string) string {
 	if !norm.NFC.IsNormalString(name) {
 		return "its letters are not in Unicode's composed form (NFC)"
 	}
-	for _, s := range segments {
-		low := strings.ToLower(s)
-		switch first, _ := utf8.DecodeRuneInString(s); {
+	for i, s := range segments {
+		low, bare := strings.ToLower(s), s
+		if i > 0 { // a forge's account may have a .github
+			bare = strings.TrimPrefix(s, ".")
+		}
+		switch first, _ := utf8.DecodeRuneInString(bare); {
 		case s == "":
 			return "a part is empty"
-		case s == "." || s == "..":
+		case bare == "" || s == "." || s == "..":
 			return "a part is " + s
 		case strings.HasSuffix(low, ".git"), strings.HasSuffix(low, ".lock"):
 			return "a part ends in " + low[strings.LastIndexByte(low, '.'):]

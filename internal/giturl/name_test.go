@@ -16,7 +16,7 @@ import (
 func TestNames(t *testing.T) {
 	for _, bad := range []string{
 		"", ".", "..", "/", "/abs", "a/", "a//b", "../../etc/x", "a/../../b", "a/./b", "-rf", "--help", "a/-b", "a b", "a;id", "$(id)", "`id`", "a\nb",
-		"x.git", "x.GIT", "x.lock", "x.git/config", "a/b.Lock/c", ".hidden", "a/.git", "+a", "a:b", `a\b`, "%2e%2e%2fetc", `..%5c..`, "a%b", "a*", "a?b",
+		"x.git", "x.GIT", "x.lock", "x.git/config", "a/b.Lock/c", ".hidden", ".hidden/a", "a/..hidden", "a/...", "a/.-b", "a/.git", "+a", "a:b", `a\b`, "%2e%2e%2fetc", `..%5c..`, "a%b", "a*", "a?b",
 		"e\u0301", "\u0301e", "a\xff", "a\u200bb", "a\u202eb", "\u20ac", "a\u2215b", "a\uff0eb", "a\u00a0b", "a\u2024b", "\U0001f600", "a\x00b", "a<b>", "a'b", strings.Repeat("a", 401), strings.Repeat("a", 4096), strings.Repeat("a/", 20) + "a", strings.Repeat("a/", 499) + "a",
 	} {
 		var e *refusal.Error
@@ -27,7 +27,7 @@ func TestNames(t *testing.T) {
 		}
 	}
 	for _, good := range []string{
-		"a", "github.com/acme/big", "host+8443/x", "~user/x", "_x", "0", "A/b", "a.b-c_d~e+f", "gitlab", "locksmith", "x.gitx", "a.lock.b",
+		"a", "github.com/acme/big", "host+8443/x", "~user/x", "_x", "0", "A/b", "a.b-c_d~e+f", "gitlab", "locksmith", "acme/.github", "a/._b/c", "x.gitx", "a.lock.b",
 		"\u00e9", "\u5185\u6838/Linux", "\u0440\u0435\u043f\u043e/\u06f1", "a\u0e14\u0e35",
 		strings.Repeat("a", 400), strings.Repeat("a/", 19) + "a",
 	} {

@@ -147,9 +147,9 @@ func TestWhatComesIn(t *testing.T) {
 	if len(flaws) != 3 || !strings.Contains(flaws[0], "acme/-odd: ") || !strings.Contains(flaws[1], "acme/b/svc: team/svc is what acme/a/svc is called already") || !strings.Contains(flaws[2], "acme/plain: it is to be cloned from http://") {
 		t.Errorf("%q", flaws)
 	}
-	// What has a flaw stays as it was.
+	// What has a flaw stays as it was, with its wiki.
 	var claims []source.Claim
-	for _, path := range []string{"4@2023-11-14T22:13:24Z", "5@2023-11-14T22:13:25Z", "7@2023-11-14T22:13:27Z", "9@2023-11-14T22:13:29Z"} {
+	for _, path := range []string{"4@2023-11-14T22:13:24Z", "5@2023-11-14T22:13:25Z", "4@2023-11-14T22:13:24Z.wiki", "7@2023-11-14T22:13:27Z", "9@2023-11-14T22:13:29Z"} {
 		claims = append(claims, source.Claim{Path: path, File: "acme/was", Keys: []string{path}})
 	}
 	c := source.Compare(l, func(yield func(source.Claim) bool) {
@@ -159,7 +159,7 @@ func TestWhatComesIn(t *testing.T) {
 			}
 		}
 	}, nil)
-	if c.Kept != 3 || len(c.Gone) != 1 || c.Gone[0] != "7@2023-11-14T22:13:27Z" {
+	if c.Kept != 4 || len(c.Gone) != 1 || c.Gone[0] != "7@2023-11-14T22:13:27Z" {
 		t.Errorf("%+v", c)
 	}
 	// Who has a name keeps it, although another is older.

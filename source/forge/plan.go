@@ -138,7 +138,7 @@ func (s *Selector) name(u giturl.URL, r *Repo) string {
 	return strings.NewReplacer("{host}", host, "{owner}", r.Owner, "{name}", r.Name).Replace(s.Template)
 }
 
-// Listing is what a plan wants mirrored. What has a flaw stays as it was.
+// Listing is what a plan wants mirrored. What has a flaw stays as it was, with its wiki.
 func Listing(plan []Planned) *source.Listing {
 	l := &source.Listing{Numbered: true}
 	for i := range plan {
@@ -146,6 +146,9 @@ func Listing(plan []Planned) *source.Listing {
 		case p.Flaw != nil:
 			l.Flaws = append(l.Flaws, *p.Flaw)
 			l.UnknownPaths = append(l.UnknownPaths, p.ID())
+			if !p.Wiki { // which is not looked for then
+				l.UnknownPaths = append(l.UnknownPaths, p.ID()+wikiEnds)
+			}
 		case p.Skip == "":
 			l.Entries = append(l.Entries, p.Entry)
 		}
