@@ -15,71 +15,38 @@ import (
 // address, or a new one.
 func (s *State) claimed(e entry, src *Source, c *command.Entry) (*Repo, *command.Item) {
 	t, r := &s.tables, c.GetRepo()
-	id := r.GetId()
 	if err := checkEntry(c); err != nil {
-		return nil, refuseItem(id, refusal.Invalid, "%v", err)
+		return nil, refuseItem(r.GetId(), refusal.Invalid, "%v", err)
 	}
-	claim := &Claim{
-		Source: src.Num, Path: c.GetPath(), File: c.GetFile(), Hash: source.Hash(c.GetHash()), Since: e.index,
-		Alias: c.GetAlias(), URLs: slices.Clip(r.GetUrls()), Keys: slices.Clip(r.GetUrlKeys()),
-		Asks: s.shared.policy(policyOf(r.GetPolicy())), Learned: c.GetLearned(), Labels: s.shared.labelSet(r.GetLabels()), Submodules: c.GetSubmodules(),
-		Seldom: &Seldom{Extra: c.GetExtra()},
-	}
-	if _, below := source.Above(claim.Path); claim.Path != "" && !below {
-		claim.Name = r.GetName() // an index, and a submodule, are called as their upstreams are
-	}
+	claim := s.claimOf(e, src, c)
 	k, refused := t.kin(src, c, claim)
 	if refused != nil {
 		return nil, refused
 	}
-	was, before, gone, row, moved, yields := k.was, k.before, k.gone, k.row, k.moved, k.yields
-	owner := id // of names and addresses, that others must not have
-	if row != nil {
-		owner = row.ID
+	owner := k.owner(r.GetId())
+	if k.was != nil && k.was.Repo == owner {
+		claim.Since = k.was.Since
 	}
-	if was != nil && was.Repo == owner {
-		claim.Since = was.Since
+	if k.before != nil && k.before.Repo == owner && src.IsForge() {
+		claim.Former = formerOf(k.before, claim)
 	}
-	if before != nil && before.Repo == owner && src.IsForge() {
-		claim.Former = formerOf(before, claim)
+	gives, refused := t.room(r.GetId(), k, claim)
+	if refused != nil {
+		return nil, refused
 	}
-	var gives []string // what others have for nobody
-	for i, key := range claim.Keys {
-		if other := t.repoByURLKey(key); other != nil && other.ID != owner && (yields == nil || other.ID != yields.ID) && !t.leavesKey(was, other, key) {
-			if t.mayGive(other, was) && (row == nil || row.Sourced != nil && !row.Sourced.Hand) {
-				gives = append(gives, key)
-				continue
-			}
-			item := refuseItem(id, refusal.ConflictURL, "%s mirrors %s already", other.Name, claim.URLs[i])
-			item.Existing = other.Name
-			return nil, item
-		}
-	}
-	if taken := t.nameTaken(owner, claim.Name); claim.Name != "" && taken != nil && !t.leavesName(was, claim.Name) {
-		return nil, taken
-	}
-	if taken := t.nameTaken(owner, claim.Alias); claim.Alias != "" && taken != nil {
-		if claim.Name == "" && row == nil {
-			return nil, taken
-		}
-		claim.Alias = "" // who has it keeps it
-	}
-	if row != nil && !row.canHave(t.claims.on(row.ID), claim) {
-		return nil, refuseItem(id, refusal.Invalid, "%s would have more than %d other names", row.Name, maxAliases)
-	}
-	added := row == nil
-	if added {
+	row := k.row
+	if row == nil {
 		if row, refused = s.newSourced(e, r); refused != nil {
 			return nil, refused
 		}
 	}
-	if yields != nil {
-		t.yields(e, yields)
+	if k.yields != nil {
+		t.yields(e, k.yields)
 	}
 	t.gives(e, gives...)
 	claim.Repo = row.ID
-	t.movesOn(gone, claim)
-	if was != nil && was.Repo != row.ID { // its name is free before another row has it
+	t.movesOn(k.gone, claim)
+	if was := k.was; was != nil && was.Repo != row.ID { // its name is free before another row has it
 		t.claims.drop(was)
 		s.settleWithout(e, was.Repo, numbered{}, claim.Keys)
 		t.relist(e, was.Repo)
@@ -89,21 +56,67 @@ func (s *State) claimed(e entry, src *Source, c *command.Entry) (*Repo, *command
 			t.giveWay(e, row.ID, name)
 		}
 	}
-	if added {
+	if k.row == nil {
 		t.store(e, row)
 		t.record(e, EventRepoAdded, row, "")
 	}
 	t.claims.put(claim)
 	switch {
-	case moved:
+	case k.moved:
 		t.reachedAt(e, row.ID, claim.URLs, claim.Keys)
-	case was == nil && t.replaces(row, src, claim): // the address is the same, and what is there may be another: it is looked at
+	case k.was == nil && t.replaces(row, src, claim): // the address is the same, and what is there may be another: it is looked at
 		next := t.repo(row.ID).edit()
 		next.cameAt = e.index
 		t.store(e, next)
 	}
 	s.settle(e, row.ID)
 	return t.repo(row.ID), nil
+}
+
+// claimOf is what an entry wants, of no row yet.
+func (s *State) claimOf(e entry, src *Source, c *command.Entry) *Claim {
+	r := c.GetRepo()
+	claim := &Claim{
+		Source: src.Num, Path: c.GetPath(), File: c.GetFile(), Hash: source.Hash(c.GetHash()), Since: e.index,
+		Alias: c.GetAlias(), URLs: slices.Clip(r.GetUrls()), Keys: slices.Clip(r.GetUrlKeys()),
+		Asks: s.shared.policy(policyOf(r.GetPolicy())), Learned: c.GetLearned(), Labels: s.shared.labelSet(r.GetLabels()), Submodules: c.GetSubmodules(),
+		Seldom: &Seldom{Extra: c.GetExtra()},
+	}
+	if _, below := source.Above(claim.Path); claim.Path != "" && !below {
+		claim.Name = r.GetName() // an index, and a submodule, are called as their upstreams are
+	}
+	return claim
+}
+
+// room is which addresses others have for nobody that a claim is to have, or why it cannot have its own, or its name. A host/path
+// that is another's is left out of it.
+func (t *tables) room(id string, k kin, claim *Claim) (gives []string, refused *command.Item) {
+	owner := k.owner(id)
+	for i, key := range claim.Keys {
+		other := t.repoByURLKey(key)
+		switch {
+		case other == nil, other.ID == owner, k.yields != nil && other.ID == k.yields.ID, t.leavesKey(k.was, other, key):
+		case t.mayGive(other, k.was) && (k.row == nil || k.row.Sourced != nil && !k.row.Sourced.Hand):
+			gives = append(gives, key)
+		default:
+			item := refuseItem(id, refusal.ConflictURL, "%s mirrors %s already", other.Name, claim.URLs[i])
+			item.Existing = other.Name
+			return nil, item
+		}
+	}
+	if taken := t.nameTaken(owner, claim.Name); claim.Name != "" && taken != nil && !t.leavesName(k.was, claim.Name) {
+		return nil, taken
+	}
+	if taken := t.nameTaken(owner, claim.Alias); claim.Alias != "" && taken != nil {
+		if claim.Name == "" && k.row == nil {
+			return nil, taken
+		}
+		claim.Alias = "" // who has it keeps it
+	}
+	if k.row != nil && !k.row.canHave(t.claims.on(k.row.ID), claim) {
+		return nil, refuseItem(id, refusal.Invalid, "%s would have more than %d other names", k.row.Name, maxAliases)
+	}
+	return gives, nil
 }
 
 // kin is what an entry was before, by all that is known of it.
@@ -114,6 +127,14 @@ type kin struct {
 	row    *Repo  // nil for a new one
 	moved  bool   // row is to have its addresses
 	yields *Repo  // has its address, and gives it up
+}
+
+// owner is the id of who is to have the names and addresses, that no other may have: of a new row, or of the one there is.
+func (k kin) owner(id string) string {
+	if k.row != nil {
+		return k.row.ID
+	}
+	return id
 }
 
 // kin finds the row of a claim: that of its upstream, its own, or what nobody wants any more and serves that.
