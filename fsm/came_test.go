@@ -16,9 +16,13 @@ import (
 // TestWhereWhatIsServedCameFrom edits indexes and accounts whose entries want few addresses, with people in between, and
 // wants it known of each row, whatever happens, where what it serves came from.
 func TestWhereWhatIsServedCameFrom(tt *testing.T) {
-	someURL := rapid.SampledFrom([]string{"a", "b", "c", "d", "e"})
-	someURLs := rapid.SliceOfNDistinct(someURL, 1, 3, rapid.ID[string])
 	rapid.Check(tt, func(t *rapid.T) {
+		nested := rapid.Bool().Draw(t, "nested") // many submodules, of few addresses
+		urls := []string{"a", "b", "c", "d", "e"}
+		if nested {
+			urls = urls[:3]
+		}
+		someURLs := rapid.SliceOfNDistinct(rapid.SampledFrom(urls), 1, 3, rapid.ID[string])
 		m := sourced(tt)
 		m.ok(putSource("others"))
 		m.ok(putForge("acme"))
@@ -39,11 +43,17 @@ func TestWhereWhatIsServedCameFrom(tt *testing.T) {
 			r.Id, r.Name = fmt.Sprintf("r%d-%d", m.index, i), "n/"+rapid.SampledFrom([]string{"1", "2", "3", "4", "5"}).Draw(t, "name")
 			r.Urls, r.UrlKeys = addresses(urls)
 			hash := sha256.Sum256([]byte(r.Name + strings.Join(urls, " ")))
-			e := &command.Entry{Path: path, File: "f", Hash: hash[:16], Repo: r, Alias: "h/" + urls[0], Submodules: rapid.Bool().Draw(t, "submodules")}
+			e := &command.Entry{Path: path, File: "f", Hash: hash[:16], Repo: r, Alias: "h/" + urls[0], Submodules: nested || rapid.Bool().Draw(t, "submodules")}
 			if !forge {
 				e.From = rapid.SampledFrom([]string{"", "1", "2", "3", "4"}).Draw(t, "from")
 			}
 			return e
+		}
+		done := func(msg proto.Message) {
+			before := m.state.View()
+			m.do(msg)
+			checkOrigins(t, msg, before, m.state.View())
+			checkRows(t, before, m.state.View())
 		}
 		for n := range rapid.IntRange(1, 40).Draw(t, "commands") {
 			before := m.state.View()
@@ -54,7 +64,10 @@ func TestWhereWhatIsServedCameFrom(tt *testing.T) {
 				}
 				return true
 			})
-			what := rapid.IntRange(0, 11).Draw(t, "what")
+			what := rapid.IntRange(0, 12).Draw(t, "what")
+			if nested && rapid.IntRange(0, 3).Draw(t, "below") == 0 {
+				what = 4
+			}
 			if len(rows) == 0 {
 				what = min(what, 5)
 			}
@@ -103,6 +116,15 @@ func TestWhereWhatIsServedCameFrom(tt *testing.T) {
 				p := publish(row.ID, row.Generation+1)
 				p.Node, p.Epoch, p.Heard = nodeOf(before, row), row.Epoch, rapid.SampledFrom([]uint64{0, row.Word()}).Draw(t, "heard")
 				msg = p
+			case 10: // people have it, and have it follow another address, which is looked at
+				r := newRepo(fmt.Sprintf("hand-%d", n))
+				r.Name, r.Urls, r.UrlKeys = fmt.Sprint("hand/", n), row.URLs(), row.upstreamKeys()
+				done(addRepos(r))
+				up := &command.Upstream{}
+				up.Urls, up.Keys = addresses(someURLs.Draw(t, "urls"))
+				done(&command.ChangeRepos{Repos: []*command.RepoChange{{Repo: row.ID, Upstream: up}}})
+				row = m.repo(row.ID)
+				msg = &command.Report{Node: nodeOf(before, row), Health: []*command.HealthReport{{Repo: row.ID, Epoch: row.Epoch, Heard: row.Word()}}}
 			default:
 				h := &command.HealthReport{Repo: row.ID, Epoch: row.Epoch, Heard: rapid.SampledFrom([]uint64{0, row.Word()}).Draw(t, "heard")}
 				switch rapid.IntRange(0, 2).Draw(t, "health") {
@@ -113,9 +135,7 @@ func TestWhereWhatIsServedCameFrom(tt *testing.T) {
 				}
 				msg = &command.Report{Node: nodeOf(before, row), Health: []*command.HealthReport{h}}
 			}
-			m.do(msg)
-			checkOrigins(t, msg, before, m.state.View())
-			checkRows(t, before, m.state.View())
+			done(msg)
 		}
 		three := New()
 		if err := three.Restore(strings.NewReader(string(snapshotOf(t, m.state)))); err != nil {
@@ -137,7 +157,7 @@ func nodeOf(v *View, row *Repo) string {
 // lapsedRows are the retired rows that are kept by what they serve.
 func lapsedRows(s *State) (list []string) {
 	s.tables.lapsed.Scan(func(r *Repo) bool {
-		list = append(list, r.origin()+" "+r.ID)
+		list = append(list, r.Origin()+" "+r.ID)
 		return true
 	})
 	return list

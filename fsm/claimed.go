@@ -270,11 +270,12 @@ func (t *tables) leavesKey(was *Claim, row *Repo, key string) bool {
 	return first != key && at >= 0 && !slices.Contains(others[at].Keys, key)
 }
 
-// reachedAt gives a row another address.
+// reachedAt gives a row another address, of which people have said nothing.
 func (t *tables) reachedAt(e entry, id string, urls, keys []string) {
 	row := t.repo(id)
 	next := row.edit()
 	next.setURLs(urls, keys)
+	next.forgetsUpstream()
 	next.Moved, next.Fallback = nil, nil
 	t.movesTo(e, row, next)
 	t.store(e, next)

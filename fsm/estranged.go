@@ -46,8 +46,8 @@ func (r *Repo) serves() string {
 	return strings.TrimSuffix(r.upstreamKeys()[0], strings.ToLower(r.yielded()))
 }
 
-// origin is the key of the address that what a row serves came from.
-func (r *Repo) origin() string { return cmp.Or(r.Estranged(), r.serves()) }
+// Origin is the key of the address that what a row serves came from; of one that serves nothing yet, of its first.
+func (r *Repo) Origin() string { return cmp.Or(r.Estranged(), r.serves()) }
 
 // Estranged is the key of the address that what a row serves came from, where that it has now is another that no
 // check has proved; empty for any other row.
@@ -102,10 +102,12 @@ func (t *tables) movesOn(gone, claim *Claim) {
 		hangs = source.IsUnder(c.Path, gone.Path)
 		return false
 	})
-	if !hangs {
-		claim.Since = min(claim.Since, gone.Since)
-		t.claims.drop(gone)
+	if hangs {
+		t.anew(gone) // it may be listed as it was, before it goes
+		return
 	}
+	claim.Since = min(claim.Since, gone.Since)
+	t.claims.drop(gone)
 }
 
 // reviewed has the names of a row be right after it was held, or failed, or is followed again.

@@ -66,10 +66,16 @@ func (t *tables) renamed(src *Source, was *Claim, has *Repo) *Repo {
 // yielded is what the address of a row ends with that has given up its own.
 func (r *Repo) yielded() string { return ".retired-" + r.ID }
 
-// mayGive tells whether a row has its addresses for nobody: it is retired, or will be as soon as a claim is of another.
+// hasYielded tells whether a row has no address but what its own was.
+func (r *Repo) hasYielded() bool {
+	return strings.HasSuffix(r.upstreamKeys()[0], strings.ToLower(r.yielded()))
+}
+
+// mayGive tells whether a row has its addresses for nobody: it is retired, or will be as soon as a claim is of another. What only says
+// what it was is nobody else's.
 func (t *tables) mayGive(row *Repo, was *Claim) bool {
 	leaves := was != nil && was.Repo == row.ID && t.alone(row, was) && len(t.claims.on(row.ID)) == 1
-	return t.format >= formatCourse && (row.retired() || leaves)
+	return t.format >= formatCourse && (row.retired() || leaves) && !row.hasYielded()
 }
 
 // gives has rows give up addresses that somebody wants: a further one is no more, and what was the first of a row only
@@ -105,6 +111,7 @@ func (t *tables) yields(e entry, row *Repo) {
 		key = strings.ToLower(mark) // as of any address: who adds it finds the row
 	}
 	next.setURLs([]string{strings.TrimSuffix(row.URLs()[0], ".git") + mark}, []string{row.upstreamKeys()[0] + key})
+	next.forgetsUpstream()
 	next.Moved, next.Fallback = nil, nil
 	if was := row.serves(); was != row.upstreamKeys()[0] && row.Generation > 0 && t.format >= formatCourse {
 		next.came = cmp.Or(row.came, was)

@@ -25,7 +25,11 @@ func (s *State) byHand(e entry, row *Repo, r *command.NewRepo) *command.Item {
 	of := *row.Sourced
 	of.Hand, of.Names = true, []string{r.GetName()}
 	if row.retired() { // nobody else has its names
-		for _, name := range append([]string{row.Name}, row.Aliases...) {
+		names := append([]string{row.Name}, row.Aliases...)
+		if row.hasYielded() { // who has its address is called as that is
+			names = names[:1]
+		}
+		for _, name := range names {
 			if asciifold.Compare(name, r.GetName()) != 0 && len(of.Names) <= maxAliases {
 				of.Names = append(of.Names, name)
 			}
@@ -88,7 +92,7 @@ func (s *State) letGo(e entry, row *Repo, list []*Claim) *command.Item {
 }
 
 // relist has claims on a row taken up anew by their sources that say another address than it has: since only people had
-// them share it, or what they were moved away with is gone. What is moved, or has another path, has another claim of the same.
+// them share it, or what they were moved away with is gone. What a forge has moved has another claim of the same number, that says it.
 func (t *tables) relist(e entry, id string) {
 	row, list := t.liveRepo(id), t.claims.on(id)
 	if t.format < formatCourse || row == nil || row.Sourced == nil || row.Sourced.Hand || row.Sourced.ByHand&setUpstream != 0 {
@@ -98,23 +102,28 @@ func (t *tables) relist(e entry, id string) {
 	for _, c := range list {
 		src := t.sources.byNum(c.Source)
 		if c.Path == "" || follows(c) || slices.ContainsFunc(list, func(o *Claim) bool {
-			return follows(o) && (o.Source == c.Source && !src.IsForge() || o.Path == c.Path && src.atForge(t.sources.byNum(o.Source)))
+			return follows(o) && o.Path == c.Path && src.atForge(t.sources.byNum(o.Source))
 		}) {
 			continue
 		}
-		next := c.edit()
-		next.Hash = source.Hash{}
-		t.claims.put(next)
-		if path, below := source.Above(c.Path); below {
-			above := t.claims.get(c.Source, path).edit()
-			above.SubmodulesRead = ""
-			t.claims.put(above)
-			continue
+		t.anew(c)
+		if path, below := source.Above(c.Path); !below {
+			again := *src
+			again.Again++
+			t.putSource(e, &again)
+		} else if above := t.claims.get(c.Source, path); above != nil { // else it is about to be put anew, or to be gone with all below it
+			next := above.edit()
+			next.SubmodulesRead = ""
+			t.claims.put(next)
 		}
-		again := *t.sources.byNum(c.Source)
-		again.Again++
-		t.putSource(e, &again)
 	}
+}
+
+// anew has a claim be another than what is listed of it, whatever that is.
+func (t *tables) anew(c *Claim) {
+	next := c.edit()
+	next.Hash = source.Hash{}
+	t.claims.put(next)
 }
 
 // setByHand notes which of a row's settings are people's from now on: the names that it has by its
@@ -159,6 +168,17 @@ func (r *Repo) setByHand(c *command.RepoChange, list []*Claim, key string) {
 			r.pack()
 		}
 	}
+	r.Sourced = &of
+}
+
+// forgetsUpstream has a row follow what its claims say from now on: the address that people have set is another's, or what has it is
+// asked for anew. The receiver must come from edit.
+func (r *Repo) forgetsUpstream() {
+	if r.Sourced == nil || r.Sourced.ByHand&setUpstream == 0 {
+		return
+	}
+	of := *r.Sourced
+	of.ByHand &^= setUpstream
 	r.Sourced = &of
 }
 

@@ -12,13 +12,13 @@ import (
 // newLapsed has retired rows by where what they serve came from.
 func newLapsed() *btree.BTreeG[*Repo] {
 	return btree.NewBTreeGOptions(func(a, b *Repo) bool {
-		return cmp.Or(cmp.Compare(a.origin(), b.origin()), cmp.Compare(a.Sourced.retiredMS, b.Sourced.retiredMS), cmp.Compare(a.ID, b.ID)) < 0
+		return cmp.Or(cmp.Compare(a.Origin(), b.Origin()), cmp.Compare(a.Sourced.retiredMS, b.Sourced.retiredMS), cmp.Compare(a.ID, b.ID)) < 0
 	}, unlocked)
 }
 
 // lapsed tells whether a row is retired, and not found any more by where what it serves came from.
 func (r *Repo) lapsed() bool {
-	return r.live() && r.retired() && r.Generation > 0 && r.origin() != r.upstreamKeys()[0]
+	return r.live() && r.retired() && r.Generation > 0 && r.Origin() != r.upstreamKeys()[0]
 }
 
 // lapsedFrom is the row that serves what an address had, of those that are not found by it any more and that nobody wants,
@@ -29,7 +29,7 @@ func (t *tables) lapsedFrom(key string) (row *Repo) {
 	}
 	first := &Repo{Rarely: &Rarely{Sourced: &Sourced{}, urlKeys: []string{key}}}
 	t.lapsed.Ascend(first, func(r *Repo) bool {
-		if r.origin() != key {
+		if r.Origin() != key {
 			return false
 		}
 		row = r

@@ -105,11 +105,11 @@ func TestPeopleHaveWhatWasRetired(t *testing.T) {
 		t.Errorf("%+v", row)
 	}
 	m.ok(byHand("other", "d"))
-	if row := m.row("hand/other"); row.ID == c || slices.Contains(m.repo(c).upstreamKeys(), "h/d") || m.repo(c).origin() != "h/c" {
+	if row := m.row("hand/other"); row.ID == c || slices.Contains(m.repo(c).upstreamKeys(), "h/d") || m.repo(c).Origin() != "h/c" {
 		t.Errorf("%+v, %q", row, m.repo(c).URLs())
 	}
 	m.ok(follows("other", "c"))
-	if m.state.View().RepoByURLKey("h/c").ID != "other" || m.repo(c).origin() != "h/c" {
+	if m.state.View().RepoByURLKey("h/c").ID != "other" || m.repo(c).Origin() != "h/c" {
 		t.Errorf("%q", m.repo(c).URLs())
 	}
 }
@@ -220,5 +220,104 @@ func TestWhoLeavesAName(t *testing.T) {
 	}
 	if m.state.tables.leavesName(nil, "upstream/a") {
 		t.Error("nothing leaves a name")
+	}
+}
+
+// What hangs on an entry and shares its row, which people had follow that, is where its own address says, whenever the entry goes
+// elsewhere, though another source wants the row too.
+func TestASubmoduleOnTheRowOfWhatNamesIt(t *testing.T) {
+	for _, early := range []bool{false, true} {
+		m := sourced(t)
+		m.ok(putSource("others"))
+		app := func(url string) *command.Entry {
+			e := at("app", url)
+			e.Submodules = true
+			return e
+		}
+		m.ok(m.listing("kernel", []*command.Entry{app("a")}, nil))
+		m.ok(publish(m.row("upstream/app").ID, 1))
+		sub := submodule("app", "b")
+		sub.Repo.Urls, sub.Repo.UrlKeys = []string{"https://h/b"}, []string{"h/b"}
+		m.ok(m.under("kernel", "app", &command.Submodules{Done: true, Read: []byte("1")}, sub))
+		b := m.state.View().RepoByURLKey("h/b").ID
+		m.ok(publish(b, 1))
+		m.ok(byHand("x", "b"))
+		m.ok(follows(b, "d"))
+		m.ok(&command.Report{Node: "a", Health: []*command.HealthReport{{Repo: b, Epoch: 1, Heard: m.repo(b).Word()}}})
+		m.ok(m.listing("kernel", []*command.Entry{app("d")}, nil))
+		m.ok(m.under("kernel", "app", &command.Submodules{Done: true, Read: []byte("2")}))
+		m.ok(m.listing("others", []*command.Entry{at("y", "d")}, nil))
+		if !early {
+			m.ok(&command.RemoveRepos{Ids: []string{b}})
+			kernel := m.state.View().SourceByID("kernel").Num
+			if c := m.state.View().ClaimOf(kernel, sub.Path); c.Hash != [16]byte{} || m.state.View().ClaimOf(kernel, "app").SubmodulesRead != "" {
+				t.Errorf("%+v is not read again", c)
+			}
+		}
+		if out := m.do(m.listing("kernel", []*command.Entry{app("e")}, nil)); out.GetItems()[0].GetCode() != "" {
+			t.Errorf("%v", out)
+		}
+		if early {
+			m.ok(&command.RemoveRepos{Ids: []string{b}})
+		}
+		view := m.state.View()
+		if c := view.ClaimOf(view.SourceByID("kernel").Num, "app"); early && c.Hash != [16]byte{} || !early && (c.Repo == b || view.RepoByURLKey("h/e").ID != c.Repo) {
+			t.Errorf("%+v", c)
+		}
+		if c := view.ClaimOf(view.SourceByID("kernel").Num, sub.Path); c.Hash != [16]byte{} {
+			t.Errorf("%+v is not read again", c)
+		}
+	}
+}
+
+// Entries of one index that share a row, because people had it follow the address of one of them, are each where it says, once
+// people let it go.
+func TestWhatPeopleLetGoOfTwoEntries(t *testing.T) {
+	m := sourced(t)
+	m.ok(m.listing("kernel", []*command.Entry{at("a", "a")}, nil))
+	a := m.row("upstream/a").ID
+	m.ok(publish(a, 1))
+	m.ok(byHand("x", "a"))
+	m.ok(follows(a, "b"))
+	m.ok(&command.Report{Node: "a", Health: []*command.HealthReport{{Repo: a, Epoch: 1, Heard: m.repo(a).Word()}}})
+	m.ok(m.listing("kernel", []*command.Entry{at("b", "b")}, nil))
+	if m.row("upstream/b").ID != a {
+		t.Fatal("they share none")
+	}
+	m.ok(&command.RemoveRepos{Ids: []string{a}})
+	kernel := m.state.View().SourceByID("kernel")
+	if c := m.state.View().ClaimOf(kernel.Num, "a"); c.Hash != [16]byte{} || kernel.Again == 0 {
+		t.Errorf("%+v", c)
+	}
+	again := at("a", "a")
+	again.Repo.Id = "again"
+	m.ok(m.listing("kernel", []*command.Entry{again}, nil))
+	if one, two := m.row("upstream/a"), m.row("upstream/b"); one.ID == a || two.ID != a || one.URLs()[0] != "https://h/a" {
+		t.Errorf("%+v, %+v", one, two)
+	}
+}
+
+// What people had follow another address, and nobody wanted any more, follows what its source says once it is listed again, be it
+// under another path, or that somebody else has that address by then.
+func TestWhatPeopleSetEndsWithIt(t *testing.T) {
+	m := sourced(t)
+	m.ok(m.listing("kernel", []*command.Entry{at("b", "b"), at("d", "d"), at("z", "z")}, nil))
+	b, d := m.row("upstream/b").ID, m.row("upstream/d").ID
+	m.ok(publish(b, 1))
+	m.ok(publish(d, 1))
+	m.ok(follows(b, "my-b"))
+	m.ok(follows(d, "my-d"))
+	m.ok(m.listing("kernel", nil, []string{"b", "d"}))
+	m.ok(byHand("q", "my-d"))
+	m.ok(m.listing("kernel", []*command.Entry{at("k", "b"), at("d", "d")}, nil))
+	if row := m.row("upstream/k"); row.ID != b || row.URLs()[0] != "https://h/b" {
+		t.Errorf("%+v, %q", row, row.URLs())
+	}
+	if row := m.row("upstream/d"); row.ID != d || row.URLs()[0] != "https://h/d" || row.Estranged() != "" {
+		t.Errorf("%+v, %q", row, row.URLs())
+	}
+	m.ok(m.listing("kernel", []*command.Entry{at("k", "b2"), at("d", "d2")}, nil))
+	if one, two := m.repo(b), m.repo(d); one.URLs()[0] != "https://h/b2" || two.URLs()[0] != "https://h/d2" {
+		t.Errorf("%q, %q", one.URLs(), two.URLs())
 	}
 }

@@ -357,13 +357,13 @@ func checkOrigins(t *rapid.T, msg proto.Message, before, v *View) {
 	v.Repos("", func(r *Repo) bool {
 		old := before.Repo(r.ID)
 		if was := before.tables.lapsedFrom(r.upstreamKeys()[0]); len(l.GetPut()) < 2 && old == nil && r.live() && was != nil && v.tables.lapsedFrom(r.upstreamKeys()[0]) == was {
-			t.Fatalf("%s is new, and %s serves what %s had: %+v", r.ID, was.ID, was.origin(), was)
+			t.Fatalf("%s is new, and %s serves what %s had: %+v", r.ID, was.ID, was.Origin(), was)
 		}
 		if r.Removed || old == nil || old.Removed || old.Version == r.Version {
 			return true
 		}
-		if !upstream && old.Generation > 0 && old.origin() != r.origin() {
-			t.Fatalf("%T: what was of %s is of %s by now: %+v %v, was %+v %v", msg, old.origin(), r.origin(), r, r.upstreamKeys(), old, old.upstreamKeys())
+		if !upstream && old.Generation > 0 && old.Origin() != r.Origin() {
+			t.Fatalf("%T: what was of %s is of %s by now: %+v %v, was %+v %v", msg, old.Origin(), r.Origin(), r, r.upstreamKeys(), old, old.upstreamKeys())
 		}
 		claims := v.ClaimsOn(r.ID)
 		if !listing || len(claims) == 0 || r.Sourced.Hand || r.Sourced.ByHand&setUpstream != 0 {

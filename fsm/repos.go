@@ -18,7 +18,7 @@ func (s *State) addRepo(e entry, r *command.NewRepo) *command.Item {
 	if err := checkNewRepo(r); err != nil {
 		return refuseItem(id, refusal.Invalid, "%v", err)
 	}
-	if row := t.repoByURLKey(r.GetUrlKeys()[0]); row != nil && row.Sourced != nil && !row.Sourced.Hand && row.upstreamKeys()[0] == r.GetUrlKeys()[0] && row.Estranged() == "" {
+	if row := t.repoByURLKey(r.GetUrlKeys()[0]); row != nil && row.Sourced != nil && !row.Sourced.Hand && row.upstreamKeys()[0] == r.GetUrlKeys()[0] && (row.Estranged() == "" || row.hasYielded()) {
 		return s.byHand(e, row, r)
 	}
 	again, was := t.lapsedFrom(r.GetUrlKeys()[0]), ""

@@ -59,14 +59,17 @@ func sourced(t *testing.T) *machine {
 	return m
 }
 
+// peoples tells whether people want a row, which keeps what they call it.
+func peoples(row *Repo) bool { return row != nil && (row.Sourced == nil || row.Sourced.Hand) }
+
 // followsAnother tells whether a row does not follow what one of its claims says, since another does, or people did: that of the
-// same repository, which was moved to another account, or has another path in its index, or since another row follows that.
+// same repository, which was moved to another account, or since another row follows that.
 func followsAnother(v *View, row *Repo, c *Claim) bool {
 	if other := v.RepoByURLKey(c.Keys[0]); row.Sourced.Hand || other != nil && other != row {
 		return true
 	}
 	return slices.ContainsFunc(v.ClaimsOn(row.ID), func(o *Claim) bool {
-		return o.Keys[0] == row.upstreamKeys()[0] && (o.Path == c.Path || o.Source == c.Source && !v.SourceByNum(o.Source).IsForge())
+		return o.Keys[0] == row.upstreamKeys()[0] && o.Path == c.Path
 	})
 }
 
@@ -774,7 +777,7 @@ func soundSources(v *View) error {
 			err = fmt.Errorf("a claim is not found by its row")
 		case row.Sourced.ByHand&setUpstream == 0 && row.upstreamKeys()[0] != c.Keys[0] && c.Hash != (source.Hash{}) && !followsAnother(v, row, c):
 			err = fmt.Errorf("%s claims %s, which mirrors %s", c.Path, c.Keys[0], row.upstreamKeys()[0])
-		case c.Name != "" && v.RepoByName(c.Name) != row, c.Alias != "" && c.Keys[0] == row.upstreamKeys()[0] && row.Estranged() == "" && v.RepoByName(c.Alias) != row:
+		case c.Name != "" && v.RepoByName(c.Name) != row, c.Alias != "" && c.Keys[0] == row.upstreamKeys()[0] && row.Estranged() == "" && v.RepoByName(c.Alias) != row && !peoples(v.RepoByName(c.Alias)):
 			err = fmt.Errorf("%s is not found as %s and %s", c.Repo, c.Name, c.Alias)
 		}
 		if above, is := source.Above(c.Path); is && err == nil {

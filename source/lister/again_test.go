@@ -2,11 +2,13 @@ package lister_test
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
 
 	"gitmirror/fsm/command"
+	"gitmirror/source"
 )
 
 // urlsAt are those of the row of a path.
@@ -215,5 +217,58 @@ func TestWhatShowsToBeLostIsApproved(t *testing.T) {
 	l.Look(t.Context())
 	if src := w.source(); src.Hold != nil || len(w.paths()) != 8 || src.Lost(w.now) != 0 {
 		t.Errorf("%v, %q, %d lost", src.Hold, w.paths(), src.Lost(w.now))
+	}
+}
+
+// What has submodules, and is under another path with another address first, is taken back, whether something else is held meanwhile
+// or who reads it dies before what is gone is taken away: each is what it says.
+func TestARenameOfWhatHasSubmodulesIsTakenBack(t *testing.T) {
+	for _, dies := range []bool{false, true} {
+		w := newWorld(t)
+		l := w.lister("a")
+		was := map[string]string{"a/app": "a"}
+		for i := range 14 {
+			was[fmt.Sprint("z", i)] = fmt.Sprint("z", i)
+		}
+		w.edit(l, was)
+		w.grow("a")
+		app := w.rowAt("a/app")
+		w.sure(&command.Listing{Source: "s", Node: "a", Epoch: app.Epoch, Submodules: &command.Submodules{Of: "a/app"}, Put: []*command.Entry{{
+			Path: source.Under("a/app", "h/sub"), File: ".gitmodules", Hash: make([]byte, 16), Submodules: true,
+			Repo: &command.NewRepo{Id: "sub", Name: "h/sub", Urls: []string{"https://h/sub"}, UrlKeys: []string{"h/sub"}}}}})
+		is := maps.Clone(was)
+		delete(is, "a/app")
+		is["a/new"] = "b a"
+		if !dies {
+			for i := range 8 { // are held
+				delete(is, fmt.Sprint("z", i))
+			}
+		} else {
+			w.left = 1
+		}
+		w.edit(l, is)
+		w.left = -1
+		if w.rowAt("a/new").ID != app.ID || w.rowAt("a/app").ID != app.ID {
+			t.Fatalf("%q", w.paths())
+		}
+		was["a/new"] = "b"
+		w.edit(w.lister("a"), was)
+		if one, two := w.rowAt("a/app"), w.rowAt("a/new"); one == two || w.urlsAt("a/app") != "a" || w.urlsAt("a/new") != "b" || w.source().Listed.GetFlawsTotal() != 0 {
+			t.Errorf("dies: %v: %q, %q, %v", dies, one.URLs(), two.URLs(), w.source().Listed)
+		}
+	}
+}
+
+// What is served of its further address goes where that is the first, and what had its first one is new there.
+func TestAnEntryOnItsFallbackIsSplit(t *testing.T) {
+	w := newWorld(t)
+	l := w.lister("a")
+	w.edit(l, map[string]string{"g/b": "b1 b2", "z": "z"})
+	w.grow("a")
+	row := w.rowAt("g/b")
+	w.sure(&command.Report{Node: "a", Health: []*command.HealthReport{{Repo: row.ID, Epoch: row.Epoch, Fallback: "https://h/b2"}}})
+	w.edit(l, map[string]string{"k/b": "b2", "k/b1": "b1", "z": "z"})
+	if is := w.rowAt("k/b"); is.ID != row.ID || is.Estranged() != "" || w.urlsAt("k/b") != "b2" || w.urlsAt("k/b1") != "b1" || w.source().Listed.GetFlawsTotal() != 0 {
+		t.Errorf("%+v, %q, %q, %v", is, w.urlsAt("k/b"), w.urlsAt("k/b1"), w.source().Listed)
 	}
 }

@@ -385,8 +385,8 @@ type rows struct {
 }
 
 func (r rows) Serves(path string) string {
-	if row := r.view.Repo(r.view.ClaimOf(r.src.Num, path).Repo); row != nil {
-		return row.Estranged()
+	if row := r.view.Repo(r.view.ClaimOf(r.src.Num, path).Repo); row != nil && row.Origin() != row.UpstreamKey() {
+		return row.Origin()
 	}
 	return ""
 }
