@@ -272,3 +272,27 @@ func TestAnEntryOnItsFallbackIsSplit(t *testing.T) {
 		t.Errorf("%+v, %q, %q, %v", is, w.urlsAt("k/b"), w.urlsAt("k/b1"), w.source().Listed)
 	}
 }
+
+// Entries of two sources exchange their further addresses: the first gives up what it lists no more, and has its new one as soon
+// as the other has.
+func TestFurtherUrlsAreExchangedBetweenSources(t *testing.T) {
+	w := newWorld(t)
+	l := w.lister("a")
+	w.sure(&command.PutSource{Source: &command.NewSource{Id: "o", Name: "o", Namespace: "o", Index: &command.NewRepo{
+		Id: "others", Name: "h/others", Urls: []string{"https://h/others"}, UrlKeys: []string{"h/others"}, Copies: []string{"a"}, Owner: "a"}}})
+	others := func(further string) {
+		w.sure(&command.Listing{Source: "o", Node: "a", Epoch: 1, Put: []*command.Entry{{Path: "b", File: "b", Hash: []byte("hash of " + further + "1234567")[:16],
+			Repo: &command.NewRepo{Id: "b", Name: "o/b", Urls: []string{"https://h/b1", "https://h/" + further}, UrlKeys: []string{"h/b1", "h/" + further}}}}})
+	}
+	w.edit(l, map[string]string{"a": "a1 x", "z": "z"})
+	others("y")
+	w.edit(l, map[string]string{"a": "a1 y", "z": "z"})
+	if w.urlsAt("a") != "a1" || w.source().Listed.GetFlawsTotal() != 1 {
+		t.Errorf("%q, %v", w.urlsAt("a"), w.source().Listed)
+	}
+	others("x")
+	l.Look(t.Context())
+	if b := w.state.View().RepoByURLKey("h/x"); w.urlsAt("a") != "a1 y" || w.source().Listed.GetFlawsTotal() != 0 || b == nil || b.ID != "b" {
+		t.Errorf("%q, %v", w.urlsAt("a"), w.source().Listed)
+	}
+}

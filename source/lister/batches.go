@@ -105,15 +105,9 @@ type conflict struct {
 	block block
 }
 
-// exchange has those whose further addresses others wait for, which they are to have no more, give these up before they
-// have new ones. It returns false where nobody does.
+// exchange has those that are refused for a further address give up those that they are to have no more: others may wait for
+// them, of this source or of another. It returns false where none has any.
 func (p *putting) exchange(ctx context.Context) (begun bool, err error) {
-	awaited := map[string]bool{}
-	for i := range p.conflicts {
-		for _, key := range p.listing.Entries[i].Keys {
-			awaited[key] = true
-		}
-	}
 	view := p.lister.cfg.State.View()
 	had := map[string][]string{} // by path: keys
 	var of []int
@@ -123,7 +117,7 @@ func (p *putting) exchange(ctx context.Context) (begun bool, err error) {
 		if claim == nil || claim.Keys[0] != said.Keys[0] {
 			continue
 		}
-		if slices.ContainsFunc(claim.Keys, func(key string) bool { return awaited[key] && !slices.Contains(said.Keys, key) }) {
+		if slices.ContainsFunc(claim.Keys, func(key string) bool { return !slices.Contains(said.Keys, key) }) {
 			had[said.Path], of = claim.Keys, append(of, i)
 		}
 	}

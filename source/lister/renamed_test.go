@@ -339,14 +339,14 @@ func TestAFurtherUrlOfAnotherHoldsUpARename(t *testing.T) {
 	}
 }
 
-// Entries that exchange their further addresses, in a round too, have each what it says; who waits for what another keeps stays
-// as it was.
+// Entries that exchange their further addresses, in a round too, have each what it says; who waits for what another keeps has
+// what it still lists.
 func TestFurtherUrlsAreExchanged(t *testing.T) {
 	w := newWorld(t)
 	l := w.lister("a")
 	w.edit(l, map[string]string{"a": "a1 x q", "b": "b1 y", "c": "c1 z", "d": "d1 v", "e": "e1 w", "f": "f1 s", "g": "g1 t", "h": "h1 r", "i": "i1"})
 	w.edit(l, map[string]string{"a": "a1 y q", "b": "b1 z", "c": "c1 x", "d": "d1 w", "e": "e1 w u", "f": "f2 t", "g": "g1 s", "h": "h1 w", "i": "i1 r w"})
-	for path, want := range map[string]string{"a": "a1 y q", "b": "b1 z", "c": "c1 x", "d": "d1 v", "e": "e1 w u", "f": "f2 t", "g": "g1 s", "i": "i1"} {
+	for path, want := range map[string]string{"a": "a1 y q", "b": "b1 z", "c": "c1 x", "d": "d1", "e": "e1 w u", "f": "f2 t", "g": "g1 s", "i": "i1"} {
 		if got := strings.ReplaceAll(strings.Join(w.rowAt(path).URLs(), " "), "https://h/", ""); got != want {
 			t.Errorf("%s has %q, not %q", path, got, want)
 		}
