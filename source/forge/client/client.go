@@ -18,15 +18,16 @@ import (
 
 // Bounds of a listing.
 const (
-	maxRepos    = 100_000
-	maxPages    = 10_000
-	maxAnswer   = 16 << 20 // bytes of a page
-	maxObjects  = 1 << 16  // JSON objects of a page: each of them takes a thousand bytes, even one with nothing in it
-	maxRefusal  = 8 << 10  // bytes of an answer that refuses
-	perPage     = 100
-	requestTime = time.Minute
-	listingTime = 30 * time.Minute // but for what is waited for the forge's limits
-	passes      = 3                // of a listing that does not add up
+	maxRepos     = 100_000
+	maxPages     = 10_000
+	maxAnswer    = 16 << 20 // bytes of a page
+	maxObjects   = 1 << 16  // JSON objects of a page: each of them takes a thousand bytes, even one with nothing in it
+	maxRefusal   = 8 << 10  // bytes of an answer that refuses
+	perPage      = 100
+	requestTime  = time.Minute
+	listingTime  = 30 * time.Minute // but for what is waited for the forge's limits
+	maxRedirects = 5
+	passes       = 3 // of a listing that does not add up
 )
 
 // pauses are how long is waited before a page is asked for again that failed by the forge's fault.
@@ -239,6 +240,9 @@ func (l *lister) ask(ctx context.Context, of sort, n int) (page, error) {
 	}
 	p = bound(p)
 	p.total = total(x.header)
+	if p.next == 0 && promises(x.header, n) {
+		p.next, p.untold = n+1, false
+	}
 	l.seen.add(x.url, remembered{x.etag, p})
 	return p, l.count(p)
 }

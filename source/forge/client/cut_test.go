@@ -231,3 +231,73 @@ func TestLinksOfGitLabAlone(t *testing.T) {
 		t.Errorf("%d repos on %d pages", len(r.Repos), r.Pages)
 	}
 }
+
+// A link to a next page that is not understood is one all the same: what is behind it is asked for by its number.
+func TestALinkThatIsNotUnderstood(t *testing.T) {
+	for _, link := range []string{
+		`<::::>; rel="next"`, `<https://forge.example/sub/x?after=Y3Vyc29y>; rel="next"`, `<https://forge.example/sub/x>; REL="Next"`,
+		`<https://forge.example/sub/x?page=9>; rel="next last"`, `<https://forge.example/sub/x?page=9>; rel="last"`, `<https://forge.example/sub/x?page=x>; title="a"; rel=next`,
+	} {
+		t.Run(link, func(t *testing.T) {
+			each(t, func(t *testing.T, f *forgereplay.Forge) {
+				f.Page = 10
+				f.Organisation("acme", some(44)...)
+				cfg := config(t, f)
+				on := stripped(f, append([]string{"Link", "X-Next-Page", "X-Total-Pages", "total_page"}, totals...)...)
+				cfg.Transport = transport(func(r *http.Request) (*http.Response, error) {
+					resp, err := on(r)
+					if pageOf(r) < 5 {
+						resp.Header.Set("Link", link)
+					} else {
+						resp.Header.Set("Link", `<https://forge.example/sub/x?page=1>; rel="first"`)
+					}
+					return resp, err
+				})
+				if r := list(t, cfg); len(r.Repos) != 44 || r.Told != 0 {
+					t.Errorf("%d repos of %d", len(r.Repos), r.Told)
+				}
+			})
+		})
+	}
+}
+
+// What stands in between shows one page whatever is asked for, beside how many there are: it is asked for little, and what it does not
+// show may be there.
+func TestOnePageForAll(t *testing.T) {
+	each(t, func(t *testing.T, f *forgereplay.Forge) {
+		f.Page = 10
+		f.Organisation("acme", some(30)...)
+		cfg := config(t, f)
+		asked := 0
+		on := stripped(f, "Link", "X-Next-Page", "X-Total-Pages", "total_page")
+		cfg.Transport = transport(func(r *http.Request) (*http.Response, error) {
+			asked++
+			first, q := r.Clone(r.Context()), r.URL.Query()
+			q.Set("page", "1")
+			first.URL.RawQuery = q.Encode()
+			resp, err := on(first)
+			resp.Header.Set("X-Total-Count", "30")
+			return resp, err
+		})
+		if r := list(t, cfg); len(r.Repos) != 10 || r.Told != 30 || asked > 6 {
+			t.Errorf("%d repos of %d, asked for %d times", len(r.Repos), r.Told, asked)
+		}
+	})
+}
+
+// Who is sent in a circle goes around it once.
+func TestRedirectsInACircle(t *testing.T) {
+	each(t, func(t *testing.T, f *forgereplay.Forge) {
+		cfg := config(t, f)
+		asked := 0
+		cfg.Transport = transport(func(r *http.Request) (*http.Response, error) {
+			asked++
+			resp := answer(r, http.StatusMovedPermanently, "")
+			resp.Header.Set("Location", r.URL.String())
+			return resp, nil
+		})
+		if e := fails(t, cfg, client.Failed); !strings.Contains(e.Why, "answers 301") || asked != 3 {
+			t.Errorf("%v, asked for %d times", e, asked)
+		}
+	})
+}

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -54,9 +55,14 @@ func newDoor(cfg Config) (*door, error) {
 
 func (d *door) host() string { return d.to.Host }
 
-// client is what libraries make their requests by.
+// client is what libraries make their requests by. Who is sent around in a circle goes no further.
 func (d *door) client() *http.Client {
-	return &http.Client{Transport: d, Timeout: requestTime}
+	return &http.Client{Transport: d, Timeout: requestTime, CheckRedirect: func(r *http.Request, via []*http.Request) error {
+		if len(via) > maxRedirects || slices.ContainsFunc(via, func(was *http.Request) bool { return was.URL.String() == r.URL.String() }) {
+			return http.ErrUseLastResponse
+		}
+		return nil
+	}}
 }
 
 // is tells whether an address is the forge's own.
@@ -205,6 +211,41 @@ func total(h http.Header) int {
 	return 0
 }
 
+// promises tells whether an answer says that there is a page behind page n, whatever it says of which: libraries take a link that
+// they do not understand for none.
+func promises(h http.Header, n int) bool {
+	for _, name := range []string{"X-Total-Pages", "total_page"} {
+		if pages, err := strconv.Atoi(h.Get(name)); err == nil && pages > n {
+			return true
+		}
+	}
+	for _, link := range strings.Split(strings.Join(h.Values("Link"), ","), ",") {
+		where, params, _ := strings.Cut(link, ";")
+		for _, param := range strings.Split(params, ";") {
+			name, rels, _ := strings.Cut(param, "=")
+			if !strings.EqualFold(strings.TrimSpace(name), "rel") {
+				continue
+			}
+			for _, rel := range strings.Fields(strings.ToLower(strings.Trim(strings.TrimSpace(rels), `"'`))) {
+				if rel == "next" || rel == "last" && pageIn(where) > n {
+					return true
+				}
+			}
+		}
+	}
+	return false
+}
+
+// pageIn is the page that a link leads to, 0 where it does not say.
+func pageIn(link string) int {
+	u, err := url.Parse(strings.Trim(strings.TrimSpace(link), "<>"))
+	if err != nil {
+		return 0
+	}
+	n, _ := strconv.Atoi(u.Query().Get("page"))
+	return n
+}
+
 // Bounds of how long a forge may have itself left alone, and how long it is where it does not say.
 const (
 	leastRest = time.Second
@@ -260,7 +301,7 @@ func (d *door) judge(x *exchange, err error) error {
 	case s != http.StatusOK:
 		return failed(Failed, "%s answers %d%s", d.host(), s, says)
 	case errors.Is(err, errTooLarge), errors.Is(err, errTooFull):
-		return failed(TooLarge, "%s: page %d: %v", d.host(), x.page, err)
+		return failed(TooLarge, "%s: page %d: %s", d.host(), x.page, d.clean(cause(err)))
 	case timedOut(err):
 		return failed(Failed, "%s does not answer in time: it began to, and did not end within %s", d.host(), requestTime)
 	case err != nil:

@@ -69,7 +69,8 @@ func (l *lister) pass(ctx context.Context, of sort) (*pass, error) {
 				return nil, err
 			}
 		}
-		if len(p.repos) > 0 && len(found) == had && p.next != 0 {
+		more := len(p.repos) == 0 || len(found) > had
+		if !more && p.next != 0 {
 			if stale--; stale < 0 {
 				return nil, failed(Failed, "%s: page %d of %s brings nothing new, and does not say that it is the last", l.door.host(), n, l.cfg.Account.Name)
 			}
@@ -91,7 +92,7 @@ func (l *lister) pass(ctx context.Context, of sort) (*pass, error) {
 		switch {
 		case len(p.repos) == 0:
 			n = 0
-		case p.next == 0 && p.untold && len(found) < latest:
+		case p.next == 0 && p.untold && len(found) < latest && more: // else it shows the same whatever it is asked for
 			n++
 		default:
 			n = p.next
