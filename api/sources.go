@@ -67,6 +67,8 @@ type Underway struct {
 	Changed int `json:"changed"`
 	// Until is when the forge's limit is over, which is waited for; null while nothing is.
 	Until *time.Time `json:"until"`
+	// Trouble is why the page that is asked for now was asked for in vain before; empty where it was not.
+	Trouble string `json:"trouble"`
 }
 
 // SourceIndex is the kind of a source that is an index repository.

@@ -222,7 +222,7 @@ func planOf(ctx context.Context, s *session, o importOptions) (*client.Result, [
 		}
 	}
 	if found.Told > 0 {
-		s.remark("%s tells of %d repositories at least, and shows %d: import it again in a while.", o.account, found.Told, len(found.Repos))
+		s.remark("%s tells of %d repositories at least, and shows %d: list it again in a while.", o.account, found.Told, len(found.Repos))
 	}
 	plan := selector.Plan(o.account, found.Repos, nil, func(*forge.Repo) bool { return true })
 	return found, client.WithoutEmptyWikis(plan, func(p *forge.Planned) bool { return client.Serves(ctx, on, agent, p.Entry.URLs[0]) }), nil

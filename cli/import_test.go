@@ -189,7 +189,7 @@ func TestAForgeThatShowsLessThanItTellsOf(t *testing.T) {
 	})
 	r := run(t, "import", "gitea", "acme", "--base-url", at.URL).want(t, exitOK)
 	contains(t, "stdout", r.out, "Added 1")
-	contains(t, "stderr", r.err, "/acme tells of 3 repositories at least, and shows 1: import it again")
+	contains(t, "stderr", r.err, "/acme tells of 3 repositories at least, and shows 1: list it again")
 }
 
 // Names of a thousand bytes do not make the table so wide.

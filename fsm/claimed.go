@@ -192,13 +192,23 @@ func (t *tables) rowFor(was, claim *Claim) (row *Repo, moved bool) {
 		return nil, false
 	}
 	own := t.liveRepo(was.Repo)
-	if own != nil && own.Sourced != nil && own.Sourced.ByHand&setUpstream != 0 {
-		return own, false // people have it follow another address
+	if t.pinned(own, was) {
+		return own, false
 	}
 	if !t.alone(own, was) {
 		return nil, false
 	}
 	return own, true
+}
+
+// pinned tells whether people have a row follow another address than a claim says. Of a forge that is none which only has the claim's
+// own first, beside further ones: what is renamed there goes along.
+func (t *tables) pinned(row *Repo, claim *Claim) bool {
+	if row == nil || row.Sourced == nil || row.Sourced.ByHand&setUpstream == 0 {
+		return false
+	}
+	src := t.sources.byNum(claim.Source)
+	return t.format < formatCourse || src == nil || !src.IsForge() || row.upstreamKeys()[0] != claim.Keys[0]
 }
 
 // ownOf is the row that a claim may have follow another address, nil where there is none.
@@ -207,7 +217,7 @@ func (t *tables) ownOf(was *Claim) *Repo {
 		return nil
 	}
 	own := t.liveRepo(was.Repo)
-	if !t.alone(own, was) || own.Sourced.ByHand&setUpstream != 0 {
+	if !t.alone(own, was) || t.pinned(own, was) {
 		return nil
 	}
 	return own
@@ -248,7 +258,7 @@ func (t *tables) replaces(row *Repo, src *Source, claim *Claim) bool {
 	if had := row.had(); had.forge == is.forge && had.number != is.number {
 		return true
 	}
-	others := 0
+	others := 0 // of the forge; or what it was of is not known, since only people have it
 	for _, c := range t.claims.on(row.ID) {
 		if of := t.sources.byNum(c.Source); c != claim && of != nil && of.atForge(src) {
 			if others++; c.Path == claim.Path {
@@ -256,7 +266,7 @@ func (t *tables) replaces(row *Repo, src *Source, claim *Claim) bool {
 			}
 		}
 	}
-	return others > 0
+	return others > 0 || row.Sourced == nil || row.Sourced.Hand
 }
 
 // leavesKey tells whether a row has a further address by that claim alone, so that it is free once that is of another.
@@ -270,16 +280,31 @@ func (t *tables) leavesKey(was *Claim, row *Repo, key string) bool {
 	return first != key && at >= 0 && !slices.Contains(others[at].Keys, key)
 }
 
-// reachedAt gives a row another address, of which people have said nothing.
+// reachedAt gives a row another address. What people have set ends with that of what is retired; else what is further of it stays.
 func (t *tables) reachedAt(e entry, id string, urls, keys []string) {
 	row := t.repo(id)
 	next := row.edit()
+	if row.Sourced != nil && row.Sourced.ByHand&setUpstream != 0 && !row.retired() {
+		urls, keys = t.besides(row, urls, keys)
+	} else {
+		next.forgetsUpstream()
+	}
 	next.setURLs(urls, keys)
-	next.forgetsUpstream()
 	next.Moved, next.Fallback = nil, nil
 	t.movesTo(e, row, next)
 	t.store(e, next)
 	t.recordChange(e, row, next)
+}
+
+// besides are some addresses, and behind them the further ones of a row.
+func (t *tables) besides(row *Repo, urls, keys []string) ([]string, []string) {
+	urls, keys = slices.Clone(urls), slices.Clone(keys)
+	for i, key := range row.upstreamKeys() {
+		if i > 0 && len(urls) < maxURLs && !slices.Contains(keys, key) {
+			urls, keys = append(urls, row.URLs()[i]), append(keys, key)
+		}
+	}
+	return urls, keys
 }
 
 // newSourced makes a row that nobody but a source wants.

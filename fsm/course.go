@@ -18,6 +18,7 @@ type Underway struct {
 	// Changed are the claims that were added, changed or taken.
 	Changed int
 	Until   time.Time // when the forge's limit is over, which is waited for; the zero time while nothing is
+	Trouble string    // why the page that is asked for now was asked for in vain before; empty where it was not
 }
 
 // longest bounds what a node may say of how long something took, or will.
@@ -46,7 +47,7 @@ func (v *View) Underway(src *Source) *Underway {
 	if list, _ := v.Listers(src); src.IsForge() && !slices.Contains(list, n) {
 		return nil
 	}
-	u := &Underway{By: n, Since: src.CourseAt.Add(-bounded(c.GetRanMs())), Pages: int(c.GetPages()), Found: int(c.GetFound()), Changed: int(c.GetChanged())}
+	u := &Underway{By: n, Since: src.CourseAt.Add(-bounded(c.GetRanMs())), Pages: int(c.GetPages()), Found: int(c.GetFound()), Changed: int(c.GetChanged()), Trouble: c.GetTrouble()}
 	if rest := bounded(c.GetRestMs()); rest > 0 {
 		u.Until = src.CourseAt.Add(rest)
 	}

@@ -127,8 +127,9 @@ func (t *tables) anew(c *Claim) {
 }
 
 // setByHand notes which of a row's settings are people's from now on: the names that it has by its
-// claims it keeps. key is of the first url that it has from now on. The receiver must come from edit.
-func (r *Repo) setByHand(c *command.RepoChange, list []*Claim, key string) {
+// claims it keeps, but for those that are others' by now. key is of the first url that it has from now on. The receiver must come
+// from edit.
+func (r *Repo) setByHand(c *command.RepoChange, list []*Claim, key string, others func(name string) bool) {
 	if r.Sourced == nil {
 		return
 	}
@@ -163,7 +164,7 @@ func (r *Repo) setByHand(c *command.RepoChange, list []*Claim, key string) {
 		}
 	}
 	if c.Name != nil || c.Aliases != nil || c.GetUpstream() != nil {
-		if names := of.names(list, key); len(names) > 0 {
+		if names := slices.DeleteFunc(of.names(list, key), others); len(names) > 0 {
 			r.Name, r.Aliases = names[0], slices.Clip(names[1:])
 			r.pack()
 		}

@@ -321,3 +321,61 @@ func TestWhatPeopleSetEndsWithIt(t *testing.T) {
 		t.Errorf("%q, %q", one.URLs(), two.URLs())
 	}
 }
+
+// People give what a forge has a further address, beside its own: what is renamed there goes along, with that; and what is new at
+// its address is another.
+func TestAFurtherAddressByHandGoesAlong(t *testing.T) {
+	for further := range 2 {
+		m := forged(t)
+		m.ok(m.listing("acme", []*command.Entry{inForge("8", "acme/x", "x")}, nil))
+		id := m.row("acme/x").ID
+		m.ok(publish(id, 1))
+		urls, keys := []string{"https://h/x", "https://h/further"}, []string{"h/x", "h/further"}
+		m.ok(&command.ChangeRepos{Repos: []*command.RepoChange{{Repo: id, Upstream: &command.Upstream{Urls: urls[:1+further], Keys: keys[:1+further]}}}})
+		m.ok(m.listing("acme", []*command.Entry{inForge("8", "acme/y", "y")}, nil))
+		m.ok(m.listing("acme", []*command.Entry{inForge("108", "acme/x", "x")}, nil))
+		keys[0] = "h/y"
+		if row := m.row("acme/y"); row.ID != id || !slices.Equal(row.upstreamKeys(), keys[:1+further]) || row.Estranged() != "h/x" {
+			t.Errorf("%+v, %q", row, row.upstreamKeys())
+		}
+		if row := m.row("acme/x"); row.ID == id || row.upstreamKeys()[0] != "h/x" {
+			t.Errorf("%+v", row)
+		}
+		// Another one is theirs, whatever is renamed.
+		m.ok(follows(id, "mine"))
+		m.ok(m.listing("acme", []*command.Entry{inForge("8", "acme/z", "z")}, nil))
+		if row := m.repo(id); row.Name != "acme/z" || row.upstreamKeys()[0] != "h/mine" {
+			t.Errorf("%+v, %q", row, row.upstreamKeys())
+		}
+	}
+}
+
+// What people want too stays at the address that what is renamed had, and is looked at when another is listed there.
+func TestAnotherRepositoryWherePeopleHaveOne(t *testing.T) {
+	m := forged(t)
+	m.ok(m.listing("acme", []*command.Entry{inForge("1", "acme/x", "x")}, nil))
+	id := m.row("acme/x").ID
+	m.ok(publish(id, 1))
+	m.ok(byHand("mine", "x"))
+	m.ok(m.listing("acme", []*command.Entry{inForge("1", "acme/y", "y")}, nil))
+	if row := m.repo(id); row.Word() != 0 || m.row("acme/y").ID == id {
+		t.Fatalf("%+v", row)
+	}
+	m.ok(m.listing("acme", []*command.Entry{inForge("102", "acme/x", "x")}, nil))
+	if row := m.row("acme/x"); row.ID != id || row.Word() == 0 || row.Estranged() != "" {
+		t.Errorf("%+v", row)
+	}
+}
+
+// What people have follow an address is not called as that is where others are called so already.
+func TestAnAddressByHandTakesNoName(t *testing.T) {
+	m := forged(t)
+	m.ok(m.listing("acme", []*command.Entry{inForge("1", "acme/x", "x")}, nil))
+	id := m.row("acme/x").ID
+	m.ok(follows(id, "mine"))
+	m.ok(addRepos(&command.NewRepo{Id: "hand", Name: "h/x", Urls: []string{"https://h/else"}, UrlKeys: []string{"h/else"}}))
+	m.ok(follows(id, "x"))
+	if row := m.repo(id); row.Name != "acme/x" || len(row.Aliases) != 0 || m.row("h/x").ID != "hand" {
+		t.Errorf("%+v", row)
+	}
+}

@@ -23,7 +23,7 @@ func (s *State) applyListing(e entry, c *command.Listing) *command.Outcome {
 	if refused := t.fenced(src, c); refused != nil {
 		return refused
 	}
-	if err := cmp.Or(checkListed(c.GetDone()), checkUnder(c)); err != nil {
+	if err := cmp.Or(checkListed(c.GetDone()), checkUnder(c), between("trouble", c.GetCourse().GetTrouble(), 0, maxText)); err != nil {
 		return refuse(refusal.Invalid, "%v", err)
 	}
 	out := &command.Outcome{}

@@ -59,8 +59,8 @@ func sourced(t *testing.T) *machine {
 	return m
 }
 
-// peoples tells whether people want a row, which keeps what they call it.
-func peoples(row *Repo) bool { return row != nil && (row.Sourced == nil || row.Sourced.Hand) }
+// peoples tells whether people want a row, which keeps what they call it; or wanted it, so that nobody is called so since.
+func peoples(row *Repo) bool { return row == nil || row.Sourced == nil || row.Sourced.Hand }
 
 // followsAnother tells whether a row does not follow what one of its claims says, since another does, or people did: that of the
 // same repository, which was moved to another account, or since another row follows that.

@@ -65,6 +65,10 @@ func TestHowAForgeIs(t *testing.T) {
 	if out = is(api.SourceListing, ""); out.Underway.Pages != 12 || out.Underway.Found != 1200 || !out.Since.Equal(b.now.Add(-time.Minute)) || !out.Underway.Until.Equal(b.now.Add(10*time.Minute)) {
 		t.Errorf("%+v, %+v", out, out.Underway)
 	}
+	b.do(&command.Listing{Source: "f", Node: "n1", Epoch: 1, Course: &command.Course{RanMs: 60_000, Pages: 12, Found: 1200, Trouble: "it does not answer in time"}})
+	if out = is(api.SourceListing, "does not answer"); out.Underway.Trouble == "" {
+		t.Errorf("%+v", out.Underway)
+	}
 	listed(&command.Listed{Generation: 1, Entries: 3, Skipped: 2})
 	if out = is(api.SourceListed, ""); out.Listing.Skipped != 2 || out.Next.Sub(b.now) < 50*time.Minute {
 		t.Errorf("%+v", out)

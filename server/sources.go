@@ -221,7 +221,7 @@ func sourceOf(view *fsm.View, src *fsm.Source) api.Source {
 		out.Hold = &api.SourceHold{Since: h.Since, Lost: h.Lost, Earlier: src.Lost(view.Now()), First: append([]string{}, h.First...), Digest: hex.EncodeToString(h.Digest), Approved: h.Approved}
 	}
 	if u := view.Underway(src); u != nil {
-		out.Underway = &api.Underway{Since: u.Since, Pages: u.Pages, Found: u.Found, Changed: u.Changed, Until: timeOf(u.Until)}
+		out.Underway = &api.Underway{Since: u.Since, Pages: u.Pages, Found: u.Found, Changed: u.Changed, Until: timeOf(u.Until), Trouble: u.Trouble}
 	}
 	out.State, out.Reason = sourceState(view, src, row)
 	out.Since = timeOf(sourceSince(view, src, row, out.State))
@@ -269,8 +269,8 @@ func sourceState(view *fsm.View, src *fsm.Source, row *fsm.Repo) (state, reason 
 
 // aboutToBe is how a source is that is to be listed.
 func aboutToBe(view *fsm.View, src *fsm.Source) (state, reason string) {
-	if view.Underway(src) != nil {
-		return api.SourceListing, ""
+	if u := view.Underway(src); u != nil {
+		return api.SourceListing, u.Trouble
 	}
 	return api.SourceWaiting, "it is about to be listed"
 }

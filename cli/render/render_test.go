@@ -219,7 +219,7 @@ func TestGolden(t *testing.T) {
 			s.Credentials, s.WithCredential, s.Unusable = nil, true, map[string]string{"n3": "/etc/acme.token may be read by others"}
 			s.Repos = &api.HeldRepos{Total: 21, First: []api.HeldRepo{{Name: "acme/tool", URL: "https://github.com/acme/tool", Since: before(time.Hour), Message: "upstream replaced the history of the default branch: refs/heads/main. It is not followed. If it is meant: gitmirror repo approve acme/tool"}}}
 			s.State, s.Hold, s.Listing, s.Since = api.SourceListing, nil, nil, beforeP(90*time.Minute)
-			s.Underway = &api.Underway{Since: before(90 * time.Minute), Pages: 1200, Found: 119000, Changed: 3, Until: beforeP(-17 * time.Minute)}
+			s.Underway = &api.Underway{Since: before(90 * time.Minute), Pages: 1200, Found: 119000, Changed: 3, Until: beforeP(-17 * time.Minute), Trouble: "github.com cannot be asked: it does not answer in time\x1b[2J"}
 			return p.Source(&s)
 		},
 		"import": func(p Printer) error {

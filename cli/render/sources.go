@@ -214,6 +214,9 @@ func (p Printer) underway(u *api.Underway) string {
 	if u.Until != nil {
 		text += ", waits for the forge's limit until " + u.Until.In(p.Now.Location()).Format("15:04")
 	}
+	if u.Trouble != "" {
+		text += ", asks again: " + cell(u.Trouble)
+	}
 	return text
 }
 

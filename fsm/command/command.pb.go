@@ -3293,6 +3293,7 @@ type Course struct {
 	Found         uint32                 `protobuf:"varint,3,opt,name=found,proto3" json:"found,omitempty"`                 // repositories on these
 	Changed       uint32                 `protobuf:"varint,4,opt,name=changed,proto3" json:"changed,omitempty"`             // claims that were added, changed or taken
 	RestMs        int64                  `protobuf:"varint,5,opt,name=rest_ms,json=restMs,proto3" json:"rest_ms,omitempty"` // the forge's limit is waited for, counted from the entry's time; 0: nothing is
+	Trouble       string                 `protobuf:"bytes,6,opt,name=trouble,proto3" json:"trouble,omitempty"`              // why what is asked for now is asked for once more; empty while it is not
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3360,6 +3361,13 @@ func (x *Course) GetRestMs() int64 {
 		return x.RestMs
 	}
 	return 0
+}
+
+func (x *Course) GetTrouble() string {
+	if x != nil {
+		return x.Trouble
+	}
+	return ""
 }
 
 // Submodules says whose they are, and with the last batch how they were read.
@@ -4361,13 +4369,14 @@ const file_command_proto_rawDesc = "" +
 	"\n" +
 	"submodules\x18\b \x01(\v2\x1d.gitmirror.command.SubmodulesR\n" +
 	"submodules\x121\n" +
-	"\x06course\x18\t \x01(\v2\x19.gitmirror.command.CourseR\x06course\"~\n" +
+	"\x06course\x18\t \x01(\v2\x19.gitmirror.command.CourseR\x06course\"\x98\x01\n" +
 	"\x06Course\x12\x15\n" +
 	"\x06ran_ms\x18\x01 \x01(\x03R\x05ranMs\x12\x14\n" +
 	"\x05pages\x18\x02 \x01(\rR\x05pages\x12\x14\n" +
 	"\x05found\x18\x03 \x01(\rR\x05found\x12\x18\n" +
 	"\achanged\x18\x04 \x01(\rR\achanged\x12\x17\n" +
-	"\arest_ms\x18\x05 \x01(\x03R\x06restMs\"\x8b\x01\n" +
+	"\arest_ms\x18\x05 \x01(\x03R\x06restMs\x12\x18\n" +
+	"\atrouble\x18\x06 \x01(\tR\atrouble\"\x8b\x01\n" +
 	"\n" +
 	"Submodules\x12\x0e\n" +
 	"\x02of\x18\x01 \x01(\tR\x02of\x12\x12\n" +

@@ -9,6 +9,7 @@ import (
 
 	"gitmirror/fsm"
 	"gitmirror/fsm/command"
+	"gitmirror/internal/oneline"
 	"gitmirror/source/forge/client"
 )
 
@@ -25,7 +26,7 @@ type course struct {
 	forge  client.Progress
 	claims int // that were added, changed or taken
 	told   *command.Course
-	waits  chan struct{} // the forge's limit is waited for from now on
+	waits  chan struct{} // something is waited for from now on: the forge's limit, or that it does better
 	over   context.CancelFunc
 	ended  chan struct{} // nothing is told any more
 }
@@ -43,7 +44,7 @@ func (c *course) changed(n int) {
 // progress notes what a client tells.
 func (c *course) progress(p client.Progress) {
 	c.mu.Lock()
-	began := c.forge.Until.IsZero() && !p.Until.IsZero()
+	began := c.forge.Until.IsZero() && !p.Until.IsZero() || c.forge.Trouble == "" && p.Trouble != ""
 	c.forge = p
 	c.mu.Unlock()
 	if began {
@@ -66,11 +67,11 @@ func (c *course) end() {
 func (c *course) now() *command.Course {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	next := &command.Course{Pages: uint32(c.forge.Pages), Found: uint32(c.forge.Repos), Changed: uint32(c.claims)}
+	next := &command.Course{Pages: uint32(c.forge.Pages), Found: uint32(c.forge.Repos), Changed: uint32(c.claims), Trouble: oneline.Clip(c.forge.Trouble, 300)}
 	if !c.forge.Until.IsZero() {
 		next.RestMs = max(time.Until(c.forge.Until).Milliseconds(), 1)
 	}
-	if was := c.told; was != nil && was.GetPages() == next.GetPages() && was.GetFound() == next.GetFound() && was.GetChanged() == next.GetChanged() && (was.GetRestMs() > 0) == (next.GetRestMs() > 0) {
+	if was := c.told; was != nil && was.GetPages() == next.GetPages() && was.GetFound() == next.GetFound() && was.GetChanged() == next.GetChanged() && was.GetTrouble() == next.GetTrouble() && (was.GetRestMs() > 0) == (next.GetRestMs() > 0) {
 		return nil
 	}
 	c.told = proto.Clone(next).(*command.Course)

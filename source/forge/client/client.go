@@ -52,6 +52,8 @@ type Progress struct {
 	Pages int       // that were asked for
 	Repos int       // that were found
 	Until time.Time // when the forge's limit is over, which is waited for; the zero time while nothing is
+	// Trouble is why the page that is asked for now was asked for in vain before; empty where it was not.
+	Trouble string
 }
 
 // Result is what an account has.
@@ -143,7 +145,8 @@ type lister struct {
 	kept  int    // bytes of what this pass was told
 	pages int
 	same  int
-	found int // repositories of this pass
+	found int    // repositories of this pass
+	vain  string // why the page that is asked for now was asked for in vain
 
 	asks     *spell
 	patience time.Duration // that is left
@@ -193,6 +196,10 @@ func classOf(err error) Class {
 func (l *lister) page(ctx context.Context, of sort, n int) (p page, waited bool, err error) {
 	for failures, limits := 0, 0; ; {
 		p, err := l.ask(ctx, of, n)
+		if err == nil && l.vain != "" {
+			l.vain = ""
+			l.tell(time.Time{})
+		}
 		var e *Error
 		switch {
 		case err == nil || !errors.As(err, &e):
@@ -204,6 +211,8 @@ func (l *lister) page(ctx context.Context, of sort, n int) (p page, waited bool,
 			waited = true
 			limits++
 		case e.Class == Failed && failures < len(pauses):
+			l.vain = e.Why
+			l.tell(time.Time{})
 			if err := sleep(ctx, pauses[failures]); err != nil {
 				return page{}, waited, err
 			}

@@ -30,7 +30,7 @@ func (l *lister) await(ctx context.Context, limit *Error, before int) error {
 
 func (l *lister) tell(until time.Time) {
 	if l.cfg.Progress != nil {
-		l.cfg.Progress(Progress{Pages: l.pages, Repos: l.found, Until: until})
+		l.cfg.Progress(Progress{Pages: l.pages, Repos: l.found, Until: until, Trouble: l.vain})
 	}
 }
 

@@ -343,3 +343,28 @@ func TestAWaitIsAnHourAtMost(t *testing.T) {
 		}
 	})
 }
+
+// Why a page is asked for once more is told as soon as it is known, and forgotten when it has come.
+func TestWhatIsAskedForInVainIsTold(t *testing.T) {
+	each(t, func(t *testing.T, f *forgereplay.Forge) {
+		f.Page = 10
+		f.Organisation("acme", some(15)...)
+		cfg := config(t, f)
+		var told []client.Progress
+		cfg.Progress = func(p client.Progress) { told = append(told, p) }
+		f.Fault(func(n int, _ *http.Request) http.HandlerFunc {
+			if n == 2 || n == 3 {
+				return forgereplay.Answer(502, "oh")
+			}
+			return nil
+		})
+		list(t, cfg)
+		var troubles []string
+		for _, p := range told {
+			troubles = append(troubles, p.Trouble)
+		}
+		if troubles = slices.Compact(troubles); len(troubles) != 3 || !strings.Contains(troubles[1], "answers 502") || troubles[2] != "" {
+			t.Errorf("%q", troubles)
+		}
+	})
+}
