@@ -83,7 +83,7 @@ var plants = []planted{
 	{"a page that fails is the end", []cut{{"source/forge/client/pass.go", "\t\tr, err := l.read(ctx, of, n, before, found)\n", "\t\tr, err := l.read(ctx, of, n, before, found)\n\t\tif err != nil && n > 1 {\n\t\t\tbreak\n\t\t}\n"}}},
 	{"what people want goes with its source", []cut{{"fsm/sourced.go", "case len(list) == 0 && !of.Hand:", "case len(list) == 0:"}}},
 	{"what a source wants goes with people", []cut{{"fsm/repos.go", "if list := t.claims.on(id); len(list) > 0 {", "if list := t.claims.on(id); false {"}}},
-	{"what is renamed is another", []cut{{"fsm/claimed.go", "\treturn own, true\n}\n\n// ownOf is", "\treturn nil, false\n}\n\n// ownOf is"}}},
+	{"what is renamed is another", []cut{{"fsm/claimed.go", "\treturn own, true\n}\n\n// pinned tells", "\treturn nil, false\n}\n\n// pinned tells"}}},
 	{"every node lists", []cut{{"source/lister/forges.go", "if !src.IsForge() || src.Owner != self.Num || !has.mayList(view, src) {", "if !src.IsForge() {"}}},
 	{"whatever has the number is shown", []cut{
 		{"mirror/store/candidate.go", "is(&r.live), is(r.candidate)", "is(&r.live), r.candidate != nil && r.candidate.Generation == generation"},
