@@ -27,7 +27,7 @@ func (s *State) byHand(e entry, row *Repo, r *command.NewRepo) *command.Item {
 	if row.retired() { // nobody else has its names
 		names := append([]string{row.Name}, row.Aliases...)
 		if row.hasYielded() { // who has its address is called as that is
-			names = names[:1]
+			names = slices.DeleteFunc(names, row.calledAsAddress)
 		}
 		for _, name := range names {
 			if asciifold.Compare(name, r.GetName()) != 0 && len(of.Names) <= maxAliases {
@@ -42,6 +42,13 @@ func (s *State) byHand(e entry, row *Repo, r *command.NewRepo) *command.Item {
 	t.store(e, next)
 	s.settle(e, row.ID)
 	return ok(row.ID)
+}
+
+// calledAsAddress tells whether a name is that of the address which a row has, or had: its host, with a plus sign before the port, and
+// its path.
+func (r *Repo) calledAsAddress(name string) bool {
+	key := strings.TrimSuffix(r.upstreamKeys()[0], strings.ToLower(r.yielded()))
+	return strings.ToLower(strings.Replace(name, "+", ":", 1)) == key
 }
 
 // asked gives a row what people ask for who add it: what is not as it usually is counts more than what its
