@@ -30,7 +30,7 @@ func (s *State) claimed(e entry, src *Source, c *command.Entry) (*Repo, *command
 	if k.before != nil && k.before.Repo == owner && src.IsForge() {
 		claim.Former = formerOf(k.before, claim)
 	}
-	gives, refused := t.room(r.GetId(), k, claim)
+	gives, refused := t.room(r, k, claim)
 	if refused != nil {
 		return nil, refused
 	}
@@ -90,7 +90,8 @@ func (s *State) claimOf(e entry, src *Source, c *command.Entry) *Claim {
 
 // room is which addresses others have for nobody that a claim is to have, or why it cannot have its own, or its name. A host/path
 // that is another's is left out of it.
-func (t *tables) room(id string, k kin, claim *Claim) (gives []string, refused *command.Item) {
+func (t *tables) room(r *command.NewRepo, k kin, claim *Claim) (gives []string, refused *command.Item) {
+	id := r.GetId()
 	owner := k.owner(id)
 	for i, key := range claim.Keys {
 		other := t.repoByURLKey(key)
@@ -107,10 +108,10 @@ func (t *tables) room(id string, k kin, claim *Claim) (gives []string, refused *
 	if taken := t.nameTaken(owner, claim.Name); claim.Name != "" && taken != nil && !t.leavesName(k.was, claim.Name) {
 		return nil, taken
 	}
-	if taken := t.nameTaken(owner, claim.Alias); claim.Alias != "" && taken != nil {
-		if claim.Name == "" && k.row == nil {
-			return nil, taken
-		}
+	if taken := t.nameTaken(owner, r.GetName()); claim.Name == "" && k.row == nil && taken != nil {
+		return nil, taken
+	}
+	if claim.Alias != "" && t.nameTaken(owner, claim.Alias) != nil {
 		claim.Alias = "" // who has it keeps it
 	}
 	if k.row != nil && !k.row.canHave(t.claims.on(k.row.ID), claim) {

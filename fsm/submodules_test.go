@@ -238,3 +238,16 @@ func TestWhatPeopleAskForWhoAddWhatIsWanted(t *testing.T) {
 		t.Errorf("%+v, %v", row.Policy, row.Labels)
 	}
 }
+
+// A submodule that is to be called as another is takes nothing away from that.
+func TestASubmoduleTakesNoName(t *testing.T) {
+	m := sourced(t)
+	m.ok(m.listing("kernel", []*command.Entry{asking("one"), entryOf("two")}, nil))
+	two := m.row("upstream/two").ID
+	e := submodule("one", "lib")
+	e.Repo.Name = "upstream/two"
+	m.refusedItem(refusal.ConflictName, m.under("kernel", "one", &command.Submodules{}, e))
+	if m.row("upstream/two").ID != two {
+		t.Error("it has another")
+	}
+}

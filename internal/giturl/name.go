@@ -51,7 +51,7 @@ func badName(name string) string {
 		switch first, _ := utf8.DecodeRuneInString(bare); {
 		case s == "":
 			return "a part is empty"
-		case bare == "" || s == "." || s == "..":
+		case s == "." || s == "..":
 			return "a part is " + s
 		case strings.HasSuffix(low, ".git"), strings.HasSuffix(low, ".lock"):
 			return "a part ends in " + low[strings.LastIndexByte(low, '.'):]

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"strconv"
 	"strings"
@@ -184,6 +185,32 @@ func TestAListingThatIsOverIsNotUnderWay(t *testing.T) {
 		synctest.Wait()
 		if u := w.state.View().Underway(w.forge()); u != nil || w.forge().Listed.GetGeneration() != 1 {
 			t.Errorf("%+v, %+v", u, w.forge().Listed)
+		}
+	})
+}
+
+// That a forge is asked in vain is told at once, with why.
+func TestWhatIsAskedInVainIsShown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, a := newForgeWorld(t, "github", nil)
+		a.Organisation("acme", repo(1, "one"))
+		a.Fault(func(n int, _ *http.Request) http.HandlerFunc {
+			if n == 1 {
+				time.Sleep(10 * time.Second)
+				return forgereplay.Answer(502, "oh")
+			}
+			return nil
+		})
+		w.runs(t, "a", a)
+		time.Sleep(10*time.Second + 500*time.Millisecond)
+		synctest.Wait()
+		if u := w.state.View().Underway(w.forge()); u == nil || !strings.Contains(u.Trouble, "answers 502") {
+			t.Errorf("%+v", u)
+		}
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if urls, _ := w.forged(); len(urls) != 1 || w.state.View().Underway(w.forge()) != nil {
+			t.Errorf("%q", urls)
 		}
 	})
 }

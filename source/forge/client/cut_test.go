@@ -299,5 +299,15 @@ func TestRedirectsInACircle(t *testing.T) {
 		if e := fails(t, cfg, client.Failed); !strings.Contains(e.Why, "answers 301") || asked != 3 {
 			t.Errorf("%v, asked for %d times", e, asked)
 		}
+		// Or further and further.
+		cfg.Transport = transport(func(r *http.Request) (*http.Response, error) {
+			asked++
+			resp := answer(r, http.StatusMovedPermanently, "")
+			resp.Header.Set("Location", "https://forge.example/sub/"+strconv.Itoa(asked))
+			return resp, nil
+		})
+		if asked = 0; !strings.Contains(fails(t, cfg, client.Failed).Why, "answers 301") || asked != 3*6 {
+			t.Errorf("asked for %d times", asked)
+		}
 	})
 }
