@@ -75,6 +75,16 @@ func TestWhereWhatIsServedCameFrom(tt *testing.T) {
 			if what > 5 {
 				row = rows[rapid.IntRange(0, len(rows)-1).Draw(t, "row")]
 			}
+			if rapid.IntRange(0, 19).Draw(t, "anew") == 0 { // a source goes, and is there again
+				src := rapid.SampledFrom([]string{"kernel", "others", "acme", "tools"}).Draw(t, "goes")
+				done(&command.RemoveSource{Id: src})
+				again := putSource(src)
+				if src == "acme" || src == "tools" {
+					again = account(src)
+				}
+				done(again)
+				continue
+			}
 			var msg proto.Message
 			switch what {
 			case 0, 1, 2, 3:

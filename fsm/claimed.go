@@ -202,14 +202,10 @@ func (t *tables) rowFor(was, claim *Claim) (row *Repo, moved bool) {
 	return own, true
 }
 
-// pinned tells whether people have a row follow another address than a claim says. Of a forge that is none which only has the claim's
-// own first, beside further ones: what is renamed there goes along.
+// pinned tells whether people have a row follow another address than a claim says. It is none which only has the claim's own first,
+// beside further ones, or which the claim is there for: what is listed elsewhere then goes there.
 func (t *tables) pinned(row *Repo, claim *Claim) bool {
-	if row == nil || row.Sourced == nil || row.Sourced.ByHand&setUpstream == 0 {
-		return false
-	}
-	src := t.sources.byNum(claim.Source)
-	return t.format < formatCourse || src == nil || !src.IsForge() || row.upstreamKeys()[0] != claim.Keys[0]
+	return row != nil && row.Sourced != nil && row.Sourced.ByHand&setUpstream != 0 && (t.format < formatCourse || row.upstreamKeys()[0] != claim.Keys[0])
 }
 
 // ownOf is the row that a claim may have follow another address, nil where there is none.

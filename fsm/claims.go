@@ -119,7 +119,11 @@ func (c *claims) put(claim *Claim) {
 	c.add(claim.Source, +1)
 }
 
+// drop takes a claim away, as it is now.
 func (c *claims) drop(claim *Claim) {
+	if claim = c.get(claim.Source, claim.Path); claim == nil {
+		return
+	}
 	c.sum = c.sum.minus(claim.sum)
 	c.byPath.Delete(claim)
 	c.byRepo.Delete(claim)

@@ -261,7 +261,7 @@ func TestASubmoduleOnTheRowOfWhatNamesIt(t *testing.T) {
 			m.ok(&command.RemoveRepos{Ids: []string{b}})
 		}
 		view := m.state.View()
-		if c := view.ClaimOf(view.SourceByID("kernel").Num, "app"); early && c.Hash != [16]byte{} || !early && (c.Repo == b || view.RepoByURLKey("h/e").ID != c.Repo) {
+		if c := view.ClaimOf(view.SourceByID("kernel").Num, "app"); c.Repo == b || view.RepoByURLKey("h/e").ID != c.Repo {
 			t.Errorf("%+v", c)
 		}
 		if c := view.ClaimOf(view.SourceByID("kernel").Num, sub.Path); c.Hash != [16]byte{} {
@@ -378,4 +378,40 @@ func TestAnAddressByHandTakesNoName(t *testing.T) {
 	if row := m.repo(id); row.Name != "acme/x" || len(row.Aliases) != 0 || m.row("h/x").ID != "hand" {
 		t.Errorf("%+v", row)
 	}
+}
+
+// Who shares a row that people had follow its address has its own again when it is listed with another.
+func TestWhoIsListedElsewhereLeavesWhatPeopleSet(t *testing.T) {
+	m := sourced(t)
+	m.ok(putSource("others"))
+	m.ok(m.listing("kernel", []*command.Entry{at("a", "a")}, nil))
+	a := m.row("upstream/a").ID
+	m.ok(publish(a, 1))
+	m.ok(follows(a, "w"))
+	m.ok(&command.Report{Node: "a", Health: []*command.HealthReport{{Repo: a, Epoch: 1, Heard: m.repo(a).Word()}}})
+	m.ok(m.listing("others", []*command.Entry{at("x", "w")}, nil))
+	if m.row("upstream/x").ID != a {
+		t.Fatal("they share none")
+	}
+	m.ok(m.listing("others", []*command.Entry{at("x", "k")}, nil))
+	if one, two := m.row("upstream/a"), m.row("upstream/x"); one.ID != a || one.upstreamKeys()[0] != "h/w" || two.ID == a || two.upstreamKeys()[0] != "h/k" {
+		t.Errorf("%+v, %+v", one, two)
+	}
+}
+
+// A source that goes takes all its claims along, also of what it lists twice, and nothing of them is left.
+func TestASourceGoesThatListsSomethingTwice(t *testing.T) {
+	m := sourced(t)
+	m.ok(m.listing("kernel", []*command.Entry{at("a", "x"), asking("app")}, nil))
+	sub := submodule("app", "lib")
+	sub.Repo.Urls, sub.Repo.UrlKeys = []string{"https://h/x"}, []string{"h/x"}
+	m.ok(m.under("kernel", "app", &command.Submodules{}, sub))
+	m.ok(m.listing("kernel", []*command.Entry{at("b", "x")}, nil))
+	x := m.row("upstream/a").ID
+	m.ok(publish(x, 1))
+	m.ok(&command.RemoveSource{Id: "kernel"})
+	if err := soundSources(m.state.View()); err != nil || !m.repo(x).retired() || len(m.state.View().ClaimsOn(x)) != 0 {
+		t.Errorf("%v, %+v", err, m.repo(x).Sourced)
+	}
+	m.ok(&command.RemoveRepos{Ids: []string{x}})
 }

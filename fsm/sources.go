@@ -245,13 +245,15 @@ func (s *State) removeSource(e entry, c *command.RemoveSource) *command.Outcome 
 		next.Removing = true
 		t.putSource(e, &next)
 	}
-	var some []*Claim
+	var some []string
 	t.claims.of(src.Num, "", func(c *Claim) bool {
-		some = append(some, c)
+		some = append(some, c.Path)
 		return len(some) < MaxItems
 	})
-	for _, claim := range some {
-		s.ends(e, claim)
+	for _, path := range some {
+		if claim := t.claims.get(src.Num, path); claim != nil { // as it is by now: it may have inherited
+			s.ends(e, claim)
+		}
 	}
 	left := t.claims.count(src.Num)
 	if left == 0 {
