@@ -98,10 +98,21 @@ func tryFor(view *fsm.View, src *fsm.Source, r refused) string {
 			return "that is what this entry was until now, and is for others still: leave it out"
 		}
 	}
-	if src.IsForge() && (r.why.Code == refusal.ConflictName || r.why.Code == refusal.ConflictURL) {
+	switch {
+	case src.IsForge() && r.why.Code == refusal.ConflictName:
 		return "give the source another --template, or the other mirror another name"
+	case src.IsForge() && r.why.Code == refusal.ConflictURL:
+		if has := view.RepoByName(r.why.Existing); has != nil && peoples(view, has) {
+			return fmt.Sprintf("people have %[1]s follow that url: if it is of something else, gitmirror repo set %[1]s --url URL", has.Name)
+		}
+		return "it is taken up as soon as the other has another url"
 	}
 	return tryInFile(r.why)
+}
+
+// peoples tells whether people have said which upstream a row has.
+func peoples(view *fsm.View, row *fsm.Repo) bool {
+	return row.Sourced == nil || slices.ContainsFunc(view.Origins(row), func(o fsm.Origin) bool { return o.Setting == "upstream" && o.Source == 0 })
 }
 
 // tryInFile is what to do about a refusal where there are no commands, but a file.

@@ -16,7 +16,7 @@ func doubted(listing *source.Listing, account forge.Account, found *client.Resul
 	}
 	listing.Unknown = append(listing.Unknown, "/")
 	listing.Flaws = append(listing.Flaws, source.Flaw{File: account.Name,
-		Why: fmt.Sprintf("the forge tells of %d repositories and shows %d: nothing is taken away", found.Told, len(found.Repos)),
+		Why: fmt.Sprintf("the forge tells of %d repositories at least, and shows %d: nothing is taken away", found.Told, len(found.Repos)),
 		Try: "look whether the forge, or a proxy before it, shows all of them to whoever lists it"})
 	listing.Sort()
 }

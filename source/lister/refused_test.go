@@ -75,3 +75,14 @@ func TestWhatWasRefusedIsKeptAsItWasRead(t *testing.T) {
 		t.Errorf("%q, %+v", row.URLs(), w.state.View().SourceByID("s").Listed)
 	}
 }
+
+// Of a forge's repository whose address another mirror has it is said whose that is.
+func TestWhatToTryWhereAnAddressIsTaken(t *testing.T) {
+	w, a := newForgeWorld(t, "github", nil)
+	w.sure(&command.AddRepos{Repos: []*command.NewRepo{{Id: "x", Name: "mine", Urls: []string{"https://h/else", "https://h/acme/one.git"}, UrlKeys: []string{"h/else", "h/acme/one"}}}})
+	a.Organisation("acme", repo(1, "one"))
+	w.lists("a", a)()
+	if flaws := w.forge().Listed.GetFlaws(); len(flaws) != 1 || !strings.Contains(flaws[0].GetTry(), "gitmirror repo set mine --url") {
+		t.Errorf("%v", flaws)
+	}
+}
