@@ -60,9 +60,14 @@ func newWorld(t rapid.TB) *world {
 	for _, id := range []string{"a", "b"} {
 		w.do(&command.PutNode{Node: &command.Node{Id: id, Name: id, Format: fsm.Format}})
 	}
-	w.do(&command.PutSource{Source: &command.NewSource{Id: "s", Name: "s", Namespace: "ns", Index: &command.NewRepo{
-		Id: "index", Name: "h/index", Urls: []string{"https://h/index"}, UrlKeys: []string{"h/index"}, Copies: []string{"a", "b"}, Owner: "a"}}})
+	w.do(w.aSource())
 	return w
+}
+
+// aSource is the one there is.
+func (w *world) aSource() *command.PutSource {
+	return &command.PutSource{Source: &command.NewSource{Id: "s", Name: "s", Namespace: "ns", Index: &command.NewRepo{
+		Id: "index", Name: "h/index", Urls: []string{"https://h/index"}, UrlKeys: []string{"h/index"}, Copies: []string{"a", "b"}, Owner: "a"}}}
 }
 
 func (w *world) do(msg proto.Message) *command.Outcome {

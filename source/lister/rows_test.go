@@ -122,7 +122,7 @@ func (w *world) people(t *rapid.T, urls *rapid.Generator[[]string]) {
 	for _, u := range set {
 		list, keys = append(list, "https://h/"+u), append(keys, "h/"+u)
 	}
-	switch rapid.SampledFrom([]string{"add", "add", "follow", "remove", "remove", "prove", "fallback"}).Draw(t, "does") {
+	switch rapid.SampledFrom([]string{"add", "add", "follow", "remove", "remove", "prove", "fallback", "anew"}).Draw(t, "does") {
 	case "add":
 		w.ids++
 		w.do(&command.AddRepos{Repos: []*command.NewRepo{{Id: fmt.Sprintf("hand%d", w.ids), Name: fmt.Sprint("hand/", w.ids), Urls: row.URLs()[:1], UrlKeys: []string{row.UpstreamKey()}, Copies: []string{"a"}, Owner: "a"}}})
@@ -130,6 +130,9 @@ func (w *world) people(t *rapid.T, urls *rapid.Generator[[]string]) {
 		w.do(&command.ChangeRepos{Repos: []*command.RepoChange{{Repo: row.ID, Upstream: &command.Upstream{Urls: list, Keys: keys}}}})
 	case "remove":
 		w.do(&command.RemoveRepos{Ids: []string{row.ID}})
+	case "anew":
+		w.sure(&command.RemoveSource{Id: "s"})
+		w.sure(w.aSource())
 	case "prove":
 		if row.Owner != 0 {
 			w.do(&command.Report{Node: "a", Health: []*command.HealthReport{{Repo: row.ID, Epoch: row.Epoch, Heard: row.Word()}}})
