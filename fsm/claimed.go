@@ -64,7 +64,7 @@ func (s *State) claimed(e entry, src *Source, c *command.Entry) (*Repo, *command
 	switch {
 	case k.moved:
 		t.reachedAt(e, row.ID, claim.URLs, claim.Keys)
-	case k.was == nil && t.replaces(row, src, claim): // the address is the same, and what is there may be another: it is looked at
+	case (k.was == nil || k.was.Repo != row.ID) && t.replaces(row, src, claim): // the address is the same, and what is there may be another: it is looked at
 		next := t.repo(row.ID).edit()
 		next.cameAt = e.index
 		t.store(e, next)

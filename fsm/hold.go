@@ -96,14 +96,14 @@ func (t *tables) movedFrom(src *Source, claim *Claim) *Claim {
 	return t.elsewhere(src, claim.Path, func(c *Claim) bool { return transferred(c.Keys[0], claim.Keys[0]) })
 }
 
-// elsewhere is the oldest claim that another source of the same forge has of what that knows by that
+// elsewhere is the oldest claim that a source of another account of the same forge has of what that knows by that
 // number, nil where there is none.
 func (t *tables) elsewhere(src *Source, number string, is func(*Claim) bool) (found *Claim) {
 	if !src.IsForge() || number == "" || t.format < formatCourse {
 		return nil
 	}
 	for _, other := range t.sources.list {
-		if other.Num == src.Num || other.Removing || !other.atForge(src) {
+		if other.Num == src.Num || other.Removing || !other.atForge(src) || strings.EqualFold(other.Forge.GetAccount(), src.Forge.GetAccount()) {
 			continue
 		}
 		if c := t.claims.get(other.Num, number); c != nil && is(c) && (found == nil || c.Since < found.Since) {

@@ -365,6 +365,28 @@ func TestAnotherRepositoryWherePeopleHaveOne(t *testing.T) {
 	if row := m.row("acme/x"); row.ID != id || row.Word() == 0 || row.Estranged() != "" {
 		t.Errorf("%+v", row)
 	}
+	// So it is where that was listed elsewhere before.
+	m.ok(&command.Report{Node: "a", Health: []*command.HealthReport{{Repo: id, Epoch: 1, Heard: m.repo(id).Word()}}})
+	m.ok(m.listing("acme", []*command.Entry{inForge("103", "acme/z", "z")}, []string{"102"}))
+	m.ok(m.listing("acme", []*command.Entry{inForge("103", "acme/x", "x")}, nil))
+	if row := m.row("acme/x"); row.ID != id || row.Word() == 0 {
+		t.Errorf("%+v", row)
+	}
+}
+
+// Two sources of one account: what one of them lists at another address, since the account has another name, is not elsewhere by
+// what the other has still.
+func TestOneAccountTwice(t *testing.T) {
+	m := forged(t)
+	twin := putForge("twin")
+	twin.Source.Forge.Account = "ACME"
+	m.ok(twin)
+	m.ok(m.listing("acme", []*command.Entry{inForge("1", "acme/x", "acme/x")}, nil))
+	m.ok(m.listing("twin", []*command.Entry{inForge("1", "twin/x", "acme/x")}, nil))
+	m.ok(m.listing("acme", []*command.Entry{inForge("1", "new/x", "new/x")}, nil))
+	if m.state.View().Elsewhere(m.state.View().SourceByID("acme"), "1") || m.state.View().Elsewhere(m.state.View().SourceByID("twin"), "1") {
+		t.Error("it is elsewhere")
+	}
 }
 
 // What people have follow an address is not called as that is where others are called so already.
