@@ -20,6 +20,9 @@ func (t *tables) movesTo(e entry, row, next *Repo) {
 		return
 	}
 	was, is := row.serves(), next.upstreamKeys()[0]
+	if row.upstreamKeys()[0] != is {
+		row.leavesAddress(next)
+	}
 	if next.Fallback != nil && !slices.Contains(next.URLs()[1:], next.Fallback.URL) {
 		next.Fallback = nil
 	}

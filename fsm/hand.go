@@ -15,7 +15,8 @@ import (
 
 // What people want of rows that sources claim.
 
-// byHand notes that people want a row which sources have claimed: under the name that they ask for, too.
+// byHand notes that people want a row which sources have claimed: under the name that they ask for, too. What is retired is called
+// that alone: what it was called is for who lists it again.
 func (s *State) byHand(e entry, row *Repo, r *command.NewRepo) *command.Item {
 	t := &s.tables
 	if taken := t.nameTaken(row.ID, r.GetName()); taken != nil {
@@ -24,17 +25,6 @@ func (s *State) byHand(e entry, row *Repo, r *command.NewRepo) *command.Item {
 	}
 	of := *row.Sourced
 	of.Hand, of.Names = true, []string{r.GetName()}
-	if row.retired() { // nobody else has its names
-		names := append([]string{row.Name}, row.Aliases...)
-		if row.hasYielded() { // who has its address is called as that is
-			names = slices.DeleteFunc(names, row.calledAsAddress)
-		}
-		for _, name := range names {
-			if asciifold.Compare(name, r.GetName()) != 0 && len(of.Names) <= maxAliases {
-				of.Names = append(of.Names, name)
-			}
-		}
-	}
 	t.giveWay(e, row.ID, r.GetName())
 	next := row.edit()
 	s.asked(next, &of, r)
@@ -48,7 +38,24 @@ func (s *State) byHand(e entry, row *Repo, r *command.NewRepo) *command.Item {
 // its path.
 func (r *Repo) calledAsAddress(name string) bool {
 	key := strings.TrimSuffix(r.upstreamKeys()[0], strings.ToLower(r.yielded()))
-	return strings.ToLower(strings.Replace(name, "+", ":", 1)) == key
+	host, path, _ := strings.Cut(strings.ToLower(name), "/")
+	return strings.Replace(host, "+", ":", 1)+"/"+path == key
+}
+
+// leavesAddress has a row not be called any more as the address was that it had; but for its first name, which people know it by. next
+// must come from edit.
+func (r *Repo) leavesAddress(next *Repo) {
+	if !slices.ContainsFunc(next.Aliases, r.calledAsAddress) {
+		return
+	}
+	next.Aliases = slices.DeleteFunc(slices.Clone(next.Aliases), r.calledAsAddress)
+	next.pack()
+	if next.Sourced == nil || len(next.Sourced.Names) == 0 {
+		return
+	}
+	of := *next.Sourced
+	of.Names = append(of.Names[:1:1], slices.DeleteFunc(slices.Clone(of.Names[1:]), r.calledAsAddress)...)
+	next.Sourced = &of
 }
 
 // asked gives a row what people ask for who add it: what is not as it usually is counts more than what its
@@ -163,15 +170,17 @@ func (r *Repo) setByHand(c *command.RepoChange, list []*Claim, key string, other
 	}
 	if c.Name != nil || c.Aliases != nil {
 		of.Names = nil
+		retired := r.retired() // whose other names are whoever's wants them
 		theirs := (&Sourced{}).names(list, key)
 		for i, name := range append([]string{r.Name}, r.Aliases...) {
-			if named := i == 0 && c.Name != nil; named || !slices.ContainsFunc(theirs, func(n string) bool { return asciifold.Compare(n, name) == 0 }) {
+			named := i == 0 && c.Name != nil
+			if named || !retired && !slices.ContainsFunc(theirs, func(n string) bool { return asciifold.Compare(n, name) == 0 }) && !slices.ContainsFunc(list, func(c *Claim) bool { return c.wasCalled(name) }) {
 				of.Names = append(of.Names, name)
 			}
 		}
 	}
-	if c.Name != nil || c.Aliases != nil || c.GetUpstream() != nil {
-		if names := slices.DeleteFunc(of.names(list, key), others); len(names) > 0 {
+	if !r.retired() && (c.Name != nil || c.Aliases != nil || c.GetUpstream() != nil) {
+		if names := of.called(list, key, others); len(names) > 0 {
 			r.Name, r.Aliases = names[0], slices.Clip(names[1:])
 			r.pack()
 		}

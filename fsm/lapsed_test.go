@@ -437,3 +437,32 @@ func TestASourceGoesThatListsSomethingTwice(t *testing.T) {
 	}
 	m.ok(&command.RemoveRepos{Ids: []string{x}})
 }
+
+// What is retired, or people have taken, is not called as its address was once it has another; nor are names people's that nobody gave.
+func TestNamesOfAnAddressGoWithIt(t *testing.T) {
+	m := forged(t)
+	m.ok(m.listing("acme", []*command.Entry{inForge("1", "acme/x", "x"), inForge("3", "acme/z", "z")}, nil))
+	x, z := m.row("acme/x").ID, m.row("acme/z").ID
+	called := func(id, name string) {
+		m.ok(&command.ChangeRepos{Repos: []*command.RepoChange{{Repo: id, Name: &name}}})
+	}
+	m.ok(m.listing("acme", nil, []string{"1"}))
+	called(x, "mine/x") // while it is retired
+	m.isCalled(m.repo(x), "mine/x", "h/x", "acme/x")
+	m.ok(m.listing("acme", []*command.Entry{inForge("1", "acme/x", "x")}, nil))
+	m.ok(m.listing("acme", []*command.Entry{inForge("1", "acme/x2", "x2")}, nil))
+	m.isCalled(m.repo(x), "mine/x", "acme/x2", "h/x2", "acme/x", "h/x")
+	called(x, "my/x") // what it was called before is not people's
+	m.ok(m.listing("acme", []*command.Entry{inForge("11", "acme/x", "x")}, nil))
+	m.isCalled(m.repo(x), "my/x", "mine/x", "acme/x2", "h/x2")
+	if m.row("acme/x").ID == x || m.row("h/x").ID == x {
+		t.Error("what is new there is not called so")
+	}
+	m.ok(addRepos(&command.NewRepo{Id: "q", Name: "q", Urls: []string{"https://h/q"}, UrlKeys: []string{"h/q"}}))
+	m.ok(&command.ChangeRepos{Repos: []*command.RepoChange{{Repo: "q", Aliases: &command.Aliases{Names: []string{"h/q", "also/q"}}}}})
+	m.ok(follows("q", "else"))
+	m.isCalled(m.repo("q"), "q", "also/q")
+	m.ok(addRepos(&command.NewRepo{Id: "n", Name: "mine/z", Urls: m.repo(z).URLs(), UrlKeys: m.repo(z).upstreamKeys()}))
+	m.ok(follows(z, "else-z"))
+	m.isCalled(m.repo(z), "mine/z", "acme/z")
+}

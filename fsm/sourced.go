@@ -82,7 +82,7 @@ func (s *State) settleWithout(e entry, id string, gone numbered, others []string
 				t.giveWay(e, id, c.Alias)
 			}
 		}
-		s.follow(next, &of, list)
+		s.follow(next, next.Sourced, list)
 		if len(list) == 0 {
 			next.Sourced = nil // as it was before any claim came
 		}
@@ -170,17 +170,10 @@ func (s *State) follow(next *Repo, of *Sourced, list []*Claim) {
 	if next.Estranged() != "" {
 		key = "" // what others have at its address is not called as that is
 	}
-	names := slices.DeleteFunc(of.names(list, key), func(name string) bool {
+	names := of.called(list, key, func(name string) bool {
 		is := t.repoNamed(name)
 		return is != nil && is.ID != next.ID // who was called so meanwhile keeps it
 	})
-	for _, c := range list {
-		for _, name := range c.Former {
-			if is := t.repoNamed(name); (is == nil || is.ID == next.ID) && len(names) > 0 {
-				names = appendName(names, name)
-			}
-		}
-	}
 	if len(names) == 0 { // another row is called as its upstream is
 		names = []string{next.Name}
 	}
@@ -204,6 +197,22 @@ func (of *Sourced) names(list []*Claim, key string) (names []string) {
 	for _, c := range list {
 		if c.Keys[0] == key {
 			add(c.Alias)
+		}
+	}
+	return names
+}
+
+// called are those names but what others are called, and those that it had by its claims before, as far as there is room.
+func (of *Sourced) called(list []*Claim, key string, others func(name string) bool) []string {
+	names := slices.DeleteFunc(of.names(list, key), others)
+	if len(names) == 0 {
+		return nil
+	}
+	for _, c := range list {
+		for _, name := range c.Former {
+			if !others(name) && len(names) <= maxAliases {
+				names = appendName(names, name)
+			}
 		}
 	}
 	return names

@@ -336,7 +336,7 @@ func TestPeopleAndSourcesWantOne(t *testing.T) {
 	})
 }
 
-// Who adds what is retired keeps what it is called.
+// Who adds what is retired calls it: what it was called goes with its claim, and is there for others.
 func TestWhatIsRetiredIsKeptByPeople(t *testing.T) {
 	m := sourced(t)
 	m.ok(m.listing("kernel", []*command.Entry{entryOf("one")}, nil))
@@ -344,7 +344,13 @@ func TestWhatIsRetiredIsKeptByPeople(t *testing.T) {
 	mine := newRepo("mine")
 	mine.Name, mine.Urls, mine.UrlKeys = "mine", newRepo("one").Urls, newRepo("one").UrlKeys
 	m.ok(addRepos(mine))
-	m.isCalled(m.row("upstream/one"), "mine", "upstream/one", "host/Acme/one")
+	m.isCalled(m.row("mine"), "mine")
+	other := entryOf("one")
+	other.Repo.Id, other.Repo.Urls, other.Repo.UrlKeys = "other", []string{"https://h/other"}, []string{"h/other"}
+	m.ok(m.listing("kernel", []*command.Entry{other}, nil))
+	if m.row("upstream/one").ID != "other" {
+		t.Error("the name is not free")
+	}
 	if row := m.row("mine"); row.Sourced != nil {
 		t.Errorf("%+v", row.Sourced)
 	}
@@ -371,9 +377,7 @@ func TestWhatPeopleSetStays(t *testing.T) {
 		row.Labels["a"] != "mine" || row.Labels["b"] != "" || row.Labels["c"] != "2" {
 		t.Errorf("%+v of %+v, %v", row, row.Policy, row.URLs())
 	}
-	if m.row("upstream/one") != row || m.row("host/Acme/one") != row {
-		t.Error("a name is gone")
-	}
+	m.isCalled(row, "mine", "upstream/one") // and not as the address is any more that it had
 }
 
 func TestWhatASourceMayTakeAway(t *testing.T) {

@@ -108,7 +108,7 @@ const mostShown = 100
 // kept are the paths of what is gone, whose entries under another path, or of whose address those that ask for it, were refused:
 // they keep what they have.
 func kept(view *fsm.View, src *fsm.Source, listing *source.Listing, changes source.Changes, list []refused) map[string]bool {
-	if len(list) == 0 {
+	if len(list) == 0 || src.IsForge() { // whose numbers tell what is another
 		return nil
 	}
 	from, first := map[string]bool{}, map[string]bool{}

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"gitmirror/fsm/command"
+	"gitmirror/internal/forgereplay"
 )
 
 // What is in the way of an entry's fallback, and goes with the same listing, is in the way no more.
@@ -84,5 +85,30 @@ func TestWhatToTryWhereAnAddressIsTaken(t *testing.T) {
 	w.lists("a", a)()
 	if flaws := w.forge().Listed.GetFlaws(); len(flaws) != 1 || !strings.Contains(flaws[0].GetTry(), "gitmirror repo set mine --url") {
 		t.Errorf("%v", flaws)
+	}
+}
+
+// An account is followed twice: what is gone from one of these, and was renamed by the other meanwhile, stands in the way of what is
+// new at its address for one listing, and not for ever.
+func TestWhatIsGoneOfAnAccountFollowedTwice(t *testing.T) {
+	w, a := newForgeWorld(t, "github", nil)
+	w.sure(&command.PutSource{Source: &command.NewSource{Id: "g", Name: "g", Owner: "a", Forge: &command.Forge{Kind: "github", Base: "https://h", Account: "acme", Selection: &command.Selection{Template: "t/{name}"}}}})
+	all := []forgereplay.Repo{repo(1, "i1"), repo(2, "i2"), repo(3, "i3")}
+	a.Organisation("acme", all...)
+	list := w.lists("a", a)
+	list()
+	all[0] = repo(1, "i1n")
+	all = append(all, repo(101, "i1"))
+	a.Organisation("acme", all...)
+	w.sync()
+	list()
+	a.Organisation("acme", all[1:]...)
+	for i := range 2 {
+		w.sure(&command.SetSource{Id: "g", Again: uint64(i + 1)})
+		list()
+	}
+	view := w.state.View()
+	if row, g := view.RepoByName("t/i1"), view.SourceByID("g"); row == nil || row != view.RepoByURLKey("h/acme/i1") || g.Listed.GetFlawsTotal() != 0 || view.ClaimOf(g.Num, made("1")) != nil {
+		t.Errorf("%+v, %v", row, g.Listed)
 	}
 }
