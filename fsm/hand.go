@@ -49,7 +49,6 @@ func (r *Repo) leavesAddress(next *Repo) {
 		return
 	}
 	next.Aliases = slices.DeleteFunc(slices.Clone(next.Aliases), r.calledAsAddress)
-	next.pack()
 	if next.Sourced == nil || len(next.Sourced.Names) == 0 {
 		return
 	}
