@@ -51,7 +51,7 @@ func (s *State) changeRepo(e entry, c *command.RepoChange) *command.Item {
 		return refused
 	}
 	others := func(name string) bool { return t.nameTaken(row.ID, name) != nil }
-	if next.setByHand(c, t.claims.on(row.ID), keys[0], others); len(next.Aliases) > maxAliases {
+	if next.setByHand(c, t.claims.on(row.ID), keys[0], append([]string{row.Name}, row.Aliases...), others); len(next.Aliases) > maxAliases {
 		return refuseItem(row.ID, refusal.Invalid, "%s would have %d other names, more than %d", next.Name, len(next.Aliases), maxAliases)
 	}
 	for _, name := range append([]string{next.Name}, next.Aliases...) {

@@ -21,7 +21,7 @@ func (t *tables) movesTo(e entry, row, next *Repo) {
 	}
 	was, is := row.serves(), next.upstreamKeys()[0]
 	if row.upstreamKeys()[0] != is {
-		row.leavesAddress(next)
+		row.leavesAddress(next, t.claims.on(row.ID))
 	}
 	if next.Fallback != nil && !slices.Contains(next.URLs()[1:], next.Fallback.URL) {
 		next.Fallback = nil

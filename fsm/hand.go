@@ -16,7 +16,7 @@ import (
 // What people want of rows that sources claim.
 
 // byHand notes that people want a row which sources have claimed: under the name that they ask for, too. What is retired is called
-// that alone: what it was called is for who lists it again.
+// that, and what they called it before: what else it was called is for who lists it again.
 func (s *State) byHand(e entry, row *Repo, r *command.NewRepo) *command.Item {
 	t := &s.tables
 	if taken := t.nameTaken(row.ID, r.GetName()); taken != nil {
@@ -25,6 +25,9 @@ func (s *State) byHand(e entry, row *Repo, r *command.NewRepo) *command.Item {
 	}
 	of := *row.Sourced
 	of.Hand, of.Names = true, []string{r.GetName()}
+	for _, name := range row.Sourced.Names {
+		of.Names = appendName(of.Names, name)
+	}
 	t.giveWay(e, row.ID, r.GetName())
 	next := row.edit()
 	s.asked(next, &of, r)
@@ -42,18 +45,21 @@ func (r *Repo) calledAsAddress(name string) bool {
 	return strings.Replace(host, "+", ":", 1)+"/"+path == key
 }
 
-// leavesAddress has a row not be called any more as the address was that it had; but for its first name, which people know it by. next
-// must come from edit.
-func (r *Repo) leavesAddress(next *Repo) {
-	if !slices.ContainsFunc(next.Aliases, r.calledAsAddress) {
+// leavesAddress has a row not be called any more as the address was that it had; but for its first name, which people know it by, and
+// what its claims call it. next must come from edit.
+func (r *Repo) leavesAddress(next *Repo, list []*Claim) {
+	goes := func(name string) bool {
+		return r.calledAsAddress(name) && !slices.ContainsFunc(list, func(c *Claim) bool { return asciifold.Compare(c.Name, name) == 0 })
+	}
+	if !slices.ContainsFunc(next.Aliases, goes) {
 		return
 	}
-	next.Aliases = slices.DeleteFunc(slices.Clone(next.Aliases), r.calledAsAddress)
+	next.Aliases = slices.DeleteFunc(slices.Clone(next.Aliases), goes)
 	if next.Sourced == nil || len(next.Sourced.Names) == 0 {
 		return
 	}
 	of := *next.Sourced
-	of.Names = append(of.Names[:1:1], slices.DeleteFunc(slices.Clone(of.Names[1:]), r.calledAsAddress)...)
+	of.Names = append(of.Names[:1:1], slices.DeleteFunc(slices.Clone(of.Names[1:]), goes)...)
 	next.Sourced = &of
 }
 
@@ -140,9 +146,9 @@ func (t *tables) anew(c *Claim) {
 }
 
 // setByHand notes which of a row's settings are people's from now on: the names that it has by its
-// claims it keeps, but for those that are others' by now. key is of the first url that it has from now on. The receiver must come
+// claims it keeps, but for those that are others' by now. key is of the first url that it has from now on, called is what it was called. The receiver must come
 // from edit.
-func (r *Repo) setByHand(c *command.RepoChange, list []*Claim, key string, others func(name string) bool) {
+func (r *Repo) setByHand(c *command.RepoChange, list []*Claim, key string, called []string, others func(name string) bool) {
 	if r.Sourced == nil {
 		return
 	}
@@ -168,14 +174,20 @@ func (r *Repo) setByHand(c *command.RepoChange, list []*Claim, key string, other
 		}
 	}
 	if c.Name != nil || c.Aliases != nil {
+		was, theirs := of.Names, (&Sourced{}).names(list, key)
 		of.Names = nil
-		retired := r.retired() // whose other names are whoever's wants them
-		theirs := (&Sourced{}).names(list, key)
+		is := func(name string) func(string) bool {
+			return func(n string) bool { return asciifold.Compare(n, name) == 0 }
+		}
 		for i, name := range append([]string{r.Name}, r.Aliases...) {
-			named := i == 0 && c.Name != nil
-			if named || !retired && !slices.ContainsFunc(theirs, func(n string) bool { return asciifold.Compare(n, name) == 0 }) && !slices.ContainsFunc(list, func(c *Claim) bool { return c.wasCalled(name) }) {
-				of.Names = append(of.Names, name)
+			switch named := i == 0 && c.Name != nil; {
+			case named, slices.ContainsFunc(was, is(name)):
+			case r.retired() && slices.ContainsFunc(called, is(name)): // which is there for whoever wants it
+				continue
+			case slices.ContainsFunc(theirs, is(name)), slices.ContainsFunc(list, func(c *Claim) bool { return c.wasCalled(name) }):
+				continue
 			}
+			of.Names = append(of.Names, name)
 		}
 	}
 	if !r.retired() && (c.Name != nil || c.Aliases != nil || c.GetUpstream() != nil) {

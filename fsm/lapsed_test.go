@@ -4,6 +4,8 @@ import (
 	"slices"
 	"testing"
 
+	"google.golang.org/protobuf/proto"
+
 	"gitmirror/fsm/command"
 	"gitmirror/internal/refusal"
 )
@@ -465,4 +467,29 @@ func TestNamesOfAnAddressGoWithIt(t *testing.T) {
 	m.ok(addRepos(&command.NewRepo{Id: "n", Name: "mine/z", Urls: m.repo(z).URLs(), UrlKeys: m.repo(z).upstreamKeys()}))
 	m.ok(follows(z, "else-z"))
 	m.isCalled(m.repo(z), "mine/z", "acme/z")
+}
+
+// What people call something stays, also what they called it while it was retired, or before they added it; and what a claim calls it
+// does, although it is called as an address that it has no more.
+func TestNamesOfPeopleStay(t *testing.T) {
+	m := sourced(t)
+	m.ok(m.listing("kernel", []*command.Entry{at("a", "a"), at("b", "b")}, nil))
+	a, b := m.row("upstream/a").ID, m.row("upstream/b").ID
+	changes := func(c *command.RepoChange) { m.ok(&command.ChangeRepos{Repos: []*command.RepoChange{c}}) }
+	m.ok(m.listing("kernel", nil, []string{"a"}))
+	changes(&command.RepoChange{Repo: a, Aliases: &command.Aliases{Names: append(slices.Clone(m.repo(a).Aliases), "hand/q")}})
+	other := at("a", "a")
+	m.ok(m.listing("kernel", []*command.Entry{other}, nil))
+	m.isCalled(m.repo(a), "hand/q", "upstream/a", "h/a")
+	name := "hand/f"
+	changes(&command.RepoChange{Repo: b, Name: &name})
+	m.ok(byHand("z", "b"))
+	m.isCalled(m.repo(b), "hand/z", "hand/f", "upstream/b", "h/b")
+	as := at("c", "c")
+	as.Repo.Name = "h/c"
+	m.ok(m.listing("kernel", []*command.Entry{as}, nil))
+	c := m.row("h/c").ID
+	changes(&command.RepoChange{Repo: c, Name: proto.String("hand/c")})
+	m.ok(follows(c, "else"))
+	m.isCalled(m.repo(c), "hand/c", "h/c")
 }
