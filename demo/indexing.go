@@ -107,10 +107,25 @@ func (d *demo) followIndex(ctx context.Context) error {
 	if _, err := d.arrival(ctx, extra); err != nil {
 		return err
 	}
+	if err := d.durable(ctx, c, extra); err != nil {
+		return err
+	}
 	if n := d.clonedUpstream(); n != clones+1 {
 		return fmt.Errorf("the index had %d repositories cloned from upstream, where one is new", n-clones)
 	}
 	return nil
+}
+
+// durable waits until what is mirrored survives the loss of any node, as one is killed next: that it is shown everywhere says no more
+// than that one has it.
+func (d *demo) durable(ctx context.Context, c *api.Client, m *mirrored) error {
+	return await(ctx, arriveTimeout, m.name+" to be on two nodes", func(ctx context.Context) (bool, error) {
+		r, err := c.Repo(ctx, m.name)
+		if err != nil {
+			return false, err
+		}
+		return r.Durable, nil
+	})
 }
 
 // clonedUpstream counts how often what the index lists was cloned from upstream.
