@@ -493,3 +493,26 @@ func TestNamesOfPeopleStay(t *testing.T) {
 	m.ok(follows(c, "else"))
 	m.isCalled(m.repo(c), "hand/c", "h/c")
 }
+
+// What has given up its address is found by what that says it was, and keeps that: it is nobody else's.
+func TestWhatOnlySaysWhatItWas(t *testing.T) {
+	m := sourced(t)
+	m.ok(m.listing("kernel", []*command.Entry{at("a", "a"), at("z", "z")}, nil))
+	a := m.row("upstream/a").ID
+	m.ok(publish(a, 1))
+	m.ok(m.listing("kernel", []*command.Entry{at("a", "a2")}, nil))
+	m.ok(m.listing("kernel", nil, []string{"a"}))
+	m.ok(byHand("q", "a2"))
+	row := m.repo(a)
+	if !row.hasYielded() || row.Estranged() != "h/a" {
+		t.Fatalf("%+v, %q", row, row.URLs())
+	}
+	was := row.upstreamKeys()[0]
+	further := at("z", "z").Repo
+	further.Urls, further.UrlKeys = append(further.Urls, row.URLs()[0]), append(further.UrlKeys, was)
+	m.refusedItem(refusal.ConflictURL, m.listing("kernel", []*command.Entry{{Path: "z", File: "z", Hash: digest(9)[:16], Repo: further}}, nil))
+	m.ok(addRepos(&command.NewRepo{Id: "n", Name: "mine", Urls: row.URLs(), UrlKeys: row.upstreamKeys()}))
+	if row := m.row("mine"); row.ID != a || row.upstreamKeys()[0] != was || row.Estranged() != "h/a" {
+		t.Errorf("%+v, %q", row, row.URLs())
+	}
+}
