@@ -28,15 +28,21 @@ func byHand(id string, urls ...string) *command.AddRepos {
 	return addRepos(r)
 }
 
+// moved is a forge with the repository 5, whose row has that id, moved from acme/x to tools/x: both accounts list it.
+func moved(t *testing.T) (m *machine, id string) {
+	m = forged(t)
+	m.ok(account("tools"))
+	m.ok(m.listing("acme", []*command.Entry{inForge("5", "acme/x", "acme/x")}, nil))
+	id = m.row("acme/x").ID
+	m.ok(publish(id, 1))
+	m.ok(m.listing("tools", []*command.Entry{inForge("5", "tools/x", "tools/x")}, nil))
+	return m, id
+}
+
 // What a forge has moved to another account, and back before the first was listed, follows the first again as soon as the
 // other has it no more; and what is new at that address there has its own.
 func TestWhatIsMovedAndBack(t *testing.T) {
-	m := forged(t)
-	m.ok(account("tools"))
-	m.ok(m.listing("acme", []*command.Entry{inForge("5", "acme/x", "acme/x")}, nil))
-	id := m.row("acme/x").ID
-	m.ok(publish(id, 1))
-	m.ok(m.listing("tools", []*command.Entry{inForge("5", "tools/x", "tools/x")}, nil))
+	m, id := moved(t)
 	fork := inForge("50", "tools/x2", "tools/x")
 	m.refusedItem(refusal.ConflictURL, m.listing("tools", []*command.Entry{fork}, nil))
 	m.ok(m.listing("tools", nil, []string{"5"}))
@@ -51,12 +57,7 @@ func TestWhatIsMovedAndBack(t *testing.T) {
 
 // What is new at the address of what both accounts list is another repository, though that is proved to be there.
 func TestWhatIsNewWhereAnotherWasMoved(t *testing.T) {
-	m := forged(t)
-	m.ok(account("tools"))
-	m.ok(m.listing("acme", []*command.Entry{inForge("5", "acme/x", "acme/x")}, nil))
-	id := m.row("acme/x").ID
-	m.ok(publish(id, 1))
-	m.ok(m.listing("tools", []*command.Entry{inForge("5", "tools/x", "tools/x")}, nil))
+	m, id := moved(t)
 	m.ok(&command.Report{Node: "a", Health: []*command.HealthReport{{Repo: id, Epoch: 1, Heard: m.repo(id).Word()}}})
 	if row := m.repo(id); row.Estranged() != "" || row.URLs()[0] != "https://h/tools/x" {
 		t.Fatalf("%+v", row)
@@ -177,12 +178,7 @@ func TestAnotherRepositoryAtAnAddress(t *testing.T) {
 // Of what a forge has moved to another account, where something new is at its address: once the other has it no more, it is
 // listed again by the first, which alone says where it is.
 func TestWhatItWasMovedWithIsGone(t *testing.T) {
-	m := forged(t)
-	m.ok(account("tools"))
-	m.ok(m.listing("acme", []*command.Entry{inForge("5", "acme/x", "acme/x")}, nil))
-	id := m.row("acme/x").ID
-	m.ok(publish(id, 1))
-	m.ok(m.listing("tools", []*command.Entry{inForge("5", "tools/x", "tools/x")}, nil))
+	m, id := moved(t)
 	m.ok(m.listing("acme", []*command.Entry{inForge("50", "acme/x2", "acme/x")}, nil))
 	again := m.state.View().SourceByID("acme").Again
 	m.ok(m.listing("tools", nil, []string{"5"}))

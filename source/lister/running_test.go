@@ -189,27 +189,34 @@ func TestAListingThatIsOverIsNotUnderWay(t *testing.T) {
 	})
 }
 
-// That a forge is asked in vain is told at once, with why.
+// That a forge is asked in vain is told at once, with why, until it answers.
 func TestWhatIsAskedInVainIsShown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, a := newForgeWorld(t, "github", nil)
 		a.Organisation("acme", repo(1, "one"))
 		a.Fault(func(n int, _ *http.Request) http.HandlerFunc {
 			if n == 1 {
-				time.Sleep(10 * time.Second)
 				return forgereplay.Answer(502, "oh")
 			}
 			return nil
 		})
+		began := time.Now()
 		w.runs(t, "a", a)
-		time.Sleep(10*time.Second + 500*time.Millisecond)
-		synctest.Wait()
-		if u := w.state.View().Underway(w.forge()); u == nil || !strings.Contains(u.Trouble, "answers 502") {
-			t.Errorf("%+v", u)
+		until := func(is func(*fsm.Underway) bool) {
+			for changed := w.state.Changed(); !is(w.state.View().Underway(w.forge())); changed = w.state.Changed() {
+				select {
+				case <-changed:
+				case <-time.After(time.Minute):
+					t.Fatalf("it is not told: %+v", w.forge())
+				}
+			}
 		}
-		time.Sleep(time.Minute)
-		synctest.Wait()
-		if urls, _ := w.forged(); len(urls) != 1 || w.state.View().Underway(w.forge()) != nil {
+		until(func(u *fsm.Underway) bool { return u != nil && strings.Contains(u.Trouble, "answers 502") })
+		if took := time.Since(began); took > time.Second {
+			t.Errorf("it was told after %s", took)
+		}
+		until(func(u *fsm.Underway) bool { return u == nil && w.forge().Listed != nil })
+		if urls, _ := w.forged(); len(urls) != 1 {
 			t.Errorf("%q", urls)
 		}
 	})
