@@ -255,15 +255,18 @@ func (t *tables) replaces(row *Repo, src *Source, claim *Claim) bool {
 	if had := row.had(); had.forge == is.forge && had.number != is.number {
 		return true
 	}
-	others := 0 // of the forge; or what it was of is not known, since only people have it
+	others := row.Sourced == nil || row.Sourced.Hand // what it was of is not known where people have it, or an index; or it was of another
 	for _, c := range t.claims.on(row.ID) {
-		if of := t.sources.byNum(c.Source); c != claim && of != nil && of.atForge(src) {
-			if others++; c.Path == claim.Path {
-				return false
-			}
+		of := t.sources.byNum(c.Source)
+		if c == claim || of == nil {
+			continue
 		}
+		if of.atForge(src) && c.Path == claim.Path {
+			return false
+		}
+		others = others || of.atForge(src) || !of.IsForge()
 	}
-	return others > 0 || row.Sourced == nil || row.Sourced.Hand
+	return others
 }
 
 // leavesKey tells whether a row has a further address by that claim alone, so that it is free once that is of another.

@@ -36,9 +36,9 @@ func (s *Source) tried() *command.Listed {
 	return s.Listed
 }
 
-// NextListing is when a forge is to be listed, the zero time where that is now; never is false for one
-// that is paused or being removed.
-func (s *Source) NextListing() (at time.Time, ever bool) {
+// NextListing is when a forge is to be listed, by what the log says the time is, the zero time where that is now; ever is false for
+// one that is paused or being removed. What was noted at a time that is not yet was noted by a wrong clock: when that is over, nobody knows.
+func (s *Source) NextListing(now time.Time) (at time.Time, ever bool) {
 	if s.Paused || s.Removing {
 		return time.Time{}, false
 	}
@@ -48,6 +48,8 @@ func (s *Source) NextListing() (at time.Time, ever bool) {
 		rests = s.FailedAt.Add(time.Duration(failed.GetRestMs()) * time.Millisecond)
 	}
 	switch t := s.tried(); {
+	case failed != nil && s.FailedAt.After(now), failed == nil && s.ListedAt.After(now):
+		return time.Time{}, true
 	case failed.GetLimited():
 		return rests, true
 	case t == nil, t.GetAgain() != s.Again, t.GetRevision() != s.Revision:

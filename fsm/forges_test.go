@@ -108,7 +108,7 @@ func TestWhenAForgeIsListed(t *testing.T) {
 	src := func() *Source { return m.state.View().SourceByID("acme") }
 	due := func(what string, in time.Duration) {
 		t.Helper()
-		at, ever := src().NextListing()
+		at, ever := src().NextListing(m.now)
 		if want := m.now.Add(in); !ever || in == 0 && !at.IsZero() || in > 0 && !at.Equal(want) {
 			t.Errorf("%s: at %s, %v; want %s", what, at, ever, want)
 		}
@@ -121,7 +121,7 @@ func TestWhenAForgeIsListed(t *testing.T) {
 	m.ok(m.listed("acme", &command.Listed{Error: "limit", Tries: 2, RestMs: 120_000, Limited: true, Again: 1}))
 	due("a limit", 2*time.Minute)
 	m.ok(&command.SetSource{Id: "acme", Again: 2})
-	if at, _ := src().NextListing(); !at.Equal(src().FailedAt.Add(2 * time.Minute)) {
+	if at, _ := src().NextListing(m.now); !at.Equal(src().FailedAt.Add(2 * time.Minute)) {
 		t.Error("who asks is stronger than a limit")
 	}
 	m.ok(m.listed("acme", &command.Listed{Generation: 1, Again: 2}))
@@ -131,7 +131,7 @@ func TestWhenAForgeIsListed(t *testing.T) {
 	seen := map[time.Duration]bool{}
 	for i := range 20 {
 		m.ok(m.listed("acme", &command.Listed{Generation: uint64(i), Again: 2}))
-		at, _ := src().NextListing()
+		at, _ := src().NextListing(m.now)
 		in := at.Sub(m.now)
 		if seen[in] = true; in < 54*time.Minute || in > 66*time.Minute {
 			t.Errorf("again in %s", in)
@@ -144,13 +144,13 @@ func TestWhenAForgeIsListed(t *testing.T) {
 	due("another selection", 0)
 	m.ok(m.listed("acme", &command.Listed{Generation: 30, Again: 2, Revision: src().Revision, Hold: &command.SourceHold{Digest: digest(4), Lost: 9}}))
 	m.ok(&command.SetSource{Id: "acme", Selection: &command.Selection{Match: "^x"}}) // which it has
-	if at, _ := src().NextListing(); at.IsZero() {
+	if at, _ := src().NextListing(m.now); at.IsZero() {
 		t.Error("the same selection is another one")
 	}
 	m.ok(&command.ApproveSource{Id: "acme", Digest: digest(4)})
 	due("what was approved", 0)
 	m.ok(&command.SetSource{Id: "acme", Paused: proto.Bool(true)})
-	if _, ever := src().NextListing(); ever {
+	if _, ever := src().NextListing(m.now); ever {
 		t.Error("what is paused is listed")
 	}
 	m.refused(refusal.SourceInvalid, &command.SetSource{Id: "acme", Ref: proto.String("main")})

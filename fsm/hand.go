@@ -8,6 +8,7 @@ import (
 
 	"gitmirror/fsm/command"
 	"gitmirror/internal/asciifold"
+	"gitmirror/internal/giturl"
 	"gitmirror/internal/policy"
 	"gitmirror/internal/refusal"
 	"gitmirror/source"
@@ -24,9 +25,12 @@ func (s *State) byHand(e entry, row *Repo, r *command.NewRepo) *command.Item {
 		return taken
 	}
 	of := *row.Sourced
-	of.Hand, of.Names = true, []string{r.GetName()}
+	of.Hand, of.Names, of.Besides = true, []string{r.GetName()}, false
 	for _, name := range row.Sourced.Names {
 		of.Names = appendName(of.Names, name)
+	}
+	if n := len(of.names(t.claims.on(row.ID), row.upstreamKeys()[0])) - 1; n > maxAliases {
+		return refuseItem(r.GetId(), refusal.Invalid, "%s would have %d other names, more than %d", r.GetName(), n, maxAliases)
 	}
 	t.giveWay(e, row.ID, r.GetName())
 	next := row.edit()
@@ -37,12 +41,10 @@ func (s *State) byHand(e entry, row *Repo, r *command.NewRepo) *command.Item {
 	return ok(row.ID)
 }
 
-// calledAsAddress tells whether a name is that of the address which a row has, or had: its host, with a plus sign before the port, and
-// its path.
+// calledAsAddress tells whether a name is that of the address which a row has, or had.
 func (r *Repo) calledAsAddress(name string) bool {
 	key := strings.TrimSuffix(r.upstreamKeys()[0], strings.ToLower(r.yielded()))
-	host, path, _ := strings.Cut(strings.ToLower(name), "/")
-	return strings.Replace(host, "+", ":", 1)+"/"+path == key
+	return asciifold.Compare(giturl.NameOf(key), name) == 0
 }
 
 // leavesAddress has a row not be called any more as the address was that it had; but for its first name, which people know it by, and
@@ -58,8 +60,11 @@ func (r *Repo) leavesAddress(next *Repo, list []*Claim) {
 	if next.Sourced == nil || len(next.Sourced.Names) == 0 {
 		return
 	}
-	of := *next.Sourced
-	of.Names = append(of.Names[:1:1], slices.DeleteFunc(slices.Clone(of.Names[1:]), goes)...)
+	of, first := *next.Sourced, 1
+	if of.Besides {
+		first = 0
+	}
+	of.Names = append(of.Names[:first:first], slices.DeleteFunc(slices.Clone(of.Names[first:]), goes)...)
 	next.Sourced = &of
 }
 
@@ -174,8 +179,8 @@ func (r *Repo) setByHand(c *command.RepoChange, list []*Claim, key string, calle
 		}
 	}
 	if c.Name != nil || c.Aliases != nil {
-		was, theirs := of.Names, (&Sourced{}).names(list, key)
-		of.Names = nil
+		was, theirs, besides := of.Names, (&Sourced{}).names(list, key), of.Besides
+		of.Names, of.Besides = nil, true
 		is := func(name string) func(string) bool {
 			return func(n string) bool { return asciifold.Compare(n, name) == 0 }
 		}
@@ -188,7 +193,11 @@ func (r *Repo) setByHand(c *command.RepoChange, list []*Claim, key string, calle
 				continue
 			}
 			of.Names = append(of.Names, name)
+			if i == 0 && (c.Name != nil || !besides) {
+				of.Besides = false
+			}
 		}
+		of.Besides = of.Besides && len(of.Names) > 0
 	}
 	if !r.retired() && (c.Name != nil || c.Aliases != nil || c.GetUpstream() != nil) {
 		if names := of.called(list, key, others); len(names) > 0 {

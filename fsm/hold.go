@@ -86,19 +86,21 @@ func (v *View) Elsewhere(src *Source, number string) bool {
 // account. Two sources may list the same account, or one of them a group of the other's: what both have is no
 // evidence that it went from one to the other.
 func (t *tables) movedTo(src *Source, claim *Claim) *Claim {
-	return t.elsewhere(src, claim.Path, func(c *Claim) bool { return c.Since > claim.Since && transferred(claim.Keys[0], c.Keys[0]) })
+	return t.elsewhere(src, claim.Path, func(other *Source, c *Claim) bool {
+		return !src.overlaps(other) && c.Since > claim.Since && transferred(claim.Keys[0], c.Keys[0])
+	})
 }
 
 // movedFrom is the claim of another source of the same forge that had what is new here, in another account. Who
 // gives a repository to another account leaves it its name: the same number under another name is that of a forge
 // that was set up anew.
 func (t *tables) movedFrom(src *Source, claim *Claim) *Claim {
-	return t.elsewhere(src, claim.Path, func(c *Claim) bool { return transferred(c.Keys[0], claim.Keys[0]) })
+	return t.elsewhere(src, claim.Path, func(_ *Source, c *Claim) bool { return transferred(c.Keys[0], claim.Keys[0]) })
 }
 
 // elsewhere is the oldest claim that a source of another account of the same forge has of what that knows by that
 // number, nil where there is none.
-func (t *tables) elsewhere(src *Source, number string, is func(*Claim) bool) (found *Claim) {
+func (t *tables) elsewhere(src *Source, number string, is func(other *Source, c *Claim) bool) (found *Claim) {
 	if !src.IsForge() || number == "" || t.format < formatCourse {
 		return nil
 	}
@@ -106,7 +108,7 @@ func (t *tables) elsewhere(src *Source, number string, is func(*Claim) bool) (fo
 		if other.Num == src.Num || other.Removing || !other.atForge(src) || strings.EqualFold(other.Forge.GetAccount(), src.Forge.GetAccount()) {
 			continue
 		}
-		if c := t.claims.get(other.Num, number); c != nil && is(c) && (found == nil || c.Since < found.Since) {
+		if c := t.claims.get(other.Num, number); c != nil && is(other, c) && (found == nil || c.Since < found.Since) {
 			found = c
 		}
 	}
@@ -118,6 +120,12 @@ func transferred(from, to string) bool {
 	was, is := path.Dir(from), path.Dir(to)
 	name := func(key string) string { return strings.TrimSuffix(path.Base(key), ".git") }
 	return !strings.EqualFold(was, is) && strings.EqualFold(name(from), name(to))
+}
+
+// overlaps tells whether one of two accounts is a group within the other: what that has by its listing, the other has too.
+func (s *Source) overlaps(o *Source) bool {
+	a, b := strings.ToLower(s.Forge.GetAccount())+"/", strings.ToLower(o.Forge.GetAccount())+"/"
+	return strings.HasPrefix(a, b) || strings.HasPrefix(b, a)
 }
 
 // atForge tells whether two sources are accounts of one forge.

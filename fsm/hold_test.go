@@ -194,7 +194,7 @@ func TestWhatIsMovedToAnotherAccount(t *testing.T) {
 	}
 	// Members that do not know that would not do it.
 	m.state.tables.format = formatCourse - 1
-	if m.state.tables.elsewhere(m.state.tables.sources.byID("again"), "1", func(*Claim) bool { return true }) != nil {
+	if m.state.tables.elsewhere(m.state.tables.sources.byID("again"), "1", func(*Source, *Claim) bool { return true }) != nil {
 		t.Error("it is done while a member does not know it")
 	}
 }

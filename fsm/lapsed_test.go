@@ -173,6 +173,16 @@ func TestAnotherRepositoryAtAnAddress(t *testing.T) {
 	if m.repo(x).Word() == 0 || m.repo(y).Word() != 0 {
 		t.Errorf("%d, %d", m.repo(x).Word(), m.repo(y).Word())
 	}
+	// What an index has too stays at its address, where another is by now.
+	m.ok(m.listing("kernel", []*command.Entry{at("y", "y")}, nil))
+	m.ok(m.listing("tools", nil, []string{"1"}))
+	m.ok(m.listing("acme", []*command.Entry{inForge("1", "acme/y2", "y2")}, nil))
+	if row := m.row("upstream/y"); row.ID != y || row.Word() != 0 || m.row("acme/y2").ID == y {
+		t.Errorf("%+v", row)
+	}
+	if m.ok(m.listing("acme", []*command.Entry{inForge("11", "acme/y", "y")}, nil)); m.row("acme/y").ID != y || m.repo(y).Word() == 0 {
+		t.Errorf("%+v", m.repo(y))
+	}
 }
 
 // Of what a forge has moved to another account, where something new is at its address: once the other has it no more, it is
@@ -476,7 +486,7 @@ func TestNamesOfPeopleStay(t *testing.T) {
 	changes(&command.RepoChange{Repo: a, Aliases: &command.Aliases{Names: append(slices.Clone(m.repo(a).Aliases), "hand/q")}})
 	other := at("a", "a")
 	m.ok(m.listing("kernel", []*command.Entry{other}, nil))
-	m.isCalled(m.repo(a), "hand/q", "upstream/a", "h/a")
+	m.isCalled(m.repo(a), "upstream/a", "h/a", "hand/q")
 	name := "hand/f"
 	changes(&command.RepoChange{Repo: b, Name: &name})
 	m.ok(byHand("z", "b"))

@@ -19,7 +19,8 @@ type Sourced struct {
 	ByHand    settings // people's, which no claim changes
 	Labels    map[string]string
 	Unlabel   []string // labels that people took away, sorted
-	Names     []string // people's; the first is the row's name, where there is one
+	Names     []string // people's; the first is the row's name, unless it has that of its sources
+	Besides   bool     // Names are only other names, beside that of its sources
 	retiredMS int64
 	had       numbered // what the claim was of that was the last; zero while there is one, and where it was no forge's
 }
@@ -188,8 +189,10 @@ func (s *State) follow(next *Repo, of *Sourced, list []*Claim) {
 // with that: where people have the row follow another, of that key, it is not called so.
 func (of *Sourced) names(list []*Claim, key string) (names []string) {
 	add := func(name string) { names = appendName(names, name) }
-	for _, name := range of.Names {
-		add(name)
+	if !of.Besides {
+		for _, name := range of.Names {
+			add(name)
+		}
 	}
 	for _, c := range list {
 		add(c.Name)
@@ -198,6 +201,9 @@ func (of *Sourced) names(list []*Claim, key string) (names []string) {
 		if c.Keys[0] == key {
 			add(c.Alias)
 		}
+	}
+	for _, name := range of.Names {
+		add(name)
 	}
 	return names
 }
@@ -280,7 +286,7 @@ func (s *Sourced) equal(o *Sourced) bool {
 		return s == o
 	}
 	return s.Hand == o.Hand && s.ByHand == o.ByHand && maps.Equal(s.Labels, o.Labels) && slices.Equal(s.Unlabel, o.Unlabel) &&
-		slices.Equal(s.Names, o.Names) && s.retiredMS == o.retiredMS && s.had == o.had
+		slices.Equal(s.Names, o.Names) && s.Besides == o.Besides && s.retiredMS == o.retiredMS && s.had == o.had
 }
 
 func newRetired() *btree.BTreeG[*Repo] {

@@ -101,7 +101,7 @@ func (b *builder) addClaim(r *snapshot.Claim) error {
 }
 
 func sourcedRecord(s *Sourced) *snapshot.Sourced {
-	return &snapshot.Sourced{Hand: s.Hand, ByHand: uint32(s.ByHand), Labels: s.Labels, Unlabelled: s.Unlabel, Names: s.Names, RetiredMs: s.retiredMS,
+	return &snapshot.Sourced{Hand: s.Hand, ByHand: uint32(s.ByHand), Labels: s.Labels, Unlabelled: s.Unlabel, Names: s.Names, Besides: s.Besides, RetiredMs: s.retiredMS,
 		Forge: s.had.forge, Number: s.had.number}
 }
 
@@ -109,6 +109,6 @@ func (d *interner) sourcedOf(r *snapshot.Sourced) *Sourced {
 	if r == nil {
 		return nil
 	}
-	return &Sourced{Hand: r.GetHand(), ByHand: settings(r.GetByHand()), Labels: d.labelSet(r.GetLabels()), Unlabel: r.GetUnlabelled(), Names: r.GetNames(), retiredMS: r.GetRetiredMs(),
+	return &Sourced{Hand: r.GetHand(), ByHand: settings(r.GetByHand()), Labels: d.labelSet(r.GetLabels()), Unlabel: r.GetUnlabelled(), Names: r.GetNames(), Besides: r.GetBesides(), retiredMS: r.GetRetiredMs(),
 		had: numbered{r.GetForge(), r.GetNumber()}}
 }

@@ -274,6 +274,8 @@ func (s *State) approveSource(e entry, c *command.ApproveSource) *command.Outcom
 	switch {
 	case hold == nil:
 		return refuse(refusal.NotHeld, "nothing of %s is held", src.Name)
+	case src.IsForge() && src.Hold != nil && src.Listed.GetRevision() != src.Revision:
+		return refuse(refusal.StaleHold, "%s was set to something else since, and is about to be listed by that", src.Name)
 	case string(hold.Digest) != string(c.GetDigest()):
 		return refuse(refusal.StaleHold, "what %s would take away is something else by now", src.Name)
 	case hold.Approved:

@@ -49,19 +49,26 @@ func (t *tables) roomUnder(src *Source, c *command.Entry) *command.Item {
 	if !is || t.claims.get(src.Num, c.GetPath()) != nil {
 		return nil
 	}
+	if !t.fullUnder(src.Num, top) {
+		return nil
+	}
+	return refuseItem(c.GetRepo().GetId(), refusal.Invalid, "%d submodules hang on %s, which is as many as may", maxUnder, top)
+}
+
+func (t *tables) fullUnder(src SourceNum, top string) bool {
 	n := 0
-	t.claims.of(src.Num, source.Under(top, ""), func(c *Claim) bool {
+	t.claims.of(src, source.Under(top, ""), func(c *Claim) bool {
 		if !source.IsUnder(c.Path, top) {
 			return false
 		}
 		n++
 		return n < maxUnder
 	})
-	if n < maxUnder {
-		return nil
-	}
-	return refuseItem(c.GetRepo().GetId(), refusal.Invalid, "%d submodules hang on %s, which is as many as may", maxUnder, top)
+	return n >= maxUnder
 }
+
+// FullUnder tells whether so many submodules hang on what a source lists under a path as may.
+func (v *View) FullUnder(src SourceNum, top string) bool { return v.tables.fullUnder(src, top) }
 
 // readUnder notes how the submodules of a claim were read.
 func (t *tables) readUnder(e entry, src *Source, c *command.Submodules) {

@@ -64,7 +64,7 @@ func forgeOf(view *fsm.View, src *fsm.Source, out *api.Source) {
 			out.Unusable[n.Name] = why
 		}
 	}
-	if at, ever := src.NextListing(); ever && barred(view, src) == "" {
+	if at, ever := src.NextListing(view.Now()); ever && barred(view, src) == "" {
 		if at.IsZero() {
 			at = view.Now()
 		}
@@ -74,7 +74,7 @@ func forgeOf(view *fsm.View, src *fsm.Source, out *api.Source) {
 
 // forgeState says how a source is that is a forge, the worst first.
 func forgeState(view *fsm.View, src *fsm.Source) (state, reason string) {
-	at, _ := src.NextListing()
+	at, _ := src.NextListing(view.Now())
 	due := !at.After(view.Now())
 	nobody, owner := barred(view, src), view.Node(src.Owner)
 	switch {

@@ -261,10 +261,20 @@ func sourceState(view *fsm.View, src *fsm.Source, row *fsm.Repo) (state, reason 
 		return api.SourceWaiting, "its index is not cloned yet"
 	case src.Wants(row) && view.Node(row.Owner) == nil:
 		return api.SourceWaiting, "no node owns its index"
+	case src.Wants(row) && !view.Node(row.Owner).Serves():
+		return api.SourceWaiting, cannotRead(view.Node(row.Owner))
 	case src.Wants(row):
 		return aboutToBe(view, src)
 	}
 	return heldOr(view, src)
+}
+
+// cannotRead is why an index is not read that a node owns.
+func cannotRead(owner *fsm.Node) string {
+	if owner.Sick != nil {
+		return fmt.Sprintf("%s owns its index, and cannot read its copies: look after its disk (gitmirror status)", owner.Name)
+	}
+	return owner.Name + " owns its index, and does not answer"
 }
 
 // aboutToBe is how a source is that is to be listed.

@@ -1384,10 +1384,11 @@ type Sourced struct {
 	ByHand        uint32                 `protobuf:"varint,2,opt,name=by_hand,json=byHand,proto3" json:"by_hand,omitempty"`                                                            // which settings are people's, a bit each
 	Labels        map[string]string      `protobuf:"bytes,3,rep,name=labels,proto3" json:"labels,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"` // people's
 	Unlabelled    []string               `protobuf:"bytes,4,rep,name=unlabelled,proto3" json:"unlabelled,omitempty"`                                                                   // labels that people took away
-	Names         []string               `protobuf:"bytes,5,rep,name=names,proto3" json:"names,omitempty"`                                                                             // people's, the first of them its name
+	Names         []string               `protobuf:"bytes,5,rep,name=names,proto3" json:"names,omitempty"`                                                                             // people's, the first of them its name, but for besides
 	RetiredMs     int64                  `protobuf:"varint,6,opt,name=retired_ms,json=retiredMs,proto3" json:"retired_ms,omitempty"`                                                   // since when nobody claims it, 0 while somebody does
 	Forge         string                 `protobuf:"bytes,7,opt,name=forge,proto3" json:"forge,omitempty"`                                                                             // that knew it by the last claim: its kind and address; empty for none
 	Number        string                 `protobuf:"bytes,8,opt,name=number,proto3" json:"number,omitempty"`                                                                           // by what
+	Besides       bool                   `protobuf:"varint,9,opt,name=besides,proto3" json:"besides,omitempty"`                                                                        // names are only other names, beside that of its sources
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1476,6 +1477,13 @@ func (x *Sourced) GetNumber() string {
 		return x.Number
 	}
 	return ""
+}
+
+func (x *Sourced) GetBesides() bool {
+	if x != nil {
+		return x.Besides
+	}
+	return false
 }
 
 // Source is where repos come from.
@@ -2689,7 +2697,7 @@ const file_snapshot_proto_rawDesc = "" +
 	"came_index\x18$ \x01(\x04R\tcameIndex\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01J\x04\b\a\x10\b\"\xb5\x02\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01J\x04\b\a\x10\b\"\xcf\x02\n" +
 	"\aSourced\x12\x12\n" +
 	"\x04hand\x18\x01 \x01(\bR\x04hand\x12\x17\n" +
 	"\aby_hand\x18\x02 \x01(\rR\x06byHand\x12?\n" +
@@ -2701,7 +2709,8 @@ const file_snapshot_proto_rawDesc = "" +
 	"\n" +
 	"retired_ms\x18\x06 \x01(\x03R\tretiredMs\x12\x14\n" +
 	"\x05forge\x18\a \x01(\tR\x05forge\x12\x16\n" +
-	"\x06number\x18\b \x01(\tR\x06number\x1a9\n" +
+	"\x06number\x18\b \x01(\tR\x06number\x12\x18\n" +
+	"\abesides\x18\t \x01(\bR\abesides\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xfb\x05\n" +

@@ -253,6 +253,16 @@ func (u URL) Name() string {
 	return name
 }
 
+// NameOf is the Name of the addresses that have a key, but for case.
+func NameOf(key string) string {
+	authority, path, _ := strings.Cut(key, "/")
+	host, port := strings.TrimPrefix(authority, "["), ""
+	if end := strings.LastIndex(authority, ":"); end > strings.LastIndex(authority, "]") {
+		host, port = strings.TrimPrefix(authority[:end], "["), authority[end+1:]
+	}
+	return URL{host: strings.TrimSuffix(host, "]"), port: port, path: "/" + path}.Name()
+}
+
 func (u URL) authority() string {
 	host := u.host
 	if strings.Contains(host, ":") {

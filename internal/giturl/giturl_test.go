@@ -7,6 +7,7 @@ import (
 	"testing"
 	"unicode"
 
+	"gitmirror/internal/asciifold"
 	"gitmirror/internal/giturl"
 	"gitmirror/internal/refusal"
 )
@@ -243,6 +244,9 @@ func FuzzParse(f *testing.F) {
 		again, err := giturl.Parse(s)
 		if err != nil || again != u {
 			t.Fatalf("%q is %q, which parses to %q, %v", raw, s, again, err)
+		}
+		if name, of := u.Name(), giturl.NameOf(u.Key()); asciifold.Compare(name, of) != 0 && giturl.CheckName(name) == nil {
+			t.Fatalf("%q has the name %q, and its key that of %q", raw, name, of)
 		}
 		if again.Key() != u.Key() || u.Key() != strings.ToLower(u.Key()) {
 			t.Fatalf("key %q", u.Key())

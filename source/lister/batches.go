@@ -76,6 +76,7 @@ func (l *Lister) put(ctx context.Context, t target, listing *source.Listing, cha
 			}
 		}
 	}
+	blocked = p.crowded
 	for _, i := range slices.Sorted(maps.Keys(p.conflicts)) {
 		p.flaws, blocked = append(p.flaws, p.conflicts[i].refused), append(blocked, p.conflicts[i].block)
 	}
@@ -96,6 +97,7 @@ type putting struct {
 	accepted int
 
 	flaws     []refused
+	crowded   []block
 	conflicts map[int]conflict // by entry
 }
 
@@ -180,6 +182,9 @@ func (p *putting) flush(ctx context.Context, count *uint32) error {
 		r := refused{said, source.Flaw{File: said.File, Line: said.Line, Why: cmp.Or(said.Name, said.Path) + ": " + why.Error()}, why}
 		if why.Code != refusal.ConflictName && why.Code != refusal.ConflictURL {
 			p.flaws = append(p.flaws, r)
+			if b, is := blockOfRoom(p.lister.cfg.State.View(), p.target.src, p.batch[i]); is && !slices.ContainsFunc(p.crowded, b.same) {
+				p.crowded = append(p.crowded, b)
+			}
 			continue
 		}
 		if p.conflicts == nil {

@@ -2,6 +2,7 @@ package lister
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -12,11 +13,15 @@ import (
 )
 
 // block is why an entry was refused that may be taken up later: other rows have its name, or its
-// addresses.
+// addresses; its own has too many names; or too many submodules hang on what it hangs on.
 type block struct {
 	name string
 	keys []string
 	rows map[string]bool // ids of those rows, and what they serve, where that is another address's
+
+	crowded bool // the rows of keys, and of claim, have names so many
+	claim   fsm.SourceNum
+	path    string
 }
 
 // mostBlocks is how many of them are watched of a source.
@@ -28,8 +33,39 @@ func blockOf(view *fsm.View, r *command.NewRepo) block {
 	return b
 }
 
+// blockOfRoom is why an entry was refused for which there is no room; false where that is not why.
+func blockOfRoom(view *fsm.View, src *fsm.Source, e *command.Entry) (b block, is bool) {
+	b = block{crowded: true, keys: e.GetRepo().GetUrlKeys()[:1], claim: src.Num, path: e.GetPath()}
+	b.rows = b.those(view)
+	return b, len(b.rows) > 0
+}
+
+// same tells whether another is of the same rows: of many, one is watched.
+func (b *block) same(o block) bool { return maps.Equal(b.rows, o.rows) }
+
+// crowds are what there is no room at: what so many submodules hang on as may, or rows with so many names.
+func (b *block) crowds(view *fsm.View) map[string]bool {
+	if top, below := source.Top(b.path); below && view.FullUnder(b.claim, top) {
+		return map[string]bool{top: true}
+	}
+	ids := map[string]bool{}
+	note := func(row *fsm.Repo) {
+		if row != nil {
+			ids[fmt.Sprintf("%s %d", row.ID, len(row.Aliases))] = true
+		}
+	}
+	note(view.RepoByURLKey(b.keys[0]))
+	if claim := view.ClaimOf(b.claim, b.path); claim != nil {
+		note(view.Repo(claim.Repo))
+	}
+	return ids
+}
+
 // those are the rows that have the name or one of the addresses.
 func (b *block) those(view *fsm.View) map[string]bool {
+	if b.crowded {
+		return b.crowds(view)
+	}
 	ids := map[string]bool{}
 	if row := view.RepoByName(b.name); row != nil && row.Sourced.RetiredAt().IsZero() {
 		ids[row.ID] = true

@@ -124,7 +124,7 @@ func (l *Lister) lookForges(ctx context.Context, f *forges, work *sync.WaitGroup
 		if !src.IsForge() || src.Owner != self.Num || !has.mayList(view, src) {
 			continue
 		}
-		at, ever := src.NextListing()
+		at, ever := src.NextListing(view.Now())
 		if !ever {
 			continue
 		}

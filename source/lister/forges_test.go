@@ -162,7 +162,7 @@ func TestClaimsFollowTheForge(t *testing.T) {
 			for range 20 {
 				w.left = rapid.SampledFrom([]int{-1, -1, 0, 1, 2}).Draw(t, "left")
 				list()
-				if at, _ := w.forge().NextListing(); !at.IsZero() {
+				if at, _ := w.forge().NextListing(w.now); !at.IsZero() {
 					break
 				}
 				self = map[string]string{"a": "b", "b": "a"}[self]
@@ -171,7 +171,7 @@ func TestClaimsFollowTheForge(t *testing.T) {
 			}
 			w.left = -1
 			src := w.forge()
-			if at, _ := src.NextListing(); at.IsZero() {
+			if at, _ := src.NextListing(w.now); at.IsZero() {
 				list()
 			}
 			src = w.forge()
@@ -508,7 +508,7 @@ func TestAListingThatFailsChangesNothing(t *testing.T) {
 				w.sync()
 				list()
 				src := w.forge()
-				at, _ := src.NextListing()
+				at, _ := src.NextListing(w.now)
 				rest := at.Sub(w.now).Round(time.Second)
 				if want := map[bool]time.Duration{true: 1234 * time.Second, false: time.Minute}[name == "limited"]; rest != want || src.Error == "" {
 					t.Errorf("again in %s, want %s: %q", rest, want, src.Error)
@@ -531,7 +531,7 @@ func TestAListingThatFailsChangesNothing(t *testing.T) {
 					list()
 				}
 				src = w.forge()
-				if at, _ := src.NextListing(); name != "limited" && at.Sub(w.now) < 59*time.Minute || at.Sub(w.now) > time.Hour {
+				if at, _ := src.NextListing(w.now); name != "limited" && at.Sub(w.now) < 59*time.Minute || at.Sub(w.now) > time.Hour {
 					t.Errorf("again in %s", at.Sub(w.now))
 				}
 				a.Fault(nil)
@@ -658,7 +658,7 @@ func TestALimitAfterALimit(t *testing.T) {
 				var rests []time.Duration
 				for range 9 {
 					once(context.Background())
-					at, _ := w.forge().NextListing()
+					at, _ := w.forge().NextListing(w.now)
 					rests = append(rests, at.Sub(w.now))
 					w.now = at
 				}

@@ -1,0 +1,146 @@
+package fsm
+
+import (
+	"bytes"
+	"fmt"
+	"testing"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	"gitmirror/fsm/command"
+	"gitmirror/internal/refusal"
+)
+
+func alsoCalled(repo string, names ...string) *command.ChangeRepos {
+	return changing(&command.RepoChange{Repo: repo, Aliases: &command.Aliases{Names: names}})
+}
+
+// Other names that people give a row of a source leave it the name that its source gives it, whatever that is later, and go
+// when they take them away.
+func TestOtherNamesThatPeopleGive(t *testing.T) {
+	m := forged(t)
+	m.ok(m.listing("acme", []*command.Entry{inForge("1", "acme/one", "acme/one")}, nil))
+	id := m.row("acme/one").ID
+	is := func(names ...string) {
+		t.Helper()
+		m.isCalled(m.repo(id), names...)
+	}
+	m.ok(alsoCalled(id, "my/one"))
+	is("acme/one", "h/acme/one", "my/one")
+	m.ok(alsoCalled(id, "my/one", "my/uno"))
+	is("acme/one", "h/acme/one", "my/one", "my/uno")
+	m.ok(m.listing("acme", []*command.Entry{inForge("1", "acme/two", "acme/two")}, nil))
+	is("acme/two", "h/acme/two", "my/one", "my/uno", "acme/one", "h/acme/one")
+	again := New()
+	if err := again.Restore(bytes.NewReader(m.snapshot())); err != nil {
+		t.Fatal(err)
+	}
+	m.state = again
+	m.ok(m.listing("acme", []*command.Entry{inForge("1", "acme/six", "acme/six")}, nil))
+	is("acme/six", "h/acme/six", "my/one", "my/uno", "acme/two", "h/acme/two", "acme/one", "h/acme/one")
+	m.ok(alsoCalled(id))
+	is("acme/six", "h/acme/six", "acme/two", "h/acme/two", "acme/one", "h/acme/one")
+	m.ok(m.listing("acme", []*command.Entry{inForge("2", "my/one", "acme/other")}, nil))
+	// What people call it stays its name.
+	m.ok(changing(&command.RepoChange{Repo: id, Name: proto.String("my/own"), Aliases: &command.Aliases{Names: []string{"my/two"}}}))
+	is("my/own", "my/two", "acme/six", "h/acme/six", "acme/two", "h/acme/two", "acme/one", "h/acme/one")
+	m.ok(alsoCalled(id))
+	is("my/own", "acme/six", "h/acme/six", "acme/two", "h/acme/two", "acme/one", "h/acme/one")
+}
+
+// Who adds what a source lists is told where it would have more names than it can: none is lost without a word.
+func TestWhatIsAddedHasRoomForItsNames(t *testing.T) {
+	m := sourced(t)
+	m.ok(m.listing("kernel", []*command.Entry{entryOf("one")}, nil))
+	row := m.row("upstream/one")
+	var names []string
+	for i := range maxAliases - 1 {
+		names = append(names, fmt.Sprintf("my/%d", i))
+	}
+	m.ok(alsoCalled(row.ID, names...))
+	full := m.repo(row.ID)
+	add := newRepo("one")
+	add.Id, add.Name = "new", "hand/added"
+	items := m.do(addRepos(add)).GetItems()
+	if len(items) != 1 || items[0].GetCode() != string(refusal.Invalid) || m.repo(row.ID) != full {
+		t.Errorf("%v", items)
+	}
+	m.ok(alsoCalled(row.ID, names[1:]...))
+	m.ok(addRepos(add))
+	for _, name := range append(names[1:], append([]string{full.Name, "hand/added"}, full.Aliases[0])...) {
+		if is := m.state.View().RepoByName(name); is == nil || is.ID != row.ID {
+			t.Errorf("it is not called %s", name)
+		}
+	}
+}
+
+// What says an address that has more than ASCII, or is no name of a host, goes with that as any other does.
+func TestANameOfAnyAddressGoesWithIt(t *testing.T) {
+	for key, name := range map[string]string{"h/a/u%c3%89a": "h/a/uÉa", "h:8080/ü": "h+8080/ü", "[2001:db8::1]:80/x": "2001-db8--1+80/x", "h/a/B.c": "H/A/b.C"} {
+		m := sourced(t)
+		r := newRepo("one")
+		r.Name, r.Urls, r.UrlKeys = "hand/u", []string{"https://" + key}, []string{key}
+		m.ok(addRepos(r))
+		m.ok(publish("one", 1))
+		m.ok(alsoCalled("one", name, "hand/other"))
+		m.ok(changing(&command.RepoChange{Repo: "one", Upstream: &command.Upstream{Urls: []string{"https://h/two"}, Keys: []string{"h/two"}}}))
+		m.isCalled(m.repo("one"), "hand/u", "hand/other")
+	}
+}
+
+// A group of GitLab, and a group within it, have the same by two sources: that the one has it no more, whose listing is old,
+// says nothing of where it went.
+func TestAGroupWithinAnotherIsNoOtherAccount(t *testing.T) {
+	m := forged(t)
+	m.ok(account("G"))
+	m.ok(m.listing("G", []*command.Entry{inForge("1", "g/one", "g/s/one")}, nil))
+	m.ok(account("g/s"))
+	m.ok(m.listing("g/s", []*command.Entry{inForge("1", "s/one", "g/s/one")}, nil))
+	m.ok(m.listing("G", []*command.Entry{inForge("1", "g/one", "g/one")}, nil)) // moved; the other is not listed since
+	group, within := m.state.View().SourceByID("G"), m.state.View().SourceByID("g/s")
+	if m.state.View().Elsewhere(group, "1") || m.state.View().Elsewhere(within, "1") {
+		t.Error("it is taken for that of another account")
+	}
+	m.ok(m.listing("G", nil, []string{"1"}))
+	if lost := m.state.View().SourceByID("G").Lost(m.state.View().Now()); lost != 1 {
+		t.Errorf("%d are lost", lost)
+	}
+	m.ok(account("gs"))
+	m.ok(m.listing("gs", []*command.Entry{inForge("1", "gs/one", "gs/one")}, nil))
+	if !m.state.View().Elsewhere(within, "1") {
+		t.Error("one whose name begins alike is taken for a group of it")
+	}
+}
+
+// What was noted by a clock that was wrong is not waited for, whether it was a listing, a failure, or a limit.
+func TestAForgeIsNotWaitedForByAWrongClock(t *testing.T) {
+	for name, done := range map[string]*command.Listed{
+		"listed":  {Generation: 1},
+		"failed":  {Error: "no", Tries: 1, RestMs: 60_000},
+		"limited": {Error: "limit", Tries: 1, RestMs: 60_000, Limited: true},
+	} {
+		m := forged(t)
+		right := m.now
+		m.now = right.Add(365 * 24 * time.Hour)
+		m.ok(m.listed("acme", done))
+		if at, ever := m.state.View().SourceByID("acme").NextListing(m.now); !ever || !at.After(m.now) {
+			t.Errorf("%s: due at %s", name, at)
+		}
+		m.now = right
+		m.ok(&command.Tick{})
+		if at, ever := m.state.View().SourceByID("acme").NextListing(m.state.View().Now()); !ever || !at.IsZero() {
+			t.Errorf("%s: due at %s, when it is %s", name, at, m.now)
+		}
+	}
+}
+
+// What is held by a selection that is another by now is not what would go.
+func TestWhatIsHeldByAnotherSelectionIsNotApproved(t *testing.T) {
+	m := forged(t)
+	m.ok(m.listed("acme", &command.Listed{Generation: 1, Hold: &command.SourceHold{Digest: digest(4), Lost: 9}}))
+	m.ok(&command.SetSource{Id: "acme", Selection: &command.Selection{Match: "^x"}})
+	m.refused(refusal.StaleHold, &command.ApproveSource{Id: "acme", Digest: digest(4)})
+	m.ok(m.listed("acme", &command.Listed{Generation: 2, Revision: 1, Hold: &command.SourceHold{Digest: digest(5), Lost: 9}}))
+	m.ok(&command.ApproveSource{Id: "acme", Digest: digest(5)})
+}

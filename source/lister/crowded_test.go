@@ -1,0 +1,75 @@
+package lister_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"gitmirror/fsm/command"
+)
+
+// What was refused since there was no room is taken up as soon as there is some, and not asked for before.
+func TestWhatHadNoRoomIsTakenUp(t *testing.T) {
+	w := newWorld(t)
+	var many []string
+	for i := range 990 {
+		many = append(many, fmt.Sprintf("h/m%04d", i))
+	}
+	w.files["r"], w.modules["h/r"] = "url: https://h/r\nsubmodules: true", modules(append(many, "h/q")...)
+	var more []string
+	for i := range 20 {
+		more = append(more, fmt.Sprintf("h/n%04d", i))
+	}
+	w.modules["h/q"] = modules(more...)
+	w.publish()
+	l := w.lister("a")
+	l.Look(t.Context())
+	for range 3 {
+		w.grow("a")
+		l.LookBelow(t.Context())
+	}
+	const q = "r > h/q"
+	if got, flaw := len(w.paths()), w.flawsBelow()[q]; got != 1001 || !strings.Contains(flaw, "as many as may") {
+		t.Fatalf("%d claims, %q", got, flaw)
+	}
+	before := w.batches
+	if l.LookBelow(t.Context()); w.batches != before {
+		t.Errorf("%d proposals though there is no room", w.batches-before)
+	}
+	w.modules["h/r"] = modules(append(many[30:], "h/q")...)
+	w.publishes(w.rowOf("h/r").ID)
+	for range 3 {
+		l.LookBelow(t.Context())
+	}
+	if got, flaws := len(w.paths()), w.flawsBelow(); got != 1+960+1+20 || len(flaws) != 0 {
+		t.Errorf("%d claims, %q", got, flaws)
+	}
+}
+
+// So is what would have given a row more names than it may have.
+func TestWhatHadNoRoomForItsNameIsTakenUp(t *testing.T) {
+	w := newWorld(t)
+	var names []string
+	for i := range 16 {
+		names = append(names, fmt.Sprintf("my/%d", i))
+	}
+	w.sure(&command.AddRepos{Repos: []*command.NewRepo{{Id: "x", Name: "my/x", Urls: []string{"https://h/x"}, UrlKeys: []string{"h/x"}}}})
+	w.sure(&command.ChangeRepos{Repos: []*command.RepoChange{{Repo: "x", Aliases: &command.Aliases{Names: names}}}})
+	w.files["x"] = "url: https://h/x"
+	w.publish()
+	l := w.lister("a")
+	l.Look(t.Context())
+	flaws := func() uint32 { return w.state.View().SourceByID("s").Listed.GetFlawsTotal() }
+	if flaws() != 1 || len(w.paths()) != 0 {
+		t.Fatalf("%d flaws, %q", flaws(), w.paths())
+	}
+	before := w.batches
+	if l.Look(t.Context()); w.batches != before {
+		t.Errorf("%d proposals though there is no room", w.batches-before)
+	}
+	w.sure(&command.ChangeRepos{Repos: []*command.RepoChange{{Repo: "x", Aliases: &command.Aliases{}}}})
+	l.Look(t.Context())
+	if flaws() != 0 || len(w.paths()) != 1 {
+		t.Errorf("%d flaws, %q", flaws(), w.paths())
+	}
+}
