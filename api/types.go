@@ -125,7 +125,7 @@ type Repo struct {
 	NextCheck  *time.Time   `json:"next_check"`
 	EveryMS    *int64       `json:"every_ms"` // between two checks, as it is now; null where the owner did not answer
 	RestsMS    *int64       `json:"rests_ms"` // for how long the host that is asked still wants to be left alone (429, 503); null where it does not, and where the owner did not answer
-	AsOf       *time.Time   `json:"as_of"`    // when the last check began whose upshot is what is published; null while the owner has made none, or did not answer
+	AsOf       *time.Time   `json:"as_of"`    // when the last check began whose upshot is what is published; null while the owner has made none, or did not answer, or nobody serves that
 	Error      *RepoError   `json:"error"`
 	Moved      *Moved       `json:"moved"`        // null where no upstream says so
 	Fallback   *Fallback    `json:"fallback"`     // null where the first of its urls is asked

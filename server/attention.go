@@ -147,7 +147,7 @@ func follow(m moved) api.Attention {
 	if m.repos > 1 {
 		a.Message = fmt.Sprintf("%s have moved for good, as that of %s", count(m.repos, "upstream", "upstreams"), m.one.Name)
 	}
-	if len(a.Command) > longestCommand {
+	if len(a.Command) > longestCommand || m.one.Sourced != nil && !m.one.Sourced.Hand { // or who lists it follows it, or does not
 		a.Command = "gitmirror repo show " + m.one.Name
 	}
 	return a

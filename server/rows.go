@@ -308,7 +308,10 @@ func (sh shape) render(r *fsm.Repo, said firsthand) api.Repo {
 		if live.RestsMS > 0 {
 			out.RestsMS = &live.RestsMS
 		}
-		if out.AsOf = timeOf(live.AsOf); live.EveryMS > 0 {
+		if _, newest, _ := sh.copies(r); newest == r.Generation { // else what is served is older than what the owner knows
+			out.AsOf = timeOf(live.AsOf)
+		}
+		if live.EveryMS > 0 {
 			out.EveryMS = &live.EveryMS
 		}
 		if out.Error != nil {

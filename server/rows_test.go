@@ -14,6 +14,7 @@ import (
 	"gitmirror/fsm"
 	"gitmirror/fsm/command"
 	"gitmirror/internal/refusal"
+	"gitmirror/peer"
 )
 
 // table is a state machine with nodes n1, n2 and n3, and a repo with copies on
@@ -261,6 +262,63 @@ func TestACopyThatIsBehindIsShownSo(t *testing.T) {
 	}
 	tb.ready("n2", 2)
 	behind("", "")
+}
+
+// What is served is as new as the owner says only where clients get what it has published.
+func TestHowNewWhatIsServedIs(t *testing.T) {
+	tb := newTable(t).publish(1).ready("n1", 1).ready("n2", 1)
+	asOf := func() *time.Time {
+		return tb.shape().render(tb.state.View().Repo("r"), firsthand{owner: &peer.Live{AsOf: tb.at}}).AsOf
+	}
+	if got := asOf(); got == nil || !got.Equal(tb.at) {
+		t.Errorf("as of %v", got)
+	}
+	if tb.publish(2).ready("n1", 2); asOf() == nil {
+		t.Error("the owner serves it")
+	}
+	if tb.sick("n1"); asOf() != nil {
+		t.Errorf("as of %v, which nobody serves", asOf())
+	}
+}
+
+// What a source alone wants is not led away from it without a word of how to keep it.
+func TestWhatIsListedAndHasMoved(t *testing.T) {
+	tb := newTable(t).do(&command.RaiseFormat{Format: fsm.Format})
+	tb.do(&command.Report{Node: "n1", Health: []*command.HealthReport{{Repo: "r", Epoch: 1, MovedFrom: "https://h/r", MovedTo: "https://new/r"}}})
+	line := func() string { return follow(moved{1, tb.state.View().Repo("r")}).Command }
+	if got := line(); got != "gitmirror repo set r --url https://new/r" {
+		t.Errorf("%q", got)
+	}
+	tb.do(&command.PutSource{Source: &command.NewSource{Id: "a", Name: "a", Owner: "n1", Forge: &command.Forge{Kind: "github", Base: "https://github.com", Account: "a"}}})
+	tb.do(&command.Listing{Source: "a", Node: "n1", Epoch: 1, Put: []*command.Entry{{Path: "7", File: "a/r", Hash: make([]byte, 16), Repo: &command.NewRepo{Id: "new", Name: "a/r", Urls: []string{"https://h/r"}, UrlKeys: []string{"h/r"}}}}})
+	if got := line(); got != "gitmirror repo set r --url https://new/r" {
+		t.Errorf("%q", got)
+	}
+	tb.do(&command.RemoveRepos{Ids: []string{"r"}})
+	if got := line(); got != "gitmirror repo show a/r" {
+		t.Errorf("%q", got)
+	}
+}
+
+// An index that its owner cannot read says so.
+func TestAnIndexThatCannotBeRead(t *testing.T) {
+	tb := newTable(t).do(&command.RaiseFormat{Format: fsm.Format})
+	tb.do(&command.PutSource{Source: &command.NewSource{Id: "i", Name: "i", Index: &command.NewRepo{Id: "new", Name: "h/r", Urls: []string{"https://h/r"}, UrlKeys: []string{"h/r"}}}})
+	tb.publish(1)
+	reason := func() string {
+		view := tb.state.View()
+		_, reason := sourceState(view, view.SourceByID("i"), view.Repo("r"))
+		return reason
+	}
+	if got := reason(); got != "it is about to be listed" {
+		t.Errorf("%q", got)
+	}
+	if tb.sick("n1"); !strings.Contains(reason(), "n1 owns its index, and cannot read its copies") {
+		t.Errorf("%q", reason())
+	}
+	if tb.down("n1"); !strings.Contains(reason(), "n1 owns its index") {
+		t.Errorf("%q", reason())
+	}
 }
 
 // Where an upstream is by its own word is shown, as it is written.

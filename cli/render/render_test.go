@@ -166,6 +166,13 @@ func moved() *api.Repo {
 	return &r
 }
 
+// movedListed is one that a source alone wants.
+func movedListed() *api.Repo {
+	r := moved()
+	r.Claims, r.Origins = []api.Claim{{Source: "acme", Path: "1", File: "acme/one"}}, []api.Origin{{Setting: "upstream", Source: "acme"}}
+	return r
+}
+
 func refs() []api.Ref {
 	return []api.Ref{
 		{Ref: "refs/heads/main", OID: "1111111111111111", Pinned: true},
@@ -208,6 +215,7 @@ func TestGolden(t *testing.T) {
 		"repo":    func(p Printer) error { return p.Repo(&repos()[0], "", "http://10.0.0.11:7654/") },
 		"broken":  func(p Printer) error { return p.Repo(&repos()[1], "", "http://10.0.0.11:7654") },
 		"moved":   func(p Printer) error { return p.Repo(moved(), "", "http://10.0.0.11:7654") },
+		"listed":  func(p Printer) error { return p.Repo(movedListed(), "", "http://10.0.0.11:7654") },
 		"second":  func(p Printer) error { return p.Repo(second(), "", "http://10.0.0.11:7654") },
 		"held":    func(p Printer) error { return p.Repo(held(), "", "http://10.0.0.11:7654") },
 		"refs":    func(p Printer) error { return p.Refs(refs()) },

@@ -85,7 +85,7 @@ func (p Printer) Repo(r *api.Repo, own, base string) error {
 	if r.Moved != nil {
 		list = append(list,
 			[2]string{"moved to", p.colored(yellow, cell(r.Moved.To)+" for good, says upstream (since "+p.ago(&r.Moved.Since)+")")},
-			[2]string{"", cell(r.Moved.Follow(r.Name, r.URLs))})
+			[2]string{"", p.following(r)})
 	}
 	for _, c := range r.Claims {
 		what := cell(c.Source)
@@ -320,6 +320,16 @@ func (p Printer) copyState(state string) string {
 		return p.colored(red, state)
 	}
 	return p.colored(yellow, cell(state))
+}
+
+// following is how what has moved is followed: where only a source wants it, by what that lists.
+func (p Printer) following(r *api.Repo) string {
+	for _, o := range r.Origins {
+		if o.Setting == "upstream" && o.Source != "" && len(r.Claims) > 0 {
+			return "it goes where " + cell(o.Source) + " lists it; to keep it whatever that lists: " + p.command("repo add "+cell(r.URLs[0])+" --name "+cell(r.Name)) + " && " + cell(r.Moved.Follow(r.Name, r.URLs))
+		}
+	}
+	return cell(r.Moved.Follow(r.Name, r.URLs))
 }
 
 // tried says when the first url is tried again, where that is known.

@@ -82,7 +82,7 @@ func stay(view *fsm.View, src *fsm.Source, listing *source.Listing, changes sour
 		why, try := "which cannot be followed", "see what is said of that one"
 		switch _, leaving := leaves[at.Path]; {
 		case leaving:
-			why, try = "which waits for another address too", "if they have changed places, give one of them a third name in the forge until it was listed so"
+			why, try = "which waits for another address too", "if they have changed places, give one of them a third name in the forge until it was listed so, and approve nothing of either before"
 		case slices.Contains(held, at.Path):
 			why, try = "which is held back", "gitmirror source approve "+src.Name
 		}

@@ -337,6 +337,13 @@ func TestLimits(t *testing.T) {
 		after(37 * time.Second)
 		answer(429, "no", "Retry-After", time.Now().Add(time.Minute*3).UTC().Format(http.TimeFormat))
 		after(3 * time.Minute)
+		// Their clock is behind ours, or ours ahead: what counts is how long that is from then.
+		wrong := time.Now().Add(-26 * time.Hour)
+		date := wrong.UTC().Format(http.TimeFormat)
+		answer(403, "no", "Date", date, "X-RateLimit-Remaining", "0", "X-RateLimit-Reset", strconv.FormatInt(wrong.Add(7*time.Minute).Unix(), 10))
+		after(7 * time.Minute)
+		answer(429, "no", "Date", date, "Retry-After", wrong.Add(9*time.Minute).UTC().Format(http.TimeFormat))
+		after(9 * time.Minute)
 		answer(429, "no", "Retry-After", "10000")
 		after(10_000 * time.Second)
 		answer(429, "no", "Retry-After", "1000000")

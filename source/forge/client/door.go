@@ -195,7 +195,7 @@ func (d *door) note(h http.Header) {
 		}
 		d.quota = Quota{Left: left}
 		if at, err := strconv.ParseInt(h.Get(prefix+"Reset"), 10, 64); err == nil && at > 0 {
-			d.quota.Resets = time.Unix(at, 0)
+			d.quota.Resets = here(h, time.Unix(at, 0))
 		}
 		return
 	}
@@ -325,12 +325,20 @@ func (d *door) rest(x *exchange) time.Time {
 		return time.Now().Add(time.Duration(min(max(s, 0), int(mostRest/time.Second))) * time.Second)
 	}
 	if at, err := http.ParseTime(after); err == nil {
-		return at
+		return here(x.header, at)
 	}
 	if d.quota.Left == 0 && !d.quota.Resets.IsZero() {
 		return d.quota.Resets
 	}
 	return time.Now().Add(usualRest)
+}
+
+// here is a time that a forge tells, by the clock of this machine: either may be wrong.
+func here(h http.Header, at time.Time) time.Time {
+	if theirs, err := http.ParseTime(h.Get("Date")); err == nil {
+		return time.Now().Add(at.Sub(theirs))
+	}
+	return at
 }
 
 // timedOut tells whether an error is that of a time that is over.
