@@ -41,12 +41,37 @@ func TestOtherNamesThatPeopleGive(t *testing.T) {
 	is("acme/six", "h/acme/six", "my/one", "my/uno", "acme/two", "h/acme/two", "acme/one", "h/acme/one")
 	m.ok(alsoCalled(id))
 	is("acme/six", "h/acme/six", "acme/two", "h/acme/two", "acme/one", "h/acme/one")
+	if m.repo(id).Sourced.Besides {
+		t.Error("it has other names, and none")
+	}
 	m.ok(m.listing("acme", []*command.Entry{inForge("2", "my/one", "acme/other")}, nil))
 	// What people call it stays its name.
 	m.ok(changing(&command.RepoChange{Repo: id, Name: proto.String("my/own"), Aliases: &command.Aliases{Names: []string{"my/two"}}}))
 	is("my/own", "my/two", "acme/six", "h/acme/six", "acme/two", "h/acme/two", "acme/one", "h/acme/one")
 	m.ok(alsoCalled(id))
 	is("my/own", "acme/six", "h/acme/six", "acme/two", "h/acme/two", "acme/one", "h/acme/one")
+}
+
+// So does what they call it first, or add it as, when it has other names of theirs.
+func TestANameBesideOthersOfPeople(t *testing.T) {
+	m := forged(t)
+	m.ok(m.listing("acme", []*command.Entry{inForge("1", "acme/one", "acme/one"), inForge("2", "acme/two", "acme/two")}, nil))
+	one, two := m.row("acme/one").ID, m.row("acme/two").ID
+	m.ok(alsoCalled(one, "my/one"))
+	m.ok(alsoCalled(two, "my/two"))
+	m.ok(changing(&command.RepoChange{Repo: one, Name: proto.String("my/own")}))
+	m.ok(addRepos(&command.NewRepo{Id: "new", Name: "hand/two", Urls: m.repo(two).URLs(), UrlKeys: m.repo(two).upstreamKeys()}))
+	m.ok(m.listing("acme", []*command.Entry{inForge("1", "acme/uno", "acme/uno"), inForge("2", "acme/due", "acme/two")}, nil))
+	m.isCalled(m.repo(one), "my/own", "my/one", "acme/uno", "h/acme/uno", "acme/one", "h/acme/one")
+	m.isCalled(m.repo(two), "hand/two", "my/two", "acme/due", "h/acme/two", "acme/two")
+	// One that says an address of theirs goes with that.
+	m.ok(m.listing("acme", []*command.Entry{inForge("3", "acme/three", "acme/three")}, nil))
+	three := m.row("acme/three").ID
+	m.ok(follows(three, "b"))
+	m.ok(alsoCalled(three, "h/b", "my/three"))
+	m.isCalled(m.repo(three), "acme/three", "h/b", "my/three")
+	m.ok(follows(three, "c"))
+	m.isCalled(m.repo(three), "acme/three", "my/three")
 }
 
 // Who adds what a source lists is told where it would have more names than it can: none is lost without a word.
@@ -106,9 +131,14 @@ func TestAGroupWithinAnotherIsNoOtherAccount(t *testing.T) {
 	if lost := m.state.View().SourceByID("G").Lost(m.state.View().Now()); lost != 1 {
 		t.Errorf("%d are lost", lost)
 	}
+	m.ok(m.listing("g/s", []*command.Entry{inForge("3", "s/three", "g/s/three")}, nil))
+	m.ok(m.listing("G", []*command.Entry{inForge("2", "g/two", "g/two"), inForge("3", "g/three", "g/three")}, nil))
+	if m.state.View().Elsewhere(within, "3") {
+		t.Error("what is in a group is taken for that of another account")
+	}
 	m.ok(account("gs"))
-	m.ok(m.listing("gs", []*command.Entry{inForge("1", "gs/one", "gs/one")}, nil))
-	if !m.state.View().Elsewhere(within, "1") {
+	m.ok(m.listing("gs", []*command.Entry{inForge("1", "gs/one", "gs/one"), inForge("2", "gs/two", "gs/two")}, nil))
+	if !m.state.View().Elsewhere(within, "1") || !m.state.View().Elsewhere(group, "2") {
 		t.Error("one whose name begins alike is taken for a group of it")
 	}
 }

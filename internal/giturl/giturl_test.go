@@ -220,6 +220,8 @@ func FuzzParse(f *testing.F) {
 	}
 	f.Add("https://github.com/acme/big.git")
 	f.Add("http://[2001:db8::1]:80/%C3%A9/a(b)")
+	f.Add("http://[2001:db8::1]/%C3%89")
+	f.Add("http://[2001:db8::1]:8080/x")
 	f.Fuzz(func(t *testing.T, raw string) {
 		u, err := giturl.Parse(raw)
 		if err != nil {

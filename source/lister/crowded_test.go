@@ -72,4 +72,20 @@ func TestWhatHadNoRoomForItsNameIsTakenUp(t *testing.T) {
 	if flaws() != 0 || len(w.paths()) != 1 {
 		t.Errorf("%d flaws, %q", flaws(), w.paths())
 	}
+	// Also of what has an address that nobody has yet: it is called so too, which it was not as its first.
+	w.sure(&command.AddRepos{Repos: []*command.NewRepo{{Id: "other", Name: "h/z", Urls: []string{"https://other/z"}, UrlKeys: []string{"other/z"}}}})
+	w.files["z"] = "url: https://h/z"
+	w.publish()
+	l.Look(t.Context())
+	z := w.rowOf("h/z").ID
+	w.sure(&command.ChangeRepos{Repos: []*command.RepoChange{{Repo: z, Aliases: &command.Aliases{Names: names}}}})
+	w.files["z"] = "url: https://h/y"
+	w.publish()
+	if l.Look(t.Context()); flaws() != 1 || w.rowOf("h/z") == nil {
+		t.Fatalf("%d flaws", flaws())
+	}
+	w.sure(&command.ChangeRepos{Repos: []*command.RepoChange{{Repo: z, Aliases: &command.Aliases{}}}})
+	if l.Look(t.Context()); flaws() != 0 || w.rowOf("h/y").ID != z {
+		t.Errorf("%d flaws", flaws())
+	}
 }
