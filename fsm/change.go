@@ -50,16 +50,17 @@ func (s *State) changeRepo(e entry, c *command.RepoChange) *command.Item {
 	if refused := t.rename(next, c); refused != nil {
 		return refused
 	}
+	next.setURLs(urls, keys)
+	t.movesTo(e, row, next)
 	others := func(name string) bool { return t.nameTaken(row.ID, name) != nil }
-	if next.setByHand(c, t.claims.on(row.ID), keys[0], append([]string{row.Name}, row.Aliases...), others); len(next.Aliases) > maxAliases {
-		return refuseItem(row.ID, refusal.Invalid, "%s would have %d other names, more than %d", next.Name, len(next.Aliases), maxAliases)
+	if next.setByHand(c, t.claims.on(row.ID), next.calledAs(), append([]string{row.Name}, row.Aliases...), others); len(next.Aliases) > MaxAliases {
+		return refuseItem(row.ID, refusal.Invalid, "%s would have %d other names, more than %d", next.Name, len(next.Aliases), MaxAliases)
 	}
 	for _, name := range append([]string{next.Name}, next.Aliases...) {
 		t.giveWay(e, row.ID, name)
 	}
 	t.gives(e, gives...)
-	next.setURLs(urls, keys)
-	t.movesTo(e, row, next)
+	next.setURLs(urls, keys) // by what it is called now
 	if next.Moved != nil && !slices.Contains(urls, next.Moved.From) {
 		next.Moved = nil
 	}
@@ -105,8 +106,8 @@ func (t *tables) rename(next *Repo, c *command.RepoChange) *command.Item {
 	if c.Name == nil && c.Aliases == nil {
 		return nil
 	}
-	if len(aliases) > maxAliases {
-		return refuseItem(next.ID, refusal.Invalid, "%s would have %d other names, more than %d", next.Name, len(aliases), maxAliases)
+	if len(aliases) > MaxAliases {
+		return refuseItem(next.ID, refusal.Invalid, "%s would have %d other names, more than %d", next.Name, len(aliases), MaxAliases)
 	}
 	for i, name := range append([]string{next.Name}, aliases...) {
 		if err := plainName(name); err != nil {

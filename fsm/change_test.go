@@ -104,7 +104,7 @@ func TestAChangeIsWholeOrRefused(t *testing.T) {
 	all := &command.RepoChange{Repo: "one", Policy: &command.SetPolicy{Replicas: proto.Uint32(3), IntervalMs: proto.Int64(7000)},
 		Labels: map[string]string{"tier": "1"}, Unlabel: []string{"old", "none"}, Paused: proto.Bool(true),
 		Upstream: &command.Upstream{Urls: []string{"https://other/one", "https://host/Acme/one"}, Keys: []string{"other/one", "host/acme/one"}}}
-	many := make([]string, maxAliases+1)
+	many := make([]string, MaxAliases+1)
 	for i := range many {
 		many[i] = "n" + string(rune('a'+i))
 	}

@@ -114,8 +114,16 @@ func (t *tables) room(r *command.NewRepo, k kin, claim *Claim) (gives []string, 
 	if claim.Alias != "" && t.nameTaken(owner, claim.Alias) != nil {
 		claim.Alias = "" // who has it keeps it
 	}
-	if k.row != nil && !k.row.canHave(t.claims.on(k.row.ID), claim) {
-		return nil, refuseItem(id, refusal.Invalid, "%s would have more than %d other names", k.row.Name, maxAliases)
+	if k.row == nil {
+		return gives, nil
+	}
+	key := k.row.upstreamKeys()[0]
+	if k.moved {
+		key = claim.Keys[0]
+	}
+	stay := slices.DeleteFunc(t.claims.on(k.row.ID), func(c *Claim) bool { return c == k.gone })
+	if !k.row.canHave(stay, claim, key) {
+		return nil, refuseItem(id, refusal.Invalid, "%s would have more than %d other names", k.row.Name, MaxAliases)
 	}
 	return gives, nil
 }
@@ -257,14 +265,13 @@ func (t *tables) replaces(row *Repo, src *Source, claim *Claim) bool {
 	}
 	others := row.Sourced == nil || row.Sourced.Hand // what it was of is not known where people have it, or an index; or it was of another
 	for _, c := range t.claims.on(row.ID) {
-		of := t.sources.byNum(c.Source)
-		if c == claim || of == nil {
+		if c == claim {
 			continue
 		}
-		if of.atForge(src) && c.Path == claim.Path {
+		if of := t.sources.byNum(c.Source); of != nil && of.atForge(src) && c.Path == claim.Path {
 			return false
 		}
-		others = others || of.atForge(src) || !of.IsForge()
+		others = true
 	}
 	return others
 }

@@ -29,8 +29,8 @@ func (s *State) byHand(e entry, row *Repo, r *command.NewRepo) *command.Item {
 	for _, name := range row.Sourced.Names {
 		of.Names = appendName(of.Names, name)
 	}
-	if n := len(of.names(t.claims.on(row.ID), row.upstreamKeys()[0])) - 1; n > maxAliases {
-		return refuseItem(r.GetId(), refusal.Invalid, "%s would have %d other names, more than %d", r.GetName(), n, maxAliases)
+	if n := len(of.names(t.claims.on(row.ID), row.upstreamKeys()[0])) - 1; n > MaxAliases {
+		return refuseItem(r.GetId(), refusal.Invalid, "%s would have %d other names, more than %d", r.GetName(), n, MaxAliases)
 	}
 	t.giveWay(e, row.ID, r.GetName())
 	next := row.edit()

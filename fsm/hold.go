@@ -82,12 +82,32 @@ func (v *View) Elsewhere(src *Source, number string) bool {
 	return claim != nil && v.tables.movedTo(src, claim) != nil
 }
 
-// movedTo is the claim of another source of the same forge that has what is claimed here since later, in another
-// account. Two sources may list the same account, or one of them a group of the other's: what both have is no
+// HasElsewhere tells whether another account of the forge claims what a source claims by its number, at another address: where that
+// one is another's by now, it is there.
+func (v *View) HasElsewhere(src *Source, number string) bool {
+	claim := v.tables.claims.get(src.Num, number)
+	return claim != nil && v.tables.elsewhere(src, number, func(_ *Source, c *Claim) bool { return c.Keys[0] != claim.Keys[0] }) != nil
+}
+
+// FollowsElsewhere tells whether the row of what a source claims by its number is at the address that another account of the
+// forge says: who has listed it last says where it is.
+func (v *View) FollowsElsewhere(src *Source, number string) bool {
+	claim := v.tables.claims.get(src.Num, number)
+	return claim != nil && v.tables.followsElsewhere(src, claim)
+}
+
+func (t *tables) followsElsewhere(src *Source, claim *Claim) bool {
+	row := t.liveRepo(claim.Repo)
+	return row != nil && row.upstreamKeys()[0] != claim.Keys[0] && !t.pinned(row, claim) && t.alone(row, claim) &&
+		t.elsewhere(src, claim.Path, func(_ *Source, c *Claim) bool { return c.Repo == row.ID && c.Keys[0] == row.upstreamKeys()[0] }) != nil
+}
+
+// movedTo is the claim of another source of the same forge that has what is claimed here since later, and since this one
+// was listed last, in another account. Two sources may list the same account, or one of them a group of the other's: what both have is no
 // evidence that it went from one to the other.
 func (t *tables) movedTo(src *Source, claim *Claim) *Claim {
 	return t.elsewhere(src, claim.Path, func(other *Source, c *Claim) bool {
-		return !src.overlaps(other) && c.Since > claim.Since && transferred(claim.Keys[0], c.Keys[0])
+		return !src.overlaps(other) && c.Since > max(claim.Since, src.Settled) && transferred(claim.Keys[0], c.Keys[0])
 	})
 }
 

@@ -183,6 +183,16 @@ func TestAnotherRepositoryAtAnAddress(t *testing.T) {
 	if m.ok(m.listing("acme", []*command.Entry{inForge("11", "acme/y", "y")}, nil)); m.row("acme/y").ID != y || m.repo(y).Word() == 0 {
 		t.Errorf("%+v", m.repo(y))
 	}
+	// So of what is known by a forge of another kind, which may be the same.
+	z := inForge("2", "acme/z", "z")
+	m.ok(m.listing("acme", []*command.Entry{z}, nil))
+	m.ok(publish(m.row("acme/z").ID, 1))
+	kind := account("kind")
+	kind.Source.Forge.Kind = "gitea"
+	m.ok(kind)
+	if m.ok(m.listing("kind", []*command.Entry{inForge("7", "kind/z", "z")}, nil)); m.row("kind/z").Word() == 0 {
+		t.Errorf("%+v", m.row("kind/z"))
+	}
 }
 
 // Of what a forge has moved to another account, where something new is at its address: once the other has it no more, it is

@@ -27,7 +27,8 @@ const (
 	maxPins   = 100
 	maxFirst  = 100 // losses that a hold names
 
-	maxAliases = 16
+	// MaxAliases is how many names a repo may have besides its own.
+	MaxAliases = 16
 )
 
 // between says what is wrong with a field's length, or nothing.

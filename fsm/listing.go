@@ -105,7 +105,7 @@ func (s *State) putEntry(e entry, src *Source, c *command.Entry) *command.Item {
 	if c.GetPath() == "" {
 		return &command.Item{Code: string(refusal.Invalid), Message: "the path is missing"}
 	}
-	if was := s.tables.claims.get(src.Num, c.GetPath()); was != nil && string(was.Hash[:]) == string(c.GetHash()) {
+	if was := s.tables.claims.get(src.Num, c.GetPath()); was != nil && string(was.Hash[:]) == string(c.GetHash()) && !s.tables.followsElsewhere(src, was) {
 		return &command.Item{Repo: was.Repo, Path: c.GetPath()}
 	}
 	refused := s.tables.roomUnder(src, c)
@@ -188,7 +188,9 @@ func (s *State) listed(e entry, l *command.Listed, src *Source, approved []byte)
 		next.HoldAt, next.Approved = e.at, ""
 		s.tables.recordSource(e, EventSourceHeld, src, fmt.Sprintf("%d would go", next.Hold.GetLost()))
 	}
-	next.Listed, next.ListedAt = l, e.at
+	if next.Listed, next.ListedAt = l, e.at; next.Hold == nil {
+		next.Settled = e.index
+	}
 	if l.GetLeft() > 0 {
 		next.loses(e.at, int(l.GetLeft()))
 	}

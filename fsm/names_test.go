@@ -80,7 +80,7 @@ func TestWhatIsAddedHasRoomForItsNames(t *testing.T) {
 	m.ok(m.listing("kernel", []*command.Entry{entryOf("one")}, nil))
 	row := m.row("upstream/one")
 	var names []string
-	for i := range maxAliases - 1 {
+	for i := range MaxAliases - 1 {
 		names = append(names, fmt.Sprintf("my/%d", i))
 	}
 	m.ok(alsoCalled(row.ID, names...))
@@ -173,4 +173,57 @@ func TestWhatIsHeldByAnotherSelectionIsNotApproved(t *testing.T) {
 	m.refused(refusal.StaleHold, &command.ApproveSource{Id: "acme", Digest: digest(4)})
 	m.ok(m.listed("acme", &command.Listed{Generation: 2, Revision: 1, Hold: &command.SourceHold{Digest: digest(5), Lost: 9}}))
 	m.ok(&command.ApproveSource{Id: "acme", Digest: digest(5)})
+}
+
+// What serves another's content is not called as what is at its address, whatever people change of it meanwhile.
+func TestWhatServesAnothersIsNotCalledAsItsAddress(t *testing.T) {
+	m := sourced(t)
+	m.ok(m.listing("kernel", []*command.Entry{at("a", "a"), at("p", "p")}, nil))
+	a, p := m.row("upstream/a").ID, m.row("upstream/p").ID
+	m.ok(publish(a, 1))
+	m.ok(publish(p, 1))
+	m.ok(m.listing("kernel", []*command.Entry{at("a", "b")}, nil))
+	m.isCalled(m.repo(a), "upstream/a")
+	m.ok(alsoCalled(a, "my/x"))
+	m.isCalled(m.repo(a), "upstream/a", "my/x")
+	m.ok(changing(&command.RepoChange{Repo: a, Name: proto.String("my/m")}))
+	m.isCalled(m.repo(a), "my/m", "my/x", "upstream/a")
+	// Nor when people have it follow what its source says, and it has still what they had it follow before.
+	m.ok(follows(p, "q"))
+	m.ok(&command.Report{Node: "a", Health: []*command.HealthReport{{Repo: p, Epoch: 1, Heard: m.repo(p).Word()}}})
+	if m.repo(p).Estranged() != "" {
+		t.Fatalf("%+v", m.repo(p))
+	}
+	m.ok(follows(p, "p"))
+	m.isCalled(m.repo(p), "upstream/p")
+}
+
+// A row has room for the names of an entry that is only called otherwise, or that it does not follow.
+func TestRoomForNamesOfWhatIsThere(t *testing.T) {
+	m := sourced(t)
+	m.ok(putSource("others"))
+	m.ok(m.listing("kernel", []*command.Entry{at("a", "a"), at("b", "b")}, nil))
+	a, b := m.row("upstream/a").ID, m.row("upstream/b").ID
+	fill := func(id, prefix string, n int) {
+		var names []string
+		for i := range n {
+			names = append(names, fmt.Sprintf("%s/%d", prefix, i))
+		}
+		m.ok(alsoCalled(id, names...))
+	}
+	fill(a, "my", MaxAliases-1)
+	renamed := at("aa", "a")
+	renamed.From = "a"
+	m.ok(m.listing("kernel", []*command.Entry{renamed}, nil))
+	if m.row("upstream/aa").ID != a || m.state.View().RepoByName("upstream/a") != nil {
+		t.Errorf("%+v", m.repo(a))
+	}
+	m.ok(follows(b, "z"))
+	fill(b, "his", MaxAliases)
+	other := at("b", "c")
+	other.Alias = "h/c"
+	m.ok(m.listing("kernel", []*command.Entry{other}, nil))
+	if m.row("upstream/b").ID != b || m.repo(b).URLs()[0] != "https://h/z" {
+		t.Errorf("%+v", m.repo(b))
+	}
 }

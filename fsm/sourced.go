@@ -167,22 +167,27 @@ func (s *State) follow(next *Repo, of *Sourced, list []*Claim) {
 	if !maps.Equal(labels, next.Labels) {
 		next.Labels = s.shared.labelSet(labels)
 	}
-	key := next.upstreamKeys()[0]
-	if next.Estranged() != "" {
-		key = "" // what others have at its address is not called as that is
-	}
-	names := of.called(list, key, func(name string) bool {
+	names := of.called(list, next.calledAs(), func(name string) bool {
 		is := t.repoNamed(name)
 		return is != nil && is.ID != next.ID // who was called so meanwhile keeps it
 	})
 	if len(names) == 0 { // another row is called as its upstream is
 		names = []string{next.Name}
 	}
-	next.Aliases = slices.Clip(names[1:min(len(names), 1+maxAliases)])
+	next.Aliases = slices.Clip(names[1:min(len(names), 1+MaxAliases)])
 	if next.Name != names[0] { // what is packed is shared with claims
 		next.Name = names[0]
 		next.pack()
 	}
+}
+
+// calledAs is the key of the address that a row is called as; empty where it serves another's content: what others have at its
+// address is not called as that is.
+func (r *Repo) calledAs() string {
+	if r.Estranged() != "" {
+		return ""
+	}
+	return r.upstreamKeys()[0]
 }
 
 // names are all that a row has by hand and by its claims, each once. What it is called as an upstream is goes
@@ -216,7 +221,7 @@ func (of *Sourced) called(list []*Claim, key string, others func(name string) bo
 	}
 	for _, c := range list {
 		for _, name := range c.Former {
-			if !others(name) && len(names) <= maxAliases {
+			if !others(name) && len(names) <= MaxAliases {
 				names = appendName(names, name)
 			}
 		}
@@ -232,14 +237,14 @@ func appendName(names []string, name string) []string {
 	return append(names, name)
 }
 
-// canHave tells whether a row can have the names of a claim beside those that it has.
-func (r *Repo) canHave(list []*Claim, claim *Claim) bool {
+// canHave tells whether a row can have the names of a claim beside those that it has, at the address of that key.
+func (r *Repo) canHave(list []*Claim, claim *Claim, key string) bool {
 	of := Sourced{Hand: true, Names: append([]string{r.Name}, r.Aliases...)}
 	if r.Sourced != nil {
 		of = *r.Sourced
 	}
 	others := slices.DeleteFunc(slices.Clone(list), func(c *Claim) bool { return c.Source == claim.Source && c.Path == claim.Path })
-	return len(of.names(append(others, claim), claim.Keys[0])) <= 1+maxAliases
+	return len(of.names(append(others, claim), key)) <= 1+MaxAliases
 }
 
 // upstreamOf are the addresses that a row has, and their keys: people's, or those of the oldest

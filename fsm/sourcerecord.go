@@ -39,7 +39,7 @@ func sourceRecord(s *Source) *snapshot.Source {
 		Index: s.Index, Paused: s.Paused, Again: s.Again, Removing: s.Removing, AddedMs: toMS(s.AddedAt), Listed: s.Listed, ListedMs: toMS(s.ListedAt),
 		Error: s.Error, ErrorMs: toMS(s.ErrorAt), Hold: s.Hold, HoldMs: toMS(s.HoldAt), Approved: []byte(s.Approved), Version: s.Version,
 		Owner: uint32(s.Owner), Epoch: s.Epoch, Revision: s.Revision, Failed: s.Failed, FailedMs: toMS(s.FailedAt),
-		Course: s.Course, CourseMs: toMS(s.CourseAt), CourseBy: uint32(s.CourseBy),
+		Course: s.Course, CourseMs: toMS(s.CourseAt), CourseBy: uint32(s.CourseBy), Settled: s.Settled,
 	}
 	for _, l := range s.lost {
 		rec.Lost = append(rec.Lost, &snapshot.Lost{Hour: l.hour, Count: l.count})
@@ -54,7 +54,7 @@ func (b *builder) addSource(r *snapshot.Source) error {
 		Index: r.GetIndex(), Paused: r.GetPaused(), Again: r.GetAgain(), Removing: r.GetRemoving(), AddedAt: fromMS(r.GetAddedMs()), Listed: r.GetListed(), ListedAt: fromMS(r.GetListedMs()),
 		Error: r.GetError(), ErrorAt: fromMS(r.GetErrorMs()), Hold: r.GetHold(), HoldAt: fromMS(r.GetHoldMs()), Approved: string(r.GetApproved()), Version: r.GetVersion(),
 		Forge: p.GetForge(), Owner: NodeNum(r.GetOwner()), Epoch: r.GetEpoch(), Revision: r.GetRevision(), Failed: r.GetFailed(), FailedAt: fromMS(r.GetFailedMs()),
-		Course: r.GetCourse(), CourseAt: fromMS(r.GetCourseMs()), CourseBy: NodeNum(r.GetCourseBy()),
+		Course: r.GetCourse(), CourseAt: fromMS(r.GetCourseMs()), CourseBy: NodeNum(r.GetCourseBy()), Settled: r.GetSettled(),
 	}
 	for _, l := range r.GetLost() {
 		s.lost = append(s.lost, hourly{l.GetHour(), l.GetCount()})

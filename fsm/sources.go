@@ -46,6 +46,7 @@ type Source struct {
 
 	Listed   *command.Listed // the last complete listing, not to be written to; nil while there is none
 	ListedAt time.Time
+	Settled  uint64 // log index of the last complete listing of which nothing was held; 0 for none
 	Error    string // why there has been none since then, empty where there has
 	ErrorAt  time.Time
 	Hold     *command.SourceHold // what the listing would take away, and may not; not to be written to
@@ -275,7 +276,7 @@ func (s *State) approveSource(e entry, c *command.ApproveSource) *command.Outcom
 	case hold == nil:
 		return refuse(refusal.NotHeld, "nothing of %s is held", src.Name)
 	case src.IsForge() && src.Hold != nil && src.Listed.GetRevision() != src.Revision:
-		return refuse(refusal.StaleHold, "%s was set to something else since, and is about to be listed by that", src.Name)
+		return refuse(refusal.StaleHold, "%s was set to something else since: it is listed by that first", src.Name)
 	case string(hold.Digest) != string(c.GetDigest()):
 		return refuse(refusal.StaleHold, "what %s would take away is something else by now", src.Name)
 	case hold.Approved:

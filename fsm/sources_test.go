@@ -601,7 +601,7 @@ func TestWhoHasAnotherNameKeepsIt(t *testing.T) {
 func TestARowHasSoManyNames(t *testing.T) {
 	m := sourced(t)
 	var all []*command.Entry
-	for i := range 1 + maxAliases {
+	for i := range 1 + MaxAliases {
 		e := entryOf("one")
 		e.Path, e.Repo.Name, e.Alias = fmt.Sprint("p", i), fmt.Sprint("upstream/p", i), ""
 		all = append(all, e)

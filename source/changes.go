@@ -15,6 +15,9 @@ type Claim struct {
 	Hash Hash
 	// Elsewhere tells that another source wants the same, which was moved to what that one lists.
 	Elsewhere bool
+	// Follows tells that what is mirrored for it follows what another source lists of it: it is to be taken up again, though it is as
+	// it was.
+	Follows bool
 }
 
 // Changes is what a listing makes of the claims that there are.
@@ -74,7 +77,7 @@ func Compare(l *Listing, claims iter.Seq[Claim], rows Rows) Changes {
 		switch {
 		case i < len(l.Entries) && l.Entries[i].Path == claim.Path:
 			switch e := &l.Entries[i]; {
-			case e.Hash() == claim.Hash:
+			case e.Hash() == claim.Hash && !claim.Follows:
 			case e.File != claim.File && l.doubtsOf(claim.File): // who has the path may still be there
 				c.Kept++
 			default:

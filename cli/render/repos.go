@@ -325,7 +325,7 @@ func (p Printer) copyState(state string) string {
 // following is how what has moved is followed: where only a source wants it, by what that lists.
 func (p Printer) following(r *api.Repo) string {
 	for _, o := range r.Origins {
-		if o.Setting == "upstream" && o.Source != "" && len(r.Claims) > 0 {
+		if o.Setting == "upstream" && o.Source != "" && slices.ContainsFunc(r.Claims, func(c api.Claim) bool { return c.Path != "" }) { // an index is listed nowhere
 			return "it goes where " + cell(o.Source) + " lists it; to keep it whatever that lists: " + p.command("repo add "+cell(r.URLs[0])+" --name "+cell(r.Name)) + " && " + cell(r.Moved.Follow(r.Name, r.URLs))
 		}
 	}

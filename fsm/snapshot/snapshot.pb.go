@@ -1513,6 +1513,7 @@ type Source struct {
 	Course        *command.Course        `protobuf:"bytes,22,opt,name=course,proto3" json:"course,omitempty"` // of the listing that is under way
 	CourseMs      int64                  `protobuf:"varint,23,opt,name=course_ms,json=courseMs,proto3" json:"course_ms,omitempty"`
 	CourseBy      uint32                 `protobuf:"varint,24,opt,name=course_by,json=courseBy,proto3" json:"course_by,omitempty"` // the node
+	Settled       uint64                 `protobuf:"varint,25,opt,name=settled,proto3" json:"settled,omitempty"`                   // log index of the last complete listing of which nothing was held
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1711,6 +1712,13 @@ func (x *Source) GetCourseMs() int64 {
 func (x *Source) GetCourseBy() uint32 {
 	if x != nil {
 		return x.CourseBy
+	}
+	return 0
+}
+
+func (x *Source) GetSettled() uint64 {
+	if x != nil {
+		return x.Settled
 	}
 	return 0
 }
@@ -2713,7 +2721,7 @@ const file_snapshot_proto_rawDesc = "" +
 	"\abesides\x18\t \x01(\bR\abesides\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xfb\x05\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x95\x06\n" +
 	"\x06Source\x12\x10\n" +
 	"\x03num\x18\x01 \x01(\rR\x03num\x12.\n" +
 	"\x03put\x18\x02 \x01(\v2\x1c.gitmirror.command.NewSourceR\x03put\x12\x14\n" +
@@ -2739,7 +2747,8 @@ const file_snapshot_proto_rawDesc = "" +
 	"\tfailed_ms\x18\x15 \x01(\x03R\bfailedMs\x121\n" +
 	"\x06course\x18\x16 \x01(\v2\x19.gitmirror.command.CourseR\x06course\x12\x1b\n" +
 	"\tcourse_ms\x18\x17 \x01(\x03R\bcourseMs\x12\x1b\n" +
-	"\tcourse_by\x18\x18 \x01(\rR\bcourseBy\"0\n" +
+	"\tcourse_by\x18\x18 \x01(\rR\bcourseBy\x12\x18\n" +
+	"\asettled\x18\x19 \x01(\x04R\asettled\"0\n" +
 	"\x04Lost\x12\x12\n" +
 	"\x04hour\x18\x01 \x01(\x03R\x04hour\x12\x14\n" +
 	"\x05count\x18\x02 \x01(\rR\x05count\"\xad\x05\n" +

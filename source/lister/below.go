@@ -78,6 +78,7 @@ func (l *Lister) lookBelow(ctx context.Context) (next time.Duration) {
 				seen[at] = is
 				if list := b.blocked[at]; len(list) > 0 {
 					blocked[at] = list
+					next = sooner(next, retry(list))
 				}
 				return true
 			}

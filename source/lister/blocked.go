@@ -13,15 +13,16 @@ import (
 )
 
 // block is why an entry was refused that may be taken up later: other rows have its name, or its
-// addresses; its own has too many names; or too many submodules hang on what it hangs on.
+// addresses; its own would have too many names; or too many submodules hang on what it hangs on.
 type block struct {
 	name string
 	keys []string
 	rows map[string]bool // ids of those rows, and what they serve, where that is another address's
 
-	crowded bool // the rows of keys, and of claim, have names so many
-	claim   fsm.SourceNum
-	path    string
+	// Of what has no room: rows has what it has none at, as that is.
+	until      time.Time // then it is tried in any case; zero for any other
+	claim      fsm.SourceNum
+	path, from string
 }
 
 // mostBlocks is how many of them are watched of a source.
@@ -35,7 +36,7 @@ func blockOf(view *fsm.View, r *command.NewRepo) block {
 
 // blockOfRoom is why an entry was refused for which there is no room; false where that is not why.
 func blockOfRoom(view *fsm.View, src *fsm.Source, e *command.Entry) (b block, is bool) {
-	b = block{crowded: true, keys: e.GetRepo().GetUrlKeys()[:1], claim: src.Num, path: e.GetPath()}
+	b = block{until: time.Now().Add(lastPause), keys: e.GetRepo().GetUrlKeys()[:1], claim: src.Num, path: e.GetPath(), from: e.GetFrom()}
 	b.rows = b.those(view)
 	return b, len(b.rows) > 0
 }
@@ -51,19 +52,21 @@ func (b *block) crowds(view *fsm.View) map[string]bool {
 	ids := map[string]bool{}
 	note := func(row *fsm.Repo) {
 		if row != nil {
-			ids[fmt.Sprintf("%s %d", row.ID, len(row.Aliases))] = true
+			ids[fmt.Sprint(row.ID, " ", row.Name, row.Aliases)] = true
 		}
 	}
 	note(view.RepoByURLKey(b.keys[0]))
-	if claim := view.ClaimOf(b.claim, b.path); claim != nil {
-		note(view.Repo(claim.Repo))
+	for _, path := range []string{b.path, b.from} {
+		if claim := view.ClaimOf(b.claim, path); claim != nil && path != "" {
+			note(view.Repo(claim.Repo))
+		}
 	}
 	return ids
 }
 
 // those are the rows that have the name or one of the addresses.
 func (b *block) those(view *fsm.View) map[string]bool {
-	if b.crowded {
+	if !b.until.IsZero() {
 		return b.crowds(view)
 	}
 	ids := map[string]bool{}
@@ -78,8 +81,11 @@ func (b *block) those(view *fsm.View) map[string]bool {
 	return ids
 }
 
-// freed tells whether one of those rows stands in the way no more.
+// freed tells whether one of those rows stands in the way no more, or may not by now.
 func (b *block) freed(view *fsm.View) bool {
+	if !b.until.IsZero() && !time.Now().Before(b.until) {
+		return true
+	}
 	now := b.those(view)
 	for id := range b.rows {
 		if !now[id] {
@@ -97,6 +103,16 @@ func (l *Lister) unblocked(view *fsm.View, src *fsm.Source) bool {
 	}
 	list, known := l.blocked[src.ID]
 	return !known || freed(list, view)
+}
+
+// retry is how long until one of them is tried in any case; 0 where none is.
+func retry(list []block) (next time.Duration) {
+	for i := range list {
+		if !list[i].until.IsZero() {
+			next = sooner(next, max(time.Until(list[i].until), time.Millisecond))
+		}
+	}
+	return next
 }
 
 // freed tells whether one of them is.
@@ -133,6 +149,9 @@ func tryFor(view *fsm.View, src *fsm.Source, r refused) string {
 		case own != nil && own.Repo == has.ID && len(r.entry.URLs) > 1:
 			return "that is what this entry was until now, and is for others still: leave it out"
 		}
+	}
+	if row := view.RepoByURLKey(r.entry.Keys[0]); r.why.Code == refusal.Invalid && row != nil && len(row.Aliases)+2 > fsm.MaxAliases { // a claim has two names
+		return "take others of its names away: gitmirror repo set " + row.Name + " --alias NAMES"
 	}
 	switch {
 	case src.IsForge() && r.why.Code == refusal.ConflictName:

@@ -145,6 +145,9 @@ func (l *Lister) look(ctx context.Context) (next time.Duration) {
 			next = sooner(next, l.ends(ctx, view, target{src: src, row: row}))
 		}
 		if !l.owns(view, row) || !src.Wants(row) && (row.Generation == 0 || !l.unblocked(view, src)) {
+			if l.owns(view, row) && !src.Paused {
+				next = sooner(next, retry(l.blocked[src.ID]))
+			}
 			continue
 		}
 		there[src.ID] = true
@@ -398,10 +401,10 @@ func (r rows) Other(key, path string) bool {
 
 // claimsOf are what a source claims, but its index.
 func claimsOf(view *fsm.View, src *fsm.Source) func(func(source.Claim) bool) {
-	elsewhere := func(path string) bool { return src.IsForge() && view.Elsewhere(src, path) }
+	forge := src.IsForge()
 	return func(yield func(source.Claim) bool) {
 		view.Claims(src.Num, "\x00", func(c *fsm.Claim) bool {
-			return yield(source.Claim{Path: c.Path, File: c.File, Keys: c.Keys, Hash: c.Hash, Elsewhere: elsewhere(c.Path)})
+			return yield(source.Claim{Path: c.Path, File: c.File, Keys: c.Keys, Hash: c.Hash, Elsewhere: forge && view.Elsewhere(src, c.Path), Follows: forge && view.FollowsElsewhere(src, c.Path)})
 		})
 	}
 }

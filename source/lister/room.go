@@ -156,7 +156,7 @@ func makingRoom(view *fsm.View, src *fsm.Source, listing *source.Listing, change
 	}
 	for _, path := range changes.Gone {
 		c := view.ClaimOf(src.Num, path)
-		if c != nil && !c.Submodules && (!listed[c.Keys[0]] && (wanted[c.Keys[0]] || wanted["name "+strings.ToLower(c.Name)]) || listed[c.Keys[0]] && view.Elsewhere(src, path)) {
+		if c != nil && !c.Submodules && (!listed[c.Keys[0]] && (wanted[c.Keys[0]] || wanted["name "+strings.ToLower(c.Name)]) || listed[c.Keys[0]] && view.HasElsewhere(src, path)) {
 			first = append(first, path)
 		} else {
 			rest = append(rest, path)

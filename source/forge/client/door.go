@@ -333,12 +333,15 @@ func (d *door) rest(x *exchange) time.Time {
 	return time.Now().Add(usualRest)
 }
 
-// here is a time that a forge tells, by the clock of this machine: either may be wrong.
+// here is a time that a forge tells, by the clock of this machine: either clock may be wrong, and the answer kept by a cache. It is
+// what is sooner, by our clock or by theirs, of what is not over.
 func here(h http.Header, at time.Time) time.Time {
-	if theirs, err := http.ParseTime(h.Get("Date")); err == nil {
-		return time.Now().Add(at.Sub(theirs))
+	theirs, err := http.ParseTime(h.Get("Date"))
+	now := time.Now()
+	if rest := at.Sub(now); err != nil || rest > 0 && rest < at.Sub(theirs) {
+		return at
 	}
-	return at
+	return now.Add(at.Sub(theirs))
 }
 
 // timedOut tells whether an error is that of a time that is over.

@@ -1,0 +1,106 @@
+package lister_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"gitmirror/fsm/command"
+	"gitmirror/internal/forgereplay"
+)
+
+// inAccount is a repository as another account has it.
+func inAccount(r forgereplay.Repo, account string) forgereplay.Repo {
+	r.Owner, r.Clone = account, strings.Replace(r.Clone, "acme", account, 1)
+	return r
+}
+
+// follow has another account of the forge followed, and returns what has it listed anew.
+func (w *world) follow(kind, account string, list func()) func() {
+	w.sure(&command.PutSource{Source: &command.NewSource{Id: "g", Name: "g", Namespace: "", Owner: "a", Forge: &command.Forge{Kind: kind, Base: "https://h", Account: account}}})
+	return func() {
+		w.sure(&command.SetSource{Id: "g", Again: w.state.View().SourceByID("g").Again + 1})
+		list()
+	}
+}
+
+// What is given to another account, and back, follows the first as soon as that is listed, though the other is listed no
+// more; and what then goes from the first is lost, whatever the other said before.
+func TestWhatIsGivenBackFollowsWhoHasIt(t *testing.T) {
+	w, a := newForgeWorld(t, "gitea", nil)
+	a.Organisation("tools")
+	var all, there []forgereplay.Repo
+	for i := range 20 {
+		all = append(all, repo(int64(i+1), fmt.Sprintf("r%02d", i)))
+		there = append(there, inAccount(all[i], "tools"))
+	}
+	a.Organisation("acme", all...)
+	list := w.lists("a", a)
+	tools := w.follow("gitea", "tools", list)
+	list()
+	_, rows := w.forged()
+	a.Organisation("acme")
+	a.Organisation("tools", there...)
+	tools()
+	if row := w.state.View().RepoByName("h/tools/r00"); row == nil || row.ID != rows["1"] {
+		t.Fatalf("%+v", row)
+	}
+	a.Organisation("acme", all...)
+	a.Remove("tools")
+	tools()
+	w.sync()
+	list()
+	for id, of := range rows {
+		if row := w.state.View().Repo(of); !strings.HasPrefix(row.URLs()[0], "https://h/acme/") {
+			t.Errorf("%s follows %s", id, row.URLs()[0])
+		}
+	}
+	before := w.batches
+	w.sync()
+	if list(); w.batches > before+2 {
+		t.Errorf("%d batches, where all is as it was", w.batches-before)
+	}
+	a.Organisation("acme", all[:3]...)
+	w.sync()
+	list()
+	if urls, _ := w.forged(); len(urls) != 20 || w.forge().Hold.GetLost() != 17 {
+		t.Errorf("%d are left, %d are held", len(urls), w.forge().Hold.GetLost())
+	}
+}
+
+// What has left a group within another for that, and what is new at its address: each has its own mirror as soon as both are listed.
+func TestWhatIsNewWhereAnotherLeftAGroup(t *testing.T) {
+	w, a := newForgeWorld(t, "gitlab", nil)
+	var within []forgereplay.Repo
+	for i := range 20 {
+		r := inAccount(repo(int64(i+1), fmt.Sprintf("r%02d", i)), "acme/s")
+		r.Clone = fmt.Sprintf("https://h/acme/s/r%02d.git", i)
+		within = append(within, r)
+	}
+	a.Organisation("acme", within...)
+	a.Organisation("acme/s", within...)
+	list := w.lists("a", a)
+	s := w.follow("gitlab", "acme/s", list)
+	list()
+	_, rows := w.forged()
+	moved, fresh := repo(1, "r00"), within[0]
+	fresh.ID = 101
+	a.Organisation("acme", append([]forgereplay.Repo{moved, fresh}, within[1:]...)...)
+	a.Organisation("acme/s", append([]forgereplay.Repo{fresh}, within[1:]...)...)
+	for range 2 {
+		w.sync()
+		list()
+		s()
+	}
+	v := w.state.View()
+	for key, want := range map[string]bool{"h/acme/r00": true, "h/acme/s/r00": false} {
+		if row := v.RepoByURLKey(key); row == nil || (row.ID == rows["1"]) != want || row.UpstreamKey() != key {
+			t.Errorf("%s is mirrored by %+v", key, row)
+		}
+	}
+	for _, id := range []string{"f", "g"} {
+		if src := v.SourceByID(id); src.Listed.GetFlawsTotal() != 0 {
+			t.Errorf("%s: %v", id, src.Listed.GetFlaws())
+		}
+	}
+}
