@@ -186,6 +186,8 @@ func (r *Repo) setByHand(c *command.RepoChange, list []*Claim, key string, calle
 		}
 		for i, name := range append([]string{r.Name}, r.Aliases...) {
 			switch named := i == 0 && c.Name != nil; {
+			case named && !of.Hand && len(theirs) > 0 && is(name)(theirs[0]): // it is called as its source calls it again
+				continue
 			case named, slices.ContainsFunc(was, is(name)):
 			case r.retired() && slices.ContainsFunc(called, is(name)): // which is there for whoever wants it
 				continue

@@ -52,6 +52,23 @@ func TestOtherNamesThatPeopleGive(t *testing.T) {
 	is("my/own", "acme/six", "h/acme/six", "acme/two", "h/acme/two", "acme/one", "h/acme/one")
 }
 
+// Who gives a row the name again that its source gives it has it called so as long as the source does.
+func TestANameIsGivenBack(t *testing.T) {
+	m := sourced(t)
+	m.ok(m.listing("kernel", []*command.Entry{at("b", "b")}, nil))
+	b := m.row("upstream/b").ID
+	m.ok(changing(&command.RepoChange{Repo: b, Name: proto.String("my/n")}))
+	m.ok(changing(&command.RepoChange{Repo: b, Name: proto.String("upstream/b"), Aliases: &command.Aliases{}}))
+	m.isCalled(m.repo(b), "upstream/b", "h/b")
+	renamed := at("d", "b")
+	renamed.From = "b"
+	m.ok(m.listing("kernel", []*command.Entry{renamed, at("b", "c")}, nil))
+	m.isCalled(m.repo(b), "upstream/d", "h/b")
+	if m.row("upstream/b").ID == b {
+		t.Error("it keeps a name that is another's")
+	}
+}
+
 // So does what they call it first, or add it as, when it has other names of theirs.
 func TestANameBesideOthersOfPeople(t *testing.T) {
 	m := forged(t)
@@ -173,6 +190,35 @@ func TestWhatIsHeldByAnotherSelectionIsNotApproved(t *testing.T) {
 	m.refused(refusal.StaleHold, &command.ApproveSource{Id: "acme", Digest: digest(4)})
 	m.ok(m.listed("acme", &command.Listed{Generation: 2, Revision: 1, Hold: &command.SourceHold{Digest: digest(5), Lost: 9}}))
 	m.ok(&command.ApproveSource{Id: "acme", Digest: digest(5)})
+	m.ok(m.listed("kernel", &command.Listed{Generation: 1, Ref: "main", Path: "l", Hold: &command.SourceHold{Digest: digest(4), Lost: 9}}))
+	m.refused(refusal.StaleHold, &command.ApproveSource{Id: "kernel", Digest: digest(4)}) // which has neither
+	m.ok(&command.SetSource{Id: "kernel", Ref: proto.String("main")})
+	m.refused(refusal.StaleHold, &command.ApproveSource{Id: "kernel", Digest: digest(4)})
+	m.ok(&command.SetSource{Id: "kernel", Path: proto.String("l")})
+	m.ok(&command.ApproveSource{Id: "kernel", Digest: digest(4)})
+}
+
+// What people have follow another url, or want too, follows no listing, whichever account has it.
+func TestWhatPeopleHaveFollowsNoAccount(t *testing.T) {
+	m, id := moved(t)
+	again := inForge("5", "acme/x", "acme/x")
+	m.ok(follows(id, "tools/x"))
+	m.ok(m.listing("acme", []*command.Entry{again}, nil))
+	if row := m.repo(id); row.URLs()[0] != "https://h/tools/x" || m.state.View().FollowsElsewhere(m.state.View().SourceByID("acme"), "5") {
+		t.Errorf("%q", row.URLs())
+	}
+	m, id = moved(t)
+	m.ok(&command.Report{Node: "a", Health: []*command.HealthReport{{Repo: id, Epoch: 1, Heard: m.repo(id).Word()}}})
+	m.ok(addRepos(&command.NewRepo{Id: "new", Name: "hand/x", Urls: m.repo(id).URLs(), UrlKeys: m.repo(id).upstreamKeys()}))
+	n := m.state.View().Len()
+	m.ok(m.listing("acme", []*command.Entry{again}, nil))
+	if row := m.repo(id); row.URLs()[0] != "https://h/tools/x" || m.state.View().Len() != n {
+		t.Errorf("%q, %d rows", row.URLs(), m.state.View().Len())
+	}
+	m, id = moved(t)
+	if m.ok(m.listing("acme", []*command.Entry{again}, nil)); m.repo(id).URLs()[0] != "https://h/acme/x" {
+		t.Errorf("%q", m.repo(id).URLs())
+	}
 }
 
 // What serves another's content is not called as what is at its address, whatever people change of it meanwhile.

@@ -68,6 +68,32 @@ func TestWhatIsGivenBackFollowsWhoHasIt(t *testing.T) {
 	}
 }
 
+// What is in another account is no loss either while something else is held, however often both are listed.
+func TestAHoldStaysWhatItIsBesideAnotherAccount(t *testing.T) {
+	w, a := newForgeWorld(t, "github", nil)
+	var all, there []forgereplay.Repo
+	for i := range 20 {
+		all = append(all, repo(int64(i+1), fmt.Sprintf("r%02d", i)))
+		there = append(there, inAccount(all[i], "tools"))
+	}
+	a.Organisation("acme", all...)
+	a.Organisation("tools")
+	list := w.lists("a", a)
+	tools := w.follow("github", "tools", list)
+	list()
+	a.Organisation("acme", all[15:]...)
+	a.Organisation("tools", there[:5]...)
+	tools()
+	w.sync()
+	list()
+	first := w.forge().Hold
+	w.sync()
+	list()
+	if again := w.forge().Hold; first.GetLost() != 10 || again.GetLost() != 10 || string(first.GetDigest()) != string(again.GetDigest()) {
+		t.Errorf("%d are held, and then %d", first.GetLost(), again.GetLost())
+	}
+}
+
 // What has left a group within another for that, and what is new at its address: each has its own mirror as soon as both are listed.
 func TestWhatIsNewWhereAnotherLeftAGroup(t *testing.T) {
 	w, a := newForgeWorld(t, "gitlab", nil)
@@ -87,17 +113,18 @@ func TestWhatIsNewWhereAnotherLeftAGroup(t *testing.T) {
 	fresh.ID = 101
 	a.Organisation("acme", append([]forgereplay.Repo{moved, fresh}, within[1:]...)...)
 	a.Organisation("acme/s", append([]forgereplay.Repo{fresh}, within[1:]...)...)
-	for range 2 {
-		w.sync()
-		list()
-		s()
-	}
+	w.sync()
+	list()
+	s()
 	v := w.state.View()
 	for key, want := range map[string]bool{"h/acme/r00": true, "h/acme/s/r00": false} {
 		if row := v.RepoByURLKey(key); row == nil || (row.ID == rows["1"]) != want || row.UpstreamKey() != key {
 			t.Errorf("%s is mirrored by %+v", key, row)
 		}
 	}
+	w.sync()
+	list()
+	v = w.state.View()
 	for _, id := range []string{"f", "g"} {
 		if src := v.SourceByID(id); src.Listed.GetFlawsTotal() != 0 {
 			t.Errorf("%s: %v", id, src.Listed.GetFlaws())

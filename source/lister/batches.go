@@ -76,9 +76,11 @@ func (l *Lister) put(ctx context.Context, t target, listing *source.Listing, cha
 			}
 		}
 	}
-	blocked = p.crowded
 	for _, i := range slices.Sorted(maps.Keys(p.conflicts)) {
-		p.flaws, blocked = append(p.flaws, p.conflicts[i].refused), append(blocked, p.conflicts[i].block)
+		c := p.conflicts[i]
+		if p.flaws = append(p.flaws, c.refused); len(blocked) < mostBlocks && !slices.ContainsFunc(blocked, c.block.same) {
+			blocked = append(blocked, c.block)
+		}
 	}
 	return p.flaws, blocked, nil
 }
@@ -97,7 +99,6 @@ type putting struct {
 	accepted int
 
 	flaws     []refused
-	crowded   []block
 	conflicts map[int]conflict // by entry
 }
 
@@ -180,17 +181,19 @@ func (p *putting) flush(ctx context.Context, count *uint32) error {
 		why.Existing = item.GetExisting()
 		said := &p.listing.Entries[p.of[i]]
 		r := refused{said, source.Flaw{File: said.File, Line: said.Line, Why: cmp.Or(said.Name, said.Path) + ": " + why.Error()}, why}
+		view, is := p.lister.cfg.State.View(), true
+		b := blockOf(view, p.batch[i].GetRepo())
 		if why.Code != refusal.ConflictName && why.Code != refusal.ConflictURL {
+			b, is = blockOfRoom(view, p.target.src, p.batch[i])
+		}
+		if !is {
 			p.flaws = append(p.flaws, r)
-			if b, is := blockOfRoom(p.lister.cfg.State.View(), p.target.src, p.batch[i]); is && !slices.ContainsFunc(p.crowded, b.same) {
-				p.crowded = append(p.crowded, b)
-			}
 			continue
 		}
 		if p.conflicts == nil {
 			p.conflicts = map[int]conflict{}
 		}
-		p.conflicts[p.of[i]] = conflict{r, blockOf(p.lister.cfg.State.View(), p.batch[i].GetRepo())}
+		p.conflicts[p.of[i]] = conflict{r, b}
 	}
 	p.batch, p.of, p.bytes = nil, nil, 0
 	return nil

@@ -41,8 +41,8 @@ func blockOfRoom(view *fsm.View, src *fsm.Source, e *command.Entry) (b block, is
 	return b, len(b.rows) > 0
 }
 
-// same tells whether another is of the same rows: of many, one is watched.
-func (b *block) same(o block) bool { return maps.Equal(b.rows, o.rows) }
+// same tells whether another is of the same that there is no room at: of many, one is watched.
+func (b *block) same(o block) bool { return !b.until.IsZero() && maps.Equal(b.rows, o.rows) }
 
 // crowds are what there is no room at: what so many submodules hang on as may, or rows with so many names.
 func (b *block) crowds(view *fsm.View) map[string]bool {
@@ -155,7 +155,7 @@ func tryFor(view *fsm.View, src *fsm.Source, r refused) string {
 	}
 	switch {
 	case src.IsForge() && r.why.Code == refusal.ConflictName:
-		return "give the source another --template, or the other mirror another name"
+		return "give the source another --template, or the other mirror another name, and then: gitmirror source sync " + src.Name
 	case src.IsForge() && r.why.Code == refusal.ConflictURL:
 		if has := view.RepoByName(r.why.Existing); has != nil && peoples(view, has) {
 			return fmt.Sprintf("people have %[1]s follow that url: if it is of something else, gitmirror repo set %[1]s --url URL", has.Name)

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"gitmirror/fsm/command"
 )
@@ -88,4 +90,80 @@ func TestWhatHadNoRoomForItsNameIsTakenUp(t *testing.T) {
 	if l.Look(t.Context()); flaws() != 0 || w.rowOf("h/y").ID != z {
 		t.Errorf("%d flaws", flaws())
 	}
+}
+
+// Room that another entry of the same listing makes is taken in it.
+func TestRoomIsMadeByTheSameListing(t *testing.T) {
+	w := newWorld(t)
+	w.files["a"], w.files["b"] = "url: https://h/q", "url: https://h/r"
+	w.publish()
+	l := w.lister("a")
+	l.Look(t.Context())
+	q, r := w.rowOf("h/q").ID, w.rowOf("h/r").ID
+	var names []string
+	for i := range 15 {
+		names = append(names, fmt.Sprintf("my/%d", i))
+	}
+	w.sure(&command.AddRepos{Repos: []*command.NewRepo{{Id: "x", Name: "my/15", Urls: []string{"https://h/r"}, UrlKeys: []string{"h/r"}}}}) // so that the row stays
+	w.sure(&command.ChangeRepos{Repos: []*command.RepoChange{{Repo: r, Aliases: &command.Aliases{Names: names[:14]}}}})
+	w.files["a"], w.files["b"] = "url: https://h/r", "url: https://h/s"
+	w.publish()
+	l.Look(t.Context())
+	if src := w.state.View().SourceByID("s"); src.Listed.GetFlawsTotal() != 0 || w.state.View().ClaimOf(src.Num, "a").Repo != r || w.state.View().ClaimOf(src.Num, "b").Repo == r {
+		t.Errorf("%v, a is on %+v, was on %s", src.Listed.GetFlaws(), w.state.View().ClaimOf(src.Num, "a"), q)
+	}
+}
+
+// What has another name, and another url before its own, is taken up when there is room at the row that it had.
+func TestWhatIsRenamedHadNoRoom(t *testing.T) {
+	w := newWorld(t)
+	w.sure(&command.AddRepos{Repos: []*command.NewRepo{{Id: "other", Name: "h/b", Urls: []string{"https://other/b"}, UrlKeys: []string{"other/b"}}}})
+	w.files["b"] = "url: https://h/b"
+	w.publish()
+	l := w.lister("a")
+	l.Look(t.Context())
+	b := w.rowOf("h/b").ID
+	var names []string
+	for i := range 16 {
+		names = append(names, fmt.Sprintf("my/%d", i))
+	}
+	w.sure(&command.ChangeRepos{Repos: []*command.RepoChange{{Repo: b, Aliases: &command.Aliases{Names: names}}}})
+	delete(w.files, "b")
+	w.files["b3"] = "url: [https://h/e, https://h/b]"
+	w.publish()
+	l.Look(t.Context())
+	flaws := func() uint32 { return w.state.View().SourceByID("s").Listed.GetFlawsTotal() }
+	if flaws() != 1 {
+		t.Fatalf("%d flaws", flaws())
+	}
+	w.sure(&command.ChangeRepos{Repos: []*command.RepoChange{{Repo: b, Aliases: &command.Aliases{}}}})
+	if l.Look(t.Context()); flaws() != 0 || w.rowOf("h/e").ID != b {
+		t.Errorf("%d flaws", flaws())
+	}
+}
+
+// Whatever it was that there was no room at, it is tried again within minutes, and not before.
+func TestWhatHadNoRoomIsTriedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		var names []string
+		for i := range 16 {
+			names = append(names, fmt.Sprintf("my/%d", i))
+		}
+		w.sure(&command.AddRepos{Repos: []*command.NewRepo{{Id: "x", Name: "my/x", Urls: []string{"https://h/x"}, UrlKeys: []string{"h/x"}}}})
+		w.sure(&command.ChangeRepos{Repos: []*command.RepoChange{{Repo: "x", Aliases: &command.Aliases{Names: names}}}})
+		w.files["x"] = "url: https://h/x"
+		w.publish()
+		l := w.lister("a")
+		l.Look(t.Context())
+		before := w.batches
+		next := l.Look(t.Context())
+		if w.batches != before || next <= 0 || next > 5*time.Minute {
+			t.Fatalf("again in %s, %d batches more", next, w.batches-before)
+		}
+		<-time.After(next)
+		if l.Look(t.Context()); w.batches == before {
+			t.Error("it is not tried again")
+		}
+	})
 }

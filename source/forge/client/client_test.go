@@ -344,6 +344,8 @@ func TestLimits(t *testing.T) {
 		after(7 * time.Minute)
 		answer(429, "no", "Date", date, "Retry-After", wrong.Add(9*time.Minute).UTC().Format(http.TimeFormat))
 		after(9 * time.Minute)
+		answer(429, "no", "Date", date, "Retry-After", time.Now().Add(4*time.Minute).UTC().Format(http.TimeFormat)) // an answer that a cache kept
+		after(4 * time.Minute)
 		answer(429, "no", "Retry-After", "10000")
 		after(10_000 * time.Second)
 		answer(429, "no", "Retry-After", "1000000")
