@@ -67,6 +67,14 @@ func TestANameIsGivenBack(t *testing.T) {
 	if m.row("upstream/b").ID == b {
 		t.Error("it keeps a name that is another's")
 	}
+	// But what people want too is called as they say.
+	m.ok(byHand("mine", "e"))
+	m.ok(m.listing("kernel", []*command.Entry{at("e", "e")}, nil))
+	m.ok(changing(&command.RepoChange{Repo: "mine", Name: proto.String("upstream/e")}))
+	renamed = at("f", "e")
+	renamed.From = "e"
+	m.ok(m.listing("kernel", []*command.Entry{renamed}, nil))
+	m.isCalled(m.repo("mine"), "upstream/e", "hand/mine", "upstream/f", "h/e")
 }
 
 // So does what they call it first, or add it as, when it has other names of theirs.
@@ -194,7 +202,9 @@ func TestWhatIsHeldByAnotherSelectionIsNotApproved(t *testing.T) {
 	m.refused(refusal.StaleHold, &command.ApproveSource{Id: "kernel", Digest: digest(4)}) // which has neither
 	m.ok(&command.SetSource{Id: "kernel", Ref: proto.String("main")})
 	m.refused(refusal.StaleHold, &command.ApproveSource{Id: "kernel", Digest: digest(4)})
-	m.ok(&command.SetSource{Id: "kernel", Path: proto.String("l")})
+	m.ok(&command.SetSource{Id: "kernel", Ref: proto.String(""), Path: proto.String("l")})
+	m.refused(refusal.StaleHold, &command.ApproveSource{Id: "kernel", Digest: digest(4)})
+	m.ok(&command.SetSource{Id: "kernel", Ref: proto.String("main")})
 	m.ok(&command.ApproveSource{Id: "kernel", Digest: digest(4)})
 }
 
