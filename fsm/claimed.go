@@ -82,6 +82,9 @@ func (s *State) claimOf(e entry, src *Source, c *command.Entry) *Claim {
 		Asks: s.shared.policy(policyOf(r.GetPolicy())), Learned: c.GetLearned(), Labels: s.shared.labelSet(r.GetLabels()), Submodules: c.GetSubmodules(),
 		Seldom: &Seldom{Extra: c.GetExtra()},
 	}
+	if src.IsForge() {
+		claim.Said = e.index
+	}
 	if _, below := source.Above(claim.Path); claim.Path != "" && !below {
 		claim.Name = r.GetName() // an index, and a submodule, are called as their upstreams are
 	}

@@ -19,6 +19,7 @@ type Claim struct {
 	Hash       source.Hash
 	Repo       string // id of the row
 	Since      uint64 // log index, since when it is on this row
+	Said       uint64 // log index, when its source put it last; 0 of an index
 	Name       string // the row has it while the claim lasts; empty for none
 	Alias      string // so too; empty for none
 	URLs, Keys []string

@@ -90,7 +90,7 @@ func (v *View) HasElsewhere(src *Source, number string) bool {
 }
 
 // FollowsElsewhere tells whether the row of what a source claims by its number is at the address that another account of the
-// forge says: who has listed it last says where it is.
+// forge says: who has listed it last says where it is. The row goes there, or, where others want that too, the claim has its own.
 func (v *View) FollowsElsewhere(src *Source, number string) bool {
 	claim := v.tables.claims.get(src.Num, number)
 	return claim != nil && v.tables.followsElsewhere(src, claim)
@@ -98,18 +98,22 @@ func (v *View) FollowsElsewhere(src *Source, number string) bool {
 
 func (t *tables) followsElsewhere(src *Source, claim *Claim) bool {
 	row := t.liveRepo(claim.Repo)
-	return row != nil && row.upstreamKeys()[0] != claim.Keys[0] && !t.pinned(row, claim) && t.alone(row, claim) &&
+	return row != nil && row.upstreamKeys()[0] != claim.Keys[0] && !t.pinned(row, claim) &&
 		t.elsewhere(src, claim.Path, func(_ *Source, c *Claim) bool { return c.Repo == row.ID && c.Keys[0] == row.upstreamKeys()[0] }) != nil
 }
 
-// movedTo is the claim of another source of the same forge that has what is claimed here since later, and since this one
-// was listed last, in another account. Two sources may list the same account, or one of them a group of the other's: what both have is no
+// movedTo is the claim of another source of the same forge that has what is claimed here, as it said later than this one did, in another
+// account. Two sources may list the same account, or one of them a group of the other's: what both have is no
 // evidence that it went from one to the other.
 func (t *tables) movedTo(src *Source, claim *Claim) *Claim {
 	return t.elsewhere(src, claim.Path, func(other *Source, c *Claim) bool {
-		return !src.overlaps(other) && c.Since > max(claim.Since, src.Settled) && transferred(claim.Keys[0], c.Keys[0])
+		return !src.overlaps(other) && other.said(c) > src.said(claim) && transferred(claim.Keys[0], c.Keys[0])
 	})
 }
+
+// said is the log index of when a source said last that it has what it claims. A listing of which something is held says that
+// only of what it has put: what is held it has no more.
+func (s *Source) said(c *Claim) uint64 { return max(c.Since, c.Said, s.Settled) }
 
 // movedFrom is the claim of another source of the same forge that had what is new here, in another account. Who
 // gives a repository to another account leaves it its name: the same number under another name is that of a forge

@@ -72,7 +72,7 @@ func claimRecord(c *Claim) *snapshot.Claim {
 		Source: uint32(c.Source), Path: c.Path, File: c.File, Hash: c.Hash[:], Repo: c.Repo, Since: c.Since, Name: c.Name, Alias: c.Alias,
 		Urls: c.URLs, UrlKeys: c.Keys, Labels: c.Labels, Extra: c.Extra, Learned: c.Learned, Submodules: c.Submodules,
 		SubmodulesRead: []byte(c.SubmodulesRead), SubmodulesFlaw: c.SubmodulesFlaw, Former: c.Former,
-		Held: c.Held, HeldMs: toMS(c.HeldAt), Approved: []byte(c.Approved),
+		Held: c.Held, HeldMs: toMS(c.HeldAt), Approved: []byte(c.Approved), Said: c.Said,
 	}
 	if !c.Asks.Equal(policy.Policy{}) {
 		rec.Policy = PolicyCommand(c.Asks.Policy)
@@ -85,7 +85,7 @@ func (b *builder) addClaim(r *snapshot.Claim) error {
 		return damaged("a claim of %q with a hash of %d bytes", r.GetPath(), len(r.GetHash()))
 	}
 	c := &Claim{
-		Source: SourceNum(r.GetSource()), Path: r.GetPath(), File: r.GetFile(), Hash: source.Hash(r.GetHash()), Repo: r.GetRepo(), Since: r.GetSince(), Name: r.GetName(), Alias: r.GetAlias(),
+		Source: SourceNum(r.GetSource()), Path: r.GetPath(), File: r.GetFile(), Hash: source.Hash(r.GetHash()), Repo: r.GetRepo(), Since: r.GetSince(), Said: r.GetSaid(), Name: r.GetName(), Alias: r.GetAlias(),
 		URLs: r.GetUrls(), Keys: r.GetUrlKeys(), Asks: b.shared.policy(policyOf(r.GetPolicy())), Labels: b.shared.labelSet(r.GetLabels()), Learned: r.GetLearned(), Submodules: r.GetSubmodules(),
 		Seldom: &Seldom{
 			Extra: r.GetExtra(), SubmodulesRead: string(r.GetSubmodulesRead()), SubmodulesFlaw: r.GetSubmodulesFlaw(), Former: r.GetFormer(),

@@ -276,7 +276,10 @@ func (s *State) approveSource(e entry, c *command.ApproveSource) *command.Outcom
 	case hold == nil:
 		return refuse(refusal.NotHeld, "nothing of %s is held", src.Name)
 	case src.Hold != nil && (src.Listed.GetRevision() != src.Revision || !src.IsForge() && (src.Listed.GetRef() != src.Ref || src.Listed.GetPath() != src.Path)):
-		return refuse(refusal.StaleHold, "%s was set to something else since: it is listed by that first", src.Name)
+		if src.Paused {
+			return refuse(refusal.StaleHold, "%s was set to something else since, and is paused: it is to be listed by that first (gitmirror source resume %s)", src.Name, src.Name)
+		}
+		return refuse(refusal.StaleHold, "%s was set to something else since: it is to be listed by that first", src.Name)
 	case string(hold.Digest) != string(c.GetDigest()):
 		return refuse(refusal.StaleHold, "what %s would take away is something else by now", src.Name)
 	case hold.Approved:

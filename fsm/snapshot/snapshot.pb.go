@@ -1800,6 +1800,7 @@ type Claim struct {
 	Held           *command.SourceHold    `protobuf:"bytes,19,opt,name=held,proto3" json:"held,omitempty"`                                           // what of its submodules would go
 	HeldMs         int64                  `protobuf:"varint,20,opt,name=held_ms,json=heldMs,proto3" json:"held_ms,omitempty"`
 	Approved       []byte                 `protobuf:"bytes,21,opt,name=approved,proto3" json:"approved,omitempty"` // digest of what a person lets go
+	Said           uint64                 `protobuf:"varint,22,opt,name=said,proto3" json:"said,omitempty"`        // log index, when it was put last, of a forge
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
 }
@@ -1979,6 +1980,13 @@ func (x *Claim) GetApproved() []byte {
 		return x.Approved
 	}
 	return nil
+}
+
+func (x *Claim) GetSaid() uint64 {
+	if x != nil {
+		return x.Said
+	}
+	return 0
 }
 
 // Fallback is the url that is asked while the first is not.
@@ -2751,7 +2759,7 @@ const file_snapshot_proto_rawDesc = "" +
 	"\asettled\x18\x19 \x01(\x04R\asettled\"0\n" +
 	"\x04Lost\x12\x12\n" +
 	"\x04hour\x18\x01 \x01(\x03R\x04hour\x12\x14\n" +
-	"\x05count\x18\x02 \x01(\rR\x05count\"\xad\x05\n" +
+	"\x05count\x18\x02 \x01(\rR\x05count\"\xc1\x05\n" +
 	"\x05Claim\x12\x16\n" +
 	"\x06source\x18\x01 \x01(\rR\x06source\x12\x12\n" +
 	"\x04path\x18\x02 \x01(\tR\x04path\x12\x12\n" +
@@ -2776,7 +2784,8 @@ const file_snapshot_proto_rawDesc = "" +
 	"\x06former\x18\x12 \x03(\tR\x06former\x121\n" +
 	"\x04held\x18\x13 \x01(\v2\x1d.gitmirror.command.SourceHoldR\x04held\x12\x17\n" +
 	"\aheld_ms\x18\x14 \x01(\x03R\x06heldMs\x12\x1a\n" +
-	"\bapproved\x18\x15 \x01(\fR\bapproved\x1a9\n" +
+	"\bapproved\x18\x15 \x01(\fR\bapproved\x12\x12\n" +
+	"\x04said\x18\x16 \x01(\x04R\x04said\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"7\n" +

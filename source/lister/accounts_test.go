@@ -94,6 +94,78 @@ func TestAHoldStaysWhatItIsBesideAnotherAccount(t *testing.T) {
 	}
 }
 
+// An old page of an account has what was given to another go back there until that one is listed again, and counts for no longer:
+// then what the first has no more is no loss; and what was given back is none of the other.
+func TestAnOldPageCountsUntilTheOtherIsListed(t *testing.T) {
+	w, a := newForgeWorld(t, "gitea", nil)
+	var all, there []forgereplay.Repo
+	for i := range 30 {
+		all = append(all, repo(int64(i+1), fmt.Sprintf("r%02d", i)))
+		there = append(there, inAccount(all[i], "tools"))
+	}
+	a.Organisation("acme", all...)
+	a.Organisation("tools")
+	list := w.lists("a", a)
+	tools := w.follow("gitea", "tools", list)
+	acme := func() { w.sync(); list() }
+	list()
+	at := func(account string) {
+		t.Helper()
+		_, rows := w.forged()
+		for id, of := range rows {
+			if row := w.state.View().Repo(of); !strings.HasPrefix(row.URLs()[0], "https://h/"+account) {
+				t.Errorf("%s follows %s", id, row.URLs()[0])
+			}
+		}
+	}
+	a.Organisation("tools", there...)
+	tools()
+	at("tools")
+	acme() // as it was
+	at("acme")
+	a.Organisation("acme")
+	tools()
+	at("tools")
+	acme()
+	if urls, _ := w.forged(); len(urls) != 0 || w.forge().Hold != nil || w.forge().Lost(w.now) != 0 {
+		t.Fatalf("%d are left, held %v", len(urls), w.forge().Hold)
+	}
+	a.Organisation("acme", all...)
+	acme()
+	a.Organisation("tools")
+	tools()
+	if g := w.state.View().SourceByID("g"); g.Hold != nil || g.Lost(w.now) != 0 || w.state.View().ClaimsLen(g.Num) != 0 {
+		t.Errorf("%+v", g.Hold)
+	}
+	at("acme")
+}
+
+// What an account has said again that it has is its loss when it goes, though something else of it was held when it said so.
+func TestWhatIsSaidAgainIsLostBesideAHold(t *testing.T) {
+	w, a := newForgeWorld(t, "gitea", nil)
+	var all, there []forgereplay.Repo
+	for i := range 60 {
+		all = append(all, repo(int64(i+1), fmt.Sprintf("r%02d", i)))
+		there = append(there, inAccount(all[i], "tools"))
+	}
+	a.Organisation("acme", all...)
+	a.Organisation("tools")
+	list := w.lists("a", a)
+	tools := w.follow("gitea", "tools", list)
+	acme := func() { w.sync(); list() }
+	list()
+	a.Organisation("acme", all[10:]...)
+	acme()
+	a.Organisation("tools", there[10:30]...)
+	tools()
+	acme() // they are back
+	a.Organisation("acme", all[30:]...)
+	acme()
+	if urls, _ := w.forged(); len(urls) != 60 || w.forge().Hold.GetLost() != 30 {
+		t.Errorf("%d are left, %d are held", len(urls), w.forge().Hold.GetLost())
+	}
+}
+
 // What has left a group within another for that, and what is new at its address: each has its own mirror as soon as both are listed.
 func TestWhatIsNewWhereAnotherLeftAGroup(t *testing.T) {
 	w, a := newForgeWorld(t, "gitlab", nil)

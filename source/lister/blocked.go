@@ -151,7 +151,10 @@ func tryFor(view *fsm.View, src *fsm.Source, r refused) string {
 		}
 	}
 	if row := view.RepoByURLKey(r.entry.Keys[0]); r.why.Code == refusal.Invalid && row != nil && len(row.Aliases)+2 > fsm.MaxAliases { // a claim has two names
-		return "take others of its names away: gitmirror repo set " + row.Name + " --alias NAMES"
+		if row.Sourced == nil || len(row.Sourced.Names) > 1 {
+			return "take others of its names away: gitmirror repo set " + row.Name + " --alias NAMES"
+		}
+		return "leave out another of the entries that have its url"
 	}
 	switch {
 	case src.IsForge() && r.why.Code == refusal.ConflictName:
