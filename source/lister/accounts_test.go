@@ -140,6 +140,40 @@ func TestAnOldPageCountsUntilTheOtherIsListed(t *testing.T) {
 	at("acme")
 }
 
+// Who was listed whole last has what it claims, though it said nothing new.
+func TestWhoIsListedLastHasIt(t *testing.T) {
+	w, a := newForgeWorld(t, "gitea", nil)
+	var all, there []forgereplay.Repo
+	for i := range 30 {
+		all = append(all, repo(int64(i+1), fmt.Sprintf("r%02d", i)))
+		there = append(there, inAccount(all[i], "tools"))
+	}
+	a.Organisation("acme", all...)
+	a.Organisation("tools")
+	list := w.lists("a", a)
+	tools := w.follow("gitea", "tools", list)
+	acme := func() { w.sync(); list() }
+	list()
+	for i := range 10 { // whom people have follow something else: no listing puts them anew
+		row := w.state.View().RepoByName(fmt.Sprintf("h/acme/r%02d", i))
+		key := fmt.Sprintf("h/x%d", i)
+		w.sure(&command.ChangeRepos{Repos: []*command.RepoChange{{Repo: row.ID, Upstream: &command.Upstream{Urls: []string{"https://" + key}, Keys: []string{key}}}}})
+	}
+	a.Organisation("tools", there[:10]...)
+	tools()
+	acme() // which has them again
+	a.Organisation("acme", all[10:]...)
+	acme()
+	if w.forge().Hold.GetLost() != 10 {
+		t.Errorf("%d are held", w.forge().Hold.GetLost())
+	}
+	tools()
+	acme()
+	if urls, _ := w.forged(); len(urls) != 20 || w.forge().Hold != nil || w.forge().Lost(w.now) != 0 {
+		t.Errorf("%d are left, %d are held, %d lost", len(urls), w.forge().Hold.GetLost(), w.forge().Lost(w.now))
+	}
+}
+
 // What an account has said again that it has is its loss when it goes, though something else of it was held when it said so.
 func TestWhatIsSaidAgainIsLostBesideAHold(t *testing.T) {
 	w, a := newForgeWorld(t, "gitea", nil)

@@ -65,6 +65,9 @@ func TestWhatHadNoRoomForItsNameIsTakenUp(t *testing.T) {
 	if flaws() != 1 || len(w.paths()) != 0 {
 		t.Fatalf("%d flaws, %q", flaws(), w.paths())
 	}
+	if try := w.state.View().SourceByID("s").Listed.GetFlaws()[0].GetTry(); !strings.Contains(try, "gitmirror repo set my/x --alias") {
+		t.Errorf("the hint is %q", try)
+	}
 	before := w.batches
 	if l.Look(t.Context()); w.batches != before {
 		t.Errorf("%d proposals though there is no room", w.batches-before)
