@@ -325,6 +325,11 @@ func (x *edited) read() {
 func (x *edited) follows(what string) {
 	x.t.Helper()
 	var src *api.Source
+	defer func() {
+		if x.t.Failed() {
+			x.differs(src)
+		}
+	}()
 	testlog.EventuallyIn(x.t, 3*time.Minute, what+" to be followed", func() bool {
 		s, err := x.at().client.Source(x.t.Context(), "kernel")
 		src = s
@@ -349,6 +354,22 @@ func (x *edited) follows(what string) {
 		s, err := x.at().client.Source(x.t.Context(), "kernel")
 		return err == nil && s.State == api.SourceListed && s.Hold == nil && maps.Equal(x.at().wanted("kernel"), x.want)
 	})
+}
+
+// differs says what is not as the files say.
+func (x *edited) differs(src *api.Source) {
+	x.t.Logf("the source is %+v, its listing %+v; %d files are bad", src, src.Listing, len(x.bad))
+	got := x.at().wanted("kernel")
+	for path := range got {
+		if got[path] != x.want[path] {
+			x.t.Logf("%s is %q, want %q", path, got[path], x.want[path])
+		}
+	}
+	for path := range x.want {
+		if got[path] == "" {
+			x.t.Logf("%s is nothing, want %q", path, x.want[path])
+		}
+	}
 }
 
 func (x *edited) await(what string, ok func(*api.Source) bool) {
