@@ -105,7 +105,7 @@ index ENTRIES="2000" EDITS="50" *ARGS:
 
 # A real Gitea, VERSION of its module: it is built (some minutes, a C compiler), and an organisation of REPOS repositories there
 # is followed. It runs as nobody where we are root
-forge REPOS="300" VERSION="v1.23.8" *ARGS:
+forge REPOS="300" VERSION="v1.25.2" *ARGS:
     #!/usr/bin/env bash
     set -euo pipefail
     dir=$(mktemp -d)
