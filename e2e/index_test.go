@@ -248,6 +248,11 @@ func (x *edited) rewrites() {
 		x.t.Fatalf("repo approve: %d %s %s", code, out, stderr)
 	}
 	x.follows("what was approved")
+	// Where only who is killed next had followed it, the others go back to what was before, and ask again.
+	testlog.EventuallyIn(x.t, time.Minute, "what was approved to be on two nodes", func() bool {
+		r, err := x.at().client.Repo(x.t.Context(), name)
+		return err == nil && r.Durable
+	})
 }
 
 func (x *edited) push() {
