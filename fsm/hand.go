@@ -44,7 +44,7 @@ func (s *State) byHand(e entry, row *Repo, r *command.NewRepo) *command.Item {
 // calledAsAddress tells whether a name is that of the address which a row has, or had.
 func (r *Repo) calledAsAddress(name string) bool {
 	key := strings.TrimSuffix(r.upstreamKeys()[0], strings.ToLower(r.yielded()))
-	return asciifold.Compare(giturl.NameOf(key), name) == 0
+	return giturl.CalledAs(name, key)
 }
 
 // leavesAddress has a row not be called any more as the address was that it had; but for its first name, which people know it by, and

@@ -15,6 +15,7 @@ import (
 	"strings"
 	"unicode"
 
+	"gitmirror/internal/asciifold"
 	"gitmirror/internal/refusal"
 )
 
@@ -253,14 +254,21 @@ func (u URL) Name() string {
 	return name
 }
 
-// NameOf is the Name of the addresses that have a key, but for case.
-func NameOf(key string) string {
+// CalledAs tells whether a name is the Name of an address that has a key, but for case. It asks no table of letters, which
+// grows with each release: nodes of different releases must agree.
+func CalledAs(name, key string) bool {
 	authority, path, _ := strings.Cut(key, "/")
-	host, port := strings.TrimPrefix(authority, "["), ""
+	host, port := authority, ""
 	if end := strings.LastIndex(authority, ":"); end > strings.LastIndex(authority, "]") {
-		host, port = strings.TrimPrefix(authority[:end], "["), authority[end+1:]
+		host, port = authority[:end], "+"+authority[end+1:]
 	}
-	return URL{host: strings.TrimSuffix(host, "]"), port: port, path: "/" + path}.Name()
+	host = strings.ReplaceAll(strings.Trim(host, "[]"), ":", "-")
+	escaped := host + port + "/" + path
+	if asciifold.Compare(escaped, name) == 0 {
+		return true
+	}
+	plain, err := url.PathUnescape(escaped)
+	return err == nil && asciifold.Compare(NormalName(plain), name) == 0
 }
 
 func (u URL) authority() string {
