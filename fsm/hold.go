@@ -89,8 +89,9 @@ func (v *View) HasElsewhere(src *Source, number string) bool {
 	return claim != nil && v.tables.elsewhere(src, number, func(_ *Source, c *Claim) bool { return c.Keys[0] != claim.Keys[0] }) != nil
 }
 
-// FollowsElsewhere tells whether the row of what a source claims by its number is at the address that another account of the
-// forge says: who has listed it last says where it is. The row goes there, or, where others want that too, the claim has its own.
+// FollowsElsewhere tells whether the row of what a forge claims by its number is at another address than that says, and not since
+// people have it follow that: another account has said so, and who has listed it last says where it is. The row goes there, or, where
+// others want that too, the claim has its own.
 func (v *View) FollowsElsewhere(src *Source, number string) bool {
 	claim := v.tables.claims.get(src.Num, number)
 	return claim != nil && v.tables.followsElsewhere(src, claim)
@@ -98,8 +99,7 @@ func (v *View) FollowsElsewhere(src *Source, number string) bool {
 
 func (t *tables) followsElsewhere(src *Source, claim *Claim) bool {
 	row := t.liveRepo(claim.Repo)
-	return row != nil && row.upstreamKeys()[0] != claim.Keys[0] && !t.pinned(row, claim) &&
-		t.elsewhere(src, claim.Path, func(_ *Source, c *Claim) bool { return c.Repo == row.ID && c.Keys[0] == row.upstreamKeys()[0] }) != nil
+	return src.IsForge() && t.format >= formatCourse && row != nil && row.upstreamKeys()[0] != claim.Keys[0] && !t.pinned(row, claim)
 }
 
 // movedTo is the claim of another source of the same forge that has what is claimed here, as it said later than this one did, in another

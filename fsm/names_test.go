@@ -229,6 +229,19 @@ func TestWhatPeopleHaveFollowsNoAccount(t *testing.T) {
 			t.Errorf("%q, %+v", row.URLs(), own)
 		}
 	}
+	// Also where the other account has it no more before this one is listed.
+	m, id = moved(t)
+	m.ok(&command.Report{Node: "a", Health: []*command.HealthReport{{Repo: id, Epoch: 1, Heard: m.repo(id).Word()}}})
+	m.ok(addRepos(&command.NewRepo{Id: "new", Name: "hand/x", Urls: m.repo(id).URLs(), UrlKeys: m.repo(id).upstreamKeys()}))
+	m.ok(m.listing("tools", nil, []string{"5"}))
+	m.ok(m.listing("acme", []*command.Entry{again}, nil))
+	if own := m.row("acme/x"); own.ID == id || own.URLs()[0] != "https://h/acme/x" {
+		t.Errorf("%+v", own)
+	}
+	m.ok(m.listing("tools", []*command.Entry{inForge("50", "tools/x", "tools/x")}, nil))
+	if m.row("tools/x").ID != id {
+		t.Errorf("%+v", m.row("tools/x"))
+	}
 	again.Repo.Id = "r5acme/x"
 	m, id = moved(t)
 	if m.ok(m.listing("acme", []*command.Entry{again}, nil)); m.repo(id).URLs()[0] != "https://h/acme/x" {
