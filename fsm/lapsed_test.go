@@ -55,6 +55,20 @@ func TestWhatIsMovedAndBack(t *testing.T) {
 	}
 }
 
+// What three accounts have had goes, when the last has it no more, to where the last of the others said that it is.
+func TestWhatThreeAccountsHaveHad(t *testing.T) {
+	m, id := moved(t)
+	m.ok(account("third"))
+	m.ok(m.listing("third", []*command.Entry{inForge("5", "third/x", "third/x")}, nil))
+	if row := m.repo(id); row.URLs()[0] != "https://h/third/x" {
+		t.Fatalf("%q", row.URLs())
+	}
+	m.ok(m.listing("third", nil, []string{"5"}))
+	if row := m.repo(id); row.URLs()[0] != "https://h/tools/x" {
+		t.Errorf("%q", row.URLs())
+	}
+}
+
 // What is new at the address of what both accounts list is another repository, though that is proved to be there.
 func TestWhatIsNewWhereAnotherWasMoved(t *testing.T) {
 	m, id := moved(t)

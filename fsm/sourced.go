@@ -261,13 +261,17 @@ func (t *tables) upstreamOf(row *Repo, of *Sourced, list []*Claim, others []stri
 	if t.format < formatCourse && at > 0 {
 		at = -1
 	}
-	if at < 0 && t.format >= formatCourse {
+	gone := at < 0
+	if gone && t.format >= formatCourse {
 		at = slices.IndexFunc(list, func(c *Claim) bool { return !theirs(c.Keys[0]) })
 	}
 	if at < 0 {
 		return urls, keys
 	}
 	follows := list[at]
+	if gone {
+		follows = t.saidLast(follows, list, theirs)
+	}
 	if !slices.ContainsFunc(follows.Keys, theirs) {
 		return follows.URLs, follows.Keys // shared: neither is written to
 	}
@@ -278,6 +282,22 @@ func (t *tables) upstreamOf(row *Repo, of *Sourced, list []*Claim, others []stri
 		}
 	}
 	return urls, keys
+}
+
+// saidLast is, of the claims that have a repository of a forge by the same number, the one whose source said last that it has it, but
+// for those whose address is another's.
+func (t *tables) saidLast(claim *Claim, list []*Claim, theirs func(key string) bool) *Claim {
+	src, last := t.sources.byNum(claim.Source), claim
+	if src == nil || !src.IsForge() {
+		return claim
+	}
+	for _, c := range list {
+		of := t.sources.byNum(c.Source)
+		if of != nil && of.atForge(src) && c.Path == claim.Path && !theirs(c.Keys[0]) && of.said(c) > t.sources.byNum(last.Source).said(last) {
+			last = c
+		}
+	}
+	return last
 }
 
 // others tells whether another row has an upstream.
