@@ -111,8 +111,8 @@ func (t *tables) movedTo(src *Source, claim *Claim) *Claim {
 	})
 }
 
-// said is the log index of when a source said last that it has what it claims. A listing of which something is held says that
-// only of what it has put: what is held it has no more.
+// said is the log index of when a source said last that it has what it claims. A listing of which something is held, or kept since
+// it is in doubt, says that only of what it has put.
 func (s *Source) said(c *Claim) uint64 { return max(c.Said, s.Settled) }
 
 // movedFrom is the claim of another source of the same forge that had what is new here, in another account. Who

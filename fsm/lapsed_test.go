@@ -55,6 +55,23 @@ func TestWhatIsMovedAndBack(t *testing.T) {
 	}
 }
 
+// A listing of which something is held, or kept, does not say of all that is claimed that it is there.
+func TestWhichListingsSayWhatIsThere(t *testing.T) {
+	m := forged(t)
+	settled := func() uint64 { return m.state.View().SourceByID("acme").Settled }
+	m.ok(m.listed("acme", &command.Listed{Generation: 1}))
+	was := settled()
+	m.ok(m.listed("acme", &command.Listed{Generation: 2, Kept: 3}))
+	m.ok(m.listed("acme", &command.Listed{Generation: 3, Hold: &command.SourceHold{Digest: digest(4), Lost: 9}}))
+	m.ok(m.listed("acme", &command.Listed{Error: "no"}))
+	if settled() != was {
+		t.Errorf("%d, was %d", settled(), was)
+	}
+	if m.ok(m.listed("acme", &command.Listed{Generation: 4})); was == 0 || settled() <= was {
+		t.Errorf("%d, was %d", settled(), was)
+	}
+}
+
 // What three accounts have had goes, when the last has it no more, to where the last of the others said that it is.
 func TestWhatThreeAccountsHaveHad(t *testing.T) {
 	m, id := moved(t)

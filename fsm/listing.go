@@ -188,7 +188,7 @@ func (s *State) listed(e entry, l *command.Listed, src *Source, approved []byte)
 		next.HoldAt, next.Approved = e.at, ""
 		s.tables.recordSource(e, EventSourceHeld, src, fmt.Sprintf("%d would go", next.Hold.GetLost()))
 	}
-	if next.Listed, next.ListedAt = l, e.at; next.Hold == nil {
+	if next.Listed, next.ListedAt = l, e.at; next.Hold == nil && l.GetKept() == 0 {
 		next.Settled = e.index
 	}
 	if l.GetLeft() > 0 {

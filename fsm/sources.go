@@ -46,7 +46,7 @@ type Source struct {
 
 	Listed   *command.Listed // the last complete listing, not to be written to; nil while there is none
 	ListedAt time.Time
-	Settled  uint64 // log index of the last complete listing of which nothing was held; 0 for none
+	Settled  uint64 // log index of the last complete listing that has all that is claimed: nothing was held, or kept; 0 for none
 	Error    string // why there has been none since then, empty where there has
 	ErrorAt  time.Time
 	Hold     *command.SourceHold // what the listing would take away, and may not; not to be written to

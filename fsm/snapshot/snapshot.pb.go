@@ -1513,7 +1513,7 @@ type Source struct {
 	Course        *command.Course        `protobuf:"bytes,22,opt,name=course,proto3" json:"course,omitempty"` // of the listing that is under way
 	CourseMs      int64                  `protobuf:"varint,23,opt,name=course_ms,json=courseMs,proto3" json:"course_ms,omitempty"`
 	CourseBy      uint32                 `protobuf:"varint,24,opt,name=course_by,json=courseBy,proto3" json:"course_by,omitempty"` // the node
-	Settled       uint64                 `protobuf:"varint,25,opt,name=settled,proto3" json:"settled,omitempty"`                   // log index of the last complete listing of which nothing was held
+	Settled       uint64                 `protobuf:"varint,25,opt,name=settled,proto3" json:"settled,omitempty"`                   // log index of the last complete listing that has all that is claimed
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
