@@ -81,6 +81,7 @@ type edited struct {
 	lost       int               // within this day, unasked
 	bad        map[string]bool   // files that cannot be understood, as they were pushed
 	fresh      []string          // upstreams that were made since the last push
+	approved   string            // the index, where that was approved since somebody was killed; empty where it was not
 	kills      map[string]bool   // upstreams that may have been in the middle of their clone when somebody was killed
 }
 
@@ -248,11 +249,7 @@ func (x *edited) rewrites() {
 		x.t.Fatalf("repo approve: %d %s %s", code, out, stderr)
 	}
 	x.follows("what was approved")
-	// Where only who is killed next had followed it, the others go back to what was before, and ask again.
-	testlog.EventuallyIn(x.t, time.Minute, "what was approved to be on two nodes", func() bool {
-		r, err := x.at().client.Repo(x.t.Context(), name)
-		return err == nil && r.Durable
-	})
+	x.approved = name
 }
 
 func (x *edited) push() {
@@ -397,6 +394,13 @@ func (x *edited) kill(i int) {
 	}
 	for _, name := range x.fresh {
 		x.kills[name] = true
+	}
+	if x.approved != "" { // where only the victim had followed it, the others go back to what was before, and ask again
+		testlog.EventuallyIn(x.t, 3*time.Minute, "what was approved to be on two nodes", func() bool {
+			r, err := x.at().client.Repo(x.t.Context(), x.approved)
+			return err == nil && r.Durable
+		})
+		x.approved = ""
 	}
 	victim := x.f.leader()
 	if src, err := x.at().client.Source(x.t.Context(), "kernel"); i%4 == 0 && err == nil {

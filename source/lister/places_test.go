@@ -9,14 +9,13 @@ import (
 
 	"pgregory.net/rapid"
 
-	"gitmirror/fsm"
 	"gitmirror/fsm/command"
 	"gitmirror/internal/forgereplay"
 )
 
 // However repositories go between two accounts that are followed, in whatever order these are listed, with people and an index on the
 // same rows: when an account has been listed, each of its repositories has a mirror that follows where it is, under the name that it has
-// there, or an error that says why not, or people have set that mirror's address.
+// there, or an error that says why not.
 func TestRowsAreWhereAccountsSay(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		w, a := newForgeWorld(t, "gitea", nil)
@@ -164,8 +163,7 @@ func (w *world) areThere(t *rapid.T, repos map[int64]forgereplay.Repo, account s
 			t.Fatalf("%d is at %s, and its claim is %+v: %v", id, key, c, src.Listed)
 		}
 		row := view.Repo(c.Repo)
-		byHand := slices.ContainsFunc(view.Origins(row), func(o fsm.Origin) bool { return o.Setting == "upstream" && o.Source == 0 })
-		if !byHand && row.UpstreamKey() != key || !strings.EqualFold(c.Name, key) || view.RepoByName(key) == nil || view.RepoByName(key).ID != row.ID {
+		if row.UpstreamKey() != key || !strings.EqualFold(c.Name, key) || view.RepoByName(key) == nil || view.RepoByName(key).ID != row.ID {
 			t.Fatalf("%d is at %s, and is mirrored as %s from %q: %v", id, key, row.Name, row.URLs(), src.Listed)
 		}
 	}
