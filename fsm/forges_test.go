@@ -258,3 +258,25 @@ func TestANodeThatHasLeftListsNoForge(t *testing.T) {
 		}
 	}
 }
+
+// What was noted by a clock that was wrong is not waited for, whether it was a listing, a failure, or a limit.
+func TestAForgeIsNotWaitedForByAWrongClock(t *testing.T) {
+	for name, done := range map[string]*command.Listed{
+		"listed":  {Generation: 1},
+		"failed":  {Error: "no", Tries: 1, RestMs: 60_000},
+		"limited": {Error: "limit", Tries: 1, RestMs: 60_000, Limited: true},
+	} {
+		m := forged(t)
+		right := m.now
+		m.now = right.Add(365 * 24 * time.Hour)
+		m.ok(m.listed("acme", done))
+		if at, ever := m.state.View().SourceByID("acme").NextListing(m.now); !ever || !at.After(m.now) {
+			t.Errorf("%s: due at %s", name, at)
+		}
+		m.now = right
+		m.ok(&command.Tick{})
+		if at, ever := m.state.View().SourceByID("acme").NextListing(m.state.View().Now()); !ever || !at.IsZero() {
+			t.Errorf("%s: due at %s, when it is %s", name, at, m.now)
+		}
+	}
+}

@@ -283,3 +283,91 @@ func TestTwoEntriesOfOneRow(t *testing.T) {
 		t.Errorf("%+v", m.row("upstream/one"))
 	}
 }
+
+// A group of GitLab, and a group within it, have the same by two sources: that the one has it no more, whose listing is old,
+// says nothing of where it went.
+func TestAGroupWithinAnotherIsNoOtherAccount(t *testing.T) {
+	m := forged(t)
+	m.ok(account("G"))
+	m.ok(m.listing("G", []*command.Entry{inForge("1", "g/one", "g/s/one")}, nil))
+	m.ok(account("g/s"))
+	m.ok(m.listing("g/s", []*command.Entry{inForge("1", "s/one", "g/s/one")}, nil))
+	m.ok(m.listing("G", []*command.Entry{inForge("1", "g/one", "g/one")}, nil)) // moved; the other is not listed since
+	group, within := m.state.View().SourceByID("G"), m.state.View().SourceByID("g/s")
+	if m.state.View().Elsewhere(group, "1") || m.state.View().Elsewhere(within, "1") {
+		t.Error("it is taken for that of another account")
+	}
+	m.ok(m.listing("G", nil, []string{"1"}))
+	if lost := m.state.View().SourceByID("G").Lost(m.state.View().Now()); lost != 1 {
+		t.Errorf("%d are lost", lost)
+	}
+	m.ok(m.listing("g/s", []*command.Entry{inForge("3", "s/three", "g/s/three")}, nil))
+	m.ok(m.listing("G", []*command.Entry{inForge("2", "g/two", "g/two"), inForge("3", "g/three", "g/three")}, nil))
+	if m.state.View().Elsewhere(within, "3") {
+		t.Error("what is in a group is taken for that of another account")
+	}
+	m.ok(account("gs"))
+	m.ok(m.listing("gs", []*command.Entry{inForge("1", "gs/one", "gs/one"), inForge("2", "gs/two", "gs/two")}, nil))
+	if !m.state.View().Elsewhere(within, "1") || !m.state.View().Elsewhere(group, "2") {
+		t.Error("one whose name begins alike is taken for a group of it")
+	}
+}
+
+// What is held by a selection that is another by now is not what would go.
+func TestWhatIsHeldByAnotherSelectionIsNotApproved(t *testing.T) {
+	m := forged(t)
+	m.ok(m.listed("acme", &command.Listed{Generation: 1, Hold: &command.SourceHold{Digest: digest(4), Lost: 9}}))
+	m.ok(&command.SetSource{Id: "acme", Selection: &command.Selection{Match: "^x"}})
+	m.refused(refusal.StaleHold, &command.ApproveSource{Id: "acme", Digest: digest(4)})
+	m.ok(m.listed("acme", &command.Listed{Generation: 2, Revision: 1, Hold: &command.SourceHold{Digest: digest(5), Lost: 9}}))
+	m.ok(&command.ApproveSource{Id: "acme", Digest: digest(5)})
+	m.ok(m.listed("kernel", &command.Listed{Generation: 1, Ref: "main", Path: "l", Hold: &command.SourceHold{Digest: digest(4), Lost: 9}}))
+	m.refused(refusal.StaleHold, &command.ApproveSource{Id: "kernel", Digest: digest(4)}) // which has neither
+	m.ok(&command.SetSource{Id: "kernel", Ref: proto.String("main")})
+	m.refused(refusal.StaleHold, &command.ApproveSource{Id: "kernel", Digest: digest(4)})
+	m.ok(&command.SetSource{Id: "kernel", Ref: proto.String(""), Path: proto.String("l")})
+	m.refused(refusal.StaleHold, &command.ApproveSource{Id: "kernel", Digest: digest(4)})
+	m.ok(&command.SetSource{Id: "kernel", Ref: proto.String("main")})
+	m.ok(&command.ApproveSource{Id: "kernel", Digest: digest(4)})
+}
+
+// What people have follow another url follows no listing, whichever account has it; nor does what they want too, beside which the account
+// that says another address has its own.
+func TestWhatPeopleHaveFollowsNoAccount(t *testing.T) {
+	m, id := moved(t)
+	again := inForge("5", "acme/x", "acme/x")
+	m.ok(follows(id, "tools/x"))
+	m.ok(m.listing("acme", []*command.Entry{again}, nil))
+	if row := m.repo(id); row.URLs()[0] != "https://h/tools/x" || m.state.View().FollowsElsewhere(m.state.View().SourceByID("acme"), "5") {
+		t.Errorf("%q", row.URLs())
+	}
+	m, id = moved(t)
+	m.ok(&command.Report{Node: "a", Health: []*command.HealthReport{{Repo: id, Epoch: 1, Heard: m.repo(id).Word()}}})
+	m.ok(addRepos(&command.NewRepo{Id: "new", Name: "hand/x", Urls: m.repo(id).URLs(), UrlKeys: m.repo(id).upstreamKeys()}))
+	again.Repo.Id = "own"
+	for range 2 {
+		m.ok(m.listing("acme", []*command.Entry{again}, nil))
+		own := m.row("acme/x")
+		if row := m.repo(id); row.URLs()[0] != "https://h/tools/x" || own.ID == id || own.URLs()[0] != "https://h/acme/x" || m.row("tools/x").ID != id {
+			t.Errorf("%q, %+v", row.URLs(), own)
+		}
+	}
+	// Also where the other account has it no more before this one is listed.
+	m, id = moved(t)
+	m.ok(&command.Report{Node: "a", Health: []*command.HealthReport{{Repo: id, Epoch: 1, Heard: m.repo(id).Word()}}})
+	m.ok(addRepos(&command.NewRepo{Id: "new", Name: "hand/x", Urls: m.repo(id).URLs(), UrlKeys: m.repo(id).upstreamKeys()}))
+	m.ok(m.listing("tools", nil, []string{"5"}))
+	m.ok(m.listing("acme", []*command.Entry{again}, nil))
+	if own := m.row("acme/x"); own.ID == id || own.URLs()[0] != "https://h/acme/x" {
+		t.Errorf("%+v", own)
+	}
+	m.ok(m.listing("tools", []*command.Entry{inForge("50", "tools/x", "tools/x")}, nil))
+	if m.row("tools/x").ID != id {
+		t.Errorf("%+v", m.row("tools/x"))
+	}
+	again.Repo.Id = "r5acme/x"
+	m, id = moved(t)
+	if m.ok(m.listing("acme", []*command.Entry{again}, nil)); m.repo(id).URLs()[0] != "https://h/acme/x" {
+		t.Errorf("%q", m.repo(id).URLs())
+	}
+}

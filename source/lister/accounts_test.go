@@ -24,20 +24,26 @@ func (w *world) follow(kind, account string, list func()) func() {
 	}
 }
 
-// What is given to another account, and back, follows the first as soon as that is listed, though the other is listed no
-// more; and what then goes from the first is lost, whatever the other said before.
-func TestWhatIsGivenBackFollowsWhoHasIt(t *testing.T) {
-	w, a := newForgeWorld(t, "gitea", nil)
-	a.Organisation("tools")
-	var all, there []forgereplay.Repo
-	for i := range 20 {
+// twoAccounts is a forge with so many repositories in acme, and none in tools, which are both followed, and what has each listed anew.
+// there are the same repositories as tools would have them.
+func twoAccounts(t *testing.T, kind string, n int) (w *world, a *asked, all, there []forgereplay.Repo, acme, tools func()) {
+	w, a = newForgeWorld(t, kind, nil)
+	for i := range n {
 		all = append(all, repo(int64(i+1), fmt.Sprintf("r%02d", i)))
 		there = append(there, inAccount(all[i], "tools"))
 	}
 	a.Organisation("acme", all...)
+	a.Organisation("tools")
 	list := w.lists("a", a)
-	tools := w.follow("gitea", "tools", list)
+	tools = w.follow(kind, "tools", list)
 	list()
+	return w, a, all, there, func() { w.sync(); list() }, tools
+}
+
+// What is given to another account, and back, follows the first as soon as that is listed, though the other is listed no
+// more; and what then goes from the first is lost, whatever the other said before.
+func TestWhatIsGivenBackFollowsWhoHasIt(t *testing.T) {
+	w, a, all, there, acme, tools := twoAccounts(t, "gitea", 20)
 	_, rows := w.forged()
 	a.Organisation("acme")
 	a.Organisation("tools", there...)
@@ -48,21 +54,18 @@ func TestWhatIsGivenBackFollowsWhoHasIt(t *testing.T) {
 	a.Organisation("acme", all...)
 	a.Remove("tools")
 	tools()
-	w.sync()
-	list()
+	acme()
 	for id, of := range rows {
 		if row := w.state.View().Repo(of); !strings.HasPrefix(row.URLs()[0], "https://h/acme/") {
 			t.Errorf("%s follows %s", id, row.URLs()[0])
 		}
 	}
 	before := w.batches
-	w.sync()
-	if list(); w.batches > before+2 {
+	if acme(); w.batches > before+2 {
 		t.Errorf("%d batches, where all is as it was", w.batches-before)
 	}
 	a.Organisation("acme", all[:3]...)
-	w.sync()
-	list()
+	acme()
 	if urls, _ := w.forged(); len(urls) != 20 || w.forge().Hold.GetLost() != 17 {
 		t.Errorf("%d are left, %d are held", len(urls), w.forge().Hold.GetLost())
 	}
@@ -70,25 +73,13 @@ func TestWhatIsGivenBackFollowsWhoHasIt(t *testing.T) {
 
 // What is in another account is no loss either while something else is held, however often both are listed.
 func TestAHoldStaysWhatItIsBesideAnotherAccount(t *testing.T) {
-	w, a := newForgeWorld(t, "github", nil)
-	var all, there []forgereplay.Repo
-	for i := range 20 {
-		all = append(all, repo(int64(i+1), fmt.Sprintf("r%02d", i)))
-		there = append(there, inAccount(all[i], "tools"))
-	}
-	a.Organisation("acme", all...)
-	a.Organisation("tools")
-	list := w.lists("a", a)
-	tools := w.follow("github", "tools", list)
-	list()
+	w, a, all, there, acme, tools := twoAccounts(t, "github", 20)
 	a.Organisation("acme", all[15:]...)
 	a.Organisation("tools", there[:5]...)
 	tools()
-	w.sync()
-	list()
+	acme()
 	first := w.forge().Hold
-	w.sync()
-	list()
+	acme()
 	if again := w.forge().Hold; first.GetLost() != 10 || again.GetLost() != 10 || string(first.GetDigest()) != string(again.GetDigest()) {
 		t.Errorf("%d are held, and then %d", first.GetLost(), again.GetLost())
 	}
@@ -97,18 +88,7 @@ func TestAHoldStaysWhatItIsBesideAnotherAccount(t *testing.T) {
 // An old page of an account has what was given to another go back there until that one is listed again, and counts for no longer:
 // then what the first has no more is no loss; and what was given back is none of the other.
 func TestAnOldPageCountsUntilTheOtherIsListed(t *testing.T) {
-	w, a := newForgeWorld(t, "gitea", nil)
-	var all, there []forgereplay.Repo
-	for i := range 30 {
-		all = append(all, repo(int64(i+1), fmt.Sprintf("r%02d", i)))
-		there = append(there, inAccount(all[i], "tools"))
-	}
-	a.Organisation("acme", all...)
-	a.Organisation("tools")
-	list := w.lists("a", a)
-	tools := w.follow("gitea", "tools", list)
-	acme := func() { w.sync(); list() }
-	list()
+	w, a, all, there, acme, tools := twoAccounts(t, "gitea", 30)
 	at := func(account string) {
 		t.Helper()
 		_, rows := w.forged()
@@ -142,18 +122,7 @@ func TestAnOldPageCountsUntilTheOtherIsListed(t *testing.T) {
 
 // Who was listed whole last has what it claims, though it said nothing new.
 func TestWhoIsListedLastHasIt(t *testing.T) {
-	w, a := newForgeWorld(t, "gitea", nil)
-	var all, there []forgereplay.Repo
-	for i := range 30 {
-		all = append(all, repo(int64(i+1), fmt.Sprintf("r%02d", i)))
-		there = append(there, inAccount(all[i], "tools"))
-	}
-	a.Organisation("acme", all...)
-	a.Organisation("tools")
-	list := w.lists("a", a)
-	tools := w.follow("gitea", "tools", list)
-	acme := func() { w.sync(); list() }
-	list()
+	w, a, all, there, acme, tools := twoAccounts(t, "gitea", 30)
 	for i := range 10 { // whom people have follow something else: no listing puts them anew
 		row := w.state.View().RepoByName(fmt.Sprintf("h/acme/r%02d", i))
 		key := fmt.Sprintf("h/x%d", i)
@@ -176,18 +145,7 @@ func TestWhoIsListedLastHasIt(t *testing.T) {
 
 // What an account has said again that it has is its loss when it goes, though something else of it was held when it said so.
 func TestWhatIsSaidAgainIsLostBesideAHold(t *testing.T) {
-	w, a := newForgeWorld(t, "gitea", nil)
-	var all, there []forgereplay.Repo
-	for i := range 60 {
-		all = append(all, repo(int64(i+1), fmt.Sprintf("r%02d", i)))
-		there = append(there, inAccount(all[i], "tools"))
-	}
-	a.Organisation("acme", all...)
-	a.Organisation("tools")
-	list := w.lists("a", a)
-	tools := w.follow("gitea", "tools", list)
-	acme := func() { w.sync(); list() }
-	list()
+	w, a, all, there, acme, tools := twoAccounts(t, "gitea", 60)
 	a.Organisation("acme", all[10:]...)
 	acme()
 	a.Organisation("tools", there[10:30]...)

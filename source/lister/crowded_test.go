@@ -10,6 +10,14 @@ import (
 	"gitmirror/fsm/command"
 )
 
+// myNames are so many names of people's.
+func myNames(n int) (names []string) {
+	for i := range n {
+		names = append(names, fmt.Sprintf("my/%d", i))
+	}
+	return names
+}
+
 // What was refused since there was no room is taken up as soon as there is some, and not asked for before.
 func TestWhatHadNoRoomIsTakenUp(t *testing.T) {
 	w := newWorld(t)
@@ -51,10 +59,7 @@ func TestWhatHadNoRoomIsTakenUp(t *testing.T) {
 // So is what would have given a row more names than it may have.
 func TestWhatHadNoRoomForItsNameIsTakenUp(t *testing.T) {
 	w := newWorld(t)
-	var names []string
-	for i := range 16 {
-		names = append(names, fmt.Sprintf("my/%d", i))
-	}
+	names := myNames(16)
 	w.sure(&command.AddRepos{Repos: []*command.NewRepo{{Id: "x", Name: "my/x", Urls: []string{"https://h/x"}, UrlKeys: []string{"h/x"}}}})
 	w.sure(&command.ChangeRepos{Repos: []*command.RepoChange{{Repo: "x", Aliases: &command.Aliases{Names: names}}}})
 	w.files["x"] = "url: https://h/x"
@@ -103,10 +108,7 @@ func TestRoomIsMadeByTheSameListing(t *testing.T) {
 	l := w.lister("a")
 	l.Look(t.Context())
 	q, r := w.rowOf("h/q").ID, w.rowOf("h/r").ID
-	var names []string
-	for i := range 15 {
-		names = append(names, fmt.Sprintf("my/%d", i))
-	}
+	names := myNames(15)
 	w.sure(&command.AddRepos{Repos: []*command.NewRepo{{Id: "x", Name: "my/15", Urls: []string{"https://h/r"}, UrlKeys: []string{"h/r"}}}}) // so that the row stays
 	w.sure(&command.ChangeRepos{Repos: []*command.RepoChange{{Repo: r, Aliases: &command.Aliases{Names: names[:14]}}}})
 	w.files["a"], w.files["b"] = "url: https://h/r", "url: https://h/s"
@@ -126,10 +128,7 @@ func TestWhatIsRenamedHadNoRoom(t *testing.T) {
 	l := w.lister("a")
 	l.Look(t.Context())
 	b := w.rowOf("h/b").ID
-	var names []string
-	for i := range 16 {
-		names = append(names, fmt.Sprintf("my/%d", i))
-	}
+	names := myNames(16)
 	w.sure(&command.ChangeRepos{Repos: []*command.RepoChange{{Repo: b, Aliases: &command.Aliases{Names: names}}}})
 	delete(w.files, "b")
 	w.files["b3"] = "url: [https://h/e, https://h/b]"
@@ -149,10 +148,7 @@ func TestWhatIsRenamedHadNoRoom(t *testing.T) {
 func TestWhatHadNoRoomIsTriedAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		var names []string
-		for i := range 16 {
-			names = append(names, fmt.Sprintf("my/%d", i))
-		}
+		names := myNames(16)
 		w.sure(&command.AddRepos{Repos: []*command.NewRepo{{Id: "x", Name: "my/x", Urls: []string{"https://h/x"}, UrlKeys: []string{"h/x"}}}})
 		w.sure(&command.ChangeRepos{Repos: []*command.RepoChange{{Repo: "x", Aliases: &command.Aliases{Names: names}}}})
 		w.files["x"] = "url: https://h/x"
