@@ -12,76 +12,64 @@ import (
 	"gitmirror/source"
 )
 
-// block is why an entry was refused that may be taken up later: other rows have its name, or its
-// addresses; its own would have too many names; or too many submodules hang on what it hangs on.
+// block is why an entry was refused that may be taken up later: what stands in its way.
 type block struct {
-	name string
-	keys []string
-	rows map[string]bool // ids of those rows, and what they serve, where that is another address's
-
-	// Of what has no room: rows has what it has none at, as that is.
-	until      time.Time // then it is tried in any case; zero for any other
-	claim      fsm.SourceNum
-	path, from string
+	those func(view *fsm.View) map[string]bool // what would stand in its way, as the table is
+	rows  map[string]bool                      // those, as it was refused
+	until time.Time                            // then it is tried in any case; zero for never
 }
 
 // mostBlocks is how many of them are watched of a source.
 const mostBlocks = 1000
 
+// blockOf is why an entry was refused for a name or an address: which rows have it, and what they serve, where that is another address's.
 func blockOf(view *fsm.View, r *command.NewRepo) block {
-	b := block{name: r.GetName(), keys: r.GetUrlKeys()}
-	b.rows = b.those(view)
-	return b
+	name, keys := r.GetName(), r.GetUrlKeys()
+	those := func(view *fsm.View) map[string]bool {
+		ids := map[string]bool{}
+		if row := view.RepoByName(name); row != nil && row.Sourced.RetiredAt().IsZero() {
+			ids[row.ID] = true
+		}
+		for _, key := range keys {
+			if row := view.RepoByURLKey(key); row != nil && row.Sourced.RetiredAt().IsZero() { // one that is retired gives it up
+				ids[row.ID+" "+row.Estranged()] = true
+			}
+		}
+		return ids
+	}
+	return block{those: those, rows: those(view)}
 }
 
-// blockOfRoom is why an entry was refused for which there is no room; false where that is not why.
+// blockOfRoom is why an entry was refused for which there is no room: what so many submodules hang on as may, or its rows with all
+// their names. It is false where that is not why.
 func blockOfRoom(view *fsm.View, src *fsm.Source, e *command.Entry) (b block, is bool) {
-	b = block{until: time.Now().Add(lastPause), keys: e.GetRepo().GetUrlKeys()[:1], claim: src.Num, path: e.GetPath(), from: e.GetFrom()}
-	b.rows = b.those(view)
+	num, key, path, from := src.Num, e.GetRepo().GetUrlKeys()[0], e.GetPath(), e.GetFrom()
+	those := func(view *fsm.View) map[string]bool {
+		if top, below := source.Top(path); below && view.FullUnder(num, top) {
+			return map[string]bool{top: true}
+		}
+		ids := map[string]bool{}
+		note := func(row *fsm.Repo) {
+			if row != nil {
+				ids[fmt.Sprint(row.ID, " ", row.Name, row.Aliases)] = true
+			}
+		}
+		note(view.RepoByURLKey(key))
+		for _, path := range []string{path, from} {
+			if claim := view.ClaimOf(num, path); claim != nil && path != "" {
+				note(view.Repo(claim.Repo))
+			}
+		}
+		return ids
+	}
+	b = block{those: those, rows: those(view), until: time.Now().Add(lastPause)}
 	return b, len(b.rows) > 0
 }
 
 // same tells whether another is of the same that there is no room at: of many, one is watched.
 func (b *block) same(o block) bool { return !b.until.IsZero() && maps.Equal(b.rows, o.rows) }
 
-// crowds are what there is no room at: what so many submodules hang on as may, or rows with so many names.
-func (b *block) crowds(view *fsm.View) map[string]bool {
-	if top, below := source.Top(b.path); below && view.FullUnder(b.claim, top) {
-		return map[string]bool{top: true}
-	}
-	ids := map[string]bool{}
-	note := func(row *fsm.Repo) {
-		if row != nil {
-			ids[fmt.Sprint(row.ID, " ", row.Name, row.Aliases)] = true
-		}
-	}
-	note(view.RepoByURLKey(b.keys[0]))
-	for _, path := range []string{b.path, b.from} {
-		if claim := view.ClaimOf(b.claim, path); claim != nil && path != "" {
-			note(view.Repo(claim.Repo))
-		}
-	}
-	return ids
-}
-
-// those are the rows that have the name or one of the addresses.
-func (b *block) those(view *fsm.View) map[string]bool {
-	if !b.until.IsZero() {
-		return b.crowds(view)
-	}
-	ids := map[string]bool{}
-	if row := view.RepoByName(b.name); row != nil && row.Sourced.RetiredAt().IsZero() {
-		ids[row.ID] = true
-	}
-	for _, key := range b.keys {
-		if row := view.RepoByURLKey(key); row != nil && row.Sourced.RetiredAt().IsZero() { // one that is retired gives it up
-			ids[row.ID+" "+row.Estranged()] = true
-		}
-	}
-	return ids
-}
-
-// freed tells whether one of those rows stands in the way no more, or may not by now.
+// freed tells whether something stands in the way no more, or may not by now.
 func (b *block) freed(view *fsm.View) bool {
 	if !b.until.IsZero() && !time.Now().Before(b.until) {
 		return true
